@@ -1,0 +1,1 @@
+"""A spec in, a stored result out."""

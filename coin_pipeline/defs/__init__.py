@@ -1,0 +1,1 @@
+"""Every Dagster word lives here, one file per concept."""

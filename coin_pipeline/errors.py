@@ -1,0 +1,243 @@
+"""Every error this project raises on purpose, as one family.
+
+CoinError
+├── InvalidInput                    the caller can put it right: HTTP 422, exit code 2
+│   ├── InvalidSpec                 one or more fields of a request, each named
+│   ├── InvalidSymbol
+│   ├── InvalidTimeframe
+│   ├── InvalidParams               of a strategy, each named
+│   ├── UnknownStrategy
+│   ├── InvalidStrategyFile
+│   ├── InvalidRunId
+│   ├── InvalidSettings
+│   ├── InvalidCandleFile           a file to import that cannot be read or understood
+│   └── InvalidCandles              rows that no market can have produced
+├── NotFound                        HTTP 404, exit code 1
+│   ├── CandlesNotFound
+│   ├── ResultNotFound
+│   └── ObjectNotFound
+├── StrategyFailed                  a strategy's own code raised, or returned the wrong shape
+├── LookAhead                       a strategy used bars it could not have known
+├── CandlesChanged                  stored candles are no longer those that the run was started with
+├── Conflict                        HTTP 409
+│   ├── ObjectExists
+│   └── IdempotencyConflict
+├── StorageFailed                   reading or writing objects
+│   ├── StorageFull
+│   ├── ObjectCorrupt
+│   └── StorageUnavailable          transient: a retry may succeed
+└── ServiceUnavailable              HTTP 503
+    ├── DatabaseUnavailable
+    └── OrchestratorUnavailable
+
+The message is one sentence: what was wrong, with which value, and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+
+class CoinError(Exception):
+    """Base of the family; its text is fit to be shown to a user."""
+
+
+class Problem(NamedTuple):
+    """One thing wrong with one field of the input."""
+
+    field: str
+    message: str
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ' (did you mean X?)' for the closest known name, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+class InvalidInput(CoinError):
+    """The caller gave something that can be put right; `problems` names each field."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{p.field}: {p.message}" if p.field else p.message for p in self.problems))
+
+
+class InvalidSpec(InvalidInput):
+    """One or more fields of a backtest request are wrong."""
+
+
+class InvalidSymbol(InvalidInput):
+    """A market name that is not BASE_QUOTE or Upbit's QUOTE-BASE."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__([Problem("symbol", f"{symbol[:80]!r} is not a market; write BTC_KRW or KRW-BTC")])
+
+
+class InvalidTimeframe(InvalidInput):
+    """A candle length that is not offered."""
+
+    def __init__(self, timeframe: str, known: Iterable[str]) -> None:
+        super().__init__(
+            [Problem("timeframe", f"{timeframe[:80]!r} is not a timeframe; choose one of {', '.join(known)}")]
+        )
+
+
+class InvalidParams(InvalidInput):
+    """Parameters that the strategy's schema refuses; fields are `params.NAME`."""
+
+
+class UnknownStrategy(InvalidInput):
+    """A strategy name that nobody registered."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        hint = nearest(name, known)
+        super().__init__(
+            [Problem("strategy", f"{name[:80]!r} is not a strategy{hint}; registered are {', '.join(known)}")]
+        )
+
+
+class InvalidStrategyFile(InvalidInput):
+    """A strategy file that is missing, does not import, or defines no usable strategy."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__([Problem("strategy_file", f"{path}: {reason}")])
+
+
+class InvalidRunId(InvalidInput):
+    """A run id with characters that no run id has."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__([Problem("run_id", f"{run_id[:80]!r} is not a run id; ids hold letters, digits, - and _ only")])
+
+
+class InvalidSettings(InvalidInput):
+    """Environment variables that are malformed; fields are the variables' names."""
+
+
+class InvalidCandleFile(InvalidInput):
+    """A candle file that cannot be read, lacks columns, or needs a time zone."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__([Problem("file", f"{path}: {reason}")])
+
+
+class InvalidCandles(InvalidInput):
+    """Rows that no market can have produced; nothing of them is stored."""
+
+    def __init__(self, source: object, count: int, first: str) -> None:
+        rows = "1 row is" if count == 1 else f"{count} rows are"
+        super().__init__([Problem("candles", f"{source}: {rows} impossible, the first: {first}")])
+
+
+class NotFound(CoinError):
+    """The thing asked for is not here."""
+
+
+class CandlesNotFound(NotFound):
+    """Symbols without a candle in the range; `missing` maps each to what is stored for it."""
+
+    def __init__(self, missing: Mapping[str, str], timeframe: str, start: object, end: object) -> None:
+        self.missing = dict(missing)
+        listed = "; ".join(f"{symbol} ({stored})" for symbol, stored in self.missing.items())
+        super().__init__(f"no {timeframe} candles from {start} to {end} for {listed}")
+
+
+class ResultNotFound(NotFound):
+    """No result or task has this id."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"no result or task with id {run_id!r}; 'coin results list' shows what is stored")
+
+
+class ObjectNotFound(NotFound):
+    """No object lies under this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no object {key!r}")
+
+
+class StrategyFailed(CoinError):
+    """A strategy's own code raised, or handed back something that is not signals."""
+
+    def __init__(self, strategy: str, symbol: str, reason: str) -> None:
+        super().__init__(f"strategy {strategy!r} failed on {symbol}: {reason}")
+
+
+class LookAhead(CoinError):
+    """A strategy's past decisions changed when later bars were taken away."""
+
+    def __init__(self, column: str, bar: int, known_bars: int) -> None:
+        self.column, self.bar = column, bar
+        super().__init__(
+            f"the strategy looks ahead: its {column} at bar {bar} change when only the first {known_bars} bars are known;"
+            " use closed bars only (no shift(-1), whole-series extremes or centred windows)"
+        )
+
+
+class CandlesChanged(CoinError):
+    """Stored candles differ from those that the run was started with."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(f"the stored candles of {symbol} changed while the run was under way; run it again")
+
+
+class Conflict(CoinError):
+    """What is stored already says otherwise."""
+
+
+class ObjectExists(Conflict):
+    """An object lies under this key already, and results are immutable."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key!r} exists already and is never overwritten")
+
+
+class IdempotencyConflict(Conflict):
+    """One idempotency key, two different requests."""
+
+    def __init__(self, key: str, task_id: str) -> None:
+        super().__init__(f"Idempotency-Key {key[:80]!r} already belongs to another request (task {task_id}); use a new key")
+
+
+class StorageFailed(CoinError):
+    """An object could not be read or written."""
+
+
+class StorageFull(StorageFailed):
+    """No space, or no quota, is left where objects are written; nothing partial stays visible."""
+
+    def __init__(self, where: object, reason: str) -> None:
+        super().__init__(f"no space to write {where} ({reason}); free some and run again")
+
+
+class ObjectCorrupt(StorageFailed):
+    """An object is not what was written."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key!r} is corrupt: {reason}")
+
+
+class StorageUnavailable(StorageFailed):
+    """The store did not answer; a retry may succeed."""
+
+    def __init__(self, where: object, reason: str) -> None:
+        super().__init__(f"cannot reach the object store at {where}: {reason}")
+
+
+class ServiceUnavailable(CoinError):
+    """A part that is needed is down."""
+
+
+class DatabaseUnavailable(ServiceUnavailable):
+    """PostgreSQL cannot be started or reached."""
+
+    def __init__(self, where: object, reason: str) -> None:
+        super().__init__(f"PostgreSQL at {where} is not available: {reason}")
+
+
+class OrchestratorUnavailable(ServiceUnavailable):
+    """Dagster cannot take work now."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the orchestrator cannot take work: {reason}")

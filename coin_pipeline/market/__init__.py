@@ -1,0 +1,1 @@
+"""Candles: symbols, timeframes, the year-file catalogue, import, quality and synthetic data."""

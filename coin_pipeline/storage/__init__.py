@@ -1,0 +1,1 @@
+"""Where results lie: one object-store protocol over a local directory."""
