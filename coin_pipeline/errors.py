@@ -108,7 +108,9 @@ class InvalidRunId(InvalidInput):
     """A run id with characters that no run id has."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__([Problem("run_id", f"{run_id[:80]!r} is not a run id; ids hold letters, digits, - and _ only")])
+        super().__init__(
+            [Problem("run_id", f"{run_id[:80]!r} is not a run id; ids hold letters, digits, - and _ only")]
+        )
 
 
 class InvalidSettings(InvalidInput):
@@ -170,7 +172,7 @@ class LookAhead(CoinError):
     def __init__(self, column: str, bar: int, known_bars: int) -> None:
         self.column, self.bar = column, bar
         super().__init__(
-            f"the strategy looks ahead: its {column} at bar {bar} change when only the first {known_bars} bars are known;"
+            f"the strategy looks ahead: its {column} at bar {bar} change when only {known_bars} bars are known;"
             " use closed bars only (no shift(-1), whole-series extremes or centred windows)"
         )
 
@@ -197,7 +199,9 @@ class IdempotencyConflict(Conflict):
     """One idempotency key, two different requests."""
 
     def __init__(self, key: str, task_id: str) -> None:
-        super().__init__(f"Idempotency-Key {key[:80]!r} already belongs to another request (task {task_id}); use a new key")
+        super().__init__(
+            f"Idempotency-Key {key[:80]!r} already belongs to another request (task {task_id}); use a new key"
+        )
 
 
 class StorageFailed(CoinError):
