@@ -18,6 +18,7 @@ CoinError
 │   └── ObjectNotFound
 ├── StrategyFailed                  a strategy's own code raised, or returned the wrong shape
 ├── LookAhead                       a strategy used bars it could not have known
+├── RunFailed                       a run that was waited for ended without a result
 ├── CandlesChanged                  stored candles are no longer those that the run was started with
 ├── Conflict                        HTTP 409
 │   ├── ObjectExists
@@ -47,6 +48,12 @@ class Problem(NamedTuple):
 
     field: str
     message: str
+
+
+def class_named(name: str | None) -> type[CoinError]:
+    """Return the class of this family with this name; the base class for any other name."""
+    found = globals().get(name or "")
+    return found if isinstance(found, type) and issubclass(found, CoinError) else CoinError
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -177,6 +184,14 @@ class LookAhead(CoinError):
         )
 
 
+class RunFailed(CoinError):
+    """A run that was waited for ended without a result; `kind` is the class of this family that ended it."""
+
+    def __init__(self, run_id: str, kind: type[CoinError], message: str) -> None:
+        self.run_id, self.kind = run_id, kind
+        super().__init__(message)
+
+
 class CandlesChanged(CoinError):
     """Stored candles differ from those that the run was started with."""
 
@@ -237,6 +252,7 @@ class DatabaseUnavailable(ServiceUnavailable):
     """PostgreSQL cannot be started or reached."""
 
     def __init__(self, where: object, reason: str) -> None:
+        self.reason = reason
         super().__init__(f"PostgreSQL at {where} is not available: {reason}")
 
 

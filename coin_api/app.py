@@ -1,0 +1,51 @@
+"""The HTTP application, put together."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+import coin_pipeline
+from coin_api import errors
+from coin_api.deps import Parts
+from coin_api.limits import BodyLimit
+from coin_api.routes import backtests, health, strategies
+from coin_api.runs import DagsterRuns, Runs
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.settings import Settings, load_settings
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies.registry import load_registry
+
+
+def create_app(settings: Settings, connect: Callable[[Settings], Runs] = DagsterRuns) -> FastAPI:
+    """Build the application; `connect` makes its orchestrator when it starts."""
+    app = FastAPI(title="coin-pipeline", version=coin_pipeline.__version__, lifespan=_lifespan(settings, connect))
+    app.add_middleware(BodyLimit)
+    errors.install(app)
+    for module in (health, strategies, backtests):
+        app.include_router(module.router)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """Build the application from the environment; what `uvicorn --factory` is pointed at."""
+    return create_app(load_settings())
+
+
+def _lifespan(
+    settings: Settings, connect: Callable[[Settings], Runs]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        runs = connect(settings)
+        app.state.parts = Parts(
+            settings=settings,
+            runs=runs,
+            store=LocalStore(settings.data_root),
+            candles=CandleCatalog(settings.data_root),
+            strategies=load_registry(settings.coin_strategy_files),
+        )
+        yield
+        runs.close()
+
+    return lifespan

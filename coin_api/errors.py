@@ -1,0 +1,92 @@
+"""Every error as RFC 9457 problem details: which status code, and what the body says."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from coin_pipeline import errors
+
+RETRY_AFTER_S = 5
+_STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
+    errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.LookAhead: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.StrategyFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.CandlesChanged: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class StillRunning(errors.ServiceUnavailable):
+    """A run that was waited for takes longer than a request may."""
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(f"the backtest is still running; poll /api/backtests/status/{task_id} for its result")
+
+
+def status_of(error: type[Exception]) -> HTTPStatus:
+    """Return the status code of an error class: its own, or that of its nearest ancestor that has one."""
+    for ancestor in error.__mro__:
+        if ancestor in _STATUS:
+            return _STATUS[ancestor]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def problem(status: HTTPStatus, detail: str, found: Sequence[errors.Problem] = (), **members: object) -> JSONResponse:
+    """Return one problem-details response; `found` becomes the `errors` list that names each field."""
+    body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
+    if found:
+        body["errors"] = [{"field": p.field, "message": p.message} for p in found]
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JSONResponse(body | members, status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the family, of validation and of routing a problem-details response."""
+    app.add_exception_handler(errors.CoinError, _coin_error)
+    app.add_exception_handler(RequestValidationError, _invalid_body)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _coin_error(_request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, errors.RunFailed):
+        return problem(status_of(error.kind), str(error), task_id=error.run_id)
+    if isinstance(error, StillRunning):
+        return problem(status_of(StillRunning), str(error), task_id=error.task_id)
+    found = error.problems if isinstance(error, errors.InvalidInput) else ()
+    return problem(status_of(type(error)), str(error), found)
+
+
+async def _invalid_body(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise TypeError from error
+    found = [
+        errors.Problem(".".join(str(part) for part in p["loc"][1:]) or str(p["loc"][0]), _plain(p["msg"]))
+        for p in error.errors()
+    ]
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(found)), found)
+
+
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise TypeError from error
+    return problem(HTTPStatus(error.status_code), str(error.detail))
+
+
+async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+    # The trace goes to the server's log; a body never carries one.
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error; the server's log has the details")
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")

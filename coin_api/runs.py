@@ -1,0 +1,237 @@
+"""Launching runs and asking how they stand: the one module of the API that touches Dagster."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any, Protocol
+
+import dagster as dg
+from dagster._core.errors import DagsterRunAlreadyExists, DagsterUserCodeUnreachableError
+from dagster._core.remote_representation.code_location import CodeLocation
+from dagster._core.remote_representation.external import RemoteJob
+from dagster._core.snap import ExecutionPlanSnapshot
+from dagster._core.storage.dagster_run import RunRecord
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from sqlalchemy.exc import OperationalError
+
+from coin_api.schemas import Status
+from coin_pipeline.backtest.results import Shelf, check_run_id
+from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.defs.config import config_of, run_config
+from coin_pipeline.defs.failures import failure_of
+from coin_pipeline.defs.instance import LOCATION, open_instance, write_workspace
+from coin_pipeline.errors import (
+    DatabaseUnavailable,
+    IdempotencyConflict,
+    InvalidRunId,
+    OrchestratorUnavailable,
+    ResultNotFound,
+)
+from coin_pipeline.settings import Settings
+
+JOB = "backtest"
+SPEC_TAG = "coin/spec"
+_KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
+_STATUS: dict[dg.DagsterRunStatus, Status] = {
+    dg.DagsterRunStatus.STARTED: "running",
+    dg.DagsterRunStatus.CANCELING: "running",
+    dg.DagsterRunStatus.SUCCESS: "completed",
+    dg.DagsterRunStatus.FAILURE: "failed",
+    dg.DagsterRunStatus.CANCELED: "cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One submission and where it stands; `error_kind` is the class of coin_pipeline.errors that ended it."""
+
+    task_id: str
+    status: Status
+    progress: float
+    error: str | None
+    error_kind: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Runs(Protocol):
+    """What routes need of an orchestrator."""
+
+    def submit(self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None) -> Task:
+        """Store a submission so that it will run, and return it."""
+        ...
+
+    def task(self, task_id: str) -> Task:
+        """Return a task, or raise ResultNotFound."""
+        ...
+
+    def url(self, task_id: str) -> str:
+        """Return where people see the run."""
+        ...
+
+    def health(self) -> dict[str, str | None]:
+        """Return each part of the orchestrator with what is wrong with it, or None."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
+        ...
+
+
+class DagsterRuns:
+    """Runs on the Dagster instance of this DATA_ROOT, through the code server that the settings name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._ui_url = settings.dagster_ui_url.rstrip("/")
+        self._instance = open_instance(settings)
+        self._workspace = WorkspaceProcessContext(
+            self._instance, WorkspaceFileTarget(paths=[str(write_workspace(settings))])
+        )
+        self._plans: dict[str, ExecutionPlanSnapshot] = {}
+        self._lock = Lock()
+
+    def submit(self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None) -> Task:
+        """Store a run in Dagster's queue; the same key and the same spec find the run that is stored already.
+
+        Raises:
+            IdempotencyConflict: the key belongs to another spec.
+            OrchestratorUnavailable: the code server or the database is away.
+        """
+        run_id = str(uuid.uuid5(_KEY_NAMESPACE, f"{shelf}:{idempotency_key}") if idempotency_key else uuid.uuid4())
+        config = run_config(spec, shelf)
+        try:
+            self._create(run_id, spec, config)
+            self._instance.submit_run(run_id, self._workspace.create_request_context())
+        except DagsterRunAlreadyExists:
+            self._check_same(run_id, spec, idempotency_key or run_id)
+        except OperationalError as error:
+            raise DatabaseUnavailable("the Dagster storage", str(error.orig).strip()) from error
+        return self.task(run_id)
+
+    def task(self, task_id: str) -> Task:
+        """Return where a task stands.
+
+        Raises:
+            ResultNotFound: no run has this id.
+        """
+        try:
+            check_run_id(task_id)
+        except InvalidRunId:
+            raise ResultNotFound(task_id) from None
+        record = self._instance.get_run_record_by_id(task_id)
+        if record is None or record.dagster_run.job_name != JOB:
+            raise ResultNotFound(task_id)
+        return self._task_of(record)
+
+    def url(self, task_id: str) -> str:
+        """Return the run's page in the Dagster UI."""
+        return f"{self._ui_url}/runs/{task_id}"
+
+    def health(self) -> dict[str, str | None]:
+        """Return each part of Dagster with what is wrong with it, or None."""
+        try:
+            daemons = self._instance.get_daemon_statuses()
+        except OperationalError as error:
+            return {"dagster_storage": str(error.orig).strip()}
+        ill = sorted(name for name, status in daemons.items() if not status.healthy)
+        try:
+            self._location()
+        except OrchestratorUnavailable as error:
+            location: str | None = str(error)
+        else:
+            location = None
+        daemon = f"no recent heartbeat of {', '.join(ill)}; is 'dagster-daemon run' up?" if ill else None
+        return {"dagster_storage": None, "code_location": location, "daemon": daemon}
+
+    def close(self) -> None:
+        """Stop watching the code server and close the database connections."""
+        self._workspace.__exit__(None, None, None)
+        self._instance.dispose()
+
+    def _create(self, run_id: str, spec: BacktestSpec, config: dict[str, Any]) -> None:
+        location = self._location()
+        job = location.get_repository("__repository__").get_full_job(JOB)
+        self._instance.create_run(
+            job_name=JOB,
+            run_id=run_id,
+            run_config=config,
+            status=dg.DagsterRunStatus.NOT_STARTED,
+            tags={**job.tags, SPEC_TAG: spec.digest, "coin/strategy": spec.strategy},
+            root_run_id=None,
+            parent_run_id=None,
+            step_keys_to_execute=None,
+            execution_plan_snapshot=self._plan(location, job, config),
+            job_snapshot=job.job_snapshot,
+            parent_job_snapshot=job.parent_job_snapshot,
+            asset_selection=None,
+            asset_check_selection=None,
+            resolved_op_selection=None,
+            op_selection=None,
+            remote_job_origin=job.get_remote_origin(),
+            job_code_origin=job.get_python_origin(),
+            asset_graph=location.get_repository("__repository__").asset_graph,
+        )
+
+    def _location(self) -> CodeLocation:
+        entry = self._workspace.create_request_context().get_location_entry(LOCATION)
+        if entry is None or entry.code_location is None:
+            # The code server may have come up since; ask once more before giving up.
+            self._workspace.refresh_code_location(LOCATION)
+            entry = self._workspace.create_request_context().get_location_entry(LOCATION)
+        if entry is None or entry.code_location is None:
+            reason = entry.load_error.message.strip().splitlines()[0] if entry and entry.load_error else "not loaded"
+            raise OrchestratorUnavailable(f"the code server does not answer ({reason})")
+        return entry.code_location
+
+    def _plan(self, location: CodeLocation, job: RemoteJob, config: dict[str, Any]) -> ExecutionPlanSnapshot:
+        """Return the job's plan; it does not depend on the config, so one call per version of the code is enough."""
+        with self._lock:
+            version = job.identifying_job_snapshot_id
+            if version not in self._plans:
+                try:
+                    plan = location.get_execution_plan(job, config, None, None, self._instance)
+                except DagsterUserCodeUnreachableError as error:
+                    raise OrchestratorUnavailable(f"the code server does not answer ({error})") from error
+                self._plans[version] = plan.execution_plan_snapshot
+            return self._plans[version]
+
+    def _check_same(self, run_id: str, spec: BacktestSpec, key: str) -> None:
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.tags.get(SPEC_TAG) != spec.digest:
+            raise IdempotencyConflict(key, run_id)
+        # Its first submission may have died between storing and queueing; queueing twice does nothing.
+        if run.status == dg.DagsterRunStatus.NOT_STARTED:
+            self._instance.submit_run(run_id, self._workspace.create_request_context())
+
+    def _task_of(self, record: RunRecord) -> Task:
+        run = record.dagster_run
+        status = _STATUS.get(run.status, "queued")
+        error, kind = self._error(run.run_id) if status == "failed" else (None, None)
+        return Task(
+            task_id=run.run_id,
+            status=status,
+            progress=1.0 if status == "completed" else self._progress(run) if record.start_time else 0.0,
+            error=error,
+            error_kind=kind,
+            created_at=record.create_timestamp.replace(tzinfo=UTC),
+            started_at=_instant(record.start_time),
+            finished_at=_instant(record.end_time),
+        )
+
+    def _progress(self, run: dg.DagsterRun) -> float:
+        """Return the share of finished steps: one loads, one simulates each symbol, one persists."""
+        steps = len(config_of(run).symbols) + 2
+        done = self._instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_SUCCESS).records
+        return min(len(done) / steps, 0.99)
+
+    def _error(self, run_id: str) -> tuple[str, str | None]:
+        of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+        records = self._instance.get_records_for_run(run_id, of_type=of_type).records
+        return failure_of([record.event_log_entry.get_dagster_event() for record in records])
+
+
+def _instant(epoch: float | None) -> datetime | None:
+    return None if epoch is None else datetime.fromtimestamp(epoch, UTC)

@@ -1,0 +1,58 @@
+"""Shapes of responses; the request's shape is coin_pipeline.backtest.spec.BacktestRequest itself."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, PlainSerializer
+
+Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+Instant = Annotated[
+    datetime, PlainSerializer(lambda t: t.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str, when_used="json")
+]
+
+
+class Accepted(BaseModel):
+    """A submission that is stored and will run."""
+
+    task_id: str
+    status: Status
+    created_at: Instant
+
+
+class TaskStatus(BaseModel):
+    """Where a task stands."""
+
+    task_id: str
+    status: Status
+    progress: Annotated[float, Field(ge=0, le=1)]
+    result: dict[str, Any] | None
+    error: str | None
+    created_at: Instant
+    started_at: Instant | None
+    finished_at: Instant | None
+    dagster_url: str
+
+
+class Strategies(BaseModel):
+    """Registered strategies, with the schema of each one's params."""
+
+    strategies: list[str]
+    count: int
+    details: dict[str, dict[str, Any]]
+
+
+class Component(BaseModel):
+    """One part that a backtest needs."""
+
+    healthy: bool
+    detail: str
+
+
+class Health(BaseModel):
+    """Whether backtests can run, and if not, what is missing."""
+
+    status: Literal["healthy", "unhealthy"]
+    timestamp: Instant
+    data_root: str
+    results_dir: str
+    components: dict[str, Component]

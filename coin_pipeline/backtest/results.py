@@ -1,0 +1,125 @@
+"""Where results lie and how they are published: the owner of every result path.
+
+A task's result appears complete or not at all: its manifest is written last, and without one there is no result.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectNotFound, ResultNotFound
+from coin_pipeline.storage.base import ObjectStore
+
+Json = dict[str, Any]
+Shelf = Literal["tasks", "results"]
+"""`tasks` for what is submitted and polled (it expires), `results` for what is waited for (it is kept)."""
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+
+
+def check_run_id(run_id: str) -> str:
+    """Return `run_id` if it can be one, or raise InvalidRunId."""
+    if not _RUN_ID.fullmatch(run_id):
+        raise InvalidRunId(run_id)
+    return run_id
+
+
+def result_key(shelf: Shelf, run_id: str) -> str:
+    """Return the key of a result's JSON document."""
+    check_run_id(run_id)
+    return f"results/{run_id}.json" if shelf == "results" else f"tasks/{run_id}/result.json"
+
+
+def report_key(shelf: Shelf, run_id: str) -> str:
+    """Return the key of a result's report page."""
+    check_run_id(run_id)
+    return f"reports/{run_id}.html" if shelf == "results" else f"tasks/{run_id}/report.html"
+
+
+def manifest_key(task_id: str) -> str:
+    """Return the key of a task's manifest."""
+    return f"tasks/{check_run_id(task_id)}/manifest.json"
+
+
+def publish_result(store: ObjectStore, document: Json, report: bytes) -> str:
+    """Write a finished synchronous run to `results/`, its report first; return the key of the document."""
+    key = result_key("results", document["run_id"])
+    if not store.exists(key):  # else: published by an attempt that was interrupted right after
+        store.put(report_key("results", document["run_id"]), report, overwrite=True)
+        store.put(key, to_bytes(document))
+    return key
+
+
+def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes]) -> str:
+    """Write a task's files, then the manifest that lists them; return the key of its result (or manifest, if none)."""
+    task_id = manifest["task_id"]
+    listed = []
+    for name, data in files.items():
+        key = f"tasks/{check_run_id(task_id)}/{name}"
+        # A retried attempt of the same task may find what the broken one left; no manifest means nobody has seen it.
+        store.put(key, data, overwrite=not store.exists(manifest_key(task_id)))
+        listed.append(_listing(name, key, data))
+    store.put(manifest_key(task_id), to_bytes({**manifest, "result_files": listed}))
+    return result_key("tasks", task_id) if files else manifest_key(task_id)
+
+
+def read_result(store: ObjectStore, run_id: str) -> bytes:
+    """Return the JSON document of a finished run exactly as stored, old files of the older platform included.
+
+    Raises:
+        InvalidRunId: `run_id` cannot be one.
+        ResultNotFound: nothing complete is stored under it.
+        ObjectCorrupt: the file is not what its manifest says.
+    """
+    try:
+        return store.get(result_key("results", run_id))
+    except ObjectNotFound:
+        return _read_task_result(store, run_id)
+
+
+def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
+    """Return a task's manifest, or None while it has none."""
+    try:
+        manifest: Json = json.loads(store.get(manifest_key(task_id)))
+    except ObjectNotFound:
+        return None
+    return manifest
+
+
+def stored_runs(store: ObjectStore) -> Iterator[tuple[str, Shelf]]:
+    """Yield the id and shelf of every complete result."""
+    for key in store.keys("results"):
+        yield key.removeprefix("results/").removesuffix(".json"), "results"
+    for key in store.keys("tasks"):
+        if key.endswith("/manifest.json") and (read_manifest(store, key.split("/")[1]) or {}).get("result_files"):
+            yield key.split("/")[1], "tasks"
+
+
+def to_bytes(document: Json) -> bytes:
+    """Encode as UTF-8 JSON; NaN and infinity are refused, since JSON has neither."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
+    manifest = read_manifest(store, task_id)
+    listed = {file["name"]: file for file in (manifest or {}).get("result_files", [])}
+    if "result.json" not in listed:
+        raise ResultNotFound(task_id)
+    key = result_key("tasks", task_id)
+    data = store.get(key)
+    # Manifests of the older platform carry the MD5 alone.
+    if hashlib.md5(data, usedforsecurity=False).hexdigest() != listed["result.json"]["checksum"]:
+        raise ObjectCorrupt(key, "its MD5 is not the one in the manifest")
+    return data
+
+
+def _listing(name: str, key: str, data: bytes) -> Json:
+    return {
+        "name": name,
+        "path": key,
+        "size_bytes": len(data),
+        "checksum": hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }

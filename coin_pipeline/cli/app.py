@@ -1,0 +1,61 @@
+"""The coin command: its groups, and how errors end it."""
+
+import sys
+from importlib import import_module
+
+import click
+
+import coin_pipeline
+from coin_pipeline.errors import CoinError, InvalidInput, RunFailed
+
+EXIT_FAILED, EXIT_INVALID = 1, 2
+_COMMANDS = {
+    "demo": ("operations:demo", "Run a backtest on made-up candles and show what comes out."),
+    "up": ("operations:up", "Serve the API and the Dagster UI on this machine; Ctrl-C stops all."),
+    "backtest": ("backtests:backtest", "Run a backtest as a Dagster job and show its result."),
+    "candles": ("candles:candles", "Import candles and see which are stored."),
+    "results": ("backtests:results", "List stored results, or show one."),
+    "strategies": ("backtests:strategies", "List the strategies and their params."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used, so that --help answers at once."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the commands in the order in which a newcomer needs them."""
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(import_module(f"coin_pipeline.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(coin_pipeline.__version__, prog_name="coin")
+def coin() -> None:
+    """Crypto backtests you can believe: orchestrated by Dagster, recorded, reproducible, honestly costed.
+
+    Settings come from the environment and .env (see .env.sample); DATA_ROOT is where everything is kept.
+    """
+
+
+def main() -> None:
+    """Run the command; an error of ours becomes one sentence and an exit code, 2 for bad input and 1 for the rest."""
+    try:
+        coin(prog_name="coin")
+    except CoinError as error:
+        kind = error.kind if isinstance(error, RunFailed) else type(error)
+        click.secho(f"error: {error}", fg="red", err=True)
+        if isinstance(error, RunFailed):
+            click.echo(f"the run is recorded as {error.run_id}", err=True)
+        sys.exit(EXIT_INVALID if issubclass(kind, InvalidInput) else EXIT_FAILED)

@@ -1,0 +1,139 @@
+"""Bringing the platform up, and the demo."""
+
+import signal
+import threading
+import time
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from coin_pipeline.cli.services import Services
+    from coin_pipeline.settings import Settings
+
+DEMO_SYMBOL, DEMO_SEED = "DEMO_KRW", 20
+DEMO_START, DEMO_END = date(2023, 1, 1), date(2024, 12, 31)
+START_TIMEOUT_S = 90
+
+
+@click.command()
+def demo() -> None:
+    """Run a backtest on made-up candles, offline, and show what comes out.
+
+    The candles of DEMO_KRW are generated, the same on every machine; nothing else under DATA_ROOT is touched.
+    """
+    from coin_pipeline.cli.backtests import resolved, run_backtest, settings_with
+    from coin_pipeline.cli.summary import print_result
+
+    settings = settings_with(())
+    _store_demo_candles(settings)
+    began = time.perf_counter()
+    spec = resolved(
+        settings,
+        {
+            "strategy": "volume_zone_breakout",
+            "symbols": [DEMO_SYMBOL],
+            "start_date": DEMO_START,
+            "end_date": DEMO_END,
+        },
+    )
+    run_id = run_backtest(settings, spec)
+    print_result(settings, run_id)
+    click.echo(f"\nDone in {time.perf_counter() - began:.1f} s, as a recorded Dagster run on generated candles. Next:")
+    coin = Path(click.get_current_context().find_root().info_name or "coin").name
+    for command, what in (
+        (f"{coin} up", "serve the API and the Dagster UI, with this run in it"),
+        (f"{coin} candles import FILE --symbol BTC_KRW --timeframe 1d --tz UTC", "bring your own candles"),
+        (f"{coin} backtest volume_long_candle BTC_KRW --start 2024-01-01 --end 2024-12-31", "test on them"),
+    ):
+        click.echo(f"  {command}\n      {what}")
+
+
+@click.command()
+@click.option("--api-port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--ui-port", default=3000, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--strategy-file",
+    "strategy_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A .py file with strategies of your own; may be repeated.",
+)
+def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
+    """Serve the API and the Dagster UI on this machine; Ctrl-C stops all.
+
+    Starts the database, Dagster's code server, daemon and webserver, and the API, all on loopback.
+    """
+    from coin_pipeline.cli.backtests import settings_with
+    from coin_pipeline.cli.services import LOOPBACK, Services, free_port, require_free
+    from coin_pipeline.settings import child_environment, without_effect
+    from coin_pipeline.strategies.registry import load_registry
+
+    settings = settings_with(strategy_files)
+    load_registry(settings.coin_strategy_files)  # a broken strategy file is told now, not by each program's log
+    require_free([("--api-port", api_port), ("--ui-port", ui_port)])
+    for notice in without_effect():
+        click.secho(notice, fg="yellow", err=True)
+    stopping = _stop_on_signals()
+    settings = settings.model_copy(
+        update={
+            "dagster_ui_url": f"http://{LOOPBACK}:{ui_port}",
+            "coin_code_server": f"{LOOPBACK}:{free_port()}",
+        }
+    )
+    _announce("starting the database")
+    from coin_pipeline.defs.instance import open_instance
+
+    with (
+        open_instance(settings),
+        Services(settings.data_root / "logs", child_environment(settings), stopping) as services,
+    ):
+        _announce("starting Dagster and the API")
+        _start_programs(services, settings, api_port, ui_port)
+        services.wait_for(f"http://{LOOPBACK}:{api_port}/health", START_TIMEOUT_S)
+        services.wait_for(f"{settings.dagster_ui_url}/server_info", START_TIMEOUT_S)
+        if not stopping.is_set():
+            click.echo(f"API         http://{LOOPBACK}:{api_port}/\nDagster UI  {settings.dagster_ui_url}/")
+            click.echo(f"Logs        {settings.data_root / 'logs'}\nCtrl-C stops all.")
+        services.watch()
+        _announce("stopping")
+    click.echo("stopped")
+
+
+def _start_programs(services: "Services", settings: "Settings", api_port: int, ui_port: int) -> None:
+    """Start one code server that the others share, then Dagster's daemon and webserver, and the API."""
+    from coin_pipeline.cli.services import LOOPBACK
+    from coin_pipeline.defs.instance import LOCATION, write_workspace
+
+    workspace = str(write_workspace(settings))
+    code_port = settings.coin_code_server.rsplit(":", 1)[1]
+    code = ("--host", LOOPBACK, "--port", code_port, "--location-name", LOCATION, "-m", "coin_pipeline.definitions")
+    services.start("code-server", "dagster", "api", "grpc", *code)
+    services.start("daemon", "dagster._daemon", "run", "-w", workspace)
+    services.start("webserver", "dagster_webserver", "-h", LOOPBACK, "-p", str(ui_port), "-w", workspace)
+    api = ("--factory", "--host", LOOPBACK, "--port", str(api_port), "--log-level", "warning")
+    services.start("api", "uvicorn", "coin_api.app:from_environment", *api)
+
+
+def _store_demo_candles(settings: "Settings") -> None:
+    from coin_pipeline.market.catalog import CandleCatalog
+    from coin_pipeline.market.synthetic import synthetic_candles
+    from coin_pipeline.market.timeframe import parse_timeframe
+
+    days = (DEMO_END - DEMO_START).days + 1
+    daily = parse_timeframe("1d")
+    CandleCatalog(settings.data_root).merge(DEMO_SYMBOL, daily, synthetic_candles(DEMO_SEED, daily, DEMO_START, days))
+
+
+def _stop_on_signals() -> threading.Event:
+    """Return an event that SIGINT, SIGTERM and SIGHUP set, so that every way out is an orderly one."""
+    stopping = threading.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, lambda *_: stopping.set())
+    return stopping
+
+
+def _announce(what: str) -> None:
+    click.secho(f"{what} ...", dim=True, err=True)

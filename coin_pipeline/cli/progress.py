@@ -1,0 +1,31 @@
+"""Progress of a run, shown on a terminal and silent elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class RunBar:
+    """One bar over the symbols of a run."""
+
+    def __init__(self, bar: Progress, title: str, symbols: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task(title, total=symbols)
+
+    def step(self, key: str) -> None:
+        """Hear that a step ended well."""
+        if key.startswith("simulate"):
+            self._bar.update(self._task, advance=1, description="simulating symbols")
+        elif key.startswith("load_candles"):
+            self._bar.update(self._task, description="candles loaded")
+
+
+@contextmanager
+def progress(title: str, symbols: int) -> Iterator[RunBar]:
+    """Show a bar on standard error until the block ends, then remove it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *times, console=Console(stderr=True), transient=True) as bar:
+        yield RunBar(bar, title, symbols)

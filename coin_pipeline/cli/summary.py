@@ -1,0 +1,159 @@
+"""Results, candles and strategies as lines on a terminal."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from coin_pipeline.backtest.results import Shelf, read_result, report_key, result_key, stored_runs
+from coin_pipeline.storage.local import LocalStore
+
+if TYPE_CHECKING:
+    from coin_pipeline.market.catalog import MergeReport, StoredCandles
+    from coin_pipeline.market.timeframe import Timeframe
+    from coin_pipeline.settings import Settings
+    from coin_pipeline.strategies.registry import StrategyRegistry
+
+UNDEFINED = "-"
+
+
+def print_result(settings: "Settings", run_id: str) -> None:
+    """Print a stored result in about twenty lines."""
+    document = json.loads(read_result(LocalStore(settings.data_root), run_id))
+    for line in summary_lines(document):
+        click.echo(line)
+    for name, place in _places(settings, document):
+        click.echo(f"{name:<10}{place}")
+
+
+def summary_lines(document: dict[str, Any]) -> list[str]:
+    """Return the figures of a result of schema 1.2.0 as lines; of an older one, what it holds."""
+    symbols = document["symbols"]
+    names = ", ".join(part["symbol"] for part in symbols[:5]) + (" ..." if len(symbols) > 5 else "")  # noqa: PLR2004
+    title = f"{document['strategy']} on {names}, {document['start_date']} to {document['end_date']}"
+    if "metrics" not in document:
+        return [
+            title,
+            "",
+            f"  an older result (schema {document.get('version', '1.0')}); --json prints it as stored",
+            "",
+        ]
+    return [
+        f"{title}, {document['timeframe']}",
+        "",
+        *_figures(document),
+        "",
+        *(f"{'Data':<10}{_coverage(part)}" for part in symbols[:5]),
+        *(f"{'Checks':<10}{check['name']}: {check['detail']}" for check in symbols[0]["checks"]),
+        *(f"{'Warning':<10}{warning}" for warning in document["warnings"]),
+        "",
+    ]
+
+
+def print_history(settings: "Settings", limit: int) -> None:
+    """Print the newest stored results."""
+    store = LocalStore(settings.data_root)
+    read = [json.loads(read_result(store, run_id)) for run_id, _ in stored_runs(store)]
+    read.sort(key=lambda document: str(document.get("metadata", {}).get("execution_date", "")), reverse=True)
+    table = Table("run id", "strategy", "symbols", "range", "return", "signals", "finished", box=None)
+    for document in read[:limit]:
+        metrics = document.get("metrics") or {}
+        table.add_row(
+            document["run_id"],
+            document["strategy"],
+            ", ".join(part["symbol"] for part in document["symbols"]),
+            f"{document['start_date']} to {document['end_date']}",
+            percent(metrics.get("total_return")),
+            str(document["total_signals"]),
+            str(document.get("metadata", {}).get("execution_date", UNDEFINED))[:19],
+        )
+    _print(table, f"no result under {settings.data_root}; 'coin demo' makes one")
+
+
+def print_inventory(root: Path, stored: Sequence["StoredCandles"]) -> None:
+    """Print which candles are stored."""
+    table = Table("symbol", "timeframe", "first (UTC)", "last (UTC)", "candles", "files", box=None)
+    for series in stored:
+        span = (f"{series.first:%Y-%m-%d %H:%M}", f"{series.last:%Y-%m-%d %H:%M}")
+        table.add_row(series.symbol, str(series.timeframe), *span, f"{series.rows:,}", str(series.files))
+    _print(table, f"no candles under {root}; 'coin candles import FILE' or 'coin demo' brings some")
+
+
+def print_merge(symbol: str, timeframe: "Timeframe", report: "MergeReport") -> None:
+    """Print what an import changed."""
+    click.echo(
+        f"{symbol} {timeframe}: {report.added:,} candles added, {report.replaced:,} replaced,"
+        f" {report.unchanged:,} unchanged; {report.first:%Y-%m-%d %H:%M} to {report.last:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def print_strategies(registry: "StrategyRegistry") -> None:
+    """Print each strategy with its params, their defaults and ranges."""
+    from coin_pipeline.strategies.registry import describe
+
+    for name in registry.names():
+        told = describe(registry.get(name))
+        click.secho(name, bold=True)
+        click.echo(f"  {told['description'].splitlines()[0] if told['description'] else ''}")
+        for param, schema in told["params"].get("properties", {}).items():
+            limits = [f"{sign} {schema[key]}" for sign, key in _LIMITS if key in schema]
+            click.echo(f"    {param} = {schema.get('default')}  ({schema.get('type')}{', '.join(['', *limits])})")
+
+
+def percent(value: float | None) -> str:
+    """Format a fraction as a signed percentage."""
+    return UNDEFINED if value is None else f"{100 * value:+,.2f} %"
+
+
+_LIMITS = ((">=", "minimum"), (">", "exclusiveMinimum"), ("<=", "maximum"), ("<", "exclusiveMaximum"))
+
+
+def _figures(document: dict[str, Any]) -> list[str]:
+    m, costs = document["metrics"], document["costs"]
+    gross = document["symbols"][0]["costs"]["gross_return"] if len(document["symbols"]) == 1 else None
+    before = f": {percent(gross)} before costs" if gross is not None else ""
+    rows = [
+        ("Return", percent(m["total_return"]), "buy and hold", percent(m["buy_and_hold"])),
+        ("CAGR", percent(m["cagr"]), "max drawdown", percent(-m["max_drawdown"])),
+        ("Sharpe", _number(m["sharpe"]), "Sortino", _number(m["sortino"])),
+        ("Trades", f"{m['trades']:,}", "win rate", percent(m["win_rate"]).lstrip("+")),
+        ("Profit factor", _number(m["profit_factor"]), "expectancy", percent(m["expectancy"])),
+        ("Exposure", percent(m["exposure"]).lstrip("+"), "signals ignored", f"{m['ignored']:,}"),
+    ]
+    lines = [f"  {a:<14}{b:>12}   {c:<16}{d:>12}" for a, b, c, d in rows]
+    legs = f"fee {100 * costs['fee_rate']:g} % and slippage {100 * costs['slippage_rate']:g} % on each leg"
+    return [*lines, f"  {'Costs':<14}{legs}{before}"]
+
+
+def _number(value: float | None) -> str:
+    return UNDEFINED if value is None else f"{value:.2f}"
+
+
+def _coverage(part: dict[str, Any]) -> str:
+    found = part["candles"]
+    gaps = f"{found['gap_count']} gaps" if found["gap_count"] else "no gap"
+    share = f"{found['present']:,} of {found['expected']:,} candles ({found['ratio']:.1%})"
+    return f"{part['symbol']} {share}, {found['first'][:10]} to {found['last'][:10]}, {gaps}"
+
+
+def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, str]]:
+    run_id = document["run_id"]
+    store = LocalStore(settings.data_root)
+    shelf: Shelf = "results" if store.exists(result_key("results", run_id)) else "tasks"
+    places = [("Run", run_id), ("Result", str(settings.data_root / result_key(shelf, run_id)))]
+    if store.exists(report_key(shelf, run_id)):
+        places.append(("Report", str(settings.data_root / report_key(shelf, run_id))))
+    if "fingerprint" in document:
+        places.append(("Dagster", f"{settings.dagster_ui_url}/runs/{run_id}  (while 'coin up' runs)"))
+    return places
+
+
+def _print(table: Table, empty: str) -> None:
+    if table.row_count:
+        Console(width=None if Console().is_terminal else 200).print(table)
+    else:
+        click.echo(empty)

@@ -1,0 +1,44 @@
+"""What can be typed into the Launchpad: the typed config of the backtest job."""
+
+from typing import Any, Literal
+
+import dagster as dg
+from pydantic import Field
+
+from coin_pipeline.backtest.spec import BacktestRequest, parse_request
+
+
+class BacktestConfig(dg.Config):
+    """One backtest. Dagster checks the shapes at launch; the values are checked when the run loads its candles."""
+
+    strategy: str = Field(description="Name of a registered strategy.")
+    params: dict[str, Any] = Field(default={}, description="Parameters of the strategy; the rest takes its defaults.")
+    symbols: list[str] = Field(description="Markets, as BTC_KRW or KRW-BTC.")
+    start_date: str = Field(description="First calendar day in Asia/Seoul, YYYY-MM-DD.")
+    end_date: str = Field(description="Last calendar day in Asia/Seoul, included whole.")
+    timeframe: str = Field(default="1d", description="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w")
+    fill: Literal["next_open", "signal_close"] = Field(default="next_open", description="Where decisions are filled.")
+    fee_rate: float = Field(default=0.001, description="Share of the traded value, each leg.")
+    slippage_rate: float = Field(default=0.0002, description="Share of the price, each leg.")
+    shelf: Literal["tasks", "results"] = Field(
+        default="tasks", description="tasks/ID expires; results/ID.json is kept for good."
+    )
+
+    def request(self) -> BacktestRequest:
+        """Return the request this describes.
+
+        Raises:
+            InvalidSpec: naming each field that is wrong.
+        """
+        return parse_request(self.model_dump(exclude={"shelf"}))
+
+
+def config_of(run: dg.DagsterRun) -> BacktestConfig:
+    """Return the config that a run of the job was launched with."""
+    ops: Any = run.run_config["ops"]
+    return BacktestConfig(**ops["load_candles"]["config"])
+
+
+def run_config(spec: BacktestRequest, shelf: Literal["tasks", "results"]) -> dict[str, Any]:
+    """Return the run config that makes the job run `spec`."""
+    return {"ops": {"load_candles": {"config": {**spec.model_dump(mode="json"), "shelf": shelf}}}}

@@ -1,0 +1,54 @@
+"""The Dagster instance of this DATA_ROOT: its home folder, its file, its lifetime."""
+
+from pathlib import Path
+
+import dagster as dg
+
+import coin_pipeline
+from coin_pipeline.settings import Settings, export
+
+LOCATION = "coin_pipeline"
+_PACKAGE = Path(coin_pipeline.__file__).parent
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Return DAGSTER_HOME, made and filled with the shipped dagster.yaml unless it is a folder of the user's."""
+    if settings.dagster_home:
+        return settings.dagster_home
+    home = settings.data_root / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shipped = _shipped("dagster.yaml")
+    target = home / "dagster.yaml"
+    if not target.is_file() or target.read_text() != shipped:
+        aside = target.with_suffix(".tmp")
+        aside.write_text(shipped)
+        aside.replace(target)
+    return home
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """Open the instance; the database is started and its tables are made if need be.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL cannot be started or reached.
+    """
+    home = prepare_home(settings)
+    # Dagster itself, and our storage when Dagster loads it, read these two from the environment.
+    export({"DAGSTER_HOME": str(home), "DATA_ROOT": str(settings.data_root)})
+    return dg.DagsterInstance.get()
+
+
+def write_workspace(settings: Settings) -> Path:
+    """Write the workspace file that points at the one code server of `coin up`; return its path."""
+    host, port = settings.coin_code_server.rsplit(":", 1)
+    path = prepare_home(settings) / "workspace.yaml"
+    path.write_text(
+        f"load_from:\n  - grpc_server:\n      host: {host}\n      port: {port}\n      location_name: {LOCATION}\n"
+    )
+    return path
+
+
+def _shipped(name: str) -> str:
+    """Read a file that lies at the root of a checkout, and inside the package when installed from a wheel."""
+    inside = _PACKAGE / name
+    return (inside if inside.is_file() else _PACKAGE.parent / name).read_text()

@@ -1,0 +1,85 @@
+"""How what ops hand on is stored: Parquet or JSON through the object store, never pickle."""
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from coin_pipeline.backtest.document import to_parquet
+from coin_pipeline.backtest.results import read_result
+from coin_pipeline.backtest.runner import BacktestResult, publish
+from coin_pipeline.storage.base import ObjectStore
+
+
+class InterimIOManager(dg.IOManager):
+    """What passes between the ops of one run: tables as Parquet, pydantic models as JSON, under `runs/RUN_ID/`."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Write `obj`; a retried step overwrites what its broken attempt left."""
+        if isinstance(obj, pa.Table):
+            data = to_parquet(obj)
+        elif isinstance(obj, BaseModel):
+            data = obj.model_dump_json().encode()
+        else:
+            msg = f"cannot store a {type(obj).__name__}: hand on a pyarrow table or a pydantic model"
+            raise TypeError(msg)
+        key = _interim_key(context)
+        self._store.put(key, data, overwrite=True)
+        context.add_output_metadata({"key": key, "bytes": len(data)})
+
+    def load_input(self, context: dg.InputContext) -> object:
+        """Read what the upstream op handed on, in the type that its output declares."""
+        upstream = _upstream(context)
+        data = self._store.get(_interim_key(upstream))
+        declared = upstream.dagster_type.typing_type
+        if isinstance(declared, type) and issubclass(declared, BaseModel):
+            return declared.model_validate_json(data)
+        return pq.read_table(pa.BufferReader(data))
+
+
+class ResultIOManager(dg.IOManager):
+    """The end of a run: publishes a BacktestResult where the API, the command line and people find it."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def handle_output(self, context: dg.OutputContext, obj: BacktestResult) -> None:
+        """Write the result's files, manifest last."""
+        context.add_output_metadata({"key": publish(self._store, obj)})
+
+    def load_input(self, context: dg.InputContext) -> bytes:
+        """Return the stored JSON document of the upstream run."""
+        return read_result(self._store, _upstream(context).run_id)
+
+
+@dg.io_manager(required_resource_keys={"store"}, description="Parquet and JSON between ops.")
+def interim_io(context: dg.InitResourceContext) -> InterimIOManager:
+    """Build the IO manager for what passes between ops."""
+    return InterimIOManager(context.resources.store)
+
+
+@dg.io_manager(required_resource_keys={"store"}, description="Published results.")
+def result_io(context: dg.InitResourceContext) -> ResultIOManager:
+    """Build the IO manager that publishes results."""
+    return ResultIOManager(context.resources.store)
+
+
+def interim_folder(run_id: str) -> str:
+    """Return the folder of what one run's ops hand on."""
+    return f"runs/{run_id}"
+
+
+def _interim_key(context: dg.OutputContext) -> str:
+    # A mapped step is called simulate[BTC_KRW] and a dynamic output carries its mapping key beside its name.
+    parts = [context.step_key.replace("[", "/").rstrip("]"), context.mapping_key or context.name]
+    return "/".join([interim_folder(context.run_id), *parts])
+
+
+def _upstream(context: dg.InputContext) -> dg.OutputContext:
+    if context.upstream_output is None:
+        msg = f"input {context.name!r} comes from no op"
+        raise TypeError(msg)
+    return context.upstream_output

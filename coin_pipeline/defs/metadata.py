@@ -1,0 +1,64 @@
+"""What a run shows of itself on its page in Dagster: numbers, tables and the picture of the equity."""
+
+import base64
+from collections.abc import Mapping
+
+import dagster as dg
+import pyarrow as pa
+from dagster import MetadataValue
+
+from coin_pipeline.backtest.results import Json
+from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
+from coin_pipeline.report.figures import equity_figure
+
+_SHOWN = ("total_return", "buy_and_hold", "cagr", "sharpe", "sortino", "max_drawdown", "profit_factor", "win_rate")
+
+
+def of_slice(piece: CandleSlice) -> Mapping[str, MetadataValue]:
+    """Say which candles a symbol's run reads."""
+    return {
+        "candles": MetadataValue.int(piece.rows),
+        "coverage": MetadataValue.float(piece.coverage["ratio"]),
+        "from": MetadataValue.text(piece.coverage["first"]),
+        "to": MetadataValue.text(piece.coverage["last"]),
+        "sha256": MetadataValue.text(piece.sha256),
+    }
+
+
+def of_symbol(part: Json) -> Mapping[str, MetadataValue]:
+    """Show one symbol's figures."""
+    return {**_numbers(part["metrics"]), "seconds": MetadataValue.float(part["execution_time"])}
+
+
+def of_result(result: BacktestResult) -> Mapping[str, MetadataValue]:
+    """Show the whole result: figures, a table of the symbols, warnings, and the equity as a picture."""
+    document = result.document
+    warnings = "\n".join(f"- {warning}" for warning in document["warnings"]) or "none"
+    return {
+        "equity": MetadataValue.md(_picture(result.equity, document)),
+        **_numbers(document["metrics"]),
+        "symbols": MetadataValue.table([_row(part) for part in document["symbols"]]),
+        "warnings": MetadataValue.md(warnings),
+    }
+
+
+def _numbers(metrics: Json) -> dict[str, MetadataValue]:
+    known = {name: metrics[name] for name in _SHOWN if metrics[name] is not None}
+    counts = {name: MetadataValue.int(metrics[name]) for name in ("signals", "trades", "ignored")}
+    return {**{name: MetadataValue.float(float(value)) for name, value in known.items()}, **counts}
+
+
+def _row(part: Json) -> dg.TableRecord:
+    metrics = part["metrics"]
+    return dg.TableRecord(
+        {
+            "symbol": part["symbol"],
+            **{name: "" if metrics[name] is None else round(metrics[name], 4) for name in _SHOWN},
+            "trades": metrics["trades"],
+        }
+    )
+
+
+def _picture(equity: pa.Table, document: Json) -> str:
+    svg = equity_figure(equity, f"{document['strategy']} {document['timeframe']}")
+    return f"![equity](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

@@ -1,0 +1,89 @@
+"""The ops of a backtest: each unpacks its config, makes one plain call, and attaches metadata."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import dagster as dg
+import pyarrow as pa
+
+from coin_pipeline import errors
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.document import from_table
+from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
+from coin_pipeline.backtest.spec import resolve
+from coin_pipeline.defs import metadata
+from coin_pipeline.defs.config import BacktestConfig
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.report.page import render_page
+from coin_pipeline.settings import load_settings
+from coin_pipeline.strategies.registry import StrategyRegistry
+
+MAX_RETRIES = 3
+RETRY_DELAY_S = 1.0
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Tell Dagster which errors of the family are worth a retry; the others fail with their sentence."""
+    try:
+        yield
+    except (errors.StorageUnavailable, errors.ServiceUnavailable) as error:
+        raise dg.RetryRequested(MAX_RETRIES, RETRY_DELAY_S) from error
+    except errors.CoinError as error:
+        kind = {"error": dg.MetadataValue.text(type(error).__name__)}
+        raise dg.Failure(str(error), metadata=kind, allow_retries=False) from error
+
+
+@dg.op(
+    out=dg.DynamicOut(io_manager_key="interim_io"),
+    description="Find, read and check each symbol's candles; hand on which they were.",
+)
+def load_candles(
+    config: BacktestConfig,
+    candles: dg.ResourceParam[CandleCatalog],
+    strategies: dg.ResourceParam[StrategyRegistry],
+) -> Iterator[dg.DynamicOutput[CandleSlice]]:
+    """Yield one slice per symbol."""
+    with explained():
+        spec = resolve(config.request(), strategies)
+        for piece in runner.find_candles(candles, spec, config.shelf):
+            yield dg.DynamicOutput(piece, mapping_key=piece.symbol, metadata=metadata.of_slice(piece))
+
+
+@dg.op(
+    out=dg.Out(io_manager_key="interim_io"),
+    description="Run the strategy on one symbol and account for what it would have traded.",
+)
+def simulate(
+    context: dg.OpExecutionContext,
+    piece: CandleSlice,
+    candles: dg.ResourceParam[CandleCatalog],
+    strategies: dg.ResourceParam[StrategyRegistry],
+) -> pa.Table:
+    """Return one symbol's equity per bar, with its part of the result."""
+    with explained():
+        table = runner.simulate_symbol(candles, strategies, piece)
+    context.add_output_metadata(metadata.of_symbol(from_table(table)["symbol"]))
+    return table
+
+
+@dg.op(out=dg.Out(io_manager_key="result_io"), description="Put the symbols together and publish the result.")
+def persist(
+    context: dg.OpExecutionContext,
+    parts: list[pa.Table],
+    strategies: dg.ResourceParam[StrategyRegistry],
+) -> BacktestResult:
+    """Return the finished result; its IO manager publishes it."""
+    with explained():
+        started_at = run_start(context.instance, context.run_id)
+        result = runner.assemble(context.run_id, parts, strategies, load_settings().environment, started_at)
+    context.add_output_metadata(metadata.of_result(result))
+    return replace(result, report=render_page(result.document, result.equity).encode())
+
+
+def run_start(instance: dg.DagsterInstance, run_id: str) -> datetime:
+    """Return when a run began."""
+    record = instance.get_run_record_by_id(run_id)
+    return datetime.fromtimestamp(record.start_time, UTC) if record and record.start_time else datetime.now(UTC)

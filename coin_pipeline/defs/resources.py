@@ -1,0 +1,27 @@
+"""What ops are handed: plain objects of ours, made from the settings when a run begins."""
+
+import dagster as dg
+
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
+
+
+@dg.resource(description="The candles under DATA_ROOT.")
+def candles(_context: dg.InitResourceContext) -> CandleCatalog:
+    """Return the catalogue of stored candles."""
+    return CandleCatalog(load_settings().data_root)
+
+
+@dg.resource(description="Where results and what passes between ops are stored.")
+def store(_context: dg.InitResourceContext) -> ObjectStore:
+    """Return the object store of results."""
+    return LocalStore(load_settings().data_root)
+
+
+@dg.resource(description="Every registered strategy, those of COIN_STRATEGY_FILES included.")
+def strategies(_context: dg.InitResourceContext) -> StrategyRegistry:
+    """Return the strategies that runs may name."""
+    return load_registry(load_settings().coin_strategy_files)

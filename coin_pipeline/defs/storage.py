@@ -1,0 +1,53 @@
+"""Dagster's run, event and schedule storage on the one PostgreSQL, with pooled connections."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+
+import psycopg2
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres.storage import DagsterPostgresStorage
+
+from coin_pipeline.database.url import database_url
+from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.settings import load_settings
+
+_STATEMENT_TIMEOUT_MS = 60_000
+_POOL_RECYCLE_S = 3600
+_POOL_OVERFLOW = 20
+_SET_UP_LOCK = 0x636F696E  # any number that only this project uses
+
+
+class PooledPostgresStorage(DagsterPostgresStorage):
+    """DagsterPostgresStorage on the project's database, each of its three parts with a pool of its own."""
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """Nothing to configure in dagster.yaml: the settings say which database."""
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003 -- Dagster's signature
+        """Open the storages, creating their tables on a new database."""
+        url = database_url(load_settings())
+        with _one_at_a_time(url):
+            storage = cls(postgres_url=url, inst_data=inst_data)
+        for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
+            part.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
+        return storage
+
+
+@contextmanager
+def _one_at_a_time(url: str) -> Iterator[None]:
+    """Keep two programs on a new database from creating the same tables at once."""
+    try:
+        connection = psycopg2.connect(url.replace("postgresql+psycopg2://", "postgresql://", 1), connect_timeout=10)
+    except psycopg2.OperationalError as error:
+        # The URL holds a password; libpq's own message names host and port only.
+        raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(%s)", (_SET_UP_LOCK,))
+        yield
+    finally:
+        connection.close()

@@ -1,0 +1,171 @@
+"""Statistics of a simulation, one per function; a year has 365 days of 24 hours."""
+
+import math
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from coin_pipeline.engine.bars import Bars, Floats
+from coin_pipeline.engine.fills import Costs
+from coin_pipeline.engine.simulate import Samples, Simulation
+
+YEAR_NS = 365 * 24 * 3600 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Statistics of one simulation; returns, shares and drawdowns are fractions, None stands for undefined.
+
+    Attributes:
+        total_return: Growth of the account less 1.
+        cagr: Compound annual growth rate; undefined without bars or where it overflows.
+        volatility: Annualised deviation of returns per bar; undefined below two bars.
+        sharpe: Annualised Sharpe ratio; undefined where the volatility is undefined or zero.
+        sortino: Annualised Sortino ratio; undefined below two bars or without a losing bar.
+        max_drawdown: Largest loss from a peak of the equity, >= 0.
+        exposure: Share of the bars on which a position was held; undefined without bars.
+        buy_and_hold: Return of buying at the first open and selling at the last close; undefined without bars.
+        signals: Number of entry signals.
+        trades: Number of round trips.
+        ignored: Number of signals not traded because a position was held.
+        win_rate: Share of trades with a net gain; undefined without trades.
+        avg_return: Mean net return of a trade; undefined without trades.
+        expectancy: The same figure under the name that traders look for.
+        profit_factor: Sum of gains over sum of losses; undefined without a losing trade.
+        avg_hold_bars: Mean number of bars from entry to exit; undefined without trades.
+    """
+
+    total_return: float
+    cagr: float | None
+    volatility: float | None
+    sharpe: float | None
+    sortino: float | None
+    max_drawdown: float
+    exposure: float | None
+    buy_and_hold: float | None
+    signals: int
+    trades: int
+    ignored: int
+    win_rate: float | None
+    avg_return: float | None
+    expectancy: float | None
+    profit_factor: float | None
+    avg_hold_bars: float | None
+
+
+def measure(simulation: Simulation, bars: Bars, bars_per_year: float, costs: Costs) -> Metrics:
+    """Compute every statistic of a simulation.
+
+    Args:
+        simulation: What ``simulate`` returned.
+        bars: The bars it ran on.
+        bars_per_year: Number of bars in 365 days without gaps.
+        costs: The costs it was charged, for buy and hold.
+    """
+    returns, trades = bar_returns(simulation.equity), simulation.trades
+    return Metrics(
+        total_return=total_return(simulation.equity),
+        cagr=cagr(simulation.equity, bars, bars_per_year),
+        volatility=volatility(returns, bars_per_year),
+        sharpe=sharpe(returns, bars_per_year),
+        sortino=sortino(returns, bars_per_year),
+        max_drawdown=float(simulation.drawdown.max(initial=0.0)),
+        exposure=exposure(trades, len(bars)),
+        buy_and_hold=buy_and_hold(bars, costs),
+        signals=len(simulation.samples),
+        trades=len(trades),
+        ignored=simulation.ignored,
+        win_rate=win_rate(trades),
+        avg_return=avg_return(trades),
+        expectancy=avg_return(trades),
+        profit_factor=profit_factor(trades),
+        avg_hold_bars=avg_hold_bars(trades),
+    )
+
+
+def bar_returns(equity: Floats) -> Floats:
+    """Return the account's simple return per bar, shape (n,); it starts with 1.0, and one that lost all stays at 0."""
+    before = np.concatenate([[1.0], equity])[:-1]
+    growth: Floats = np.divide(equity, before, out=np.ones(len(equity)), where=before > 0)
+    return growth - 1
+
+
+def total_return(equity: Floats) -> float:
+    """Return the growth of the account less 1; 0 without bars."""
+    return float(equity[-1]) - 1 if len(equity) else 0.0
+
+
+def cagr(equity: Floats, bars: Bars, bars_per_year: float) -> float | None:
+    """Return growth ** (1 / years) - 1 over the time that passed, so that missing bars do not shorten it.
+
+    The time runs from the first open to the last close.
+    """
+    if not len(bars):
+        return None
+    years = (int(bars.time[-1]) - int(bars.time[0])) / YEAR_NS + 1 / bars_per_year
+    log_growth = math.log(equity[-1]) / years if equity[-1] > 0 else -math.inf
+    return math.expm1(log_growth) if log_growth < math.log(sys.float_info.max) else None
+
+
+def volatility(returns: Floats, bars_per_year: float) -> float | None:
+    """Return the sample standard deviation (n - 1) of the returns per bar times the root of the bars per year."""
+    if len(returns) < 2:  # noqa: PLR2004 - a sample deviation needs two values
+        return None
+    return float(np.std(returns, ddof=1)) * math.sqrt(bars_per_year)
+
+
+def sharpe(returns: Floats, bars_per_year: float) -> float | None:
+    """Return the annualised mean over the volatility, with a risk-free rate of zero (Sharpe, 1994)."""
+    deviation = volatility(returns, bars_per_year)
+    return float(np.mean(returns)) * bars_per_year / deviation if deviation else None
+
+
+def sortino(returns: Floats, bars_per_year: float) -> float | None:
+    """Return the annualised mean over the annualised downside deviation (Sortino and Price, 1994).
+
+    The downside deviation is the root of the mean over all bars of the squared returns below zero.
+    """
+    downside = np.minimum(returns, 0.0)
+    if len(returns) < 2 or not downside.any():  # noqa: PLR2004 - as for the Sharpe ratio
+        return None
+    deviation = math.sqrt(float(np.mean(downside**2)) * bars_per_year)
+    return float(np.mean(returns)) * bars_per_year / deviation
+
+
+def exposure(trades: Samples, n: int) -> float | None:
+    """Return the share of the n bars on which at least one position was held."""
+    if not n:
+        return None
+    first = trades.signal_bar + 1
+    end = first + trades.bars_held
+    covered_until = np.concatenate([[0], end])[: len(end)]  # ends never decrease, as a later entry never leaves earlier
+    return int(np.maximum(end - np.maximum(first, covered_until), 0).sum()) / n
+
+
+def buy_and_hold(bars: Bars, costs: Costs) -> float | None:
+    """Return what buying at the first open and selling at the last close returns after costs."""
+    if not len(bars):
+        return None
+    return float(bars.close[-1] * costs.sell_factor / (bars.open[0] * costs.buy_factor)) - 1
+
+
+def win_rate(trades: Samples) -> float | None:
+    """Return the share of trades whose net return is above zero."""
+    return float(np.mean(trades.net_return > 0)) if len(trades) else None
+
+
+def avg_return(trades: Samples) -> float | None:
+    """Return the mean net return of a trade, which is its expectancy."""
+    return float(np.mean(trades.net_return)) if len(trades) else None
+
+
+def profit_factor(trades: Samples) -> float | None:
+    """Return the sum of the gains over the sum of the losses of the trades."""
+    losses = -float(np.minimum(trades.net_return, 0.0).sum())
+    return float(np.maximum(trades.net_return, 0.0).sum()) / losses if losses else None
+
+
+def avg_hold_bars(trades: Samples) -> float | None:
+    """Return the mean number of bars from entry to exit."""
+    return float(np.mean(trades.bars_held)) if len(trades) else None

@@ -1,0 +1,91 @@
+"""Candles as Arrow tables of any origin, brought to one plain form: which columns they need and of which types."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
+from coin_pipeline.market.quality import Columns
+
+TIME = "timestamp"
+PRICES = ("open", "high", "low", "close", "volume")
+INSTANT = pa.timestamp("ns", "UTC")
+NO_CANDLES = pa.schema([(TIME, pa.int64()), *((name, pa.float64()) for name in PRICES)]).empty_table()
+
+
+def index_column(schema: pa.Schema) -> str | None:
+    """Return the column in which pandas stored a one-column index, if it did."""
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    return index[0] if len(index) == 1 and isinstance(index[0], str) else None
+
+
+def plain_table(
+    source: object, table: pa.Table, time: str = TIME, naive_offset_ns: int | None = None, first_row: int = 0
+) -> pa.Table:
+    """Return the candles of a table, in its order and unchecked, as timestamp (int64 ns UTC) and float64 columns.
+
+    Args:
+        source: Name of the table in an error.
+        table: Has the column `time`, a timestamp of any unit, and numeric prices and volume.
+        time: The column with the opens.
+        naive_offset_ns: How far stamps without a zone are ahead of UTC, in ns; None refuses such stamps.
+        first_row: Rows before those of the table, for the row number in an error.
+
+    Raises:
+        InvalidCandleFile: A column is missing or of another type, or stamps lack a zone.
+        InvalidCandles: A row has no time.
+    """
+    missing = [name for name in (time, *PRICES) if name not in table.column_names]
+    if missing:
+        raise InvalidCandleFile(source, f"has no column {', '.join(missing)}; it needs {', '.join((TIME, *PRICES))}")
+    stamps = table[time]
+    if stamps.null_count:
+        row = first_row + pc.index(stamps.is_null(), value=True).as_py() + 1
+        raise InvalidCandles(source, stamps.null_count, f"row {row} has no time")
+    opens = _int64_ns(source, stamps, naive_offset_ns)
+    return pa.table([opens, *(_float64(source, name, table[name]) for name in PRICES)], names=[TIME, *PRICES])
+
+
+def columns_of(plain: pa.Table) -> Columns:
+    """Return the columns of a plain table as arrays of their own."""
+    return Columns(*map(_writable, plain.columns))
+
+
+def candle_frame(columns: Columns) -> pd.DataFrame:
+    """Return columns as a frame: timestamp (ns, UTC), open, high, low, close, volume."""
+    time = pd.DatetimeIndex(columns.time.view("datetime64[ns]"), tz="UTC")
+    return pd.DataFrame({TIME: time, **dict(zip(PRICES, columns[1:], strict=True))})
+
+
+def stored_table(columns: Columns, others: Sequence[tuple[str, pa.ChunkedArray]] = ()) -> pa.Table:
+    """Return columns, and others behind them, as the table that is stored."""
+    candles = [pa.array(columns.time).cast(INSTANT), *map(pa.array, columns[1:])]
+    names = [TIME, *PRICES, *(name for name, _ in others)]
+    return pa.table([*candles, *(column for _, column in others)], names=names)
+
+
+def _int64_ns(source: object, column: pa.ChunkedArray, naive_offset_ns: int | None) -> pa.ChunkedArray:
+    if not pa.types.is_timestamp(column.type):
+        raise InvalidCandleFile(source, f"its times are of type {column.type}; store timestamps")
+    naive = column.type.tz is None
+    if naive and naive_offset_ns is None:
+        raise InvalidCandleFile(source, "its times have no zone; pass --tz UTC or --tz Asia/Seoul")
+    ns = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
+    return pc.subtract(ns, naive_offset_ns) if naive else ns
+
+
+def _float64(source: object, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+        raise InvalidCandleFile(source, f"its column {name} is of type {kind}; store numbers")
+    return column.cast(pa.float64())
+
+
+def _writable(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Return a column as an array: never Arrow's read-only view, which is another type to compiled kernels."""
+    array: npt.NDArray[Any] = column.to_numpy()
+    return array if array.flags.writeable else array.copy()

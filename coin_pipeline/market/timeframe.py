@@ -1,0 +1,82 @@
+"""Lengths of candles, and calendar days as instants. Instants are int ns since the epoch, UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
+
+from coin_pipeline.errors import InvalidTimeframe
+
+SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
+HOUR_NS = 60 * MINUTE_NS
+DAY_NS = 24 * HOUR_NS
+YEAR_NS = 365 * DAY_NS
+
+SEOUL_OFFSET_NS = 9 * HOUR_NS
+"""Seoul has been nine hours ahead of UTC, summer and winter, since 1988: longer than any coin has had a price."""
+
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_INT64_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Timeframe:
+    """The length of a candle.
+
+    Attributes:
+        name: As users write it, `1d`.
+        ns: Length in ns.
+        phase_ns: Where the first candle after the epoch opens, in ns: 0, but Monday for weeks.
+    """
+
+    name: str
+    ns: int
+    phase_ns: int = 0
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that holds such candles, `1D`."""
+        return self.name.upper()
+
+    @property
+    def bars_per_year(self) -> float:
+        """Candles in a year of 365 days of 24 hours."""
+        return YEAR_NS / self.ns
+
+    def __str__(self) -> str:
+        return self.name
+
+
+_ALL = (
+    *(Timeframe(f"{n}m", n * MINUTE_NS) for n in (1, 3, 5, 10, 15, 30)),
+    *(Timeframe(f"{n}h", n * HOUR_NS) for n in (1, 4)),
+    Timeframe("1d", DAY_NS),
+    Timeframe("1w", 7 * DAY_NS, phase_ns=4 * DAY_NS),  # the epoch was a Thursday
+)
+TIMEFRAMES: Mapping[str, Timeframe] = MappingProxyType({timeframe.name: timeframe for timeframe in _ALL})
+_SPELLINGS = {spelling: timeframe for timeframe in _ALL for spelling in (timeframe.name, timeframe.folder)}
+
+
+def parse_timeframe(text: str) -> Timeframe:
+    """Return the timeframe called `1d` or, as the original spelled it, `1D`.
+
+    Raises:
+        InvalidTimeframe: No candles of that length are offered.
+    """
+    if text not in _SPELLINGS:
+        raise InvalidTimeframe(text, TIMEFRAMES)
+    return _SPELLINGS[text]
+
+
+def day_range(start: date, end: date) -> tuple[int, int]:
+    """Return the instants from the start of one Seoul day to the end, exclusive, of another.
+
+    Both fit in an int64, so that a range into the far future ends where ns do, in 2262.
+    """
+    return _midnight_ns(start.toordinal()), _midnight_ns(end.toordinal() + 1)
+
+
+def _midnight_ns(ordinal: int) -> int:
+    ns = (ordinal - _EPOCH_ORDINAL) * DAY_NS - SEOUL_OFFSET_NS
+    return min(max(ns, -_INT64_MAX), _INT64_MAX)

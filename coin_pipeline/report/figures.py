@@ -1,0 +1,220 @@
+"""Equity curves as pictures: a table in, the text of an SVG out. No files."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coin_pipeline.report.axes import Axis, Tick, growth_axis, time_axis, time_ticks, value_ticks
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+# The picture's unit is half a pixel: whole numbers are short, and fine enough for a smooth line.
+WIDTH, HEIGHT = 1800, 840
+LEFT, RIGHT = 120, 1730
+GROWTH_TOP, GROWTH_BOTTOM = 140, 540
+DRAWDOWN_TOP, DRAWDOWN_BOTTOM = 596, 756
+MAX_SYMBOL_LINES = 6
+_MAX_TITLE = 100
+_SHALLOWEST = 0.01  # depth of the drawdown panel where there is hardly a drawdown
+
+# Okabe and Ito, "Color Universal Design" (2008): told apart by colour-blind readers too.
+_BLUE, _RED = "#0072b2", "#d55e00"
+_SYMBOL_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#a08a00")
+_INK, _MUTED, _GRID = "#1f2328", "#6e7781", "#e4e7eb"
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Curve(NamedTuple):
+    """An account per bar, four columns of shape (n,): time in ns UTC, growth factors, drawdown as a fraction."""
+
+    name: str
+    time: Ints
+    equity: Floats
+    drawdown: Floats
+    buy_and_hold: Floats
+
+
+class Line(NamedTuple):
+    """One curve of the growth panel, and how it is drawn."""
+
+    name: str
+    time: Ints
+    values: Floats
+    colour: str
+    width: float
+    dashes: str = "none"
+
+
+def equity_figure(equity: pa.Table, title: str) -> str:
+    """Draw growth against buy and hold, and the drawdown below it, as SVG of 900 x 420 pixels.
+
+    Several symbols are drawn together with their mean, an account of equal shares that is never rebalanced; more than
+    six as their mean alone. Where bars are closer than pixels each pixel column keeps its lowest and highest value.
+
+    Args:
+        equity: What `document.equity_table` returns: one block of rows per symbol, at least one row.
+        title: Text of the heading.
+    """
+    curves = _curves(equity)
+    account = curves[0] if len(curves) == 1 else equal_shares(curves)
+    lines = _lines(curves, account)
+    heading = title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
+    time = time_axis(int(account.time[0]), int(account.time[-1]), LEFT, RIGHT)
+    drawn = [
+        *_legend(lines),
+        *_time_marks(time),
+        *_growth_panel(lines, time),
+        *_drawdown_panel(account, time),
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH // 2}"'
+        f' height="{HEIGHT // 2}" role="img" font-family="system-ui,sans-serif"><title>{_clean(heading)}</title>'
+        f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
+        f"{_text(24, 42, heading, size=28, colour=_INK, weight=600)}{''.join(drawn)}</svg>"
+    )
+
+
+def equal_shares(curves: Sequence[Curve]) -> Curve:
+    """Return one account of equal shares at the start, never rebalanced; a share is cash until its first bar."""
+    time = np.unique(np.concatenate([curve.time for curve in curves]))
+    equity, buy_and_hold = np.zeros(len(time)), np.zeros(len(time))
+    for curve in curves:
+        row = np.searchsorted(curve.time, time, side="right")
+        equity += np.append(1.0, curve.equity)[row]
+        buy_and_hold += np.append(1.0, curve.buy_and_hold)[row]
+    equity, buy_and_hold = equity / len(curves), buy_and_hold / len(curves)
+    drawdown = 1 - equity / np.maximum.accumulate(np.maximum(equity, 1.0))
+    return Curve(f"mean of {len(curves)} symbols", time, equity, drawdown, buy_and_hold)
+
+
+def _curves(equity: pa.Table) -> list[Curve]:
+    runs = pc.run_end_encode(equity["symbol"].combine_chunks())
+    time = equity["timestamp"].cast(pa.int64()).to_numpy()
+    columns = [time, *(equity[name].to_numpy() for name in ("equity", "drawdown", "buy_and_hold"))]
+    ends = runs.run_ends.to_pylist()
+    bounds = zip(runs.values.to_pylist(), [0, *ends], ends, strict=False)
+    return [Curve(name, *(column[start:end] for column in columns)) for name, start, end in bounds]
+
+
+def _lines(curves: Sequence[Curve], account: Curve) -> list[Line]:
+    """Return what the growth panel shows, in the order of drawing, so that the account lies on top."""
+    held = Line("buy and hold", account.time, account.buy_and_hold, _MUTED, 2.5, "9 7")
+    if len(curves) == 1:
+        return [held, Line(f"strategy on {account.name}", account.time, account.equity, _BLUE, 3)]
+    shown = curves if len(curves) <= MAX_SYMBOL_LINES else []
+    symbols = [Line(c.name, c.time, c.equity, colour, 2) for c, colour in zip(shown, _SYMBOL_COLOURS, strict=False)]
+    return [held, *symbols, Line(account.name, account.time, account.equity, _BLUE, 4)]
+
+
+def _legend(lines: Sequence[Line]) -> Iterator[str]:
+    x = 24
+    for line in reversed(lines):
+        yield _stroke(f"M{x} 84h44", line)
+        yield _text(x + 56, 92, line.name, colour=_INK)
+        x += 56 + 13 * len(line.name) + 36
+
+
+def _time_marks(time: Axis) -> Iterator[str]:
+    for tick in time_ticks(time, 8):
+        x = time(tick.value)
+        yield _rule(f"M{x} {GROWTH_TOP}V{GROWTH_BOTTOM}M{x} {DRAWDOWN_TOP}V{DRAWDOWN_BOTTOM}")
+        yield _text(x, DRAWDOWN_BOTTOM + 32, tick.label, anchor="middle")
+    first, last = np.datetime_as_string(np.array([time.low, time.high]).astype("datetime64[ns]"), unit="m")
+    span = f"{first} to {last} UTC".replace("T", " ")
+    yield _text(RIGHT, HEIGHT - 16, span, anchor="end")
+
+
+def _growth_panel(lines: Sequence[Line], time: Axis) -> Iterator[str]:
+    low = min(float(line.values.min()) for line in lines)
+    high = max(float(line.values.max()) for line in lines)
+    growth = growth_axis(low, high, GROWTH_BOTTOM, GROWTH_TOP)
+    yield from _value_marks(growth, value_ticks(growth, 5))
+    yield _text(LEFT, GROWTH_TOP - 10, "Growth factor, log scale" if growth.log else "Growth factor")
+    if growth.low < 1 < growth.high:
+        yield _rule(f"M{LEFT} {growth(1.0)}H{RIGHT}", _MUTED)
+    for line in lines:
+        x, y = _thin(line.time, line.values, time, growth)
+        yield _stroke(_path(x, y), line)
+
+
+def _drawdown_panel(account: Curve, time: Axis) -> Iterator[str]:
+    deepest = float(account.drawdown.max())
+    depth = Axis(0.0, max(deepest, _SHALLOWEST) * 100, DRAWDOWN_TOP, DRAWDOWN_BOTTOM)
+    ticks = value_ticks(depth, 3)
+    yield from _value_marks(depth, [Tick(t.value, f"-{t.label}%" if t.value else "0%") for t in ticks])
+    yield _text(LEFT, DRAWDOWN_TOP - 10, f"Drawdown, deepest {-deepest:z.2%}")
+    x, y = _thin(account.time, account.drawdown * 100, time, depth)
+    outline = _path(x, y)
+    yield f'<path d="{outline}V{DRAWDOWN_TOP}H{x[0]}Z" fill="{_RED}" fill-opacity=".25"/>'
+    yield f'<path d="{outline}" fill="none" stroke="{_RED}" stroke-width="2" stroke-linejoin="round"/>'
+
+
+def _value_marks(axis: Axis, ticks: Sequence[Tick]) -> Iterator[str]:
+    for tick in ticks:
+        y = axis(tick.value)
+        yield _rule(f"M{LEFT} {y}H{RIGHT}")
+        yield _text(LEFT - 12, int(y) + 8, tick.label, anchor="end")
+
+
+def _thin(time: Ints, values: Floats, x_axis: Axis, y_axis: Axis) -> tuple[Ints, Ints]:
+    """Return the points to draw: of each pixel column the lowest and the highest, in the direction the column runs."""
+    edges = np.linspace(x_axis.low, x_axis.high, (RIGHT - LEFT) // 2, endpoint=False).astype(np.int64)
+    starts = np.unique(np.searchsorted(time, edges))
+    starts = np.unique(np.append(0, starts[starts < len(time)]))
+    last = np.append(starts[1:], len(time)) - 1
+    low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    rising = values[last] >= values[starts]
+    pairs = np.stack([np.where(rising, low, high), np.where(rising, high, low)], axis=1)
+    return np.repeat(x_axis(time[starts]), 2), y_axis(pairs.ravel())
+
+
+def _path(x: Ints, y: Ints) -> str:
+    """Return a polyline as SVG path data, without points that repeat or lie on a level between two others."""
+    moved = np.append(True, (np.diff(x) != 0) | (np.diff(y) != 0))
+    x, y = x[moved], y[moved]
+    bend = np.ones(len(y), np.bool_)
+    bend[1:-1] = (y[1:-1] != y[:-2]) | (y[1:-1] != y[2:])
+    x, y = x[bend], y[bend]
+    steps = np.stack([np.diff(x), np.diff(y)], axis=1).ravel().tolist()
+    # The sign of a number parts it from the one before; a line of no length makes a single point a dot.
+    return f"M{x[0]} {y[0]}" + ("l" + "".join(f"{step: d}" for step in steps) if steps else "h0")
+
+
+def _stroke(path: str, line: Line) -> str:
+    dashes = "" if line.dashes == "none" else f' stroke-dasharray="{line.dashes}"'
+    return (
+        f'<path d="{path}" fill="none" stroke="{line.colour}" stroke-width="{line.width:g}"'
+        f' stroke-linejoin="round" stroke-linecap="round"{dashes}/>'
+    )
+
+
+def _rule(path: str, colour: str = _GRID) -> str:
+    return f'<path class="grid" d="{path}" stroke="{colour}" stroke-width="1.5"/>'
+
+
+def _text(
+    x: int | Ints,
+    y: int,
+    content: str,
+    *,
+    anchor: str = "start",
+    size: int = 22,
+    colour: str = _MUTED,
+    weight: int = 400,
+) -> str:
+    return (
+        f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}"'
+        f' fill="{colour}">{_clean(content)}</text>'
+    )
+
+
+def _clean(text: str) -> str:
+    """Escape text for XML; characters that XML cannot hold at all become U+FFFD."""
+    return escape(_NOT_XML.sub("\ufffd", text))

@@ -1,0 +1,133 @@
+"""Every setting, read once from the environment and `.env`: the only reader of os.environ in the project."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from coin_pipeline.errors import InvalidSettings, Problem, nearest
+
+# A migrating user's .env holds these; saying that they do nothing here beats refusing to start or silent neglect.
+NO_EFFECT_YET = frozenset(
+    {
+        "AWS_BUCKET_NAME",
+        "AWS_REGION",
+        "BACKUP_RETENTION_DAYS",
+        "EMAIL_ENABLED",
+        "ENABLE_SCHEDULER",
+        "SCHEDULER_HOUR",
+        "SCHEDULER_MINUTE",
+        "SCHEDULER_SYMBOLS",
+        "SCHEDULER_TIMEFRAMES",
+        "SLACK_ENABLED",
+        "SLACK_WEBHOOK_URL",
+        "SMTP_FROM_ADDR",
+        "SMTP_HOST",
+        "SMTP_PASSWORD",
+        "SMTP_PORT",
+        "SMTP_USER",
+        "TASK_RESULT_TTL_DAYS",
+    }
+)
+
+
+class Settings(BaseSettings):
+    """What the environment says; immutable."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    data_root: Path = Field(Path("data"), description="Candles, results, database and logs live below this folder.")
+    environment: Literal["development", "production", "test"] = Field(
+        "development", description="Written into each result's metadata."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="An outside PostgreSQL, postgresql://user:password@host:port/name; none: the embedded server."
+    )
+    dagster_home: Path | None = Field(None, description="Folder of dagster.yaml; none: DATA_ROOT/dagster, kept by us.")
+    dagster_ui_url: str = Field("http://127.0.0.1:3000", description="Where people open the Dagster UI.")
+    coin_code_server: str = Field(
+        "127.0.0.1:4266", pattern=r"^[A-Za-z0-9.-]+:\d{1,5}$", description="host:port of Dagster's code location."
+    )
+    coin_strategy_files: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description=f"Strategies of your own: .py files, separated by {os.pathsep!r}."
+    )
+
+    @field_validator("coin_strategy_files", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(Path(part).absolute() for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("data_root", "dagster_home")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value and value.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("postgresql://", "postgresql+psycopg2://")):
+            msg = "must begin with postgresql://"
+            raise ValueError(msg)
+        return value
+
+
+def load_settings() -> Settings:
+    """Read the environment and `.env` of the current folder.
+
+    Raises:
+        InvalidSettings: a value is malformed, or `.env` holds a name that no setting has.
+    """
+    known = {name.upper() for name in Settings.model_fields} | NO_EFFECT_YET
+    unknown = [
+        Problem(name, f"is not a setting{nearest(name.upper(), known)}; .env.sample lists all")
+        for name in _dotenv()
+        if name.upper() not in known and not name.upper().startswith("REDIS_")
+    ]
+    if unknown:
+        raise InvalidSettings(unknown)
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InvalidSettings(
+            [Problem(str(e["loc"][0]).upper(), e["msg"]) for e in error.errors(include_input=False)]
+        ) from None
+
+
+def without_effect() -> list[str]:
+    """Return one sentence for each variable that is set but does nothing in this version."""
+    names = sorted({name.upper() for name in (*os.environ, *_dotenv())})
+    redis = [f"{name} is no longer used: Dagster replaces Redis" for name in names if name.startswith("REDIS_")]
+    return redis + [f"{name} has no effect in this version" for name in names if name in NO_EFFECT_YET]
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment for a program started by us: ours, with what we decided made explicit."""
+    explicit = {
+        "DATA_ROOT": str(settings.data_root),
+        "DAGSTER_UI_URL": settings.dagster_ui_url,
+        "COIN_CODE_SERVER": settings.coin_code_server,
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**os.environ, **explicit}
+
+
+def export(values: Mapping[str, str]) -> None:
+    """Set variables for this process and for the libraries in it that read the environment themselves."""
+    os.environ.update(values)
+
+
+def export_strategy_files(files: Sequence[Path]) -> None:
+    """Add strategy files to those of the environment, for this process and for what it starts."""
+    if files:
+        known = [part for part in os.environ.get("COIN_STRATEGY_FILES", "").split(os.pathsep) if part]
+        export({"COIN_STRATEGY_FILES": os.pathsep.join([*known, *(str(file.absolute()) for file in files)])})
+
+
+def _dotenv() -> Mapping[str, str | None]:
+    return dotenv_values(".env") if Path(".env").is_file() else {}

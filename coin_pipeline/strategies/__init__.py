@@ -1,0 +1,9 @@
+"""Named rules with typed parameters; all that a strategy of one's own imports comes from here."""
+
+from pydantic import Field
+
+from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.strategies.base import Strategy, StrategyParams
+
+__all__ = ["Bars", "Field", "Signals", "Strategy", "StrategyParams"]

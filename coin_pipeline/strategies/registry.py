@@ -1,0 +1,131 @@
+"""Which strategies there are: ours, those of installed packages, and those of strategy files."""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from coin_pipeline.errors import InvalidParams, InvalidStrategyFile, Problem, UnknownStrategy, nearest
+from coin_pipeline.strategies.base import Strategy, StrategyParams
+from coin_pipeline.strategies.user_code import failure, strategies_in
+from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle
+from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakout
+
+ENTRY_POINTS = "coin_pipeline.strategies"
+BUILT_IN: tuple[type[Strategy[Any]], ...] = (VolumeLongCandle, VolumeZoneBreakout)
+TYPES = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "text"}
+BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+
+
+class StrategyRegistry:
+    """Strategies by name."""
+
+    def __init__(self, strategies: Iterable[Strategy[Any]]) -> None:
+        self._strategies = {strategy.name: strategy for strategy in strategies}
+
+    def names(self) -> list[str]:
+        """Return the registered names in alphabetical order."""
+        return sorted(self._strategies)
+
+    def get(self, name: str) -> Strategy[Any]:
+        """Return the strategy of this name.
+
+        Raises:
+            UnknownStrategy: Nobody registered it.
+        """
+        if name not in self._strategies:
+            raise UnknownStrategy(name, self.names())
+        return self._strategies[name]
+
+    def resolve(self, name: str, params: Mapping[str, Any]) -> StrategyParams:
+        """Return the validated parameters of a strategy, defaults filled in.
+
+        Raises:
+            UnknownStrategy: Nobody registered the name.
+            InvalidParams: A key is unknown, or a value has the wrong type or lies out of range.
+        """
+        params_class = self.get(name).Params
+        try:
+            return params_class.model_validate(dict(params))
+        except ValidationError as error:
+            problems = [_problem(params_class, details) for details in error.errors(include_url=False)]
+            raise InvalidParams(problems) from None
+
+
+def load_registry(strategy_files: Sequence[Path] = ()) -> StrategyRegistry:
+    """Collect our strategies, those of installed packages (entry points) and those of strategy files.
+
+    Raises:
+        InvalidStrategyFile: A file or an entry point gives no usable strategy, or one whose name is taken.
+    """
+    found: dict[str, Strategy[Any]] = {strategy.name: strategy() for strategy in BUILT_IN}
+    for point in entry_points(group=ENTRY_POINTS):
+        _register(found, point.value, _load(point))
+    for path in strategy_files:
+        for strategy_class in strategies_in(path):
+            _register(found, path, strategy_class)
+    return StrategyRegistry(found.values())
+
+
+def describe(strategy: Strategy[Any]) -> dict[str, Any]:
+    """Return name, description, JSON schema of the params, and warm-up bars with default params."""
+    return {
+        "name": strategy.name,
+        "description": inspect.cleandoc(type(strategy).__doc__ or ""),
+        "params": strategy.Params.model_json_schema(),
+        "warm_up_bars": strategy.warm_up_bars(strategy.Params()),
+    }
+
+
+def _load(point: EntryPoint) -> type[Strategy[Any]]:
+    try:
+        loaded = point.load()
+    except Exception as error:
+        raise InvalidStrategyFile(point.value, failure(error, "")) from error
+    if not (inspect.isclass(loaded) and issubclass(loaded, Strategy)):
+        raise InvalidStrategyFile(point.value, "is not a subclass of Strategy")
+    return loaded
+
+
+def _register(found: dict[str, Strategy[Any]], origin: object, strategy_class: type[Strategy[Any]]) -> None:
+    name = getattr(strategy_class, "name", None)
+    if not (isinstance(name, str) and re.fullmatch("[a-z][a-z0-9_]{0,63}", name)):
+        reason = f"{strategy_class.__name__} needs a name of lower-case letters, digits and _, not {name!r}"
+        raise InvalidStrategyFile(origin, reason)
+    if name in found and type(found[name]) is not strategy_class:
+        raise InvalidStrategyFile(origin, f"the name {name!r} is taken by another strategy")
+    try:  # the defaults of its params and its look-back are the user's code too
+        strategy = strategy_class()
+        strategy.warm_up_bars(strategy.Params())
+    except Exception as error:
+        reason = f"{strategy_class.__name__} does not work with default params: {failure(error, str(origin))}"
+        raise InvalidStrategyFile(origin, reason) from error
+    found[name] = strategy
+
+
+def _problem(params_class: type[StrategyParams], details: ErrorDetails) -> Problem:
+    message = details["msg"].removeprefix("Value error, ")
+    if not details["loc"]:
+        return Problem("params", message)
+    key = str(details["loc"][0])
+    known = list(params_class.model_fields)
+    if details["type"] == "extra_forbidden":
+        printable = key if key.isidentifier() else ascii(key)
+        message = f"is not a parameter{nearest(key, known)}; known are {', '.join(known) or 'none'}"
+        return Problem(f"params.{printable[:80]}", message)
+    field = ".".join(str(part) for part in ("params", *details["loc"]))
+    accepted = _accepted(params_class.model_json_schema()["properties"].get(key, {}))
+    return Problem(field, f"{message[0].lower()}{message[1:]}, not {details['input']!r:.80}{accepted}")
+
+
+def _accepted(schema: Mapping[str, Any]) -> str:
+    """Say in words what a property's JSON schema takes; nothing for a type that has no words here."""
+    if schema.get("type") not in TYPES:
+        return ""
+    bounds = [f" {sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
+    return f"; it takes {TYPES[schema['type']]}{' and'.join(bounds)} (default {schema['default']!r})"

@@ -1,0 +1,88 @@
+"""Code that users wrote, imported and called: whatever it raises comes out as an error that names its line."""
+
+import hashlib
+import importlib.machinery
+import importlib.util
+import inspect
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.errors import InvalidStrategyFile, StrategyFailed
+from coin_pipeline.strategies.base import Strategy, StrategyParams
+
+
+def run_strategy(strategy: Strategy[Any], bars: Bars, params: StrategyParams, symbol: str) -> Signals:
+    """Return the strategy's signals on the bars of one symbol.
+
+    Raises:
+        StrategyFailed: The strategy raised, or did not return ``Signals`` as long as the bars.
+    """
+    try:
+        signals = strategy.signals(bars, params)
+    except Exception as error:
+        raise StrategyFailed(strategy.name, symbol, failure(error, inspect.getfile(type(strategy)))) from error
+    if not isinstance(signals, Signals):
+        reason = f"signals() returned {type(signals).__name__}, not Signals"
+        raise StrategyFailed(strategy.name, symbol, reason)
+    if len(signals) != len(bars):
+        reason = f"signals() returned signals on {len(signals)} bars, there are {len(bars)}"
+        raise StrategyFailed(strategy.name, symbol, reason)
+    return signals
+
+
+def strategies_in(path: Path) -> list[type[Strategy[Any]]]:
+    """Import a strategy file and return the concrete strategies that it defines, in their order.
+
+    Raises:
+        InvalidStrategyFile: The file is missing, does not import, or defines none.
+    """
+    module = _import_file(path)
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, Strategy)
+        and value.__module__ == module.__name__
+        and not inspect.isabstract(value)
+    ]
+    if not found:
+        raise InvalidStrategyFile(path, "defines no subclass of Strategy with a signals method")
+    return found
+
+
+def failure(error: BaseException, source: str) -> str:
+    """Say what was raised, and on which line of the source file the way there led."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
+    if isinstance(error, SyntaxError) and error.filename == source:
+        lines.append(error.lineno)
+    where = f"line {lines[-1]} of {Path(source).name}: " if lines else ""
+    return f"{where}{type(error).__name__}: {error}"
+
+
+class _FreshLoader(importlib.machinery.SourceFileLoader):
+    """Compiles the text every time: byte code on disk looks fresh when a file is edited within one second."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        raise OSError(path)
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InvalidStrategyFile(path, "is not a file")
+    source = str(path.resolve())
+    name = f"coin_strategy_file_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+    loader = _FreshLoader(name, source)
+    module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, loader, origin=source))
+    module.__file__ = source
+    sys.modules[name] = module  # dataclasses and pydantic look their own module up while it runs
+    try:
+        loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise InvalidStrategyFile(path, failure(error, source)) from error
+    return module

@@ -1,0 +1,27 @@
+"""The API with an orchestrator of the tests' own: the edge at which a fake stands."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from coin_api.app import create_app
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.settings import load_settings
+from tests.fakes import FakeRuns
+
+
+@pytest.fixture
+def runs() -> FakeRuns:
+    """An orchestrator without runs."""
+    return FakeRuns()
+
+
+@pytest.fixture
+def client(runs: FakeRuns, candles: CandleCatalog, data_root: Path) -> Iterator[TestClient]:
+    """A client of the application over the session's candles."""
+    assert candles
+    assert data_root.is_dir()
+    with TestClient(create_app(load_settings(), lambda _: runs), raise_server_exceptions=False) as client:
+        yield client

@@ -1,0 +1,221 @@
+"""Submitting, following and fetching backtests over HTTP."""
+
+import json
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coin_api.limits import MAX_BODY_BYTES
+from coin_api.routes import backtests
+from tests.fakes import NOW, FakeRuns
+
+BODY: dict[str, Any] = {
+    "strategy": "volume_zone_breakout",
+    "symbols": ["AAA_KRW"],
+    "start_date": "2024-01-01",
+    "end_date": "2024-12-31",
+}
+
+
+def store_result(data_root: Path, run_id: str) -> bytes:
+    """Store a document as a finished run would."""
+    document = json.dumps({"run_id": run_id, "symbols": []}).encode()
+    (data_root / "results").mkdir(exist_ok=True)
+    (data_root / f"results/{run_id}.json").write_bytes(document)
+    return document
+
+
+def test_run_async_accepts_and_says_where_to_look(client: TestClient, runs: FakeRuns) -> None:
+    """202 with task id, status and time; Location and Retry-After lead the poller."""
+    answer = client.post("/api/backtests/run-async", json=BODY)
+    assert answer.status_code == 202
+    task_id = answer.json()["task_id"]
+    assert answer.json() == {"task_id": task_id, "status": "queued", "created_at": "2024-11-04T10:30:45.123456Z"}
+    assert answer.headers["Location"] == f"/api/backtests/status/{task_id}"
+    assert answer.headers["Retry-After"] == "1"
+    assert runs.submitted[0][1:] == ("tasks", None)
+    assert str(uuid.UUID(task_id)) == task_id
+
+
+def test_the_idempotency_key_is_handed_on(client: TestClient, runs: FakeRuns) -> None:
+    """The header reaches the orchestrator, which decides the run's id by it."""
+    client.post("/api/backtests/run-async", json=BODY, headers={"Idempotency-Key": "k1"})
+    assert runs.submitted[0][2] == "k1"
+
+
+def test_status_of_a_queued_task(client: TestClient) -> None:
+    """A task that has not begun has neither result nor error."""
+    task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
+    answer = client.get(f"/api/backtests/status/{task_id}")
+    assert answer.status_code == 200
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json() == {
+        "task_id": task_id,
+        "status": "queued",
+        "progress": 0.0,
+        "result": None,
+        "error": None,
+        "created_at": "2024-11-04T10:30:45.123456Z",
+        "started_at": None,
+        "finished_at": None,
+        "dagster_url": f"http://ui/runs/{task_id}",
+    }
+
+
+def test_status_of_a_completed_task_carries_the_result(client: TestClient, runs: FakeRuns, data_root: Path) -> None:
+    """Once completed, the stored document is in the answer."""
+    runs.outcome = replace(runs.outcome, status="completed", progress=1.0, finished_at=NOW)
+    task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
+    store_result(data_root, task_id)
+    answer = client.get(f"/api/backtests/status/{task_id}")
+    assert answer.json()["result"] == {"run_id": task_id, "symbols": []}
+    assert "Retry-After" not in answer.headers
+
+
+def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, runs: FakeRuns) -> None:
+    """That a run failed is an answer, not an error of the request."""
+    runs.outcome = replace(runs.outcome, status="failed", error="no candles", finished_at=NOW)
+    task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
+    answer = client.get(f"/api/backtests/status/{task_id}")
+    assert (answer.status_code, answer.json()["status"], answer.json()["error"]) == (200, "failed", "no candles")
+
+
+def test_run_waits_for_the_run_and_returns_its_document(client: TestClient, runs: FakeRuns, data_root: Path) -> None:
+    """The synchronous answer is the stored document, byte for byte."""
+
+    def finished(task_id: str) -> Any:  # noqa: ANN401 -- stands in for the method
+        store_result(data_root, task_id)
+        return replace(runs.outcome, task_id=task_id, status="completed")
+
+    runs.task = finished  # type: ignore[method-assign]
+    answer = client.post("/api/backtests/run", json=BODY)
+    assert answer.status_code == 200
+    assert answer.json()["symbols"] == []
+    assert runs.submitted[0][1] == "results"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("CandlesNotFound", 404), ("LookAhead", 422), ("StorageFull", 507), (None, 500)]
+)
+def test_run_that_fails_answers_with_the_code_of_its_error(
+    client: TestClient, runs: FakeRuns, kind: str | None, status: int
+) -> None:
+    """What ended the run decides the status code; the run's id is in the body."""
+    runs.outcome = replace(runs.outcome, status="failed", error="the sentence", error_kind=kind)
+    answer = client.post("/api/backtests/run", json=BODY)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"] == "the sentence"
+    assert answer.json()["task_id"] in runs.tasks
+
+
+def test_run_that_takes_too_long_is_handed_over_to_polling(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request is not held for ever: 503 with the task id to poll."""
+    monkeypatch.setitem(vars(backtests), "MAX_WAIT_S", 0.05)
+    answer = client.post("/api/backtests/run", json=BODY)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert answer.json()["task_id"] in answer.json()["detail"]
+
+
+def test_symbols_without_candles_are_named_before_a_run_is_launched(client: TestClient, runs: FakeRuns) -> None:
+    """404 names each symbol and what is stored for it, and nothing is launched."""
+    body = {**BODY, "symbols": ["AAA_KRW", "ZZZ_KRW"], "start_date": "2030-01-01", "end_date": "2030-02-01"}
+    answer = client.post("/api/backtests/run", json=body)
+    assert answer.status_code == 404
+    assert "ZZZ_KRW (nothing stored)" in answer.json()["detail"]
+    assert "AAA_KRW (stored: 1d 2023-01-01..2024-12-31)" in answer.json()["detail"]
+    assert runs.submitted == []
+
+
+@pytest.mark.parametrize("path", ["run", "run-async"])
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"symbols": ["../../etc/passwd"]}, "symbols"),
+        ({"params": {"volume_window": -1}}, "params.volume_window"),
+        ({"params": {"window": 1}}, "params.window"),
+        ({"strategy": "volume_zone_breakut"}, "strategy"),
+        ({"start_date": "2025-01-01"}, ""),
+        ({"leverage": 2}, "leverage"),
+    ],
+)
+def test_a_wrong_field_is_422_and_named(
+    client: TestClient, runs: FakeRuns, path: str, fields: dict[str, Any], field: str
+) -> None:
+    """Both ways in check the same rules, and name the field; nothing is launched."""
+    answer = client.post(f"/api/backtests/{path}", json={**BODY, **fields})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["errors"][0]["field"] in {field, "body"}
+    assert answer.json()["detail"]
+    assert runs.submitted == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"fee_rate": 1e999}', b"\xff\xfe", b'"\\ud800"'])
+def test_bodies_that_are_no_request_are_422(client: TestClient, body: bytes) -> None:
+    """Broken JSON, other JSON and broken text are refused in the same shape."""
+    answer = client.post("/api/backtests/run-async", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+
+
+def test_a_large_body_is_413(client: TestClient) -> None:
+    """More than the limit is refused, declared or streamed."""
+    content = b"x" * (MAX_BODY_BYTES + 1)
+    for body in (content, iter([content[:-1], content[-1:]])):
+        answer = client.post("/api/backtests/run-async", content=body)
+        assert answer.status_code == 413
+        assert "larger than" in answer.json()["detail"]
+
+
+def test_an_orchestrator_that_is_down_is_503(client: TestClient, runs: FakeRuns) -> None:
+    """A submission that could not be stored is never acknowledged."""
+    runs.down = True
+    answer = client.post("/api/backtests/run-async", json=BODY)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert "code server" in answer.json()["detail"]
+
+
+def test_a_stored_result_is_returned_byte_for_byte(client: TestClient, data_root: Path) -> None:
+    """GET returns what lies in results/, whatever wrote it."""
+    document = store_result(data_root, "20241104_1030")
+    assert client.get("/api/backtests/20241104_1030").content == document
+
+
+@pytest.mark.parametrize("run_id", ["00000000-0000-0000-0000-000000000000", "nothing"])
+def test_unknown_ids_are_404(client: TestClient, run_id: str) -> None:
+    """Neither a result nor a task is made up."""
+    for path in (f"/api/backtests/{run_id}", f"/api/backtests/status/{run_id}"):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert run_id in answer.json()["detail"]
+
+
+def test_path_tricks_in_ids_find_nothing(client: TestClient) -> None:
+    """An id that is a path is refused, never followed."""
+    for run_id in ("..%2F..%2Fetc%2Fpasswd", "%00", "a%2Fb"):
+        assert client.get(f"/api/backtests/{run_id}").status_code in {404, 422}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([*BODY, "params", "timeframe", "fill", "fee_rate", "slippage_rate"]), JSON)
+def test_no_value_of_any_field_is_a_server_error(client: TestClient, name: str, value: object) -> None:
+    """Whatever JSON a field holds, the answer is an acceptance or names what is wrong."""
+    content = json.dumps({**BODY, name: value}).encode()
+    answer = client.post("/api/backtests/run-async", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code in {202, 422}

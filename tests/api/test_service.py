@@ -1,0 +1,67 @@
+"""The root, health and strategies."""
+
+from fastapi.testclient import TestClient
+
+from tests.fakes import FakeRuns
+
+
+def test_root_lists_every_endpoint(client: TestClient) -> None:
+    """What the migration checklist looks for is there, each with a description."""
+    body = client.get("/").json()
+    assert body["version"]
+    for endpoint in ("POST /api/backtests/run-async", "GET /api/backtests/status/{task_id}", "GET /health"):
+        assert body["endpoints"][endpoint]
+
+
+def test_health_names_every_part(client: TestClient, data_root: object) -> None:
+    """Healthy: 200 and each part is ok."""
+    answer = client.get("/health")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["status"] == "healthy"
+    assert body["timestamp"].endswith("Z")
+    assert body["data_root"] == str(data_root)
+    assert body["results_dir"] == f"{data_root}/results"
+    assert set(body["components"]) == {
+        "api",
+        "dagster_storage",
+        "code_location",
+        "daemon",
+        "object_store",
+        "disk",
+    }
+
+
+def test_health_is_503_and_names_the_part_that_is_ill(client: TestClient, runs: FakeRuns) -> None:
+    """A daemon without heartbeat makes the service unhealthy."""
+    runs.ill = "no recent heartbeat"
+    answer = client.get("/health")
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "unhealthy"
+    assert answer.json()["components"]["daemon"] == {"healthy": False, "detail": "no recent heartbeat"}
+
+
+def test_strategies_come_with_their_schemas(client: TestClient) -> None:
+    """Names, count and, for each, the params with defaults and ranges."""
+    body = client.get("/api/strategies").json()
+    assert body["strategies"] == ["volume_long_candle", "volume_zone_breakout"]
+    assert body["count"] == 2
+    window = body["details"]["volume_zone_breakout"]["params"]["properties"]["volume_window"]
+    assert (window["default"], window["minimum"], window["maximum"]) == (10, 1, 500)
+
+
+def test_an_unknown_path_is_a_problem_too(client: TestClient) -> None:
+    """Errors of routing have the same shape as all others."""
+    answer = client.get("/api/nothing")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"] == "Not Found"
+    assert client.put("/health").status_code == 405
+
+
+def test_the_application_lets_go_of_its_orchestrator(client: TestClient, runs: FakeRuns) -> None:
+    """Stopping the application closes connections."""
+    assert not runs.closed
+    client.__exit__(None, None, None)
+    assert runs.closed
+    client.__enter__()

@@ -1,0 +1,144 @@
+"""Publishing results and reading them back."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coin_pipeline.backtest.results import (
+    publish_result,
+    publish_task,
+    read_manifest,
+    read_result,
+    result_key,
+    stored_runs,
+    to_bytes,
+)
+from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectExists, ResultNotFound, StorageFull
+from coin_pipeline.storage.local import LocalStore
+
+OLD_FILES: dict[str, dict[str, Any]] = {
+    "early": {"run_id": "early", "strategy": "s", "symbols": [{"symbol": "BTC_KRW", "signals": 3}]},
+    "late": {"run_id": "late", "strategy": "s", "symbols": [{"symbol": "BTC_KRW", "signals": [{"type": "buy"}]}]},
+    "v11": {"version": "1.1.0", "run_id": "v11", "metadata": {"execution_date": "2024-11-04T10:30:45+00:00Z"}},
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """An empty store."""
+    return LocalStore(tmp_path)
+
+
+class FailingStore(LocalStore):
+    """A store whose disk is full after so many writes."""
+
+    def __init__(self, root: Path, writes: int) -> None:
+        super().__init__(root)
+        self.writes = writes
+
+    def put(self, key: str, data: bytes, *, overwrite: bool = False) -> None:
+        """Write, or fail as a full disk does."""
+        if self.writes == 0:
+            raise StorageFull(key, "No space left on device")
+        self.writes -= 1
+        super().put(key, data, overwrite=overwrite)
+
+
+FILES = {"equity.parquet": b"PAR1", "result.json": b'{"run_id":"t"}'}
+
+
+def test_a_synchronous_result_lies_in_results(store: LocalStore) -> None:
+    """results/ID.json is what is read back, and its report stands beside it in reports/."""
+    assert publish_result(store, {"run_id": "abc"}, b"<html>") == "results/abc.json"
+    assert json.loads(read_result(store, "abc")) == {"run_id": "abc"}
+    assert store.get("reports/abc.html") == b"<html>"
+
+
+def test_a_task_lists_its_files_with_both_checksums(store: LocalStore) -> None:
+    """The manifest names each file with its size, MD5 and SHA-256."""
+    publish_task(store, {"task_id": "t", "status": "completed"}, FILES)
+    manifest = read_manifest(store, "t")
+    assert manifest is not None
+    data = FILES["result.json"]
+    assert manifest["result_files"][1] == {
+        "name": "result.json",
+        "path": "tasks/t/result.json",
+        "size_bytes": len(data),
+        "checksum": hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    assert read_result(store, "t") == FILES["result.json"]
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2])
+def test_an_interrupted_task_has_no_result(tmp_path: Path, writes: int) -> None:
+    """Wherever writing stops before the manifest, nothing is visible; a second attempt completes it."""
+    with pytest.raises(StorageFull):
+        publish_task(FailingStore(tmp_path, writes), {"task_id": "t"}, FILES)
+    store = LocalStore(tmp_path)
+    with pytest.raises(ResultNotFound, match="'t'"):
+        read_result(store, "t")
+    assert list(stored_runs(store)) == []
+    publish_task(store, {"task_id": "t"}, {**FILES, "result.json": b"{}"})
+    assert read_result(store, "t") == b"{}"
+
+
+def test_a_published_task_is_immutable(store: LocalStore) -> None:
+    """A second, different publication is refused."""
+    publish_task(store, {"task_id": "t"}, FILES)
+    with pytest.raises(ObjectExists):
+        publish_task(store, {"task_id": "t"}, {"result.json": b"{}"})
+    assert read_result(store, "t") == FILES["result.json"]
+
+
+def test_an_interrupted_synchronous_result_has_no_document(tmp_path: Path) -> None:
+    """Without space for the document there is no result, and the next attempt succeeds."""
+    with pytest.raises(StorageFull):
+        publish_result(FailingStore(tmp_path, 1), {"run_id": "r"}, b"page")
+    store = LocalStore(tmp_path)
+    with pytest.raises(ResultNotFound):
+        read_result(store, "r")
+    publish_result(store, {"run_id": "r"}, b"another page")
+    assert read_result(store, "r") == b'{"run_id":"r"}'
+
+
+def test_a_changed_result_is_corrupt(store: LocalStore, tmp_path: Path) -> None:
+    """A result that is not what its manifest says is a named error, never a wrong number."""
+    publish_task(store, {"task_id": "t"}, FILES)
+    (tmp_path / "tasks/t/result.json").write_bytes(b'{"run_id":"T"}')
+    with pytest.raises(ObjectCorrupt, match=r"tasks/t/result\.json"):
+        read_result(store, "t")
+
+
+@pytest.mark.parametrize("name", OLD_FILES)
+def test_files_of_the_older_platform_are_read_as_they_are(store: LocalStore, tmp_path: Path, name: str) -> None:
+    """Whatever shape an old file has, its bytes come back unchanged."""
+    data = json.dumps(OLD_FILES[name], indent=2).encode()
+    (tmp_path / "results").mkdir()
+    (tmp_path / f"results/{name}.json").write_bytes(data)
+    assert read_result(store, name) == data
+
+
+@pytest.mark.parametrize("run_id", ["../x", "a/b", "", "-a", "a.json", "a\x00", "x" * 129, "비트"])
+def test_path_tricks_in_run_ids_are_refused(store: LocalStore, run_id: str) -> None:
+    """No run id is a path."""
+    with pytest.raises(InvalidRunId, match="is not a run id"):
+        read_result(store, run_id)
+
+
+def test_stored_runs_are_those_that_are_complete(store: LocalStore) -> None:
+    """A failed task has a manifest and no result."""
+    publish_result(store, {"run_id": "r"}, b"")
+    publish_task(store, {"task_id": "t"}, FILES)
+    publish_task(store, {"task_id": "failed"}, {})
+    assert list(stored_runs(store)) == [("r", "results"), ("t", "tasks")]
+    assert result_key("tasks", "t") == "tasks/t/result.json"
+
+
+def test_nan_is_never_written() -> None:
+    """JSON has no NaN; a document that holds one is a defect and must not be stored."""
+    with pytest.raises(ValueError, match="Out of range float"):
+        to_bytes({"sharpe": float("nan")})

@@ -1,0 +1,93 @@
+"""Requests and the specs they resolve to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.errors import InvalidParams, InvalidSpec, UnknownStrategy
+from coin_pipeline.strategies.registry import load_registry
+
+REQUEST: Mapping[str, Any] = {
+    "strategy": "volume_zone_breakout",
+    "symbols": ["BTC_KRW"],
+    "start_date": "2024-01-01",
+    "end_date": "2024-12-31",
+}
+
+
+def spec_of(**fields: object) -> BacktestSpec:
+    """Resolve the example request with these fields replaced."""
+    return resolve(parse_request({**REQUEST, **fields}), load_registry())
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    """A request that leaves things out gets daily candles, next-open fills and both costs."""
+    spec = spec_of()
+    assert (spec.timeframe, spec.fill, spec.fee_rate, spec.slippage_rate) == ("1d", "next_open", 0.001, 0.0002)
+    assert spec.params == {
+        "volume_window": 10,
+        "top_percentile": 0.2,
+        "breakout_buffer": 0.0,
+        "hold_period_bars": 1,
+        "num_bins": 20,
+        "include_wicks": True,
+    }
+
+
+def test_two_spellings_of_a_market_and_a_timeframe_mean_the_same() -> None:
+    """KRW-BTC and 1D are BTC_KRW and 1d, and have the same digest."""
+    assert spec_of(symbols=["KRW-BTC"], timeframe="1D").digest == spec_of().digest
+
+
+def test_the_digest_depends_on_values_not_on_what_was_left_out() -> None:
+    """A default written out changes nothing; another value does."""
+    assert spec_of(params={"volume_window": 10}).digest == spec_of().digest
+    assert spec_of(params={"volume_window": 11}).digest != spec_of().digest
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"symbols": []}, "symbols", "at least 1"),
+        ({"symbols": ["../../etc/passwd"]}, "symbols", "is not a market"),
+        ({"symbols": ["BTC_KRW", "KRW-BTC"]}, "symbols", "named more than once: BTC_KRW"),
+        ({"symbols": ["A_KRW"] * 501}, "symbols", "at most 500"),
+        ({"start_date": "2025-01-01"}, "", "start_date 2025-01-01 is after end_date 2024-12-31"),
+        ({"start_date": "2024-02-30"}, "start_date", "day is out of range"),
+        ({"start_date": 20240101}, "start_date", "write YYYY-MM-DD"),
+        ({"end_date": "2024-12-31T00:00:00"}, "end_date", "write YYYY-MM-DD"),
+        ({"timeframe": "2d"}, "timeframe", "choose one of 1m"),
+        ({"fill": "magic"}, "fill", "next_open"),
+        ({"fee_rate": 0.2}, "fee_rate", "less than or equal to 0.1"),
+        ({"slippage_rate": float("nan")}, "slippage_rate", "finite"),
+        ({"leverage": 3}, "leverage", "not permitted"),
+    ],
+)
+def test_a_wrong_field_is_named(fields: dict[str, Any], field: str, message: str) -> None:
+    """Every rule of the request names its field and says what is wrong."""
+    with pytest.raises(InvalidSpec) as caught:
+        parse_request({**REQUEST, **fields})
+    assert [problem.field for problem in caught.value.problems] == [field]
+    assert message in caught.value.problems[0].message
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    """A person fixing a request sees all that is wrong with it."""
+    with pytest.raises(InvalidSpec) as caught:
+        parse_request({"strategy": "x", "symbols": ["?"], "start_date": "soon"})
+    assert {problem.field for problem in caught.value.problems} == {"symbols", "start_date", "end_date"}
+
+
+def test_an_unknown_strategy_is_answered_with_the_nearest() -> None:
+    """The name that was probably meant is offered."""
+    with pytest.raises(UnknownStrategy, match="did you mean 'volume_zone_breakout'"):
+        spec_of(strategy="volume_zone_brekout")
+
+
+def test_wrong_params_are_named() -> None:
+    """Params are validated against the strategy's schema."""
+    with pytest.raises(InvalidParams) as caught:
+        spec_of(params={"volume_window": 0, "windw": 1})
+    assert {problem.field for problem in caught.value.problems} == {"params.volume_window", "params.windw"}

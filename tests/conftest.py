@@ -1,0 +1,53 @@
+"""What every test may ask for."""
+
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.timeframe import parse_timeframe
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = ("DATA_ROOT", "DATABASE_URL", "DAGSTER_HOME", "DAGSTER_UI_URL", "COIN_CODE_SERVER", "COIN_STRATEGY_FILES")
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """Folder with the real market candles; a test that asks for it is skipped where they are absent."""
+    folder = Path(os.environ.get("COIN_MARKET_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "upbit_KRW-BTC_1h.csv").is_file():
+        pytest.skip(f"real market candles are not at {folder}; name their folder in COIN_MARKET_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A DATA_ROOT of the session's own, away from the settings and the .env of whoever runs the tests."""
+    root = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in OURS:
+            patch.delenv(name, raising=False)
+        patch.setenv("DATA_ROOT", str(root))
+        patch.setenv("ENVIRONMENT", "test")
+        patch.chdir(root)
+        yield root
+
+
+@pytest.fixture(scope="session")
+def candles(data_root: Path) -> CandleCatalog:
+    """Two years of generated daily candles of two markets."""
+    return store_candles(data_root)
+
+
+def store_candles(root: Path) -> CandleCatalog:
+    """Store two years of daily candles of AAA_KRW and BBB_KRW."""
+    from coin_pipeline.market.synthetic import synthetic_candles
+
+    catalog = CandleCatalog(root)
+    daily = parse_timeframe("1d")
+    for seed, symbol in ((1, "AAA_KRW"), (2, "BBB_KRW")):
+        catalog.merge(symbol, daily, synthetic_candles(seed, daily, date(2023, 1, 1), 731))
+    return catalog

@@ -1,0 +1,133 @@
+"""Fill rules and costs, each as a table of six candles and the trades that follow from it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.engine.simulate import Simulation, simulate
+from tests.engine.candles import bars_of
+
+FREE = Costs(0.0, 0.0)
+SIX = bars_of(
+    [
+        # open high low close
+        (100, 112, 98, 110),
+        (120, 125, 115, 121),
+        (130, 133, 129, 132),
+        (140, 145, 131, 133),
+        (150, 156, 149, 155),
+        (160, 161, 150, 151),
+    ]
+)
+
+
+def at(*bars: int) -> np.ndarray:
+    """Make six booleans, true at the given bars."""
+    return np.isin(np.arange(6), bars)
+
+
+def rows(simulation: Simulation) -> list[tuple[Any, ...]]:
+    """List the trades as (entry bar, exit bar, entry price, exit price, open at end)."""
+    t = simulation.trades
+    return list(
+        zip(
+            *(x.tolist() for x in (t.entry_bar, t.exit_bar, t.entry_price, t.exit_price, t.open_at_end)),
+            strict=True,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("signals", "trades", "ignored", "unfilled"),
+    [
+        (Signals(at()), [], 0, 0),
+        (Signals(at(0), hold=1), [(1, 2, 120, 130, False)], 0, 0),
+        (Signals(at(0), hold=3), [(1, 4, 120, 150, False)], 0, 0),
+        (Signals(at(1), hold=3), [(2, 5, 130, 160, False)], 0, 0),
+        (Signals(at(2), hold=3), [(3, 5, 140, 151, True)], 0, 0),
+        (Signals(at(4), hold=1), [(5, 5, 160, 151, True)], 0, 0),
+        (Signals(at(5), hold=1), [], 0, 1),
+        (Signals(at(0), hold=10**30), [(1, 5, 120, 151, True)], 0, 0),
+        (Signals(at(0, 1), hold=1), [(1, 2, 120, 130, False)], 1, 0),
+        (Signals(at(0, 2), hold=1), [(1, 2, 120, 130, False), (3, 4, 140, 150, False)], 0, 0),
+        (Signals(at(0, 1, 2, 3), hold=2), [(1, 3, 120, 140, False), (4, 5, 150, 151, True)], 2, 0),
+        (Signals(at(0)), [(1, 5, 120, 151, True)], 0, 0),
+        (Signals(at(0, 4, 5)), [(1, 5, 120, 151, True)], 1, 1),
+        (Signals(at(0), exits=at(0)), [(1, 5, 120, 151, True)], 0, 0),
+        (Signals(at(0), exits=at(1)), [(1, 2, 120, 130, False)], 0, 0),
+        (Signals(at(0), exits=at(5)), [(1, 5, 120, 151, True)], 0, 0),
+        (Signals(at(0), exits=at(2), hold=4), [(1, 3, 120, 140, False)], 0, 0),
+        (Signals(at(0), exits=at(4), hold=2), [(1, 3, 120, 140, False)], 0, 0),
+        (Signals(at(0, 2), exits=at(2)), [(1, 3, 120, 140, False)], 1, 0),
+        (Signals(at(0, 3), exits=at(2, 4)), [(1, 3, 120, 140, False), (4, 5, 150, 160, False)], 0, 0),
+    ],
+)
+def test_next_open(signals: Signals, trades: list[tuple[Any, ...]], ignored: int, unfilled: int) -> None:
+    """Decisions at a close are filled at the next open, one position at a time."""
+    simulation = simulate(SIX, signals, FREE, Fill.NEXT_OPEN)
+    assert rows(simulation) == trades
+    assert (simulation.ignored, simulation.unfilled) == (ignored, unfilled)
+
+
+@pytest.mark.parametrize(
+    ("signals", "trades"),
+    [
+        (Signals(at(0), hold=1), [(0, 1, 110, 121, False)]),
+        (Signals(at(0, 1), hold=2), [(0, 2, 110, 132, False), (1, 3, 121, 133, False)]),
+        (Signals(at(3), hold=2), [(3, 5, 133, 151, False)]),
+        (Signals(at(4), hold=2), [(4, 5, 155, 151, True)]),
+        (Signals(at(5), hold=1), [(5, 5, 151, 151, True)]),
+        (Signals(at(0, 2), exits=at(0, 2)), [(0, 2, 110, 132, False), (2, 5, 132, 151, True)]),
+        (Signals(at(0, 1), exits=at(3), hold=2), [(0, 2, 110, 132, False), (1, 3, 121, 133, False)]),
+    ],
+)
+def test_signal_close(signals: Signals, trades: list[tuple[Any, ...]]) -> None:
+    """Every signal is a sample from its own close to the close of its exit."""
+    simulation = simulate(SIX, signals, FREE, Fill.SIGNAL_CLOSE)
+    assert rows(simulation) == trades
+    assert (simulation.ignored, simulation.unfilled) == (0, 0)
+
+
+def test_a_signal_on_the_last_bar_has_no_outcome() -> None:
+    """What cannot be filled is marked by -1 and NaN, not by a made-up price."""
+    samples = simulate(SIX, Signals(at(5), hold=1), FREE, Fill.NEXT_OPEN).samples
+    assert (samples.entry_bar[0], samples.exit_bar[0], samples.bars_held[0]) == (-1, -1, 0)
+    assert np.isnan([samples.entry_price[0], samples.exit_price[0], samples.net_return[0]]).all()
+    assert not samples.open_at_end[0]
+
+
+def test_both_legs_pay_fee_and_slippage() -> None:
+    """A trade from 120 to 130 at 1 % fee and 2 % slippage returns what a trader would count by hand."""
+    simulation = simulate(SIX, Signals(at(0), hold=1), Costs(0.01, 0.02), Fill.NEXT_OPEN)
+    paid = 120 * 1.02 * 1.01
+    received = 130 * 0.98 * 0.99
+    assert simulation.trades.net_return[0] == pytest.approx(received / paid - 1, rel=1e-14)
+    assert simulation.trades.entry_price[0] == 120
+    assert simulation.equity.tolist() == pytest.approx([1, 121 / paid] + [received / paid] * 4, rel=1e-14)
+
+
+def test_entry_costs_are_paid_at_entry_and_exit_costs_at_exit() -> None:
+    """On a market that stands still the equity steps down once per leg."""
+    still = bars_of([(100, 100, 100, 100)] * 5)
+    signals = Signals(np.arange(5) == 0, hold=2)
+    simulation = simulate(still, signals, Costs(0.01, 0.0), Fill.NEXT_OPEN)
+    after_exit = 0.99 / 1.01
+    assert simulation.equity.tolist() == pytest.approx([1, 1 / 1.01, 1 / 1.01, after_exit, after_exit], rel=1e-14)
+    assert simulation.drawdown.tolist() == pytest.approx(1 - simulation.equity, rel=1e-12)
+
+
+def test_a_position_open_at_the_end_is_sold_at_the_last_close_with_costs() -> None:
+    """The last point of the equity is money, not a mark."""
+    simulation = simulate(SIX, Signals(at(0)), Costs(0.01, 0.02), Fill.NEXT_OPEN)
+    assert simulation.equity[-1] == pytest.approx(151 * 0.98 * 0.99 / (120 * 1.02 * 1.01), rel=1e-14)
+
+
+def test_signal_close_compounds_samples_at_their_exits() -> None:
+    """Overlapping samples multiply into the curve where each one ends."""
+    simulation = simulate(SIX, Signals(at(0, 1), hold=2), FREE, Fill.SIGNAL_CLOSE)
+    first, second = 132 / 110, 133 / 121
+    expected = [1, 1, first, *[first * second] * 3]
+    assert simulation.equity.tolist() == pytest.approx(expected, rel=1e-14)

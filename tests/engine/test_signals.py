@@ -1,0 +1,41 @@
+"""What a strategy may hand in."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coin_pipeline.engine.signals import Signals
+
+YES = np.array([True, False, True])
+
+
+def test_a_pandas_series_is_taken() -> None:
+    """A boolean Series becomes a read-only array."""
+    signals = Signals(pd.Series(YES), exits=pd.Series(~YES), hold=2)
+    assert signals.entries.tolist() == [True, False, True]
+    assert type(signals.exits) is np.ndarray
+    assert not signals.entries.flags.writeable
+    assert len(signals) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"entries": YES.astype(int)}, TypeError, "entries must be an array of bool, not of int64"),
+        ({"entries": [1.0, np.nan]}, TypeError, "entries must be an array of bool, not of float64"),
+        ({"entries": pd.Series([True, None])}, TypeError, "entries must be an array of bool, not of object"),
+        ({"entries": YES.reshape(3, 1)}, ValueError, "entries must have one dimension, not 2"),
+        ({"entries": np.bool_(1)}, ValueError, "entries must have one dimension, not 0"),
+        ({"entries": YES, "exits": YES[:2]}, ValueError, "exits has 2 bars, entries has 3"),
+        ({"entries": YES, "exits": [0, 1, 0]}, TypeError, "exits must be an array of bool"),
+        ({"entries": YES, "hold": 0}, ValueError, "hold must be at least 1 bar, not 0"),
+        ({"entries": YES, "hold": True}, TypeError, "hold must be an integer"),
+        ({"entries": YES, "hold": 2.0}, TypeError, "hold must be an integer number of bars, not 2.0"),
+    ],
+)
+def test_what_is_not_a_decision_is_refused(given: dict[str, Any], error: type[Exception], message: str) -> None:
+    """Numbers for booleans, wrong shapes and impossible holds are named."""
+    with pytest.raises(error, match=message):
+        Signals(**given)

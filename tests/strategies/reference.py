@@ -1,0 +1,80 @@
+"""Both strategies word for word, in slow, plain Python; the zone in exact fractions or in floats."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import TypeAlias
+
+from coin_pipeline.engine.bars import Bars
+from coin_pipeline.strategies.volume_long_candle import VolumeLongCandleParams
+from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakoutParams
+
+Number: TypeAlias = Fraction | float
+
+
+def long_candles(bars: Bars, params: VolumeLongCandleParams) -> list[bool]:
+    """Evaluate the rule of ``volume_long_candle`` at every bar."""
+    columns = (bars.open, bars.high, bars.low, bars.close, bars.volume)
+    opens, highs, lows, closes, volumes = (column.tolist() for column in columns)
+    body, signals = params.body_pct, []
+    for t, (o, h, low, c) in enumerate(zip(opens, highs, lows, closes, strict=True)):
+        window = volumes[max(0, t + 1 - params.vol_ma_window) : t + 1]
+        signals.append(
+            volumes[t] >= params.vol_multiplier * (sum(window) / len(window))
+            and (c - o) / o >= body
+            and max(h - c, 0) / o < 2 * body
+            and max(o - low, 0) / o < 2 * body
+            and c > o
+        )
+    return signals
+
+
+def breakouts(bars: Bars, params: VolumeZoneBreakoutParams, number: Callable[[str], Number]) -> list[bool]:
+    """Fill the bins of every window and compare the bar with their level.
+
+    Args:
+        bars: The candles.
+        params: The rule's constants.
+        number: ``Fraction`` for exact figures, each taken as the decimal it is written as, or ``float``.
+    """
+    tops, bottoms = bars.high.tolist(), bars.low.tolist()
+    if not params.include_wicks:
+        bodies = list(zip(bars.open.tolist(), bars.close.tolist(), strict=True))
+        tops, bottoms = [max(body) for body in bodies], [min(body) for body in bodies]
+    top, bottom, volume = ([number(repr(x)) for x in column] for column in (tops, bottoms, bars.volume.tolist()))
+    share, factor = number(repr(params.top_percentile)), 1 + number(repr(params.breakout_buffer))
+    window, signals = params.volume_window, [False] * min(params.volume_window, len(bars))
+    for t in range(window, len(bars)):
+        past = slice(t - window, t)
+        level = resistance(top[past], bottom[past], volume[past], share, params.num_bins)
+        signals.append(level is not None and top[t] >= level * factor)
+    return signals
+
+
+def resistance(
+    top: Sequence[Number], bottom: Sequence[Number], volume: Sequence[Number], share: Number, bins: int
+) -> Number | None:
+    """Return the lower edge of the bin at which the volume from above reaches its share; None without a range."""
+    lo, hi = min(bottom), max(top)
+    if lo == hi or not any(volume):
+        return None
+    edges = [lo + (hi - lo) * j / bins for j in range(bins)] + [hi]
+    filled = [0 * lo] * bins
+    for high, low, amount in zip(top, bottom, volume, strict=True):
+        for j in range(bins):
+            filled[j] += amount * share_in_bin(high, low, edges[j], edges[j + 1], last=j == bins - 1)
+    # In floats a sum may miss by rounding what it reaches exactly.
+    needed = share * sum(volume) * (1 if isinstance(share, Fraction) else 1 - 1e-12)
+    running = 0 * lo
+    for j in reversed(range(bins)):
+        running += filled[j]
+        if running >= needed:
+            return edges[j]
+    raise AssertionError("all bins together hold less than the total volume")
+
+
+def share_in_bin(high: Number, low: Number, lower: Number, upper: Number, *, last: bool) -> Number:
+    """Return which part of a bar lies in a bin; a bar of no height lies in the one bin that holds its price."""
+    if high == low:
+        return int(lower <= high < upper or (last and high >= lower))
+    overlap = min(high, upper) - max(low, lower)
+    return overlap / (high - low) if overlap > 0 else 0

@@ -1,0 +1,136 @@
+"""``volume_zone_breakout`` agrees with bins that are really filled, ties included, and with the golden figures."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.simulate import simulate
+from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
+from tests.engine.candles import bars_of, golden_bars, market_bars, random_bars
+from tests.strategies.reference import breakouts
+
+PARAMS = [
+    {},
+    {"volume_window": 1},
+    {"volume_window": 3, "num_bins": 1},
+    {"volume_window": 4, "num_bins": 7, "top_percentile": 1.0},
+    {"volume_window": 25, "num_bins": 50, "top_percentile": 0.5, "breakout_buffer": 0.003},
+    {"include_wicks": False},
+    {"include_wicks": False, "volume_window": 2, "top_percentile": 0.01, "num_bins": 3},
+]
+
+
+def entries(bars: Bars, **params: float) -> list[bool]:
+    """Run the strategy."""
+    return VolumeZoneBreakout().signals(bars, VolumeZoneBreakoutParams(**params)).entries.tolist()
+
+
+@pytest.mark.parametrize(
+    ("n", "signals", "win_rate", "mean_return", "signals_at_10"),
+    [(100, 45, "42.2", "-0.154", 44), (300, 117, "53.8", "-0.047", 136), (1000, 412, "50.2", "-0.030", 443)],
+)
+def test_golden_figures(n: int, signals: int, win_rate: str, mean_return: str, signals_at_10: int) -> None:
+    """The figures that users of the original know are met to the digit."""
+    bars = golden_bars(n)
+    decided = VolumeZoneBreakout().signals(bars, VolumeZoneBreakoutParams(volume_window=20))
+    returns = simulate(bars, decided, Costs(0.0, 0.0), Fill.SIGNAL_CLOSE).samples.net_return
+    assert len(returns) == signals
+    assert (f"{(returns > 0).mean():.1%}", f"{returns.mean():.3%}") == (f"{win_rate}%", f"{mean_return}%")
+    assert sum(entries(bars, volume_window=10)) == signals_at_10
+
+
+@pytest.mark.parametrize("params", PARAMS)
+def test_it_agrees_with_filled_bins_in_exact_fractions(params: dict[str, Any]) -> None:
+    """On random bars with flat and empty ones every decision is the exact one."""
+    bars = random_bars(120, seed=2)
+    assert entries(bars, **params) == breakouts(bars, VolumeZoneBreakoutParams(**params), Fraction)
+
+
+@pytest.mark.parametrize("params", PARAMS)
+def test_it_agrees_with_filled_bins_in_floats(params: dict[str, Any]) -> None:
+    """On more random bars every decision is that of bins filled in floats."""
+    bars = random_bars(800, seed=4)
+    assert entries(bars, **params) == breakouts(bars, VolumeZoneBreakoutParams(**params), float)
+
+
+def test_it_agrees_with_filled_bins_on_the_real_market(market_data: Path) -> None:
+    """Hours of KRW-BTC are decided as by filled bins: 3,000 in floats, 200 in exact fractions."""
+    bars, params = market_bars(market_data, 3000), VolumeZoneBreakoutParams()
+    decided = entries(bars)
+    assert 500 < sum(decided) < 2500
+    assert decided == breakouts(bars, params, float)
+    assert decided[:200] == breakouts(bars.head(200), params, Fraction)
+
+
+@st.composite
+def coarse_bars(draw: st.DrawFn) -> Bars:
+    """Draw bars of few different prices and volumes, so that ties, flat bars and empty windows are common."""
+    price, volume = st.integers(100, 106), st.sampled_from([0, 1, 1, 2, 0.1])
+    rows = []
+    for prices in draw(st.lists(st.tuples(price, price, price, price), max_size=14)):
+        opening, close = prices[:2]
+        rows.append((opening, max(prices), min(prices), close, draw(volume)))
+    return bars_of(rows)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    bars=coarse_bars(),
+    volume_window=st.integers(1, 6),
+    top_percentile=st.sampled_from([0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.9, 1.0]),
+    breakout_buffer=st.sampled_from([0.0, 0.0, 0.015625, 1.0]),
+    num_bins=st.sampled_from([1, 2, 3, 5, 10, 20, 200]),
+    include_wicks=st.booleans(),
+)
+def test_ties_are_decided_exactly(bars: Bars, **params: float) -> None:
+    """Where volumes tie with their share and prices with edges, the decision is that of exact fractions."""
+    assert entries(bars, **params) == breakouts(bars, VolumeZoneBreakoutParams(**params), Fraction)
+
+
+@pytest.mark.parametrize("volume", [0.1, 1.0, 0.3, 7.7])
+def test_two_of_ten_equal_volumes_reach_a_fifth(volume: float) -> None:
+    """The level is the lower edge of the second highest of ten bars, whatever their sum rounds to."""
+    past = [(100 + i, 101 + i, 100 + i, 101 + i, volume) for i in range(10)]
+    params = {"volume_window": 10, "num_bins": 10, "top_percentile": 0.2}
+    assert entries(bars_of([*past, (107, 108, 107, 108, 1)]), **params)[-1]
+    assert not entries(bars_of([*past, (107, 107.99, 107, 107, 1)]), **params)[-1]
+
+
+def test_a_high_price_level_does_not_blur_a_tie() -> None:
+    """One bar spread over 20 bins reaches a fifth at the 16th edge, at a price of 100 million too."""
+    for lo in (0.0, 1e8, 123_456_789.0):
+        bar, edge = (lo + 10, lo + 1003, lo + 3, lo + 10, 7.0), lo + 803
+        signals = entries(bars_of([bar, (edge, edge, edge, edge, 1)]), volume_window=1)
+        assert signals == [False, True]
+
+
+@pytest.mark.parametrize(
+    "past",
+    [
+        [(100, 100, 100, 100, 5)] * 10,
+        [(100, 110, 90, 105, 0)] * 10,
+        [(100, 110, 90, 105, 5)] * 9,
+        [],
+    ],
+)
+def test_without_a_level_there_is_no_signal(past: list[tuple[float, ...]]) -> None:
+    """No price range, no volume or too few bars give no level, even for a bar far above."""
+    assert not any(entries(bars_of([*past, (500, 900, 500, 900, 9)])))
+
+
+def test_no_bars_give_no_signals() -> None:
+    """An empty table is decided without an error."""
+    assert entries(bars_of([])) == []
+
+
+def test_the_hold_and_the_look_back_come_from_the_params() -> None:
+    """Signals carry the hold, and the warm-up is the window before the signal bar."""
+    params = VolumeZoneBreakoutParams(hold_period_bars=7, volume_window=12)
+    assert VolumeZoneBreakout().signals(random_bars(30, 1), params).hold == 7
+    assert VolumeZoneBreakout().warm_up_bars(params) == 12

@@ -1,0 +1,91 @@
+"""Settings from the environment and .env."""
+
+from pathlib import Path
+
+import pytest
+
+from coin_pipeline.errors import InvalidSettings
+from coin_pipeline.settings import Settings, child_environment, export_strategy_files, load_settings, without_effect
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_defaults_need_no_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any variable everything has a value, and paths are absolute."""
+    for name in ("DATA_ROOT", "ENVIRONMENT"):
+        monkeypatch.delenv(name)
+    settings = load_settings()
+    assert settings.data_root == folder / "data"
+    assert settings.environment == "development"
+    assert settings.database_url is None
+    assert settings.coin_strategy_files == ()
+
+
+def test_the_environment_wins_over_dotenv(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable in the environment replaces the same one in .env."""
+    (folder / ".env").write_text("ENVIRONMENT=production\nDAGSTER_UI_URL=http://ui\n")
+    monkeypatch.setenv("ENVIRONMENT", "test")
+    settings = load_settings()
+    assert (settings.environment, settings.dagster_ui_url) == ("test", "http://ui")
+
+
+def test_an_unknown_name_in_dotenv_is_refused_with_the_nearest(folder: Path) -> None:
+    """A typo in .env stops the start and says what was meant."""
+    (folder / ".env").write_text("DATA_ROT=/tmp\n")
+    with pytest.raises(InvalidSettings, match=r"DATA_ROT: is not a setting \(did you mean 'DATA_ROOT'\?\)"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENVIRONMENT", "prod"),
+        ("DATABASE_URL", "mysql://user:secret@host/db"),
+        ("COIN_CODE_SERVER", "nowhere"),
+    ],
+)
+def test_a_malformed_value_names_its_variable_and_hides_secrets(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """A wrong value is told by the variable's name, never by printing a password."""
+    assert folder.is_dir()
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=name) as caught:
+        load_settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_settings_of_the_older_platform_are_reported_not_refused(folder: Path) -> None:
+    """REDIS_* and settings without effect here are accepted in .env and told in one sentence each."""
+    (folder / ".env").write_text("REDIS_HOST=localhost\nSLACK_ENABLED=true\n")
+    assert isinstance(load_settings(), Settings)
+    assert without_effect() == [
+        "REDIS_HOST is no longer used: Dagster replaces Redis",
+        "SLACK_ENABLED has no effect in this version",
+    ]
+
+
+def test_strategy_files_are_handed_to_child_programs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files given on the command line join those of the environment, as absolute paths."""
+    monkeypatch.setenv("COIN_STRATEGY_FILES", "/one.py")
+    export_strategy_files([Path("two.py")])
+    settings = load_settings()
+    assert settings.coin_strategy_files == (Path("/one.py"), folder / "two.py")
+    assert child_environment(settings)["COIN_STRATEGY_FILES"] == f"/one.py:{folder / 'two.py'}"
+
+
+def test_the_sample_lists_every_setting_and_loads(folder: Path) -> None:
+    """.env.sample names each setting, and uncommented it is valid."""
+    sample = (ROOT / ".env.sample").read_text()
+    for field in Settings.model_fields:
+        assert f"#{field.upper()}=" in sample
+    lines = [line[1:] for line in sample.splitlines() if line.startswith("#") and "=" in line and " " not in line]
+    (folder / ".env").write_text("\n".join(lines))
+    load_settings()
