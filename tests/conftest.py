@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import parse_timeframe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,8 +45,6 @@ def candles(data_root: Path) -> CandleCatalog:
 
 def store_candles(root: Path) -> CandleCatalog:
     """Store two years of daily candles of AAA_KRW and BBB_KRW."""
-    from coin_pipeline.market.synthetic import synthetic_candles
-
     catalog = CandleCatalog(root)
     daily = parse_timeframe("1d")
     for seed, symbol in ((1, "AAA_KRW"), (2, "BBB_KRW")):

@@ -110,7 +110,8 @@ def simulate_symbol(catalog: CandleCatalog, registry: StrategyRegistry, piece: C
         return run_strategy(strategy, known, params, piece.symbol)
 
     signals = signals_of(bars)
-    cuts = cut_points(signals.entries, seed=0)
+    decisions = signals.entries if signals.exits is None else signals.entries | signals.exits
+    cuts = cut_points(decisions, seed=0)
     check_no_lookahead(bars, signals_of, signals, cuts)
     simulation = simulate(bars, signals, spec.costs, spec.fill)
     metrics = measure(simulation, bars, spec.candle_length.bars_per_year, spec.costs)

@@ -11,7 +11,7 @@ def candles() -> None:
 
 
 @candles.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--symbol", required=True, help="Market: BTC_KRW, or Upbit's KRW-BTC.")
 @click.option("--timeframe", required=True, help="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w")
 @click.option("--tz", help="Zone of timestamps that carry none, such as UTC or Asia/Seoul.")

@@ -27,5 +27,6 @@ def progress(title: str, symbols: int) -> Iterator[RunBar]:
     """Show a bar on standard error until the block ends, then remove it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     times = (TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *times, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, *times, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield RunBar(bar, title, symbols)

@@ -49,7 +49,8 @@ def _prefixes(home: Path, uid: int, gid: int) -> list[tuple[str, ...]]:
     if os.geteuid() == uid:
         return [()]
     if os.geteuid() != 0:
-        raise DatabaseUnavailable(home, f"it belongs to the account {uid} and this program runs as {os.geteuid()}")
+        reason = f"it belongs to the account {uid} and this program runs as the account {os.geteuid()}"
+        raise DatabaseUnavailable(home, reason)
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         reason = "PostgreSQL refuses root and setpriv is missing; run as an ordinary user, or set DATABASE_URL"
@@ -60,4 +61,5 @@ def _prefixes(home: Path, uid: int, gid: int) -> list[tuple[str, ...]]:
 
 def _kept(capability: str) -> tuple[str, ...]:
     """Options to keep what opens closed folders such as /root; Docker grants only dac_override, which may write too."""
-    return f"--inh-caps=-all,+{capability}", f"--ambient-caps=-all,+{capability}", f"--bounding-set=-all,+{capability}"
+    options = tuple(f"--{held}=-all,+{capability}" for held in ("inh-caps", "ambient-caps", "bounding-set"))
+    return (*options, "--securebits=+no_setuid_fixup")  # without it access(2), which initdb calls, ignores them

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -74,7 +75,7 @@ class EmbeddedPostgres:
                     os.close(users)
                     raise
         except OSError as error:
-            reason = f"this program, which runs as the account {os.geteuid()}, cannot use it: {error}"
+            reason = f"this program runs as the account {os.geteuid()} and cannot use it: {error}"
             raise DatabaseUnavailable(self._home, reason) from error
 
     def _lock(self, name: str, operation: int, deadline: float) -> int:
@@ -127,7 +128,8 @@ class EmbeddedPostgres:
         log = self._home / "supervisor.log"
         said = files.tail(log, mark)
         if said or starts == SUPERVISORS:
-            raise DatabaseUnavailable(self._home, said or "its supervisor ends without a word")
+            free = shutil.disk_usage(self._home).free >> 20  # on a full disk it cannot even say so
+            raise DatabaseUnavailable(self._home, said or f"its supervisor ends silently; {free} MiB of disk are free")
         command = ["-P", "-m", "coin_pipeline.database.supervisor", str(self._home), str(self._binaries())]
         found_by_us = os.pathsep.join(map(os.path.abspath, sys.path))
         with os.fdopen(files.open_private(log, os.O_WRONLY | os.O_APPEND), "ab") as output:

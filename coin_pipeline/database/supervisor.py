@@ -59,7 +59,7 @@ def _terminate(*_: object) -> NoReturn:
 
 
 def main() -> None:
-    """Run as `python -m coin_pipeline.database.supervisor HOME BINARIES`, holding HOME/supervisor.lock from the start."""
+    """Run as `python -m coin_pipeline.database.supervisor HOME BINARIES`, HOME/supervisor.lock being held."""
     if os.fork():
         os._exit(0)  # whoever started it neither waits for it nor has to collect it when it ends
     os.chdir("/")

@@ -1,8 +1,26 @@
-"""Why a run failed, read from its events."""
+"""Failures of ours in Dagster's words, on the way in and on the way out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import dagster as dg
+
+from coin_pipeline import errors
+
+MAX_RETRIES = 3
+RETRY_DELAY_S = 1.0
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Tell Dagster which errors of the family are worth a retry; the others fail with their sentence."""
+    try:
+        yield
+    except (errors.StorageUnavailable, errors.ServiceUnavailable) as error:
+        raise dg.RetryRequested(MAX_RETRIES, RETRY_DELAY_S) from error
+    except errors.CoinError as error:
+        kind = {"error": dg.MetadataValue.text(type(error).__name__)}
+        raise dg.Failure(str(error), metadata=kind, allow_retries=False) from error
 
 
 def failure_of(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | None]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.results import read_result
 from coin_pipeline.backtest.runner import BacktestResult, publish
+from coin_pipeline.defs.failures import explained
 from coin_pipeline.storage.base import ObjectStore
 
 
@@ -27,14 +28,15 @@ class InterimIOManager(dg.IOManager):
             msg = f"cannot store a {type(obj).__name__}: hand on a pyarrow table or a pydantic model"
             raise TypeError(msg)
         key = _interim_key(context)
-        self._store.put(key, data, overwrite=True)
+        with explained():
+            self._store.put(key, data, overwrite=True)
         context.add_output_metadata({"key": key, "bytes": len(data)})
 
     def load_input(self, context: dg.InputContext) -> object:
-        """Read what the upstream op handed on, in the type that its output declares."""
-        upstream = _upstream(context)
-        data = self._store.get(_interim_key(upstream))
-        declared = upstream.dagster_type.typing_type
+        """Read what the upstream op handed on: a pydantic model where the input declares one, else a table."""
+        with explained():
+            data = self._store.get(_interim_key(_upstream(context)))
+        declared = context.dagster_type.typing_type
         if isinstance(declared, type) and issubclass(declared, BaseModel):
             return declared.model_validate_json(data)
         return pq.read_table(pa.BufferReader(data))
@@ -48,11 +50,13 @@ class ResultIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: BacktestResult) -> None:
         """Write the result's files, manifest last."""
-        context.add_output_metadata({"key": publish(self._store, obj)})
+        with explained():
+            context.add_output_metadata({"key": publish(self._store, obj)})
 
     def load_input(self, context: dg.InputContext) -> bytes:
         """Return the stored JSON document of the upstream run."""
-        return read_result(self._store, _upstream(context).run_id)
+        with explained():
+            return read_result(self._store, _upstream(context).run_id)
 
 
 @dg.io_manager(required_resource_keys={"store"}, description="Parquet and JSON between ops.")

@@ -7,10 +7,10 @@ import dagster as dg
 
 from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.definitions import defs
 from coin_pipeline.defs.config import run_config
 from coin_pipeline.defs.failures import failure_of
 from coin_pipeline.defs.instance import open_instance
-from coin_pipeline.definitions import defs
 from coin_pipeline.errors import RunFailed, class_named
 from coin_pipeline.settings import Settings
 

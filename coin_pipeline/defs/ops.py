@@ -1,39 +1,23 @@
 """The ops of a backtest: each unpacks its config, makes one plain call, and attaches metadata."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
 import pyarrow as pa
 
-from coin_pipeline import errors
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import from_table
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
 from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.defs import metadata
 from coin_pipeline.defs.config import BacktestConfig
+from coin_pipeline.defs.failures import explained
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.report.page import render_page
 from coin_pipeline.settings import load_settings
 from coin_pipeline.strategies.registry import StrategyRegistry
-
-MAX_RETRIES = 3
-RETRY_DELAY_S = 1.0
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Tell Dagster which errors of the family are worth a retry; the others fail with their sentence."""
-    try:
-        yield
-    except (errors.StorageUnavailable, errors.ServiceUnavailable) as error:
-        raise dg.RetryRequested(MAX_RETRIES, RETRY_DELAY_S) from error
-    except errors.CoinError as error:
-        kind = {"error": dg.MetadataValue.text(type(error).__name__)}
-        raise dg.Failure(str(error), metadata=kind, allow_retries=False) from error
 
 
 @dg.op(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coin_pipeline.engine.bars import Bars, Floats
+from coin_pipeline.engine.bars import Bars, Floats, Ints
 from coin_pipeline.engine.fills import Costs
 from coin_pipeline.engine.simulate import Samples, Simulation
 
@@ -66,7 +66,7 @@ def measure(simulation: Simulation, bars: Bars, bars_per_year: float, costs: Cos
     returns, trades = bar_returns(simulation.equity), simulation.trades
     return Metrics(
         total_return=total_return(simulation.equity),
-        cagr=cagr(simulation.equity, bars, bars_per_year),
+        cagr=cagr(simulation.equity, bars.time, bars_per_year),
         volatility=volatility(returns, bars_per_year),
         sharpe=sharpe(returns, bars_per_year),
         sortino=sortino(returns, bars_per_year),
@@ -96,14 +96,14 @@ def total_return(equity: Floats) -> float:
     return float(equity[-1]) - 1 if len(equity) else 0.0
 
 
-def cagr(equity: Floats, bars: Bars, bars_per_year: float) -> float | None:
+def cagr(equity: Floats, time: Ints, bars_per_year: float) -> float | None:
     """Return growth ** (1 / years) - 1 over the time that passed, so that missing bars do not shorten it.
 
     The time runs from the first open to the last close.
     """
-    if not len(bars):
+    if not len(time):
         return None
-    years = (int(bars.time[-1]) - int(bars.time[0])) / YEAR_NS + 1 / bars_per_year
+    years = (int(time[-1]) - int(time[0])) / YEAR_NS + 1 / bars_per_year
     log_growth = math.log(equity[-1]) / years if equity[-1] > 0 else -math.inf
     return math.expm1(log_growth) if log_growth < math.log(sys.float_info.max) else None
 

@@ -177,12 +177,12 @@ def _numbered(row: int) -> str:
 
 
 def _locate(parts: Mapping[str, Part], row: int) -> str:
-    """Return the file and the number there of a row of all parts together."""
+    """Return the file, and the number there, of a row of all parts together."""
     for name, part in parts.items():
         if row < part.table.num_rows:
-            return f"{name} {_numbered(part.first_row + row)}"
+            break
         row -= part.table.num_rows
-    raise IndexError(row)
+    return f"{name} {_numbered(part.first_row + row)}"
 
 
 def _check_grid(

@@ -13,7 +13,7 @@ from coin_pipeline.errors import InvalidCandles
 from coin_pipeline.market.timeframe import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, Timeframe
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BLOCK = 16_384  # rows whose columns and masks stay in the processor's cache together
+_BLOCK = 32_768  # rows whose masks stay in the processor's cache
 
 
 class Columns(NamedTuple):

@@ -55,15 +55,16 @@ def synthetic_candles(seed: int, timeframe: Timeframe, start: date, bars: int) -
 def _uniforms(seed: int, rows: int, columns: int) -> _Floats:
     """Return numbers evenly spread over [0, 1), shape (rows, columns), drawn column by column."""
     raw = np.random.PCG64(seed).random_raw(rows * columns).reshape(columns, rows)
-    whole = np.ascontiguousarray((raw >> np.uint64(11)).T, dtype=np.float64)
-    return whole * 2.0**-53
+    uniform: _Floats = np.ascontiguousarray((raw >> np.uint64(11)).T, dtype=np.float64) * 2.0**-53
+    return uniform
 
 
 def _swing(uniform: _Floats, window: int) -> _Floats:
     """Return the sum of the last `window` draws, scaled to a mean of 0 and a variance of 1."""
     total = np.concatenate(([0.0], np.cumsum(uniform - 0.5)))
     end = np.arange(1, len(total))
-    return (total[end] - total[np.maximum(end - window, 0)]) * np.sqrt(12.0 / window)
+    swing: _Floats = (total[end] - total[np.maximum(end - window, 0)]) * np.sqrt(12.0 / window)
+    return swing
 
 
 def _walk(volatility: _Floats, shock: _Floats) -> _Floats:
@@ -71,7 +72,8 @@ def _walk(volatility: _Floats, shock: _Floats) -> _Floats:
     growth = 1.0 + volatility * shock + 0.5 * volatility * volatility  # the last term keeps the median flat
     price = np.clip(_START_PRICE * np.cumprod(np.maximum(growth, 0.5)), _LOWEST, _HIGHEST)
     step = _step(price)
-    return np.rint(price / step) * step
+    rounded: _Floats = np.rint(price / step) * step
+    return rounded
 
 
 def _wick(price: _Floats, share: _Floats) -> _Floats:

@@ -21,12 +21,13 @@ LEFT, RIGHT = 120, 1730
 GROWTH_TOP, GROWTH_BOTTOM = 140, 540
 DRAWDOWN_TOP, DRAWDOWN_BOTTOM = 596, 756
 MAX_SYMBOL_LINES = 6
+_COLUMN, _COLUMN_OF_MANY = 2, 4  # width in which bars are thinned: one pixel, two where there are many lines
 _MAX_TITLE = 100
 _SHALLOWEST = 0.01  # depth of the drawdown panel where there is hardly a drawdown
 
 # Okabe and Ito, "Color Universal Design" (2008): told apart by colour-blind readers too.
 _BLUE, _RED = "#0072b2", "#d55e00"
-_SYMBOL_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#a08a00")
+_SYMBOL_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#882255")
 _INK, _MUTED, _GRID = "#1f2328", "#6e7781", "#e4e7eb"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -56,7 +57,8 @@ def equity_figure(equity: pa.Table, title: str) -> str:
     """Draw growth against buy and hold, and the drawdown below it, as SVG of 900 x 420 pixels.
 
     Several symbols are drawn together with their mean, an account of equal shares that is never rebalanced; more than
-    six as their mean alone. Where bars are closer than pixels each pixel column keeps its lowest and highest value.
+    six as their mean alone. Where bars lie closer than pixels, a column of one pixel (of two, with several symbols)
+    keeps its lowest and its highest value.
 
     Args:
         equity: What `document.equity_table` returns: one block of rows per symbol, at least one row.
@@ -69,7 +71,7 @@ def equity_figure(equity: pa.Table, title: str) -> str:
     time = time_axis(int(account.time[0]), int(account.time[-1]), LEFT, RIGHT)
     drawn = [
         *_legend(lines),
-        *_time_marks(time),
+        *_time_marks(time, account.time),
         *_growth_panel(lines, time),
         *_drawdown_panel(account, time),
     ]
@@ -77,13 +79,15 @@ def equity_figure(equity: pa.Table, title: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH // 2}"'
         f' height="{HEIGHT // 2}" role="img" font-family="system-ui,sans-serif"><title>{_clean(heading)}</title>'
         f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
-        f"{_text(24, 42, heading, size=28, colour=_INK, weight=600)}{''.join(drawn)}</svg>"
+        f"{_text(24, 42, heading, ink=True, size=28, weight=600)}{''.join(drawn)}</svg>"
     )
 
 
 def equal_shares(curves: Sequence[Curve]) -> Curve:
     """Return one account of equal shares at the start, never rebalanced; a share is cash until its first bar."""
-    time = np.unique(np.concatenate([curve.time for curve in curves]))
+    # A stable sort merges sorted runs; np.unique would hash millions of times.
+    merged = np.sort(np.concatenate([curve.time for curve in curves]), kind="stable")
+    time = merged[np.append(True, np.diff(merged) > 0)]
     equity, buy_and_hold = np.zeros(len(time)), np.zeros(len(time))
     for curve in curves:
         row = np.searchsorted(curve.time, time, side="right")
@@ -115,20 +119,21 @@ def _lines(curves: Sequence[Curve], account: Curve) -> list[Line]:
 
 def _legend(lines: Sequence[Line]) -> Iterator[str]:
     x = 24
-    for line in reversed(lines):
+    held, *symbols, account = lines
+    for line in (account, *symbols, held):
         yield _stroke(f"M{x} 84h44", line)
-        yield _text(x + 56, 92, line.name, colour=_INK)
-        x += 56 + 13 * len(line.name) + 36
+        yield _text(x + 56, 92, line.name, ink=True)
+        x += 56 + 13 * len(line.name) + 28
 
 
-def _time_marks(time: Axis) -> Iterator[str]:
+def _time_marks(time: Axis, bars: Ints) -> Iterator[str]:
     for tick in time_ticks(time, 8):
-        x = time(tick.value)
+        x = int(time(tick.value))
         yield _rule(f"M{x} {GROWTH_TOP}V{GROWTH_BOTTOM}M{x} {DRAWDOWN_TOP}V{DRAWDOWN_BOTTOM}")
-        yield _text(x, DRAWDOWN_BOTTOM + 32, tick.label, anchor="middle")
-    first, last = np.datetime_as_string(np.array([time.low, time.high]).astype("datetime64[ns]"), unit="m")
-    span = f"{first} to {last} UTC".replace("T", " ")
-    yield _text(RIGHT, HEIGHT - 16, span, anchor="end")
+        yield _text(x, DRAWDOWN_BOTTOM + 38, tick.label, anchor="middle")
+    first, last = np.datetime_as_string(bars[[0, -1]].astype("datetime64[ns]"), unit="m")
+    span = f"{first} to {last}".replace("T", " ")
+    yield _text(RIGHT, HEIGHT - 14, f"{span} UTC", anchor="end")
 
 
 def _growth_panel(lines: Sequence[Line], time: Axis) -> Iterator[str]:
@@ -136,21 +141,23 @@ def _growth_panel(lines: Sequence[Line], time: Axis) -> Iterator[str]:
     high = max(float(line.values.max()) for line in lines)
     growth = growth_axis(low, high, GROWTH_BOTTOM, GROWTH_TOP)
     yield from _value_marks(growth, value_ticks(growth, 5))
-    yield _text(LEFT, GROWTH_TOP - 10, "Growth factor, log scale" if growth.log else "Growth factor")
+    cut = f", cut at {growth.low:.1g}" if low < growth.low else ""
+    yield _text(LEFT, GROWTH_TOP - 10, f"Growth factor, log scale{cut}" if growth.log else "Growth factor")
     if growth.low < 1 < growth.high:
-        yield _rule(f"M{LEFT} {growth(1.0)}H{RIGHT}", _MUTED)
+        yield _rule(f"M{LEFT} {growth(1.0)}H{RIGHT}", strong=True)
+    column = _COLUMN if len(lines) == 2 else _COLUMN_OF_MANY  # noqa: PLR2004 - one symbol, and buy and hold
     for line in lines:
-        x, y = _thin(line.time, line.values, time, growth)
+        x, y = _thin(line.time, line.values, time, growth, column)
         yield _stroke(_path(x, y), line)
 
 
 def _drawdown_panel(account: Curve, time: Axis) -> Iterator[str]:
     deepest = float(account.drawdown.max())
     depth = Axis(0.0, max(deepest, _SHALLOWEST) * 100, DRAWDOWN_TOP, DRAWDOWN_BOTTOM)
-    ticks = value_ticks(depth, 3)
+    ticks = value_ticks(depth, 4)
     yield from _value_marks(depth, [Tick(t.value, f"-{t.label}%" if t.value else "0%") for t in ticks])
     yield _text(LEFT, DRAWDOWN_TOP - 10, f"Drawdown, deepest {-deepest:z.2%}")
-    x, y = _thin(account.time, account.drawdown * 100, time, depth)
+    x, y = _thin(account.time, account.drawdown * 100, time, depth, _COLUMN)
     outline = _path(x, y)
     yield f'<path d="{outline}V{DRAWDOWN_TOP}H{x[0]}Z" fill="{_RED}" fill-opacity=".25"/>'
     yield f'<path d="{outline}" fill="none" stroke="{_RED}" stroke-width="2" stroke-linejoin="round"/>'
@@ -158,14 +165,14 @@ def _drawdown_panel(account: Curve, time: Axis) -> Iterator[str]:
 
 def _value_marks(axis: Axis, ticks: Sequence[Tick]) -> Iterator[str]:
     for tick in ticks:
-        y = axis(tick.value)
+        y = int(axis(tick.value))
         yield _rule(f"M{LEFT} {y}H{RIGHT}")
-        yield _text(LEFT - 12, int(y) + 8, tick.label, anchor="end")
+        yield _text(LEFT - 12, y + 8, tick.label, anchor="end")
 
 
-def _thin(time: Ints, values: Floats, x_axis: Axis, y_axis: Axis) -> tuple[Ints, Ints]:
-    """Return the points to draw: of each pixel column the lowest and the highest, in the direction the column runs."""
-    edges = np.linspace(x_axis.low, x_axis.high, (RIGHT - LEFT) // 2, endpoint=False).astype(np.int64)
+def _thin(time: Ints, values: Floats, x_axis: Axis, y_axis: Axis, width: int) -> tuple[Ints, Ints]:
+    """Return the points to draw: the lowest and highest value of each column, in the direction the column runs."""
+    edges = np.linspace(x_axis.low, x_axis.high, (RIGHT - LEFT) // width, endpoint=False).astype(np.int64)
     starts = np.unique(np.searchsorted(time, edges))
     starts = np.unique(np.append(0, starts[starts < len(time)]))
     last = np.append(starts[1:], len(time)) - 1
@@ -183,8 +190,9 @@ def _path(x: Ints, y: Ints) -> str:
     bend[1:-1] = (y[1:-1] != y[:-2]) | (y[1:-1] != y[2:])
     x, y = x[bend], y[bend]
     steps = np.stack([np.diff(x), np.diff(y)], axis=1).ravel().tolist()
-    # The sign of a number parts it from the one before; a line of no length makes a single point a dot.
-    return f"M{x[0]} {y[0]}" + ("l" + "".join(f"{step: d}" for step in steps) if steps else "h0")
+    if not steps:
+        return f"M{x[0] - 6} {y[0]}l12 0"  # a single bar, wide enough to be seen
+    return f"M{x[0]} {y[0]}l" + "".join(f"{step: d}" for step in steps)  # a sign parts a number from the one before
 
 
 def _stroke(path: str, line: Line) -> str:
@@ -195,23 +203,19 @@ def _stroke(path: str, line: Line) -> str:
     )
 
 
-def _rule(path: str, colour: str = _GRID) -> str:
-    return f'<path class="grid" d="{path}" stroke="{colour}" stroke-width="1.5"/>'
+# Classes let a page recolour the picture for dark screens; shown by itself it is dark on white.
+def _rule(path: str, *, strong: bool = False) -> str:
+    name, colour = ("base", _MUTED) if strong else ("grid", _GRID)
+    return f'<path class="{name}" d="{path}" stroke="{colour}" stroke-width="1.5"/>'
 
 
 def _text(
-    x: int | Ints,
-    y: int,
-    content: str,
-    *,
-    anchor: str = "start",
-    size: int = 22,
-    colour: str = _MUTED,
-    weight: int = 400,
+    x: int, y: int, content: str, *, ink: bool = False, anchor: str = "start", size: int = 22, weight: int = 400
 ) -> str:
+    name, colour = ("ink", _INK) if ink else ("muted", _MUTED)
     return (
-        f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}"'
-        f' fill="{colour}">{_clean(content)}</text>'
+        f'<text class="{name}" x="{x}" y="{y}" fill="{colour}" text-anchor="{anchor}" font-size="{size}"'
+        f' font-weight="{weight}">{_clean(content)}</text>'
     )
 
 

@@ -102,8 +102,13 @@ def _register(found: dict[str, Strategy[Any]], origin: object, strategy_class: t
     try:  # the defaults of its params and its look-back are the user's code too
         strategy = strategy_class()
         strategy.warm_up_bars(strategy.Params())
+    except ValidationError as error:
+        details = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        reason = f"{strategy_class.__name__}.Params has no valid defaults: {details}"
+        raise InvalidStrategyFile(origin, reason) from error
     except Exception as error:
-        reason = f"{strategy_class.__name__} does not work with default params: {failure(error, str(origin))}"
+        why = failure(error, inspect.getfile(strategy_class))
+        reason = f"{strategy_class.__name__} does not work with default params: {why}"
         raise InvalidStrategyFile(origin, reason) from error
     found[name] = strategy
 

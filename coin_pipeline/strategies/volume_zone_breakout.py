@@ -74,7 +74,7 @@ def _breakouts(
         for i in range(t - window, t):
             total += volume[i]
             above += volume[i] * _share_above(top[i], bottom[i], lo, height_of_edge)
-        entries[t] = total > 0.0 and above < share * total * REACHED
+        entries[t] = above < share * total * REACHED  # never where there is no volume
     return entries
 
 

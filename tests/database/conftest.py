@@ -30,7 +30,7 @@ def home(made: Path) -> Iterator[Path]:
 def spare(made: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy of the home, for tests that damage it."""
     copy = tmp_path / "spare"
-    subprocess.run(["cp", "-a", str(made), str(copy)], check=True)
+    subprocess.run(["/bin/cp", "-a", str(made), str(copy)], check=True)
     yield copy
     if copy.exists():
         until(lambda: stopped(copy))

@@ -103,13 +103,18 @@ def supervisor_pid(home: Path) -> int:
 
 def alive(pid: int) -> bool:
     """Return whether a process runs; one that ended and waits to be collected does not."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", f"{pid}"], capture_output=True, text=True, check=False).stdout
-    return state.strip() not in {""} and not state.startswith("Z")
+    return _shown("stat", pid)[:1] not in {"", "Z"}
 
 
 def account(pid: int) -> int:
     """Return the user id that a process runs as."""
-    return int(subprocess.run(["ps", "-o", "uid=", "-p", f"{pid}"], capture_output=True, check=True).stdout)
+    return int(_shown("uid", pid))
+
+
+def _shown(column: str, pid: int) -> str:
+    """Return what ps shows of a process, nothing when there is none; both Linux and macOS have it there."""
+    command = ["/bin/ps", "-o", f"{column}=", "-p", f"{pid}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def kill(pid: int) -> None:

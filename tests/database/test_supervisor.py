@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from coin_pipeline.database import files
 from coin_pipeline.database.account import owner_of
 from coin_pipeline.database.embedded import EmbeddedPostgres
 from coin_pipeline.database.supervisor import ATTEMPTS
@@ -120,37 +121,44 @@ def test_a_failing_initdb_is_explained(empty: Path, program: Start) -> None:
         ("data/global/pg_control", None, "could not open file .*pg_control"),
     ],
 )
-def test_a_broken_cluster_is_refused(spare: Path, victim: str, text: str | None, reason: str) -> None:
+def test_a_broken_cluster_is_refused(home: Path, tmp_path: Path, victim: str, text: str | None, reason: str) -> None:
     """What is wrong with the files is said within seconds, and they are left as they are."""
-    (spare / victim).unlink() if text is None else (spare / victim).write_text(text)
-    with pytest.raises(DatabaseUnavailable, match=reason):
-        EmbeddedPostgres(spare).lease()
-    assert (spare / victim).exists() == (text is not None)
+    broken, sound = home / victim, tmp_path / "sound"
+    broken.rename(sound)
+    try:
+        if text:
+            broken.write_text(text)
+        with pytest.raises(DatabaseUnavailable, match=reason):
+            EmbeddedPostgres(home).lease()
+        assert broken.exists() == bool(text)
+    finally:
+        sound.replace(broken)
 
 
-def test_a_stale_pid_file_does_not_keep_it_from_starting(spare: Path) -> None:
+def test_a_stale_pid_file_does_not_keep_it_from_starting(home: Path) -> None:
     """The pid file of a killed server whose pid is another program's now is seen through."""
-    account = owner_of(spare, EmbeddedPostgres(spare)._binaries())
+    account = owner_of(home, EmbeddedPostgres(home)._binaries())
     with subprocess.Popen([*account.prefix, "sleep", "60"]) as stranger:
-        stale = spare / "data" / "postmaster.pid"
-        stale.write_text(f"{stranger.pid}\n{spare / 'data'}\n1700000000\n29999\n\n127.0.0.1\n\nready\n")
+        stale = home / "data" / "postmaster.pid"
+        stale.write_text(f"{stranger.pid}\n{home / 'data'}\n1700000000\n29999\n\n127.0.0.1\n\nready\n")
         os.chown(stale, account.uid, account.gid)
         stale.chmod(0o600)
-        with EmbeddedPostgres(spare).lease() as lease:
+        with EmbeddedPostgres(home).lease() as lease:
             assert answers(lease.url)
-            assert server_pid(spare) != stranger.pid
-        until(lambda: stopped(spare))
+            assert server_pid(home) != stranger.pid
+        until(lambda: stopped(home))
         assert stranger.poll() is None
         stranger.kill()
 
 
-def test_it_comes_back_however_long_it_could_not_run(spare: Path) -> None:
+def test_it_comes_back_however_long_it_could_not_run(home: Path, tmp_path: Path) -> None:
     """Holders of leases get their server back once what kept it from starting is gone."""
-    control, away = spare / "data" / "global" / "pg_control", spare / "away"
-    with EmbeddedPostgres(spare).lease() as lease:
+    control, away = home / "data" / "global" / "pg_control", tmp_path / "away"
+    with EmbeddedPostgres(home).lease() as lease:
         control.rename(away)
-        kill(server_pid(spare))
-        log = spare / "server.log"
-        until(lambda: log.read_text().count("could not open file") > ATTEMPTS)
+        kill(server_pid(home))
+        log = home / "server.log"
+        mark = files.size(log)
+        until(lambda: log.read_bytes()[mark:].count(b"could not open file") > ATTEMPTS)
         away.rename(control)
         until(lambda: answers(lease.url))

@@ -1,0 +1,119 @@
+"""A result as one HTML file that needs nothing else: no network, no scripts, fit for printing."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from coin_pipeline.backtest.results import Json, check_run_id
+from coin_pipeline.report.figures import equity_figure
+from coin_pipeline.storage.local import LocalStore
+
+TRADES_SHOWN = 100
+"""How many trades are shown from the start, and as many from the end."""
+GAPS_SHOWN = 5
+"""How many gaps in the candles of a symbol are listed."""
+SYMBOLS_NAMED = 12
+"""How many symbols the heading names; the tables name all."""
+_UNDEFINED = Markup('<span class="undefined" title="undefined">&ndash;</span>')
+_PLAIN_BELOW = 1e6  # larger figures are shorter as powers of ten
+
+
+def render_page(document: Json, equity: pa.Table) -> str:
+    """Return the report of a result of schema 1.2.0 as HTML.
+
+    Args:
+        document: What `document.result_json` returned.
+        equity: What `document.equity_table` returned for the same run.
+    """
+    trades = sorted((trade for part in document["symbols"] for trade in part["trades"]), key=lambda t: t["entry_time"])
+    left_out = max(0, len(trades) - 2 * TRADES_SHOWN)
+    values = {
+        "document": document,
+        "picture": Markup(equity_figure(equity, "Equity and drawdown")),  # noqa: S704 - the figure escapes its texts
+        "first_trades": trades[:TRADES_SHOWN] if left_out else trades,
+        "left_out": left_out,
+        "last_trades": trades[-TRADES_SHOWN:] if left_out else [],
+        "gaps_shown": GAPS_SHOWN,
+        "symbols_named": SYMBOLS_NAMED,
+    }
+    return _environment().get_template("report.html.j2").render(values)
+
+
+def write_page(folder: Path, document: Json, equity: pa.Table) -> Path:
+    """Write the report to `folder`/RUN_ID.html, whole or not at all, in place of an older one; return its path.
+
+    Raises:
+        InvalidRunId: the document's run id cannot be a file's name.
+        StorageFailed: the file cannot be written.
+    """
+    name = f"{check_run_id(document['run_id'])}.html"
+    LocalStore(folder).put(name, render_page(document, equity).encode(), overwrite=True)
+    return folder / name
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("coin_pipeline.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    of_numbers = {"whole": _whole, "percent": _percent, "change": _change, "loss": _loss, "ratio": _ratio}
+    environment.filters |= {name: _or_undefined(write) for name, write in of_numbers.items()}
+    environment.filters |= {"moment": _or_undefined(_moment), "points": _points, "price": _price, "rate": _rate}
+    return environment
+
+
+def _or_undefined(write: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Let a filter show a figure that has no value as a dash that says so."""
+    return lambda value: _UNDEFINED if value is None else write(value)
+
+
+def _whole(number: int) -> str:
+    return f"{number:,}"
+
+
+def _percent(fraction: float) -> str:
+    return f"{fraction:z,.2%}"
+
+
+def _change(fraction: float) -> str:
+    if abs(fraction) >= _PLAIN_BELOW:
+        return f"{100 * fraction:+.2e}%"
+    return f"{fraction:+z,.2%}".replace("+0.00%", "0.00%")
+
+
+def _loss(fraction: float) -> str:
+    return f"{-fraction:z,.2%}"
+
+
+def _points(fraction: float) -> str:
+    """Write a difference of two percentages in percentage points."""
+    return f"{100 * fraction:+z,.2f} pp"
+
+
+def _rate(fraction: float) -> str:
+    """Write a cost rate with all its digits."""
+    return f"{100 * fraction:.6g}%"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:z,.2f}" if abs(value) < _PLAIN_BELOW else f"{value:.2e}"
+
+
+def _price(value: float) -> str:
+    """Write a price as the exchange does, never as a power of ten, without the noise of binary fractions."""
+    return f"{Decimal(f'{value:.10g}'):,f}"
+
+
+def _moment(stamp: str) -> str:
+    """Shorten an ISO stamp in UTC to the minute; the text around it names the zone."""
+    return stamp[:16].replace("T", " ")

@@ -1,0 +1,194 @@
+"""The coin command as a person types it."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from coin_pipeline.cli.app import coin
+from coin_pipeline.errors import CandlesNotFound, InvalidSpec, InvalidStrategyFile, RunFailed, UnknownStrategy
+from coin_pipeline.market.catalog import CandleCatalog
+
+COIN = Path(sys.executable).with_name("coin")
+RANGE = ("--start", "2023-06-01", "--end", "2024-12-31")
+OWN = '''
+"""A strategy of one's own."""
+import numpy as np
+from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
+
+class Params(StrategyParams):
+    every: int = Field(5, ge=2, le=50)
+
+class EveryNth(Strategy[Params]):
+    """Buy at every n-th bar and hold for one."""
+    name = "every_nth"
+    Params = Params
+
+    def signals(self, bars: Bars, params: Params) -> Signals:
+        return Signals(entries=np.arange(len(bars)) % params.every == 0, hold=1)
+'''
+
+
+def invoke(*arguments: str) -> Result:
+    """Run a command in this process; errors of ours come out as exceptions."""
+    return CliRunner().invoke(coin, arguments, catch_exceptions=False)
+
+
+@pytest.fixture
+def stored(candles: CandleCatalog, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
+    """The session's candles, with strategy files of a test forgotten after it."""
+    monkeypatch.setenv("COIN_STRATEGY_FILES", "")
+    return candles
+
+
+def run_id_in(output: str) -> str:
+    """Find the run id that a summary prints."""
+    found = re.search(r"^Run +(\S+)$", output, re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
+    """Neither Dagster nor the numeric libraries are loaded to print help."""
+    program = (
+        "import sys; from coin_pipeline.cli.app import coin; coin(['--help'], standalone_mode=False);"
+        "print(sorted({'dagster', 'pandas', 'numpy', 'numba', 'pydantic', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+    for command in ("demo", "up", "backtest", "candles", "results", "strategies"):
+        assert f"  {command} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["results"]]
+)
+def test_every_command_has_help(command: list[str]) -> None:
+    """--help works on each, with a sentence of its own."""
+    result = invoke(*command, "--help")
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) > 4
+
+
+def test_demo_shows_what_it_did(stored: CandleCatalog, data_root: Path) -> None:
+    """Result against buy and hold, costs, drawdown, coverage, checks, where things are, and what to do next."""
+    assert stored
+    result = invoke("demo")
+    for words in ("Return", "buy and hold", "max drawdown", "Costs", "731 of 731 candles", "no_look_ahead", "coin up"):
+        assert words in result.output
+    assert len(result.output.splitlines()) <= 30
+    run_id = run_id_in(result.output)
+    assert (data_root / f"results/{run_id}.json").is_file()
+    assert str(data_root / f"reports/{run_id}.html") in result.output
+    assert f"/runs/{run_id}" in result.output
+
+
+def test_demo_is_the_same_every_time(stored: CandleCatalog) -> None:
+    """The second demo prints the same figures."""
+    assert stored
+    first, second = (invoke("demo").output.splitlines()[:13] for _ in range(2))
+    assert first == second
+
+
+def test_backtest_runs_the_job_and_prints_json(stored: CandleCatalog) -> None:
+    """--json prints the stored document, with the params that were given."""
+    assert stored
+    result = invoke(
+        "backtest", "volume_long_candle", "AAA_KRW", "KRW-BBB", *RANGE, "--param", "vol_multiplier=1.1", "--json"
+    )
+    document = json.loads(result.stdout)
+    assert document["params"]["vol_multiplier"] == 1.1
+    assert [part["symbol"] for part in document["symbols"]] == ["AAA_KRW", "BBB_KRW"]
+
+
+def test_a_strategy_of_ones_own_runs_from_a_file(stored: CandleCatalog, tmp_path: Path) -> None:
+    """One small file is all it takes."""
+    assert stored
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    result = invoke("backtest", "every_nth", "AAA_KRW", *RANGE, "--param", "every=7", "--strategy-file", str(own))
+    assert result.output.startswith("every_nth on AAA_KRW")
+    listed = invoke("strategies", "--strategy-file", str(own)).output
+    assert "every = 5  (integer, >= 2, <= 50)" in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("volume_zone", "AAA_KRW", *RANGE), UnknownStrategy, "did you mean 'volume_zone_breakout'"),
+        (("volume_zone_breakout", "../x", *RANGE), InvalidSpec, "is not a market"),
+        (("volume_zone_breakout", "ZZZ_KRW", *RANGE), CandlesNotFound, r"ZZZ_KRW \(nothing stored\)"),
+        (("volume_zone_breakout", "AAA_KRW", *RANGE, "--param", "oops"), InvalidSpec, "'oops' is not NAME=VALUE"),
+        (("volume_zone_breakout", "AAA_KRW", *RANGE, "--fee-rate", "1"), InvalidSpec, "fee_rate"),
+        (("x", "AAA_KRW", *RANGE, "--strategy-file", "/none.py"), InvalidStrategyFile, r"/none\.py"),
+    ],
+)
+def test_bad_input_is_refused_before_a_run_is_recorded(
+    stored: CandleCatalog, arguments: tuple[str, ...], error: type[Exception], message: str
+) -> None:
+    """Each mistake is told in one sentence."""
+    assert stored
+    with pytest.raises(error, match=message):
+        invoke("backtest", *arguments)
+
+
+def test_a_run_that_fails_tells_why(stored: CandleCatalog, tmp_path: Path) -> None:
+    """A strategy's own error ends the command with its sentence and the run's id."""
+    assert stored
+    own = tmp_path / "broken.py"
+    own.write_text(OWN.replace("every_nth", "broken").replace("hold=1", "hold=1 // 0"))
+    with pytest.raises(RunFailed, match="strategy 'broken' failed on AAA_KRW") as caught:
+        invoke("backtest", "broken", "AAA_KRW", *RANGE, "--strategy-file", str(own))
+    assert caught.value.kind.__name__ == "StrategyFailed"
+
+
+def test_results_are_listed_and_shown(stored: CandleCatalog) -> None:
+    """What was run is found again, newest first."""
+    assert stored
+    run_id = run_id_in(invoke("backtest", "volume_zone_breakout", "AAA_KRW", *RANGE).output)
+    listed = invoke("results", "list").output.splitlines()
+    assert run_id in listed[1]
+    assert run_id in invoke("results", "show", run_id).output
+    assert json.loads(invoke("results", "show", run_id, "--json").output)["run_id"] == run_id
+
+
+def test_an_older_result_is_shown_as_what_it_is(data_root: Path) -> None:
+    """A file of schema 1.0 has no metrics, and none are made up."""
+    (data_root / "results").mkdir(exist_ok=True)
+    old = {"run_id": "old", "strategy": "s", "start_date": "2024-01-01", "end_date": "2024-02-01"}
+    symbols = [{"symbol": "BTC_KRW", "signals": 3}]
+    (data_root / "results/old.json").write_text(json.dumps({**old, "symbols": symbols, "total_signals": 3}))
+    assert "an older result (schema 1.0)" in invoke("results", "show", "old").output
+    assert "old " in invoke("results", "list", "--limit", "1000").output
+
+
+def test_candles_are_imported_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CSV becomes stored candles; an empty DATA_ROOT says what to do."""
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
+    assert "'coin candles import FILE'" in invoke("candles", "list").output
+    assert "'coin demo' makes one" in invoke("results", "list").output
+    file = tmp_path / "btc.csv"
+    file.write_text("timestamp,open,high,low,close,volume\n2024-01-01,1,3,1,2,5\n2024-01-02,2,4,2,3,6\n")
+    done = invoke("candles", "import", str(file), "--symbol", "KRW-BTC", "--timeframe", "1D", "--tz", "UTC")
+    assert "BTC_KRW 1d: 2 candles added" in done.output
+    assert "BTC_KRW" in invoke("candles", "list").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["backtest", "volume_zone_breakout", "../x", *RANGE], 2, "error: symbols: '../x' is not a market"),
+        (["results", "show", "nothing"], 1, "error: no result or task with id 'nothing'"),
+        (["candles", "import", __file__, "--symbol", "BTC_KRW", "--timeframe", "1d"], 2, f"error: file: {__file__}"),
+    ],
+)
+def test_errors_end_the_program_with_a_sentence_and_a_code(arguments: list[str], code: int, message: str) -> None:
+    """No traceback: 2 for bad input, 1 for the rest."""
+    done = subprocess.run([COIN, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.startswith(message)
+    assert "Traceback" not in done.stderr

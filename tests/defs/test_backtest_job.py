@@ -1,0 +1,231 @@
+"""The backtest job, run by Dagster on a real instance."""
+
+import base64
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from coin_pipeline.defs.build import build_defs
+from coin_pipeline.defs.failures import failure_of
+from coin_pipeline.defs.io_managers import InterimIOManager
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.errors import StorageUnavailable
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies import Bars, Strategy, StrategyParams
+from coin_pipeline.strategies.registry import StrategyRegistry
+
+CONFIG: dict[str, Any] = {
+    "strategy": "volume_zone_breakout",
+    "symbols": ["AAA_KRW", "BBB_KRW"],
+    "start_date": "2023-06-01",
+    "end_date": "2024-12-31",
+}
+
+
+def run(instance: dg.DagsterInstance, defs: dg.Definitions | None = None, **fields: object) -> Any:  # noqa: ANN401
+    """Run the job with these fields replaced; return Dagster's result."""
+    return (
+        (defs or build_defs())
+        .resolve_job_def("backtest")
+        .execute_in_process(
+            run_config={"ops": {"load_candles": {"config": {**CONFIG, **fields}}}},
+            instance=instance,
+            raise_on_error=False,
+        )
+    )
+
+
+@pytest.fixture
+def finished(instance: dg.DagsterInstance, candles: CandleCatalog) -> Any:  # noqa: ANN401 -- Dagster's result
+    """A finished run of two symbols."""
+    assert candles
+    return run(instance)
+
+
+def test_a_run_publishes_a_task(finished: Any, data_root: Path) -> None:  # noqa: ANN401
+    """The document has schema 1.2.0 and the contract's keys, and the manifest lists every file."""
+    assert finished.success
+    folder = data_root / "tasks" / finished.run_id
+    document = json.loads((folder / "result.json").read_bytes())
+    assert document["version"] == "1.2.0"
+    assert document["run_id"] == finished.run_id
+    assert [part["symbol"] for part in document["symbols"]] == ["AAA_KRW", "BBB_KRW"]
+    assert document["total_signals"] == sum(len(part["signals"]) for part in document["symbols"])
+    assert document["metadata"]["environment"] == "test"
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert manifest["status"] == "completed"
+    assert {file["name"] for file in manifest["result_files"]} == {"equity.parquet", "report.html", "result.json"}
+    assert manifest["summary"]["symbols_processed"] == 2
+    equity = pq.read_table(folder / "equity.parquet")
+    assert equity.column_names == ["symbol", "timestamp", "equity", "drawdown", "buy_and_hold"]
+    assert len(equity) == 2 * ((date(2024, 12, 31) - date(2023, 6, 1)).days + 1)
+
+
+def test_the_run_page_shows_figures_a_table_and_a_picture(finished: Any) -> None:  # noqa: ANN401
+    """The last step's output carries numbers, a table of the symbols and the equity as an SVG."""
+    shown = next(
+        event.event_specific_data.metadata
+        for event in finished.all_events
+        if event.step_key == "persist" and event.event_type_value == "STEP_OUTPUT"
+    )
+    assert isinstance(shown["total_return"].value, float)
+    assert len(shown["symbols"].records) == 2
+    picture = shown["equity"].value
+    svg = base64.b64decode(picture.split("base64,")[1].rstrip(")")).decode()
+    assert svg.startswith("<svg")
+    assert len(picture) < 60_000
+
+
+def test_what_ops_hand_on_is_gone_after_success(finished: Any, data_root: Path) -> None:  # noqa: ANN401
+    """Nothing of a finished run stays under runs/."""
+    assert list(LocalStore(data_root).keys(f"runs/{finished.run_id}")) == []
+
+
+def test_the_same_spec_gives_the_same_figures(
+    finished: Any,  # noqa: ANN401 -- Dagster's result
+    instance: dg.DagsterInstance,
+    data_root: Path,
+) -> None:
+    """Two runs of one spec differ in nothing but ids and times."""
+    again = run(instance)
+    first, second = (
+        json.loads((data_root / "tasks" / run_id / "result.json").read_bytes())
+        for run_id in (finished.run_id, again.run_id)
+    )
+    for document in (first, second):
+        for part in document["symbols"]:
+            del part["execution_time"]
+        for key in ("run_id", "execution_time", "metadata"):
+            del document[key]
+    assert first == second
+
+
+def test_the_shelf_results_keeps_one_document(
+    instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
+) -> None:
+    """A run that is waited for lands in results/, with its report in reports/."""
+    assert candles
+    done = run(instance, shelf="results")
+    assert (data_root / f"results/{done.run_id}.json").is_file()
+    assert (data_root / f"reports/{done.run_id}.html").is_file()
+    assert not (data_root / f"tasks/{done.run_id}").exists()
+
+
+def test_missing_candles_fail_the_run_with_the_sentence_and_a_manifest(
+    instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
+) -> None:
+    """The error names the symbol and what is stored; the task's folder says so too, without retries."""
+    assert candles
+    failed = run(instance, symbols=["AAA_KRW", "NONE_KRW"])
+    message, kind = failure_of(failed.all_events)
+    assert not failed.success
+    assert message == "no 1d candles from 2023-06-01 to 2024-12-31 for NONE_KRW (nothing stored)"
+    assert kind == "CandlesNotFound"
+    manifest = json.loads((data_root / "tasks" / failed.run_id / "manifest.json").read_bytes())
+    assert (manifest["status"], manifest["result_files"]) == ("failed", [])
+    assert manifest["error"] == {"occurred": True, "message": message}
+    assert "STEP_UP_FOR_RETRY" not in {event.event_type_value for event in failed.all_events}
+
+
+def test_bad_config_from_the_launchpad_is_explained(instance: dg.DagsterInstance) -> None:
+    """What Dagster's own check cannot see is told by the run, field by field."""
+    message, kind = failure_of(run(instance, start_date="2024-13-01", symbols=["../x"]).all_events)
+    assert kind == "InvalidSpec"
+    assert "start_date" in message
+    assert "'../x' is not a market" in message
+
+
+class Peeking(Strategy[StrategyParams]):
+    """Buys before every rise: it reads the next bar."""
+
+    name = "peeking"
+    Params = StrategyParams
+
+    def signals(self, bars: Bars, params: StrategyParams) -> Signals:
+        """Look one bar ahead."""
+        assert params
+        rises = [*(bars.close[1:] > bars.open[1:]).tolist(), False]
+        return Signals(entries=rises, hold=1)  # type: ignore[arg-type]
+
+
+def test_a_strategy_that_looks_ahead_fails_the_run(instance: dg.DagsterInstance, candles: CandleCatalog) -> None:
+    """The run names the column and the bar, and publishes nothing."""
+    assert candles
+    defs = build_defs({"strategies": StrategyRegistry([Peeking()])})
+    message, kind = failure_of(run(instance, defs, strategy="peeking", symbols=["AAA_KRW"]).all_events)
+    assert kind == "LookAhead"
+    assert "its entries at bar" in message
+
+
+class FlakyStore(LocalStore):
+    """A store that is unreachable a few times."""
+
+    failures = 1
+
+    def put(self, key: str, data: bytes, *, overwrite: bool = False) -> None:
+        """Fail while there are failures left."""
+        if key.endswith(".json") and self.failures:
+            self.failures -= 1
+            raise StorageUnavailable("the bucket", "timed out")
+        super().put(key, data, overwrite=overwrite)
+
+
+def test_a_store_that_is_away_for_a_moment_is_tried_again(
+    instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
+) -> None:
+    """Only a transient error is retried, and then the run succeeds."""
+    assert candles
+    done = run(instance, build_defs({"store": FlakyStore(data_root)}))
+    assert done.success
+    assert [e.step_key for e in done.all_events if e.event_type_value == "STEP_UP_FOR_RETRY"] == ["persist"]
+
+
+def test_candles_that_change_between_ops_are_noticed(
+    instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
+) -> None:
+    """A run never mixes two versions of the candles."""
+    assert candles
+
+    class Changing(CandleCatalog):
+        """A catalogue into which somebody merges after the first read."""
+
+        reads = 0
+
+        def read(self, *args: Any) -> Bars:  # noqa: ANN401
+            """Change the stored candles before the second read."""
+            self.reads += 1
+            if self.reads == 2:
+                daily = parse_timeframe("1d")
+                self.merge("CCC_KRW", daily, synthetic_candles(9, daily, date(2024, 1, 1), 366))
+            return super().read(*args)
+
+    daily = parse_timeframe("1d")
+    CandleCatalog(data_root).merge("CCC_KRW", daily, synthetic_candles(3, daily, date(2024, 1, 1), 366))
+    defs = build_defs({"candles": Changing(data_root)})
+    message, kind = failure_of(run(instance, defs, symbols=["CCC_KRW"], start_date="2024-01-01").all_events)
+    assert kind == "CandlesChanged"
+    assert "CCC_KRW" in message
+
+
+def test_interim_tables_and_models_come_back_in_their_types(tmp_path: Path) -> None:
+    """What is neither a table nor a model is refused: nothing is ever pickled."""
+    manager = InterimIOManager(LocalStore(tmp_path))
+    context = dg.build_output_context(step_key="simulate[AAA_KRW]", name="result", run_id="r")
+    manager.handle_output(context, pa.table({"a": [1]}))
+    assert (tmp_path / "runs/r/simulate/AAA_KRW/result").is_file()
+    with pytest.raises(TypeError, match="cannot store a set"):
+        manager.handle_output(context, {1})
+
+
+def test_definitions_are_loadable() -> None:
+    """Dagster accepts everything, with every resource bound."""
+    dg.Definitions.validate_loadable(build_defs())

@@ -1,0 +1,93 @@
+"""The whole platform as a person starts it: `coin up` in a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.conftest import store_candles
+
+COIN = Path(sys.executable).with_name("coin")
+START_S = 90
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A running platform."""
+
+    process: subprocess.Popen[bytes]
+    root: Path
+    api: httpx2.Client
+    ui_url: str
+
+
+def start_platform(root: Path, *arguments: str) -> Platform:
+    """Run `coin up` on free ports over DATA_ROOT `root`; return when it says that it is up."""
+    api_port, ui_port = free_ports(2)
+    log = root / "up.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [COIN, "up", "--api-port", str(api_port), "--ui-port", str(ui_port), *arguments],
+            env={**os.environ, "DATA_ROOT": str(root)},
+            cwd=root,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_S
+    while "Ctrl-C stops all" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    client = httpx2.Client(base_url=f"http://127.0.0.1:{api_port}", timeout=60)
+    return Platform(process, root, client, f"http://127.0.0.1:{ui_port}")
+
+
+def stop_platform(platform: Platform) -> int:
+    """Press Ctrl-C; return the exit code."""
+    platform.api.close()
+    platform.process.send_signal(signal.SIGINT)
+    return platform.process.wait(40)
+
+
+def left_running(root: Path) -> list[str]:
+    """Return the command lines of programs that were started for this DATA_ROOT."""
+    mark = f"DATA_ROOT={root}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment, command = (process / "environ").read_bytes(), (process / "cmdline").read_bytes()
+        except OSError:
+            continue  # it ended while we looked
+        if mark in environment.split(b"\0") or f"{root}/postgres".encode() in command:
+            found.append(command.replace(b"\0", b" ").decode())
+    return found
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for probe in sockets:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in sockets]
+    for probe in sockets:
+        probe.close()
+    return ports
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One platform for all tests that do not stop it, over generated candles."""
+    root = tmp_path_factory.mktemp("platform")
+    store_candles(root)
+    running = start_platform(root)
+    yield running
+    stop_platform(running)

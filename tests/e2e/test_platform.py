@@ -1,0 +1,100 @@
+"""The contract's answers from the running platform."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Platform
+
+BODY: dict[str, Any] = {
+    "strategy": "volume_zone_breakout",
+    "symbols": ["AAA_KRW"],
+    "start_date": "2024-01-01",
+    "end_date": "2024-12-31",
+}
+
+
+def follow(platform: Platform, task_id: str, timeout_s: float = 60) -> list[dict[str, Any]]:
+    """Poll a task until it ends; return every status seen."""
+    seen = [platform.api.get(f"/api/backtests/status/{task_id}").json()]
+    deadline = time.monotonic() + timeout_s
+    while seen[-1]["status"] in {"queued", "running"}:
+        assert time.monotonic() < deadline, seen[-1]
+        time.sleep(0.1)
+        seen.append(platform.api.get(f"/api/backtests/status/{task_id}").json())
+    return seen
+
+
+def test_everything_is_healthy(platform: Platform) -> None:
+    """Every part reports in."""
+    body = platform.api.get("/health").json()
+    assert body["status"] == "healthy", body
+
+
+def test_an_async_backtest_from_submission_to_result(platform: Platform) -> None:
+    """202, then queued, running, completed; the result is the one on disk and the one under its run id."""
+    answer = platform.api.post("/api/backtests/run-async", json={**BODY, "symbols": ["AAA_KRW", "KRW-BBB"]})
+    assert answer.status_code == 202
+    task_id = answer.json()["task_id"]
+    seen = follow(platform, task_id)
+    assert seen[-1]["status"] == "completed", seen[-1]["error"]
+    order = ["queued", "running", "completed"]
+    assert [order.index(s["status"]) for s in seen] == sorted(order.index(s["status"]) for s in seen)
+    assert [s["progress"] for s in seen] == sorted(s["progress"] for s in seen)
+    assert seen[-1]["progress"] == 1.0
+    assert seen[-1]["finished_at"] > seen[-1]["started_at"] > seen[-1]["created_at"]
+    stored = (platform.root / "tasks" / task_id / "result.json").read_bytes()
+    assert platform.api.get(f"/api/backtests/{task_id}").content == stored
+    assert seen[-1]["result"] == json.loads(stored)
+    assert seen[-1]["dagster_url"] == f"{platform.ui_url}/runs/{task_id}"
+
+
+def test_a_sync_backtest_answers_with_the_stored_result(platform: Platform) -> None:
+    """200, and results/RUN_ID.json is exactly the answer."""
+    answer = platform.api.post("/api/backtests/run", json=BODY)
+    assert answer.status_code == 200, answer.text
+    run_id = answer.json()["run_id"]
+    assert (platform.root / f"results/{run_id}.json").read_bytes() == answer.content
+    assert platform.api.get(f"/api/backtests/{run_id}").content == answer.content
+
+
+def test_one_idempotency_key_is_one_task(platform: Platform) -> None:
+    """A repeated submission finds its task; the same key for another request is refused."""
+    headers = {"Idempotency-Key": "only-once"}
+    first, second = (platform.api.post("/api/backtests/run-async", json=BODY, headers=headers) for _ in range(2))
+    assert first.json()["task_id"] == second.json()["task_id"]
+    other = platform.api.post("/api/backtests/run-async", json={**BODY, "timeframe": "1h"}, headers=headers)
+    assert other.status_code == 409
+    assert first.json()["task_id"] in other.json()["detail"]
+
+
+def test_missing_candles_fail_sync_and_async_with_the_same_sentence(platform: Platform) -> None:
+    """404 at once for the one, a failed task for the other."""
+    body = {**BODY, "symbols": ["AAA_KRW", "NONE_KRW"]}
+    refused = platform.api.post("/api/backtests/run", json=body)
+    assert refused.status_code == 404
+    task_id = platform.api.post("/api/backtests/run-async", json=body).json()["task_id"]
+    failed = follow(platform, task_id)[-1]
+    assert failed["status"] == "failed"
+    assert failed["error"] == refused.json()["detail"]
+    assert failed["result"] is None
+    manifest = json.loads((platform.root / "tasks" / task_id / "manifest.json").read_bytes())
+    assert manifest["error"]["message"] == failed["error"]
+
+
+@pytest.mark.parametrize("task_id", ["00000000-0000-4000-8000-000000000000", "nonsense"])
+def test_an_unknown_task_is_404(platform: Platform, task_id: str) -> None:
+    """No task is made up."""
+    assert platform.api.get(f"/api/backtests/status/{task_id}").status_code == 404
+
+
+def test_the_dagster_ui_knows_the_job(platform: Platform) -> None:
+    """The webserver shares the code location, and the Launchpad's default config is there."""
+    query = """{ runsOrError(limit: 1) { __typename }
+                 repositoriesOrError { ... on RepositoryConnection { nodes { jobs { name } location { name } } } } }"""
+    answer = platform.api.post(f"{platform.ui_url}/graphql", json={"query": query}).json()["data"]
+    node = answer["repositoriesOrError"]["nodes"][0]
+    assert node["location"]["name"] == "coin_pipeline"
+    assert "backtest" in [job["name"] for job in node["jobs"]]

@@ -1,0 +1,67 @@
+"""Starting and stopping the platform."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import COIN, free_ports, left_running, start_platform, stop_platform
+
+
+def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
+    """After one Ctrl-C nothing that was started is left, the database included."""
+    platform = start_platform(tmp_path)
+    assert len(left_running(tmp_path)) >= 6
+    assert stop_platform(platform) == 0
+    assert left_running(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a program that its parent was killed")
+def test_kill_minus_9_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Even if `coin up` itself is killed, what it started ends."""
+    platform = start_platform(tmp_path)
+    platform.process.send_signal(signal.SIGKILL)
+    platform.process.wait()
+    deadline = time.monotonic() + 30
+    while left_running(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left_running(tmp_path) == []
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    """The option, the port and what to do are told, and nothing is started."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [COIN, "up", "--api-port", str(port), "--ui-port", str(free_ports(1)[0])],
+            env={**os.environ, "DATA_ROOT": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert f"--api-port: port {port} cannot be used" in done.stderr
+    assert left_running(tmp_path) == []
+
+
+def test_a_program_that_cannot_start_is_told_with_its_log(tmp_path: Path) -> None:
+    """A broken DATABASE_URL ends `coin up` with a sentence."""
+    api_port, ui_port, nobody = free_ports(3)
+    done = subprocess.run(
+        [COIN, "up", "--api-port", str(api_port), "--ui-port", str(ui_port)],
+        env={**os.environ, "DATA_ROOT": str(tmp_path), "DATABASE_URL": f"postgresql://a:secret@127.0.0.1:{nobody}/x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "PostgreSQL at DATABASE_URL" in done.stderr
+    assert "secret" not in done.stdout + done.stderr
+    assert left_running(tmp_path) == []

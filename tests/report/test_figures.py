@@ -1,0 +1,198 @@
+"""The picture of an equity curve: what it shows, how large it is, and its edge cases."""
+
+import re
+import time
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from coin_pipeline.backtest import portfolio
+from coin_pipeline.report import figures
+from coin_pipeline.report.axes import Axis, growth_axis
+from coin_pipeline.report.figures import equity_figure
+from tests.report.documents import DAY_NS, START_NS, curve, metrics, walk
+
+MINUTE_NS = 60 * 10**9
+SVG = "{http://www.w3.org/2000/svg}"
+STRATEGY, HELD, DRAWDOWN = "#0072b2", "#6e7781", "#d55e00"
+
+
+def parse(svg: str) -> ET.Element:
+    """Return the root of a picture that must be well-formed."""
+    return ET.fromstring(svg)  # noqa: S314 - our own text
+
+
+def texts(svg: str) -> list[str]:
+    """Return every text that the picture shows."""
+    return [text.text or "" for text in parse(svg).iter(f"{SVG}text")]
+
+
+def points(svg: str, colour: str) -> np.ndarray:
+    """Return the corners of the longest line of one colour as rows of x and y."""
+    lines = [path.attrib["d"] for path in parse(svg).iter(f"{SVG}path") if path.get("stroke") == colour]
+    numbers = np.array(re.findall(r"-?\d+", max(lines, key=len)), int).reshape(-1, 2)
+    corners: np.ndarray = numbers.cumsum(axis=0)
+    return corners
+
+
+def growth_scale(table: pa.Table) -> Axis:
+    """Return the axis on which one symbol's growth is drawn."""
+    values = np.concatenate([table["equity"].to_numpy(), table["buy_and_hold"].to_numpy()])
+    return growth_axis(values.min(), values.max(), figures.GROWTH_BOTTOM, figures.GROWTH_TOP)
+
+
+def test_strategy_is_drawn_against_buy_and_hold_with_axes_in_utc() -> None:
+    """A year of daily bars shows both lines by name, the deepest drawdown, and the range in UTC."""
+    svg = equity_figure(curve([1.0, 1.2, 0.9, 1.1], [1.0, 1.1, 1.2, 1.3]), "volume_long_candle 1d")
+    shown = texts(svg)
+    assert shown[0] == "volume_long_candle 1d"
+    assert {"strategy on BTC_KRW", "buy and hold", "Growth factor", "Drawdown, deepest -25.00%"} <= set(shown)
+    assert "2024-01-01 00:00 to 2024-01-04 00:00 UTC" in shown
+    assert "stroke-dasharray" in svg
+
+
+def test_points_lie_where_the_axes_say() -> None:
+    """Each bar of a short curve is one corner, at its time and its value."""
+    table = curve([1.0, 1.2, 0.9, 1.1], [1.0, 1.05, 1.1, 1.15])
+    corners = points(equity_figure(table, ""), STRATEGY)
+    assert corners[:, 0].tolist() == np.rint(np.linspace(figures.LEFT, figures.RIGHT, 4)).tolist()
+    assert corners[:, 1].tolist() == growth_scale(table)([1.0, 1.2, 0.9, 1.1]).tolist()
+
+
+def test_drawdown_hangs_from_zero_to_its_deepest() -> None:
+    """The lower panel is as high as the deepest drawdown."""
+    y = points(equity_figure(curve([1.0, 1.2, 0.9, 1.1]), ""), DRAWDOWN)[:, 1]
+    assert (y.min(), y.max()) == (figures.DRAWDOWN_TOP, figures.DRAWDOWN_BOTTOM)
+
+
+def test_spikes_of_a_single_bar_are_kept() -> None:
+    """One bar in 200,000 that is far above or below the others is still drawn at its full length."""
+    equity = np.ones(200_000)
+    equity[54_321], equity[123_456] = 1.5, 0.6
+    table = curve(equity, step=MINUTE_NS)
+    y = points(equity_figure(table, ""), STRATEGY)[:, 1]
+    assert (y.min(), y.max()) == tuple(growth_scale(table)([1.5, 0.6]))
+
+
+def test_every_pixel_column_keeps_its_lowest_and_highest_value() -> None:
+    """Of 50,000 bars the line spans in each column exactly what the bars of that column span."""
+    table = curve(walk(1, 50_000, 0.002), walk(2, 50_000, 0.002), step=MINUTE_NS)
+    corners = points(equity_figure(table, ""), STRATEGY)
+    columns = (figures.RIGHT - figures.LEFT) // 2
+    y = growth_scale(table)(table["equity"].to_numpy())
+    bars_in = np.arange(50_000) * columns // 49_999
+    for column in range(columns):
+        x = np.rint(figures.LEFT + np.flatnonzero(bars_in == column)[0] / 49_999 * 2 * columns)
+        drawn, there = corners[corners[:, 0] == x, 1], y[bars_in == column]
+        assert (drawn.min(), drawn.max()) == (there.min(), there.max())
+
+
+def test_a_level_stretch_is_two_points() -> None:
+    """Bars without a position cost nothing: a level line has its two ends only."""
+    equity = np.concatenate([np.ones(100), np.full(100, 1.1)])
+    assert len(points(equity_figure(curve(equity), ""), STRATEGY)) == 4
+
+
+@pytest.mark.parametrize(
+    ("bars", "step", "limit"), [(366, DAY_NS, 25_000), (525_600, MINUTE_NS, 60_000), (2_628_000, MINUTE_NS, 60_000)]
+)
+def test_pictures_are_small(bars: int, step: int, limit: int) -> None:
+    """A year of days and five years of minutes alike fit into a page's metadata."""
+    svg = equity_figure(curve(walk(1, bars, 0.0006), walk(2, bars, 0.0008), step=step), "volume_long_candle 1m")
+    assert len(svg.encode()) < limit
+
+
+def test_six_symbols_of_minutes_are_small_too() -> None:
+    """Six lines, their mean, buy and hold and the drawdown stay below 60 kB."""
+    tables = [curve(walk(i, 50_000, 0.0006), symbol=f"C{i}_KRW", step=MINUTE_NS) for i in range(6)]
+    assert len(equity_figure(pa.concat_tables(tables), "").encode()) < 60_000
+
+
+def test_a_year_of_minutes_is_drawn_at_once() -> None:
+    """525,600 bars take less than 100 ms, at the best of five tries."""
+    table = curve(walk(1, 525_600, 0.0006), walk(2, 525_600, 0.0006), step=MINUTE_NS)
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        equity_figure(table, "")
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.1
+
+
+def test_titles_and_symbols_are_escaped() -> None:
+    """Markup in a name is shown as text, and what XML cannot hold is replaced."""
+    svg = equity_figure(curve([1.0, 1.1], symbol="<i>_KRW"), '<b>&"\x08')
+    assert texts(svg)[0] == '<b>&"\ufffd'
+    assert "strategy on <i>_KRW" in texts(svg)
+
+
+def test_long_titles_are_cut() -> None:
+    """A title longer than the picture is wide ends with an ellipsis."""
+    assert texts(equity_figure(curve([1.0, 1.1]), "x" * 300))[0] == "x" * 99 + "…"
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    """The only address in the file is the name of the SVG format; there are no scripts, styles or links."""
+    svg = equity_figure(curve([1.0, 1.1]), "x")
+    assert re.findall(r"https?://[^\"]*", svg) == ["http://www.w3.org/2000/svg"]
+    assert {element.tag.removeprefix(SVG) for element in parse(svg).iter()} == {"svg", "title", "rect", "text", "path"}
+
+
+@pytest.mark.parametrize(
+    ("table", "caption"),
+    [
+        (curve([1.0]), "Growth factor"),
+        (curve([1.0] * 30), "Growth factor"),
+        (curve(np.linspace(1, 0, 200) ** 3), "Growth factor, log scale, cut at 7e-05"),
+        (curve([1.0, 1e-12]), "Growth factor, log scale, cut at 7e-05"),
+        (curve(np.logspace(0, 12, 50)), "Growth factor, log scale, cut at 7e+07"),
+        (curve([1.0, 1.0 + 1e-12]), "Growth factor"),
+        (curve([1.0, 1.1], step=MINUTE_NS), "Growth factor"),
+    ],
+    ids=["one bar", "flat", "to zero", "to almost zero", "to the sky", "hardly moving", "two minutes"],
+)
+def test_edge_cases_stay_inside_the_picture(table: pa.Table, caption: str) -> None:
+    """Whatever the values, the lines lie inside their panels, and an axis that is cut says so."""
+    svg = equity_figure(table, "x")
+    for colour, top, bottom in (
+        (STRATEGY, figures.GROWTH_TOP, figures.GROWTH_BOTTOM),
+        (DRAWDOWN, figures.DRAWDOWN_TOP, figures.DRAWDOWN_BOTTOM),
+    ):
+        corners = points(svg, colour)
+        assert (corners >= [figures.LEFT, top]).all()
+        assert (corners <= [figures.RIGHT, bottom]).all()
+    assert caption in texts(svg)
+
+
+def test_few_symbols_are_drawn_one_by_one_and_many_as_their_mean() -> None:
+    """Up to six symbols have a line each, beside their mean; more have the mean alone."""
+
+    def names(count: int) -> list[str]:
+        tables = [curve(walk(i, 50), symbol=f"C{i}_KRW") for i in range(count)]
+        return [text for text in texts(equity_figure(pa.concat_tables(tables), "")) if "symbols" in text or "_" in text]
+
+    assert names(6) == ["mean of 6 symbols", *(f"C{i}_KRW" for i in range(6))]
+    assert names(7) == ["mean of 7 symbols"]
+
+
+def test_symbols_of_different_spans_form_one_account() -> None:
+    """Before its first bar a symbol is cash, after its last one it keeps its value."""
+    early = curve([1.0, 2.0], symbol="A_KRW")
+    late = curve([1.0, 0.5], [1.0, 3.0], symbol="B_KRW", start=START_NS + 2 * DAY_NS)
+    account = figures.equal_shares(figures._curves(pa.concat_tables([early, late])))
+    assert (account.time - START_NS).tolist() == [0, DAY_NS, 2 * DAY_NS, 3 * DAY_NS]
+    assert account.equity.tolist() == [1.0, 1.5, 1.5, 1.25]
+    assert account.buy_and_hold.tolist() == [1.0, 1.0, 1.0, 2.0]
+    assert account.drawdown == pytest.approx([0, 0, 0, 1 / 6])
+
+
+def test_the_account_is_the_one_that_the_statistics_describe() -> None:
+    """Return and deepest drawdown of the drawn mean are those of the combined result."""
+    tables = [curve(walk(i, 60), symbol=f"C{i}_KRW", start=START_NS + i * DAY_NS) for i in range(3)]
+    own = metrics(exposure=0.0, buy_and_hold=0.0)
+    stated = portfolio.combine([({"metrics": own, "trades": []}, table) for table in tables], 365.0)
+    account = figures.equal_shares(figures._curves(pa.concat_tables(tables)))
+    assert account.equity[-1] - 1 == pytest.approx(stated["total_return"], rel=1e-12)
+    assert account.drawdown.max() == pytest.approx(stated["max_drawdown"], rel=1e-12)

@@ -1,0 +1,286 @@
+"""The report as a page: the figures on it, what is undefined, what is left out, and nothing from outside."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from coin_pipeline.engine.metrics import Metrics
+from coin_pipeline.errors import InvalidRunId
+from coin_pipeline.report.page import render_page, write_page
+from tests.report.documents import curve, document, metrics, part, trade
+
+EQUITY = curve([1.0, 1.2, 0.9, 1.1], [1.0, 1.1, 1.2, 1.3])
+KNOWN = metrics(
+    total_return=0.6424,
+    cagr=-0.1851,
+    volatility=0.41,
+    sharpe=0.554,
+    sortino=-1.0949,
+    max_drawdown=0.1836,
+    exposure=0.213,
+    buy_and_hold=12.031,
+    signals=1234,
+    trades=47,
+    ignored=13,
+    win_rate=0.5319,
+    avg_return=0.0041,
+    expectancy=0.0041,
+    profit_factor=1.37,
+    avg_hold_bars=1.25,
+)
+
+
+class Page(HTMLParser):
+    """Reads the cells and the key figures of a page, as text; every element must be closed in its place."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.rows: list[list[str]] = []
+        self.figures: dict[str, str] = {}
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open an element; begin a row, a cell or a figure."""
+        self.tags.add(tag)
+        if tag not in {"meta", "path", "rect"}:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in {"td", "th"}:
+            self.rows[-1].append("")
+        elif tag == "dt":
+            self.label = ""
+        elif tag == "dd" and ("class", "hint") not in attrs:
+            self.figures[self.label] = ""
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element without content."""
+        del attrs
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the innermost element, which must be this one."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Add text to the cell or figure that is open."""
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
+        elif "dt" in self.open:
+            self.label += data
+        elif "dd" in self.open and not self.figures[self.label]:
+            self.figures[self.label] = data
+
+    def row(self, *start: str) -> list[str]:
+        """Return the first row that starts with these cells."""
+        return next(row for row in self.rows if row[: len(start)] == list(start))
+
+
+def page_of(*parts: dict[str, Any], **changed: object) -> Page:
+    """Render and read a document."""
+    return Page(render_page(document(*parts, **changed), EQUITY))
+
+
+def test_documents_made_by_hand_have_the_statistics_of_real_ones() -> None:
+    """The builder's statistics are those that the engine measures, so that the page is tested on what it will get."""
+    assert set(metrics()) == {field.name for field in dataclasses.fields(Metrics)}
+
+
+def test_key_figures_carry_their_units_and_signs() -> None:
+    """Returns have a sign and a percent sign, a drawdown is a loss, ratios have two digits, counts have commas."""
+    assert page_of(part(metrics=KNOWN)).figures == {
+        "Total return": "+64.24%",
+        "Buy and hold": "+1,203.10%",
+        "CAGR": "-18.51%",
+        "Max drawdown": "-18.36%",
+        "Sharpe ratio": "0.55",
+        "Sortino ratio": "-1.09",
+        "Volatility": "41.00%",
+        "Exposure": "21.30%",
+        "Profit factor": "1.37",
+        "Win rate": "53.19%",
+        "Expectancy": "+0.41%",
+        "Average hold": "1.25",
+        "Trades": "47",
+        "Signals": "1,234",
+        "Signals ignored": "13",
+        "Symbols": "1",
+    }
+
+
+def test_undefined_statistics_are_dashes_that_say_so() -> None:
+    """A statistic without a value is an en dash titled undefined, never None, nan or a made-up zero."""
+    html = render_page(document(), EQUITY)
+    assert Page(html).figures["Sharpe ratio"] == "\u2013"
+    assert '<span class="undefined" title="undefined">&ndash;</span>' in html
+    assert "None" not in html
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(-0.000001, "0.00%"), (0.0, "0.00%"), (-0.5, "-50.00%"), (3e8, "+3.00e+10%")]
+)
+def test_returns_near_zero_have_no_sign_and_huge_ones_are_short(value: float, shown: str) -> None:
+    """There is no minus zero on the page, and no number of twenty digits."""
+    assert page_of(part(metrics=metrics(total_return=value))).figures["Total return"] == shown
+
+
+def test_header_names_strategy_params_range_and_fill() -> None:
+    """The head of the page says what was tested."""
+    html = render_page(document(description="A first look"), EQUITY)
+    assert "<h1>volume_long_candle</h1>" in html
+    assert "<li>vol_multiplier = <b>1.5</b></li>" in html
+    assert "BTC_KRW · 1d candles · 2024-01-01 to 2024-12-31, whole days in Asia/Seoul · fills: next open" in html
+    assert "<p>A first look</p>" in html
+
+
+def test_a_long_list_of_symbols_is_cut_in_the_heading_only() -> None:
+    """The heading names twelve symbols and counts the rest; the tables have them all."""
+    names = [f"C{i}_KRW" for i in range(30)]
+    html = render_page(document(*(part(name) for name in names)), EQUITY)
+    assert "C11_KRW and 18 more ·" in html
+    assert {row[0] for row in Page(html).rows} >= set(names)
+
+
+def test_warnings_stand_before_the_figures() -> None:
+    """Warnings are shown in full above the key figures, and there is no box without them."""
+    html = render_page(document(warnings=["BTC_KRW: the strategy never traded"]), EQUITY)
+    assert html.index("<li>BTC_KRW: the strategy never traded</li>") < html.index("Total return")
+    assert 'class="warnings"' not in render_page(document(), EQUITY)
+
+
+def test_costs_show_rates_and_what_they_took() -> None:
+    """Rates keep their digits, and the difference of gross and net is in percentage points."""
+    html = render_page(document(part(metrics=KNOWN)), EQUITY)
+    assert "Fee 0.1% of the value and slippage 0.02% of the price, on each of the 2 legs of a trade." in html
+    assert Page(html).row("BTC_KRW", "47")[2:] == ["+25.00%", "+20.00%", "-5.00 pp"]
+
+
+def test_candles_show_coverage_and_the_first_gaps() -> None:
+    """Missing candles are counted, the first gaps are listed, and the others are counted."""
+    gap = {"start": "2024-03-02T00:00:00Z", "end": "2024-03-03T00:00:00Z", "missing": 1}
+    candles = {**part()["candles"], "present": 359, "ratio": 359 / 366, "gap_count": 7, "gaps": [gap] * 7}
+    page = page_of(part(candles=candles))
+    assert page.row("BTC_KRW", "2024-01-01 00:00")[3:] == ["366", "7", "98.09%", "7"]
+    listed = next(row[1] for row in page.rows if "Missing: " in row[-1])
+    assert listed.count("1 from 2024-03-02 00:00 to 2024-03-03 00:00") == 5
+    assert listed.endswith("; and 2 more gaps")
+
+
+def test_checks_say_what_was_verified() -> None:
+    """Each check of each symbol has its row."""
+    row = page_of().row("BTC_KRW", "no look ahead")
+    assert row[2:] == ["passed", "signals unchanged on bars cut off at 8 points"]
+
+
+def test_all_of_200_trades_are_shown() -> None:
+    """Up to 200 trades nothing is left out."""
+    html = render_page(document(part(trades=[trade(i) for i in range(200)])), EQUITY)
+    assert "left out" not in html
+    assert Page(html).row("200")[2:] == [
+        "2024-07-18 00:00",
+        "2024-07-19 00:00",
+        "57,053,199",
+        "57,181,000",
+        "1",
+        "-1.23%",
+    ]
+
+
+def test_trades_between_the_first_and_last_100_are_counted() -> None:
+    """Of more than 200 trades the first and last 100 keep their numbers, with a row that counts the rest."""
+    page = page_of(part(trades=[trade(i) for i in range(1300)]))
+    numbers = [row[0] for row in page.rows if row[0].replace(",", "").isdigit()]
+    assert numbers == [f"{i:,}" for i in (*range(1, 101), *range(1201, 1301))]
+    assert ["", "1,100 trades left out"] in page.rows
+
+
+def test_trades_of_all_symbols_are_in_order_of_entry() -> None:
+    """Trades of several symbols are merged by the time of their entry."""
+    page = page_of(
+        part("BTC_KRW", trades=[trade(0), trade(2)]), part("ETH_KRW", trades=[trade(1, "ETH_KRW", open_at_end=True)])
+    )
+    assert [page.row(str(number))[1] for number in (1, 2, 3)] == ["BTC_KRW", "ETH_KRW", "BTC_KRW"]
+    assert page.row("2")[3] == "2024-01-03 00:00open"
+
+
+@pytest.mark.parametrize(
+    ("price", "shown"),
+    [(150_803_000.0, "150,803,000"), (0.00001234, "0.00001234"), (812.3, "812.3"), (0.1 + 0.2, "0.3")],
+)
+def test_prices_are_written_as_the_exchange_does(price: float, shown: str) -> None:
+    """Prices of any size are plain decimals without powers of ten or binary noise."""
+    assert page_of(part(trades=[trade(0, entry_price=price)])).row("1")[4] == shown
+
+
+def test_fingerprint_run_and_host_are_there() -> None:
+    """The page says from which candles, code and versions it was computed, where and when."""
+    page = page_of()
+    assert page.row("Spec") == ["Spec", "a" * 64]
+    assert page.row("Code") == ["Code", "b" * 64]
+    assert page.row("Candles of BTC_KRW") == ["Candles of BTC_KRW", "c" * 64]
+    assert page.row("Run") == ["Run", "20240101_000000_abcd1234"]
+    assert page.row("Versions")[1] == "coin-pipeline 0.1.0, numba 0.68.0, numpy 2.4.0; schema 1.2.0"
+    assert page.row("Executed")[1] == "2025-01-02 03:04 UTC on host-1 (test), 0.12 s"
+
+
+def test_everything_from_the_document_is_escaped() -> None:
+    """Markup in any text of the document is shown as text."""
+    evil = '<b>&"'
+    html = render_page(
+        document(
+            part(evil, trades=[trade(0, evil)], checks=[{"name": evil, "passed": False, "detail": evil}]),
+            strategy=evil,
+            params={evil: evil},
+            description=evil,
+            warnings=[evil],
+            run_id=evil,
+            metadata={"execution_date": evil, "environment": evil, "execution_host": evil},
+        ),
+        curve([1.0, 1.1], symbol=evil),
+    )
+    assert evil not in html
+    assert "<h1>&lt;b&gt;&amp;&#34;</h1>" in html
+    assert Page(html).row(evil, evil) == [evil, evil, "FAILED", evil]
+
+
+def test_page_needs_nothing_else() -> None:
+    """The page has no scripts, links or pictures from elsewhere, and forbids itself to load any."""
+    html = render_page(document(), EQUITY)
+    assert re.findall(r"https?://[^\"]*", html) == ["http://www.w3.org/2000/svg"]
+    assert not Page(html).tags & {"script", "link", "img", "iframe", "a", "object"}
+    assert "url(" not in html
+    assert "default-src 'none'" in html
+    assert html.startswith("<!doctype html>")
+
+
+def test_write_page_replaces_an_older_one_whole(tmp_path: Path) -> None:
+    """The file is named after the run, holds the page, replaces an older one, and nothing else stays behind."""
+    folder = tmp_path / "reports"
+    write_page(folder, document(strategy="older"), EQUITY)
+    path = write_page(folder, document(), EQUITY)
+    assert path == folder / "20240101_000000_abcd1234.html"
+    assert path.read_text(encoding="utf-8") == render_page(document(), EQUITY)
+    assert list(folder.iterdir()) == [path]
+
+
+def test_write_page_refuses_a_run_id_that_leaves_the_folder(tmp_path: Path) -> None:
+    """A run id is never a path."""
+    with pytest.raises(InvalidRunId):
+        write_page(tmp_path, document(run_id="../x"), EQUITY)
+
+
+def test_several_symbols_are_one_picture_and_one_row_each() -> None:
+    """A result of two symbols names its account and lists both."""
+    equity = pa.concat_tables([curve([1.0, 1.1], symbol="BTC_KRW"), curve([1.0, 0.9], symbol="ETH_KRW")])
+    html = render_page(document(part("BTC_KRW", metrics=KNOWN), part("ETH_KRW")), equity)
+    assert "mean of 2 symbols" in html
+    assert "equal shares, never rebalanced" in html
+    assert Page(html).row("BTC_KRW")[1:5] == ["+64.24%", "+1,203.10%", "-18.51%", "-18.36%"]
