@@ -114,7 +114,12 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "COIN_CODE_SERVER": settings.coin_code_server,
         "PYTHONUNBUFFERED": "1",
     }
-    return {**os.environ, **explicit}
+    return inherited_environment(explicit)
+
+
+def inherited_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with `extra` in it."""
+    return {**os.environ, **extra}
 
 
 def export(values: Mapping[str, str]) -> None:

@@ -31,10 +31,9 @@ Parts = Sequence[tuple[Json, pa.Table]]
 """For each symbol its JSON part, and the table of its equity per bar."""
 
 
-def iso(ns: npt.ArrayLike) -> list[Any]:
+def iso(ns: npt.ArrayLike) -> Any:  # noqa: ANN401 -- text for one instant, a list for an array
     """Format nanoseconds since the epoch as ISO 8601 UTC with Z, to the second."""
-    stamps: list[Any] = np.datetime_as_string(np.asarray(ns, "datetime64[ns]"), unit="s", timezone="UTC").tolist()
-    return stamps
+    return np.datetime_as_string(np.asarray(ns, "datetime64[ns]"), unit="s", timezone="UTC").tolist()
 
 
 def instant(moment: datetime) -> str:
@@ -44,7 +43,7 @@ def instant(moment: datetime) -> str:
 
 def coverage_json(found: Coverage) -> Json:
     """Say how much of the range has candles, and where the first gaps are."""
-    first, last = iso([found.first, found.last]) if found.present else (None, None)
+    first, last = (None if ns is None else iso(ns) for ns in (found.first, found.last))
     gaps = [dict(zip(("start", "end"), iso([g.start, g.end]), strict=True), missing=g.missing) for g in found.gaps]
     return {
         "expected": found.expected,
@@ -224,10 +223,12 @@ def _warnings(part: Json) -> list[str]:
         share = 1 - candles["ratio"]
         found.append(
             f"{symbol}: {missing} of {candles['expected']} candles ({share:.2%}) are missing,"
-            f" in {candles['gap_count']} gaps; from {candles['first']} to {candles['last']} there are some"
+            f" in {candles['gap_count']} gaps; the first candle is at {candles['first']}, the last at {candles['last']}"
         )
     if not trades:
         found.append(f"{symbol}: the strategy never traded")
     elif trades[-1]["open_at_end"]:
         found.append(f"{symbol}: the last position was still open and is valued at the last close")
+    if part["signals"] and part["signals"][-1]["entry_price"] is None:
+        found.append(f"{symbol}: the last candle gave a signal; it would be filled at the next open, which is not here")
     return found

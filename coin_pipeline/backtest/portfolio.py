@@ -1,14 +1,25 @@
 """Several symbols as one account: equal shares of the capital at the start, never rebalanced."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from coin_pipeline.engine import metrics
+from coin_pipeline.engine.bars import Floats, Ints
 
 Json = dict[str, Any]
+
+
+class Curve(NamedTuple):
+    """An account per bar, four columns of shape (n,): time in ns UTC, growth factors, drawdown as a fraction."""
+
+    name: str
+    time: Ints
+    equity: Floats
+    drawdown: Floats
+    buy_and_hold: Floats
 
 
 def combine(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float) -> Json:
@@ -20,17 +31,16 @@ def combine(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float) -> Jso
     if len(parts) == 1:
         own: Json = parts[0][0]["metrics"]
         return own
-    time, equity = _equal_shares([table for _, table in parts])
-    returns = metrics.bar_returns(equity)
-    peak = np.maximum.accumulate(np.maximum(equity, 1.0))
+    account = equal_shares([_curve(part["symbol"], table) for part, table in parts])
+    returns = metrics.bar_returns(account.equity)
     each: list[Json] = [part["metrics"] for part, _ in parts]
     return {
-        "total_return": metrics.total_return(equity),
-        "cagr": metrics.cagr(equity, time, bars_per_year),
+        "total_return": metrics.total_return(account.equity),
+        "cagr": metrics.cagr(account.equity, account.time, bars_per_year),
         "volatility": metrics.volatility(returns, bars_per_year),
         "sharpe": metrics.sharpe(returns, bars_per_year),
         "sortino": metrics.sortino(returns, bars_per_year),
-        "max_drawdown": float((1 - equity / peak).max()),
+        "max_drawdown": float(account.drawdown.max()),
         "exposure": float(np.mean([m["exposure"] for m in each])),
         "buy_and_hold": float(np.mean([m["buy_and_hold"] for m in each])),
         **{count: sum(m[count] for m in each) for count in ("signals", "trades", "ignored")},
@@ -39,14 +49,24 @@ def combine(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float) -> Jso
     }
 
 
-def _equal_shares(tables: Sequence[pa.Table]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    times = [table["timestamp"].cast(pa.int64()).to_numpy() for table in tables]
-    union = np.unique(np.concatenate(times))
-    total = np.zeros(len(union))
-    for time, table in zip(times, tables, strict=True):
-        values = np.append(1.0, table["equity"].to_numpy())
-        total += values[np.searchsorted(time, union, side="right")]
-    return union, total / len(tables)
+def equal_shares(curves: Sequence[Curve]) -> Curve:
+    """Return one account of equal shares at the start, never rebalanced; a share is cash until its first bar."""
+    # A stable sort merges sorted runs; np.unique would hash millions of times.
+    merged = np.sort(np.concatenate([curve.time for curve in curves]), kind="stable")
+    time = merged[np.append(True, np.diff(merged) > 0)]
+    equity, buy_and_hold = np.zeros(len(time)), np.zeros(len(time))
+    for curve in curves:
+        row = np.searchsorted(curve.time, time, side="right")
+        equity += np.append(1.0, curve.equity)[row]
+        buy_and_hold += np.append(1.0, curve.buy_and_hold)[row]
+    equity, buy_and_hold = equity / len(curves), buy_and_hold / len(curves)
+    drawdown = 1 - equity / np.maximum.accumulate(np.maximum(equity, 1.0))
+    return Curve(f"mean of {len(curves)} symbols", time, equity, drawdown, buy_and_hold)
+
+
+def _curve(symbol: str, table: pa.Table) -> Curve:
+    columns = (table[name].to_numpy() for name in ("equity", "drawdown", "buy_and_hold"))
+    return Curve(symbol, table["timestamp"].cast(pa.int64()).to_numpy(), *columns)
 
 
 def _of_all_trades(returns: Sequence[float]) -> Json:

@@ -68,6 +68,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     """
     from coin_pipeline.cli.backtests import settings_with
     from coin_pipeline.cli.services import LOOPBACK, Services, free_port, require_free
+    from coin_pipeline.database.url import release_database
     from coin_pipeline.settings import child_environment, without_effect
     from coin_pipeline.strategies.registry import load_registry
 
@@ -99,6 +100,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
             click.echo(f"Logs        {settings.data_root / 'logs'}\nCtrl-C stops all.")
         services.watch()
         _announce("stopping")
+    release_database(settings)
     click.echo("stopped")
 
 

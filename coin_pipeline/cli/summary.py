@@ -13,7 +13,8 @@ from coin_pipeline.backtest.results import Shelf, read_result, report_key, resul
 from coin_pipeline.storage.local import LocalStore
 
 if TYPE_CHECKING:
-    from coin_pipeline.market.catalog import MergeReport, StoredCandles
+    from coin_pipeline.market.catalog import StoredCandles
+    from coin_pipeline.market.merge import MergeReport
     from coin_pipeline.market.timeframe import Timeframe
     from coin_pipeline.settings import Settings
     from coin_pipeline.strategies.registry import StrategyRegistry

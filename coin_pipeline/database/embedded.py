@@ -18,6 +18,7 @@ import psycopg2
 from coin_pipeline.database import files
 from coin_pipeline.database.cluster import DATABASE, USER
 from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.settings import inherited_environment
 
 PATIENCE = 30.0
 SUPERVISORS = 3  # started for one lease before it gives up, each killed before it could say why
@@ -78,6 +79,17 @@ class EmbeddedPostgres:
             reason = f"this program runs as the account {os.geteuid()} and cannot use it: {error}"
             raise DatabaseUnavailable(self._home, reason) from error
 
+    def wait_until_stopped(self, seconds: float) -> bool:
+        """Return whether the server, which nobody may use any more, has stopped within so many seconds."""
+
+        def unsupervised() -> bool:
+            lock = files.try_lock(self._home / "supervisor.lock")
+            if lock is not None:
+                os.close(lock)
+            return lock is not None
+
+        return files.wait(unsupervised, seconds)
+
     def _lock(self, name: str, operation: int, deadline: float) -> int:
         while (fd := files.try_lock(self._home / name, operation)) is None:
             if time.monotonic() > deadline:
@@ -135,7 +147,7 @@ class EmbeddedPostgres:
         with os.fdopen(files.open_private(log, os.O_WRONLY | os.O_APPEND), "ab") as output:
             subprocess.run(  # noqa: S603 - fixed programs, no shell
                 [sys.executable, *command],
-                env={**os.environ, "PYTHONPATH": found_by_us},
+                env=inherited_environment({"PYTHONPATH": found_by_us}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

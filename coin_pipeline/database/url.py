@@ -1,10 +1,12 @@
 """Which PostgreSQL this process uses."""
 
-from functools import cache
 from pathlib import Path
 
 from coin_pipeline.database.embedded import EmbeddedPostgres, Lease
 from coin_pipeline.settings import Settings
+
+STOP_S = 5.0
+_leases: dict[Path, Lease] = {}
 
 
 def database_url(settings: Settings) -> str:
@@ -15,10 +17,19 @@ def database_url(settings: Settings) -> str:
     """
     if settings.database_url:
         return settings.database_url.get_secret_value()
-    return _lease_for_life(settings.data_root / "postgres").url
+    home = _home(settings)
+    if home not in _leases:  # one lease for life: the kernel drops it when the process ends, however it ends
+        _leases[home] = EmbeddedPostgres(home).lease()
+    return _leases[home].url
 
 
-@cache
-def _lease_for_life(home: Path) -> Lease:
-    """Hold one lease per process; the kernel drops it when the process ends, however it ends."""
-    return EmbeddedPostgres(home).lease()
+def release_database(settings: Settings) -> None:
+    """Give this process's lease back early and see the embedded server stop, unless other programs use it."""
+    lease = _leases.pop(_home(settings), None)
+    if lease:
+        lease.close()
+        EmbeddedPostgres(_home(settings)).wait_until_stopped(STOP_S)
+
+
+def _home(settings: Settings) -> Path:
+    return settings.data_root / "postgres"

@@ -7,7 +7,7 @@ import dagster as dg
 
 from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.definitions import defs
+from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.config import run_config
 from coin_pipeline.defs.failures import failure_of
 from coin_pipeline.defs.instance import open_instance
@@ -33,8 +33,10 @@ def run_here(settings: Settings, spec: BacktestSpec, shelf: Shelf, on_step: Call
                 on_step(event.step_key)
 
         instance.add_event_listener(run_id, listen)
-        outcome = defs.resolve_job_def("backtest").execute_in_process(
-            run_config=config, instance=instance, run_id=run_id, raise_on_error=False
+        outcome = (
+            build_defs()
+            .resolve_job_def("backtest")
+            .execute_in_process(run_config=config, instance=instance, run_id=run_id, raise_on_error=False)
         )
     if not outcome.success:
         message, kind = failure_of(outcome.all_events)

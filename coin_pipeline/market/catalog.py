@@ -1,10 +1,12 @@
 """The stored candles: `root/{SYMBOL}/{TIMEFRAME}/{YEAR}.parquet`, read and merged. Years are those of UTC."""
 
 import fcntl
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -178,11 +180,10 @@ def _numbered(row: int) -> str:
 
 def _locate(parts: Mapping[str, Part], row: int) -> str:
     """Return the file, and the number there, of a row of all parts together."""
-    for name, part in parts.items():
-        if row < part.table.num_rows:
-            break
-        row -= part.table.num_rows
-    return f"{name} {_numbered(part.first_row + row)}"
+    ends = list(accumulate(part.table.num_rows for part in parts.values()))
+    place = bisect_right(ends, row)
+    name, part = list(parts.items())[place]
+    return f"{name} {_numbered(part.first_row + row - ends[place] + part.table.num_rows)}"
 
 
 def _check_grid(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coin_pipeline.backtest.portfolio import Curve, equal_shares
 from coin_pipeline.report.axes import Axis, Tick, growth_axis, time_axis, time_ticks, value_ticks
 
 Floats = npt.NDArray[np.float64]
@@ -30,16 +31,6 @@ _BLUE, _RED = "#0072b2", "#d55e00"
 _SYMBOL_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#882255")
 _INK, _MUTED, _GRID = "#1f2328", "#6e7781", "#e4e7eb"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-class Curve(NamedTuple):
-    """An account per bar, four columns of shape (n,): time in ns UTC, growth factors, drawdown as a fraction."""
-
-    name: str
-    time: Ints
-    equity: Floats
-    drawdown: Floats
-    buy_and_hold: Floats
 
 
 class Line(NamedTuple):
@@ -81,21 +72,6 @@ def equity_figure(equity: pa.Table, title: str) -> str:
         f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
         f"{_text(24, 42, heading, ink=True, size=28, weight=600)}{''.join(drawn)}</svg>"
     )
-
-
-def equal_shares(curves: Sequence[Curve]) -> Curve:
-    """Return one account of equal shares at the start, never rebalanced; a share is cash until its first bar."""
-    # A stable sort merges sorted runs; np.unique would hash millions of times.
-    merged = np.sort(np.concatenate([curve.time for curve in curves]), kind="stable")
-    time = merged[np.append(True, np.diff(merged) > 0)]
-    equity, buy_and_hold = np.zeros(len(time)), np.zeros(len(time))
-    for curve in curves:
-        row = np.searchsorted(curve.time, time, side="right")
-        equity += np.append(1.0, curve.equity)[row]
-        buy_and_hold += np.append(1.0, curve.buy_and_hold)[row]
-    equity, buy_and_hold = equity / len(curves), buy_and_hold / len(curves)
-    drawdown = 1 - equity / np.maximum.accumulate(np.maximum(equity, 1.0))
-    return Curve(f"mean of {len(curves)} symbols", time, equity, drawdown, buy_and_hold)
 
 
 def _curves(equity: pa.Table) -> list[Curve]:

@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from coin_pipeline.backtest.results import Json, check_run_id
+from coin_pipeline.backtest.results import Json
 from coin_pipeline.report.figures import equity_figure
-from coin_pipeline.storage.local import LocalStore
 
 TRADES_SHOWN = 100
 """How many trades are shown from the start, and as many from the end."""
@@ -43,18 +41,6 @@ def render_page(document: Json, equity: pa.Table) -> str:
         "symbols_named": SYMBOLS_NAMED,
     }
     return _environment().get_template("report.html.j2").render(values)
-
-
-def write_page(folder: Path, document: Json, equity: pa.Table) -> Path:
-    """Write the report to `folder`/RUN_ID.html, whole or not at all, in place of an older one; return its path.
-
-    Raises:
-        InvalidRunId: the document's run id cannot be a file's name.
-        StorageFailed: the file cannot be written.
-    """
-    name = f"{check_run_id(document['run_id'])}.html"
-    LocalStore(folder).put(name, render_page(document, equity).encode(), overwrite=True)
-    return folder / name
 
 
 @cache

@@ -8,11 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from coin_pipeline.backtest import portfolio
 from coin_pipeline.report import figures
 from coin_pipeline.report.axes import Axis, growth_axis
 from coin_pipeline.report.figures import equity_figure
-from tests.report.documents import DAY_NS, START_NS, curve, metrics, walk
+from tests.report.documents import DAY_NS, curve, walk
 
 MINUTE_NS = 60 * 10**9
 SVG = "{http://www.w3.org/2000/svg}"
@@ -87,6 +86,14 @@ def test_every_pixel_column_keeps_its_lowest_and_highest_value() -> None:
         x = np.rint(figures.LEFT + np.flatnonzero(bars_in == column)[0] / 49_999 * 2 * columns)
         drawn, there = corners[corners[:, 0] == x, 1], y[bars_in == column]
         assert (drawn.min(), drawn.max()) == (there.min(), there.max())
+
+
+def test_a_steady_rise_and_fall_stay_steady() -> None:
+    """Within a column the line runs as its bars do, so that a rise shows no steps back, nor does a fall."""
+    table = curve(np.linspace(1, 2, 50_000), np.linspace(2, 1, 50_000), step=MINUTE_NS)
+    svg = equity_figure(table, "")
+    assert (np.diff(points(svg, STRATEGY)[:, 1]) <= 0).all()
+    assert (np.diff(points(svg, HELD)[:, 1]) >= 0).all()
 
 
 def test_a_level_stretch_is_two_points() -> None:
@@ -175,24 +182,3 @@ def test_few_symbols_are_drawn_one_by_one_and_many_as_their_mean() -> None:
 
     assert names(6) == ["mean of 6 symbols", *(f"C{i}_KRW" for i in range(6))]
     assert names(7) == ["mean of 7 symbols"]
-
-
-def test_symbols_of_different_spans_form_one_account() -> None:
-    """Before its first bar a symbol is cash, after its last one it keeps its value."""
-    early = curve([1.0, 2.0], symbol="A_KRW")
-    late = curve([1.0, 0.5], [1.0, 3.0], symbol="B_KRW", start=START_NS + 2 * DAY_NS)
-    account = figures.equal_shares(figures._curves(pa.concat_tables([early, late])))
-    assert (account.time - START_NS).tolist() == [0, DAY_NS, 2 * DAY_NS, 3 * DAY_NS]
-    assert account.equity.tolist() == [1.0, 1.5, 1.5, 1.25]
-    assert account.buy_and_hold.tolist() == [1.0, 1.0, 1.0, 2.0]
-    assert account.drawdown == pytest.approx([0, 0, 0, 1 / 6])
-
-
-def test_the_account_is_the_one_that_the_statistics_describe() -> None:
-    """Return and deepest drawdown of the drawn mean are those of the combined result."""
-    tables = [curve(walk(i, 60), symbol=f"C{i}_KRW", start=START_NS + i * DAY_NS) for i in range(3)]
-    own = metrics(exposure=0.0, buy_and_hold=0.0)
-    stated = portfolio.combine([({"metrics": own, "trades": []}, table) for table in tables], 365.0)
-    account = figures.equal_shares(figures._curves(pa.concat_tables(tables)))
-    assert account.equity[-1] - 1 == pytest.approx(stated["total_return"], rel=1e-12)
-    assert account.drawdown.max() == pytest.approx(stated["max_drawdown"], rel=1e-12)

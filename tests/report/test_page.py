@@ -3,15 +3,13 @@
 import dataclasses
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from coin_pipeline.engine.metrics import Metrics
-from coin_pipeline.errors import InvalidRunId
-from coin_pipeline.report.page import render_page, write_page
+from coin_pipeline.report.page import render_page
 from tests.report.documents import curve, document, metrics, part, trade
 
 EQUITY = curve([1.0, 1.2, 0.9, 1.1], [1.0, 1.1, 1.2, 1.3])
@@ -200,6 +198,7 @@ def test_trades_between_the_first_and_last_100_are_counted() -> None:
     numbers = [row[0] for row in page.rows if row[0].replace(",", "").isdigit()]
     assert numbers == [f"{i:,}" for i in (*range(1, 101), *range(1201, 1301))]
     assert ["", "1,100 trades left out"] in page.rows
+    assert [page.row(number)[4] for number in ("100", "1,201")] == ["57,053,099", "57,054,200"]
 
 
 def test_trades_of_all_symbols_are_in_order_of_entry() -> None:
@@ -259,22 +258,6 @@ def test_page_needs_nothing_else() -> None:
     assert "url(" not in html
     assert "default-src 'none'" in html
     assert html.startswith("<!doctype html>")
-
-
-def test_write_page_replaces_an_older_one_whole(tmp_path: Path) -> None:
-    """The file is named after the run, holds the page, replaces an older one, and nothing else stays behind."""
-    folder = tmp_path / "reports"
-    write_page(folder, document(strategy="older"), EQUITY)
-    path = write_page(folder, document(), EQUITY)
-    assert path == folder / "20240101_000000_abcd1234.html"
-    assert path.read_text(encoding="utf-8") == render_page(document(), EQUITY)
-    assert list(folder.iterdir()) == [path]
-
-
-def test_write_page_refuses_a_run_id_that_leaves_the_folder(tmp_path: Path) -> None:
-    """A run id is never a path."""
-    with pytest.raises(InvalidRunId):
-        write_page(tmp_path, document(run_id="../x"), EQUITY)
 
 
 def test_several_symbols_are_one_picture_and_one_row_each() -> None:

@@ -1,0 +1,70 @@
+"""Several symbols as one account."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from coin_pipeline.backtest.portfolio import Curve, combine, equal_shares
+
+DAY_NS = 86_400 * 10**9
+
+
+def curve(name: str, equity: list[float], first_day: int = 0, held: list[float] | None = None) -> Curve:
+    """An account whose daily bars begin at `first_day`."""
+    values = np.array(equity)
+    time = (first_day + np.arange(len(values))) * DAY_NS
+    drawdown = 1 - values / np.maximum.accumulate(np.maximum(values, 1.0))
+    return Curve(name, time, values, drawdown, np.array(held or equity))
+
+
+def part(found: Curve, returns: list[float], **metrics: float) -> tuple[dict[str, Any], pa.Table]:
+    """A symbol's part of a result, with these trades."""
+    table = pa.table(
+        {
+            "timestamp": pa.array(found.time, pa.timestamp("ns", tz="UTC")),
+            "equity": found.equity,
+            "drawdown": found.drawdown,
+            "buy_and_hold": found.buy_and_hold,
+        }
+    )
+    own = {"exposure": 0.5, "buy_and_hold": 0.1, "signals": 3, "trades": len(returns), "ignored": 1, **metrics}
+    trades = [{"return_pct": value, "bars_held": 2} for value in returns]
+    return {"symbol": found.name, "metrics": own, "trades": trades}, table
+
+
+def test_symbols_of_different_spans_form_one_account() -> None:
+    """Before its first bar a symbol is cash, after its last one it keeps its value."""
+    account = equal_shares([curve("A", [1.0, 2.0]), curve("B", [1.0, 0.5], 2, [1.0, 3.0])])
+    assert (account.time // DAY_NS).tolist() == [0, 1, 2, 3]
+    assert account.equity.tolist() == [1.0, 1.5, 1.5, 1.25]
+    assert account.buy_and_hold.tolist() == [1.0, 1.5, 1.5, 2.5]
+    assert account.drawdown == pytest.approx([0, 0, 0, 1 / 6])
+
+
+def test_one_symbol_has_its_own_statistics() -> None:
+    """Nothing is computed twice where there is nothing to combine."""
+    alone = part(curve("A", [1.0, 2.0]), [1.0])
+    assert combine([alone], 365.0) is alone[0]["metrics"]
+
+
+def test_statistics_of_several_symbols_are_those_of_the_account_and_of_all_trades() -> None:
+    """Return and drawdown come from the mean account; win rate and profit factor from every trade."""
+    found = combine([part(curve("A", [1.0, 1.2, 1.5]), [0.2, 0.25]), part(curve("B", [1.0, 1.0, 0.7]), [-0.3])], 365.0)
+    assert found["total_return"] == pytest.approx(0.1)
+    assert found["max_drawdown"] == 0.0
+    assert (found["trades"], found["signals"], found["ignored"]) == (3, 6, 2)
+    assert found["win_rate"] == pytest.approx(2 / 3)
+    assert found["profit_factor"] == pytest.approx(1.5)
+    assert found["expectancy"] == pytest.approx(0.05)
+    assert found["avg_hold_bars"] == 2.0
+    assert (found["exposure"], found["buy_and_hold"]) == (0.5, pytest.approx(0.1))
+
+
+def test_without_trades_their_statistics_are_undefined() -> None:
+    """No number stands for what does not exist."""
+    found = combine([part(curve("A", [1.0, 1.0]), []), part(curve("B", [1.0, 1.0]), [])], 365.0)
+    for name in ("win_rate", "profit_factor", "expectancy", "avg_hold_bars", "sharpe"):
+        assert found[name] is None
+    assert found["total_return"] == 0.0

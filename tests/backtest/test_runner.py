@@ -1,0 +1,258 @@
+"""One backtest as plain calls: what the document says about what was simulated."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.document import MAX_CURVE_POINTS, from_table
+from coin_pipeline.backtest.fingerprint import candles_digest, code_digest
+from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.errors import CandlesChanged, CandlesNotFound, LookAhead
+from coin_pipeline.market.candle_files import read_candle_file
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.strategies import Bars, Field, Strategy, StrategyParams
+from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
+
+
+class At(StrategyParams):
+    """On which bars to buy."""
+
+    first: int = Field(0, ge=0)
+    again: int = Field(3, ge=0)
+    hold: int = Field(2, ge=1)
+
+
+class BuyAt(Strategy[At]):
+    """Buys at two given bars."""
+
+    name = "buy_at"
+    Params = At
+
+    def signals(self, bars: Bars, params: At) -> Signals:
+        """Mark the two bars."""
+        rows = np.arange(len(bars))
+        return Signals(entries=(rows == params.first) | (rows == params.again), hold=params.hold)
+
+
+class LeavesBeforeFalls(Strategy[StrategyParams]):
+    """Its entries are honest, its exits know the next bar."""
+
+    name = "leaves_before_falls"
+
+    def signals(self, bars: Bars, params: StrategyParams) -> Signals:
+        """Leave on the bar before the last one that falls."""
+        assert params
+        falls = np.append(bars.close[1:] < bars.open[1:], False)
+        return Signals(entries=np.arange(len(bars)) == 1, exits=falls)
+
+
+REGISTRY = StrategyRegistry([BuyAt(), LeavesBeforeFalls()])
+# open, high, low, close; six days from 2024-01-01 00:00 UTC
+ROWS = [(10, 11, 9, 10), (10, 13, 10, 12), (12, 14, 11, 13), (20, 21, 18, 19), (18, 19, 15, 16), (16, 17, 14, 15)]
+
+
+def catalog_with(root: Path, rows: list[tuple[int, int, int, int]] = ROWS) -> CandleCatalog:
+    """Store these daily candles of BTC_KRW."""
+    frame = pd.DataFrame(rows, columns=["open", "high", "low", "close"], dtype="float64")
+    frame["timestamp"] = pd.date_range("2024-01-01", periods=len(rows), tz="UTC", unit="ns")
+    frame["volume"] = 1.0
+    catalog = CandleCatalog(root)
+    catalog.merge("BTC_KRW", parse_timeframe("1d"), frame)
+    return catalog
+
+
+def spec_of(**fields: object) -> BacktestSpec:
+    """A spec over the six days without costs."""
+    request = {"strategy": "buy_at", "symbols": ["BTC_KRW"], "start_date": "2024-01-01", "end_date": "2024-01-06"}
+    return resolve(parse_request({**request, "fee_rate": 0, "slippage_rate": 0, **fields}), REGISTRY)
+
+
+def run(catalog: CandleCatalog, spec: BacktestSpec) -> dict[str, Any]:
+    """Run everything but the publishing; return the document."""
+    parts = [runner.simulate_symbol(catalog, REGISTRY, piece) for piece in runner.find_candles(catalog, spec, "tasks")]
+    return runner.assemble("run-1", parts, REGISTRY, "test", datetime.now(UTC)).document
+
+
+def test_trades_and_signals_say_what_happened_when(tmp_path: Path) -> None:
+    """Decided at the close of day 1, bought at the open of day 2, sold two bars later at the open of day 4."""
+    document = run(catalog_with(tmp_path), spec_of())
+    (part,) = document["symbols"]
+    assert part["trades"] == [
+        {
+            "symbol": "BTC_KRW",
+            "entry_time": "2024-01-02T00:00:00Z",
+            "exit_time": "2024-01-04T00:00:00Z",
+            "entry_price": 10.0,
+            "exit_price": 20.0,
+            "return_pct": 1.0,
+            "bars_held": 2,
+            "open_at_end": False,
+        },
+        {
+            "symbol": "BTC_KRW",
+            "entry_time": "2024-01-05T00:00:00Z",
+            "exit_time": "2024-01-07T00:00:00Z",
+            "entry_price": 18.0,
+            "exit_price": 15.0,
+            "return_pct": pytest.approx(15 / 18 - 1),
+            "bars_held": 2,
+            "open_at_end": True,
+        },
+    ]
+    assert part["signals"][0] == {
+        "symbol": "BTC_KRW",
+        "type": "buy",
+        "timestamp": "2024-01-01T00:00:00Z",
+        "entry_price": 10.0,
+        "exit_price": 20.0,
+        "return_pct": 1.0,
+        "traded": True,
+    }
+    assert document["total_signals"] == 2
+    assert document["warnings"] == ["BTC_KRW: the last position was still open and is valued at the last close"]
+
+
+def test_units_of_the_older_schema_are_kept(tmp_path: Path) -> None:
+    """Win rate is a share, average return and drawdown are percent, the curve starts at 1.0."""
+    (part,) = run(catalog_with(tmp_path), spec_of())["symbols"]
+    assert part["win_rate"] == 0.5
+    assert part["avg_return"] == pytest.approx(100 * (1 + 15 / 18 - 1) / 2)
+    assert part["max_drawdown"] == pytest.approx(100 * (1 - 15 / 18))
+    assert part["avg_hold_bars"] == 2.0
+    curve = part["performance_curve"]
+    assert curve[0] == {"timestamp": "2024-01-01T00:00:00Z", "equity": 1.0, "drawdown": 0.0}
+    assert [point["equity"] for point in curve] == pytest.approx([1, 1.2, 1.3, 2, 2 * 16 / 18, 2 * 15 / 18])
+
+
+def test_the_document_has_every_key_of_the_contract(tmp_path: Path) -> None:
+    """All keys of schema 1.1.0, with what 1.2.0 adds beside them."""
+    document = run(catalog_with(tmp_path), spec_of(params={"hold": 3}))
+    assert {
+        "version",
+        "run_id",
+        "strategy",
+        "params",
+        "start_date",
+        "end_date",
+        "timeframe",
+        "symbols",
+        "total_signals",
+        "execution_time",
+        "metadata",
+        "description",
+    } <= set(document)
+    assert document["params"] == {"first": 0, "again": 3, "hold": 3}
+    assert document["fingerprint"]["candles"]["BTC_KRW"] == document["symbols"][0]["candles"]["sha256"]
+    assert document["fingerprint"]["spec"] == spec_of(params={"hold": 3}).digest
+    assert set(document["fingerprint"]["versions"]) == {"coin-pipeline", "numba", "numpy"}
+
+
+def test_the_event_study_stamps_fills_at_the_close(tmp_path: Path) -> None:
+    """With signal_close a sample runs from the end of its candle to the end of a later one."""
+    (part,) = run(catalog_with(tmp_path), spec_of(fill="signal_close"))["symbols"]
+    first = part["trades"][0]
+    assert (first["entry_time"], first["entry_price"]) == ("2024-01-02T00:00:00Z", 10.0)
+    assert (first["exit_time"], first["exit_price"]) == ("2024-01-04T00:00:00Z", 13.0)
+
+
+def test_a_signal_on_the_last_candle_has_no_outcome(tmp_path: Path) -> None:
+    """Its fill would be at an open that is not there: nulls, not zeros, and a warning."""
+    document = run(catalog_with(tmp_path), spec_of(params={"first": 5, "again": 5}))
+    (signal,) = document["symbols"][0]["signals"]
+    assert (signal["entry_price"], signal["exit_price"], signal["return_pct"]) == (None, None, None)
+    assert signal["traded"] is False
+    assert document["warnings"][0] == "BTC_KRW: the strategy never traded"
+    assert "would be filled at the next open" in document["warnings"][1]
+
+
+def test_costs_are_told_before_and_after(tmp_path: Path) -> None:
+    """Gross and net return differ by what both legs of each trade cost."""
+    spec = spec_of(fee_rate=0.01, slippage_rate=0.002, params={"again": 0})
+    (part,) = run(catalog_with(tmp_path), spec)["symbols"]
+    assert part["costs"]["gross_return"] == pytest.approx(1.0)
+    assert part["costs"]["net_return"] == pytest.approx(2 * (0.998 * 0.99) / (1.002 * 1.01) - 1)
+
+
+def test_missing_candles_are_told(tmp_path: Path) -> None:
+    """A range that reaches beyond the candles is a warning with counts and dates."""
+    document = run(catalog_with(tmp_path), spec_of(end_date="2024-01-10", params={"again": 0}))
+    (warning,) = document["warnings"]
+    assert warning.startswith("BTC_KRW: 4 of 10 candles (40.00%) are missing, in 1 gaps")
+    gaps = document["symbols"][0]["candles"]["gaps"]
+    assert gaps == [{"start": "2024-01-07T00:00:00Z", "end": "2024-01-11T00:00:00Z", "missing": 4}]
+
+
+def test_every_symbol_without_candles_is_named_with_what_is_stored(tmp_path: Path) -> None:
+    """The check on file footers and the check on the candles themselves say the same."""
+    spec = spec_of(symbols=["AAA_KRW", "BTC_KRW"], start_date="2025-01-01", end_date="2025-01-02")
+    expected = r"AAA_KRW \(nothing stored\); BTC_KRW \(stored: 1d 2024-01-01\.\.2024-01-06\)"
+    for check in (runner.require_candles, lambda *known: runner.find_candles(*known, "tasks")):
+        with pytest.raises(CandlesNotFound, match=expected):
+            check(catalog_with(tmp_path), spec)
+
+
+def test_candles_that_changed_after_loading_are_refused(tmp_path: Path) -> None:
+    """A run never mixes two versions of the candles."""
+    catalog = catalog_with(tmp_path)
+    (piece,) = runner.find_candles(catalog, spec_of(), "tasks")
+    catalog_with(tmp_path, [*ROWS[:-1], (16, 17, 14, 16)])
+    with pytest.raises(CandlesChanged, match="BTC_KRW"):
+        runner.simulate_symbol(catalog, REGISTRY, piece)
+
+
+def test_exits_that_look_ahead_are_found(tmp_path: Path) -> None:
+    """The truncation check covers exits, not only entries."""
+    rows = [(10, 12, 8, 11 if day % 2 else 9) for day in range(20)]
+    catalog = catalog_with(tmp_path, rows)
+    (piece,) = runner.find_candles(catalog, spec_of(strategy="leaves_before_falls"), "tasks")
+    with pytest.raises(LookAhead, match="its exits at bar"):
+        runner.simulate_symbol(catalog, REGISTRY, piece)
+
+
+def test_a_long_curve_is_thinned_in_the_document_only(tmp_path: Path) -> None:
+    """The table keeps every bar; the document keeps the first, the last and evenly spaced ones between."""
+    minute = parse_timeframe("1m")
+    catalog = CandleCatalog(tmp_path)
+    catalog.merge("BTC_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 25_000))
+    spec = spec_of(timeframe="1m", end_date="2024-01-18")
+    parts = [runner.simulate_symbol(catalog, REGISTRY, piece) for piece in runner.find_candles(catalog, spec, "tasks")]
+    result = runner.assemble("run-1", parts, REGISTRY, "test", datetime.now(UTC))
+    curve = result.document["symbols"][0]["performance_curve"]
+    assert len(result.equity) == 25_000
+    assert len(curve) <= MAX_CURVE_POINTS
+    assert curve[0]["timestamp"] == "2023-12-31T15:00:00Z"
+    assert curve[-1]["timestamp"] == "2024-01-17T23:39:00Z"
+
+
+def test_fingerprints_change_with_a_single_bit(tmp_path: Path) -> None:
+    """One other price is other candles; two strategies are other code."""
+    bars = catalog_with(tmp_path).read("BTC_KRW", parse_timeframe("1d"), date(2024, 1, 1), date(2024, 1, 6))
+    close = bars.close.copy()
+    close[3] = np.nextafter(close[3], 100)
+    changed = Bars(bars.time, bars.open, bars.high, bars.low, close, bars.volume)
+    assert candles_digest(changed) != candles_digest(bars)
+    assert candles_digest(bars.head(6)) == candles_digest(bars)
+    assert len(code_digest(BuyAt())) == 64
+
+
+@pytest.mark.parametrize("timeframe", ["1h", "1m"])
+def test_real_candles_run(market_data: Path, tmp_path: Path, timeframe: str) -> None:
+    """The real market files import and run, with the gaps that they are known to have."""
+    catalog, registry = CandleCatalog(tmp_path), load_registry()
+    length = parse_timeframe(timeframe)
+    frame = read_candle_file(market_data / f"upbit_KRW-BTC_{timeframe}.csv", "UTC")
+    catalog.merge("BTC_KRW", length, frame)
+    request = {"strategy": "volume_zone_breakout", "symbols": ["KRW-BTC"], "timeframe": timeframe}
+    spec = resolve(parse_request({**request, "start_date": "2025-09-02", "end_date": "2025-09-28"}), registry)
+    (piece,) = runner.find_candles(catalog, spec, "results")
+    part = from_table(runner.simulate_symbol(catalog, registry, piece))["symbol"]
+    assert part["candles"]["expected"] - part["candles"]["present"] <= 2
+    assert part["metrics"]["trades"] > 50

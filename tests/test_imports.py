@@ -1,0 +1,29 @@
+"""The direction of imports, seen from running code."""
+
+import subprocess
+import sys
+
+import pytest
+
+FRAMEWORKS = {"dagster", "fastapi", "click"}
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "coin_pipeline.engine.simulate, coin_pipeline.engine.metrics, coin_pipeline.strategies.registry",
+        "coin_pipeline.backtest.runner, coin_pipeline.report.page, coin_pipeline.database.url",
+    ],
+)
+def test_the_core_loads_no_framework(modules: str) -> None:
+    """Engine, strategies and runner work where Dagster and FastAPI are not even installed."""
+    program = f"import sys, {modules}; print(sorted({FRAMEWORKS} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_dagster_never_loads_the_api() -> None:
+    """A code server carries no web framework of ours."""
+    program = "import sys, coin_pipeline.definitions; print('fastapi' in sys.modules, 'coin_api' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"
