@@ -22,7 +22,8 @@ from coin_pipeline.market.merge import Merged, MergeReport, file_years, merge_co
 from coin_pipeline.market.quality import Columns, check_prices, check_spacing, check_times, utc
 from coin_pipeline.market.symbol import parse_symbol
 from coin_pipeline.market.timeframe import SEOUL_OFFSET_NS, TIMEFRAMES, Timeframe, day_range
-from coin_pipeline.market.year_file import Part, Span, read_others, read_part, replace, span, storing
+from coin_pipeline.market.year_file import Part, Span, read_others, read_part, replace, span
+from coin_pipeline.storage.atomic import storing
 
 _ALL_TIME = (-(2**63), 2**63)
 

@@ -1,6 +1,5 @@
 """One Parquet file with the candles of a year: read in part, summed up from its footer, replaced as a whole."""
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coin_pipeline.errors import InvalidCandleFile, StorageFailed, StorageFull
+from coin_pipeline.errors import InvalidCandleFile
 from coin_pipeline.market.candle_table import PRICES, TIME, index_column, plain_table
 from coin_pipeline.market.timeframe import SEOUL_OFFSET_NS
+from coin_pipeline.storage.atomic import storing, write_whole
 
 _UNIT_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _GROUP_ROWS = 65_536
 _THREADED_ROWS = 20_000  # fewer are decoded before a second thread has woken up
 
@@ -109,29 +108,8 @@ def replace(path: Path, source: str, table: pa.Table) -> None:
         StorageFailed: The file cannot be written; the old file is as it was.
     """
     content = _encoded(table)
-    temporary = path.with_name(f".{path.name}.tmp")
     with storing(source):
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-
-
-@contextmanager
-def storing(source: object) -> Iterator[None]:
-    """Turn what the operating system says about a write into this project's errors, which call its target `source`."""
-    try:
-        yield
-    except OSError as error:
-        reason = _reason(error)
-        if error.errno in _NO_SPACE:
-            raise StorageFull(source, reason) from error
-        raise StorageFailed(f"cannot write {source}: {reason}; check the folder and its permissions") from error
+        write_whole(path, content, path.with_name(f".{path.name}.tmp"), replace=True)
 
 
 def _encoded(table: pa.Table) -> pa.Buffer:
@@ -148,14 +126,6 @@ def _encoded(table: pa.Table) -> pa.Buffer:
         write_page_checksum=True,
     )
     return sink.getvalue()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -1,0 +1,57 @@
+"""Writing files so that a reader, or a crash, finds the old bytes or the new ones, never a part."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coin_pipeline.errors import StorageFailed, StorageFull
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def write_whole(path: Path, data: "ReadableBuffer", aside: Path, *, replace: bool) -> None:
+    """Write `data` to `aside`, in the same folder, and put it in place once it is on the disk.
+
+    Raises:
+        FileExistsError: `path` is taken and `replace` is False.
+        OSError: it cannot be written; `path` is as it was, and `aside` is gone.
+    """
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            aside.replace(path)
+        else:
+            path.hardlink_to(aside)  # unlike a rename, it refuses to replace
+    finally:
+        aside.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def storing(target: object) -> Iterator[None]:
+    """Turn what the operating system says about files into this project's errors, which call the file `target`."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)  # without the path, nobody's business
+        if error.errno in _NO_SPACE:
+            raise StorageFull(target, reason) from error
+        raise StorageFailed(f"cannot reach {target}: {reason}; check the folder and its permissions") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
