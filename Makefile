@@ -1,11 +1,12 @@
 # make demo   run a backtest on made-up candles and show what comes out
 # make test   run every test
-# Both set up .venv first, from requirements.lock, with uv where it is installed and pip where it is not.
+# Both set up .venv first, from requirements*.lock, with uv where it is installed and pip where it is not.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DEVELOPED := $(VENV)/.installed-dev
 
 .PHONY: demo up test lint format lock clean
 .DEFAULT_GOAL := demo
@@ -16,42 +17,47 @@ demo: $(INSTALLED)
 up: $(INSTALLED)
 	@$(BIN)/coin up
 
-test: $(INSTALLED)
+test: $(DEVELOPED)
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
-lint: $(INSTALLED)
+lint: $(DEVELOPED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(INSTALLED)
+format: $(DEVELOPED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 # Needs uv: pip cannot resolve for every platform at once.
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+  --python-version 3.11 pyproject.toml
 lock:
-	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
-	  --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	$(LOCK) --extra build -o requirements.lock
+	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-# The stamp is written last, so a set-up that was interrupted starts over. Bytecode is compiled now (Dagster imports in
-# a third of the time), and so are the kernels, so that no backtest waits for a compiler.
+# A stamp is written last, so a set-up that was interrupted starts over. Bytecode is compiled now (Dagster imports in a
+# third of the time), and so are the kernels, so that no backtest waits for a compiler.
 $(INSTALLED): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@rm -f $@
-	@if command -v uv >/dev/null; then set -e; \
-	  uv venv --quiet --clear --python $(PYTHON) $(VENV); \
-	  uv pip install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock; \
-	  uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .; \
-	else set -e; \
-	  $(PYTHON) -m venv --clear $(VENV); \
-	  $(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock; \
-	  $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .; \
-	fi
+	@rm -f $(INSTALLED) $(DEVELOPED)
+	@if command -v uv >/dev/null; then uv venv --quiet --clear --python $(PYTHON) $(VENV); \
+	  else $(PYTHON) -m venv --clear $(VENV); fi
+	@$(call install,--require-hashes -r requirements.lock)
+	@$(call install,--quiet --no-build-isolation --editable .)
 	@echo "compiling kernels ..."
 	@$(BIN)/python -m coin_pipeline.strategies.warm
 	@touch $@
+
+$(DEVELOPED): $(INSTALLED) requirements-dev.lock
+	@$(call install,--require-hashes -r requirements-dev.lock)
+	@touch $@
+
+install = if command -v uv >/dev/null; \
+  then uv pip install --python $(BIN)/python --no-deps --compile-bytecode $(1); \
+  else $(BIN)/python -m pip install --disable-pip-version-check --no-deps $(1); fi

@@ -1,6 +1,9 @@
 """Bringing the platform up, and the demo."""
 
+import os
+import shutil
 import signal
+import sys
 import threading
 import time
 from datetime import date
@@ -42,7 +45,7 @@ def demo() -> None:
     run_id = run_backtest(settings, spec)
     print_result(settings, run_id)
     click.echo(f"\nDone in {time.perf_counter() - began:.1f} s, as a recorded Dagster run on generated candles. Next:")
-    coin = Path(click.get_current_context().find_root().info_name or "coin").name
+    coin = _typed_as()
     for command, what in (
         (f"{coin} up", "serve the API and the Dagster UI, with this run in it"),
         (f"{coin} candles import FILE --symbol BTC_KRW --timeframe 1d --tz UTC", "bring your own candles"),
@@ -117,6 +120,12 @@ def _start_programs(services: "Services", settings: "Settings", api_port: int, u
     services.start("webserver", "dagster_webserver", "-h", LOOPBACK, "-p", str(ui_port), "-w", workspace)
     api = ("--factory", "--host", LOOPBACK, "--port", str(api_port), "--log-level", "warning")
     services.start("api", "uvicorn", "coin_api.app:from_environment", *api)
+
+
+def _typed_as() -> str:
+    """Return how a person types this program: its name if the shell finds it, else its path from here."""
+    program = Path(sys.argv[0])
+    return program.name if shutil.which(program.name) == str(program) else os.path.relpath(program)
 
 
 def _store_demo_candles(settings: "Settings") -> None:
