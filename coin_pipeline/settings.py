@@ -131,7 +131,8 @@ def export_strategy_files(files: Sequence[Path]) -> None:
     """Add strategy files to those of the environment, for this process and for what it starts."""
     if files:
         known = [part for part in os.environ.get("COIN_STRATEGY_FILES", "").split(os.pathsep) if part]
-        export({"COIN_STRATEGY_FILES": os.pathsep.join([*known, *(str(file.absolute()) for file in files)])})
+        each_once = dict.fromkeys([*known, *(str(file.absolute()) for file in files)])
+        export({"COIN_STRATEGY_FILES": os.pathsep.join(each_once)})
 
 
 def _dotenv() -> Mapping[str, str | None]:

@@ -58,18 +58,18 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
 def print_history(settings: "Settings", limit: int) -> None:
     """Print the newest stored results."""
     store = LocalStore(settings.data_root)
-    read = [json.loads(read_result(store, run_id)) for run_id, _ in stored_runs(store)]
-    read.sort(key=lambda document: str(document.get("metadata", {}).get("execution_date", "")), reverse=True)
+    read = [(run_id, json.loads(read_result(store, run_id))) for run_id, _ in stored_runs(store)]
+    read.sort(key=lambda one: str(one[1].get("metadata", {}).get("execution_date", "")), reverse=True)
     table = Table("run id", "strategy", "symbols", "range", "return", "signals", "finished", box=None)
-    for document in read[:limit]:
+    for run_id, document in read[:limit]:  # files of the older platform lack some of the keys
         metrics = document.get("metrics") or {}
         table.add_row(
-            document["run_id"],
-            document["strategy"],
-            ", ".join(part["symbol"] for part in document["symbols"]),
-            f"{document['start_date']} to {document['end_date']}",
+            run_id,
+            document.get("strategy", UNDEFINED),
+            ", ".join(part["symbol"] for part in document.get("symbols", [])),
+            f"{document.get('start_date', UNDEFINED)} to {document.get('end_date', UNDEFINED)}",
             percent(metrics.get("total_return")),
-            str(document["total_signals"]),
+            str(document.get("total_signals", UNDEFINED)),
             str(document.get("metadata", {}).get("execution_date", UNDEFINED))[:19],
         )
     _print(table, f"no result under {settings.data_root}; 'coin demo' makes one")

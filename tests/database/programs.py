@@ -48,7 +48,8 @@ class Program:
         self.process = subprocess.Popen(
             [*step, sys.executable, "-c", HOLDER.replace("{first}", first).replace("{then}", then), str(home)],
             cwd=ROOT,
-            env={**os.environ, **environment},
+            # Another account could not write its coverage beside ours.
+            env={k: v for k, v in {**os.environ, **environment}.items() if not (step and k.startswith("COVERAGE_"))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
