@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.installed-dev
 
+# Behind a company's proxy only the system's certificates do; pip asks for them itself.
+export UV_SYSTEM_CERTS := 1
+export UV_NATIVE_TLS := 1
+
 .PHONY: demo up test lint format lock clean
 .DEFAULT_GOAL := demo
 
