@@ -12,7 +12,9 @@ from starlette.exceptions import HTTPException
 from coin_pipeline import errors
 
 RETRY_AFTER_S = 5
+MEDIA_TYPE = "application/problem+json"
 _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
+    errors.InvalidRunId: HTTPStatus.NOT_FOUND,  # no run has such an id
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.LookAhead: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.StrategyFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -47,7 +49,7 @@ def problem(status: HTTPStatus, detail: str, found: Sequence[errors.Problem] = (
     if found:
         body["errors"] = [{"field": p.field, "message": p.message} for p in found]
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return JSONResponse(body | members, status, headers, media_type="application/problem+json")
+    return JSONResponse(body | members, status, headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -60,27 +62,28 @@ def install(app: FastAPI) -> None:
 
 async def _coin_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, errors.RunFailed):
-        return problem(status_of(error.kind), str(error), task_id=error.run_id)
+        invalid = issubclass(error.kind, errors.InvalidInput)
+        found = [errors.Problem("", str(error))] if invalid else []
+        return problem(status_of(error.kind), str(error), found, task_id=error.run_id)
     if isinstance(error, StillRunning):
         return problem(status_of(StillRunning), str(error), task_id=error.task_id)
-    found = error.problems if isinstance(error, errors.InvalidInput) else ()
-    return problem(status_of(type(error)), str(error), found)
+    problems = error.problems if isinstance(error, errors.InvalidInput) else ()
+    return problem(status_of(type(error)), str(error), problems)
 
 
 async def _invalid_body(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise TypeError from error
-    found = [
-        errors.Problem(".".join(str(part) for part in p["loc"][1:]) or str(p["loc"][0]), _plain(p["msg"]))
-        for p in error.errors()
-    ]
+    found = [errors.Problem(_field(p["loc"]), errors.plain(p["msg"])) for p in error.errors()]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(found)), found)
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError from error
-    return problem(HTTPStatus(error.status_code), str(error.detail))
+    answer = problem(HTTPStatus(error.status_code), str(error.detail))
+    answer.headers.update(error.headers or {})  # 405 says which methods are allowed
+    return answer
 
 
 async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
@@ -88,5 +91,7 @@ async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error; the server's log has the details")
 
 
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _field(location: Sequence[str | int]) -> str:
+    """Return the path of a field; what is wrong with the body as a whole, broken JSON say, is of the body."""
+    inside = [str(part) for part in location[1:]]
+    return ".".join(inside) if inside and not inside[0].isdigit() else str(location[0])

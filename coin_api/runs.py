@@ -1,6 +1,8 @@
 """Launching runs and asking how they stand: the one module of the API that touches Dagster."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
@@ -8,20 +10,21 @@ from typing import Any, Protocol
 
 import dagster as dg
 from dagster._core.errors import DagsterRunAlreadyExists, DagsterUserCodeUnreachableError
-from dagster._core.remote_representation.code_location import CodeLocation
+from dagster._core.remote_representation.code_location import CodeLocation, GrpcServerCodeLocation
 from dagster._core.remote_representation.external import RemoteJob
 from dagster._core.snap import ExecutionPlanSnapshot
 from dagster._core.storage.dagster_run import RunRecord
 from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from sqlalchemy.exc import OperationalError
+from dagster._core.workspace.load_target import GrpcServerTarget
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy.exc import SQLAlchemyError
 
 from coin_api.schemas import Status
 from coin_pipeline.backtest.results import Shelf, check_run_id
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.defs.config import config_of, run_config
+from coin_pipeline.defs.config import SPEC_TAG, config_of, run_config, tags_of
 from coin_pipeline.defs.failures import failure_of
-from coin_pipeline.defs.instance import LOCATION, open_instance, write_workspace
+from coin_pipeline.defs.instance import LOCATION, open_instance
 from coin_pipeline.errors import (
     DatabaseUnavailable,
     IdempotencyConflict,
@@ -32,8 +35,8 @@ from coin_pipeline.errors import (
 from coin_pipeline.settings import Settings
 
 JOB = "backtest"
-SPEC_TAG = "coin/spec"
 _KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
+PING_S = 2
 _STATUS: dict[dg.DagsterRunStatus, Status] = {
     dg.DagsterRunStatus.STARTED: "running",
     dg.DagsterRunStatus.CANCELING: "running",
@@ -87,9 +90,9 @@ class DagsterRuns:
     def __init__(self, settings: Settings) -> None:
         self._ui_url = settings.dagster_ui_url.rstrip("/")
         self._instance = open_instance(settings)
-        self._workspace = WorkspaceProcessContext(
-            self._instance, WorkspaceFileTarget(paths=[str(write_workspace(settings))])
-        )
+        host, port = settings.coin_code_server.rsplit(":", 1)
+        target = GrpcServerTarget(host=host, port=int(port), socket=None, location_name=LOCATION)
+        self._workspace = WorkspaceProcessContext(self._instance, target)
         self._plans: dict[str, ExecutionPlanSnapshot] = {}
         self._lock = Lock()
 
@@ -102,13 +105,12 @@ class DagsterRuns:
         """
         run_id = str(uuid.uuid5(_KEY_NAMESPACE, f"{shelf}:{idempotency_key}") if idempotency_key else uuid.uuid4())
         config = run_config(spec, shelf)
-        try:
-            self._create(run_id, spec, config)
-            self._instance.submit_run(run_id, self._workspace.create_request_context())
-        except DagsterRunAlreadyExists:
-            self._check_same(run_id, spec, idempotency_key or run_id)
-        except OperationalError as error:
-            raise DatabaseUnavailable("the Dagster storage", str(error.orig).strip()) from error
+        with _database_errors():
+            try:
+                self._create(run_id, spec, config)
+                self._instance.submit_run(run_id, self._workspace.create_request_context())
+            except DagsterRunAlreadyExists:
+                self._check_same(run_id, spec, idempotency_key or run_id)
         return self.task(run_id)
 
     def task(self, task_id: str) -> Task:
@@ -121,10 +123,11 @@ class DagsterRuns:
             check_run_id(task_id)
         except InvalidRunId:
             raise ResultNotFound(task_id) from None
-        record = self._instance.get_run_record_by_id(task_id)
-        if record is None or record.dagster_run.job_name != JOB:
-            raise ResultNotFound(task_id)
-        return self._task_of(record)
+        with _database_errors():
+            record = self._instance.get_run_record_by_id(task_id)
+            if record is None or record.dagster_run.job_name != JOB:
+                raise ResultNotFound(task_id)
+            return self._task_of(record)
 
     def url(self, task_id: str) -> str:
         """Return the run's page in the Dagster UI."""
@@ -132,19 +135,20 @@ class DagsterRuns:
 
     def health(self) -> dict[str, str | None]:
         """Return each part of Dagster with what is wrong with it, or None."""
+        found: dict[str, str | None] = {"dagster_storage": None, "code_location": None, "daemon": None}
         try:
-            daemons = self._instance.get_daemon_statuses()
-        except OperationalError as error:
-            return {"dagster_storage": str(error.orig).strip()}
-        ill = sorted(name for name, status in daemons.items() if not status.healthy)
+            with _database_errors():
+                daemons = self._instance.get_daemon_statuses()
+            ill = sorted(name for name, status in daemons.items() if not status.healthy)
+            found["daemon"] = f"no recent heartbeat of {', '.join(ill)}; is 'dagster-daemon run' up?" if ill else None
+        except DatabaseUnavailable as error:
+            found["dagster_storage"] = str(error)
+            found["daemon"] = "its heartbeat cannot be read"
         try:
-            self._location()
+            self._ask_code_server()
         except OrchestratorUnavailable as error:
-            location: str | None = str(error)
-        else:
-            location = None
-        daemon = f"no recent heartbeat of {', '.join(ill)}; is 'dagster-daemon run' up?" if ill else None
-        return {"dagster_storage": None, "code_location": location, "daemon": daemon}
+            found["code_location"] = str(error)
+        return found
 
     def close(self) -> None:
         """Stop watching the code server and close the database connections."""
@@ -159,7 +163,7 @@ class DagsterRuns:
             run_id=run_id,
             run_config=config,
             status=dg.DagsterRunStatus.NOT_STARTED,
-            tags={**job.tags, SPEC_TAG: spec.digest, "coin/strategy": spec.strategy},
+            tags={**job.tags, **tags_of(spec)},
             root_run_id=None,
             parent_run_id=None,
             step_keys_to_execute=None,
@@ -174,6 +178,15 @@ class DagsterRuns:
             job_code_origin=job.get_python_origin(),
             asset_graph=location.get_repository("__repository__").asset_graph,
         )
+
+    def _ask_code_server(self) -> None:
+        """See that the code server answers now; what the workspace holds may be older."""
+        location = self._location()
+        if isinstance(location, GrpcServerCodeLocation):
+            try:
+                location.client.get_server_id(timeout=PING_S)
+            except DagsterUserCodeUnreachableError as error:
+                raise OrchestratorUnavailable("the code server does not answer") from error
 
     def _location(self) -> CodeLocation:
         entry = self._workspace.create_request_context().get_location_entry(LOCATION)
@@ -231,6 +244,16 @@ class DagsterRuns:
         of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
         records = self._instance.get_records_for_run(run_id, of_type=of_type).records
         return failure_of([record.event_log_entry.get_dagster_event() for record in records])
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """Name what dagster-postgres raises, after its own retries, when the server is away."""
+    try:
+        yield
+    except (SQLAlchemyError, DagsterPostgresException) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise DatabaseUnavailable("the Dagster storage", reason) from error
 
 
 def _instant(epoch: float | None) -> datetime | None:

@@ -18,6 +18,7 @@ CoinError
 │   └── ObjectNotFound
 ├── StrategyFailed                  a strategy's own code raised, or returned the wrong shape
 ├── LookAhead                       a strategy used bars it could not have known
+├── RunInterrupted                  a run was stopped, or its process ended, before it had a result
 ├── RunFailed                       a run that was waited for ended without a result
 ├── CandlesChanged                  stored candles are no longer those that the run was started with
 ├── Conflict                        HTTP 409
@@ -54,6 +55,11 @@ def class_named(name: str | None) -> type[CoinError]:
     """Return the class of this family with this name; the base class for any other name."""
     found = globals().get(name or "")
     return found if isinstance(found, type) and issubclass(found, CoinError) else CoinError
+
+
+def plain(message: str) -> str:
+    """Return a validation message of pydantic's without the prefix that it puts before ours."""
+    return message.removeprefix("Value error, ")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -156,7 +162,7 @@ class ResultNotFound(NotFound):
     """No result or task has this id."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"no result or task with id {run_id!r}; 'coin results list' shows what is stored")
+        super().__init__(f"no result or task has the id {run_id[:80]!r}")
 
 
 class ObjectNotFound(NotFound):
@@ -182,6 +188,10 @@ class LookAhead(CoinError):
             f"the strategy looks ahead: its {column} at bar {bar} change when only {known_bars} bars are known;"
             " use closed bars only (no shift(-1), whole-series extremes or centred windows)"
         )
+
+
+class RunInterrupted(CoinError):
+    """A run was told to stop, or its process ended, before it had a result."""
 
 
 class RunFailed(CoinError):

@@ -128,10 +128,9 @@ def export(values: Mapping[str, str]) -> None:
 
 
 def export_strategy_files(files: Sequence[Path]) -> None:
-    """Add strategy files to those of the environment, for this process and for what it starts."""
+    """Add strategy files to those of the settings, for this process and for what it starts."""
     if files:
-        known = [part for part in os.environ.get("COIN_STRATEGY_FILES", "").split(os.pathsep) if part]
-        each_once = dict.fromkeys([*known, *(str(file.absolute()) for file in files)])
+        each_once = dict.fromkeys(str(file.absolute()) for file in (*load_settings().coin_strategy_files, *files))
         export({"COIN_STRATEGY_FILES": os.pathsep.join(each_once)})
 
 

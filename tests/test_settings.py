@@ -82,6 +82,17 @@ def test_strategy_files_are_handed_to_child_programs(folder: Path, monkeypatch: 
     assert child_environment(settings)["COIN_STRATEGY_FILES"] == f"/one.py:{folder / 'two.py'}"
 
 
+def test_strategy_files_of_dotenv_are_kept_beside_those_of_the_command_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file given for one command does not make those of .env vanish."""
+    monkeypatch.delenv("COIN_STRATEGY_FILES", raising=False)
+    (folder / ".env").write_text("COIN_STRATEGY_FILES=one.py\n")
+    monkeypatch.setenv("COIN_STRATEGY_FILES", "")
+    export_strategy_files([Path("two.py")])
+    assert load_settings().coin_strategy_files == (folder / "one.py", folder / "two.py")
+
+
 def test_the_sample_lists_every_setting_and_loads(folder: Path) -> None:
     """.env.sample names each setting, and uncommented it is valid."""
     sample = (ROOT / ".env.sample").read_text()

@@ -1,7 +1,6 @@
 """Submitting backtests, following them, and fetching results."""
 
 import asyncio
-import json
 import time
 from typing import Annotated
 
@@ -14,8 +13,8 @@ from coin_api.runs import Task
 from coin_api.schemas import Accepted, TaskStatus
 from coin_pipeline.backtest.results import read_result
 from coin_pipeline.backtest.runner import require_candles
-from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, resolve
-from coin_pipeline.errors import RunFailed, class_named
+from coin_pipeline.backtest.spec import BacktestRequest, resolve
+from coin_pipeline.errors import NotFound, ResultNotFound, RunFailed, class_named
 
 router = APIRouter(prefix="/api/backtests", tags=["backtests"])
 
@@ -25,11 +24,18 @@ RETRY_AFTER_S = 1
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=200, alias="Idempotency-Key")]
 
 
+class TaskWithoutResult(NotFound):
+    """A task that is known but has no result (yet)."""
+
+    def __init__(self, task: Task) -> None:
+        said = f": {task.error}" if task.error else ""
+        super().__init__(f"task {task.task_id} is {task.status}{said}; see /api/backtests/status/{task.task_id}")
+
+
 @router.post("/run")
 async def run(request: BacktestRequest, parts: Deps) -> Response:
     """Run a backtest and answer with its result: a Dagster run is launched and waited for."""
-    spec = resolve(request, parts.strategies)
-    task = await run_in_threadpool(_launch_known, parts, spec)
+    task = await run_in_threadpool(_launch_known, parts, request)
     deadline = time.monotonic() + MAX_WAIT_S
     while task.status in {"queued", "running"}:
         if time.monotonic() > deadline:
@@ -52,33 +58,41 @@ def run_async(
     return Accepted(task_id=task.task_id, status=task.status, created_at=task.created_at)
 
 
-@router.get("/status/{task_id}")
-def task_status(task_id: str, parts: Deps, response: Response) -> TaskStatus:
+@router.get("/status/{task_id}", response_model=TaskStatus)
+def task_status(task_id: str, parts: Deps) -> Response:
     """Tell where a task stands; once it is completed, with its result."""
     task = parts.runs.task(task_id)
+    status = _status_of(parts, task).model_dump_json().encode()
+    if task.status == "completed":
+        # The stored document goes in as it is: parsing and writing a large one on every poll would take seconds.
+        status = status.replace(b'"result":null', b'"result":' + read_result(parts.store, task_id), 1)
+    answer = _json(status)
     if task.finished_at is None:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return _status_of(parts, task)
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return answer
 
 
 @router.get("/{run_id}")
 def result(run_id: str, parts: Deps) -> Response:
     """Return a stored result byte for byte, old results of the older platform included."""
-    return _json(read_result(parts.store, run_id))
+    try:
+        return _json(read_result(parts.store, run_id))
+    except ResultNotFound:
+        raise TaskWithoutResult(parts.runs.task(run_id)) from None
 
 
-def _launch_known(parts: Parts, spec: BacktestSpec) -> Task:
+def _launch_known(parts: Parts, request: BacktestRequest) -> Task:
+    spec = resolve(request, parts.strategies)
     require_candles(parts.candles, spec)
     return parts.runs.submit(spec, "results")
 
 
 def _status_of(parts: Parts, task: Task) -> TaskStatus:
-    completed = task.status == "completed"
     return TaskStatus(
         task_id=task.task_id,
         status=task.status,
         progress=task.progress,
-        result=json.loads(read_result(parts.store, task.task_id)) if completed else None,
+        result=None,
         error=task.error,
         created_at=task.created_at,
         started_at=task.started_at,

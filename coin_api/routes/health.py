@@ -52,6 +52,7 @@ def health(parts: Deps, response: Response) -> Health:
 def _object_store(parts: Parts) -> str | None:
     try:
         parts.store.put("runs/health", b"ok", overwrite=True)
+        parts.store.delete("runs/health")
     except StorageFailed as error:
         return str(error)
     return None

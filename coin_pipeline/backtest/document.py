@@ -19,7 +19,7 @@ from coin_pipeline.backtest.results import Json
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.metrics import Metrics
+from coin_pipeline.engine.metrics import Metrics, gross_return
 from coin_pipeline.engine.simulate import Samples, Simulation
 from coin_pipeline.market.quality import Coverage
 
@@ -34,6 +34,11 @@ Parts = Sequence[tuple[Json, pa.Table]]
 def iso(ns: npt.ArrayLike) -> Any:  # noqa: ANN401 -- text for one instant, a list for an array
     """Format nanoseconds since the epoch as ISO 8601 UTC with Z, to the second."""
     return np.datetime_as_string(np.asarray(ns, "datetime64[ns]"), unit="s", timezone="UTC").tolist()
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a count in words: 1 gap, 2 gaps."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def instant(moment: datetime) -> str:
@@ -61,7 +66,7 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, metrics: Metric
 
     win_rate is a share, avg_return and max_drawdown are percent, as they were; all three are 0 without trades.
     """
-    gross = (1 + metrics.total_return) * (spec.costs.buy_factor / spec.costs.sell_factor) ** metrics.trades - 1
+    trades = simulation.trades
     return {
         "symbol": symbol,
         "is_active": True,
@@ -71,9 +76,9 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, metrics: Metric
         "max_drawdown": 100 * metrics.max_drawdown,
         "avg_hold_bars": metrics.avg_hold_bars or 0.0,
         "performance_curve": None,
-        "trades": _trades(symbol, bars, simulation.trades, spec),
+        "trades": _trades(symbol, bars, trades, spec),
         "metrics": asdict(metrics),
-        "costs": {"gross_return": gross, "net_return": metrics.total_return},
+        "costs": {"gross_return": gross_return(trades), "net_return": metrics.total_return},
     }
 
 
@@ -206,7 +211,7 @@ def _numbers(column: npt.NDArray[np.float64]) -> list[float | None]:
 
 def _curve(table: pa.Table) -> list[Json]:
     """Return equity and drawdown as JSON points; every k-th and the last where all would be too many to send."""
-    step = -(-len(table) // MAX_CURVE_POINTS)
+    step = max(1, -(-len(table) // (MAX_CURVE_POINTS - 1)))  # one point is for the last bar
     rows = np.unique(np.append(np.arange(0, len(table), step), len(table) - 1))
     thin = table.take(rows)
     stamps = iso(thin["timestamp"].cast(pa.int64()).to_numpy())
@@ -223,7 +228,8 @@ def _warnings(part: Json) -> list[str]:
         share = 1 - candles["ratio"]
         found.append(
             f"{symbol}: {missing} of {candles['expected']} candles ({share:.2%}) are missing,"
-            f" in {candles['gap_count']} gaps; the first candle is at {candles['first']}, the last at {candles['last']}"
+            f" in {counted(candles['gap_count'], 'gap')};"
+            f" the first candle is at {candles['first']}, the last at {candles['last']}"
         )
     if not trades:
         found.append(f"{symbol}: the strategy never traded")

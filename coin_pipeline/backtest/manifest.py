@@ -2,11 +2,13 @@
 
 import socket
 from datetime import datetime
+from typing import Literal
 
 from coin_pipeline.backtest.document import instant
 from coin_pipeline.backtest.results import Json
 from coin_pipeline.backtest.spec import BacktestRequest
 
+Unfinished = Literal["failed", "cancelled"]
 Times = tuple[datetime, datetime]
 """Start and end of a run."""
 
@@ -25,7 +27,14 @@ def completed_manifest(document: Json, times: Times) -> Json:
     return _manifest(document["run_id"], "completed", asked, times, environment, summary, None)
 
 
-def failed_manifest(task_id: str, request: BacktestRequest, times: Times, environment: str, error: str) -> Json:
+def unfinished_manifest(
+    task_id: str,
+    status: Literal["failed", "cancelled"],
+    request: BacktestRequest,
+    times: Times,
+    environment: str,
+    error: str,
+) -> Json:
     """Return the manifest of a task that ended without a result."""
     summary = {
         "total_signals": 0,
@@ -33,7 +42,7 @@ def failed_manifest(task_id: str, request: BacktestRequest, times: Times, enviro
         "symbols_failed": len(request.symbols),
         "average_execution_time_per_symbol_ms": 0.0,
     }
-    return _manifest(task_id, "failed", request.model_dump(mode="json"), times, environment, summary, error)
+    return _manifest(task_id, status, request.model_dump(mode="json"), times, environment, summary, error)
 
 
 def _manifest(

@@ -55,6 +55,9 @@ def publish_result(store: ObjectStore, document: Json, report: bytes) -> str:
 def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes]) -> str:
     """Write a task's files, then the manifest that lists them; return the key of its result (or manifest, if none)."""
     task_id = manifest["task_id"]
+    if not files and not store.exists(manifest_key(task_id)):
+        for key in list(store.keys(f"tasks/{check_run_id(task_id)}")):  # what an attempt left, on a full disk perhaps
+            store.delete(key)
     listed = []
     for name, data in files.items():
         key = f"tasks/{check_run_id(task_id)}/{name}"
@@ -79,19 +82,26 @@ def read_result(store: ObjectStore, run_id: str) -> bytes:
         return _read_task_result(store, run_id)
 
 
+def load_result(store: ObjectStore, run_id: str) -> Json:
+    """Return the parsed document of a finished run; raises as `read_result`, and ObjectCorrupt if it is no JSON."""
+    return _parsed(run_id, read_result(store, run_id))
+
+
 def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
     """Return a task's manifest, or None while it has none."""
+    key = manifest_key(task_id)
     try:
-        manifest: Json = json.loads(store.get(manifest_key(task_id)))
+        return _parsed(key, store.get(key))
     except ObjectNotFound:
         return None
-    return manifest
 
 
 def stored_runs(store: ObjectStore) -> Iterator[tuple[str, Shelf]]:
     """Yield the id and shelf of every complete result."""
     for key in store.keys("results"):
-        yield key.removeprefix("results/").removesuffix(".json"), "results"
+        run_id = key.removeprefix("results/").removesuffix(".json")
+        if key.endswith(".json") and _RUN_ID.fullmatch(run_id):  # people leave other files beside results
+            yield run_id, "results"
     for key in store.keys("tasks"):
         if key.endswith("/manifest.json") and (read_manifest(store, key.split("/")[1]) or {}).get("result_files"):
             yield key.split("/")[1], "tasks"
@@ -113,6 +123,16 @@ def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
     if hashlib.md5(data, usedforsecurity=False).hexdigest() != listed["result.json"]["checksum"]:
         raise ObjectCorrupt(key, "its MD5 is not the one in the manifest")
     return data
+
+
+def _parsed(name: str, data: bytes) -> Json:
+    try:
+        document = json.loads(data)
+    except ValueError as error:
+        raise ObjectCorrupt(name, f"it is no JSON ({error})") from None
+    if not isinstance(document, dict):
+        raise ObjectCorrupt(name, "it is no JSON object")
+    return document
 
 
 def _listing(name: str, key: str, data: bytes) -> Json:

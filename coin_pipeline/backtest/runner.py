@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
@@ -18,7 +19,7 @@ from coin_pipeline.engine.lookahead import check_no_lookahead, cut_points
 from coin_pipeline.engine.metrics import measure
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
-from coin_pipeline.errors import CandlesChanged, CandlesNotFound
+from coin_pipeline.errors import CandlesChanged, CandlesNotFound, InvalidSpec, Problem
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.quality import coverage
 from coin_pipeline.market.timeframe import day_range
@@ -76,7 +77,7 @@ def find_candles(catalog: CandleCatalog, spec: BacktestSpec, shelf: Shelf) -> li
     """
     start, end = day_range(spec.start_date, spec.end_date)
     found, missing = [], []
-    for symbol in spec.symbols:  # one at a time, so that memory does not grow with the number of symbols
+    for symbol in spec.symbols:  # only one symbol's candles are in memory at a time
         bars = _read(catalog, spec, symbol)
         if not len(bars):
             missing.append(symbol)
@@ -114,6 +115,9 @@ def simulate_symbol(catalog: CandleCatalog, registry: StrategyRegistry, piece: C
     cuts = cut_points(decisions, seed=0)
     check_no_lookahead(bars, signals_of, signals, cuts)
     simulation = simulate(bars, signals, spec.costs, spec.fill)
+    if not np.isfinite(simulation.equity).all():
+        reason = f"the returns of {len(simulation.samples)} overlapping samples compound beyond what a number can hold"
+        raise InvalidSpec([Problem("fill", f"{reason}; use next_open, a shorter range or a shorter hold")])
     metrics = measure(simulation, bars, spec.candle_length.bars_per_year, spec.costs)
     part = document.symbol_json(piece.symbol, bars, simulation, metrics, spec)
     part["checks"] = document.checks_json(piece.coverage, len(cuts))

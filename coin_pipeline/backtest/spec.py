@@ -2,21 +2,25 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.errors import InvalidInput, InvalidSpec, Problem
+from coin_pipeline.errors import InvalidInput, InvalidSpec, Problem, plain
 from coin_pipeline.market.symbol import parse_symbol
 from coin_pipeline.market.timeframe import Timeframe, parse_timeframe
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 T = TypeVar("T")
 MAX_SYMBOLS = 500
-Rate = Annotated[float, Field(ge=0, le=0.1, allow_inf_nan=False)]
+MAX_PARAMS = 100
+FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2261, 12, 31)  # what nanoseconds since 1970 can hold
+Rate = Annotated[float, Field(ge=0, le=0.1, allow_inf_nan=False, strict=True)]
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class BacktestRequest(BaseModel):
@@ -26,7 +30,8 @@ class BacktestRequest(BaseModel):
 
     strategy: Annotated[str, Field(min_length=1, max_length=100, description="Name of a registered strategy.")]
     params: Annotated[
-        dict[str, Any], Field(description="Parameters of the strategy; the rest takes its defaults.")
+        dict[str, Any],
+        Field(max_length=MAX_PARAMS, description="Parameters of the strategy; the rest takes its defaults."),
     ] = {}
     symbols: Annotated[
         tuple[str, ...],
@@ -40,6 +45,14 @@ class BacktestRequest(BaseModel):
     )
     fee_rate: Annotated[Rate, Field(description="Share of the traded value, each leg.")] = 0.001
     slippage_rate: Annotated[Rate, Field(description="Share of the price, each leg.")] = 0.0002
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _a_list(cls, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            msg = 'must be a list of markets, such as ["BTC_KRW"]'
+            raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
+        return value
 
     @field_validator("symbols")
     @classmethod
@@ -60,16 +73,25 @@ class BacktestRequest(BaseModel):
     @classmethod
     def _calendar_day(cls, value: object) -> object:
         # Pydantic alone would also take numbers, as seconds since 1970.
-        if isinstance(value, str):
-            return date.fromisoformat(value) if len(value) == len("YYYY-MM-DD") else _refuse_day(value)
-        return value if isinstance(value, date) else _refuse_day(value)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.start_date > self.end_date:
-            msg = f"start_date {self.start_date} is after end_date {self.end_date}"
+        day = value
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            day = date.fromisoformat(value)
+        if not isinstance(day, date):
+            msg = f"{str(value)[:40]!r} is not a day; write YYYY-MM-DD"
+            raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
+        if not FIRST_DAY <= day <= LAST_DAY:
+            msg = f"{day} is not between {FIRST_DAY} and {LAST_DAY}"
             raise ValueError(msg)
-        return self
+        return day
+
+    @field_validator("end_date")
+    @classmethod
+    def _in_order(cls, end: date, known: ValidationInfo) -> date:
+        start = known.data.get("start_date")
+        if start and end < start:
+            msg = f"{end} is before start_date {start}"
+            raise ValueError(msg)
+        return end
 
 
 class BacktestSpec(BacktestRequest):
@@ -118,7 +140,7 @@ def parse_request(fields: Mapping[str, Any]) -> BacktestRequest:
 def problems_of(error: ValidationError) -> list[Problem]:
     """Turn pydantic's findings into ours: the field's path and one sentence."""
     return [
-        Problem(".".join(map(str, found["loc"])), found["msg"].removeprefix("Value error, "))
+        Problem(".".join(map(str, found["loc"])), plain(found["msg"]))
         for found in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 
@@ -129,8 +151,3 @@ def _as_value_error(parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except InvalidInput as error:
         raise ValueError(error.problems[0].message) from None
-
-
-def _refuse_day(value: object) -> object:
-    msg = f"{str(value)[:40]!r} is not a day; write YYYY-MM-DD"
-    raise ValueError(msg)

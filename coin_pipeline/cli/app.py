@@ -6,9 +6,9 @@ from importlib import import_module
 import click
 
 import coin_pipeline
-from coin_pipeline.errors import CoinError, InvalidInput, RunFailed
+from coin_pipeline.errors import CoinError, InvalidInput, RunFailed, RunInterrupted
 
-EXIT_FAILED, EXIT_INVALID = 1, 2
+EXIT_FAILED, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 130
 _COMMANDS = {
     "demo": ("operations:demo", "Run a backtest on made-up candles and show what comes out."),
     "up": ("operations:up", "Serve the API and the Dagster UI on this machine; Ctrl-C stops all."),
@@ -58,4 +58,10 @@ def main() -> None:
         click.secho(f"error: {error}", fg="red", err=True)
         if isinstance(error, RunFailed):
             click.echo(f"the run is recorded as {error.run_id}", err=True)
-        sys.exit(EXIT_INVALID if issubclass(kind, InvalidInput) else EXIT_FAILED)
+        sys.exit(_exit_code(kind))
+
+
+def _exit_code(kind: type[CoinError]) -> int:
+    if issubclass(kind, RunInterrupted):
+        return EXIT_INTERRUPTED
+    return EXIT_INVALID if issubclass(kind, InvalidInput) else EXIT_FAILED

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coin_pipeline.cli import options
 from coin_pipeline.errors import InvalidSpec, Problem
 
 if TYPE_CHECKING:
@@ -14,14 +15,6 @@ if TYPE_CHECKING:
     from coin_pipeline.settings import Settings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-_files = click.option(
-    "--strategy-file",
-    "strategy_files",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A .py file with strategies of your own; may be repeated.",
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print the stored document instead of a summary.")
 
 
 @click.command()
@@ -34,8 +27,8 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print the store
 @click.option("--fill", default="next_open", show_default=True, help="next_open, or signal_close (event study).")
 @click.option("--fee-rate", default=0.001, show_default=True, help="Share of the traded value, each leg.")
 @click.option("--slippage-rate", default=0.0002, show_default=True, help="Share of the price, each leg.")
-@_files
-@_as_json
+@options.strategy_files
+@options.as_json
 def backtest(
     strategy: str,
     symbols: tuple[str, ...],
@@ -87,7 +80,7 @@ def list_results(limit: int) -> None:
 
 @results.command("show")
 @click.argument("run_id")
-@_as_json
+@options.as_json
 def show_result(run_id: str, *, as_json: bool) -> None:
     """Show the result of RUN_ID."""
     from coin_pipeline.cli.summary import print_result
@@ -100,7 +93,7 @@ def show_result(run_id: str, *, as_json: bool) -> None:
 
 
 @click.command()
-@_files
+@options.strategy_files
 def strategies(strategy_files: tuple[Path, ...]) -> None:
     """List the strategies that can be run, with their params."""
     from coin_pipeline.cli.summary import print_strategies

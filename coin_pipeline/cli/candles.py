@@ -41,4 +41,4 @@ def list_candles() -> None:
     from coin_pipeline.settings import load_settings
 
     settings = load_settings()
-    print_inventory(settings.data_root, CandleCatalog(settings.data_root).inventory())
+    print_inventory(settings.data_root, *CandleCatalog(settings.data_root).inventory())

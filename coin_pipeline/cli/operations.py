@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coin_pipeline.cli import options
+
 if TYPE_CHECKING:
     from coin_pipeline.cli.services import Services
     from coin_pipeline.settings import Settings
@@ -57,20 +59,14 @@ def demo() -> None:
 @click.command()
 @click.option("--api-port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--ui-port", default=3000, show_default=True, type=click.IntRange(1, 65535))
-@click.option(
-    "--strategy-file",
-    "strategy_files",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A .py file with strategies of your own; may be repeated.",
-)
+@options.strategy_files
 def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     """Serve the API and the Dagster UI on this machine; Ctrl-C stops all.
 
     Starts the database, Dagster's code server, daemon and webserver, and the API, all on loopback.
     """
     from coin_pipeline.cli.backtests import settings_with
-    from coin_pipeline.cli.services import LOOPBACK, Services, free_port, require_free
+    from coin_pipeline.cli.services import LOOPBACK, Services, free_port, only_one, require_free
     from coin_pipeline.database.url import release_database
     from coin_pipeline.settings import child_environment, without_effect
     from coin_pipeline.strategies.registry import load_registry
@@ -81,6 +77,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     for notice in without_effect():
         click.secho(notice, fg="yellow", err=True)
     stopping = _stop_on_signals()
+    alone = only_one(settings.data_root)
     settings = settings.model_copy(
         update={
             "dagster_ui_url": f"http://{LOOPBACK}:{ui_port}",
@@ -104,6 +101,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
         services.watch()
         _announce("stopping")
     release_database(settings)
+    alone.close()
     click.echo("stopped")
 
 

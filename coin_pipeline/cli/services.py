@@ -1,6 +1,7 @@
 """The programs behind `coin up`: started together, watched, and stopped together."""
 
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from coin_pipeline.errors import InvalidInput, OrchestratorUnavailable, Problem
 
@@ -107,6 +108,23 @@ class Services:
             _signal_group(service, signal.SIGKILL)
             service.process.wait()
         self._running.clear()
+
+
+def only_one(data_root: Path) -> IO[str]:
+    """Hold the right to serve `data_root` until the returned file is closed, or this process ends.
+
+    Raises:
+        InvalidInput: another `coin up` serves it; two daemons would run everything twice.
+    """
+    data_root.mkdir(parents=True, exist_ok=True)
+    lock = (data_root / "up.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        reason = f"another 'coin up' serves {data_root}; stop it, or name another folder"
+        raise InvalidInput([Problem("DATA_ROOT", reason)]) from None
+    return lock
 
 
 def require_free(ports: Sequence[tuple[str, int]]) -> None:

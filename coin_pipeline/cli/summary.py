@@ -1,7 +1,6 @@
 """Results, candles and strategies as lines on a terminal."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from coin_pipeline.backtest.results import Shelf, read_result, report_key, result_key, stored_runs
+from coin_pipeline.backtest.document import counted
+from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, stored_runs
+from coin_pipeline.errors import CoinError, ObjectCorrupt
 from coin_pipeline.storage.local import LocalStore
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from coin_pipeline.strategies.registry import StrategyRegistry
 
 UNDEFINED = "-"
+MAX_LINES = 5
 
 
 def print_result(settings: "Settings", run_id: str) -> None:
     """Print a stored result in about twenty lines."""
-    document = json.loads(read_result(LocalStore(settings.data_root), run_id))
+    document = load_result(LocalStore(settings.data_root), run_id)
     for line in summary_lines(document):
         click.echo(line)
     for name, place in _places(settings, document):
@@ -34,7 +36,7 @@ def print_result(settings: "Settings", run_id: str) -> None:
 def summary_lines(document: dict[str, Any]) -> list[str]:
     """Return the figures of a result of schema 1.2.0 as lines; of an older one, what it holds."""
     symbols = document["symbols"]
-    names = ", ".join(part["symbol"] for part in symbols[:5]) + (" ..." if len(symbols) > 5 else "")  # noqa: PLR2004
+    names = ", ".join(part["symbol"] for part in symbols[:MAX_LINES]) + (" ..." if len(symbols) > MAX_LINES else "")
     title = f"{document['strategy']} on {names}, {document['start_date']} to {document['end_date']}"
     if "metrics" not in document:
         return [
@@ -48,9 +50,9 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
         "",
         *_figures(document),
         "",
-        *(f"{'Data':<10}{_coverage(part)}" for part in symbols[:5]),
-        *(f"{'Checks':<10}{check['name']}: {check['detail']}" for check in symbols[0]["checks"]),
-        *(f"{'Warning':<10}{warning}" for warning in document["warnings"]),
+        *_first(f"{'Data':<10}{_coverage(part)}" for part in symbols),
+        *_checks(symbols),
+        *_first(f"{'Warning':<10}{warning}" for warning in document["warnings"]),
         "",
     ]
 
@@ -58,7 +60,13 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
 def print_history(settings: "Settings", limit: int) -> None:
     """Print the newest stored results."""
     store = LocalStore(settings.data_root)
-    read = [(run_id, json.loads(read_result(store, run_id))) for run_id, _ in stored_runs(store)]
+    read: list[tuple[str, dict[str, Any]]] = []
+    broken: list[CoinError] = []
+    for run_id, _ in stored_runs(store):
+        try:
+            read.append((run_id, load_result(store, run_id)))
+        except ObjectCorrupt as error:
+            broken.append(error)
     read.sort(key=lambda one: str(one[1].get("metadata", {}).get("execution_date", "")), reverse=True)
     table = Table("run id", "strategy", "symbols", "range", "return", "signals", "finished", box=None)
     for run_id, document in read[:limit]:  # files of the older platform lack some of the keys
@@ -73,15 +81,24 @@ def print_history(settings: "Settings", limit: int) -> None:
             str(document.get("metadata", {}).get("execution_date", UNDEFINED))[:19],
         )
     _print(table, f"no result under {settings.data_root}; 'coin demo' makes one")
+    _not_listed(broken)
 
 
-def print_inventory(root: Path, stored: Sequence["StoredCandles"]) -> None:
-    """Print which candles are stored."""
-    table = Table("symbol", "timeframe", "first (UTC)", "last (UTC)", "candles", "files", box=None)
+def print_inventory(root: Path, stored: Sequence["StoredCandles"], broken: Sequence[CoinError]) -> None:
+    """Print which candles are stored, and which cannot be read."""
+    table = Table("symbol", "timeframe", "first (UTC)", "last (UTC)", "candles", "files", "MiB", box=None)
     for series in stored:
         span = (f"{series.first:%Y-%m-%d %H:%M}", f"{series.last:%Y-%m-%d %H:%M}")
-        table.add_row(series.symbol, str(series.timeframe), *span, f"{series.rows:,}", str(series.files))
+        table.add_row(
+            series.symbol,
+            str(series.timeframe),
+            *span,
+            f"{series.rows:,}",
+            str(series.files),
+            f"{series.bytes / 2**20:,.1f}",
+        )
     _print(table, f"no candles under {root}; 'coin candles import FILE' or 'coin demo' brings some")
+    _not_listed(broken)
 
 
 def print_merge(symbol: str, timeframe: "Timeframe", report: "MergeReport") -> None:
@@ -94,23 +111,20 @@ def print_merge(symbol: str, timeframe: "Timeframe", report: "MergeReport") -> N
 
 def print_strategies(registry: "StrategyRegistry") -> None:
     """Print each strategy with its params, their defaults and ranges."""
-    from coin_pipeline.strategies.registry import describe
+    from coin_pipeline.strategies.registry import bounds_of, describe
 
     for name in registry.names():
         told = describe(registry.get(name))
         click.secho(name, bold=True)
         click.echo(f"  {told['description'].splitlines()[0] if told['description'] else ''}")
         for param, schema in told["params"].get("properties", {}).items():
-            limits = [f"{sign} {schema[key]}" for sign, key in _LIMITS if key in schema]
-            click.echo(f"    {param} = {schema.get('default')}  ({schema.get('type')}{', '.join(['', *limits])})")
+            kind = ", ".join([schema.get("type", "any"), *bounds_of(schema)])
+            click.echo(f"    {param} = {schema.get('default')}  ({kind})")
 
 
 def percent(value: float | None) -> str:
     """Format a fraction as a signed percentage."""
     return UNDEFINED if value is None else f"{100 * value:+,.2f} %"
-
-
-_LIMITS = ((">=", "minimum"), (">", "exclusiveMinimum"), ("<=", "maximum"), ("<", "exclusiveMaximum"))
 
 
 def _figures(document: dict[str, Any]) -> list[str]:
@@ -136,9 +150,30 @@ def _number(value: float | None) -> str:
 
 def _coverage(part: dict[str, Any]) -> str:
     found = part["candles"]
-    gaps = f"{found['gap_count']} gaps" if found["gap_count"] else "no gap"
+    gaps = counted(found["gap_count"], "gap") if found["gap_count"] else "no gap"
     share = f"{found['present']:,} of {found['expected']:,} candles ({found['ratio']:.1%})"
     return f"{part['symbol']} {share}, {found['first'][:10]} to {found['last'][:10]}, {gaps}"
+
+
+def _checks(symbols: Sequence[dict[str, Any]]) -> list[str]:
+    """Return one line per check: in full for one symbol, counted for several."""
+    if len(symbols) == 1:
+        return [f"{'Checks':<10}{check['name']}: {check['detail']}" for check in symbols[0]["checks"]]
+    names = [check["name"] for check in symbols[0]["checks"]]
+    passed = {name: sum(c["passed"] for part in symbols for c in part["checks"] if c["name"] == name) for name in names}
+    return [f"{'Checks':<10}{name}: passed for {passed[name]} of {len(symbols)} symbols" for name in names]
+
+
+def _first(lines: Iterable[str]) -> list[str]:
+    """Return the first lines, and how many more there are."""
+    every = list(lines)
+    more = [f"{'':<10}and {len(every) - MAX_LINES} more"] if len(every) > MAX_LINES else []
+    return every[:MAX_LINES] + more
+
+
+def _not_listed(broken: Sequence[CoinError]) -> None:
+    for error in broken:
+        click.secho(f"not listed: {error}", fg="red", err=True)
 
 
 def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, str]]:

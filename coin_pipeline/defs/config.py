@@ -5,7 +5,9 @@ from typing import Any, Literal
 import dagster as dg
 from pydantic import Field
 
-from coin_pipeline.backtest.spec import BacktestRequest, parse_request
+from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, parse_request
+
+SPEC_TAG = "coin/spec"
 
 
 class BacktestConfig(dg.Config):
@@ -33,12 +35,17 @@ class BacktestConfig(dg.Config):
         return parse_request(self.model_dump(exclude={"shelf"}))
 
 
+def tags_of(spec: BacktestSpec) -> dict[str, str]:
+    """Return the tags by which people find a run in the UI, and by which a repeated submission knows its run."""
+    return {SPEC_TAG: spec.digest, "coin/strategy": spec.strategy, "coin/timeframe": spec.timeframe}
+
+
 def config_of(run: dg.DagsterRun) -> BacktestConfig:
     """Return the config that a run of the job was launched with."""
     ops: Any = run.run_config["ops"]
     return BacktestConfig(**ops["load_candles"]["config"])
 
 
-def run_config(spec: BacktestRequest, shelf: Literal["tasks", "results"]) -> dict[str, Any]:
+def run_config(spec: BacktestSpec, shelf: Literal["tasks", "results"]) -> dict[str, Any]:
     """Return the run config that makes the job run `spec`."""
     return {"ops": {"load_candles": {"config": {**spec.model_dump(mode="json"), "shelf": shelf}}}}

@@ -4,11 +4,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster._core.execution.plan.objects import StepFailureData
 
 from coin_pipeline import errors
 
 MAX_RETRIES = 3
 RETRY_DELAY_S = 1.0
+INTERRUPTED = "the run was stopped before it had a result; run it again"
+ENDED = (
+    "the run's process ended before it had a result (killed, out of memory, or stopped with the platform); run it again"
+)
 
 
 @contextmanager
@@ -27,12 +32,19 @@ def failure_of(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | None]:
     """Return the sentence that tells why a run failed, and the name of the error class of ours that said it, if any."""
     for event in events:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            said = event.step_failure_data.user_failure_data
-            if said and said.description:
-                kind = said.metadata.get("error")
-                return said.description, str(kind.value) if kind else None
-            error = event.step_failure_data.error
-            cause = error.cause or error if error else None
-            return (cause.message.strip().splitlines()[-1] if cause else "a step failed"), None
-    last = [event.message for event in events if event.event_type == dg.DagsterEventType.RUN_FAILURE]
-    return (last[0] if last and last[0] else "the run ended without saying why; see its page in Dagster"), None
+            return _of_step(event.step_failure_data)
+    # Without a failed step the run's process ended, or it was stopped, from outside.
+    return ENDED, errors.RunInterrupted.__name__
+
+
+def _of_step(data: StepFailureData) -> tuple[str, str | None]:
+    said = data.user_failure_data
+    if said and said.description:
+        kind = said.metadata.get("error")
+        return said.description, str(kind.value) if kind else None
+    error = data.error
+    if error is None:
+        return "a step failed without saying why; see its page in Dagster", None
+    if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+        return INTERRUPTED, errors.RunInterrupted.__name__
+    return (error.cause or error).message.strip().splitlines()[-1], None

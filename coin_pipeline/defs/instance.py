@@ -39,9 +39,13 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def write_workspace(settings: Settings) -> Path:
-    """Write the workspace file that points at the one code server of `coin up`; return its path."""
+    """Write the workspace file that points at the one code server of `coin up`; return its path.
+
+    It lies under DATA_ROOT even if DAGSTER_HOME is a folder of the user's, who may keep a workspace.yaml there.
+    """
     host, port = settings.coin_code_server.rsplit(":", 1)
-    path = prepare_home(settings) / "workspace.yaml"
+    path = settings.data_root / "dagster" / "workspace.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         f"load_from:\n  - grpc_server:\n      host: {host}\n      port: {port}\n      location_name: {LOCATION}\n"
     )

@@ -8,7 +8,7 @@ import dagster as dg
 from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.config import run_config
+from coin_pipeline.defs.config import run_config, tags_of
 from coin_pipeline.defs.failures import failure_of
 from coin_pipeline.defs.instance import open_instance
 from coin_pipeline.errors import RunFailed, class_named
@@ -36,7 +36,9 @@ def run_here(settings: Settings, spec: BacktestSpec, shelf: Shelf, on_step: Call
         outcome = (
             build_defs()
             .resolve_job_def("backtest")
-            .execute_in_process(run_config=config, instance=instance, run_id=run_id, raise_on_error=False)
+            .execute_in_process(
+                run_config=config, tags=tags_of(spec), instance=instance, run_id=run_id, raise_on_error=False
+            )
         )
     if not outcome.success:
         message, kind = failure_of(outcome.all_events)

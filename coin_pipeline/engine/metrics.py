@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coin_pipeline.engine.bars import Bars, Floats, Ints
+from coin_pipeline.engine.bars import YEAR_NS, Bars, Floats, Ints
 from coin_pipeline.engine.fills import Costs
 from coin_pipeline.engine.simulate import Samples, Simulation
-
-YEAR_NS = 365 * 24 * 3600 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +89,11 @@ def bar_returns(equity: Floats) -> Floats:
     return growth - 1
 
 
+def gross_return(trades: Samples) -> float | None:
+    """Return what the trades, one after the other, would have returned without costs; undefined where it overflows."""
+    return _expm1(float(np.log(trades.exit_price / trades.entry_price).sum()))
+
+
 def total_return(equity: Floats) -> float:
     """Return the growth of the account less 1; 0 without bars."""
     return float(equity[-1]) - 1 if len(equity) else 0.0
@@ -105,7 +108,7 @@ def cagr(equity: Floats, time: Ints, bars_per_year: float) -> float | None:
         return None
     years = (int(time[-1]) - int(time[0])) / YEAR_NS + 1 / bars_per_year
     log_growth = math.log(equity[-1]) / years if equity[-1] > 0 else -math.inf
-    return math.expm1(log_growth) if log_growth < math.log(sys.float_info.max) else None
+    return _expm1(log_growth)
 
 
 def volatility(returns: Floats, bars_per_year: float) -> float | None:
@@ -169,3 +172,7 @@ def profit_factor(trades: Samples) -> float | None:
 def avg_hold_bars(trades: Samples) -> float | None:
     """Return the mean number of bars from entry to exit."""
     return float(np.mean(trades.bars_held)) if len(trades) else None
+
+
+def _expm1(log_growth: float) -> float | None:
+    return math.expm1(log_growth) if log_growth < math.log(sys.float_info.max) else None

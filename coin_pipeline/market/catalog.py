@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.errors import InvalidCandles
+from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 from coin_pipeline.market.candle_table import NO_CANDLES, columns_of, plain_table, stored_table
 from coin_pipeline.market.layout import series_folder, stored_symbols, year_files
 from coin_pipeline.market.merge import Merged, MergeReport, file_years, merge_columns
@@ -77,13 +77,17 @@ class CandleCatalog:
         found = (self._stored(parse_symbol(symbol), each) for each in wanted)
         return [candles for candles in found if candles is not None]
 
-    def inventory(self) -> list[StoredCandles]:
-        """Return what is stored of every market, by symbol and timeframe.
-
-        Raises:
-            InvalidCandleFile: As for `stored`.
-        """
-        return [candles for symbol in stored_symbols(self.root) for candles in self.stored(symbol)]
+    def inventory(self) -> tuple[list[StoredCandles], list[InvalidCandleFile]]:
+        """Return what is stored of every market, by symbol and timeframe, and what is wrong with the other series."""
+        found: list[StoredCandles] = []
+        broken: list[InvalidCandleFile] = []
+        for symbol in stored_symbols(self.root):
+            for timeframe in TIMEFRAMES.values():
+                try:
+                    found += self.stored(symbol, timeframe)
+                except InvalidCandleFile as error:
+                    broken.append(error)
+        return found, broken
 
     def describe(self, symbol: str) -> str:
         """Return a phrase for an error message: what is stored of a market, in Seoul days.

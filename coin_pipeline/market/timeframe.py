@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 
+from coin_pipeline.engine.bars import YEAR_NS
 from coin_pipeline.errors import InvalidTimeframe
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 HOUR_NS = 60 * MINUTE_NS
 DAY_NS = 24 * HOUR_NS
-YEAR_NS = 365 * DAY_NS
 
 SEOUL_OFFSET_NS = 9 * HOUR_NS
 """Seoul has been nine hours ahead of UTC, summer and winter, since 1988: longer than any coin has had a price."""

@@ -1,5 +1,6 @@
 """One Parquet file with the candles of a year: read in part, summed up from its footer, replaced as a whole."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,6 +132,8 @@ def _encoded(table: pa.Table) -> pa.Buffer:
 @contextmanager
 def _opened(path: Path, source: str) -> Iterator[pq.ParquetFile]:
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "a folder")  # Arrow's own words hold the whole path
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except (OSError, ValueError, pa.ArrowException) as error:

@@ -49,9 +49,15 @@ class LocalStore:
                     yield path.relative_to(self.root).as_posix()
 
     def delete(self, key: str) -> None:
-        """Remove `key`; one that is absent is not an error."""
+        """Remove `key`, and folders that it leaves empty; one that is absent is not an error."""
+        path = self._path(key)
         with storing(key):
-            self._path(key).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        for folder in path.parents[: len(Path(key).parts) - 1]:
+            try:
+                folder.rmdir()
+            except OSError:  # not empty, or gone already
+                break
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from coin_pipeline.errors import InvalidParams, InvalidStrategyFile, Problem, UnknownStrategy, nearest
+from coin_pipeline.errors import InvalidParams, InvalidStrategyFile, Problem, UnknownStrategy, nearest, plain
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.user_code import failure, strategies_in
 from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle
@@ -82,6 +82,11 @@ def describe(strategy: Strategy[Any]) -> dict[str, Any]:
     }
 
 
+def bounds_of(schema: Mapping[str, Any]) -> list[str]:
+    """Return the range that a property's JSON schema allows, such as ['>= 1', '<= 500']."""
+    return [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
+
+
 def _load(point: EntryPoint) -> type[Strategy[Any]]:
     try:
         loaded = point.load()
@@ -114,7 +119,7 @@ def _register(found: dict[str, Strategy[Any]], origin: object, strategy_class: t
 
 
 def _problem(params_class: type[StrategyParams], details: ErrorDetails) -> Problem:
-    message = details["msg"].removeprefix("Value error, ")
+    message = plain(details["msg"])
     if not details["loc"]:
         return Problem("params", message)
     key = str(details["loc"][0])
@@ -132,5 +137,5 @@ def _accepted(schema: Mapping[str, Any]) -> str:
     """Say in words what a property's JSON schema takes; nothing for a type that has no words here."""
     if schema.get("type") not in TYPES:
         return ""
-    bounds = [f" {sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
-    return f"; it takes {TYPES[schema['type']]}{' and'.join(bounds)} (default {schema['default']!r})"
+    bounds = " and".join(f" {bound}" for bound in bounds_of(schema))
+    return f"; it takes {TYPES[schema['type']]}{bounds} (default {schema['default']!r})"

@@ -56,7 +56,8 @@ def test_an_unknown_path_is_a_problem_too(client: TestClient) -> None:
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"] == "Not Found"
-    assert client.put("/health").status_code == 405
+    refused = client.put("/health")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
 
 
 def test_the_application_lets_go_of_its_orchestrator(client: TestClient, runs: FakeRuns) -> None:

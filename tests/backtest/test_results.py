@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from coin_pipeline.backtest.results import (
+    load_result,
     publish_result,
     publish_task,
     read_manifest,
@@ -136,6 +137,32 @@ def test_stored_runs_are_those_that_are_complete(store: LocalStore) -> None:
     publish_task(store, {"task_id": "failed"}, {})
     assert list(stored_runs(store)) == [("r", "results"), ("t", "tasks")]
     assert result_key("tasks", "t") == "tasks/t/result.json"
+
+
+def test_what_people_leave_beside_results_is_no_result(store: LocalStore, tmp_path: Path) -> None:
+    """A note, a backup copy, a file of another kind: none of them hides the results."""
+    publish_result(store, {"run_id": "r"}, b"")
+    for name in ("README.txt", "r.json.bak", "a b.json"):
+        (tmp_path / "results" / name).write_text("{}")
+    assert list(stored_runs(store)) == [("r", "results")]
+
+
+@pytest.mark.parametrize("content", ["{bad", "[]", ""])
+def test_a_result_that_is_no_document_is_corrupt(store: LocalStore, tmp_path: Path, content: str) -> None:
+    """Neither a traceback nor an empty result."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/x.json").write_text(content)
+    with pytest.raises(ObjectCorrupt, match="'x' is corrupt: it is no JSON"):
+        load_result(store, "x")
+
+
+def test_a_failed_task_keeps_nothing_of_its_attempts(tmp_path: Path) -> None:
+    """What a full disk let through is removed before the manifest is written."""
+    with pytest.raises(StorageFull):
+        publish_task(FailingStore(tmp_path, 1), {"task_id": "t"}, FILES)
+    store = LocalStore(tmp_path)
+    publish_task(store, {"task_id": "t", "status": "failed"}, {})
+    assert list(store.keys("tasks")) == ["tasks/t/manifest.json"]
 
 
 def test_nan_is_never_written() -> None:

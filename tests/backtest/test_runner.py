@@ -1,5 +1,6 @@
 """One backtest as plain calls: what the document says about what was simulated."""
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import MAX_CURVE_POINTS, from_table
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest
+from coin_pipeline.backtest.results import to_bytes
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
 from coin_pipeline.engine.signals import Signals
-from coin_pipeline.errors import CandlesChanged, CandlesNotFound, LookAhead
+from coin_pipeline.errors import CandlesChanged, CandlesNotFound, InvalidSpec, LookAhead
 from coin_pipeline.market.candle_files import read_candle_file
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.synthetic import synthetic_candles
@@ -40,6 +42,17 @@ class BuyAt(Strategy[At]):
         """Mark the two bars."""
         rows = np.arange(len(bars))
         return Signals(entries=(rows == params.first) | (rows == params.again), hold=params.hold)
+
+
+class EveryBar(Strategy[At]):
+    """Buys at every bar."""
+
+    name = "every_bar"
+    Params = At
+
+    def signals(self, bars: Bars, params: At) -> Signals:
+        """Mark every bar."""
+        return Signals(entries=np.ones(len(bars), dtype=bool), hold=params.hold)
 
 
 class LeavesBeforeFalls(Strategy[StrategyParams]):
@@ -185,7 +198,7 @@ def test_missing_candles_are_told(tmp_path: Path) -> None:
     """A range that reaches beyond the candles is a warning with counts and dates."""
     document = run(catalog_with(tmp_path), spec_of(end_date="2024-01-10", params={"again": 0}))
     (warning,) = document["warnings"]
-    assert warning.startswith("BTC_KRW: 4 of 10 candles (40.00%) are missing, in 1 gaps")
+    assert warning.startswith("BTC_KRW: 4 of 10 candles (40.00%) are missing, in 1 gap;")
     gaps = document["symbols"][0]["candles"]["gaps"]
     assert gaps == [{"start": "2024-01-07T00:00:00Z", "end": "2024-01-11T00:00:00Z", "missing": 4}]
 
@@ -230,6 +243,46 @@ def test_a_long_curve_is_thinned_in_the_document_only(tmp_path: Path) -> None:
     assert len(curve) <= MAX_CURVE_POINTS
     assert curve[0]["timestamp"] == "2023-12-31T15:00:00Z"
     assert curve[-1]["timestamp"] == "2024-01-17T23:39:00Z"
+
+
+def test_a_curve_of_twenty_thousand_points_keeps_the_bound(tmp_path: Path) -> None:
+    """The last point is among the ten thousand, not on top of them."""
+    minute = parse_timeframe("1m")
+    catalog = CandleCatalog(tmp_path)
+    catalog.merge("BTC_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 20_000))
+    document = run(catalog, spec_of(timeframe="1m", end_date="2024-01-18"))
+    assert len(document["symbols"][0]["performance_curve"]) <= MAX_CURVE_POINTS
+
+
+def test_an_account_that_costs_eat_up_is_told_in_numbers(tmp_path: Path) -> None:
+    """Thousands of trades at the highest costs lose everything, and every figure of that is still a number or null."""
+    minute = parse_timeframe("1m")
+    catalog = CandleCatalog(tmp_path)
+    catalog.merge("BTC_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 9_000))
+    registry = load_registry()
+    request = {"strategy": "volume_zone_breakout", "symbols": ["BTC_KRW"], "timeframe": "1m"}
+    days = {"start_date": "2024-01-01", "end_date": "2024-01-07"}
+    for fill in ("next_open", "signal_close"):
+        costs = {"fee_rate": 0.1, "slippage_rate": 0.1, "fill": fill}
+        spec = resolve(parse_request({**request, **days, **costs}), registry)
+        parts = [
+            runner.simulate_symbol(catalog, registry, piece) for piece in runner.find_candles(catalog, spec, "tasks")
+        ]
+        document = runner.assemble("run-1", parts, registry, "test", datetime.now(UTC)).document
+        assert document["metrics"]["total_return"] == -1.0
+        assert -1 < document["symbols"][0]["costs"]["gross_return"] < 10
+        assert json.loads(to_bytes(document))
+
+
+def test_samples_that_compound_beyond_all_numbers_are_refused(tmp_path: Path) -> None:
+    """The event study of a market that only rises has no curve that could be written down."""
+    catalog = catalog_with(tmp_path, [(10 * 2**day, 10 * 2**day, 10 * 2**day, 10 * 2**day) for day in range(50)])
+    registry = StrategyRegistry([EveryBar()])
+    request = {"strategy": "every_bar", "symbols": ["BTC_KRW"], "fill": "signal_close", "params": {"hold": 40}}
+    spec = resolve(parse_request({**request, "start_date": "2024-01-01", "end_date": "2024-03-01"}), registry)
+    (piece,) = runner.find_candles(catalog, spec, "tasks")
+    with pytest.raises(InvalidSpec, match="use next_open"):
+        runner.simulate_symbol(catalog, registry, piece)
 
 
 def test_fingerprints_change_with_a_single_bit(tmp_path: Path) -> None:

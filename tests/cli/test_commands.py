@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import CandlesNotFound, InvalidSpec, InvalidStrategyFile, RunFailed, UnknownStrategy
 from coin_pipeline.market.catalog import CandleCatalog
+from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")
 RANGE = ("--start", "2023-06-01", "--end", "2024-12-31")
@@ -166,6 +167,30 @@ def test_an_older_result_is_shown_as_what_it_is(data_root: Path) -> None:
     assert "old " in invoke("results", "list", "--limit", "1000").output
 
 
+def test_one_broken_file_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists show what can be read and name what cannot."""
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    store_candles(tmp_path)
+    (tmp_path / "AAA_KRW/1D/2023.parquet").write_bytes(b"PAR1 and then nothing")
+    listed = invoke("candles", "list")
+    assert "BBB_KRW" in listed.stdout
+    assert "not listed: file: AAA_KRW/1D/2023.parquet" in listed.stderr
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/good.json").write_text('{"run_id": "good"}')
+    (tmp_path / "results/bad.json").write_text("{")
+    listed = invoke("results", "list")
+    assert "good" in listed.stdout
+    assert "not listed: 'bad' is corrupt" in listed.stderr
+
+
+def test_several_symbols_are_summed_up(stored: CandleCatalog) -> None:
+    """Checks are counted over all symbols, not shown for one as if for all."""
+    assert stored
+    output = invoke("backtest", "volume_zone_breakout", "AAA_KRW", "BBB_KRW", *RANGE).stdout
+    assert "no_look_ahead: passed for 2 of 2 symbols" in output
+    assert output.count(" candles (100.0%)") == 2
+
+
 def test_candles_are_imported_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CSV becomes stored candles; an empty DATA_ROOT says what to do."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
@@ -182,7 +207,7 @@ def test_candles_are_imported_and_listed(tmp_path: Path, monkeypatch: pytest.Mon
     ("arguments", "code", "message"),
     [
         (["backtest", "volume_zone_breakout", "../x", *RANGE], 2, "error: symbols: '../x' is not a market"),
-        (["results", "show", "nothing"], 1, "error: no result or task with id 'nothing'"),
+        (["results", "show", "nothing"], 1, "error: no result or task has the id 'nothing'"),
         (["candles", "import", __file__, "--symbol", "BTC_KRW", "--timeframe", "1d"], 2, f"error: file: {__file__}"),
     ],
 )

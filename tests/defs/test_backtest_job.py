@@ -4,7 +4,7 @@ import base64
 import json
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 import pyarrow as pa
@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.failures import failure_of
+from coin_pipeline.defs.failures import ENDED, failure_of
 from coin_pipeline.defs.io_managers import InterimIOManager
+from coin_pipeline.defs.unfinished import leave_manifest
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StorageUnavailable
 from coin_pipeline.market.catalog import CandleCatalog
@@ -224,6 +225,31 @@ def test_interim_tables_and_models_come_back_in_their_types(tmp_path: Path) -> N
     assert (tmp_path / "runs/r/simulate/AAA_KRW/result").is_file()
     with pytest.raises(TypeError, match="cannot store a set"):
         manager.handle_output(context, {1})
+
+
+@pytest.mark.parametrize(("status", "shelf"), [("failed", "tasks"), ("cancelled", "tasks"), ("failed", "results")])
+def test_a_run_that_ended_from_outside_gets_its_manifest(
+    instance: dg.DagsterInstance, data_root: Path, status: Literal["failed", "cancelled"], shelf: str
+) -> None:
+    """Killed or cancelled, a task's folder tells how it ended; a run that was waited for has no such folder."""
+    config = {"ops": {"load_candles": {"config": {**CONFIG, "shelf": shelf}}}}
+    job = build_defs().resolve_job_def("backtest")
+    lost = instance.create_run_for_job(job, run_config=config)
+    for _ in range(2):  # the sensor may see a run that the hook has answered for
+        leave_manifest(LocalStore(data_root), instance, lost, status, ENDED)
+    folder = data_root / "tasks" / lost.run_id
+    assert folder.exists() == (shelf == "tasks")
+    if folder.exists():
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        assert (manifest["status"], manifest["error"]["message"]) == (status, ENDED)
+
+
+def test_the_sensors_watch_from_the_start() -> None:
+    """Nobody has to switch them on."""
+    assert {sensor.name: sensor.default_status for sensor in build_defs().sensors or []} == {
+        "failed_tasks": dg.DefaultSensorStatus.RUNNING,
+        "cancelled_tasks": dg.DefaultSensorStatus.RUNNING,
+    }
 
 
 def test_definitions_are_loadable() -> None:

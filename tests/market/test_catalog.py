@@ -264,7 +264,7 @@ def test_a_link_is_no_second_series(catalog: CandleCatalog, daily: Timeframe) ->
     catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, NEW_YEAR, 10))
     (catalog.root / "KRW-BTC").symlink_to("BTC_KRW")
     assert len(catalog.read("BTC_KRW", daily, NEW_YEAR, NEW_YEARS_EVE)) == 10
-    assert [stored.symbol for stored in catalog.inventory()] == ["BTC_KRW"]
+    assert [stored.symbol for stored in catalog.inventory()[0]] == ["BTC_KRW"]
 
 
 def test_two_timeframes_may_be_spelled_differently(catalog: CandleCatalog, daily: Timeframe, hourly: Timeframe) -> None:
@@ -299,7 +299,7 @@ def test_the_inventory_says_what_is_stored(catalog: CandleCatalog, daily: Timefr
     for foreign in ("results/1D/2024.parquet", "BTC_KRW/2D/2024.parquet", "XRP_KRW/1D/notes.parquet", "SOL_KRW"):
         (catalog.root / foreign).write_text("not candles")
     sizes = [path.stat().st_size for path in sorted((catalog.root / "ETH_KRW/1D").glob("*.parquet"))]
-    btc, eth = catalog.inventory()
+    (btc, eth), _ = catalog.inventory()
     assert (btc.symbol, btc.timeframe, btc.rows, btc.files) == ("BTC_KRW", hourly, 30, 2)
     first, last = datetime(2023, 12, 1, tzinfo=UTC), datetime(2024, 1, 29, tzinfo=UTC)
     assert eth == StoredCandles("ETH_KRW", daily, first, last, 60, 2, sum(sizes))
@@ -311,7 +311,7 @@ def test_the_inventory_reads_footers_only(catalog: CandleCatalog, daily: Timefra
     """A file whose data are ruined but whose footer is not is still listed."""
     catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, NEW_YEAR, 300))
     garble(catalog.root / "BTC_KRW/1D/2024.parquet", 4)
-    assert catalog.inventory()[0].rows == 300
+    assert catalog.inventory()[0][0].rows == 300
 
 
 def test_a_file_without_rows_is_nothing(catalog: CandleCatalog, daily: Timeframe) -> None:
@@ -319,7 +319,7 @@ def test_a_file_without_rows_is_nothing(catalog: CandleCatalog, daily: Timeframe
     (catalog.root / "BTC_KRW/1D").mkdir(parents=True)
     synthetic_candles(1, daily, NEW_YEAR, 0).to_parquet(catalog.root / "BTC_KRW/1D/2024.parquet", index=False)
     assert len(catalog.read("BTC_KRW", daily, NEW_YEAR, NEW_YEARS_EVE)) == 0
-    assert catalog.inventory() == []
+    assert catalog.inventory() == ([], [])
 
 
 def test_a_folder_that_cannot_be_listed_is_named(catalog: CandleCatalog, daily: Timeframe) -> None:

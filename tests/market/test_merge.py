@@ -209,7 +209,7 @@ def test_a_writer_killed_before_the_rename_leaves_the_old_file(catalog: CandleCa
     assert merge_elsewhere(catalog.root, "1d", 100, die).returncode == -signal.SIGKILL
     assert leftovers(catalog.root) == [".2024.parquet.tmp"]
     assert content(catalog.read("BTC_KRW", daily, *ALWAYS)) == before
-    assert catalog.inventory()[0].rows == 50
+    assert catalog.inventory()[0][0].rows == 50
     assert catalog.merge("BTC_KRW", daily, synthetic_candles(2, daily, date(2024, 1, 2), 100)).added == 50
     assert leftovers(catalog.root) == []
 

@@ -66,12 +66,15 @@ def test_keys_are_sorted_and_leave_out_what_is_being_written(store: LocalStore, 
     assert list(store.keys("nothing")) == []
 
 
-def test_delete_is_idempotent(store: LocalStore) -> None:
-    """Deleting twice is not an error."""
-    store.put("a", b"")
-    store.delete("a")
-    store.delete("a")
-    assert not store.exists("a")
+def test_delete_is_idempotent_and_leaves_no_empty_folders(store: LocalStore, tmp_path: Path) -> None:
+    """Deleting twice is not an error; a folder with other objects stays."""
+    store.put("runs/r/a", b"")
+    store.put("runs/r/deep/b", b"")
+    store.delete("runs/r/deep/b")
+    store.delete("runs/r/deep/b")
+    assert [path.name for path in (tmp_path / "runs/r").iterdir()] == ["a"]
+    store.delete("runs/r/a")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("key", ["../a", "a/../b", "/a", "a//b", "", ".", "a/.hidden", "a\x00b", "a\\b", "k" * 1025])

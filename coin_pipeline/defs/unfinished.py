@@ -1,0 +1,33 @@
+"""The manifest of a task that ends without a result, whoever notices it first."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from coin_pipeline.backtest.manifest import Unfinished, unfinished_manifest
+from coin_pipeline.backtest.results import publish_task, read_manifest
+from coin_pipeline.defs.config import config_of
+from coin_pipeline.defs.ops import run_start
+from coin_pipeline.errors import InvalidInput
+from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.base import ObjectStore
+
+
+def leave_manifest(
+    store: ObjectStore,
+    instance: dg.DagsterInstance,
+    run: dg.DagsterRun,
+    status: Unfinished,
+    error: str,
+) -> None:
+    """Publish the manifest unless the task has one already, or is none."""
+    config = config_of(run)
+    if config.shelf != "tasks" or read_manifest(store, run.run_id):
+        return
+    try:
+        request = config.request()
+    except InvalidInput:
+        return  # a request that cannot be read has nothing to put into a manifest; the run says why it failed
+    times = (run_start(instance, run.run_id), datetime.now(UTC))
+    manifest = unfinished_manifest(run.run_id, status, request, times, load_settings().environment, error)
+    publish_task(store, manifest, {})
