@@ -19,7 +19,12 @@ from coin_pipeline.strategies.registry import load_registry
 
 def create_app(settings: Settings, connect: Callable[[Settings], Runs] = DagsterRuns) -> FastAPI:
     """Build the application; `connect` makes its orchestrator when it starts."""
-    app = FastAPI(title="coin-pipeline", version=coin_pipeline.__version__, lifespan=_lifespan(settings, connect))
+    app = FastAPI(
+        title="coin-pipeline",
+        version=coin_pipeline.__version__,
+        lifespan=_lifespan(settings, connect),
+        responses=errors.RESPONSES,
+    )
     app.add_middleware(BodyLimit)
     errors.install(app)
     for module in (health, strategies, backtests):

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from coin_api.schemas import ProblemDetails
 from coin_pipeline import errors
 
 RETRY_AFTER_S = 5
@@ -24,6 +25,16 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CandlesChanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+# For the OpenAPI document: every route answers these in the same shape.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}},
+    }
+    for status in (404, 409, 413, 422, 503, 507)
 }
 
 

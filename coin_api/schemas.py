@@ -41,6 +41,24 @@ class Strategies(BaseModel):
     details: dict[str, dict[str, Any]]
 
 
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemDetails(BaseModel):
+    """An error as RFC 9457 problem details."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] | None = None
+    task_id: str | None = None
+
+
 class Component(BaseModel):
     """One part that a backtest needs."""
 

@@ -7,6 +7,8 @@ from typing import Any, Self
 import psycopg2
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.storage import DagsterPostgresStorage
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable
@@ -34,7 +36,17 @@ class PooledPostgresStorage(DagsterPostgresStorage):
             storage = cls(postgres_url=url, inst_data=inst_data)
         for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
             part.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
+            event.listen(part._engine, "checkout", _drop_if_dead)  # noqa: SLF001 -- Dagster offers no way to it
         return storage
+
+
+def _drop_if_dead(connection: Any, *_: object) -> None:  # noqa: ANN401 -- psycopg2's own class is private
+    """Have the pool replace a connection that a restart of the server has cut, before anybody uses it."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+    except psycopg2.Error as error:
+        raise DisconnectionError from error
 
 
 @contextmanager

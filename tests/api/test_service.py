@@ -50,6 +50,17 @@ def test_strategies_come_with_their_schemas(client: TestClient) -> None:
     assert (window["default"], window["minimum"], window["maximum"]) == (10, 1, 500)
 
 
+def test_the_schema_describes_errors_as_they_are(client: TestClient) -> None:
+    """What /openapi.json says of a 422 is the shape that is sent."""
+    schema = client.get("/openapi.json").json()
+    described = schema["paths"]["/api/backtests/run-async"]["post"]["responses"]
+    problem = described["422"]["content"]["application/problem+json"]["schema"]
+    sent = client.post("/api/backtests/run-async", json={}).json()
+    assert set(sent) <= set(problem["properties"])
+    assert set(problem["required"]) <= set(sent)
+    assert {"404", "409", "413", "503"} <= set(described)
+
+
 def test_an_unknown_path_is_a_problem_too(client: TestClient) -> None:
     """Errors of routing have the same shape as all others."""
     answer = client.get("/api/nothing")

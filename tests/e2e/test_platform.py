@@ -1,12 +1,15 @@
 """The contract's answers from the running platform."""
 
 import json
+import os
+import signal
+import subprocess
 import time
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Platform
+from tests.e2e.conftest import COIN, Platform, free_ports
 
 BODY: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
@@ -82,6 +85,45 @@ def test_missing_candles_fail_sync_and_async_with_the_same_sentence(platform: Pl
     assert failed["result"] is None
     manifest = json.loads((platform.root / "tasks" / task_id / "manifest.json").read_bytes())
     assert manifest["error"]["message"] == failed["error"]
+
+
+def test_a_second_up_on_the_same_folder_is_refused(platform: Platform) -> None:
+    """Two daemons would run everything twice; the first platform does not notice."""
+    done = subprocess.run(
+        [COIN, "up", "--api-port", str(free_ports(1)[0]), "--ui-port", str(free_ports(1)[0])],
+        env={**os.environ, "DATA_ROOT": str(platform.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"another 'coin up' serves {platform.root}" in done.stderr
+    assert platform.api.get("/health").status_code == 200
+
+
+def test_a_database_that_is_away_is_503_until_it_is_back(platform: Platform) -> None:
+    """Nothing is accepted that cannot be stored, nothing answers 500, and nobody has to restart anything."""
+    home = platform.root / "postgres"
+    supervisor = int((home / "supervisor.lock").read_text())
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        os.kill(int((home / "data/postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
+        time.sleep(0.5)
+        refused = platform.api.post("/api/backtests/run-async", json=BODY)
+        assert refused.status_code == 503
+        assert refused.headers["Retry-After"]
+        assert "PostgreSQL" in refused.json()["detail"]
+        ill = platform.api.get("/health")
+        assert ill.status_code == 503
+        assert not ill.json()["components"]["dagster_storage"]["healthy"]
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    deadline = time.monotonic() + 60
+    while platform.api.get("/health").status_code != 200:
+        assert time.monotonic() < deadline, platform.api.get("/health").text
+        time.sleep(0.2)
+    task_id = platform.api.post("/api/backtests/run-async", json=BODY).json()["task_id"]
+    assert follow(platform, task_id)[-1]["status"] == "completed"
 
 
 @pytest.mark.parametrize("task_id", ["00000000-0000-4000-8000-000000000000", "nonsense"])

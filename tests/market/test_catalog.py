@@ -251,7 +251,7 @@ def test_two_spellings_of_one_series_are_refused(catalog: CandleCatalog, daily: 
     for act in (
         lambda: catalog.read("BTC_KRW", daily, NEW_YEAR, NEW_YEARS_EVE),
         lambda: catalog.merge("BTC_KRW", daily, frame),
-        catalog.inventory,
+        lambda: catalog.stored("BTC_KRW"),
     ):
         with pytest.raises(InvalidCandleFile) as caught:
             act()
