@@ -4,15 +4,16 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from coin_pipeline.defs import io_managers, jobs, resources, sensors
+from coin_pipeline.defs import alive, io_managers, jobs, resources, sensors
 
 
 def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """Return everything that Dagster is to know; overrides are plain objects or resource definitions."""
     return dg.Definitions(
         jobs=[jobs.backtest],
-        sensors=[sensors.failed_tasks, sensors.cancelled_tasks],
+        sensors=[sensors.lost_runs, sensors.failed_tasks, sensors.cancelled_tasks],
         resources={
+            "alive": alive.alive,
             "candles": resources.candles,
             "store": resources.store,
             "strategies": resources.strategies,

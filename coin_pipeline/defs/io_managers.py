@@ -59,7 +59,7 @@ class ResultIOManager(dg.IOManager):
             return read_result(self._store, _upstream(context).run_id)
 
 
-@dg.io_manager(required_resource_keys={"store"}, description="Parquet and JSON between ops.")
+@dg.io_manager(required_resource_keys={"store", "alive"}, description="Parquet and JSON between ops.")
 def interim_io(context: dg.InitResourceContext) -> InterimIOManager:
     """Build the IO manager for what passes between ops."""
     return InterimIOManager(context.resources.store)

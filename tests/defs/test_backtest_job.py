@@ -247,6 +247,7 @@ def test_a_run_that_ended_from_outside_gets_its_manifest(
 def test_the_sensors_watch_from_the_start() -> None:
     """Nobody has to switch them on."""
     assert {sensor.name: sensor.default_status for sensor in build_defs().sensors or []} == {
+        "lost_runs": dg.DefaultSensorStatus.RUNNING,
         "failed_tasks": dg.DefaultSensorStatus.RUNNING,
         "cancelled_tasks": dg.DefaultSensorStatus.RUNNING,
     }
