@@ -11,20 +11,9 @@ import dagster as dg
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.sensors import SILENCE_S, lost_runs
 from coin_pipeline.market.catalog import CandleCatalog
+from tests.builders import SLOW
 
 COIN = Path(sys.executable).with_name("coin")
-SLOW = """
-import time
-from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
-
-class Slow(Strategy[StrategyParams]):
-    name = "slow"
-
-    def signals(self, bars: Bars, params: StrategyParams) -> Signals:
-        if len(bars) > 100:  # not when the look-ahead check or the registry tries it
-            time.sleep(60)
-        return Signals(entries=bars.close > bars.open, hold=1)
-"""
 
 
 def look(instance: dg.DagsterInstance, cursor: str | None = None) -> str | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.builders import SLOW
 from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")
@@ -72,6 +73,18 @@ def left_running(root: Path) -> list[str]:
     return found
 
 
+def process_of(root: Path, task_id: str) -> int | None:
+    """Return the pid of the process that runs a task, found by the sign of life that it holds."""
+    sign = str(root / "dagster/alive" / task_id)
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if str(link.readlink()) == sign:
+                return int(link.parts[2])
+        except OSError:
+            continue  # it ended while we looked
+    return None
+
+
 def free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on."""
     sockets = [socket.socket() for _ in range(count)]
@@ -88,6 +101,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One platform for all tests that do not stop it, over generated candles."""
     root = tmp_path_factory.mktemp("platform")
     store_candles(root)
-    running = start_platform(root)
+    (root / "slow.py").write_text(SLOW)
+    running = start_platform(root, "--strategy-file", str(root / "slow.py"))
     yield running
     stop_platform(running)

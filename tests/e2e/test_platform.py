@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import COIN, Platform, free_ports
+from tests.e2e.conftest import COIN, Platform, free_ports, process_of
 
 BODY: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
@@ -124,6 +124,26 @@ def test_a_database_that_is_away_is_503_until_it_is_back(platform: Platform) -> 
         time.sleep(0.2)
     task_id = platform.api.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     assert follow(platform, task_id)[-1]["status"] == "completed"
+
+
+def test_a_task_whose_process_is_killed_fails_with_a_sentence(platform: Platform) -> None:
+    """Status and manifest say what happened, within seconds; results of others are not touched."""
+    body = {**BODY, "strategy": "slow"}
+    task_id = platform.api.post("/api/backtests/run-async", json=body).json()["task_id"]
+    deadline = time.monotonic() + 30
+    while (pid := process_of(platform.root, task_id)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    failed = follow(platform, task_id, 30)[-1]
+    assert failed["status"] == "failed"
+    assert failed["error"].startswith("the run's process ended before it had a result")
+    manifest = platform.root / "tasks" / task_id / "manifest.json"
+    while not manifest.exists():
+        assert time.monotonic() < deadline + 30
+        time.sleep(0.1)
+    assert json.loads(manifest.read_bytes())["error"]["message"] == failed["error"]
+    assert task_id in platform.api.get(f"/api/backtests/{task_id}").json()["detail"]
 
 
 @pytest.mark.parametrize("task_id", ["00000000-0000-4000-8000-000000000000", "nonsense"])

@@ -10,12 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import COIN, free_ports, left_running, start_platform, stop_platform
+from tests.builders import SLOW
+from tests.conftest import store_candles
+from tests.e2e.conftest import COIN, free_ports, left_running, process_of, start_platform, stop_platform
 
 
-def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
-    """After one Ctrl-C nothing that was started is left, the database included."""
-    platform = start_platform(tmp_path)
+def test_ctrl_c_stops_everything_a_run_included(tmp_path: Path) -> None:
+    """After one Ctrl-C nothing that was started is left: no program, no run, no database."""
+    store_candles(tmp_path)
+    (tmp_path / "slow.py").write_text(SLOW)
+    platform = start_platform(tmp_path, "--strategy-file", str(tmp_path / "slow.py"))
+    body = {"strategy": "slow", "symbols": ["AAA_KRW"], "start_date": "2024-01-01", "end_date": "2024-12-31"}
+    task_id = platform.api.post("/api/backtests/run-async", json=body).json()["task_id"]
+    deadline = time.monotonic() + 30
+    while process_of(tmp_path, task_id) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert len(left_running(tmp_path)) >= 6
     assert stop_platform(platform) == 0
     assert left_running(tmp_path) == []
