@@ -20,6 +20,7 @@ def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> N
 
     A CSV has the header timestamp,open,high,low,close,volume. Nothing is stored unless every row is sound.
     """
+    from coin_pipeline.cli.progress import busy
     from coin_pipeline.cli.summary import print_merge
     from coin_pipeline.market.candle_files import read_candle_file
     from coin_pipeline.market.catalog import CandleCatalog
@@ -29,7 +30,10 @@ def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> N
 
     market, length = parse_symbol(symbol), parse_timeframe(timeframe)
     catalog = CandleCatalog(load_settings().data_root)
-    report = catalog.merge(market, length, read_candle_file(file, tz))
+    with busy(f"reading {file.name}"):
+        rows = read_candle_file(file, tz)
+    with busy(f"storing {len(rows):,} candles"):
+        report = catalog.merge(market, length, rows)
     print_merge(market, length, report)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from coin_pipeline.errors import InvalidInput, OrchestratorUnavailable, Problem
+from coin_pipeline.storage.atomic import storing
 
 LOOPBACK = "127.0.0.1"
 STOP_S = 15
@@ -115,9 +116,11 @@ def only_one(data_root: Path) -> IO[str]:
 
     Raises:
         InvalidInput: another `coin up` serves it; two daemons would run everything twice.
+        StorageFailed: the folder cannot be made or written.
     """
-    data_root.mkdir(parents=True, exist_ok=True)
-    lock = (data_root / "up.lock").open("a")
+    with storing(data_root):
+        data_root.mkdir(parents=True, exist_ok=True)
+        lock = (data_root / "up.lock").open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,11 +1,13 @@
 """The Dagster instance of this DATA_ROOT: its home folder, its file, its lifetime."""
 
+import os
 from pathlib import Path
 
 import dagster as dg
 
 import coin_pipeline
 from coin_pipeline.settings import Settings, export
+from coin_pipeline.storage.atomic import storing, write_whole
 
 LOCATION = "coin_pipeline"
 _PACKAGE = Path(coin_pipeline.__file__).parent
@@ -16,13 +18,11 @@ def prepare_home(settings: Settings) -> Path:
     if settings.dagster_home:
         return settings.dagster_home
     home = settings.data_root / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    shipped = _shipped("dagster.yaml")
-    target = home / "dagster.yaml"
-    if not target.is_file() or target.read_text() != shipped:
-        aside = target.with_suffix(".tmp")
-        aside.write_text(shipped)
-        aside.replace(target)
+    target, shipped = home / "dagster.yaml", _shipped("dagster.yaml")
+    with storing(home):
+        home.mkdir(parents=True, exist_ok=True)
+        if not target.is_file() or target.read_bytes() != shipped:
+            write_whole(target, shipped, home / f".dagster.yaml.{os.getpid()}", replace=True)
     return home
 
 
@@ -45,14 +45,14 @@ def write_workspace(settings: Settings) -> Path:
     """
     host, port = settings.coin_code_server.rsplit(":", 1)
     path = settings.data_root / "dagster" / "workspace.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        f"load_from:\n  - grpc_server:\n      host: {host}\n      port: {port}\n      location_name: {LOCATION}\n"
-    )
+    text = f"load_from:\n  - grpc_server:\n      host: {host}\n      port: {port}\n      location_name: {LOCATION}\n"
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     return path
 
 
-def _shipped(name: str) -> str:
+def _shipped(name: str) -> bytes:
     """Read a file that lies at the root of a checkout, and inside the package when installed from a wheel."""
     inside = _PACKAGE / name
-    return (inside if inside.is_file() else _PACKAGE.parent / name).read_text()
+    return (inside if inside.is_file() else _PACKAGE.parent / name).read_bytes()

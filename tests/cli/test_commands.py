@@ -1,6 +1,7 @@
 """The coin command as a person types it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -165,6 +166,17 @@ def test_an_older_result_is_shown_as_what_it_is(data_root: Path) -> None:
     (data_root / "results/old.json").write_text(json.dumps({**old, "symbols": symbols, "total_signals": 3}))
     assert "an older result (schema 1.0)" in invoke("results", "show", "old").output
     assert "old " in invoke("results", "list", "--limit", "1000").output
+
+
+@pytest.mark.parametrize("command", [["up"], ["demo"], ["backtest", "volume_zone_breakout", "AAA_KRW", *RANGE]])
+def test_a_data_root_that_is_no_folder_is_told(tmp_path: Path, command: list[str]) -> None:
+    """One sentence and exit code 1, whichever command meets it first."""
+    (tmp_path / "file").write_text("")
+    environment = {**os.environ, "DATA_ROOT": str(tmp_path / "file")}
+    done = subprocess.run([COIN, *command], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "error: " in done.stderr
 
 
 def test_one_broken_file_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
