@@ -37,6 +37,12 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield root
 
 
+@pytest.fixture(autouse=True)
+def _no_strategy_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands add to this variable of the process; no test sees what another one added."""
+    monkeypatch.setenv("COIN_STRATEGY_FILES", "")
+
+
 @pytest.fixture(scope="session")
 def candles(data_root: Path) -> CandleCatalog:
     """Two years of generated daily candles of two markets."""

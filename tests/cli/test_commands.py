@@ -40,13 +40,6 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(coin, arguments, catch_exceptions=False)
 
 
-@pytest.fixture
-def stored(candles: CandleCatalog, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
-    """The session's candles, with strategy files of a test forgotten after it."""
-    monkeypatch.setenv("COIN_STRATEGY_FILES", "")
-    return candles
-
-
 def run_id_in(output: str) -> str:
     """Find the run id that a summary prints."""
     found = re.search(r"^Run +(\S+)$", output, re.MULTILINE)
@@ -76,9 +69,9 @@ def test_every_command_has_help(command: list[str]) -> None:
     assert len(result.output.splitlines()) > 4
 
 
-def test_demo_shows_what_it_did(stored: CandleCatalog, data_root: Path) -> None:
+def test_demo_shows_what_it_did(candles: CandleCatalog, data_root: Path) -> None:
     """Result against buy and hold, costs, drawdown, coverage, checks, where things are, and what to do next."""
-    assert stored
+    assert candles
     result = invoke("demo")
     for words in ("Return", "buy and hold", "max drawdown", "Costs", "731 of 731 candles", "no_look_ahead", "coin up"):
         assert words in result.output
@@ -89,16 +82,16 @@ def test_demo_shows_what_it_did(stored: CandleCatalog, data_root: Path) -> None:
     assert f"/runs/{run_id}" in result.output
 
 
-def test_demo_is_the_same_every_time(stored: CandleCatalog) -> None:
+def test_demo_is_the_same_every_time(candles: CandleCatalog) -> None:
     """The second demo prints the same figures."""
-    assert stored
+    assert candles
     first, second = (invoke("demo").output.splitlines()[:13] for _ in range(2))
     assert first == second
 
 
-def test_backtest_runs_the_job_and_prints_json(stored: CandleCatalog) -> None:
+def test_backtest_runs_the_job_and_prints_json(candles: CandleCatalog) -> None:
     """--json prints the stored document, with the params that were given."""
-    assert stored
+    assert candles
     result = invoke(
         "backtest", "volume_long_candle", "AAA_KRW", "KRW-BBB", *RANGE, "--param", "vol_multiplier=1.1", "--json"
     )
@@ -107,9 +100,9 @@ def test_backtest_runs_the_job_and_prints_json(stored: CandleCatalog) -> None:
     assert [part["symbol"] for part in document["symbols"]] == ["AAA_KRW", "BBB_KRW"]
 
 
-def test_a_strategy_of_ones_own_runs_from_a_file(stored: CandleCatalog, tmp_path: Path) -> None:
+def test_a_strategy_of_ones_own_runs_from_a_file(candles: CandleCatalog, tmp_path: Path) -> None:
     """One small file is all it takes."""
-    assert stored
+    assert candles
     own = tmp_path / "own.py"
     own.write_text(OWN)
     result = invoke("backtest", "every_nth", "AAA_KRW", *RANGE, "--param", "every=7", "--strategy-file", str(own))
@@ -130,17 +123,17 @@ def test_a_strategy_of_ones_own_runs_from_a_file(stored: CandleCatalog, tmp_path
     ],
 )
 def test_bad_input_is_refused_before_a_run_is_recorded(
-    stored: CandleCatalog, arguments: tuple[str, ...], error: type[Exception], message: str
+    candles: CandleCatalog, arguments: tuple[str, ...], error: type[Exception], message: str
 ) -> None:
     """Each mistake is told in one sentence."""
-    assert stored
+    assert candles
     with pytest.raises(error, match=message):
         invoke("backtest", *arguments)
 
 
-def test_a_run_that_fails_tells_why(stored: CandleCatalog, tmp_path: Path) -> None:
+def test_a_run_that_fails_tells_why(candles: CandleCatalog, tmp_path: Path) -> None:
     """A strategy's own error ends the command with its sentence and the run's id."""
-    assert stored
+    assert candles
     own = tmp_path / "broken.py"
     own.write_text(OWN.replace("every_nth", "broken").replace("hold=1", "hold=1 // 0"))
     with pytest.raises(RunFailed, match="strategy 'broken' failed on AAA_KRW") as caught:
@@ -148,9 +141,9 @@ def test_a_run_that_fails_tells_why(stored: CandleCatalog, tmp_path: Path) -> No
     assert caught.value.kind.__name__ == "StrategyFailed"
 
 
-def test_results_are_listed_and_shown(stored: CandleCatalog) -> None:
+def test_results_are_listed_and_shown(candles: CandleCatalog) -> None:
     """What was run is found again, newest first."""
-    assert stored
+    assert candles
     run_id = run_id_in(invoke("backtest", "volume_zone_breakout", "AAA_KRW", *RANGE).output)
     listed = invoke("results", "list").output.splitlines()
     assert run_id in listed[1]
@@ -195,9 +188,9 @@ def test_one_broken_file_does_not_hide_the_others(tmp_path: Path, monkeypatch: p
     assert "not listed: 'bad' is corrupt" in listed.stderr
 
 
-def test_several_symbols_are_summed_up(stored: CandleCatalog) -> None:
+def test_several_symbols_are_summed_up(candles: CandleCatalog) -> None:
     """Checks are counted over all symbols, not shown for one as if for all."""
-    assert stored
+    assert candles
     output = invoke("backtest", "volume_zone_breakout", "AAA_KRW", "BBB_KRW", *RANGE).stdout
     assert "no_look_ahead: passed for 2 of 2 symbols" in output
     assert output.count(" candles (100.0%)") == 2
