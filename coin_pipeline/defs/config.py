@@ -35,15 +35,21 @@ class BacktestConfig(dg.Config):
         return parse_request(self.model_dump(exclude={"shelf"}))
 
 
+# What the Launchpad is filled with: it runs as it is once `coin demo` has made the demo's candles.
+EXAMPLE = BacktestConfig(
+    strategy="volume_zone_breakout", symbols=["DEMO_KRW"], start_date="2023-01-01", end_date="2024-12-31"
+)
+
+
 def tags_of(spec: BacktestSpec) -> dict[str, str]:
     """Return the tags by which people find a run in the UI, and by which a repeated submission knows its run."""
     return {SPEC_TAG: spec.digest, "coin/strategy": spec.strategy, "coin/timeframe": spec.timeframe}
 
 
 def config_of(run: dg.DagsterRun) -> BacktestConfig:
-    """Return the config that a run of the job was launched with."""
-    ops: Any = run.run_config["ops"]
-    return BacktestConfig(**ops["load_candles"]["config"])
+    """Return the config that a run of the job was launched with, or the job's own where it was launched without."""
+    ops: Any = run.run_config.get("ops")
+    return BacktestConfig(**ops["load_candles"]["config"]) if ops else EXAMPLE
 
 
 def run_config(spec: BacktestSpec, shelf: Literal["tasks", "results"]) -> dict[str, Any]:

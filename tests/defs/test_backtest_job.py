@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from coin_pipeline.defs.build import build_defs
+from coin_pipeline.defs.config import config_of
 from coin_pipeline.defs.failures import ENDED, failure_of
 from coin_pipeline.defs.io_managers import InterimIOManager
 from coin_pipeline.defs.unfinished import leave_manifest
@@ -242,6 +243,12 @@ def test_a_run_that_ended_from_outside_gets_its_manifest(
     if folder.exists():
         manifest = json.loads((folder / "manifest.json").read_bytes())
         assert (manifest["status"], manifest["error"]["message"]) == (status, ENDED)
+
+
+def test_a_run_launched_without_config_is_that_of_the_example(instance: dg.DagsterInstance) -> None:
+    """The job has a config of its own; who asks about such a run finds it."""
+    run = instance.create_run_for_job(build_defs().resolve_job_def("backtest"))
+    assert config_of(run).symbols == ["DEMO_KRW"]
 
 
 def test_the_sensors_watch_from_the_start() -> None:
