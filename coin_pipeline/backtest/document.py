@@ -20,7 +20,8 @@ from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.metrics import Metrics, gross_return
-from coin_pipeline.engine.simulate import Samples, Simulation
+from coin_pipeline.engine.outcomes import Samples
+from coin_pipeline.engine.simulate import Simulation
 from coin_pipeline.market.quality import Coverage
 
 SCHEMA = "1.2.0"
@@ -97,7 +98,7 @@ def to_table(bars: Bars, simulation: Simulation, costs: Costs, part: Json) -> pa
             "timestamp": pa.array(bars.time, pa.timestamp("ns", tz="UTC")),
             "equity": simulation.equity,
             "drawdown": simulation.drawdown,
-            "buy_and_hold": bars.close / (bars.open[0] * costs.buy_factor),
+            "buy_and_hold": bars.close / costs.paid(bars.open[:1]),
         }
     )
     return table.replace_schema_metadata({_PART: json.dumps(part, allow_nan=False)})

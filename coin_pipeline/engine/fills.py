@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 
 from coin_pipeline.engine.bars import Bars, Floats, Ints
+from coin_pipeline.engine.ticks import Ticks
 
 UNFILLED = -1
 
@@ -21,21 +22,25 @@ class Fill(StrEnum):
 class Costs:
     """Fee and slippage of each leg, as fractions of the traded value and of the price, 0 <= rate < 1.
 
-    Slippage is always against the trader. The fee is charged on the value after slippage, as an exchange does.
+    Slippage is always against the trader. The fee is charged on the value after slippage, as an exchange does. With
+    ``ticks`` the price after slippage is moved to the next price the exchange quotes, against the trader as well.
     """
 
     fee_rate: float
     slippage_rate: float
+    ticks: Ticks | None = None
 
-    @property
-    def buy_factor(self) -> float:
-        """Money paid for one unit bought at a price of 1."""
-        return (1 + self.slippage_rate) * (1 + self.fee_rate)
+    def paid(self, price: Floats) -> Floats:
+        """Return the money paid for one unit bought at each raw price, any shape."""
+        if self.ticks is None:
+            return price * ((1 + self.slippage_rate) * (1 + self.fee_rate))
+        return self.ticks.up(price * (1 + self.slippage_rate)) * (1 + self.fee_rate)
 
-    @property
-    def sell_factor(self) -> float:
-        """Money received for one unit sold at a price of 1."""
-        return (1 - self.slippage_rate) * (1 - self.fee_rate)
+    def received(self, price: Floats) -> Floats:
+        """Return the money received for one unit sold at each raw price, any shape."""
+        if self.ticks is None:
+            return price * ((1 - self.slippage_rate) * (1 - self.fee_rate))
+        return self.ticks.down(price * (1 - self.slippage_rate)) * (1 - self.fee_rate)
 
 
 def execute(bars: Bars, decided: Ints, fill: Fill) -> tuple[Ints, Floats]:

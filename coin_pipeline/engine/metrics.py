@@ -8,7 +8,8 @@ import numpy as np
 
 from coin_pipeline.engine.bars import YEAR_NS, Bars, Floats, Ints
 from coin_pipeline.engine.fills import Costs
-from coin_pipeline.engine.simulate import Samples, Simulation
+from coin_pipeline.engine.outcomes import Samples
+from coin_pipeline.engine.simulate import Simulation
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def exposure(trades: Samples, n: int) -> float | None:
         return None
     first = trades.signal_bar + 1
     end = first + trades.bars_held
-    covered_until = np.concatenate([[0], end])[: len(end)]  # ends never decrease, as a later entry never leaves earlier
+    covered_until = np.maximum.accumulate(np.append(0, end))[: len(end)]  # a stop may end a later sample first
     return int(np.maximum(end - np.maximum(first, covered_until), 0).sum()) / n
 
 
@@ -150,7 +151,7 @@ def buy_and_hold(bars: Bars, costs: Costs) -> float | None:
     """Return what buying at the first open and selling at the last close returns after costs."""
     if not len(bars):
         return None
-    return float(bars.close[-1] * costs.sell_factor / (bars.open[0] * costs.buy_factor)) - 1
+    return float((costs.received(bars.close[-1:]) / costs.paid(bars.open[:1]))[0]) - 1
 
 
 def win_rate(trades: Samples) -> float | None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.outcomes import Samples
 from coin_pipeline.engine.signals import Signals
-from coin_pipeline.engine.simulate import Samples, simulate
+from coin_pipeline.engine.simulate import simulate
 from tests.engine.candles import bars_of, random_bars
 from tests.engine.reference import Trade, drawdowns, outcomes_at_close, trade_next_open
 
