@@ -3,6 +3,7 @@
 CoinError
 ├── InvalidInput                    the caller can put it right: HTTP 422, exit code 2
 │   ├── InvalidSpec                 one or more fields of a request, each named
+│   ├── SweepTooLarge               more points than are evaluated without asking back
 │   ├── InvalidSymbol
 │   ├── InvalidTimeframe
 │   ├── InvalidParams               of a strategy, each named
@@ -21,6 +22,9 @@ CoinError
 ├── RunInterrupted                  a run was stopped, or its process ended, before it had a result
 ├── RunFailed                       a run that was waited for ended without a result
 ├── CandlesChanged                  stored candles are no longer those that the run was started with
+├── CodeChanged                     code was edited while a run was under way
+├── SweepDisagrees                  a sweep and the normal run of its best point give different figures
+├── NotReplayable                   a stored result that does not say from what it was computed
 ├── Conflict                        HTTP 409
 │   ├── ObjectExists
 │   └── IdempotencyConflict
@@ -57,9 +61,10 @@ def class_named(name: str | None) -> type[CoinError]:
     return found if isinstance(found, type) and issubclass(found, CoinError) else CoinError
 
 
-def plain(message: str) -> str:
-    """Return a validation message of pydantic's without the prefix that it puts before ours."""
-    return message.removeprefix("Value error, ")
+def plain(message: str, value: object = None) -> str:
+    """Return a validation message of pydantic's without the prefix that it puts before ours, and with the value."""
+    told = f", not {value!r:.60}" if message.startswith("Input should") and isinstance(value, str | int | float) else ""
+    return message.removeprefix("Value error, ") + told
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -78,6 +83,13 @@ class InvalidInput(CoinError):
 
 class InvalidSpec(InvalidInput):
     """One or more fields of a backtest request are wrong."""
+
+
+class SweepTooLarge(InvalidInput):
+    """A sweep of more points than the limit."""
+
+    def __init__(self, points: int, limit: int, remedy: str) -> None:
+        super().__init__([Problem("space", f"{points:,} points are more than {limit:,}; {remedy}")])
 
 
 class InvalidSymbol(InvalidInput):
@@ -182,11 +194,12 @@ class StrategyFailed(CoinError):
 class LookAhead(CoinError):
     """A strategy's past decisions changed when later bars were taken away."""
 
-    def __init__(self, column: str, bar: int, known_bars: int) -> None:
+    def __init__(self, column: str, bar: int, opened: str, hidden: int) -> None:
         self.column, self.bar = column, bar
         super().__init__(
-            f"the strategy looks ahead: its {column} at bar {bar} change when only {known_bars} bars are known;"
-            " use closed bars only (no shift(-1), whole-series extremes or centred windows)"
+            f"the strategy looks ahead: its {column} at bar {bar} (the candle of {opened}) change when the candles"
+            f" from bar {hidden} on are taken away; use closed bars only (no shift(-1), whole-series extremes or"
+            " centred windows)"
         )
 
 
@@ -207,6 +220,33 @@ class CandlesChanged(CoinError):
 
     def __init__(self, symbol: str) -> None:
         super().__init__(f"the stored candles of {symbol} changed while the run was under way; run it again")
+
+
+class CodeChanged(CoinError):
+    """The engine or the strategy was edited between two steps of a run."""
+
+    def __init__(self, strategy: str) -> None:
+        super().__init__(f"the code of {strategy!r} or of the engine changed while the run was under way; run it again")
+
+
+class SweepDisagrees(CoinError):
+    """A sweep says something else of its best point than the normal run of that point."""
+
+    def __init__(self, point: str, symbol: str, figure: str, swept: object, run: object) -> None:
+        super().__init__(
+            f"the sweep says {figure} = {swept} on {symbol} for its best point ({point}), the normal run of it says"
+            f" {run}; nothing is published: if the strategy has a signal_rows of its own, compare it with its signals"
+        )
+
+
+class NotReplayable(CoinError):
+    """A stored result without the digests and the spec that a replay needs."""
+
+    def __init__(self, run_id: str, version: str) -> None:
+        super().__init__(
+            f"the result {run_id[:80]!r} (schema {version}) cannot be replayed: it does not say from what it was"
+            " computed; run the backtest again to get one that does"
+        )
 
 
 class Conflict(CoinError):

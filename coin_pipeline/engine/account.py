@@ -58,8 +58,14 @@ def walk(
     Returns:
         Which samples were traded, shape (m,); how many were too small to buy; equity and drawdown, shape (n,).
     """
-    units = sizing.fraction / paid
-    return _walk(close, decided, entered, left, units, growth, sizing.fraction, sizing.least_equity)
+    fraction = float(sizing.fraction)  # a kernel compiles integers apart
+    units = fraction / paid
+    # Made by numpy, which asks for huge pages; a kernel's own arrays would cost several times the loop in page faults.
+    equity, drawdown, taken = np.empty(len(close)), np.empty(len(close)), np.zeros(len(decided), np.bool_)
+    too_small = _walk(
+        close, decided, entered, left, units, growth, fraction, sizing.least_equity, equity, drawdown, taken
+    )
+    return taken, too_small, equity, drawdown
 
 
 @kernel
@@ -72,12 +78,11 @@ def _walk(
     growth: Floats,
     fraction: float,
     least_equity: float,
-) -> tuple[Bools, int, Floats, Floats]:
-    """Do what ``walk`` says; ``units`` is what one unit of equity buys."""
-    n = len(close)
-    equity = np.empty(n)
-    drawdown = np.empty(n)
-    taken = np.zeros(len(decided), np.bool_)
+    equity: Floats,
+    drawdown: Floats,
+    taken: Bools,
+) -> int:
+    """Fill the last three arrays as ``walk`` says; ``units`` is what one unit of equity buys."""
     too_small = 0
     value = peak = 1.0
     flat_from = 0
@@ -95,7 +100,7 @@ def _walk(
         value *= cash + fraction * growth[s]
         flat_from = left[s]
     _wait(equity[flat_from:], drawdown[flat_from:], value, peak)
-    return taken, too_small, equity, drawdown
+    return too_small
 
 
 @kernel
@@ -103,8 +108,10 @@ def _wait(equity: Floats, drawdown: Floats, value: float, peak: float) -> float:
     """Fill bars without a position and return the new peak."""
     if len(equity) > 0:
         peak = max(peak, value)
-        equity[:] = value
-        drawdown[:] = 1.0 - value / peak
+        depth = 1.0 - value / peak
+        for i in range(len(equity)):  # quicker than to assign to a slice
+            equity[i] = value
+            drawdown[i] = depth
     return peak
 
 

@@ -55,7 +55,11 @@ class Bars:
 
     def head(self, n: int) -> "Bars":
         """Return the first ``n`` bars as views of the same memory."""
-        return Bars(*(getattr(self, field.name)[:n] for field in fields(self)))
+        return self.window(0, n)
+
+    def window(self, first: int, end: int) -> "Bars":
+        """Return the bars from ``first`` to before ``end`` as views of the same memory."""
+        return Bars(*(getattr(self, field.name)[first:end] for field in fields(self)))
 
 
 def read_only(column: npt.NDArray[ScalarT]) -> npt.NDArray[ScalarT]:

@@ -30,6 +30,10 @@ class Costs:
     slippage_rate: float
     ticks: Ticks | None = None
 
+    def times(self, factor: float) -> "Costs":
+        """Return the same costs with fee and slippage multiplied."""
+        return Costs(self.fee_rate * factor, self.slippage_rate * factor, self.ticks)
+
     def paid(self, price: Floats) -> Floats:
         """Return the money paid for one unit bought at each raw price, any shape."""
         if self.ticks is None:

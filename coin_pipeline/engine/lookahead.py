@@ -1,61 +1,93 @@
 """Proof by truncation that a strategy uses closed bars only."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from coin_pipeline.engine.bars import Bars, Bools
+from coin_pipeline.engine.bars import Bars, Bools, Ints
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import LookAhead
 
+ALWAYS_AFFORDABLE = 8_000
+"""Bars that may be computed again in any run; they take about a millisecond."""
+_SHARE = 8
 
-def cut_points(entries: Bools, seed: int, k: int = 4) -> list[int]:
-    """Choose up to ``k`` numbers of known bars at which to recompute signals.
 
-    Half of them end right after one of the last signals, where a strategy that reads the next bar loses a signal; the
-    others are random, where one that reads the whole series decides differently.
+class Cut(NamedTuple):
+    """Signals of bars ``first`` to ``cut`` must not change when the bars ``cut`` to ``end`` are known as well."""
+
+    first: int
+    cut: int
+    end: int
+
+
+def cuts_of(decisions: Bools, warm_up: int, seed: int) -> list[Cut]:
+    """Choose where to compute signals again on truncated bars, about an eighth of the bars in all.
+
+    Where bars are few, four heads are compared with the signals of all bars: two that end right after one of the last
+    decisions, where a strategy that reads the next bar loses a signal, and two random ones, where one that reads the
+    whole series decides differently. A head of many bars would cost as much as the run; so on long series the two heads
+    are short, and after the last decisions, and at a random bar, windows of equal start are compared with each other.
 
     Args:
-        entries: Signals on n bars, bool.
+        decisions: Where the strategy decided anything, shape (n,).
+        warm_up: How many bars before a bar its decision reads.
         seed: Of the random cuts.
-        k: How many cuts at most.
 
     Returns:
-        Different numbers in 1..n-1, ascending; none when n < 2.
+        At most five cuts with ``first < cut < end``, ascending; none when n < 2.
     """
-    n = len(entries)
-    after_signals = np.flatnonzero(entries[: max(n - 1, 0)])[::-1][: k // 2] + 1
-    candidates = np.setdiff1d(np.arange(1, n), after_signals)
-    count = min(k - len(after_signals), len(candidates))
-    random_cuts = np.random.default_rng(seed).choice(candidates, count, replace=False)
-    return sorted(np.concatenate([after_signals, random_cuts]).astype(int).tolist())
+    n = len(decisions)
+    random = np.random.default_rng(seed)
+    decided = np.flatnonzero(decisions[: max(n - 1, 0)]) + 1
+    if 4 * n <= 2 * ALWAYS_AFFORDABLE:
+        return [Cut(0, cut, n) for cut in _heads(n, decided[::-1][:2], 4, random)]
+    budget = max(ALWAYS_AFFORDABLE, n // _SHARE)
+    # A third goes to the heads; each of the three windows is computed twice.
+    short = budget // 6
+    heads = [Cut(0, cut, n) for cut in _heads(short, decided[decided < short][::-1][:1], 2, random)]
+    ends = {*decided[::-1][:2].tolist(), int(random.integers(short, n))}
+    length = max(budget // 10, 4 * warm_up)
+    return sorted({*heads, *(Cut(max(0, cut - length), cut, min(n, cut + length // 8 + 1)) for cut in ends)})
 
 
-def check_no_lookahead(bars: Bars, signals_of: Callable[[Bars], Signals], full: Signals, cuts: Sequence[int]) -> None:
-    """Recompute the signals on the first bars only, once per cut, and compare them with those of all bars.
+def check_no_lookahead(bars: Bars, signals_of: Callable[[Bars], Signals], full: Signals, cuts: Sequence[Cut]) -> None:
+    """Recompute the signals on truncated bars, once per cut, and compare them exactly.
 
     Args:
         bars: n candles.
         signals_of: The strategy with its params.
         full: What ``signals_of(bars)`` returned.
-        cuts: Numbers of known bars, each in 0..n.
+        cuts: Where to take bars away.
 
     Raises:
         LookAhead: A decision changes when later bars are taken away.
     """
     for cut in cuts:
-        known = signals_of(bars.head(cut))
-        _compare("entries", known.entries, full.entries, cut)
-        _compare("exits", _or_never(known.exits, cut), _or_never(full.exits, len(full)), cut)
-        if known.hold != full.hold:
-            raise LookAhead("hold", 0, cut)
+        more = full if (cut.first, cut.end) == (0, len(bars)) else signals_of(bars.window(cut.first, cut.end))
+        known = signals_of(bars.window(cut.first, cut.cut))
+        columns = {"entries": (known.entries, more.entries), "exits": (_exits(known), _exits(more))}
+        for name, (now, then) in columns.items():
+            changed = np.flatnonzero(now != then[: len(now)])
+            if len(changed):
+                raise _look_ahead(bars, name, cut.first + int(changed[0]), cut)
+        if known.hold != more.hold:
+            raise _look_ahead(bars, "hold", cut.first, cut)
 
 
-def _or_never(exits: Bools | None, n: int) -> Bools:
-    return np.zeros(n, np.bool_) if exits is None else exits
+def _heads(n: int, after_decisions: Ints, k: int, random: np.random.Generator) -> list[int]:
+    """Return up to k numbers of bars in 1..n-1: those given, the rest at random."""
+    candidates = np.setdiff1d(np.arange(1, n), after_decisions)
+    count = max(min(k - len(after_decisions), len(candidates)), 0)
+    drawn = random.choice(candidates, count, replace=False)
+    return sorted(np.concatenate([after_decisions, drawn]).astype(int).tolist())
 
 
-def _compare(column: str, known: Bools, full: Bools, cut: int) -> None:
-    changed = np.flatnonzero(known != full[:cut])
-    if len(changed):
-        raise LookAhead(column, int(changed[0]), cut)
+def _exits(signals: Signals) -> Bools:
+    return np.zeros(len(signals), np.bool_) if signals.exits is None else signals.exits
+
+
+def _look_ahead(bars: Bars, column: str, bar: int, cut: Cut) -> LookAhead:
+    opened = np.datetime_as_string(bars.time[bar].view("datetime64[ns]"), unit="s", timezone="UTC")
+    return LookAhead(column, bar, str(opened), cut.cut)

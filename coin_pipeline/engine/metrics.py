@@ -90,11 +90,6 @@ def bar_returns(equity: Floats) -> Floats:
     return growth - 1
 
 
-def gross_return(trades: Samples) -> float | None:
-    """Return what the trades, one after the other, would have returned without costs; undefined where it overflows."""
-    return _expm1(float(np.log(trades.exit_price / trades.entry_price).sum()))
-
-
 def total_return(equity: Floats) -> float:
     """Return the growth of the account less 1; 0 without bars."""
     return float(equity[-1]) - 1 if len(equity) else 0.0

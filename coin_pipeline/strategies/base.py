@@ -1,11 +1,13 @@
 """What a strategy is."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 
 
@@ -44,6 +46,19 @@ class Strategy(ABC, Generic[ParamsT]):
         Returns:
             Signals on the same n bars.
         """
+
+    def signal_rows(self, bars: Bars, points: Sequence[ParamsT], workers: int = 1) -> SignalRows:  # noqa: ARG002
+        """Decide for many points at once; a strategy whose points share work may do better than one after another.
+
+        Args:
+            bars: n candles, read-only.
+            points: Validated parameters, one or more.
+            workers: Threads that may be used.
+
+        Returns:
+            Rows whose point k is exactly ``signals(bars, points[k])``.
+        """
+        return SignalRows.of(self.signals(bars, params) for params in points)
 
     def warm_up_bars(self, params: ParamsT) -> int:  # noqa: ARG002 - for subclasses that look back
         """Return how many bars before a bar its decision reads."""

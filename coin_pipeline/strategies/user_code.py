@@ -6,11 +6,13 @@ import importlib.util
 import inspect
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import InvalidStrategyFile, StrategyFailed
 from coin_pipeline.strategies.base import Strategy, StrategyParams
@@ -33,6 +35,29 @@ def run_strategy(strategy: Strategy[Any], bars: Bars, params: StrategyParams, sy
         reason = f"signals() returned signals on {len(signals)} bars, there are {len(bars)}"
         raise StrategyFailed(strategy.name, symbol, reason)
     return signals
+
+
+def run_rows(
+    strategy: Strategy[Any], bars: Bars, points: Sequence[StrategyParams], symbol: str, workers: int
+) -> SignalRows:
+    """Return what the strategy decides for many points at once on the bars of one symbol.
+
+    Raises:
+        StrategyFailed: The strategy raised, or did not return ``SignalRows`` of these bars and points.
+    """
+    try:
+        rows = strategy.signal_rows(bars, points, workers)
+    except Exception as error:
+        raise StrategyFailed(strategy.name, symbol, failure(error, inspect.getfile(type(strategy)))) from error
+    if not isinstance(rows, SignalRows):
+        reason = f"signal_rows() returned {type(rows).__name__}, not SignalRows"
+        raise StrategyFailed(strategy.name, symbol, reason)
+    if (rows.points, rows.n) != (len(points), len(bars)):
+        reason = (
+            f"signal_rows() returned {rows.points} points on {rows.n} bars, asked were {len(points)} on {len(bars)}"
+        )
+        raise StrategyFailed(strategy.name, symbol, reason)
+    return rows
 
 
 def strategies_in(path: Path) -> list[type[Strategy[Any]]]:
@@ -79,6 +104,9 @@ def _import_file(path: Path) -> ModuleType:
     loader = _FreshLoader(name, source)
     module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, loader, origin=source))
     module.__file__ = source
+    folder = str(Path(source).parent)
+    if folder not in sys.path:  # modules beside it can be imported, as for a script
+        sys.path.append(folder)
     sys.modules[name] = module  # dataclasses and pydantic look their own module up while it runs
     try:
         loader.exec_module(module)

@@ -1,15 +1,19 @@
 """The strategy ``volume_zone_breakout``."""
 
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
 import numpy as np
 from pydantic import Field
 
-from coin_pipeline.engine.bars import Bars, Bools, Floats, read_only
-from coin_pipeline.engine.kernel import kernel
+from coin_pipeline.engine.bars import Bars, Bools, read_only
+from coin_pipeline.engine.exits import ExitRule
+from coin_pipeline.engine.rows import Decide, SignalRows, distinct, filled
 from coin_pipeline.engine.signals import Signals
+from coin_pipeline.strategies import volume_profile
 from coin_pipeline.strategies.base import Strategy, StrategyParams
-
-# A share of the volume that falls short by no more than rounding errors counts as reached.
-REACHED = 1.0 - 1e-12
 
 
 class VolumeZoneBreakoutParams(StrategyParams):
@@ -36,69 +40,52 @@ class VolumeZoneBreakout(Strategy[VolumeZoneBreakoutParams]):
 
     def signals(self, bars: Bars, params: VolumeZoneBreakoutParams) -> Signals:
         """Find the bars that break out of the zone below them."""
-        top, bottom = bars.high, bars.low
-        if not params.include_wicks:
-            top, bottom = read_only(np.maximum(bars.open, bars.close)), read_only(np.minimum(bars.open, bars.close))
-        share, buffer_factor = float(params.top_percentile), 1.0 + params.breakout_buffer
-        entries = _breakouts(top, bottom, bars.volume, params.volume_window, params.num_bins, share, buffer_factor)
-        return Signals(entries, hold=params.hold_period_bars)
+        entries = np.zeros((1, len(bars)), np.bool_)
+        _decide(bars, [_Entry.of(params)])(0, entries)
+        return Signals(entries[0], hold=params.hold_period_bars)
+
+    def signal_rows(self, bars: Bars, points: Sequence[VolumeZoneBreakoutParams], workers: int = 1) -> SignalRows:
+        """Decide once for each different rule of entry; rules of one window share its preparation."""
+        entries, index = distinct([_Entry.of(params) for params in points])
+        windows = [list(group) for _, group in groupby(entries, attrgetter("include_wicks", "window"))]
+        rows = filled(len(bars), [(len(window), _decide(bars, window)) for window in windows], workers)
+        holds, rule = distinct([params.hold_period_bars for params in points])
+        return SignalRows(len(bars), (rows,), index[:, None], tuple(ExitRule(hold) for hold in holds), rule)
 
     def warm_up_bars(self, params: VolumeZoneBreakoutParams) -> int:
         """Return the bars of the volume profile."""
         return params.volume_window
 
 
-@kernel
-def _breakouts(
-    top: Floats, bottom: Floats, volume: Floats, window: int, bins: int, share: float, buffer_factor: float
-) -> Bools:
-    """Return where ``top`` breaks out of the ``window`` bars before it.
+class _Entry(NamedTuple):
+    """What an entry depends on; in ascending order, those that can share work follow each other."""
 
-    No bin is ever filled. The volume summed down to an edge is the volume above that edge, which only grows as edges
-    get lower; so the level lies below the first edge out of reach (edge * (1 + buffer) > top) if and only if the volume
-    above that one edge is still short of its share. Short means below share * total by more than a relative 1e-12: the
-    order in which volumes are added never decides.
-    """
-    entries = np.zeros(len(top), np.bool_)
-    for t in range(window, len(top)):
-        lo, hi = bottom[t - window], top[t - window]
-        for i in range(t - window + 1, t):
-            lo, hi = min(lo, bottom[i]), max(hi, top[i])
-        if lo == hi:
-            continue
-        j = _first_edge_out_of_reach(top[t], lo, hi - lo, bins, buffer_factor)
-        if j == 0:
-            continue
-        height_of_edge = (hi - lo) * j / bins if j < bins else np.inf
-        above = total = 0.0
-        for i in range(t - window, t):
-            total += volume[i]
-            above += volume[i] * _share_above(top[i], bottom[i], lo, height_of_edge)
-        entries[t] = above < share * total * REACHED  # never where there is no volume
-    return entries
+    include_wicks: bool
+    window: int
+    bins: int
+    factor: float
+    share: float
+
+    @classmethod
+    def of(cls, params: VolumeZoneBreakoutParams) -> "_Entry":
+        return cls(
+            params.include_wicks,
+            params.volume_window,
+            params.num_bins,
+            1.0 + params.breakout_buffer,
+            float(params.top_percentile),
+        )
 
 
-@kernel
-def _first_edge_out_of_reach(price: float, lo: float, span: float, bins: int, buffer_factor: float) -> int:
-    """Return the lowest j with edge_j * buffer_factor > price, or ``bins`` if the price reaches every lower edge."""
-    estimate = (price / buffer_factor - lo) / span * bins
-    j = int(min(max(estimate, 0.0), float(bins)))
-    while j > 0 and (lo + span * (j - 1) / bins) * buffer_factor > price:
-        j -= 1
-    while j < bins and (lo + span * j / bins) * buffer_factor <= price:
-        j += 1
-    return j
+def _decide(bars: Bars, entries: Sequence[_Entry]) -> Decide:
+    """Return what decides the rows of these entries, which have their window and ``include_wicks`` in common."""
+    top, bottom = bars.high, bars.low
+    if not entries[0].include_wicks:
+        top, bottom = read_only(np.maximum(bars.open, bars.close)), read_only(np.minimum(bars.open, bars.close))
+    bins = np.array([entry.bins for entry in entries])
+    factors, shares = (np.array([entry[i] for entry in entries]) for i in (3, 4))
 
+    def decide(start: int, block: Bools) -> None:
+        volume_profile.breakouts(top, bottom, bars.volume, entries[0].window, bins, factors, shares, start, block)
 
-@kernel
-def _share_above(top: float, bottom: float, lo: float, height_of_edge: float) -> float:
-    """Return which share of a bar lies above an edge; a bar of no height lies in the bin that starts at its price.
-
-    Heights are taken from ``lo``, where they are small: a high price level must not eat their digits.
-    """
-    edge = lo + height_of_edge
-    if bottom >= edge:
-        return 1.0
-    if top <= edge:
-        return 0.0
-    return (top - lo - height_of_edge) / (top - bottom)
+    return decide

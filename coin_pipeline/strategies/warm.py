@@ -16,6 +16,7 @@ def warm_up() -> None:
     for strategy_class in BUILT_IN:
         strategy = strategy_class()
         signals = run_strategy(strategy, bars, strategy.Params(), "warm-up")
+        strategy.signal_rows(bars, [strategy.Params()])
         simulate(bars, signals, Costs(0.0, 0.0), Fill.NEXT_OPEN)
 
 

@@ -1,81 +1,201 @@
 """The rules of simulation in slow, plain Python: bar by bar, with cash and coins."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+import pytest
+
+from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.exits import ExitReason, Stops
 from coin_pipeline.engine.fills import Costs
+from coin_pipeline.engine.outcomes import Samples
 from coin_pipeline.engine.signals import Signals
+from coin_pipeline.engine.simulate import Simulation
 
-Trade = tuple[int, int, int, float, bool]  # signal bar, entry bar, exit bar, net return, open at the end
+
+class Trade(NamedTuple):
+    """One round trip."""
+
+    signal_bar: int
+    entry_bar: int
+    exit_bar: int
+    net_return: float
+    open_at_end: bool
+    entry_price: float
+    exit_price: float
+    bars_held: int
+    reason: ExitReason
+
+
+@dataclass
+class Position:
+    """Coins bought, and the stop orders that watch over them."""
+
+    signal_bar: int
+    entry_bar: int
+    entry_price: float
+    coins: float
+    paid: float
+    highest: float
+    bars_held: int = 0
+
+    def stopped(self, opened: float, high: float, low: float, stops: Stops) -> tuple[float, ExitReason] | None:
+        """Return at which price and why the position is left while a bar is traded, if it is."""
+        levels = []
+        if stops.stop_loss is not None:
+            levels.append((self.entry_price * (1 - stops.stop_loss), ExitReason.STOP_LOSS))
+        if stops.trailing_stop is not None:
+            levels.append((self.highest * (1 - stops.trailing_stop), ExitReason.TRAILING_STOP))
+        if levels:
+            level, reason = max(levels, key=lambda each: each[0])  # the first, the stop-loss, if they are equal
+            if opened <= level:
+                return opened, reason
+            if low <= level:
+                return level, reason
+        if stops.take_profit is not None:
+            target = self.entry_price * (1 + stops.take_profit)
+            if high >= target:
+                return target, ExitReason.TAKE_PROFIT
+        return None
 
 
 @dataclass
 class Account:
-    """Cash or coins; what it traded and was worth at every close."""
+    """Cash and at most one position; what it traded and was worth at every close."""
 
     costs: Costs
+    sizing: Sizing = Sizing()  # noqa: RUF009 - frozen
     cash: float = 1.0
-    coins: float = 0.0
-    paid: float = 0.0
-    signal_bar: int = -1
-    entry_bar: int = -1
+    position: Position | None = None
     trades: list[Trade] = field(default_factory=list)
     equity: list[float] = field(default_factory=list)
     ignored: int = 0
+    too_small: int = 0
 
-    def buy(self, bar: int, price: float) -> None:
-        """Turn all cash into coins."""
-        self.coins = self.cash / (price * (1 + self.costs.slippage_rate)) / (1 + self.costs.fee_rate)
-        self.entry_bar, self.paid, self.cash = bar, self.cash, 0.0
+    def buy(self, signal_bar: int, bar: int, price: float) -> Position:
+        """Turn the fraction of the cash into coins."""
+        paid = self.cash * self.sizing.fraction
+        coins = paid / (price * (1 + self.costs.slippage_rate)) / (1 + self.costs.fee_rate)
+        self.cash -= paid
+        self.position = Position(signal_bar, bar, price, coins, paid, price)
+        return self.position
 
-    def sell(self, bar: int, price: float, *, at_end: bool) -> None:
+    def sell(self, bar: int, price: float, reason: ExitReason) -> None:
         """Turn all coins into cash."""
-        self.cash = self.coins * price * (1 - self.costs.slippage_rate) * (1 - self.costs.fee_rate)
-        self.trades.append((self.signal_bar, self.entry_bar, bar, self.cash / self.paid - 1, at_end))
-        self.coins = 0.0
+        held, self.position = self.position, None
+        assert held is not None
+        got = held.coins * price * (1 - self.costs.slippage_rate) * (1 - self.costs.fee_rate)
+        self.cash += got
+        self.trades.append(
+            Trade(
+                held.signal_bar,
+                held.entry_bar,
+                bar,
+                got / held.paid - 1,
+                reason is ExitReason.END,
+                held.entry_price,
+                price,
+                held.bars_held,
+                reason,
+            )
+        )
+
+    def worth(self, price: float) -> float:
+        """Return cash and coins at a price."""
+        return self.cash + (self.position.coins * price if self.position else 0.0)
 
 
-def trade_next_open(bars: Bars, signals: Signals, costs: Costs) -> Account:
+NO_STOPS, ALL_IN = Stops(), Sizing()
+
+
+def trade_next_open(
+    bars: Bars, signals: Signals, costs: Costs, stops: Stops = NO_STOPS, sizing: Sizing = ALL_IN
+) -> Account:
     """Trade one position at a time, deciding at closes and filling at the next opens."""
-    account = Account(costs)
-    order, last = "", len(bars) - 1
+    account = Account(costs, sizing)
+    buy = False
+    leave: ExitReason | None = None
+    last = len(bars) - 1
     for bar in range(len(bars)):
-        if order == "buy":
-            account.buy(bar, bars.open[bar])
-        elif order == "sell":
-            account.sell(bar, bars.open[bar], at_end=False)
-        order = ""
-        if account.coins:
-            held = bar - account.entry_bar + 1
-            time_is_up = signals.hold is not None and held >= signals.hold
-            if time_is_up or (signals.exits is not None and signals.exits[bar]):
-                order = "sell"
-            account.ignored += bool(signals.entries[bar]) and bar < last
+        opened, high, low, close = (float(c[bar]) for c in (bars.open, bars.high, bars.low, bars.close))
+        # The open: what was decided at the close before is filled.
+        if buy:
+            account.buy(bar - 1, bar, opened)
+        elif leave is not None:
+            account.sell(bar, opened, leave)
+        buy, leave = False, None
+        # The bar is traded: stop orders rest at the exchange.
+        if account.position:
+            account.position.bars_held += 1
+            if stop := account.position.stopped(opened, high, low, stops):
+                account.sell(bar, *stop)
+        # The close: the bar is known, and the next decision is made.
+        entry = bool(signals.entries[bar]) and bar < last
+        if account.position:
+            account.position.highest = max(account.position.highest, high)
+            account.ignored += entry
+            leave = _decided(signals, bar, account.position)
             if bar == last:
-                account.sell(bar, bars.close[bar], at_end=True)
-        elif signals.entries[bar]:
-            order, account.signal_bar = "buy", bar
-        account.equity.append(account.cash + account.coins * bars.close[bar])
+                account.sell(bar, close, ExitReason.END)
+        elif entry and account.cash * sizing.fraction * sizing.initial_cash < sizing.min_order:
+            account.too_small += 1
+        else:
+            buy = entry
+        account.equity.append(account.worth(close))
     return account
 
 
-def outcomes_at_close(bars: Bars, signals: Signals, costs: Costs) -> list[Trade]:
+def _decided(signals: Signals, bar: int, position: Position) -> ExitReason | None:
+    """Return why the position is to be left, as known at the close of a bar."""
+    if position.bars_held == signals.hold:
+        return ExitReason.HOLD
+    if signals.exits is not None and signals.exits[bar]:
+        return ExitReason.SIGNAL
+    return None
+
+
+def outcomes_at_close(bars: Bars, signals: Signals, costs: Costs, stops: Stops = NO_STOPS) -> list[Trade]:
     """Follow every entry signal from close to close."""
     outcomes = []
     for start in range(len(bars)):
-        if not signals.entries[start]:
-            continue
-        bar, due = start, False
-        while not due and bar < len(bars) - 1:
-            bar += 1
-            due = bar - start == signals.hold or (signals.exits is not None and bool(signals.exits[bar]))
-        account = Account(costs, signal_bar=start)
-        account.buy(start, bars.close[start])
-        account.sell(bar, bars.close[bar], at_end=not due)
-        outcomes += account.trades
+        if signals.entries[start]:
+            account = Account(costs)
+            _follow(account, account.buy(start, start, float(bars.close[start])), bars, signals, stops)
+            outcomes += account.trades
     return outcomes
+
+
+def _follow(account: Account, position: Position, bars: Bars, signals: Signals, stops: Stops) -> None:
+    """Hold a position that was bought at the close of its entry bar until it is left."""
+    for bar in range(position.entry_bar + 1, len(bars)):
+        opened, high, low, close = (float(c[bar]) for c in (bars.open, bars.high, bars.low, bars.close))
+        position.bars_held += 1
+        if stop := position.stopped(opened, high, low, stops):
+            return account.sell(bar, *stop)
+        if (leave := _decided(signals, bar, position)) is not None:
+            return account.sell(bar, close, leave)
+        position.highest = max(position.highest, high)
+    return account.sell(len(bars) - 1, float(bars.close[-1]), ExitReason.END)
 
 
 def drawdowns(equity: list[float]) -> list[float]:
     """Measure every value against the highest so far, the initial 1.0 included."""
     return [1 - value / max([1.0, *equity[: bar + 1]]) for bar, value in enumerate(equity)]
+
+
+def assert_same_trades(samples: Samples, expected: list[Trade]) -> None:
+    """Compare bars, raw prices and reasons exactly, returns to rounding."""
+    names = [name for name in Trade._fields if name not in {"net_return", "reason"}]
+    columns = [getattr(samples, name).tolist() for name in names]
+    exact = list(zip(*columns, samples.exit_reason.tolist(), strict=True))
+    assert exact == [tuple(getattr(trade, name) for name in [*names, "reason"]) for trade in expected]
+    assert samples.net_return.tolist() == pytest.approx([t.net_return for t in expected], rel=1e-12, abs=1e-14)
+
+
+def assert_same_account(simulation: Simulation, account: Account) -> None:
+    """Compare trades and counts, and the curves to rounding."""
+    assert_same_trades(simulation.trades, account.trades)
+    assert (simulation.ignored, simulation.too_small) == (account.ignored, account.too_small)
+    assert simulation.equity.tolist() == pytest.approx(account.equity, rel=1e-11)
+    assert simulation.drawdown.tolist() == pytest.approx(drawdowns(account.equity), rel=1e-9, abs=1e-11)

@@ -75,8 +75,8 @@ def test_the_event_study_agrees_with_following_each_signal(exit_rule: str, seed:
     expected = outcomes_at_close(bars, signals, COSTS)
     assert_same(as_trades(simulation.trades), expected)
     growth = np.ones(150)
-    for _, _, exit_bar, net_return, _ in expected:
-        growth[exit_bar] *= 1 + net_return
+    for trade in expected:
+        growth[trade.exit_bar] *= 1 + trade.net_return
     assert simulation.equity.tolist() == pytest.approx(np.cumprod(growth).tolist(), rel=1e-11)
     assert simulation.drawdown.tolist() == pytest.approx(drawdowns(list(np.cumprod(growth))), rel=1e-9, abs=1e-11)
 

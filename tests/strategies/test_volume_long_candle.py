@@ -63,6 +63,18 @@ def test_each_condition_has_its_own_edge(candle: tuple[float, ...], signal: bool
     assert entries(bars_of([*quiet, candle])) == [False] * 3 + [signal]
 
 
+def test_the_order_of_a_sum_never_decides() -> None:
+    """A volume that is its multiple of the mean but for the last bits is decided as by the sum from left to right."""
+    outcomes = []
+    for seed in range(200):
+        volume = np.random.default_rng(seed).lognormal(0, 1, 50)
+        bars = bars_of([(100, 103, 100, 103, one) for one in volume])
+        params = {"vol_ma_window": 50, "vol_multiplier": min(volume[-1] / (sum(volume.tolist()) / 50), 10.0)}
+        outcomes.append(entries(bars, **params)[-1])
+        assert outcomes[-1] == long_candles(bars, VolumeLongCandleParams(**params))[-1]
+    assert 20 < sum(outcomes) < 200
+
+
 def test_the_first_bar_is_its_own_mean() -> None:
     """At the start the mean is taken over the bars there are."""
     assert entries(bars_of([(100, 103, 100, 103, 5)]), vol_multiplier=1.0) == [True]

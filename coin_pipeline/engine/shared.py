@@ -1,0 +1,298 @@
+"""One cash account that trades the samples of several symbols, with a limit on the positions held at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
+from coin_pipeline.engine.fills import UNFILLED, Costs
+from coin_pipeline.engine.kernel import kernel
+from coin_pipeline.engine.outcomes import Samples
+
+_EXHAUSTED = 1e-12  # of the equity: so little cash is what rounding has left
+_NEVER = np.iinfo(np.int64).max
+_IGNORED, _NO_SLOT, _TOO_SMALL, _BUSY = range(4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Book:
+    """What the account needs to know of one symbol with n bars and m samples.
+
+    Attributes:
+        name: Name of the symbol; it decides who buys first at one open.
+        time: Opens of the bars, int64 ns UTC, strictly increasing, shape (n,).
+        close: Last prices, float64, shape (n,).
+        samples: Outcomes under ``NEXT_OPEN``, in the order of their signals.
+        paid: Money paid for one unit at each entry, costs included, float64, shape (m,); NaN where there is no entry.
+
+    Raises:
+        ValueError: The columns differ in length, or the samples are of other bars.
+    """
+
+    name: str
+    time: Ints
+    close: Floats
+    samples: Samples
+    paid: Floats
+
+    def __post_init__(self) -> None:
+        n, m, last = len(self.time), len(self.samples), int(self.samples.exit_bar.max(initial=UNFILLED))
+        if (len(self.close), len(self.paid)) != (n, m) or last >= n:
+            raise ValueError(
+                f"{self.name}: {len(self.close)} closes, {len(self.paid)} entry costs and exits up to bar {last} "
+                f"do not fit {n} bars and {m} samples"
+            )
+
+    @classmethod
+    def of(cls, name: str, bars: Bars, samples: Samples, costs: Costs) -> "Book":
+        """Return the book of samples that were found on the bars with these costs."""
+        return cls(name, bars.time, bars.close, samples, costs.paid(samples.entry_price))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedRules(Sizing):
+    """How much of the one account each entry spends, and how many positions there are at most.
+
+    Attributes:
+        max_positions: Positions held at once over all symbols, at least 1.
+
+    Raises:
+        ValueError: A figure is out of its range.
+    """
+
+    max_positions: int
+
+    def __post_init__(self) -> None:
+        Sizing.__post_init__(self)  # not super(): a class with slots is made twice, and super() knows the first one
+        if self.max_positions < 1:
+            raise ValueError(f"max_positions must be at least 1, not {self.max_positions}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedAccount:
+    """What one account made of the samples of several symbols, at the t different times of their bars.
+
+    Attributes:
+        time: Opens of the bars of all symbols, int64 ns UTC, strictly increasing, shape (t,).
+        equity: Account value at the close of each bar, in multiples of the initial cash, float64, shape (t,).
+        drawdown: Fraction that the equity lies below its highest value so far, 1.0 included, float64, shape (t,).
+        taken: Per book, in the order given: True for the samples that were traded, bool, shape (m,).
+        spent: Per book: money each trade was bought with, costs included, in multiples of the initial cash, float64,
+            shape (m,); 0 where a sample was not traded.
+        ignored: Number of signals not traded because the account held a position in their symbol.
+        no_slot: Number of signals not traded because all positions were in use.
+        too_small: Number of signals not traded because no cash was left, or less than the minimum order.
+        exposure: Share of the times at which a position was held; undefined without bars.
+    """
+
+    time: Ints
+    equity: Floats
+    drawdown: Floats
+    taken: tuple[Bools, ...]
+    spent: tuple[Floats, ...]
+    ignored: int
+    no_slot: int
+    too_small: int
+    exposure: float | None
+
+
+def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
+    """Trade the samples of all books from one cash account.
+
+    Every fill is one of ``NEXT_OPEN``. In each symbol one position is held at a time, as in an account of its own: a
+    sample decided before the symbol's last exit bar is ignored. At each time, in this order:
+
+    1. Planned exits are filled at the open: each frees its position and its money.
+    2. Entries are filled at the open, in the order of the symbols' names. Each spends the same money, ``fraction`` of
+       the equity, or the cash that is left if that is less. The equity is the cash after the exits and the positions
+       at their last closes. An entry is left out where all positions are in use, where no cash is left, or where the
+       order would be below the minimum.
+    3. Stops within the bar, and positions still open at the last close of their symbol, free position and money for
+       later times only.
+    4. The equity is the cash and the positions at their closes. A symbol without a bar at that time keeps its last
+       close.
+
+    An exit brings ``spent * growth``.
+
+    Args:
+        books: One per symbol, at least one; their order changes nothing.
+        rules: Limits of the account.
+
+    Raises:
+        ValueError: There are no books, or two have the same name.
+    """
+    names = [book.name for book in books]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"a shared account needs one book for each of its symbols, not the books {names}")
+    order = sorted(range(len(books)), key=names.__getitem__)
+    of_name = [books[b] for b in order]
+    samples = [book.samples for book in of_name]
+    time, rows, row_at = _align([book.time for book in of_name])
+    entered = np.concatenate([s.entry_bar for s in samples])
+    left = np.concatenate([s.exit_bar for s in samples])
+    bars_held = np.concatenate([s.bars_held for s in samples])
+    sample_ends = _ends(samples)
+    spent, equity, counts = _trade(
+        np.concatenate([book.close for book in of_name]),
+        _ends([book.time for book in of_name]),
+        rows,
+        row_at,
+        np.repeat(np.arange(len(books)), np.diff(sample_ends)),
+        entered,
+        left,
+        bars_held > left - entered,  # a position left at an open is not held during the bar of its exit
+        1.0 / np.concatenate([book.paid for book in of_name]),
+        np.concatenate([s.growth for s in samples]),
+        rules.max_positions,
+        rules.fraction,
+        rules.least_equity,
+        len(time),
+    )
+    each: list[Floats] = [np.empty(0)] * len(books)
+    for place, b in enumerate(order):
+        each[b] = spent[sample_ends[place] : sample_ends[place + 1]]
+    return SharedAccount(
+        time=time,
+        equity=equity,
+        drawdown=1 - equity / np.maximum.accumulate(equity),  # nothing is bought at the first time: it starts at 1.0
+        taken=tuple(money > 0 for money in each),
+        spent=tuple(each),
+        ignored=int(counts[_IGNORED]),
+        no_slot=int(counts[_NO_SLOT]),
+        too_small=int(counts[_TOO_SMALL]),
+        exposure=int(counts[_BUSY]) / len(time) if len(time) else None,
+    )
+
+
+def warm_up() -> None:
+    """Compile the kernels of this module; two symbols of different times need them all."""
+    none, nothing = np.empty(0, np.int64), np.empty(0)
+    samples = Samples(none, none, none, nothing, nothing, nothing, none, np.empty(0, np.int8))
+    books = [Book(name, np.arange(n), np.ones(n), samples, nothing) for n, name in enumerate("AB")]
+    share(books, SharedRules(max_positions=1))
+
+
+def _ends(columns: Sequence[Ints | Samples]) -> Ints:
+    """Return where each column begins when they are put one after the other, and where the last one ends."""
+    return np.cumsum([0, *(len(column) for column in columns)])
+
+
+def _align(times: Sequence[Ints]) -> tuple[Ints, Ints, Ints]:
+    """Return all times ascending, the rows of bars in them, and where in these rows each symbol's own begin."""
+    first = times[0]
+    if all(np.array_equal(time, first) for time in times[1:]):
+        return first, np.arange(len(first)), np.zeros(len(times), np.int64)
+    ends = _ends(times)
+    time, rows = _merge(np.concatenate(times), ends)
+    return time, rows, ends
+
+
+@kernel
+def _merge(times: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """Merge ascending runs; return the different times and the row of each bar in them.
+
+    Looking at the next time of every symbol costs less than a sort, since most symbols have most times in common.
+    """
+    at, end = ends[:-1].copy(), ends[1:]
+    upcoming = np.empty(len(at), np.int64)
+    for b in range(len(at)):
+        upcoming[b] = times[at[b]] if at[b] < end[b] else _NEVER
+    union, rows = np.empty(len(times), np.int64), np.empty(len(times), np.int64)
+    row = 0
+    while upcoming.min() < _NEVER:
+        now = upcoming.min()
+        for b in range(len(at)):
+            if upcoming[b] == now:
+                rows[at[b]] = row
+                at[b] += 1
+                upcoming[b] = times[at[b]] if at[b] < end[b] else _NEVER
+        union[row] = now
+        row += 1
+    return union[:row].copy(), rows
+
+
+@kernel
+def _trade(
+    close: Floats,
+    bar_at: Ints,
+    rows: Ints,
+    row_at: Ints,
+    symbol: Ints,
+    entered: Ints,
+    left: Ints,
+    within: Bools,
+    units: Floats,
+    growth: Floats,
+    slots: int,
+    fraction: float,
+    least_equity: float,
+    times: int,
+) -> tuple[Floats, Floats, Ints]:
+    """Do what ``share`` says, symbols numbered in the order of their names; ``units`` is what one unit of money buys.
+
+    The exit of a sample is known, so all that an entry leads to is booked ahead, and no bar is walked for nothing. A
+    step is half a time: the open of row r is step 2 * r, its close step 2 * r + 1.
+    """
+    first, after = _chain(rows, row_at, symbol, entered, times)
+    received, freed = np.zeros(2 * times), np.zeros(2 * times, np.int64)
+    at_open, at_close = np.zeros(times), np.zeros(times)
+    spent, last_exit = np.zeros(len(entered)), np.full(len(bar_at), UNFILLED)
+    equity, counts = np.empty(times), np.zeros(4, np.int64)
+    cash, free = 1.0, slots
+    for now in range(times):
+        cash += received[2 * now]
+        free += freed[2 * now]
+        worth = cash + at_open[now]
+        s = first[now]
+        while s >= 0:
+            b = symbol[s]
+            if entered[s] <= last_exit[b]:
+                counts[_IGNORED] += 1
+            elif free == 0:
+                counts[_NO_SLOT] += 1
+            elif cash <= _EXHAUSTED * worth or min(worth, cash / fraction) < least_equity:
+                counts[_TOO_SMALL] += 1
+            else:
+                spent[s] = min(fraction * worth, cash)
+                cash -= spent[s]
+                free -= 1
+                last_exit[b] = left[s]
+                held = close[bar_at[b] + entered[s] : bar_at[b] + left[s]]
+                held_rows = rows[row_at[b] + entered[s] : row_at[b] + left[s] + 1]
+                exit_step = 2 * held_rows[-1] + within[s]
+                received[exit_step] += spent[s] * growth[s]
+                freed[exit_step] += 1
+                _hold(held, held_rows, exit_step, spent[s], units[s], at_open, at_close)
+            s = after[s]
+        counts[_BUSY] += free < slots
+        cash += received[2 * now + 1]
+        free += freed[2 * now + 1]
+        equity[now] = cash + at_close[now]
+    return spent, equity, counts
+
+
+@kernel
+def _chain(rows: Ints, row_at: Ints, symbol: Ints, entered: Ints, times: int) -> tuple[Ints, Ints]:
+    """Return the first entry of each time, and of each entry the next one at its time, in the order of the symbols."""
+    first, after = np.full(times, -1), np.full(len(entered), -1)
+    for s in range(len(entered) - 1, -1, -1):
+        if entered[s] != UNFILLED:
+            row = rows[row_at[symbol[s]] + entered[s]]
+            after[s] = first[row]
+            first[row] = s
+    return first, after
+
+
+@kernel
+def _hold(
+    close: Floats, rows: Ints, exit_step: int, spent: float, units: float, at_open: Floats, at_close: Floats
+) -> None:
+    """Add a position's value at each close, and at each open, where it is that of the close before."""
+    for i in range(len(close)):
+        value = spent * (units * close[i])
+        for row in range(rows[i], rows[i + 1]):
+            at_close[row] += value
+            if 2 * (row + 1) < exit_step:
+                at_open[row + 1] += value

@@ -1,0 +1,290 @@
+"""Which bars break out of the volume profile of the bars before them: the kernels of ``volume_zone_breakout``.
+
+No bin is ever filled. The volume summed from the top bin down to an edge is the volume above that edge, which only
+grows as edges get lower; so the level lies below the first edge out of reach (edge * (1 + buffer) > top) if and only if
+the volume above that one edge is still short of its share.
+
+Many bars are decided side by side, with sums whose rounding errors are bounded; a bar that is too close to call is
+decided by itself. So every decision is that of ``breaks_out``, wherever a block of bars begins.
+"""
+
+import numpy as np
+
+from coin_pipeline.engine.bars import Bools, Floats, Ints
+from coin_pipeline.engine.kernel import kernel
+
+REACHED = 1.0 - 1e-12
+"""A share of the volume that falls short by no more than rounding errors counts as reached."""
+CHUNK = 2048
+"""Bars of one pass, so that its columns stay in the cache of a core."""
+LANES = 64
+"""Neighbouring bars whose windows are summed side by side."""
+ULP = 2.0**-52
+STEP = 0.75 * ULP
+"""A price plus this part of itself rounds to the next higher float."""
+
+
+@kernel
+def breakouts(
+    top: Floats,
+    bottom: Floats,
+    volume: Floats,
+    window: int,
+    bins: Ints,
+    factors: Floats,
+    shares: Floats,
+    start: int,
+    entries: Bools,
+) -> None:
+    """Set in each row of ``entries`` the bars that break out of the ``window`` bars before them.
+
+    Args:
+        top: Upper ends of all bars, shape (n,).
+        bottom: Lower ends of all bars, shape (n,).
+        volume: Volumes of all bars, shape (n,).
+        window: Bars of the profile.
+        bins: Bins of the profile, shape (rows,).
+        factors: 1 + buffer, shape (rows,); successive rows with the same bins and factor share their sums.
+        shares: Share of the volume that lies above the level, shape (rows,).
+        start: Number of the bar in column 0 of ``entries``.
+        entries: False in shape (rows, bars).
+    """
+    upper, height, density = np.empty(CHUNK + window), np.empty(CHUNK + window), np.empty(CHUNK + window)
+    values, spare = np.empty(CHUNK + window), np.empty(CHUNK + window)
+    lows, highs, totals = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    edges, aboves, slacks = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    for first in range(max(start, window), start + entries.shape[1], CHUNK):
+        last = min(first + CHUNK, start + entries.shape[1])
+        n, m, past = last - first, last - first + window - 1, slice(first - window, last - 1)
+        price, lo, hi, total = top[first:last], lows[:n], highs[:n], totals[:n]
+        edge, above, slack = edges[:n], aboves[:n], slacks[:n]
+        _spread(top[past], bottom[past], volume[past], upper[:m], height[:m], density[:m], values[:m])
+        blur = 4.0 * ULP * window * _largest(values[:m])
+        _copy(top[past], 1.0, values[:m])
+        _window_maxima(values[:m], spare[:m], window, hi)
+        _copy(volume[past], 1.0, values[:m])
+        _window_sums(values[:m], spare[:m], window, total)
+        _copy(bottom[past], -1.0, values[:m])
+        _window_maxima(values[:m], spare[:m], window, lo)
+        _negate(lo)
+        for row in range(len(shares)):
+            if row == 0 or bins[row] != bins[row - 1] or factors[row] != factors[row - 1]:
+                _first_edges_out_of_reach(price, lo, hi, bins[row], factors[row], edge)
+                _rounding_errors(lo, hi, total, window, bins[row], blur, slack)
+                _volumes_above(upper[:m], height[:m], density[:m], window, edge, above)
+            decided = entries[row, first - start : last - start]
+            if _compare(above, total, slack, shares[row], decided):
+                for i in range(n):
+                    if _too_close(above[i], total[i], slack[i], shares[row]):
+                        decided[i] = breaks_out(
+                            top, bottom, volume, first + i, window, bins[row], factors[row], shares[row]
+                        )
+
+
+@kernel
+def breaks_out(
+    top: Floats, bottom: Floats, volume: Floats, t: int, window: int, bins: int, factor: float, share: float
+) -> bool:
+    """Decide bar ``t`` by itself, t >= window.
+
+    Short means below share * total by more than a relative 1e-12: the order in which volumes are added never decides.
+    """
+    lo, hi = bottom[t - window], top[t - window]
+    for i in range(t - window + 1, t):
+        lo, hi = min(lo, bottom[i]), max(hi, top[i])
+    if lo == hi:
+        return False
+    j = _first_edge_out_of_reach(top[t], lo, hi - lo, bins, factor)
+    if j == 0:
+        return False
+    height_of_edge = (hi - lo) * j / bins if j < bins else np.inf
+    above = total = 0.0
+    for i in range(t - window, t):
+        total += volume[i]
+        above += volume[i] * _share_above(top[i], bottom[i], lo, height_of_edge)
+    return above < _needed(total, share)  # never where there is no volume
+
+
+@kernel
+def _first_edge_out_of_reach(price: float, lo: float, span: float, bins: int, factor: float) -> int:
+    """Return the lowest j with edge_j * factor > price, or ``bins`` if the price reaches every lower edge."""
+    estimate = (price / factor - lo) / span * bins
+    j = int(min(max(estimate, 0.0), float(bins)))
+    while j > 0 and (lo + span * (j - 1) / bins) * factor > price:
+        j -= 1
+    while j < bins and (lo + span * j / bins) * factor <= price:
+        j += 1
+    return j
+
+
+@kernel
+def _share_above(top: float, bottom: float, lo: float, height_of_edge: float) -> float:
+    """Return which share of a bar lies above an edge; a bar of no height lies in the bin that starts at its price.
+
+    Heights are taken from ``lo``, where they are small: a high price level must not eat their digits.
+    """
+    edge = lo + height_of_edge
+    if bottom >= edge:
+        return 1.0
+    if top <= edge:
+        return 0.0
+    return (top - lo - height_of_edge) / (top - bottom)
+
+
+@kernel
+def _spread(
+    top: Floats, bottom: Floats, volume: Floats, upper: Floats, height: Floats, density: Floats, blur: Floats
+) -> None:
+    """Prepare min(max(upper - edge, 0), height) * density, the volume of a bar above an edge.
+
+    A bar of no height is given the least one, so that it lies wholly above or below any edge. ``blur`` is how much that
+    volume changes with a relative change of the edge.
+    """
+    for i in range(len(top)):
+        flat = top[i] == bottom[i]
+        upper[i] = top[i] + STEP * top[i] if flat else top[i]
+        height[i] = upper[i] - bottom[i]
+        density[i] = np.divide(volume[i], height[i])
+        blur[i] = 0.0 if flat else top[i] * density[i]
+
+
+@kernel
+def _largest(values: Floats) -> float:
+    """Return the maximum by halving, which overwrites the values: a running maximum would wait for every step."""
+    n = len(values)
+    while n > 1:
+        half = (n + 1) // 2
+        _keep_larger(values[half:n], values[: n - half])
+        n = half
+    return float(values[0])
+
+
+@kernel
+def _keep_larger(values: Floats, kept: Floats) -> None:
+    for i in range(len(values)):
+        kept[i] = max(kept[i], values[i])
+
+
+@kernel
+def _copy(column: Floats, sign: float, out: Floats) -> None:
+    """Copy with a sign; assigning to a slice would make the compiler build the text of numba's shape errors too."""
+    for i in range(len(out)):
+        out[i] = sign * column[i]
+
+
+@kernel
+def _negate(values: Floats) -> None:
+    for i in range(len(values)):
+        values[i] = -values[i]
+
+
+@kernel
+def _window_maxima(values: Floats, spare: Floats, window: int, out: Floats) -> None:
+    """Set out[i] to the maximum of values[i : i + window]; overwrites both other arrays."""
+    span, m = 1, len(values)
+    while 2 * span <= window:
+        m -= span
+        _larger(values[:m], values[span:], spare[:m])
+        values, spare, span = spare, values, 2 * span
+    _larger(values[: len(out)], values[window - span :], out)
+
+
+@kernel
+def _larger(one: Floats, other: Floats, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = max(other[i], one[i])
+
+
+@kernel
+def _window_sums(values: Floats, spare: Floats, window: int, out: Floats) -> None:
+    """Set out[i] to the sum of values[i : i + window], from parts of 1, 2, 4, ... values; overwrites both others."""
+    out[:] = 0.0
+    span, m, done = 1, len(values), 0
+    while done < window:
+        if window & span:
+            part = values[done : done + len(out)]
+            for i in range(len(out)):
+                out[i] += part[i]
+            done += span
+        if done < window:
+            m -= span
+            _add(values[:m], values[span:], spare[:m])
+            values, spare, span = spare, values, 2 * span
+
+
+@kernel
+def _add(one: Floats, other: Floats, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = one[i] + other[i]
+
+
+@kernel
+def _first_edges_out_of_reach(price: Floats, lo: Floats, hi: Floats, bins: int, factor: float, edge: Floats) -> None:
+    """Set the lowest edge that the price does not reach, inf if it reaches all.
+
+    The edge nearest to the price is tried; the one below it is reached and the one above it is not, unless edges lie as
+    close together as ``_rounding_errors`` tells. A window without a range gets its price: all volume lies above.
+    """
+    count = float(bins)
+    for i in range(len(price)):
+        span = hi[i] - lo[i]
+        place = (price[i] / factor - lo[i]) * np.divide(count, span)
+        nearest = np.floor(min(count, max(0.0, place)) + 0.5)
+        j = nearest + 1.0 if (lo[i] + span * nearest / count) * factor <= price[i] else nearest
+        out = lo[i] + span * j / count if j < count else np.inf
+        edge[i] = out if span > 0.0 else lo[i]
+
+
+@kernel
+def _rounding_errors(lo: Floats, hi: Floats, total: Floats, window: int, bins: int, blur: float, slack: Floats) -> None:
+    """Set how far the volume above an edge may be off, inf where even the edge is uncertain."""
+    for i in range(len(lo)):
+        span = hi[i] - lo[i]
+        uncertain = (span > 0.0) & (span < 64.0 * ULP * bins * hi[i])
+        slack[i] = np.inf if uncertain else (2.0 * window + 16.0) * ULP * total[i] + blur
+
+
+@kernel
+def _volumes_above(upper: Floats, height: Floats, density: Floats, window: int, edge: Floats, above: Floats) -> None:
+    """Set the volume above each bar's edge in the ``window`` bars before it."""
+    for first in range(0, len(edge), LANES):
+        e, s = edge[first : first + LANES], above[first : first + LANES]
+        n = len(e)
+        s[:] = 0.0
+        unrolled = window // 4 * 4
+        for d in range(first, first + unrolled, 4):
+            u, h, v = upper[d : d + n + 3], height[d : d + n + 3], density[d : d + n + 3]
+            for q in range(n):
+                s[q] = (
+                    ((s[q] + _clip(u[q] - e[q], h[q]) * v[q]) + _clip(u[q + 1] - e[q], h[q + 1]) * v[q + 1])
+                    + _clip(u[q + 2] - e[q], h[q + 2]) * v[q + 2]
+                ) + _clip(u[q + 3] - e[q], h[q + 3]) * v[q + 3]
+        for d in range(first + unrolled, first + window):
+            u, h, v = upper[d : d + n], height[d : d + n], density[d : d + n]
+            for q in range(n):
+                s[q] += _clip(u[q] - e[q], h[q]) * v[q]
+
+
+@kernel
+def _clip(value: float, limit: float) -> float:
+    return min(limit, max(0.0, value))
+
+
+@kernel
+def _compare(above: Floats, total: Floats, slack: Floats, share: float, entries: Bools) -> int:
+    """Set which bars have too little volume above the edge, and return how many are too close to call."""
+    close = 0
+    for i in range(len(above)):
+        entries[i] = above[i] < _needed(total[i], share)
+        close += _too_close(above[i], total[i], slack[i], share)
+    return close
+
+
+@kernel
+def _too_close(above: float, total: float, slack: float, share: float) -> bool:
+    return not abs(above - _needed(total, share)) > slack  # also where one of them is not a number
+
+
+@kernel
+def _needed(total: float, share: float) -> float:
+    return share * total * REACHED

@@ -1,0 +1,89 @@
+"""The rules of the shared account in slow, plain Python: time by time, with cash in KRW and coins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from coin_pipeline.engine.exits import ExitReason
+from coin_pipeline.engine.shared import Book, SharedRules
+
+AT_OPEN = {ExitReason.SIGNAL, ExitReason.HOLD}
+
+
+@dataclass
+class Position:
+    """Coins of one symbol, and which sample they were bought for."""
+
+    sample: int
+    coins: float
+    cost: float
+    price: float
+
+
+@dataclass
+class Account:
+    """The cash, the positions by symbol, and what happened so far; money in KRW."""
+
+    cash: float
+    positions: dict[str, Position] = field(default_factory=dict)
+    last_exit: dict[str, int] = field(default_factory=dict)
+    equity: list[float] = field(default_factory=list)
+    spent: dict[tuple[str, int], float] = field(default_factory=dict)
+    ignored: int = 0
+    no_slot: int = 0
+    too_small: int = 0
+    busy: int = 0
+
+    @property
+    def worth(self) -> float:
+        """Cash and coins at their last known prices."""
+        return self.cash + sum(position.coins * position.price for position in self.positions.values())
+
+
+def trade_together(books: Sequence[Book], rules: SharedRules) -> Account:
+    """Trade the samples of all books from one account."""
+    account = Account(rules.initial_cash)
+    by_name = sorted(books, key=lambda book: book.name)
+    for now in sorted({int(time) for book in books for time in book.time}):
+        trading = [(book, book.time.tolist().index(now)) for book in by_name if now in book.time]
+        for book, bar in trading:
+            _exit(account, book, bar, at_open=True)
+        worth = account.worth
+        for book, bar in trading:
+            for sample in range(len(book.samples)):
+                if book.samples.entry_bar[sample] == bar:
+                    _enter(account, book, sample, worth, rules)
+        account.busy += len(account.positions) > 0
+        for book, bar in trading:
+            _exit(account, book, bar, at_open=False)
+        for book, bar in trading:
+            if book.name in account.positions:
+                account.positions[book.name].price = float(book.close[bar])
+        account.equity.append(account.worth)
+    return account
+
+
+def _enter(account: Account, book: Book, sample: int, worth: float, rules: SharedRules) -> None:
+    decided = book.samples.signal_bar[sample]
+    money = min(rules.fraction * worth, account.cash)
+    if book.name in account.positions or decided < account.last_exit.get(book.name, 0):
+        account.ignored += 1
+    elif len(account.positions) == rules.max_positions:
+        account.no_slot += 1
+    elif account.cash <= 1e-12 * worth or money < rules.min_order:
+        account.too_small += 1
+    else:
+        account.cash -= money
+        account.spent[book.name, sample] = money
+        paid = float(book.paid[sample])
+        account.positions[book.name] = Position(sample, money / paid, money, paid)
+
+
+def _exit(account: Account, book: Book, bar: int, *, at_open: bool) -> None:
+    if book.name not in account.positions:
+        return
+    position = account.positions[book.name]
+    samples = book.samples
+    if samples.exit_bar[position.sample] == bar and (samples.exit_reason[position.sample] in AT_OPEN) is at_open:
+        account.cash += position.cost * float(samples.growth[position.sample])
+        account.last_exit[book.name] = bar
+        del account.positions[book.name]

@@ -1,0 +1,140 @@
+"""Decisions of many points as rows of bits."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coin_pipeline.engine.bars import Bools
+from coin_pipeline.engine.exits import ExitRule
+from coin_pipeline.engine.rows import SignalRows, distinct, filled, pack, unpack
+from coin_pipeline.engine.signals import Signals
+
+
+def random_table(rows: int, n: int) -> Bools:
+    """Make rows of booleans, a third of them true."""
+    return np.random.default_rng(rows + n).random((rows, n)) < 1 / 3
+
+
+@given(st.lists(st.booleans(), max_size=200))
+def test_bit_i_of_word_w_is_bar_64_w_plus_i(row: list[bool]) -> None:
+    """The words, read as one long number, have the bits of the bars and no others."""
+    words = pack(np.array(row, bool))
+    number = sum(int(word) << 64 * w for w, word in enumerate(words))
+    assert number == sum(1 << bar for bar, is_set in enumerate(row) if is_set)
+    assert len(words) == -(-len(row) // 64)
+    assert unpack(words, len(row)).tolist() == row
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 200])
+def test_rows_are_packed_one_by_one(n: int) -> None:
+    """A table is packed and unpacked as each of its rows."""
+    table = random_table(5, n)
+    assert np.array_equal(pack(table), np.array([pack(row) for row in table]))
+    assert np.array_equal(unpack(pack(table), n), table)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_rows_filled_in_blocks_are_those_of_the_whole_table(workers: int) -> None:
+    """Functions of one and of so many rows that their bars come in several blocks fill one table."""
+    table, blocks = random_table(3001, 5000), []
+
+    def rows_from(first: int, start: int, block: Bools) -> None:
+        blocks.append(block.shape)
+        assert not block.any()
+        block[:] = table[first : first + len(block), start : start + block.shape[1]]
+
+    decides = [(3000, lambda start, block: rows_from(0, start, block)), (1, lambda *given: rows_from(3000, *given))]
+    assert np.array_equal(filled(5000, decides, workers), pack(table))
+    assert sorted(blocks) == [(1, 5000), (3000, 904), (3000, 2048), (3000, 2048)]
+    assert filled(5000, [], workers).shape == (0, 79)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_function_raises_comes_out(workers: int) -> None:
+    """No row is left undecided in silence."""
+    with pytest.raises(ZeroDivisionError):
+        filled(10, [(1, lambda start, _: start // 0)] * 2, workers)
+
+
+def test_distinct_keys_are_in_order_and_found_again() -> None:
+    """Each key is at its place among the different ones."""
+    different, place = distinct([3, 1, 3, 2])
+    assert (different, place.tolist(), place.dtype) == ([1, 2, 3], [2, 0, 2, 1], np.int64)
+
+
+def test_a_point_is_the_and_of_its_rows() -> None:
+    """Entries are what all factors agree on, and exits come from the point's rule."""
+    one, other, exits = random_table(3, 100), random_table(4, 100), random_table(1, 100)[0]
+    rules = (ExitRule(hold=7), ExitRule(signals=exits))
+    index = np.array([[0, 3], [2, 0], [2, 1]])
+    rows = SignalRows(100, (pack(one), pack(other)), index, rules, np.array([0, 1, 0]))
+    assert rows.points == 3
+    first, second = rows.signals(0), rows.signals(1)
+    assert np.array_equal(first.entries, one[0] & other[3])
+    assert (first.exits, first.hold) == (None, 7)
+    assert np.array_equal(second.entries, one[2] & other[0])
+    assert np.array_equal(second.exits, exits)
+    assert second.hold is None
+
+
+def test_packed_signals_come_back_and_share_their_rules() -> None:
+    """Every point is what it was; equal holds and exits are one rule, and no exits are not the same as none set."""
+    entries, (exits, never) = random_table(6, 70), (random_table(1, 70)[0], np.zeros(70, bool))
+    given = [
+        Signals(row, *rule)
+        for row, rule in zip(
+            entries, [(None, 3), (exits, None), (exits.copy(), None), (None, 3), (never, 3), (None, None)], strict=True
+        )
+    ]
+    rows = SignalRows.of(given)
+    assert rows.rule.tolist() == [0, 1, 1, 0, 2, 3]
+    for k, one in enumerate(given):
+        back = rows.signals(k)
+        assert np.array_equal(back.entries, one.entries)
+        assert back.hold == one.hold
+        assert (back.exits is None) == (one.exits is None)
+        assert one.exits is None or np.array_equal(back.exits, one.exits)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"), [([], "not on none"), ([70, 80], r"not on \[70, 80\]"), ([70, 130], r"not on \[70, 130\]")]
+)
+def test_signals_on_different_bars_are_not_packed(lengths: list[int], message: str) -> None:
+    """Not even where they need equally many words."""
+    with pytest.raises(ValueError, match=message):
+        SignalRows.of(Signals(np.zeros(n, bool)) for n in lengths)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"n": 129}, r"a factor on 129 bars must have the shape \(rows, 3\), not \(2, 2\)"),
+        ({"n": 99}, "a factor on 99 bars has bits set past the last bar"),
+        ({"factors": (np.zeros(2, np.uint64),)}, r"must have the shape \(rows, 2\), not \(2,\)"),
+        ({"factors": (np.zeros((2, 2)),)}, "must be a C-contiguous array of uint64, not of float64"),
+        ({"factors": (np.zeros((4, 2), np.uint64)[::2],)}, "must be a C-contiguous array of uint64"),
+        ({"factors": ()}, r"index must have the shape \(3, 0\), not \(3, 1\)"),
+        ({"index": np.array([[0], [1]])}, r"index must have the shape \(3, 1\), not \(2, 1\)"),
+        ({"index": np.array([[0], [1], [2]])}, r"index\[:, 0\] must lie in 0..1, not be 2"),
+        ({"index": np.array([[0], [-1], [1]])}, r"index\[:, 0\] must lie in 0..1, not be -1"),
+        ({"index": np.zeros((3, 1))}, r"index\[:, 0\] must be an array of int64, not of float64"),
+        ({"rule": np.array([0, 0, 1])}, "rule must lie in 0..0, not be 1"),
+        ({"rule": np.zeros(3, bool)}, "rule must be an array of int64, not of bool"),
+        ({"rules": (ExitRule(signals=np.zeros(99, bool)),)}, r"must have the shape \(100,\), not \(99,\)"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(changed: dict[str, Any], message: str) -> None:
+    """Shapes, types and numbers are checked before a walk relies on them."""
+    fitting = {
+        "n": 100,
+        "factors": (pack(np.ones((2, 100), bool)),),
+        "index": np.array([[0], [1], [1]]),
+        "rules": (ExitRule(hold=1),),
+        "rule": np.array([0, 0, 0]),
+    }
+    assert SignalRows(**fitting).factors[0].flags.writeable is False
+    with pytest.raises(ValueError, match=message):
+        SignalRows(**(fitting | changed))

@@ -1,0 +1,341 @@
+"""One account over several symbols: figures by hand, agreement with plain Python, and what must always hold."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coin_pipeline.engine import metrics, shared
+from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.bars import Bars, Floats, Ints
+from coin_pipeline.engine.exits import ExitReason, ExitRule, Stops
+from coin_pipeline.engine.fills import UNFILLED, Costs, Fill
+from coin_pipeline.engine.outcomes import Samples, outcomes
+from coin_pipeline.engine.shared import Book, SharedAccount, SharedRules, share
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.engine.simulate import Simulation, simulate
+from tests.engine.candles import HOUR_NS, bars_of, random_bars
+from tests.engine.reference import drawdowns
+from tests.engine.shared_reference import trade_together
+
+COSTS = Costs(0.001, 0.0002)
+FREE = Costs(0.0, 0.0)
+CALM = (100, 101, 99, 100)
+
+
+def book(
+    name: str,
+    rows: Sequence[Sequence[float]],
+    signals: Sequence[int],
+    hold: int | None = None,
+    stops: Stops = Stops(),  # noqa: B008 - frozen
+    hours: Sequence[int] | None = None,
+) -> Book:
+    """Make a book without costs of rows (open, high, low, close), at the given hours or at all from 0 on."""
+    bars = at_hours(bars_of(rows), np.arange(len(rows)) if hours is None else np.array(hours))
+    return Book.of(
+        name, bars, outcomes(bars, np.array(signals, np.int64), ExitRule(hold, None, stops), FREE, Fill.NEXT_OPEN), FREE
+    )
+
+
+def at_hours(bars: Bars, hours: Ints) -> Bars:
+    """Return the bars with other times."""
+    return Bars(hours * HOUR_NS, *(getattr(bars, field.name) for field in fields(bars)[1:]))
+
+
+def random_book(name: str, random: np.random.Generator, times: int) -> Book:
+    """Draw bars with gaps, a start and an end of their own, entries, and any kind of exit."""
+    first, end = np.sort(random.integers(0, times + 1, 2)) if random.random() < 0.5 else (0, times)
+    gaps = random.choice([0.0, 0.2])
+    hours = np.arange(first, end)[random.random(end - first) >= gaps]
+    bars = at_hours(random_bars(len(hours), int(random.integers(1000))), hours)
+    exits = random.random(len(hours)) < 0.1 if random.random() < 0.5 else None
+    hold = int(random.integers(1, 12)) if random.random() < 0.7 else None
+    stops = Stops(*(random.choice([None, 0.01, 0.03]) for _ in range(3)))
+    entries = np.flatnonzero(random.random(len(hours)) < random.choice([0.1, 0.5, 1.0]))
+    samples = outcomes(bars, entries, ExitRule(hold, exits, stops), COSTS, Fill.NEXT_OPEN)
+    return Book.of(name, bars, samples, COSTS)
+
+
+def random_books(seed: int, most: int = 6) -> list[Book]:
+    """Draw one or more books, in a random order of names."""
+    random = np.random.default_rng(seed)
+    names = random.permutation(list("ABCDEF"))[: random.integers(1, most + 1)]
+    times = int(random.integers(0, 60))
+    return [random_book(name, random, times) for name in names.tolist()]
+
+
+rules_of_any_kind = st.builds(
+    SharedRules,
+    max_positions=st.integers(1, 5),
+    fraction=st.sampled_from([1.0, 1 / 2, 1 / 3, 0.3, 0.05]),
+    initial_cash=st.just(1e6),
+    min_order=st.sampled_from([0.0, 0.0, 160_001.0, 495_001.0]),
+)
+seeds = st.integers(0, 2**32)
+
+
+def step_of(own: Book, sample: int, *, leaving: bool) -> tuple[int, int]:
+    """Return when a fill moves money: the time of its bar, and whether exits at the open, entries, or later."""
+    samples = own.samples
+    if not leaving:
+        return int(own.time[samples.entry_bar[sample]]), 1
+    at_open = samples.exit_reason[sample] in {ExitReason.SIGNAL, ExitReason.HOLD}
+    return int(own.time[samples.exit_bar[sample]]), 0 if at_open else 2
+
+
+def ledger(books: Sequence[Book], account: SharedAccount) -> tuple[Floats, Ints]:
+    """Return the cash and the number of positions after every step that moves money."""
+    moves: dict[tuple[int, int], tuple[float, int]] = {}
+    for own, spent in zip(books, account.spent, strict=True):
+        for sample in np.flatnonzero(spent).tolist():
+            flows = ((False, -spent[sample], 1), (True, spent[sample] * own.samples.growth[sample], -1))
+            for leaving, money, positions in flows:
+                step = step_of(own, sample, leaving=leaving)
+                before = moves.get(step, (0.0, 0))
+                moves[step] = before[0] + money, before[1] + positions
+    in_order = [moves[step] for step in sorted(moves)]
+    return 1.0 + np.cumsum([m for m, _ in in_order]), np.cumsum([p for _, p in in_order])
+
+
+@given(seed=seeds, rules=rules_of_any_kind)
+@settings(deadline=None, max_examples=150)
+def test_the_account_agrees_with_cash_and_coins_moved_time_by_time(seed: int, rules: SharedRules) -> None:
+    """Trades and counts are the same, money is to rounding."""
+    books = random_books(seed)
+    account, expected = share(books, rules), trade_together(books, rules)
+    assert account.time.tolist() == sorted({time for own in books for time in own.time.tolist()})
+    assert (account.equity * rules.initial_cash).tolist() == pytest.approx(expected.equity, rel=1e-11)
+    assert account.drawdown.tolist() == pytest.approx(drawdowns(account.equity.tolist()), rel=1e-9, abs=1e-12)
+    spent = {
+        (own.name, sample): money[sample] * rules.initial_cash
+        for own, mask, money in zip(books, account.taken, account.spent, strict=True)
+        for sample in np.flatnonzero(mask).tolist()
+    }
+    assert spent == pytest.approx(expected.spent, rel=1e-11, abs=1e-6)  # the last cash is a small difference
+    counts = (account.ignored, account.no_slot, account.too_small)
+    assert counts == (expected.ignored, expected.no_slot, expected.too_small)
+    assert account.exposure == (expected.busy / len(account.time) if len(account.time) else None)
+
+
+def test_the_random_books_reach_every_rule() -> None:
+    """The agreement above is about something: every count and both kinds of exits occur, and books differ in times."""
+    rules = SharedRules(max_positions=2, fraction=0.5, initial_cash=1e6, min_order=480_000)
+    drawn = [random_books(seed) for seed in range(60)]
+    accounts = [share(books, rules) for books in drawn]
+    assert all(
+        sum(getattr(account, count) for account in accounts) > 50 for count in ("ignored", "no_slot", "too_small")
+    )
+    reasons = np.concatenate([own.samples.exit_reason for books in drawn for own in books])
+    assert set(reasons.tolist()) == set(ExitReason)
+    assert sum(len({own.time.tobytes() for own in books}) > 1 for books in drawn) > 30
+
+
+@given(seed=seeds, rules=rules_of_any_kind, order=st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_the_order_of_the_books_changes_no_bit(seed: int, rules: SharedRules, order: Random) -> None:
+    """Only names decide who buys first."""
+    books = random_books(seed)
+    places = list(range(len(books)))
+    order.shuffle(places)
+    account, other = share(books, rules), share([books[place] for place in places], rules)
+    for name in ("time", "equity", "drawdown"):
+        assert getattr(account, name).tobytes() == getattr(other, name).tobytes()
+    assert [account.spent[place].tobytes() for place in places] == [money.tobytes() for money in other.spent]
+    assert [account.taken[place].tobytes() for place in places] == [mask.tobytes() for mask in other.taken]
+    for name in ("ignored", "no_slot", "too_small", "exposure"):
+        assert getattr(account, name) == getattr(other, name)
+
+
+@given(seed=seeds, rules=rules_of_any_kind)
+@settings(deadline=None)
+def test_money_and_limits_hold_at_every_step(seed: int, rules: SharedRules) -> None:
+    """No cash is borrowed or made, no limit is broken, and every signal is accounted for."""
+    books = random_books(seed)
+    account = share(books, rules)
+    cash, positions = ledger(books, account)
+    assert cash.min(initial=1.0) > -1e-12
+    assert positions.max(initial=0) <= min(rules.max_positions, len(books))
+    gains = sum(
+        float((money[mask] * own.samples.net_return[mask]).sum())
+        for own, mask, money in zip(books, account.taken, account.spent, strict=True)
+    )
+    assert account.equity[-1:].tolist() == pytest.approx([1.0 + gains] * (len(account.time) > 0), rel=1e-12)
+    skipped = account.ignored + account.no_slot + account.too_small
+    filled = sum(int(np.count_nonzero(own.samples.entry_bar != UNFILLED)) for own in books)
+    assert skipped + sum(int(mask.sum()) for mask in account.taken) == filled
+    for mask, money in zip(account.taken, account.spent, strict=True):
+        assert np.array_equal(mask, money > 0)
+        assert np.all(money[mask] * rules.initial_cash >= rules.min_order * (1 - 1e-12))
+
+
+def alone(own: Book, bars: Bars, signals: Signals, stops: Stops, sizing: Sizing) -> tuple[SharedAccount, Simulation]:
+    """Trade the same signals from a shared account of one symbol and from an account of its own."""
+    rules = SharedRules(
+        max_positions=1, fraction=sizing.fraction, initial_cash=sizing.initial_cash, min_order=sizing.min_order
+    )
+    return share([own], rules), simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops, sizing)
+
+
+@given(
+    seed=st.integers(0, 1000),
+    fraction=st.sampled_from([1.0, 0.5, 1 / 3, 0.07]),
+    min_order=st.sampled_from([0.0, 0.901, 0.951, 1.0, 1.01]),
+    hold=st.none() | st.integers(1, 9),
+    stops=st.sampled_from([Stops(), Stops(0.01), Stops(0.02, 0.02, 0.01)]),
+)
+@settings(deadline=None)
+def test_one_symbol_is_an_account_of_its_own(
+    seed: int, fraction: float, min_order: float, hold: int | None, stops: Stops
+) -> None:
+    """The trades are exactly the same, the curves to rounding; with the whole equity at stake to the last bit."""
+    random = np.random.default_rng(seed)
+    bars = random_bars(200, seed)
+    signals = Signals(random.random(200) < 0.2, random.random(200) < 0.1, hold)
+    sizing = Sizing(fraction, 1e6, min_order * fraction * 1e6)
+    samples = outcomes(
+        bars, np.flatnonzero(signals.entries), ExitRule(hold, signals.exits, stops), COSTS, Fill.NEXT_OPEN
+    )
+    account, single = alone(Book.of("A", bars, samples, COSTS), bars, signals, stops, sizing)
+    assert np.array_equal(account.taken[0], single.taken)
+    assert (account.ignored, account.no_slot, account.too_small) == (single.ignored, 0, single.too_small)
+    assert account.exposure == metrics.exposure(single.trades, len(bars))
+    assert account.equity.tolist() == pytest.approx(single.equity.tolist(), rel=1e-12)
+    assert account.drawdown.tolist() == pytest.approx(single.drawdown.tolist(), abs=1e-12)
+    if fraction == 1.0:
+        assert account.equity.tobytes() == single.equity.tobytes()
+
+
+TWO = SharedRules(max_positions=2, fraction=0.5, initial_cash=1000.0)
+ONE = SharedRules(max_positions=1, fraction=1.0, initial_cash=1000.0)
+
+
+def test_a_planned_exit_pays_for_an_entry_at_the_same_open() -> None:
+    """A's money is free at the open at which B buys, and so is its position."""
+    a = book("A", [CALM, (100, 101, 99, 100), (110, 111, 109, 110), CALM], [0], hold=1)
+    b = book("B", [CALM, CALM, CALM, (100, 121, 99, 120)], [1])
+    account = share([a, b], ONE)
+    assert [money.tolist() for money in account.spent] == [[1.0], [1.1]]
+    assert account.equity.tolist() == pytest.approx([1.0, 1.0, 1.1, 1.32])
+
+
+def test_a_stop_within_a_bar_pays_for_later_entries_only() -> None:
+    """At the open of the bar in which A is stopped out, its position is still in use; one bar later it is not."""
+    a = book("A", [CALM, CALM, (100, 101, 70, 80), CALM], [0], stops=Stops(0.25))
+    b = book("B", [CALM] * 4, [1, 2])
+    account = share([a, b], ONE)
+    assert [mask.tolist() for mask in account.taken] == [[True], [False, True]]
+    assert account.spent[1].tolist() == [0.0, 0.75]
+    assert (account.no_slot, account.exposure) == (1, 0.75)
+    assert account.equity.tolist() == [1.0, 1.0, 0.75, 0.75]
+
+
+def test_at_one_open_the_names_decide_and_all_spend_the_same() -> None:
+    """Of three entries at one open two are bought, first by name, each with half the equity."""
+    books = [book(name, [CALM, (100, 151, 99, 150)], [0]) for name in ("C", "A", "B")]
+    account = share(books, TWO)
+    assert [money.tolist() for money in account.spent] == [[0.0], [0.5], [0.5]]
+    assert (account.no_slot, account.equity.tolist()) == (1, [1.0, 1.5])
+
+
+def test_a_share_of_the_equity_may_be_more_than_the_cash_left() -> None:
+    """B spends what is left; C finds no cash, though a position is free."""
+    half_up = [CALM, (100, 151, 99, 150), (150, 151, 149, 150), (150, 151, 149, 150)]
+    books = [book("A", half_up, [0]), book("B", half_up, [1]), book("C", half_up, [2])]
+    account = share(books, SharedRules(max_positions=3, fraction=0.6, initial_cash=1000.0))
+    assert [money.tolist() for money in account.spent] == [[0.6], [0.4], [0.0]]
+    assert (account.no_slot, account.too_small) == (0, 1)
+    assert account.equity.tolist() == pytest.approx([1.0, 1.3, 1.3, 1.3])
+
+
+@pytest.mark.parametrize(("min_order", "bought"), [(500.0, True), (500.01, False)])
+def test_an_order_at_the_minimum_is_bought(min_order: float, *, bought: bool) -> None:
+    """The minimum is in KRW and counts what the entry spends."""
+    rules = SharedRules(max_positions=1, fraction=0.5, initial_cash=1000.0, min_order=min_order)
+    account = share([book("A", [CALM, CALM], [0])], rules)
+    assert (account.taken[0].tolist(), account.too_small) == ([bought], int(not bought))
+
+
+def test_a_symbol_without_a_bar_keeps_its_last_close() -> None:
+    """A has no bar at hours 2 and 3: B's entry at hour 3 and the curve see A's close of hour 1."""
+    a = book("A", [CALM, (100, 141, 99, 140), (100, 101, 99, 100)], [0], hours=[0, 1, 4])
+    b = book("B", [CALM] * 5, [2])
+    account = share([a, b], TWO)
+    assert account.equity.tolist() == pytest.approx([1.0, 1.2, 1.2, 1.2, 1.0])
+    assert account.spent[1].tolist() == [0.5]
+    third = share([a, b], SharedRules(max_positions=2, fraction=0.25, initial_cash=1000.0))
+    assert third.spent[1].tolist() == pytest.approx([0.25 * (0.75 + 0.25 * 1.4)])
+
+
+def test_a_symbol_that_ends_early_is_sold_at_its_last_close() -> None:
+    """Its money is free for the next open."""
+    a = book("A", [CALM, (100, 131, 99, 130)], [0])
+    b = book("B", [CALM] * 4, [0, 1])
+    account = share([a, b], ONE)
+    assert account.spent[1].tolist() == [0.0, 1.3]
+    assert account.equity.tolist() == [1.0, 1.3, 1.3, 1.3]
+
+
+def test_the_drawdown_counts_the_start() -> None:
+    """A first loss is a loss from 1.0."""
+    account = share([book("A", [CALM, (100, 101, 74, 75), (75, 76, 74, 75)], [0])], ONE)
+    assert account.drawdown.tolist() == [0.0, 0.25, 0.25]
+
+
+def test_no_bars_and_no_samples_are_no_trouble() -> None:
+    """An account that nothing happens to stays at 1.0, and one without a time has no exposure."""
+    nothing = share([book("A", [], [])], ONE)
+    assert (len(nothing.time), nothing.exposure) == (0, None)
+    quiet = share([book("A", [], []), book("B", [CALM, CALM], [])], ONE)
+    assert (quiet.equity.tolist(), quiet.exposure) == ([1.0, 1.0], 0.0)
+    assert [len(mask) for mask in quiet.taken] == [0, 0]
+
+
+def test_impossible_input_is_refused() -> None:
+    """The message says what does not fit."""
+    a = book("A", [CALM, CALM, CALM], [0])
+    with pytest.raises(ValueError, match=r"one book for each of its symbols, not the books \['A', 'A'\]"):
+        share([a, a], ONE)
+    with pytest.raises(ValueError, match=r"not the books \[\]"):
+        share([], ONE)
+    with pytest.raises(
+        ValueError, match="A: 3 closes, 0 entry costs and exits up to bar 2 do not fit 3 bars and 1 sam"
+    ):
+        Book("A", a.time, a.close, a.samples, np.empty(0))
+    with pytest.raises(
+        ValueError, match="A: 2 closes, 1 entry costs and exits up to bar 2 do not fit 2 bars and 1 sam"
+    ):
+        Book("A", a.time[:2], a.close[:2], a.samples, a.paid)
+    with pytest.raises(ValueError, match="max_positions must be at least 1, not 0"):
+        SharedRules(max_positions=0)
+    with pytest.raises(ValueError, match=r"fraction must be above 0 and at most 1, not 1\.5"):
+        SharedRules(max_positions=1, fraction=1.5)
+
+
+def read_only_samples(samples: Samples) -> Samples:
+    """Return the samples as arrays that cannot be written."""
+    columns = [getattr(samples, field.name).copy() for field in fields(samples)]
+    for column in columns:
+        column.flags.writeable = False
+    return Samples(*columns)
+
+
+def test_warming_up_compiles_all_that_any_books_need() -> None:
+    """One book or many, of the same or of different times, read-only or not: each kernel is compiled once."""
+    shared.warm_up()
+    kernels = [shared._merge, shared._trade]
+    compiled = [list(used.signatures) for used in kernels]
+    assert [len(signatures) for signatures in compiled] == [1, 1]
+    a, b = book("A", [CALM] * 4, [0, 1], hold=1), book("B", [CALM] * 4, [0], hours=[1, 2, 4, 5])
+    for books in (
+        [a],
+        [a, b],
+        [Book("C", a.time, a.close, read_only_samples(a.samples), a.paid), b],
+        [book("D", [], [])],
+    ):
+        share(books, ONE)
+    assert compiled == [list(used.signatures) for used in kernels]

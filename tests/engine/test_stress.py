@@ -1,0 +1,75 @@
+"""Results at other costs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.exits import Stops
+from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.engine.simulate import simulate
+from coin_pipeline.engine.stress import break_even_rate, total_return_at
+from coin_pipeline.engine.ticks import Ticks
+from tests.engine.candles import bars_of, random_bars
+
+COSTS = Costs(0.001, 0.0002)
+
+
+@given(st.integers(0, 50), st.sampled_from([0.0, 0.5, 2.0, 5.0]), st.sampled_from([1.0, 0.3]))
+def test_it_is_what_a_simulation_at_those_costs_returns(seed: int, factor: float, fraction: float) -> None:
+    """The trades do not depend on costs, so their product is the whole simulation again."""
+    bars = random_bars(200, seed)
+    signals = Signals(np.random.default_rng(seed).random(200) < 0.2, hold=5)
+    sizing, stops = Sizing(fraction), Stops(stop_loss=0.02)
+    trades = simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops, sizing).trades
+    again = simulate(bars, signals, COSTS.times(factor), Fill.NEXT_OPEN, stops, sizing)
+    assert total_return_at(trades, COSTS.times(factor), fraction) == pytest.approx(again.equity[-1] - 1, abs=1e-9)
+
+
+@given(st.lists(st.lists(st.floats(0.5, 2.0), max_size=8), min_size=1, max_size=4), st.sampled_from([1.0, 0.4]))
+def test_at_the_break_even_rate_nothing_is_left(accounts: list[list[float]], fraction: float) -> None:
+    """The mean of the accounts is 1 again, or the rate is 0 and there was nothing to lose."""
+    ratios = [np.array(one) for one in accounts]
+    rate = break_even_rate(ratios, fraction)
+    if rate is None:
+        assert not any(accounts)
+        return
+    kept = [np.prod(1 - fraction + fraction * one * (1 - rate) / (1 + rate)) for one in ratios]
+    gained = np.mean([np.prod(1 - fraction + fraction * one) for one in ratios]) > 1
+    assert np.mean(kept) == pytest.approx(1.0, abs=1e-9) if gained else rate == pytest.approx(0, abs=1e-12)
+
+
+def test_products_that_no_number_holds_are_undefined() -> None:
+    """Growth beyond what a float holds is undefined, not infinite."""
+    bars = bars_of([(1.0, 1e300, 1.0, 1e300)] * 3)
+    many = simulate(bars, Signals(np.ones(3, bool), hold=1), Costs(0, 0), Fill.SIGNAL_CLOSE)
+    prices = many.samples.where(np.zeros(3, bool))
+    assert total_return_at(prices, COSTS) == 0.0
+    huge = simulate(
+        bars_of([(1.0, 1e300, 1.0, 1.0), (1.0, 1e300, 1.0, 1e300)] * 2),
+        Signals(np.array([True, False, True, False]), hold=1),
+        Costs(0, 0),
+        Fill.SIGNAL_CLOSE,
+    )
+    assert total_return_at(huge.trades, Costs(0, 0)) is None
+
+
+def test_price_steps_go_against_the_trader() -> None:
+    """A buy pays the next price quoted, a sell gets the one before; a price on a step stays."""
+    costs = Costs(0.0, 0.0, Ticks.UPBIT)
+    price = np.array([5_001.0, 99.95, 0.3, 123_456.7, 1_234_567.0, 57_050.0])
+    assert costs.paid(price) == pytest.approx([5_005.0, 100.0, 0.3, 123_500.0, 1_235_000.0, 57_050.0])
+    assert costs.received(price) == pytest.approx([5_000.0, 99.9, 0.3, 123_400.0, 1_234_000.0, 57_050.0])
+
+
+@given(st.floats(1e-4, 1e9))
+def test_a_price_moves_by_less_than_a_step(price: float) -> None:
+    """Up is at or above, down at or below, at most one step apart, and both stay where they are."""
+    up, down = (float(move(np.array([price]))[0]) for move in (Ticks.UPBIT.up, Ticks.UPBIT.down))
+    assert down <= price * (1 + 1e-11)
+    assert up >= price * (1 - 1e-11)
+    assert up - down <= 0.0101 * price
+    assert float(Ticks.UPBIT.up(np.array([up]))[0]) == up
+    assert float(Ticks.UPBIT.down(np.array([down]))[0]) == down

@@ -1,0 +1,124 @@
+"""Bars that are decided side by side are decided as each one by itself."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coin_pipeline.engine.bars import Bools, Floats, read_only
+from coin_pipeline.strategies.volume_profile import CHUNK, LANES, REACHED, ULP, breakouts, breaks_out
+
+Columns = tuple[Floats, Floats, Floats]
+
+
+def frozen(values: npt.ArrayLike) -> Floats:
+    """Make a column such as bars have."""
+    return read_only(np.ascontiguousarray(values, float))
+
+
+def side_by_side(columns: Columns, window: int, bins: int, factor: float, share: float, start: int = 0) -> Bools:
+    """Decide all bars from ``start`` on in one call."""
+    entries = np.zeros((1, len(columns[0]) - start), bool)
+    breakouts(*columns, window, np.array([bins]), np.array([factor]), np.array([share]), start, entries)
+    return entries[0]
+
+
+def one_by_one(columns: Columns, window: int, bins: int, factor: float, share: float) -> list[bool]:
+    """Decide each bar by itself."""
+    n = len(columns[0])
+    return [t >= window and breaks_out(*columns, t, window, bins, factor, share) for t in range(n)]
+
+
+def rough_bars(n: int, seed: int, level: float, sizes: int, flat: float) -> Columns:
+    """Make bars from one rounding step to a tenth of the level high, some or all flat, with volumes that tie."""
+    random = np.random.default_rng(seed)
+    size = random.choice([1, 3, 100, 10**6, 10**10, 10**14][:sizes], (n, 2)) * random.integers(0, 5, (n, 2))
+    ends = np.sort(level + size * np.spacing(level), axis=1)
+    top = np.where(random.random(n) < flat, ends[:, 0], ends[:, 1])
+    return frozen(top), frozen(ends[:, 0]), frozen(random.choice([0.0, 0.1, 1.0, 1.0, 3.3, 1e6], n))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    n=st.integers(1, 400),
+    seed=st.integers(0, 10_000),
+    level=st.sampled_from([1e-8, 0.001, 1.0, 1.999, 4096.0, 1e8, 1.5e8]),
+    sizes=st.integers(1, 6),
+    flat=st.sampled_from([0.2, 1.0]),
+    window=st.integers(1, 70) | st.sampled_from([128, 200, 500]),
+    bins=st.sampled_from([1, 2, 7, 20, 200]),
+    factor=st.sampled_from([1.0, 1.0, 1.001, 1.03125, 2.0]),
+    share=st.sampled_from([0.05, 0.2, 0.25, 0.5, 1.0]) | st.floats(0, 1, exclude_min=True),
+)
+def test_rounding_never_decides(
+    n: int, seed: int, level: float, sizes: int, flat: float, window: int, bins: int, factor: float, share: float
+) -> None:
+    """Bars as small as a rounding step, edges closer than one, ties and empty windows: no decision differs."""
+    columns, rule = rough_bars(n, seed, level, sizes, flat), (window, bins, factor, share)
+    assert side_by_side(columns, *rule).tolist() == one_by_one(columns, *rule)
+
+
+def test_the_order_of_a_sum_never_decides() -> None:
+    """A share that volumes reach but for the last bits of a sum is decided as by the sum from left to right."""
+    outcomes = []
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        volume, bottom = random.lognormal(0, 3, 101), np.arange(100.0, 201.0)
+        bottom[-1] = 149.5
+        above = sum(volume[50:100].tolist())
+        share = above / sum(volume[:100].tolist()) / REACHED * (1 + random.integers(-3, 4) * ULP)
+        columns, rule = (frozen(bottom), frozen(bottom), frozen(volume)), (100, 99, 1.0, share)
+        outcomes.append(side_by_side(columns, *rule)[-1])
+        assert outcomes[-1] == one_by_one(columns, *rule)[-1]
+    assert 20 < sum(outcomes) < 180
+
+
+@pytest.mark.parametrize("level", [1.0, 1.5e8])
+@pytest.mark.parametrize("bins", [3, 20, 200])
+def test_edges_may_lie_closer_than_rounding_steps(level: float, bins: int) -> None:
+    """Where many edges round to one price, the first that is out of reach is not next to the nearest one."""
+    for seed in range(20):
+        columns, rule = rough_bars(100, seed, level, sizes=1, flat=1.0), (5, bins, 1.0, 0.3)
+        decided = side_by_side(columns, *rule)
+        assert decided.tolist() == one_by_one(columns, *rule)
+        assert 10 < decided.sum() < 90
+
+
+def test_a_price_on_an_edge_reaches_it() -> None:
+    """An edge is reached by its own price and not by the next lower one, however it was rounded."""
+    random = np.random.default_rng(5)
+    for _ in range(500):
+        lo, span, bins = random.uniform(1, 1e4), random.uniform(1e-3, 10), int(random.integers(2, 200))
+        hi, j = lo + span, int(random.integers(0, bins))
+        edge = lo + (hi - lo) * j / bins
+        for price in (edge, np.nextafter(edge, 0)):
+            columns = frozen([hi, edge, price]), frozen([lo, edge, lo]), frozen([0, 1, 0])
+            assert side_by_side(columns, 2, bins, 1.0, 0.5)[-1] == (price == edge)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 4, 5, 10, 63, 64, 65, 127, 128, 200, 500])
+@pytest.mark.parametrize("n", [2 * LANES + 1, CHUNK + 1, 2 * CHUNK + 77])
+def test_decisions_do_not_depend_on_where_the_bars_begin(n: int, window: int) -> None:
+    """Passes that begin or end elsewhere, and bars without those before the window, change nothing."""
+    one, other, volume = np.random.default_rng(n).normal(100, 2, (3, n))
+    columns = frozen(np.maximum(one, other)), frozen(np.minimum(one, other)), frozen(volume)
+    rule = (window, 20, 1.001, 0.3)
+    whole = side_by_side(columns, *rule)
+    assert whole.tolist() == one_by_one(columns, *rule)
+    assert 0 < whole.sum() < n or n <= window
+    for start in (1, n // 3, n // 2, n - 1):
+        assert np.array_equal(side_by_side(columns, *rule, start=start), whole[start:])
+        later = tuple(column[start:] for column in columns)
+        assert np.array_equal(side_by_side(later, *rule)[window:], whole[start + window :])
+
+
+@pytest.mark.parametrize("bottom", [1.0, 1.3, 1.9, 123_456_789.0])
+def test_a_flat_bar_lies_below_the_next_higher_edge(bottom: float) -> None:
+    """All volume of a flat bar is below an edge that is one rounding step higher, and above one at its price."""
+    top = bottom * 1.25
+    edge = bottom + (top - bottom) * 1 / 2
+    for price, signal in ((np.nextafter(edge, 0), True), (edge, False)):
+        tops = frozen([top, price, (bottom + edge) / 2])
+        bottoms, volumes = frozen([bottom, price, bottom]), frozen([0, 1, 0])
+        assert side_by_side((tops, bottoms, volumes), 2, 2, 1.0, 0.2).tolist() == [False, False, signal]
