@@ -1,0 +1,132 @@
+"""Agreement with vectorbt's ``from_signals``: it fills the orders, charges the fees and keeps the account."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import vectorbt
+
+from coin_pipeline.engine.bars import Bars, Bools, Floats
+from coin_pipeline.engine.exits import ExitReason, Stops
+from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.engine.simulate import simulate
+from tests.engine.candles import bars_of, market_bars, random_bars
+from tests.engine.oracles.peers import (
+    PLANS,
+    STOPS,
+    Peer,
+    assert_agrees,
+    jumped_target,
+    spaced_signals,
+    stopped_bars,
+)
+
+CASH = 1e9
+NO_STOPS = Stops()
+COSTS = Costs(0.001, 0.0002)
+
+
+def run(bars: Bars, signals: Signals, costs: Costs, stops: Stops = NO_STOPS) -> Peer:
+    """Let the peer trade each bar as two moments: its open, at which orders are filled, and then all of it.
+
+    The peer takes one order a moment and watches no stop at the moment of an entry; so the whole bar of an entry is
+    watched, and a planned exit comes before the rest of its bar. One moment more sells at the last close.
+    """
+    n = len(bars)
+    sell = np.zeros(n, bool) if signals.exits is None else signals.exits.copy()
+    if signals.hold is not None:  # the entries are further apart than that, so each has an exit of its own
+        sell[signals.hold :] |= signals.entries[: -signals.hold]
+    moments = {
+        "close": _moments(bars.open, bars.close, bars.close[-1]),
+        "open": _moments(bars.open, bars.open, bars.close[-1]),
+        "high": _moments(bars.open, bars.high, bars.close[-1]),
+        "low": _moments(bars.open, bars.low, bars.close[-1]),
+    }
+    portfolio = vectorbt.Portfolio.from_signals(
+        **{name: pd.Series(column) for name, column in moments.items()},
+        entries=_orders(signals.entries, at_end=False),
+        exits=_orders(sell, at_end=True),
+        price=-np.inf,  # the open
+        fees=costs.fee_rate,
+        slippage=costs.slippage_rate,
+        sl_stop=stops.trailing_stop or stops.stop_loss,
+        sl_trail=stops.trailing_stop is not None,
+        tp_stop=stops.take_profit,
+        stop_entry_price="price",
+        stop_exit_price="stopmarket",
+        init_cash=CASH,
+    )
+    trades = portfolio.trades.records
+    return Peer(
+        (trades["entry_idx"] // 2).tolist(),
+        np.minimum(trades["exit_idx"] // 2, n - 1).tolist(),
+        (trades["entry_price"] + trades["entry_fees"] / trades["size"]).to_numpy(),
+        (trades["exit_price"] - trades["exit_fees"] / trades["size"]).to_numpy(),
+        np.append(portfolio.value().to_numpy()[1:-2:2], portfolio.final_value()) / CASH,
+    )
+
+
+def _moments(at_open: Floats, whole: Floats, end: float) -> Floats:
+    return np.append(np.column_stack([at_open, whole]).ravel(), end)
+
+
+def _orders(decided: Bools, *, at_end: bool) -> Bools:
+    """Put each decision at the open of the next bar."""
+    orders = np.zeros(2 * len(decided) + 1, bool)
+    orders[2:-1:2] = decided[:-1]
+    orders[-1] = at_end
+    return orders
+
+
+@pytest.mark.parametrize("costs", [Costs(0.0, 0.0), COSTS], ids=["free", "costs"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_planned_exits_agree(plan: str, costs: Costs) -> None:
+    """Holds and exit signals give the same trades, money and account, signals while holding left out."""
+    bars, signals = random_bars(3_000, 3), spaced_signals(3_000, 3, plan, hold=5)
+    simulation = simulate(bars, signals, costs, Fill.NEXT_OPEN)
+    assert len(simulation.trades) > 50
+    assert_agrees(simulation, run(bars, signals, costs), bars, costs, np.zeros(len(simulation.trades), bool))
+
+
+SINGLE_STOPS = {**STOPS, "all": Stops(0.02, 0.03), "trail and profit": Stops(None, 0.03, 0.025)}
+"""The peer's stop-loss either trails or does not."""
+
+
+@pytest.mark.parametrize("stops", SINGLE_STOPS.values(), ids=SINGLE_STOPS)
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("gaps", [True, False])
+def test_stops_agree(plan: str, stops: Stops, *, gaps: bool) -> None:
+    """Stop orders are filled at the same bars and prices, through gaps too."""
+    bars = stopped_bars(1, gaps=gaps)
+    signals = spaced_signals(len(bars), 0, plan)
+    simulation = simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops)
+    jumped = jumped_target(simulation, bars, stops, stop_first=False)
+    assert jumped.any() == (gaps and stops.take_profit is not None)
+    assert_agrees(simulation, run(bars, signals, COSTS, stops), bars, COSTS, jumped)
+
+
+@pytest.mark.parametrize("stops", [NO_STOPS, *SINGLE_STOPS.values()], ids=["none", *SINGLE_STOPS])
+@pytest.mark.parametrize("plan", PLANS)
+def test_real_candles_agree(market_data: Path, plan: str, stops: Stops) -> None:
+    """On the hours of a real market too."""
+    bars = market_bars(market_data, 30_000)
+    signals = spaced_signals(len(bars), 1, plan)
+    simulation = simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops)
+    assert len(simulation.trades) > 300
+    jumped = jumped_target(simulation, bars, stops, stop_first=False)
+    assert_agrees(simulation, run(bars, signals, COSTS, stops), bars, COSTS, jumped)
+
+
+@pytest.mark.parametrize("low", [128, 70])
+def test_a_jump_over_the_target_is_sold_for_less_here(low: float) -> None:
+    """The peer takes the open of 130; this engine the target of 125, or the stop of 75 if the bar falls to it."""
+    bars = bars_of([(100, 101, 99, 100), (100, 101, 99, 100), (130, 140, low, 135), (135, 135, 135, 135)])
+    signals, costs, stops = Signals(np.arange(4) == 0), Costs(0.0, 0.0), Stops(0.25, 0.25)
+    trades = simulate(bars, signals, costs, Fill.NEXT_OPEN, stops).trades
+    peer = run(bars, signals, costs, stops)
+    assert (peer.exit_bar, peer.received.tolist()) == ([2], pytest.approx([130]))
+    expected = (ExitReason.STOP_LOSS, 75) if low <= 75 else (ExitReason.TAKE_PROFIT, 125)
+    assert trades.exit_bar.tolist() == [2]
+    assert (trades.exit_reason[0], trades.exit_price[0]) == expected
