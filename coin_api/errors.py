@@ -24,6 +24,7 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CandlesChanged: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.CodeChanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -85,7 +86,7 @@ async def _coin_error(_request: Request, error: Exception) -> JSONResponse:
 async def _invalid_body(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise TypeError from error
-    found = [errors.Problem(_field(p["loc"]), errors.plain(p["msg"])) for p in error.errors()]
+    found = [errors.Problem(_field(p["loc"]), errors.plain(p["msg"], p.get("input"))) for p in error.errors()]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(found)), found)
 
 

@@ -4,16 +4,17 @@ import asyncio
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response, status
+from fastapi import APIRouter, Header, Query, Response, status
 from fastapi.concurrency import run_in_threadpool
 
 from coin_api.deps import Deps, Parts
 from coin_api.errors import StillRunning
 from coin_api.runs import Task
 from coin_api.schemas import Accepted, TaskStatus
-from coin_pipeline.backtest.results import read_result
+from coin_pipeline.backtest.results import StoredResult, answered, read_result
+from coin_pipeline.backtest.reuse import find_reusable
 from coin_pipeline.backtest.runner import require_candles
-from coin_pipeline.backtest.spec import BacktestRequest, resolve
+from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, resolve
 from coin_pipeline.errors import NotFound, ResultNotFound, RunFailed, class_named
 
 router = APIRouter(prefix="/api/backtests", tags=["backtests"])
@@ -22,6 +23,7 @@ POLL_S = 0.05
 MAX_WAIT_S = 60
 RETRY_AFTER_S = 1
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=200, alias="Idempotency-Key")]
+Fresh = Annotated[bool, Query(description="Run even where the result of an identical backtest is stored.")]
 
 
 class TaskWithoutResult(NotFound):
@@ -33,9 +35,16 @@ class TaskWithoutResult(NotFound):
 
 
 @router.post("/run")
-async def run(request: BacktestRequest, parts: Deps) -> Response:
-    """Run a backtest and answer with its result: a Dagster run is launched and waited for."""
-    task = await run_in_threadpool(_launch_known, parts, request)
+async def run(request: BacktestRequest, parts: Deps, *, fresh: Fresh = False) -> Response:
+    """Run a backtest and answer with its result: a Dagster run is launched and waited for.
+
+    The stored result of an identical backtest is answered at once, with its run in `reused_from`, unless `fresh`.
+    """
+    spec = await run_in_threadpool(_known, parts, request)
+    stored = None if fresh else await run_in_threadpool(_reusable, parts, spec)
+    if stored:
+        return _json(answered(stored.document, stored.run_id))
+    task = await run_in_threadpool(parts.runs.submit, spec, "results")
     deadline = time.monotonic() + MAX_WAIT_S
     while task.status in {"queued", "running"}:
         if time.monotonic() > deadline:
@@ -44,7 +53,7 @@ async def run(request: BacktestRequest, parts: Deps) -> Response:
         task = await run_in_threadpool(parts.runs.task, task.task_id)
     if task.status != "completed":
         raise RunFailed(task.task_id, class_named(task.error_kind), task.error or f"the run was {task.status}")
-    return _json(await run_in_threadpool(read_result, parts.store, task.task_id))
+    return _json(answered(await run_in_threadpool(read_result, parts.store, task.task_id), None))
 
 
 @router.post("/run-async", status_code=status.HTTP_202_ACCEPTED)
@@ -65,7 +74,8 @@ def task_status(task_id: str, parts: Deps) -> Response:
     status = _status_of(parts, task).model_dump_json().encode()
     if task.status == "completed":
         # The stored document goes in as it is: parsing and writing a large one on every poll would take seconds.
-        status = status.replace(b'"result":null', b'"result":' + read_result(parts.store, task_id), 1)
+        document = answered(read_result(parts.store, task_id), None)
+        status = status.replace(b'"result":null', b'"result":' + document, 1)
     answer = _json(status)
     if task.finished_at is None:
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -81,10 +91,14 @@ def result(run_id: str, parts: Deps) -> Response:
         raise TaskWithoutResult(parts.runs.task(run_id)) from None
 
 
-def _launch_known(parts: Parts, request: BacktestRequest) -> Task:
+def _known(parts: Parts, request: BacktestRequest) -> BacktestSpec:
     spec = resolve(request, parts.strategies)
     require_candles(parts.candles, spec)
-    return parts.runs.submit(spec, "results")
+    return spec
+
+
+def _reusable(parts: Parts, spec: BacktestSpec) -> StoredResult | None:
+    return find_reusable(parts.store, parts.candles, parts.strategies, spec)
 
 
 def _status_of(parts: Parts, task: Task) -> TaskStatus:

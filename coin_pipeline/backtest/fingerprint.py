@@ -1,17 +1,28 @@
-"""What a result was computed from, as digests: the candles it read and the code that read them."""
+"""What a result was computed from, as digests: spec, candles, code, package versions; and the digest of a result."""
 
 import hashlib
-import inspect
+import json
+import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-from coin_pipeline import engine
+from coin_pipeline.backtest.closure import code_closure
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.strategies.base import Strategy
 
 _PACKAGES = ("coin-pipeline", "numba", "numpy")
+# Who ran it, when, where and from what: all that two runs of one computation may tell differently.
+_CIRCUMSTANCES = frozenset(
+    {"run_id", "execution_time", "metadata", "description", "spec", "fingerprint", "result_sha256", "reused_from"}
+)
+
+
+def digest_of(value: object) -> str:
+    """Return the SHA-256 of a value's canonical JSON: keys sorted, no spaces, UTF-8, floats in their shortest form."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def candles_digest(bars: Bars) -> str:
@@ -23,14 +34,51 @@ def candles_digest(bars: Bars) -> str:
 
 
 def code_digest(strategy: Strategy[Any]) -> str:
-    """Return the SHA-256 of the source of the engine's modules and of the strategy's own module."""
-    digest = hashlib.sha256()
-    for path in (*sorted(Path(engine.__path__[0]).glob("*.py")), Path(inspect.getfile(type(strategy)))):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    """Return the SHA-256 over the modules that the engine and the strategy consist of, as they are on disk now."""
+    return digest_of(code_closure(strategy).modules)
+
+
+def fingerprint_of(spec_sha256: str, candles: Mapping[str, str], strategy: Strategy[Any]) -> dict[str, Any]:
+    """Return the digests of all that decides a result, and `sha256`, which is over the others.
+
+    The machine is not among them: a result has the same bits on every one, and a replay elsewhere is to show it.
+
+    Args:
+        spec_sha256: Digest of the resolved spec.
+        candles: Digest of each symbol's candles.
+        strategy: The strategy, whose code and the engine's are read from disk now.
+
+    Returns:
+        `spec`, `candles`, `code` (over `modules`), `versions`; `sha256` of these four; `modules`, each one's digest.
+    """
+    closure = code_closure(strategy)
+    inputs = {
+        "spec": spec_sha256,
+        "candles": dict(candles),
+        "code": digest_of(closure.modules),
+        "versions": {**closure.packages, **_versions()},
+    }
+    return {"sha256": digest_of(inputs), **inputs, "modules": closure.modules}
+
+
+def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a replay must reproduce of a result, figure by figure.
+
+    Run id, times, host, description, and what it was computed from are left out, at the top and in each symbol's part.
+    """
+    return {**_without_circumstances(document), "symbols": [*map(_without_circumstances, document["symbols"])]}
+
+
+def result_digest(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the content of a result."""
+    return digest_of(content_of(document))
+
+
+def _without_circumstances(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if key not in _CIRCUMSTANCES}
 
 
 @cache
-def versions() -> dict[str, str]:
-    """Return the versions of the packages whose arithmetic a result rests on."""
-    return {name: metadata.version(name) for name in _PACKAGES}
+def _versions() -> dict[str, str]:
+    python = ".".join(map(str, sys.version_info[:2]))
+    return {**{name: metadata.version(name) for name in _PACKAGES}, "python": python}

@@ -4,7 +4,7 @@ import socket
 from datetime import datetime
 from typing import Literal
 
-from coin_pipeline.backtest.document import instant
+from coin_pipeline.backtest.formats import instant
 from coin_pipeline.backtest.results import Json
 from coin_pipeline.backtest.spec import BacktestRequest
 

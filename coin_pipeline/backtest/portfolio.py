@@ -1,15 +1,18 @@
-"""Several symbols as one account: equal shares of the capital at the start, never rebalanced."""
+"""Several symbols as one result: the curve of all together, its statistics and its costs."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from coin_pipeline.backtest.formats import Json
 from coin_pipeline.engine import metrics
 from coin_pipeline.engine.bars import Floats, Ints
+from coin_pipeline.engine.stress import break_even_rate
 
-Json = dict[str, Any]
+SHARED = "shared account"
+"""Name of the curve of an account that several symbols share."""
 
 
 class Curve(NamedTuple):
@@ -22,18 +25,43 @@ class Curve(NamedTuple):
     buy_and_hold: Floats
 
 
-def combine(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float) -> Json:
-    """Return the statistics of all symbols together; for one symbol, its own.
+class Whole(NamedTuple):
+    """All symbols of a result together.
 
-    A symbol without a candle at some time keeps its last value, and its share untouched before its first one.
+    Attributes:
+        curve: Their account.
+        metrics: Its statistics.
+        costs: What it returns at other costs.
+        account: What is to be said of a shared account; None where each symbol has its own.
+    """
+
+    curve: Curve
+    metrics: Json
+    costs: Json
+    account: Json | None
+
+
+def separate(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float, fraction: float) -> Whole:
+    """Return equal accounts of all symbols as one result; for one symbol, its own.
+
+    A symbol without a candle at some time keeps its last value, and its share untouched before its first one. Sums run
+    in the order of names: that in which symbols were asked for changes not one bit.
     Figures of trades are over the trades of all symbols; exposure is the mean of the symbols' exposures.
     """
+    curves = [curve_of(part["symbol"], table) for part, table in parts]
     if len(parts) == 1:
-        own: Json = parts[0][0]["metrics"]
-        return own
-    account = equal_shares([_curve(part["symbol"], table) for part, table in parts])
+        return Whole(curves[0], parts[0][0]["metrics"], parts[0][0]["costs"], None)
+    account = equal_shares(sorted(curves, key=lambda curve: curve.name))
+    by_name = sorted((part for part, _ in parts), key=lambda part: str(part["symbol"]))
+    exposure = float(np.mean([part["metrics"]["exposure"] for part in by_name]))
+    told = statistics(account, exposure, by_name, bars_per_year)
+    return Whole(account, told, _mean_costs(by_name, told["total_return"], fraction), None)
+
+
+def statistics(account: Curve, exposure: float | None, parts: Sequence[Json], bars_per_year: float) -> Json:
+    """Return the statistics of an account of several symbols; those of trades are over the trades of all."""
     returns = metrics.bar_returns(account.equity)
-    each: list[Json] = [part["metrics"] for part, _ in parts]
+    each: list[Json] = [part["metrics"] for part in parts]
     return {
         "total_return": metrics.total_return(account.equity),
         "cagr": metrics.cagr(account.equity, account.time, bars_per_year),
@@ -41,11 +69,11 @@ def combine(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float) -> Jso
         "sharpe": metrics.sharpe(returns, bars_per_year),
         "sortino": metrics.sortino(returns, bars_per_year),
         "max_drawdown": float(account.drawdown.max()),
-        "exposure": float(np.mean([m["exposure"] for m in each])),
+        "exposure": exposure,
         "buy_and_hold": float(np.mean([m["buy_and_hold"] for m in each])),
         **{count: sum(m[count] for m in each) for count in ("signals", "trades", "ignored")},
-        **_of_all_trades([trade["return_pct"] for part, _ in parts for trade in part["trades"]]),
-        "avg_hold_bars": _mean([trade["bars_held"] for part, _ in parts for trade in part["trades"]]),
+        **_of_all_trades([trade["return_pct"] for part in parts for trade in part["trades"]]),
+        "avg_hold_bars": _mean([trade["bars_held"] for part in parts for trade in part["trades"]]),
     }
 
 
@@ -64,7 +92,8 @@ def equal_shares(curves: Sequence[Curve]) -> Curve:
     return Curve(f"mean of {len(curves)} symbols", time, equity, drawdown, buy_and_hold)
 
 
-def _curve(symbol: str, table: pa.Table) -> Curve:
+def curve_of(symbol: str, table: pa.Table) -> Curve:
+    """Return a table of equity per bar as a curve."""
     columns = (table[name].to_numpy() for name in ("equity", "drawdown", "buy_and_hold"))
     return Curve(symbol, table["timestamp"].cast(pa.int64()).to_numpy(), *columns)
 
@@ -78,6 +107,24 @@ def _of_all_trades(returns: Sequence[float]) -> Json:
         "expectancy": mean,
         "profit_factor": sum(r for r in returns if r > 0) / losses if losses else None,
     }
+
+
+def _mean_costs(parts: Sequence[Json], net_return: float, fraction: float) -> Json:
+    each = [part["costs"] for part in parts]
+    stress = {k: _mean_of_all([costs["stress"][k] for costs in each]) for k in each[0]["stress"]}
+    ratios = [np.array([t["exit_price"] / t["entry_price"] for t in part["trades"]]) for part in parts]
+    return {
+        "gross_return": _mean_of_all([costs["gross_return"] for costs in each]),
+        "net_return": net_return,
+        "stress": {**stress, "1x": net_return},
+        "break_even_rate": break_even_rate(ratios, fraction),
+    }
+
+
+def _mean_of_all(values: Sequence[float | None]) -> float | None:
+    """Return the mean; undefined where any value is."""
+    known = [value for value in values if value is not None]
+    return _mean(known) if len(known) == len(values) else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -7,14 +7,22 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectNotFound, ResultNotFound
+from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectNotFound, ResultNotFound
 from coin_pipeline.storage.base import ObjectStore
 
 Json = dict[str, Any]
 Shelf = Literal["tasks", "results"]
 """`tasks` for what is submitted and polled (it expires), `results` for what is waited for (it is kept)."""
+
+
+class StoredResult(NamedTuple):
+    """A stored result: the run that computed it, and its document as it lies there."""
+
+    run_id: str
+    document: bytes
+
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
@@ -41,6 +49,11 @@ def report_key(shelf: Shelf, run_id: str) -> str:
 def manifest_key(task_id: str) -> str:
     """Return the key of a task's manifest."""
     return f"tasks/{check_run_id(task_id)}/manifest.json"
+
+
+def fingerprint_key(sha256: str) -> str:
+    """Return the key that says which run computed a result with this fingerprint."""
+    return f"fingerprints/{sha256}.json"
 
 
 def publish_result(store: ObjectStore, document: Json, report: bytes) -> str:
@@ -87,6 +100,23 @@ def load_result(store: ObjectStore, run_id: str) -> Json:
     return _parsed(run_id, read_result(store, run_id))
 
 
+def remember(store: ObjectStore, fingerprint_sha256: str, run_id: str) -> None:
+    """Note that the stored result of a run is what this fingerprint gives; of several, the latest is known."""
+    entry = {"run_id": run_id, "sha256": hashlib.sha256(read_result(store, run_id)).hexdigest()}
+    store.put(fingerprint_key(fingerprint_sha256), to_bytes(entry), overwrite=True)
+
+
+def recall(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:
+    """Return the result that has this fingerprint, if it is still stored, and still as it was when it was noted."""
+    key = fingerprint_key(fingerprint_sha256)
+    try:
+        entry = _parsed(key, store.get(key))
+        found = StoredResult(entry["run_id"], read_result(store, entry["run_id"]))
+    except (NotFound, ObjectCorrupt):  # a task that expired, say: an index that lags behind is no error
+        return None
+    return found if hashlib.sha256(found.document).hexdigest() == entry["sha256"] else None
+
+
 def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
     """Return a task's manifest, or None while it has none."""
     key = manifest_key(task_id)
@@ -110,6 +140,14 @@ def stored_runs(store: ObjectStore) -> Iterator[tuple[str, Shelf]]:
 def to_bytes(document: Json) -> bytes:
     """Encode as UTF-8 JSON; NaN and infinity are refused, since JSON has neither."""
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def answered(stored: bytes, reused_from: str | None) -> bytes:
+    """Return a stored document as a submission is answered: its last key names the run that it is reused from.
+
+    The text is extended as it is: parsing and writing a large one would take seconds.
+    """
+    return stored.rstrip().removesuffix(b"}") + b',"reused_from":' + json.dumps(reused_from).encode() + b"}"
 
 
 def _read_task_result(store: ObjectStore, task_id: str) -> bytes:

@@ -4,26 +4,29 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from coin_pipeline.backtest import document, results
-from coin_pipeline.backtest.fingerprint import candles_digest, code_digest
+from coin_pipeline.backtest import document, portfolio, results, symbols
+from coin_pipeline.backtest.fingerprint import candles_digest, code_digest, fingerprint_of
+from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.manifest import Times, completed_manifest
-from coin_pipeline.backtest.results import Json, Shelf
+from coin_pipeline.backtest.results import Shelf
+from coin_pipeline.backtest.shared_account import trade_together
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.lookahead import check_no_lookahead, cut_points
-from coin_pipeline.engine.metrics import measure
+from coin_pipeline.engine.lookahead import check_no_lookahead, cuts_of
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
-from coin_pipeline.errors import CandlesChanged, CandlesNotFound, InvalidSpec, Problem
+from coin_pipeline.errors import CandlesChanged, CandlesNotFound, CodeChanged, InvalidSpec, Problem
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.quality import coverage
 from coin_pipeline.market.timeframe import day_range
 from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.strategies.user_code import run_strategy
 
@@ -101,55 +104,96 @@ def simulate_symbol(catalog: CandleCatalog, registry: StrategyRegistry, piece: C
     """
     began = time.perf_counter()
     spec = piece.spec
-    bars = _read(catalog, spec, piece.symbol)
-    if candles_digest(bars) != piece.sha256:
-        raise CandlesChanged(piece.symbol)
+    bars = read_candles(catalog, piece)
     strategy = registry.get(spec.strategy)
-    params = registry.resolve(spec.strategy, spec.params)
-
-    def signals_of(known: Bars) -> Signals:
-        return run_strategy(strategy, known, params, piece.symbol)
-
-    signals = signals_of(bars)
-    decisions = signals.entries if signals.exits is None else signals.entries | signals.exits
-    cuts = cut_points(decisions, seed=0)
-    check_no_lookahead(bars, signals_of, signals, cuts)
-    simulation = simulate(bars, signals, spec.costs, spec.fill)
+    signals, cuts = checked_signals(strategy, registry.resolve(spec.strategy, spec.params), bars, piece.symbol)
+    simulation = simulate(bars, signals, spec.costs, spec.fill, spec.stops, spec.sizing)
+    told = {"slice": piece.model_dump(mode="json"), "code": code_digest(strategy)}
+    facts: Json = {
+        "checks": symbols.checks_json(piece.coverage, cuts),
+        "candles": {"rows": piece.rows, "sha256": piece.sha256, **piece.coverage},
+    }
+    if spec.shared:  # what the account makes of the samples depends on those of the other symbols
+        facts["execution_time"] = time.perf_counter() - began
+        return symbols.samples_table(simulation.samples, {**told, "facts": facts})
     if not np.isfinite(simulation.equity).all():
         reason = f"the returns of {len(simulation.samples)} overlapping samples compound beyond what a number can hold"
         raise InvalidSpec([Problem("fill", f"{reason}; use next_open, a shorter range or a shorter hold")])
-    metrics = measure(simulation, bars, spec.candle_length.bars_per_year, spec.costs)
-    part = document.symbol_json(piece.symbol, bars, simulation, metrics, spec)
-    part["checks"] = document.checks_json(piece.coverage, len(cuts))
-    part["candles"] = {"rows": piece.rows, "sha256": piece.sha256, **piece.coverage}
-    part["execution_time"] = time.perf_counter() - began
-    return document.to_table(bars, simulation, spec.costs, {"slice": piece.model_dump(mode="json"), "symbol": part})
+    part = symbols.symbol_json(piece.symbol, bars, simulation, spec, symbols.money_spent(simulation.trades, spec))
+    facts["execution_time"] = time.perf_counter() - began
+    return symbols.to_table(bars, simulation, spec.costs, {**told, "facts": facts, "symbol": part})
+
+
+def checked_signals(strategy: Strategy[Any], params: StrategyParams, bars: Bars, symbol: str) -> tuple[Signals, int]:
+    """Run a strategy and check that it does not look ahead; return its signals and at how many points it was checked.
+
+    Raises:
+        StrategyFailed: the strategy's own code raised or returned no signals.
+        LookAhead: the strategy uses bars that it cannot have known.
+    """
+
+    def signals_of(known: Bars) -> Signals:
+        return run_strategy(strategy, known, params, symbol)
+
+    signals = signals_of(bars)
+    decisions = signals.entries if signals.exits is None else signals.entries | signals.exits
+    cuts = cuts_of(decisions, strategy.warm_up_bars(params), seed=0)
+    check_no_lookahead(bars, signals_of, signals, cuts)
+    return signals, len(cuts)
 
 
 def assemble(
-    run_id: str, parts: Sequence[pa.Table], registry: StrategyRegistry, environment: str, started_at: datetime
+    run_id: str,
+    tables: Sequence[pa.Table],
+    catalog: CandleCatalog,
+    registry: StrategyRegistry,
+    environment: str,
+    started_at: datetime,
 ) -> BacktestResult:
-    """Put the symbols' parts together, in the order of the spec, as one result of schema 1.2.0."""
-    read = [document.from_table(part) for part in parts]
-    piece = CandleSlice.model_validate(read[0]["slice"])
-    spec = piece.spec
-    by_symbol = {part["symbol"]["symbol"]: (part["symbol"], table) for part, table in zip(read, parts, strict=True)}
+    """Put what `simulate_symbol` returned together, in the order of the spec, as one result of schema 1.2.0.
+
+    Raises:
+        CodeChanged: the engine or the strategy is no longer what the symbols were simulated with.
+        CandlesChanged: a shared account reads them once more, and they are no longer the same.
+    """
+    told = [(symbols.from_table(table), table) for table in tables]
+    pieces = {piece.symbol: piece for piece in (CandleSlice.model_validate(one["slice"]) for one, _ in told)}
+    by_symbol = {one["slice"]["symbol"]: (one, table) for one, table in told}
+    spec, shelf = (piece := next(iter(pieces.values()))).spec, piece.shelf
+    strategy = registry.get(spec.strategy)
+    fingerprint = fingerprint_of(spec.digest, {symbol: pieces[symbol].sha256 for symbol in spec.symbols}, strategy)
+    if any(one["code"] != fingerprint["code"] for one, _ in told):
+        raise CodeChanged(spec.strategy)
     ordered = [by_symbol[symbol] for symbol in spec.symbols]
+    if spec.shared:
+        samples = [symbols.from_samples_table(table) for _, table in ordered]
+        own, whole = trade_together(spec, spec.shared, samples, lambda symbol: read_candles(catalog, pieces[symbol]))
+    else:
+        own = [(one["symbol"], table) for one, table in ordered]
+        whole = portfolio.separate(own, spec.candle_length.bars_per_year, spec.sizing.fraction)
+    parts = [({**part, **one["facts"]}, table) for (part, table), (one, _) in zip(own, ordered, strict=True)]
     times = (started_at, datetime.now(started_at.tzinfo))
     body = document.result_json(
         run_id=run_id,
         spec=spec,
-        parts=ordered,
-        code_sha256=code_digest(registry.get(spec.strategy)),
+        parts=parts,
+        whole=whole,
+        params_schema=strategy.Params.model_json_schema(),
+        fingerprint=fingerprint,
         environment=environment,
         times=times,
     )
-    equity = document.equity_table(ordered)
-    return BacktestResult(spec, piece.shelf, body, equity, times)
+    return BacktestResult(spec, shelf, body, document.equity_table(parts, whole), times)
 
 
 def publish(store: ObjectStore, result: BacktestResult) -> str:
-    """Store a result where its shelf says; return the key of its document."""
+    """Store a result where its shelf says, then note its fingerprint; return the key of its document."""
+    key = _publish(store, result)
+    results.remember(store, result.document["fingerprint"]["sha256"], result.document["run_id"])
+    return key
+
+
+def _publish(store: ObjectStore, result: BacktestResult) -> str:
     if result.shelf == "results":
         return results.publish_result(store, result.document, result.report)
     files = {
@@ -158,6 +202,18 @@ def publish(store: ObjectStore, result: BacktestResult) -> str:
         "result.json": results.to_bytes(result.document),
     }
     return results.publish_task(store, completed_manifest(result.document, result.times), files)
+
+
+def read_candles(catalog: CandleCatalog, piece: CandleSlice) -> Bars:
+    """Read the candles of a slice.
+
+    Raises:
+        CandlesChanged: what is stored is no longer what the run was started with.
+    """
+    bars = _read(catalog, piece.spec, piece.symbol)
+    if candles_digest(bars) != piece.sha256:
+        raise CandlesChanged(piece.symbol)
+    return bars
 
 
 def _read(catalog: CandleCatalog, spec: BacktestSpec, symbol: str) -> Bars:

@@ -1,15 +1,18 @@
 """What is to be backtested: the request as people write it, and the frozen spec that it resolves to."""
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from coin_pipeline.backtest.fingerprint import digest_of
+from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.exits import Stops
 from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.shared import SharedRules
+from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import InvalidInput, InvalidSpec, Problem, plain
 from coin_pipeline.market.symbol import parse_symbol
 from coin_pipeline.market.timeframe import Timeframe, parse_timeframe
@@ -20,6 +23,9 @@ MAX_SYMBOLS = 500
 MAX_PARAMS = 100
 FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2261, 12, 31)  # what nanoseconds since 1970 can hold
 Rate = Annotated[float, Field(ge=0, le=0.1, allow_inf_nan=False, strict=True)]
+Fall = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
+Rise = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False, strict=True)]
+Money = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False, strict=True)]
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -45,6 +51,24 @@ class BacktestRequest(BaseModel):
     )
     fee_rate: Annotated[Rate, Field(description="Share of the traded value, each leg.")] = 0.001
     slippage_rate: Annotated[Rate, Field(description="Share of the price, each leg.")] = 0.0002
+    stop_loss: Annotated[Fall | None, Field(description="Sell this fraction below the entry price.")] = None
+    take_profit: Annotated[Rise | None, Field(description="Sell this fraction above the entry price.")] = None
+    trailing_stop: Annotated[
+        Fall | None, Field(description="Sell this fraction below the highest price since entry.")
+    ] = None
+    position_size: Annotated[
+        Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] | None,
+        Field(description="Share of the equity that an entry spends: all, or one in max_positions, if not given."),
+    ] = None
+    max_positions: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_SYMBOLS, strict=True)] | None,
+        Field(description="Trade all symbols from one cash account, at most so many at a time; else each its own."),
+    ] = None
+    initial_cash: Annotated[Money, Field(gt=0, description="What the account starts with, KRW.")] = 10_000_000.0
+    min_order: Annotated[Money, Field(description="Smallest buy that is placed, KRW; Upbit takes 5000 and more.")] = 0.0
+    tick_sizes: Annotated[
+        Literal["none", "upbit"], Field(description="Whose price steps fills are moved to, against the trader.")
+    ] = "none"
 
     @field_validator("symbols", mode="before")
     @classmethod
@@ -93,14 +117,42 @@ class BacktestRequest(BaseModel):
             raise ValueError(msg)
         return end
 
+    @field_validator("position_size", "max_positions", "min_order")
+    @classmethod
+    def _of_an_account(cls, value: float | None, known: ValidationInfo) -> float | None:
+        if value and known.data.get("fill") is Fill.SIGNAL_CLOSE:
+            msg = (
+                "signal_close is a study of every signal by itself, without an account; leave this out or use next_open"
+            )
+            raise ValueError(msg)
+        return value
+
 
 class BacktestSpec(BacktestRequest):
     """A request whose strategy exists and whose params are complete and valid; its digest names it."""
 
     @property
     def costs(self) -> Costs:
-        """Fee and slippage rates of each leg."""
-        return Costs(self.fee_rate, self.slippage_rate)
+        """Fee, slippage and price steps of each leg."""
+        return Costs(self.fee_rate, self.slippage_rate, None if self.tick_sizes == "none" else Ticks(self.tick_sizes))
+
+    @property
+    def stops(self) -> Stops:
+        """Exits at a price."""
+        return Stops(self.stop_loss, self.take_profit, self.trailing_stop)
+
+    @property
+    def sizing(self) -> Sizing:
+        """How much of the account an entry takes."""
+        return Sizing(self.position_size or 1.0, self.initial_cash, self.min_order)
+
+    @property
+    def shared(self) -> SharedRules | None:
+        """Limits of the one account of all symbols; None where each has its own."""
+        if self.max_positions is None:
+            return None
+        own = self.sizing
+        return SharedRules(own.fraction, own.initial_cash, own.min_order, max_positions=self.max_positions)
 
     @property
     def candle_length(self) -> Timeframe:
@@ -110,8 +162,7 @@ class BacktestSpec(BacktestRequest):
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON form: equal for equal backtests, whatever defaults were left out."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return digest_of(self.model_dump(mode="json"))
 
 
 def resolve(request: BacktestRequest, registry: StrategyRegistry) -> BacktestSpec:
@@ -122,7 +173,10 @@ def resolve(request: BacktestRequest, registry: StrategyRegistry) -> BacktestSpe
         InvalidParams: the strategy's schema refuses the params.
     """
     params = registry.resolve(request.strategy, request.params)
-    return BacktestSpec(**{**request.model_dump(), "params": params.model_dump(mode="json")})
+    size = request.position_size
+    if size is None and request.fill is Fill.NEXT_OPEN:
+        size = 1 / (request.max_positions or 1)
+    return BacktestSpec(**{**request.model_dump(), "params": params.model_dump(mode="json"), "position_size": size})
 
 
 def parse_request(fields: Mapping[str, Any]) -> BacktestRequest:
@@ -140,8 +194,8 @@ def parse_request(fields: Mapping[str, Any]) -> BacktestRequest:
 def problems_of(error: ValidationError) -> list[Problem]:
     """Turn pydantic's findings into ours: the field's path and one sentence."""
     return [
-        Problem(".".join(map(str, found["loc"])), plain(found["msg"]))
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
+        Problem(".".join(map(str, found["loc"])), plain(found["msg"], found["input"]))
+        for found in error.errors(include_url=False, include_context=False)
     ]
 
 

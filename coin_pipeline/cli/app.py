@@ -14,6 +14,7 @@ _COMMANDS = {
     "up": ("operations:up", "Serve the API and the Dagster UI on this machine; Ctrl-C stops all."),
     "backtest": ("backtests:backtest", "Run a backtest as a Dagster job and show its result."),
     "candles": ("candles:candles", "Import candles and see which are stored."),
+    "replay": ("replay:replay", "Compute a stored result again and say whether it is the same, bit for bit."),
     "results": ("backtests:results", "List stored results, or show one."),
     "strategies": ("backtests:strategies", "List the strategies and their params."),
 }

@@ -23,10 +23,9 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--start", required=True, type=_DAY, help="First day, Asia/Seoul.")
 @click.option("--end", required=True, type=_DAY, help="Last day, included.")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A strategy's parameter; may be repeated.")
-@click.option("--timeframe", default="1d", show_default=True, help="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w")
-@click.option("--fill", default="next_open", show_default=True, help="next_open, or signal_close (event study).")
-@click.option("--fee-rate", default=0.001, show_default=True, help="Share of the traded value, each leg.")
-@click.option("--slippage-rate", default=0.0002, show_default=True, help="Share of the price, each leg.")
+@options.trading
+@click.option("--max-positions", type=int, help="Trade all symbols from one cash account, so many at a time.")
+@click.option("--fresh", is_flag=True, help="Run even where the result of an identical backtest is stored.")
 @options.strategy_files
 @options.as_json
 def backtest(
@@ -37,15 +36,19 @@ def backtest(
     params: tuple[str, ...],
     strategy_files: tuple[Path, ...],
     *,
+    fresh: bool,
     as_json: bool,
     **rest: object,
 ) -> None:
     """Run STRATEGY on one or more SYMBOLs as a Dagster job and show the result.
 
+    If spec, candles, code and versions are those of a stored result, that one is shown, and said to be reused.
+
     \b
     coin backtest volume_zone_breakout BTC_KRW --start 2024-01-01 --end 2024-12-31
     coin backtest volume_long_candle BTC_KRW ETH_KRW --start 2024-01-01 --end 2024-12-31 --param vol_multiplier=2
     """
+    from coin_pipeline.backtest.results import answered
     from coin_pipeline.cli.summary import print_result
 
     fields = {
@@ -57,11 +60,13 @@ def backtest(
         **rest,
     }
     settings = settings_with(strategy_files)
-    run_id = run_backtest(settings, resolved(settings, fields))
+    spec = resolved(settings, fields)
+    reused = None if fresh else _reusable(settings, spec)
+    run_id = reused or run_backtest(settings, spec)
     if as_json:
-        click.echo(_document(settings, run_id))
+        click.echo(answered(_document(settings, run_id), reused))
     else:
-        print_result(settings, run_id)
+        print_result(settings, run_id, reused=reused is not None)
 
 
 @click.group()
@@ -126,18 +131,30 @@ def run_backtest(settings: "Settings", spec: "BacktestSpec") -> str:
     """Run the job in this process, with a progress bar; return the run id."""
     from coin_pipeline.cli.progress import progress
 
-    with progress("starting Dagster", len(spec.symbols)) as bar:
+    with progress(len(spec.symbols)) as bar:
         # Dagster takes a second or two to import.
+        from coin_pipeline.defs.launches import backtest_launch
         from coin_pipeline.defs.local import run_here
 
-        return run_here(settings, spec, "results", bar.step)
+        return run_here(settings, backtest_launch(spec, "results"), bar.hear)
 
 
-def _document(settings: "Settings", run_id: str) -> str:
+def _reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:
+    from coin_pipeline.backtest.reuse import find_reusable
+    from coin_pipeline.market.catalog import CandleCatalog
+    from coin_pipeline.storage.local import LocalStore
+    from coin_pipeline.strategies.registry import load_registry
+
+    root, registry = settings.data_root, load_registry(settings.coin_strategy_files)
+    found = find_reusable(LocalStore(root), CandleCatalog(root), registry, spec)
+    return found and found.run_id
+
+
+def _document(settings: "Settings", run_id: str) -> bytes:
     from coin_pipeline.backtest.results import read_result
     from coin_pipeline.storage.local import LocalStore
 
-    return read_result(LocalStore(settings.data_root), run_id).decode()
+    return read_result(LocalStore(settings.data_root), run_id)
 
 
 def _parsed(params: tuple[str, ...]) -> dict[str, Any]:

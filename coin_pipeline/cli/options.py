@@ -1,8 +1,12 @@
 """Options that more than one command takes."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 strategy_files = click.option(
     "--strategy-file",
@@ -11,4 +15,26 @@ strategy_files = click.option(
     type=click.Path(path_type=Path),
     help="A .py file with strategies of your own; may be repeated.",
 )
+_TRADING = (
+    click.option("--timeframe", default="1d", show_default=True, help="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w"),
+    click.option("--fill", default="next_open", show_default=True, help="next_open, or signal_close (event study)."),
+    click.option("--fee-rate", default=0.001, show_default=True, help="Share of the traded value, each leg."),
+    click.option("--slippage-rate", default=0.0002, show_default=True, help="Share of the price, each leg."),
+    click.option("--stop-loss", type=float, help="Sell this fraction below the entry price, such as 0.05."),
+    click.option("--take-profit", type=float, help="Sell this fraction above the entry price."),
+    click.option("--trailing-stop", type=float, help="Sell this fraction below the highest price since the entry."),
+    click.option("--position-size", type=float, help="Share of the equity that an entry spends."),
+    click.option("--initial-cash", default=10_000_000.0, show_default=True, help="What the account starts with, KRW."),
+    click.option("--min-order", default=0.0, show_default=True, help="Smallest buy, KRW; Upbit takes 5000 and more."),
+    click.option("--tick-sizes", default="none", show_default=True, help="upbit: fills at prices that it quotes."),
+)
+
+
+def trading(command: CommandT) -> CommandT:
+    """Add the options that say how signals are traded."""
+    for option in reversed(_TRADING):
+        command = option(command)
+    return command
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the stored document instead of a summary.")

@@ -2,42 +2,87 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 class RunBar:
-    """One bar over the symbols of a run."""
+    """One bar over the symbols of a backtest."""
 
-    def __init__(self, bar: Progress, title: str, symbols: int) -> None:
+    def __init__(self, bar: Progress, symbols: int) -> None:
         self._bar = bar
-        self._task = bar.add_task(title, total=symbols)
+        self._task = bar.add_task("starting Dagster", total=symbols)
 
-    def step(self, key: str) -> None:
-        """Hear that a step ended well."""
-        if key.startswith("simulate"):
+    def hear(self, entry: "dg.EventLogEntry") -> None:
+        """Hear an event of the run."""
+        event = entry.dagster_event
+        key = event.step_key if event and event.is_step_success else None
+        if key and key.startswith("simulate"):
             self._bar.update(self._task, advance=1, description="simulating symbols")
-        elif key.startswith("load_candles"):
+        elif key and key.startswith("load_candles"):
             self._bar.update(self._task, description="candles loaded")
 
 
+class SweepBar:
+    """One bar over the points of a sweep."""
+
+    def __init__(self, bar: Progress, points: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task("starting Dagster", total=points)
+        self._tally: Any = None
+
+    def hear(self, entry: "dg.EventLogEntry") -> None:
+        """Hear an event of the run."""
+        from coin_pipeline.defs.sweep_progress import Tally
+
+        tally = self._tally = self._tally or Tally()
+        tally.hear(entry)
+        if tally.planned is None:
+            what = "planning"
+        elif entry.dagster_event and entry.dagster_event.step_key == "finish_sweep":
+            what = "running the best point"
+        else:
+            what = "evaluating" if tally.best is None else f"best so far {tally.best:.4g}"
+        self._bar.update(self._task, completed=tally.done, total=tally.planned, description=what)
+
+
+class Rate(ProgressColumn):
+    """Points a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate of the last half minute."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.{0 if speed >= 10 else 1}f} points/s" if speed else "", style="progress.data.speed")  # noqa: PLR2004 - a decimal for slow ones
+
+
 @contextmanager
-def progress(title: str, symbols: int) -> Iterator[RunBar]:
+def progress(symbols: int) -> Iterator[RunBar]:
     """Show a bar on standard error until the block ends, then remove it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, *times, console=console, transient=True, disable=not console.is_terminal) as bar:
-        yield RunBar(bar, title, symbols)
+    with _shown(TimeElapsedColumn(), TimeRemainingColumn()) as bar:
+        yield RunBar(bar, symbols)
+
+
+@contextmanager
+def sweep_progress(points: int) -> Iterator[SweepBar]:
+    """Show a bar on standard error until the block ends, then remove it."""
+    with _shown(Rate(), TextColumn("ETA"), TimeRemainingColumn()) as bar:
+        yield SweepBar(bar, points)
 
 
 @contextmanager
@@ -48,3 +93,9 @@ def busy(what: str) -> Iterator[None]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         bar.add_task(what, total=None)
         yield
+
+
+def _shown(*columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True)
+    left = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*left, *columns, console=console, transient=True, disable=not console.is_terminal)

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from coin_pipeline.backtest.document import counted
+from coin_pipeline.backtest.formats import counted
 from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, stored_runs
 from coin_pipeline.errors import CoinError, ObjectCorrupt
 from coin_pipeline.storage.local import LocalStore
@@ -24,13 +24,16 @@ UNDEFINED = "-"
 MAX_LINES = 5
 
 
-def print_result(settings: "Settings", run_id: str) -> None:
-    """Print a stored result in about twenty lines."""
+def print_result(settings: "Settings", run_id: str, *, reused: bool = False) -> None:
+    """Print a stored result in about twenty lines, and where it was `reused` say so."""
     document = load_result(LocalStore(settings.data_root), run_id)
     for line in summary_lines(document):
         click.echo(line)
     for name, place in _places(settings, document):
         click.echo(f"{name:<10}{place}")
+    if reused:
+        computed = document["metadata"]["execution_date"][:19]
+        click.echo(f"\nreused from {run_id}, computed {computed} UTC; --fresh runs it again")
 
 
 def summary_lines(document: dict[str, Any]) -> list[str]:
@@ -129,8 +132,6 @@ def percent(value: float | None) -> str:
 
 def _figures(document: dict[str, Any]) -> list[str]:
     m, costs = document["metrics"], document["costs"]
-    gross = document["symbols"][0]["costs"]["gross_return"] if len(document["symbols"]) == 1 else None
-    before = f": {percent(gross)} before costs" if gross is not None else ""
     rows = [
         ("Return", percent(m["total_return"]), "buy and hold", percent(m["buy_and_hold"])),
         ("CAGR", percent(m["cagr"]), "max drawdown", percent(-m["max_drawdown"])),
@@ -141,7 +142,32 @@ def _figures(document: dict[str, Any]) -> list[str]:
     ]
     lines = [f"  {a:<14}{b:>12}   {c:<16}{d:>12}" for a, b, c, d in rows]
     legs = f"fee {100 * costs['fee_rate']:g} % and slippage {100 * costs['slippage_rate']:g} % on each leg"
-    return [*lines, f"  {'Costs':<14}{legs}{before}"]
+    return [*lines, f"  {'Costs':<14}{legs}", *_stress(costs), *_stops(document), *_account(document)]
+
+
+def _stress(costs: dict[str, Any]) -> list[str]:
+    """Say what is left at other costs; older results do not tell it."""
+    if "stress" not in costs:
+        return []
+    at = "   ".join(f"{name}: {percent(value)}" for name, value in costs["stress"].items())
+    rate = costs["break_even_rate"]
+    even = "" if rate is None else f"   break-even: {100 * rate:.3g} % a leg"
+    return [f"  {'':<14}{at}{even}"]
+
+
+def _stops(document: dict[str, Any]) -> list[str]:
+    stops = {name: value for name, value in document.get("stops", {}).items() if value is not None}
+    named = ", ".join(f"{name.replace('_', ' ')} {100 * value:g} %" for name, value in stops.items())
+    return [f"  {'Stops':<14}{named}"] if stops else []
+
+
+def _account(document: dict[str, Any]) -> list[str]:
+    account = document.get("account")
+    if not account:
+        return []
+    size = f"{100 * account['position_size']:.3g} % of the equity each"
+    left = f"{account['no_slot']:,} signals found no free position, {account['too_small']:,} not enough cash"
+    return [f"  {'Account':<14}shared, at most {counted(account['max_positions'], 'position')}, {size}; {left}"]
 
 
 def _number(value: float | None) -> str:

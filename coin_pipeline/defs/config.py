@@ -1,17 +1,15 @@
-"""What can be typed into the Launchpad: the typed config of the backtest job."""
+"""What can be typed into the Launchpad: the typed config of the backtest job, and what it shares with a sweep's."""
 
 from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
-from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, parse_request
-
-SPEC_TAG = "coin/spec"
+from coin_pipeline.backtest.spec import BacktestRequest, parse_request
 
 
-class BacktestConfig(dg.Config):
-    """One backtest. Dagster checks the shapes at launch; the values are checked when the run loads its candles."""
+class TradingConfig(dg.Config):
+    """What is traded, and how. Dagster checks the shapes at launch; the values are checked when the run begins."""
 
     strategy: str = Field(description="Name of a registered strategy.")
     params: dict[str, Any] = Field(default={}, description="Parameters of the strategy; the rest takes its defaults.")
@@ -22,6 +20,23 @@ class BacktestConfig(dg.Config):
     fill: Literal["next_open", "signal_close"] = Field(default="next_open", description="Where decisions are filled.")
     fee_rate: float = Field(default=0.001, description="Share of the traded value, each leg.")
     slippage_rate: float = Field(default=0.0002, description="Share of the price, each leg.")
+    stop_loss: float | None = Field(default=None, description="Sell this fraction below the entry price.")
+    take_profit: float | None = Field(default=None, description="Sell this fraction above the entry price.")
+    trailing_stop: float | None = Field(
+        default=None, description="Sell this fraction below the highest price since the entry."
+    )
+    position_size: float | None = Field(default=None, description="Share of the equity that an entry spends.")
+    max_positions: int | None = Field(
+        default=None, description="Trade all symbols from one cash account, at most so many at a time."
+    )
+    initial_cash: float = Field(default=10_000_000.0, description="What the account starts with, KRW.")
+    min_order: float = Field(default=0.0, description="Smallest buy that is placed, KRW; Upbit takes 5000 and more.")
+    tick_sizes: Literal["none", "upbit"] = Field(default="none", description="Whose price steps fills are moved to.")
+
+
+class BacktestConfig(TradingConfig):
+    """One backtest."""
+
     shelf: Literal["tasks", "results"] = Field(
         default="tasks", description="tasks/ID expires; results/ID.json is kept for good."
     )
@@ -41,17 +56,7 @@ EXAMPLE = BacktestConfig(
 )
 
 
-def tags_of(spec: BacktestSpec) -> dict[str, str]:
-    """Return the tags by which people find a run in the UI, and by which a repeated submission knows its run."""
-    return {SPEC_TAG: spec.digest, "coin/strategy": spec.strategy, "coin/timeframe": spec.timeframe}
-
-
 def config_of(run: dg.DagsterRun) -> BacktestConfig:
     """Return the config that a run of the job was launched with, or the job's own where it was launched without."""
     ops: Any = run.run_config.get("ops")
     return BacktestConfig(**ops["load_candles"]["config"]) if ops else EXAMPLE
-
-
-def run_config(spec: BacktestSpec, shelf: Literal["tasks", "results"]) -> dict[str, Any]:
-    """Return the run config that makes the job run `spec`."""
-    return {"ops": {"load_candles": {"config": {**spec.model_dump(mode="json"), "shelf": shelf}}}}

@@ -25,9 +25,10 @@ def of_slice(piece: CandleSlice) -> Mapping[str, MetadataValue]:
     }
 
 
-def of_symbol(part: Json) -> Mapping[str, MetadataValue]:
-    """Show one symbol's figures."""
-    return {**_numbers(part["metrics"]), "seconds": MetadataValue.float(part["execution_time"])}
+def of_symbol(told: Json) -> Mapping[str, MetadataValue]:
+    """Show one symbol's figures; in a shared account it has none of its own yet."""
+    own = _numbers(told["symbol"]["metrics"]) if "symbol" in told else {}
+    return {**own, "seconds": MetadataValue.float(told["facts"]["execution_time"])}
 
 
 def of_result(result: BacktestResult) -> Mapping[str, MetadataValue]:

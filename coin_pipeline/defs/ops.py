@@ -8,9 +8,9 @@ import dagster as dg
 import pyarrow as pa
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.document import from_table
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
 from coin_pipeline.backtest.spec import resolve
+from coin_pipeline.backtest.symbols import from_table
 from coin_pipeline.defs import metadata
 from coin_pipeline.defs.config import BacktestConfig
 from coin_pipeline.defs.failures import explained
@@ -49,7 +49,7 @@ def simulate(
     """Return one symbol's equity per bar, with its part of the result."""
     with explained():
         table = runner.simulate_symbol(candles, strategies, piece)
-    context.add_output_metadata(metadata.of_symbol(from_table(table)["symbol"]))
+    context.add_output_metadata(metadata.of_symbol(from_table(table)))
     return table
 
 
@@ -57,12 +57,13 @@ def simulate(
 def persist(
     context: dg.OpExecutionContext,
     parts: list[pa.Table],
+    candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
 ) -> BacktestResult:
     """Return the finished result; its IO manager publishes it."""
     with explained():
         started_at = run_start(context.instance, context.run_id)
-        result = runner.assemble(context.run_id, parts, strategies, load_settings().environment, started_at)
+        result = runner.assemble(context.run_id, parts, candles, strategies, load_settings().environment, started_at)
     context.add_output_metadata(metadata.of_result(result))
     return replace(result, report=render_page(result.document, result.equity).encode())
 

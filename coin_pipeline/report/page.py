@@ -40,12 +40,13 @@ def render_page(document: Json, equity: pa.Table) -> str:
         "gaps_shown": GAPS_SHOWN,
         "symbols_named": SYMBOLS_NAMED,
     }
-    return _environment().get_template("report.html.j2").render(values)
+    return environment().get_template("report.html.j2").render(values)
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return what renders the pages: their templates and how they write figures."""
+    found = Environment(
         loader=PackageLoader("coin_pipeline.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -53,9 +54,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     of_numbers = {"whole": _whole, "percent": _percent, "change": _change, "loss": _loss, "ratio": _ratio}
-    environment.filters |= {name: _or_undefined(write) for name, write in of_numbers.items()}
-    environment.filters |= {"moment": _or_undefined(_moment), "points": _points, "price": _price, "rate": _rate}
-    return environment
+    found.filters |= {name: _or_undefined(write) for name, write in of_numbers.items()}
+    found.filters |= {"moment": _or_undefined(_moment), "points": _points, "price": _price, "rate": _rate, "rate3": _rate3}
+    return found
 
 
 def _or_undefined(write: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -89,6 +90,11 @@ def _points(fraction: float) -> str:
 def _rate(fraction: float) -> str:
     """Write a cost rate with all its digits."""
     return f"{100 * fraction:.6g}%"
+
+
+def _rate3(fraction: float) -> str:
+    """Write a computed rate."""
+    return f"{100 * fraction:.3g}%"
 
 
 def _ratio(value: float) -> str:

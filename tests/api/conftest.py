@@ -1,5 +1,6 @@
 """The API with an orchestrator of the tests' own: the edge at which a fake stands."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +21,8 @@ def runs() -> FakeRuns:
 
 @pytest.fixture
 def client(runs: FakeRuns, candles: CandleCatalog, data_root: Path) -> Iterator[TestClient]:
-    """A client of the application over the session's candles."""
+    """A client of the application over the session's candles, with nothing to be reused from other tests."""
     assert candles
-    assert data_root.is_dir()
+    shutil.rmtree(data_root / "fingerprints", ignore_errors=True)
     with TestClient(create_app(load_settings(), lambda _: runs), raise_server_exceptions=False) as client:
         yield client

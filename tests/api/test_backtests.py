@@ -13,6 +13,11 @@ from hypothesis import strategies as st
 
 from coin_api.limits import MAX_BODY_BYTES
 from coin_api.routes import backtests
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies.registry import load_registry
 from tests.fakes import NOW, FakeRuns
 
 BODY: dict[str, Any] = {
@@ -74,7 +79,7 @@ def test_status_of_a_completed_task_carries_the_result(client: TestClient, runs:
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     store_result(data_root, task_id)
     answer = client.get(f"/api/backtests/status/{task_id}")
-    assert answer.json()["result"] == {"run_id": task_id, "symbols": []}
+    assert answer.json()["result"] == {"run_id": task_id, "symbols": [], "reused_from": None}
     assert "Retry-After" not in answer.headers
 
 
@@ -87,7 +92,7 @@ def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, runs:
 
 
 def test_run_waits_for_the_run_and_returns_its_document(client: TestClient, runs: FakeRuns, data_root: Path) -> None:
-    """The synchronous answer is the stored document, byte for byte."""
+    """The synchronous answer is the stored document, which is not reused."""
 
     def finished(task_id: str) -> Any:  # noqa: ANN401 -- stands in for the method
         store_result(data_root, task_id)
@@ -96,8 +101,56 @@ def test_run_waits_for_the_run_and_returns_its_document(client: TestClient, runs
     runs.task = finished  # type: ignore[method-assign]
     answer = client.post("/api/backtests/run", json=BODY)
     assert answer.status_code == 200
-    assert answer.json()["symbols"] == []
+    assert answer.json() == {"run_id": answer.json()["run_id"], "symbols": [], "reused_from": None}
     assert runs.submitted[0][1] == "results"
+
+
+@pytest.fixture
+def computed(client: TestClient, candles: CandleCatalog, data_root: Path) -> str:
+    """The run whose stored result is that of BODY."""
+    assert client
+    registry, run_id = load_registry(), str(uuid.uuid4())
+    pieces = runner.find_candles(candles, resolve(parse_request(BODY), registry), "results")
+    parts = [runner.simulate_symbol(candles, registry, piece) for piece in pieces]
+    runner.publish(LocalStore(data_root), runner.assemble(run_id, parts, candles, registry, "test", NOW))
+    return run_id
+
+
+def test_an_identical_submission_is_answered_with_the_stored_result(
+    client: TestClient, runs: FakeRuns, computed: str, data_root: Path
+) -> None:
+    """No run is launched; run_id and reused_from name the one that computed it, and the document says no more."""
+    answer = client.post("/api/backtests/run", json={**BODY, "symbols": ["KRW-AAA"]})
+    assert answer.status_code == 200
+    assert runs.submitted == []
+    stored = json.loads((data_root / f"results/{computed}.json").read_bytes())
+    assert answer.json() == {**stored, "reused_from": computed}
+    assert stored["run_id"] == computed
+    assert "reused_from" not in client.get(f"/api/backtests/{computed}").json()
+
+
+@pytest.mark.parametrize("fields", [{}, {"fee_rate": 0.002}])
+def test_fresh_and_other_submissions_are_run(
+    client: TestClient, runs: FakeRuns, computed: str, data_root: Path, fields: dict[str, Any]
+) -> None:
+    """?fresh=true never takes a stored result, and another spec finds none."""
+
+    def finished(task_id: str) -> Any:  # noqa: ANN401 -- stands in for the method
+        store_result(data_root, task_id)
+        return replace(runs.outcome, task_id=task_id, status="completed")
+
+    runs.task = finished  # type: ignore[method-assign]
+    answer = client.post("/api/backtests/run", params={"fresh": not fields}, json={**BODY, **fields})
+    assert answer.json()["run_id"] != computed
+    assert answer.json()["reused_from"] is None
+    assert len(runs.submitted) == 1
+
+
+def test_an_async_submission_is_always_a_run_of_its_own(client: TestClient, runs: FakeRuns, computed: str) -> None:
+    """A task is the promise of a run."""
+    task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
+    assert task_id != computed
+    assert len(runs.submitted) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from coin_pipeline.backtest.portfolio import Curve, combine, equal_shares
+from coin_pipeline.backtest.portfolio import Curve, Whole, equal_shares, separate
 
 DAY_NS = 86_400 * 10**9
 
@@ -30,8 +30,17 @@ def part(found: Curve, returns: list[float], **metrics: float) -> tuple[dict[str
         }
     )
     own = {"exposure": 0.5, "buy_and_hold": 0.1, "signals": 3, "trades": len(returns), "ignored": 1, **metrics}
-    trades = [{"return_pct": value, "bars_held": 2} for value in returns]
-    return {"symbol": found.name, "metrics": own, "trades": trades}, table
+    trades = [
+        {"return_pct": value, "bars_held": 2, "entry_price": 100.0, "exit_price": 100 * (1 + value)}
+        for value in returns
+    ]
+    costs = {"gross_return": 0.2, "net_return": 0.1, "stress": {"0x": 0.2, "1x": 0.1, "2x": None}}
+    return {"symbol": found.name, "metrics": own, "trades": trades, "costs": costs}, table
+
+
+def together(*parts: tuple[dict[str, Any], pa.Table]) -> Whole:
+    """Combine daily parts of accounts that are all in."""
+    return separate(parts, 365.0, 1.0)
 
 
 def test_symbols_of_different_spans_form_one_account() -> None:
@@ -46,12 +55,14 @@ def test_symbols_of_different_spans_form_one_account() -> None:
 def test_one_symbol_has_its_own_statistics() -> None:
     """Nothing is computed twice where there is nothing to combine."""
     alone = part(curve("A", [1.0, 2.0]), [1.0])
-    assert combine([alone], 365.0) is alone[0]["metrics"]
+    assert together(alone).metrics is alone[0]["metrics"]
+    assert together(alone).costs is alone[0]["costs"]
 
 
 def test_statistics_of_several_symbols_are_those_of_the_account_and_of_all_trades() -> None:
     """Return and drawdown come from the mean account; win rate and profit factor from every trade."""
-    found = combine([part(curve("A", [1.0, 1.2, 1.5]), [0.2, 0.25]), part(curve("B", [1.0, 1.0, 0.7]), [-0.3])], 365.0)
+    whole = together(part(curve("A", [1.0, 1.2, 1.5]), [0.2, 0.25]), part(curve("B", [1.0, 1.0, 0.7]), [-0.3]))
+    found = whole.metrics
     assert found["total_return"] == pytest.approx(0.1)
     assert found["max_drawdown"] == 0.0
     assert (found["trades"], found["signals"], found["ignored"]) == (3, 6, 2)
@@ -64,7 +75,19 @@ def test_statistics_of_several_symbols_are_those_of_the_account_and_of_all_trade
 
 def test_without_trades_their_statistics_are_undefined() -> None:
     """No number stands for what does not exist."""
-    found = combine([part(curve("A", [1.0, 1.0]), []), part(curve("B", [1.0, 1.0]), [])], 365.0)
+    whole = together(part(curve("A", [1.0, 1.0]), []), part(curve("B", [1.0, 1.0]), []))
+    found = whole.metrics
+    assert whole.costs["break_even_rate"] is None
     for name in ("win_rate", "profit_factor", "expectancy", "avg_hold_bars", "sharpe"):
         assert found[name] is None
     assert found["total_return"] == 0.0
+
+
+def test_costs_of_several_symbols_are_those_of_equal_accounts() -> None:
+    """Returns at other costs are means, undefined where one is; the break-even rate leaves the mean at nothing."""
+    whole = together(part(curve("A", [1.0, 1.5]), [0.5]), part(curve("B", [1.0, 0.7]), [-0.3]))
+    assert whole.costs["stress"] == {"0x": 0.2, "1x": pytest.approx(0.1), "2x": None}
+    assert whole.costs["net_return"] == whole.metrics["total_return"]
+    rate = whole.costs["break_even_rate"]
+    assert (1.5 + 0.7) * (1 - rate) / (1 + rate) == pytest.approx(2.0)
+    assert whole.account is None

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.document import MAX_CURVE_POINTS, from_table
+from coin_pipeline.backtest.document import MAX_CURVE_POINTS
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest
 from coin_pipeline.backtest.results import to_bytes
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.backtest.symbols import from_table
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, InvalidSpec, LookAhead
 from coin_pipeline.market.candle_files import read_candle_file
@@ -91,7 +92,7 @@ def spec_of(**fields: object) -> BacktestSpec:
 def run(catalog: CandleCatalog, spec: BacktestSpec) -> dict[str, Any]:
     """Run everything but the publishing; return the document."""
     parts = [runner.simulate_symbol(catalog, REGISTRY, piece) for piece in runner.find_candles(catalog, spec, "tasks")]
-    return runner.assemble("run-1", parts, REGISTRY, "test", datetime.now(UTC)).document
+    return runner.assemble("run-1", parts, catalog, REGISTRY, "test", datetime.now(UTC)).document
 
 
 def test_trades_and_signals_say_what_happened_when(tmp_path: Path) -> None:
@@ -107,7 +108,9 @@ def test_trades_and_signals_say_what_happened_when(tmp_path: Path) -> None:
             "exit_price": 20.0,
             "return_pct": 1.0,
             "bars_held": 2,
+            "exit_reason": "hold",
             "open_at_end": False,
+            "spent": 10_000_000.0,
         },
         {
             "symbol": "BTC_KRW",
@@ -117,7 +120,9 @@ def test_trades_and_signals_say_what_happened_when(tmp_path: Path) -> None:
             "exit_price": 15.0,
             "return_pct": pytest.approx(15 / 18 - 1),
             "bars_held": 2,
+            "exit_reason": "end",
             "open_at_end": True,
+            "spent": 20_000_000.0,
         },
     ]
     assert part["signals"][0] == {
@@ -130,7 +135,7 @@ def test_trades_and_signals_say_what_happened_when(tmp_path: Path) -> None:
         "traded": True,
     }
     assert document["total_signals"] == 2
-    assert document["warnings"] == ["BTC_KRW: the last position was still open and is valued at the last close"]
+    assert document["warnings"][-1] == "BTC_KRW: the last position was still open and is valued at the last close"
 
 
 def test_units_of_the_older_schema_are_kept(tmp_path: Path) -> None:
@@ -165,7 +170,7 @@ def test_the_document_has_every_key_of_the_contract(tmp_path: Path) -> None:
     assert document["params"] == {"first": 0, "again": 3, "hold": 3}
     assert document["fingerprint"]["candles"]["BTC_KRW"] == document["symbols"][0]["candles"]["sha256"]
     assert document["fingerprint"]["spec"] == spec_of(params={"hold": 3}).digest
-    assert set(document["fingerprint"]["versions"]) == {"coin-pipeline", "numba", "numpy"}
+    assert set(document["fingerprint"]["versions"]) >= {"coin-pipeline", "numba", "numpy"}
 
 
 def test_the_event_study_stamps_fills_at_the_close(tmp_path: Path) -> None:
@@ -174,6 +179,37 @@ def test_the_event_study_stamps_fills_at_the_close(tmp_path: Path) -> None:
     first = part["trades"][0]
     assert (first["entry_time"], first["entry_price"]) == ("2024-01-02T00:00:00Z", 10.0)
     assert (first["exit_time"], first["exit_price"]) == ("2024-01-04T00:00:00Z", 13.0)
+    assert first["spent"] is None
+
+
+def test_a_stop_is_told_with_its_reason_and_candle(tmp_path: Path) -> None:
+    """Bought at the open of day 2 for 10; the high of day 2 reaches 12.5."""
+    document = run(catalog_with(tmp_path), spec_of(take_profit=0.25, stop_loss=0.5, params={"again": 0}))
+    (trade,) = document["symbols"][0]["trades"]
+    assert (trade["exit_price"], trade["exit_reason"], trade["bars_held"]) == (12.5, "take_profit", 1)
+    assert (trade["entry_time"], trade["exit_time"]) == ("2024-01-02T00:00:00Z", "2024-01-02T00:00:00Z")
+    assert document["stops"] == {"stop_loss": 0.5, "take_profit": 0.25, "trailing_stop": None}
+
+
+def test_a_part_of_the_equity_stays_in_cash(tmp_path: Path) -> None:
+    """Half of the account doubles, then half of it loses a sixth; a smaller order than the minimum is left out."""
+    document = run(catalog_with(tmp_path), spec_of(position_size=0.5))
+    assert document["metrics"]["total_return"] == pytest.approx(1.5 * (0.5 + 0.5 * 15 / 18) - 1)
+    assert [trade["spent"] for trade in document["symbols"][0]["trades"]] == pytest.approx([5e6, 7.5e6])
+    document = run(catalog_with(tmp_path), spec_of(initial_cash=4_000.0, min_order=5_000.0))
+    assert document["warnings"][-1] == "BTC_KRW: 2 signals not traded, below the minimum order"
+
+
+def test_every_result_is_told_at_other_costs(tmp_path: Path) -> None:
+    """A doubling of the money survives costs of a leg below a third, and no more."""
+    spec = spec_of(fee_rate=0.1, slippage_rate=0.01, params={"again": 0})
+    document = run(catalog_with(tmp_path), spec)
+    told = document["costs"]
+    assert told["break_even_rate"] == pytest.approx(1 / 3)
+    assert told["stress"]["0x"] == told["gross_return"] == pytest.approx(1.0)
+    assert told["stress"]["1x"] == document["metrics"]["total_return"]
+    assert told["stress"]["2x"] == pytest.approx(2 * (0.98 * 0.8) / (1.02 * 1.2) - 1)
+    assert told == {"fee_rate": 0.1, "slippage_rate": 0.01, "legs": 2} | document["symbols"][0]["costs"]
 
 
 def test_a_signal_on_the_last_candle_has_no_outcome(tmp_path: Path) -> None:
@@ -197,7 +233,7 @@ def test_costs_are_told_before_and_after(tmp_path: Path) -> None:
 def test_missing_candles_are_told(tmp_path: Path) -> None:
     """A range that reaches beyond the candles is a warning with counts and dates."""
     document = run(catalog_with(tmp_path), spec_of(end_date="2024-01-10", params={"again": 0}))
-    (warning,) = document["warnings"]
+    warning = document["warnings"][-1]
     assert warning.startswith("BTC_KRW: 4 of 10 candles (40.00%) are missing, in 1 gap;")
     gaps = document["symbols"][0]["candles"]["gaps"]
     assert gaps == [{"start": "2024-01-07T00:00:00Z", "end": "2024-01-11T00:00:00Z", "missing": 4}]
@@ -237,7 +273,7 @@ def test_a_long_curve_is_thinned_in_the_document_only(tmp_path: Path) -> None:
     catalog.merge("BTC_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 25_000))
     spec = spec_of(timeframe="1m", end_date="2024-01-18")
     parts = [runner.simulate_symbol(catalog, REGISTRY, piece) for piece in runner.find_candles(catalog, spec, "tasks")]
-    result = runner.assemble("run-1", parts, REGISTRY, "test", datetime.now(UTC))
+    result = runner.assemble("run-1", parts, catalog, REGISTRY, "test", datetime.now(UTC))
     curve = result.document["symbols"][0]["performance_curve"]
     assert len(result.equity) == 25_000
     assert len(curve) <= MAX_CURVE_POINTS
@@ -268,7 +304,7 @@ def test_an_account_that_costs_eat_up_is_told_in_numbers(tmp_path: Path) -> None
         parts = [
             runner.simulate_symbol(catalog, registry, piece) for piece in runner.find_candles(catalog, spec, "tasks")
         ]
-        document = runner.assemble("run-1", parts, registry, "test", datetime.now(UTC)).document
+        document = runner.assemble("run-1", parts, catalog, registry, "test", datetime.now(UTC)).document
         assert document["metrics"]["total_return"] == -1.0
         assert -1 < document["symbols"][0]["costs"]["gross_return"] < 10
         assert json.loads(to_bytes(document))
@@ -306,6 +342,7 @@ def test_real_candles_run(market_data: Path, tmp_path: Path, timeframe: str) -> 
     request = {"strategy": "volume_zone_breakout", "symbols": ["KRW-BTC"], "timeframe": timeframe}
     spec = resolve(parse_request({**request, "start_date": "2025-09-02", "end_date": "2025-09-28"}), registry)
     (piece,) = runner.find_candles(catalog, spec, "results")
-    part = from_table(runner.simulate_symbol(catalog, registry, piece))["symbol"]
+    told = from_table(runner.simulate_symbol(catalog, registry, piece))
+    part = {**told["symbol"], **told["facts"]}
     assert part["candles"]["expected"] - part["candles"]["present"] <= 2
     assert part["metrics"]["trades"] > 50

@@ -6,6 +6,11 @@ from typing import Any
 import pytest
 
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.exits import Stops
+from coin_pipeline.engine.fills import Costs
+from coin_pipeline.engine.shared import SharedRules
+from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import InvalidParams, InvalidSpec, UnknownStrategy
 from coin_pipeline.strategies.registry import load_registry
 
@@ -45,6 +50,19 @@ def test_the_digest_depends_on_values_not_on_what_was_left_out() -> None:
     """A default written out changes nothing; another value does."""
     assert spec_of(params={"volume_window": 10}).digest == spec_of().digest
     assert spec_of(params={"volume_window": 11}).digest != spec_of().digest
+    assert spec_of(position_size=1.0, initial_cash=10_000_000).digest == spec_of().digest
+    assert spec_of(max_positions=4, position_size=0.25).digest == spec_of(max_positions=4).digest
+
+
+def test_stops_and_sizing_are_those_of_the_engine() -> None:
+    """Without a size, one account spends all and a shared one a part for each position."""
+    spec = spec_of(stop_loss=0.05, trailing_stop=0.1, min_order=5000, tick_sizes="upbit")
+    assert spec.stops == Stops(stop_loss=0.05, trailing_stop=0.1)
+    assert spec.sizing == Sizing(1.0, 10_000_000.0, 5_000.0)
+    assert spec.costs == Costs(0.001, 0.0002, Ticks.UPBIT)
+    assert spec.shared is None
+    assert spec_of(max_positions=4).shared == SharedRules(0.25, max_positions=4)
+    assert spec_of(fill="signal_close").sizing == Sizing()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +84,16 @@ def test_the_digest_depends_on_values_not_on_what_was_left_out() -> None:
         ({"end_date": "2024-12-31T00:00:00"}, "end_date", "write YYYY-MM-DD"),
         ({"timeframe": "2d"}, "timeframe", "choose one of 1m"),
         ({"fill": "magic"}, "fill", "next_open"),
-        ({"fee_rate": 0.2}, "fee_rate", "less than or equal to 0.1"),
+        ({"fee_rate": 0.2}, "fee_rate", "less than or equal to 0.1, not 0.2"),
+        ({"stop_loss": 1.0}, "stop_loss", "less than 1, not 1.0"),
+        ({"take_profit": 0}, "take_profit", "greater than 0"),
+        ({"trailing_stop": -0.1}, "trailing_stop", "greater than 0"),
+        ({"position_size": 1.5}, "position_size", "less than or equal to 1"),
+        ({"max_positions": 0}, "max_positions", "greater than or equal to 1"),
+        ({"initial_cash": 0}, "initial_cash", "greater than 0"),
+        ({"tick_sizes": "krx"}, "tick_sizes", "'none' or 'upbit', not 'krx'"),
+        ({"fill": "signal_close", "max_positions": 2}, "max_positions", "without an account"),
+        ({"fill": "signal_close", "min_order": 5000}, "min_order", "without an account"),
         ({"slippage_rate": float("nan")}, "slippage_rate", "finite"),
         ({"leverage": 3}, "leverage", "not permitted"),
     ],

@@ -60,7 +60,8 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["results"]]
+    "command",
+    [["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["replay"], ["results"]],
 )
 def test_every_command_has_help(command: list[str]) -> None:
     """--help works on each, with a sentence of its own."""

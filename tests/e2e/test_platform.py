@@ -50,17 +50,20 @@ def test_an_async_backtest_from_submission_to_result(platform: Platform) -> None
     assert seen[-1]["finished_at"] > seen[-1]["started_at"] > seen[-1]["created_at"]
     stored = (platform.root / "tasks" / task_id / "result.json").read_bytes()
     assert platform.api.get(f"/api/backtests/{task_id}").content == stored
-    assert seen[-1]["result"] == json.loads(stored)
+    assert seen[-1]["result"] == {**json.loads(stored), "reused_from": None}
     assert seen[-1]["dagster_url"] == f"{platform.ui_url}/runs/{task_id}"
 
 
 def test_a_sync_backtest_answers_with_the_stored_result(platform: Platform) -> None:
-    """200, and results/RUN_ID.json is exactly the answer."""
-    answer = platform.api.post("/api/backtests/run", json=BODY)
+    """200 with results/RUN_ID.json; asked again, the same at once, reused from that run."""
+    answer = platform.api.post("/api/backtests/run", params={"fresh": True}, json=BODY)
     assert answer.status_code == 200, answer.text
     run_id = answer.json()["run_id"]
-    assert (platform.root / f"results/{run_id}.json").read_bytes() == answer.content
-    assert platform.api.get(f"/api/backtests/{run_id}").content == answer.content
+    stored = (platform.root / f"results/{run_id}.json").read_bytes()
+    assert answer.json() == {**json.loads(stored), "reused_from": None}
+    assert platform.api.get(f"/api/backtests/{run_id}").content == stored
+    again = platform.api.post("/api/backtests/run", json=BODY)
+    assert again.json() == {**json.loads(stored), "reused_from": run_id}
 
 
 def test_one_idempotency_key_is_one_task(platform: Platform) -> None:

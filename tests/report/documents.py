@@ -53,6 +53,9 @@ def curve(
     )
 
 
+STRESS = {"0x": 0.25, "1x": 0.2, "2x": 0.15, "5x": -0.02}
+
+
 def metrics(**known: float | None) -> dict[str, Any]:
     """Return statistics: those given, the rest undefined, no trades."""
     counts = dict.fromkeys(("signals", "trades", "ignored"), 0)
@@ -70,7 +73,9 @@ def trade(number: int, symbol: str = "BTC_KRW", **changed: object) -> dict[str, 
         "exit_price": 57181000.0,
         "return_pct": -0.0123,
         "bars_held": 1,
+        "exit_reason": "hold",
         "open_at_end": False,
+        "spent": 10_000_000.0,
         **changed,
     }
 
@@ -88,7 +93,8 @@ def part(symbol: str = "BTC_KRW", **changed: object) -> dict[str, Any]:
         "performance_curve": [],
         "trades": [],
         "metrics": metrics(),
-        "costs": {"gross_return": 0.25, "net_return": 0.2},
+        "costs": {"gross_return": 0.25, "net_return": 0.2, "stress": STRESS, "break_even_rate": 0.00345},
+        "too_small": 0,
         "checks": [
             {"name": "candles", "passed": True, "detail": "366 candles in order, prices consistent"},
             {"name": "no_look_ahead", "passed": True, "detail": "signals unchanged on bars cut off at 8 points"},
@@ -130,7 +136,9 @@ def document(*parts: dict[str, Any], **changed: object) -> dict[str, Any]:
         },
         "description": None,
         "fill": "next_open",
-        "costs": {"fee_rate": 0.001, "slippage_rate": 0.0002, "legs": 2},
+        "costs": {"fee_rate": 0.001, "slippage_rate": 0.0002, "legs": 2, **symbols[0]["costs"]},
+        "stops": {"stop_loss": None, "take_profit": None, "trailing_stop": None},
+        "account": None,
         "metrics": symbols[0]["metrics"],
         "fingerprint": {
             "spec": "a" * 64,

@@ -42,6 +42,7 @@ class Page(HTMLParser):
         self.tags: set[str] = set()
         self.rows: list[list[str]] = []
         self.figures: dict[str, str] = {}
+        self.text = ""
         self.feed(html)
         assert not self.open
 
@@ -69,7 +70,8 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Add text to the cell or figure that is open."""
+        """Add text to the page, and to the cell or figure that is open."""
+        self.text += data
         if "td" in self.open or "th" in self.open:
             self.rows[-1][-1] += data
         elif "dt" in self.open:
@@ -208,6 +210,37 @@ def test_trades_of_all_symbols_are_in_order_of_entry() -> None:
     )
     assert [page.row(str(number))[1] for number in (1, 2, 3)] == ["BTC_KRW", "ETH_KRW", "BTC_KRW"]
     assert page.row("2")[3] == "2024-01-03 00:00open"
+
+
+def test_costs_are_told_at_multiples_with_the_rate_that_breaks_even() -> None:
+    """The table shows the total return at no, the same, twice and five times the costs."""
+    page = page_of()
+    assert page.row("Total return") == ["Total return", "+25.00%", "+20.00%", "+15.00%", "-2.00%"]
+    assert "breaks even where a leg costs 0.345% of its price" in page.text
+
+
+def test_a_shared_account_says_its_limits() -> None:
+    """Cash, positions and what found no place are told; without one nothing is."""
+    account = {
+        "max_positions": 2,
+        "position_size": 0.5,
+        "initial_cash": 10_000_000.0,
+        "final_value": 12_345_678.9,
+        "no_slot": 1_234,
+        "too_small": 3,
+    }
+    page = page_of(part(), account=account)
+    assert "one cash account of 10,000,000 KRW, now worth 12,345,679 KRW, with at most 2 positions" in page.text
+    assert "1,234 signals found no free position, 3 not enough cash" in page.text
+    assert "cash account" not in page_of(part()).text
+
+
+def test_stops_and_what_they_ended_are_shown() -> None:
+    """Stops stand with the params, and a trade that one of them ended says so."""
+    stops = {"stop_loss": 0.05, "take_profit": None, "trailing_stop": None}
+    page = page_of(part(trades=[trade(0, exit_reason="stop_loss")]), stops=stops)
+    assert "stop loss 5%" in page.text
+    assert page.row("1")[3] == "2024-01-02 00:00stop loss"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""Computing a stored result again, and saying what differs: its spec, candles, code, versions, or the result itself."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import zip_longest
+from typing import Any, Literal
+
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.fingerprint import content_of, digest_of, fingerprint_of, result_digest
+from coin_pipeline.backtest.results import Json, load_result, to_bytes
+from coin_pipeline.backtest.runner import CandleSlice
+from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, ObjectCorrupt, StrategyFailed
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.strategies.registry import StrategyRegistry
+
+What = Literal["spec", "candles", "code", "versions", "result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not what it was: a field, a symbol's candles, a module, a package, or a place in the result.
+
+    `said` is what the stored result says, `now` what is found now; None where there is no such thing.
+    """
+
+    what: What
+    name: str
+    said: object
+    now: object
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of a replay: the digests of both results, and what differs, inputs first."""
+
+    run_id: str
+    said_sha256: str
+    now_sha256: str | None
+    """None where the run now fails."""
+    differences: tuple[Difference, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether the result was reproduced bit for bit."""
+        return self.said_sha256 == self.now_sha256
+
+
+def replay(store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistry, run_id: str) -> Replay:
+    """Recompute a stored run from its spec with the candles, the code and the packages that are here now.
+
+    Raises:
+        ResultNotFound: nothing complete is stored under `run_id`.
+        NotReplayable: the result does not say from what it was computed, as those of the older platform do not.
+        ObjectCorrupt: the stored result is not what its own digests say.
+        CandlesNotFound: a symbol's candles are gone.
+        UnknownStrategy: the strategy is not registered here.
+        InvalidParams: it no longer takes the params.
+    """
+    told = load_result(store, run_id)
+    said: Json = told.get("fingerprint", {})
+    if "sha256" not in said or "spec" not in told:
+        raise NotReplayable(run_id, told.get("version", "1.0"))
+    if result_digest(told) != told["result_sha256"] or digest_of(told["spec"]) != said["spec"]:
+        raise ObjectCorrupt(run_id, "the document is not what its own digests say, so it was changed after the run")
+    spec = resolve(parse_request(told["spec"]), registry)
+    pieces = runner.find_candles(catalog, spec, "results")
+    candles = {piece.symbol: piece.sha256 for piece in pieces}
+    now = fingerprint_of(spec.digest, candles, registry.get(spec.strategy))
+    inputs = (
+        *_differences("spec", told["spec"], spec.model_dump(mode="json")),
+        *_differences("candles", said["candles"], candles),
+        *_differences("code", said["modules"], now["modules"]),
+        *_differences("versions", said["versions"], now["versions"]),
+    )
+    try:
+        again = _computed(catalog, registry, pieces, run_id)
+    except (InvalidSpec, LookAhead, StrategyFailed) as error:
+        failed = Difference("result", "", told["result_sha256"], str(error))
+        return Replay(run_id, told["result_sha256"], None, (*inputs, failed))
+    if again["result_sha256"] == told["result_sha256"]:
+        return Replay(run_id, told["result_sha256"], told["result_sha256"], inputs)
+    first = _first_difference("", content_of(told), json.loads(to_bytes(content_of(again))))
+    return Replay(run_id, told["result_sha256"], again["result_sha256"], (*inputs, first))
+
+
+def _computed(catalog: CandleCatalog, registry: StrategyRegistry, pieces: Sequence[CandleSlice], run_id: str) -> Json:
+    parts = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
+    return runner.assemble(run_id, parts, catalog, registry, "replay", datetime.now(UTC)).document
+
+
+def _differences(what: What, said: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+    for name in sorted(said.keys() | now.keys()):
+        if said.get(name) != now.get(name):
+            yield Difference(what, name, said.get(name), now.get(name))
+
+
+def _first_difference(path: str, said: object, now: object) -> Difference:
+    """Follow the first thing that differs down to a single figure; an empty path where only the types of numbers do."""
+    for name, before, after in _members(said, now):
+        if before != after:
+            return _first_difference(f"{path}.{name}".lstrip("."), before, after)
+    return Difference("result", path, *((said, now) if path else (None, None)))
+
+
+def _members(said: object, now: object) -> Iterable[tuple[object, object, object]]:
+    if isinstance(said, dict) and isinstance(now, dict):
+        return ((name, said.get(name), now.get(name)) for name in said | now)
+    if isinstance(said, list) and isinstance(now, list):
+        return ((row, *pair) for row, pair in enumerate(zip_longest(said, now)))
+    return ()

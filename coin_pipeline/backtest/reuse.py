@@ -1,0 +1,24 @@
+"""Finding the stored result of an identical submission, so that nothing is computed twice."""
+
+from coin_pipeline.backtest.fingerprint import fingerprint_of
+from coin_pipeline.backtest.results import StoredResult, recall
+from coin_pipeline.backtest.runner import find_candles
+from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.strategies.registry import StrategyRegistry
+
+
+def find_reusable(
+    store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistry, spec: BacktestSpec
+) -> StoredResult | None:
+    """Return a stored result of the same spec, candles, code and versions; none is no error.
+
+    It reads and digests the candles, a small part of what a run costs.
+
+    Raises:
+        CandlesNotFound: as a run would.
+        InvalidCandles: as a run would.
+    """
+    candles = {piece.symbol: piece.sha256 for piece in find_candles(catalog, spec, "results")}
+    return recall(store, fingerprint_of(spec.digest, candles, registry.get(spec.strategy))["sha256"])

@@ -1,0 +1,185 @@
+"""One entry of a result's `symbols`, built from arrays, and the tables that carry it between steps."""
+
+import json
+from dataclasses import asdict, fields
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from coin_pipeline.backtest.formats import Json, iso
+from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.engine.bars import Bars, Floats
+from coin_pipeline.engine.exits import ExitReason
+from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.metrics import measure
+from coin_pipeline.engine.outcomes import Samples
+from coin_pipeline.engine.simulate import Simulation
+from coin_pipeline.engine.stress import break_even_rate, total_return_at
+
+STRESS = (0, 1, 2, 5)
+"""Multiples of the costs at which every result is told."""
+_PART = b"coin.part"
+_REASONS = {reason.value: reason.name.lower() for reason in ExitReason}
+
+
+def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestSpec, spent: Floats | None) -> Json:
+    """Return one entry of `symbols`: the keys of 1.1.0 first, then what 1.2.0 adds.
+
+    win_rate is a share, avg_return and max_drawdown are percent, as they were; all three are 0 without trades.
+
+    Args:
+        symbol: Its name.
+        bars: n candles.
+        simulation: What became of the signals on them.
+        spec: What was asked for.
+        spent: Money that each trade spent, in multiples of the initial cash; None without an account.
+    """
+    trades = simulation.trades
+    metrics = measure(simulation, bars, spec.candle_length.bars_per_year, spec.costs)
+    return {
+        "symbol": symbol,
+        "is_active": True,
+        "signals": _signals(symbol, bars, simulation),
+        "win_rate": metrics.win_rate or 0.0,
+        "avg_return": 100 * (metrics.avg_return or 0.0),
+        "max_drawdown": 100 * metrics.max_drawdown,
+        "avg_hold_bars": metrics.avg_hold_bars or 0.0,
+        "performance_curve": None,
+        "trades": _trades(symbol, bars, trades, spec, spent),
+        "metrics": asdict(metrics),
+        "too_small": simulation.too_small,
+        "costs": costs_json(trades, spec, metrics.total_return),
+    }
+
+
+def costs_json(trades: Samples, spec: BacktestSpec, net_return: float) -> Json:
+    """Return what the trades of one account return at other costs, and the cost at which they return nothing."""
+    fraction = spec.sizing.fraction
+    stress = {f"{k}x": total_return_at(trades, spec.costs.times(k), fraction) for k in STRESS}
+    return {
+        "gross_return": total_return_at(trades, Costs(0.0, 0.0), fraction),
+        "net_return": net_return,
+        "stress": {**stress, "1x": net_return},
+        "break_even_rate": break_even_rate([ratios(trades)], fraction),
+    }
+
+
+def ratios(trades: Samples) -> Floats:
+    """Return what each trade would have multiplied its money by without costs."""
+    return trades.exit_price / trades.entry_price
+
+
+def money_spent(trades: Samples, spec: BacktestSpec) -> Floats | None:
+    """Return what each trade of a single account spent, in multiples of the initial cash."""
+    if spec.fill is Fill.SIGNAL_CLOSE:
+        return None
+    fraction = spec.sizing.fraction
+    value = np.cumprod(1 - fraction + fraction * trades.growth)
+    return fraction * np.append(1.0, value)[: len(value)]
+
+
+def checks_json(covered: Json, cuts: int) -> list[Json]:
+    """Say what was verified about one symbol's run; what fails a check ends the run instead."""
+    return [
+        {"name": "candles", "passed": True, "detail": f"{covered['present']} candles in order, prices consistent"},
+        {"name": "no_look_ahead", "passed": True, "detail": f"signals unchanged on bars cut off at {cuts} points"},
+    ]
+
+
+def to_table(bars: Bars, simulation: Simulation, costs: Costs, part: Json) -> pa.Table:
+    """Return equity, drawdown and buy-and-hold value per bar, with `part` as JSON in the schema's metadata."""
+    return _with_part(
+        pa.table(
+            {
+                "timestamp": pa.array(bars.time, pa.timestamp("ns", tz="UTC")),
+                "equity": simulation.equity,
+                "drawdown": simulation.drawdown,
+                "buy_and_hold": bars.close / costs.paid(bars.open[:1]),
+            }
+        ),
+        part,
+    )
+
+
+def samples_table(samples: Samples, part: Json) -> pa.Table:
+    """Return samples as a table, with `part` as JSON in the schema's metadata."""
+    return _with_part(pa.table({field.name: getattr(samples, field.name) for field in fields(samples)}), part)
+
+
+def from_samples_table(table: pa.Table) -> Samples:
+    """Return the samples that `samples_table` wrote."""
+    return Samples(*(table[field.name].to_numpy() for field in fields(Samples)))
+
+
+def from_table(table: pa.Table) -> Json:
+    """Return the part that was put beside the columns."""
+    part: Json = json.loads(table.schema.metadata[_PART])
+    return part
+
+
+def _with_part(table: pa.Table, part: Json) -> pa.Table:
+    return table.replace_schema_metadata({_PART: json.dumps(part, allow_nan=False)})
+
+
+def _signals(symbol: str, bars: Bars, simulation: Simulation) -> list[Json]:
+    """Every signal with the outcome it would have had by itself; nulls where its fill lies past the last candle."""
+    samples = simulation.samples
+    rows = zip(
+        iso(bars.time[samples.signal_bar]),
+        _numbers(samples.entry_price),
+        _numbers(samples.exit_price),
+        _numbers(samples.net_return),
+        simulation.taken.tolist(),
+        strict=True,
+    )
+    return [
+        {
+            "symbol": symbol,
+            "type": "buy",
+            "timestamp": stamp,
+            "entry_price": entry,
+            "exit_price": exit_price,
+            "return_pct": net,
+            "traded": traded,
+        }
+        for stamp, entry, exit_price, net, traded in rows
+    ]
+
+
+def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent: Floats | None) -> list[Json]:
+    """Every round trip of the account; a fill at an open is stamped with it, one at a close with the candle's end.
+
+    An exit at a price is stamped with the open of its candle: when within it the price was reached, nobody knows.
+    """
+    at_close = spec.fill is Fill.SIGNAL_CLOSE
+    length = spec.candle_length.ns
+    planned = (trades.exit_reason == ExitReason.SIGNAL) | (trades.exit_reason == ExitReason.HOLD)
+    rows = zip(
+        iso(bars.time[trades.entry_bar] + length * at_close),
+        iso(bars.time[trades.exit_bar] + length * ((at_close & planned) | trades.open_at_end)),
+        trades.entry_price.tolist(),
+        trades.exit_price.tolist(),
+        trades.net_return.tolist(),
+        trades.bars_held.tolist(),
+        [_REASONS[code] for code in trades.exit_reason.tolist()],
+        trades.open_at_end.tolist(),
+        [None] * len(trades) if spent is None else (spent * spec.initial_cash).tolist(),
+        strict=True,
+    )
+    names = (
+        "entry_time",
+        "exit_time",
+        "entry_price",
+        "exit_price",
+        "return_pct",
+        "bars_held",
+        "exit_reason",
+        "open_at_end",
+        "spent",
+    )
+    return [{"symbol": symbol, **dict(zip(names, row, strict=True))} for row in rows]
+
+
+def _numbers(column: npt.NDArray[np.float64]) -> list[float | None]:
+    return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124 -- only NaN differs from itself

@@ -1,0 +1,81 @@
+"""Sentences that a reader of a result must know before the figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coin_pipeline.backtest.formats import Json, counted
+
+FEW_TRADES = 30
+"""Below so many trades, a mean says little: the usual rule of thumb for a sample."""
+
+
+def warnings_of(
+    symbols: Sequence[Json], metrics: Json, costs: Json, params: Mapping[str, Any], schema: Json
+) -> list[str]:
+    """Return every warning, those about all symbols together first.
+
+    Args:
+        symbols: The parts of a result.
+        metrics: Statistics of all symbols together.
+        costs: The result at other costs.
+        params: Resolved params of the strategy.
+        schema: JSON schema of the params.
+    """
+    each = [warning for part in symbols for warning in _of_symbol(part)]
+    return [*_of_trades(symbols, metrics), *_of_costs(costs), *_of_params(params, schema), *each]
+
+
+def _of_trades(symbols: Sequence[Json], metrics: Json) -> list[str]:
+    trades = metrics["trades"]
+    found = []
+    if 0 < trades < FEW_TRADES:
+        found.append(f"only {counted(trades, 'trade')}: figures from fewer than {FEW_TRADES} may be luck")
+    returns = [(trade["return_pct"], trade) for part in symbols for trade in part["trades"]]
+    gained = sum(gain for gain, _ in returns)
+    if metrics["total_return"] > 0 and len(returns) > 1:
+        best, trade = max(returns, key=lambda one: one[0])
+        if gained - best <= 0:
+            found.append(
+                f"all of the profit comes from one trade: {trade['symbol']}, entered {trade['entry_time']},"
+                f" returned {best:+.2%}; the others together lost"
+            )
+    return found
+
+
+def _of_costs(costs: Json) -> list[str]:
+    at = costs["stress"]
+    if at["1x"] is None or at["2x"] is None or not at["1x"] > 0 >= at["2x"]:
+        return []
+    return [f"the profit is gone at twice the costs; it breaks even at {costs['break_even_rate']:.4%} a leg"]
+
+
+def _of_params(params: Mapping[str, Any], schema: Json) -> list[str]:
+    """A limit that somebody chose, not a default, hints that the best value may lie beyond it."""
+    found = []
+    for name, field in schema.get("properties", {}).items():
+        edges = {field.get("minimum"): "lowest", field.get("maximum"): "highest"}
+        if params[name] != field.get("default") and not isinstance(params[name], bool) and params[name] in edges:
+            found.append(f"{name}={params[name]} is the {edges[params[name]]} value that the strategy takes")
+    return found
+
+
+def _of_symbol(part: Json) -> list[str]:
+    symbol, candles, trades = part["symbol"], part["candles"], part["trades"]
+    missing = candles["expected"] - candles["present"]
+    found = []
+    if missing > 0:
+        share = 1 - candles["ratio"]
+        found.append(
+            f"{symbol}: {missing} of {candles['expected']} candles ({share:.2%}) are missing,"
+            f" in {counted(candles['gap_count'], 'gap')};"
+            f" the first candle is at {candles['first']}, the last at {candles['last']}"
+        )
+    if not trades:
+        found.append(f"{symbol}: the strategy never traded")
+    elif trades[-1]["open_at_end"]:
+        found.append(f"{symbol}: the last position was still open and is valued at the last close")
+    if part["too_small"]:
+        found.append(f"{symbol}: {counted(part['too_small'], 'signal')} not traded, below the minimum order")
+    if part["signals"] and part["signals"][-1]["entry_price"] is None:
+        found.append(f"{symbol}: the last candle gave a signal; it would be filled at the next open, which is not here")
+    return found

@@ -1,0 +1,126 @@
+"""Several symbols traded from one cash account, as a result tells it."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.portfolio import SHARED
+from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.errors import CandlesChanged
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.strategies.registry import load_registry
+
+REGISTRY = load_registry()
+SYMBOLS = ("AAA_KRW", "BBB_KRW", "CCC_KRW")
+DAY = parse_timeframe("1d")
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> CandleCatalog:
+    """A year of daily candles of three symbols."""
+    found = CandleCatalog(tmp_path)
+    for seed, symbol in enumerate(SYMBOLS):
+        found.merge(symbol, DAY, synthetic_candles(seed, DAY, date(2024, 1, 1), 366))
+    return found
+
+
+def result(catalog: CandleCatalog, **fields: object) -> runner.BacktestResult:
+    """Run the zone breakout on all symbols."""
+    asked = {
+        "strategy": "volume_zone_breakout",
+        "params": {"hold_period_bars": 5},
+        "symbols": SYMBOLS,
+        "start_date": "2024-01-01",
+        "end_date": "2024-12-30",
+        "max_positions": 2,
+    }
+    spec = resolve(parse_request({**asked, **fields}), REGISTRY)
+    tables = [runner.simulate_symbol(catalog, REGISTRY, p) for p in runner.find_candles(catalog, spec, "tasks")]
+    return runner.assemble("run-1", tables, catalog, REGISTRY, "test", datetime.now(UTC))
+
+
+def of_symbols(document: dict[str, Any]) -> dict[str, Any]:
+    """Return each symbol's trades."""
+    return {part["symbol"]: part["trades"] for part in document["symbols"]}
+
+
+def test_the_account_is_told_with_its_limits(catalog: CandleCatalog) -> None:
+    """Half of the money goes into each of two positions; the third symbol has to wait."""
+    document = result(catalog).document
+    account = document["account"]
+    assert (account["max_positions"], account["position_size"]) == (2, 0.5)
+    assert account["no_slot"] > 0
+    assert account["final_value"] == pytest.approx(1e7 * (1 + document["metrics"]["total_return"]))
+    assert account["performance_curve"][-1]["equity"] == pytest.approx(1 + document["metrics"]["total_return"])
+    trades = sorted((trade for own in of_symbols(document).values() for trade in own), key=lambda t: t["entry_time"])
+    assert document["metrics"]["trades"] == len(trades) > 30
+    assert trades[0]["spent"] == 5_000_000.0
+    held = [sum(t["entry_time"] <= now["entry_time"] < t["exit_time"] for t in trades) for now in trades]
+    assert max(held) == 2
+    gained = sum(trade["spent"] * trade["return_pct"] for trade in trades)
+    assert gained / 1e7 == pytest.approx(document["metrics"]["total_return"])
+
+
+def test_its_costs_are_those_of_the_money_spent(catalog: CandleCatalog) -> None:
+    """At the break-even rate the same trades with the same money return nothing."""
+    document = result(catalog, fee_rate=0.0005).document
+    costs = document["costs"]
+    assert costs["stress"]["1x"] == costs["net_return"] == document["metrics"]["total_return"]
+    assert costs["stress"]["0x"] == pytest.approx(costs["gross_return"])
+    assert costs["stress"]["0x"] > costs["stress"]["1x"] > costs["stress"]["2x"] > costs["stress"]["5x"]
+    rate = costs["break_even_rate"]
+    trades = [trade for own in of_symbols(document).values() for trade in own]
+    left = [t["spent"] * (t["exit_price"] / t["entry_price"] * (1 - rate) / (1 + rate) - 1) for t in trades]
+    assert rate == 0 or sum(left) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_order_of_symbols_changes_nothing(catalog: CandleCatalog) -> None:
+    """Who buys first is decided by name."""
+    document, turned = (result(catalog, symbols=order).document for order in (SYMBOLS, SYMBOLS[::-1]))
+    assert document["metrics"] == turned["metrics"]
+    assert of_symbols(document) == of_symbols(turned)
+    assert document["costs"] == turned["costs"]
+
+
+def test_one_symbol_in_one_position_is_its_own_account(catalog: CandleCatalog) -> None:
+    """With one symbol and one position there is nothing to share."""
+    fields = {"symbols": ["AAA_KRW"], "stop_loss": 0.02}
+    alone = result(catalog, **fields, max_positions=None).document
+    shared = result(catalog, **fields, max_positions=1).document
+    assert alone["account"] is None
+    assert shared["symbols"][0]["trades"] == [
+        {**trade, "spent": pytest.approx(trade["spent"])} for trade in alone["symbols"][0]["trades"]
+    ]
+    assert shared["metrics"]["total_return"] == pytest.approx(alone["metrics"]["total_return"])
+    assert shared["metrics"]["max_drawdown"] == pytest.approx(alone["metrics"]["max_drawdown"])
+
+
+def test_the_account_lies_on_top_of_the_table(catalog: CandleCatalog) -> None:
+    """Its curve comes first, under its own name."""
+    names = result(catalog).equity["symbol"].unique().to_pylist()
+    assert names == [SHARED, *SYMBOLS]
+
+
+def test_candles_that_change_before_the_account_trades_are_noticed(catalog: CandleCatalog) -> None:
+    """They are read once more when the symbols are put together."""
+    spec = resolve(
+        parse_request(
+            {
+                "strategy": "volume_zone_breakout",
+                "symbols": SYMBOLS,
+                "start_date": "2024-01-01",
+                "end_date": "2024-12-30",
+                "max_positions": 1,
+            }
+        ),
+        REGISTRY,
+    )
+    tables = [runner.simulate_symbol(catalog, REGISTRY, p) for p in runner.find_candles(catalog, spec, "tasks")]
+    catalog.merge("BBB_KRW", DAY, synthetic_candles(9, DAY, date(2024, 3, 1), 2))
+    with pytest.raises(CandlesChanged, match="BBB_KRW"):
+        runner.assemble("run-1", tables, catalog, REGISTRY, "test", datetime.now(UTC))
