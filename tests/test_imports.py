@@ -13,6 +13,7 @@ FRAMEWORKS = {"dagster", "fastapi", "click"}
     [
         "coin_pipeline.engine.simulate, coin_pipeline.engine.metrics, coin_pipeline.strategies.registry",
         "coin_pipeline.backtest.runner, coin_pipeline.report.page, coin_pipeline.database.url",
+        "coin_pipeline.sweeps.result, coin_pipeline.sweeps.search, coin_pipeline.report.sweep_page",
     ],
 )
 def test_the_core_loads_no_framework(modules: str) -> None:

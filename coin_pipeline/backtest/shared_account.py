@@ -1,19 +1,23 @@
 """Several symbols traded from one cash account, with a limit on the positions held at once."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
 
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.portfolio import SHARED, Curve, Whole, curve_of, equal_shares, statistics
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.backtest.symbols import STRESS, ratios, symbol_json, to_table
+from coin_pipeline.backtest.symbols import STRESS, symbol_json, to_table
 from coin_pipeline.engine.account import Sizing, walk
-from coin_pipeline.engine.bars import Bars, Bools, Floats
+from coin_pipeline.engine.bars import Bars, Bools
+from coin_pipeline.engine.fills import Costs
 from coin_pipeline.engine.outcomes import Samples
 from coin_pipeline.engine.shared import Book, SharedAccount, SharedRules, share
 from coin_pipeline.engine.simulate import Simulation
+from coin_pipeline.engine.stress import highest_rate
+
+_PRECISION = 1e-6  # each step towards the break-even rate trades the whole account again
 
 
 def trade_together(
@@ -34,7 +38,8 @@ def trade_together(
         For each symbol its JSON part and the table of its trades' equity per bar; and the account.
     """
     found = list(zip(spec.symbols, samples, strict=True))
-    account = share([Book.of(symbol, bars_of(symbol), own, spec.costs) for symbol, own in found], rules)
+    books = [Book.of(symbol, bars_of(symbol), own, spec.costs) for symbol, own in found]
+    account = share(books, rules)
     parts = []
     for (symbol, own), taken, spent in zip(found, account.taken, account.spent, strict=True):
         bars = bars_of(symbol)
@@ -45,9 +50,7 @@ def trade_together(
     held = equal_shares([curve_of(part["symbol"], table) for part, table in by_name]).buy_and_hold
     curve = Curve(SHARED, account.time, account.equity, account.drawdown, held)
     told = statistics(curve, account.exposure, [part for part, _ in by_name], spec.candle_length.bars_per_year)
-    return parts, Whole(
-        curve, told, _costs(spec, samples, account, told["total_return"]), _account_json(rules, account)
-    )
+    return parts, Whole(curve, told, _costs(spec, rules, books, told), _account_json(rules, account))
 
 
 def _own_trades(bars: Bars, samples: Samples, taken: Bools, spec: BacktestSpec) -> Simulation:
@@ -60,31 +63,28 @@ def _own_trades(bars: Bars, samples: Samples, taken: Bools, spec: BacktestSpec) 
     return Simulation(samples, taken, 0, equity, drawdown)
 
 
-def _costs(spec: BacktestSpec, samples: Sequence[Samples], account: SharedAccount, net_return: float) -> Json:
-    """Return what the same trades, each with the money that it spent, return at other costs."""
-    by_name = sorted(zip(spec.symbols, samples, account.taken, account.spent, strict=True), key=lambda one: one[0])
-    pairs = [(own.where(taken), money[taken]) for _, own, taken, money in by_name]
-    spent = np.concatenate([money for _, money in pairs])
-    ratio = np.concatenate([ratios(trades) for trades, _ in pairs])
-    stress = {}
-    for k in STRESS:
-        costs = spec.costs.times(k)
-        growth = [costs.received(trades.exit_price) / costs.paid(trades.entry_price) for trades, _ in pairs]
-        stress[f"{k}x"] = float(spent @ (np.concatenate(growth) - 1))
+def _costs(spec: BacktestSpec, rules: SharedRules, books: Sequence[Book], told: Json) -> Json:
+    """Return what the account would have returned at other costs, each time with the trades that it could pay."""
+
+    def total_return_at(costs: Costs) -> float:
+        return float(share([_at_costs(book, costs) for book in books], rules).equity[-1]) - 1
+
+    def loses(rate: float) -> bool:
+        return total_return_at(Costs(rate, 0.0)) < 0
+
+    stress = {f"{k}x": total_return_at(spec.costs.times(k)) for k in STRESS if k != 1}
     return {
-        "gross_return": float(spent @ (ratio - 1)),
-        "net_return": net_return,
-        "stress": {**stress, "1x": net_return},
-        "break_even_rate": _break_even_rate(spent, ratio),
+        "gross_return": total_return_at(Costs(0.0, 0.0)),
+        "net_return": told["total_return"],
+        "stress": {f"{k}x": stress.get(f"{k}x", told["total_return"]) for k in STRESS},
+        "break_even_rate": highest_rate(loses, _PRECISION) if told["trades"] else None,
     }
 
 
-def _break_even_rate(spent: Floats, ratio: Floats) -> float | None:
-    """Solve spent @ (ratio * (1 - c) / (1 + c) - 1) = 0 for the cost c of a leg; 0 where there is no gain to lose."""
-    if not len(spent):
-        return None
-    kept = float(spent.sum() / (spent @ ratio))
-    return max((1 - kept) / (1 + kept), 0.0)
+def _at_costs(book: Book, costs: Costs) -> Book:
+    samples = book.samples
+    paid = costs.paid(samples.entry_price)
+    return replace(book, samples=replace(samples, growth=costs.received(samples.exit_price) / paid), paid=paid)
 
 
 def _account_json(rules: SharedRules, account: SharedAccount) -> Json:

@@ -1,14 +1,12 @@
 """How much of a result hangs on its costs and on single trades."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from coin_pipeline.engine.bars import Floats
 from coin_pipeline.engine.fills import Costs
 from coin_pipeline.engine.outcomes import Samples
-
-_HALVINGS = 60
 
 
 def total_return_at(trades: Samples, costs: Costs, fraction: float = 1.0) -> float | None:
@@ -30,21 +28,29 @@ def break_even_rate(accounts: Sequence[Floats], fraction: float = 1.0) -> float 
     """Return the cost of a leg, a fraction of its price, at which the accounts together return nothing.
 
     Undefined without trades; 0 where they gain nothing even without costs. A leg costs c: a unit is bought at
-    price * (1 + c) and sold at price * (1 - c). Found by bisection, since the return falls as c grows.
+    price * (1 + c) and sold at price * (1 - c).
 
     Args:
         accounts: For each of several equal accounts, exit over entry price of its trades.
         fraction: Share of the equity in each trade.
     """
-    if not any(map(len, accounts)):
-        return None
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        rate = (low + high) / 2
+
+    def loses(rate: float) -> bool:
         kept = fraction * (1 - rate) / (1 + rate)
         logs = np.array([_log_growth(1 - fraction + kept * ratio) for ratio in accounts])
-        loses = np.logaddexp.reduce(logs) < np.log(len(logs))
-        low, high = (low, rate) if loses else (rate, high)
+        return bool(np.logaddexp.reduce(logs) < np.log(len(logs)))
+
+    return highest_rate(loses) if any(map(len, accounts)) else None
+
+
+def highest_rate(loses: Callable[[float], bool], precision: float = 1e-12) -> float:
+    """Return the highest cost of a leg at which nothing is lost, by bisection, since returns fall as costs grow."""
+    low, high = 0.0, 1.0
+    if loses(low):
+        return low
+    while high - low > precision:
+        rate = (low + high) / 2
+        low, high = (low, rate) if loses(rate) else (rate, high)
     return low
 
 

@@ -1,0 +1,1 @@
+"""Parameter sweeps: many points of one strategy in chunks, and what to make of them."""

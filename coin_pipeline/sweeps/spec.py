@@ -1,0 +1,312 @@
+"""What is to be swept: the request as people write it, and the frozen spec that it resolves to."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+
+from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, parse_request, problems_of
+from coin_pipeline.engine.exits import Stops
+from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, nearest
+from coin_pipeline.strategies.base import StrategyParams
+from coin_pipeline.strategies.registry import StrategyRegistry
+from coin_pipeline.sweeps.space import Dimension, Draws, Grid, Point, Points, Range, Steps, Value, is_number, parse_text
+
+Search = Literal["grid", "random", "optuna"]
+Objective = Literal["total_return", "return_over_drawdown", "win_rate", "avg_return", "profit_factor"]
+Choices = Steps | Range | list[Value]
+STOPS = tuple(Stops.__dataclass_fields__)
+"""Fields of a request that can be swept beside the strategy's params."""
+MAX_UNCONFIRMED = 100_000
+"""Points that are evaluated without asking back."""
+MAX_POINTS = 10_000_000
+MAX_VALUES = 100_000
+"""Values of one name."""
+MAX_PROBLEMS = 20
+"""Wrong values that are named; of more, the number is said."""
+
+
+class SweepRequest(BacktestRequest):
+    """A sweep as submitted over HTTP, from the command line or from the Dagster UI."""
+
+    space: Annotated[
+        dict[str, list[Value] | str],
+        Field(
+            min_length=1,
+            max_length=10,
+            description="Values of params, stop_loss, take_profit or trailing_stop by name: a list, '0.1,0.2,0.3',"
+            " '5:60:5' (lo:hi:step, both ends included) or, unless the search is a grid, '5:60' (a range).",
+        ),
+    ]
+    search: Annotated[Search, Field(description="All points, random ones, or those that Optuna's TPE proposes.")] = (
+        "grid"
+    )
+    trials: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_POINTS, strict=True)] | None,
+        Field(description="How many points random and optuna try.", validate_default=True),
+    ] = None
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="Of random and optuna.")] = 0
+    objective: Annotated[Objective, Field(description="What is to be as high as possible.")] = "total_return"
+    confirm: Annotated[bool, Field(description=f"Go on with more than {MAX_UNCONFIRMED:,} points.")] = False
+
+    @field_validator("trials")
+    @classmethod
+    def _for_searches(cls, trials: int | None, known: ValidationInfo) -> int | None:
+        search = known.data.get("search", "grid")
+        if search == "grid" and trials is not None:
+            msg = "a grid tries all its points; leave this out, or search random or optuna"
+            raise ValueError(msg)
+        if search != "grid" and trials is None:
+            msg = f"say how many points {search} is to try"
+            raise ValueError(msg)
+        return trials
+
+    @field_validator("max_positions")
+    @classmethod
+    def _no_shared_account(cls, value: int | None) -> int | None:
+        if value is not None:
+            msg = (
+                "a sweep trades every symbol from an account of its own, since in a shared one each point would need"
+                " all symbols at once; leave this out, and run the best points as backtests"
+            )
+            raise ValueError(msg)
+        return value
+
+
+class SweepSpec(BacktestSpec):
+    """A request whose every value is valid and in order; its digest names it. ``params`` holds what is not swept."""
+
+    space: tuple[Dimension, ...]
+    search: Search
+    trials: int | None
+    seed: int
+    objective: Objective
+
+    def points(self) -> Points:
+        """Return the points by number; optuna proposes its own, one batch after another."""
+        return Grid(self.space) if self.trials is None else Draws(self.space, self.trials, self.seed)
+
+    def params_at(self, point: Point) -> dict[str, Any]:
+        """Return the strategy's params at a point, not yet validated."""
+        return {**self.params, **{one.name: point[one.name] for one in self.space if one.param}}
+
+    def valid_params(self, registry: StrategyRegistry, point: Point) -> StrategyParams | None:
+        """Return the strategy's params at a point; None where they break a constraint between them."""
+        try:
+            return registry.get(self.strategy).Params.model_validate(self.params_at(point))
+        except ValidationError:
+            return None
+
+    def backtest(self, point: Point) -> BacktestSpec:
+        """Return the spec of the normal run of a point, which the strategy must take."""
+        own = self.model_dump(include=set(BacktestSpec.model_fields))
+        stops = {one.name: point[one.name] for one in self.space if not one.param}
+        return BacktestSpec(**{**own, "params": self.params_at(point), **stops})
+
+    def stops_at(self, point: Point) -> Stops:
+        """Return the stops at a point."""
+        swept: dict[str, Any] = {one.name: point[one.name] for one in self.space if not one.param}
+        return replace(self.stops, **swept)
+
+
+def parse_sweep(fields: Mapping[str, Any]) -> SweepRequest:
+    """Build a request from loose fields.
+
+    Raises:
+        InvalidSpec: naming each field that is wrong.
+    """
+    try:
+        return SweepRequest.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidSpec(problems_of(error)) from None
+
+
+def resolve_sweep(request: SweepRequest, registry: StrategyRegistry) -> SweepSpec:
+    """Complete `request` with its strategy's defaults and write its space out, in the order of the strategy's params.
+
+    A value is judged with the other params fixed or default. What only breaks a constraint between params is no wrong
+    value: such points are skipped, unless that leaves none.
+
+    Raises:
+        UnknownStrategy: nobody registered the name.
+        InvalidParams: the strategy's schema refuses a fixed param.
+        InvalidSpec: a name that cannot be swept, or values that are refused, each named.
+        SweepTooLarge: more points than are evaluated unconfirmed.
+    """
+    _check_fixed(request, registry)
+    judges = _judges(request, registry)
+    choices = _choices(request, judges)
+    _check_size(request, choices)
+    values = {name: _written_out(choices[name]) for name in judges if name in choices}
+    _refuse_wrong([(judges[name], value) for name in values for value in values[name] if judges[name].refuses(value)])
+    spec = SweepSpec(
+        **request.model_dump(include=set(BacktestRequest.model_fields)),
+        space=tuple(_dimension(judges[name], choices[name], values[name]) for name in values),
+        search=request.search,
+        trials=request.trials,
+        seed=0 if request.search == "grid" else request.seed,
+        objective=request.objective,
+    )
+    return spec.model_copy(update={"params": _unswept_params(spec, registry)})
+
+
+class _Judge(NamedTuple):
+    """Says of the values of one name whether they can stand beside what is fixed.
+
+    Attributes:
+        name: What is swept.
+        model: Whose field it is.
+        fixed: Values of the model's other fields.
+        attempt: Raises InvalidInput for a value that is refused.
+    """
+
+    name: str
+    model: type[BaseModel]
+    fixed: Mapping[str, Any]
+    attempt: Callable[[Value], object]
+
+    def refuses(self, value: Value) -> bool:
+        """Tell whether the value is wrong by itself, not only together with others."""
+        try:
+            self.model.model_validate({**self.fixed, self.name: value})
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_context=False, include_input=False)
+            return any(each["loc"][:1] == (self.name,) for each in found)
+        return False
+
+    def reason(self, value: Value) -> str:
+        """Return what is wrong with a value that is refused; slower than to tell that it is."""
+        found = _problems(lambda: self.attempt(value))
+        return next(each.message for each in found if self.name in each.field.split("."))
+
+    def plain(self, values: Iterable[Value]) -> list[Any]:
+        """Return values as the field's type has them: 1 is 1.0 where a float is meant."""
+        field = self.model.model_fields[self.name]
+        adapter = TypeAdapter[Any](field.rebuild_annotation(), config=self.model.model_config)
+        return [adapter.dump_python(adapter.validate_python(value), mode="json") for value in values]
+
+
+def _judges(request: SweepRequest, registry: StrategyRegistry) -> dict[str, _Judge]:
+    """Return a judge for every name that can be swept; a param hides a stop of the same name."""
+    params_class = registry.get(request.strategy).Params
+    asked = request.model_dump(include=set(BacktestRequest.model_fields))
+
+    def of_param(name: str) -> _Judge:
+        def attempt(value: Value) -> object:
+            return registry.resolve(request.strategy, {**request.params, name: value})
+
+        return _Judge(name, params_class, request.params, attempt)
+
+    def of_stop(name: str) -> _Judge:
+        return _Judge(name, BacktestRequest, asked, lambda value: parse_request({**asked, name: value}))
+
+    params = {name: of_param(name) for name in params_class.model_fields}
+    return params | {name: of_stop(name) for name in STOPS if name not in params}
+
+
+def _check_fixed(request: SweepRequest, registry: StrategyRegistry) -> None:
+    """Refuse wrong params that are fixed; a constraint that they break with defaults may hold with what is swept."""
+    found = _problems(lambda: registry.resolve(request.strategy, request.params))
+    if wrong := [each for each in found if each.field != "params"]:
+        raise InvalidParams(wrong)
+
+
+def _problems(attempt: Callable[[], object]) -> Sequence[Problem]:
+    try:
+        attempt()
+    except (InvalidParams, InvalidSpec) as error:
+        return error.problems
+    return ()
+
+
+def _choices(request: SweepRequest, judges: Mapping[str, _Judge]) -> dict[str, Choices]:
+    """Read what is to be tried of each name, without writing it out."""
+    problems: list[Problem] = []
+    choices: dict[str, Choices] = {}
+    for name, written in request.space.items():
+        try:
+            _check_name(request, name, judges)
+            choices[name] = parse_text(written) if isinstance(written, str) else written
+            _check_choices(request.search, choices[name])
+        except ValueError as error:
+            problems.append(Problem(f"space.{name[:80]}", str(error)))
+    if problems:
+        raise InvalidSpec(problems)
+    return choices
+
+
+def _check_name(request: SweepRequest, name: str, judges: Mapping[str, _Judge]) -> None:
+    if name not in judges:
+        raise ValueError(f"cannot be swept{nearest(name, judges)}; what can is {', '.join(judges)}")
+    if name in request.params or (judges[name].model is BacktestRequest and getattr(request, name) is not None):
+        raise ValueError("is both fixed and swept; leave one of them out")
+
+
+def _check_choices(search: Search, choices: Choices) -> None:
+    if isinstance(choices, Range):
+        if search == "grid":
+            raise ValueError("a grid needs steps: write lo:hi:step")
+        return
+    count = choices.count if isinstance(choices, Steps) else len(choices)
+    if not count:
+        raise ValueError("has no values")
+    if count > MAX_VALUES:
+        raise ValueError(f"has {count:,} values, the most is {MAX_VALUES:,}; take larger steps")
+
+
+def _check_size(request: SweepRequest, choices: Mapping[str, Choices]) -> None:
+    finite = [each for each in choices.values() if not isinstance(each, Range)]
+    points = request.trials or math.prod(each.count if isinstance(each, Steps) else len(each) for each in finite)
+    if points > MAX_POINTS:
+        raise SweepTooLarge(points, MAX_POINTS, "take larger steps, or search random with fewer trials")
+    if points > MAX_UNCONFIRMED and not request.confirm:
+        raise SweepTooLarge(
+            points, MAX_UNCONFIRMED, 'to go on, say --yes on the command line, "confirm": true over HTTP'
+        )
+
+
+def _written_out(choices: Choices) -> Sequence[Value]:
+    """Return the values, or the ends of a range."""
+    if isinstance(choices, Range):
+        return [choices.low, choices.high]
+    return choices.numbers() if isinstance(choices, Steps) else choices
+
+
+def _refuse_wrong(refused: Sequence[tuple[_Judge, Value]]) -> None:
+    """Name each wrong value, up to a number of them."""
+    if refused:
+        named = [Problem(f"space.{judge.name}={value}", judge.reason(value)) for judge, value in refused[:MAX_PROBLEMS]]
+        more = len(refused) - len(named)
+        raise InvalidSpec([*named, *([Problem("space", f"{more:,} more values are refused")] if more else [])])
+
+
+def _dimension(judge: _Judge, choices: Choices, written: Sequence[Value]) -> Dimension:
+    values = judge.plain(written)
+    param = judge.model is not BacktestRequest
+    if isinstance(choices, Range):
+        return Dimension(name=judge.name, param=param, values=Range(low=values[0], high=values[1]))
+    if twice := [value for value, times in Counter(values).items() if times > 1]:
+        raise InvalidSpec([Problem(f"space.{judge.name}", f"has values more than once: {', '.join(map(str, twice))}")])
+    kinds = {"number" if is_number(value) else type(value).__name__ for value in values if value is not None}
+    if len(kinds) > 1:
+        raise InvalidSpec([Problem(f"space.{judge.name}", f"mixes values of the types {' and '.join(sorted(kinds))}")])
+    return Dimension(
+        name=judge.name, param=param, values=tuple(sorted(values, key=lambda value: (value is None, value)))
+    )
+
+
+def _unswept_params(spec: SweepSpec, registry: StrategyRegistry) -> dict[str, Any]:
+    """Return the params of the first point that the strategy takes, without those that are swept."""
+    swept = {one.name for one in spec.space if one.param}
+    points = spec.points()
+    valid = (spec.valid_params(registry, point) for number in range(len(points)) if (point := points.at(number)))
+    params = next((params for params in valid if params is not None), None)
+    if params is None:
+        (problem, *_) = _problems(lambda: registry.resolve(spec.strategy, spec.params_at(points.at(0) or {})))
+        raise InvalidSpec(
+            [Problem("space", f"the strategy refuses each of the {len(points):,} points: {problem.message}")]
+        )
+    return {name: value for name, value in params.model_dump(mode="json").items() if name not in swept}

@@ -1,0 +1,150 @@
+"""Small sweeps on generated candles, and strategies made for them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import model_validator
+
+from coin_pipeline.engine.rows import SignalRows
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
+from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
+from coin_pipeline.sweeps.evaluate import evaluate
+from coin_pipeline.sweeps.plan import plan
+from coin_pipeline.sweeps.result import SweepResult, assemble
+from coin_pipeline.sweeps.spec import SweepSpec, parse_sweep, resolve_sweep
+
+
+class CrossingParams(StrategyParams):
+    """Two means; the fast one must be the shorter."""
+
+    fast: int = Field(3, ge=1, le=50)
+    slow: int = Field(10, ge=2, le=100)
+    hold: int = Field(2, ge=1)
+    edge: float = Field(0.0, ge=0, le=1)
+    side: str = Field("above", pattern="above|below")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "CrossingParams":
+        if self.fast >= self.slow:
+            msg = "fast must be below slow"
+            raise ValueError(msg)
+        return self
+
+
+class Crossing(Strategy[CrossingParams]):
+    """Buys while the fast mean is above (or below) the slow one; a user's own kind of strategy, and it counts."""
+
+    name = "crossing"
+    Params = CrossingParams
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int]] = []
+
+    def signals(self, bars: Bars, params: CrossingParams) -> Signals:
+        """Compare the means of the closes."""
+        self.seen.append((params.fast, params.slow))
+        lead = _mean(bars.close, params.fast) / _mean(bars.close, params.slow) - 1
+        above = lead > params.edge
+        return Signals(above if params.side == "above" else ~above, hold=params.hold)
+
+    def warm_up_bars(self, params: CrossingParams) -> int:
+        """Return the bars of the slow mean."""
+        return params.slow
+
+
+class Lying(Crossing):
+    """Hands in other rows than its signals for one pair of means."""
+
+    name = "lying"
+
+    def signal_rows(self, bars: Bars, points: list[CrossingParams], workers: int = 1) -> SignalRows:
+        """Buy one bar earlier where slow is 9: that is how the best point comes about."""
+        assert workers
+        honest = [self.signals(bars, params) for params in points]
+        ahead = np.append(bars.close[1:] > bars.open[1:] * 1.01, False)
+        return SignalRows.of(
+            Signals(ahead, hold=1) if params.slow == 9 else signals
+            for params, signals in zip(points, honest, strict=True)
+        )
+
+
+class Failing(Crossing):
+    """Breaks at one pair of means."""
+
+    name = "failing"
+
+    def signals(self, bars: Bars, params: CrossingParams) -> Signals:
+        """Divide by zero where slow is 9."""
+        if params.slow == 9:
+            raise ZeroDivisionError
+        return super().signals(bars, params)
+
+
+class Peeking(Crossing):
+    """Knows the next bar."""
+
+    name = "peeking"
+
+    def signals(self, bars: Bars, params: CrossingParams) -> Signals:
+        """Buy before a rise."""
+        return Signals(np.append(bars.close[1:] > bars.open[1:], False), hold=params.hold)
+
+
+class Named(StrategyParams):
+    """Params that are called like columns and stops."""
+
+    trades: int = Field(1, ge=1)
+    stop_loss: int = Field(1, ge=1)
+    kind: int | Literal["auto"] = "auto"
+
+
+class NamedLikeColumns(Strategy[Named]):
+    """Its params have the names of columns."""
+
+    name = "named_like_columns"
+    Params = Named
+
+    def signals(self, bars: Bars, params: Named) -> Signals:
+        """Buy every so many bars."""
+        return Signals(np.arange(len(bars)) % (params.trades + params.stop_loss) == 0, hold=1)
+
+
+def _mean(values: np.ndarray, window: int) -> np.ndarray:
+    total = np.cumsum(np.append(np.zeros(window), values))
+    return (total[window:] - total[:-window]) / np.minimum(np.arange(len(values)) + 1, window)
+
+
+def registry() -> StrategyRegistry:
+    """Return our strategies and those above, new ones that have counted nothing yet."""
+    ours = [load_registry().get(name) for name in load_registry().names()]
+    return StrategyRegistry([*ours, Crossing(), Lying(), Failing(), Peeking(), NamedLikeColumns()])
+
+
+def spec_of(known: StrategyRegistry, space: dict[str, Any], **fields: object) -> SweepSpec:
+    """Return the spec of a sweep of `crossing` over two years of daily candles of one market."""
+    request: dict[str, Any] = {"strategy": "crossing", "symbols": ["AAA_KRW"], "space": space}
+    days = {"start_date": "2023-01-01", "end_date": "2024-12-31"}
+    return resolve_sweep(parse_sweep({**request, **days, **fields}), known)
+
+
+def tables_of(
+    candles: CandleCatalog,
+    known: StrategyRegistry,
+    root: Path,
+    spec: SweepSpec,
+    workers: int = 1,
+    chunk_points: int | None = None,
+) -> list[pa.Table]:
+    """Return the rows of every chunk of a sweep."""
+    chunks = plan(candles, known, spec, chunk_points).chunks
+    return [evaluate(candles, known, LocalStore(root), chunk, workers) for chunk in chunks]
+
+
+def run(candles: CandleCatalog, known: StrategyRegistry, root: Path, spec: SweepSpec) -> SweepResult:
+    """Return the result of a sweep."""
+    return assemble("run-1", tables_of(candles, known, root, spec), candles, known, "test", datetime.now(UTC))

@@ -1,0 +1,235 @@
+"""The rows of chunks: equal to single runs, stored, resumed, and refused when anything changed."""
+
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from coin_pipeline.engine.simulate import simulate
+from coin_pipeline.engine.sweep import Trials
+from coin_pipeline.errors import CandlesChanged, CodeChanged, LookAhead, StrategyFailed
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies.registry import load_registry
+from coin_pipeline.sweeps import evaluate as module
+from coin_pipeline.sweeps.evaluate import evaluate
+from coin_pipeline.sweeps.plan import plan
+from coin_pipeline.sweeps.rows import rows_table, told_by, trials_digest
+from tests.conftest import store_candles
+from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
+
+SPACE = {"fast": "1:12:1", "slow": "8:12:1", "stop_loss": "0.05,none"}
+
+
+def digest_of(tables: list[pa.Table]) -> str:
+    """Return the digest of all rows together."""
+    return trials_digest(pa.concat_tables([table.replace_schema_metadata(None) for table in tables]))
+
+
+@pytest.mark.parametrize("strategy", ["crossing", "volume_zone_breakout"])
+@pytest.mark.parametrize("fill", ["next_open", "signal_close"])
+def test_every_row_is_that_of_a_run_of_its_own(
+    candles: CandleCatalog, tmp_path: Path, strategy: str, fill: str
+) -> None:
+    """Point by point, symbol by symbol, to the last bit; a user's own strategy and one of ours."""
+    known = registry()
+    space = (
+        {"hold": "1,3", "fast": "2,4"}
+        if strategy == "crossing"
+        else {"volume_window": "5,8", "top_percentile": "0.1,0.3"}
+    )
+    symbols = ["BBB_KRW", "AAA_KRW"]
+    spec = spec_of(
+        known, {**space, "take_profit": "0.02,none"}, strategy=strategy, fill=fill, symbols=symbols, trailing_stop=0.2
+    )
+    (table,) = tables_of(candles, known, tmp_path, spec)
+    assert len(table) == 8 * 2
+    for number in range(8):
+        point = spec.points().at(number)
+        run = spec.backtest(point)
+        params = known.resolve(run.strategy, run.params)
+        trials, counts = [], []
+        for symbol in symbols:
+            bars = candles.read(symbol, run.candle_length, run.start_date, run.end_date)
+            signals = known.get(strategy).signals(bars, params)
+            trials.append(Trials.of(simulate(bars, signals, run.costs, run.fill, run.stops, run.sizing)))
+            counts.append(len(bars))
+        assert rows_table(spec, [(number, point, params)], counts, trials).equals(table.slice(2 * number, 2))
+
+
+def test_threads_and_chunks_do_not_show(candles: CandleCatalog, tmp_path: Path) -> None:
+    """One digest of all trials, with 1, 2 or 8 workers, in one chunk or in many, for either kind of strategy."""
+    known = registry()
+    for number, spec in enumerate(
+        [
+            spec_of(known, SPACE),
+            spec_of(known, {"volume_window": "5:20:1", "num_bins": "5:12:1"}, strategy="volume_zone_breakout"),
+        ]
+    ):
+        ways = [(1, None), (2, None), (8, None), (1, 7), (2, 1000), (8, 33)]
+        roots = [tmp_path / f"{number}-{workers}-{size}" for workers, size in ways]
+        digests = {
+            digest_of(tables_of(candles, known, root, spec, workers, size))
+            for root, (workers, size) in zip(roots, ways, strict=True)
+        }
+        assert len(digests) == 1
+
+
+def test_batches_of_a_chunk_do_not_show(candles: CandleCatalog, tmp_path: Path) -> None:
+    """A chunk of more points than are in memory at once."""
+    known = registry()
+    spec = spec_of(known, {"hold": f"1:{module.BATCH + 10}:1"})
+    whole = tables_of(candles, known, tmp_path / "a", spec, chunk_points=1000)
+    assert len(whole[0]) == module.BATCH + 10
+    assert digest_of(whole) == digest_of(tables_of(candles, known, tmp_path / "b", spec, chunk_points=60))
+
+
+def test_only_what_is_missing_is_computed_again(candles: CandleCatalog, tmp_path: Path) -> None:
+    """A sweep that was interrupted loses the chunk that it was at, and nothing else."""
+    known, store = registry(), LocalStore(tmp_path)
+    crossing = known.get("crossing")
+    assert isinstance(crossing, Crossing)
+    spec = spec_of(known, SPACE)
+    chunks = plan(candles, known, spec, 10).chunks
+    first = [evaluate(candles, known, store, chunk) for chunk in chunks]
+    assert len(crossing.seen) > 100
+    crossing.seen.clear()
+    again = [evaluate(candles, known, store, chunk) for chunk in chunks]
+    assert crossing.seen == []
+    assert [table.schema.metadata for table in again] == [table.schema.metadata for table in first]
+    lost = chunks[4]
+    store.delete(lost.key)
+    resumed = [evaluate(candles, known, store, chunk) for chunk in chunks]
+    expected = {(point["fast"], point["slow"]) for _, point in lost.numbered() if point["fast"] < point["slow"]}
+    assert set(crossing.seen) == expected
+    assert digest_of(first) == digest_of(again) == digest_of(resumed)
+
+
+def test_a_kill_leaves_the_finished_chunks(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Whatever ends an evaluation midway, its chunk has no rows, and those before have."""
+
+    class Killed(BaseException):
+        """As a signal."""
+
+    def kill(_: int) -> None:
+        raise Killed
+
+    known, store = registry(), LocalStore(tmp_path)
+    chunks = plan(candles, known, spec_of(known, SPACE, symbols=["AAA_KRW", "BBB_KRW"]), 40).chunks
+    evaluate(candles, known, store, chunks[0])
+    with pytest.raises(Killed):
+        evaluate(candles, known, store, chunks[1], progress=kill)
+    assert list(store.keys("sweeps")) == [chunks[0].key]
+
+
+def test_fresh_computes_again(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Even where rows are stored; they are the same."""
+    known, store = registry(), LocalStore(tmp_path)
+    crossing = known.get("crossing")
+    assert isinstance(crossing, Crossing)
+    (chunk,) = plan(candles, known, spec_of(known, {"fast": "1,2"})).chunks
+    stored = evaluate(candles, known, store, chunk)
+    crossing.seen.clear()
+    assert evaluate(candles, known, store, chunk, fresh=True).equals(stored)
+    assert crossing.seen
+
+
+def test_damaged_rows_are_computed_again(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Never handed on."""
+    known, store = registry(), LocalStore(tmp_path)
+    (chunk,) = plan(candles, known, spec_of(known, {"fast": "1,2"})).chunks
+    stored = evaluate(candles, known, store, chunk)
+    store.put(chunk.key, store.get(chunk.key)[:-9], overwrite=True)
+    assert evaluate(candles, known, store, chunk).equals(stored)
+
+
+def test_points_without_rows_are_counted(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Beside the rows, chunk by chunk, also in a chunk that has none at all."""
+    known = registry()
+    tables = tables_of(candles, known, tmp_path, spec_of(known, {"fast": "9:14:1", "slow": [12]}), chunk_points=3)
+    assert [(len(table), told_by(table)["skipped"]) for table in tables] == [(3, 0), (0, 3)]
+    assert tables[0].schema.equals(tables[1].schema, check_metadata=False)
+    drawn = tables_of(
+        candles, known, tmp_path, spec_of(known, {"fast": "9,14", "slow": [12]}, search="random", trials=30)
+    )
+    assert [(len(table), told_by(table)["skipped"], told_by(table)["duplicates"]) for table in drawn] == [(1, 1, 28)]
+
+
+def test_progress_adds_up_to_the_rows(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Whether they are computed or read."""
+    known, store = registry(), LocalStore(tmp_path)
+    spec = spec_of(known, {"fast": "1:5:1"}, symbols=["AAA_KRW", "BBB_KRW"])
+    (chunk,) = plan(candles, known, spec).chunks
+    computed: list[int] = []
+    evaluate(candles, known, store, chunk, progress=computed.append)
+    read: list[int] = []
+    evaluate(candles, known, store, chunk, progress=read.append)
+    assert (computed, read) == ([5, 5], [10])
+
+
+def test_candles_that_changed_are_refused(tmp_path: Path) -> None:
+    """A sweep never mixes two versions of them."""
+    known, catalog = registry(), store_candles(tmp_path)
+    (chunk,) = plan(catalog, known, spec_of(known, {"fast": "1,2"})).chunks
+    daily = parse_timeframe("1d")
+    catalog.merge("AAA_KRW", daily, synthetic_candles(9, daily, date(2023, 1, 1), 731))
+    with pytest.raises(CandlesChanged, match="AAA_KRW"):
+        evaluate(catalog, known, LocalStore(tmp_path), chunk)
+
+
+def test_code_that_changed_is_refused(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Rows of other code never get the address of the planned one."""
+    file = tmp_path / "mine.py"
+    source = """
+from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
+
+class Params(StrategyParams):
+    every: int = Field(2, ge=1)
+
+class Mine(Strategy[Params]):
+    name = "mine"
+    Params = Params
+
+    def signals(self, bars: Bars, params: Params) -> Signals:
+        return Signals(bars.close > bars.open, hold=params.every)
+"""
+    file.write_text(source)
+    known, store = load_registry([file]), LocalStore(tmp_path)
+    spec = spec_of(known, {"every": "1:4:1"}, strategy="mine")
+    (chunk,) = plan(candles, known, spec).chunks
+    assert len(evaluate(candles, known, store, chunk)) == 4
+    file.write_text(source.replace("bars.close >", "bars.close <"))
+    with pytest.raises(CodeChanged, match="mine"):
+        evaluate(candles, known, store, chunk, fresh=True)
+    (edited,) = plan(candles, known, spec).chunks
+    assert edited.key != chunk.key
+    with pytest.raises(CodeChanged, match="mine"):
+        evaluate(candles, known, store, edited.model_copy(update={"versions": {**edited.versions, "numpy": "1.0"}}))
+
+
+def test_a_point_at_which_a_strategy_fails_is_named(candles: CandleCatalog, tmp_path: Path) -> None:
+    """With the line and the symbol."""
+    known = registry()
+    spec = spec_of(known, {"slow": "8:10:1", "stop_loss": "none"}, strategy="failing")
+    where = r"'failing' failed on AAA_KRW with slow=9, stop_loss=none: line \d+ of parts.py: ZeroDivisionError"
+    with pytest.raises(StrategyFailed, match=where):
+        tables_of(candles, known, tmp_path, spec)
+
+
+def test_a_strategy_that_looks_ahead_is_found(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Not only when the best point is run."""
+    known = registry()
+    with pytest.raises(LookAhead, match="its entries at bar"):
+        tables_of(candles, known, tmp_path, spec_of(known, {"hold": "1,2"}, strategy="peeking"))
+
+
+def test_optuna_is_loaded_for_its_searches_only() -> None:
+    """It takes longer to import than a grid takes to evaluate."""
+    program = "import sys, coin_pipeline.sweeps.evaluate, coin_pipeline.sweeps.result; print('optuna' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

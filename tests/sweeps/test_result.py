@@ -1,0 +1,223 @@
+"""What is made of the trials: the best point and its run, the plateau, warnings, and the files."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.replay import replay
+from coin_pipeline.backtest.results import load_result, read_manifest, stored_runs
+from coin_pipeline.errors import CandlesChanged, CodeChanged, NotReplayable, SweepDisagrees
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.sweeps.result import assemble, publish
+from coin_pipeline.sweeps.rows import told_by, trials_digest, with_told
+from tests.conftest import store_candles
+from tests.sweeps.parts import registry, run, spec_of, tables_of
+
+SPACE = {"fast": "1:6:1", "slow": "8:12:2", "stop_loss": "0.05,none"}
+
+
+def test_the_best_point_is_that_of_a_normal_run(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Its params and stops, submitted as a backtest, give the result whose digest the sweep tells."""
+    known = registry()
+    spec = spec_of(known, SPACE, symbols=["BBB_KRW", "AAA_KRW"])
+    best = run(candles, known, tmp_path, spec).document["best"]
+    single = spec.backtest(best["values"])
+    assert single.params == best["params"]
+    assert best["stops"] == {"stop_loss": best["values"]["stop_loss"], "take_profit": None, "trailing_stop": None}
+    parts = [runner.simulate_symbol(candles, known, piece) for piece in runner.find_candles(candles, single, "tasks")]
+    document = runner.assemble("other", parts, candles, known, "elsewhere", datetime.now(UTC)).document
+    assert best["result_sha256"] == document["result_sha256"]
+    assert best["result"] == document["metrics"]
+    assert best["warnings"] == document["warnings"]
+    for row, part in zip(best["symbols"], document["symbols"], strict=True):
+        assert row["symbol"] == part["symbol"]
+        for name in ("trades", "win_rate", "total_return", "max_drawdown", "exposure"):
+            assert row[name] == part["metrics"][name]
+        for name in ("avg_return", "profit_factor"):
+            assert row[name] == pytest.approx(part["metrics"][name])
+
+
+@pytest.mark.parametrize(
+    "objective", ["total_return", "return_over_drawdown", "win_rate", "avg_return", "profit_factor"]
+)
+def test_the_best_is_the_highest_and_of_equals_the_first(
+    candles: CandleCatalog, tmp_path: Path, objective: str
+) -> None:
+    """Of every objective, by the mean over the symbols, in descending order."""
+    known = registry()
+    result = run(candles, known, tmp_path, spec_of(known, SPACE, symbols=["AAA_KRW", "BBB_KRW"], objective=objective))
+    rows = result.trials.to_pylist()
+    means = {a["point"]: (a["objective"] + b["objective"]) / 2 for a, b in zip(rows[::2], rows[1::2], strict=True)}
+    order = sorted(means, key=lambda point: (-means[point], point))
+    document = result.document
+    assert [one["point"] for one in document["top"]] == order[:20]
+    assert document["top"][0].items() <= document["best"].items()
+    assert [one["figures"]["objective"] for one in document["top"]] == [means[point] for point in order[:20]]
+    assert document["points"] == len(means) == 36
+
+
+def test_equal_objectives_go_to_the_lower_number(candles: CandleCatalog, tmp_path: Path) -> None:
+    """A stop that is never reached changes nothing."""
+    known = registry()
+    document = run(candles, known, tmp_path, spec_of(known, {"take_profit": "80,90,none", "edge": [1]})).document
+    assert [one["point"] for one in document["top"]] == [0, 1, 2]
+    assert document["best"]["point"] == 0
+
+
+def test_figures_over_several_symbols(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Counts are added, the drawdown is the deepest, the rest are means; what is undefined on one is undefined."""
+    known = registry()
+    result = run(candles, known, tmp_path, spec_of(known, {"fast": "1,2"}, symbols=["AAA_KRW", "BBB_KRW"]))
+    figures = result.document["top"][0]["figures"]
+    a, b = result.document["best"]["symbols"]
+    assert figures["trades"] == a["trades"] + b["trades"]
+    assert figures["max_drawdown"] == max(a["max_drawdown"], b["max_drawdown"])
+    assert figures["win_rate"] == (a["win_rate"] + b["win_rate"]) / 2
+    never = run(candles, known, tmp_path, spec_of(known, {"edge": [1]}, symbols=["AAA_KRW", "BBB_KRW"])).document
+    assert never["best"]["figures"]["win_rate"] is None
+    assert never["best"]["figures"]["trades"] == 0
+
+
+def test_without_a_defined_objective_there_is_no_best(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Told as such, not as the first point."""
+    known = registry()
+    document = run(candles, known, tmp_path, spec_of(known, {"edge": [0.9, 1]}, objective="profit_factor")).document
+    assert (document["best"], document["plateau"], document["heat_map"], document["top"]) == (None, None, None, [])
+    assert document["warnings"] == ["the profit_factor is undefined at every point, so there is no best one"]
+
+
+def test_rows_that_no_run_confirms_are_not_published(candles: CandleCatalog, tmp_path: Path) -> None:
+    """A strategy whose rows for many points are not its signals is found at the best point."""
+    known = registry()
+    with pytest.raises(SweepDisagrees, match=r"the sweep says trades = \d+ on AAA_KRW for its best point \(slow=9\)"):
+        run(candles, known, tmp_path, spec_of(known, {"slow": "8:10:1"}, strategy="lying"))
+
+
+@pytest.mark.parametrize(
+    ("column", "change"), [("total_return", 1e-16), ("max_drawdown", 1e-16), ("wins", 1), ("exposure", None)]
+)
+def test_one_changed_bit_is_found(candles: CandleCatalog, tmp_path: Path, column: str, change: float | None) -> None:
+    """Of any figure of the best row, whichever the objective is."""
+    known = registry()
+    (table,) = tables_of(candles, known, tmp_path, spec_of(known, {"fast": "1:4:1"}, objective="win_rate"))
+    values = table[column].to_pylist()
+    changed = [None if change is None else value + max(change, abs(value) * 2.3e-16) for value in values]
+    if column == "wins":
+        changed = [int(value) for value in changed]
+    wrong = table.set_column(table.column_names.index(column), column, pa.array(changed, table[column].type))
+    with pytest.raises(SweepDisagrees, match=f"the sweep says {column} = "):
+        assemble("run-1", [wrong], candles, known, "test", datetime.now(UTC))
+
+
+def test_chunks_come_in_any_order_but_all_of_them(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The trials are in the order of the points."""
+    known = registry()
+    tables = tables_of(candles, known, tmp_path, spec_of(known, SPACE), chunk_points=10)
+    result = assemble("run-1", tables[::-1], candles, known, "test", datetime.now(UTC))
+    assert result.trials["point"].to_pylist() == sorted(result.trials["point"].to_pylist())
+    assert result.document["trials"]["sha256"] == trials_digest(result.trials)
+    for wrong in (tables[1:], [*tables, tables[0]]):
+        with pytest.raises(ValueError, match="a sweep of 4 chunks needs each of them once"):
+            assemble("run-1", wrong, candles, known, "test", datetime.now(UTC))
+
+
+def test_candles_that_changed_since_are_refused(tmp_path: Path) -> None:
+    """The best point's run would be of others than its trial."""
+    known, catalog = registry(), store_candles(tmp_path)
+    tables = tables_of(catalog, known, tmp_path, spec_of(known, {"fast": "1,2"}))
+    told = told_by(tables[0])
+    told["chunk"]["candles"][0]["sha256"] = "0" * 64
+    with pytest.raises(CandlesChanged, match="AAA_KRW"):
+        assemble("run-1", [with_told(tables[0], told)], catalog, known, "test", datetime.now(UTC))
+    told = told_by(tables[0])
+    told["chunk"]["code"] = "0" * 64
+    with pytest.raises(CodeChanged, match="crossing"):
+        assemble("run-1", [with_told(tables[0], told)], catalog, known, "test", datetime.now(UTC))
+
+
+def test_the_plateau_has_the_best_neighbourhood(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Its median is the highest of all points, the best point's own included."""
+    known = registry()
+    document = run(candles, known, tmp_path, spec_of(known, {"fast": "1:7:1", "hold": "1:5:1"})).document
+    plateau, best = document["plateau"], document["best"]
+    assert plateau["median"] >= best["neighbourhood"]["median"]
+    assert 4 <= plateau["size"] <= 9
+    assert "at most one step" in plateau["definition"]
+    table = run(candles, known, tmp_path, spec_of(known, {"fast": "1:7:1", "hold": "1:5:1"})).trials.to_pylist()
+    near = sorted(
+        row["objective"]
+        for row in table
+        if max(abs(row[name] - plateau["values"][name]) for name in ("fast", "hold")) <= 1
+    )
+    assert len(near) == plateau["size"]
+    middle = len(near) // 2
+    assert plateau["median"] == (near[middle] if len(near) % 2 else (near[middle - 1] + near[middle]) / 2)
+
+
+def test_searches_without_a_grid_have_no_plateau(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Their points have no neighbours."""
+    known = registry()
+    document = run(candles, known, tmp_path, spec_of(known, {"fast": "1:7"}, search="random", trials=20)).document
+    assert document["plateau"] is None
+    assert document["best"]["neighbourhood"] is None
+    assert document["points"] + document["duplicates"] == 20
+
+
+def test_warnings_say_what_a_reader_must_know(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Many points, an edge, few trades, and nothing gained."""
+    known = registry()
+    document = run(candles, known, tmp_path, spec_of(known, {"hold": "200,400,600"})).document
+    told = "; ".join(document["warnings"])
+    assert "the best of 3 points is biased upwards" in told
+    assert "at the best point: fewer than 30 may be luck" in told
+    assert document["best"]["values"]["hold"] == 200
+    assert "hold=200 is at the lowest value swept" in told
+    never = run(candles, known, tmp_path, spec_of(known, {"edge": [1]})).document
+    assert never["warnings"] == [
+        "even the best point made no profit",
+        "only 0 trades at the best point: fewer than 30 may be luck",
+    ]
+
+
+def test_a_peak_that_stands_alone_is_told(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The median of its neighbourhood is below half of it; a slope as steep as that of the other grid is not."""
+    known = registry()
+    alone = run(candles, known, tmp_path, spec_of(known, {"slow": "10:100:30", "hold": "1:20:5"})).document
+    slope = run(candles, known, tmp_path, spec_of(known, {"fast": "1:9:1", "hold": "1:8:1"})).document
+    for document, told in ((alone, True), (slope, False)):
+        reached, around = document["best"]["figures"]["objective"], document["best"]["neighbourhood"]
+        assert (around["median"] < reached / 2) is told
+        sentence = f"stands alone: its total_return is {reached:.4g}, the median of the {around['size']} points"
+        assert any(sentence in one for one in document["warnings"]) is told
+
+
+def test_a_published_sweep_is_read_as_any_result(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Its files are listed by a manifest of the same shape, which says that it is a sweep."""
+    known, store = registry(), LocalStore(tmp_path)
+    result = run(candles, known, tmp_path, spec_of(known, SPACE, symbols=["AAA_KRW", "BBB_KRW"]))
+    assert publish(store, result) == "tasks/run-1/result.json"
+    manifest = read_manifest(store, "run-1")
+    assert manifest is not None
+    assert manifest["sweep"] is True
+    assert (manifest["status"], manifest["strategy"], manifest["symbols"]) == (
+        "completed",
+        "crossing",
+        ["AAA_KRW", "BBB_KRW"],
+    )
+    assert [file["name"] for file in manifest["result_files"]] == ["trials.parquet", "report.html", "result.json"]
+    assert list(stored_runs(store)) == [("run-1", "tasks")]
+    document = load_result(store, "run-1")
+    assert document == json.loads(json.dumps(result.document))
+    assert document["version"] == "sweep-1.0"
+    assert [part["symbol"] for part in document["symbols"]] == ["AAA_KRW", "BBB_KRW"]
+    trials = pq.read_table(pa.BufferReader(store.get(f"tasks/run-1/{document['trials']['file']}")))
+    assert trials_digest(trials) == document["trials"]["sha256"]
+    assert len(trials) == document["trials"]["rows"] == 72
+    with pytest.raises(NotReplayable, match="schema sweep-1"):
+        replay(store, candles, known, "run-1")

@@ -1,0 +1,179 @@
+"""The table of trials: its figures, its digest, and what becomes of rows that are not what was stored."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from coin_pipeline.backtest.document import to_parquet
+from coin_pipeline.engine.sweep import Trials
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.sweeps.rows import FIGURES, objectives_of, read_rows, rows_table, trials_digest, with_told
+from tests.sweeps.parts import CrossingParams, registry, spec_of
+
+KNOWN = registry()
+TABLE = pa.table(
+    {
+        "point": pa.array([0, 1, 2], pa.int64()),
+        "symbol": ["A", "B", "A"],
+        "on": [True, None, False],
+        "objective": [0.5, None, 0.0],
+    }
+)
+
+
+def trials(**changed: list[float]) -> Trials:
+    """Return two points: one that never traded, one with four trades."""
+    columns = {
+        "trades": [0, 4],
+        "wins": [0, 3],
+        "bars_held": [0, 5],
+        "total_return": [0.0, 0.25],
+        "max_drawdown": [0.0, 0.125],
+        "gains": [0.0, 0.75],
+        "losses": [0.0, 0.25],
+    }
+    kinds = {"trades": np.int64, "wins": np.int64, "bars_held": np.int64}
+    return Trials(**{name: np.array(values, kinds.get(name, float)) for name, values in (columns | changed).items()})
+
+
+def test_figures_follow_from_the_trials() -> None:
+    """And what has no value is null: it is neither good nor bad."""
+    spec = spec_of(KNOWN, {"fast": "1,2", "stop_loss": "none,0.5"}, objective="return_over_drawdown")
+    taken = [
+        (3, {"fast": 1, "stop_loss": None}, CrossingParams()),
+        (4, {"fast": 2, "stop_loss": 0.5}, CrossingParams()),
+    ]
+    never, four = rows_table(spec, taken, [10], [trials()]).to_pylist()
+    assert never == {
+        "point": 3,
+        "symbol": "AAA_KRW",
+        "fast": 1,
+        "stop_loss": None,
+        "trades": 0,
+        "wins": 0,
+        "win_rate": None,
+        "total_return": 0.0,
+        "max_drawdown": 0.0,
+        "avg_return": None,
+        "profit_factor": None,
+        "exposure": 0.0,
+        "objective": None,
+    }
+    assert four == {
+        "point": 4,
+        "symbol": "AAA_KRW",
+        "fast": 2,
+        "stop_loss": 0.5,
+        "trades": 4,
+        "wins": 3,
+        "win_rate": 0.75,
+        "total_return": 0.25,
+        "max_drawdown": 0.125,
+        "avg_return": 0.125,
+        "profit_factor": 3.0,
+        "exposure": 0.5,
+        "objective": 2.0,
+    }
+
+
+@pytest.mark.parametrize("objective", ["total_return", "win_rate", "avg_return", "profit_factor"])
+def test_an_objective_is_one_of_the_figures(objective: str) -> None:
+    """Under its own name, and as what is compared."""
+    spec = spec_of(KNOWN, {"fast": "1,2"}, objective=objective)
+    taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
+    table = rows_table(spec, taken, [10], [trials()])
+    assert table["objective"] == table[objective]
+    assert table["objective"].null_count == (objective != "total_return")
+
+
+def test_overlapping_samples_have_no_exposure_and_no_infinite_return() -> None:
+    """Samples are open side by side, and may compound beyond all numbers."""
+    spec = spec_of(KNOWN, {"fast": "1,2"}, fill="signal_close")
+    taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
+    table = rows_table(spec, taken, [10], [trials(total_return=[np.inf, 0.5], max_drawdown=[np.nan, 0.5])])
+    assert table["exposure"].to_pylist() == [None, None]
+    assert table["total_return"].to_pylist() == table["objective"].to_pylist() == [None, 0.5]
+    assert table["max_drawdown"].to_pylist() == [None, 0.5]
+
+
+def test_swept_names_may_be_those_of_columns() -> None:
+    """They get a prefix."""
+    spec = spec_of(KNOWN, {"trades": "1,2", "kind": [1]}, strategy="named_like_columns")
+    taken = [(number, {"trades": number, "kind": 1}, CrossingParams()) for number in (1, 2)]
+    table = rows_table(spec, taken, [10], [trials()])
+    assert table["params.trades"].to_pylist() == [1, 2]
+    assert table["trades"].to_pylist() == [0, 4]
+    assert table.column_names == ["point", "symbol", "params.trades", "kind", *FIGURES]
+
+
+def test_rows_of_a_point_stand_together_in_the_order_of_the_symbols() -> None:
+    """Its objective is their mean, and undefined if it is undefined on one of them."""
+    spec = spec_of(KNOWN, {"fast": "1,2"}, symbols=["BBB_KRW", "AAA_KRW"], objective="win_rate")
+    taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
+    table = rows_table(spec, taken, [10, 20], [trials(), trials(trades=[2, 2], wins=[1, 1])])
+    assert table.select(["point", "symbol", "win_rate"]).to_pylist() == [
+        {"point": 1, "symbol": "BBB_KRW", "win_rate": None},
+        {"point": 1, "symbol": "AAA_KRW", "win_rate": 0.5},
+        {"point": 2, "symbol": "BBB_KRW", "win_rate": 0.75},
+        {"point": 2, "symbol": "AAA_KRW", "win_rate": 0.5},
+    ]
+    assert objectives_of(table, 2).tolist() == pytest.approx([np.nan, 0.625], nan_ok=True)
+
+
+def test_the_digest_is_of_the_values() -> None:
+    """Not of their chunks, of how they are encoded, or of what stands beside them."""
+    expected = trials_digest(TABLE)
+    cut = pa.concat_tables([TABLE.slice(0, 1), TABLE.slice(1)])
+    through_parquet = pq.read_table(pa.BufferReader(to_parquet(with_told(cut, {"some": "fact"}))))
+    plain = pa.BufferOutputStream()
+    pq.write_table(TABLE, plain, compression="none", use_dictionary=False, row_group_size=1)
+    assert trials_digest(cut) == trials_digest(through_parquet) == expected
+    assert trials_digest(pq.read_table(pa.BufferReader(plain.getvalue()))) == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("objective", [0.5, None, np.nextafter(0.0, 1)]),
+        ("objective", [0.5, 0.0, 0.0]),
+        ("objective", [0.5, None, None]),
+        ("on", [True, None, True]),
+        ("symbol", ["A", "B", "B"]),
+        ("symbol", ["A", "BA", ""]),
+        ("point", [0, 1, 3]),
+    ],
+)
+def test_every_value_changes_the_digest(column: str, values: list[object]) -> None:
+    """The smallest float, a null for a zero, one letter."""
+    place = TABLE.column_names.index(column)
+    changed = TABLE.set_column(place, column, pa.array(values, TABLE[column].type))
+    assert trials_digest(changed) != trials_digest(TABLE)
+
+
+def test_names_and_order_change_the_digest() -> None:
+    """They are part of what the table says."""
+    renamed = TABLE.rename_columns(["point", "symbol", "off", "objective"])
+    assert len({trials_digest(table) for table in (TABLE, renamed, TABLE.select([1, 0, 2, 3]), TABLE.slice(0, 2))}) == 4
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "empty", "text", "untold", "other"])
+def test_rows_that_are_not_what_was_stored_are_removed(tmp_path: Path, harm: str) -> None:
+    """So that they are computed again, under the same key."""
+    store = LocalStore(tmp_path)
+    stored = to_parquet(with_told(TABLE, {"sha256": trials_digest(TABLE)}))
+    store.put("rows", stored)
+    assert read_rows(store, "rows").equals(TABLE)
+    broken = {
+        "flip": stored[:20] + bytes([stored[20] ^ 255]) + stored[21:],
+        "cut": stored[:-30],
+        "empty": b"",
+        "text": b"PAR1 not at all PAR1",
+        "untold": to_parquet(TABLE),
+        "other": to_parquet(with_told(TABLE.slice(1), {"sha256": trials_digest(TABLE)})),
+    }
+    store.put("rows", broken[harm], overwrite=True)
+    assert read_rows(store, "rows") is None
+    assert not store.exists("rows")

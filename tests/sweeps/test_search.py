@@ -1,0 +1,114 @@
+"""Optuna's proposals: the same for the same seed, resumed from stored batches, and told what came of each."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.sweeps.evaluate import evaluate
+from coin_pipeline.sweeps.plan import plan
+from coin_pipeline.sweeps.rows import Numbered, objectives_of, told_by, trials_digest
+from coin_pipeline.sweeps.search import BATCH, search
+from coin_pipeline.sweeps.space import Point
+from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
+
+SPACE = {"fast": "1:35", "slow": "15:25:1", "edge": "0:0.2", "side": "above,below", "stop_loss": "none,0.05,0.1"}
+
+
+def test_the_table_follows_from_the_seed(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Whatever the threads; another seed proposes other points."""
+    known = registry()
+    spec = spec_of(known, SPACE, search="optuna", trials=40, seed=3)
+    (one,) = tables_of(candles, known, tmp_path / "1", spec, 1)
+    (two,) = tables_of(candles, known, tmp_path / "2", spec, 2)
+    (other,) = tables_of(candles, known, tmp_path / "3", spec_of(known, SPACE, search="optuna", trials=40, seed=4))
+    assert trials_digest(one) == trials_digest(two) != trials_digest(other)
+    facts = told_by(one)
+    assert len(one) + facts["skipped"] + facts["duplicates"] == 40
+    assert facts["skipped"] > 0
+    for point in one.to_pylist():
+        assert point["fast"] < point["slow"]
+        assert 0 <= point["edge"] <= 0.2
+
+
+def test_a_search_goes_on_from_its_stored_batches(candles: CandleCatalog, tmp_path: Path) -> None:
+    """After a kill only the batches that were not finished are computed, and the table is the same."""
+    known, store = registry(), LocalStore(tmp_path)
+    crossing = known.get("crossing")
+    assert isinstance(crossing, Crossing)
+    spec = spec_of(known, SPACE, search="optuna", trials=4 * BATCH, seed=1)
+    (chunk,) = plan(candles, known, spec).chunks
+
+    class Killed(BaseException):
+        """As a signal."""
+
+    reports = iter(range(100))
+
+    def kill_in_the_third_batch(_: int) -> None:
+        if next(reports) == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        evaluate(candles, known, store, chunk, progress=kill_in_the_third_batch)
+    assert len(list(store.keys("sweeps"))) == 2
+    finished = set(crossing.seen)
+    crossing.seen.clear()
+    resumed = evaluate(candles, known, store, chunk)
+    assert 0 < len(crossing.seen) < 4 * BATCH * 4
+    (whole,) = tables_of(candles, registry(), tmp_path / "whole", spec)
+    assert trials_digest(resumed) == trials_digest(whole)
+    first = {(row["fast"], row["slow"]) for row in whole.to_pylist() if row["point"] < 2 * BATCH}
+    assert first <= finished
+    later = {(row["fast"], row["slow"]) for row in whole.to_pylist() if row["point"] >= 2 * BATCH}
+    assert set(crossing.seen) == later
+
+
+def test_a_longer_search_starts_with_the_shorter_one(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Its batches are stored under what they hold, so that they serve again."""
+    known = registry()
+    (short,) = tables_of(candles, known, tmp_path, spec_of(known, SPACE, search="optuna", trials=2 * BATCH))
+    (long,) = tables_of(candles, known, tmp_path, spec_of(known, SPACE, search="optuna", trials=3 * BATCH))
+    assert long.slice(0, len(short)).equals(short)
+
+
+def rows_by(value: Callable[[Point], float | None]) -> Callable[[Sequence[Numbered]], pa.Table]:
+    """Return a stand-in for the rows of a batch, whose objective a function of the point decides."""
+
+    def rows_of(taken: Sequence[Numbered]) -> pa.Table:
+        return pa.table({"objective": pa.array([value(point) for _, point, _ in taken], pa.float64())})
+
+    return rows_of
+
+
+def test_proposals_climb(candles: CandleCatalog) -> None:
+    """What is told matters: later points lie nearer to the top than the first, random ones."""
+    assert candles
+    known = registry()
+    spec = spec_of(known, {"hold": "1:100", "edge": "0:1"}, search="optuna", trials=10 * BATCH)
+    tables, skipped, duplicates = search(
+        spec, known, rows_by(lambda point: -abs(point["hold"] - 70) / 100 - abs(point["edge"] - 0.3))
+    )
+    means = [objectives_of(table, 1).mean() for table in tables]
+    assert means[-1] > means[0] / 4
+    assert (skipped, sum(map(len, tables)) + duplicates) == (0, 10 * BATCH)
+
+
+def test_repeated_and_refused_points_have_no_rows(candles: CandleCatalog) -> None:
+    """Of a space with few points each is evaluated once, and what is undefined is no reason to stop."""
+    assert candles
+    known = registry()
+    spec = spec_of(known, {"fast": "5,9,12", "slow": [10], "side": "above,below"}, search="optuna", trials=50)
+    asked: list[tuple[object, ...]] = []
+
+    def value(point: Point) -> float | None:
+        asked.append(tuple(point.values()))
+        return None if point["side"] == "below" else 1.0
+
+    tables, skipped, duplicates = search(spec, known, rows_by(value))
+    assert sorted(asked) == [(5, 10, "above"), (5, 10, "below"), (9, 10, "above"), (9, 10, "below")]
+    assert skipped == 2
+    assert duplicates == 50 - 6
+    assert sum(map(len, tables)) == 4

@@ -1,0 +1,144 @@
+"""What people write for the values to try, and the points that follow."""
+
+import itertools
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coin_pipeline.sweeps.space import Dimension, Draws, Grid, Range, Steps, parse_text
+
+
+def dimension(name: str, values: tuple[object, ...] | Range) -> Dimension:
+    """Return a swept param."""
+    return Dimension(name=name, param=True, values=values)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("5:60:5", [5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60]),
+        ("0:2:1", [0, 1, 2]),
+        ("-2:2:2", [-2, 0, 2]),
+        ("5:61:5", [5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60]),
+        ("7:7:1", [7]),
+        ("0.1:0.5:0.1", [0.1, 0.2, 0.3, 0.4, 0.5]),
+        ("0:0.3:0.1", [0.0, 0.1, 0.2, 0.3]),
+        ("1 : 2 : 0.5", [1.0, 1.5, 2.0]),
+        ("1e-3:3e-3:1e-3", [0.001, 0.002, 0.003]),
+    ],
+)
+def test_steps_are_exact_and_include_both_ends(text: str, expected: list[float]) -> None:
+    """0.1 + 0.1 + 0.1 is 0.3 here, and 0 is a value as any other."""
+    steps = parse_text(text)
+    assert isinstance(steps, Steps)
+    assert steps.count == len(expected)
+    numbers = steps.numbers()
+    assert numbers == expected
+    assert [type(number) for number in numbers] == [type(number) for number in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.1,0.2, 0.3", [0.1, 0.2, 0.3]),
+        ("5", [5]),
+        ("5.0,1e2", [5.0, 100.0]),
+        ("true,False", [True, False]),
+        ("none,0.02", [None, 0.02]),
+        ("above,below", ["above", "below"]),
+    ],
+)
+def test_values_are_numbers_truth_values_none_or_text(text: str, expected: list[object]) -> None:
+    """What looks like a number is one, an integer where no point or power is written."""
+    values = parse_text(text)
+    assert values == expected
+    assert [type(value) for value in values] == [type(value) for value in expected]
+
+
+def test_two_numbers_are_a_range() -> None:
+    """Whole, where both ends are written as integers."""
+    assert parse_text("5:60") == Range(low=5, high=60)
+    assert parse_text("5:60").whole
+    assert not parse_text("5:60.0").whole
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1:2:3:4", "too many colons"),
+        ("a:b:c", "'a' is not a number"),
+        ("1:b", "'b' is not a number"),
+        ("5:1:1", "ends below its start"),
+        ("1:5:0", "must be above 0"),
+        ("1:5:-1", "must be above 0"),
+        ("1:inf:1", "is not a number between"),
+        ("nan:1:1", "is not a number between"),
+        ("0:1e999999:1", "is not a number between"),
+        ("0:1:1e-999", "is not a number between"),
+        ("::", "'' is not a number"),
+    ],
+)
+def test_what_cannot_be_read_is_told(text: str, reason: str) -> None:
+    """The text itself, and what is wrong with it."""
+    with pytest.raises(ValueError, match=reason):
+        parse_text(text)
+
+
+def test_steps_are_counted_without_being_written_down() -> None:
+    """Ten to the fifteen values take no memory."""
+    assert parse_text("0:1e15:1") == Steps(Decimal(0), Decimal(1), 10**15 + 1)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+def test_a_grid_is_the_product_of_its_values(lengths: list[int]) -> None:
+    """Each number has its point, the last name changing fastest."""
+    names = "abcd"[: len(lengths)]
+    grid = Grid([dimension(name, tuple(range(length))) for name, length in zip(names, lengths, strict=True)])
+    product = itertools.product(*(range(length) for length in lengths))
+    assert [grid.at(number) for number in range(len(grid))] == [
+        dict(zip(names, point, strict=True)) for point in product
+    ]
+
+
+def test_a_grid_of_millions_makes_its_points_when_asked() -> None:
+    """Neither its length nor one of its points takes the others."""
+    grid = Grid([dimension(name, tuple(range(1000))) for name in "abc"])
+    assert len(grid) == 10**9
+    assert grid.at(123_456_789) == {"a": 123, "b": 456, "c": 789}
+
+
+def test_draws_follow_the_seed_and_stay_in_the_space() -> None:
+    """Ranges with both ends, whole numbers where they are whole, and listed values."""
+    space = [
+        dimension("whole", Range(low=1, high=3)),
+        dimension("real", Range(low=0.5, high=0.75)),
+        dimension("listed", ("x", None)),
+    ]
+    draws = Draws(space, 200, seed=7)
+    points = [draws.at(number) for number in range(len(draws))]
+    assert {point["whole"] for point in points} == {1, 2, 3}
+    assert all(type(point["whole"]) is int and 0.5 <= point["real"] <= 0.75 for point in points)
+    assert {point["listed"] for point in points} == {"x", None}
+    again, other = Draws(space, 200, seed=7), Draws(space, 200, seed=8)
+    assert [again.at(number) for number in range(200)] == points
+    assert [other.at(number) for number in range(200)] != points
+
+
+def test_a_draw_that_repeats_another_is_no_point() -> None:
+    """The first of each is one; of four possible points a hundred draws leave four."""
+    draws = Draws([dimension("a", (1, 2)), dimension("b", Range(low=0, high=1))], 100, seed=0)
+    points = [draws.at(number) for number in range(100)]
+    assert points[0] is not None
+    kept = [tuple(point.values()) for point in points if point is not None]
+    assert sorted(kept) == [(1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("values", "ordered"),
+    [((1, 2), True), ((0.1, None), True), ((True, False), False), (("a", "b"), False), (Range(low=0, high=1), True)],
+)
+def test_numbers_have_an_order(values: tuple[object, ...] | Range, ordered: bool) -> None:  # noqa: FBT001
+    """Truth values and texts have none."""
+    assert dimension("a", values).ordered is ordered

@@ -1,0 +1,179 @@
+"""From what people ask for to a spec, or to every reason why not."""
+
+import pytest
+
+from coin_pipeline.engine.exits import Stops
+from coin_pipeline.errors import CoinError, InvalidParams, InvalidSpec, SweepTooLarge, UnknownStrategy
+from coin_pipeline.sweeps.space import Range
+from coin_pipeline.sweeps.spec import SweepSpec, parse_sweep, resolve_sweep
+from tests.sweeps.parts import registry, spec_of
+
+KNOWN = registry()
+
+
+def reasons(space: dict[str, object], **fields: object) -> str:
+    """Return the message of the error that a sweep is refused with."""
+    with pytest.raises(InvalidSpec) as refused:
+        spec_of(KNOWN, space, **fields)
+    return str(refused.value)
+
+
+def test_names_and_values_come_in_the_order_of_the_strategy() -> None:
+    """However they are written: the digest names the sweep, not its spelling."""
+    spec = spec_of(KNOWN, {"stop_loss": "none,0.05", "slow": "20,10", "fast": [2, 1], "edge": "0:1:1"})
+    assert [(one.name, one.param, one.values) for one in spec.space] == [
+        ("fast", True, (1, 2)),
+        ("slow", True, (10, 20)),
+        ("edge", True, (0.0, 1.0)),
+        ("stop_loss", False, (0.05, None)),
+    ]
+    assert all(isinstance(value, float) for value in spec.space[2].values)
+    same = spec_of(KNOWN, {"edge": [0.0, 1.0], "fast": "1:2:1", "slow": [10, 20], "stop_loss": [None, 0.05]}, seed=5)
+    assert same.digest == spec.digest
+    assert SweepSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_what_is_not_swept_is_complete() -> None:
+    """Defaults are filled in; a point has the normal run's params and stops."""
+    spec = spec_of(KNOWN, {"slow": "20,30", "stop_loss": [0.05]}, params={"hold": 7}, take_profit=0.5)
+    assert spec.params == {"fast": 3, "hold": 7, "edge": 0.0, "side": "above"}
+    run = spec.backtest({"slow": 30, "stop_loss": 0.05})
+    assert run.params == {"fast": 3, "slow": 30, "hold": 7, "edge": 0.0, "side": "above"}
+    assert run.stops == spec.stops_at({"slow": 30, "stop_loss": 0.05}) == Stops(0.05, 0.5, None)
+    assert type(run).__name__ == "BacktestSpec"
+
+
+def test_ranges_take_the_type_of_the_field() -> None:
+    """An integer param is drawn whole, a float param never."""
+    spec = spec_of(KNOWN, {"fast": "1:4", "edge": "0:1"}, search="random", trials=5)
+    assert [one.values for one in spec.space] == [Range(low=1, high=4), Range(low=0.0, high=1.0)]
+    assert [one.values.whole for one in spec.space] == [True, False]
+
+
+def test_every_wrong_value_is_named() -> None:
+    """All names and values at once, each with what is taken instead."""
+    told = reasons({"fast": "0:51:17", "edge": [0.5, -1, "x"], "stop_loss": "0,0.1,1.5", "side": ["above", "left"]})
+    for wrong in ("fast=0: ", "fast=51: ", "edge=-1: ", "edge=x: ", "stop_loss=0: ", "stop_loss=1.5: ", "side=left: "):
+        assert f"space.{wrong}" in told
+    assert told.count("space.") == 7
+    assert "space.fast=0: input should be greater than or equal to 1, not 0; it takes an integer >= 1 and <= 50" in told
+
+
+def test_of_many_wrong_values_twenty_are_named() -> None:
+    """And the number of the others is said."""
+    told = reasons({"fast": "1:1000:1"})
+    assert "space.fast=51: " in told
+    assert "space.fast=70: " in told
+    assert "space.fast=71: " not in told
+    assert told.endswith("space: 930 more values are refused")
+
+
+@pytest.mark.parametrize(
+    ("space", "fields", "reason"),
+    [
+        ({"fst": "1,2"}, {}, r"space.fst: cannot be swept \(did you mean 'fast'\?\); what can is fast, slow, hold"),
+        ({"stop_los": "0.1"}, {}, "did you mean 'stop_loss'"),
+        ({"timeframe": ["1d", "1h"]}, {}, "space.timeframe: cannot be swept"),
+        ({"fast": "1,2"}, {"params": {"fast": 1}}, "space.fast: is both fixed and swept"),
+        ({"stop_loss": "0.1,0.2"}, {"stop_loss": 0.1}, "space.stop_loss: is both fixed and swept"),
+        ({"fast": "1:5"}, {}, "space.fast: a grid needs steps"),
+        ({"fast": []}, {}, "space.fast: has no values"),
+        ({"fast": "1,2,1"}, {}, "space.fast: has values more than once: 1"),
+        ({"edge": [0, 0.0]}, {}, "space.edge: has values more than once: 0.0"),
+        ({"fast": "2:1:1"}, {}, "space.fast: '2:1:1' ends below its start"),
+        ({"fast": "0:1e9:1"}, {}, "space.fast: has 1,000,000,001 values, the most is 100,000"),
+        ({"fast": "1,2"}, {"trials": 5}, "trials: a grid tries all its points"),
+        ({"fast": "1,2"}, {"search": "random"}, "trials: say how many points random is to try"),
+        ({"fast": "1,2"}, {"search": "optuna", "trials": 0}, "trials: Input should be greater than or equal to 1"),
+        ({"fast": "1,2"}, {"seed": -1}, "seed: "),
+        ({"fast": "1,2"}, {"objective": "sharpe"}, "objective: "),
+        (
+            {"fast": "1,2"},
+            {"max_positions": 2},
+            "max_positions: a sweep trades every symbol from an account of its own",
+        ),
+        ({"fast": [[1]]}, {}, "space.fast"),
+        ({}, {}, "space: "),
+        (
+            {"fast": "20:30:5", "slow": "5,10"},
+            {},
+            "space: the strategy refuses each of the 6 points: fast must be below",
+        ),
+    ],
+)
+def test_what_cannot_be_swept_is_refused(space: dict[str, object], fields: dict[str, object], reason: str) -> None:
+    """With the field, and with what to do."""
+    with pytest.raises(InvalidSpec, match=reason):
+        spec_of(KNOWN, space, **fields)
+
+
+def test_several_wrong_names_are_told_at_once() -> None:
+    """Nobody has to come back for the second one."""
+    told = reasons({"fst": "1", "slow": "5:1:1"})
+    assert "space.fst: " in told
+    assert "space.slow: " in told
+
+
+def test_fixed_params_are_checked() -> None:
+    """A constraint that a default breaks may hold with the swept values; a value out of range never."""
+    assert spec_of(KNOWN, {"fast": "1:3:1"}, params={"slow": 4}).params["slow"] == 4
+    assert spec_of(KNOWN, {"slow": "60,70"}, params={"fast": 40}).params["fast"] == 40
+    with pytest.raises(InvalidParams, match=r"params\.slow: .*not 1;"):
+        spec_of(KNOWN, {"fast": "1:3:1"}, params={"slow": 1})
+    with pytest.raises(UnknownStrategy):
+        spec_of(KNOWN, {"fast": "1:3:1"}, strategy="crosing")
+
+
+LARGE = {"fast": "1:50:1", "slow": "51:100:1", "hold": "1:50:1"}
+
+
+def test_a_large_sweep_goes_on_only_when_it_is_confirmed() -> None:
+    """The number, the limit, and both ways to go on."""
+    with pytest.raises(SweepTooLarge, match=r"125,000 points are more than 100,000; .*--yes .*\"confirm\": true"):
+        spec_of(KNOWN, LARGE)
+    assert len(spec_of(KNOWN, LARGE, confirm=True).points()) == 125_000
+    with pytest.raises(SweepTooLarge, match="100,001 points"):
+        spec_of(KNOWN, {"edge": "0:1"}, search="random", trials=100_001)
+
+
+def test_there_is_a_largest_sweep() -> None:
+    """Beyond it no confirmation helps."""
+    with pytest.raises(SweepTooLarge, match="125,000,000 points are more than 10,000,000; take larger steps"):
+        spec_of(KNOWN, {**LARGE, "edge": "0:0.999:0.001"}, confirm=True)
+
+
+def test_overlapping_samples_can_be_swept() -> None:
+    """The event study of the older platform."""
+    assert spec_of(KNOWN, {"fast": "1,2"}, fill="signal_close").fill == "signal_close"
+
+
+def test_a_param_hides_a_stop_of_the_same_name() -> None:
+    """What is swept is the strategy's own param, which is an integer there."""
+    spec = spec_of(KNOWN, {"stop_loss": [3, 2]}, strategy="named_like_columns")
+    assert [(one.param, one.values) for one in spec.space] == [(True, (2, 3))]
+    assert spec.stops_at({"stop_loss": 2}) == Stops()
+
+
+def test_a_column_has_one_type() -> None:
+    """A param that takes numbers and texts is swept over one or the other."""
+    assert spec_of(KNOWN, {"kind": [2, 1]}, strategy="named_like_columns").space[0].values == (1, 2)
+    with pytest.raises(InvalidSpec, match="kind: mixes values of the types number and str"):
+        spec_of(KNOWN, {"kind": "1,auto"}, strategy="named_like_columns")
+
+
+def test_wrong_requests_name_their_fields() -> None:
+    """Those of a backtest and those of a sweep."""
+    with pytest.raises(CoinError, match=r"end_date: .*; space: "):
+        parse_sweep(
+            {"strategy": "crossing", "symbols": ["AAA_KRW"], "start_date": "2024-01-01", "end_date": "2023-01-01"}
+        )
+
+
+def test_an_unconfirmed_request_is_a_grid() -> None:
+    """The defaults."""
+    request = parse_sweep({**DAYS, "space": {"fast": "1,2"}})
+    assert (request.search, request.trials, request.objective, request.confirm) == ("grid", None, "total_return", False)
+    assert resolve_sweep(request, KNOWN).seed == 0
+
+
+DAYS = {"strategy": "crossing", "symbols": ["AAA_KRW"], "start_date": "2024-01-01", "end_date": "2024-02-01"}
