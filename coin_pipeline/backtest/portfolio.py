@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.engine import metrics
+from coin_pipeline.engine.account import drawdown
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.engine.stress import break_even_rate
 
@@ -88,8 +89,7 @@ def equal_shares(curves: Sequence[Curve]) -> Curve:
         equity += np.append(1.0, curve.equity)[row]
         buy_and_hold += np.append(1.0, curve.buy_and_hold)[row]
     equity, buy_and_hold = equity / len(curves), buy_and_hold / len(curves)
-    drawdown = 1 - equity / np.maximum.accumulate(np.maximum(equity, 1.0))
-    return Curve(f"mean of {len(curves)} symbols", time, equity, drawdown, buy_and_hold)
+    return Curve(f"mean of {len(curves)} symbols", time, equity, drawdown(equity), buy_and_hold)
 
 
 def curve_of(symbol: str, table: pa.Table) -> Curve:

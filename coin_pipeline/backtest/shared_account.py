@@ -57,10 +57,10 @@ def _own_trades(bars: Bars, samples: Samples, taken: Bools, spec: BacktestSpec) 
     trades = samples.where(taken)
     alone = Sizing(spec.sizing.fraction)
     paid = spec.costs.paid(trades.entry_price)
-    _, _, equity, drawdown = walk(
+    _, _, equity, max_drawdown = walk(
         bars.close, trades.signal_bar, trades.entry_bar, trades.exit_bar, paid, trades.growth, alone
     )
-    return Simulation(samples, taken, 0, equity, drawdown)
+    return Simulation(samples, taken, 0, equity, max_drawdown)
 
 
 def _costs(spec: BacktestSpec, rules: SharedRules, books: Sequence[Book], told: Json) -> Json:

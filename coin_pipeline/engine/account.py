@@ -7,6 +7,8 @@ import numpy as np
 from coin_pipeline.engine.bars import Bools, Floats, Ints
 from coin_pipeline.engine.kernel import kernel
 
+_LESS = 1.0 + 1e-12  # more than rounding may turn
+
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
@@ -39,7 +41,7 @@ class Sizing:
 
 def walk(
     close: Floats, decided: Ints, entered: Ints, left: Ints, paid: Floats, growth: Floats, sizing: Sizing
-) -> tuple[Bools, int, Floats, Floats]:
+) -> tuple[Bools, int, Floats, float]:
     """Trade m samples in their order on n bars, one position at a time.
 
     A sample is skipped while a position is held (decided before the last exit) and where it has no entry. While held,
@@ -56,16 +58,21 @@ def walk(
         sizing: How much of the account a position takes.
 
     Returns:
-        Which samples were traded, shape (m,); how many were too small to buy; equity and drawdown, shape (n,).
+        Which samples were traded, shape (m,); how many were too small to buy; equity, shape (n,); the deepest drawdown.
     """
     fraction = float(sizing.fraction)  # a kernel compiles integers apart
-    units = fraction / paid
-    # Made by numpy, which asks for huge pages; a kernel's own arrays would cost several times the loop in page faults.
-    equity, drawdown, taken = np.empty(len(close)), np.empty(len(close)), np.zeros(len(decided), np.bool_)
-    too_small = _walk(
-        close, decided, entered, left, units, growth, fraction, sizing.least_equity, equity, drawdown, taken
+    # Made by numpy, which asks for huge pages; a kernel's own array would cost several times the loop in page faults.
+    equity, taken = np.empty(len(close)), np.zeros(len(decided), np.bool_)
+    too_small, max_drawdown = _walk(
+        close, decided, entered, left, fraction / paid, growth, fraction, sizing.least_equity, equity, taken
     )
-    return taken, too_small, equity, drawdown
+    return taken, too_small, equity, max_drawdown
+
+
+def drawdown(equity: Floats) -> Floats:
+    """Return the fraction that each value of an account lies below its highest so far, 1.0 included, shape (n,)."""
+    fall: Floats = 1 - equity / np.maximum.accumulate(np.maximum(equity, 1.0))
+    return fall
 
 
 @kernel
@@ -79,13 +86,12 @@ def _walk(
     fraction: float,
     least_equity: float,
     equity: Floats,
-    drawdown: Floats,
     taken: Bools,
-) -> int:
-    """Fill the last three arrays as ``walk`` says; ``units`` is what one unit of equity buys."""
-    too_small = 0
+) -> tuple[int, float]:
+    """Fill the last two arrays as ``walk`` says; ``units`` is what one unit of equity buys."""
+    too_small = flat_from = 0
     value = peak = 1.0
-    flat_from = 0
+    deepest = 0.0
     cash = 1.0 - fraction
     for s in range(len(decided)):
         if entered[s] < 0 or decided[s] < flat_from:
@@ -94,36 +100,58 @@ def _walk(
             too_small += 1
             continue
         taken[s] = True
-        peak = _wait(equity[flat_from : entered[s]], drawdown[flat_from : entered[s]], value, peak)
+        if entered[s] > flat_from:  # overlapping samples may end at one bar: then nothing is seen in between
+            peak = max(peak, value)
+            deepest = max(deepest, 1.0 - value / peak)
+            _wait(equity[flat_from : entered[s]], value)
         held = slice(entered[s], left[s])
-        peak = _hold(close[held], equity[held], drawdown[held], value, cash, units[s], peak)
+        lowest, highest = _hold(close[held], equity[held], value, cash, units[s])
+        if lowest < highest * (1.0 - deepest) * _LESS:
+            deepest = max(deepest, _deepest_fall(close[held], cash, units[s]))
+        deepest = max(deepest, 1.0 - value * lowest / peak)
+        peak = max(peak, value * highest)
         value *= cash + fraction * growth[s]
         flat_from = left[s]
-    _wait(equity[flat_from:], drawdown[flat_from:], value, peak)
-    return too_small
+    _wait(equity[flat_from:], value)
+    return too_small, max(deepest, 1.0 - value / max(peak, value))  # the last exit leaves its own bar, at least
 
 
 @kernel
-def _wait(equity: Floats, drawdown: Floats, value: float, peak: float) -> float:
-    """Fill bars without a position and return the new peak."""
-    if len(equity) > 0:
-        peak = max(peak, value)
-        depth = 1.0 - value / peak
-        for i in range(len(equity)):  # quicker than to assign to a slice
-            equity[i] = value
-            drawdown[i] = depth
-    return peak
+def _wait(equity: Floats, value: float) -> None:
+    """Fill bars without a position; a loop is quicker than to assign to a slice."""
+    for i in range(len(equity)):
+        equity[i] = value
 
 
 @kernel
-def _hold(
-    close: Floats, equity: Floats, drawdown: Floats, value: float, cash: float, units: float, peak: float
-) -> float:
-    """Fill bars on which ``cash`` and ``units`` are held per unit of ``value``, and return the new peak."""
-    highest = 0.0
+def _hold(close: Floats, equity: Floats, value: float, cash: float, units: float) -> tuple[float, float]:
+    """Fill bars on which ``cash`` and ``units`` are held per unit of ``value``; return the path's lowest and highest.
+
+    Four of each at a time do not wait for each other. Rounding keeps the order of numbers: the extremes of the path are
+    those of the closes.
+    """
+    for i in range(len(close)):
+        equity[i] = value * (cash + units * close[i])
+    low = low1 = low2 = low3 = np.inf
+    high = high1 = high2 = high3 = 0.0
+    fours = len(close) // 4 * 4
+    for i in range(0, fours, 4):
+        low, low1 = min(low, close[i]), min(low1, close[i + 1])
+        low2, low3 = min(low2, close[i + 2]), min(low3, close[i + 3])
+        high, high1 = max(high, close[i]), max(high1, close[i + 1])
+        high2, high3 = max(high2, close[i + 2]), max(high3, close[i + 3])
+    for i in range(fours, len(close)):
+        low, high = min(low, close[i]), max(high, close[i])
+    low, high = min(min(low, low1), min(low2, low3)), max(max(high, high1), max(high2, high3))
+    return cash + units * low, cash + units * high
+
+
+@kernel
+def _deepest_fall(close: Floats, cash: float, units: float) -> float:
+    """Return the deepest drawdown of a path from a peak on it."""
+    highest = deepest = 0.0
     for i in range(len(close)):
         path = cash + units * close[i]
         highest = max(highest, path)
-        equity[i] = value * path
-        drawdown[i] = max(1.0 - equity[i] / peak, 1.0 - path / highest)
-    return max(peak, value * highest)
+        deepest = max(deepest, 1.0 - path / highest)
+    return deepest

@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
-from coin_pipeline.engine.bars import Bars, Floats, Ints
+from coin_pipeline.engine.bars import Floats
 from coin_pipeline.engine.ticks import Ticks
-
-UNFILLED = -1
 
 
 class Fill(StrEnum):
-    """Where a decision made at the close of a bar is executed."""
+    """Where a decision made at the close of a bar is executed.
+
+    ``NEXT_OPEN``: a decision needs the close of its bar, and once that close is known it can no longer be traded. The
+    next price anyone can get is the open of the following bar.
+
+    ``SIGNAL_CLOSE``: the very close that was needed to decide. Nobody gets that fill; it measures what follows a signal
+    (an event study), as the system before this one did.
+    """
 
     NEXT_OPEN = "next_open"
     SIGNAL_CLOSE = "signal_close"
@@ -45,28 +48,3 @@ class Costs:
         if self.ticks is None:
             return price * ((1 - self.slippage_rate) * (1 - self.fee_rate))
         return self.ticks.down(price * (1 - self.slippage_rate)) * (1 - self.fee_rate)
-
-
-def execute(bars: Bars, decided: Ints, fill: Fill) -> tuple[Ints, Floats]:
-    """Return the bar and the raw price of each decision's fill.
-
-    ``NEXT_OPEN``: a decision needs the close of its bar, and once that close is known it can no longer be traded. The
-    next price anyone can get is the open of the following bar.
-
-    ``SIGNAL_CLOSE``: the very close that was needed to decide. Nobody gets that fill; it measures what follows a signal
-    (an event study), as the system before this one did.
-
-    Args:
-        bars: The candles.
-        decided: Bars at whose close something was decided, shape (m,); a bar past the last one is never filled.
-        fill: The rule.
-
-    Returns:
-        The bars, int64, and the prices, float64, both of shape (m,); -1 and NaN where the fill lies past the last bar.
-    """
-    prices = bars.open if fill is Fill.NEXT_OPEN else bars.close
-    bar = decided + 1 if fill is Fill.NEXT_OPEN else decided
-    filled = bar < len(bars)
-    price = np.full(len(bar), np.nan)
-    price[filled] = prices[bar[filled]]
-    return np.where(filled, bar, UNFILLED), price

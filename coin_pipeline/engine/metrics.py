@@ -69,7 +69,7 @@ def measure(simulation: Simulation, bars: Bars, bars_per_year: float, costs: Cos
         volatility=volatility(returns, bars_per_year),
         sharpe=sharpe(returns, bars_per_year),
         sortino=sortino(returns, bars_per_year),
-        max_drawdown=float(simulation.drawdown.max(initial=0.0)),
+        max_drawdown=simulation.max_drawdown,
         exposure=exposure(trades, len(bars)),
         buy_and_hold=buy_and_hold(bars, costs),
         signals=len(simulation.samples),

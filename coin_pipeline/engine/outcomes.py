@@ -6,12 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
-from coin_pipeline.engine.exits import ExitReason, ExitRule
-from coin_pipeline.engine.fills import UNFILLED, Costs, Fill, execute
+from coin_pipeline.engine.exits import ExitReason, ExitRule, Stops
+from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.kernel import kernel
 
 _BLOCK = 64
-_STOP_LOSS, _TAKE_PROFIT, _TRAILING_STOP = ExitReason.STOP_LOSS, ExitReason.TAKE_PROFIT, ExitReason.TRAILING_STOP
+_SIGNAL, _HOLD, _STOP_LOSS, _TAKE_PROFIT, _TRAILING_STOP, _END = (reason.value for reason in ExitReason)
+_NOTHING = np.empty(0)
+_NEVER = np.empty(0, np.int64)
+UNFILLED = -1
+"""Bar of a fill that lies past the last bar."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,113 +76,144 @@ def outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: F
         costs: Charged on both legs.
         fill: Where decisions are executed.
     """
-    last = len(bars) - 1
-    entry_bar, entry_price = execute(bars, signal_bar, fill)
-    decided, reason = _planned_exits(len(bars), signal_bar, rule)
-    exit_bar, exit_price = execute(bars, decided, fill)
-    entered = entry_bar != UNFILLED
-    ends = exit_bar == UNFILLED
-    exit_bar[ends & entered] = last
-    exit_price[ends & entered] = bars.close[-1:]
-    reason[ends] = ExitReason.END
-    if rule.stops.any:
-        # An exit at an open leaves nothing open within its bar.
-        watched_to = exit_bar if fill is Fill.SIGNAL_CLOSE else np.where(ends, exit_bar, exit_bar - 1)
-        watched_from = entry_bar if fill is Fill.NEXT_OPEN else entry_bar + 1
-        _stop_out(bars, rule, watched_from, watched_to, entry_price, exit_bar, exit_price, reason)
-    growth = costs.received(exit_price) / costs.paid(entry_price)
-    # An exit within a bar or at its close holds that bar as well; one at an open does not.
-    at_open = (reason == ExitReason.SIGNAL) | (reason == ExitReason.HOLD) if fill is Fill.NEXT_OPEN else False
-    bars_held = np.where(entered, exit_bar + ~np.bool_(at_open) - (signal_bar + 1), 0)
-    return Samples(signal_bar, entry_bar, exit_bar, entry_price, exit_price, growth, bars_held, reason)
-
-
-def _planned_exits(n: int, signal_bar: Ints, rule: ExitRule) -> tuple[Ints, npt.NDArray[np.int8]]:
-    """Return the bar at whose close each exit is decided, n where never, and the reason; a hold wins a tie."""
-    decided = np.full(len(signal_bar), n)
-    reason = np.full(len(signal_bar), ExitReason.HOLD, np.int8)
-    if rule.hold is not None:
-        decided = np.minimum(signal_bar + min(rule.hold, n), n)
-    if rule.signals is not None:
-        exit_signals = np.append(np.flatnonzero(rule.signals), n)
-        signalled = exit_signals[np.searchsorted(exit_signals, signal_bar, side="right")]
-        reason[signalled < decided] = ExitReason.SIGNAL
-        decided = np.minimum(decided, signalled)
-    return decided, reason
-
-
-def _stop_out(
-    bars: Bars,
-    rule: ExitRule,
-    first: Ints,
-    last: Ints,
-    entry_price: Floats,
-    exit_bar: Ints,
-    exit_price: Floats,
-    reason: npt.NDArray[np.int8],
-) -> None:
-    """Overwrite the exits that a stop comes before."""
-    stops = rule.stops
-    starts = np.arange(0, len(bars), _BLOCK)
-    _find_stops(
+    stops, m = rule.stops, len(signal_bar)
+    bar_columns = [np.empty(m, np.int64) for _ in range(3)]
+    price_columns = [np.empty(m) for _ in range(2)]
+    entry_bar, exit_bar, bars_held = bar_columns
+    entry_price, exit_price = price_columns
+    reason = np.empty(m, np.int8)
+    _follow(
         bars.open,
         bars.high,
         bars.low,
-        np.maximum.reduceat(bars.high, starts),
-        np.minimum.reduceat(bars.low, starts),
-        first,
-        last,
-        entry_price,
+        bars.close,
+        *_blocks(bars, stops),
+        signal_bar,
+        min(rule.hold or len(bars), len(bars)),
+        _NEVER if rule.signals is None else np.flatnonzero(rule.signals),
+        fill is Fill.NEXT_OPEN,
         # Without a stop its level is 0, below every price; without a target it is infinite.
         1.0 - stops.stop_loss if stops.stop_loss else 0.0,
         1.0 + stops.take_profit if stops.take_profit else np.inf,
         1.0 - stops.trailing_stop if stops.trailing_stop else 0.0,
+        entry_bar,
+        entry_price,
         exit_bar,
         exit_price,
+        bars_held,
         reason,
     )
+    growth = costs.received(exit_price) / costs.paid(entry_price)
+    return Samples(signal_bar, entry_bar, exit_bar, entry_price, exit_price, growth, bars_held, reason)
+
+
+def _blocks(bars: Bars, stops: Stops) -> tuple[Floats, Floats]:
+    """Return the highest and the lowest price of each block of bars; nothing where nothing is watched for."""
+    if not stops.any:
+        return _NOTHING, _NOTHING
+    starts = np.arange(0, len(bars), _BLOCK)
+    return np.maximum.reduceat(bars.high, starts), np.minimum.reduceat(bars.low, starts)
 
 
 @kernel
-def _find_stops(
+def _follow(
+    opens: Floats,
+    highs: Floats,
+    lows: Floats,
+    closes: Floats,
+    block_high: Floats,
+    block_low: Floats,
+    signal_bar: Ints,
+    hold: int,
+    exit_signals: Ints,
+    next_open: bool,  # noqa: FBT001 - kernels take no keywords
+    loss_factor: float,
+    profit_factor: float,
+    trail_factor: float,
+    entry_bar: Ints,
+    entry_price: Floats,
+    exit_bar: Ints,
+    exit_price: Floats,
+    bars_held: Ints,
+    reason: npt.NDArray[np.int8],
+) -> None:
+    """Fill the last six arrays; a hold wins against an exit signal of the same bar."""
+    n = len(closes)
+    prices = opens if next_open else closes
+    delay = 1 if next_open else 0
+    upcoming = 0
+    for s in range(len(signal_bar)):
+        decided = signal_bar[s]
+        entry = decided + delay
+        if entry >= n:
+            entry_bar[s] = exit_bar[s] = UNFILLED
+            entry_price[s] = exit_price[s] = np.nan
+            bars_held[s], reason[s] = 0, _END
+            continue
+        entry_bar[s], entry_price[s] = entry, prices[entry]
+        planned, why = decided + hold, _HOLD
+        while upcoming < len(exit_signals) and exit_signals[upcoming] <= decided:
+            upcoming += 1
+        if upcoming < len(exit_signals) and exit_signals[upcoming] < planned:
+            planned, why = exit_signals[upcoming], _SIGNAL
+        left = planned + delay
+        price = prices[left] if left < n else closes[n - 1]
+        if left >= n:
+            left, why = n - 1, _END
+        # An exit at an open leaves nothing open within its bar; any other one holds its bar as well.
+        at_open = next_open and why != _END
+        if len(block_low) > 0:
+            bar, level, cause = _stopped(
+                opens,
+                highs,
+                lows,
+                block_high,
+                block_low,
+                entry if next_open else entry + 1,
+                left - 1 if at_open else left,
+                entry_price[s],
+                loss_factor,
+                profit_factor,
+                trail_factor,
+            )
+            if bar >= 0:
+                left, price, why, at_open = bar, level, cause, False
+        exit_bar[s], exit_price[s], reason[s] = left, price, why
+        bars_held[s] = left - decided - (1 if at_open else 0)
+
+
+@kernel
+def _stopped(
     opens: Floats,
     highs: Floats,
     lows: Floats,
     block_high: Floats,
     block_low: Floats,
-    first: Ints,
-    last: Ints,
-    entry_price: Floats,
+    first: int,
+    last: int,
+    entry_price: float,
     loss_factor: float,
     profit_factor: float,
     trail_factor: float,
-    exit_bar: Ints,
-    exit_price: Floats,
-    reason: npt.NDArray[np.int8],
-) -> None:
-    """Walk each position's bars until a level is reached; blocks whose range reaches none are skipped whole."""
-    for s in range(len(first)):
-        if first[s] < 0:
-            continue
-        fixed, target = entry_price[s] * loss_factor, entry_price[s] * profit_factor
-        highest = entry_price[s]
-        i, end = first[s], last[s]
-        while i <= end:
-            b = i // _BLOCK
-            if i == b * _BLOCK and i + _BLOCK - 1 <= end:
-                # The highest level that the trailing stop can have within the block.
-                level = max(fixed, max(highest, block_high[b]) * trail_factor)
-                if block_low[b] > level and block_high[b] < target:
-                    highest = max(highest, block_high[b])
-                    i += _BLOCK
-                    continue
-            level = max(fixed, highest * trail_factor)
-            if lows[i] <= level:
-                exit_bar[s], exit_price[s] = i, min(opens[i], level)
-                reason[s] = _STOP_LOSS if fixed >= level else _TRAILING_STOP
-                break
-            if highs[i] >= target:
-                exit_bar[s], exit_price[s], reason[s] = i, target, _TAKE_PROFIT
-                break
-            highest = max(highest, highs[i])
-            i += 1
+) -> tuple[int, float, int]:
+    """Return bar, price and reason of the first level reached, or -1; blocks that reach none are skipped whole."""
+    fixed, target = entry_price * loss_factor, entry_price * profit_factor
+    highest = entry_price
+    i = first
+    while i <= last:
+        b = i // _BLOCK
+        if i == b * _BLOCK:
+            # The highest level that the trailing stop can have within the block.
+            level = max(fixed, max(highest, block_high[b]) * trail_factor)
+            if block_low[b] > level and block_high[b] < target:
+                highest = max(highest, block_high[b])
+                i += _BLOCK
+                continue
+        level = max(fixed, highest * trail_factor)
+        if lows[i] <= level:
+            return i, min(opens[i], level), _STOP_LOSS if fixed >= level else _TRAILING_STOP
+        if highs[i] >= target:
+            return i, target, _TAKE_PROFIT
+        highest = max(highest, highs[i])
+        i += 1
+    return UNFILLED, np.nan, _END

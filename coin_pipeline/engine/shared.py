@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.account import Sizing, drawdown
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
-from coin_pipeline.engine.fills import UNFILLED, Costs
+from coin_pipeline.engine.fills import Costs
 from coin_pipeline.engine.kernel import kernel
-from coin_pipeline.engine.outcomes import Samples
+from coin_pipeline.engine.outcomes import UNFILLED, Samples
 
 _EXHAUSTED = 1e-12  # of the equity: so little cash is what rounding has left
 _NEVER = np.iinfo(np.int64).max
@@ -146,7 +146,7 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
         1.0 / np.concatenate([book.paid for book in of_name]),
         np.concatenate([s.growth for s in samples]),
         rules.max_positions,
-        rules.fraction,
+        float(rules.fraction),  # a kernel compiles integers apart
         rules.least_equity,
         len(time),
     )
@@ -156,7 +156,7 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
     return SharedAccount(
         time=time,
         equity=equity,
-        drawdown=1 - equity / np.maximum.accumulate(equity),  # nothing is bought at the first time: it starts at 1.0
+        drawdown=drawdown(equity),
         taken=tuple(money > 0 for money in each),
         spent=tuple(each),
         ignored=int(counts[_IGNORED]),

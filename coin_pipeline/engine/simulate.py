@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coin_pipeline.engine.account import Sizing, walk
+from coin_pipeline.engine.account import Sizing, drawdown, walk
 from coin_pipeline.engine.bars import Bars, Bools, Floats
 from coin_pipeline.engine.exits import ExitRule, Stops
-from coin_pipeline.engine.fills import UNFILLED, Costs, Fill
-from coin_pipeline.engine.outcomes import Samples, outcomes
+from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.outcomes import UNFILLED, Samples, outcomes
 from coin_pipeline.engine.signals import Signals
 
 
@@ -21,14 +21,19 @@ class Simulation:
         taken: True for the samples that the account traded, bool, shape (m,).
         too_small: Number of signals not traded because the order would have been below the minimum.
         equity: Account value at the close of each bar, from 1.0, float64, shape (n,).
-        drawdown: Fraction that the equity lies below its highest value so far, 1.0 included, float64, shape (n,).
+        max_drawdown: Largest loss from a peak of the equity, 1.0 included, a fraction.
     """
 
     samples: Samples
     taken: Bools
     too_small: int
     equity: Floats
-    drawdown: Floats
+    max_drawdown: float
+
+    @property
+    def drawdown(self) -> Floats:
+        """Fraction that the equity lies below its highest value so far, 1.0 included, float64, shape (n,)."""
+        return drawdown(self.equity)
 
     @property
     def trades(self) -> Samples:
@@ -82,10 +87,10 @@ def simulate(
     if fill is Fill.SIGNAL_CLOSE:
         return _compound(bars, samples, sizing)
     paid = costs.paid(samples.entry_price)
-    taken, too_small, equity, drawdown = walk(
+    taken, too_small, equity, max_drawdown = walk(
         bars.close, samples.signal_bar, samples.entry_bar, samples.exit_bar, paid, samples.growth, sizing
     )
-    return Simulation(samples, taken, too_small, equity, drawdown)
+    return Simulation(samples, taken, too_small, equity, max_drawdown)
 
 
 def _compound(bars: Bars, samples: Samples, sizing: Sizing) -> Simulation:
@@ -94,5 +99,5 @@ def _compound(bars: Bars, samples: Samples, sizing: Sizing) -> Simulation:
         raise ValueError("overlapping samples share no account, so they take no sizing")
     order = np.argsort(samples.exit_bar, kind="stable")  # a stop may end a later sample first
     left, growth = samples.exit_bar[order], samples.growth[order]
-    taken, _, equity, drawdown = walk(bars.close, left, left, left, growth, growth, sizing)
-    return Simulation(samples, taken, 0, equity, drawdown)
+    taken, _, equity, max_drawdown = walk(bars.close, left, left, left, growth, growth, sizing)
+    return Simulation(samples, taken, 0, equity, max_drawdown)

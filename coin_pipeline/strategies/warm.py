@@ -2,22 +2,28 @@
 
 import numpy as np
 
+from coin_pipeline.engine import shared
+from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.exits import Stops
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.simulate import simulate
+from coin_pipeline.engine.sweep import sweep
 from coin_pipeline.strategies.registry import BUILT_IN
 from coin_pipeline.strategies.user_code import run_strategy
 
 
 def warm_up() -> None:
-    """Run every built-in strategy and a simulation on a few bars, so that no later call waits for the compiler."""
+    """Run every built-in strategy, a simulation, a sweep and a shared account on a few bars: no later call compiles."""
     price = np.linspace(100.0, 101.0, 32)
     bars = Bars(np.arange(32), price, price + 1, price - 1, price + 0.5, price)
+    costs, stops, sizing = Costs(0.0, 0.0), Stops(stop_loss=0.5), Sizing()
     for strategy_class in BUILT_IN:
         strategy = strategy_class()
-        signals = run_strategy(strategy, bars, strategy.Params(), "warm-up")
-        strategy.signal_rows(bars, [strategy.Params()])
-        simulate(bars, signals, Costs(0.0, 0.0), Fill.NEXT_OPEN)
+        params = strategy.Params()
+        simulate(bars, run_strategy(strategy, bars, params, "warm-up"), costs, Fill.NEXT_OPEN, stops, sizing)
+        sweep(bars, strategy.signal_rows(bars, [params]), [stops], costs, Fill.NEXT_OPEN, sizing)
+    shared.warm_up()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,15 @@ from numba.core.dispatcher import Dispatcher
 
 import coin_pipeline.engine
 import coin_pipeline.strategies
+from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.exits import Stops
 from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.rows import SignalRows
+from coin_pipeline.engine.shared import Book, SharedRules, share
+from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
+from coin_pipeline.engine.sweep import sweep
+from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.strategies.warm import warm_up
 from tests.engine.candles import random_bars
@@ -37,9 +44,16 @@ def test_after_warming_up_nothing_is_compiled() -> None:
     compiled = {name: list(used.signatures) for name, (_, used) in kernels().items()}
     bars, registry = random_bars(300, seed=1), load_registry()
     given = {"volume_long_candle": {"vol_multiplier": 1}, "volume_zone_breakout": {"include_wicks": False}}
+    head, costs, stops = bars.head(200), Costs(0, 0, Ticks.UPBIT), Stops(trailing_stop=0.1)
     for name, params in given.items():
-        signals = registry.get(name).signals(bars.head(200), registry.resolve(name, params))
-        for fill in Fill:
-            simulate(bars.head(200), signals, Costs(0, 0), fill)
+        strategy, points = registry.get(name), [registry.resolve(name, each) for each in (params, {})]
+        signals = strategy.signals(head, points[0])
+        exits = SignalRows.of([Signals(signals.entries, exits=signals.entries)])
+        for fill in reversed(Fill):
+            samples = simulate(head, signals, costs, fill, stops).samples
+            sweep(head, strategy.signal_rows(head, points), [Stops(), stops], costs, fill, Sizing(), workers=2)
+        sweep(head, exits, None, costs, Fill.NEXT_OPEN, Sizing(0.5))
+        books = [Book.of(name, bars.head(n), samples, costs) for name, n in (("A", 200), ("B", 300))]
+        share(books, SharedRules(1, max_positions=1))
     assert compiled == {name: list(used.signatures) for name, (_, used) in kernels().items()}
     assert {name for name, signatures in compiled.items() if len(signatures) > 1} == set()

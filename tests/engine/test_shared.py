@@ -13,8 +13,8 @@ from coin_pipeline.engine import metrics, shared
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars, Floats, Ints
 from coin_pipeline.engine.exits import ExitReason, ExitRule, Stops
-from coin_pipeline.engine.fills import UNFILLED, Costs, Fill
-from coin_pipeline.engine.outcomes import Samples, outcomes
+from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.outcomes import UNFILLED, Samples, outcomes
 from coin_pipeline.engine.shared import Book, SharedAccount, SharedRules, share
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate

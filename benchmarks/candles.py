@@ -1,0 +1,65 @@
+"""Seeded candles: fat tails, clusters of volatility, volume that rises with it, and some bars without a trade."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+START_NS = 1_577_836_800 * 10**9
+MINUTES_A_YEAR = 365 * 24 * 60
+STILL = 0.002
+"""Share of bars without a trade."""
+QUIET_TAIL = 256
+"""Bars at the end without a signal, after a fall: longer than any hold here, so that nothing is open at the end."""
+
+
+@dataclass(frozen=True)
+class Market:
+    """What candles look like.
+
+    Attributes:
+        minutes: Length of a bar.
+        price: The first price.
+        tick: Prices are multiples of it.
+        volatility: Deviation of the log price in a year.
+    """
+
+    minutes: int = 1
+    price: float = 30_000.0
+    tick: float = 0.1
+    volatility: float = 0.7
+
+
+def candles(n: int, seed: int, market: Market) -> Floats:
+    """Return open, high, low, close and volume as the rows of an array of shape (5, n).
+
+    Volumes are multiples of 2**-10, so that sums of them are exact in any order: no two engines can disagree on a
+    signal because one adds from the left and the other keeps a running sum. On the last ``QUIET_TAIL`` bars the price
+    falls once and then stands still, since engines differ in what they do with a position that is open at the end.
+    """
+    random = np.random.default_rng(seed)
+    knots = np.arange(n // 240 + 2) * 240
+    regime = np.interp(np.arange(n), knots, 0.4 * random.standard_normal(len(knots)))
+    sigma = market.volatility * np.sqrt(market.minutes / MINUTES_A_YEAR) * np.exp(regime)
+    shock = random.standard_t(5, n) / np.sqrt(5 / 3)
+    moves = sigma * shock
+    moves[-QUIET_TAIL:] = 0.0
+    moves[-QUIET_TAIL] = -0.05
+    close = market.price * np.exp(np.cumsum(moves))
+    opens = np.concatenate([[market.price], close[:-1] * np.exp(0.05 * sigma[1:] * random.standard_normal(n - 1))])
+    high = np.maximum(opens, close) * np.exp(0.45 * sigma * np.abs(random.standard_normal(n)))
+    low = np.minimum(opens, close) * np.exp(-0.45 * sigma * np.abs(random.standard_normal(n)))
+    volume = np.exp(2.0 + 0.8 * np.abs(shock) + 0.5 * random.standard_normal(n) + 1.2 * regime)
+    still = random.random(n) < STILL
+    still[-QUIET_TAIL:] = True
+    prices = np.where(still, close, np.stack([opens, high, low, close]))
+    prices = np.round(prices / market.tick) * market.tick
+    volume = np.where(still, 0.0, np.round(volume * 1024) / 1024)
+    return np.vstack([prices, volume])
+
+
+def times(n: int, market: Market) -> npt.NDArray[np.int64]:
+    """Return the opens of n bars, ns UTC."""
+    return START_NS + np.arange(n) * (market.minutes * 60 * 10**9)

@@ -1,0 +1,175 @@
+"""Our engine, called as its users call it."""
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from benchmarks import inputs
+from benchmarks.measuring import Arrays, Run, Stopwatch
+from benchmarks.oracles import FEE, SLIPPAGE, SLOTS, Floats
+from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.exits import ExitRule
+from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.outcomes import outcomes
+from coin_pipeline.engine.rows import SignalRows
+from coin_pipeline.engine.shared import Book, SharedRules, share
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.engine.simulate import simulate
+from coin_pipeline.engine.sweep import Trials
+from coin_pipeline.engine.sweep import sweep as run_sweep
+from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
+from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
+
+PACKAGES = ("coin-pipeline", "numba", "numpy")
+COSTS = Costs(FEE, SLIPPAGE)
+WORKERS = os.cpu_count() or 1
+HOLD = int(inputs.SHARED_POINT[-1])
+
+
+def one_strategy(data: Arrays) -> Run:
+    """Compute the signals and simulate them."""
+    bars, strategy = _bars(data), VolumeLongCandle()
+    [params] = _long_candles(data["points"])
+    return _simulation(bars, lambda: strategy.signals(bars, params))
+
+
+def one_strategy_given(data: Arrays) -> Run:
+    """Simulate signals that are handed in."""
+    bars = _bars(data)
+    [signals] = _given(data, bars)
+    return _simulation(bars, lambda: signals)
+
+
+def sweep(data: Arrays) -> Run:
+    """Compute the signals of all points of ``volume_long_candle`` and sweep over them."""
+    bars, strategy = _bars(data), VolumeLongCandle()
+    points = _long_candles(data["points"])
+
+    def run(watch: Stopwatch) -> Arrays:
+        with watch:
+            trials = _sweep(bars, strategy.signal_rows(bars, points, WORKERS))
+        return _table(trials)
+
+    return run
+
+
+def sweep_given(data: Arrays) -> Run:
+    """Sweep over booleans that are handed in, a row for each point."""
+    bars = _bars(data)
+    signals = _given(data, bars)
+
+    def run(watch: Stopwatch) -> Arrays:
+        with watch:
+            trials = _sweep(bars, SignalRows.of(signals))
+        return _table(trials)
+
+    return run
+
+
+def shared_account_signals(data: Arrays) -> Run:
+    """Compute the signals of all symbols and trade them with one account."""
+    books, strategy = _books(data), VolumeLongCandle()
+    [params] = _long_candles(inputs.SHARED_POINT[None])
+    return _share(books, lambda: [strategy.signals(bars, params) for bars in books])
+
+
+def shared_account(data: Arrays) -> Run:
+    """Trade signals that are handed in with one account."""
+    signals = [Signals(entries, hold=HOLD) for entries in data["signals"]]
+    return _share(_books(data), lambda: signals)
+
+
+def zone(data: Arrays) -> Run:
+    """Find the breakouts of one window."""
+    bars, strategy = _bars(data), VolumeZoneBreakout()
+    params = VolumeZoneBreakoutParams(
+        volume_window=int(data["window"]), num_bins=int(data["bins"]), top_percentile=float(data["share"])
+    )
+
+    def run(watch: Stopwatch) -> Arrays:
+        with watch:
+            entries = strategy.signals(bars, params).entries
+        return {"entries": entries, "first_bars": entries[: data["checked"]]}
+
+    return run
+
+
+def sweep_zone(data: Arrays) -> Run:
+    """Compute the signals of all points of ``volume_zone_breakout`` and sweep over them."""
+    bars, strategy = _bars(data), VolumeZoneBreakout()
+    names = ("top_percentile", "breakout_buffer")
+    points = [
+        VolumeZoneBreakoutParams(
+            volume_window=int(window), hold_period_bars=int(hold), **dict(zip(names, rest, strict=True))
+        )
+        for window, *rest, hold in data["points"].tolist()
+    ]
+
+    def run(watch: Stopwatch) -> Arrays:
+        with watch:
+            trials = _sweep(bars, strategy.signal_rows(bars, points, WORKERS))
+        return {key: column[data["checked"]] for key, column in _table(trials).items()}
+
+    return run
+
+
+def _bars(data: Arrays) -> Bars:
+    return Bars(data["time"], *data["columns"])
+
+
+def _books(data: Arrays) -> list[Bars]:
+    return [Bars(data["time"], *columns) for columns in data["books"]]
+
+
+def _long_candles(points: Floats) -> list[VolumeLongCandleParams]:
+    return [
+        VolumeLongCandleParams(
+            vol_ma_window=int(window), vol_multiplier=multiplier, body_pct=body, hold_period_bars=int(hold)
+        )
+        for window, multiplier, body, hold in points.tolist()
+    ]
+
+
+def _given(data: Arrays, bars: Bars) -> list[Signals]:
+    return [VolumeLongCandle().signals(bars, params) for params in _long_candles(data["points"])]
+
+
+def _simulation(bars: Bars, signals_of: Callable[[], Signals]) -> Run:
+    def run(watch: Stopwatch) -> Arrays:
+        with watch:
+            simulation = simulate(bars, signals_of(), COSTS, Fill.NEXT_OPEN)
+            trades, deepest = simulation.trades, simulation.max_drawdown
+        found = {"entry_bar": trades.entry_bar, "exit_bar": trades.exit_bar, "equity": simulation.equity}
+        return found | {"max_drawdown": deepest}
+
+    return run
+
+
+def _sweep(bars: Bars, rows: SignalRows) -> Trials:
+    return run_sweep(bars, rows, None, COSTS, Fill.NEXT_OPEN, Sizing(), WORKERS)
+
+
+def _table(trials: Trials) -> Arrays:
+    return {"trades": trials.trades, "final": 1 + trials.total_return, "max_drawdown": trials.max_drawdown}
+
+
+def _share(books: Sequence[Bars], signals_of: Callable[[], Sequence[Signals]]) -> Run:
+    rule = ExitRule(hold=HOLD)
+    rules = SharedRules(fraction=1 / SLOTS, max_positions=SLOTS)
+    names = [f"{number:03}" for number in range(len(books))]
+
+    def run(watch: Stopwatch) -> Arrays:
+        with watch:
+            samples = [
+                outcomes(bars, np.flatnonzero(signals.entries), rule, COSTS, Fill.NEXT_OPEN)
+                for bars, signals in zip(books, signals_of(), strict=True)
+            ]
+            account = share([Book.of(*book, COSTS) for book in zip(names, books, samples, strict=True)], rules)
+            deepest = account.drawdown.max()
+        taken = [one.where(mask) for one, mask in zip(samples, account.taken, strict=True)]
+        trades = [(np.full(len(own), symbol), own.entry_bar, own.exit_bar) for symbol, own in enumerate(taken)]
+        return {"trades": np.concatenate(trades, axis=1), "equity": account.equity, "max_drawdown": deepest}
+
+    return run

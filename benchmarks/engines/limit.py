@@ -1,0 +1,28 @@
+"""The floor under every engine: the time it takes to read five columns once."""
+
+import numba
+
+from benchmarks.measuring import Arrays, Run, Stopwatch
+
+PACKAGES = ("numba", "numpy")
+
+
+def one_strategy(data: Arrays) -> Run:
+    """Read the columns of one symbol."""
+    columns = tuple(data["columns"])
+
+    def run(watch: Stopwatch) -> Arrays:
+        with watch:
+            read(*columns)
+        return {}
+
+    return run
+
+
+@numba.njit(nogil=True)
+def read(opens, high, low, close, volume):  # noqa: ANN001, ANN201 - compiled
+    """Return the largest sum of a bar's columns: work light enough that memory is what it waits for."""
+    largest = 0.0
+    for i in range(len(opens)):
+        largest = max(largest, opens[i] + high[i] + low[i] + close[i] + volume[i])
+    return largest

@@ -1,0 +1,153 @@
+"""Figures of our engine alone, each taken in a fresh process: ``python -m benchmarks.figures NAME``."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.environment import last_line
+from benchmarks.inputs import minutes
+from benchmarks.measuring import Stopwatch
+from benchmarks.report import Figure
+from coin_pipeline.backtest.runner import checked_signals, find_candles, simulate_symbol
+from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.engine.simulate import simulate
+from coin_pipeline.engine.sweep import sweep
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.strategies.base import Strategy, StrategyParams
+from coin_pipeline.strategies.registry import BUILT_IN, StrategyRegistry
+
+ROOT = Path(__file__).parents[1]
+COSTS = Costs(0.001, 0.0002)
+REGISTRY = StrategyRegistry(kind() for kind in BUILT_IN)
+BUSY = {
+    "volume_long_candle": {"vol_multiplier": 1.5, "body_pct": 0.0005, "hold_period_bars": 30},
+    "volume_zone_breakout": {"hold_period_bars": 30},
+}
+"""Params with which a strategy trades often on minutes."""
+SAMPLES = 3
+FIRST_CALL, CHECK_SHARE = 0.3, 0.2
+
+
+class Momentum(StrategyParams):
+    """Parameters of ``TwoMeans``."""
+
+    fast: int
+    slow: int
+
+
+class TwoMeans(Strategy[Momentum]):
+    """What a user may write in numpy: buy above the slow mean when the fast mean crosses it, leave below."""
+
+    name = "two_means"
+    Params = Momentum
+
+    def signals(self, bars: Bars, params: Momentum) -> Signals:
+        """Compare two moving means."""
+        above = self._mean(bars.close, params.fast) > self._mean(bars.close, params.slow)
+        crossed = np.concatenate([[False], above[1:] & ~above[:-1]])
+        return Signals(crossed, exits=~above)
+
+    @staticmethod
+    def _mean(values: np.ndarray, window: int) -> np.ndarray:
+        summed = np.concatenate([np.zeros(window), np.cumsum(values)])
+        return (summed[window:] - summed[:-window]) / window
+
+
+def _bars(n: int) -> Bars:
+    data = minutes(n, seed=5)
+    return Bars(data["time"], *data["columns"])
+
+
+def _best(call: Callable[[], Any], times: int = 7) -> float:
+    watches = []
+    for _ in range(times):
+        watch = Stopwatch()
+        with watch:
+            call()
+        watches.append(watch.seconds)
+    return min(watches)
+
+
+def first_call(name: str) -> float:
+    """Return what the first backtest of this process costs more than the second, in seconds."""
+    bars, strategy = _bars(2_000), REGISTRY.get(name)
+
+    def backtest() -> None:
+        simulate(bars, strategy.signals(bars, strategy.Params()), COSTS, Fill.NEXT_OPEN)
+
+    began = time.perf_counter()
+    backtest()
+    return time.perf_counter() - began - _best(backtest)
+
+
+def lookahead_check(name: str) -> float:
+    """Return the share of the check in a run that reads a year of minutes, simulates it and makes the tables."""
+    minute, params = parse_timeframe("1m"), BUSY[name]
+    with TemporaryDirectory() as folder:
+        catalog = CandleCatalog(Path(folder))
+        catalog.merge("A_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 525_600))
+        days = {"start_date": "2024-01-01", "end_date": "2024-12-31", "timeframe": "1m"}
+        request = {"strategy": name, "symbols": ["A_KRW"], "params": params, **days}
+        spec = resolve(parse_request(request), REGISTRY)
+        bars, strategy = catalog.read("A_KRW", minute, spec.start_date, spec.end_date), REGISTRY.get(name)
+        resolved = REGISTRY.resolve(name, params)
+        alone = _best(lambda: strategy.signals(bars, resolved))
+        checked = _best(lambda: checked_signals(strategy, resolved, bars, "A_KRW"))
+        run = _best(lambda: [simulate_symbol(catalog, REGISTRY, p) for p in find_candles(catalog, spec, "tasks")], 3)
+    return (checked - alone) / run
+
+
+def own_strategy() -> float:
+    """Return how many points a second a user's strategy in numpy sweeps on 100,000 bars."""
+    bars, strategy = _bars(100_000), TwoMeans()
+    points = [Momentum(fast=fast, slow=slow) for fast in range(5, 25) for slow in range(50, 150, 10)]
+    return len(points) / _best(
+        lambda: sweep(bars, strategy.signal_rows(bars, points), None, COSTS, Fill.NEXT_OPEN, Sizing(), 1), times=2
+    )
+
+
+def take() -> list[Figure]:
+    """Return all figures, each the median of some fresh processes."""
+    figures = []
+    for name in BUSY:
+        figures.append(
+            _taken(
+                f"first backtest of a fresh process, {name}: kernels cost {{:.3f}} s", FIRST_CALL, "first_call", name
+            )
+        )
+        figures.append(_taken(f"look-ahead check of {name}: {{:.1%}} of a run", CHECK_SHARE, "lookahead_check", name))
+    figures.append(_taken("a user's strategy in numpy: {:,.0f} points/s on 100,000 bars", None, "own_strategy"))
+    return figures
+
+
+def _taken(text: str, limit: float | None, *command: str) -> Figure:
+    values = []
+    for _ in range(SAMPLES):
+        process = [sys.executable, "-m", "benchmarks.figures", *command]
+        done = subprocess.run(process, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+        if done.returncode:
+            return Figure(f"{' '.join(command)}: {last_line(done.stderr.splitlines())}", met=False)
+        values.append(float(done.stdout))
+    value = median(values)
+    if limit is None:
+        return Figure(text.format(value))
+    return Figure(f"{text.format(value)}, limit {limit:g}", value <= limit)
+
+
+if __name__ == "__main__":
+    function, *arguments = sys.argv[1:]
+    print(globals()[function](*arguments))

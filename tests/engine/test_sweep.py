@@ -1,0 +1,178 @@
+"""A sweep is as exact as the runs it stands for."""
+
+import tracemalloc
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.exits import ExitRule, Stops
+from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.rows import SignalRows, pack
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.engine.simulate import simulate
+from coin_pipeline.engine.sweep import Trials, sweep
+from coin_pipeline.engine.ticks import Ticks
+from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
+from tests.engine.candles import bars_of, market_bars, random_bars
+
+COSTS = Costs(0.001, 0.0002)
+FREE = Costs(0.0, 0.0)
+OPEN, CLOSE = Fill.NEXT_OPEN, Fill.SIGNAL_CLOSE
+
+
+def bits(trials: Trials, k: int) -> dict[str, bytes]:
+    """Return the figures of a point as bytes."""
+    columns = {field.name: getattr(trials, field.name) for field in fields(Trials)}
+    return {name: column[k : k + 1].tobytes() for name, column in columns.items()}
+
+
+def check(
+    bars: Bars, rows: SignalRows, stops: Sequence[Stops] | None, costs: Costs, fill: Fill, sizing: Sizing, workers: int
+) -> Trials:
+    """Sweep, and compare every figure of every point with the point's own run."""
+    trials = sweep(bars, rows, stops, costs, fill, sizing, workers)
+    assert [getattr(trials, field.name).shape for field in fields(Trials)] == [(rows.points,)] * 7
+    for k in range(rows.points):
+        run = simulate(bars, rows.signals(k), costs, fill, stops[k] if stops else Stops(), sizing)
+        assert bits(trials, k) == bits(Trials.of(run), 0), f"point {k}"
+    return trials
+
+
+@st.composite
+def several_rows(draw: st.DrawFn, n: int) -> SignalRows:
+    """Draw points of two factors, rare or frequent ones, some equal, and of a few rules with any planned exits."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    factors = [random.random((3, n)) < draw(st.sampled_from([0.02, 0.3, 0.9])) for _ in range(2)]
+    exits = st.none() | st.sampled_from([0.0, 0.01, 0.2]).map(lambda share: random.random(n) < share)
+    rules = draw(st.lists(st.builds(ExitRule, st.none() | st.integers(1, 120), exits), min_size=1, max_size=3))
+    points = draw(st.integers(1, 8))
+    index, rule = random.integers(0, 3, (points, 2)), random.integers(0, len(rules), points)
+    return SignalRows(n, tuple(pack(factor) for factor in factors), index, tuple(rules), rule)
+
+
+level = st.none() | st.sampled_from([0.004, 0.02, 0.1, 0.6])
+lengths = st.sampled_from([0, 1, 2, 63, 64, 65, 129, 700])
+cases = lengths.flatmap(lambda n: st.tuples(st.builds(random_bars, st.just(n), st.integers(0, 99)), several_rows(n)))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    cases,
+    st.none() | st.lists(st.builds(Stops, level, level, level), min_size=1, max_size=2),
+    st.builds(Costs, st.sampled_from([0.0, 0.001, 0.03]), st.just(0.0002), st.none() | st.just(Ticks.UPBIT)),
+    st.sampled_from([1.0, 0.37, 0.01]),
+    st.sampled_from([0.0, 0.6, 0.97, 1.02]),
+    st.integers(1, 3),
+)
+def test_every_point_has_the_figures_of_its_own_run(
+    case: tuple[Bars, SignalRows],
+    given_stops: list[Stops] | None,
+    costs: Costs,
+    fraction: float,
+    least: float,
+    workers: int,
+) -> None:
+    """To the last bit, whatever the rows, stops, costs and sizing, and whichever points share a rule."""
+    bars, rows = case
+    stops = None if given_stops is None else [given_stops[k % len(given_stops)] for k in range(rows.points)]
+    check(bars, rows, stops, costs, OPEN, Sizing(fraction, min_order=least * fraction * 1e7), workers)
+    check(bars, rows, stops, costs, CLOSE, Sizing(), workers)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5])
+@pytest.mark.parametrize("hold", [3, 50, 5000, None])
+@pytest.mark.parametrize("stops", [Stops(), Stops(0.03, 0.05, 0.02)])
+def test_long_series_with_rare_and_frequent_entries(share: float, hold: int | None, stops: Stops) -> None:
+    """Few bars held and many; positions that would hold far more bars, all together, than one account does."""
+    bars, random = random_bars(20_000, seed=3), np.random.default_rng(7)
+    rows = SignalRows.of([Signals(random.random(20_000) < share, hold=hold) for _ in range(3)])
+    trials = check(bars, rows, [stops] * 3, COSTS, OPEN, Sizing(0.5), workers=2)
+    assert np.all(trials.trades > 0)
+
+
+def test_a_grid_on_the_real_market(market_data: Path) -> None:
+    """Points of a strategy that share conditions, on more words than are worked on at a time."""
+    bars = market_bars(market_data, 20_000)
+    params = [
+        VolumeLongCandleParams(vol_ma_window=20, vol_multiplier=1 + k / 50, body_pct=body, hold_period_bars=hold)
+        for k in range(55)
+        for body in (0.002, 0.004, 0.01, 0.02)
+        for hold in (1, 24)
+    ]
+    rows = VolumeLongCandle().signal_rows(bars, params)
+    trials = check(bars, rows, None, COSTS, OPEN, Sizing(), workers=1)
+    assert len(np.unique(trials.total_return)) > 200
+    for workers in (2, 8):
+        again = sweep(bars, rows, None, COSTS, OPEN, Sizing(), workers)
+        assert [bits(again, k) for k in range(rows.points)] == [bits(trials, k) for k in range(rows.points)]
+
+
+def test_the_figures_of_three_trades() -> None:
+    """A trade won, one lost and one without any return, by hand; the deepest fall is inside the second."""
+    prices = [(100, 100, 100, 100), (100, 150, 100, 150), (125, 125, 100, 100), (100, 100, 40, 50), (80, 80, 80, 80)]
+    bars = bars_of([*prices, (80, 80, 80, 80), (80, 80, 80, 80)])
+    rows = SignalRows.of([Signals(np.array([1, 0, 1, 0, 1, 0, 0], bool), hold=1)])
+    trials = check(bars, rows, None, FREE, OPEN, Sizing(), workers=1)
+    assert {field.name: getattr(trials, field.name).tolist() for field in fields(Trials)} == {
+        "trades": [3],
+        "wins": [1],
+        "bars_held": [3],
+        "total_return": [1.25 * 0.8 - 1],
+        "max_drawdown": [1 - 1.25 * 0.5 / 1.5],
+        "gains": [0.25],
+        "losses": [1 - 0.8],
+    }
+    assert not np.signbit(trials.losses + trials.gains).any()
+
+
+def test_no_trades_are_zeros_without_a_sign() -> None:
+    """Neither a trade without any return nor no trade at all has a loss of minus 0."""
+    rows = SignalRows.of([Signals(np.array(row, bool), hold=1) for row in ([1, 0, 0, 0], [0, 0, 0, 0])])
+    trials = check(bars_of([(100, 100, 100, 100)] * 4), rows, None, FREE, OPEN, Sizing(), workers=1)
+    assert trials.trades.tolist() == [1, 0]
+    for name in ("total_return", "max_drawdown", "gains", "losses"):
+        assert getattr(trials, name).tobytes() == np.zeros(2).tobytes()
+
+
+def test_no_points_make_an_empty_table() -> None:
+    """A search may have nothing left to evaluate."""
+    none = np.zeros(0, np.int64)
+    rows = SignalRows(10, (pack(np.zeros((1, 10), bool)),), none.reshape(0, 1), (ExitRule(),), none)
+    assert len(sweep(random_bars(10, seed=1), rows, None, COSTS, OPEN, Sizing()).trades) == 0
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    """Bars, stops and sizing must be those of the points."""
+    bars, rows = random_bars(10, seed=1), SignalRows.of([Signals(np.ones(10, bool), hold=1)] * 2)
+    with pytest.raises(ValueError, match="rows on 10 bars do not fit 9 bars"):
+        sweep(bars.head(9), rows, None, COSTS, OPEN, Sizing())
+    with pytest.raises(ValueError, match="3 stops do not fit 2 points"):
+        sweep(bars, rows, [Stops()] * 3, COSTS, OPEN, Sizing())
+    with pytest.raises(ValueError, match="no sizing"):
+        sweep(bars, rows, None, COSTS, CLOSE, Sizing(0.5), workers=2)
+
+
+def test_more_points_need_no_more_memory() -> None:
+    """Ten times the points of the same rows take the same memory, but for the table of their figures."""
+    n, random = 20_000, np.random.default_rng(5)
+    bars, factors = random_bars(n, seed=2), tuple(pack(random.random((10, n)) < 0.6) for _ in range(2))
+
+    def peak(points: int) -> int:
+        index, rule = random.integers(0, 10, (points, 2)), np.zeros(points, np.int64)
+        rows = SignalRows(n, factors, index, (ExitRule(hold=5),), rule)
+        tracemalloc.start()
+        try:
+            sweep(bars, rows, None, COSTS, OPEN, Sizing())
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)  # whatever stays
+    assert peak(4_000) < 1.3 * peak(400)
