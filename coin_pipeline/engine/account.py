@@ -142,7 +142,7 @@ def _hold(close: Floats, equity: Floats, value: float, cash: float, units: float
         high2, high3 = max(high2, close[i + 2]), max(high3, close[i + 3])
     for i in range(fours, len(close)):
         low, high = min(low, close[i]), max(high, close[i])
-    low, high = min(min(low, low1), min(low2, low3)), max(max(high, high1), max(high2, high3))
+    low, high = min(low, low1, low2, low3), max(high, high1, high2, high3)
     return cash + units * low, cash + units * high
 
 

@@ -48,8 +48,8 @@ def equity_figure(equity: pa.Table, title: str) -> str:
     """Draw growth against buy and hold, and the drawdown below it, as SVG of 900 x 420 pixels.
 
     Several symbols are drawn together with their mean, an account of equal shares that is never rebalanced; more than
-    six as their mean alone, and a shared account alone. Where bars lie closer than pixels, a column of one pixel (of two, with several symbols)
-    keeps its lowest and its highest value.
+    six as their mean alone, and a shared account alone. Where bars lie closer than pixels, a column of one pixel (of
+    two, with several symbols) keeps its lowest and its highest value.
 
     Args:
         equity: What `document.equity_table` returns: one block of rows per symbol, at least one row.

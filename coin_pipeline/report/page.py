@@ -55,7 +55,8 @@ def environment() -> Environment:
     )
     of_numbers = {"whole": _whole, "percent": _percent, "change": _change, "loss": _loss, "ratio": _ratio}
     found.filters |= {name: _or_undefined(write) for name, write in of_numbers.items()}
-    found.filters |= {"moment": _or_undefined(_moment), "points": _points, "price": _price, "rate": _rate, "rate3": _rate3}
+    found.filters |= {"moment": _or_undefined(_moment), "points": _points, "price": _price}
+    found.filters |= {"rate": _rate, "rate3": _rate3}
     return found
 
 

@@ -21,7 +21,7 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.strategies.user_code import run_rows, run_strategy
-from coin_pipeline.sweeps.plan import CandleName, SweepChunk, written
+from coin_pipeline.sweeps.plan import CandleName, SweepChunk, decides_for_many, written
 from coin_pipeline.sweeps.rows import Numbered, read_rows, rows_table, schema_of, told_by, trials_digest, with_told
 from coin_pipeline.sweeps.space import Point
 
@@ -139,14 +139,14 @@ class _Bench:
         bars = self._bars(candles)
         _, point, params = taken[0]
         checked_signals(self.strategy, params, bars, _place(candles, point))
-        batch = BATCH_OF_ROWS if self._decides_for_many else BATCH
+        batch = BATCH_OF_ROWS if decides_for_many(self.strategy) else BATCH
         parts = [self._swept(candles, bars, taken[first : first + batch]) for first in range(0, len(taken), batch)]
         self.progress(len(taken))
         return Trials(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Trials)))
 
     def _swept(self, candles: CandleName, bars: Bars, taken: Sequence[Numbered]) -> Trials:
         spec = self.chunk.spec
-        if self._decides_for_many:
+        if decides_for_many(self.strategy):
             where = f"{_place(candles, taken[0][1])} or one of the {len(taken) - 1} points after that"
             rows = run_rows(self.strategy, bars, [params for _, _, params in taken], where, self.workers)
         else:
@@ -156,10 +156,6 @@ class _Bench:
         stops = [spec.stops_at(point) for _, point, _ in taken]
         watched = stops if any(each.any for each in stops) else None
         return sweep(bars, rows, watched, spec.costs, spec.fill, spec.sizing, self.workers)
-
-    @property
-    def _decides_for_many(self) -> bool:
-        return type(self.strategy).signal_rows is not Strategy.signal_rows
 
     def _bars(self, candles: CandleName) -> Bars:
         spec, symbol = self.chunk.spec, candles.symbol

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of
 from coin_pipeline.backtest.runner import find_candles
 from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.rows import schema_of
 from coin_pipeline.sweeps.space import Point
@@ -20,6 +22,8 @@ FORMAT = "sweep-1.0"
 """What rows and documents of sweeps look like; raised when a figure gets another meaning, so that none is reused."""
 MOST_POINTS, FEWEST_POINTS = 1000, 50
 """Points of a chunk."""
+MANY_TIMES = 10
+"""How many more a chunk has where a strategy decides for many points at once, and so is done with them sooner."""
 MOST_CHUNKS = 500
 """Chunks that an orchestrator can still keep an eye on; beyond that, chunks have more points."""
 
@@ -96,7 +100,8 @@ def plan(
         catalog: Where the candles are.
         registry: Where the strategy is.
         spec: What is swept.
-        chunk_points: Points of a chunk; by default a twentieth of all, but 50 to 1000. The rows do not depend on it.
+        chunk_points: Points of a chunk; by default a twentieth of all, but 50 to 1000, of a strategy that decides for
+            many at once 500 to 10,000. The rows do not depend on it.
 
     Raises:
         CandlesNotFound: one or more symbols have no candle in the range.
@@ -104,10 +109,11 @@ def plan(
     """
     pieces = find_candles(catalog, spec, "tasks")
     candles = tuple(CandleName(symbol=each.symbol, rows=each.rows, sha256=each.sha256) for each in pieces)
-    made_of = fingerprint_of(spec.digest, {each.symbol: each.sha256 for each in candles}, registry.get(spec.strategy))
+    strategy = registry.get(spec.strategy)
+    made_of = fingerprint_of(spec.digest, {each.symbol: each.sha256 for each in candles}, strategy)
     numbers = len(spec.points())
     fates = Counter({"points": numbers}) if spec.search == "optuna" else _fates(registry, spec)
-    starts = range(0, numbers, numbers if spec.search == "optuna" else chunk_points or _chunk_points(numbers))
+    starts = range(0, numbers, numbers if spec.search == "optuna" else chunk_points or _chunk_points(numbers, strategy))
     chunks = (
         SweepChunk(
             spec=spec,
@@ -129,8 +135,14 @@ def written(point: Point) -> str:
     return ", ".join(f"{name}={'none' if value is None else value}" for name, value in point.items())
 
 
-def _chunk_points(numbers: int) -> int:
-    return max(FEWEST_POINTS, min(MOST_POINTS, -(-numbers // 20)), -(-numbers // MOST_CHUNKS))
+def decides_for_many(strategy: Strategy[Any]) -> bool:
+    """Return whether a strategy decides for many points at once in a way of its own."""
+    return type(strategy).signal_rows is not Strategy.signal_rows
+
+
+def _chunk_points(numbers: int, strategy: Strategy[Any]) -> int:
+    more = MANY_TIMES if decides_for_many(strategy) else 1
+    return max(more * FEWEST_POINTS, min(more * MOST_POINTS, -(-numbers // 20)), -(-numbers // MOST_CHUNKS))
 
 
 def _fates(registry: StrategyRegistry, spec: SweepSpec) -> Counter[str]:

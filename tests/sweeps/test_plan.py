@@ -43,6 +43,12 @@ def test_chunks_are_a_twentieth_within_bounds(
     assert (made.points, made.skipped, made.duplicates) == (sum(sizes), 0, 0)
 
 
+def test_chunks_are_larger_where_a_strategy_decides_for_many_points(candles: CandleCatalog) -> None:
+    """What is soon done is not worth parting into small pieces."""
+    spec = spec_of(KNOWN, {"hold_period_bars": "1:900:1"}, strategy="volume_long_candle")
+    assert [chunk.stop - chunk.first for chunk in plan(candles, KNOWN, spec).chunks] == [500, 400]
+
+
 def test_points_that_break_a_constraint_are_counted(candles: CandleCatalog) -> None:
     """The fast mean must be below the slow one."""
     made = planned(candles, SPACE)
