@@ -9,8 +9,9 @@ import coin_pipeline
 from coin_api import errors
 from coin_api.deps import Parts
 from coin_api.limits import BodyLimit
-from coin_api.routes import backtests, health, strategies
-from coin_api.runs import DagsterRuns, Runs
+from coin_api.routes import backtests, health, strategies, sweeps
+from coin_api.runs import DagsterRuns
+from coin_api.tasks import Runs
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.local import LocalStore
@@ -27,7 +28,7 @@ def create_app(settings: Settings, connect: Callable[[Settings], Runs] = Dagster
     )
     app.add_middleware(BodyLimit)
     errors.install(app)
-    for module in (health, strategies, backtests):
+    for module in (health, strategies, backtests, sweeps):
         app.include_router(module.router)
     return app
 

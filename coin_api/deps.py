@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from coin_api.runs import Runs
+from coin_api.tasks import Runs
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectStore

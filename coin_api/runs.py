@@ -1,15 +1,16 @@
 """Launching runs and asking how they stand: the one module of the API that touches Dagster."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterRunAlreadyExists, DagsterUserCodeUnreachableError
+from dagster._core.event_api import EventLogCursor
 from dagster._core.remote_representation.code_location import CodeLocation, GrpcServerCodeLocation
 from dagster._core.remote_representation.external import RemoteJob
 from dagster._core.snap import ExecutionPlanSnapshot
@@ -20,68 +21,36 @@ from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import SQLAlchemyError
 
 from coin_api.schemas import Status
+from coin_api.tasks import Job, Points, Task
 from coin_pipeline.backtest.results import Shelf, check_run_id
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.defs.config import SPEC_TAG, config_of, run_config, tags_of
+from coin_pipeline.defs.config import config_of
 from coin_pipeline.defs.failures import failure_of
 from coin_pipeline.defs.instance import LOCATION, open_instance
+from coin_pipeline.defs.launches import LOCAL_TAG, POINTS_TAG, SPEC_TAG, Launch, backtest_launch, sweep_launch
+from coin_pipeline.defs.sweep_progress import TYPES, Tally
 from coin_pipeline.errors import (
     DatabaseUnavailable,
     IdempotencyConflict,
     InvalidRunId,
+    NotCancellable,
     OrchestratorUnavailable,
     ResultNotFound,
 )
 from coin_pipeline.settings import Settings
+from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
-JOB = "backtest"
 _KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
 PING_S = 2
-_STATUS: dict[dg.DagsterRunStatus, Status] = {
-    dg.DagsterRunStatus.STARTED: "running",
-    dg.DagsterRunStatus.CANCELING: "running",
-    dg.DagsterRunStatus.SUCCESS: "completed",
-    dg.DagsterRunStatus.FAILURE: "failed",
-    dg.DagsterRunStatus.CANCELED: "cancelled",
+MAX_TALLIES = 1000
+OVERLAP = 100
+"""Events that are read once more, since of those stored at the same time a later one may be seen first."""
+_ENDED: dict[dg.DagsterEventType, Status] = {
+    dg.DagsterEventType.RUN_SUCCESS: "completed",
+    dg.DagsterEventType.RUN_FAILURE: "failed",
+    dg.DagsterEventType.RUN_CANCELING: "cancelled",
+    dg.DagsterEventType.RUN_CANCELED: "cancelled",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One submission and where it stands; `error_kind` is the class of coin_pipeline.errors that ended it."""
-
-    task_id: str
-    status: Status
-    progress: float
-    error: str | None
-    error_kind: str | None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-
-
-class Runs(Protocol):
-    """What routes need of an orchestrator."""
-
-    def submit(self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None) -> Task:
-        """Store a submission so that it will run, and return it."""
-        ...
-
-    def task(self, task_id: str) -> Task:
-        """Return a task, or raise ResultNotFound."""
-        ...
-
-    def url(self, task_id: str) -> str:
-        """Return where people see the run."""
-        ...
-
-    def health(self) -> dict[str, str | None]:
-        """Return each part of the orchestrator with what is wrong with it, or None."""
-        ...
-
-    def close(self) -> None:
-        """Let go of connections and threads."""
-        ...
 
 
 class DagsterRuns:
@@ -94,6 +63,7 @@ class DagsterRuns:
         target = GrpcServerTarget(host=host, port=int(port), socket=None, location_name=LOCATION)
         self._workspace = WorkspaceProcessContext(self._instance, target)
         self._plans: dict[str, ExecutionPlanSnapshot] = {}
+        self._tallies: dict[str, tuple[Tally, str | None]] = {}
         self._lock = Lock()
 
     def submit(self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None) -> Task:
@@ -103,31 +73,39 @@ class DagsterRuns:
             IdempotencyConflict: the key belongs to another spec.
             OrchestratorUnavailable: the code server or the database is away.
         """
-        run_id = str(uuid.uuid5(_KEY_NAMESPACE, f"{shelf}:{idempotency_key}") if idempotency_key else uuid.uuid4())
-        config = run_config(spec, shelf)
-        with _database_errors():
-            try:
-                self._create(run_id, spec, config)
-                self._instance.submit_run(run_id, self._workspace.create_request_context())
-            except DagsterRunAlreadyExists:
-                self._check_same(run_id, spec, idempotency_key or run_id)
-        return self.task(run_id)
+        return self._submit(backtest_launch(spec, shelf), shelf, idempotency_key)
 
-    def task(self, task_id: str) -> Task:
-        """Return where a task stands.
+    def submit_sweep(self, request: SweepRequest, spec: SweepSpec, idempotency_key: str | None = None) -> Task:
+        """Store a run in Dagster's queue, as `submit` does."""
+        return self._submit(sweep_launch(request, spec), "sweeps", idempotency_key)
+
+    def task(self, task_id: str, job: Job = "backtest") -> Task:
+        """Return where a task of a job stands.
 
         Raises:
-            ResultNotFound: no run has this id.
+            ResultNotFound: no run of the job has this id.
         """
-        try:
-            check_run_id(task_id)
-        except InvalidRunId:
-            raise ResultNotFound(task_id) from None
         with _database_errors():
-            record = self._instance.get_run_record_by_id(task_id)
-            if record is None or record.dagster_run.job_name != JOB:
-                raise ResultNotFound(task_id)
-            return self._task_of(record)
+            return self._task_of(self._record(task_id, job))
+
+    def cancel(self, task_id: str, job: Job = "backtest") -> Task:
+        """End a run, queued or under way.
+
+        Raises:
+            ResultNotFound: no run of the job has this id.
+            NotCancellable: it has ended already, or runs inside a command.
+            OrchestratorUnavailable: the code server, which has to end it, is away.
+        """
+        with _database_errors():
+            run = self._record(task_id, job).dagster_run
+            if LOCAL_TAG in run.tags and not run.is_finished:
+                raise NotCancellable(task_id, "it runs inside a coin command; press Ctrl-C there")
+            if not run.is_finished:
+                self._end(run)
+            task = self.task(task_id, job)
+        if run.is_finished or task.status != "cancelled":
+            raise NotCancellable(task_id, f"it is {task.status} already")
+        return task
 
     def url(self, task_id: str) -> str:
         """Return the run's page in the Dagster UI."""
@@ -155,19 +133,29 @@ class DagsterRuns:
         self._workspace.__exit__(None, None, None)
         self._instance.dispose()
 
-    def _create(self, run_id: str, spec: BacktestSpec, config: dict[str, Any]) -> None:
+    def _submit(self, launch: Launch, kind: str, idempotency_key: str | None) -> Task:
+        run_id = str(uuid.uuid5(_KEY_NAMESPACE, f"{kind}:{idempotency_key}") if idempotency_key else uuid.uuid4())
+        with _database_errors():
+            try:
+                self._create(run_id, launch)
+                self._instance.submit_run(run_id, self._workspace.create_request_context())
+            except DagsterRunAlreadyExists:
+                self._check_same(run_id, launch, idempotency_key or run_id)
+        return self.task(run_id, launch.job)
+
+    def _create(self, run_id: str, launch: Launch) -> None:
         location = self._location()
-        job = location.get_repository("__repository__").get_full_job(JOB)
+        job = location.get_repository("__repository__").get_full_job(launch.job)
         self._instance.create_run(
-            job_name=JOB,
+            job_name=launch.job,
             run_id=run_id,
-            run_config=config,
+            run_config=launch.config,
             status=dg.DagsterRunStatus.NOT_STARTED,
-            tags={**job.tags, **tags_of(spec)},
+            tags={**job.tags, **launch.tags},
             root_run_id=None,
             parent_run_id=None,
             step_keys_to_execute=None,
-            execution_plan_snapshot=self._plan(location, job, config),
+            execution_plan_snapshot=self._plan(location, job, launch.config),
             job_snapshot=job.job_snapshot,
             parent_job_snapshot=job.parent_job_snapshot,
             asset_selection=None,
@@ -211,34 +199,85 @@ class DagsterRuns:
                 self._plans[version] = plan.execution_plan_snapshot
             return self._plans[version]
 
-    def _check_same(self, run_id: str, spec: BacktestSpec, key: str) -> None:
+    def _check_same(self, run_id: str, launch: Launch, key: str) -> None:
         run = self._instance.get_run_by_id(run_id)
-        if run is None or run.tags.get(SPEC_TAG) != spec.digest:
+        if run is None or run.tags.get(SPEC_TAG) != launch.tags[SPEC_TAG]:
             raise IdempotencyConflict(key, run_id)
         # Its first submission may have died between storing and queueing; queueing twice does nothing.
         if run.status == dg.DagsterRunStatus.NOT_STARTED:
             self._instance.submit_run(run_id, self._workspace.create_request_context())
 
+    def _record(self, task_id: str, job: Job) -> RunRecord:
+        try:
+            record = self._instance.get_run_record_by_id(check_run_id(task_id))
+        except InvalidRunId:
+            record = None
+        if record is None or record.dagster_run.job_name != job:
+            raise ResultNotFound(task_id)
+        return record
+
+    def _end(self, run: dg.DagsterRun) -> None:
+        """Take a run from the queue, or have its process interrupted; one that starts later ends at once."""
+        if run.status != dg.DagsterRunStatus.QUEUED:
+            self._ask_code_server()
+        try:
+            told = self._instance.run_coordinator.cancel_run(run.run_id)
+        except DagsterUserCodeUnreachableError as error:
+            raise OrchestratorUnavailable(f"the code server does not answer ({error})") from error
+        now = self._instance.get_run_by_id(run.run_id)
+        if not told and now and not now.is_finished:  # no process to interrupt
+            self._instance.report_run_canceled(now)
+
     def _task_of(self, record: RunRecord) -> Task:
         run = record.dagster_run
-        status = _STATUS.get(run.status, "queued")
+        status, ended_at = self._status(run)
         error, kind = self._error(run.run_id) if status == "failed" else (None, None)
+        points = self._points(run, status) if run.job_name == "sweep" else None
+        share = points.done / points.planned if points else self._progress(run) if record.start_time else 0.0
         return Task(
             task_id=run.run_id,
             status=status,
-            progress=1.0 if status == "completed" else self._progress(run) if record.start_time else 0.0,
+            progress=1.0 if status == "completed" else min(share, 0.99),
             error=error,
             error_kind=kind,
             created_at=record.create_timestamp.replace(tzinfo=UTC),
             started_at=_instant(record.start_time),
-            finished_at=_instant(record.end_time),
+            finished_at=_instant(ended_at),
+            points=points,
         )
+
+    def _status(self, run: dg.DagsterRun) -> tuple[Status, float | None]:
+        """Return the status and when the run ended: the first event that ends it counts, and is never taken back.
+
+        Once told to end, a run is cancelled, even if its process then fails or succeeds.
+        """
+        for record in self._instance.get_records_for_run(run.run_id, of_type={*_ENDED}, limit=1).records:
+            entry = record.event_log_entry
+            return _ENDED[entry.get_dagster_event().event_type], entry.timestamp
+        return "running" if run.status == dg.DagsterRunStatus.STARTED else "queued", None
 
     def _progress(self, run: dg.DagsterRun) -> float:
         """Return the share of finished steps: one loads, one simulates each symbol, one persists."""
         steps = len(config_of(run).symbols) + 2
         done = self._instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_SUCCESS).records
-        return min(len(done) / steps, 0.99)
+        return len(done) / steps
+
+    def _points(self, run: dg.DagsterRun, status: Status) -> Points:
+        """Return how far a sweep is, from its events since it was last asked about."""
+        with self._lock:
+            tally, cursor = self._tallies.pop(run.run_id, (Tally(), None))
+            new = self._instance.get_records_for_run(run.run_id, cursor=cursor, of_type=TYPES)
+            for record in new.records:
+                tally.hear(record.event_log_entry)
+            last = new.records[-1].storage_id if new.records else 0
+            if last > OVERLAP:
+                cursor = EventLogCursor.from_storage_id(last - OVERLAP).to_string()
+            self._tallies[run.run_id] = (tally, cursor)
+            if len(self._tallies) > MAX_TALLIES:
+                del self._tallies[next(iter(self._tallies))]  # the one that nobody has asked about for longest
+            planned = tally.planned or int(run.tags.get(POINTS_TAG, 1))
+            eta_s = tally.eta_s(time.time()) if status == "running" else None
+            return Points(planned, tally.done, tally.points_per_second, eta_s)
 
     def _error(self, run_id: str) -> tuple[str, str | None]:
         of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}

@@ -33,6 +33,21 @@ class TaskStatus(BaseModel):
     dagster_url: str
 
 
+class SweepAccepted(Accepted):
+    """A sweep that is stored and will run."""
+
+    points: Annotated[int, Field(description="Before those are taken away that the strategy refuses.")]
+
+
+class SweepStatus(TaskStatus):
+    """Where a sweep stands."""
+
+    points: Annotated[int, Field(description="To evaluate; for optuna the most there can be.")]
+    points_done: int
+    points_per_second: Annotated[float | None, Field(description="Over the last half minute that was heard of.")]
+    eta_seconds: Annotated[float | None, Field(description="Until all points are evaluated, at this rate.")]
+
+
 class Strategies(BaseModel):
     """Registered strategies, with the schema of each one's params."""
 

@@ -27,7 +27,8 @@ CoinError
 ├── NotReplayable                   a stored result that does not say from what it was computed
 ├── Conflict                        HTTP 409
 │   ├── ObjectExists
-│   └── IdempotencyConflict
+│   ├── IdempotencyConflict
+│   └── NotCancellable              a task that has ended already
 ├── StorageFailed                   reading or writing objects
 │   ├── StorageFull
 │   ├── ObjectCorrupt
@@ -267,6 +268,13 @@ class IdempotencyConflict(Conflict):
         super().__init__(
             f"Idempotency-Key {key[:80]!r} already belongs to another request (task {task_id}); use a new key"
         )
+
+
+class NotCancellable(Conflict):
+    """A task that cannot be ended, mostly because it has ended already."""
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        super().__init__(f"task {task_id} cannot be cancelled: {reason}")
 
 
 class StorageFailed(CoinError):

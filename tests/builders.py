@@ -12,3 +12,23 @@ class Slow(Strategy[StrategyParams]):
             time.sleep(60)
         return Signals(entries=bars.close > bars.open, hold=1)
 """
+
+STEADY = """
+import time
+from pathlib import Path
+from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
+
+class Params(StrategyParams):
+    every: int = Field(2, ge=2, le=1000)
+
+class Steady(Strategy[Params]):
+    name = "steady"
+    Params = Params
+
+    def signals(self, bars: Bars, params: Params) -> Signals:
+        if len(bars) > 300:  # not when the look-ahead check or the registry tries it
+            time.sleep(0.01)
+            with (Path(__file__).parent / "calls").open("a") as calls:
+                calls.write(f"{params.every}\\n")
+        return Signals(entries=[i % params.every == 0 for i in range(len(bars))], hold=1)
+"""

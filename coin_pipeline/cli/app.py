@@ -13,6 +13,7 @@ _COMMANDS = {
     "demo": ("operations:demo", "Run a backtest on made-up candles and show what comes out."),
     "up": ("operations:up", "Serve the API and the Dagster UI on this machine; Ctrl-C stops all."),
     "backtest": ("backtests:backtest", "Run a backtest as a Dagster job and show its result."),
+    "sweep": ("sweeps:sweep", "Try many params of a strategy as one Dagster job and show the best."),
     "candles": ("candles:candles", "Import candles and see which are stored."),
     "replay": ("replay:replay", "Compute a stored result again and say whether it is the same, bit for bit."),
     "results": ("backtests:results", "List stored results, or show one."),

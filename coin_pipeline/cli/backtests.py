@@ -53,7 +53,7 @@ def backtest(
 
     fields = {
         "strategy": strategy,
-        "params": _parsed(params),
+        "params": parsed_params(params),
         "symbols": symbols,
         "start_date": start.date(),
         "end_date": end.date(),
@@ -157,7 +157,7 @@ def _document(settings: "Settings", run_id: str) -> bytes:
     return read_result(LocalStore(settings.data_root), run_id)
 
 
-def _parsed(params: tuple[str, ...]) -> dict[str, Any]:
+def parsed_params(params: tuple[str, ...]) -> dict[str, Any]:
     """Read NAME=VALUE pairs; a value that is no JSON is text."""
     parsed: dict[str, Any] = {}
     for pair in params:

@@ -27,8 +27,13 @@ MAX_LINES = 5
 def print_result(settings: "Settings", run_id: str, *, reused: bool = False) -> None:
     """Print a stored result in about twenty lines, and where it was `reused` say so."""
     document = load_result(LocalStore(settings.data_root), run_id)
-    for line in summary_lines(document):
-        click.echo(line)
+    if str(document.get("version")).startswith("sweep"):
+        from coin_pipeline.cli.sweep_summary import print_document
+
+        print_document(_console(), document)
+    else:
+        for line in summary_lines(document):
+            click.echo(line)
     for name, place in _places(settings, document):
         click.echo(f"{name:<10}{place}")
     if reused:
@@ -209,6 +214,10 @@ def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, s
     places = [("Run", run_id), ("Result", str(settings.data_root / result_key(shelf, run_id)))]
     if store.exists(report_key(shelf, run_id)):
         places.append(("Report", str(settings.data_root / report_key(shelf, run_id))))
+    if "trials" in document:
+        trials = document["trials"]
+        place = settings.data_root / result_key(shelf, run_id)
+        places.append(("Trials", f"{place.with_name(trials['file'])} ({counted(trials['rows'], 'row')})"))
     if "fingerprint" in document:
         places.append(("Dagster", f"{settings.dagster_ui_url}/runs/{run_id}  (while 'coin up' runs)"))
     return places
@@ -216,6 +225,10 @@ def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, s
 
 def _print(table: Table, empty: str) -> None:
     if table.row_count:
-        Console(width=None if Console().is_terminal else 200).print(table)
+        _console().print(table)
     else:
         click.echo(empty)
+
+
+def _console() -> Console:
+    return Console(width=None if Console().is_terminal else 200, highlight=False)

@@ -10,7 +10,7 @@ from coin_pipeline.defs import alive, io_managers, jobs, resources, sensors
 def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """Return everything that Dagster is to know; overrides are plain objects or resource definitions."""
     return dg.Definitions(
-        jobs=[jobs.backtest],
+        jobs=[jobs.backtest, jobs.sweep],
         sensors=[sensors.lost_runs, sensors.failed_tasks, sensors.cancelled_tasks],
         resources={
             "alive": alive.alive,
@@ -19,6 +19,7 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
             "strategies": resources.strategies,
             "interim_io": io_managers.interim_io,
             "result_io": io_managers.result_io,
+            "sweep_io": io_managers.sweep_io,
             **(resource_overrides or {}),
         },
     )

@@ -1,15 +1,19 @@
 """How what ops hand on is stored: Parquet or JSON through the object store, never pickle."""
 
+from collections.abc import Callable
+from typing import Any
+
 import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.results import read_result
-from coin_pipeline.backtest.runner import BacktestResult, publish
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.sweeps import result
 
 
 class InterimIOManager(dg.IOManager):
@@ -43,15 +47,16 @@ class InterimIOManager(dg.IOManager):
 
 
 class ResultIOManager(dg.IOManager):
-    """The end of a run: publishes a BacktestResult where the API, the command line and people find it."""
+    """The end of a run: publishes its result where the API, the command line and people find it."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, publish: Callable[[ObjectStore, Any], str]) -> None:
         self._store = store
+        self._publish = publish
 
-    def handle_output(self, context: dg.OutputContext, obj: BacktestResult) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write the result's files, manifest last."""
         with explained():
-            context.add_output_metadata({"key": publish(self._store, obj)})
+            context.add_output_metadata({"key": self._publish(self._store, obj)})
 
     def load_input(self, context: dg.InputContext) -> bytes:
         """Return the stored JSON document of the upstream run."""
@@ -67,8 +72,14 @@ def interim_io(context: dg.InitResourceContext) -> InterimIOManager:
 
 @dg.io_manager(required_resource_keys={"store"}, description="Published results.")
 def result_io(context: dg.InitResourceContext) -> ResultIOManager:
-    """Build the IO manager that publishes results."""
-    return ResultIOManager(context.resources.store)
+    """Build the IO manager that publishes results of backtests."""
+    return ResultIOManager(context.resources.store, runner.publish)
+
+
+@dg.io_manager(required_resource_keys={"store"}, description="Published results of sweeps.")
+def sweep_io(context: dg.InitResourceContext) -> ResultIOManager:
+    """Build the IO manager that publishes results of sweeps."""
+    return ResultIOManager(context.resources.store, result.publish)
 
 
 def interim_folder(run_id: str) -> str:

@@ -3,8 +3,11 @@
 import dagster as dg
 
 from coin_pipeline.defs.config import EXAMPLE
+from coin_pipeline.defs.executors import in_process_or_multiprocess
 from coin_pipeline.defs.hooks import drop_interim, leave_failed_manifest
 from coin_pipeline.defs.ops import load_candles, persist, simulate
+from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE
+from coin_pipeline.defs.sweep_ops import evaluate_chunk, finish_sweep, plan_sweep
 
 
 @dg.job(
@@ -17,3 +20,15 @@ def backtest() -> None:
     """Load, simulate each symbol, persist."""
     parts = load_candles().map(simulate)
     persist.with_hooks({drop_interim})(parts.collect())
+
+
+@dg.job(
+    executor_def=in_process_or_multiprocess,
+    hooks={leave_failed_manifest},
+    description="One strategy at many points: plan chunks, evaluate each, publish trials and what to make of them.",
+    config=dg.RunConfig(ops={"plan_sweep": SWEEP_EXAMPLE}),
+)
+def sweep() -> None:
+    """Plan, evaluate each chunk, finish."""
+    tables = plan_sweep().map(evaluate_chunk)
+    finish_sweep.with_hooks({drop_interim})(tables.collect())

@@ -1,22 +1,20 @@
-"""Running the job inside the calling process, recorded like any other run."""
+"""Running a job inside the calling process, recorded like any other run."""
 
 import uuid
 from collections.abc import Callable
 
 import dagster as dg
 
-from coin_pipeline.backtest.results import Shelf
-from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.config import run_config, tags_of
 from coin_pipeline.defs.failures import failure_of
 from coin_pipeline.defs.instance import open_instance
+from coin_pipeline.defs.launches import LOCAL_TAG, Launch
 from coin_pipeline.errors import RunFailed, class_named
 from coin_pipeline.settings import Settings
 
 
-def run_here(settings: Settings, spec: BacktestSpec, shelf: Shelf, on_step: Callable[[str], None]) -> str:
-    """Run a backtest now and return its run id; `on_step` hears the key of each step that ends well.
+def run_here(settings: Settings, launch: Launch, on_event: Callable[[dg.EventLogEntry], None]) -> str:
+    """Run a job now and return its run id; `on_event` hears each event of the run.
 
     Raises:
         RunFailed: with the sentence of the error that ended the run.
@@ -24,20 +22,18 @@ def run_here(settings: Settings, spec: BacktestSpec, shelf: Shelf, on_step: Call
     """
     run_id = str(uuid.uuid4())
     # What Dagster would print about each event is in the run's log; the caller prints what a person wants to know.
-    config = {**run_config(spec, shelf), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    config = {**launch.config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with open_instance(settings) as instance:
-
-        def listen(entry: dg.EventLogEntry) -> None:
-            event = entry.dagster_event
-            if event and event.event_type == dg.DagsterEventType.STEP_SUCCESS and event.step_key:
-                on_step(event.step_key)
-
-        instance.add_event_listener(run_id, listen)
+        instance.add_event_listener(run_id, on_event)
         outcome = (
             build_defs()
-            .resolve_job_def("backtest")
+            .resolve_job_def(launch.job)
             .execute_in_process(
-                run_config=config, tags=tags_of(spec), instance=instance, run_id=run_id, raise_on_error=False
+                run_config=config,
+                tags={**launch.tags, LOCAL_TAG: "command"},
+                instance=instance,
+                run_id=run_id,
+                raise_on_error=False,
             )
         )
     if not outcome.success:

@@ -7,10 +7,12 @@ import dagster as dg
 
 from coin_pipeline.defs.alive import forget, has_sign, process_ended
 from coin_pipeline.defs.failures import ENDED, INTERRUPTED, failure_of
-from coin_pipeline.defs.jobs import backtest
+from coin_pipeline.defs.jobs import backtest, sweep
 from coin_pipeline.defs.unfinished import leave_manifest
 from coin_pipeline.storage.base import ObjectStore
 
+WATCHED = [backtest, sweep]
+NAMES = {job.name for job in WATCHED}
 INTERVAL_S = 5
 SILENCE_S = 60
 
@@ -27,7 +29,7 @@ def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     The cursor remembers since when it has been so.
     """
     statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-    runs = context.instance.get_runs(dg.RunsFilter(job_name=backtest.name, statuses=statuses))
+    runs = [run for run in context.instance.get_runs(dg.RunsFilter(statuses=statuses)) if run.job_name in NAMES]
     silent: dict[str, float] = json.loads(context.cursor or "{}")
     now = time.time()
     since = {run.run_id: silent.get(run.run_id, now) for run in runs if not has_sign(run.run_id)}
@@ -40,7 +42,7 @@ def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 
 @dg.run_failure_sensor(
-    monitored_jobs=[backtest],
+    monitored_jobs=[*WATCHED],
     minimum_interval_seconds=INTERVAL_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Leave a manifest for each failed task that has none.",
@@ -53,7 +55,7 @@ def failed_tasks(context: dg.RunFailureSensorContext, store: dg.ResourceParam[Ob
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.CANCELED,
-    monitored_jobs=[backtest],
+    monitored_jobs=[*WATCHED],
     minimum_interval_seconds=INTERVAL_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Leave a manifest for each cancelled task.",

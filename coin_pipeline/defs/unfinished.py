@@ -6,8 +6,9 @@ import dagster as dg
 
 from coin_pipeline.backtest.manifest import Unfinished, unfinished_manifest
 from coin_pipeline.backtest.results import publish_task, read_manifest
-from coin_pipeline.defs.config import config_of
+from coin_pipeline.defs.config import BacktestConfig, config_of
 from coin_pipeline.defs.ops import run_start
+from coin_pipeline.defs.sweep_config import sweep_config_of
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
@@ -21,8 +22,8 @@ def leave_manifest(
     error: str,
 ) -> None:
     """Publish the manifest unless the task has one already, or is none."""
-    config = config_of(run)
-    if config.shelf != "tasks" or read_manifest(store, run.run_id):
+    config = sweep_config_of(run) if run.job_name == "sweep" else config_of(run)
+    if (isinstance(config, BacktestConfig) and config.shelf != "tasks") or read_manifest(store, run.run_id):
         return
     try:
         request = config.request()

@@ -10,7 +10,7 @@ from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.exits import ExitRule
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.kernel import kernel
-from coin_pipeline.engine.outcomes import UNFILLED, outcomes
+from coin_pipeline.engine.outcomes import outcomes
 from coin_pipeline.engine.rows import WORD, Words
 
 _BLOCK = 16
@@ -62,9 +62,9 @@ class TradeTable:
         accounts: int,
     ) -> None:
         samples = outcomes(bars, candidates, rule, costs, Fill.NEXT_OPEN)
-        filled = samples.entry_bar != UNFILLED
-        following = np.where(filled, np.searchsorted(candidates, samples.exit_bar), 0)
-        # 0 is where nothing can be traded: so it is for the bits past the last candidate, up to the end of a word more.
+        following = np.searchsorted(candidates, samples.exit_bar)
+        # It is 0 where nothing can be traded: for an entry past the last bar, and for bits past the last candidate, to
+        # the end of a word more.
         self._following = np.append(following, np.zeros(2 * WORD, np.int64))
         self._bars_held, self._sizing = samples.bars_held, sizing
         self._paths = np.empty((len(candidates), 4))
@@ -74,7 +74,7 @@ class TradeTable:
         self._followed = np.zeros(len(candidates), np.bool_)
         # One after another is quicker, as long as that walks no more bars than the accounts hold at most.
         if samples.bars_held.sum() <= accounts * len(bars):
-            _follow(np.flatnonzero(filled), self._followed, self._paths, *self._positions)
+            _follow(np.arange(len(candidates)), self._followed, self._paths, *self._positions)
 
     def trade(self, entries: Words) -> tuple[Ints, Ints, Ints, Floats, Floats, Floats, Floats]:
         """Give each row of entries an account of its own, which holds one position at a time.

@@ -1,6 +1,7 @@
 """Runs whose process is gone."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from coin_pipeline.defs import alive
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.sensors import SILENCE_S, lost_runs
 from coin_pipeline.market.catalog import CandleCatalog
@@ -77,3 +79,17 @@ def test_a_finished_run_leaves_no_sign(instance: dg.DagsterInstance, candles: Ca
     )
     assert done.success
     assert not (candles.root / "dagster/alive" / done.run_id).exists()
+
+
+def test_the_processes_of_a_run_share_its_sign(tmp_path: Path) -> None:
+    """The last of them removes it; one that opened it just before that takes a new one."""
+    path = tmp_path / "run"
+    first, second = alive._hold(path), alive._hold(path)
+    assert alive._others_hold(first)
+    os.close(second)
+    assert not alive._others_hold(first)
+    path.unlink()
+    third = alive._hold(path)
+    assert path.exists()
+    for descriptor in (first, third):
+        os.close(descriptor)

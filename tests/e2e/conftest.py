@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.builders import SLOW
+from tests.builders import SLOW, STEADY
 from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")
@@ -102,6 +102,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     root = tmp_path_factory.mktemp("platform")
     store_candles(root)
     (root / "slow.py").write_text(SLOW)
-    running = start_platform(root, "--strategy-file", str(root / "slow.py"))
+    (root / "steady.py").write_text(STEADY)
+    running = start_platform(root, "--strategy-file", str(root / "slow.py"), "--strategy-file", str(root / "steady.py"))
     yield running
     stop_platform(running)

@@ -1,7 +1,7 @@
 """A sweep is as exact as the runs it stands for."""
 
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.bars import Bars, Floats
 from coin_pipeline.engine.exits import ExitRule, Stops
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.rows import SignalRows, pack
@@ -95,6 +95,39 @@ def test_long_series_with_rare_and_frequent_entries(share: float, hold: int | No
     rows = SignalRows.of([Signals(random.random(20_000) < share, hold=hold) for _ in range(3)])
     trials = check(bars, rows, [stops] * 3, COSTS, OPEN, Sizing(0.5), workers=2)
     assert np.all(trials.trades > 0)
+
+
+def moved(bars: Bars, move: Callable[[Floats], Floats]) -> Bars:
+    """Return the bars at other prices."""
+    return Bars(bars.time, *map(move, (bars.open, bars.high, bars.low, bars.close)), bars.volume)
+
+
+@pytest.mark.parametrize(
+    ("bars", "costs"),
+    [
+        (random_bars(130, seed=4), FREE),
+        (moved(random_bars(130, seed=4), lambda prices: np.where(np.arange(130) // 40 == 1, 1000.0, prices)), COSTS),
+        (moved(random_bars(130, seed=4), lambda prices: prices + 1e12), FREE),
+    ],
+    ids=["lively", "with a stretch that does not move", "in steps of next to nothing"],
+)
+def test_every_trade_by_itself(bars: Bars, costs: Costs) -> None:
+    """Wherever it starts and ends, the account sees the whole path."""
+    rows = SignalRows.of([Signals(row, hold=hold) for row in np.eye(130, dtype=bool)[:70] for hold in range(1, 50)])
+    check(bars, rows, None, costs, OPEN, Sizing(), workers=1)
+
+
+@pytest.mark.parametrize("exit_bar", range(20, 60))
+def test_the_close_after_an_exit_at_the_open_is_not_seen(exit_bar: int) -> None:
+    """It is twice as high, which would make the loss of the next trade a deeper fall than that within the first."""
+    close = np.full(80, 100.0)
+    close[5], close[exit_bar], close[62:] = 50, 200, 80
+    opening = np.where(np.arange(80) > 62, 80.0, 100.0)
+    bars = bars_of(np.column_stack([opening, np.maximum(opening, close), np.minimum(opening, close), close]))
+    entries, exits = np.zeros((2, 80), bool)
+    entries[[0, 60]], exits[exit_bar - 1] = True, True
+    rows = SignalRows.of([Signals(entries, exits)])
+    assert check(bars, rows, None, FREE, OPEN, Sizing(), workers=1).max_drawdown.tolist() == [0.5]
 
 
 def test_a_grid_on_the_real_market(market_data: Path) -> None:

@@ -1,16 +1,17 @@
 """A strategy that fails says where, and cannot harm what it was given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StrategyFailed
 from coin_pipeline.strategies import Strategy, StrategyParams
-from coin_pipeline.strategies.user_code import run_strategy
+from coin_pipeline.strategies.user_code import run_rows, run_strategy
 from tests.engine.candles import random_bars
 
 
@@ -58,3 +59,38 @@ def test_signals_are_handed_on() -> None:
     """What a good strategy returns arrives unchanged."""
     signals = Signals(np.ones(10, bool), hold=3)
     assert run_strategy(Custom(lambda _: signals), random_bars(10, 1), StrategyParams(), "BTC_KRW") is signals
+
+
+class Many(Custom):
+    """Decides for many points as it is told."""
+
+    name = "many"
+
+    def signal_rows(self, bars: Bars, points: Sequence[StrategyParams], workers: int = 1) -> SignalRows:
+        """Return what the rule returns."""
+        assert (len(points), workers) == (2, 4)
+        result: SignalRows = self.rule(bars)
+        return result
+
+
+def rows_of(points: int, bars: int) -> SignalRows:
+    """Return rows of so many points that buy at every bar."""
+    return SignalRows.of([Signals(np.ones(bars, bool), hold=1)] * points)
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        (lambda _: 1 / 0, r"line \d+ of test_user_code.py: ZeroDivisionError: division by zero"),
+        (lambda _: [], r"signal_rows\(\) returned list, not SignalRows"),
+        (lambda _: rows_of(1, 10), r"signal_rows\(\) returned 1 points on 10 bars, asked were 2 on 10"),
+        (lambda _: rows_of(2, 9), r"signal_rows\(\) returned 2 points on 9 bars, asked were 2 on 10"),
+    ],
+)
+def test_failing_rows_are_reported(rule: Callable[[Bars], Any], reason: str) -> None:
+    """In the same way, when many points are decided at once."""
+    points = [StrategyParams()] * 2
+    with pytest.raises(StrategyFailed, match=f"strategy 'many' failed on BTC_KRW: .*{reason}"):
+        run_rows(Many(rule), random_bars(10, 1), points, "BTC_KRW", 4)
+    rows = rows_of(2, 10)
+    assert run_rows(Many(lambda _: rows), random_bars(10, 1), points, "BTC_KRW", 4) is rows

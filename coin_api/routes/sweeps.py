@@ -1,0 +1,57 @@
+"""Submitting sweeps, following them, and fetching their trials."""
+
+from fastapi import APIRouter, Response, status
+
+from coin_api.answers import IdempotencyKey, TaskWithoutResult, accepted, lead_to, polled, standing
+from coin_api.deps import Deps
+from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
+from coin_api.tasks import Points
+from coin_pipeline.backtest.results import read_manifest, read_result
+from coin_pipeline.sweeps.result import TRIALS_FILE
+from coin_pipeline.sweeps.spec import SweepRequest, resolve_sweep
+
+router = APIRouter(prefix="/api/sweeps", tags=["sweeps"])
+
+
+@router.post("", status_code=status.HTTP_202_ACCEPTED)
+def submit(
+    request: SweepRequest, parts: Deps, response: Response, idempotency_key: IdempotencyKey = None
+) -> SweepAccepted:
+    """Accept a sweep: it is stored before this answers, and runs when Dagster takes it from the queue."""
+    spec = resolve_sweep(request, parts.strategies)
+    task = parts.runs.submit_sweep(request, spec, idempotency_key)
+    lead_to(response, f"/api/sweeps/{task.task_id}")
+    return SweepAccepted(**dict(accepted(task)), points=len(spec.points()))
+
+
+@router.get("/{task_id}", response_model=SweepStatus)
+def sweep_status(task_id: str, parts: Deps) -> Response:
+    """Tell how far a sweep is and how fast; once it is completed, with its result."""
+    task = parts.runs.task(task_id, "sweep")
+    points = task.points or Points(0, 0, None, None)
+    answer = SweepStatus(
+        **standing(parts, task),
+        points=points.planned,
+        points_done=points.done,
+        points_per_second=points.per_second,
+        eta_seconds=points.eta_s,
+    )
+    return polled(answer, read_result(parts.store, task_id) if task.status == "completed" else None)
+
+
+@router.get("/{task_id}/trials")
+def trials(task_id: str, parts: Deps) -> Response:
+    """Return the table of trials as a Parquet file."""
+    task = parts.runs.task(task_id, "sweep")
+    listed = (read_manifest(parts.store, task_id) or {}).get("result_files", [])
+    place = next((file["path"] for file in listed if file["name"] == TRIALS_FILE), None)
+    if place is None:
+        raise TaskWithoutResult(task, f"/api/sweeps/{task_id}")
+    headers = {"Content-Disposition": f'attachment; filename="sweep_{task_id}.parquet"'}
+    return Response(parts.store.get(place), headers=headers, media_type="application/vnd.apache.parquet")
+
+
+@router.post("/{task_id}/cancel")
+def cancel(task_id: str, parts: Deps) -> Accepted:
+    """End a sweep, queued or under way; chunks that are evaluated are kept for the next one."""
+    return accepted(parts.runs.cancel(task_id, "sweep"))

@@ -1,0 +1,125 @@
+"""Running parameter sweeps."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coin_pipeline.cli import options
+from coin_pipeline.errors import InvalidSpec, Problem
+
+if TYPE_CHECKING:
+    from coin_pipeline.settings import Settings
+    from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.argument("strategy")
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@click.option("--start", required=True, type=_DAY, help="First day, Asia/Seoul.")
+@click.option("--end", required=True, type=_DAY, help="Last day, included.")
+@click.option(
+    "--grid",
+    "space",
+    multiple=True,
+    required=True,
+    metavar="NAME=VALUES",
+    help="What to try of a param or a stop: lo:hi:step, values with commas, or a range lo:hi; may be repeated.",
+)
+@click.option("--search", default="grid", show_default=True, help="grid (all points), random, or optuna.")
+@click.option("--trials", type=int, help="How many points random and optuna try.")
+@click.option("--seed", default=0, show_default=True, help="Of random and optuna.")
+@click.option(
+    "--objective",
+    default="total_return",
+    show_default=True,
+    help="What is to be high: or return_over_drawdown, win_rate, avg_return, profit_factor.",
+)
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter that is fixed.")
+@options.trading
+@click.option("--workers", type=click.IntRange(min=1), help="Threads; all cores if not given.")
+@click.option("--yes", "confirm", is_flag=True, help="Go on with very many points.")
+@click.option("--fresh", is_flag=True, help="Evaluate points even where an earlier sweep stored them.")
+@options.strategy_files
+@options.as_json
+def sweep(
+    start: datetime,
+    end: datetime,
+    space: tuple[str, ...],
+    params: tuple[str, ...],
+    workers: int | None,
+    strategy_files: tuple[Path, ...],
+    *,
+    fresh: bool,
+    as_json: bool,
+    **rest: object,
+) -> None:
+    """Run STRATEGY with many params on one or more SYMBOLs, as one Dagster job, and show the best.
+
+    A sweep that was killed goes on where it was when it is started again.
+
+    \b
+    coin sweep volume_zone_breakout BTC_KRW --start 2023-01-01 --end 2024-12-31 \\
+        --grid volume_window=5:60:5 --grid top_percentile=0.1,0.2,0.3
+    coin sweep volume_zone_breakout BTC_KRW --start 2023-01-01 --end 2024-12-31 \\
+        --grid volume_window=5:200 --grid stop_loss=0.01:0.2 --search optuna --trials 200
+    """
+    from coin_pipeline.backtest.results import read_result
+    from coin_pipeline.cli.backtests import parsed_params, settings_with
+    from coin_pipeline.cli.summary import print_result
+    from coin_pipeline.storage.local import LocalStore
+
+    fields = {
+        "params": parsed_params(params),
+        "space": _parsed_space(space),
+        "start_date": start.date(),
+        "end_date": end.date(),
+        **rest,
+    }
+    settings = settings_with(strategy_files)
+    request, spec = _resolved(settings, fields)
+    run_id = _run(settings, request, spec, workers, fresh=fresh)
+    if as_json:
+        click.echo(read_result(LocalStore(settings.data_root), run_id))
+    else:
+        print_result(settings, run_id)
+
+
+def _parsed_space(pairs: tuple[str, ...]) -> dict[str, str]:
+    space: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, values = pair.partition("=")
+        if not (name and equals):
+            raise InvalidSpec([Problem("space", f"{pair!r} is not NAME=VALUES, such as volume_window=5:60:5")])
+        if name in space:
+            raise InvalidSpec([Problem(f"space.{name}", "is given twice; put all its values into one --grid")])
+        space[name] = values
+    return space
+
+
+def _resolved(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepRequest, SweepSpec]":
+    """Check everything that can be checked before a run is recorded."""
+    from coin_pipeline.backtest.runner import require_candles
+    from coin_pipeline.market.catalog import CandleCatalog
+    from coin_pipeline.strategies.registry import load_registry
+    from coin_pipeline.sweeps.spec import parse_sweep, resolve_sweep
+
+    request = parse_sweep(fields)
+    spec = resolve_sweep(request, load_registry(settings.coin_strategy_files))
+    require_candles(CandleCatalog(settings.data_root), spec)
+    return request, spec
+
+
+def _run(settings: "Settings", request: "SweepRequest", spec: "SweepSpec", workers: int | None, *, fresh: bool) -> str:
+    """Run the job in this process, with a progress bar; return the run id."""
+    from coin_pipeline.cli.progress import sweep_progress
+
+    with sweep_progress(len(spec.points())) as bar:
+        # Dagster takes a second or two to import.
+        from coin_pipeline.defs.launches import sweep_launch
+        from coin_pipeline.defs.local import run_here
+
+        return run_here(settings, sweep_launch(request, spec, workers=workers, fresh=fresh), bar.hear)

@@ -1,0 +1,47 @@
+"""Submissions in Dagster's words: which job, with which config, under which tags."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from coin_pipeline.backtest.results import Shelf
+from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
+
+SPEC_TAG, POINTS_TAG, LOCAL_TAG = "coin/spec", "coin/points", "coin/local"
+"""Digest of what was asked for; points of a sweep; the mark of a run inside a command, which the API cannot end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a run is made from.
+
+    Attributes:
+        job: Name of the job.
+        config: Its run config.
+        tags: By which people find the run in the UI, and by which a repeated submission knows its run.
+    """
+
+    job: Literal["backtest", "sweep"]
+    config: dict[str, Any]
+    tags: dict[str, str]
+
+
+def backtest_launch(spec: BacktestSpec, shelf: Shelf) -> Launch:
+    """Return what makes Dagster run a backtest."""
+    config = {"ops": {"load_candles": {"config": {**spec.model_dump(mode="json"), "shelf": shelf}}}}
+    return Launch("backtest", config, _tags(spec))
+
+
+def sweep_launch(request: SweepRequest, spec: SweepSpec, *, workers: int | None = None, fresh: bool = False) -> Launch:
+    """Return what makes Dagster run the sweep that `request` resolves to."""
+    config = {
+        "ops": {
+            "plan_sweep": {"config": request.model_dump(mode="json")},
+            "evaluate_chunk": {"config": {"workers": workers, "fresh": fresh}},
+        }
+    }
+    return Launch("sweep", config, {**_tags(spec), POINTS_TAG: str(len(spec.points()))})
+
+
+def _tags(spec: BacktestSpec) -> dict[str, str]:
+    return {SPEC_TAG: spec.digest, "coin/strategy": spec.strategy, "coin/timeframe": spec.timeframe}

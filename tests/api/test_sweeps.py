@@ -1,0 +1,161 @@
+"""Submitting, following, fetching and cancelling sweeps over HTTP; cancelling backtests."""
+
+import json
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from coin_api.tasks import Points
+from coin_pipeline.backtest.results import publish_task
+from coin_pipeline.storage.local import LocalStore
+from tests.fakes import NOW, FakeRuns
+
+BODY: dict[str, Any] = {
+    "strategy": "volume_zone_breakout",
+    "symbols": ["AAA_KRW"],
+    "start_date": "2024-01-01",
+    "end_date": "2024-12-31",
+    "space": {"volume_window": "5:60:5", "top_percentile": [0.1, 0.2, 0.3]},
+}
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
+
+
+def submitted(client: TestClient, path: str = "/api/sweeps") -> str:
+    """Submit a sweep, or a backtest; return its task id."""
+    body = BODY if path == "/api/sweeps" else {name: value for name, value in BODY.items() if name != "space"}
+    task_id: str = client.post(path, json=body).json()["task_id"]
+    return task_id
+
+
+def test_a_sweep_is_accepted_with_its_number_of_points(client: TestClient, runs: FakeRuns) -> None:
+    """202; Location and Retry-After lead the poller; the key reaches the orchestrator."""
+    answer = client.post("/api/sweeps", json=BODY, headers={"Idempotency-Key": "k1"})
+    assert answer.status_code == 202
+    task_id = answer.json()["task_id"]
+    assert answer.json() == {
+        "task_id": task_id,
+        "status": "queued",
+        "created_at": "2024-11-04T10:30:45.123456Z",
+        "points": 36,
+    }
+    assert answer.headers["Location"] == f"/api/sweeps/{task_id}"
+    assert answer.headers["Retry-After"] == "1"
+    assert runs.submitted[0][2] == "k1"
+    assert str(uuid.UUID(task_id)) == task_id
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"space": {"volume_window": "0:5:1"}}, "space.volume_window=0", "greater than or equal to 1"),
+        ({"space": {"nothing": "1"}}, "space.nothing", "cannot be swept"),
+        ({"space": {}}, "space", "at least 1"),
+        ({"space": {"volume_window": "5:500:1", "top_percentile": "0.001:0.9:0.001"}}, "space", '"confirm": true'),
+        ({"search": "random"}, "trials", "how many points"),
+        ({"strategy": "volume_zone"}, "strategy", "did you mean"),
+        ({"max_positions": 3}, "max_positions", "account of its own"),
+        ({"workers": 3}, "workers", "Extra inputs"),
+    ],
+)
+def test_a_wrong_field_is_422_and_named(
+    client: TestClient, runs: FakeRuns, fields: dict[str, Any], field: str, words: str
+) -> None:
+    """Nothing is launched."""
+    answer = client.post("/api/sweeps", json={**BODY, **fields})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+    assert words in answer.json()["errors"][0]["message"]
+    assert runs.submitted == []
+
+
+def test_a_sweep_under_way_tells_how_far_it_is(client: TestClient, runs: FakeRuns) -> None:
+    """Points, rate and ETA beside what every task tells."""
+    runs.outcome = replace(
+        runs.outcome, status="running", progress=0.25, points=Points(36, 9, 4.5, 6.0), started_at=NOW
+    )
+    task_id = submitted(client)
+    answer = client.get(f"/api/sweeps/{task_id}")
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json() == {
+        "task_id": task_id,
+        "status": "running",
+        "progress": 0.25,
+        "result": None,
+        "error": None,
+        "created_at": "2024-11-04T10:30:45.123456Z",
+        "started_at": "2024-11-04T10:30:45.123456Z",
+        "finished_at": None,
+        "dagster_url": f"http://ui/runs/{task_id}",
+        "points": 36,
+        "points_done": 9,
+        "points_per_second": 4.5,
+        "eta_seconds": 6.0,
+    }
+
+
+def test_a_finished_sweep_has_its_document_and_its_trials(client: TestClient, runs: FakeRuns, data_root: Path) -> None:
+    """Byte for byte as they are stored."""
+    runs.outcome = replace(runs.outcome, status="completed", progress=1.0, finished_at=NOW)
+    task_id = submitted(client)
+    files = {"trials.parquet": b"PAR1 rows", "result.json": json.dumps({"run_id": task_id, "points": 36}).encode()}
+    publish_task(LocalStore(data_root), {"task_id": task_id, "status": "completed"}, files)
+    assert client.get(f"/api/sweeps/{task_id}").json()["result"] == {"run_id": task_id, "points": 36}
+    trials = client.get(f"/api/sweeps/{task_id}/trials")
+    assert trials.content == b"PAR1 rows"
+    assert trials.headers["Content-Type"] == "application/vnd.apache.parquet"
+    assert trials.headers["Content-Disposition"] == f'attachment; filename="sweep_{task_id}.parquet"'
+
+
+def test_trials_that_are_not_there_yet_are_404(client: TestClient) -> None:
+    """The answer says how the sweep stands, and where to look."""
+    task_id = submitted(client)
+    answer = client.get(f"/api/sweeps/{task_id}/trials")
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == f"task {task_id} is queued; see /api/sweeps/{task_id}"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "cancel"),
+    [
+        ("/api/sweeps", "POST", "/api/sweeps/{}/cancel"),
+        ("/api/backtests/run-async", "POST", "/api/backtests/{}/cancel"),
+        ("/api/backtests/run-async", "DELETE", "/api/backtests/tasks/{}"),
+    ],
+)
+def test_cancelling(client: TestClient, path: str, method: str, cancel: str) -> None:
+    """200 once, 409 then; 404 for a task that is none, or one of the other kind."""
+    task_id = submitted(client, path)
+    other = submitted(client, "/api/backtests/run-async" if path == "/api/sweeps" else "/api/sweeps")
+    answer = client.request(method, cancel.format(task_id))
+    assert answer.status_code == 200
+    expected = {"task_id": task_id, "status": "cancelled", "created_at": "2024-11-04T10:30:45.123456Z"}
+    assert answer.json() == expected
+    again = client.request(method, cancel.format(task_id))
+    assert (again.status_code, "cancelled already" in again.json()["detail"]) == (409, True)
+    for unknown in (UNKNOWN, "nothing", other):
+        assert client.request(method, cancel.format(unknown)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api/sweeps/{}", "/api/sweeps/{}/trials"])
+def test_unknown_sweeps_are_404(client: TestClient, path: str) -> None:
+    """A backtest is no sweep."""
+    for task_id in (UNKNOWN, "nothing", submitted(client, "/api/backtests/run-async")):
+        assert client.get(path.format(task_id)).status_code == 404
+
+
+def test_the_root_lists_them_all(client: TestClient) -> None:
+    """Each with a description."""
+    endpoints = client.get("/").json()["endpoints"]
+    for endpoint in (
+        "POST /api/sweeps",
+        "GET /api/sweeps/{task_id}",
+        "GET /api/sweeps/{task_id}/trials",
+        "POST /api/sweeps/{task_id}/cancel",
+        "POST /api/backtests/{task_id}/cancel",
+        "DELETE /api/backtests/tasks/{task_id}",
+    ):
+        assert endpoints[endpoint]

@@ -1,0 +1,191 @@
+"""The sweep command as a person types it."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+from rich.console import Console
+
+from coin_pipeline.cli import sweep_summary
+from coin_pipeline.cli.app import coin
+from coin_pipeline.defs.instance import open_instance
+from coin_pipeline.defs.sensors import lost_runs
+from coin_pipeline.errors import CandlesNotFound, CoinError, InvalidSpec, SweepTooLarge, UnknownStrategy
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.settings import load_settings
+from tests.builders import STEADY
+
+COIN = Path(sys.executable).with_name("coin")
+RANGE = ("--start", "2024-01-01", "--end", "2024-12-31")
+SWEEP = ("sweep", "volume_zone_breakout", "AAA_KRW", *RANGE)
+GRID = ("--grid", "volume_window=5:20:5", "--grid", "top_percentile=0.1,0.2,0.3")
+
+
+def invoke(*arguments: str) -> Result:
+    """Run a command in this process; errors of ours come out as exceptions."""
+    return CliRunner().invoke(coin, arguments, catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def printed(candles: CandleCatalog) -> str:
+    """What a finished sweep prints."""
+    assert candles
+    return invoke(*SWEEP, *GRID).output
+
+
+def place_in(printed: str, name: str) -> str:
+    """Find where a summary says that something is."""
+    return next(line.split()[1] for line in printed.splitlines() if line.startswith(f"{name} "))
+
+
+def test_a_sweep_shows_the_best_points_a_map_and_where_all_is(printed: str) -> None:
+    """Everything a person needs to judge it, on one screen."""
+    lines = printed.splitlines()
+    assert lines[0] == "volume_zone_breakout on AAA_KRW, 2024-01-01 to 2024-12-31, 1d"
+    assert lines[1].startswith("12 points in ")
+    assert " ".join(lines[3].split()) == (
+        "point volume_window top_percentile total return max drawdown profit factor win rate exposure trades"
+    )
+    for name in ("Trials", "Report", "Result"):
+        assert Path(place_in(printed, name)).is_file()
+    assert "the best of 12 points is biased upwards" in printed
+    assert len(lines) <= 35
+    document = json.loads(Path(place_in(printed, "Result")).read_bytes())
+    assert f"Best      volume_window={document['best']['values']['volume_window']}" in printed
+    table = pq.read_table(place_in(printed, "Trials"))
+    assert len(table) == 12
+
+
+def test_the_map_reads_without_colour(printed: str) -> None:
+    """Each cell holds its figure below its column and beside its row, and the highest is marked."""
+    document = json.loads(Path(place_in(printed, "Result")).read_bytes())
+    lines = printed.splitlines()
+    first = lines.index("highest total return by volume_window and top_percentile") + 1
+    for row, values in enumerate(document["heat_map"]["best"]):
+        label, *cells = lines[first + row].split()
+        assert label == document["heat_map"]["y"]["labels"][row]
+        assert [cell.rstrip("*") for cell in cells] == [f"{100 * value:+,.2f}%" for value in values]
+    assert lines[first + 3].split() == ["top_percentile", "5", "10", "15", "20"]
+    assert sum(line.count("*") for line in lines) == 1
+
+
+def test_a_stored_sweep_is_shown_and_listed(printed: str) -> None:
+    """As results of backtests are."""
+    run_id = place_in(printed, "Run")
+    assert invoke("results", "show", run_id).output == printed
+    assert run_id in invoke("results", "list").output
+
+
+def test_a_wide_map_is_drawn_with_marks() -> None:
+    """Where figures do not fit, higher cells are denser, empty ones blank, and the scale is told."""
+    values = [[place / 49 if place else None for place in range(50)]]
+    drawn = {"x": {"name": "w", "labels": [str(w) for w in range(50)]}, "y": None, "best": values}
+    console = Console(width=80, record=True, file=io.StringIO())
+    for line in sweep_summary._map({"heat_map": drawn, "objective": "win_rate"}, console.width):
+        console.print(line)
+    title, row, labels, _ = console.export_text().splitlines()
+    assert title == "highest win rate by w; from 2.04 % (·) to 100.00 % (█)"
+    assert row.strip().startswith("·")
+    assert row.strip().endswith("██")
+    marks = [sweep_summary._DOTS.index(mark) for mark in row.strip()]
+    assert marks == sorted(marks)
+    assert labels.split() == ["0", "...", "49"]
+    assert max(map(len, (title, row, labels))) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (
+            ("--grid", "volume_window=5:500:1", "--grid", "top_percentile=0.001:0.9:0.001"),
+            SweepTooLarge,
+            r"446,400 .*--yes",
+        ),
+        (("--grid", "volume_window=0:5:1"), InvalidSpec, "space.volume_window=0: "),
+        (("--grid", "volume_windw=1:5:1"), InvalidSpec, "did you mean 'volume_window'"),
+        (("--grid", "volume_window"), InvalidSpec, "'volume_window' is not NAME=VALUES"),
+        (("--grid", "volume_window=1", "--grid", "volume_window=2"), InvalidSpec, "volume_window: is given twice"),
+        (("--grid", "volume_window=5:10"), InvalidSpec, "a grid needs steps"),
+        (("--grid", "volume_window=5:10", "--search", "optuna"), InvalidSpec, "trials"),
+        (("--grid", "volume_window=5,6", "--objective", "luck"), InvalidSpec, "objective"),
+    ],
+)
+def test_bad_input_is_refused_before_a_run_is_recorded(
+    candles: CandleCatalog, arguments: tuple[str, ...], error: type[CoinError], message: str
+) -> None:
+    """Each mistake is told in one sentence."""
+    assert candles
+    with pytest.raises(error, match=message):
+        invoke(*SWEEP, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "symbol", "error"),
+    [("volume_zone", "AAA_KRW", UnknownStrategy), ("volume_zone_breakout", "ZZZ_KRW", CandlesNotFound)],
+)
+def test_unknown_names_are_refused_too(strategy: str, symbol: str, error: type[CoinError]) -> None:
+    """As by a backtest."""
+    with pytest.raises(error):
+        invoke("sweep", strategy, symbol, *RANGE, "--grid", "volume_window=5,6")
+
+
+def test_fixed_params_stops_and_costs_are_handed_on(candles: CandleCatalog) -> None:
+    """The options of a backtest work here; stops can be swept."""
+    assert candles
+    options = ("--param", "breakout_buffer=0.01", "--take-profit", "0.1", "--fee-rate", "0.0005", "--workers", "2")
+    done = invoke(*SWEEP, "--grid", "stop_loss=0.02,0.05,none", *options, "--json")
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert document["params"]["breakout_buffer"] == 0.01
+    assert (document["spec"]["take_profit"], document["spec"]["fee_rate"]) == (0.1, 0.0005)
+    assert {point["values"]["stop_loss"] for point in document["top"]} == {0.02, 0.05, None}
+
+
+def test_errors_end_the_program_with_a_sentence_and_a_code(candles: CandleCatalog) -> None:
+    """2 for bad input, as everywhere."""
+    assert candles
+    done = subprocess.run([COIN, *SWEEP, "--grid", "x=1"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: space.x: cannot be swept; what can is volume_window")
+
+
+def test_a_killed_sweep_goes_on_where_it_was(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Killed with signal 9, it loses no finished chunk; what comes out is what an undisturbed sweep gives."""
+    own, calls = tmp_path / "steady.py", tmp_path / "calls"
+    own.write_text(STEADY)
+    command = ("sweep", "steady", "AAA_KRW", *RANGE, "--grid", "every=2:151:1", "--strategy-file", str(own))
+    folder = candles.root / "sweeps/chunks"
+    before = {*folder.glob("*.parquet")}
+    process = subprocess.Popen([COIN, *command])
+    try:
+        deadline = time.monotonic() + 60
+        while not (finished := {*folder.glob("*.parquet")} - before):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+    assert len(finished) < 3
+    settings = load_settings()
+    with open_instance(settings) as instance, dg.build_sensor_context(instance=instance) as context:
+        lost_runs(context)
+        (run,) = instance.get_runs(dg.RunsFilter(job_name="sweep"), limit=1)
+        assert run.status == dg.DagsterRunStatus.FAILURE
+    kept = {value for path in finished for value in pq.read_table(path)["every"].to_pylist()}
+    calls.unlink()
+    resumed = json.loads(invoke(*command, "--json").stdout)
+    asked = {int(line) for line in calls.read_text().split()}
+    assert asked - {resumed["best"]["values"]["every"]} == {*range(2, 152)} - kept - {
+        resumed["best"]["values"]["every"]
+    }
+    undisturbed = json.loads(invoke(*command, "--json", "--fresh").stdout)
+    assert resumed["trials"] == undisturbed["trials"]
+    assert resumed["best"]["result_sha256"] == undisturbed["best"]["result_sha256"]

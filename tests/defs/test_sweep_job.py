@@ -1,0 +1,238 @@
+"""The sweep job, run by Dagster on a real instance."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow.parquet as pq
+import pytest
+from dagster._core.events import EngineEventData
+
+from coin_pipeline.defs.build import build_defs
+from coin_pipeline.defs.executors import in_process_or_multiprocess
+from coin_pipeline.defs.failures import ENDED, failure_of
+from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
+from coin_pipeline.defs.sweep_progress import PLANNED, POINTS, Tally
+from coin_pipeline.defs.unfinished import leave_manifest
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.sweeps.rows import trials_digest
+from coin_pipeline.sweeps.spec import SweepRequest
+
+CONFIG: dict[str, Any] = {
+    "strategy": "volume_zone_breakout",
+    "symbols": ["AAA_KRW", "BBB_KRW"],
+    "start_date": "2023-06-01",
+    "end_date": "2024-12-31",
+    "space": {"volume_window": "5:30:1", "top_percentile": [0.1, 0.2, 0.3], "stop_loss": "0.05,none"},
+}
+POINT_COUNT = 26 * 3 * 2
+
+
+def config_with(evaluation: dict[str, Any], **fields: object) -> dict[str, Any]:
+    """Return the run config of a sweep with these fields replaced."""
+    return {"ops": {"plan_sweep": {"config": {**CONFIG, **fields}}, "evaluate_chunk": {"config": evaluation}}}
+
+
+def run(instance: dg.DagsterInstance, workers: int = 1, *, fresh: bool = True, **fields: object) -> Any:  # noqa: ANN401
+    """Run the job with these fields replaced; return Dagster's result."""
+    return (
+        build_defs()
+        .resolve_job_def("sweep")
+        .execute_in_process(
+            run_config=config_with({"workers": workers, "fresh": fresh}, **fields),
+            instance=instance,
+            raise_on_error=False,
+        )
+    )
+
+
+def reconstructed() -> dg.JobDefinition:
+    """Return the job, for processes that have to make it themselves."""
+    return build_defs().resolve_job_def("sweep")
+
+
+def document_of(data_root: Path, run_id: str) -> dict[str, Any]:
+    """Return what a run published."""
+    document: dict[str, Any] = json.loads((data_root / "tasks" / run_id / "result.json").read_bytes())
+    return document
+
+
+def output_metadata(done: Any, step: str) -> dict[str, Any]:  # noqa: ANN401 -- Dagster's result
+    """Return what the outputs of a step say of themselves."""
+    (data,) = (e.event_specific_data for e in done.all_events if e.step_key == step and e.is_successful_output)
+    return {name: value.value for name, value in data.metadata.items()}
+
+
+@pytest.fixture(scope="module")
+def finished(instance: dg.DagsterInstance, candles: CandleCatalog) -> Any:  # noqa: ANN401 -- Dagster's result
+    """A finished sweep of two symbols."""
+    assert candles
+    return run(instance)
+
+
+def test_a_sweep_publishes_trials_a_document_and_a_page(finished: Any, data_root: Path) -> None:  # noqa: ANN401
+    """The manifest lists every file, the table is the one that the document names, nothing interim is left."""
+    assert finished.success
+    folder = data_root / "tasks" / finished.run_id
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert manifest["status"] == "completed"
+    assert {file["name"] for file in manifest["result_files"]} == {"trials.parquet", "report.html", "result.json"}
+    table = pq.read_table(folder / "trials.parquet")
+    document = document_of(data_root, finished.run_id)
+    assert len(table) == 2 * POINT_COUNT == document["trials"]["rows"]
+    assert trials_digest(table) == document["trials"]["sha256"]
+    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+    assert list(LocalStore(data_root).keys(f"runs/{finished.run_id}")) == []
+    assert not (data_root / "dagster/alive" / finished.run_id).exists()
+
+
+def test_the_run_page_shows_chunks_and_the_best(finished: Any, data_root: Path) -> None:  # noqa: ANN401
+    """Each chunk says how many points it has, how fast they came and its best; the last step, the best of all."""
+    document = document_of(data_root, finished.run_id)
+    chunks = [output_metadata(finished, f"evaluate_chunk[chunk_{number:04}]") for number in range(1, 5)]
+    assert [chunk[POINTS] for chunk in chunks] == [50, 50, 50, POINT_COUNT - 150]
+    assert all(chunk["points/s"] > 0 and not chunk["stored"] for chunk in chunks)
+    assert max(chunk["best_objective"] for chunk in chunks) == document["best"]["figures"]["objective"]
+    shown = output_metadata(finished, "finish_sweep")
+    assert shown["total_return"] == document["best"]["figures"]["objective"]
+    assert shown["trials_sha256"] == document["trials"]["sha256"]
+    assert Path(shown["report"]).is_file()
+    assert Path(shown["trials"]).is_file()
+    assert len(shown["top"].records) == len(document["top"])
+
+
+@pytest.mark.parametrize("workers", [2, 8])
+def test_the_trials_do_not_depend_on_the_number_of_threads(
+    finished: Any,  # noqa: ANN401 -- Dagster's result
+    instance: dg.DagsterInstance,
+    data_root: Path,
+    workers: int,
+) -> None:
+    """The same digest of the whole table."""
+    again = run(instance, workers)
+    assert document_of(data_root, again.run_id)["trials"] == document_of(data_root, finished.run_id)["trials"]
+
+
+def test_nor_on_processes(instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path) -> None:
+    """One process for every chunk, two at a time: the same digest, and the sign of life goes with the last of them."""
+    assert candles
+    space = {"volume_window": "5:30:1", "stop_loss": "0.02,0.05"}
+    multiprocess = {"max_concurrent": 2, "start_method": {"forkserver": {}}}
+    done = dg.execute_job(
+        dg.reconstructable(reconstructed),
+        instance=instance,
+        run_config={
+            **config_with({"fresh": True}, space=space),
+            "execution": {"config": {"multiprocess": multiprocess}},
+        },
+    )
+    assert done.success
+    one_process = run(instance, space=space)
+    assert document_of(data_root, done.run_id)["trials"] == document_of(data_root, one_process.run_id)["trials"]
+    assert not (data_root / "dagster/alive" / done.run_id).exists()
+
+
+def test_the_executor_is_in_process_unless_told_otherwise() -> None:
+    """Dagster's own default would start a process for every chunk."""
+    assert [*in_process_or_multiprocess.config_schema.as_field().default_value] == ["in_process"]
+
+
+def test_stored_chunks_are_read_unless_fresh(
+    finished: Any,  # noqa: ANN401 -- Dagster's result
+    instance: dg.DagsterInstance,
+    data_root: Path,
+) -> None:
+    """A second sweep takes what the first stored, says so, and comes to the same trials."""
+    again = run(instance, fresh=False)
+    chunk = output_metadata(again, "evaluate_chunk[chunk_0001]")
+    assert (chunk["stored"], "points/s" in chunk) == (True, False)
+    assert document_of(data_root, again.run_id)["trials"] == document_of(data_root, finished.run_id)["trials"]
+
+
+def test_optuna_is_one_chunk(instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path) -> None:
+    """A search that learns from its points cannot be cut; its trials depend on the seed alone."""
+    assert candles
+    fields = {"search": "optuna", "trials": 20, "seed": 7, "space": {"volume_window": "5:60", "stop_loss": "0.01:0.2"}}
+    first, second = (document_of(data_root, run(instance, workers, **fields).run_id) for workers in (1, 2))
+    assert first["points"] + first["duplicates"] == 20
+    assert first["trials"] == second["trials"]
+
+
+def test_a_tally_of_the_events(finished: Any, instance: dg.DagsterInstance) -> None:  # noqa: ANN401
+    """Events add up to all points; heard twice, they say the same; a rate and an ETA come from their times."""
+    tally, seen = Tally(), []
+    entries = instance.all_logs(finished.run_id)
+    for entry in entries:
+        tally.hear(entry)
+        tally.hear(entry)
+        seen.append(tally.done)
+    assert seen == sorted(seen)
+    assert (tally.planned, tally.done) == (POINT_COUNT, POINT_COUNT)
+    assert tally.points_per_second is not None
+    assert tally.points_per_second > 0
+    assert tally.eta_s(entries[-1].timestamp) == 0
+
+
+def entry_of(when: int, step: str, **said: int) -> dg.EventLogEntry:
+    """Return an event in which a step says something of itself."""
+    data = EngineEventData({name: dg.MetadataValue.int(number) for name, number in said.items()})
+    event = dg.DagsterEvent("ENGINE_EVENT", "sweep", step_key=step, event_specific_data=data)
+    return dg.EventLogEntry(None, 20, "", "r", float(when), step, "sweep", event)
+
+
+def test_the_rate_is_that_of_the_last_half_minute() -> None:
+    """Chunks that were read from the store, or that took longer at first, are soon forgotten; slow ones still count."""
+    tally = Tally()
+    tally.hear(entry_of(0, "plan_sweep", **{PLANNED: 1000}))
+    assert tally.points_per_second is None
+    tally.hear(entry_of(1, "evaluate_chunk[a]", **{POINTS: 500}))
+    assert tally.points_per_second == 500
+    for second in range(2, 102):
+        tally.hear(entry_of(second, "evaluate_chunk[b]", **{POINTS: second - 1}))
+    assert tally.points_per_second == 1
+    assert tally.eta_s(101) == 400
+    assert tally.eta_s(111) == 390
+    tally.hear(entry_of(200, "evaluate_chunk[b]", **{POINTS: 199}))
+    assert tally.points_per_second == 1
+    tally.hear(entry_of(201, "evaluate_chunk[b]", **{POINTS: 100}))  # a retried step starts over
+    assert tally.done == 699
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "words"),
+    [
+        ({"symbols": ["NONE_KRW"]}, "CandlesNotFound", "NONE_KRW (nothing stored)"),
+        ({"space": {"volume_window": "0:5:1"}}, "InvalidSpec", "space.volume_window=0"),
+        ({"space": {"volume_window": [1, 2], "windw": "1"}}, "InvalidSpec", "space.windw"),
+    ],
+)
+def test_a_sweep_that_fails_says_why_and_leaves_a_manifest(
+    instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path, fields: dict[str, Any], kind: str, words: str
+) -> None:
+    """As a backtest does."""
+    assert candles
+    failed = run(instance, **fields)
+    message, found = failure_of(failed.all_events)
+    assert (found, words in message) == (kind, True)
+    manifest = json.loads((data_root / "tasks" / failed.run_id / "manifest.json").read_bytes())
+    assert (manifest["status"], manifest["error"]["message"]) == ("failed", message)
+
+
+def test_a_sweep_that_ended_from_outside_gets_its_manifest(instance: dg.DagsterInstance, data_root: Path) -> None:
+    """With or without a config of its own."""
+    job = build_defs().resolve_job_def("sweep")
+    lost, example = (instance.create_run_for_job(job, run_config=config) for config in (config_with({}), None))
+    assert sweep_config_of(example) == SWEEP_EXAMPLE
+    for each in (lost, example):
+        leave_manifest(LocalStore(data_root), instance, each, "failed", ENDED)
+        assert json.loads((data_root / "tasks" / each.run_id / "manifest.json").read_bytes())["status"] == "failed"
+
+
+def test_the_launchpad_has_every_field_of_a_request() -> None:
+    """A field that a request gets cannot be forgotten here, nor its default differ; the example is a valid one."""
+    request = SWEEP_EXAMPLE.request()
+    assert set(SweepConfig.model_fields) == set(SweepRequest.model_fields)
+    defaults = {name: field.default for name, field in SweepRequest.model_fields.items() if not field.is_required()}
+    assert {name: getattr(request, name) for name in defaults} == defaults
