@@ -99,13 +99,13 @@ def curve_of(symbol: str, table: pa.Table) -> Curve:
 
 
 def _of_all_trades(returns: Sequence[float]) -> Json:
-    losses = -sum(r for r in returns if r < 0)
-    mean = _mean(returns)
+    gains, losses = metrics.gains_and_losses(np.array(returns, np.float64))
+    mean = (gains - losses) / len(returns) if returns else None
     return {
         "win_rate": _mean([float(r > 0) for r in returns]),
         "avg_return": mean,
         "expectancy": mean,
-        "profit_factor": sum(r for r in returns if r > 0) / losses if losses else None,
+        "profit_factor": gains / losses if losses else None,
     }
 
 

@@ -32,6 +32,7 @@ class Sizing:
             raise ValueError(f"fraction must be above 0 and at most 1, not {self.fraction}")
         if not (self.initial_cash > 0 and self.min_order >= 0):
             raise ValueError(f"cash must be above 0, a minimum not below: {self.initial_cash}, {self.min_order}")
+        object.__setattr__(self, "fraction", float(self.fraction))  # kernels are compiled for floats
 
     @property
     def least_equity(self) -> float:
@@ -60,7 +61,7 @@ def walk(
     Returns:
         Which samples were traded, shape (m,); how many were too small to buy; equity, shape (n,); the deepest drawdown.
     """
-    fraction = float(sizing.fraction)  # a kernel compiles integers apart
+    fraction = sizing.fraction
     # Made by numpy, which asks for huge pages; a kernel's own array would cost several times the loop in page faults.
     equity, taken = np.empty(len(close)), np.zeros(len(decided), np.bool_)
     too_small, max_drawdown = _walk(

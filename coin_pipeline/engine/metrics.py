@@ -156,13 +156,23 @@ def win_rate(trades: Samples) -> float | None:
 
 def avg_return(trades: Samples) -> float | None:
     """Return the mean net return of a trade, which is its expectancy."""
-    return float(np.mean(trades.net_return)) if len(trades) else None
+    gains, losses = gains_and_losses(trades.net_return)
+    return (gains - losses) / len(trades) if len(trades) else None
 
 
 def profit_factor(trades: Samples) -> float | None:
     """Return the sum of the gains over the sum of the losses of the trades."""
-    losses = -float(np.minimum(trades.net_return, 0.0).sum())
-    return float(np.maximum(trades.net_return, 0.0).sum()) / losses if losses else None
+    gains, losses = gains_and_losses(trades.net_return)
+    return gains / losses if losses else None
+
+
+def gains_and_losses(net_return: Floats) -> tuple[float, float]:
+    """Return the sums of the net returns above and not above zero, the latter with the sign changed.
+
+    Summed one after another, as a sweep does that follows its trades: so both have the same figures, to the last bit.
+    """
+    won = net_return > 0
+    return _sum_in_order(net_return[won]), _sum_in_order(-net_return[~won])
 
 
 def avg_hold_bars(trades: Samples) -> float | None:
@@ -172,3 +182,7 @@ def avg_hold_bars(trades: Samples) -> float | None:
 
 def _expm1(log_growth: float) -> float | None:
     return math.expm1(log_growth) if log_growth < math.log(sys.float_info.max) else None
+
+
+def _sum_in_order(values: Floats) -> float:
+    return float(np.cumsum(np.append(0.0, values))[-1])

@@ -146,7 +146,7 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
         1.0 / np.concatenate([book.paid for book in of_name]),
         np.concatenate([s.growth for s in samples]),
         rules.max_positions,
-        float(rules.fraction),  # a kernel compiles integers apart
+        rules.fraction,
         rules.least_equity,
         len(time),
     )

@@ -16,7 +16,7 @@ from coin_pipeline.engine.bars import Bars, Floats, Ints
 from coin_pipeline.engine.exits import ExitRule, Stops
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.kernel import kernel
-from coin_pipeline.engine.metrics import total_return
+from coin_pipeline.engine.metrics import gains_and_losses, total_return
 from coin_pipeline.engine.rows import WORD, SignalRows, Words, unpack
 from coin_pipeline.engine.simulate import Simulation, simulate
 from coin_pipeline.engine.trade_table import Closes, TradeTable
@@ -55,16 +55,15 @@ class Trials:
     def of(cls, simulation: Simulation) -> "Trials":
         """Return the one row of a simulation."""
         trades = simulation.trades
-        net_return = trades.net_return
-        won = net_return > 0
+        gains, losses = gains_and_losses(trades.net_return)
         return cls(
             np.array([len(trades)]),
-            np.array([np.count_nonzero(won)]),
+            np.array([np.count_nonzero(trades.net_return > 0)]),
             np.array([trades.bars_held.sum()]),
             np.array([total_return(simulation.equity)]),
             np.array([simulation.max_drawdown]),
-            np.array([_sum_in_order(net_return[won])]),
-            np.array([_sum_in_order(-net_return[~won])]),
+            np.array([gains]),
+            np.array([losses]),
         )
 
 
@@ -194,7 +193,3 @@ def _columns(trials: Trials) -> Columns:
 
 def _joined(parts: Sequence[Columns]) -> Columns:
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
-
-
-def _sum_in_order(values: Floats) -> float:
-    return float(np.cumsum(np.append(0.0, values))[-1])
