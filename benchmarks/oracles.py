@@ -12,7 +12,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Trade: TypeAlias = tuple[int, int, int, float]  # symbol, entry bar, exit bar, coins
 
 FEE, SLIPPAGE = 0.001, 0.0002
-SLOTS = 10
+SLOTS = 100
 """Most positions of the shared account at a time."""
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 TOLERANCE = 1e-9

@@ -128,22 +128,12 @@ def _wait(equity: Floats, value: float) -> None:
 def _hold(close: Floats, equity: Floats, value: float, cash: float, units: float) -> tuple[float, float]:
     """Fill bars on which ``cash`` and ``units`` are held per unit of ``value``; return the path's lowest and highest.
 
-    Four of each at a time do not wait for each other. Rounding keeps the order of numbers: the extremes of the path are
-    those of the closes.
+    Rounding keeps the order of numbers: the extremes of the path are those of the closes.
     """
+    low, high = np.inf, 0.0
     for i in range(len(close)):
         equity[i] = value * (cash + units * close[i])
-    low = low1 = low2 = low3 = np.inf
-    high = high1 = high2 = high3 = 0.0
-    fours = len(close) // 4 * 4
-    for i in range(0, fours, 4):
-        low, low1 = min(low, close[i]), min(low1, close[i + 1])
-        low2, low3 = min(low2, close[i + 2]), min(low3, close[i + 3])
-        high, high1 = max(high, close[i]), max(high1, close[i + 1])
-        high2, high3 = max(high2, close[i + 2]), max(high3, close[i + 3])
-    for i in range(fours, len(close)):
         low, high = min(low, close[i]), max(high, close[i])
-    low, high = min(low, low1, low2, low3), max(high, high1, high2, high3)
     return cash + units * low, cash + units * high
 
 

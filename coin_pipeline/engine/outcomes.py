@@ -58,7 +58,8 @@ class Samples:
 
     def where(self, mask: Bools) -> "Samples":
         """Return the samples at which the mask is True."""
-        return Samples(*(getattr(self, field.name)[mask] for field in fields(self)))
+        rows = np.flatnonzero(mask)
+        return Samples(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: Fill) -> Samples:
@@ -77,10 +78,8 @@ def outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: F
         fill: Where decisions are executed.
     """
     stops, m = rule.stops, len(signal_bar)
-    bar_columns = [np.empty(m, np.int64) for _ in range(3)]
-    price_columns = [np.empty(m) for _ in range(2)]
-    entry_bar, exit_bar, bars_held = bar_columns
-    entry_price, exit_price = price_columns
+    entry_bar, exit_bar, bars_held = np.empty((3, m), np.int64)
+    entry_price, exit_price = np.empty((2, m))
     reason = np.empty(m, np.int8)
     _follow(
         bars.open,

@@ -38,11 +38,10 @@ class Book:
     paid: Floats
 
     def __post_init__(self) -> None:
-        n, m, last = len(self.time), len(self.samples), int(self.samples.exit_bar.max(initial=UNFILLED))
-        if (len(self.close), len(self.paid)) != (n, m) or last >= n:
+        if (len(self.close), len(self.paid)) != (len(self.time), len(self.samples)):
             raise ValueError(
-                f"{self.name}: {len(self.close)} closes, {len(self.paid)} entry costs and exits up to bar {last} "
-                f"do not fit {n} bars and {m} samples"
+                f"{self.name}: {len(self.close)} closes and {len(self.paid)} entry costs do not fit {len(self.time)} bars"
+                f" and {len(self.samples)} samples"
             )
 
     @classmethod
@@ -121,7 +120,7 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
         rules: Limits of the account.
 
     Raises:
-        ValueError: There are no books, or two have the same name.
+        ValueError: There are no books, two have the same name, or samples are not of their bars.
     """
     names = [book.name for book in books]
     if not names or len(set(names)) < len(names):
@@ -133,13 +132,17 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
     entered = np.concatenate([s.entry_bar for s in samples])
     left = np.concatenate([s.exit_bar for s in samples])
     bars_held = np.concatenate([s.bars_held for s in samples])
-    sample_ends = _ends(samples)
+    sample_ends, bar_ends = _ends(samples), _ends([book.time for book in of_name])
+    symbol = np.repeat(np.arange(len(books)), np.diff(sample_ends))
+    beyond = np.flatnonzero(left >= np.diff(bar_ends)[symbol])
+    if len(beyond):
+        raise ValueError(f"{of_name[symbol[beyond[0]]].name}: exits at bar {left[beyond[0]]} do not fit its bars")
     spent, equity, counts = _trade(
         np.concatenate([book.close for book in of_name]),
-        _ends([book.time for book in of_name]),
+        bar_ends,
         rows,
         row_at,
-        np.repeat(np.arange(len(books)), np.diff(sample_ends)),
+        symbol,
         entered,
         left,
         bars_held > left - entered,  # a position left at an open is not held during the bar of its exit
@@ -182,7 +185,7 @@ def _ends(columns: Sequence[Ints | Samples]) -> Ints:
 def _align(times: Sequence[Ints]) -> tuple[Ints, Ints, Ints]:
     """Return all times ascending, the rows of bars in them, and where in these rows each symbol's own begin."""
     first = times[0]
-    if all(np.array_equal(time, first) for time in times[1:]):
+    if all(len(time) == len(first) and not (time != first).any() for time in times[1:]):
         return first, np.arange(len(first)), np.zeros(len(times), np.int64)
     ends = _ends(times)
     time, rows = _merge(np.concatenate(times), ends)
@@ -290,7 +293,15 @@ def _hold(
     close: Floats, rows: Ints, exit_step: int, spent: float, units: float, at_open: Floats, at_close: Floats
 ) -> None:
     """Add a position's value at each close, and at each open, where it is that of the close before."""
-    for i in range(len(close)):
+    first, count = rows[0], len(close)
+    if rows[count] - first == count:  # a bar at every time: plain loops over columns
+        closes, opens = at_close[first : first + count], at_open[first + 1 : (exit_step + 1) // 2]
+        for i in range(count):
+            closes[i] += spent * (units * close[i])
+        for i in range(len(opens)):
+            opens[i] += spent * (units * close[i])
+        return
+    for i in range(count):
         value = spent * (units * close[i])
         for row in range(rows[i], rows[i + 1]):
             at_close[row] += value

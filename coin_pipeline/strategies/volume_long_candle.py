@@ -14,6 +14,8 @@ from coin_pipeline.strategies.base import Strategy, StrategyParams
 
 CHUNK = 4096
 """Bars whose shapes are tested in one pass."""
+BLOCK = 64 * CHUNK
+"""Bars that are decided at a time."""
 ROUNDING = 2.0**-51
 """How far two sums of the same volumes may differ, for each bar of the window, as a fraction."""
 
@@ -39,9 +41,14 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
 
     def signals(self, bars: Bars, params: VolumeLongCandleParams) -> Signals:
         """Find the long candles on high volume."""
-        factors = np.zeros((2, len(bars)), np.bool_)
-        _decide(bars, [float(params.body_pct)], [(params.vol_ma_window, float(params.vol_multiplier))])(0, factors)
-        return Signals(factors[0] & factors[1], hold=params.hold_period_bars)
+        entries = np.empty(len(bars), np.bool_)
+        decide = _decide(bars, [float(params.body_pct)], [(params.vol_ma_window, float(params.vol_multiplier))])
+        for start in range(0, len(bars), BLOCK):  # so that both conditions stay in the cache until they are combined
+            part = entries[start : start + BLOCK]
+            factors = np.zeros((2, len(part)), np.bool_)
+            decide(start, factors)
+            np.logical_and(*factors, out=part)
+        return Signals(entries, hold=params.hold_period_bars)
 
     def signal_rows(self, bars: Bars, points: Sequence[VolumeLongCandleParams], workers: int = 1) -> SignalRows:
         """Decide once for each different shape, and once for each different volume."""
@@ -105,7 +112,7 @@ def _long_candles(
         likely[last - first :] = False
         o, h, low = opens[first:last], highs[first:last], lows[first:last]
         c, v = closes[first:last], volumes[first:last]
-        _quick_test(o, h, low, c, bodies[0], bodies[-1], likely)
+        _quick_test(o, h, low, c, v, bodies[0], bodies[-1], likely)
         at = candidates[: _places(likely, candidates)]
         rise, wick, mean = rises[: len(at)], wicks[: len(at)], means[: len(at)]
         for k, i in enumerate(at):
@@ -128,13 +135,25 @@ def _long_candles(
 
 @kernel
 def _quick_test(
-    opens: Floats, highs: Floats, lows: Floats, closes: Floats, least: float, most: float, likely: Bools
+    opens: Floats,
+    highs: Floats,
+    lows: Floats,
+    closes: Floats,
+    volumes: Floats,
+    least: float,
+    most: float,
+    likely: Bools,
 ) -> None:
-    """Set bars whose body may reach ``least`` and whose wicks may stay below twice ``most``: no division, no miss."""
+    """Set bars whose body may reach ``least`` and whose wicks may stay below twice ``most``: no division, no miss.
+
+    A volume that is no number never is high enough. To ask for it here reads the column as a stream: where candidates
+    are frequent, to fetch the windows around them one by one takes longer.
+    """
     body, wick = least * (1.0 - 1e-9), 2.0 * most * (1.0 + 1e-9)
     for i in range(len(opens)):
         o = opens[i]
         likely[i] = (closes[i] - o >= body * o) & (highs[i] - closes[i] <= wick * o) & (o - lows[i] <= wick * o)
+        likely[i] &= volumes[i] == volumes[i]
 
 
 @kernel
