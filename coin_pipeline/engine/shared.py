@@ -40,8 +40,8 @@ class Book:
     def __post_init__(self) -> None:
         if (len(self.close), len(self.paid)) != (len(self.time), len(self.samples)):
             raise ValueError(
-                f"{self.name}: {len(self.close)} closes and {len(self.paid)} entry costs do not fit {len(self.time)} bars"
-                f" and {len(self.samples)} samples"
+                f"{self.name}: {len(self.close)} closes and {len(self.paid)} entry costs"
+                f" do not fit {len(self.time)} bars and {len(self.samples)} samples"
             )
 
     @classmethod

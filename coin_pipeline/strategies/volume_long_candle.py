@@ -47,7 +47,7 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
             part = entries[start : start + BLOCK]
             factors = np.zeros((2, len(part)), np.bool_)
             decide(start, factors)
-            np.logical_and(*factors, out=part)
+            np.logical_and(factors[0], factors[1], out=part)
         return Signals(entries, hold=params.hold_period_bars)
 
     def signal_rows(self, bars: Bars, points: Sequence[VolumeLongCandleParams], workers: int = 1) -> SignalRows:
