@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,8 @@ def _put_numbered(root: Path, number: int) -> bool:
 
 def test_of_many_writers_of_one_key_one_wins(tmp_path: Path) -> None:
     """Create-only holds between processes."""
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        won = pool.starmap(_put_numbered, [(tmp_path, number) for number in range(16)])
+    with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
+        won = list(pool.map(_put_numbered, [tmp_path] * 16, range(16)))
     assert sum(won) == 1
     assert LocalStore(tmp_path).get("contested") == str(won.index(True)).encode()
 
