@@ -110,6 +110,8 @@ def _start_programs(services: "Services", settings: "Settings", api_port: int, u
     from coin_pipeline.cli.services import LOOPBACK
     from coin_pipeline.defs.instance import LOCATION, write_workspace
 
+    if settings.coin_launcher == "warm":
+        services.start("pool", "coin_pipeline.defs.pool")
     workspace = str(write_workspace(settings))
     code_port = settings.coin_code_server.rsplit(":", 1)[1]
     code = ("--host", LOOPBACK, "--port", code_port, "--location-name", LOCATION, "-m", "coin_pipeline.definitions")
