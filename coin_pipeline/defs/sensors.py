@@ -48,6 +48,7 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
     lost += [run_id for run_id, began in since.items() if not 0 <= now - began <= SILENCE_S]
     for run_id in lost:
         settle(instance, store, run_id, leases.get(run_id))
+        instance.run_launcher.terminate(run_id)  # a process that was stopped still takes a place
     _end_overdue(instance, runs, leases)
     context.update_cursor(json.dumps(since))
     return dg.SkipReason(f"{len(runs)} runs under way, {len(lost)} lost, {_start_stranded(instance)} started again")
@@ -100,8 +101,8 @@ def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], le
     for run in runs:
         lease = leases.get(run.run_id)
         if lease and lease.left_s >= 0 and lease.age_s > limit and run.status == dg.DagsterRunStatus.STARTED:
-            instance.run_launcher.terminate(run.run_id)
             instance.report_run_failed(run, overdue(limit))
+            instance.run_launcher.terminate(run.run_id)
 
 
 def _start_stranded(instance: dg.DagsterInstance) -> int:
