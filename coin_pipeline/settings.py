@@ -132,6 +132,9 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_UI_URL": settings.dagster_ui_url,
         "COIN_CODE_SERVER": settings.coin_code_server,
         "PYTHONUNBUFFERED": "1",
+        # Several processes run beside each other, so none of them takes all cores for linear algebra.
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
     }
     return inherited_environment(explicit)
 

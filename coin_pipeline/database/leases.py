@@ -38,13 +38,15 @@ create table coin.lease (
 create function coin.keep_ended() returns trigger language plpgsql as $$
 begin
     if old.status in ('SUCCESS', 'FAILURE', 'CANCELED')
-        or (old.status = 'CANCELING' and new.status not in ('FAILURE', 'CANCELED'))
+        or (old.status = 'CANCELING' and new.status in ('QUEUED', 'STARTING', 'STARTED'))
         or (new.status = 'CANCELING' and exists (select from coin.lease where run_id = old.run_id and published))
     then
         new.status := old.status;
         new.run_body := old.run_body;
         new.start_time := old.start_time;
         new.end_time := old.end_time;
+    elsif old.status = 'CANCELING' then
+        new.status := 'CANCELED';
     end if;
     return new;
 end $$;

@@ -88,13 +88,16 @@ def test_an_attempt_that_was_given_up_publishes_nothing_and_changes_nothing(
         assert status_of(instance, run) == ended
 
 
-def test_a_cancelled_run_can_only_end(instance: dg.DagsterInstance) -> None:
-    """Told to end, it does not become successful any more."""
+@pytest.mark.parametrize("end", [dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE])
+def test_a_run_that_was_told_to_end_is_cancelled_however_it_ends(
+    instance: dg.DagsterInstance, end: dg.DagsterEventType
+) -> None:
+    """It neither starts nor succeeds nor fails any more."""
     run = run_in(instance)
     instance.report_run_canceling(run)
-    instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name), run.run_id)
+    instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name), run.run_id)
     assert status_of(instance, run) == "CANCELING"
-    instance.report_run_canceled(run)
+    instance.report_dagster_event(dg.DagsterEvent(end.value, run.job_name), run.run_id)
     assert status_of(instance, run) == "CANCELED"
 
 

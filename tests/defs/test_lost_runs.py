@@ -145,7 +145,9 @@ def test_a_run_that_takes_too_long_is_ended_with_a_sentence(
 
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_run_that_died_behind_the_gate_is_what_its_result_says(
-    instance: dg.DagsterInstance, leases: Leases, stored: bool
+    instance: dg.DagsterInstance,
+    leases: Leases,
+    stored: bool,  # noqa: FBT001 -- a parameter of the test
 ) -> None:
     """With its result complete it has succeeded; without, it has failed."""
     store, run = LocalStore(load_settings().data_root), run_in(instance)

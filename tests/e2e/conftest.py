@@ -83,10 +83,10 @@ def process_of(root: Path, task_id: str) -> int | None:
             (select %s union select run_id from run_tags where key = 'dagster/root_run_id' and value = %s)
         order by taken desc limit 1"""
     port, password = ((root / "postgres" / name).read_text() for name in ("port", "password"))
-    with closing(psycopg2.connect(f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}")) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, (task_id, task_id))
-            found = cursor.fetchone()
+    url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(statement, (task_id, task_id))
+        found = cursor.fetchone()
     return found[0] if found and state_of(found[0]) not in "ZX" else None
 
 

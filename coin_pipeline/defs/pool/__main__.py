@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.local import LocalStore
 
 LOCK, LOCK_S = "pool.lock", 30.0
+STOPPING = {signal.SIGTERM, signal.SIGINT}
 SETTLE_TRIES = 5
 _log = logging.getLogger("coin.pool")
 
@@ -37,22 +39,24 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = load_settings()
     home = pool_home()
+    # Dagster replaces handlers while a job runs, so a signal waits until ours are in place.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     with open_instance(settings) as instance, alone(home):
         preload()
         for engine in engines(instance):
             engine.dispose()  # no connection is shared across a fork
-        if len(list(Path("/proc/self/task").glob("*"))) > 1:
-            _log.warning("threads are running in the pool; workers do not have them")
+        if threading.active_count() > 1:
+            raise ServiceUnavailable(f"threads are left, which no worker would have: {threading.enumerate()}")
         gc.collect()
         gc.freeze()  # what is loaded now stays shared between the processes
-        limits = Limits(settings.coin_workers, 1, settings.coin_pool_room)
         stop: list[int] = []
-        for signum in (signal.SIGTERM, signal.SIGINT):
+        for signum in STOPPING:
             signal.signal(signum, lambda number, _: stop.append(number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        limits = Limits(settings.coin_workers, 1, settings.coin_pool_room)
+        pool = Pool(limits, lambda line: _fork_worker(instance, line), lambda run_id: _fork_settler(instance, run_id))
         _log.info("ready: %s", limits)
-        Pool(limits, lambda line: _fork_worker(instance, line), lambda run_id: _fork_settler(instance, run_id)).serve(
-            home, lambda: bool(stop)
-        )
+        pool.serve(home, lambda: bool(stop))
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ _PR_SET_PDEATHSIG = 1
 
 def serve(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoReturn:
     """Be a worker of the pool whose process is `pool`; what to run comes over `line`."""
-    _die_with(pool)
+    die_with(pool)
     os.setpgid(0, 0)
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(signum, signal.SIG_DFL)
@@ -61,7 +61,7 @@ def use_own_connections(instance: dg.DagsterInstance) -> None:
         engine.dispose(close=False)
 
 
-def _die_with(pool: int) -> None:
+def die_with(pool: int) -> None:
     """Have Linux kill this process when the pool ends, however it ends: no worker goes on unwatched."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
