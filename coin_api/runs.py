@@ -2,11 +2,11 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Any
+from typing import Any, get_args
 
 import dagster as dg
 from dagster._core.errors import DagsterRunAlreadyExists, DagsterUserCodeUnreachableError
@@ -35,7 +35,9 @@ from coin_pipeline.errors import (
     InvalidRunId,
     NotCancellable,
     OrchestratorUnavailable,
+    QueueFull,
     ResultNotFound,
+    TaskIdConflict,
 )
 from coin_pipeline.settings import Settings
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
@@ -57,6 +59,7 @@ class DagsterRuns:
     """Runs on the Dagster instance of this DATA_ROOT, through the code server that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
+        self._max_queued = settings.coin_max_queued
         self._ui_url = settings.dagster_ui_url.rstrip("/")
         self._instance = open_instance(settings)
         host, port = settings.coin_code_server.rsplit(":", 1)
@@ -66,18 +69,28 @@ class DagsterRuns:
         self._tallies: dict[str, tuple[Tally, str | None]] = {}
         self._lock = Lock()
 
-    def submit(self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None) -> Task:
-        """Store a run in Dagster's queue; the same key and the same spec find the run that is stored already.
+    def submit(
+        self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None, *, task_id: str | None = None
+    ) -> Task:
+        """Store a run in Dagster's queue; the same key, or id, and the same spec find the run that is stored already.
 
         Raises:
-            IdempotencyConflict: the key belongs to another spec.
+            IdempotencyConflict, TaskIdConflict: the key, or the id, belongs to another spec.
+            QueueFull: as many runs wait as may.
             OrchestratorUnavailable: the code server or the database is away.
         """
-        return self._submit(backtest_launch(spec, shelf), shelf, idempotency_key)
+        return self._submit(backtest_launch(spec, shelf), shelf, idempotency_key, task_id)
 
-    def submit_sweep(self, request: SweepRequest, spec: SweepSpec, idempotency_key: str | None = None) -> Task:
+    def submit_sweep(
+        self,
+        request: SweepRequest,
+        spec: SweepSpec,
+        idempotency_key: str | None = None,
+        *,
+        task_id: str | None = None,
+    ) -> Task:
         """Store a run in Dagster's queue, as `submit` does."""
-        return self._submit(sweep_launch(request, spec), "sweeps", idempotency_key)
+        return self._submit(sweep_launch(request, spec), "sweeps", idempotency_key, task_id)
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
         """Return where a task of a job stands.
@@ -87,6 +100,13 @@ class DagsterRuns:
         """
         with _database_errors():
             return self._task_of(self._record(task_id, job))
+
+    def tasks(self, task_ids: Collection[str]) -> dict[str, Task]:
+        """Return those of the ids that are runs of ours, with where each stands."""
+        with _database_errors():
+            records = self._instance.get_run_records(dg.RunsFilter(run_ids=list(task_ids)))
+            ours = [record for record in records if record.dagster_run.job_name in get_args(Job)]
+            return {record.dagster_run.run_id: self._task_of(record) for record in ours}
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:
         """End a run, queued or under way.
@@ -133,15 +153,23 @@ class DagsterRuns:
         self._workspace.__exit__(None, None, None)
         self._instance.dispose()
 
-    def _submit(self, launch: Launch, kind: str, idempotency_key: str | None) -> Task:
-        run_id = str(uuid.uuid5(_KEY_NAMESPACE, f"{kind}:{idempotency_key}") if idempotency_key else uuid.uuid4())
+    def _submit(self, launch: Launch, kind: str, idempotency_key: str | None, task_id: str | None) -> Task:
+        made = uuid.uuid5(_KEY_NAMESPACE, f"{kind}:{idempotency_key}") if idempotency_key else uuid.uuid4()
+        run_id = task_id or str(made)
         with _database_errors():
             try:
+                self._require_room(run_id)
                 self._create(run_id, launch)
                 self._instance.submit_run(run_id, self._workspace.create_request_context())
             except DagsterRunAlreadyExists:
-                self._check_same(run_id, launch, idempotency_key or run_id)
+                self._check_same(run_id, launch, idempotency_key)
         return self.task(run_id, launch.job)
+
+    def _require_room(self, run_id: str) -> None:
+        """Raise QueueFull if as many runs wait as may; one that is stored already needs no room."""
+        waiting = self._instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+        if waiting >= self._max_queued and not self._instance.has_run(run_id):
+            raise QueueFull(waiting, self._max_queued)
 
     def _create(self, run_id: str, launch: Launch) -> None:
         location = self._location()
@@ -199,10 +227,10 @@ class DagsterRuns:
                 self._plans[version] = plan.execution_plan_snapshot
             return self._plans[version]
 
-    def _check_same(self, run_id: str, launch: Launch, key: str) -> None:
+    def _check_same(self, run_id: str, launch: Launch, key: str | None) -> None:
         run = self._instance.get_run_by_id(run_id)
-        if run is None or run.tags.get(SPEC_TAG) != launch.tags[SPEC_TAG]:
-            raise IdempotencyConflict(key, run_id)
+        if run is None or run.job_name != launch.job or run.tags.get(SPEC_TAG) != launch.tags[SPEC_TAG]:
+            raise IdempotencyConflict(key, run_id) if key else TaskIdConflict(run_id)
         # Its first submission may have died between storing and queueing; queueing twice does nothing.
         if run.status == dg.DagsterRunStatus.NOT_STARTED:
             self._instance.submit_run(run_id, self._workspace.create_request_context())
@@ -244,6 +272,7 @@ class DagsterRuns:
             started_at=_instant(record.start_time),
             finished_at=_instant(ended_at),
             points=points,
+            job="sweep" if run.job_name == "sweep" else "backtest",
         )
 
     def _status(self, run: dg.DagsterRun) -> tuple[Status, float | None]:
