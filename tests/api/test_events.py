@@ -32,6 +32,7 @@ from tests.fakes import QUEUED, FakeRuns
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 SILENCE_S = 0.05
+COMPLETED = replace(QUEUED, status="completed", progress=1.0).mark
 
 
 @dataclass(frozen=True)
@@ -222,12 +223,14 @@ def test_an_outage_ends_no_stream(served: Served) -> None:
         until(lambda: served.runs.reads > reads)
         refused = httpx2.get(url)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
-        with opened(url, 0) as during:  # a browser that is refused would not come back after the outage
+        # A browser that is refused would not come back after the outage.
+        with opened(url, 0) as during, opened(url, COMPLETED) as told:
             assert during.answer.status_code == 200
             served.runs.move("t", "completed", 1.0)
             before = stream.comments
             served.runs.down = False
             ends = [list(one) for one in (stream, resumed, during)]
+            assert list(told) == []
         assert stream.comments > before
     assert [[event.data["status"] for event in end] for end in ends] == [["completed"]] * 3
 
