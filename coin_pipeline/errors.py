@@ -29,7 +29,9 @@ CoinError
 ├── Conflict                        HTTP 409
 │   ├── ObjectExists
 │   ├── IdempotencyConflict
+│   ├── TaskIdConflict
 │   └── NotCancellable              a task that has ended already
+├── QueueFull                       as many runs wait as may: HTTP 429
 ├── StorageFailed                   reading or writing objects
 │   ├── StorageFull
 │   ├── ObjectCorrupt
@@ -278,11 +280,28 @@ class IdempotencyConflict(Conflict):
         )
 
 
+class TaskIdConflict(Conflict):
+    """One task id, two different requests."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task_id {task_id} already belongs to another request; choose a new one")
+
+
 class NotCancellable(Conflict):
     """A task that cannot be ended, mostly because it has ended already."""
 
     def __init__(self, task_id: str, reason: str) -> None:
         super().__init__(f"task {task_id} cannot be cancelled: {reason}")
+
+
+class QueueFull(CoinError):
+    """As many runs wait as may; nothing of the submission is stored."""
+
+    def __init__(self, waiting: int, limit: int) -> None:
+        super().__init__(
+            f"the queue is full: {waiting:,} waiting, at most {limit:,} may; submit again when some have begun, or"
+            " raise COIN_MAX_QUEUED"
+        )
 
 
 class StorageFailed(CoinError):

@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 import dagster as dg
 
 from coin_pipeline.database.leases import RENEWAL_S, Lease, Leases
+from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import follows, settle
 from coin_pipeline.defs.failures import INTERRUPTED, failure_of, overdue
@@ -85,11 +87,8 @@ def _runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[
 
 
 def _leases(runs: Sequence[dg.DagsterRun]) -> Mapping[str, Lease]:
-    leases = Leases(database_url(load_settings()))
-    try:
-        return leases.of([run.run_id for run in runs])
-    finally:
-        leases.close()
+    with closing(Session(database_url(load_settings()))) as session:
+        return Leases(session).of([run.run_id for run in runs])
 
 
 def _over(lease: Lease | None) -> bool:
