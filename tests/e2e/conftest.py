@@ -18,6 +18,14 @@ from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")
 START_S = 90
+PROGRAMS = {
+    "pool": ("coin_pipeline.defs.pool",),
+    "code-server": ("dagster", "grpc"),
+    "daemon": ("coin_pipeline.defs.daemon",),
+    "webserver": ("dagster_webserver",),
+    "api": ("uvicorn",),
+}
+"""What the command of each program of `coin up` has in it."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,28 @@ def left_running(root: Path) -> list[str]:
         if mark in environment.split(b"\0") or f"{root}/postgres".encode() in command:
             found.append(command.replace(b"\0", b" ").decode())
     return found
+
+
+def programs_of(up: int) -> dict[str, int]:
+    """Return the pids of the programs that a `coin up` runs, by the names that it gives them."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (process / "cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue  # it ended while we looked
+        if parent == up:
+            found |= {name: int(process.name) for name, words in PROGRAMS.items() if set(words) <= set(command)}
+    return found
+
+
+def healthy(platform: Platform) -> bool:
+    """Return whether every part reports in."""
+    try:
+        return platform.api.get("/health").status_code == 200
+    except httpx2.HTTPError:
+        return False
 
 
 def process_of(root: Path, task_id: str) -> int | None:
