@@ -152,7 +152,8 @@ class Services:
             raise _given_up(service)
         service.deaths += 1
         service.due = now + self._patience.pause_s(service.deaths)
-        click.echo(f"{service.name} {_end_of(service)} and is started again; its log is {service.log}", err=True)
+        with suppress(OSError):  # standard error may be a file on a full disk
+            click.echo(f"{service.name} {_end_of(service)} and is started again; its log is {service.log}", err=True)
 
     def _process(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         """Start a program in a session of its own, so that Ctrl-C reaches only us and what it starts is its group."""

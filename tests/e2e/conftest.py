@@ -38,14 +38,14 @@ class Platform:
     ui_url: str
 
 
-def start_platform(root: Path, *arguments: str) -> Platform:
+def start_platform(root: Path, *arguments: str, **environment: str) -> Platform:
     """Run `coin up` on free ports over DATA_ROOT `root`; return when it says that it is up."""
     api_port, ui_port = free_ports(2)
     log = root / "up.log"
     with log.open("w") as output:
         process = subprocess.Popen(
             [COIN, "up", "--api-port", str(api_port), "--ui-port", str(ui_port), *arguments],
-            env={**os.environ, "DATA_ROOT": str(root)},
+            env={**os.environ, "DATA_ROOT": str(root), **environment},
             cwd=root,
             stdout=output,
             stderr=subprocess.STDOUT,
