@@ -44,7 +44,7 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone) {
   struct timespec precise;
   (void)zone;
   int failed = clock_gettime(CLOCK_REALTIME, &precise);
-  if (!failed && now) now->tv_sec = precise.tv_sec, now->tv_usec = precise.tv_nsec / 1000;
+  if (!failed) now->tv_sec = precise.tv_sec, now->tv_usec = precise.tv_nsec / 1000;
   return failed;
 }
 

@@ -6,7 +6,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -57,11 +57,11 @@ ENOUGH_LOOKS = 5
 
 
 @contextmanager
-def started(root: Path, **environment: str) -> Iterator[Platform]:
+def started(root: Path, ports: Sequence[int] = (), **environment: str) -> Iterator[Platform]:
     """Run the platform over generated candles with the strategy that counts; stop it if nobody has."""
     store_candles(root)
     (root / "counted.py").write_text(COUNTED)
-    platform = start_platform(root, "--strategy-file", str(root / "counted.py"), **environment)
+    platform = start_platform(root, "--strategy-file", str(root / "counted.py"), ports=ports, **environment)
     try:
         yield platform
     finally:
@@ -73,15 +73,22 @@ class Traffic:
     """Clients that submit backtests with keys until they are acknowledged, and one that polls all; a context manager.
 
     Each backtest is unlike any other. One in fifteen has no candles and must fail, one in twelve is cancelled, one in
-    five is submitted again after it was acknowledged.
+    five is submitted again after it was acknowledged; unless all are to be plain.
+
+    Args:
+        platform: To which they submit.
+        seed: Of what is picked at random; also a part of the keys.
+        tasks: How many at least; more are submitted until `settle`.
+        plain: Exactly so many, and all of them can complete.
+        backlog: How many at most are under way.
     """
 
-    def __init__(self, platform: Platform, seed: int, tasks: int, backlog: int = 12) -> None:
+    def __init__(self, platform: Platform, seed: int, tasks: int, *, plain: bool = False, backlog: int = 12) -> None:
         self.history = History()
-        self._platform, self._root = platform, platform.root
-        self._seed, self._tasks, self._backlog = seed, tasks, backlog
+        self._base_url, self._root = platform.api.base_url, platform.root
+        self._seed, self._tasks, self._backlog, self._plain = seed, tasks, backlog, plain
         self._closing, self._over = threading.Event(), threading.Event()
-        self._numbers = iter(range(10**9))
+        self._numbers = iter(range(tasks if plain else 10**9))
         self._lock = threading.Lock()
         self._catalog = CandleCatalog(platform.root)
         self._registry = _undisturbed_registry(platform.root)
@@ -133,18 +140,20 @@ class Traffic:
             while not self._closing.wait(0.02):
                 if len(self.unended()) < self._backlog:
                     with self._lock:
-                        number = next(self._numbers)
+                        number = next(self._numbers, None)
+                    if number is None:
+                        return
                     self._submit(client, number)
 
     def _submit(self, client: httpx2.Client, number: int) -> None:
         chance = random.Random(f"{self._seed} {number}")  # noqa: S311 -- repeatable
-        body = _body(number)
+        body = _body(number, possible=self._plain or number % 15 != 7)
         submission = Submission(f"chaos-{self._seed}-{number}", body, self._undisturbed(body))
         self.history.submissions.append(submission)
         self._acknowledge(client, submission)
         if submission.task_ids and chance.random() < 0.2:
             self._acknowledge(client, submission)
-        if submission.task_ids and number % 12 == 5:
+        if submission.task_ids and number % 12 == 5 and not self._plain:
             time.sleep(chance.uniform(0, 2))
             self._cancel(client, submission)
 
@@ -208,7 +217,7 @@ class Traffic:
         return answer
 
     def _client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self._platform.api.base_url, timeout=PATIENCE_S)
+        return httpx2.Client(base_url=self._base_url, timeout=PATIENCE_S)
 
     def _undisturbed(self, body: dict[str, Any]) -> str | None:
         """Return the digest of the result, computed here and without Dagster."""
@@ -319,6 +328,25 @@ def kill_host(platform: Platform) -> None:
     platform.process.wait()
 
 
+def start_again(platform: Platform) -> Platform:
+    """Start the platform over what is there, on the ports that its clients know."""
+    ports = [int(url.rpartition(":")[2].rstrip("/")) for url in (str(platform.api.base_url), platform.ui_url)]
+    return start_platform(platform.root, "--strategy-file", str(platform.root / "counted.py"), ports=ports)
+
+
+@contextmanager
+def full_disk(root: Path) -> Iterator[None]:
+    """Fill the disk on which the platform lies, to the last byte."""
+    ballast = root / "ballast"
+    try:
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        yield
+    finally:
+        ballast.unlink()
+
+
 def memory_mib(root: Path) -> float:
     """Return the memory of all processes of the platform, shared pages counted once."""
     server = _postmaster(root)
@@ -355,10 +383,10 @@ def stop_and_look(platform: Platform, history: History) -> None:
     history.left = left_running(platform.root)
 
 
-def _body(number: int) -> dict[str, Any]:
-    """Return a request unlike any other."""
+def _body(number: int, *, possible: bool) -> dict[str, Any]:
+    """Return a request unlike any other, for a market that has candles or for one that has none."""
     start = date(2023, 1, 1) + timedelta(days=number % 60)
-    symbols = ["NONE_KRW"] if number % 15 == 7 else [["AAA_KRW"], ["BBB_KRW"], ["AAA_KRW", "BBB_KRW"]][number % 3]
+    symbols = [["AAA_KRW"], ["BBB_KRW"], ["AAA_KRW", "BBB_KRW"]][number % 3] if possible else ["NONE_KRW"]
     return {
         "strategy": "counted",
         "params": {"number": number, "every": 2 + number % 7},

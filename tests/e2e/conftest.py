@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +38,9 @@ class Platform:
     ui_url: str
 
 
-def start_platform(root: Path, *arguments: str, **environment: str) -> Platform:
-    """Run `coin up` on free ports over DATA_ROOT `root`; return when it says that it is up."""
-    api_port, ui_port = free_ports(2)
+def start_platform(root: Path, *arguments: str, ports: Sequence[int] = (), **environment: str) -> Platform:
+    """Run `coin up` on free ports, or those of the API and the UI, over DATA_ROOT `root`; return when it is up."""
+    api_port, ui_port = ports or free_ports(2)
     log = root / "up.log"
     with log.open("w") as output:
         process = subprocess.Popen(
