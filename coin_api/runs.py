@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Lock
@@ -24,7 +24,9 @@ from coin_api.schemas import Status
 from coin_api.tasks import Job, Points, Task
 from coin_pipeline.backtest.results import Shelf, check_run_id
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.defs.config import config_of
+from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.attempts import CANCELLED_TAG, GIVEN_UP, follows, next_attempt
 from coin_pipeline.defs.failures import failure_of
 from coin_pipeline.defs.instance import LOCATION, open_instance
 from coin_pipeline.defs.launches import LOCAL_TAG, POINTS_TAG, SPEC_TAG, Launch, backtest_launch, sweep_launch
@@ -45,12 +47,15 @@ PING_S = 2
 MAX_TALLIES = 1000
 OVERLAP = 100
 """Events that are read once more, since of those stored at the same time a later one may be seen first."""
-_ENDED: dict[dg.DagsterEventType, Status] = {
-    dg.DagsterEventType.RUN_SUCCESS: "completed",
-    dg.DagsterEventType.RUN_FAILURE: "failed",
-    dg.DagsterEventType.RUN_CANCELING: "cancelled",
-    dg.DagsterEventType.RUN_CANCELED: "cancelled",
+_STATUS: dict[dg.DagsterRunStatus, Status] = {
+    dg.DagsterRunStatus.STARTED: "running",
+    dg.DagsterRunStatus.SUCCESS: "completed",
+    dg.DagsterRunStatus.FAILURE: "failed",
+    dg.DagsterRunStatus.CANCELING: "cancelled",
+    dg.DagsterRunStatus.CANCELED: "cancelled",
 }
+"""What a run's status means for its task; any other means queued. The database keeps a run from leaving its end."""
+ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
 class DagsterRuns:
@@ -65,6 +70,7 @@ class DagsterRuns:
         self._plans: dict[str, ExecutionPlanSnapshot] = {}
         self._tallies: dict[str, tuple[Tally, str | None]] = {}
         self._lock = Lock()
+        self._leases = Leases(database_url(settings))
 
     def submit(self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None) -> Task:
         """Store a run in Dagster's queue; the same key and the same spec find the run that is stored already.
@@ -86,7 +92,7 @@ class DagsterRuns:
             ResultNotFound: no run of the job has this id.
         """
         with _database_errors():
-            return self._task_of(self._record(task_id, job))
+            return self._task_of(self._attempts(task_id, job))
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:
         """End a run, queued or under way.
@@ -97,13 +103,15 @@ class DagsterRuns:
             OrchestratorUnavailable: the code server, which has to end it, is away.
         """
         with _database_errors():
-            run = self._record(task_id, job).dagster_run
+            run = self._attempts(task_id, job)[-1].dagster_run
             if LOCAL_TAG in run.tags and not run.is_finished:
                 raise NotCancellable(task_id, "it runs inside a coin command; press Ctrl-C there")
-            if not run.is_finished:
+            if follows(run):
+                self._instance.add_run_tags(run.run_id, GIVEN_UP)
+            elif not run.is_finished:
                 self._end(run)
             task = self.task(task_id, job)
-        if run.is_finished or task.status != "cancelled":
+        if (run.is_finished and not follows(run)) or task.status != "cancelled":
             raise NotCancellable(task_id, f"it is {task.status} already")
         return task
 
@@ -131,6 +139,7 @@ class DagsterRuns:
     def close(self) -> None:
         """Stop watching the code server and close the database connections."""
         self._workspace.__exit__(None, None, None)
+        self._leases.close()
         self._instance.dispose()
 
     def _submit(self, launch: Launch, kind: str, idempotency_key: str | None) -> Task:
@@ -228,39 +237,38 @@ class DagsterRuns:
         if not told and now and not now.is_finished:  # no process to interrupt
             self._instance.report_run_canceled(now)
 
-    def _task_of(self, record: RunRecord) -> Task:
-        run = record.dagster_run
-        status, ended_at = self._status(run)
-        error, kind = self._error(run.run_id) if status == "failed" else (None, None)
-        points = self._points(run, status) if run.job_name == "sweep" else None
-        share = points.done / points.planned if points else self._progress(run) if record.start_time else 0.0
+    def _attempts(self, task_id: str, job: Job) -> list[RunRecord]:
+        """Return the runs of a task, first to latest: another one follows where a process died."""
+        records = [self._record(task_id, job)]
+        while later := next_attempt(records[-1].dagster_run):
+            record = self._instance.get_run_record_by_id(later)
+            if record is None:  # deleted by hand
+                break
+            records.append(record)
+        return records
+
+    def _task_of(self, attempts: Sequence[RunRecord]) -> Task:
+        first, latest = attempts[0], attempts[-1]
+        status = _status_of(attempts)
+        error, kind = self._error(latest.dagster_run.run_id) if status == "failed" else (None, None)
+        points = self._points(latest.dagster_run, status) if latest.dagster_run.job_name == "sweep" else None
+        share = points.done / points.planned if points else self._progress(attempts, status)
         return Task(
-            task_id=run.run_id,
+            task_id=first.dagster_run.run_id,
             status=status,
             progress=1.0 if status == "completed" else min(share, 0.99),
             error=error,
             error_kind=kind,
-            created_at=record.create_timestamp.replace(tzinfo=UTC),
-            started_at=_instant(record.start_time),
-            finished_at=_instant(ended_at),
+            created_at=first.create_timestamp.replace(tzinfo=UTC),
+            started_at=_instant(first.start_time),
+            finished_at=_instant(latest.end_time) if status in ENDED else None,
             points=points,
         )
 
-    def _status(self, run: dg.DagsterRun) -> tuple[Status, float | None]:
-        """Return the status and when the run ended: the first event that ends it counts, and is never taken back.
-
-        Once told to end, a run is cancelled, even if its process then fails or succeeds.
-        """
-        for record in self._instance.get_records_for_run(run.run_id, of_type={*_ENDED}, limit=1).records:
-            entry = record.event_log_entry
-            return _ENDED[entry.get_dagster_event().event_type], entry.timestamp
-        return "running" if run.status == dg.DagsterRunStatus.STARTED else "queued", None
-
-    def _progress(self, run: dg.DagsterRun) -> float:
-        """Return the share of finished steps: one loads, one simulates each symbol, one persists."""
-        steps = len(config_of(run).symbols) + 2
-        done = self._instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_SUCCESS).records
-        return len(done) / steps
+    def _progress(self, attempts: Sequence[RunRecord], status: Status) -> float:
+        if status in {"queued", "completed"}:
+            return 0.0
+        return self._leases.progress([record.dagster_run.run_id for record in attempts])
 
     def _points(self, run: dg.DagsterRun, status: Status) -> Points:
         """Return how far a sweep is, from its events since it was last asked about."""
@@ -283,6 +291,15 @@ class DagsterRuns:
         of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
         records = self._instance.get_records_for_run(run_id, of_type=of_type).records
         return failure_of([record.event_log_entry.get_dagster_event() for record in records])
+
+
+def _status_of(attempts: Sequence[RunRecord]) -> Status:
+    """Return the status of a task: it is under way from its first attempt's start on, between two attempts too."""
+    latest = attempts[-1].dagster_run
+    if CANCELLED_TAG in latest.tags:
+        return "cancelled"
+    status = "queued" if follows(latest) else _STATUS.get(latest.status, "queued")
+    return "running" if status == "queued" and attempts[0].start_time else status
 
 
 @contextmanager

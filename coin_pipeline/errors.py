@@ -20,6 +20,7 @@ CoinError
 ├── StrategyFailed                  a strategy's own code raised, or returned the wrong shape
 ├── LookAhead                       a strategy used bars it could not have known
 ├── RunInterrupted                  a run was stopped, or its process ended, before it had a result
+├── Superseded                      an attempt that was given up meanwhile may not publish
 ├── RunFailed                       a run that was waited for ended without a result
 ├── CandlesChanged                  stored candles are no longer those that the run was started with
 ├── CodeChanged                     code was edited while a run was under way
@@ -206,6 +207,13 @@ class LookAhead(CoinError):
 
 class RunInterrupted(CoinError):
     """A run was told to stop, or its process ended, before it had a result."""
+
+
+class Superseded(CoinError):
+    """A run was ended from outside while this attempt at it went on."""
+
+    def __init__(self, run_id: str, status: str) -> None:
+        super().__init__(f"run {run_id} is {status} by now, so this attempt at it publishes nothing")
 
 
 class RunFailed(CoinError):

@@ -35,6 +35,11 @@ NO_EFFECT_YET = frozenset(
 )
 
 
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Settings(BaseSettings):
     """What the environment says; immutable."""
 
@@ -55,6 +60,20 @@ class Settings(BaseSettings):
     coin_strategy_files: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description=f"Strategies of your own: .py files, separated by {os.pathsep!r}."
     )
+
+    coin_launcher: Literal["warm", "dagster"] = Field(
+        "warm", description="Who starts runs: the worker pool, or Dagster's default launcher."
+    )
+    coin_workers: int = Field(
+        default_factory=cores,
+        ge=1,
+        le=256,
+        description="Backtests that the worker pool runs at a time; none: one for each core.",
+    )
+    coin_pool_room: int = Field(
+        12, ge=1, le=1000, description="Backtests, waiting and running, that skip Dagster's queue."
+    )
+    coin_max_run_seconds: int = Field(21_600, ge=1, description="How long a run may take before it is ended.")
 
     @field_validator("coin_strategy_files", mode="before")
     @classmethod
@@ -113,6 +132,9 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_UI_URL": settings.dagster_ui_url,
         "COIN_CODE_SERVER": settings.coin_code_server,
         "PYTHONUNBUFFERED": "1",
+        # Several processes run beside each other, so none of them takes all cores for linear algebra.
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
     }
     return inherited_environment(explicit)
 

@@ -112,11 +112,13 @@ def _programs(settings: "Settings", api_port: int, ui_port: int) -> list[tuple[s
     from coin_pipeline.cli.services import LOOPBACK
     from coin_pipeline.defs.instance import LOCATION, write_workspace
 
+    pool = [("pool", "coin_pipeline.defs.pool")] if settings.coin_launcher == "warm" else []
     workspace = str(write_workspace(settings))
     code_port = settings.coin_code_server.rsplit(":", 1)[1]
     code = ("--host", LOOPBACK, "--port", code_port, "--location-name", LOCATION, "-m", "coin_pipeline.definitions")
     api = ("--factory", "--host", LOOPBACK, "--port", str(api_port), "--log-level", "warning")
     return [
+        *pool,
         ("code-server", "dagster", "api", "grpc", *code),
         ("daemon", "coin_pipeline.defs.daemon", "-w", workspace),
         ("webserver", "dagster_webserver", "-h", LOOPBACK, "-p", str(ui_port), "-w", workspace),

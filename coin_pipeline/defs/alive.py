@@ -1,85 +1,75 @@
-"""Which runs have a process: each holds a file lock while it lives, which the kernel drops however it ends.
+"""The sign of life of a run's process: a lease that it renews while it lives, and the gate before it publishes."""
 
-The lock is shared by the processes of a run whose steps have one each.
-"""
-
-import fcntl
-import os
+import threading
+import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 
 import dagster as dg
 
-from coin_pipeline.backtest.results import check_run_id
+from coin_pipeline.database.leases import RENEWAL_S, Leases
+from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.failures import INTERRUPTED
+from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.settings import load_settings
 
-CANCELING = dg.DagsterEventType.RUN_CANCELING
-_held: list[int] = []
+INTERVAL_S = 0.2
+
+
+class Life:
+    """What the ops of a run tell about it; outside any recorded run it tells nobody."""
+
+    def __init__(self, run_id: str = "", leases: Leases | None = None) -> None:
+        self._run_id = run_id
+        self._leases = leases
+        self._done, self._when = 0, 0.0
+
+    def step_done(self, of: int) -> None:
+        """Tell that one more step of so many is done; at most five times a second."""
+        self._done += 1
+        if self._leases and time.monotonic() - self._when > INTERVAL_S:
+            self._when = time.monotonic()
+            self._leases.advance(self._run_id, self._done / of)
+
+    def begin_publishing(self) -> None:
+        """Pass the gate before the result becomes visible.
+
+        Raises:
+            Superseded: the run was ended from outside.
+        """
+        if self._leases:
+            self._leases.begin_publishing(self._run_id)
 
 
 @dg.resource(description="The sign of life of a run's process.")
-def alive(context: dg.InitResourceContext) -> Iterator[None]:
-    """Hold the run's lock until the process ends, and its file until the last op has ended."""
-    if context.run is None or context.instance is None:
-        yield  # somebody looks at a resource outside any run
+def alive(context: dg.InitResourceContext) -> Iterator[Life]:
+    """Hold the lease of the run until its last op has ended; it outlasts that by the time to tell the end."""
+    if context.run is None or context.instance is None or context.instance.is_ephemeral:
+        yield Life()  # somebody looks at a resource outside any recorded run
         return
-    # A run that is cancelled at the moment at which it leaves the queue is started all the same.
-    if context.instance.get_records_for_run(context.run.run_id, of_type=CANCELING, limit=1).records:
-        raise dg.Failure(INTERRUPTED, allow_retries=False)
-    path = _sign(context.run.run_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _hold(path)
-    # Never closed: between its last op and its last event a run is alive too.
-    _held.append(descriptor)
-    yield
-    if not _others_hold(descriptor):
-        path.unlink(missing_ok=True)
-
-
-def has_sign(run_id: str) -> bool:
-    """Tell whether the run's process has begun its ops and not ended them."""
-    return _sign(run_id).exists()
-
-
-def process_ended(run_id: str) -> bool:
-    """Tell whether the run's process ended while its ops were under way; False also where it left no sign."""
+    run_id = context.run.run_id
+    _refuse_ended(context.instance, run_id)
+    leases, stopping = Leases(database_url(load_settings())), threading.Event()
+    leases.renew(run_id)
+    renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
+    renewal.start()
     try:
-        descriptor = os.open(_sign(run_id), os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        yield Life(run_id, leases)
     finally:
-        os.close(descriptor)
-    return True
+        stopping.set()
+        renewal.join()
+        leases.close()
 
 
-def forget(run_id: str) -> None:
-    """Remove the sign of a run that has been answered for."""
-    _sign(run_id).unlink(missing_ok=True)
+def _renew(leases: Leases, run_id: str, stopping: threading.Event) -> None:
+    while not stopping.wait(RENEWAL_S):
+        # Who judges by the lease needs the same database, and waits for a renewal once it is back.
+        with suppress(DatabaseUnavailable):
+            leases.renew(run_id)
 
 
-def _hold(path: Path) -> int:
-    """Lock the file that lies there now: one of its other processes may remove it after we opened it."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        if os.fstat(descriptor).st_nlink:
-            return descriptor
-        os.close(descriptor)
-
-
-def _others_hold(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)  # a failed exchange may have lost it
-        return True
-    return False
-
-
-def _sign(run_id: str) -> Path:
-    return load_settings().data_root / "dagster" / "alive" / check_run_id(run_id)
+def _refuse_ended(instance: dg.DagsterInstance, run_id: str) -> None:
+    """End a run that was cancelled, or given up, just before its process began: it is started all the same."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status != dg.DagsterRunStatus.STARTED:
+        raise dg.Failure(INTERRUPTED, allow_retries=False)

@@ -16,6 +16,14 @@ ENDED = (
 )
 
 
+def overdue(limit_s: int) -> str:
+    """Return the sentence for a run that took longer than it may."""
+    return (
+        f"the run was ended because it took longer than COIN_MAX_RUN_SECONDS={limit_s}; test fewer symbols or fewer"
+        " candles, or raise that"
+    )
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Tell Dagster which errors of the family are worth a retry; the others fail with their sentence."""
@@ -33,6 +41,8 @@ def failure_of(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | None]:
     for event in events:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             return _of_step(event.step_failure_data)
+        if event.event_type == dg.DagsterEventType.RUN_FAILURE and event.message:
+            return event.message.strip().splitlines()[0], errors.RunInterrupted.__name__
     # Without a failed step the run's process ended, or it was stopped, from outside.
     return ENDED, errors.RunInterrupted.__name__
 

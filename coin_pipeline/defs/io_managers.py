@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.results import read_result
+from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.sweeps import result
@@ -49,13 +50,15 @@ class InterimIOManager(dg.IOManager):
 class ResultIOManager(dg.IOManager):
     """The end of a run: publishes its result where the API, the command line and people find it."""
 
-    def __init__(self, store: ObjectStore, publish: Callable[[ObjectStore, Any], str]) -> None:
+    def __init__(self, store: ObjectStore, life: Life, publish: Callable[[ObjectStore, Any], str]) -> None:
         self._store = store
+        self._life = life
         self._publish = publish
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        """Write the result's files, manifest last."""
+        """Write the result's files, manifest last, unless the run has been ended from outside."""
         with explained():
+            self._life.begin_publishing()
             context.add_output_metadata({"key": self._publish(self._store, obj)})
 
     def load_input(self, context: dg.InputContext) -> bytes:
@@ -64,22 +67,22 @@ class ResultIOManager(dg.IOManager):
             return read_result(self._store, _upstream(context).run_id)
 
 
-@dg.io_manager(required_resource_keys={"store", "alive"}, description="Parquet and JSON between ops.")
+@dg.io_manager(required_resource_keys={"store"}, description="Parquet and JSON between ops.")
 def interim_io(context: dg.InitResourceContext) -> InterimIOManager:
     """Build the IO manager for what passes between ops."""
     return InterimIOManager(context.resources.store)
 
 
-@dg.io_manager(required_resource_keys={"store"}, description="Published results.")
+@dg.io_manager(required_resource_keys={"store", "alive"}, description="Published results.")
 def result_io(context: dg.InitResourceContext) -> ResultIOManager:
     """Build the IO manager that publishes results of backtests."""
-    return ResultIOManager(context.resources.store, runner.publish)
+    return ResultIOManager(context.resources.store, context.resources.alive, runner.publish)
 
 
-@dg.io_manager(required_resource_keys={"store"}, description="Published results of sweeps.")
+@dg.io_manager(required_resource_keys={"store", "alive"}, description="Published results of sweeps.")
 def sweep_io(context: dg.InitResourceContext) -> ResultIOManager:
     """Build the IO manager that publishes results of sweeps."""
-    return ResultIOManager(context.resources.store, result.publish)
+    return ResultIOManager(context.resources.store, context.resources.alive, result.publish)
 
 
 def interim_folder(run_id: str) -> str:

@@ -5,6 +5,7 @@ import dagster as dg
 from coin_pipeline.defs.config import EXAMPLE
 from coin_pipeline.defs.executors import in_process_or_multiprocess
 from coin_pipeline.defs.hooks import drop_interim, leave_failed_manifest
+from coin_pipeline.defs.launcher import BULK, CLASS_TAG
 from coin_pipeline.defs.ops import load_candles, persist, simulate
 from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE
 from coin_pipeline.defs.sweep_ops import evaluate_chunk, finish_sweep, plan_sweep
@@ -25,6 +26,7 @@ def backtest() -> None:
 @dg.job(
     executor_def=in_process_or_multiprocess,
     hooks={leave_failed_manifest},
+    tags={CLASS_TAG: BULK},
     description="One strategy at many points: plan chunks, evaluate each, publish trials and what to make of them.",
     config=dg.RunConfig(ops={"plan_sweep": SWEEP_EXAMPLE}),
 )

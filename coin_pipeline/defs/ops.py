@@ -9,9 +9,11 @@ import pyarrow as pa
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
-from coin_pipeline.backtest.spec import resolve
+from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.backtest.symbols import from_table
 from coin_pipeline.defs import metadata
+from coin_pipeline.defs.alive import Life
+from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.config import BacktestConfig
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.market.catalog import CandleCatalog
@@ -28,12 +30,14 @@ def load_candles(
     config: BacktestConfig,
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
+    alive: dg.ResourceParam[Life],
 ) -> Iterator[dg.DynamicOutput[CandleSlice]]:
     """Yield one slice per symbol."""
     with explained():
         spec = resolve(config.request(), strategies)
         for piece in runner.find_candles(candles, spec, config.shelf):
             yield dg.DynamicOutput(piece, mapping_key=piece.symbol, metadata=metadata.of_slice(piece))
+        alive.step_done(_steps(spec))
 
 
 @dg.op(
@@ -45,10 +49,12 @@ def simulate(
     piece: CandleSlice,
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
+    alive: dg.ResourceParam[Life],
 ) -> pa.Table:
     """Return one symbol's equity per bar, with its part of the result."""
     with explained():
         table = runner.simulate_symbol(candles, strategies, piece)
+        alive.step_done(_steps(piece.spec))
     context.add_output_metadata(metadata.of_symbol(from_table(table)))
     return table
 
@@ -63,7 +69,8 @@ def persist(
     """Return the finished result; its IO manager publishes it."""
     with explained():
         started_at = run_start(context.instance, context.run_id)
-        result = runner.assemble(context.run_id, parts, candles, strategies, load_settings().environment, started_at)
+        task_id = task_of(context.instance, context.run)
+        result = runner.assemble(task_id, parts, candles, strategies, load_settings().environment, started_at)
     context.add_output_metadata(metadata.of_result(result))
     return replace(result, report=render_page(result.document, result.equity).encode())
 
@@ -72,3 +79,8 @@ def run_start(instance: dg.DagsterInstance, run_id: str) -> datetime:
     """Return when a run began."""
     record = instance.get_run_record_by_id(run_id)
     return datetime.fromtimestamp(record.start_time, UTC) if record and record.start_time else datetime.now(UTC)
+
+
+def _steps(spec: BacktestSpec) -> int:
+    """Return how many steps a backtest has: one loads, one simulates each symbol, one persists."""
+    return len(spec.symbols) + 2

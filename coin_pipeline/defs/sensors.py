@@ -2,43 +2,56 @@
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from coin_pipeline.defs.alive import forget, has_sign, process_ended
-from coin_pipeline.defs.failures import ENDED, INTERRUPTED, failure_of
+from coin_pipeline.database.leases import RENEWAL_S, Lease, Leases
+from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.attempts import follows, settle
+from coin_pipeline.defs.failures import INTERRUPTED, failure_of, overdue
 from coin_pipeline.defs.jobs import backtest, sweep
+from coin_pipeline.defs.launcher import WarmRunLauncher
 from coin_pipeline.defs.unfinished import leave_manifest
+from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 
 WATCHED = [backtest, sweep]
 NAMES = {job.name for job in WATCHED}
 INTERVAL_S = 5
-SILENCE_S = 60
+SILENCE_S = 8
 
 
 @dg.sensor(
     minimum_interval_seconds=INTERVAL_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="End runs whose process is gone; Dagster's default launcher does not notice.",
+    description="End runs whose process is gone or that take too long; start those that were left behind.",
 )
-def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Fail each run that is recorded as under way although its process ended.
+def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[ObjectStore]) -> dg.SkipReason:
+    """Settle each run that is recorded as under way although nobody renews its lease.
 
-    A process that left no sign was killed before its first op, or cannot write its last event; it is given a while.
-    The cursor remembers since when it has been so.
+    The database tells the time, so no clock that was set wrong ends a run. A lease that is over counts only if it is
+    not renewed within the next moments: the database may have been away for longer than any lease. A run without a
+    lease has not come to its first op; the cursor remembers since when.
     """
-    statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-    runs = [run for run in context.instance.get_runs(dg.RunsFilter(statuses=statuses)) if run.job_name in NAMES]
+    instance = context.instance
+    runs = _runs(instance, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+    leases = _leases(runs)
     silent: dict[str, float] = json.loads(context.cursor or "{}")
-    now = time.time()
-    since = {run.run_id: silent.get(run.run_id, now) for run in runs if not has_sign(run.run_id)}
-    lost = [run for run in runs if process_ended(run.run_id) or now - since.get(run.run_id, now) > SILENCE_S]
-    for run in lost:
-        context.instance.report_run_failed(run, ENDED)
-        forget(run.run_id)
+    now = time.monotonic()
+    since = {run.run_id: silent.get(run.run_id, now) for run in runs if run.run_id not in leases}
+    lost = [run.run_id for run in runs if _over(leases.get(run.run_id))]
+    if lost:
+        time.sleep(2 * RENEWAL_S)
+        leases = _leases(runs)
+        lost = [run_id for run_id in lost if _over(leases.get(run_id))]
+    lost += [run_id for run_id, began in since.items() if not 0 <= now - began <= SILENCE_S]
+    for run_id in lost:
+        settle(instance, store, run_id, leases.get(run_id))
+        instance.run_launcher.terminate(run_id)  # a process that was stopped still takes a place
+    _end_overdue(instance, runs, leases)
     context.update_cursor(json.dumps(since))
-    return dg.SkipReason(f"{len(runs)} runs under way, {len(lost)} lost")
+    return dg.SkipReason(f"{len(runs)} runs under way, {len(lost)} lost, {_start_stranded(instance)} started again")
 
 
 @dg.run_failure_sensor(
@@ -48,9 +61,11 @@ def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     description="Leave a manifest for each failed task that has none.",
 )
 def failed_tasks(context: dg.RunFailureSensorContext, store: dg.ResourceParam[ObjectStore]) -> None:
-    """Handle one failed run."""
-    message, _ = failure_of(context.get_step_failure_events())
-    leave_manifest(store, context.instance, context.dagster_run, "failed", message)
+    """Handle one failed run, unless another attempt follows it."""
+    run = context.instance.get_run_by_id(context.dagster_run.run_id)
+    if run is not None and not follows(run):
+        message, _ = failure_of(context.get_step_failure_events())
+        leave_manifest(store, context.instance, run, "failed", message)
 
 
 @dg.run_status_sensor(
@@ -63,3 +78,36 @@ def failed_tasks(context: dg.RunFailureSensorContext, store: dg.ResourceParam[Ob
 def cancelled_tasks(context: dg.RunStatusSensorContext, store: dg.ResourceParam[ObjectStore]) -> None:
     """Handle one cancelled run."""
     leave_manifest(store, context.instance, context.dagster_run, "cancelled", INTERRUPTED)
+
+
+def _runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
+    return [run for run in instance.get_runs(dg.RunsFilter(statuses=[*statuses])) if run.job_name in NAMES]
+
+
+def _leases(runs: Sequence[dg.DagsterRun]) -> Mapping[str, Lease]:
+    leases = Leases(database_url(load_settings()))
+    try:
+        return leases.of([run.run_id for run in runs])
+    finally:
+        leases.close()
+
+
+def _over(lease: Lease | None) -> bool:
+    return lease is not None and lease.left_s < 0
+
+
+def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], leases: Mapping[str, Lease]) -> None:
+    limit = load_settings().coin_max_run_seconds
+    for run in runs:
+        lease = leases.get(run.run_id)
+        if lease and lease.left_s >= 0 and lease.age_s > limit and run.status == dg.DagsterRunStatus.STARTED:
+            instance.report_run_failed(run, overdue(limit))
+            instance.run_launcher.terminate(run.run_id)
+
+
+def _start_stranded(instance: dg.DagsterInstance) -> int:
+    """Start what was handed to the worker pool but never reached it: who did so, or the pool, died in between."""
+    launcher = instance.run_launcher
+    if not isinstance(launcher, WarmRunLauncher):
+        return 0
+    return launcher.start_missing(_runs(instance, dg.DagsterRunStatus.STARTING))

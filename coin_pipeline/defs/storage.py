@@ -1,7 +1,7 @@
 """Dagster's run, event and schedule storage on the one PostgreSQL, with pooled connections."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Self
 
 import psycopg2
@@ -10,8 +10,8 @@ from dagster_postgres.storage import DagsterPostgresStorage
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 
+from coin_pipeline.database import leases
 from coin_pipeline.database.url import database_url
-from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.settings import load_settings
 
 _STATEMENT_TIMEOUT_MS = 60_000
@@ -34,6 +34,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         url = database_url(load_settings())
         with _one_at_a_time(url):
             storage = cls(postgres_url=url, inst_data=inst_data)
+            leases.prepare(url)
         for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
             part.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
             event.listen(part._engine, "checkout", _drop_if_dead)  # noqa: SLF001 -- Dagster offers no way to it
@@ -52,14 +53,7 @@ def _drop_if_dead(connection: Any, *_: object) -> None:  # noqa: ANN401 -- psyco
 @contextmanager
 def _one_at_a_time(url: str) -> Iterator[None]:
     """Keep two programs on a new database from creating the same tables at once."""
-    try:
-        connection = psycopg2.connect(url.replace("postgresql+psycopg2://", "postgresql://", 1), connect_timeout=10)
-    except psycopg2.OperationalError as error:
-        # The URL holds a password; libpq's own message names host and port only.
-        raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from None
-    try:
+    with closing(leases.connect(url)) as connection:
         with connection.cursor() as cursor:
             cursor.execute("select pg_advisory_lock(%s)", (_SET_UP_LOCK,))
         yield
-    finally:
-        connection.close()

@@ -9,6 +9,7 @@ import dagster as dg
 import pyarrow as pa
 
 from coin_pipeline.defs import sweep_metadata
+from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.executors import has_processes
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.defs.ops import run_start
@@ -84,7 +85,8 @@ def finish_sweep(
     settings = load_settings()
     with explained():
         started_at = run_start(context.instance, context.run_id)
-        done = result.assemble(context.run_id, tables, candles, strategies, settings.environment, started_at)
+        task_id = task_of(context.instance, context.run)
+        done = result.assemble(task_id, tables, candles, strategies, settings.environment, started_at)
     context.add_output_metadata(sweep_metadata.of_sweep(done, settings.data_root))
     return replace(done, report=render_sweep(done.document, done.trials).encode())
 

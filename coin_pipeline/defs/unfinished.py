@@ -6,6 +6,7 @@ import dagster as dg
 
 from coin_pipeline.backtest.manifest import Unfinished, unfinished_manifest
 from coin_pipeline.backtest.results import publish_task, read_manifest
+from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.config import BacktestConfig, config_of
 from coin_pipeline.defs.ops import run_start
 from coin_pipeline.defs.sweep_config import sweep_config_of
@@ -23,12 +24,13 @@ def leave_manifest(
 ) -> None:
     """Publish the manifest unless the task has one already, or is none."""
     config = sweep_config_of(run) if run.job_name == "sweep" else config_of(run)
-    if (isinstance(config, BacktestConfig) and config.shelf != "tasks") or read_manifest(store, run.run_id):
+    task_id = task_of(instance, run)
+    if (isinstance(config, BacktestConfig) and config.shelf != "tasks") or read_manifest(store, task_id):
         return
     try:
         request = config.request()
     except InvalidInput:
         return  # a request that cannot be read has nothing to put into a manifest; the run says why it failed
     times = (run_start(instance, run.run_id), datetime.now(UTC))
-    manifest = unfinished_manifest(run.run_id, status, request, times, load_settings().environment, error)
+    manifest = unfinished_manifest(task_id, status, request, times, load_settings().environment, error)
     publish_task(store, manifest, {})

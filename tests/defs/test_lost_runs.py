@@ -1,26 +1,45 @@
 """Runs whose process is gone."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
-from coin_pipeline.defs import alive
+from coin_pipeline.backtest.results import publish_result
+from coin_pipeline.database.leases import Leases, connect
+from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.attempts import settle
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.sensors import SILENCE_S, lost_runs
 from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.local import LocalStore
 from tests.builders import SLOW
 
+RENEW = """
+import sys, time
+from coin_pipeline.database.leases import Leases
+time.sleep(0.5)
+Leases(sys.argv[1]).renew(sys.argv[2])
+"""
 COIN = Path(sys.executable).with_name("coin")
+
+
+@pytest.fixture
+def leases(instance: dg.DagsterInstance) -> Leases:
+    """The table of leases."""
+    assert instance
+    return Leases(database_url(load_settings()))
 
 
 def look(instance: dg.DagsterInstance, cursor: str | None = None) -> str | None:
     """Let the sensor look once; return its cursor."""
-    with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+    resources = {"store": LocalStore(load_settings().data_root)}
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
         lost_runs(context)
         return context.cursor
 
@@ -30,10 +49,30 @@ def under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return list(instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])))
 
 
+def run_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED) -> dg.DagsterRun:
+    """Return a new run that is recorded in this status."""
+    return instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=status)
+
+
+def expire(run: dg.DagsterRun) -> None:
+    """Let the lease of a run be over."""
+    with connect(database_url(load_settings())) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "update coin.lease set until = clock_timestamp() - interval '1 s' where run_id = %s", (run.run_id,)
+        )
+
+
+def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    """Return what is recorded now."""
+    found = instance.get_run_by_id(run.run_id)
+    assert found
+    return found.status
+
+
 def test_a_killed_run_ends_and_a_living_one_is_left_alone(
     instance: dg.DagsterInstance, candles: CandleCatalog, tmp_path: Path
 ) -> None:
-    """While its process lives a run goes on, however long; once that is killed, the next look ends it."""
+    """While its process lives a run goes on, however long; once that is killed, it ends when its lease does."""
     assert candles
     strategy = tmp_path / "slow.py"
     strategy.write_text(SLOW)
@@ -41,7 +80,7 @@ def test_a_killed_run_ends_and_a_living_one_is_left_alone(
     process = subprocess.Popen([COIN, "backtest", "slow", "AAA_KRW", *days, "--strategy-file", str(strategy)])
     try:
         deadline = time.monotonic() + 30
-        while not any((candles.root / "dagster/alive").glob("*")) or not under_way(instance):
+        while not under_way(instance):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         (run,) = under_way(instance)
@@ -50,46 +89,79 @@ def test_a_killed_run_ends_and_a_living_one_is_left_alone(
     finally:
         process.kill()
         process.wait()
+    deadline = time.monotonic() + 15
+    while status_of(instance, run) != dg.DagsterRunStatus.FAILURE:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+        look(instance)
+
+
+def test_a_lease_that_is_renewed_in_time_is_left_alone(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """After an outage of the database all leases are over; who lives renews, and is given the time to."""
+    dead, living = run_in(instance), run_in(instance)
+    for run in (dead, living):
+        leases.renew(run.run_id)
+        expire(run)
+    renewing = subprocess.Popen(  # in half a second, from a process of its own
+        [
+            sys.executable,
+            "-c",
+            RENEW,
+            database_url(load_settings()),
+            living.run_id,
+        ]
+    )
     look(instance)
-    ended = instance.get_run_by_id(run.run_id)
-    assert ended is not None
-    assert ended.status == dg.DagsterRunStatus.FAILURE
-    assert not (candles.root / "dagster/alive" / run.run_id).exists()
+    assert renewing.wait() == 0
+    assert status_of(instance, dead) == dg.DagsterRunStatus.FAILURE
+    assert status_of(instance, living) == dg.DagsterRunStatus.STARTED
+    instance.report_run_failed(living)
 
 
-def test_a_run_without_a_sign_is_given_a_while(instance: dg.DagsterInstance) -> None:
+def test_a_run_without_a_lease_is_given_a_while(instance: dg.DagsterInstance) -> None:
     """Killed before its first op, it is ended once it has been silent for long enough, not before."""
-    run = instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=dg.DagsterRunStatus.STARTED)
+    run = run_in(instance)
     cursor = look(instance)
     assert run.run_id in json.loads(cursor or "")
     assert [r.run_id for r in under_way(instance)] == [run.run_id]
-    look(instance, json.dumps({run.run_id: time.time() - SILENCE_S - 1}))
+    look(instance, json.dumps({run.run_id: time.monotonic() - SILENCE_S - 1}))
     assert under_way(instance) == []
 
 
-def test_a_finished_run_leaves_no_sign(instance: dg.DagsterInstance, candles: CandleCatalog) -> None:
-    """Its file goes with its last op; the lock stays with this process."""
-    config = {"strategy": "volume_long_candle", "symbols": ["AAA_KRW"], "start_date": "2024-01-01"}
-    done = (
-        build_defs()
-        .resolve_job_def("backtest")
-        .execute_in_process(
-            run_config={"ops": {"load_candles": {"config": {**config, "end_date": "2024-12-31"}}}}, instance=instance
-        )
-    )
-    assert done.success
-    assert not (candles.root / "dagster/alive" / done.run_id).exists()
+def test_a_run_that_takes_too_long_is_ended_with_a_sentence(
+    instance: dg.DagsterInstance, leases: Leases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit and the setting are named."""
+    run = run_in(instance)
+    leases.renew(run.run_id)
+    time.sleep(1.1)
+    leases.renew(run.run_id)
+    monkeypatch.setenv("COIN_MAX_RUN_SECONDS", "1")
+    look(instance)
+    assert status_of(instance, run) == dg.DagsterRunStatus.FAILURE
+    told = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+    assert "COIN_MAX_RUN_SECONDS=1" in told[0].event_log_entry.message
 
 
-def test_the_processes_of_a_run_share_its_sign(tmp_path: Path) -> None:
-    """The last of them removes it; one that opened it just before that takes a new one."""
-    path = tmp_path / "run"
-    first, second = alive._hold(path), alive._hold(path)
-    assert alive._others_hold(first)
-    os.close(second)
-    assert not alive._others_hold(first)
-    path.unlink()
-    third = alive._hold(path)
-    assert path.exists()
-    for descriptor in (first, third):
-        os.close(descriptor)
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_run_that_died_behind_the_gate_is_what_its_result_says(
+    instance: dg.DagsterInstance,
+    leases: Leases,
+    stored: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    """With its result complete it has succeeded; without, it has failed."""
+    store, run = LocalStore(load_settings().data_root), run_in(instance)
+    leases.renew(run.run_id)
+    leases.begin_publishing(run.run_id)
+    if stored:
+        publish_result(store, {"run_id": run.run_id}, b"page")
+    settle(instance, store, run.run_id, leases.of([run.run_id])[run.run_id])
+    assert status_of(instance, run).value == ("SUCCESS" if stored else "FAILURE")
+
+
+def test_a_run_that_was_told_to_end_is_cancelled(instance: dg.DagsterInstance) -> None:
+    """Killed because it did not end by itself."""
+    store, run = LocalStore(load_settings().data_root), run_in(instance)
+    instance.report_run_canceling(run)
+    settle(instance, store, run.run_id, None)
+    assert status_of(instance, run) == dg.DagsterRunStatus.CANCELED

@@ -85,7 +85,6 @@ def test_a_sweep_publishes_trials_a_document_and_a_page(finished: Any, data_root
     assert trials_digest(table) == document["trials"]["sha256"]
     assert (folder / "report.html").read_text().startswith("<!doctype html>")
     assert list(LocalStore(data_root).keys(f"runs/{finished.run_id}")) == []
-    assert not (data_root / "dagster/alive" / finished.run_id).exists()
 
 
 def test_the_run_page_shows_chunks_and_the_best(finished: Any, data_root: Path) -> None:  # noqa: ANN401
@@ -116,7 +115,7 @@ def test_the_trials_do_not_depend_on_the_number_of_threads(
 
 
 def test_nor_on_processes(instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path) -> None:
-    """One process for every chunk, two at a time: the same digest, and the sign of life goes with the last of them."""
+    """One process for every chunk, two at a time: the same digest."""
     assert candles
     space = {"volume_window": "5:300:1", "stop_loss": "0.02,0.05"}
     multiprocess = {"max_concurrent": 2, "start_method": {"forkserver": {}}}
@@ -131,7 +130,6 @@ def test_nor_on_processes(instance: dg.DagsterInstance, candles: CandleCatalog, 
     assert done.success
     one_process = run(instance, space=space)
     assert document_of(data_root, done.run_id)["trials"] == document_of(data_root, one_process.run_id)["trials"]
-    assert not (data_root / "dagster/alive" / done.run_id).exists()
 
 
 def test_the_executor_is_in_process_unless_told_otherwise() -> None:

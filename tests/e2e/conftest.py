@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import psycopg2
 import pytest
 
+from coin_pipeline.database.cluster import DATABASE, USER
 from tests.builders import SLOW, STEADY
 from tests.conftest import store_candles
 
@@ -104,15 +107,25 @@ def healthy(platform: Platform) -> bool:
 
 
 def process_of(root: Path, task_id: str) -> int | None:
-    """Return the pid of the process that runs a task, found by the sign of life that it holds."""
-    sign = str(root / "dagster/alive" / task_id)
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if str(link.readlink()) == sign:
-                return int(link.parts[2])
-        except OSError:
-            continue  # it ended while we looked
-    return None
+    """Return the pid of the process that runs a task now, the latest attempt at it, as its lease names it."""
+    statement = """
+        select pid from coin.lease join runs using (run_id) where status in ('STARTED', 'CANCELING') and run_id in
+            (select %s union select run_id from run_tags where key = 'dagster/root_run_id' and value = %s)
+        order by taken desc limit 1"""
+    port, password = ((root / "postgres" / name).read_text() for name in ("port", "password"))
+    url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(statement, (task_id, task_id))
+        found = cursor.fetchone()
+    return found[0] if found and state_of(found[0]) not in "ZX" else None
+
+
+def state_of(pid: int) -> str:
+    """Return the state of a process as Linux tells it: R, S, T, Z and so on; X if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "X"
 
 
 def free_ports(count: int) -> list[int]:

@@ -2,8 +2,6 @@
 
 import io
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -11,18 +9,10 @@ import pytest
 
 from coin_pipeline.sweeps.rows import trials_digest
 from tests.e2e.conftest import Platform, process_of
-from tests.e2e.test_platform import BODY
+from tests.e2e.test_platform import BODY, until
 
 SWEEP: dict[str, Any] = {**BODY, "space": {"volume_window": "5:60:1", "top_percentile": [0.1, 0.2, 0.3]}}
 SLOW_SWEEP: dict[str, Any] = {**BODY, "strategy": "steady", "space": {"every": "2:901:1"}}
-
-
-def until(met: Callable[[], bool], timeout_s: float = 60) -> None:
-    """Wait until a condition is met."""
-    deadline = time.monotonic() + timeout_s
-    while not met():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def follow(platform: Platform, task_id: str) -> list[dict[str, Any]]:

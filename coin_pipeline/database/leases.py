@@ -1,0 +1,201 @@
+"""Which process runs what, by the database's clock: leases, progress, and the gate before every publication.
+
+The tables lie beside Dagster's in the same database, so that one transaction can look at a run and decide for it.
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TypeVar
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 -- a class, whatever its name
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 -- same
+
+from coin_pipeline.errors import DatabaseUnavailable, Superseded
+
+T = TypeVar("T")
+LEASE_S = 8.0
+"""How long a lease holds after it was taken or renewed."""
+RENEWAL_S = 2.0
+
+# Dagster writes the status of a run without looking at the one that is there. The trigger keeps what must not be
+# undone, whoever writes: an attempt that went on after it was given up, a daemon that read the run before.
+_TABLES = """
+create schema if not exists coin;
+create table coin.lease (
+    run_id text primary key references runs (run_id) on delete cascade,
+    host text not null,
+    pid integer not null,
+    taken timestamptz not null default clock_timestamp(),
+    until timestamptz not null,
+    progress double precision not null default 0,
+    published boolean not null default false
+);
+create function coin.keep_ended() returns trigger language plpgsql as $$
+begin
+    if old.status in ('SUCCESS', 'FAILURE', 'CANCELED')
+        or (old.status = 'CANCELING' and new.status in ('QUEUED', 'STARTING', 'STARTED'))
+        or (new.status = 'CANCELING' and exists (select from coin.lease where run_id = old.run_id and published))
+    then
+        new.status := old.status;
+        new.run_body := old.run_body;
+        new.start_time := old.start_time;
+        new.end_time := old.end_time;
+    elsif old.status = 'CANCELING' then
+        new.status := 'CANCELED';
+    end if;
+    return new;
+end $$;
+create trigger keep_ended before update on runs
+    for each row when (old.status <> new.status) execute function coin.keep_ended();
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What is recorded of the process that runs a run.
+
+    Attributes:
+        run_id: The run.
+        host: Name of its machine.
+        pid: Its number there.
+        age_s: Since when it has run, s.
+        left_s: How long the lease still holds, s; negative once it is over.
+        published: Whether its result may be visible.
+    """
+
+    run_id: str
+    host: str
+    pid: int
+    age_s: float
+    left_s: float
+    published: bool
+
+
+class Leases:
+    """The table of leases, over one connection that all threads of a process share."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            self._drop()
+
+    def renew(self, run_id: str) -> None:
+        """Take or renew the lease of a run for this process; the processes of one run share it."""
+        statement = (
+            "insert into coin.lease (run_id, host, pid, until)"
+            " values (%s, %s, %s, clock_timestamp() + %s * interval '1 second')"
+            " on conflict (run_id) do update set until = excluded.until"
+        )
+        self._do(lambda cursor: cursor.execute(statement, (run_id, socket.gethostname(), os.getpid(), LEASE_S)))
+
+    def advance(self, run_id: str, progress: float) -> None:
+        """Record which share of a run is done; it never goes down."""
+        statement = "update coin.lease set progress = greatest(progress, %s) where run_id = %s"
+        self._do(lambda cursor: cursor.execute(statement, (progress, run_id)))
+
+    def begin_publishing(self, run_id: str) -> None:
+        """Pass the gate before a result becomes visible; from then on the run can no longer be cancelled.
+
+        Raises:
+            Superseded: the run has been ended from outside, so this attempt may not publish.
+        """
+
+        def decide(cursor: Cursor) -> str:
+            cursor.execute("begin")
+            cursor.execute("select status from runs where run_id = %s for update", (run_id,))
+            status = (cursor.fetchone() or ("deleted",))[0]
+            if status == "STARTED":
+                cursor.execute("update coin.lease set published = true where run_id = %s", (run_id,))
+            cursor.execute("commit")
+            return str(status)
+
+        status = self._do(decide)
+        if status != "STARTED":
+            raise Superseded(run_id, status)
+
+    def progress(self, run_ids: Sequence[str]) -> float:
+        """Return which share is done, 0 to 1, of the run among these that came farthest."""
+
+        def read(cursor: Cursor) -> float:
+            cursor.execute("select max(progress) from coin.lease where run_id = any(%s)", (list(run_ids),))
+            return float((cursor.fetchone() or (0,))[0] or 0)
+
+        return self._do(read)
+
+    def of(self, run_ids: Sequence[str]) -> dict[str, Lease]:
+        """Return the leases of those runs that have one."""
+        statement = (
+            "select run_id, host, pid, extract(epoch from clock_timestamp() - taken)::float8,"
+            " extract(epoch from until - clock_timestamp())::float8, published from coin.lease where run_id = any(%s)"
+        )
+
+        def read(cursor: Cursor) -> dict[str, Lease]:
+            cursor.execute(statement, (list(run_ids),))
+            return {row[0]: Lease(*row) for row in cursor.fetchall()}
+
+        return self._do(read)
+
+    def _do(self, work: Callable[[Cursor], T]) -> T:
+        """Do something that may be done twice: a connection that has been cut is replaced once."""
+        with self._lock:
+            if self._connection is not None:
+                try:
+                    return self._on(self._connection, work)
+                except psycopg2.Error:
+                    self._drop()
+            self._connection = connect(self._url)
+            try:
+                return self._on(self._connection, work)
+            except psycopg2.Error as error:
+                self._drop()
+                raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from error
+
+    @staticmethod
+    def _on(connection: Connection, work: Callable[[Cursor], T]) -> T:
+        with connection.cursor() as cursor:
+            return work(cursor)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def connect(url: str) -> Connection:
+    """Return a connection in autocommit mode that notices within some 15 seconds that its server is gone.
+
+    Raises:
+        DatabaseUnavailable: the server cannot be reached; the message holds no password.
+    """
+    try:
+        connection = psycopg2.connect(
+            psycopg2_url(url), connect_timeout=10, keepalives_idle=5, keepalives_interval=5, keepalives_count=2
+        )
+    except psycopg2.OperationalError as error:
+        # The URL holds a password; libpq's own message names host and port only.
+        raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from None
+    connection.autocommit = True
+    return connection
+
+
+def prepare(url: str) -> None:
+    """Create the tables and the trigger beside Dagster's tables, unless they are there."""
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("select to_regclass('coin.lease')")
+        if cursor.fetchone() == (None,):
+            cursor.execute(f"begin; {_TABLES} commit")
+
+
+def psycopg2_url(url: str) -> str:
+    """Return a URL as libpq reads it, whatever SQLAlchemy was told in it."""
+    return url.replace("postgresql+psycopg2://", "postgresql://", 1)

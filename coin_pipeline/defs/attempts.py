@@ -1,0 +1,60 @@
+"""Attempts at a task: each is a Dagster run; another one follows only if a process died, never if a backtest failed."""
+
+import dagster as dg
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RETRY_NUMBER_TAG, WILL_RETRY_TAG
+
+from coin_pipeline.backtest.results import read_result
+from coin_pipeline.database.leases import Lease
+from coin_pipeline.defs.failures import ENDED
+from coin_pipeline.errors import NotFound, ObjectCorrupt
+from coin_pipeline.storage.base import ObjectStore
+
+ENDED_STATUSES = frozenset({dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
+
+CANCELLED_TAG = "coin/cancelled"
+GIVEN_UP = {WILL_RETRY_TAG: "false", CANCELLED_TAG: "true"}
+"""Tags of a failed attempt whose task was cancelled before another one followed."""
+
+
+def task_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Return the id of the task that a run is an attempt at: that of the first attempt."""
+    while RETRY_NUMBER_TAG in run.tags and run.parent_run_id:
+        parent = instance.get_run_by_id(run.parent_run_id)
+        if parent is None:  # deleted by hand
+            return run.parent_run_id
+        run = parent
+    return run.run_id
+
+
+def follows(run: dg.DagsterRun) -> bool:
+    """Tell whether a failed run is to be followed by another attempt."""
+    return run.status == dg.DagsterRunStatus.FAILURE and run.tags.get(WILL_RETRY_TAG) == "true"
+
+
+def next_attempt(run: dg.DagsterRun) -> str | None:
+    """Return the run that follows a failed one; None where there is none, or none yet."""
+    return run.tags.get(AUTO_RETRY_RUN_ID_TAG) if follows(run) else None
+
+
+def settle(
+    instance: dg.DagsterInstance, store: ObjectStore, run_id: str, lease: Lease | None, reason: str = ENDED
+) -> None:
+    """Record how a run ended whose process did not live to tell: with a stored result, cancelled, or failed."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status in ENDED_STATUSES:
+        return
+    if run.status == dg.DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run)
+    elif lease and lease.published and _complete(store, task_of(instance, run)):
+        done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message="Its result is stored.")
+        instance.report_dagster_event(done, run_id)
+    else:
+        instance.report_run_failed(run, reason)
+
+
+def _complete(store: ObjectStore, task_id: str) -> bool:
+    try:
+        read_result(store, task_id)
+    except (NotFound, ObjectCorrupt):
+        return False
+    return True

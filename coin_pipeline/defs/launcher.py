@@ -1,0 +1,134 @@
+"""Where runs start: at once in the worker pool while it has room, else from Dagster's queue."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import dagster as dg
+from dagster._core.launcher.base import LaunchRunContext, RunLauncher
+from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+from dagster._serdes import ConfigurableClass, ConfigurableClassData
+
+from coin_pipeline.defs.pool.protocol import Message, ask
+from coin_pipeline.settings import load_settings
+
+CLASS_TAG, BULK = "coin/class", "bulk"
+"""Runs of this class wait in the queue and run one at a time, beside those that somebody waits for."""
+QUEUED_TAGS = frozenset({"dagster/schedule_name", "dagster/sensor_name", "dagster/backfill", "dagster/retry_number"})
+"""Runs that nobody waits for at a screen."""
+_log = logging.getLogger("coin.launcher")
+
+
+class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
+    """Hands runs to the worker pool, where a loaded process begins one within tens of milliseconds."""
+
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        self._inst_data = inst_data
+        self._home = pool_home()
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    @property
+    def inst_data(self) -> ConfigurableClassData | None:
+        """What dagster.yaml says."""
+        return self._inst_data
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """Nothing to configure in dagster.yaml."""
+        return {}
+
+    @classmethod
+    def from_config_value(  # type: ignore[override]  # the setting decides
+        cls,
+        inst_data: ConfigurableClassData | None,
+        config_value: Mapping[str, Any],  # noqa: ARG003 -- Dagster's signature
+    ) -> "Self | DefaultRunLauncher":
+        """Return this launcher, or Dagster's own if COIN_LAUNCHER says so."""
+        return cls(inst_data) if load_settings().coin_launcher == "warm" else DefaultRunLauncher(inst_data)
+
+    def reserve(self, run_id: str) -> bool:
+        """Ask for a place in the pool, kept for a few seconds; no is an answer, so is a pool that is away."""
+        try:
+            return bool(ask(self._home, reserve=run_id)["ok"])
+        except OSError:
+            return False
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Hand a run over; if the pool is away, the sensor `lost_runs` does it once that is back."""
+        run = context.dagster_run
+        try:
+            self._launch(run)
+        except OSError as error:
+            self._instance.report_engine_event(
+                f"The worker pool is away ({error}); the run starts when it is back.", run, cls=self.__class__
+            )
+
+    def start_missing(self, runs: Sequence[dg.DagsterRun]) -> int:
+        """Hand over those runs that the pool does not know; return how many."""
+        try:
+            known = self._ask(runs=True)["runs"]
+            missing = [run for run in runs if run.run_id not in known]
+            for run in missing:
+                self._launch(run)
+        except OSError as error:
+            _log.warning("the worker pool is away (%s)", error)
+            return 0
+        return len(missing)
+
+    def terminate(self, run_id: str) -> bool:
+        """Interrupt a run, and kill it if it does not end soon; False where it has ended, or is about to."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None:
+            return False
+        if not run.is_finished:
+            self._instance.report_run_canceling(run)
+            run = self._instance.get_run_by_id(run_id)
+        if run is None or run.status in {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS}:
+            return False  # its result is published already
+        try:
+            known = bool(self._ask(cancel=run_id)["known"])
+        except OSError as error:
+            self._instance.report_engine_event(f"The worker pool is away ({error}).", run, cls=self.__class__)
+            known = False
+        if not known and not run.is_finished:  # no process to interrupt
+            self._instance.report_run_canceled(run)
+        return True
+
+    def _launch(self, run: dg.DagsterRun) -> None:
+        self._ask(launch=run.run_id, bulk=is_bulk(run))
+
+    def _ask(self, **message: object) -> Message:
+        return ask(self._home, **message)
+
+
+class InteractiveFirst(QueuedRunCoordinator[dg.DagsterInstance]):
+    """Dagster's queue, which a run skips that somebody waits for, while the pool has room and nobody else waits."""
+
+    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+        """Launch the run now or store it in the queue."""
+        run, launcher = context.dagster_run, self._instance.run_launcher
+        if (
+            run.status == dg.DagsterRunStatus.NOT_STARTED
+            and isinstance(launcher, WarmRunLauncher)
+            and is_interactive(run)
+            and launcher.reserve(run.run_id)
+        ):
+            return self._instance.launch_run(run.run_id, context.workspace)
+        return super().submit_run(context)
+
+
+def is_bulk(run: dg.DagsterRun) -> bool:
+    """Tell whether a run may take long, and so runs beside those that somebody waits for."""
+    return run.tags.get(CLASS_TAG) == BULK
+
+
+def is_interactive(run: dg.DagsterRun) -> bool:
+    """Tell whether somebody waits for a run now."""
+    return not is_bulk(run) and QUEUED_TAGS.isdisjoint(run.tags)
+
+
+def pool_home() -> Path:
+    """Return the folder of the pool's socket and lock."""
+    return load_settings().data_root / "dagster"

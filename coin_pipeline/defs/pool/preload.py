@@ -1,0 +1,43 @@
+"""Everything that a first run loads, imports and compiles, so that no forked worker has to."""
+
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+
+import coin_pipeline.definitions
+from coin_pipeline.defs.alive import Life
+from coin_pipeline.defs.build import build_defs
+from coin_pipeline.errors import ServiceUnavailable
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies.registry import load_registry
+
+DAYS = 60
+
+
+def preload() -> None:
+    """Run each built-in strategy once on a few made-up candles, in a folder that is thrown away.
+
+    Strategy files are left out: each run loads them as they are then.
+    """
+    assert coin_pipeline.definitions.defs  # noqa: S101 -- imported to be there
+    daily = parse_timeframe("1d")
+    with TemporaryDirectory() as folder, dg.DagsterInstance.ephemeral() as instance:
+        candles = CandleCatalog(Path(folder))
+        candles.merge("WARM_KRW", daily, synthetic_candles(1, daily, date(2024, 1, 1), DAYS))
+        overrides = {
+            "alive": Life(),
+            "candles": candles,
+            "store": LocalStore(Path(folder)),
+            "strategies": (registry := load_registry(())),
+        }
+        job = build_defs(overrides).resolve_job_def("backtest")
+        for name in registry.names():
+            config = {"strategy": name, "symbols": ["WARM_KRW"], "start_date": "2024-01-01", "end_date": "2024-02-28"}
+            done = job.execute_in_process({"ops": {"load_candles": {"config": config}}}, instance, raise_on_error=False)
+            if not done.success:
+                raise ServiceUnavailable(f"{name} does not run; see above")

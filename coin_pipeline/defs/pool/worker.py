@@ -1,0 +1,69 @@
+"""A worker: forked with everything loaded, it waits for one run, executes it, and ends."""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+import dagster as dg
+from dagster._cli.api import _execute_run_command_body
+from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
+from sqlalchemy import Engine
+
+READY = b"ready\n"
+UNSETTLED = 3
+"""Exit code of a worker whose run has no end on record."""
+BULK_NICENESS = 10
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoReturn:
+    """Be a worker of the pool whose process is `pool`; what to run comes over `line`."""
+    die_with(pool)
+    os.setpgid(0, 0)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(signum, signal.SIG_DFL)
+    use_own_connections(instance)
+    instance.get_runs(limit=1)  # connects now, while nobody waits
+    instance.event_log_storage.get_maximum_record_id()
+    line.sendall(READY)
+    run_id, _, bulk = line.makefile().readline().strip().partition(" ")
+    if bulk == "1":
+        os.nice(BULK_NICENESS)
+    os._exit(execute(instance, run_id) if run_id else 0)
+
+
+def execute(instance: dg.DagsterInstance, run_id: str) -> int:
+    """Execute a run that nobody has begun; return the exit code of the process."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status != dg.DagsterRunStatus.STARTING:
+        return 0  # cancelled before it began, or handed over twice
+    setup_interrupt_handlers()
+    with capture_interrupts():
+        _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
+    ended = instance.get_run_by_id(run_id)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return 0 if ended is None or ended.is_finished else UNSETTLED
+
+
+def engines(instance: dg.DagsterInstance) -> list[Engine]:
+    """Return the connection pools of an instance."""
+    parts = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
+    return [engine for part in parts if (engine := getattr(part, "_engine", None))]  # Dagster offers no way to it
+
+
+def use_own_connections(instance: dg.DagsterInstance) -> None:
+    """Forget the connections that were open at the fork: they belong to the parent."""
+    for engine in engines(instance):
+        engine.dispose(close=False)
+
+
+def die_with(pool: int) -> None:
+    """Have Linux kill this process when the pool ends, however it ends: no worker goes on unwatched."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != pool:
+        os._exit(0)

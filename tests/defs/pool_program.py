@@ -1,0 +1,65 @@
+"""A worker pool whose runs are what their ids say, to be started as a program: `python pool_program.py HOME`.
+
+`spin-1` hears no interrupt, `sleep-1` ends upon one, `crash-1` kills itself, `child-1` leaves a process behind, and any
+other ends at once. Each writes its number into HOME/RUN_ID; what is settled is listed in HOME/settled.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from coin_pipeline.defs.pool.server import Limits, Pool
+from coin_pipeline.defs.pool.worker import READY, die_with
+
+HOME, POOL = Path(sys.argv[1]), os.getpid()
+
+
+def work(line: socket.socket) -> None:
+    """Be a worker."""
+    die_with(POOL)
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    line.sendall(READY)
+    run_id, _, bulk = line.makefile().readline().strip().partition(" ")
+    (HOME / run_id).write_text(f"{os.getpid()} {bulk}")
+    kind = run_id.partition("-")[0]
+    if kind == "spin":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if kind in {"spin", "sleep"}:
+        time.sleep(60)
+    if kind == "child":
+        left = subprocess.Popen(["sleep", "60"])  # noqa: S607 -- found on any PATH
+        (HOME / "left").write_text(str(left.pid))
+    if kind == "crash":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fork(line: socket.socket) -> int:
+    """Make a worker."""
+    if pid := os.fork():
+        return pid
+    try:
+        work(line)
+    finally:
+        os._exit(0)
+
+
+def settle(run_id: str) -> None:
+    """Note a run whose worker did not tell its end."""
+    with (HOME / "settled").open("a") as settled:
+        settled.write(f"{run_id}\n")
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    stop: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
+    Pool(Limits(interactive=2, bulk=1, room=4), fork, settle).serve(HOME, lambda: bool(stop))
+
+
+if __name__ == "__main__":
+    main()
