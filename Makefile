@@ -1,6 +1,7 @@
 # make demo   run a backtest on made-up candles and show what comes out
 # make test   run every test
 # make bench  compare the speed with other backtesters
+# make chaos  a thousand kills and other faults while clients submit; prints what came of it
 # All set up .venv first, from requirements*.lock, with uv where it is installed and pip where it is not.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ DEVELOPED := $(VENV)/.installed-dev
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test bench lint format lock clean
+.PHONY: demo up test chaos bench lint format lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -24,6 +25,10 @@ up: $(INSTALLED)
 
 test: $(DEVELOPED)
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+# About half an hour; ARGS="-k power_cut" does some, COIN_CHAOS_KILLS=100 fewer kills.
+chaos: $(DEVELOPED)
+	$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
 
 # About ten minutes; ARGS="W1 W3" measures some workloads only. Exits with 1 where a target of ours is missed.
 bench: $(INSTALLED)

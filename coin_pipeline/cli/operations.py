@@ -15,12 +15,12 @@ import click
 from coin_pipeline.cli import options
 
 if TYPE_CHECKING:
-    from coin_pipeline.cli.services import Services
     from coin_pipeline.settings import Settings
 
 DEMO_SYMBOL, DEMO_SEED = "DEMO_KRW", 20
 DEMO_START, DEMO_END = date(2023, 1, 1), date(2024, 12, 31)
 START_TIMEOUT_S = 90
+GRACE_S = 3
 
 
 @click.command()
@@ -63,7 +63,8 @@ def demo() -> None:
 def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     """Serve the API and the Dagster UI on this machine; Ctrl-C stops all.
 
-    Starts the database, Dagster's code server, daemon and webserver, and the API, all on loopback.
+    Starts the database, Dagster's code server, daemon and webserver, and the API, all on loopback. One that dies is
+    started again, which is told; one that does not stay up ends all, with the end of its log.
     """
     from coin_pipeline.cli.backtests import settings_with
     from coin_pipeline.cli.services import LOOPBACK, Services, free_port, only_one, require_free
@@ -92,7 +93,8 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
         Services(settings.data_root / "logs", child_environment(settings), stopping) as services,
     ):
         _announce("starting Dagster and the API")
-        _start_programs(services, settings, api_port, ui_port)
+        for program in _programs(settings, api_port, ui_port):
+            services.start(*program)
         services.wait_for(f"http://{LOOPBACK}:{api_port}/health", START_TIMEOUT_S)
         services.wait_for(f"{settings.dagster_ui_url}/server_info", START_TIMEOUT_S)
         if not stopping.is_set():
@@ -105,21 +107,24 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     click.echo("stopped")
 
 
-def _start_programs(services: "Services", settings: "Settings", api_port: int, ui_port: int) -> None:
-    """Start one code server that the others share, then Dagster's daemon and webserver, and the API."""
+def _programs(settings: "Settings", api_port: int, ui_port: int) -> list[tuple[str, ...]]:
+    """Return name, module and arguments of each program: one code server that the others share comes first."""
     from coin_pipeline.cli.services import LOOPBACK
     from coin_pipeline.defs.instance import LOCATION, write_workspace
 
-    if settings.coin_launcher == "warm":
-        services.start("pool", "coin_pipeline.defs.pool")
+    pool = [("pool", "coin_pipeline.defs.pool")] if settings.coin_launcher == "warm" else []
     workspace = str(write_workspace(settings))
     code_port = settings.coin_code_server.rsplit(":", 1)[1]
     code = ("--host", LOOPBACK, "--port", code_port, "--location-name", LOCATION, "-m", "coin_pipeline.definitions")
-    services.start("code-server", "dagster", "api", "grpc", *code)
-    services.start("daemon", "dagster._daemon", "run", "-w", workspace)
-    services.start("webserver", "dagster_webserver", "-h", LOOPBACK, "-p", str(ui_port), "-w", workspace)
     api = ("--factory", "--host", LOOPBACK, "--port", str(api_port), "--log-level", "warning")
-    services.start("api", "uvicorn", "coin_api.app:from_environment", *api)
+    return [
+        *pool,
+        ("code-server", "dagster", "api", "grpc", *code),
+        ("daemon", "coin_pipeline.defs.daemon", "-w", workspace),
+        ("webserver", "dagster_webserver", "-h", LOOPBACK, "-p", str(ui_port), "-w", workspace),
+        # Open streams of events must not hold up the stop.
+        ("api", "uvicorn", "coin_api.app:from_environment", *api, "--timeout-graceful-shutdown", str(GRACE_S)),
+    ]
 
 
 def _typed_as() -> str:

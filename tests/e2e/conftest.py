@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,14 @@ from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")
 START_S = 90
+PROGRAMS = {
+    "pool": ("coin_pipeline.defs.pool",),
+    "code-server": ("dagster", "grpc"),
+    "daemon": ("coin_pipeline.defs.daemon",),
+    "webserver": ("dagster_webserver",),
+    "api": ("uvicorn",),
+}
+"""What the command of each program of `coin up` has in it."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +41,14 @@ class Platform:
     ui_url: str
 
 
-def start_platform(root: Path, *arguments: str) -> Platform:
-    """Run `coin up` on free ports over DATA_ROOT `root`; return when it says that it is up."""
-    api_port, ui_port = free_ports(2)
+def start_platform(root: Path, *arguments: str, ports: Sequence[int] = (), **environment: str) -> Platform:
+    """Run `coin up` on free ports, or those of the API and the UI, over DATA_ROOT `root`; return when it is up."""
+    api_port, ui_port = ports or free_ports(2)
     log = root / "up.log"
     with log.open("w") as output:
         process = subprocess.Popen(
             [COIN, "up", "--api-port", str(api_port), "--ui-port", str(ui_port), *arguments],
-            env={**os.environ, "DATA_ROOT": str(root)},
+            env={**os.environ, "DATA_ROOT": str(root), **environment},
             cwd=root,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -74,6 +82,28 @@ def left_running(root: Path) -> list[str]:
         if mark in environment.split(b"\0") or f"{root}/postgres".encode() in command:
             found.append(command.replace(b"\0", b" ").decode())
     return found
+
+
+def programs_of(up: int) -> dict[str, int]:
+    """Return the pids of the programs that a `coin up` runs, by the names that it gives them."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (process / "cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue  # it ended while we looked
+        if parent == up:
+            found |= {name: int(process.name) for name, words in PROGRAMS.items() if set(words) <= set(command)}
+    return found
+
+
+def healthy(platform: Platform) -> bool:
+    """Return whether every part reports in."""
+    try:
+        return platform.api.get("/health").status_code == 200
+    except httpx2.HTTPError:
+        return False
 
 
 def process_of(root: Path, task_id: str) -> int | None:

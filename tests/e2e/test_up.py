@@ -12,7 +12,17 @@ import pytest
 
 from tests.builders import SLOW
 from tests.conftest import store_candles
-from tests.e2e.conftest import COIN, free_ports, left_running, process_of, start_platform, stop_platform
+from tests.database.programs import until
+from tests.e2e.conftest import (
+    COIN,
+    free_ports,
+    healthy,
+    left_running,
+    process_of,
+    programs_of,
+    start_platform,
+    stop_platform,
+)
 
 
 def test_ctrl_c_stops_everything_a_run_included(tmp_path: Path) -> None:
@@ -40,6 +50,28 @@ def test_kill_minus_9_leaves_nothing_behind(tmp_path: Path) -> None:
     deadline = time.monotonic() + 30
     while left_running(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.2)
+    assert left_running(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which program is which")
+def test_programs_that_are_killed_come_back(tmp_path: Path) -> None:
+    """All of them killed at once, each is started again and told of, and a backtest then runs to its end."""
+    store_candles(tmp_path)
+    platform = start_platform(tmp_path)
+    killed = {pid: name for name, pid in programs_of(platform.process.pid).items()}
+    assert set(killed.values()) >= {"code-server", "daemon", "webserver", "api"}
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: healthy(platform), 60)
+    log = (tmp_path / "up.log").read_text()
+    for name in killed.values():
+        told = f"{name} was ended by SIGKILL and is started again; its log is {tmp_path}/logs/{name}.log"
+        assert log.splitlines().count(told) == 1
+    assert killed.keys().isdisjoint(programs_of(platform.process.pid).values())
+    body = {"strategy": "volume_zone_breakout", "symbols": ["AAA_KRW"], "start_date": "2024-01-01"}
+    answer = platform.api.post("/api/backtests/run", json={**body, "end_date": "2024-12-31"})
+    assert answer.status_code == 200, answer.text
+    assert stop_platform(platform) == 0
     assert left_running(tmp_path) == []
 
 

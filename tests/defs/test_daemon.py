@@ -1,0 +1,113 @@
+"""One daemon at a time, on a real PostgreSQL."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.daemon import LOST
+from coin_pipeline.defs.instance import write_workspace
+from coin_pipeline.settings import load_settings
+from tests.database.programs import answers, server_pid, until
+
+START_S = 30
+
+
+class Daemon:
+    """A daemon in a process of its own."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        workspace = write_workspace(load_settings())
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "coin_pipeline.defs.daemon", "-w", str(workspace)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def said(self, words: str) -> bool:
+        """Return whether its log has these words."""
+        return words in self.log.read_text()
+
+    def works(self) -> bool:
+        """Return whether it holds the lock and Dagster's daemon runs in it."""
+        return self.said("this is the one daemon") and self.said("Instance is configured with the following daemons")
+
+
+@pytest.fixture
+def daemon(instance: dg.DagsterInstance, tmp_path: Path) -> Iterator[Callable[[], Daemon]]:
+    """Start daemons on the session's database; they end with the test."""
+    instance.wipe_daemon_heartbeats()
+    started: list[Daemon] = []
+
+    def start() -> Daemon:
+        started.append(Daemon(tmp_path / f"{len(started)}.log"))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+
+
+def heart(instance: dg.DagsterInstance) -> set[str | None]:
+    """Return the ids of the daemons whose heartbeats were stored last."""
+    return {beat.daemon_id for beat in instance.get_daemon_heartbeats().values()}
+
+
+def test_the_second_stands_by_and_takes_over(instance: dg.DagsterInstance, daemon: Callable[[], Daemon]) -> None:
+    """It says for whom it waits and does nothing; when the first is killed it works, within seconds."""
+    first = daemon()
+    until(first.works, START_S)
+    until(lambda: heart(instance), START_S)
+    (working,) = heart(instance)
+    second = daemon()
+    until(lambda: second.said(f"process {first.process.pid} works"), START_S)
+    assert heart(instance) == {working}
+    assert not second.works()
+    first.process.kill()
+    first.process.wait()
+    until(second.works, 5)
+    until(lambda: working not in heart(instance), 10)
+    assert len(heart(instance)) == 1
+
+
+def test_a_daemon_that_hangs_loses_the_lock_and_ends(daemon: Callable[[], Daemon]) -> None:
+    """Stopped for too long, another takes its place; continued, it ends before it does anything."""
+    first = daemon()
+    until(first.works, START_S)
+    second = daemon()
+    until(lambda: second.said("standing by"), START_S)
+    first.process.send_signal(signal.SIGSTOP)
+    until(second.works, 25)
+    first.process.send_signal(signal.SIGCONT)
+    assert first.process.wait(5) == LOST
+    assert first.said("the lock is lost")
+
+
+def test_a_restart_of_the_database_ends_it(daemon: Callable[[], Daemon], data_root: Path) -> None:
+    """With its session its lock is gone; who was standing by waits for the database and works then."""
+    first = daemon()
+    until(first.works, START_S)
+    second = daemon()
+    until(lambda: second.said("standing by"), START_S)
+    os.kill(server_pid(data_root / "postgres"), signal.SIGKILL)
+    assert first.process.wait(10) == LOST
+    until(lambda: answers(database_url(load_settings())))
+    until(second.works, START_S)
+
+
+def test_told_to_stop_it_stops(daemon: Callable[[], Daemon]) -> None:
+    """SIGTERM ends one that works with exit code 0, and its successor need not wait."""
+    first = daemon()
+    until(first.works, START_S)
+    first.process.terminate()
+    assert first.process.wait(15) == 0
+    until(daemon().works, START_S)
