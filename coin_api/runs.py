@@ -1,5 +1,6 @@
 """Launching, ending and finding runs; with standing.py, all that knows Dagster here."""
 
+import time
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ from coin_pipeline.settings import Settings
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
 _KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
-PING_S = 2
+PING_S, DECISION_S = 2, 2
 
 
 class DagsterRuns:
@@ -232,12 +233,12 @@ class DagsterRuns:
 
     def _end(self, task_id: str) -> None:
         """Take the latest attempt from the queue, or have its process interrupted."""
-        run = self._instance.get_run_by_id(self._standing.latest(task_id))
+        run = self._decided(task_id)
         if run is None:
             return
         if LOCAL_TAG in run.tags:
             raise NotCancellable(task_id, "it runs inside a coin command; press Ctrl-C there")
-        if follows(run):
+        if run.status == dg.DagsterRunStatus.FAILURE:
             self._instance.add_run_tags(run.run_id, GIVEN_UP)
             return
         try:
@@ -247,6 +248,16 @@ class DagsterRuns:
         now = self._instance.get_run_by_id(run.run_id)
         if not told and now and now.status == dg.DagsterRunStatus.CANCELING:  # no process to interrupt
             self._instance.report_run_canceled(now)
+
+    def _decided(self, task_id: str) -> dg.DagsterRun | None:
+        """Return the latest attempt at a task; if it has just failed, once Dagster has decided whether one follows."""
+        deadline = time.monotonic() + DECISION_S
+        while True:
+            run = self._instance.get_run_by_id(self._standing.latest(task_id))
+            undecided = run and run.status == dg.DagsterRunStatus.FAILURE and follows(run.tags) is None
+            if not undecided or time.monotonic() > deadline:
+                return run
+            time.sleep(0.05)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from coin_api.schemas import Status
 from coin_api.tasks import Points, Task
 from coin_pipeline.database import standings
 from coin_pipeline.database.session import Session
-from coin_pipeline.defs.attempts import CANCELLED_TAG, next_attempt, will_follow
+from coin_pipeline.defs.attempts import CANCELLED_TAG, follows, next_attempt
 from coin_pipeline.defs.failures import failure_of
 from coin_pipeline.defs.launches import POINTS_TAG
 from coin_pipeline.defs.sweep_progress import TYPES, Tally
@@ -39,6 +39,7 @@ class Standing:
     def __init__(self, instance: dg.DagsterInstance, session: Session) -> None:
         self._instance = instance
         self._session = session
+        self._retries = instance.run_retries_enabled
         self._lock = Lock()
         self._errors: dict[str, tuple[str, str | None]] = {}
         self._tallies: dict[str, tuple[Tally, str | None]] = {}
@@ -55,7 +56,7 @@ class Standing:
         """Return the runs of each task, first to latest: another one follows where a process died."""
         found = standings.standings(self._session, task_ids)
         attempts = {run_id: [run] for run_id, run in found.items() if run.job in {"backtest", "sweep"}}
-        while following := {later: runs for runs in attempts.values() if (later := _next(runs[-1]))}:
+        while following := {later: runs for runs in attempts.values() if (later := self._next(runs[-1]))}:
             more = standings.standings(self._session, following)
             for run_id, run in more.items():
                 following[run_id].append(run)
@@ -65,7 +66,7 @@ class Standing:
 
     def _task(self, attempts: Attempts) -> Task:
         first, latest = attempts[0], attempts[-1]
-        status = _status(attempts)
+        status = self._status(attempts)
         error, kind = self._error(latest.run_id) if status == "failed" else (None, None)
         points = self._points(latest, status) if latest.job == "sweep" else None
         share = points.done / points.planned if points else max(run.progress for run in attempts)
@@ -81,6 +82,18 @@ class Standing:
             points=points,
             job="sweep" if latest.job == "sweep" else "backtest",
         )
+
+    def _status(self, attempts: Attempts) -> Status:
+        """Return the status of a task: it is under way from its first attempt's start on, between two attempts too."""
+        latest = attempts[-1]
+        if CANCELLED_TAG in latest.tags:
+            return "cancelled"
+        goes_on = latest.status == "FAILURE" and self._retries and follows(latest.tags) is not False
+        status = "queued" if goes_on else _STATUS.get(latest.status, "queued")
+        return "running" if status == "queued" and attempts[0].started_at else status
+
+    def _next(self, run: standings.Standing) -> str | None:
+        return next_attempt(run.tags) if run.status == "FAILURE" and follows(run.tags) else None
 
     def _points(self, run: standings.Standing, status: Status) -> Points:
         """Return how far a sweep is, from its events since it was last asked about."""
@@ -106,23 +119,6 @@ class Standing:
                 told = failure_of([record.event_log_entry.get_dagster_event() for record in records])
                 _keep(self._errors, run_id, told)
             return self._errors[run_id]
-
-
-def _status(attempts: Attempts) -> Status:
-    """Return the status of a task: it is under way from its first attempt's start on, between two attempts too."""
-    latest = attempts[-1]
-    if CANCELLED_TAG in latest.tags:
-        return "cancelled"
-    status = "queued" if _follows(latest) else _STATUS.get(latest.status, "queued")
-    return "running" if status == "queued" and attempts[0].started_at else status
-
-
-def _follows(run: standings.Standing) -> bool:
-    return run.status == "FAILURE" and will_follow(run.tags)
-
-
-def _next(run: standings.Standing) -> str | None:
-    return next_attempt(run.tags) if _follows(run) else None
 
 
 def _keep(kept: dict[str, T], run_id: str, value: T) -> None:

@@ -28,14 +28,9 @@ def task_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     return run.run_id
 
 
-def follows(run: dg.DagsterRun) -> bool:
-    """Tell whether a failed run is to be followed by another attempt."""
-    return run.status == dg.DagsterRunStatus.FAILURE and will_follow(run.tags)
-
-
-def will_follow(tags: Mapping[str, str]) -> bool:
-    """Tell whether a run with these tags, once it has failed, is to be followed by another attempt."""
-    return tags.get(WILL_RETRY_TAG) == "true"
+def follows(tags: Mapping[str, str]) -> bool | None:
+    """Tell whether a failed run with these tags is followed by another attempt; None until Dagster has decided that."""
+    return {"true": True, "false": False}.get(tags.get(WILL_RETRY_TAG, ""))
 
 
 def next_attempt(tags: Mapping[str, str]) -> str | None:
