@@ -50,7 +50,8 @@ def trade_together(
     held = equal_shares([curve_of(part["symbol"], table) for part, table in by_name]).buy_and_hold
     curve = Curve(SHARED, account.time, account.equity, account.drawdown, held)
     told = statistics(curve, account.exposure, [part for part, _ in by_name], spec.candle_length.bars_per_year)
-    return parts, Whole(curve, told, _costs(spec, rules, books, told), _account_json(rules, account))
+    made = [_made(book, taken) for book, taken in zip(books, account.taken, strict=True)]
+    return parts, Whole(curve, told, _costs(spec, rules, made, told), _account_json(rules, account))
 
 
 def _own_trades(bars: Bars, samples: Samples, taken: Bools, spec: BacktestSpec) -> Simulation:
@@ -63,11 +64,20 @@ def _own_trades(bars: Bars, samples: Samples, taken: Bools, spec: BacktestSpec) 
     return Simulation(samples, taken, 0, equity, max_drawdown)
 
 
-def _costs(spec: BacktestSpec, rules: SharedRules, books: Sequence[Book], told: Json) -> Json:
-    """Return what the account would have returned at other costs, each time with the trades that it could pay."""
+def _made(book: Book, taken: Bools) -> Book:
+    return replace(book, samples=book.samples.where(taken), paid=book.paid[taken])
+
+
+def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[Book], told: Json) -> Json:
+    """Return what the account would have returned at other costs with the trades that were made.
+
+    As in single accounts these stay the same: were orders below the minimum left out anew at each cost, the account
+    could return more at higher costs, and no rate would be the one that it breaks even at.
+    """
+    any_order = replace(rules, min_order=0.0)
 
     def total_return_at(costs: Costs) -> float:
-        return float(share([_at_costs(book, costs) for book in books], rules).equity[-1]) - 1
+        return float(share([_at_costs(book, costs) for book in made], any_order).equity[-1]) - 1
 
     def loses(rate: float) -> bool:
         return total_return_at(Costs(rate, 0.0)) < 0

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from coin_pipeline.backtest import runner
@@ -77,6 +78,20 @@ def test_its_costs_are_those_of_the_same_account_at_other_rates(catalog: CandleC
     assert costs["stress"]["2x"] == twice["metrics"]["total_return"]
     even = result(catalog, **held, fee_rate=costs["break_even_rate"], slippage_rate=0.0).document
     assert even["metrics"]["total_return"] == pytest.approx(0, abs=1e-3)
+
+
+def test_a_minimum_order_does_not_choose_other_trades_at_other_costs(catalog: CandleCatalog) -> None:
+    """Higher costs return less: what the trades that were made return, one after the other, as in a single account."""
+    fields = {"min_order": 9_500, "initial_cash": 10_000, "max_positions": 1, "params": {"hold_period_bars": 15}}
+    document = result(catalog, **fields).document
+    costs, account = document["costs"], document["account"]
+    assert account["too_small"] > 50
+    returns = [costs["stress"][multiple] for multiple in ("0x", "1x", "2x", "5x")]
+    assert returns == sorted(returns, reverse=True)
+    growth = [1 + trade["return_pct"] for own in of_symbols(document).values() for trade in own]
+    assert costs["stress"]["1x"] == pytest.approx(np.prod(growth) - 1)
+    kept = [(1.001 * 1.0002) / (0.999 * 0.9998) * (0.998 * 0.9996) / (1.002 * 1.0004) * one for one in growth]
+    assert costs["stress"]["2x"] == pytest.approx(np.prod(kept) - 1)
 
 
 def test_the_order_of_symbols_changes_nothing(catalog: CandleCatalog) -> None:
