@@ -41,10 +41,10 @@ def trade_together(
     books = [Book.of(symbol, bars_of(symbol), own, spec.costs) for symbol, own in found]
     account = share(books, rules)
     parts = []
-    for (symbol, own), taken, spent in zip(found, account.taken, account.spent, strict=True):
+    for number, (symbol, own) in enumerate(found):
         bars = bars_of(symbol)
-        simulation = _own_trades(bars, own, taken, spec)
-        part = symbol_json(symbol, bars, simulation, spec, spent[taken])
+        simulation = _own_trades(bars, own, account, number, spec)
+        part = symbol_json(symbol, bars, simulation, spec, account.spent[number][simulation.taken])
         parts.append((part, to_table(bars, simulation, spec.costs, {})))
     by_name = sorted(parts, key=lambda part: str(part[0]["symbol"]))  # sums do not hang on the order of the spec
     held = equal_shares([curve_of(part["symbol"], table) for part, table in by_name]).buy_and_hold
@@ -54,14 +54,16 @@ def trade_together(
     return parts, Whole(curve, told, _costs(spec, rules, made, told), _account_json(rules, account))
 
 
-def _own_trades(bars: Bars, samples: Samples, taken: Bools, spec: BacktestSpec) -> Simulation:
+def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: int, spec: BacktestSpec) -> Simulation:
+    taken = account.taken[number]
     trades = samples.where(taken)
     alone = Sizing(spec.sizing.fraction)
     paid = spec.costs.paid(trades.entry_price)
     _, _, equity, max_drawdown = walk(
         bars.close, trades.signal_bar, trades.entry_bar, trades.exit_bar, paid, trades.growth, alone
     )
-    return Simulation(samples, taken, 0, equity, max_drawdown)
+    too_small, no_slot = int(account.too_small[number]), int(account.no_slot[number])
+    return Simulation(samples, taken, too_small, equity, max_drawdown, no_slot)
 
 
 def _made(book: Book, taken: Bools) -> Book:
@@ -103,7 +105,7 @@ def _account_json(rules: SharedRules, account: SharedAccount) -> Json:
         "position_size": rules.fraction,
         "initial_cash": rules.initial_cash,
         "final_value": rules.initial_cash * float(account.equity[-1]),
-        "ignored": account.ignored,
-        "no_slot": account.no_slot,
-        "too_small": account.too_small,
+        "ignored": int(account.ignored.sum()),
+        "no_slot": int(account.no_slot.sum()),
+        "too_small": int(account.too_small.sum()),
     }

@@ -48,6 +48,7 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestS
         "performance_curve": None,
         "trades": _trades(symbol, bars, trades, spec, spent),
         "metrics": asdict(metrics),
+        "no_slot": simulation.no_slot,
         "too_small": simulation.too_small,
         "costs": costs_json(trades, spec, metrics.total_return),
     }

@@ -75,7 +75,8 @@ def _of_symbol(part: Json) -> list[str]:
     elif trades[-1]["open_at_end"]:
         found.append(f"{symbol}: the last position was still open and is valued at the last close")
     if part["too_small"]:
-        found.append(f"{symbol}: {counted(part['too_small'], 'signal')} not traded, below the minimum order")
+        left_out = counted(part["too_small"], "signal")
+        found.append(f"{symbol}: {left_out} not traded, for lack of cash or below the minimum order")
     if part["signals"] and part["signals"][-1]["entry_price"] is None:
         found.append(f"{symbol}: the last candle gave a signal; it would be filled at the next open, which is not here")
     return found

@@ -94,6 +94,22 @@ def test_a_minimum_order_does_not_choose_other_trades_at_other_costs(catalog: Ca
     assert costs["stress"]["2x"] == pytest.approx(np.prod(kept) - 1)
 
 
+def test_each_signal_is_counted_once_and_everywhere_alike(catalog: CandleCatalog) -> None:
+    """The account, the metrics and the symbols tell the same counts, and orders left out are warned of."""
+    document = result(catalog, min_order=9_500, initial_cash=10_000, max_positions=1).document
+    account, parts = document["account"], document["symbols"]
+    assert min(account["ignored"], account["no_slot"], account["too_small"]) > 10
+    assert account["ignored"] == document["metrics"]["ignored"] == sum(part["metrics"]["ignored"] for part in parts)
+    for count in ("no_slot", "too_small"):
+        assert account[count] == sum(part[count] for part in parts)
+    for part in parts:
+        left_out = part["metrics"]["ignored"] + part["no_slot"] + part["too_small"]
+        unfilled = sum(signal["entry_price"] is None for signal in part["signals"])
+        assert len(part["signals"]) == len(part["trades"]) + left_out + unfilled
+        sentence = f"{part['symbol']}: {part['too_small']} signals not traded, for lack of cash or below the minimum"
+        assert any(warning.startswith(sentence) for warning in document["warnings"])
+
+
 def test_the_order_of_symbols_changes_nothing(catalog: CandleCatalog) -> None:
     """Who buys first is decided by name."""
     document, turned = (result(catalog, symbols=order).document for order in (SYMBOLS, SYMBOLS[::-1]))
