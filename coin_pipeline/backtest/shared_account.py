@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 
 from coin_pipeline.backtest.formats import Json
-from coin_pipeline.backtest.portfolio import SHARED, Curve, Whole, curve_of, equal_shares, statistics
+from coin_pipeline.backtest.portfolio import SHARED, BestTrade, Curve, Whole, curve_of, equal_shares, statistics
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.symbols import STRESS, symbol_json, to_table
 from coin_pipeline.engine.account import Sizing, walk
@@ -50,8 +51,9 @@ def trade_together(
     held = equal_shares([curve_of(part["symbol"], table) for part, table in by_name]).buy_and_hold
     curve = Curve(SHARED, account.time, account.equity, account.drawdown, held)
     told = statistics(curve, account.exposure, [part for part, _ in by_name], spec.candle_length.bars_per_year)
-    made = [_made(book, taken) for book, taken in zip(books, account.taken, strict=True)]
-    return parts, Whole(curve, told, _costs(spec, rules, made, told), _account_json(rules, account))
+    made = [_chosen(book, taken) for book, taken in zip(books, account.taken, strict=True)]
+    best = _best_trade([part for part, _ in parts], made, account, rules)
+    return parts, Whole(curve, told, _costs(spec, rules, made, told), best, _account_json(rules, account))
 
 
 def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: int, spec: BacktestSpec) -> Simulation:
@@ -66,8 +68,31 @@ def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: in
     return Simulation(samples, taken, too_small, equity, max_drawdown, no_slot)
 
 
-def _made(book: Book, taken: Bools) -> Book:
-    return replace(book, samples=book.samples.where(taken), paid=book.paid[taken])
+def _chosen(book: Book, chosen: Bools) -> Book:
+    return replace(book, samples=book.samples.where(chosen), paid=book.paid[chosen])
+
+
+def _total_return(chosen: Sequence[Book], rules: SharedRules) -> float:
+    """Return what an account returns that makes these trades and no others, however small their orders."""
+    return float(share(chosen, replace(rules, min_order=0.0)).equity[-1]) - 1
+
+
+def _best_trade(
+    parts: Sequence[Json], made: Sequence[Book], account: SharedAccount, rules: SharedRules
+) -> BestTrade | None:
+    """Return the trade that gained the largest share of the equity of its time."""
+    gains = []
+    for book, spent in zip(made, account.spent, strict=True):
+        equity = account.equity[np.searchsorted(account.time, book.time[book.samples.entry_bar])]
+        gains.append(spent[spent > 0] * book.samples.net_return / equity)
+    if not any(map(len, gains)):
+        return None
+    number = max(range(len(made)), key=lambda number: gains[number].max(initial=-np.inf))
+    row = int(np.argmax(gains[number]))
+    others = [
+        _chosen(book, np.arange(len(book.samples)) != row) if n == number else book for n, book in enumerate(made)
+    ]
+    return BestTrade(parts[number]["trades"][row], _total_return(others, rules))
 
 
 def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[Book], told: Json) -> Json:
@@ -76,10 +101,9 @@ def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[Book], told: J
     As in single accounts these stay the same: were orders below the minimum left out anew at each cost, the account
     could return more at higher costs, and no rate would be the one that it breaks even at.
     """
-    any_order = replace(rules, min_order=0.0)
 
     def total_return_at(costs: Costs) -> float:
-        return float(share([_at_costs(book, costs) for book in made], any_order).equity[-1]) - 1
+        return _total_return([_at_costs(book, costs) for book in made], rules)
 
     def loses(rate: float) -> bool:
         return total_return_at(Costs(rate, 0.0)) < 0

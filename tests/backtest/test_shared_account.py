@@ -110,6 +110,20 @@ def test_each_signal_is_counted_once_and_everywhere_alike(catalog: CandleCatalog
         assert any(warning.startswith(sentence) for warning in document["warnings"])
 
 
+def test_a_profit_that_one_trade_made(catalog: CandleCatalog) -> None:
+    """The account is traded once more without it, the others with the money that they would have had."""
+    fields = {"params": {"hold_period_bars": 40}, "start_date": "2024-06-01", "end_date": "2024-08-31"}
+    document = result(catalog, **fields).document
+    trades = [trade for own in of_symbols(document).values() for trade in own]
+    best = max(trades, key=lambda trade: trade["return_pct"])
+    total = document["metrics"]["total_return"]
+    assert total > 0
+    (warning,) = (told for told in document["warnings"] if told.startswith("all of the profit comes from one trade"))
+    assert f"AAA_KRW, entered {best['entry_time']}, returned {best['return_pct']:+.2%}" in warning
+    without = float(warning.split()[-1].removesuffix("%")) / 100
+    assert without == pytest.approx(total - best["spent"] * best["return_pct"] / 1e7, abs=0.01)
+
+
 def test_the_order_of_symbols_changes_nothing(catalog: CandleCatalog) -> None:
     """Who buys first is decided by name."""
     document, turned = (result(catalog, symbols=order).document for order in (SYMBOLS, SYMBOLS[::-1]))

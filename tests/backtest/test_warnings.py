@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from coin_pipeline.backtest.portfolio import best_trade
 from coin_pipeline.backtest.warnings import warnings_of
 
 SCHEMA = {
@@ -28,9 +29,10 @@ def part(*returns: float, **changed: object) -> dict[str, Any]:
 
 def warned(*parts: dict[str, Any], total: float = 0.1, at_twice: float | None = 0.05, **params: object) -> list[str]:
     """Return the warnings of a result with these symbols."""
+    best = best_trade(parts, 1.0)
     metrics = {"trades": sum(len(one["trades"]) for one in parts), "total_return": total}
     costs = {"stress": {"1x": total, "2x": at_twice}, "break_even_rate": 0.0015}
-    return warnings_of(parts, metrics, costs, {**PARAMS, **params}, SCHEMA)
+    return warnings_of(parts, metrics, costs, best, {**PARAMS, **params}, SCHEMA)
 
 
 def test_a_solid_result_is_not_warned_of() -> None:
@@ -46,10 +48,36 @@ def test_few_trades(count: int, expected: str) -> None:
 
 
 def test_profit_from_one_trade() -> None:
-    """One trade earned more than all others together lost; it is named."""
+    """Without it nothing is gained; it is named."""
     (warning,) = warned(part(*[-0.01] * 30, 0.9))
-    assert warning.startswith("all of the profit comes from one trade: BTC_KRW, entered day 30, returned +90.00%")
+    assert warning == (
+        "all of the profit comes from one trade: BTC_KRW, entered day 30, returned +90.00%;"
+        " without it the result is -26.03%"
+    )
     assert warned(part(*[-0.01] * 30, 0.9), total=-0.1) == []
+
+
+def test_the_other_trades_are_compounded() -> None:
+    """A loss of half is not made good by a gain of half, though their sum is nothing and more."""
+    assert warned(part(*[0.5, -0.3] * 15, 9.0)) == []
+    (warning,) = warned(part(*[0.5, -0.4] * 15, 9.0))
+    assert warning.endswith("returned +900.00%; without it the result is -79.41%")
+
+
+def test_a_single_trade_made_all_of_the_profit() -> None:
+    """It is the clearest case."""
+    assert [warning[:42] for warning in warned(part(0.1))] == [
+        "only 1 trade: figures from fewer than 30 m",
+        "all of the profit comes from one trade: BT",
+    ]
+
+
+def test_a_trade_of_one_symbol_among_others() -> None:
+    """The others' accounts count with their whole return."""
+    even = part(*[0.01, -0.01] * 20)
+    (warning,) = warned(even, part(*[-0.01] * 5, 0.5))
+    assert "returned +50.00%; without it the result is -2.5" in warning
+    assert warned(part(*[0.01] * 20), part(*[-0.01] * 5, 0.5), part(*[0.001] * 9)) == []
 
 
 def test_profit_gone_at_twice_the_costs() -> None:
