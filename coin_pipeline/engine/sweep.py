@@ -66,6 +66,11 @@ class Trials:
             np.array([losses]),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence["Trials"]) -> "Trials":
+        """Return all rows, those of the first part first."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
 
 def sweep(
     bars: Bars,

@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from coin_pipeline.backtest.document import to_parquet
@@ -142,7 +141,7 @@ class _Bench:
         batch = BATCH_OF_ROWS if decides_for_many(self.strategy) else BATCH
         parts = [self._swept(candles, bars, taken[first : first + batch]) for first in range(0, len(taken), batch)]
         self.progress(len(taken))
-        return Trials(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Trials)))
+        return Trials.joined(parts)
 
     def _swept(self, candles: CandleName, bars: Bars, taken: Sequence[Numbered]) -> Trials:
         spec = self.chunk.spec
