@@ -64,9 +64,10 @@ def fingerprint_of(spec_sha256: str, candles: Mapping[str, str], strategy: Strat
 def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a replay must reproduce of a result, figure by figure.
 
-    Run id, times, host, description, and what it was computed from are left out, at the top and in each symbol's part.
+    Run id, times, host, description, and what it was computed from are left out, at the top and in each symbol's part:
+    a candle that no figure depends on is another input, and no other result.
     """
-    return {**_without_circumstances(document), "symbols": [*map(_without_circumstances, document["symbols"])]}
+    return {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
 
 
 def result_digest(document: Mapping[str, Any]) -> str:
@@ -76,6 +77,11 @@ def result_digest(document: Mapping[str, Any]) -> str:
 
 def _without_circumstances(told: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if key not in _CIRCUMSTANCES}
+
+
+def _figures_of(part: Mapping[str, Any]) -> dict[str, Any]:
+    coverage = {key: value for key, value in part["candles"].items() if key != "sha256"}
+    return {**_without_circumstances(part), "candles": coverage}
 
 
 @cache
