@@ -9,7 +9,7 @@ from coin_pipeline.engine.account import Sizing, drawdown
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.fills import Costs
 from coin_pipeline.engine.kernel import kernel
-from coin_pipeline.engine.outcomes import UNFILLED, Samples
+from coin_pipeline.engine.outcomes import Samples
 
 _EXHAUSTED = 1e-12  # of the equity: so little cash is what rounding has left
 _NEVER = np.iinfo(np.int64).max
@@ -244,7 +244,7 @@ def _trade(
     first, after = _chain(rows, row_at, symbol, entered, times)
     received, freed = np.zeros(2 * times), np.zeros(2 * times, np.int64)
     at_open, at_close = np.zeros(times), np.zeros(times)
-    spent, last_exit = np.zeros(len(entered)), np.full(len(bar_at), UNFILLED)
+    spent, last_exit = np.zeros(len(entered)), np.full(len(bar_at), -1)
     equity, counts = np.empty(times), np.zeros((len(bar_at) - 1, 3), np.int64)
     cash, free, busy = 1.0, slots, 0
     for now in range(times):
@@ -284,7 +284,7 @@ def _chain(rows: Ints, row_at: Ints, symbol: Ints, entered: Ints, times: int) ->
     """Return the first entry of each time, and of each entry the next one at its time, in the order of the symbols."""
     first, after = np.full(times, -1), np.full(len(entered), -1)
     for s in range(len(entered) - 1, -1, -1):
-        if entered[s] != UNFILLED:
+        if entered[s] >= 0:
             row = rows[row_at[symbol[s]] + entered[s]]
             after[s] = first[row]
             first[row] = s

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from coin_pipeline.engine.exits import ExitReason
+from coin_pipeline.engine.outcomes import ExitReason
 from coin_pipeline.engine.shared import Book, SharedRules
 
 AT_OPEN = {ExitReason.SIGNAL, ExitReason.HOLD}

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from coin_pipeline.engine import metrics, shared
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars, Floats, Ints
-from coin_pipeline.engine.exits import ExitReason, ExitRule, Stops
+from coin_pipeline.engine.exits import ExitRule, Stops
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.outcomes import UNFILLED, Samples, outcomes
+from coin_pipeline.engine.outcomes import UNFILLED, ExitReason, Samples, outcomes
 from coin_pipeline.engine.shared import Book, SharedAccount, SharedRules, share
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate
