@@ -25,6 +25,7 @@ MAX_UNCONFIRMED = 100_000
 MAX_POINTS = 10_000_000
 MAX_VALUES = 100_000
 """Values of one name."""
+_RULES = frozenset({"value_error", "assertion_error"})  # pydantic's names for what validators raise
 MAX_PROBLEMS = 20
 """Wrong values that are named; of more, the number is said."""
 
@@ -170,12 +171,7 @@ class _Judge(NamedTuple):
 
     def refuses(self, value: Value) -> bool:
         """Tell whether the value is wrong by itself, not only together with others."""
-        try:
-            self.model.model_validate({**self.fixed, self.name: value})
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False, include_input=False)
-            return any(each["loc"][:1] == (self.name,) for each in found)
-        return False
+        return self.name in _wrong(self.model, {**self.fixed, self.name: value})
 
     def reason(self, value: Value) -> str:
         """Return what is wrong with a value that is refused; slower than to tell that it is."""
@@ -209,9 +205,24 @@ def _judges(request: SweepRequest, registry: StrategyRegistry) -> dict[str, _Jud
 
 def _check_fixed(request: SweepRequest, registry: StrategyRegistry) -> None:
     """Refuse wrong params that are fixed; a constraint that they break with defaults may hold with what is swept."""
-    found = _problems(lambda: registry.resolve(request.strategy, request.params))
-    if wrong := [each for each in found if each.field != "params"]:
-        raise InvalidParams(wrong)
+    wrong = _wrong(registry.get(request.strategy).Params, request.params)
+    if wrong:
+        kept = {name: value for name, value in request.params.items() if name in wrong}
+        raise InvalidParams(_problems(lambda: registry.resolve(request.strategy, kept)))
+
+
+def _wrong(model: type[BaseModel], values: Mapping[str, Any]) -> set[str]:
+    """Return the fields whose values have the wrong type or are out of range, or that there are not.
+
+    What a validator of the model or of a field raises is a rule of its own, which mostly looks at other fields too: it
+    may hold at other points.
+    """
+    try:
+        model.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return {str(each["loc"][0]) for each in found if each["loc"] and each["type"] not in _RULES}
+    return set()
 
 
 def _problems(attempt: Callable[[], object]) -> Sequence[Problem]:

@@ -4,6 +4,8 @@ import pytest
 
 from coin_pipeline.engine.exits import Stops
 from coin_pipeline.errors import CoinError, InvalidParams, InvalidSpec, SweepTooLarge, UnknownStrategy
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.sweeps.plan import plan
 from coin_pipeline.sweeps.space import Range
 from coin_pipeline.sweeps.spec import SweepSpec, parse_sweep, resolve_sweep
 from tests.sweeps.parts import registry, spec_of
@@ -122,6 +124,22 @@ def test_fixed_params_are_checked() -> None:
         spec_of(KNOWN, {"fast": "1:3:1"}, params={"slow": 1})
     with pytest.raises(UnknownStrategy):
         spec_of(KNOWN, {"fast": "1:3:1"}, strategy="crosing")
+
+
+def test_a_rule_of_one_field_that_sees_others_is_a_constraint(candles: CandleCatalog) -> None:
+    """Its points are skipped and counted, whether the other field is swept, fixed or default; a range stays a range."""
+    planned = plan(candles, KNOWN, spec_of(KNOWN, {"fast": "5,20", "slow": "2:22:10"}, strategy="ruled"))
+    assert (planned.points, planned.skipped) == (3, 3)
+    planned = plan(candles, KNOWN, spec_of(KNOWN, {"fast": "5:15:1"}, strategy="ruled"))
+    assert (planned.points, planned.skipped) == (5, 6)
+    planned = plan(candles, KNOWN, spec_of(KNOWN, {"slow": "30:60:10"}, strategy="ruled", params={"fast": 40}))
+    assert (planned.points, planned.skipped) == (2, 2)
+    told = reasons({"fast": "5,20", "slow": "2,101"}, strategy="ruled")
+    assert told.startswith("space.slow=101: input should be less than or equal to 100, not 101;")
+    with pytest.raises(InvalidParams, match=r"^params\.slow: .*not 101;[^;]*$"):
+        spec_of(KNOWN, {"fast": "1:3:1"}, strategy="ruled", params={"slow": 101})
+    told = reasons({"fast": "20,30"}, strategy="ruled", params={"slow": 10})
+    assert told.startswith("space: the strategy refuses each of the 2 points: slow must be above fast, not 10;")
 
 
 LARGE = {"fast": "1:50:1", "slow": "51:100:1", "hold": "1:50:1"}
