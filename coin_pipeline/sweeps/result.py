@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from coin_pipeline.backtest import results, runner
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.fingerprint import fingerprint_of
 from coin_pipeline.backtest.formats import Json, counted, instant
 from coin_pipeline.backtest.manifest import Times, completed_manifest
 from coin_pipeline.backtest.runner import CandleSlice
@@ -25,7 +24,7 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.strategies.user_code import run_strategy
 from coin_pipeline.sweeps import landscape
-from coin_pipeline.sweeps.plan import FORMAT, SweepChunk, written
+from coin_pipeline.sweeps.plan import FORMAT, SweepChunk, sweep_fingerprint, written
 from coin_pipeline.sweeps.rows import COUNTS, FIGURES, column_of, objectives_of, rows_table, told_by, trials_digest
 from coin_pipeline.sweeps.space import Point
 from coin_pipeline.sweeps.spec import SweepSpec
@@ -79,7 +78,7 @@ def assemble(
     if [facts["chunk"]["number"] for facts, _ in parts] != [*range(chunk.chunks)]:
         raise ValueError(f"a sweep of {chunk.chunks} chunks needs each of them once")
     spec, strategy = chunk.spec, registry.get(chunk.spec.strategy)
-    fingerprint = fingerprint_of(spec.digest, {each.symbol: each.sha256 for each in chunk.candles}, strategy)
+    fingerprint = sweep_fingerprint(spec, {each.symbol: each.sha256 for each in chunk.candles}, strategy)
     if fingerprint["code"] != chunk.code:
         raise CodeChanged(spec.strategy)
     points = _Points.of(spec, pa.concat_tables([table.replace_schema_metadata(None) for _, table in parts]))
@@ -117,7 +116,7 @@ def assemble(
         **told,
         "trials": {"rows": len(points.table), "sha256": trials_digest(points.table), "file": TRIALS_FILE},
         "spec": spec.model_dump(mode="json"),
-        "fingerprint": {name: fingerprint[name] for name in ("spec", "candles", "code", "versions")},
+        "fingerprint": fingerprint,
         "metadata": {
             "execution_date": instant(times[1]),
             "environment": environment,

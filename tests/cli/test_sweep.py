@@ -84,6 +84,13 @@ def test_a_stored_sweep_is_shown_and_listed(printed: str) -> None:
     assert run_id in invoke("results", "list").output
 
 
+def test_a_stored_sweep_is_replayed(printed: str) -> None:
+    """As a backtest is; what is compared is the digest of the trials."""
+    document = json.loads(Path(place_in(printed, "Result")).read_bytes())
+    done = invoke("replay", place_in(printed, "Run"))
+    assert (done.exit_code, done.stdout) == (0, f"identical: {document['trials']['sha256']}\n")
+
+
 def test_a_wide_map_is_drawn_with_marks() -> None:
     """Where figures do not fit, higher cells are denser, empty ones blank, and the scale is told."""
     values = [[place / 49 if place else None for place in range(50)]]

@@ -9,9 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.replay import replay
 from coin_pipeline.backtest.results import load_result, read_manifest, stored_runs
-from coin_pipeline.errors import CandlesChanged, CodeChanged, NotReplayable, SweepDisagrees
+from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.result import assemble, publish
@@ -234,5 +233,3 @@ def test_a_published_sweep_is_read_as_any_result(candles: CandleCatalog, tmp_pat
     trials = pq.read_table(pa.BufferReader(store.get(f"tasks/run-1/{document['trials']['file']}")))
     assert trials_digest(trials) == document["trials"]["sha256"]
     assert len(trials) == document["trials"]["rows"] == 72
-    with pytest.raises(NotReplayable, match="schema sweep-1"):
-        replay(store, candles, known, "run-1")
