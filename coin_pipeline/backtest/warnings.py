@@ -5,6 +5,7 @@ from typing import Any
 
 from coin_pipeline.backtest.formats import Json, counted
 from coin_pipeline.backtest.portfolio import BestTrade
+from coin_pipeline.strategies.registry import limits_of
 
 FEW_TRADES = 30
 """Below so many trades, a mean says little: the usual rule of thumb for a sample."""
@@ -57,9 +58,9 @@ def _of_params(params: Mapping[str, Any], schema: Json) -> list[str]:
     """A limit that somebody chose, not a default, hints that the best value may lie beyond it."""
     found = []
     for name, field in schema.get("properties", {}).items():
-        edges = {field.get("minimum"): "lowest", field.get("maximum"): "highest"}
-        if params[name] != field.get("default") and not isinstance(params[name], bool) and params[name] in edges:
-            found.append(f"{name}={params[name]} is the {edges[params[name]]} value that the strategy takes")
+        value, edges = params[name], dict(zip(limits_of(field), ("lowest", "highest"), strict=True))
+        if value is not None and value != field.get("default") and not isinstance(value, bool) and value in edges:
+            found.append(f"{name}={value} is the {edges[value]} value that the strategy takes")
     return found
 
 

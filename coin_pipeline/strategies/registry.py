@@ -87,6 +87,27 @@ def bounds_of(schema: Mapping[str, Any]) -> list[str]:
     return [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
 
 
+def limits_of(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Return the lowest and the highest number that a property's JSON schema takes; None where there is no such number.
+
+    Of several schemas (`int | None`) those of numbers count. An integer above 0 is 1 or more; a fraction above 0 has no
+    lowest value.
+    """
+    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") in {"integer", "number"}]
+    lows = [_limit(kind, "minimum", "exclusiveMinimum", 1) for kind in kinds]
+    highs = [_limit(kind, "maximum", "exclusiveMaximum", -1) for kind in kinds]
+    known = [[end for end in ends if end is not None] for ends in (lows, highs)]
+    complete = [ends if len(ends) == len(kinds) else [] for ends in known]
+    return min(complete[0], default=None), max(complete[1], default=None)
+
+
+def _limit(schema: Mapping[str, Any], included: str, excluded: str, step: int) -> float | None:
+    limit: float | None = schema.get(included)
+    if excluded in schema:
+        limit = schema[excluded] + step if schema["type"] == "integer" else None
+    return limit
+
+
 def _load(point: EntryPoint) -> type[Strategy[Any]]:
     try:
         loaded = point.load()
