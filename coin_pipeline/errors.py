@@ -68,9 +68,9 @@ def plain(message: str, value: object = None) -> str:
     return message.removeprefix("Value error, ") + told
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean X?)' for the closest known name, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+def nearest(name: str, known: Iterable[str], alike: float = 0.5) -> str:
+    """Return ' (did you mean X?)' for the closest known name, or nothing where none is so much alike."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=alike)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, parse_request, problems_of
 from coin_pipeline.engine.exits import Stops
@@ -30,11 +30,19 @@ MAX_PROBLEMS = 20
 """Wrong values that are named; of more, the number is said."""
 
 
+def _as_written(value: object) -> object:
+    scalars = bool | int | float | str | None
+    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, scalars) for each in value)):
+        return value
+    msg = f"takes a list of values or text such as '5:60:5', not {value!r:.60}"
+    raise ValueError(msg)
+
+
 class SweepRequest(BacktestRequest):
     """A sweep as submitted over HTTP, from the command line or from the Dagster UI."""
 
     space: Annotated[
-        dict[str, list[Value] | str],
+        dict[str, Annotated[list[Value] | str, BeforeValidator(_as_written)]],
         Field(
             min_length=1,
             max_length=10,
@@ -139,10 +147,13 @@ def resolve_sweep(request: SweepRequest, registry: StrategyRegistry) -> SweepSpe
     """
     _check_fixed(request, registry)
     judges = _judges(request, registry)
-    choices = _choices(request, judges)
-    _check_size(request, choices)
+    choices, problems = _choices(request, judges)
+    if not problems:
+        _check_size(request, choices)
     values = {name: _written_out(choices[name]) for name in judges if name in choices}
-    _refuse_wrong([(judges[name], value) for name in values for value in values[name] if judges[name].refuses(value)])
+    refused = [(judges[name], value) for name in values for value in values[name] if judges[name].refuses(value)]
+    if problems := [*problems, *_named(refused)]:
+        raise InvalidSpec(problems)
     spec = SweepSpec(
         **request.model_dump(include=set(BacktestRequest.model_fields)),
         space=tuple(_dimension(judges[name], choices[name], values[name]) for name in values),
@@ -233,20 +244,19 @@ def _problems(attempt: Callable[[], object]) -> Sequence[Problem]:
     return ()
 
 
-def _choices(request: SweepRequest, judges: Mapping[str, _Judge]) -> dict[str, Choices]:
-    """Read what is to be tried of each name, without writing it out."""
+def _choices(request: SweepRequest, judges: Mapping[str, _Judge]) -> tuple[dict[str, Choices], list[Problem]]:
+    """Read what is to be tried of each name, without writing it out, and what is wrong with names and writings."""
     problems: list[Problem] = []
     choices: dict[str, Choices] = {}
     for name, written in request.space.items():
         try:
             _check_name(request, name, judges)
-            choices[name] = parse_text(written) if isinstance(written, str) else written
-            _check_choices(request.search, choices[name])
+            read = parse_text(written) if isinstance(written, str) else written
+            _check_choices(request.search, read)
+            choices[name] = read
         except ValueError as error:
             problems.append(Problem(f"space.{name[:80]}", str(error)))
-    if problems:
-        raise InvalidSpec(problems)
-    return choices
+    return choices, problems
 
 
 def _check_name(request: SweepRequest, name: str, judges: Mapping[str, _Judge]) -> None:
@@ -286,12 +296,11 @@ def _written_out(choices: Choices) -> Sequence[Value]:
     return choices.numbers() if isinstance(choices, Steps) else choices
 
 
-def _refuse_wrong(refused: Sequence[tuple[_Judge, Value]]) -> None:
+def _named(refused: Sequence[tuple[_Judge, Value]]) -> list[Problem]:
     """Name each wrong value, up to a number of them."""
-    if refused:
-        named = [Problem(f"space.{judge.name}={value}", judge.reason(value)) for judge, value in refused[:MAX_PROBLEMS]]
-        more = len(refused) - len(named)
-        raise InvalidSpec([*named, *([Problem("space", f"{more:,} more values are refused")] if more else [])])
+    named = [Problem(f"space.{judge.name}={value}", judge.reason(value)) for judge, value in refused[:MAX_PROBLEMS]]
+    more = len(refused) - len(named)
+    return [*named, *([Problem("space", f"{more:,} more values are refused")] if more else [])]
 
 
 def _dimension(judge: _Judge, choices: Choices, written: Sequence[Value]) -> Dimension:

@@ -94,7 +94,15 @@ def test_of_many_wrong_values_twenty_are_named() -> None:
             {"max_positions": 2},
             "max_positions: a sweep trades every symbol from an account of its own",
         ),
-        ({"fast": [[1]]}, {}, "space.fast"),
+        ({"fast": [[1]]}, {}, r"^space.fast: takes a list of values or text such as '5:60:5', not \[\[1\]\]$"),
+        ({"fast": {"a": 1}}, {}, r"^space.fast: takes a list of values or text such as '5:60:5', not {'a': 1}$"),
+        ({"fast": 5, "slow": None}, {}, r"^space.fast: takes a list .*, not 5; space.slow: takes a list .*, not None$"),
+        ({"fast": "1,2"}, {"serch": "grid"}, r"^serch: is not a field of this request \(did you mean 'search'\?\)$"),
+        (
+            {"fast": "1,2"},
+            {"{x}": 1, "fee_rate": 9},
+            r"fee_rate: Input should be less .*, not 9; {x}: is not a field of this request$",
+        ),
         ({}, {}, "space: "),
         (
             {"fast": "20:30:5", "slow": "5,10"},
@@ -114,6 +122,12 @@ def test_several_wrong_names_are_told_at_once() -> None:
     told = reasons({"fst": "1", "slow": "5:1:1"})
     assert "space.fst: " in told
     assert "space.slow: " in told
+
+
+def test_a_wrong_name_does_not_hide_wrong_values() -> None:
+    """Names, writings and values of all names are told at once."""
+    told = reasons({"fst": "1", "slow": "5:1:1", "fast": "0:1:1", "edge": [2, 0.5]})
+    assert [one.split(":")[0] for one in told.split("; space.")] == ["space.fst", "slow", "fast=0", "edge=2"]
 
 
 def test_fixed_params_are_checked() -> None:
