@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
@@ -96,7 +97,7 @@ class SweepSpec(BacktestSpec):
 
     def points(self) -> Points:
         """Return the points by number; optuna proposes its own, one batch after another."""
-        return Grid(self.space) if self.trials is None else Draws(self.space, self.trials, self.seed)
+        return Grid(self.space) if self.trials is None else _drawn(self.model_dump_json(include=_DRAWN))
 
     def params_at(self, point: Point) -> dict[str, Any]:
         """Return the strategy's params at a point, not yet validated."""
@@ -119,6 +120,22 @@ class SweepSpec(BacktestSpec):
         """Return the stops at a point."""
         swept: dict[str, Any] = {one.name: point[one.name] for one in self.space if not one.param}
         return replace(self.stops, **swept)
+
+
+class _Drawn(BaseModel):
+    space: tuple[Dimension, ...]
+    trials: int
+    seed: int
+
+
+_DRAWN = set(_Drawn.model_fields)
+
+
+@lru_cache(maxsize=1)
+def _drawn(said: str) -> Draws:
+    """Draw a sweep's points once for all its chunks in this process; as text, values of equal numbers stay apart."""
+    asked = _Drawn.model_validate_json(said)
+    return Draws(asked.space, asked.trials, asked.seed)
 
 
 def parse_sweep(fields: Mapping[str, Any]) -> SweepRequest:

@@ -6,7 +6,7 @@ from coin_pipeline.engine.exits import Stops
 from coin_pipeline.errors import CoinError, InvalidParams, InvalidSpec, SweepTooLarge, UnknownStrategy
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.sweeps.plan import plan
-from coin_pipeline.sweeps.space import Range
+from coin_pipeline.sweeps.space import Draws, Range
 from coin_pipeline.sweeps.spec import SweepSpec, parse_sweep, resolve_sweep
 from tests.sweeps.parts import registry, spec_of
 
@@ -199,6 +199,20 @@ def test_wrong_requests_name_their_fields() -> None:
         parse_sweep(
             {"strategy": "crossing", "symbols": ["AAA_KRW"], "start_date": "2024-01-01", "end_date": "2023-01-01"}
         )
+
+
+def test_points_are_drawn_once_for_all_chunks() -> None:
+    """Each chunk has a spec of its own, from JSON; other values, trials or seeds are other points."""
+    spec = spec_of(KNOWN, {"edge": "0:1", "hold": [1, 2]}, search="random", trials=50, seed=1)
+    copies = [SweepSpec.model_validate_json(spec.model_dump_json()) for _ in range(3)]
+    assert len({id(copy.points()) for copy in copies}) == 1
+    drawn = [spec.points().at(number) for number in range(50)]
+    assert drawn == [Draws(spec.space, 50, 1).at(number) for number in range(50)]
+    assert spec.model_copy(update={"seed": 2}).points().at(0) != drawn[0]
+    whole = tuple(one.model_copy(update={"values": (1.0, 2.0)}) if one.name == "hold" else one for one in spec.space)
+    first = spec.model_copy(update={"space": whole}).points().at(0)
+    assert first is not None
+    assert isinstance(first["hold"], float)
 
 
 def test_an_unconfirmed_request_is_a_grid() -> None:
