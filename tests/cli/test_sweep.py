@@ -112,6 +112,29 @@ def test_help_says_what_can_be_chosen() -> None:
     assert "'luck' is not one of 'total_return', 'return_over_drawdown'" in refused.output
 
 
+@pytest.mark.parametrize(
+    ("objective", "values", "shown"),
+    [
+        ("total_return", [-0.99991, -0.99992, -0.99992], ["-99.991 %", "-99.992 %", "-99.992 %"]),
+        ("total_return", [0.5, 0.25], ["+50.00 %", "+25.00 %"]),
+        ("profit_factor", [1.23456, 1.23451], ["1.2346", "1.2345"]),
+        ("return_over_drawdown", [3.0, 3.0], ["3.00", "3.00"]),
+        ("total_return", [-1 + 2**-53, -1.0], ["-99.99999999999999 %", "-100.00000000000000 %"]),
+    ],
+)
+def test_ranks_can_be_seen(objective: str, values: list[float], shown: list[str]) -> None:
+    """Objectives that differ are shown with as many digits as it takes to tell them apart, other figures are not."""
+    figures = {**dict.fromkeys(sweep_summary._FIGURES, 0.12351), "trades": 3}
+    top = [
+        {"point": number, "values": {"w": number}, "figures": {**figures, objective: value, "objective": value}}
+        for number, value in enumerate(values)
+    ]
+    table = sweep_summary._top({"objective": objective, "top": top})
+    columns = {str(column.header): list(column.cells) for column in table.columns}
+    assert columns[objective.replace("_", " ")] == shown
+    assert columns["max drawdown"] == ["-12.35 %"] * len(values)
+
+
 def test_a_wide_map_is_drawn_with_marks() -> None:
     """Where figures do not fit, higher cells are denser, empty ones blank, and the scale is told."""
     values = [[place / 49 if place else None for place in range(50)]]
