@@ -24,7 +24,7 @@ CoinError
 ├── RunFailed                       a run that was waited for ended without a result
 ├── CandlesChanged                  stored candles are no longer those that the run was started with
 ├── CodeChanged                     code was edited while a run was under way
-├── SweepDisagrees                  a sweep and the normal run of its best point give different figures
+├── SweepDisagrees                  a sweep and the normal run of one of its points give different figures
 ├── NotReplayable                   a stored result that does not say from what it was computed
 ├── Conflict                        HTTP 409
 │   ├── ObjectExists
@@ -71,9 +71,9 @@ def plain(message: str, value: object = None) -> str:
     return message.removeprefix("Value error, ") + told
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean X?)' for the closest known name, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+def nearest(name: str, known: Iterable[str], alike: float = 0.5) -> str:
+    """Return ' (did you mean X?)' for the closest known name, or nothing where none is so much alike."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=alike)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
@@ -241,11 +241,11 @@ class CodeChanged(CoinError):
 
 
 class SweepDisagrees(CoinError):
-    """A sweep says something else of its best point than the normal run of that point."""
+    """A sweep says something else of a point than the normal run of that point."""
 
     def __init__(self, point: str, symbol: str, figure: str, swept: object, run: object) -> None:
         super().__init__(
-            f"the sweep says {figure} = {swept} on {symbol} for its best point ({point}), the normal run of it says"
+            f"the sweep says {figure} = {swept} on {symbol} for the point {point}, the normal run of it says"
             f" {run}; nothing is published: if the strategy has a signal_rows of its own, compare it with its signals"
         )
 

@@ -10,10 +10,9 @@ import pyarrow as pa
 from coin_pipeline.backtest.formats import Json, iso
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars, Floats
-from coin_pipeline.engine.exits import ExitReason
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.metrics import measure
-from coin_pipeline.engine.outcomes import Samples
+from coin_pipeline.engine.outcomes import ExitReason, Samples
 from coin_pipeline.engine.simulate import Simulation
 from coin_pipeline.engine.stress import break_even_rate, total_return_at
 
@@ -48,6 +47,7 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestS
         "performance_curve": None,
         "trades": _trades(symbol, bars, trades, spec, spent),
         "metrics": asdict(metrics),
+        "no_slot": simulation.no_slot,
         "too_small": simulation.too_small,
         "costs": costs_json(trades, spec, metrics.total_return),
     }

@@ -58,7 +58,7 @@ def test_a_sweep_is_accepted_with_its_number_of_points(client: TestClient, runs:
         ({"search": "random"}, "trials", "how many points"),
         ({"strategy": "volume_zone"}, "strategy", "did you mean"),
         ({"max_positions": 3}, "max_positions", "account of its own"),
-        ({"workers": 3}, "workers", "Extra inputs"),
+        ({"workers": 3}, "workers", "is not a field"),
     ],
 )
 def test_a_wrong_field_is_422_and_named(

@@ -197,7 +197,7 @@ def test_a_part_of_the_equity_stays_in_cash(tmp_path: Path) -> None:
     assert document["metrics"]["total_return"] == pytest.approx(1.5 * (0.5 + 0.5 * 15 / 18) - 1)
     assert [trade["spent"] for trade in document["symbols"][0]["trades"]] == pytest.approx([5e6, 7.5e6])
     document = run(catalog_with(tmp_path), spec_of(initial_cash=4_000.0, min_order=5_000.0))
-    assert document["warnings"][-1] == "BTC_KRW: 2 signals not traded, below the minimum order"
+    assert document["warnings"][-1] == "BTC_KRW: 2 signals not traded, for lack of cash or below the minimum order"
 
 
 def test_every_result_is_told_at_other_costs(tmp_path: Path) -> None:
