@@ -196,13 +196,13 @@ class StrategyFailed(CoinError):
 
 
 class LookAhead(CoinError):
-    """A strategy's past decisions changed when later bars were taken away."""
+    """A strategy's past decisions changed with later bars."""
 
     def __init__(self, column: str, bar: int, opened: str, hidden: int) -> None:
         self.column, self.bar = column, bar
         super().__init__(
-            f"the strategy looks ahead: its {column} at bar {bar} (the candle of {opened}) change when the candles"
-            f" from bar {hidden} on are taken away; use closed bars only (no shift(-1), whole-series extremes or"
+            f"the strategy looks ahead: its {column} at bar {bar} (the candle of {opened}) change with the candles"
+            f" from bar {hidden} on; use closed bars only (no shift(-1), whole-series extremes or"
             " centred windows)"
         )
 

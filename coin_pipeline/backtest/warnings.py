@@ -67,7 +67,7 @@ def _of_params(params: Mapping[str, Any], schema: Json) -> list[str]:
 def _of_symbol(part: Json) -> list[str]:
     symbol, candles, trades = part["symbol"], part["candles"], part["trades"]
     missing = candles["expected"] - candles["present"]
-    found = []
+    found = [f"{symbol}: {check['name']}: {check['detail']}" for check in part["checks"] if not check["passed"]]
     if missing > 0:
         share = 1 - candles["ratio"]
         found.append(

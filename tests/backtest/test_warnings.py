@@ -29,7 +29,8 @@ def part(*returns: float, **changed: object) -> dict[str, Any]:
         for number, value in enumerate(returns)
     ]
     candles = {"expected": 9, "present": 9, "ratio": 1.0, "gap_count": 0, "first": "a", "last": "b"}
-    return {"symbol": "BTC_KRW", "trades": trades, "signals": [], "too_small": 0, "candles": candles, **changed}
+    known = {"signals": [], "too_small": 0, "candles": candles, "checks": []}
+    return {"symbol": "BTC_KRW", "trades": trades, **known, **changed}
 
 
 def warned(*parts: dict[str, Any], total: float = 0.1, at_twice: float | None = 0.05, **params: object) -> list[str]:
@@ -43,6 +44,15 @@ def warned(*parts: dict[str, Any], total: float = 0.1, at_twice: float | None = 
 def test_a_solid_result_is_not_warned_of() -> None:
     """Many trades, a spread profit, costs well below the edge, all candles."""
     assert warned(part(*[0.01, 0.02, -0.01] * 10)) == []
+
+
+def test_a_check_that_could_not_be_made() -> None:
+    """What was not checked is said with its reason; what passed is not."""
+    checks = [
+        {"name": "candles", "passed": True, "detail": "a"},
+        {"name": "no_look_ahead", "passed": False, "detail": "b"},
+    ]
+    assert warned(part(*[0.01] * 30, checks=checks)) == ["BTC_KRW: no_look_ahead: b"]
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, "only 1 trade:"), (29, "only 29 trades:")])

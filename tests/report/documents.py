@@ -98,7 +98,11 @@ def part(symbol: str = "BTC_KRW", **changed: object) -> dict[str, Any]:
         "too_small": 0,
         "checks": [
             {"name": "candles", "passed": True, "detail": "366 candles in order, prices consistent"},
-            {"name": "no_look_ahead", "passed": True, "detail": "signals unchanged on bars cut off at 8 points"},
+            {
+                "name": "no_look_ahead",
+                "passed": True,
+                "detail": "signals unchanged with other later candles at 8 points",
+            },
         ],
         "candles": {
             "rows": 366,
