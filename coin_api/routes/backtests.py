@@ -29,8 +29,7 @@ async def run(request: BacktestRequest, parts: Deps, *, fresh: Fresh = False) ->
 
     The stored result of an identical backtest is answered at once, with its run in `reused_from`, unless `fresh`.
     """
-    spec = await run_in_threadpool(_known, parts, request)
-    stored = None if fresh else await run_in_threadpool(_reusable, parts, spec)
+    spec, stored = await run_in_threadpool(_known, parts, request, fresh=fresh)
     if stored:
         return json_answer(answered(stored.document, stored.run_id))
     task = await _waited_for(parts, await run_in_threadpool(parts.runs.submit, spec, "results"))
@@ -45,7 +44,7 @@ def run_async(request: BacktestRequest, parts: Deps, response: Response, submitt
 
     A repeated submission, one with the same `Idempotency-Key` or `task_id`, finds its task.
     """
-    spec = resolve(request, parts.strategies)
+    spec = resolve(request, parts.strategies.current())
     task = parts.runs.submit(spec, "tasks", submitted_as.idempotency_key, task_id=submitted_as.task_id)
     lead_to(response, _place(task.task_id))
     return accepted(task)
@@ -115,14 +114,12 @@ def _status(parts: Parts, task: Task) -> TaskStatus:
     return TaskStatus(**standing(parts, task))
 
 
-def _known(parts: Parts, request: BacktestRequest) -> BacktestSpec:
-    spec = resolve(request, parts.strategies)
+def _known(parts: Parts, request: BacktestRequest, *, fresh: bool) -> tuple[BacktestSpec, StoredResult | None]:
+    """Return what is asked for, with its stored result if that may be reused."""
+    registry = parts.strategies.current()
+    spec = resolve(request, registry)
     require_candles(parts.candles, spec)
-    return spec
-
-
-def _reusable(parts: Parts, spec: BacktestSpec) -> StoredResult | None:
-    return find_reusable(parts.store, parts.candles, parts.strategies, spec)
+    return spec, None if fresh else find_reusable(parts.store, parts.candles, registry, spec)
 
 
 def _place(task_id: str) -> str:
