@@ -198,19 +198,22 @@ async def _polls(platform: Platform, load: Load, tick: Tick, kind: str, tasks: S
 
 
 async def _poll_all(port: int, tasks: Sequence[str], wait_s: float, seconds: float, tick: Tick) -> list[float]:
-    """Return the times of the polls of all pollers, which begin evenly spread over the time that each waits."""
+    """Return the times of the polls of all pollers, who begin spread over one wait; the first second is left out."""
     ms: list[float] = []
 
     async def poll(number: int, api: Connection) -> None:
         await asyncio.sleep(wait_s * number / POLLERS)
         path = STATUS + tasks[number % len(tasks)]
         while time.monotonic() < deadline:
-            ms.append((await api.ask("GET", path)).ms)
+            asked, answer = time.monotonic(), await api.ask("GET", path)
+            if asked >= began:
+                ms.append(answer.ms)
             tick()
             await asyncio.sleep(wait_s)
 
     async with connected(port, POLLERS) as connections:
-        deadline = time.monotonic() + seconds
+        began = time.monotonic() + 1
+        deadline = began + seconds
         async with asyncio.TaskGroup() as group:
             for number, api in enumerate(connections):
                 group.create_task(poll(number, api))
