@@ -10,7 +10,8 @@ from typing import NoReturn
 import dagster as dg
 from dagster._cli.api import _execute_run_command_body
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
-from sqlalchemy import Engine
+
+from coin_pipeline.defs.storage import connections_of
 
 READY = b"ready\n"
 UNSETTLED = 3
@@ -27,7 +28,6 @@ def serve(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoRet
         signal.signal(signum, signal.SIG_DFL)
     use_own_connections(instance)
     instance.get_runs(limit=1)  # connects now, while nobody waits
-    instance.event_log_storage.get_maximum_record_id()
     line.sendall(READY)
     run_id, _, bulk = line.makefile().readline().strip().partition(" ")
     if bulk == "1":
@@ -49,16 +49,9 @@ def execute(instance: dg.DagsterInstance, run_id: str) -> int:
     return 0 if ended is None or ended.is_finished else UNSETTLED
 
 
-def engines(instance: dg.DagsterInstance) -> list[Engine]:
-    """Return the connection pools of an instance."""
-    parts = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
-    return [engine for part in parts if (engine := getattr(part, "_engine", None))]  # Dagster offers no way to it
-
-
 def use_own_connections(instance: dg.DagsterInstance) -> None:
     """Forget the connections that were open at the fork: they belong to the parent."""
-    for engine in engines(instance):
-        engine.dispose(close=False)
+    connections_of(instance).dispose(close=False)
 
 
 def die_with(pool: int) -> None:
