@@ -50,7 +50,7 @@ class History:
     Attributes:
         sights: By task id, in order.
         files: By task id, each version of its manifest that was seen: who wrote what, and the status in it.
-        recorded: The runs in Dagster at the end, with their status there.
+        recorded: The runs in Dagster at the end: by task, the status of each attempt at it, in order.
         kills: By what was killed.
         struck: When a task's worker was killed.
         left: Programs that were still there after the end.
@@ -59,7 +59,7 @@ class History:
     submissions: list[Submission] = field(default_factory=list)
     sights: dict[str, list[Sight]] = field(default_factory=dict)
     files: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    recorded: dict[str, str] = field(default_factory=dict)
+    recorded: dict[str, list[str]] = field(default_factory=dict)
     kills: dict[str, int] = field(default_factory=dict)
     struck: dict[str, float] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
@@ -87,6 +87,7 @@ def figures(history: History) -> dict[str, str]:
     waits = [wait for task_id, at in history.struck.items() if (wait := _shown_after(history, task_id, at)) is not None]
     return {
         "kills": str(sum(history.kills.values())),
+        **{f"  {name}": str(count) for name, count in sorted(history.kills.items())},
         "submitted": str(len(history.submissions)),
         "acknowledged": str(sum(bool(s.task_ids) for s in history.submissions)),
         **{status: str(ends.count(status)) for status in ENDED},
@@ -94,8 +95,10 @@ def figures(history: History) -> dict[str, str]:
         "doubled": str(len([*_doubled(history)])),
         "wrong": str(len([*_wrong(history), *_unexplained(history)])),
         "turned back": str(len([*_turned_back(history), *_contradicted(history)])),
+        "attempted again": str(sum(len(attempts) > 1 for attempts in history.recorded.values())),
         "computed again": str(sum(s.computed > 1 for s in history.submissions)),
         "500s": str(history.answers.get("500", 0)),
+        "slowest task": f"{max(map(_took, history.sights.values()), default=0.0):.1f} s",
         "dead worker shown, worst": f"{max(waits):.1f} s" if waits else "-",
         "backlog worked off in": f"{history.backlog_s:.1f} s",
     }
@@ -131,6 +134,9 @@ def _doubled(history: History) -> Iterator[str]:
                 yield f"{task_id} is the task of {owners[task_id]} and of {submission.key}"
     for run_id in history.recorded.keys() - owners.keys():
         yield f"the run {run_id} belongs to no submission"
+    for task_id, attempts in history.recorded.items():
+        if attempts.count("SUCCESS") > 1:
+            yield f"{task_id} succeeded {attempts.count('SUCCESS')} times"
     for task_id, versions in history.files.items():
         if len(set(versions)) > 1:
             yield f"{task_id} was published {len(set(versions))} times"
@@ -166,9 +172,9 @@ def _contradicted(history: History) -> Iterator[str]:
     for task_id in _acknowledged(history):
         sights = history.sights.get(task_id, [])
         said = sights[-1].status if sights else ""
-        recorded = history.recorded.get(task_id, "")
-        if said in ENDED and recorded and RECORDED.get(recorded) != said:
-            yield f"{task_id} is {said}, and {recorded} in Dagster"
+        attempts = history.recorded.get(task_id, [])
+        if said in ENDED and attempts and RECORDED.get(attempts[-1]) != said:
+            yield f"{task_id} is {said}, and {attempts[-1]} in Dagster"
         manifest = history.files.get(task_id, [("", "missing")])[-1][1]
         if said in ENDED and manifest != said:
             yield f"{task_id} is {said}, and {manifest} in its manifest"
@@ -176,6 +182,11 @@ def _contradicted(history: History) -> Iterator[str]:
 
 def _acknowledged(history: History) -> list[str]:
     return list(dict.fromkeys(task_id for s in history.submissions for task_id in s.task_ids))
+
+
+def _took(sights: list[Sight]) -> float:
+    """Return how long a task was followed until it was seen to have ended."""
+    return next((s.at for s in sights if s.status in ENDED), sights[-1].at) - sights[0].at if sights else 0.0
 
 
 def _shown_after(history: History, task_id: str, at: float) -> float | None:
