@@ -38,6 +38,7 @@ BUSY = {
     "volume_zone_breakout": {"hold_period_bars": 30},
 }
 """Params with which a strategy trades often on minutes."""
+SHORT = (("1m", "10000"), ("1d", "366"))
 SAMPLES = 3
 FIRST_CALL, CHECK_SHARE = 0.3, 0.2
 
@@ -94,21 +95,31 @@ def first_call(name: str) -> float:
     return time.perf_counter() - began - _best(backtest)
 
 
-def lookahead_check(name: str) -> float:
+def lookahead_share(name: str) -> float:
     """Return the share of the check in a run that reads a year of minutes, simulates it and makes the tables."""
-    minute, params = parse_timeframe("1m"), BUSY[name]
+    check, run = _check_and_run(name, "1m", 525_600)
+    return check / run
+
+
+def lookahead_ms(name: str, timeframe: str, n: str) -> float:
+    """Return how many milliseconds the check adds to a run on n candles."""
+    return 1000 * _check_and_run(name, timeframe, int(n))[0]
+
+
+def _check_and_run(name: str, timeframe: str, n: int) -> tuple[float, float]:
+    length, params = parse_timeframe(timeframe), BUSY[name]
     with TemporaryDirectory() as folder:
         catalog = CandleCatalog(Path(folder))
-        catalog.merge("A_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 525_600))
-        days = {"start_date": "2024-01-01", "end_date": "2024-12-31", "timeframe": "1m"}
+        catalog.merge("A_KRW", length, synthetic_candles(1, length, date(2024, 1, 1), n))
+        days = {"start_date": "2024-01-01", "end_date": "2024-12-31", "timeframe": timeframe}
         request = {"strategy": name, "symbols": ["A_KRW"], "params": params, **days}
         spec = resolve(parse_request(request), REGISTRY)
-        bars, strategy = catalog.read("A_KRW", minute, spec.start_date, spec.end_date), REGISTRY.get(name)
+        bars, strategy = catalog.read("A_KRW", length, spec.start_date, spec.end_date), REGISTRY.get(name)
         resolved = REGISTRY.resolve(name, params)
         alone = _best(lambda: strategy.signals(bars, resolved))
         checked = _best(lambda: checked_signals(strategy, resolved, bars, "A_KRW"))
         run = _best(lambda: [simulate_symbol(catalog, REGISTRY, p) for p in find_candles(catalog, spec, "tasks")], 3)
-    return (checked - alone) / run
+    return checked - alone, run
 
 
 def own_strategy() -> float:
@@ -129,7 +140,11 @@ def take() -> list[Figure]:
                 f"first backtest of a fresh process, {name}: kernels cost {{:.3f}} s", FIRST_CALL, "first_call", name
             )
         )
-        figures.append(_taken(f"look-ahead check of {name}: {{:.1%}} of a run", CHECK_SHARE, "lookahead_check", name))
+        text = f"look-ahead check of {name}: {{:.1%}} of a run on a year of minutes"
+        figures.append(_taken(text, CHECK_SHARE, "lookahead_share", name))
+        for timeframe, n in SHORT:
+            text = f"look-ahead check of {name}: {{:.1f}} ms on {n} candles of {timeframe}"
+            figures.append(_taken(text, None, "lookahead_ms", name, timeframe, n))
     figures.append(_taken("a user's strategy in numpy: {:,.0f} points/s on 100,000 bars", None, "own_strategy"))
     return figures
 

@@ -1,16 +1,39 @@
 """How submissions and polls are answered, whatever was submitted."""
 
-from typing import Annotated, Any
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import Header, Response
+from fastapi import Depends, Header, Query, Response
+from fastapi.concurrency import run_in_threadpool
 
 from coin_api.deps import Parts
 from coin_api.schemas import Accepted, TaskStatus
 from coin_api.tasks import Task
-from coin_pipeline.errors import NotFound
+from coin_pipeline.errors import InvalidInput, NotFound, Problem
 
-RETRY_AFTER_S = 1
-IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=200, alias="Idempotency-Key")]
+SOONEST_S, LATEST_S = 1, 10
+
+
+class Identity(NamedTuple):
+    """What decides the id of a submission, if anything does."""
+
+    idempotency_key: str | None
+    task_id: str | None
+
+
+async def _identity(
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200, alias="Idempotency-Key")] = None,
+    task_id: Annotated[uuid.UUID | None, Query(description="The id that the task shall have.")] = None,
+) -> Identity:
+    if idempotency_key is not None and task_id is not None:
+        says = "each decides the id of the task; give one of task_id and Idempotency-Key"
+        raise InvalidInput([Problem("task_id", says), Problem("Idempotency-Key", says)])
+    return Identity(idempotency_key, str(task_id) if task_id else None)
+
+
+SubmittedAs = Annotated[Identity, Depends(_identity)]
 
 
 class TaskWithoutResult(NotFound):
@@ -24,7 +47,7 @@ class TaskWithoutResult(NotFound):
 def lead_to(response: Response, place: str) -> None:
     """Tell the poller where to look, and when."""
     response.headers["Location"] = place
-    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    response.headers["Retry-After"] = str(SOONEST_S)
 
 
 def accepted(task: Task) -> Accepted:
@@ -47,20 +70,31 @@ def standing(parts: Parts, task: Task) -> dict[str, Any]:
     }
 
 
-def polled(status: TaskStatus, document: bytes | None) -> Response:
-    """Answer a poll; the stored document, if there is one, goes in as it is.
+async def polled(status: TaskStatus, read: Callable[[], bytes]) -> Response:
+    """Answer a poll; what `read` returns for a completed task, its stored document, goes in as it is.
 
     Parsing and writing a large one on every poll would take seconds.
     """
     body = status.model_dump_json().encode()
-    if document is not None:
-        body = body.replace(b'"result":null', b'"result":' + document, 1)
+    if status.status == "completed":
+        return await run_in_threadpool(lambda: json_answer(_with_result(body, read())))
     answer = json_answer(body)
     if status.finished_at is None:
-        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        answer.headers["Retry-After"] = str(_retry_after(status.created_at))
     return answer
 
 
 def json_answer(document: bytes) -> Response:
     """Return a document as it is."""
     return Response(document, media_type="application/json")
+
+
+def _with_result(body: bytes, document: bytes) -> bytes:
+    before, name, after = body.partition(b'"result":null')
+    return b"".join((before, name.removesuffix(b"null"), document, after))
+
+
+def _retry_after(created_at: datetime) -> int:
+    """Return a tenth of the time since the submission, in whole seconds between the soonest and the latest."""
+    age_s = (datetime.now(UTC) - created_at).total_seconds()
+    return int(min(max(age_s / 10, SOONEST_S), LATEST_S))

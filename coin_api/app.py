@@ -7,23 +7,27 @@ from fastapi import FastAPI
 
 import coin_pipeline
 from coin_api import errors
-from coin_api.deps import Parts
+from coin_api.deps import Parts, Patience
 from coin_api.limits import BodyLimit
 from coin_api.routes import backtests, health, strategies, sweeps
 from coin_api.runs import DagsterRuns
+from coin_api.stopping import on_stop
 from coin_api.tasks import Runs
+from coin_api.watches import Statuses, Watches
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 
 
-def create_app(settings: Settings, connect: Callable[[Settings], Runs] = DagsterRuns) -> FastAPI:
+def create_app(
+    settings: Settings, connect: Callable[[Settings], Runs] = DagsterRuns, patience: Patience | None = None
+) -> FastAPI:
     """Build the application; `connect` makes its orchestrator when it starts."""
     app = FastAPI(
         title="coin-pipeline",
         version=coin_pipeline.__version__,
-        lifespan=_lifespan(settings, connect),
+        lifespan=_lifespan(settings, connect, patience or Patience()),
         responses=errors.RESPONSES,
     )
     app.add_middleware(BodyLimit)
@@ -39,19 +43,25 @@ def from_environment() -> FastAPI:
 
 
 def _lifespan(
-    settings: Settings, connect: Callable[[Settings], Runs]
+    settings: Settings, connect: Callable[[Settings], Runs], patience: Patience
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         runs = connect(settings)
+        statuses = Statuses(runs)
+        watches = Watches(statuses)
         app.state.parts = Parts(
             settings=settings,
             runs=runs,
+            statuses=statuses,
+            watches=watches,
+            patience=patience,
             store=LocalStore(settings.data_root),
             candles=CandleCatalog(settings.data_root),
             strategies=load_registry(settings.coin_strategy_files),
         )
-        yield
+        with on_stop(watches.close):
+            yield
         runs.close()
 
     return lifespan

@@ -10,10 +10,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from coin_api.schemas import ProblemDetails
+from coin_api.tasks import Task
 from coin_pipeline import errors
 
 RETRY_AFTER_S = 5
 MEDIA_TYPE = "application/problem+json"
+_COME_BACK = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.InvalidRunId: HTTPStatus.NOT_FOUND,  # no run has such an id
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -21,6 +23,7 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.StrategyFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CandlesChanged: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -35,16 +38,18 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": HTTPStatus(status).phrase,
         "content": {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}},
     }
-    for status in (404, 409, 413, 422, 503, 507)
+    for status in (404, 409, 413, 422, 429, 503, 507)
 }
 
 
 class StillRunning(errors.ServiceUnavailable):
-    """A run that was waited for takes longer than a request may."""
+    """A run that was waited for has not begun, or not ended, in the time that a request may take; it goes on."""
 
-    def __init__(self, task_id: str) -> None:
-        self.task_id = task_id
-        super().__init__(f"the backtest is still running; poll /api/backtests/status/{task_id} for its result")
+    def __init__(self, task: Task) -> None:
+        self.task_id = task.task_id
+        super().__init__(
+            f"the backtest is still {task.status}; poll /api/backtests/status/{task.task_id} for its result"
+        )
 
 
 def status_of(error: type[Exception]) -> HTTPStatus:
@@ -60,7 +65,7 @@ def problem(status: HTTPStatus, detail: str, found: Sequence[errors.Problem] = (
     body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
     if found:
         body["errors"] = [{"field": p.field, "message": p.message} for p in found]
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in _COME_BACK else None
     return JSONResponse(body | members, status, headers, media_type=MEDIA_TYPE)
 
 

@@ -1,89 +1,87 @@
-"""Launching runs and asking how they stand: the one module of the API that touches Dagster."""
+"""Launching, ending and finding runs; with standing.py, all that knows Dagster here."""
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterRunAlreadyExists, DagsterUserCodeUnreachableError
-from dagster._core.event_api import EventLogCursor
 from dagster._core.remote_representation.code_location import CodeLocation, GrpcServerCodeLocation
 from dagster._core.remote_representation.external import RemoteJob
 from dagster._core.snap import ExecutionPlanSnapshot
-from dagster._core.storage.dagster_run import RunRecord
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import GrpcServerTarget
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import SQLAlchemyError
 
-from coin_api.schemas import Status
-from coin_api.tasks import Job, Points, Task
+from coin_api.standing import Standing
+from coin_api.tasks import Job, Task
 from coin_pipeline.backtest.results import Shelf, check_run_id
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.attempts import CANCELLED_TAG, GIVEN_UP, follows, next_attempt
-from coin_pipeline.defs.failures import failure_of
+from coin_pipeline.defs.attempts import GIVEN_UP, follows
 from coin_pipeline.defs.instance import LOCATION, open_instance
-from coin_pipeline.defs.launches import LOCAL_TAG, POINTS_TAG, SPEC_TAG, Launch, backtest_launch, sweep_launch
-from coin_pipeline.defs.sweep_progress import TYPES, Tally
+from coin_pipeline.defs.launcher import pool_home
+from coin_pipeline.defs.launches import LOCAL_TAG, SPEC_TAG, Launch, backtest_launch, sweep_launch
+from coin_pipeline.defs.pool.protocol import ask
 from coin_pipeline.errors import (
     DatabaseUnavailable,
     IdempotencyConflict,
     InvalidRunId,
     NotCancellable,
     OrchestratorUnavailable,
+    QueueFull,
     ResultNotFound,
+    TaskIdConflict,
 )
 from coin_pipeline.settings import Settings
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
 _KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
-PING_S = 2
-MAX_TALLIES = 1000
-OVERLAP = 100
-"""Events that are read once more, since of those stored at the same time a later one may be seen first."""
-_STATUS: dict[dg.DagsterRunStatus, Status] = {
-    dg.DagsterRunStatus.STARTED: "running",
-    dg.DagsterRunStatus.SUCCESS: "completed",
-    dg.DagsterRunStatus.FAILURE: "failed",
-    dg.DagsterRunStatus.CANCELING: "cancelled",
-    dg.DagsterRunStatus.CANCELED: "cancelled",
-}
-"""What a run's status means for its task; any other means queued. The database keeps a run from leaving its end."""
-ENDED = frozenset({"completed", "failed", "cancelled"})
+PING_S, DECISION_S = 2, 2
 
 
 class DagsterRuns:
     """Runs on the Dagster instance of this DATA_ROOT, through the code server that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
+        self._max_queued, self._warm = settings.coin_max_queued, settings.coin_launcher == "warm"
         self._ui_url = settings.dagster_ui_url.rstrip("/")
         self._instance = open_instance(settings)
         host, port = settings.coin_code_server.rsplit(":", 1)
         target = GrpcServerTarget(host=host, port=int(port), socket=None, location_name=LOCATION)
         self._workspace = WorkspaceProcessContext(self._instance, target)
         self._plans: dict[str, ExecutionPlanSnapshot] = {}
-        self._tallies: dict[str, tuple[Tally, str | None]] = {}
         self._lock = Lock()
-        self._leases = Leases(database_url(settings))
+        self._session = Session(database_url(settings))
+        self._standing = Standing(self._instance, self._session)
 
-    def submit(self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None) -> Task:
-        """Store a run in Dagster's queue; the same key and the same spec find the run that is stored already.
+    def submit(
+        self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None, *, task_id: str | None = None
+    ) -> Task:
+        """Store a run in Dagster's queue; the same key, or id, and the same spec find the run that is stored already.
 
         Raises:
-            IdempotencyConflict: the key belongs to another spec.
+            IdempotencyConflict, TaskIdConflict: the key, or the id, belongs to another spec.
+            QueueFull: as many runs wait as may.
             OrchestratorUnavailable: the code server or the database is away.
         """
-        return self._submit(backtest_launch(spec, shelf), shelf, idempotency_key)
+        return self._submit(backtest_launch(spec, shelf), shelf, idempotency_key, task_id)
 
-    def submit_sweep(self, request: SweepRequest, spec: SweepSpec, idempotency_key: str | None = None) -> Task:
+    def submit_sweep(
+        self,
+        request: SweepRequest,
+        spec: SweepSpec,
+        idempotency_key: str | None = None,
+        *,
+        task_id: str | None = None,
+    ) -> Task:
         """Store a run in Dagster's queue, as `submit` does."""
-        return self._submit(sweep_launch(request, spec), "sweeps", idempotency_key)
+        return self._submit(sweep_launch(request, spec), "sweeps", idempotency_key, task_id)
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
         """Return where a task of a job stands.
@@ -91,8 +89,18 @@ class DagsterRuns:
         Raises:
             ResultNotFound: no run of the job has this id.
         """
+        try:
+            task = self.tasks([check_run_id(task_id)]).get(task_id)
+        except InvalidRunId:
+            raise ResultNotFound(task_id) from None
+        if task is None or task.job != job:
+            raise ResultNotFound(task_id)
+        return task
+
+    def tasks(self, task_ids: Collection[str]) -> dict[str, Task]:
+        """Return those of the ids that are tasks of ours, with where each stands."""
         with _database_errors():
-            return self._task_of(self._attempts(task_id, job))
+            return self._standing.of(task_ids)
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:
         """End a run, queued or under way.
@@ -102,16 +110,13 @@ class DagsterRuns:
             NotCancellable: it has ended already, or runs inside a command.
             OrchestratorUnavailable: the code server, which has to end it, is away.
         """
+        task = self.task(task_id, job)
+        if task.ended:
+            raise NotCancellable(task_id, f"it is {task.status} already")
         with _database_errors():
-            run = self._attempts(task_id, job)[-1].dagster_run
-            if LOCAL_TAG in run.tags and not run.is_finished:
-                raise NotCancellable(task_id, "it runs inside a coin command; press Ctrl-C there")
-            if follows(run):
-                self._instance.add_run_tags(run.run_id, GIVEN_UP)
-            elif not run.is_finished:
-                self._end(run)
-            task = self.task(task_id, job)
-        if (run.is_finished and not follows(run)) or task.status != "cancelled":
+            self._end(task_id)
+        task = self.task(task_id, job)
+        if task.status != "cancelled":
             raise NotCancellable(task_id, f"it is {task.status} already")
         return task
 
@@ -134,23 +139,33 @@ class DagsterRuns:
             self._ask_code_server()
         except OrchestratorUnavailable as error:
             found["code_location"] = str(error)
+        if self._warm:
+            found["worker_pool"] = _pool_illness()
         return found
 
     def close(self) -> None:
         """Stop watching the code server and close the database connections."""
         self._workspace.__exit__(None, None, None)
-        self._leases.close()
+        self._session.close()
         self._instance.dispose()
 
-    def _submit(self, launch: Launch, kind: str, idempotency_key: str | None) -> Task:
-        run_id = str(uuid.uuid5(_KEY_NAMESPACE, f"{kind}:{idempotency_key}") if idempotency_key else uuid.uuid4())
+    def _submit(self, launch: Launch, kind: str, idempotency_key: str | None, task_id: str | None) -> Task:
+        made = uuid.uuid5(_KEY_NAMESPACE, f"{kind}:{idempotency_key}") if idempotency_key else uuid.uuid4()
+        run_id = task_id or str(made)
         with _database_errors():
             try:
+                self._require_room(run_id)
                 self._create(run_id, launch)
                 self._instance.submit_run(run_id, self._workspace.create_request_context())
             except DagsterRunAlreadyExists:
-                self._check_same(run_id, launch, idempotency_key or run_id)
+                self._check_same(run_id, launch, idempotency_key)
         return self.task(run_id, launch.job)
+
+    def _require_room(self, run_id: str) -> None:
+        """Raise QueueFull if as many runs wait as may; one that is stored already needs no room."""
+        waiting = self._instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+        if waiting >= self._max_queued and not self._instance.has_run(run_id):
+            raise QueueFull(waiting, self._max_queued)
 
     def _create(self, run_id: str, launch: Launch) -> None:
         location = self._location()
@@ -208,98 +223,41 @@ class DagsterRuns:
                 self._plans[version] = plan.execution_plan_snapshot
             return self._plans[version]
 
-    def _check_same(self, run_id: str, launch: Launch, key: str) -> None:
+    def _check_same(self, run_id: str, launch: Launch, key: str | None) -> None:
         run = self._instance.get_run_by_id(run_id)
-        if run is None or run.tags.get(SPEC_TAG) != launch.tags[SPEC_TAG]:
-            raise IdempotencyConflict(key, run_id)
+        if run is None or run.job_name != launch.job or run.tags.get(SPEC_TAG) != launch.tags[SPEC_TAG]:
+            raise IdempotencyConflict(key, run_id) if key else TaskIdConflict(run_id)
         # Its first submission may have died between storing and queueing; queueing twice does nothing.
         if run.status == dg.DagsterRunStatus.NOT_STARTED:
             self._instance.submit_run(run_id, self._workspace.create_request_context())
 
-    def _record(self, task_id: str, job: Job) -> RunRecord:
-        try:
-            record = self._instance.get_run_record_by_id(check_run_id(task_id))
-        except InvalidRunId:
-            record = None
-        if record is None or record.dagster_run.job_name != job:
-            raise ResultNotFound(task_id)
-        return record
-
-    def _end(self, run: dg.DagsterRun) -> None:
-        """Take a run from the queue, or have its process interrupted; one that starts later ends at once."""
-        if run.status != dg.DagsterRunStatus.QUEUED:
-            self._ask_code_server()
+    def _end(self, task_id: str) -> None:
+        """Take the latest attempt from the queue, or have its process interrupted."""
+        run = self._decided(task_id)
+        if run is None:
+            return
+        if LOCAL_TAG in run.tags:
+            raise NotCancellable(task_id, "it runs inside a coin command; press Ctrl-C there")
+        if run.status == dg.DagsterRunStatus.FAILURE:
+            self._instance.add_run_tags(run.run_id, GIVEN_UP)
+            return
         try:
             told = self._instance.run_coordinator.cancel_run(run.run_id)
         except DagsterUserCodeUnreachableError as error:
             raise OrchestratorUnavailable(f"the code server does not answer ({error})") from error
         now = self._instance.get_run_by_id(run.run_id)
-        if not told and now and not now.is_finished:  # no process to interrupt
+        if not told and now and now.status == dg.DagsterRunStatus.CANCELING:  # no process to interrupt
             self._instance.report_run_canceled(now)
 
-    def _attempts(self, task_id: str, job: Job) -> list[RunRecord]:
-        """Return the runs of a task, first to latest: another one follows where a process died."""
-        records = [self._record(task_id, job)]
-        while later := next_attempt(records[-1].dagster_run):
-            record = self._instance.get_run_record_by_id(later)
-            if record is None:  # deleted by hand
-                break
-            records.append(record)
-        return records
-
-    def _task_of(self, attempts: Sequence[RunRecord]) -> Task:
-        first, latest = attempts[0], attempts[-1]
-        status = _status_of(attempts)
-        error, kind = self._error(latest.dagster_run.run_id) if status == "failed" else (None, None)
-        points = self._points(latest.dagster_run, status) if latest.dagster_run.job_name == "sweep" else None
-        share = points.done / points.planned if points else self._progress(attempts, status)
-        return Task(
-            task_id=first.dagster_run.run_id,
-            status=status,
-            progress=1.0 if status == "completed" else min(share, 0.99),
-            error=error,
-            error_kind=kind,
-            created_at=first.create_timestamp.replace(tzinfo=UTC),
-            started_at=_instant(first.start_time),
-            finished_at=_instant(latest.end_time) if status in ENDED else None,
-            points=points,
-        )
-
-    def _progress(self, attempts: Sequence[RunRecord], status: Status) -> float:
-        if status in {"queued", "completed"}:
-            return 0.0
-        return self._leases.progress([record.dagster_run.run_id for record in attempts])
-
-    def _points(self, run: dg.DagsterRun, status: Status) -> Points:
-        """Return how far a sweep is, from its events since it was last asked about."""
-        with self._lock:
-            tally, cursor = self._tallies.pop(run.run_id, (Tally(), None))
-            new = self._instance.get_records_for_run(run.run_id, cursor=cursor, of_type=TYPES)
-            for record in new.records:
-                tally.hear(record.event_log_entry)
-            last = new.records[-1].storage_id if new.records else 0
-            if last > OVERLAP:
-                cursor = EventLogCursor.from_storage_id(last - OVERLAP).to_string()
-            self._tallies[run.run_id] = (tally, cursor)
-            if len(self._tallies) > MAX_TALLIES:
-                del self._tallies[next(iter(self._tallies))]  # the one that nobody has asked about for longest
-            planned = tally.planned or int(run.tags.get(POINTS_TAG, 1))
-            eta_s = tally.eta_s(time.time()) if status == "running" else None
-            return Points(planned, tally.done, tally.points_per_second, eta_s)
-
-    def _error(self, run_id: str) -> tuple[str, str | None]:
-        of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
-        records = self._instance.get_records_for_run(run_id, of_type=of_type).records
-        return failure_of([record.event_log_entry.get_dagster_event() for record in records])
-
-
-def _status_of(attempts: Sequence[RunRecord]) -> Status:
-    """Return the status of a task: it is under way from its first attempt's start on, between two attempts too."""
-    latest = attempts[-1].dagster_run
-    if CANCELLED_TAG in latest.tags:
-        return "cancelled"
-    status = "queued" if follows(latest) else _STATUS.get(latest.status, "queued")
-    return "running" if status == "queued" and attempts[0].start_time else status
+    def _decided(self, task_id: str) -> dg.DagsterRun | None:
+        """Return the latest attempt at a task; if it has just failed, once Dagster has decided whether one follows."""
+        deadline = time.monotonic() + DECISION_S
+        while True:
+            run = self._instance.get_run_by_id(self._standing.latest(task_id))
+            undecided = run and run.status == dg.DagsterRunStatus.FAILURE and follows(run.tags) is None
+            if not undecided or time.monotonic() > deadline:
+                return run
+            time.sleep(0.05)
 
 
 @contextmanager
@@ -312,5 +270,9 @@ def _database_errors() -> Iterator[None]:
         raise DatabaseUnavailable("the Dagster storage", reason) from error
 
 
-def _instant(epoch: float | None) -> datetime | None:
-    return None if epoch is None else datetime.fromtimestamp(epoch, UTC)
+def _pool_illness() -> str | None:
+    try:
+        ask(pool_home(), runs=True)
+    except OSError as error:
+        return f"the worker pool does not answer ({error.strerror or error}); new runs wait until it does"
+    return None

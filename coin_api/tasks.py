@@ -1,5 +1,6 @@
 """Tasks and where they stand, and what routes need of an orchestrator; free of any orchestrator's own words."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -10,6 +11,8 @@ from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
 Job = Literal["backtest", "sweep"]
+_STAGES: Mapping[Status, int] = {"queued": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
+_STAGE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +39,52 @@ class Task:
     finished_at: datetime | None
     points: Points | None = None
     """Of a sweep."""
+    job: Job = "backtest"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not change any more."""
+        return _STAGES[self.status] == _STAGES["completed"]
+
+    @property
+    def mark(self) -> int:
+        """How far it has come, as one number that grows with status and progress, whichever process tells it."""
+        return _STAGES[self.status] * _STAGE + round(self.progress * 1_000_000)
 
 
 class Runs(Protocol):
     """What routes need of an orchestrator."""
 
-    def submit(self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None) -> Task:
-        """Store a submission so that it will run, and return it."""
+    def submit(
+        self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None, *, task_id: str | None = None
+    ) -> Task:
+        """Store a submission so that it will run, and return it.
+
+        Its id is `task_id`, or decided by the key, or made up; a repeated submission finds its task.
+
+        Raises:
+            TaskIdConflict, IdempotencyConflict: the id, or the key, belongs to another submission.
+            QueueFull: as many runs wait as may, and this one is not stored yet.
+        """
         ...
 
-    def submit_sweep(self, request: SweepRequest, spec: SweepSpec, idempotency_key: str | None = None) -> Task:
-        """Store a submission so that it will run, and return it; `request` resolves to `spec`."""
+    def submit_sweep(
+        self,
+        request: SweepRequest,
+        spec: SweepSpec,
+        idempotency_key: str | None = None,
+        *,
+        task_id: str | None = None,
+    ) -> Task:
+        """Store a sweep, as `submit` does; `request` resolves to `spec`."""
         ...
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
         """Return a task of a job, or raise ResultNotFound."""
+        ...
+
+    def tasks(self, task_ids: Collection[str]) -> Mapping[str, Task]:
+        """Return those of the ids that are tasks, of whichever job, with as few queries as for one."""
         ...
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:

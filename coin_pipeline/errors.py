@@ -24,12 +24,14 @@ CoinError
 ├── RunFailed                       a run that was waited for ended without a result
 ├── CandlesChanged                  stored candles are no longer those that the run was started with
 ├── CodeChanged                     code was edited while a run was under way
-├── SweepDisagrees                  a sweep and the normal run of its best point give different figures
+├── SweepDisagrees                  a sweep and the normal run of one of its points give different figures
 ├── NotReplayable                   a stored result that does not say from what it was computed
 ├── Conflict                        HTTP 409
 │   ├── ObjectExists
 │   ├── IdempotencyConflict
+│   ├── TaskIdConflict
 │   └── NotCancellable              a task that has ended already
+├── QueueFull                       as many runs wait as may: HTTP 429
 ├── StorageFailed                   reading or writing objects
 │   ├── StorageFull
 │   ├── ObjectCorrupt
@@ -69,9 +71,9 @@ def plain(message: str, value: object = None) -> str:
     return message.removeprefix("Value error, ") + told
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean X?)' for the closest known name, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+def nearest(name: str, known: Iterable[str], alike: float = 0.5) -> str:
+    """Return ' (did you mean X?)' for the closest known name, or nothing where none is so much alike."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=alike)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
@@ -194,13 +196,13 @@ class StrategyFailed(CoinError):
 
 
 class LookAhead(CoinError):
-    """A strategy's past decisions changed when later bars were taken away."""
+    """A strategy's past decisions changed with later bars."""
 
     def __init__(self, column: str, bar: int, opened: str, hidden: int) -> None:
         self.column, self.bar = column, bar
         super().__init__(
-            f"the strategy looks ahead: its {column} at bar {bar} (the candle of {opened}) change when the candles"
-            f" from bar {hidden} on are taken away; use closed bars only (no shift(-1), whole-series extremes or"
+            f"the strategy looks ahead: its {column} at bar {bar} (the candle of {opened}) change with the candles"
+            f" from bar {hidden} on; use closed bars only (no shift(-1), whole-series extremes or"
             " centred windows)"
         )
 
@@ -239,11 +241,11 @@ class CodeChanged(CoinError):
 
 
 class SweepDisagrees(CoinError):
-    """A sweep says something else of its best point than the normal run of that point."""
+    """A sweep says something else of a point than the normal run of that point."""
 
     def __init__(self, point: str, symbol: str, figure: str, swept: object, run: object) -> None:
         super().__init__(
-            f"the sweep says {figure} = {swept} on {symbol} for its best point ({point}), the normal run of it says"
+            f"the sweep says {figure} = {swept} on {symbol} for the point {point}, the normal run of it says"
             f" {run}; nothing is published: if the strategy has a signal_rows of its own, compare it with its signals"
         )
 
@@ -278,11 +280,28 @@ class IdempotencyConflict(Conflict):
         )
 
 
+class TaskIdConflict(Conflict):
+    """One task id, two different requests."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task_id {task_id} already belongs to another request; choose a new one")
+
+
 class NotCancellable(Conflict):
     """A task that cannot be ended, mostly because it has ended already."""
 
     def __init__(self, task_id: str, reason: str) -> None:
         super().__init__(f"task {task_id} cannot be cancelled: {reason}")
+
+
+class QueueFull(CoinError):
+    """As many runs wait as may; nothing of the submission is stored."""
+
+    def __init__(self, waiting: int, limit: int) -> None:
+        super().__init__(
+            f"the queue is full: {waiting:,} waiting, at most {limit:,} may; submit again when some have begun, or"
+            " raise COIN_MAX_QUEUED"
+        )
 
 
 class StorageFailed(CoinError):

@@ -12,7 +12,15 @@ from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import parse_timeframe
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = ("DATA_ROOT", "DATABASE_URL", "DAGSTER_HOME", "DAGSTER_UI_URL", "COIN_CODE_SERVER", "COIN_STRATEGY_FILES")
+OURS = (
+    "DATA_ROOT",
+    "DATABASE_URL",
+    "DAGSTER_HOME",
+    "DAGSTER_UI_URL",
+    "COIN_CODE_SERVER",
+    "COIN_MAX_QUEUED",
+    "COIN_STRATEGY_FILES",
+)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,22 @@
 """Hand-written stand-ins for what lies beyond an edge of the process."""
 
 import uuid
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from coin_api.schemas import Status
 from coin_api.tasks import Job, Task
 from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.errors import NotCancellable, OrchestratorUnavailable, ResultNotFound
+from coin_pipeline.errors import (
+    IdempotencyConflict,
+    NotCancellable,
+    OrchestratorUnavailable,
+    QueueFull,
+    ResultNotFound,
+    TaskIdConflict,
+)
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
 NOW = datetime(2024, 11, 4, 10, 30, 45, 123456, tzinfo=UTC)
@@ -20,43 +29,64 @@ QUEUED = Task("", "queued", 0.0, None, None, NOW, None, None)
 class FakeRuns:
     """An orchestrator whose runs end as the test says."""
 
-    tasks: dict[str, Task] = field(default_factory=dict)
-    sweeps: set[str] = field(default_factory=set)
+    tasks_by_id: dict[str, Task] = field(default_factory=dict)
+    specs: dict[str, BacktestSpec] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
     submitted: list[tuple[BacktestSpec, Shelf, str | None]] = field(default_factory=list)
     outcome: Task = QUEUED
+    then: Callable[[str], None] = lambda _: None
+    """What happens to a task after its submission has been answered."""
+    max_queued: int = 1000
+    reads: int = 0
     down: bool = False
     ill: str | None = None
     closed: bool = False
 
-    def submit(self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None) -> Task:
+    def submit(
+        self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None, *, task_id: str | None = None
+    ) -> Task:
         """Remember the submission; it is at once where `outcome` says."""
-        if self.down:
-            raise OrchestratorUnavailable("the code server does not answer")
-        self.submitted.append((spec, shelf, idempotency_key))
-        task = replace(self.outcome, task_id=str(uuid.uuid4()))
-        self.tasks[task.task_id] = task
-        return task
+        return self._submit(spec, shelf, idempotency_key, task_id, "backtest")
 
-    def submit_sweep(self, request: SweepRequest, spec: SweepSpec, idempotency_key: str | None = None) -> Task:
+    def submit_sweep(
+        self,
+        request: SweepRequest,
+        spec: SweepSpec,
+        idempotency_key: str | None = None,
+        *,
+        task_id: str | None = None,
+    ) -> Task:
         """Remember the submission, as `submit` does."""
         assert request.strategy == spec.strategy
-        task = self.submit(spec, "tasks", idempotency_key)
-        self.sweeps.add(task.task_id)
-        return task
+        return self._submit(spec, "tasks", idempotency_key, task_id, "sweep")
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
         """Return a submitted task."""
-        if task_id not in self.tasks or (job == "sweep") != (task_id in self.sweeps):
+        task = self.tasks([task_id]).get(task_id)
+        if task is None or task.job != job:
             raise ResultNotFound(task_id)
-        return self.tasks[task_id]
+        return task
+
+    def tasks(self, task_ids: Collection[str]) -> dict[str, Task]:
+        """Return submitted tasks."""
+        self.reads += 1
+        self._require_up()
+        return {task_id: self.tasks_by_id[task_id] for task_id in task_ids if task_id in self.tasks_by_id}
+
+    def move(self, task_id: str, status: Status, progress: float = 0.0, error: str | None = None) -> None:
+        """Have a task stand elsewhere from now on."""
+        finished_at = None if status in {"queued", "running"} else NOW
+        self.tasks_by_id[task_id] = replace(
+            self.tasks_by_id[task_id], status=status, progress=progress, error=error, finished_at=finished_at
+        )
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:
         """End a task that has not ended."""
         task = self.task(task_id, job)
         if task.finished_at:
             raise NotCancellable(task_id, f"it is {task.status} already")
-        self.tasks[task_id] = replace(task, status="cancelled", finished_at=NOW)
-        return self.tasks[task_id]
+        self.move(task_id, "cancelled")
+        return self.tasks_by_id[task_id]
 
     def url(self, task_id: str) -> str:
         """Return a made-up page."""
@@ -69,3 +99,25 @@ class FakeRuns:
     def close(self) -> None:
         """Remember that the application let go."""
         self.closed = True
+
+    def _submit(self, spec: BacktestSpec, shelf: Shelf, key: str | None, task_id: str | None, job: Job) -> Task:
+        self._require_up()
+        known = task_id or self.keys.get(f"{job}:{key}")
+        if known in self.tasks_by_id:
+            if self.specs[known] != spec:
+                raise IdempotencyConflict(key, known) if key else TaskIdConflict(known)
+            return self.tasks_by_id[known]
+        waiting = sum(task.status == "queued" for task in self.tasks_by_id.values())
+        if waiting >= self.max_queued:
+            raise QueueFull(waiting, self.max_queued)
+        self.submitted.append((spec, shelf, key))
+        task = replace(self.outcome, task_id=known or str(uuid.uuid4()), job=job)
+        self.tasks_by_id[task.task_id], self.specs[task.task_id] = task, spec
+        if key:
+            self.keys[f"{job}:{key}"] = task.task_id
+        self.then(task.task_id)
+        return task
+
+    def _require_up(self) -> None:
+        if self.down:
+            raise OrchestratorUnavailable("the code server does not answer")

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from coin_pipeline.cli.app import coin
@@ -11,15 +12,18 @@ from coin_pipeline.market.catalog import CandleCatalog
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 
 
-def test_the_strategy_in_the_readme_runs(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Copied into a file as it stands, it can be run with a parameter of its own."""
+@pytest.mark.parametrize("days", [10, 250])
+def test_the_strategy_in_the_readme_runs(candles: CandleCatalog, tmp_path: Path, days: int) -> None:
+    """Copied into a file as it stands, it can be run with a parameter of its own, up to the longest."""
     assert candles
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     own = tmp_path / "new_high.py"
     own.write_text(code)
-    command = ["backtest", "new_high", "AAA_KRW", "--start", "2023-06-01", "--end", "2024-12-31", "--param", "days=10"]
-    result = CliRunner().invoke(coin, [*command, "--strategy-file", str(own)], catch_exceptions=False)
+    command = ["backtest", "new_high", "AAA_KRW", "--start", "2023-06-01", "--end", "2024-12-31"]
+    options = ["--param", f"days={days}", "--strategy-file", str(own)]
+    result = CliRunner().invoke(coin, [*command, *options], catch_exceptions=False)
     assert result.stdout.startswith("new_high on AAA_KRW")
+    assert "no_look_ahead: signals unchanged" in result.stdout
 
 
 def test_the_demo_prints_what_the_readme_shows(candles: CandleCatalog) -> None:

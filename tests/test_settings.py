@@ -49,6 +49,7 @@ def test_an_unknown_name_in_dotenv_is_refused_with_the_nearest(folder: Path) -> 
         ("ENVIRONMENT", "prod"),
         ("DATABASE_URL", "mysql://user:secret@host/db"),
         ("COIN_CODE_SERVER", "nowhere"),
+        ("COIN_MAX_QUEUED", "0"),
     ],
 )
 def test_a_malformed_value_names_its_variable_and_hides_secrets(

@@ -1,16 +1,17 @@
 """Submitting backtests, following them, and fetching results."""
 
 import asyncio
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
 from fastapi.concurrency import run_in_threadpool
 
-from coin_api.answers import IdempotencyKey, TaskWithoutResult, accepted, json_answer, lead_to, polled, standing
+from coin_api.answers import SubmittedAs, TaskWithoutResult, accepted, json_answer, lead_to, polled, standing
 from coin_api.deps import Deps, Parts
 from coin_api.errors import StillRunning
+from coin_api.events import EVENTS, LastEventId, follow
 from coin_api.schemas import Accepted, TaskStatus
+from coin_api.tasks import Task
 from coin_pipeline.backtest.results import StoredResult, answered, read_result
 from coin_pipeline.backtest.reuse import find_reusable
 from coin_pipeline.backtest.runner import require_candles
@@ -19,8 +20,6 @@ from coin_pipeline.errors import ResultNotFound, RunFailed, class_named
 
 router = APIRouter(prefix="/api/backtests", tags=["backtests"])
 
-POLL_S = 0.05
-MAX_WAIT_S = 60
 Fresh = Annotated[bool, Query(description="Run even where the result of an identical backtest is stored.")]
 
 
@@ -30,38 +29,38 @@ async def run(request: BacktestRequest, parts: Deps, *, fresh: Fresh = False) ->
 
     The stored result of an identical backtest is answered at once, with its run in `reused_from`, unless `fresh`.
     """
-    spec = await run_in_threadpool(_known, parts, request)
-    stored = None if fresh else await run_in_threadpool(_reusable, parts, spec)
+    spec, stored = await run_in_threadpool(_known, parts, request, fresh=fresh)
     if stored:
         return json_answer(answered(stored.document, stored.run_id))
-    task = await run_in_threadpool(parts.runs.submit, spec, "results")
-    deadline = time.monotonic() + MAX_WAIT_S
-    while task.status in {"queued", "running"}:
-        if time.monotonic() > deadline:
-            raise StillRunning(task.task_id)
-        await asyncio.sleep(POLL_S)
-        task = await run_in_threadpool(parts.runs.task, task.task_id)
+    task = await _waited_for(parts, await run_in_threadpool(parts.runs.submit, spec, "results"))
     if task.status != "completed":
         raise RunFailed(task.task_id, class_named(task.error_kind), task.error or f"the run was {task.status}")
     return json_answer(answered(await run_in_threadpool(read_result, parts.store, task.task_id), None))
 
 
 @router.post("/run-async", status_code=status.HTTP_202_ACCEPTED)
-def run_async(
-    request: BacktestRequest, parts: Deps, response: Response, idempotency_key: IdempotencyKey = None
-) -> Accepted:
-    """Accept a backtest: it is stored before this answers, and runs when Dagster takes it from the queue."""
-    task = parts.runs.submit(resolve(request, parts.strategies), "tasks", idempotency_key)
+def run_async(request: BacktestRequest, parts: Deps, response: Response, submitted_as: SubmittedAs) -> Accepted:
+    """Accept a backtest: it is stored before this answers, and runs when its turn comes.
+
+    A repeated submission, one with the same `Idempotency-Key` or `task_id`, finds its task.
+    """
+    spec = resolve(request, parts.strategies.current())
+    task = parts.runs.submit(spec, "tasks", submitted_as.idempotency_key, task_id=submitted_as.task_id)
     lead_to(response, _place(task.task_id))
     return accepted(task)
 
 
 @router.get("/status/{task_id}", response_model=TaskStatus)
-def task_status(task_id: str, parts: Deps) -> Response:
+async def task_status(task_id: str, parts: Deps) -> Response:
     """Tell where a task stands; once it is completed, with its result."""
-    task = parts.runs.task(task_id)
-    document = answered(read_result(parts.store, task_id), None) if task.status == "completed" else None
-    return polled(TaskStatus(**standing(parts, task)), document)
+    status = _status(parts, await parts.statuses.task(task_id))
+    return await polled(status, lambda: answered(read_result(parts.store, task_id), None))
+
+
+@router.get("/status/{task_id}/events", responses=EVENTS)
+async def task_events(task_id: str, parts: Deps, last_event_id: LastEventId = None) -> Response:
+    """Stream an event whenever a task moves, until it has ended; its result is not among them."""
+    return await follow(parts, task_id, "backtest", last_event_id, lambda task: _status(parts, task))
 
 
 @router.post("/{task_id}/cancel")
@@ -85,14 +84,42 @@ def result(run_id: str, parts: Deps) -> Response:
         raise TaskWithoutResult(parts.runs.task(run_id), _place(run_id)) from None
 
 
-def _known(parts: Parts, request: BacktestRequest) -> BacktestSpec:
-    spec = resolve(request, parts.strategies)
+async def _waited_for(parts: Parts, task: Task) -> Task:
+    """Wait until a run has ended.
+
+    Raises:
+        StillRunning: others are before it, it takes long, or the server stops; the run goes on.
+    """
+    clock = asyncio.get_running_loop()
+    submitted_at = clock.time()
+    with parts.watches.watch(task.task_id) as watch:
+        try:
+            async with asyncio.timeout(parts.patience.queued_s) as limit:
+                while not task.ended:
+                    if task.status == "running":
+                        limit.reschedule(submitted_at + parts.patience.ended_s)
+                    news = await watch.after(task.mark)
+                    if news is None:
+                        break
+                    task = news
+        except TimeoutError:
+            if not limit.expired():
+                raise
+    if not task.ended:
+        raise StillRunning(task)
+    return task
+
+
+def _status(parts: Parts, task: Task) -> TaskStatus:
+    return TaskStatus(**standing(parts, task))
+
+
+def _known(parts: Parts, request: BacktestRequest, *, fresh: bool) -> tuple[BacktestSpec, StoredResult | None]:
+    """Return what is asked for, with its stored result if that may be reused."""
+    registry = parts.strategies.current()
+    spec = resolve(request, registry)
     require_candles(parts.candles, spec)
-    return spec
-
-
-def _reusable(parts: Parts, spec: BacktestSpec) -> StoredResult | None:
-    return find_reusable(parts.store, parts.candles, parts.strategies, spec)
+    return spec, None if fresh else find_reusable(parts.store, parts.candles, registry, spec)
 
 
 def _place(task_id: str) -> str:

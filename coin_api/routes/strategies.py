@@ -12,6 +12,7 @@ router = APIRouter(prefix="/api/strategies", tags=["strategies"])
 @router.get("")
 def strategies(parts: Deps) -> Strategies:
     """List every registered strategy with its description, the schema of its params and its warm-up."""
-    names = parts.strategies.names()
-    details = {name: describe(parts.strategies.get(name)) for name in names}
+    registry = parts.strategies.current()
+    names = registry.names()
+    details = {name: describe(registry.get(name)) for name in names}
     return Strategies(strategies=list(names), count=len(names), details=details)

@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter, Response, status
 
-from coin_api.answers import IdempotencyKey, TaskWithoutResult, accepted, lead_to, polled, standing
-from coin_api.deps import Deps
+from coin_api.answers import SubmittedAs, TaskWithoutResult, accepted, lead_to, polled, standing
+from coin_api.deps import Deps, Parts
+from coin_api.events import EVENTS, LastEventId, follow
 from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
-from coin_api.tasks import Points
+from coin_api.tasks import Points, Task
 from coin_pipeline.backtest.results import read_manifest, read_result
 from coin_pipeline.sweeps.result import TRIALS_FILE
 from coin_pipeline.sweeps.spec import SweepRequest, resolve_sweep
@@ -14,29 +15,28 @@ router = APIRouter(prefix="/api/sweeps", tags=["sweeps"])
 
 
 @router.post("", status_code=status.HTTP_202_ACCEPTED)
-def submit(
-    request: SweepRequest, parts: Deps, response: Response, idempotency_key: IdempotencyKey = None
-) -> SweepAccepted:
-    """Accept a sweep: it is stored before this answers, and runs when Dagster takes it from the queue."""
-    spec = resolve_sweep(request, parts.strategies)
-    task = parts.runs.submit_sweep(request, spec, idempotency_key)
+def submit(request: SweepRequest, parts: Deps, response: Response, submitted_as: SubmittedAs) -> SweepAccepted:
+    """Accept a sweep: it is stored before this answers, and runs when its turn comes.
+
+    A repeated submission, one with the same `Idempotency-Key` or `task_id`, finds its task.
+    """
+    spec = resolve_sweep(request, parts.strategies.current())
+    task = parts.runs.submit_sweep(request, spec, submitted_as.idempotency_key, task_id=submitted_as.task_id)
     lead_to(response, f"/api/sweeps/{task.task_id}")
     return SweepAccepted(**dict(accepted(task)), points=len(spec.points()))
 
 
 @router.get("/{task_id}", response_model=SweepStatus)
-def sweep_status(task_id: str, parts: Deps) -> Response:
+async def sweep_status(task_id: str, parts: Deps) -> Response:
     """Tell how far a sweep is and how fast; once it is completed, with its result."""
-    task = parts.runs.task(task_id, "sweep")
-    points = task.points or Points(0, 0, None, None)
-    answer = SweepStatus(
-        **standing(parts, task),
-        points=points.planned,
-        points_done=points.done,
-        points_per_second=points.per_second,
-        eta_seconds=points.eta_s,
-    )
-    return polled(answer, read_result(parts.store, task_id) if task.status == "completed" else None)
+    status = _status(parts, await parts.statuses.task(task_id, "sweep"))
+    return await polled(status, lambda: read_result(parts.store, task_id))
+
+
+@router.get("/{task_id}/events", responses=EVENTS)
+async def sweep_events(task_id: str, parts: Deps, last_event_id: LastEventId = None) -> Response:
+    """Stream an event whenever a sweep moves, until it has ended; its result is not among them."""
+    return await follow(parts, task_id, "sweep", last_event_id, lambda task: _status(parts, task))
 
 
 @router.get("/{task_id}/trials")
@@ -55,3 +55,14 @@ def trials(task_id: str, parts: Deps) -> Response:
 def cancel(task_id: str, parts: Deps) -> Accepted:
     """End a sweep, queued or under way; chunks that are evaluated are kept for the next one."""
     return accepted(parts.runs.cancel(task_id, "sweep"))
+
+
+def _status(parts: Parts, task: Task) -> SweepStatus:
+    points = task.points or Points(0, 0, None, None)
+    return SweepStatus(
+        **standing(parts, task),
+        points=points.planned,
+        points_done=points.done,
+        points_per_second=points.per_second,
+        eta_seconds=points.eta_s,
+    )

@@ -53,8 +53,8 @@ class _Source:
     files: tuple[str, ...] = ()
 
 
-def code_closure(strategy: Strategy[Any]) -> Closure:
-    """Follow the imports of the engine, of what assembles a result, and of the strategy.
+def code_closure(strategy: Strategy[Any], *others: str) -> Closure:
+    """Follow the imports of the engine, of what assembles a result, of the strategy, and of other modules of ours.
 
     The standard library and installed packages are left out, unless it is the strategy's own package. Names are those
     of modules, and of files relative to the strategy's: the same wherever all of it lies.
@@ -66,7 +66,7 @@ def code_closure(strategy: Strategy[Any]) -> Closure:
     own = type(strategy).__module__
     source = Path(inspect.getfile(type(strategy))).resolve()
     ours = {_PROJECT, _top(own)}
-    waiting = [(name, _file_of(name)) for root in (*_ENGINE, _RUNNER) for name in _with_parents(root)]
+    waiting = [(name, _file_of(name)) for root in (*_ENGINE, _RUNNER, *others) for name in _with_parents(root)]
     waiting += [(name, source if name == own else _file_of(name)) for name in _with_parents(own)]
     seen = {name for name, _ in waiting} | _APART
     modules: dict[str, str] = {}

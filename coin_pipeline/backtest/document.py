@@ -87,7 +87,7 @@ def result_json(
         "metrics": whole.metrics,
         "spec": spec.model_dump(mode="json"),
         "fingerprint": fingerprint,
-        "warnings": warnings_of(symbols, whole.metrics, whole.costs, spec.params, params_schema),
+        "warnings": warnings_of(symbols, whole.metrics, whole.costs, whole.best, spec.params, params_schema),
     }
     return {**document, "result_sha256": result_digest(document)}
 

@@ -38,7 +38,9 @@ def code_digest(strategy: Strategy[Any]) -> str:
     return digest_of(code_closure(strategy).modules)
 
 
-def fingerprint_of(spec_sha256: str, candles: Mapping[str, str], strategy: Strategy[Any]) -> dict[str, Any]:
+def fingerprint_of(
+    spec_sha256: str, candles: Mapping[str, str], strategy: Strategy[Any], *others: str
+) -> dict[str, Any]:
     """Return the digests of all that decides a result, and `sha256`, which is over the others.
 
     The machine is not among them: a result has the same bits on every one, and a replay elsewhere is to show it.
@@ -47,11 +49,12 @@ def fingerprint_of(spec_sha256: str, candles: Mapping[str, str], strategy: Strat
         spec_sha256: Digest of the resolved spec.
         candles: Digest of each symbol's candles.
         strategy: The strategy, whose code and the engine's are read from disk now.
+        *others: Modules of ours that decide it too.
 
     Returns:
         `spec`, `candles`, `code` (over `modules`), `versions`; `sha256` of these four; `modules`, each one's digest.
     """
-    closure = code_closure(strategy)
+    closure = code_closure(strategy, *others)
     inputs = {
         "spec": spec_sha256,
         "candles": dict(candles),
@@ -64,9 +67,10 @@ def fingerprint_of(spec_sha256: str, candles: Mapping[str, str], strategy: Strat
 def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a replay must reproduce of a result, figure by figure.
 
-    Run id, times, host, description, and what it was computed from are left out, at the top and in each symbol's part.
+    Run id, times, host, description, and what it was computed from are left out, at the top and in each symbol's part:
+    a candle that no figure depends on is another input, and no other result.
     """
-    return {**_without_circumstances(document), "symbols": [*map(_without_circumstances, document["symbols"])]}
+    return {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
 
 
 def result_digest(document: Mapping[str, Any]) -> str:
@@ -76,6 +80,11 @@ def result_digest(document: Mapping[str, Any]) -> str:
 
 def _without_circumstances(told: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if key not in _CIRCUMSTANCES}
+
+
+def _figures_of(part: Mapping[str, Any]) -> dict[str, Any]:
+    coverage = {key: value for key, value in part["candles"].items() if key != "sha256"}
+    return {**_without_circumstances(part), "candles": coverage}
 
 
 @cache

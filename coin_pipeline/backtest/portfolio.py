@@ -10,7 +10,7 @@ from coin_pipeline.backtest.formats import Json
 from coin_pipeline.engine import metrics
 from coin_pipeline.engine.account import drawdown
 from coin_pipeline.engine.bars import Floats, Ints
-from coin_pipeline.engine.stress import break_even_rate
+from coin_pipeline.engine.stress import break_even_rate, compounded
 
 SHARED = "shared account"
 """Name of the curve of an account that several symbols share."""
@@ -26,6 +26,13 @@ class Curve(NamedTuple):
     buy_and_hold: Floats
 
 
+class BestTrade(NamedTuple):
+    """The trade that made most of a result, and what the result would be without it."""
+
+    trade: Json
+    return_without: float
+
+
 class Whole(NamedTuple):
     """All symbols of a result together.
 
@@ -33,12 +40,14 @@ class Whole(NamedTuple):
         curve: Their account.
         metrics: Its statistics.
         costs: What it returns at other costs.
+        best: Its best trade; None without trades.
         account: What is to be said of a shared account; None where each symbol has its own.
     """
 
     curve: Curve
     metrics: Json
     costs: Json
+    best: BestTrade | None
     account: Json | None
 
 
@@ -50,13 +59,14 @@ def separate(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float, fract
     Figures of trades are over the trades of all symbols; exposure is the mean of the symbols' exposures.
     """
     curves = [curve_of(part["symbol"], table) for part, table in parts]
-    if len(parts) == 1:
-        return Whole(curves[0], parts[0][0]["metrics"], parts[0][0]["costs"], None)
-    account = equal_shares(sorted(curves, key=lambda curve: curve.name))
     by_name = sorted((part for part, _ in parts), key=lambda part: str(part["symbol"]))
+    best = best_trade(by_name, fraction)
+    if len(parts) == 1:
+        return Whole(curves[0], parts[0][0]["metrics"], parts[0][0]["costs"], best, None)
+    account = equal_shares(sorted(curves, key=lambda curve: curve.name))
     exposure = float(np.mean([part["metrics"]["exposure"] for part in by_name]))
     told = statistics(account, exposure, by_name, bars_per_year)
-    return Whole(account, told, _mean_costs(by_name, told["total_return"], fraction), None)
+    return Whole(account, told, _mean_costs(by_name, told["total_return"], fraction), best, None)
 
 
 def statistics(account: Curve, exposure: float | None, parts: Sequence[Json], bars_per_year: float) -> Json:
@@ -76,6 +86,20 @@ def statistics(account: Curve, exposure: float | None, parts: Sequence[Json], ba
         **_of_all_trades([trade["return_pct"] for part in parts for trade in part["trades"]]),
         "avg_hold_bars": _mean([trade["bars_held"] for part in parts for trade in part["trades"]]),
     }
+
+
+def best_trade(parts: Sequence[Json], fraction: float) -> BestTrade | None:
+    """Return the trade without which the accounts would have returned least; the others compound as they did."""
+    growth = [1 + fraction * np.array([trade["return_pct"] for trade in part["trades"]]) for part in parts]
+    totals = [compounded(each) for each in growth]
+    found = []
+    for number, own in enumerate(growth):
+        if len(own):
+            row = int(np.argmax(own))
+            rest = _mean_of_all([*totals[:number], compounded(np.delete(own, row)), *totals[number + 1 :]])
+            if rest is not None:
+                found.append(BestTrade(parts[number]["trades"][row], rest))
+    return min(found, key=lambda best: best.return_without, default=None)
 
 
 def equal_shares(curves: Sequence[Curve]) -> Curve:

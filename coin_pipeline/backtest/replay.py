@@ -71,10 +71,10 @@ def replay(store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistr
     candles = {piece.symbol: piece.sha256 for piece in pieces}
     now = fingerprint_of(spec.digest, candles, registry.get(spec.strategy))
     inputs = (
-        *_differences("spec", told["spec"], spec.model_dump(mode="json")),
-        *_differences("candles", said["candles"], candles),
-        *_differences("code", said["modules"], now["modules"]),
-        *_differences("versions", said["versions"], now["versions"]),
+        *differences("spec", told["spec"], spec.model_dump(mode="json")),
+        *differences("candles", said["candles"], candles),
+        *differences("code", said["modules"], now["modules"]),
+        *differences("versions", said["versions"], now["versions"]),
     )
     try:
         again = _computed(catalog, registry, pieces, run_id)
@@ -83,7 +83,7 @@ def replay(store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistr
         return Replay(run_id, told["result_sha256"], None, (*inputs, failed))
     if again["result_sha256"] == told["result_sha256"]:
         return Replay(run_id, told["result_sha256"], told["result_sha256"], inputs)
-    first = _first_difference("", content_of(told), json.loads(to_bytes(content_of(again))))
+    first = first_difference("", content_of(told), json.loads(to_bytes(content_of(again))))
     return Replay(run_id, told["result_sha256"], again["result_sha256"], (*inputs, first))
 
 
@@ -92,17 +92,18 @@ def _computed(catalog: CandleCatalog, registry: StrategyRegistry, pieces: Sequen
     return runner.assemble(run_id, parts, catalog, registry, "replay", datetime.now(UTC)).document
 
 
-def _differences(what: What, said: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+def differences(what: What, said: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield each name whose value is another."""
     for name in sorted(said.keys() | now.keys()):
         if said.get(name) != now.get(name):
             yield Difference(what, name, said.get(name), now.get(name))
 
 
-def _first_difference(path: str, said: object, now: object) -> Difference:
+def first_difference(path: str, said: object, now: object) -> Difference:
     """Follow the first thing that differs down to a single figure; an empty path where only the types of numbers do."""
     for name, before, after in _members(said, now):
         if before != after:
-            return _first_difference(f"{path}.{name}".lstrip("."), before, after)
+            return first_difference(f"{path}.{name}".lstrip("."), before, after)
     return Difference("result", path, *((said, now) if path else (None, None)))
 
 

@@ -18,7 +18,7 @@ from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.shared_account import trade_together
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.lookahead import check_no_lookahead, cuts_of
+from coin_pipeline.engine.lookahead import Evidence, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, CodeChanged, InvalidSpec, Problem
@@ -106,11 +106,11 @@ def simulate_symbol(catalog: CandleCatalog, registry: StrategyRegistry, piece: C
     spec = piece.spec
     bars = read_candles(catalog, piece)
     strategy = registry.get(spec.strategy)
-    signals, cuts = checked_signals(strategy, registry.resolve(spec.strategy, spec.params), bars, piece.symbol)
+    signals, evidence = checked_signals(strategy, registry.resolve(spec.strategy, spec.params), bars, piece.symbol)
     simulation = simulate(bars, signals, spec.costs, spec.fill, spec.stops, spec.sizing)
     told = {"slice": piece.model_dump(mode="json"), "code": code_digest(strategy)}
     facts: Json = {
-        "checks": symbols.checks_json(piece.coverage, cuts),
+        "checks": symbols.checks_json(piece.coverage, evidence),
         "candles": {"rows": piece.rows, "sha256": piece.sha256, **piece.coverage},
     }
     if spec.shared:  # what the account makes of the samples depends on those of the other symbols
@@ -124,8 +124,10 @@ def simulate_symbol(catalog: CandleCatalog, registry: StrategyRegistry, piece: C
     return symbols.to_table(bars, simulation, spec.costs, {**told, "facts": facts, "symbol": part})
 
 
-def checked_signals(strategy: Strategy[Any], params: StrategyParams, bars: Bars, symbol: str) -> tuple[Signals, int]:
-    """Run a strategy and check that it does not look ahead; return its signals and at how many points it was checked.
+def checked_signals(
+    strategy: Strategy[Any], params: StrategyParams, bars: Bars, symbol: str
+) -> tuple[Signals, Evidence]:
+    """Run a strategy and check that it does not look ahead; return its signals and what was compared.
 
     Raises:
         StrategyFailed: the strategy's own code raised or returned no signals.
@@ -136,10 +138,7 @@ def checked_signals(strategy: Strategy[Any], params: StrategyParams, bars: Bars,
         return run_strategy(strategy, known, params, symbol)
 
     signals = signals_of(bars)
-    decisions = signals.entries if signals.exits is None else signals.entries | signals.exits
-    cuts = cuts_of(decisions, strategy.warm_up_bars(params), seed=0)
-    check_no_lookahead(bars, signals_of, signals, cuts)
-    return signals, len(cuts)
+    return signals, check_no_lookahead(bars, signals_of, signals, strategy.warm_up_bars(params))
 
 
 def assemble(

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 
 from coin_pipeline.backtest.formats import Json
-from coin_pipeline.backtest.portfolio import SHARED, Curve, Whole, curve_of, equal_shares, statistics
+from coin_pipeline.backtest.portfolio import SHARED, BestTrade, Curve, Whole, curve_of, equal_shares, statistics
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.symbols import STRESS, symbol_json, to_table
 from coin_pipeline.engine.account import Sizing, walk
@@ -41,33 +42,68 @@ def trade_together(
     books = [Book.of(symbol, bars_of(symbol), own, spec.costs) for symbol, own in found]
     account = share(books, rules)
     parts = []
-    for (symbol, own), taken, spent in zip(found, account.taken, account.spent, strict=True):
+    for number, (symbol, own) in enumerate(found):
         bars = bars_of(symbol)
-        simulation = _own_trades(bars, own, taken, spec)
-        part = symbol_json(symbol, bars, simulation, spec, spent[taken])
+        simulation = _own_trades(bars, own, account, number, spec)
+        part = symbol_json(symbol, bars, simulation, spec, account.spent[number][simulation.taken])
         parts.append((part, to_table(bars, simulation, spec.costs, {})))
     by_name = sorted(parts, key=lambda part: str(part[0]["symbol"]))  # sums do not hang on the order of the spec
     held = equal_shares([curve_of(part["symbol"], table) for part, table in by_name]).buy_and_hold
     curve = Curve(SHARED, account.time, account.equity, account.drawdown, held)
     told = statistics(curve, account.exposure, [part for part, _ in by_name], spec.candle_length.bars_per_year)
-    return parts, Whole(curve, told, _costs(spec, rules, books, told), _account_json(rules, account))
+    made = [_chosen(book, taken) for book, taken in zip(books, account.taken, strict=True)]
+    best = _best_trade([part for part, _ in parts], made, account, rules)
+    return parts, Whole(curve, told, _costs(spec, rules, made, told), best, _account_json(rules, account))
 
 
-def _own_trades(bars: Bars, samples: Samples, taken: Bools, spec: BacktestSpec) -> Simulation:
+def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: int, spec: BacktestSpec) -> Simulation:
+    taken = account.taken[number]
     trades = samples.where(taken)
     alone = Sizing(spec.sizing.fraction)
     paid = spec.costs.paid(trades.entry_price)
     _, _, equity, max_drawdown = walk(
         bars.close, trades.signal_bar, trades.entry_bar, trades.exit_bar, paid, trades.growth, alone
     )
-    return Simulation(samples, taken, 0, equity, max_drawdown)
+    too_small, no_slot = int(account.too_small[number]), int(account.no_slot[number])
+    return Simulation(samples, taken, too_small, equity, max_drawdown, no_slot)
 
 
-def _costs(spec: BacktestSpec, rules: SharedRules, books: Sequence[Book], told: Json) -> Json:
-    """Return what the account would have returned at other costs, each time with the trades that it could pay."""
+def _chosen(book: Book, chosen: Bools) -> Book:
+    return replace(book, samples=book.samples.where(chosen), paid=book.paid[chosen])
+
+
+def _total_return(chosen: Sequence[Book], rules: SharedRules) -> float:
+    """Return what an account returns that makes these trades and no others, however small their orders."""
+    return float(share(chosen, replace(rules, min_order=0.0)).equity[-1]) - 1
+
+
+def _best_trade(
+    parts: Sequence[Json], made: Sequence[Book], account: SharedAccount, rules: SharedRules
+) -> BestTrade | None:
+    """Return the trade that gained the largest share of the equity of its time."""
+    gains = []
+    for book, spent in zip(made, account.spent, strict=True):
+        equity = account.equity[np.searchsorted(account.time, book.time[book.samples.entry_bar])]
+        gains.append(spent[spent > 0] * book.samples.net_return / equity)
+    if not any(map(len, gains)):
+        return None
+    number = max(range(len(made)), key=lambda number: gains[number].max(initial=-np.inf))
+    row = int(np.argmax(gains[number]))
+    others = [
+        _chosen(book, np.arange(len(book.samples)) != row) if n == number else book for n, book in enumerate(made)
+    ]
+    return BestTrade(parts[number]["trades"][row], _total_return(others, rules))
+
+
+def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[Book], told: Json) -> Json:
+    """Return what the account would have returned at other costs with the trades that were made.
+
+    As in single accounts these stay the same: were orders below the minimum left out anew at each cost, the account
+    could return more at higher costs, and no rate would be the one that it breaks even at.
+    """
 
     def total_return_at(costs: Costs) -> float:
-        return float(share([_at_costs(book, costs) for book in books], rules).equity[-1]) - 1
+        return _total_return([_at_costs(book, costs) for book in made], rules)
 
     def loses(rate: float) -> bool:
         return total_return_at(Costs(rate, 0.0)) < 0
@@ -93,7 +129,7 @@ def _account_json(rules: SharedRules, account: SharedAccount) -> Json:
         "position_size": rules.fraction,
         "initial_cash": rules.initial_cash,
         "final_value": rules.initial_cash * float(account.equity[-1]),
-        "ignored": account.ignored,
-        "no_slot": account.no_slot,
-        "too_small": account.too_small,
+        "ignored": int(account.ignored.sum()),
+        "no_slot": int(account.no_slot.sum()),
+        "too_small": int(account.too_small.sum()),
     }

@@ -1,11 +1,21 @@
 """What is to be backtested: the request as people write it, and the frozen spec that it resolves to."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.engine.account import Sizing
@@ -13,7 +23,7 @@ from coin_pipeline.engine.exits import Stops
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.shared import SharedRules
 from coin_pipeline.engine.ticks import Ticks
-from coin_pipeline.errors import InvalidInput, InvalidSpec, Problem, plain
+from coin_pipeline.errors import InvalidInput, InvalidSpec, Problem, nearest, plain
 from coin_pipeline.market.symbol import parse_symbol
 from coin_pipeline.market.timeframe import Timeframe, parse_timeframe
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -69,6 +79,16 @@ class BacktestRequest(BaseModel):
     tick_sizes: Annotated[
         Literal["none", "upbit"], Field(description="Whose price steps fills are moved to, against the trader.")
     ] = "none"
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _known_fields(cls, value: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Say of an unknown field which one may have been meant, wherever the request comes from."""
+        try:
+            return validate(value)
+        except ValidationError as error:
+            found = [_explained(each, list(cls.model_fields)) for each in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(error.title, found) from None
 
     @field_validator("symbols", mode="before")
     @classmethod
@@ -197,6 +217,15 @@ def problems_of(error: ValidationError) -> list[Problem]:
         Problem(".".join(map(str, found["loc"])), plain(found["msg"], found["input"]))
         for found in error.errors(include_url=False, include_context=False)
     ]
+
+
+def _explained(found: ErrorDetails, known: Sequence[str]) -> InitErrorDetails:
+    """Return pydantic's finding as it was, but for an unknown field."""
+    again = InitErrorDetails(type=found["type"], loc=found["loc"], input=found["input"], ctx=found.get("ctx", {}))
+    if found["type"] == "extra_forbidden":
+        hint = nearest(str(found["loc"][0]), known, alike=0.6)
+        again["type"] = PydanticCustomError("extra_forbidden", f"is not a field of this request{hint}")
+    return again
 
 
 def _as_value_error(parse: Callable[[str], T], text: str) -> T:

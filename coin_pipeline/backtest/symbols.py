@@ -10,10 +10,10 @@ import pyarrow as pa
 from coin_pipeline.backtest.formats import Json, iso
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars, Floats
-from coin_pipeline.engine.exits import ExitReason
 from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.lookahead import Evidence
 from coin_pipeline.engine.metrics import measure
-from coin_pipeline.engine.outcomes import Samples
+from coin_pipeline.engine.outcomes import ExitReason, Samples
 from coin_pipeline.engine.simulate import Simulation
 from coin_pipeline.engine.stress import break_even_rate, total_return_at
 
@@ -48,6 +48,7 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestS
         "performance_curve": None,
         "trades": _trades(symbol, bars, trades, spec, spent),
         "metrics": asdict(metrics),
+        "no_slot": simulation.no_slot,
         "too_small": simulation.too_small,
         "costs": costs_json(trades, spec, metrics.total_return),
     }
@@ -79,11 +80,21 @@ def money_spent(trades: Samples, spec: BacktestSpec) -> Floats | None:
     return fraction * np.append(1.0, value)[: len(value)]
 
 
-def checks_json(covered: Json, cuts: int) -> list[Json]:
-    """Say what was verified about one symbol's run; what fails a check ends the run instead."""
+def checks_json(covered: Json, ahead: Evidence) -> list[Json]:
+    """Say what was verified about one symbol's run; what is found wrong ends the run instead.
+
+    A check that could compare nothing has not passed.
+    """
+    compared = (
+        f"signals unchanged with other later candles at {ahead.points} points,"
+        f" {ahead.decisions} of {ahead.all_decisions} decisions among them"
+    )
+    if not ahead.enough:
+        reason = ahead.failure or "the strategy looks back too far for that"
+        compared = f"not checked, no decision came out again from fewer candles: {reason}"
     return [
         {"name": "candles", "passed": True, "detail": f"{covered['present']} candles in order, prices consistent"},
-        {"name": "no_look_ahead", "passed": True, "detail": f"signals unchanged on bars cut off at {cuts} points"},
+        {"name": "no_look_ahead", "passed": ahead.enough, "detail": compared},
     ]
 
 

@@ -15,9 +15,17 @@ strategy_files = click.option(
     type=click.Path(path_type=Path),
     help="A .py file with strategies of your own; may be repeated.",
 )
+# Written here too: to import what defines them takes longer than --help may.
+FILLS = ("next_open", "signal_close")
+TICK_SIZES = ("none", "upbit")
+SEARCHES = ("grid", "random", "optuna")
+OBJECTIVES = ("total_return", "return_over_drawdown", "win_rate", "avg_return", "profit_factor")
+MAX_UNCONFIRMED = 100_000
 _TRADING = (
     click.option("--timeframe", default="1d", show_default=True, help="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w"),
-    click.option("--fill", default="next_open", show_default=True, help="next_open, or signal_close (event study)."),
+    click.option(
+        "--fill", type=click.Choice(FILLS), default=FILLS[0], show_default=True, help="signal_close is an event study."
+    ),
     click.option("--fee-rate", default=0.001, show_default=True, help="Share of the traded value, each leg."),
     click.option("--slippage-rate", default=0.0002, show_default=True, help="Share of the price, each leg."),
     click.option("--stop-loss", type=float, help="Sell this fraction below the entry price, such as 0.05."),
@@ -26,7 +34,13 @@ _TRADING = (
     click.option("--position-size", type=float, help="Share of the equity that an entry spends."),
     click.option("--initial-cash", default=10_000_000.0, show_default=True, help="What the account starts with, KRW."),
     click.option("--min-order", default=0.0, show_default=True, help="Smallest buy, KRW; Upbit takes 5000 and more."),
-    click.option("--tick-sizes", default="none", show_default=True, help="upbit: fills at prices that it quotes."),
+    click.option(
+        "--tick-sizes",
+        type=click.Choice(TICK_SIZES),
+        default=TICK_SIZES[0],
+        show_default=True,
+        help="upbit: fills at prices that it quotes.",
+    ),
 )
 
 

@@ -22,18 +22,21 @@ _SUBJECTS = {"spec": "{} of the spec", "candles": "candles of {}", "code": "code
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 @click.pass_context
 def replay(ctx: click.Context, run_id: str, strategy_files: tuple[Path, ...], *, as_json: bool) -> None:
-    """Compute the result of RUN_ID again, and compare it bit for bit.
+    """Compute the result of RUN_ID again, of a sweep all trials, and compare it bit for bit.
 
     Says which of spec, candles, code and package versions is no longer what it was. Exit code 1 if the result differs.
     """
-    from coin_pipeline.backtest.replay import replay as computed
+    from coin_pipeline.backtest.replay import replay as replay_backtest
+    from coin_pipeline.backtest.results import load_result
     from coin_pipeline.cli.backtests import settings_with
     from coin_pipeline.market.catalog import CandleCatalog
     from coin_pipeline.storage.local import LocalStore
     from coin_pipeline.strategies.registry import load_registry
+    from coin_pipeline.sweeps.replay import is_sweep, replay_sweep
 
     settings = settings_with(strategy_files)
     root = settings.data_root
+    computed = replay_sweep if is_sweep(load_result(LocalStore(root), run_id)) else replay_backtest
     found = computed(LocalStore(root), CandleCatalog(root), load_registry(settings.coin_strategy_files), run_id)
     if as_json:
         click.echo(json.dumps({**asdict(found), "identical": found.identical}))

@@ -130,9 +130,9 @@ def print_strategies(registry: "StrategyRegistry") -> None:
             click.echo(f"    {param} = {schema.get('default')}  ({kind})")
 
 
-def percent(value: float | None) -> str:
+def percent(value: float | None, digits: int = 2) -> str:
     """Format a fraction as a signed percentage."""
-    return UNDEFINED if value is None else f"{100 * value:+,.2f} %"
+    return UNDEFINED if value is None else f"{100 * value:+,.{digits}f} %"
 
 
 def _figures(document: dict[str, Any]) -> list[str]:

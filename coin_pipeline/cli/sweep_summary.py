@@ -13,6 +13,7 @@ from coin_pipeline.cli.summary import UNDEFINED, percent
 from coin_pipeline.sweeps.plan import written
 
 SHOWN = 10
+DIGITS, MOST_DIGITS = 2, 14
 _SHARES = frozenset({"total_return", "max_drawdown", "win_rate", "avg_return", "exposure"})
 _FIGURES = ("total_return", "max_drawdown", "profit_factor", "win_rate", "exposure", "trades")
 _DOTS = " ·░▒▓█"
@@ -55,11 +56,27 @@ def _top(document: dict[str, Any]) -> Table:
     table = Table("point", box=None, pad_edge=False)
     for name in (*document["top"][0]["values"], *heads):
         table.add_column(name.replace("_", " ") if name in heads else name, justify="right")
-    for row in document["top"][:SHOWN]:
+    best = document["top"][:SHOWN]
+    digits = _telling_digits(objective, [row["figures"]["objective"] for row in best])
+    for row in best:
         values = [_written(value) for value in row["values"].values()]
-        shown = [_figure(head, row["figures"][name]) for name, head in zip(figures, heads, strict=True)]
+        shown = [
+            _figure(head, row["figures"][name], digits=digits if head == objective else DIGITS)
+            for name, head in zip(figures, heads, strict=True)
+        ]
         table.add_row(f"{row['point']:,}", *values, *shown)
     return table
+
+
+def _telling_digits(objective: str, values: Sequence[float]) -> int:
+    """Return how many digits tell different objectives apart, so that their ranks can be seen."""
+    different = set(values)
+
+    def shown(digits: int) -> set[str]:
+        return {_figure(objective, value, digits=digits) for value in different}
+
+    enough = (digits for digits in range(DIGITS, MOST_DIGITS) if len(shown(digits)) == len(different))
+    return next(enough, MOST_DIGITS)
 
 
 def _said(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -118,14 +135,14 @@ def _labels(labels: Sequence[str], wide: int) -> str:
     return f"{labels[0]} ... {labels[-1]}"
 
 
-def _figure(name: str, value: float | None, *, short: bool = False) -> str:
+def _figure(name: str, value: float | None, *, short: bool = False, digits: int = DIGITS) -> str:
     if value is None:
         return UNDEFINED
     if name in _SHARES:
-        signed = percent(-value if name == "max_drawdown" else value)
+        signed = percent(-value if name == "max_drawdown" else value, digits)
         text = signed if name.endswith(("return", "drawdown")) else signed.lstrip("+")
         return text.removesuffix(" %") + "%" if short else text
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
 
 
 def _written(value: object) -> str:

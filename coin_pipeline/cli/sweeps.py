@@ -29,19 +29,22 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     metavar="NAME=VALUES",
     help="What to try of a param or a stop: lo:hi:step, values with commas, or a range lo:hi; may be repeated.",
 )
-@click.option("--search", default="grid", show_default=True, help="grid (all points), random, or optuna.")
+@click.option(
+    "--search", type=click.Choice(options.SEARCHES), default="grid", show_default=True, help="grid is all points."
+)
 @click.option("--trials", type=int, help="How many points random and optuna try.")
 @click.option("--seed", default=0, show_default=True, help="Of random and optuna.")
 @click.option(
     "--objective",
+    type=click.Choice(options.OBJECTIVES),
     default="total_return",
     show_default=True,
-    help="What is to be high: or return_over_drawdown, win_rate, avg_return, profit_factor.",
+    help="What is to be high.",
 )
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter that is fixed.")
 @options.trading
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; all cores if not given.")
-@click.option("--yes", "confirm", is_flag=True, help="Go on with very many points.")
+@click.option("--yes", "confirm", is_flag=True, help=f"Go on with more than {options.MAX_UNCONFIRMED:,} points.")
 @click.option("--fresh", is_flag=True, help="Evaluate points even where an earlier sweep stored them.")
 @options.strategy_files
 @options.as_json

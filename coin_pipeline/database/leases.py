@@ -5,22 +5,16 @@ The tables lie beside Dagster's in the same database, so that one transaction ca
 
 import os
 import socket
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TypeVar
 
-import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 -- a class, whatever its name
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 -- same
+from coin_pipeline.database.session import Cursor, Session, connect
+from coin_pipeline.errors import Superseded
 
-from coin_pipeline.errors import DatabaseUnavailable, Superseded
-
-T = TypeVar("T")
-LEASE_S = 8.0
+LEASE_S = 6.0
 """How long a lease holds after it was taken or renewed."""
-RENEWAL_S = 2.0
+RENEWAL_S = 1.5
 
 # Dagster writes the status of a run without looking at the one that is there. The trigger keeps what must not be
 # undone, whoever writes: an attempt that went on after it was given up, a daemon that read the run before.
@@ -77,17 +71,10 @@ class Lease:
 
 
 class Leases:
-    """The table of leases, over one connection that all threads of a process share."""
+    """The table of leases."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: Connection | None = None
-        self._lock = threading.Lock()
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        with self._lock:
-            self._drop()
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def renew(self, run_id: str) -> None:
         """Take or renew the lease of a run for this process; the processes of one run share it."""
@@ -96,12 +83,12 @@ class Leases:
             " values (%s, %s, %s, clock_timestamp() + %s * interval '1 second')"
             " on conflict (run_id) do update set until = excluded.until"
         )
-        self._do(lambda cursor: cursor.execute(statement, (run_id, socket.gethostname(), os.getpid(), LEASE_S)))
+        self._session.do(lambda cursor: cursor.execute(statement, (run_id, socket.gethostname(), os.getpid(), LEASE_S)))
 
     def advance(self, run_id: str, progress: float) -> None:
         """Record which share of a run is done; it never goes down."""
         statement = "update coin.lease set progress = greatest(progress, %s) where run_id = %s"
-        self._do(lambda cursor: cursor.execute(statement, (progress, run_id)))
+        self._session.do(lambda cursor: cursor.execute(statement, (progress, run_id)))
 
     def begin_publishing(self, run_id: str) -> None:
         """Pass the gate before a result becomes visible; from then on the run can no longer be cancelled.
@@ -119,18 +106,9 @@ class Leases:
             cursor.execute("commit")
             return str(status)
 
-        status = self._do(decide)
+        status = self._session.do(decide)
         if status != "STARTED":
             raise Superseded(run_id, status)
-
-    def progress(self, run_ids: Sequence[str]) -> float:
-        """Return which share is done, 0 to 1, of the run among these that came farthest."""
-
-        def read(cursor: Cursor) -> float:
-            cursor.execute("select max(progress) from coin.lease where run_id = any(%s)", (list(run_ids),))
-            return float((cursor.fetchone() or (0,))[0] or 0)
-
-        return self._do(read)
 
     def of(self, run_ids: Sequence[str]) -> dict[str, Lease]:
         """Return the leases of those runs that have one."""
@@ -143,49 +121,7 @@ class Leases:
             cursor.execute(statement, (list(run_ids),))
             return {row[0]: Lease(*row) for row in cursor.fetchall()}
 
-        return self._do(read)
-
-    def _do(self, work: Callable[[Cursor], T]) -> T:
-        """Do something that may be done twice: a connection that has been cut is replaced once."""
-        with self._lock:
-            if self._connection is not None:
-                try:
-                    return self._on(self._connection, work)
-                except psycopg2.Error:
-                    self._drop()
-            self._connection = connect(self._url)
-            try:
-                return self._on(self._connection, work)
-            except psycopg2.Error as error:
-                self._drop()
-                raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from error
-
-    @staticmethod
-    def _on(connection: Connection, work: Callable[[Cursor], T]) -> T:
-        with connection.cursor() as cursor:
-            return work(cursor)
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def connect(url: str) -> Connection:
-    """Return a connection in autocommit mode that notices within some 15 seconds that its server is gone.
-
-    Raises:
-        DatabaseUnavailable: the server cannot be reached; the message holds no password.
-    """
-    try:
-        connection = psycopg2.connect(
-            psycopg2_url(url), connect_timeout=10, keepalives_idle=5, keepalives_interval=5, keepalives_count=2
-        )
-    except psycopg2.OperationalError as error:
-        # The URL holds a password; libpq's own message names host and port only.
-        raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from None
-    connection.autocommit = True
-    return connection
+        return self._session.do(read)
 
 
 def prepare(url: str) -> None:
@@ -194,8 +130,3 @@ def prepare(url: str) -> None:
         cursor.execute("select to_regclass('coin.lease')")
         if cursor.fetchone() == (None,):
             cursor.execute(f"begin; {_TABLES} commit")
-
-
-def psycopg2_url(url: str) -> str:
-    """Return a URL as libpq reads it, whatever SQLAlchemy was told in it."""
-    return url.replace("postgresql+psycopg2://", "postgresql://", 1)

@@ -8,6 +8,7 @@ from contextlib import suppress
 import dagster as dg
 
 from coin_pipeline.database.leases import RENEWAL_S, Leases
+from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.failures import INTERRUPTED
 from coin_pipeline.errors import DatabaseUnavailable
@@ -49,7 +50,8 @@ def alive(context: dg.InitResourceContext) -> Iterator[Life]:
         return
     run_id = context.run.run_id
     _refuse_ended(context.instance, run_id)
-    leases, stopping = Leases(database_url(load_settings())), threading.Event()
+    session, stopping = Session(database_url(load_settings())), threading.Event()
+    leases = Leases(session)
     leases.renew(run_id)
     renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
     renewal.start()
@@ -58,7 +60,7 @@ def alive(context: dg.InitResourceContext) -> Iterator[Life]:
     finally:
         stopping.set()
         renewal.join()
-        leases.close()
+        session.close()
 
 
 def _renew(leases: Leases, run_id: str, stopping: threading.Event) -> None:

@@ -1,5 +1,7 @@
 """Attempts at a task: each is a Dagster run; another one follows only if a process died, never if a backtest failed."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RETRY_NUMBER_TAG, WILL_RETRY_TAG
 
@@ -26,14 +28,14 @@ def task_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     return run.run_id
 
 
-def follows(run: dg.DagsterRun) -> bool:
-    """Tell whether a failed run is to be followed by another attempt."""
-    return run.status == dg.DagsterRunStatus.FAILURE and run.tags.get(WILL_RETRY_TAG) == "true"
+def follows(tags: Mapping[str, str]) -> bool | None:
+    """Tell whether a failed run with these tags is followed by another attempt; None until Dagster has decided that."""
+    return {"true": True, "false": False}.get(tags.get(WILL_RETRY_TAG, ""))
 
 
-def next_attempt(run: dg.DagsterRun) -> str | None:
-    """Return the run that follows a failed one; None where there is none, or none yet."""
-    return run.tags.get(AUTO_RETRY_RUN_ID_TAG) if follows(run) else None
+def next_attempt(tags: Mapping[str, str]) -> str | None:
+    """Return the run that follows the failed one with these tags; None where there is none yet."""
+    return tags.get(AUTO_RETRY_RUN_ID_TAG)
 
 
 def settle(

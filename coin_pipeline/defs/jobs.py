@@ -1,6 +1,7 @@
 """Jobs: ops wired together."""
 
 import dagster as dg
+from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 
 from coin_pipeline.defs.config import EXAMPLE
 from coin_pipeline.defs.executors import in_process_or_multiprocess
@@ -10,10 +11,14 @@ from coin_pipeline.defs.ops import load_candles, persist, simulate
 from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE
 from coin_pipeline.defs.sweep_ops import evaluate_chunk, finish_sweep, plan_sweep
 
+ANEW = {RETRY_STRATEGY_TAG: "ALL_STEPS"}
+"""Another attempt runs all steps: of one whose process died it is not known what its steps have left."""
+
 
 @dg.job(
     executor_def=dg.in_process_executor,
     hooks={leave_failed_manifest},
+    tags=ANEW,
     description="One strategy on one or more symbols: load candles, simulate each symbol, publish the result.",
     config=dg.RunConfig(ops={"load_candles": EXAMPLE}),
 )
@@ -26,7 +31,7 @@ def backtest() -> None:
 @dg.job(
     executor_def=in_process_or_multiprocess,
     hooks={leave_failed_manifest},
-    tags={CLASS_TAG: BULK},
+    tags={CLASS_TAG: BULK, **ANEW},
     description="One strategy at many points: plan chunks, evaluate each, publish trials and what to make of them.",
     config=dg.RunConfig(ops={"plan_sweep": SWEEP_EXAMPLE}),
 )

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable
 
 import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.failures import failure_of
@@ -30,7 +31,7 @@ def run_here(settings: Settings, launch: Launch, on_event: Callable[[dg.EventLog
             .resolve_job_def(launch.job)
             .execute_in_process(
                 run_config=config,
-                tags={**launch.tags, LOCAL_TAG: "command"},
+                tags={**launch.tags, LOCAL_TAG: "command", MAX_RETRIES_TAG: "0"},
                 instance=instance,
                 run_id=run_id,
                 raise_on_error=False,

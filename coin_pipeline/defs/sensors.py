@@ -3,12 +3,15 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 import dagster as dg
+from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
 
 from coin_pipeline.database.leases import RENEWAL_S, Lease, Leases
+from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.attempts import follows, settle
+from coin_pipeline.defs.attempts import settle
 from coin_pipeline.defs.failures import INTERRUPTED, failure_of, overdue
 from coin_pipeline.defs.jobs import backtest, sweep
 from coin_pipeline.defs.launcher import WarmRunLauncher
@@ -63,7 +66,7 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
 def failed_tasks(context: dg.RunFailureSensorContext, store: dg.ResourceParam[ObjectStore]) -> None:
     """Handle one failed run, unless another attempt follows it."""
     run = context.instance.get_run_by_id(context.dagster_run.run_id)
-    if run is not None and not follows(run):
+    if run is not None and not should_retry(run, context.instance):
         message, _ = failure_of(context.get_step_failure_events())
         leave_manifest(store, context.instance, run, "failed", message)
 
@@ -85,11 +88,8 @@ def _runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[
 
 
 def _leases(runs: Sequence[dg.DagsterRun]) -> Mapping[str, Lease]:
-    leases = Leases(database_url(load_settings()))
-    try:
-        return leases.of([run.run_id for run in runs])
-    finally:
-        leases.close()
+    with closing(Session(database_url(load_settings()))) as session:
+        return Leases(session).of([run.run_id for run in runs])
 
 
 def _over(lease: Lease | None) -> bool:

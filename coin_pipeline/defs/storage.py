@@ -11,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 
 from coin_pipeline.database import leases
+from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.settings import load_settings
 
@@ -53,7 +54,7 @@ def _drop_if_dead(connection: Any, *_: object) -> None:  # noqa: ANN401 -- psyco
 @contextmanager
 def _one_at_a_time(url: str) -> Iterator[None]:
     """Keep two programs on a new database from creating the same tables at once."""
-    with closing(leases.connect(url)) as connection:
+    with closing(connect(url)) as connection:
         with connection.cursor() as cursor:
             cursor.execute("select pg_advisory_lock(%s)", (_SET_UP_LOCK,))
         yield

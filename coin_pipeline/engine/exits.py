@@ -1,20 +1,8 @@
-"""When an open position is left: planned exits, stops, and the reason that came first."""
+"""When an open position is to be left: planned exits and stops."""
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 from coin_pipeline.engine.bars import Bools
-
-
-class ExitReason(IntEnum):
-    """Why a position was left."""
-
-    SIGNAL = 0
-    HOLD = 1
-    STOP_LOSS = 2
-    TAKE_PROFIT = 3
-    TRAILING_STOP = 4
-    END = 5
 
 
 @dataclass(frozen=True, slots=True)

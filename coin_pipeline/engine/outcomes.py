@@ -1,14 +1,27 @@
 """What becomes of each entry signal as if it were the only one: the rule behind runs and sweeps alike."""
 
 from dataclasses import dataclass, fields
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
-from coin_pipeline.engine.exits import ExitReason, ExitRule, Stops
+from coin_pipeline.engine.exits import ExitRule, Stops
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.kernel import kernel
+
+
+class ExitReason(IntEnum):
+    """Why a position was left."""
+
+    SIGNAL = 0
+    HOLD = 1
+    STOP_LOSS = 2
+    TAKE_PROFIT = 3
+    TRAILING_STOP = 4
+    END = 5
+
 
 _BLOCK = 64
 _SIGNAL, _HOLD, _STOP_LOSS, _TAKE_PROFIT, _TRAILING_STOP, _END = (reason.value for reason in ExitReason)

@@ -9,11 +9,11 @@ from coin_pipeline.engine.account import Sizing, drawdown
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.fills import Costs
 from coin_pipeline.engine.kernel import kernel
-from coin_pipeline.engine.outcomes import UNFILLED, Samples
+from coin_pipeline.engine.outcomes import Samples
 
 _EXHAUSTED = 1e-12  # of the equity: so little cash is what rounding has left
 _NEVER = np.iinfo(np.int64).max
-_IGNORED, _NO_SLOT, _TOO_SMALL, _BUSY = range(4)
+_IGNORED, _NO_SLOT, _TOO_SMALL = range(3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,9 +80,9 @@ class SharedAccount:
         taken: Per book, in the order given: True for the samples that were traded, bool, shape (m,).
         spent: Per book: money each trade was bought with, costs included, in multiples of the initial cash, float64,
             shape (m,); 0 where a sample was not traded.
-        ignored: Number of signals not traded because the account held a position in their symbol.
-        no_slot: Number of signals not traded because all positions were in use.
-        too_small: Number of signals not traded because no cash was left, or less than the minimum order.
+        ignored: Per book: number of signals not traded because the account held a position in it, shape (books,).
+        no_slot: Per book: number not traded because all positions were in use, shape (books,).
+        too_small: Per book: number not traded because no cash was left, or less than the minimum order, shape (books,).
         exposure: Share of the times at which a position was held; undefined without bars.
     """
 
@@ -91,9 +91,9 @@ class SharedAccount:
     drawdown: Floats
     taken: tuple[Bools, ...]
     spent: tuple[Floats, ...]
-    ignored: int
-    no_slot: int
-    too_small: int
+    ignored: Ints
+    no_slot: Ints
+    too_small: Ints
     exposure: float | None
 
 
@@ -137,7 +137,7 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
     beyond = np.flatnonzero(left >= np.diff(bar_ends)[symbol])
     if len(beyond):
         raise ValueError(f"{of_name[symbol[beyond[0]]].name}: exits at bar {left[beyond[0]]} do not fit its bars")
-    spent, equity, counts = _trade(
+    spent, equity, counts, busy = _trade(
         np.concatenate([book.close for book in of_name]),
         bar_ends,
         rows,
@@ -154,18 +154,19 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
         len(time),
     )
     each: list[Floats] = [np.empty(0)] * len(books)
+    left_out = np.empty_like(counts)
     for place, b in enumerate(order):
-        each[b] = spent[sample_ends[place] : sample_ends[place + 1]]
+        each[b], left_out[b] = spent[sample_ends[place] : sample_ends[place + 1]], counts[place]
     return SharedAccount(
         time=time,
         equity=equity,
         drawdown=drawdown(equity),
         taken=tuple(money > 0 for money in each),
         spent=tuple(each),
-        ignored=int(counts[_IGNORED]),
-        no_slot=int(counts[_NO_SLOT]),
-        too_small=int(counts[_TOO_SMALL]),
-        exposure=int(counts[_BUSY]) / len(time) if len(time) else None,
+        ignored=left_out[:, _IGNORED],
+        no_slot=left_out[:, _NO_SLOT],
+        too_small=left_out[:, _TOO_SMALL],
+        exposure=busy / len(time) if len(time) else None,
     )
 
 
@@ -232,8 +233,10 @@ def _trade(
     fraction: float,
     least_equity: float,
     times: int,
-) -> tuple[Floats, Floats, Ints]:
+) -> tuple[Floats, Floats, Ints, int]:
     """Do what ``share`` says, symbols numbered in the order of their names; ``units`` is what one unit of money buys.
+
+    Returned are money spent, equity, signals left out by symbol and reason, and the number of times with a position.
 
     The exit of a sample is known, so all that an entry leads to is booked ahead, and no bar is walked for nothing. A
     step is half a time: the open of row r is step 2 * r, its close step 2 * r + 1.
@@ -241,9 +244,9 @@ def _trade(
     first, after = _chain(rows, row_at, symbol, entered, times)
     received, freed = np.zeros(2 * times), np.zeros(2 * times, np.int64)
     at_open, at_close = np.zeros(times), np.zeros(times)
-    spent, last_exit = np.zeros(len(entered)), np.full(len(bar_at), UNFILLED)
-    equity, counts = np.empty(times), np.zeros(4, np.int64)
-    cash, free = 1.0, slots
+    spent, last_exit = np.zeros(len(entered)), np.full(len(bar_at), -1)
+    equity, counts = np.empty(times), np.zeros((len(bar_at) - 1, 3), np.int64)
+    cash, free, busy = 1.0, slots, 0
     for now in range(times):
         cash += received[2 * now]
         free += freed[2 * now]
@@ -252,11 +255,11 @@ def _trade(
         while s >= 0:
             b = symbol[s]
             if entered[s] <= last_exit[b]:
-                counts[_IGNORED] += 1
+                counts[b, _IGNORED] += 1
             elif free == 0:
-                counts[_NO_SLOT] += 1
+                counts[b, _NO_SLOT] += 1
             elif cash <= _EXHAUSTED * worth or min(worth, cash / fraction) < least_equity:
-                counts[_TOO_SMALL] += 1
+                counts[b, _TOO_SMALL] += 1
             else:
                 spent[s] = min(fraction * worth, cash)
                 cash -= spent[s]
@@ -269,11 +272,11 @@ def _trade(
                 freed[exit_step] += 1
                 _hold(held, held_rows, exit_step, spent[s], units[s], at_open, at_close)
             s = after[s]
-        counts[_BUSY] += free < slots
+        busy += free < slots
         cash += received[2 * now + 1]
         free += freed[2 * now + 1]
         equity[now] = cash + at_close[now]
-    return spent, equity, counts
+    return spent, equity, counts, busy
 
 
 @kernel
@@ -281,7 +284,7 @@ def _chain(rows: Ints, row_at: Ints, symbol: Ints, entered: Ints, times: int) ->
     """Return the first entry of each time, and of each entry the next one at its time, in the order of the symbols."""
     first, after = np.full(times, -1), np.full(len(entered), -1)
     for s in range(len(entered) - 1, -1, -1):
-        if entered[s] != UNFILLED:
+        if entered[s] >= 0:
             row = rows[row_at[symbol[s]] + entered[s]]
             after[s] = first[row]
             first[row] = s

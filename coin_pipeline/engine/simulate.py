@@ -22,6 +22,7 @@ class Simulation:
         too_small: Number of signals not traded because the order would have been below the minimum.
         equity: Account value at the close of each bar, from 1.0, float64, shape (n,).
         max_drawdown: Largest loss from a peak of the equity, 1.0 included, a fraction.
+        no_slot: Number of signals not traded because a shared account held as many positions as it may.
     """
 
     samples: Samples
@@ -29,6 +30,7 @@ class Simulation:
     too_small: int
     equity: Floats
     max_drawdown: float
+    no_slot: int = 0
 
     @property
     def drawdown(self) -> Floats:
@@ -47,8 +49,9 @@ class Simulation:
 
     @property
     def ignored(self) -> int:
-        """Number of signals not traded because the account held a position."""
-        return len(self.samples) - int(np.count_nonzero(self.taken)) - self.unfilled - self.too_small
+        """Number of signals not traded because the account held a position of this symbol."""
+        left_out = self.unfilled + self.too_small + self.no_slot
+        return len(self.samples) - int(np.count_nonzero(self.taken)) - left_out
 
 
 def simulate(

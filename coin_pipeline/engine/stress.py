@@ -12,8 +12,7 @@ from coin_pipeline.engine.outcomes import Samples
 def total_return_at(trades: Samples, costs: Costs, fraction: float = 1.0) -> float | None:
     """Return what the trades, one after the other, return at other costs; undefined where it overflows.
 
-    Which signals are traded does not depend on costs, unless a minimum order is in the way; then these are the trades
-    that were made.
+    The trades stay those that were made, also where a minimum order would have left out others.
 
     Args:
         trades: The trades of one account, in order.
@@ -44,7 +43,7 @@ def break_even_rate(accounts: Sequence[Floats], fraction: float = 1.0) -> float 
 
 
 def highest_rate(loses: Callable[[float], bool], precision: float = 1e-12) -> float:
-    """Return the highest cost of a leg at which nothing is lost, by bisection, since returns fall as costs grow."""
+    """Return the cost of a leg at which gain turns to loss, by bisection: what fixed trades return has no jumps."""
     low, high = 0.0, 1.0
     if loses(low):
         return low

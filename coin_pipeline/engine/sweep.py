@@ -17,12 +17,13 @@ from coin_pipeline.engine.exits import ExitRule, Stops
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.kernel import kernel
 from coin_pipeline.engine.metrics import gains_and_losses, total_return
-from coin_pipeline.engine.rows import WORD, SignalRows, Words, unpack
+from coin_pipeline.engine.rows import SignalRows, Words, unpack
 from coin_pipeline.engine.simulate import Simulation, simulate
 from coin_pipeline.engine.trade_table import Closes, TradeTable
 
 Columns: TypeAlias = Sequence[npt.NDArray[Any]]
 
+_WORD = 64  # bits of a row's word, written here too: kernels take no constants from other files
 SLICE_WORDS = 1 << 16
 """Words of entries that a thread holds at a time, about: they fit into its cache."""
 FEW = 8
@@ -65,6 +66,11 @@ class Trials:
             np.array([gains]),
             np.array([losses]),
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Trials"]) -> "Trials":
+        """Return all rows, those of the first part first."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
 def sweep(
@@ -158,7 +164,7 @@ class _Narrowed:
         candidates = np.flatnonzero(unpack(reduce(np.bitwise_and, unions), rows.n))
         if len(candidates) * FEW > rows.n:
             return cls(np.arange(rows.n), rows.factors, index)
-        words = -(-len(candidates) // WORD)
+        words = -(-len(candidates) // _WORD)
         factors = [np.zeros((len(numbers), words), np.uint64) for numbers in used]
         for (factor, numbers), narrowed in zip(chosen, factors, strict=True):
             _narrow(factor, numbers, candidates, narrowed)
@@ -183,8 +189,8 @@ def _narrow(factor: Words, rows: Ints, candidates: Ints, narrowed: Words) -> Non
         words = factor[rows[k]]
         for place in range(len(candidates)):
             bar = candidates[place]
-            bit = words[bar // WORD] >> np.uint64(bar % WORD) & np.uint64(1)
-            narrowed[k, place // WORD] |= bit << np.uint64(place % WORD)
+            bit = words[bar // _WORD] >> np.uint64(bar % _WORD) & np.uint64(1)
+            narrowed[k, place // _WORD] |= bit << np.uint64(place % _WORD)
 
 
 def _columns(trials: Trials) -> Columns:

@@ -11,9 +11,10 @@ from coin_pipeline.engine.exits import ExitRule
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.kernel import kernel
 from coin_pipeline.engine.outcomes import outcomes
-from coin_pipeline.engine.rows import WORD, Words
+from coin_pipeline.engine.rows import Words
 
 _BLOCK = 16
+_WORD = 64  # bits of a row's word, written here too: kernels take no constants from other files
 _ALL_SET = np.uint64(2**64 - 1)
 _LOWEST, _HIGHEST, _DEEPEST, _GROWTH = range(4)
 _TRADES, _WINS, _BARS_HELD = range(3)
@@ -65,7 +66,7 @@ class TradeTable:
         following = np.searchsorted(candidates, samples.exit_bar)
         # It is 0 where nothing can be traded: for an entry past the last bar, and for bits past the last candidate, to
         # the end of a word more.
-        self._following = np.append(following, np.zeros(2 * WORD, np.int64))
+        self._following = np.append(following, np.zeros(2 * _WORD, np.int64))
         self._bars_held, self._sizing = samples.bars_held, sizing
         self._paths = np.empty((len(candidates), 4))
         self._paths[:, _GROWTH] = samples.growth
@@ -133,12 +134,12 @@ def _choose(words: Words, following: Ints, chosen: Ints) -> int:
     """Write down the first entry, and from each exit on the next one; return how many there are."""
     count = place = 0
     while True:
-        w = place // WORD
-        word = words[w] & (_ALL_SET << np.uint64(place % WORD))
+        w = place // _WORD
+        word = words[w] & (_ALL_SET << np.uint64(place % _WORD))
         while word == 0:
             w += 1
             word = words[w]
-        entry = w * WORD + np.int64(trailing_zeros(word))  # type: ignore[call-arg]
+        entry = w * _WORD + np.int64(trailing_zeros(word))  # type: ignore[call-arg]
         place = following[entry]
         if place == 0:
             return count

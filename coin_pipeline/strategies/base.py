@@ -61,5 +61,9 @@ class Strategy(ABC, Generic[ParamsT]):
         return SignalRows.of(self.signals(bars, params) for params in points)
 
     def warm_up_bars(self, params: ParamsT) -> int:  # noqa: ARG002 - for subclasses that look back
-        """Return how many bars before a bar its decision reads."""
+        """Return how many bars before a bar its decision reads.
+
+        The look-ahead check hands the strategy more bars than that, always, and so is cheaper; with 0 it finds out how
+        many it needs. Whatever is returned, signals must be right at the first bars too.
+        """
         return 0

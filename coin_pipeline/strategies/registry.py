@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,9 +13,10 @@ from pydantic_core import ErrorDetails
 
 from coin_pipeline.errors import InvalidParams, InvalidStrategyFile, Problem, UnknownStrategy, nearest, plain
 from coin_pipeline.strategies.base import Strategy, StrategyParams
-from coin_pipeline.strategies.user_code import failure, strategies_in
+from coin_pipeline.strategies.user_code import failure, files_beside, forget, strategies_in
 from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle
 from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakout
+from coin_pipeline.strategies.watch import Watched
 
 ENTRY_POINTS = "coin_pipeline.strategies"
 BUILT_IN: tuple[type[Strategy[Any]], ...] = (VolumeLongCandle, VolumeZoneBreakout)
@@ -25,8 +27,20 @@ BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveM
 class StrategyRegistry:
     """Strategies by name."""
 
-    def __init__(self, strategies: Iterable[Strategy[Any]]) -> None:
+    def __init__(self, strategies: Iterable[Strategy[Any]], source: "_Source | None" = None) -> None:
         self._strategies = {strategy.name: strategy for strategy in strategies}
+        self._source = source
+
+    def current(self) -> "StrategyRegistry":
+        """Return this registry, or a newer one if its strategy files, or modules beside them, hold other code by now.
+
+        A process that lives long asks for it before each use, so that it knows the strategies that a run started now
+        would use. That costs a look at each file's state; any thread may ask.
+
+        Raises:
+            InvalidStrategyFile: As `load_registry`, for what the files hold now.
+        """
+        return self if self._source is None else self._source.registry()
 
     def names(self) -> list[str]:
         """Return the registered names in alphabetical order."""
@@ -63,13 +77,43 @@ def load_registry(strategy_files: Sequence[Path] = ()) -> StrategyRegistry:
     Raises:
         InvalidStrategyFile: A file or an entry point gives no usable strategy, or one whose name is taken.
     """
+    return _Source(strategy_files).registry()
+
+
+class _Source:
+    """Strategy files, and the registry of what they hold; loaded again when that is something else."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files, self._lock = tuple(files), Lock()
+        self._registry: StrategyRegistry | None = None
+        self._watched = Watched(())
+
+    def registry(self) -> StrategyRegistry:
+        """Return the registry of what the files hold now."""
+        with self._lock:
+            if self._registry is None or self._watched.changed():
+                self._registry = self._load()
+            return self._registry
+
+    def _load(self) -> StrategyRegistry:
+        watched = Watched(self._files)  # as they were before they are read: an edit in between is noticed next time
+        if self._registry is not None:
+            forget(files_beside(self._files))
+        loaded = StrategyRegistry(_collected(self._files), self)
+        self._watched = Watched((*self._files, *files_beside(self._files)))
+        if watched.changed():
+            self._watched = watched
+        return loaded
+
+
+def _collected(strategy_files: Sequence[Path]) -> Iterable[Strategy[Any]]:
     found: dict[str, Strategy[Any]] = {strategy.name: strategy() for strategy in BUILT_IN}
     for point in entry_points(group=ENTRY_POINTS):
         _register(found, point.value, _load(point))
     for path in strategy_files:
         for strategy_class in strategies_in(path):
             _register(found, path, strategy_class)
-    return StrategyRegistry(found.values())
+    return found.values()
 
 
 def describe(strategy: Strategy[Any]) -> dict[str, Any]:
@@ -85,6 +129,27 @@ def describe(strategy: Strategy[Any]) -> dict[str, Any]:
 def bounds_of(schema: Mapping[str, Any]) -> list[str]:
     """Return the range that a property's JSON schema allows, such as ['>= 1', '<= 500']."""
     return [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
+
+
+def limits_of(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Return the lowest and the highest number that a property's JSON schema takes; None where there is no such number.
+
+    Of several schemas (`int | None`) those of numbers count. An integer above 0 is 1 or more; a fraction above 0 has no
+    lowest value.
+    """
+    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") in {"integer", "number"}]
+    lows = [_limit(kind, "minimum", "exclusiveMinimum", 1) for kind in kinds]
+    highs = [_limit(kind, "maximum", "exclusiveMaximum", -1) for kind in kinds]
+    known = [[end for end in ends if end is not None] for ends in (lows, highs)]
+    complete = [ends if len(ends) == len(kinds) else [] for ends in known]
+    return min(complete[0], default=None), max(complete[1], default=None)
+
+
+def _limit(schema: Mapping[str, Any], included: str, excluded: str, step: int) -> float | None:
+    limit: float | None = schema.get(included)
+    if excluded in schema:
+        limit = schema[excluded] + step if schema["type"] == "integer" else None
+    return limit
 
 
 def _load(point: EntryPoint) -> type[Strategy[Any]]:

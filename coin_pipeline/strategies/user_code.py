@@ -1,12 +1,13 @@
 """Code that users wrote, imported and called: whatever it raises comes out as an error that names its line."""
 
 import hashlib
+import importlib
 import importlib.machinery
 import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -16,6 +17,10 @@ from coin_pipeline.engine.rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import InvalidStrategyFile, StrategyFailed
 from coin_pipeline.strategies.base import Strategy, StrategyParams
+
+_OURS = frozenset({"coin_pipeline", "coin_api"})
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_BROUGHT_IN: set[str] = set()  # like sys.modules, which is where they are, of the whole process
 
 
 def run_strategy(strategy: Strategy[Any], bars: Bars, params: StrategyParams, symbol: str) -> Signals:
@@ -89,6 +94,24 @@ def failure(error: BaseException, source: str) -> str:
     return f"{where}{type(error).__name__}: {error}"
 
 
+def files_beside(paths: Iterable[Path]) -> list[Path]:
+    """Return the files of modules that strategy files brought in from their own folders."""
+    folders = [path.resolve().parent for path in paths]
+    loaded = {Path(file) for name in _BROUGHT_IN if (file := getattr(sys.modules.get(name), "__file__", None))}
+    return sorted(file for file in loaded if any(file.is_relative_to(folder) for folder in folders))
+
+
+def forget(files: Iterable[Path]) -> None:
+    """Let modules of these files be imported anew, from their text; whoever holds one keeps it."""
+    gone = {str(file) for file in files}
+    for name in _BROUGHT_IN & sys.modules.keys():
+        if getattr(sys.modules[name], "__file__", None) in gone:
+            del sys.modules[name]
+    for file in gone:  # byte code that looks fresh when a file is edited within one second
+        Path(importlib.util.cache_from_source(file)).unlink(missing_ok=True)
+    importlib.invalidate_caches()
+
+
 class _FreshLoader(importlib.machinery.SourceFileLoader):
     """Compiles the text every time: byte code on disk looks fresh when a file is edited within one second."""
 
@@ -108,9 +131,21 @@ def _import_file(path: Path) -> ModuleType:
     if folder not in sys.path:  # modules beside it can be imported, as for a script
         sys.path.append(folder)
     sys.modules[name] = module  # dataclasses and pydantic look their own module up while it runs
+    known = set(sys.modules)
     try:
         loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise InvalidStrategyFile(path, failure(error, source)) from error
+    finally:
+        _BROUGHT_IN.update(new for new in set(sys.modules) - known if _is_users_own(new, folder))
     return module
+
+
+def _is_users_own(name: str, folder: str) -> bool:
+    """Tell a module beside a strategy from our own and installed ones, which may lie below its folder too."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if file is None or name.partition(".")[0] in _OURS:
+        return False
+    path = Path(file)
+    return path.suffix == ".py" and path.is_relative_to(folder) and not _INSTALLED & set(path.parts)

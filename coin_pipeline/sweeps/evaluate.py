@@ -2,14 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.fingerprint import fingerprint_of
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.runner import CandleSlice, checked_signals, read_candles
 from coin_pipeline.engine.bars import Bars
@@ -21,7 +19,7 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.strategies.user_code import run_rows, run_strategy
-from coin_pipeline.sweeps.plan import CandleName, SweepChunk, decides_for_many, written
+from coin_pipeline.sweeps.plan import CandleName, SweepChunk, decides_for_many, sweep_fingerprint, written
 from coin_pipeline.sweeps.rows import Numbered, read_rows, rows_table, schema_of, told_by, trials_digest, with_told
 from coin_pipeline.sweeps.space import Point
 
@@ -67,7 +65,7 @@ def evaluate(
         LookAhead: the strategy uses bars that it cannot have known.
     """
     bench = _Bench(catalog, registry, store, chunk, workers, fresh=fresh, progress=progress)
-    made_of = fingerprint_of(chunk.spec.digest, {}, bench.strategy)
+    made_of = sweep_fingerprint(chunk.spec, {}, bench.strategy)
     if (made_of["code"], made_of["versions"]) != (chunk.code, chunk.versions):
         raise CodeChanged(chunk.spec.strategy)
     table = bench.stored(chunk.key, bench.searched if chunk.spec.search == "optuna" else bench.listed)
@@ -142,7 +140,7 @@ class _Bench:
         batch = BATCH_OF_ROWS if decides_for_many(self.strategy) else BATCH
         parts = [self._swept(candles, bars, taken[first : first + batch]) for first in range(0, len(taken), batch)]
         self.progress(len(taken))
-        return Trials(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Trials)))
+        return Trials.joined(parts)
 
     def _swept(self, candles: CandleName, bars: Bars, taken: Sequence[Numbered]) -> Trials:
         spec = self.chunk.spec

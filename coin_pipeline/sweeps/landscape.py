@@ -9,6 +9,7 @@ import numpy as np
 
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.engine.bars import Floats, Ints
+from coin_pipeline.strategies.registry import limits_of
 from coin_pipeline.sweeps.space import Dimension, Point, Range, Value, is_number
 
 MAX_CELLS = 50
@@ -107,12 +108,12 @@ def edges(space: Sequence[Dimension], point: Point, schema: Json) -> list[str]:
     found = []
     for one in space:
         value, (low, high) = point[one.name], _edges_of(one)
-        taken = schema.get("properties", {}).get(one.name, {}) if one.param else {}
+        lowest, highest = limits_of(schema.get("properties", {}).get(one.name, {})) if one.param else (None, None)
         if not is_number(value):
             continue
-        if value <= low and value != taken.get("minimum"):
+        if value <= low and value != lowest:
             found.append(f"{one.name}={value} is at the lowest value swept: the best may lie below it")
-        elif value >= high and value != taken.get("maximum"):
+        elif value >= high and value != highest:
             found.append(f"{one.name}={value} is at the highest value swept: the best may lie above it")
     return found
 

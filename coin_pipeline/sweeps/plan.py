@@ -1,7 +1,7 @@
 """A sweep cut into chunks that are evaluated, stored and resumed one by one."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of
+from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.runner import find_candles
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.strategies.base import Strategy
@@ -20,6 +21,8 @@ from coin_pipeline.sweeps.spec import SweepSpec
 
 FORMAT = "sweep-1.0"
 """What rows and documents of sweeps look like; raised when a figure gets another meaning, so that none is reused."""
+_EVALUATION = "coin_pipeline.sweeps.evaluate"
+_MADE_OF = ("spec", "candles", "code", "versions", "modules")
 MOST_POINTS, FEWEST_POINTS = 1000, 50
 """Points of a chunk."""
 MANY_TIMES = 10
@@ -57,7 +60,7 @@ class SweepChunk(BaseModel):
         """Where its rows are stored: `sweeps/chunks/SHA256.parquet`, the digest being of all that they depend on."""
         if self.spec.search == "optuna":  # which points it takes is only known in the end
             search = self.spec.model_dump(mode="json", include={"space", "search", "trials", "seed"})
-            return self.key_of([search, metadata.version("optuna")])
+            return self.key_of(search)
         return self.key_of([(number, point) for number, point in self.numbered() if point is not None])
 
     def key_of(self, points: object) -> str:
@@ -110,7 +113,7 @@ def plan(
     pieces = find_candles(catalog, spec, "tasks")
     candles = tuple(CandleName(symbol=each.symbol, rows=each.rows, sha256=each.sha256) for each in pieces)
     strategy = registry.get(spec.strategy)
-    made_of = fingerprint_of(spec.digest, {each.symbol: each.sha256 for each in candles}, strategy)
+    made_of = sweep_fingerprint(spec, {each.symbol: each.sha256 for each in candles}, strategy)
     numbers = len(spec.points())
     fates = Counter({"points": numbers}) if spec.search == "optuna" else _fates(registry, spec)
     starts = range(0, numbers, numbers if spec.search == "optuna" else chunk_points or _chunk_points(numbers, strategy))
@@ -128,6 +131,22 @@ def plan(
         for number, first in enumerate(starts)
     )
     return SweepPlan(tuple(chunks), fates["points"], fates["skipped"], fates["duplicates"])
+
+
+def sweep_fingerprint(spec: SweepSpec, candles: Mapping[str, str], strategy: Strategy[Any]) -> Json:
+    """Return the digests of all that decides the trials: what decides a result, and what chooses and evaluates points.
+
+    Args:
+        spec: What is swept.
+        candles: Digest of each symbol's candles.
+        strategy: The strategy.
+
+    Returns:
+        `spec`, `candles`, `code` (over `modules`), `versions`, `modules`.
+    """
+    found = fingerprint_of(spec.digest, candles, strategy, _EVALUATION)
+    chooses = {"optuna": metadata.version("optuna")} if spec.search == "optuna" else {}
+    return {**{name: found[name] for name in _MADE_OF}, "versions": {**found["versions"], **chooses}}
 
 
 def written(point: Point) -> str:

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from coin_pipeline.backtest import results, runner
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.fingerprint import fingerprint_of
 from coin_pipeline.backtest.formats import Json, counted, instant
 from coin_pipeline.backtest.manifest import Times, completed_manifest
 from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.warnings import FEW_TRADES
 from coin_pipeline.engine.bars import Floats, Ints
+from coin_pipeline.engine.fills import Fill
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
@@ -24,12 +24,14 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.strategies.user_code import run_strategy
 from coin_pipeline.sweeps import landscape
-from coin_pipeline.sweeps.plan import FORMAT, SweepChunk, written
+from coin_pipeline.sweeps.plan import FORMAT, SweepChunk, sweep_fingerprint, written
 from coin_pipeline.sweeps.rows import COUNTS, FIGURES, column_of, objectives_of, rows_table, told_by, trials_digest
 from coin_pipeline.sweeps.space import Point
 from coin_pipeline.sweeps.spec import SweepSpec
 
 TRIALS_FILE = "trials.parquet"
+SAMPLED = 3
+"""Points, besides the best and the plateau, whose rows are compared with simulations of their own."""
 TOP = 20
 """How many of the best points the document lists."""
 ISOLATED = 0.5
@@ -61,34 +63,40 @@ def assemble(
 ) -> SweepResult:
     """Put what `evaluate` returned of all chunks, in any order, together, and run the best point the normal way.
 
+    The rows of the best point must be what its published run says; the plateau's and a few others' are compared with
+    simulations of their own.
+
     Raises:
         ValueError: a chunk is missing, or there twice.
         CandlesChanged: candles are no longer those that the sweep was planned with.
         CodeChanged: nor is the code of the strategy or the engine.
         LookAhead: the strategy uses bars that it cannot have known at the best point.
-        SweepDisagrees: the normal run of the best point says otherwise than its trial.
+        SweepDisagrees: the normal run of one of these points says otherwise than its trial.
     """
     parts = sorted(((told_by(table), table) for table in tables), key=lambda part: part[0]["chunk"]["number"])
     chunk = SweepChunk.model_validate(parts[0][0]["chunk"])
     if [facts["chunk"]["number"] for facts, _ in parts] != [*range(chunk.chunks)]:
         raise ValueError(f"a sweep of {chunk.chunks} chunks needs each of them once")
     spec, strategy = chunk.spec, registry.get(chunk.spec.strategy)
-    fingerprint = fingerprint_of(spec.digest, {each.symbol: each.sha256 for each in chunk.candles}, strategy)
+    fingerprint = sweep_fingerprint(spec, {each.symbol: each.sha256 for each in chunk.candles}, strategy)
     if fingerprint["code"] != chunk.code:
         raise CodeChanged(spec.strategy)
     points = _Points.of(spec, pa.concat_tables([table.replace_schema_metadata(None) for _, table in parts]))
     told = _told(points, strategy.Params.model_json_schema())
     if points.order:
-        run = spec.backtest(points.values(points.order[0]))
+        best, others = points.order[0], _others(points, told["plateau"])
+        run = spec.backtest(points.values(best))
         pieces = runner.find_candles(catalog, run, "tasks")
         _check_candles(chunk, pieces)
-        _compare(points, _run_again(points, catalog, registry, pieces))
+        _compare(points, others, _run_again(points, others, catalog, registry, pieces))
         parts_of_run = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
         normal = runner.assemble(run_id, parts_of_run, catalog, registry, environment, started_at).document
+        _compare(points, [best], [_figures_of(spec, part) for part in normal["symbols"]])
+        told["checked"] = sorted(int(points.numbers[place]) for place in (best, *others))
         told["best"] |= {
             "params": run.params,
             "stops": asdict(run.stops),
-            "symbols": points.rows(points.order[0]).to_pylist(),
+            "symbols": points.rows(best).to_pylist(),
             "result": normal["metrics"],
             "result_sha256": normal["result_sha256"],
             "warnings": normal["warnings"],
@@ -108,7 +116,7 @@ def assemble(
         **told,
         "trials": {"rows": len(points.table), "sha256": trials_digest(points.table), "file": TRIALS_FILE},
         "spec": spec.model_dump(mode="json"),
-        "fingerprint": {name: fingerprint[name] for name in ("spec", "candles", "code", "versions")},
+        "fingerprint": fingerprint,
         "metadata": {
             "execution_date": instant(times[1]),
             "environment": environment,
@@ -195,6 +203,7 @@ def _told(points: _Points, schema: Json) -> Json:
         best = {**points.told(first), "neighbourhood": near and _surroundings(near, first)}
     return {
         "best": best,
+        "checked": [],
         "plateau": near and _plateau(points, near),
         "top": [points.told(place) for place in points.order[:TOP]],
         "heat_map": landscape.heat_map(spec.space, columns, points.objectives),
@@ -252,25 +261,60 @@ def _check_candles(chunk: SweepChunk, pieces: Sequence[CandleSlice]) -> None:
             raise CandlesChanged(now.symbol)
 
 
+def _others(points: _Points, plateau: Json | None) -> list[int]:
+    """Return the places of the plateau and of a few points at random, the same ones each time, without the best."""
+    drawn = np.random.default_rng(0).choice(len(points.numbers), min(SAMPLED, len(points.numbers)), replace=False)
+    flat = [] if plateau is None else [int(np.searchsorted(points.numbers, plateau["point"]))]
+    return sorted({*flat, *drawn.tolist()} - {points.order[0]})
+
+
 def _run_again(
-    points: _Points, catalog: CandleCatalog, registry: StrategyRegistry, pieces: Sequence[CandleSlice]
-) -> pa.Table:
-    """Return the rows that the best point has according to a normal simulation."""
-    place, run = points.order[0], pieces[0].spec
-    strategy, params = registry.get(run.strategy), registry.resolve(run.strategy, run.params)
+    points: _Points,
+    places: Sequence[int],
+    catalog: CandleCatalog,
+    registry: StrategyRegistry,
+    pieces: Sequence[CandleSlice],
+) -> list[Json]:
+    """Return the rows that some points have according to normal simulations of their own."""
+    spec, strategy = points.spec, registry.get(points.spec.strategy)
+    values = [points.values(place) for place in places]
+    params = [registry.resolve(spec.strategy, spec.params_at(point)) for point in values]
+    if not places:
+        return []
     trials = []
-    for piece in pieces:
+    for piece in pieces:  # only one symbol's candles are in memory at a time
         bars = runner.read_candles(catalog, piece)
-        signals = run_strategy(strategy, bars, params, piece.symbol)
-        trials.append(Trials.of(simulate(bars, signals, run.costs, run.fill, run.stops, run.sizing)))
-    taken = [(int(points.numbers[place]), points.values(place), params)]
-    return rows_table(points.spec, taken, [piece.rows for piece in pieces], trials)
+        runs = (
+            simulate(
+                bars,
+                run_strategy(strategy, bars, own, f"{piece.symbol} with {written(point)}"),
+                spec.costs,
+                spec.fill,
+                spec.stops_at(point),
+                spec.sizing,
+            )
+            for point, own in zip(values, params, strict=True)
+        )
+        trials.append(Trials.joined([Trials.of(run) for run in runs]))
+    taken = [*zip((int(points.numbers[place]) for place in places), values, params, strict=True)]
+    rows: list[Json] = rows_table(spec, taken, [piece.rows for piece in pieces], trials).to_pylist()
+    return rows
 
 
-def _compare(points: _Points, again: pa.Table) -> None:
-    """Refuse a sweep whose best row is not, figure by figure and bit by bit, that of a normal simulation."""
-    place = points.order[0]
-    for swept, run in zip(points.rows(place).to_pylist(), again.to_pylist(), strict=True):
+def _figures_of(spec: SweepSpec, part: Json) -> Json:
+    """Return what a row would say of one symbol's part of a normal result."""
+    told = {**part["metrics"], "wins": sum(trade["return_pct"] > 0 for trade in part["trades"])}
+    deepest = told["max_drawdown"]
+    over_drawdown = told["total_return"] / deepest if deepest > 0 else None
+    told["objective"] = {**told, "return_over_drawdown": over_drawdown}[spec.objective]
+    return {**told, "exposure": None} if spec.fill is Fill.SIGNAL_CLOSE else told
+
+
+def _compare(points: _Points, places: Sequence[int], again: Sequence[Json]) -> None:
+    """Refuse a sweep of whose rows one is not, figure by figure and bit by bit, that of a normal run."""
+    rows = (row for place in places for row in points.rows(place).to_pylist())
+    where = (place for place in places for _ in points.spec.symbols)
+    for place, swept, run in zip(where, rows, again, strict=True):
         for name in FIGURES:
             if swept[name] != run[name]:
                 raise SweepDisagrees(written(points.values(place)), swept["symbol"], name, swept[name], run[name])

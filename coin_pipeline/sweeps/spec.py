@@ -4,9 +4,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, parse_request, problems_of
 from coin_pipeline.engine.exits import Stops
@@ -25,15 +26,24 @@ MAX_UNCONFIRMED = 100_000
 MAX_POINTS = 10_000_000
 MAX_VALUES = 100_000
 """Values of one name."""
+_RULES = frozenset({"value_error", "assertion_error"})  # pydantic's names for what validators raise
 MAX_PROBLEMS = 20
 """Wrong values that are named; of more, the number is said."""
+
+
+def _as_written(value: object) -> object:
+    scalars = bool | int | float | str | None
+    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, scalars) for each in value)):
+        return value
+    msg = f"takes a list of values or text such as '5:60:5', not {value!r:.60}"
+    raise ValueError(msg)
 
 
 class SweepRequest(BacktestRequest):
     """A sweep as submitted over HTTP, from the command line or from the Dagster UI."""
 
     space: Annotated[
-        dict[str, list[Value] | str],
+        dict[str, Annotated[list[Value] | str, BeforeValidator(_as_written)]],
         Field(
             min_length=1,
             max_length=10,
@@ -87,7 +97,7 @@ class SweepSpec(BacktestSpec):
 
     def points(self) -> Points:
         """Return the points by number; optuna proposes its own, one batch after another."""
-        return Grid(self.space) if self.trials is None else Draws(self.space, self.trials, self.seed)
+        return Grid(self.space) if self.trials is None else _drawn(self.model_dump_json(include=_DRAWN))
 
     def params_at(self, point: Point) -> dict[str, Any]:
         """Return the strategy's params at a point, not yet validated."""
@@ -110,6 +120,22 @@ class SweepSpec(BacktestSpec):
         """Return the stops at a point."""
         swept: dict[str, Any] = {one.name: point[one.name] for one in self.space if not one.param}
         return replace(self.stops, **swept)
+
+
+class _Drawn(BaseModel):
+    space: tuple[Dimension, ...]
+    trials: int
+    seed: int
+
+
+_DRAWN = set(_Drawn.model_fields)
+
+
+@lru_cache(maxsize=1)
+def _drawn(said: str) -> Draws:
+    """Draw a sweep's points once for all its chunks in this process; as text, values of equal numbers stay apart."""
+    asked = _Drawn.model_validate_json(said)
+    return Draws(asked.space, asked.trials, asked.seed)
 
 
 def parse_sweep(fields: Mapping[str, Any]) -> SweepRequest:
@@ -138,10 +164,13 @@ def resolve_sweep(request: SweepRequest, registry: StrategyRegistry) -> SweepSpe
     """
     _check_fixed(request, registry)
     judges = _judges(request, registry)
-    choices = _choices(request, judges)
-    _check_size(request, choices)
+    choices, problems = _choices(request, judges)
+    if not problems:
+        _check_size(request, choices)
     values = {name: _written_out(choices[name]) for name in judges if name in choices}
-    _refuse_wrong([(judges[name], value) for name in values for value in values[name] if judges[name].refuses(value)])
+    refused = [(judges[name], value) for name in values for value in values[name] if judges[name].refuses(value)]
+    if problems := [*problems, *_named(refused)]:
+        raise InvalidSpec(problems)
     spec = SweepSpec(
         **request.model_dump(include=set(BacktestRequest.model_fields)),
         space=tuple(_dimension(judges[name], choices[name], values[name]) for name in values),
@@ -170,12 +199,7 @@ class _Judge(NamedTuple):
 
     def refuses(self, value: Value) -> bool:
         """Tell whether the value is wrong by itself, not only together with others."""
-        try:
-            self.model.model_validate({**self.fixed, self.name: value})
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False, include_input=False)
-            return any(each["loc"][:1] == (self.name,) for each in found)
-        return False
+        return self.name in _wrong(self.model, {**self.fixed, self.name: value})
 
     def reason(self, value: Value) -> str:
         """Return what is wrong with a value that is refused; slower than to tell that it is."""
@@ -209,9 +233,24 @@ def _judges(request: SweepRequest, registry: StrategyRegistry) -> dict[str, _Jud
 
 def _check_fixed(request: SweepRequest, registry: StrategyRegistry) -> None:
     """Refuse wrong params that are fixed; a constraint that they break with defaults may hold with what is swept."""
-    found = _problems(lambda: registry.resolve(request.strategy, request.params))
-    if wrong := [each for each in found if each.field != "params"]:
-        raise InvalidParams(wrong)
+    wrong = _wrong(registry.get(request.strategy).Params, request.params)
+    if wrong:
+        kept = {name: value for name, value in request.params.items() if name in wrong}
+        raise InvalidParams(_problems(lambda: registry.resolve(request.strategy, kept)))
+
+
+def _wrong(model: type[BaseModel], values: Mapping[str, Any]) -> set[str]:
+    """Return the fields whose values have the wrong type or are out of range, or that there are not.
+
+    What a validator of the model or of a field raises is a rule of its own, which mostly looks at other fields too: it
+    may hold at other points.
+    """
+    try:
+        model.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return {str(each["loc"][0]) for each in found if each["loc"] and each["type"] not in _RULES}
+    return set()
 
 
 def _problems(attempt: Callable[[], object]) -> Sequence[Problem]:
@@ -222,20 +261,19 @@ def _problems(attempt: Callable[[], object]) -> Sequence[Problem]:
     return ()
 
 
-def _choices(request: SweepRequest, judges: Mapping[str, _Judge]) -> dict[str, Choices]:
-    """Read what is to be tried of each name, without writing it out."""
+def _choices(request: SweepRequest, judges: Mapping[str, _Judge]) -> tuple[dict[str, Choices], list[Problem]]:
+    """Read what is to be tried of each name, without writing it out, and what is wrong with names and writings."""
     problems: list[Problem] = []
     choices: dict[str, Choices] = {}
     for name, written in request.space.items():
         try:
             _check_name(request, name, judges)
-            choices[name] = parse_text(written) if isinstance(written, str) else written
-            _check_choices(request.search, choices[name])
+            read = parse_text(written) if isinstance(written, str) else written
+            _check_choices(request.search, read)
+            choices[name] = read
         except ValueError as error:
             problems.append(Problem(f"space.{name[:80]}", str(error)))
-    if problems:
-        raise InvalidSpec(problems)
-    return choices
+    return choices, problems
 
 
 def _check_name(request: SweepRequest, name: str, judges: Mapping[str, _Judge]) -> None:
@@ -275,12 +313,11 @@ def _written_out(choices: Choices) -> Sequence[Value]:
     return choices.numbers() if isinstance(choices, Steps) else choices
 
 
-def _refuse_wrong(refused: Sequence[tuple[_Judge, Value]]) -> None:
+def _named(refused: Sequence[tuple[_Judge, Value]]) -> list[Problem]:
     """Name each wrong value, up to a number of them."""
-    if refused:
-        named = [Problem(f"space.{judge.name}={value}", judge.reason(value)) for judge, value in refused[:MAX_PROBLEMS]]
-        more = len(refused) - len(named)
-        raise InvalidSpec([*named, *([Problem("space", f"{more:,} more values are refused")] if more else [])])
+    named = [Problem(f"space.{judge.name}={value}", judge.reason(value)) for judge, value in refused[:MAX_PROBLEMS]]
+    more = len(refused) - len(named)
+    return [*named, *([Problem("space", f"{more:,} more values are refused")] if more else [])]
 
 
 def _dimension(judge: _Judge, choices: Choices, written: Sequence[Value]) -> Dimension:

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from coin_api.app import create_app
+from coin_api.deps import Patience
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
 from tests.fakes import FakeRuns
@@ -24,5 +25,10 @@ def client(runs: FakeRuns, candles: CandleCatalog, data_root: Path) -> Iterator[
     """A client of the application over the session's candles, with nothing to be reused from other tests."""
     assert candles
     shutil.rmtree(data_root / "fingerprints", ignore_errors=True)
-    with TestClient(create_app(load_settings(), lambda _: runs), raise_server_exceptions=False) as client:
+    with client_of(runs) as client:
         yield client
+
+
+def client_of(runs: FakeRuns, patience: Patience | None = None) -> TestClient:
+    """Return a client of the application, which starts and stops with the client's `with`."""
+    return TestClient(create_app(load_settings(), lambda _: runs, patience), raise_server_exceptions=False)

@@ -3,7 +3,9 @@
 import json
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -11,13 +13,15 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from coin_api.deps import Patience
 from coin_api.limits import MAX_BODY_BYTES
-from coin_api.routes import backtests
+from coin_api.schemas import Status
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.spec import parse_request, resolve
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
+from tests.api.conftest import client_of
 from tests.fakes import NOW, FakeRuns
 
 BODY: dict[str, Any] = {
@@ -59,7 +63,6 @@ def test_status_of_a_queued_task(client: TestClient) -> None:
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     answer = client.get(f"/api/backtests/status/{task_id}")
     assert answer.status_code == 200
-    assert answer.headers["Retry-After"] == "1"
     assert answer.json() == {
         "task_id": task_id,
         "status": "queued",
@@ -71,6 +74,16 @@ def test_status_of_a_queued_task(client: TestClient) -> None:
         "finished_at": None,
         "dagster_url": f"http://ui/runs/{task_id}",
     }
+
+
+@pytest.mark.parametrize(("age_s", "seconds"), [(-3600, "1"), (0, "1"), (15, "1"), (47, "4"), (100, "10"), (9e6, "10")])
+def test_pollers_come_back_after_a_tenth_of_the_age_of_the_task(
+    client: TestClient, runs: FakeRuns, age_s: float, seconds: str
+) -> None:
+    """Retry-After is of whole seconds from 1 to 10, whatever the clocks say."""
+    runs.outcome = replace(runs.outcome, created_at=datetime.now(UTC) - timedelta(seconds=age_s))
+    task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
+    assert client.get(f"/api/backtests/status/{task_id}").headers["Retry-After"] == seconds
 
 
 def test_status_of_a_completed_task_carries_the_result(client: TestClient, runs: FakeRuns, data_root: Path) -> None:
@@ -94,11 +107,11 @@ def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, runs:
 def test_run_waits_for_the_run_and_returns_its_document(client: TestClient, runs: FakeRuns, data_root: Path) -> None:
     """The synchronous answer is the stored document, which is not reused."""
 
-    def finished(task_id: str) -> Any:  # noqa: ANN401 -- stands in for the method
+    def finish(task_id: str) -> None:
         store_result(data_root, task_id)
-        return replace(runs.outcome, task_id=task_id, status="completed")
+        runs.move(task_id, "completed", 1.0)
 
-    runs.task = finished  # type: ignore[method-assign]
+    runs.then = finish
     answer = client.post("/api/backtests/run", json=BODY)
     assert answer.status_code == 200
     assert answer.json() == {"run_id": answer.json()["run_id"], "symbols": [], "reused_from": None}
@@ -135,11 +148,11 @@ def test_fresh_and_other_submissions_are_run(
 ) -> None:
     """?fresh=true never takes a stored result, and another spec finds none."""
 
-    def finished(task_id: str) -> Any:  # noqa: ANN401 -- stands in for the method
+    def finish(task_id: str) -> None:
         store_result(data_root, task_id)
-        return replace(runs.outcome, task_id=task_id, status="completed")
+        runs.move(task_id, "completed", 1.0)
 
-    runs.task = finished  # type: ignore[method-assign]
+    runs.then = finish
     answer = client.post("/api/backtests/run", params={"fresh": not fields}, json={**BODY, **fields})
     assert answer.json()["run_id"] != computed
     assert answer.json()["reused_from"] is None
@@ -166,16 +179,121 @@ def test_run_that_fails_answers_with_the_code_of_its_error(
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"] == "the sentence"
-    assert answer.json()["task_id"] in runs.tasks
+    assert answer.json()["task_id"] in runs.tasks_by_id
 
 
-def test_run_that_takes_too_long_is_handed_over_to_polling(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request is not held for ever: 503 with the task id to poll."""
-    monkeypatch.setitem(vars(backtests), "MAX_WAIT_S", 0.05)
-    answer = client.post("/api/backtests/run", json=BODY)
+@pytest.mark.parametrize(
+    ("status", "patience"),
+    [("queued", Patience(queued_s=0.05, ended_s=60)), ("running", Patience(queued_s=60, ended_s=0.05))],
+)
+def test_run_that_takes_too_long_is_handed_over_to_polling(
+    runs: FakeRuns, candles: CandleCatalog, status: Status, patience: Patience
+) -> None:
+    """A request is held neither for a run that does not begin nor for one that does not end: 503, its id to poll."""
+    assert candles
+    runs.outcome = replace(runs.outcome, status=status)
+    with client_of(runs, patience) as client:
+        answer = client.post("/api/backtests/run", params={"fresh": True}, json=BODY)
     assert answer.status_code == 503
-    assert answer.headers["Retry-After"]
-    assert answer.json()["task_id"] in answer.json()["detail"]
+    assert answer.headers["Retry-After"] == "5"
+    task_id = answer.json()["task_id"]
+    assert answer.json()["detail"] == (
+        f"the backtest is still {status}; poll /api/backtests/status/{task_id} for its result"
+    )
+    assert runs.tasks_by_id[task_id].status == status
+
+
+def test_run_may_take_longer_once_it_has_begun(runs: FakeRuns, candles: CandleCatalog, data_root: Path) -> None:
+    """A run that begins in time is waited for beyond the time that a queued one is given."""
+    assert candles
+    patience = Patience(queued_s=0.2, ended_s=60)
+
+    def run(task_id: str) -> None:
+        runs.move(task_id, "running")
+        store_result(data_root, task_id)
+        Timer(2 * patience.queued_s, runs.move, (task_id, "completed", 1.0)).start()
+
+    runs.then = run
+    with client_of(runs, patience) as client:
+        assert client.post("/api/backtests/run", params={"fresh": True}, json=BODY).status_code == 200
+
+
+def test_an_outage_while_a_run_is_waited_for_is_waited_out(
+    runs: FakeRuns, candles: CandleCatalog, data_root: Path
+) -> None:
+    """That the database is away says nothing of the run."""
+    assert candles
+
+    def fail_for_a_while(task_id: str) -> None:
+        runs.down = True
+        store_result(data_root, task_id)
+        runs.move(task_id, "completed", 1.0)
+        Timer(0.1, setattr, (runs, "down", False)).start()
+
+    runs.then = fail_for_a_while
+    with client_of(runs) as client:
+        assert client.post("/api/backtests/run", params={"fresh": True}, json=BODY).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["run?fresh=true", "run-async"])
+def test_a_full_queue_is_429_and_stores_nothing(client: TestClient, runs: FakeRuns, path: str) -> None:
+    """The answer says how many wait, what the limit is and what to do; when some have begun, there is room again."""
+    runs.max_queued = 1
+    first = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
+    answer = client.post(f"/api/backtests/{path}", json=BODY)
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"] == (
+        "the queue is full: 1 waiting, at most 1 may; submit again when some have begun, or raise COIN_MAX_QUEUED"
+    )
+    assert set(runs.tasks_by_id) == {first}
+    runs.move(first, "running")
+    assert client.post("/api/backtests/run-async", json=BODY).status_code == 202
+
+
+@pytest.mark.parametrize(("headers", "params"), [({"Idempotency-Key": "k1"}, {}), ({}, {"task_id": str(uuid.uuid4())})])
+def test_a_repeated_submission_finds_its_task_even_when_the_queue_is_full(
+    client: TestClient, runs: FakeRuns, headers: dict[str, str], params: dict[str, str]
+) -> None:
+    """It asks for no more room; the same key, or id, with another body is 409."""
+    runs.max_queued = 1
+    sent: dict[str, Any] = {"headers": headers, "params": params}
+    first, second = (client.post("/api/backtests/run-async", json=BODY, **sent) for _ in range(2))
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json() == second.json()
+    other = client.post("/api/backtests/run-async", json={**BODY, "fee_rate": 0.002}, **sent)
+    assert other.status_code == 409
+    assert first.json()["task_id"] in other.json()["detail"]
+    assert len(runs.submitted) == 1
+
+
+def test_the_client_may_choose_the_task_id(client: TestClient) -> None:
+    """The task has the id that was asked for, in the one way of writing a UUID."""
+    task_id = str(uuid.uuid4())
+    answer = client.post("/api/backtests/run-async", params={"task_id": task_id.upper()}, json=BODY)
+    assert answer.json()["task_id"] == task_id
+    assert answer.headers["Location"] == f"/api/backtests/status/{task_id}"
+
+
+@pytest.mark.parametrize(
+    ("task_id", "headers", "fields"),
+    [
+        ("nothing", {}, ["task_id"]),
+        ("../../etc/passwd", {}, ["task_id"]),
+        (str(uuid.uuid4()), {"Idempotency-Key": "k1"}, ["task_id", "Idempotency-Key"]),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/backtests/run-async", "/api/sweeps"])
+def test_a_task_id_is_a_uuid_and_comes_without_a_key(
+    client: TestClient, runs: FakeRuns, path: str, task_id: str, headers: dict[str, str], fields: list[str]
+) -> None:
+    """422 names what is wrong, both where both decide the id."""
+    body = {**BODY, "space": {"volume_window": "5:60:5"}} if path == "/api/sweeps" else BODY
+    answer = client.post(path, params={"task_id": task_id}, headers=headers, json=body)
+    assert answer.status_code == 422
+    assert [problem["field"] for problem in answer.json()["errors"]] == fields
+    assert runs.submitted == []
 
 
 def test_symbols_without_candles_are_named_before_a_run_is_launched(client: TestClient, runs: FakeRuns) -> None:

@@ -58,7 +58,10 @@ def test_the_schema_describes_errors_as_they_are(client: TestClient) -> None:
     sent = client.post("/api/backtests/run-async", json={}).json()
     assert set(sent) <= set(problem["properties"])
     assert set(problem["required"]) <= set(sent)
-    assert {"404", "409", "413", "503"} <= set(described)
+    assert {"404", "409", "413", "429", "503"} <= set(described)
+    events = schema["paths"]["/api/backtests/status/{task_id}/events"]["get"]["responses"]
+    assert "text/event-stream" in events["200"]["content"]
+    assert "204" in events
 
 
 def test_an_unknown_path_is_a_problem_too(client: TestClient) -> None:

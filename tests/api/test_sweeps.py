@@ -58,7 +58,7 @@ def test_a_sweep_is_accepted_with_its_number_of_points(client: TestClient, runs:
         ({"search": "random"}, "trials", "how many points"),
         ({"strategy": "volume_zone"}, "strategy", "did you mean"),
         ({"max_positions": 3}, "max_positions", "account of its own"),
-        ({"workers": 3}, "workers", "Extra inputs"),
+        ({"workers": 3}, "workers", "is not a field"),
     ],
 )
 def test_a_wrong_field_is_422_and_named(
@@ -79,7 +79,7 @@ def test_a_sweep_under_way_tells_how_far_it_is(client: TestClient, runs: FakeRun
     )
     task_id = submitted(client)
     answer = client.get(f"/api/sweeps/{task_id}")
-    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["Retry-After"] == "10"
     assert answer.json() == {
         "task_id": task_id,
         "status": "running",
@@ -108,6 +108,18 @@ def test_a_finished_sweep_has_its_document_and_its_trials(client: TestClient, ru
     assert trials.content == b"PAR1 rows"
     assert trials.headers["Content-Type"] == "application/vnd.apache.parquet"
     assert trials.headers["Content-Disposition"] == f'attachment; filename="sweep_{task_id}.parquet"'
+
+
+def test_a_full_queue_and_a_task_id_are_as_for_a_backtest(client: TestClient, runs: FakeRuns) -> None:
+    """The chosen id is the task's; a repetition finds it; another sweep has no room: 429."""
+    runs.max_queued = 1
+    task_id = str(uuid.uuid4())
+    for _ in range(2):
+        answer = client.post("/api/sweeps", params={"task_id": task_id}, json=BODY)
+        assert (answer.status_code, answer.json()["task_id"]) == (202, task_id)
+    assert client.post("/api/sweeps", json=BODY).status_code == 429
+    other = client.post("/api/sweeps", params={"task_id": task_id}, json={**BODY, "fee_rate": 0.002})
+    assert (other.status_code, task_id in other.json()["detail"]) == (409, True)
 
 
 def test_trials_that_are_not_there_yet_are_404(client: TestClient) -> None:

@@ -160,6 +160,17 @@ def test_edited_candles_are_named_by_their_symbol(place: Path) -> None:
     assert found.differences[-1].name.startswith("symbols.1.")
 
 
+def test_edited_candles_that_change_no_figure_are_told_all_the_same(place: Path) -> None:
+    """A volume that the strategy never reads: the candles are others, the result is identical."""
+    run(place, loaded(place))
+    catalog = CandleCatalog(place)
+    frame = synthetic_candles(1, DAILY, date(2024, 1, 1), 100)
+    catalog.merge("BBB_KRW", DAILY, frame.assign(volume=frame["volume"] * 2))
+    found = replayed(place, loaded(place))
+    assert found.identical
+    assert [(each.what, each.name) for each in found.differences] == [("candles", "BBB_KRW")]
+
+
 def rewrite(place: Path, change: Callable[[Json], object]) -> None:
     """Change a stored result behind the platform's back."""
     path = place / "results/r.json"

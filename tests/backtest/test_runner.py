@@ -68,7 +68,20 @@ class LeavesBeforeFalls(Strategy[StrategyParams]):
         return Signals(entries=np.arange(len(bars)) == 1, exits=falls)
 
 
-REGISTRY = StrategyRegistry([BuyAt(), LeavesBeforeFalls()])
+class WantsAWeek(Strategy[StrategyParams]):
+    """It fails wherever candles are taken away."""
+
+    name = "wants_a_week"
+
+    def signals(self, bars: Bars, params: StrategyParams) -> Signals:
+        """Buy on a Monday."""
+        assert params
+        if len(bars) < len(ROWS):
+            raise ValueError("wants a week")
+        return Signals(entries=np.arange(len(bars)) == 1, hold=1)
+
+
+REGISTRY = StrategyRegistry([BuyAt(), LeavesBeforeFalls(), WantsAWeek()])
 # open, high, low, close; six days from 2024-01-01 00:00 UTC
 ROWS = [(10, 11, 9, 10), (10, 13, 10, 12), (12, 14, 11, 13), (20, 21, 18, 19), (18, 19, 15, 16), (16, 17, 14, 15)]
 
@@ -197,7 +210,7 @@ def test_a_part_of_the_equity_stays_in_cash(tmp_path: Path) -> None:
     assert document["metrics"]["total_return"] == pytest.approx(1.5 * (0.5 + 0.5 * 15 / 18) - 1)
     assert [trade["spent"] for trade in document["symbols"][0]["trades"]] == pytest.approx([5e6, 7.5e6])
     document = run(catalog_with(tmp_path), spec_of(initial_cash=4_000.0, min_order=5_000.0))
-    assert document["warnings"][-1] == "BTC_KRW: 2 signals not traded, below the minimum order"
+    assert document["warnings"][-1] == "BTC_KRW: 2 signals not traded, for lack of cash or below the minimum order"
 
 
 def test_every_result_is_told_at_other_costs(tmp_path: Path) -> None:
@@ -264,6 +277,22 @@ def test_exits_that_look_ahead_are_found(tmp_path: Path) -> None:
     (piece,) = runner.find_candles(catalog, spec_of(strategy="leaves_before_falls"), "tasks")
     with pytest.raises(LookAhead, match="its exits at bar"):
         runner.simulate_symbol(catalog, REGISTRY, piece)
+
+
+def test_what_could_not_be_checked_has_not_passed(tmp_path: Path) -> None:
+    """A strategy that fails on fewer candles has a result, with a warning that says what it said."""
+    document = run(catalog_with(tmp_path), spec_of(strategy="wants_a_week"))
+    _, ahead = document["symbols"][0]["checks"]
+    assert (ahead["name"], ahead["passed"]) == ("no_look_ahead", False)
+    assert ahead["detail"].startswith("not checked")
+    assert "ValueError: wants a week" in document["warnings"][-1]
+
+
+def test_what_was_checked_is_counted(tmp_path: Path) -> None:
+    """Six candles can be cut off at five places; the two entries are after the first and the fourth."""
+    _, ahead = run(catalog_with(tmp_path), spec_of())["symbols"][0]["checks"]
+    counts = "at 5 points, 2 of 2 decisions among them"
+    assert (ahead["passed"], ahead["detail"]) == (True, f"signals unchanged with other later candles {counts}")
 
 
 def test_a_long_curve_is_thinned_in_the_document_only(tmp_path: Path) -> None:

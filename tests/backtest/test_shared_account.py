@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from coin_pipeline.backtest import runner
@@ -77,6 +78,50 @@ def test_its_costs_are_those_of_the_same_account_at_other_rates(catalog: CandleC
     assert costs["stress"]["2x"] == twice["metrics"]["total_return"]
     even = result(catalog, **held, fee_rate=costs["break_even_rate"], slippage_rate=0.0).document
     assert even["metrics"]["total_return"] == pytest.approx(0, abs=1e-3)
+
+
+def test_a_minimum_order_does_not_choose_other_trades_at_other_costs(catalog: CandleCatalog) -> None:
+    """Higher costs return less: what the trades that were made return, one after the other, as in a single account."""
+    fields = {"min_order": 9_500, "initial_cash": 10_000, "max_positions": 1, "params": {"hold_period_bars": 15}}
+    document = result(catalog, **fields).document
+    costs, account = document["costs"], document["account"]
+    assert account["too_small"] > 50
+    returns = [costs["stress"][multiple] for multiple in ("0x", "1x", "2x", "5x")]
+    assert returns == sorted(returns, reverse=True)
+    growth = [1 + trade["return_pct"] for own in of_symbols(document).values() for trade in own]
+    assert costs["stress"]["1x"] == pytest.approx(np.prod(growth) - 1)
+    kept = [(1.001 * 1.0002) / (0.999 * 0.9998) * (0.998 * 0.9996) / (1.002 * 1.0004) * one for one in growth]
+    assert costs["stress"]["2x"] == pytest.approx(np.prod(kept) - 1)
+
+
+def test_each_signal_is_counted_once_and_everywhere_alike(catalog: CandleCatalog) -> None:
+    """The account, the metrics and the symbols tell the same counts, and orders left out are warned of."""
+    document = result(catalog, min_order=9_500, initial_cash=10_000, max_positions=1).document
+    account, parts = document["account"], document["symbols"]
+    assert min(account["ignored"], account["no_slot"], account["too_small"]) > 10
+    assert account["ignored"] == document["metrics"]["ignored"] == sum(part["metrics"]["ignored"] for part in parts)
+    for count in ("no_slot", "too_small"):
+        assert account[count] == sum(part[count] for part in parts)
+    for part in parts:
+        left_out = part["metrics"]["ignored"] + part["no_slot"] + part["too_small"]
+        unfilled = sum(signal["entry_price"] is None for signal in part["signals"])
+        assert len(part["signals"]) == len(part["trades"]) + left_out + unfilled
+        sentence = f"{part['symbol']}: {part['too_small']} signals not traded, for lack of cash or below the minimum"
+        assert any(warning.startswith(sentence) for warning in document["warnings"])
+
+
+def test_a_profit_that_one_trade_made(catalog: CandleCatalog) -> None:
+    """The account is traded once more without it, the others with the money that they would have had."""
+    fields = {"params": {"hold_period_bars": 40}, "start_date": "2024-06-01", "end_date": "2024-08-31"}
+    document = result(catalog, **fields).document
+    trades = [trade for own in of_symbols(document).values() for trade in own]
+    best = max(trades, key=lambda trade: trade["return_pct"])
+    total = document["metrics"]["total_return"]
+    assert total > 0
+    (warning,) = (told for told in document["warnings"] if told.startswith("all of the profit comes from one trade"))
+    assert f"AAA_KRW, entered {best['entry_time']}, returned {best['return_pct']:+.2%}" in warning
+    without = float(warning.split()[-1].removesuffix("%")) / 100
+    assert without == pytest.approx(total - best["spent"] * best["return_pct"] / 1e7, abs=0.01)
 
 
 def test_the_order_of_symbols_changes_nothing(catalog: CandleCatalog) -> None:

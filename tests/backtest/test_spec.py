@@ -95,7 +95,8 @@ def test_stops_and_sizing_are_those_of_the_engine() -> None:
         ({"fill": "signal_close", "max_positions": 2}, "max_positions", "without an account"),
         ({"fill": "signal_close", "min_order": 5000}, "min_order", "without an account"),
         ({"slippage_rate": float("nan")}, "slippage_rate", "finite"),
-        ({"leverage": 3}, "leverage", "not permitted"),
+        ({"leverage": 3}, "leverage", "is not a field of this request"),
+        ({"stoploss": 3}, "stoploss", "is not a field of this request (did you mean 'stop_loss'?)"),
     ],
 )
 def test_a_wrong_field_is_named(fields: dict[str, Any], field: str, message: str) -> None:

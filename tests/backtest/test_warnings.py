@@ -1,19 +1,25 @@
 """What a reader is warned of, and what not."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 
+from coin_pipeline.backtest.portfolio import best_trade
 from coin_pipeline.backtest.warnings import warnings_of
+from coin_pipeline.strategies import Field, StrategyParams
 
-SCHEMA = {
-    "properties": {
-        "window": {"default": 20, "minimum": 1, "maximum": 500},
-        "share": {"default": 0.0, "minimum": 0, "maximum": 1},
-        "wicks": {"default": True},
-    }
-}
-PARAMS = {"window": 20, "share": 0.0, "wicks": True}
+
+class Params(StrategyParams):
+    """Each kind of limit."""
+
+    window: int = Field(20, ge=1, le=500)
+    share: float = Field(0.0, ge=0, le=1)
+    wicks: bool = True
+    bars: int | None = Field(None, ge=2, le=50)
+    inner: int = Field(5, gt=0, lt=10)
+    part: float = Field(0.5, gt=0, lt=1)
+    kind: int | Literal["auto"] = Field("auto")
+    either: Annotated[int, Field(ge=3, le=9)] | Annotated[float, Field(ge=0.5, lt=100)] | None = None
 
 
 def part(*returns: float, **changed: object) -> dict[str, Any]:
@@ -23,19 +29,30 @@ def part(*returns: float, **changed: object) -> dict[str, Any]:
         for number, value in enumerate(returns)
     ]
     candles = {"expected": 9, "present": 9, "ratio": 1.0, "gap_count": 0, "first": "a", "last": "b"}
-    return {"symbol": "BTC_KRW", "trades": trades, "signals": [], "too_small": 0, "candles": candles, **changed}
+    known = {"signals": [], "too_small": 0, "candles": candles, "checks": []}
+    return {"symbol": "BTC_KRW", "trades": trades, **known, **changed}
 
 
 def warned(*parts: dict[str, Any], total: float = 0.1, at_twice: float | None = 0.05, **params: object) -> list[str]:
     """Return the warnings of a result with these symbols."""
+    best = best_trade(parts, 1.0)
     metrics = {"trades": sum(len(one["trades"]) for one in parts), "total_return": total}
     costs = {"stress": {"1x": total, "2x": at_twice}, "break_even_rate": 0.0015}
-    return warnings_of(parts, metrics, costs, {**PARAMS, **params}, SCHEMA)
+    return warnings_of(parts, metrics, costs, best, Params(**params).model_dump(), Params.model_json_schema())
 
 
 def test_a_solid_result_is_not_warned_of() -> None:
     """Many trades, a spread profit, costs well below the edge, all candles."""
     assert warned(part(*[0.01, 0.02, -0.01] * 10)) == []
+
+
+def test_a_check_that_could_not_be_made() -> None:
+    """What was not checked is said with its reason; what passed is not."""
+    checks = [
+        {"name": "candles", "passed": True, "detail": "a"},
+        {"name": "no_look_ahead", "passed": False, "detail": "b"},
+    ]
+    assert warned(part(*[0.01] * 30, checks=checks)) == ["BTC_KRW: no_look_ahead: b"]
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, "only 1 trade:"), (29, "only 29 trades:")])
@@ -46,10 +63,36 @@ def test_few_trades(count: int, expected: str) -> None:
 
 
 def test_profit_from_one_trade() -> None:
-    """One trade earned more than all others together lost; it is named."""
+    """Without it nothing is gained; it is named."""
     (warning,) = warned(part(*[-0.01] * 30, 0.9))
-    assert warning.startswith("all of the profit comes from one trade: BTC_KRW, entered day 30, returned +90.00%")
+    assert warning == (
+        "all of the profit comes from one trade: BTC_KRW, entered day 30, returned +90.00%;"
+        " without it the result is -26.03%"
+    )
     assert warned(part(*[-0.01] * 30, 0.9), total=-0.1) == []
+
+
+def test_the_other_trades_are_compounded() -> None:
+    """A loss of half is not made good by a gain of half, though their sum is nothing and more."""
+    assert warned(part(*[0.5, -0.3] * 15, 9.0)) == []
+    (warning,) = warned(part(*[0.5, -0.4] * 15, 9.0))
+    assert warning.endswith("returned +900.00%; without it the result is -79.41%")
+
+
+def test_a_single_trade_made_all_of_the_profit() -> None:
+    """It is the clearest case."""
+    assert [warning[:42] for warning in warned(part(0.1))] == [
+        "only 1 trade: figures from fewer than 30 m",
+        "all of the profit comes from one trade: BT",
+    ]
+
+
+def test_a_trade_of_one_symbol_among_others() -> None:
+    """The others' accounts count with their whole return."""
+    even = part(*[0.01, -0.01] * 20)
+    (warning,) = warned(even, part(*[-0.01] * 5, 0.5))
+    assert "returned +50.00%; without it the result is -2.5" in warning
+    assert warned(part(*[0.01] * 20), part(*[-0.01] * 5, 0.5), part(*[0.001] * 9)) == []
 
 
 def test_profit_gone_at_twice_the_costs() -> None:
@@ -69,4 +112,22 @@ def test_a_chosen_parameter_on_the_edge_of_its_range() -> None:
         "window=1 is the lowest value that the strategy takes",
         "share=1.0 is the highest value that the strategy takes",
     ]
-    assert warned(solid, window=499, wicks=False) == []
+    assert warned(solid, window=499, wicks=False, kind=7) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "edges"),
+    [
+        ({"bars": 50}, ["bars=50 is the highest"]),
+        ({"bars": 2}, ["bars=2 is the lowest"]),
+        ({"inner": 1}, ["inner=1 is the lowest"]),
+        ({"inner": 9}, ["inner=9 is the highest"]),
+        ({"inner": 2, "bars": 3, "part": 0.001}, []),
+        ({"either": 0.5}, ["either=0.5 is the lowest"]),
+        ({"either": 3}, []),
+        ({"either": 9}, []),
+    ],
+)
+def test_optional_params_and_limits_that_are_excluded(params: dict[str, object], edges: list[str]) -> None:
+    """An integer below 10 is at its edge with 9; a fraction above 0 has no lowest value, nor has half of a choice."""
+    assert [warning.split(" value ")[0] for warning in warned(part(*[0.01] * 30), **params)] == edges

@@ -4,12 +4,14 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import dagster as dg
-import psycopg2
 import pytest
 
-from coin_pipeline.database.leases import Leases, connect
+from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.session import Session, connect
+from coin_pipeline.database.standings import standings
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.instance import open_instance
@@ -28,11 +30,16 @@ def instance(data_root: object) -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def leases() -> Iterator[Leases]:
+def session() -> Iterator[Session]:
+    """A session on the database."""
+    with closing(Session(database_url(load_settings()))) as session:
+        yield session
+
+
+@pytest.fixture
+def leases(session: Session) -> Leases:
     """The table of leases."""
-    leases = Leases(database_url(load_settings()))
-    yield leases
-    leases.close()
+    return Leases(session)
 
 
 def run_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus = STARTED) -> dg.DagsterRun:
@@ -60,16 +67,21 @@ def test_a_lease_names_its_process_and_is_renewed(instance: dg.DagsterInstance, 
     assert second.left_s > first.left_s - 0.04
 
 
-def test_progress_never_goes_down(instance: dg.DagsterInstance, leases: Leases) -> None:
-    """The farthest of a task's attempts counts, and a late report of an earlier step changes nothing."""
-    first, second = run_in(instance), run_in(instance)
-    for run, shares in ((first, (0.5, 0.25)), (second, (0.1,))):
-        leases.renew(run.run_id)
-        for share in shares:
-            leases.advance(run.run_id, share)
-    assert leases.progress([second.run_id]) == 0.1
-    assert leases.progress([first.run_id, second.run_id]) == 0.5
-    assert leases.progress(["unknown"]) == 0.0
+def test_where_runs_stand(instance: dg.DagsterInstance, leases: Leases, session: Session) -> None:
+    """Status, times, tags, and progress that never goes down; a run without a lease has made none."""
+    first, second = run_in(instance), run_in(instance, dg.DagsterRunStatus.NOT_STARTED)
+    instance.add_run_tags(first.run_id, {"coin/tag": "value"})
+    leases.renew(first.run_id)
+    for share in (0.5, 0.25):
+        leases.advance(first.run_id, share)
+    found = standings(session, [first.run_id, second.run_id, "unknown"])
+    assert found.keys() == {first.run_id, second.run_id}
+    begun, new = found[first.run_id], found[second.run_id]
+    assert (begun.job, begun.status, begun.progress, begun.tags["coin/tag"]) == ("backtest", "STARTED", 0.5, "value")
+    assert (new.status, new.progress, new.started_at, new.ended_at) == ("NOT_STARTED", 0.0, None, None)
+    record = instance.get_run_record_by_id(first.run_id)
+    assert record
+    assert begun.created_at == record.create_timestamp.replace(tzinfo=None)
 
 
 @pytest.mark.parametrize("end", ["report_run_failed", "report_run_canceled"])
@@ -140,7 +152,7 @@ def test_a_cut_connection_is_replaced(instance: dg.DagsterInstance, leases: Leas
     """A restart of the server costs nobody a statement."""
     run = run_in(instance)
     leases.renew(run.run_id)
-    with connect(database_url(load_settings())) as other, other.cursor() as cursor:
+    with closing(connect(database_url(load_settings()))) as other, other.cursor() as cursor:
         cursor.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where query like 'insert into coin.lease%'"
         )
@@ -151,9 +163,9 @@ def test_a_cut_connection_is_replaced(instance: dg.DagsterInstance, leases: Leas
 
 def test_a_server_that_is_away_is_named_without_its_password() -> None:
     """The family's error, and no secret."""
-    leases = Leases("postgresql+psycopg2://coin:secret@127.0.0.1:1/coin")
+    session = Session("postgresql+psycopg2://coin:secret@127.0.0.1:1/coin")
     with pytest.raises(DatabaseUnavailable) as told:
-        leases.progress(["run"])
+        standings(session, ["run"])
     assert "secret" not in str(told.value)
 
 
@@ -165,4 +177,3 @@ def test_a_lease_goes_with_its_run(instance: dg.DagsterInstance, leases: Leases)
     assert leases.of([run.run_id]) == {}
     with pytest.raises(DatabaseUnavailable, match="foreign key"):
         leases.renew(run.run_id)
-    assert issubclass(psycopg2.errors.ForeignKeyViolation, psycopg2.Error)

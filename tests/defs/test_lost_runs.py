@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from coin_pipeline.backtest.results import publish_result
-from coin_pipeline.database.leases import Leases, connect
+from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import settle
 from coin_pipeline.defs.build import build_defs
@@ -23,8 +25,9 @@ from tests.builders import SLOW
 RENEW = """
 import sys, time
 from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.session import Session
 time.sleep(0.5)
-Leases(sys.argv[1]).renew(sys.argv[2])
+Leases(Session(sys.argv[1])).renew(sys.argv[2])
 """
 COIN = Path(sys.executable).with_name("coin")
 
@@ -33,7 +36,7 @@ COIN = Path(sys.executable).with_name("coin")
 def leases(instance: dg.DagsterInstance) -> Leases:
     """The table of leases."""
     assert instance
-    return Leases(database_url(load_settings()))
+    return Leases(Session(database_url(load_settings())))
 
 
 def look(instance: dg.DagsterInstance, cursor: str | None = None) -> str | None:
@@ -56,7 +59,7 @@ def run_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus = dg.Dagste
 
 def expire(run: dg.DagsterRun) -> None:
     """Let the lease of a run be over."""
-    with connect(database_url(load_settings())) as connection, connection.cursor() as cursor:
+    with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
         cursor.execute(
             "update coin.lease set until = clock_timestamp() - interval '1 s' where run_id = %s", (run.run_id,)
         )
@@ -89,7 +92,7 @@ def test_a_killed_run_ends_and_a_living_one_is_left_alone(
     finally:
         process.kill()
         process.wait()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 40
     while status_of(instance, run) != dg.DagsterRunStatus.FAILURE:
         assert time.monotonic() < deadline
         time.sleep(1)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.market.candle_files import read_candle_file
 
 HOUR_NS = 3600 * 10**9
 
@@ -36,6 +37,13 @@ def market_bars(market_data: Path, n: int) -> Bars:
     """Read the first ``n`` hours of KRW-BTC."""
     table = pd.read_csv(market_data / "upbit_KRW-BTC_1h.csv", nrows=n, parse_dates=["timestamp"])
     time = table["timestamp"].to_numpy().astype("datetime64[ns]").astype(np.int64)
+    return Bars(time, *(table[name].to_numpy(float) for name in ("open", "high", "low", "close", "volume")))
+
+
+def real_bars(market_data: Path, file: str) -> Bars:
+    """Read every candle of a file of the real market."""
+    table = read_candle_file(market_data / file, "UTC")
+    time = table["timestamp"].dt.tz_localize(None).to_numpy().astype("datetime64[ns]").astype(np.int64)
     return Bars(time, *(table[name].to_numpy(float) for name in ("open", "high", "low", "close", "volume")))
 
 

@@ -1,9 +1,10 @@
 """The rules of the shared account in slow, plain Python: time by time, with cash in KRW and coins."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from coin_pipeline.engine.exits import ExitReason
+from coin_pipeline.engine.outcomes import ExitReason
 from coin_pipeline.engine.shared import Book, SharedRules
 
 AT_OPEN = {ExitReason.SIGNAL, ExitReason.HOLD}
@@ -28,9 +29,9 @@ class Account:
     last_exit: dict[str, int] = field(default_factory=dict)
     equity: list[float] = field(default_factory=list)
     spent: dict[tuple[str, int], float] = field(default_factory=dict)
-    ignored: int = 0
-    no_slot: int = 0
-    too_small: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+    no_slot: Counter[str] = field(default_factory=Counter)
+    too_small: Counter[str] = field(default_factory=Counter)
     busy: int = 0
 
     @property
@@ -66,11 +67,11 @@ def _enter(account: Account, book: Book, sample: int, worth: float, rules: Share
     decided = book.samples.signal_bar[sample]
     money = min(rules.fraction * worth, account.cash)
     if book.name in account.positions or decided < account.last_exit.get(book.name, 0):
-        account.ignored += 1
+        account.ignored[book.name] += 1
     elif len(account.positions) == rules.max_positions:
-        account.no_slot += 1
+        account.no_slot[book.name] += 1
     elif account.cash <= 1e-12 * worth or money < rules.min_order:
-        account.too_small += 1
+        account.too_small[book.name] += 1
     else:
         account.cash -= money
         account.spent[book.name, sample] = money

@@ -1,12 +1,17 @@
 """How kernels are compiled."""
 
+import ast
 import importlib
 import pkgutil
+from pathlib import Path
 
+import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 import coin_pipeline.engine
 import coin_pipeline.strategies
+from coin_pipeline.engine import rows, trade_table
+from coin_pipeline.engine import sweep as swept
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.exits import Stops
 from coin_pipeline.engine.fills import Costs, Fill
@@ -36,6 +41,36 @@ def test_no_kernel_is_called_from_another_module() -> None:
     """Stored machine code cannot go stale, because a kernel and all that it calls live in one file."""
     assert len(kernels()) > 3
     assert {name for name, (module, used) in kernels().items() if used.py_func.__module__ != module} == set()
+
+
+def foreign(module: str) -> set[str]:
+    """Names of a module whose values come, directly or by what they are computed from, from other modules of ours."""
+    tree = ast.parse(Path(str(importlib.import_module(module).__file__)).read_text())
+    imported = [node for node in tree.body if isinstance(node, ast.ImportFrom) and "coin_pipeline" in str(node.module)]
+    found = {alias.asname or alias.name for node in imported for alias in node.names}
+    for node in tree.body:  # in their order, as they are executed
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            names = {one.id: type(one.ctx) for one in ast.walk(node) if isinstance(one, ast.Name)}
+            if found & {name for name, use in names.items() if use is ast.Load}:
+                found |= {name for name, use in names.items() if use is ast.Store}
+    return found
+
+
+def test_no_kernel_reads_a_constant_of_another_module() -> None:
+    """Nor can it go stale because a constant that is compiled into it changed in a file that nobody looks at."""
+    assert "UNFILLED" in foreign("coin_pipeline.engine.simulate")
+    read = {
+        f"{name} reads {constant}"
+        for name, (module, used) in kernels().items()
+        for constant in foreign(module) & set(used.py_func.__code__.co_names)
+        if not isinstance(getattr(importlib.import_module(module), constant), Dispatcher)
+    }
+    assert read == set()
+
+
+def test_a_word_has_as_many_bits_everywhere() -> None:
+    """Kernels have the number from their own file."""
+    assert trade_table._WORD == swept._WORD == rows.WORD == 8 * np.dtype(np.uint64).itemsize
 
 
 def test_after_warming_up_nothing_is_compiled() -> None:

@@ -1,132 +1,310 @@
 """Strategies that read the future are caught, honest ones are not."""
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.lookahead import ALWAYS_AFFORDABLE, Cut, check_no_lookahead, cuts_of
+from coin_pipeline.engine.bars import Bars, Bools
+from coin_pipeline.engine.lookahead import ALWAYS_AFFORDABLE, SHARE, Evidence, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
-from coin_pipeline.errors import LookAhead
-from tests.engine.candles import random_bars
+from coin_pipeline.errors import LookAhead, StrategyFailed
+from tests.engine.candles import random_bars, real_bars
 
-BARS = random_bars(600, seed=3)
-BARS_LONG = random_bars(30_000, seed=8)
+Rule = Callable[[Bars], Signals]
+RANDOM = [370, 10_000, 60_000]
+REAL = ["upbit_KRW-BTC_1d_2025.parquet", "upbit_KRW-BTC_1h.csv", "upbit_KRW-BTC_1m.csv"]
 
-
-def honest(bars: Bars) -> Signals:
-    """Compare the close with its average so far."""
-    close = pd.Series(bars.close)
-    above = close > close.rolling(10).mean()
-    return Signals(above & ~above.shift(1, fill_value=False), exits=~above, hold=20)
+made = cache(random_bars)
+read = cache(real_bars)
 
 
-def next_bar(bars: Bars) -> Signals:
-    """Buy before a rise."""
-    return Signals(pd.Series(bars.close).shift(-1) > bars.close + 10, hold=1)
+def column(bars: Bars, name: str = "close") -> pd.Series:
+    """Return a column as users have it."""
+    return pd.Series(getattr(bars, name))
 
 
-def whole_series(bars: Bars) -> Signals:
-    """Buy below the mean of everything."""
-    return Signals(bars.close < bars.close.mean(), hold=1)
+def above(bars: Bars, window: int, quick: int = 1) -> pd.Series:
+    """Compare a quick mean with a slow one."""
+    close = column(bars)
+    return close.rolling(quick).mean() > close.rolling(window).mean()
 
 
-def centred(bars: Bars) -> Signals:
-    """Buy at lows that only later bars reveal."""
-    close = pd.Series(bars.close)
-    return Signals(close == close.rolling(5, center=True).min(), hold=1)
+def rises(above: pd.Series) -> pd.Series:
+    """Return where it becomes true."""
+    return above & ~above.shift(1, fill_value=False)
 
 
-def late_exits(bars: Bars) -> Signals:
-    """Leave before a fall."""
-    return Signals(bars.close > bars.open, exits=pd.Series(bars.close).shift(-1) < bars.close)
+def cross(bars: Bars) -> pd.Series:
+    """Return where a quick mean rises above a slow one, and say nothing of the future."""
+    return rises(above(bars, 20, 5))
 
 
-def fitted_hold(bars: Bars) -> Signals:
-    """Choose how long to hold by the number of bars there will be."""
-    return Signals(bars.close > bars.open, hold=max(1, len(bars) // 10))
+def falls_next(bars: Bars, by: float = 0.0, name: str = "close") -> pd.Series:
+    """Return where the next candle lies below the close."""
+    return column(bars, name).shift(-1) < column(bars) * (1 - by)
 
 
-def check(strategy: Callable[[Bars], Signals], bars: Bars = BARS) -> None:
+def scaled(values: pd.Series) -> pd.Series:
+    """Return how many deviations values are from their mean, both of the whole series."""
+    return (values - values.mean()) / values.std()
+
+
+def hold_of(mean: float) -> int:
+    """Hold longer in a market that rises."""
+    return 20 if mean > 0 else 5
+
+
+TRAPS: dict[str, tuple[str, Rule]] = {
+    "next close": ("entries", lambda b: Signals(column(b).shift(-1) > b.close, hold=1)),
+    "next close behind 100 bars": ("entries", lambda b: Signals(~falls_next(b) & above(b, 100), hold=1)),
+    "next close behind 250 bars": ("entries", lambda b: Signals(~falls_next(b) & above(b, 250), hold=1)),
+    "next close behind 2,000 bars": ("entries", lambda b: Signals(~falls_next(b) & above(b, 2_000), hold=1)),
+    "a close five bars on": ("entries", lambda b: Signals(cross(b) & (column(b).shift(-5) > b.close), hold=1)),
+    "lowest of all": ("entries", lambda b: Signals(b.close <= 1.01 * b.close.min(), hold=1)),
+    "highest of all": ("entries", lambda b: Signals(b.close >= 0.99 * b.close.max(), hold=1)),
+    "mean of all": ("entries", lambda b: Signals(b.close < b.close.mean(), hold=1)),
+    "deviations of all": ("entries", lambda b: Signals(scaled(column(b)) < -1, hold=1)),
+    "volume against all": ("entries", lambda b: Signals(scaled(column(b, "volume")) > 1, hold=1)),
+    "against the last close": ("entries", lambda b: Signals(b.close / b.close[-1] < 0.98, hold=1)),
+    "centred window": ("entries", lambda b: Signals(b.close == column(b).rolling(5, center=True).min(), hold=1)),
+    "filled backwards": ("entries", lambda b: Signals(column(b).where(cross(b)).bfill() > b.close, hold=1)),
+    "veto of the next low": ("entries", lambda b: Signals(cross(b) & ~falls_next(b, 0.002, "low"), hold=1)),
+    "veto of a rare fall": ("entries", lambda b: Signals(cross(b) & ~falls_next(b, 0.01), hold=1)),
+    "veto of a day": (
+        "entries",
+        lambda b: Signals(cross(b) & ~(column(b, "low").rolling(24).min().shift(-24) < 0.98 * b.close), hold=1),
+    ),
+    "dense exits": ("exits", lambda b: Signals(cross(b), ~(column(b).shift(-1) > b.close))),
+    "rare exits": ("exits", lambda b: Signals(cross(b), falls_next(b, 0.01))),
+    "exits with a veto": ("exits", lambda b: Signals(cross(b), rises(~above(b, 20, 5)) & falls_next(b))),
+    "hold by the mean return": ("hold", lambda b: Signals(cross(b), hold=hold_of(column(b).pct_change().mean()))),
+    "hold by later returns": (
+        "hold",
+        lambda b: Signals(cross(b), hold=hold_of((column(b).shift(-10) / b.close - 1).mean())),
+    ),
+    "hold by the number of bars": ("hold", lambda b: Signals(b.close > b.open, hold=max(1, len(b) // 10))),
+}
+
+
+def new_highs(window: int) -> Rule:
+    """Return the rule of the README, which fails on fewer bars than its window."""
+
+    def rule(bars: Bars) -> Signals:
+        highs = np.lib.stride_tricks.sliding_window_view(bars.high, window)
+        entries = np.zeros(len(bars), bool)
+        entries[window:] = bars.close[window:] > highs[:-1].max(axis=1)
+        return Signals(entries, hold=5)
+
+    return rule
+
+
+def recursive(span: int) -> Rule:
+    """Return a rule on an exponential mean, which depends on every bar since the first."""
+
+    def rule(bars: Bars) -> Signals:
+        over = column(bars).ewm(span=span, adjust=False).mean() < bars.close
+        return Signals(rises(over), exits=~over)
+
+    return rule
+
+
+def since_the_first(bars: Bars) -> Signals:
+    """Compare with the mean of all bars so far."""
+    deviations = (column(bars) - column(bars).expanding(50).mean()) / column(bars).expanding(50).std()
+    return Signals(deviations < -1, exits=deviations > 1)
+
+
+def one_after_the_other(bars: Bars) -> Signals:
+    """Buy only while nothing is held, with a stop of its own: a state from bar to bar."""
+    entries, exits, paid = np.zeros(len(bars), bool), np.zeros(len(bars), bool), 0.0
+    for i in range(1, len(bars)):
+        if not paid and bars.close[i] > 1.001 * bars.close[i - 1]:
+            entries[i], paid = True, bars.close[i]
+        elif paid and not 0.98 * paid < bars.close[i] < 1.03 * paid:
+            exits[i], paid = True, 0.0
+    return Signals(entries, exits)
+
+
+def measured_hold(bars: Bars) -> Signals:
+    """Choose how long to hold by the first 200 bars, and enter after them only."""
+    entries = cross(bars).to_numpy() & (np.arange(len(bars)) >= 200)
+    return Signals(entries, hold=1 + int(bars.volume[:200].mean()))
+
+
+HONEST: dict[str, Rule] = {
+    "crossing": lambda b: Signals(cross(b), exits=~above(b, 20, 5)),
+    "highs of 20 bars": new_highs(20),
+    "highs of 250 bars": new_highs(250),
+    "mean of 250 bars": lambda b: Signals(rises(above(b, 250, 50)), hold=5),
+    "mean of 3,000 bars": lambda b: Signals(rises(above(b, 3_000, 50)), exits=rises(~above(b, 3_000, 50))),
+    "exponential mean of 50 bars": recursive(50),
+    "exponential mean of 2,000 bars": recursive(2_000),
+    "all bars so far": since_the_first,
+    "highest so far": lambda b: Signals(b.close >= np.maximum.accumulate(b.close), hold=3),
+    "one after the other": one_after_the_other,
+    "measured hold": measured_hold,
+    "always": lambda b: Signals(np.ones(len(b), bool), hold=1),
+    "never": lambda b: Signals(np.zeros(len(b), bool)),
+}
+
+
+class Counted:
+    """A strategy as a run calls it: it counts, and what it raises is the strategy's failure."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule, self.lengths = rule, list[int]()
+
+    def __call__(self, bars: Bars) -> Signals:
+        """Return the rule's signals."""
+        self.lengths.append(len(bars))
+        try:
+            return self.rule(bars)
+        except ValueError as error:
+            raise StrategyFailed("own", "A_KRW", str(error)) from error
+
+
+def check(rule: Rule, bars: Bars, warm_up: int = 0) -> Evidence:
     """Check a strategy as a backtest does."""
-    full = strategy(bars)
-    decisions = full.entries if full.exits is None else full.entries | full.exits
-    check_no_lookahead(bars, strategy, full, cuts_of(decisions, warm_up=10, seed=7))
+    return check_no_lookahead(bars, Counted(rule), rule(bars), warm_up)
 
 
-def test_an_honest_strategy_passes() -> None:
-    """Rolling windows over closed bars are no look-ahead."""
-    assert honest(BARS).entries.sum() > 10
-    check(honest)
-
-
-TRAPS = [
-    (next_bar, "entries"),
-    (whole_series, "entries"),
-    (centred, "entries"),
-    (late_exits, "exits"),
-    (fitted_hold, "hold"),
-]
-
-
-@pytest.mark.parametrize(("strategy", "column"), TRAPS)
-@pytest.mark.parametrize("n", [600, 30_000])
-def test_look_ahead_is_caught(strategy: Callable[[Bars], Signals], column: str, n: int) -> None:
-    """Each common way to read the future is found on few and on many bars, with the column named."""
+def refused(rule: Rule, bars: Bars) -> str:
+    """Return the column in which a strategy was found to look ahead."""
     with pytest.raises(LookAhead) as caught:
-        check(strategy, random_bars(n, seed=8))
-    assert caught.value.column == column
+        check(rule, bars)
+    return caught.value.column
 
 
-def test_the_first_changed_bar_is_named() -> None:
-    """The error tells at which bar and candle the decision changed, and which candles were taken away."""
-    full = Signals(np.array([False, True, False, True]))
-    cuts = [Cut(0, 1, 4), Cut(0, 3, 4)]
-    where = r"entries at bar 1 \(the candle of 1970-01-01T01:00:00Z\).* from bar 3"
-    with pytest.raises(LookAhead, match=where) as caught:
-        check_no_lookahead(random_bars(4, 0), lambda bars: Signals(np.zeros(len(bars), bool)), full, cuts)
-    assert caught.value.bar == 1
+def decides(rule: Rule, bars: Bars) -> bool:
+    """Say whether a trap has snapped at all; one with a long window does not on few bars."""
+    signals = rule(bars)
+    return bool(signals.entries.any() or (signals.exits is not None and signals.exits.any()))
 
 
-def test_cuts_follow_the_last_signals_and_a_seed() -> None:
-    """Half of the cuts end right after the last signals, the rest are drawn from the seed; none knows every bar."""
-    entries = np.zeros(1000, bool)
-    entries[[10, 500, 700, 999]] = True
-    cuts = cuts_of(entries, 0, seed=1)
-    assert {Cut(0, 501, 1000), Cut(0, 701, 1000)} <= set(cuts)
-    assert len(set(cuts)) == 4
-    assert all(1 <= cut.cut < 1000 for cut in cuts)
-    assert cuts == cuts_of(entries, 0, seed=1)
-    assert cuts != cuts_of(entries, 0, seed=2)
+@pytest.mark.parametrize("n", RANDOM)
+@pytest.mark.parametrize("trap", TRAPS)
+def test_look_ahead_is_caught(trap: str, n: int) -> None:
+    """Each way to read the future is found on few and on many bars, with the column named."""
+    name, rule = TRAPS[trap]
+    if n >= 10_000 or "2,000" not in trap:
+        assert decides(rule, made(n, 8))
+        assert refused(rule, made(n, 8)) == name
 
 
-@pytest.mark.parametrize(("n", "expected"), [(0, []), (1, []), (2, [1]), (3, [1, 2])])
-def test_few_bars_have_few_cuts(n: int, expected: list[int]) -> None:
-    """There are no more cuts than places to cut."""
-    assert [cut.cut for cut in cuts_of(np.ones(n, bool), 0, seed=0)] == expected
+@pytest.mark.parametrize("file", REAL)
+@pytest.mark.parametrize("trap", TRAPS)
+def test_look_ahead_is_caught_in_the_real_market(trap: str, file: str, market_data: Path) -> None:
+    """So it is on real days, hours and minutes, also where the future changed nothing that was decided."""
+    name, rule = TRAPS[trap]
+    bars = read(market_data, file)
+    if decides(rule, bars):
+        assert refused(rule, bars) == name
+    else:
+        assert (trap, len(bars) < 2_000) == ("next close behind 2,000 bars", True)
 
 
-@pytest.mark.parametrize("n", [20_000, 500_000])
+@pytest.mark.parametrize("n", RANDOM)
+@pytest.mark.parametrize("rule", HONEST.values(), ids=HONEST)
+def test_an_honest_strategy_passes(rule: Rule, n: int) -> None:
+    """Neither a long window nor statistics since the first bar are look-ahead, and decisions are compared."""
+    evidence = check(rule, made(n, 8))
+    assert evidence.points > 0 or not evidence.all_decisions
+    assert evidence.enough
+    assert evidence.decisions <= evidence.points
+
+
+@pytest.mark.parametrize("file", REAL)
+@pytest.mark.parametrize("rule", HONEST.values(), ids=HONEST)
+def test_an_honest_strategy_passes_in_the_real_market(rule: Rule, file: str, market_data: Path) -> None:
+    """So it is on real candles."""
+    assert check(rule, read(market_data, file)).enough
+
+
+def test_the_bar_is_named() -> None:
+    """The error tells at which bar and candle a decision changed, and after which bar the candles were others."""
+    bars = random_bars(4, 0)
+
+    def third(bars: Bars) -> Signals:
+        return Signals(np.arange(len(bars)) == len(bars) - 2)
+
+    with pytest.raises(LookAhead, match=r"its entries at bar 1 \(the candle of 1970-01-01T01:00:00Z\).* bar 3 on"):
+        check(third, bars)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_few_bars_are_no_reason_to_fail(n: int) -> None:
+    """There are no more points than places to cut."""
+    assert check(HONEST["always"], random_bars(n, 0)).points == max(n - 1, 0)
+
+
+@pytest.mark.parametrize("n", [370, 10_000, 500_000])
+@pytest.mark.parametrize("warm_up", [0, 1_440])
 @pytest.mark.parametrize("rate", [0.0, 0.0005, 0.3, 1.0])
-def test_many_bars_are_not_computed_many_times(n: int, rate: float) -> None:
-    """On long series about an eighth of the bars is computed again, after the last decisions too."""
-    decisions = np.random.default_rng(0).random(n) < rate
-    cuts = cuts_of(decisions, warm_up=20, seed=0)
-    work = sum(cut.cut - cut.first + (cut.end - cut.first if cut.end < n or cut.first else 0) for cut in cuts)
-    assert work <= 1.05 * max(ALWAYS_AFFORDABLE, n / 8)
-    assert all(cut.first < cut.cut < n and cut.cut <= cut.end <= n for cut in cuts)
-    ends = {cut.cut for cut in cuts}
-    assert set(np.flatnonzero(decisions[:-1])[-2:] + 1) <= ends
+def test_few_bars_are_computed_again(n: int, warm_up: int, rate: float) -> None:
+    """Never more than a sixth of the bars, or the floor, in some hundred calls; none has fewer than the warm-up."""
+    entries = np.random.default_rng(0).random(n) < rate
+    full, bars = Signals(entries), made(n, 8)
+    strategy = Counted(lambda known: Signals(entries[np.searchsorted(bars.time, known.time) % n]))
+    check_no_lookahead(bars, strategy, full, warm_up)
+    assert sum(strategy.lengths) <= max(ALWAYS_AFFORDABLE, n // SHARE)
+    assert len(strategy.lengths) < 120
+    assert min(strategy.lengths, default=warm_up + 1) > warm_up
+
+
+def test_what_is_compared_depends_on_the_seed_alone() -> None:
+    """The same bars are computed again in each run; another seed draws others."""
+    bars = made(10_000, 8)
+
+    def firsts(seed: int) -> list[int]:
+        seen = []
+
+        def rule(known: Bars) -> Signals:
+            seen.append(int(known.time[0]))
+            return measured_hold(known)
+
+        check_no_lookahead(bars, rule, measured_hold(bars), 0, seed)
+        return seen
+
+    assert firsts(1) == firsts(1)
+    assert firsts(1) != firsts(2)
+
+
+def test_a_strategy_that_fails_on_fewer_bars_is_not_checked() -> None:
+    """It is not refused, but there is no evidence either, and what it said is kept."""
+
+    def rule(bars: Bars) -> Signals:
+        if len(bars) < 370:
+            raise ValueError("wants a year")
+        return Signals(~falls_next(bars))
+
+    evidence = check(rule, made(370, 8))
+    assert (evidence.points, evidence.enough) == (0, False)
+    assert evidence.failure is not None
+    assert "wants a year" in evidence.failure
+
+
+@pytest.mark.parametrize("undeclared", [True, False])
+def test_windows_longer_than_what_is_computed_again_are_no_evidence(undeclared: bool) -> None:  # noqa: FBT001
+    """A peek behind so many bars passes, and the evidence says that no decision was compared."""
+    bars = made(100_000, 8)
+
+    def rule(bars: Bars) -> Signals:
+        return Signals(~falls_next(bars) & above(bars, 50_000))
+
+    evidence = check(rule, bars, 0 if undeclared else 50_000)
+    assert (evidence.decisions, evidence.enough) == (0, False)
+    assert evidence.all_decisions > 1_000
 
 
 def test_a_peek_at_the_last_decisions_of_a_long_series_is_caught() -> None:
     """A strategy that is honest until the very end is found where it decided last."""
+    bars = made(30_000, 8)
 
-    def late_peek(bars: Bars) -> Signals:
-        late = bars.time >= BARS_LONG.time[29_000]
-        return Signals((pd.Series(bars.close).shift(-1) > bars.close + 10) & late, hold=1)
+    def late(known: Bars) -> Bools:
+        return known.time >= bars.time[29_000]
 
-    with pytest.raises(LookAhead):
-        check(late_peek, BARS_LONG)
+    assert refused(lambda b: Signals(cross(b) & ~(late(b) & falls_next(b)), hold=1), bars) == "entries"

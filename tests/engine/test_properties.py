@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from coin_pipeline.backtest.portfolio import Curve, equal_shares
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.exits import ExitReason, Stops
+from coin_pipeline.engine.exits import Stops
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.outcomes import Samples
+from coin_pipeline.engine.outcomes import ExitReason, Samples
 from coin_pipeline.engine.shared import Book, SharedRules, share
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from coin_pipeline.engine import metrics, shared
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars, Floats, Ints
-from coin_pipeline.engine.exits import ExitReason, ExitRule, Stops
+from coin_pipeline.engine.exits import ExitRule, Stops
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.outcomes import UNFILLED, Samples, outcomes
+from coin_pipeline.engine.outcomes import UNFILLED, ExitReason, Samples, outcomes
 from coin_pipeline.engine.shared import Book, SharedAccount, SharedRules, share
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate
@@ -25,6 +25,7 @@ from tests.engine.shared_reference import trade_together
 COSTS = Costs(0.001, 0.0002)
 FREE = Costs(0.0, 0.0)
 CALM = (100, 101, 99, 100)
+COUNTS = ("ignored", "no_slot", "too_small")
 
 
 def book(
@@ -117,8 +118,9 @@ def test_the_account_agrees_with_cash_and_coins_moved_time_by_time(seed: int, ru
         for sample in np.flatnonzero(mask).tolist()
     }
     assert spent == pytest.approx(expected.spent, rel=1e-11, abs=1e-6)  # the last cash is a small difference
-    counts = (account.ignored, account.no_slot, account.too_small)
-    assert counts == (expected.ignored, expected.no_slot, expected.too_small)
+    for name in COUNTS:
+        counted = dict(zip([own.name for own in books], getattr(account, name).tolist(), strict=True))
+        assert counted == {own.name: getattr(expected, name)[own.name] for own in books}
     assert account.exposure == (expected.busy / len(account.time) if len(account.time) else None)
 
 
@@ -127,9 +129,7 @@ def test_the_random_books_reach_every_rule() -> None:
     rules = SharedRules(max_positions=2, fraction=0.5, initial_cash=1e6, min_order=480_000)
     drawn = [random_books(seed) for seed in range(60)]
     accounts = [share(books, rules) for books in drawn]
-    assert all(
-        sum(getattr(account, count) for account in accounts) > 50 for count in ("ignored", "no_slot", "too_small")
-    )
+    assert all(sum(getattr(account, count).sum() for account in accounts) > 50 for count in COUNTS)
     reasons = np.concatenate([own.samples.exit_reason for books in drawn for own in books])
     assert set(reasons.tolist()) == set(ExitReason)
     assert sum(len({own.time.tobytes() for own in books}) > 1 for books in drawn) > 30
@@ -147,8 +147,9 @@ def test_the_order_of_the_books_changes_no_bit(seed: int, rules: SharedRules, or
         assert getattr(account, name).tobytes() == getattr(other, name).tobytes()
     assert [account.spent[place].tobytes() for place in places] == [money.tobytes() for money in other.spent]
     assert [account.taken[place].tobytes() for place in places] == [mask.tobytes() for mask in other.taken]
-    for name in ("ignored", "no_slot", "too_small", "exposure"):
-        assert getattr(account, name) == getattr(other, name)
+    for name in COUNTS:
+        assert getattr(account, name)[places].tolist() == getattr(other, name).tolist()
+    assert account.exposure == other.exposure
 
 
 @given(seed=seeds, rules=rules_of_any_kind)
@@ -165,7 +166,7 @@ def test_money_and_limits_hold_at_every_step(seed: int, rules: SharedRules) -> N
         for own, mask, money in zip(books, account.taken, account.spent, strict=True)
     )
     assert account.equity[-1:].tolist() == pytest.approx([1.0 + gains] * (len(account.time) > 0), rel=1e-12)
-    skipped = account.ignored + account.no_slot + account.too_small
+    skipped = sum(getattr(account, name).sum() for name in COUNTS)
     filled = sum(int(np.count_nonzero(own.samples.entry_bar != UNFILLED)) for own in books)
     assert skipped + sum(int(mask.sum()) for mask in account.taken) == filled
     for mask, money in zip(account.taken, account.spent, strict=True):
@@ -202,7 +203,7 @@ def test_one_symbol_is_an_account_of_its_own(
     )
     account, single = alone(Book.of("A", bars, samples, COSTS), bars, signals, stops, sizing)
     assert np.array_equal(account.taken[0], single.taken)
-    assert (account.ignored, account.no_slot, account.too_small) == (single.ignored, 0, single.too_small)
+    assert [getattr(account, name).tolist() for name in COUNTS] == [[single.ignored], [0], [single.too_small]]
     assert account.exposure == metrics.exposure(single.trades, len(bars))
     assert account.equity.tolist() == pytest.approx(single.equity.tolist(), rel=1e-12)
     assert account.drawdown.tolist() == pytest.approx(single.drawdown.tolist(), abs=1e-12)
@@ -230,7 +231,7 @@ def test_a_stop_within_a_bar_pays_for_later_entries_only() -> None:
     account = share([a, b], ONE)
     assert [mask.tolist() for mask in account.taken] == [[True], [False, True]]
     assert account.spent[1].tolist() == [0.0, 0.75]
-    assert (account.no_slot, account.exposure) == (1, 0.75)
+    assert (account.no_slot.tolist(), account.exposure) == ([0, 1], 0.75)
     assert account.equity.tolist() == [1.0, 1.0, 0.75, 0.75]
 
 
@@ -239,7 +240,7 @@ def test_at_one_open_the_names_decide_and_all_spend_the_same() -> None:
     books = [book(name, [CALM, (100, 151, 99, 150)], [0]) for name in ("C", "A", "B")]
     account = share(books, TWO)
     assert [money.tolist() for money in account.spent] == [[0.0], [0.5], [0.5]]
-    assert (account.no_slot, account.equity.tolist()) == (1, [1.0, 1.5])
+    assert (account.no_slot.tolist(), account.equity.tolist()) == ([1, 0, 0], [1.0, 1.5])
 
 
 def test_a_share_of_the_equity_may_be_more_than_the_cash_left() -> None:
@@ -248,7 +249,7 @@ def test_a_share_of_the_equity_may_be_more_than_the_cash_left() -> None:
     books = [book("A", half_up, [0]), book("B", half_up, [1]), book("C", half_up, [2])]
     account = share(books, SharedRules(max_positions=3, fraction=0.6, initial_cash=1000.0))
     assert [money.tolist() for money in account.spent] == [[0.6], [0.4], [0.0]]
-    assert (account.no_slot, account.too_small) == (0, 1)
+    assert (account.no_slot.tolist(), account.too_small.tolist()) == ([0, 0, 0], [0, 0, 1])
     assert account.equity.tolist() == pytest.approx([1.0, 1.3, 1.3, 1.3])
 
 
@@ -257,7 +258,7 @@ def test_an_order_at_the_minimum_is_bought(min_order: float, *, bought: bool) ->
     """The minimum is in KRW and counts what the entry spends."""
     rules = SharedRules(max_positions=1, fraction=0.5, initial_cash=1000.0, min_order=min_order)
     account = share([book("A", [CALM, CALM], [0])], rules)
-    assert (account.taken[0].tolist(), account.too_small) == ([bought], int(not bought))
+    assert (account.taken[0].tolist(), account.too_small.tolist()) == ([bought], [not bought])
 
 
 def test_a_symbol_without_a_bar_keeps_its_last_close() -> None:

@@ -177,7 +177,7 @@ def test_candles_show_coverage_and_the_first_gaps() -> None:
 def test_checks_say_what_was_verified() -> None:
     """Each check of each symbol has its row."""
     row = page_of().row("BTC_KRW", "no look ahead")
-    assert row[2:] == ["passed", "signals unchanged on bars cut off at 8 points"]
+    assert row[2:] == ["passed", "signals unchanged with other later candles at 8 points"]
 
 
 def test_all_of_200_trades_are_shown() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from coin_pipeline.engine.rows import SignalRows
 from coin_pipeline.market.catalog import CandleCatalog
@@ -95,6 +95,32 @@ class Peeking(Crossing):
         return Signals(np.append(bars.close[1:] > bars.open[1:], False), hold=params.hold)
 
 
+class RuledParams(StrategyParams):
+    """Two numbers whose order is a rule of one field that sees the other."""
+
+    fast: int = Field(3, ge=1, le=50)
+    slow: int = Field(10, ge=2, le=100)
+
+    @field_validator("slow")
+    @classmethod
+    def _above_fast(cls, slow: int, known: ValidationInfo) -> int:
+        if slow <= known.data.get("fast", 0):
+            msg = "slow must be above fast"
+            raise ValueError(msg)
+        return slow
+
+
+class Ruled(Strategy[RuledParams]):
+    """Buys every so many bars."""
+
+    name = "ruled"
+    Params = RuledParams
+
+    def signals(self, bars: Bars, params: RuledParams) -> Signals:
+        """Buy in the rhythm of both."""
+        return Signals(np.arange(len(bars)) % (params.fast * params.slow) == 0, hold=1)
+
+
 class Named(StrategyParams):
     """Params that are called like columns and stops."""
 
@@ -122,7 +148,7 @@ def _mean(values: np.ndarray, window: int) -> np.ndarray:
 def registry() -> StrategyRegistry:
     """Return our strategies and those above, new ones that have counted nothing yet."""
     ours = [load_registry().get(name) for name in load_registry().names()]
-    return StrategyRegistry([*ours, Crossing(), Lying(), Failing(), Peeking(), NamedLikeColumns()])
+    return StrategyRegistry([*ours, Crossing(), Lying(), Failing(), Peeking(), Ruled(), NamedLikeColumns()])
 
 
 def spec_of(known: StrategyRegistry, space: dict[str, Any], **fields: object) -> SweepSpec:

@@ -145,7 +145,7 @@ def test_many_values_are_put_into_bins(
     assert drawn["points"] == [cells]
 
 
-SCHEMA = {"properties": {"a": {"minimum": 1, "maximum": 100}}}
+SCHEMA = {"properties": {"a": {"type": "integer", "minimum": 1, "maximum": 100}}}
 
 
 @pytest.mark.parametrize(
@@ -171,3 +171,11 @@ def test_points_on_the_edge_are_told(values: tuple[object, ...] | Range, value: 
     """Unless the strategy takes nothing beyond."""
     space = [Dimension(name="a", param=True, values=values)]
     assert edges(space, {"a": value}, SCHEMA) == ([told] if told else [])
+
+
+def test_an_excluded_limit_of_an_optional_param_is_an_edge_too() -> None:
+    """Below 10 there is no whole number above 9."""
+    kinds = [{"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 10}, {"type": "null"}]
+    space = [Dimension(name="a", param=True, values=(1, 5, 9))]
+    schema = {"properties": {"a": {"anyOf": kinds}}}
+    assert [edges(space, {"a": value}, schema) for value in (1, 9)] == [[], []]

@@ -4,7 +4,9 @@ import pytest
 
 from coin_pipeline.engine.exits import Stops
 from coin_pipeline.errors import CoinError, InvalidParams, InvalidSpec, SweepTooLarge, UnknownStrategy
-from coin_pipeline.sweeps.space import Range
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.sweeps.plan import plan
+from coin_pipeline.sweeps.space import Draws, Range
 from coin_pipeline.sweeps.spec import SweepSpec, parse_sweep, resolve_sweep
 from tests.sweeps.parts import registry, spec_of
 
@@ -92,7 +94,15 @@ def test_of_many_wrong_values_twenty_are_named() -> None:
             {"max_positions": 2},
             "max_positions: a sweep trades every symbol from an account of its own",
         ),
-        ({"fast": [[1]]}, {}, "space.fast"),
+        ({"fast": [[1]]}, {}, r"^space.fast: takes a list of values or text such as '5:60:5', not \[\[1\]\]$"),
+        ({"fast": {"a": 1}}, {}, r"^space.fast: takes a list of values or text such as '5:60:5', not {'a': 1}$"),
+        ({"fast": 5, "slow": None}, {}, r"^space.fast: takes a list .*, not 5; space.slow: takes a list .*, not None$"),
+        ({"fast": "1,2"}, {"serch": "grid"}, r"^serch: is not a field of this request \(did you mean 'search'\?\)$"),
+        (
+            {"fast": "1,2"},
+            {"{x}": 1, "fee_rate": 9},
+            r"fee_rate: Input should be less .*, not 9; {x}: is not a field of this request$",
+        ),
         ({}, {}, "space: "),
         (
             {"fast": "20:30:5", "slow": "5,10"},
@@ -114,6 +124,12 @@ def test_several_wrong_names_are_told_at_once() -> None:
     assert "space.slow: " in told
 
 
+def test_a_wrong_name_does_not_hide_wrong_values() -> None:
+    """Names, writings and values of all names are told at once."""
+    told = reasons({"fst": "1", "slow": "5:1:1", "fast": "0:1:1", "edge": [2, 0.5]})
+    assert [one.split(":")[0] for one in told.split("; space.")] == ["space.fst", "slow", "fast=0", "edge=2"]
+
+
 def test_fixed_params_are_checked() -> None:
     """A constraint that a default breaks may hold with the swept values; a value out of range never."""
     assert spec_of(KNOWN, {"fast": "1:3:1"}, params={"slow": 4}).params["slow"] == 4
@@ -122,6 +138,22 @@ def test_fixed_params_are_checked() -> None:
         spec_of(KNOWN, {"fast": "1:3:1"}, params={"slow": 1})
     with pytest.raises(UnknownStrategy):
         spec_of(KNOWN, {"fast": "1:3:1"}, strategy="crosing")
+
+
+def test_a_rule_of_one_field_that_sees_others_is_a_constraint(candles: CandleCatalog) -> None:
+    """Its points are skipped and counted, whether the other field is swept, fixed or default; a range stays a range."""
+    planned = plan(candles, KNOWN, spec_of(KNOWN, {"fast": "5,20", "slow": "2:22:10"}, strategy="ruled"))
+    assert (planned.points, planned.skipped) == (3, 3)
+    planned = plan(candles, KNOWN, spec_of(KNOWN, {"fast": "5:15:1"}, strategy="ruled"))
+    assert (planned.points, planned.skipped) == (5, 6)
+    planned = plan(candles, KNOWN, spec_of(KNOWN, {"slow": "30:60:10"}, strategy="ruled", params={"fast": 40}))
+    assert (planned.points, planned.skipped) == (2, 2)
+    told = reasons({"fast": "5,20", "slow": "2,101"}, strategy="ruled")
+    assert told.startswith("space.slow=101: input should be less than or equal to 100, not 101;")
+    with pytest.raises(InvalidParams, match=r"^params\.slow: .*not 101;[^;]*$"):
+        spec_of(KNOWN, {"fast": "1:3:1"}, strategy="ruled", params={"slow": 101})
+    told = reasons({"fast": "20,30"}, strategy="ruled", params={"slow": 10})
+    assert told.startswith("space: the strategy refuses each of the 2 points: slow must be above fast, not 10;")
 
 
 LARGE = {"fast": "1:50:1", "slow": "51:100:1", "hold": "1:50:1"}
@@ -167,6 +199,20 @@ def test_wrong_requests_name_their_fields() -> None:
         parse_sweep(
             {"strategy": "crossing", "symbols": ["AAA_KRW"], "start_date": "2024-01-01", "end_date": "2023-01-01"}
         )
+
+
+def test_points_are_drawn_once_for_all_chunks() -> None:
+    """Each chunk has a spec of its own, from JSON; other values, trials or seeds are other points."""
+    spec = spec_of(KNOWN, {"edge": "0:1", "hold": [1, 2]}, search="random", trials=50, seed=1)
+    copies = [SweepSpec.model_validate_json(spec.model_dump_json()) for _ in range(3)]
+    assert len({id(copy.points()) for copy in copies}) == 1
+    drawn = [spec.points().at(number) for number in range(50)]
+    assert drawn == [Draws(spec.space, 50, 1).at(number) for number in range(50)]
+    assert spec.model_copy(update={"seed": 2}).points().at(0) != drawn[0]
+    whole = tuple(one.model_copy(update={"values": (1.0, 2.0)}) if one.name == "hold" else one for one in spec.space)
+    first = spec.model_copy(update={"space": whole}).points().at(0)
+    assert first is not None
+    assert isinstance(first["hold"], float)
 
 
 def test_an_unconfirmed_request_is_a_grid() -> None:

@@ -17,6 +17,7 @@ from typing import IO, NoReturn
 import dagster as dg
 
 from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import settle
 from coin_pipeline.defs.instance import open_instance
@@ -120,7 +121,7 @@ def _fork_settler(instance: dg.DagsterInstance, run_id: str) -> None:
 def _settle(instance: dg.DagsterInstance, settings: Settings, run_id: str) -> None:
     for _ in range(SETTLE_TRIES):
         try:
-            lease = Leases(database_url(settings)).of([run_id]).get(run_id)
+            lease = Leases(Session(database_url(settings))).of([run_id]).get(run_id)
             settle(instance, LocalStore(settings.data_root), run_id, lease)
         except DatabaseUnavailable as error:  # the sensor lost_runs will, once it is back
             _log.warning("cannot settle %s: %s", run_id, error)

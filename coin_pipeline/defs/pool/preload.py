@@ -1,12 +1,12 @@
 """Everything that a first run loads, imports and compiles, so that no forked worker has to."""
 
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dagster as dg
 
-import coin_pipeline.definitions
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import ServiceUnavailable
@@ -16,6 +16,8 @@ from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 
+DEFINITIONS = "coin_pipeline.definitions"
+"""Where Dagster looks for the job of a run, by name."""
 DAYS = 60
 
 
@@ -24,7 +26,7 @@ def preload() -> None:
 
     Strategy files are left out: each run loads them as they are then.
     """
-    assert coin_pipeline.definitions.defs  # noqa: S101 -- imported to be there
+    import_module(DEFINITIONS)
     daily = parse_timeframe("1d")
     with TemporaryDirectory() as folder, dg.DagsterInstance.ephemeral() as instance:
         candles = CandleCatalog(Path(folder))

@@ -1,0 +1,132 @@
+"""Where tasks stand, as Dagster's records and our leases tell; with runs.py, all that knows Dagster here."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from threading import Lock
+from typing import TypeVar
+
+import dagster as dg
+from dagster._core.event_api import EventLogCursor
+
+from coin_api.schemas import Status
+from coin_api.tasks import Points, Task
+from coin_pipeline.database import standings
+from coin_pipeline.database.session import Session
+from coin_pipeline.defs.attempts import CANCELLED_TAG, follows, next_attempt
+from coin_pipeline.defs.failures import failure_of
+from coin_pipeline.defs.launches import POINTS_TAG
+from coin_pipeline.defs.sweep_progress import TYPES, Tally
+
+T = TypeVar("T")
+KEPT = 1000
+OVERLAP = 100
+"""Events that are read once more, since of those stored at the same time a later one may be seen first."""
+_STATUS: Mapping[str, Status] = {
+    "STARTED": "running",
+    "SUCCESS": "completed",
+    "FAILURE": "failed",
+    "CANCELING": "cancelled",
+    "CANCELED": "cancelled",
+}
+"""What a run's status means for its task; any other means queued. The database keeps a run from leaving its end."""
+Attempts = Sequence[standings.Standing]
+
+
+class Standing:
+    """Reads where tasks stand: two statements for any number of them, and what failed runs and sweeps have to tell."""
+
+    def __init__(self, instance: dg.DagsterInstance, session: Session) -> None:
+        self._instance = instance
+        self._session = session
+        self._retries = instance.run_retries_enabled
+        self._lock = Lock()
+        self._errors: dict[str, tuple[str, str | None]] = {}
+        self._tallies: dict[str, tuple[Tally, str | None]] = {}
+
+    def of(self, task_ids: Collection[str]) -> dict[str, Task]:
+        """Return those of the ids that are tasks, with where each stands."""
+        return {task_id: self._task(attempts) for task_id, attempts in self._attempts(task_ids).items()}
+
+    def latest(self, task_id: str) -> str:
+        """Return the run of the latest attempt at a task."""
+        return self._attempts([task_id])[task_id][-1].run_id
+
+    def _attempts(self, task_ids: Collection[str]) -> dict[str, list[standings.Standing]]:
+        """Return the runs of each task, first to latest: another one follows where a process died."""
+        found = standings.standings(self._session, task_ids)
+        attempts = {run_id: [run] for run_id, run in found.items() if run.job in {"backtest", "sweep"}}
+        while following := {later: runs for runs in attempts.values() if (later := self._next(runs[-1]))}:
+            more = standings.standings(self._session, following)
+            for run_id, run in more.items():
+                following[run_id].append(run)
+            if len(more) < len(following):  # deleted by hand
+                break
+        return attempts
+
+    def _task(self, attempts: Attempts) -> Task:
+        first, latest = attempts[0], attempts[-1]
+        status = self._status(attempts)
+        error, kind = self._error(latest.run_id) if status == "failed" else (None, None)
+        points = self._points(latest, status) if latest.job == "sweep" else None
+        share = points.done / points.planned if points else max(run.progress for run in attempts)
+        return Task(
+            task_id=first.run_id,
+            status=status,
+            progress=1.0 if status == "completed" else min(share, 0.99),
+            error=error,
+            error_kind=kind,
+            created_at=first.created_at.replace(tzinfo=UTC),
+            started_at=_instant(first.started_at),
+            finished_at=_instant(latest.ended_at) if status in {"completed", "failed", "cancelled"} else None,
+            points=points,
+            job="sweep" if latest.job == "sweep" else "backtest",
+        )
+
+    def _status(self, attempts: Attempts) -> Status:
+        """Return the status of a task: it is under way from its first attempt's start on, between two attempts too."""
+        latest = attempts[-1]
+        if CANCELLED_TAG in latest.tags:
+            return "cancelled"
+        goes_on = latest.status == "FAILURE" and self._retries and follows(latest.tags) is not False
+        status = "queued" if goes_on else _STATUS.get(latest.status, "queued")
+        return "running" if status == "queued" and attempts[0].started_at else status
+
+    def _next(self, run: standings.Standing) -> str | None:
+        return next_attempt(run.tags) if run.status == "FAILURE" and follows(run.tags) else None
+
+    def _points(self, run: standings.Standing, status: Status) -> Points:
+        """Return how far a sweep is, from its events since it was last asked about."""
+        with self._lock:
+            tally, cursor = self._tallies.pop(run.run_id, (Tally(), None))
+            new = self._instance.get_records_for_run(run.run_id, cursor=cursor, of_type=TYPES)
+            for record in new.records:
+                tally.hear(record.event_log_entry)
+            last = new.records[-1].storage_id if new.records else 0
+            if last > OVERLAP:
+                cursor = EventLogCursor.from_storage_id(last - OVERLAP).to_string()
+            _keep(self._tallies, run.run_id, (tally, cursor))
+            planned = tally.planned or int(run.tags.get(POINTS_TAG, 1))
+            eta_s = tally.eta_s(time.time()) if status == "running" else None
+            return Points(planned, tally.done, tally.points_per_second, eta_s)
+
+    def _error(self, run_id: str) -> tuple[str, str | None]:
+        """Return why a run failed, which does not change any more."""
+        with self._lock:
+            if run_id not in self._errors:
+                of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+                records = self._instance.get_records_for_run(run_id, of_type=of_type).records
+                told = failure_of([record.event_log_entry.get_dagster_event() for record in records])
+                _keep(self._errors, run_id, told)
+            return self._errors[run_id]
+
+
+def _keep(kept: dict[str, T], run_id: str, value: T) -> None:
+    """Keep a value, and drop the one that nobody has asked about for longest."""
+    kept[run_id] = value
+    if len(kept) > KEPT:
+        del kept[next(iter(kept))]
+
+
+def _instant(epoch: float | None) -> datetime | None:
+    return None if epoch is None else datetime.fromtimestamp(epoch, UTC)

@@ -1,0 +1,79 @@
+"""One connection to PostgreSQL that the threads of a process share, opened anew when it was cut."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+import psycopg2
+from psycopg2 import extensions
+
+from coin_pipeline.errors import DatabaseUnavailable
+
+T = TypeVar("T")
+Connection: TypeAlias = extensions.connection
+Cursor: TypeAlias = extensions.cursor
+
+
+class Session:
+    """Work on the database, one piece at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+        self._lock = threading.Lock()
+
+    def do(self, work: Callable[[Cursor], T]) -> T:
+        """Do something that may be done twice: a connection that has been cut is replaced once.
+
+        Raises:
+            DatabaseUnavailable: the server cannot be reached, or refuses.
+        """
+        with self._lock:
+            if self._connection is not None:
+                try:
+                    return _on(self._connection, work)
+                except psycopg2.Error:
+                    self._drop()
+            self._connection = connect(self._url)
+            try:
+                return _on(self._connection, work)
+            except psycopg2.Error as error:
+                self._drop()
+                raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from error
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def connect(url: str) -> Connection:
+    """Return a connection in autocommit mode that notices within some 15 seconds that its server is gone.
+
+    Raises:
+        DatabaseUnavailable: the server cannot be reached; the message holds no password.
+    """
+    try:
+        connection = psycopg2.connect(
+            psycopg2_url(url), connect_timeout=10, keepalives_idle=5, keepalives_interval=5, keepalives_count=2
+        )
+    except psycopg2.OperationalError as error:
+        # The URL holds a password; libpq's own message names host and port only.
+        raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from None
+    connection.autocommit = True
+    return connection
+
+
+def psycopg2_url(url: str) -> str:
+    """Return a URL as libpq reads it, whatever SQLAlchemy was told in it."""
+    return url.replace("postgresql+psycopg2://", "postgresql://", 1)
+
+
+def _on(connection: Connection, work: Callable[[Cursor], T]) -> T:
+    with connection.cursor() as cursor:
+        return work(cursor)

@@ -1,0 +1,48 @@
+"""Where runs stand, read straight from Dagster's tables: its own way takes twenty times as long for many runs."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from coin_pipeline.database.session import Cursor, Session
+
+_STATEMENT = """
+select run_id, pipeline_name, status, create_timestamp, start_time, end_time, coalesce(progress, 0),
+    (select coalesce(json_object_agg(key, value), '{}') from run_tags where run_tags.run_id = runs.run_id)
+from runs left join coin.lease using (run_id) where run_id = any(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands.
+
+    Attributes:
+        run_id: The run.
+        job: Name of its job.
+        status: As Dagster calls it, STARTED say.
+        created_at: When it was stored, UTC without a zone.
+        started_at: When its process began, s since 1970, or None.
+        ended_at: When it ended, s since 1970, or None.
+        progress: Share of it that is done, 0 to 1.
+        tags: Its tags.
+    """
+
+    run_id: str
+    job: str
+    status: str
+    created_at: datetime
+    started_at: float | None
+    ended_at: float | None
+    progress: float
+    tags: dict[str, str]
+
+
+def standings(session: Session, run_ids: Collection[str]) -> dict[str, Standing]:
+    """Return those of the ids that are runs, with where each stands."""
+
+    def read(cursor: Cursor) -> dict[str, Standing]:
+        cursor.execute(_STATEMENT, (list(run_ids),))
+        return {row[0]: Standing(*row) for row in cursor.fetchall()}
+
+    return session.do(read)

@@ -1,0 +1,17 @@
+"""An API to be started as a program of its own, with one task that waits for ever."""
+
+from dataclasses import replace
+
+from fastapi import FastAPI
+
+from coin_api.app import create_app
+from coin_pipeline.settings import load_settings
+from tests.fakes import QUEUED, FakeRuns
+
+TASK_ID = "11111111-1111-4111-8111-111111111111"
+
+
+def app() -> FastAPI:
+    """Build the application; what uvicorn is pointed at."""
+    runs = FakeRuns(tasks_by_id={TASK_ID: replace(QUEUED, task_id=TASK_ID)})
+    return create_app(load_settings(), lambda _: runs)

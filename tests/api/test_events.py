@@ -1,0 +1,337 @@
+"""Server-sent events from a real server over a socket."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from coin_api.app import create_app
+from coin_api.deps import Patience
+from coin_api.tasks import Points
+from coin_pipeline.cli.services import free_port
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.settings import load_settings
+from tests.api.program import TASK_ID
+from tests.api.test_backtests import BODY
+from tests.conftest import ROOT
+from tests.fakes import QUEUED, FakeRuns
+
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
+SILENCE_S = 0.05
+COMPLETED = replace(QUEUED, status="completed", progress=1.0).mark
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server, its application and the orchestrator behind it."""
+
+    url: str
+    app: FastAPI
+    runs: FakeRuns
+
+    def add(self, task_id: str, **fields: Any) -> str:  # noqa: ANN401 -- fields of Task
+        """Add a task; return where its events are."""
+        task = replace(QUEUED, task_id=task_id, **fields)
+        self.runs.tasks_by_id[task_id] = task
+        return f"{self.url}/api/sweeps/{task_id}/events" if task.job == "sweep" else self.place(task_id)
+
+    def place(self, task_id: str) -> str:
+        """Return where the events of a backtest are."""
+        return f"{self.url}/api/backtests/status/{task_id}/events"
+
+    def watched(self) -> int:
+        """Return how many tasks are followed."""
+        return len(self.app.state.parts.watches)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event as a browser sees it."""
+
+    name: str
+    id: int
+    data: dict[str, Any]
+
+
+class Stream:
+    """A stream as a browser reads it."""
+
+    def __init__(self, answer: httpx2.Response) -> None:
+        self.answer = answer
+        self.comments = 0
+        self.retry_ms = 0
+        self._lines = answer.iter_lines()
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield events until the server ends the stream."""
+        fields: dict[str, str] = {}
+        for line in self._lines:
+            name, _, value = line.partition(": ")
+            if not line and "data" in fields:
+                yield Event(fields["event"], int(fields["id"]), json.loads(fields["data"]))
+            if not line:
+                fields = {}
+            elif line.startswith(":"):
+                self.comments += 1
+            elif name == "retry":
+                self.retry_ms = int(value)
+            else:
+                fields[name] = value
+
+    def next(self) -> Event:
+        """Return the next event."""
+        return next(iter(self))
+
+
+@pytest.fixture
+def served(runs: FakeRuns, candles: CandleCatalog) -> Iterator[Served]:
+    """The application behind uvicorn, with comments after a short silence."""
+    assert candles
+    app = create_app(load_settings(), lambda _: runs, Patience(silence_s=SILENCE_S))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield Served(f"http://127.0.0.1:{port}", app, runs)
+    server.should_exit = True
+    thread.join()
+
+
+@contextmanager
+def opened(url: str, last_event_id: object = None) -> Iterator[Stream]:
+    """Open a stream, perhaps after an event that was seen before."""
+    headers = {} if last_event_id is None else {b"Last-Event-ID": str(last_event_id).encode("latin-1")}
+    with httpx2.stream("GET", url, headers=headers, timeout=10) as answer:
+        yield Stream(answer)
+
+
+def until(done: Callable[[], object], timeout_s: float = 10) -> None:
+    """Wait until `done` says so."""
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_each_move_is_an_event_and_the_end_is_the_last(served: Served) -> None:
+    """Queued, running, half way, completed; ids grow, data is the status without its result; then the stream ends."""
+    url = served.add("t")
+    with opened(url) as stream:
+        assert stream.answer.status_code == 200
+        assert stream.answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+        assert stream.answer.headers["Cache-Control"] == "no-store"
+        assert stream.answer.headers["X-Accel-Buffering"] == "no"
+        seen = [stream.next()]
+        for status, progress in (("running", 0.0), ("running", 0.5), ("completed", 1.0)):
+            served.runs.move("t", status, progress)  # type: ignore[arg-type]
+            seen.append(stream.next())
+        assert list(stream) == []
+        assert stream.retry_ms == 1000
+    assert [(event.data["status"], event.data["progress"]) for event in seen] == [
+        ("queued", 0.0),
+        ("running", 0.0),
+        ("running", 0.5),
+        ("completed", 1.0),
+    ]
+    assert {event.name for event in seen} == {"status"}
+    ids = [event.id for event in seen]
+    assert ids == sorted(set(ids))
+    assert httpx2.get(url.removesuffix("/events")).status_code == 404  # no result is stored: no event needed one
+    assert set(seen[0].data) == {
+        "task_id",
+        "status",
+        "progress",
+        "error",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "dagster_url",
+    }
+
+
+def test_events_of_a_sweep_tell_its_points(served: Served) -> None:
+    """As its status does; a sweep has no events under backtests, nor a backtest under sweeps."""
+    url = served.add("s", job="sweep", status="failed", progress=0.25, error="killed", points=Points(36, 9, 4.5, None))
+    with opened(url) as stream:
+        (event,) = stream
+    assert (event.data["points"], event.data["points_done"], event.data["error"]) == (36, 9, "killed")
+    assert "result" not in event.data
+    served.add("t")
+    for wrong in (served.place("s"), f"{served.url}/api/sweeps/t/events"):
+        assert httpx2.get(wrong).status_code == 404
+
+
+def test_who_comes_back_is_told_what_is_new(served: Served) -> None:
+    """Last-Event-ID: nothing is told twice; an id of something else is as good as none."""
+    url = served.add("t", status="running", progress=0.5)
+    with opened(url) as stream:
+        seen = stream.next()
+    with opened(url, seen.id) as stream:
+        until(lambda: served.watched() == 1)
+        served.runs.move("t", "running", 0.75)
+        assert stream.next().data["progress"] == 0.75
+    for foreign in ("9999999", "abc", "-1", "1" * 5000, "²"):
+        with opened(url, foreign) as stream:
+            assert stream.next().data["progress"] == 0.75
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
+def test_who_comes_back_after_the_end_is_told_it_once(served: Served, status: str) -> None:
+    """The last event for those who have not seen it; for those who have 204, at which a browser stops coming back."""
+    url = served.add("t", status=status, progress=0.5)
+    with opened(url, 0) as stream:
+        (end,) = stream
+    assert end.data["status"] == status
+    with opened(url, end.id) as stream:
+        assert stream.answer.status_code == 204
+        assert list(stream) == []
+
+
+@pytest.mark.parametrize("task_id", [UNKNOWN, "nothing", "a.b", "%00"])
+def test_an_unknown_task_is_404_before_a_stream_begins(served: Served, task_id: str) -> None:
+    """As a problem, also for a client that comes back to a task that was deleted."""
+    for headers in ({}, {"Last-Event-ID": "0"}):
+        answer = httpx2.get(served.place(task_id), headers=headers)
+        assert answer.status_code == 404
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_outage_ends_no_stream(served: Served) -> None:
+    """Comments go on while the database is away, and events when it is back; only a newcomer is sent away."""
+    url = served.add("t")
+    with opened(url) as stream, opened(url, 0) as resumed:
+        stream.next()
+        served.runs.down = True
+        reads = served.runs.reads
+        until(lambda: served.runs.reads > reads)
+        refused = httpx2.get(url)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        # A browser that is refused would not come back after the outage.
+        with opened(url, 0) as during, opened(url, COMPLETED) as told:
+            assert during.answer.status_code == 200
+            served.runs.move("t", "completed", 1.0)
+            before = stream.comments
+            served.runs.down = False
+            ends = [list(one) for one in (stream, resumed, during)]
+            assert list(told) == []
+        assert stream.comments > before
+    assert [[event.data["status"] for event in end] for end in ends] == [["completed"]] * 3
+
+
+def test_a_task_that_is_deleted_ends_its_stream(served: Served) -> None:
+    """There is nothing more to tell, and who comes back is answered 404."""
+    url = served.add("t")
+    with opened(url) as stream:
+        stream.next()
+        del served.runs.tasks_by_id["t"]
+        assert list(stream) == []
+    assert httpx2.get(url, headers={"Last-Event-ID": "0"}).status_code == 404
+
+
+def test_a_client_that_goes_away_leaves_nothing_behind(served: Served) -> None:
+    """Its task is no longer polled."""
+    url = served.add("t")
+    with opened(url) as stream:
+        stream.next()
+        assert served.watched() == 1
+    until(lambda: served.watched() == 0)
+    reads = served.runs.reads
+    time.sleep(0.1)
+    assert served.runs.reads == reads
+
+
+def test_a_hundred_streams_starve_nobody(served: Served) -> None:
+    """With streams on 50 tasks, and 50 on one, other requests are answered at once, and each stream hears its end."""
+    urls = [served.add(f"t{i}") for i in range(50)] + [served.add("same")] * 50
+
+    async def last_status(lines: AsyncIterator[str]) -> str:
+        told = [line async for line in lines if line.startswith("data: ")]
+        return str(json.loads(told[-1].removeprefix("data: "))["status"])
+
+    async def watch_all() -> tuple[list[float], list[str]]:
+        limits = httpx2.Limits(max_connections=200)
+        async with httpx2.AsyncClient(timeout=20, limits=limits) as client, asyncio.TaskGroup() as group:
+
+            @asynccontextmanager
+            async def stream(url: str) -> AsyncIterator[AsyncIterator[str]]:
+                async with client.stream("GET", url) as answer:
+                    assert answer.status_code == 200
+                    yield answer.aiter_lines()
+
+            async def end(url: str) -> str:
+                async with stream(url) as lines:
+                    return await last_status(lines)
+
+            ends = [group.create_task(end(url)) for url in urls]
+            await asyncio.to_thread(until, lambda: served.watched() == 51)
+            took = []
+            for _ in range(20):
+                began = time.perf_counter()
+                answer = await client.get(f"{served.url}/api/backtests/status/t0")
+                took.append(time.perf_counter() - began)
+                assert answer.status_code == 200
+            for task_id in tuple(served.runs.tasks_by_id):
+                served.runs.move(task_id, "failed", error="over")
+        return took, [task.result() for task in ends]
+
+    took, ends = asyncio.run(watch_all())
+    assert ends == ["failed"] * 100
+    assert max(took) < 1
+    until(lambda: served.watched() == 0)
+
+
+def test_a_server_that_is_told_to_stop_does_not_wait_for_streams(candles: CandleCatalog, data_root: Path) -> None:
+    """SIGTERM ends open streams without a false end, hands a waiting request over to polling, and the program ends."""
+    assert candles
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "tests.api.program:app", "--factory", "--port", str(port)],
+        cwd=data_root,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: _answers(f"{url}/openapi.json"), 60)
+        with opened(f"{url}/api/backtests/status/{TASK_ID}/events") as stream:
+            assert stream.next().data["status"] == "queued"
+            answers: list[httpx2.Response] = []
+            body = {**BODY, "start_date": "2024-02-02"}
+            waiting = threading.Thread(
+                target=lambda: answers.append(httpx2.post(f"{url}/api/backtests/run", json=body, timeout=30))
+            )
+            waiting.start()
+            time.sleep(0.5)  # it is stored and waited for by then
+            server.send_signal(signal.SIGTERM)
+            assert list(stream) == []
+            waiting.join()
+        assert (answers[0].status_code, "still queued" in answers[0].json()["detail"]) == (503, True)
+        server.wait(5)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx2.get(url).status_code == 200
+    except httpx2.TransportError:
+        return False
