@@ -57,10 +57,8 @@ ATTEMPTS = """
     select coalesce(root.value, runs.run_id), status from runs
     left join run_tags root on root.run_id = runs.run_id and key = 'dagster/root_run_id' order by runs.id"""
 """A task is known by the run of the first attempt at it."""
-WORKERS = """
-    select coalesce(root.value, runs.run_id), pid from runs join coin.lease using (run_id)
-    left join run_tags root on root.run_id = runs.run_id and key = 'dagster/root_run_id'
-    where status in ('STARTED', 'CANCELING')"""
+WORKERS = "select run_id, pid from runs join coin.lease using (run_id) where status in ('STARTED', 'CANCELING')"
+ENDS = "select run_id, end_time from runs where end_time is not null"
 ENOUGH_LOOKS = 5
 """At a task that has ended, until the last look of all."""
 
@@ -86,6 +84,10 @@ class Traffic:
     Each backtest is unlike any other. One in fifteen has no candles and must fail, one in twelve is cancelled, one in
     five is submitted again after it was acknowledged; unless all are to be plain.
 
+    Attributes:
+        history: What they saw.
+        struck: When the worker of a run was killed, by the wall clock.
+
     Args:
         platform: To which they submit.
         seed: Of what is picked at random; also a part of the keys.
@@ -96,6 +98,7 @@ class Traffic:
 
     def __init__(self, platform: Platform, seed: int, tasks: int, *, plain: bool = False, backlog: int = 12) -> None:
         self.history = History()
+        self.struck: dict[str, float] = {}
         self._base_url, self._root = platform.api.base_url, platform.root
         self._seed, self._tasks, self._backlog, self._plain = seed, tasks, backlog, plain
         self._closing, self._over = threading.Event(), threading.Event()
@@ -144,6 +147,8 @@ class Traffic:
                 self._look(client, task_id)
         found = _recorded(self._root)
         self.history.recorded = {run_id: found[run_id] for run_id in found.keys() - self._earlier}
+        ends = dict(_query(self._root, ENDS))
+        self.history.shown_s = [ends[run_id] - at for run_id, at in self.struck.items() if run_id in ends]
         self._count_computations()
 
     def _submit_all(self) -> None:
@@ -164,7 +169,7 @@ class Traffic:
         self._acknowledge(client, submission)
         if submission.task_ids and chance.random() < 0.2:
             self._acknowledge(client, submission)
-        if submission.task_ids and number % 12 == 5 and not self._plain:
+        if submission.task_ids and number % 12 == 11 and not self._plain:
             time.sleep(chance.uniform(0, 2))
             self._cancel(client, submission)
 
@@ -253,12 +258,12 @@ class Traffic:
 
 
 def workers(root: Path) -> dict[str, int]:
-    """Return the pids of the processes that execute runs, by task, as their leases name them."""
+    """Return the pids of the processes that execute runs, by run, as their leases name them."""
     try:
         found = dict(_query(root, WORKERS))
     except psycopg2.Error:
         return {}  # the database is away
-    return {task_id: pid for task_id, pid in found.items() if state_of(pid) not in "ZX"}
+    return {run_id: pid for run_id, pid in found.items() if state_of(pid) not in "ZX"}
 
 
 def kill_at_random(traffic: Traffic, platform: Platform, seed: int, kills: int, pace_s: float) -> None:
@@ -281,10 +286,10 @@ def kill_at_random(traffic: Traffic, platform: Platform, seed: int, kills: int, 
 
 def kill_worker(traffic: Traffic, platform: Platform) -> None:
     """Kill -9 the worker of some task, if one is executed now."""
-    for task_id, pid in list(workers(platform.root).items())[:1]:
+    for run_id, pid in list(workers(platform.root).items())[:1]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-            traffic.history.struck.setdefault(task_id, time.monotonic())
+            traffic.struck.setdefault(run_id, time.time())
             traffic.history.kills["worker"] = traffic.history.kills.get("worker", 0) + 1
 
 

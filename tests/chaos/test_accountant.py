@@ -24,13 +24,13 @@ def sound() -> History:
                 Sight(2, "completed", 1.0, None, DIGEST),
                 Sight(3, "completed", 1.0, None, DIGEST),
             ],
-            "2": [Sight(0, "running", 0.3), Sight(2, "failed", 0.3, "the run's process ended")],
+            "2": [Sight(0, "running", 0.3), Sight(2, "failed", 0.3, "its process ended; run it again")],
             "3": [Sight(0, "queued"), Sight(1, "cancelled")],
         },
         files={"1": [("a", "completed"), ("a", "completed")], "2": [("b", "failed")], "3": [("c", "cancelled")]},
         recorded={"1": ["FAILURE", "SUCCESS"], "2": ["FAILURE"], "3": ["CANCELED"]},
         kills={"api": 2, "worker": 1},
-        struck={"2": 0.5},
+        shown_s=[0.5, 1.5],
     )
     assert findings(history) == []
     return history
@@ -105,6 +105,11 @@ def say_nothing(history: History) -> None:
     history.sights["2"][-1] = Sight(2, "failed", 0.3, None)
 
 
+def fail_by_itself(history: History) -> None:
+    """A sound backtest that fails with what only a bug can say."""
+    history.sights["2"][-1] = Sight(2, "failed", 0.3, "KeyError: 'BBB_KRW'")
+
+
 def go_back_to_queued(history: History) -> None:
     """A status that goes backwards."""
     history.sights["1"].insert(2, Sight(1.5, "queued", 0.5))
@@ -163,6 +168,7 @@ def leave_an_orphan(history: History) -> None:
         (change_a_digest, f"1 has the result {'e' * 64}, undisturbed it is {DIGEST}"),
         (complete_the_impossible, f"1 has the result {DIGEST}, undisturbed it is None"),
         (say_nothing, "2 failed without a sentence"),
+        (fail_by_itself, "2 failed for no fault of ours: KeyError: 'BBB_KRW'"),
         (go_back_to_queued, "1 was running and then queued"),
         (leave_an_end, "2 was failed and then completed"),
         (lower_the_progress, "1 went back from 0.5 to 0.2"),

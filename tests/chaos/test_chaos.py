@@ -25,6 +25,7 @@ from tests.chaos.harness import (
     hung_postgres,
     kill_at_random,
     kill_host,
+    kill_worker,
     memory_mib,
     paused,
     start_again,
@@ -43,7 +44,7 @@ KILLS = int(os.environ.get("COIN_CHAOS_KILLS", "1000"))
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_under_a_few_kills(tmp_path: Path, judge: Judge) -> None:
     """Every kind of process is killed at random while clients submit."""
-    with started(tmp_path, pause_s=0.3) as platform, Traffic(platform, seed=1, tasks=60) as traffic:
+    with started(tmp_path, pause_s=0.1) as platform, Traffic(platform, seed=1, tasks=60) as traffic:
         kill_at_random(traffic, platform, seed=1, kills=30, pace_s=3)
         traffic.settle(150)
         stop_and_look(platform, traffic.history)
@@ -54,11 +55,23 @@ def test_nothing_is_lost_under_a_few_kills(tmp_path: Path, judge: Judge) -> None
 @pytest.mark.timeout(7200)
 def test_nothing_is_lost_under_many_kills(tmp_path: Path, judge: Judge) -> None:
     """The same for long enough that rare moments are hit: between two writes, in the middle of a start."""
-    with started(tmp_path, pause_s=0.3) as platform, Traffic(platform, seed=2, tasks=KILLS // 2) as traffic:
+    with started(tmp_path, pause_s=0.1) as platform, Traffic(platform, seed=2, tasks=KILLS // 2) as traffic:
         kill_at_random(traffic, platform, seed=2, kills=KILLS, pace_s=3)
         traffic.settle(3600)
         stop_and_look(platform, traffic.history)
     judge(f"{KILLS} kills", traffic.history)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(300)
+def test_tasks_that_end_at_once_on_a_new_database(tmp_path: Path, judge: Judge) -> None:
+    """Failed, cancelled and killed before anybody has looked for the first time: they end, and their manifests say so."""
+    with started(tmp_path) as platform, Traffic(platform, seed=11, tasks=24, backlog=24) as traffic:
+        wait_for(lambda: workers(tmp_path), 30)
+        kill_worker(traffic, platform)
+        traffic.settle(90)
+        stop_and_look(platform, traffic.history)
+    judge("at once", traffic.history)
 
 
 @pytest.mark.chaos
