@@ -7,6 +7,8 @@ from typing import Any
 
 ENDED = ("completed", "failed", "cancelled")
 ORDER = {"queued": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
+EXCUSES = ("run it again", "and run again", "PostgreSQL")
+"""What the sentence of a task says that failed through a fault and not by itself."""
 RECORDED = {"SUCCESS": "completed", "FAILURE": "failed", "CANCELED": "cancelled"}
 
 
@@ -50,18 +52,18 @@ class History:
     Attributes:
         sights: By task id, in order.
         files: By task id, each version of its manifest that was seen: who wrote what, and the status in it.
-        recorded: The runs in Dagster at the end, with their status there.
+        recorded: The runs in Dagster at the end: by task, the status of each attempt at it, in order.
         kills: By what was killed.
-        struck: When a task's worker was killed.
+        shown_s: For each worker that was killed, how long its run was still recorded as under way.
         left: Programs that were still there after the end.
     """
 
     submissions: list[Submission] = field(default_factory=list)
     sights: dict[str, list[Sight]] = field(default_factory=dict)
     files: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    recorded: dict[str, str] = field(default_factory=dict)
+    recorded: dict[str, list[str]] = field(default_factory=dict)
     kills: dict[str, int] = field(default_factory=dict)
-    struck: dict[str, float] = field(default_factory=dict)
+    shown_s: list[float] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     answers: dict[str, int] = field(default_factory=dict)
     backlog_s: float = 0.0
@@ -84,9 +86,9 @@ def findings(history: History) -> list[str]:
 def figures(history: History) -> dict[str, str]:
     """Return what a table shows of a history."""
     ends = [sights[-1].status for sights in history.sights.values() if sights]
-    waits = [wait for task_id, at in history.struck.items() if (wait := _shown_after(history, task_id, at)) is not None]
     return {
         "kills": str(sum(history.kills.values())),
+        **{f"  {name}": str(count) for name, count in sorted(history.kills.items())},
         "submitted": str(len(history.submissions)),
         "acknowledged": str(sum(bool(s.task_ids) for s in history.submissions)),
         **{status: str(ends.count(status)) for status in ENDED},
@@ -94,9 +96,11 @@ def figures(history: History) -> dict[str, str]:
         "doubled": str(len([*_doubled(history)])),
         "wrong": str(len([*_wrong(history), *_unexplained(history)])),
         "turned back": str(len([*_turned_back(history), *_contradicted(history)])),
+        "attempted again": str(sum(len(attempts) > 1 for attempts in history.recorded.values())),
         "computed again": str(sum(s.computed > 1 for s in history.submissions)),
         "500s": str(history.answers.get("500", 0)),
-        "dead worker shown, worst": f"{max(waits):.1f} s" if waits else "-",
+        "slowest task": f"{max(map(_took, history.sights.values()), default=0.0):.1f} s",
+        "dead worker shown, worst": f"{max(history.shown_s):.1f} s" if history.shown_s else "-",
         "backlog worked off in": f"{history.backlog_s:.1f} s",
     }
 
@@ -131,6 +135,9 @@ def _doubled(history: History) -> Iterator[str]:
                 yield f"{task_id} is the task of {owners[task_id]} and of {submission.key}"
     for run_id in history.recorded.keys() - owners.keys():
         yield f"the run {run_id} belongs to no submission"
+    for task_id, attempts in history.recorded.items():
+        if attempts.count("SUCCESS") > 1:
+            yield f"{task_id} succeeded {attempts.count('SUCCESS')} times"
     for task_id, versions in history.files.items():
         if len(set(versions)) > 1:
             yield f"{task_id} was published {len(set(versions))} times"
@@ -145,9 +152,15 @@ def _wrong(history: History) -> Iterator[str]:
 
 
 def _unexplained(history: History) -> Iterator[str]:
+    possible = {task_id for s in history.submissions if s.expected for task_id in s.task_ids}
     for task_id, sights in history.sights.items():
-        if sights and sights[-1].status == "failed" and not sights[-1].error:
+        if not sights or sights[-1].status != "failed":
+            continue
+        error = sights[-1].error or ""
+        if not error:
             yield f"{task_id} failed without a sentence"
+        elif task_id in possible and not any(excuse in error for excuse in EXCUSES):
+            yield f"{task_id} failed for no fault of ours: {error}"
 
 
 def _turned_back(history: History) -> Iterator[str]:
@@ -166,9 +179,9 @@ def _contradicted(history: History) -> Iterator[str]:
     for task_id in _acknowledged(history):
         sights = history.sights.get(task_id, [])
         said = sights[-1].status if sights else ""
-        recorded = history.recorded.get(task_id, "")
-        if said in ENDED and recorded and RECORDED.get(recorded) != said:
-            yield f"{task_id} is {said}, and {recorded} in Dagster"
+        attempts = history.recorded.get(task_id, [])
+        if said in ENDED and attempts and RECORDED.get(attempts[-1]) != said:
+            yield f"{task_id} is {said}, and {attempts[-1]} in Dagster"
         manifest = history.files.get(task_id, [("", "missing")])[-1][1]
         if said in ENDED and manifest != said:
             yield f"{task_id} is {said}, and {manifest} in its manifest"
@@ -178,6 +191,6 @@ def _acknowledged(history: History) -> list[str]:
     return list(dict.fromkeys(task_id for s in history.submissions for task_id in s.task_ids))
 
 
-def _shown_after(history: History, task_id: str, at: float) -> float | None:
-    """Return how long after its worker was killed a task was seen to have ended."""
-    return next((s.at - at for s in history.sights.get(task_id, []) if s.at > at and s.status in ENDED), None)
+def _took(sights: list[Sight]) -> float:
+    """Return how long a task was followed until it was seen to have ended."""
+    return next((s.at for s in sights if s.status in ENDED), sights[-1].at) - sights[0].at if sights else 0.0

@@ -1,6 +1,8 @@
 """The table of figures that is shown after the tests."""
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,8 @@ def judge(tmp_path: Path) -> Judge:
     def judge(name: str, history: History, **more: str) -> None:
         ROWS.append((name, figures(history) | more))
         found = findings(history)
-        assert not found, "\n".join([*found, f"logs are in {tmp_path}", f"answers: {history.answers}"])
+        (tmp_path / "history.json").write_text(json.dumps(asdict(history), indent=1))
+        assert not found, "\n".join([*found, f"logs and history are in {tmp_path}", f"answers: {history.answers}"])
 
     return judge
 

@@ -6,7 +6,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,12 +17,13 @@ import psycopg2
 
 from coin_pipeline.backtest.runner import assemble, find_candles, simulate_symbol
 from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.database.cluster import DATABASE, USER
 from coin_pipeline.errors import CandlesNotFound
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from tests.chaos.accountant import ENDED, History, Sight, Submission
 from tests.conftest import store_candles
-from tests.e2e.conftest import Platform, left_running, programs_of, start_platform, stop_platform
+from tests.e2e.conftest import Platform, left_running, programs_of, start_platform, state_of, stop_platform
 
 COUNTED = """
 import os
@@ -45,23 +46,31 @@ class Counted(Strategy[Params]):
         if len(bars) > 650:  # not when the look-ahead check or the registry tries it
             with suppress(OSError), (HERE / "calls").open("a") as calls:  # the disk may be full
                 calls.write(f"{params.number} {os.getpid()}\\n")
-            if (HERE / "pause").exists():
+            with suppress(FileNotFoundError):
                 time.sleep(float((HERE / "pause").read_text()))
         return Signals(entries=[i % params.every == 0 for i in range(len(bars))], hold=1)
 """
 """A strategy that notes by whom it is computed, and takes as long as a file says."""
 CLIENTS = 3
 PATIENCE_S = 10
+ATTEMPTS = """
+    select coalesce(root.value, runs.run_id), status from runs
+    left join run_tags root on root.run_id = runs.run_id and key = 'dagster/root_run_id' order by runs.id"""
+"""A task is known by the run of the first attempt at it."""
+WORKERS = "select run_id, pid from runs join coin.lease using (run_id) where status in ('STARTED', 'CANCELING')"
+ENDS = "select run_id, end_time from runs where end_time is not null"
 ENOUGH_LOOKS = 5
 """At a task that has ended, until the last look of all."""
 
 
 @contextmanager
-def started(root: Path, ports: Sequence[int] = (), **environment: str) -> Iterator[Platform]:
+def started(root: Path, pause_s: float = 0, **environment: str) -> Iterator[Platform]:
     """Run the platform over generated candles with the strategy that counts; stop it if nobody has."""
     store_candles(root)
     (root / "counted.py").write_text(COUNTED)
-    platform = start_platform(root, "--strategy-file", str(root / "counted.py"), ports=ports, **environment)
+    if pause_s:
+        (root / "pause").write_text(str(pause_s))
+    platform = start_platform(root, "--strategy-file", str(root / "counted.py"), **environment)
     try:
         yield platform
     finally:
@@ -75,6 +84,10 @@ class Traffic:
     Each backtest is unlike any other. One in fifteen has no candles and must fail, one in twelve is cancelled, one in
     five is submitted again after it was acknowledged; unless all are to be plain.
 
+    Attributes:
+        history: What they saw.
+        struck: When the worker of a run was killed, by the wall clock.
+
     Args:
         platform: To which they submit.
         seed: Of what is picked at random; also a part of the keys.
@@ -85,6 +98,7 @@ class Traffic:
 
     def __init__(self, platform: Platform, seed: int, tasks: int, *, plain: bool = False, backlog: int = 12) -> None:
         self.history = History()
+        self.struck: dict[str, float] = {}
         self._base_url, self._root = platform.api.base_url, platform.root
         self._seed, self._tasks, self._backlog, self._plain = seed, tasks, backlog, plain
         self._closing, self._over = threading.Event(), threading.Event()
@@ -133,6 +147,8 @@ class Traffic:
                 self._look(client, task_id)
         found = _recorded(self._root)
         self.history.recorded = {run_id: found[run_id] for run_id in found.keys() - self._earlier}
+        ends = dict(_query(self._root, ENDS))
+        self.history.shown_s = [ends[run_id] - at for run_id, at in self.struck.items() if run_id in ends]
         self._count_computations()
 
     def _submit_all(self) -> None:
@@ -153,7 +169,7 @@ class Traffic:
         self._acknowledge(client, submission)
         if submission.task_ids and chance.random() < 0.2:
             self._acknowledge(client, submission)
-        if submission.task_ids and number % 12 == 5 and not self._plain:
+        if submission.task_ids and number % 12 == 11 and not self._plain:
             time.sleep(chance.uniform(0, 2))
             self._cancel(client, submission)
 
@@ -242,42 +258,47 @@ class Traffic:
 
 
 def workers(root: Path) -> dict[str, int]:
-    """Return the pids of the processes that execute runs, by task, found by the signs of life that they hold."""
-    signs = str(root / "dagster/alive") + "/"
-    found = {}
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):  # it ended while we looked
-            target = str(link.readlink())
-            if target.startswith(signs):
-                found[target.removeprefix(signs).removesuffix(" (deleted)")] = int(link.parts[2])
-    return found
+    """Return the pids of the processes that execute runs, by run, as their leases name them."""
+    try:
+        found = dict(_query(root, WORKERS))
+    except psycopg2.Error:
+        return {}  # the database is away
+    return {run_id: pid for run_id, pid in found.items() if state_of(pid) not in "ZX"}
 
 
-def kill_at_random(
-    traffic: Traffic, platform: Platform, seed: int, kills: int, pause_s: float, targets: dict[str, int]
-) -> None:
-    """Kill -9 processes of the platform, picked by the weights of their kinds, until so many are killed."""
-    chance = random.Random(seed)  # noqa: S311 -- repeatable
-    while sum(traffic.history.kills.values()) < kills:
+def kill_at_random(traffic: Traffic, platform: Platform, seed: int, kills: int, pace_s: float) -> None:
+    """Kill -9 processes of the platform, until so many are killed: half of them workers, the rest programs.
+
+    A program takes seconds to start, so the next one dies `pace_s` later on average, some while they start; a worker
+    that executes a run is killed in between.
+    """
+    chance, killed = random.Random(seed), traffic.history.kills  # noqa: S311 -- repeatable
+    due = time.monotonic()
+    while sum(killed.values()) < kills:
         assert platform.process.poll() is None, (platform.root / "up.log").read_text()
-        (name,) = chance.choices([*targets], [*targets.values()])
-        kill(traffic, platform, name)
-        time.sleep(chance.expovariate(1 / pause_s))
+        if killed.get("worker", 0) * 2 < sum(killed.values()):
+            kill_worker(traffic, platform)
+        if time.monotonic() > due:
+            kill_program(traffic, platform, chance)
+            due += chance.expovariate(1 / pace_s)
+        time.sleep(chance.uniform(0, 0.2))
 
 
-def kill(traffic: Traffic, platform: Platform, name: str) -> None:
-    """Kill -9 one program, or the worker of some task, if it is there now."""
-    if name == "worker":
-        victims = list(workers(platform.root).items())[:1]
-    else:
-        found = programs_of(platform.process.pid)
-        victims = [("", found[name])] if name in found else []
-    for task_id, pid in victims:
+def kill_worker(traffic: Traffic, platform: Platform) -> None:
+    """Kill -9 the worker of some task, if one is executed now."""
+    for run_id, pid in list(workers(platform.root).items())[:1]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-            traffic.history.kills[name] = traffic.history.kills.get(name, 0) + 1
-            if task_id:
-                traffic.history.struck.setdefault(task_id, time.monotonic())
+            traffic.struck.setdefault(run_id, time.time())
+            traffic.history.kills["worker"] = traffic.history.kills.get("worker", 0) + 1
+
+
+def kill_program(traffic: Traffic, platform: Platform, chance: random.Random) -> None:
+    """Kill -9 one program."""
+    name, pid = chance.choice(sorted(programs_of(platform.process.pid).items()))
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+        traffic.history.kills[name] = traffic.history.kills.get(name, 0) + 1
 
 
 @contextmanager
@@ -404,14 +425,21 @@ def _undisturbed_registry(root: Path) -> StrategyRegistry:
     return load_registry((copy,))
 
 
-def _recorded(root: Path) -> dict[str, str]:
-    """Return the status of every run in Dagster's storage."""
-    home = root / "postgres"
-    port, password = ((home / name).read_text() for name in ("port", "password"))
-    url = f"postgresql://coin:{password}@127.0.0.1:{port}/coin"
-    with closing(psycopg2.connect(url, connect_timeout=10)) as connection, connection.cursor() as cursor:
-        cursor.execute("select run_id, status from runs")
-        return dict(cursor.fetchall())
+def _recorded(root: Path) -> dict[str, list[str]]:
+    """Return the status of every run in Dagster's storage, by task and in the order of the attempts."""
+    found: dict[str, list[str]] = {}
+    for task_id, status in _query(root, ATTEMPTS):
+        found.setdefault(task_id, []).append(status)
+    return found
+
+
+def _query(root: Path, statement: str) -> list[tuple[Any, ...]]:
+    port, password = ((root / "postgres" / name).read_text() for name in ("port", "password"))
+    url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
+    with closing(psycopg2.connect(url, connect_timeout=2)) as connection, connection.cursor() as cursor:
+        cursor.execute("set statement_timeout = '2s'")
+        cursor.execute(statement)
+        return cursor.fetchall()
 
 
 def _ended(seen: list[Sight]) -> bool:

@@ -24,13 +24,13 @@ def sound() -> History:
                 Sight(2, "completed", 1.0, None, DIGEST),
                 Sight(3, "completed", 1.0, None, DIGEST),
             ],
-            "2": [Sight(0, "running", 0.3), Sight(2, "failed", 0.3, "the run's process ended")],
+            "2": [Sight(0, "running", 0.3), Sight(2, "failed", 0.3, "its process ended; run it again")],
             "3": [Sight(0, "queued"), Sight(1, "cancelled")],
         },
         files={"1": [("a", "completed"), ("a", "completed")], "2": [("b", "failed")], "3": [("c", "cancelled")]},
-        recorded={"1": "SUCCESS", "2": "FAILURE", "3": "CANCELED"},
+        recorded={"1": ["FAILURE", "SUCCESS"], "2": ["FAILURE"], "3": ["CANCELED"]},
         kills={"api": 2, "worker": 1},
-        struck={"2": 0.5},
+        shown_s=[0.5, 1.5],
     )
     assert findings(history) == []
     return history
@@ -65,19 +65,24 @@ def leave_running(history: History) -> None:
 def run_a_key_twice(history: History) -> None:
     """A repeated submission that became a second task."""
     history.submissions[0].task_ids.append("4")
-    history.recorded["4"] = "SUCCESS"
+    history.recorded["4"] = ["SUCCESS"]
     history.sights["4"] = history.sights["1"]
     history.files["4"] = history.files["1"]
 
 
 def add_a_run(history: History) -> None:
     """A run that nobody was told of."""
-    history.recorded["5"] = "SUCCESS"
+    history.recorded["5"] = ["SUCCESS"]
 
 
 def share_a_task(history: History) -> None:
     """Two keys, one task."""
     history.submissions[1].task_ids.append("1")
+
+
+def succeed_twice(history: History) -> None:
+    """Two attempts at a task, both of which have a result."""
+    history.recorded["1"] = ["SUCCESS", "SUCCESS"]
 
 
 def publish_twice(history: History) -> None:
@@ -100,6 +105,11 @@ def say_nothing(history: History) -> None:
     history.sights["2"][-1] = Sight(2, "failed", 0.3, None)
 
 
+def fail_by_itself(history: History) -> None:
+    """A sound backtest that fails with what only a bug can say."""
+    history.sights["2"][-1] = Sight(2, "failed", 0.3, "KeyError: 'BBB_KRW'")
+
+
 def go_back_to_queued(history: History) -> None:
     """A status that goes backwards."""
     history.sights["1"].insert(2, Sight(1.5, "queued", 0.5))
@@ -108,7 +118,7 @@ def go_back_to_queued(history: History) -> None:
 def leave_an_end(history: History) -> None:
     """A failed task that completes after all."""
     history.sights["2"].append(Sight(3, "completed", 1.0, None, DIGEST))
-    history.recorded["2"], history.files["2"] = "SUCCESS", [("b", "completed")]
+    history.recorded["2"], history.files["2"] = ["SUCCESS"], [("b", "completed")]
 
 
 def lower_the_progress(history: History) -> None:
@@ -119,12 +129,12 @@ def lower_the_progress(history: History) -> None:
 def take_a_cancellation_back(history: History) -> None:
     """Cancelled by answer, and failed in the end."""
     history.sights["3"][-1] = Sight(1, "failed", 0.0, "why")
-    history.recorded["3"], history.files["3"] = "FAILURE", [("c", "failed")]
+    history.recorded["3"], history.files["3"] = ["FAILURE"], [("c", "failed")]
 
 
 def contradict_dagster(history: History) -> None:
     """One status over HTTP, another in the Dagster UI."""
-    history.recorded["1"] = "CANCELED"
+    history.recorded["1"] = ["CANCELED"]
 
 
 def contradict_the_manifest(history: History) -> None:
@@ -153,10 +163,12 @@ def leave_an_orphan(history: History) -> None:
         (run_a_key_twice, "one became 2 tasks"),
         (add_a_run, "the run 5 belongs to no submission"),
         (share_a_task, "1 is the task of one and of two"),
+        (succeed_twice, "1 succeeded 2 times"),
         (publish_twice, "1 was published 2 times"),
         (change_a_digest, f"1 has the result {'e' * 64}, undisturbed it is {DIGEST}"),
         (complete_the_impossible, f"1 has the result {DIGEST}, undisturbed it is None"),
         (say_nothing, "2 failed without a sentence"),
+        (fail_by_itself, "2 failed for no fault of ours: KeyError: 'BBB_KRW'"),
         (go_back_to_queued, "1 was running and then queued"),
         (leave_an_end, "2 was failed and then completed"),
         (lower_the_progress, "1 went back from 0.5 to 0.2"),

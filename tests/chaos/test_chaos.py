@@ -25,6 +25,7 @@ from tests.chaos.harness import (
     hung_postgres,
     kill_at_random,
     kill_host,
+    kill_worker,
     memory_mib,
     paused,
     start_again,
@@ -34,19 +35,17 @@ from tests.chaos.harness import (
     wait_for,
     workers,
 )
-from tests.e2e.conftest import programs_of
+from tests.e2e.conftest import programs_of, state_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which process is which")
 KILLS = int(os.environ.get("COIN_CHAOS_KILLS", "1000"))
-# By weight. A program takes seconds to start, a worker may be killed at any time.
-TARGETS = {"worker": 6, "pool": 2, "code-server": 1, "api": 2, "daemon": 2, "webserver": 1}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_nothing_is_lost_under_a_few_kills(tmp_path: Path, judge: Judge) -> None:
     """Every kind of process is killed at random while clients submit."""
-    with started(tmp_path) as platform, Traffic(platform, seed=1, tasks=60) as traffic:
-        kill_at_random(traffic, platform, seed=1, kills=30, pause_s=1.0, targets=TARGETS)
+    with started(tmp_path, pause_s=0.1) as platform, Traffic(platform, seed=1, tasks=60) as traffic:
+        kill_at_random(traffic, platform, seed=1, kills=30, pace_s=3)
         traffic.settle(150)
         stop_and_look(platform, traffic.history)
     judge("30 kills", traffic.history)
@@ -56,11 +55,23 @@ def test_nothing_is_lost_under_a_few_kills(tmp_path: Path, judge: Judge) -> None
 @pytest.mark.timeout(7200)
 def test_nothing_is_lost_under_many_kills(tmp_path: Path, judge: Judge) -> None:
     """The same for long enough that rare moments are hit: between two writes, in the middle of a start."""
-    with started(tmp_path) as platform, Traffic(platform, seed=2, tasks=KILLS // 2) as traffic:
-        kill_at_random(traffic, platform, seed=2, kills=KILLS, pause_s=0.7, targets=TARGETS)
+    with started(tmp_path, pause_s=0.1) as platform, Traffic(platform, seed=2, tasks=KILLS // 2) as traffic:
+        kill_at_random(traffic, platform, seed=2, kills=KILLS, pace_s=3)
         traffic.settle(3600)
         stop_and_look(platform, traffic.history)
     judge(f"{KILLS} kills", traffic.history)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(300)
+def test_tasks_that_end_at_once_on_a_new_database(tmp_path: Path, judge: Judge) -> None:
+    """Failed, cancelled and killed before anybody has looked for the first time: they end, and their manifests say so."""
+    with started(tmp_path) as platform, Traffic(platform, seed=11, tasks=24, backlog=24) as traffic:
+        wait_for(lambda: workers(tmp_path), 30)
+        kill_worker(traffic, platform)
+        traffic.settle(90)
+        stop_and_look(platform, traffic.history)
+    judge("at once", traffic.history)
 
 
 @pytest.mark.chaos
@@ -111,16 +122,17 @@ def test_two_daemons(tmp_path: Path, judge: Judge) -> None:
 @pytest.mark.timeout(300)
 def test_a_worker_that_is_paused_past_its_lease(tmp_path: Path, judge: Judge) -> None:
     """What it does when it goes on changes nothing that was said of its task, and it does not stay."""
-    with started(tmp_path) as platform:
-        (tmp_path / "pause").write_text("5")
-        with Traffic(platform, seed=5, tasks=4, plain=True) as traffic:
-            _, pid = wait_for(lambda: list(workers(tmp_path).items()), 60)[0]
-            with paused(pid):
-                (tmp_path / "pause").unlink()
-                time.sleep(30)
-            wait_for(lambda: pid not in workers(tmp_path).values(), 30)
-            traffic.settle(120)
-            stop_and_look(platform, traffic.history)
+    with (
+        started(tmp_path, pause_s=5) as platform,
+        Traffic(platform, seed=5, tasks=4, plain=True) as traffic,
+    ):
+        _, pid = wait_for(lambda: list(workers(tmp_path).items()), 60)[0]
+        with paused(pid):
+            (tmp_path / "pause").unlink()
+            time.sleep(30)
+        wait_for(lambda: state_of(pid) in "ZX", 30)
+        traffic.settle(120)
+        stop_and_look(platform, traffic.history)
     judge("a paused worker", traffic.history)
 
 
