@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from coin_pipeline.engine.bars import Bools, Floats, Ints
-from coin_pipeline.engine.kernel import kernel
+from coin_pipeline.engine.kernel import kernel, prefetch
 
 _LESS = 1.0 + 1e-12  # more than rounding may turn
+_AHEAD = 16  # samples
+_FIRST = 64  # bars of a position; the processor sees by itself that a longer one goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ def _walk(
     deepest = 0.0
     cash = 1.0 - fraction
     for s in range(len(decided)):
+        if s + _AHEAD < len(decided):
+            soon = entered[s + _AHEAD]
+            for i in range(soon, min(left[s + _AHEAD], soon + _FIRST), 8):
+                prefetch(close, i)
         if entered[s] < 0 or decided[s] < flat_from:
             continue
         if value < least_equity:

@@ -1,12 +1,16 @@
 """How loops over bars are compiled."""
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
+import numpy.typing as npt
+from llvmlite import ir
+from numba.extending import intrinsic
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Ask: TypeAlias = Callable[[npt.NDArray[Any], int], None]
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -17,3 +21,24 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """
     compiled: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)
     return compiled
+
+
+def _prefetch(_: Any, column: Any, place: Any) -> Any:  # noqa: ANN401, ARG001 - what numba hands in is without types
+    def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:  # noqa: ANN401 - same
+        start = context.make_array(column)(context, builder, arguments[0]).data
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        of_kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        instruction = builder.module.declare_intrinsic("llvm.prefetch", [pointer], of_kind)
+        reading, keep, data = number(0), number(3), number(1)
+        element = builder.bitcast(builder.gep(start, [arguments[1]]), pointer)
+        builder.call(instruction, [element, reading, keep, data])
+        return context.get_dummy_value()
+
+    return numba.types.void(column, numba.intp), generate
+
+
+prefetch: Ask = cast("Ask", intrinsic(_prefetch))
+"""Within a kernel, ask for an element that is read soon and do not wait for it; a place past the end does no harm.
+
+A kernel that jumps through a long column spends most of its time on waiting for memory, unless it asks ahead.
+"""

@@ -8,9 +8,10 @@ import numpy.typing as npt
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.exits import ExitReason, ExitRule, Stops
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.kernel import kernel
+from coin_pipeline.engine.kernel import kernel, prefetch
 
 _BLOCK = 64
+_AHEAD = 64  # samples
 _SIGNAL, _HOLD, _STOP_LOSS, _TAKE_PROFIT, _TRAILING_STOP, _END = (reason.value for reason in ExitReason)
 _NOTHING = np.empty(0)
 _NEVER = np.empty(0, np.int64)
@@ -143,6 +144,9 @@ def _follow(
     upcoming = 0
     for s in range(len(signal_bar)):
         decided = signal_bar[s]
+        if s + _AHEAD < len(signal_bar):
+            prefetch(prices, signal_bar[s + _AHEAD] + delay)
+            prefetch(prices, signal_bar[s + _AHEAD] + delay + hold)
         entry = decided + delay
         if entry >= n:
             entry_bar[s] = exit_bar[s] = UNFILLED
