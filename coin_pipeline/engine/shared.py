@@ -240,14 +240,14 @@ def _trade(
     """
     first, after = _chain(rows, row_at, symbol, entered, times)
     received, freed = np.zeros(2 * times), np.zeros(2 * times, np.int64)
-    at_open, at_close = np.zeros(times), np.zeros(times)
+    positions = np.zeros(2 * times)
     spent, last_exit = np.zeros(len(entered)), np.full(len(bar_at), UNFILLED)
     equity, counts = np.empty(times), np.zeros(4, np.int64)
     cash, free = 1.0, slots
     for now in range(times):
         cash += received[2 * now]
         free += freed[2 * now]
-        worth = cash + at_open[now]
+        worth = cash + positions[2 * now]
         s = first[now]
         while s >= 0:
             b = symbol[s]
@@ -267,12 +267,12 @@ def _trade(
                 exit_step = 2 * held_rows[-1] + within[s]
                 received[exit_step] += spent[s] * growth[s]
                 freed[exit_step] += 1
-                _hold(held, held_rows, exit_step, spent[s], units[s], at_open, at_close)
+                _hold(held, held_rows, spent[s], units[s], positions[:exit_step])
             s = after[s]
         counts[_BUSY] += free < slots
         cash += received[2 * now + 1]
         free += freed[2 * now + 1]
-        equity[now] = cash + at_close[now]
+        equity[now] = cash + positions[2 * now + 1]
     return spent, equity, counts
 
 
@@ -289,21 +289,15 @@ def _chain(rows: Ints, row_at: Ints, symbol: Ints, entered: Ints, times: int) ->
 
 
 @kernel
-def _hold(
-    close: Floats, rows: Ints, exit_step: int, spent: float, units: float, at_open: Floats, at_close: Floats
-) -> None:
-    """Add a position's value at each close, and at each open, where it is that of the close before."""
+def _hold(close: Floats, rows: Ints, spent: float, units: float, positions: Floats) -> None:
+    """Add a position's value at each close and at each open, where it is that of the close before, up to its exit."""
     first, count = rows[0], len(close)
-    if rows[count] - first == count:  # a bar at every time: plain loops over columns
-        closes, opens = at_close[first : first + count], at_open[first + 1 : (exit_step + 1) // 2]
-        for i in range(count):
-            closes[i] += spent * (units * close[i])
-        for i in range(len(opens)):
-            opens[i] += spent * (units * close[i])
+    if rows[count] - first == count:  # a bar at every time: a plain loop
+        own = positions[2 * first + 1 :]
+        for i in range(len(own)):
+            own[i] += spent * (units * close[i >> 1])
         return
     for i in range(count):
         value = spent * (units * close[i])
-        for row in range(rows[i], rows[i + 1]):
-            at_close[row] += value
-            if 2 * (row + 1) < exit_step:
-                at_open[row + 1] += value
+        for step in range(2 * rows[i] + 1, min(2 * rows[i + 1] + 1, len(positions))):
+            positions[step] += value
