@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coin_pipeline.engine.bars import Bools, Floats, Ints
-from coin_pipeline.engine.kernel import kernel, prefetch
+from coin_pipeline.engine.kernel import kernel, part, prefetch
 
 _LESS = 1.0 + 1e-12  # more than rounding may turn
 _AHEAD = 16  # samples
@@ -110,11 +110,11 @@ def _walk(
         if entered[s] > flat_from:  # overlapping samples may end at one bar: then nothing is seen in between
             peak = max(peak, value)
             deepest = max(deepest, 1.0 - value / peak)
-            _wait(equity[flat_from : entered[s]], value)
-        held = slice(entered[s], left[s])
-        lowest, highest = _hold(close[held], equity[held], value, cash, units[s])
+            _wait(part(equity, flat_from, entered[s]), value)
+        held = part(close, entered[s], left[s])
+        lowest, highest = _hold(held, part(equity, entered[s], left[s]), value, cash, units[s])
         if lowest < highest * (1.0 - deepest) * _LESS:
-            deepest = max(deepest, _deepest_fall(close[held], cash, units[s]))
+            deepest = max(deepest, _deepest_fall(held, cash, units[s]))
         deepest = max(deepest, 1.0 - value * lowest / peak)
         peak = max(peak, value * highest)
         value *= cash + fraction * growth[s]

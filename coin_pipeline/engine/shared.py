@@ -8,7 +8,7 @@ import numpy as np
 from coin_pipeline.engine.account import Sizing, drawdown
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.fills import Costs
-from coin_pipeline.engine.kernel import kernel
+from coin_pipeline.engine.kernel import kernel, part
 from coin_pipeline.engine.outcomes import UNFILLED, Samples
 
 _EXHAUSTED = 1e-12  # of the equity: so little cash is what rounding has left
@@ -262,12 +262,12 @@ def _trade(
                 cash -= spent[s]
                 free -= 1
                 last_exit[b] = left[s]
-                held = close[bar_at[b] + entered[s] : bar_at[b] + left[s]]
-                held_rows = rows[row_at[b] + entered[s] : row_at[b] + left[s] + 1]
+                held = part(close, bar_at[b] + entered[s], bar_at[b] + left[s])
+                held_rows = part(rows, row_at[b] + entered[s], row_at[b] + left[s] + 1)
                 exit_step = 2 * held_rows[-1] + within[s]
                 received[exit_step] += spent[s] * growth[s]
                 freed[exit_step] += 1
-                _hold(held, held_rows, spent[s], units[s], positions[:exit_step])
+                _hold(held, held_rows, spent[s], units[s], part(positions, 0, exit_step))
             s = after[s]
         counts[_BUSY] += free < slots
         cash += received[2 * now + 1]
@@ -293,7 +293,7 @@ def _hold(close: Floats, rows: Ints, spent: float, units: float, positions: Floa
     """Add a position's value at each close and at each open, where it is that of the close before, up to its exit."""
     first, count = rows[0], len(close)
     if rows[count] - first == count:  # a bar at every time: a plain loop
-        own = positions[2 * first + 1 :]
+        own = part(positions, 2 * first + 1, len(positions))
         for i in range(len(own)):
             own[i] += spent * (units * close[i >> 1])
         return

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.exits import ExitRule
-from coin_pipeline.engine.kernel import kernel
+from coin_pipeline.engine.kernel import kernel, part
 from coin_pipeline.engine.rows import Decide, SignalRows, distinct, filled
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
@@ -177,7 +177,7 @@ def _places(likely: Bools, places: Ints) -> int:
 
 @kernel
 def _window(volumes: Floats, t: int, window: int) -> Floats:
-    return volumes[max(t + 1 - window, 0) : t + 1]
+    return part(volumes, max(t + 1 - window, 0), t + 1)
 
 
 @kernel
