@@ -11,7 +11,7 @@ from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.kernel import kernel, prefetch
 
 _BLOCK = 64
-_AHEAD = 64  # samples
+_AHEAD = 32  # samples
 _WORDS = 4096
 _SIGNAL, _HOLD, _STOP_LOSS, _TAKE_PROFIT, _TRAILING_STOP, _END = (reason.value for reason in ExitReason)
 _NOTHING = np.empty(0)

@@ -131,7 +131,6 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
     time, rows, row_at = _align([book.time for book in of_name])
     entered = np.concatenate([s.entry_bar for s in samples])
     left = np.concatenate([s.exit_bar for s in samples])
-    bars_held = np.concatenate([s.bars_held for s in samples])
     sample_ends, bar_ends = _ends(samples), _ends([book.time for book in of_name])
     symbol = np.repeat(np.arange(len(books)), np.diff(sample_ends))
     beyond = np.flatnonzero(left >= np.diff(bar_ends)[symbol])
@@ -145,8 +144,8 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
         symbol,
         entered,
         left,
-        bars_held > left - entered,  # a position left at an open is not held during the bar of its exit
-        1.0 / np.concatenate([book.paid for book in of_name]),
+        np.concatenate([s.bars_held for s in samples]),
+        np.concatenate([book.paid for book in of_name]),
         np.concatenate([s.growth for s in samples]),
         rules.max_positions,
         rules.fraction,
@@ -225,15 +224,15 @@ def _trade(
     symbol: Ints,
     entered: Ints,
     left: Ints,
-    within: Bools,
-    units: Floats,
+    bars_held: Ints,
+    paid: Floats,
     growth: Floats,
     slots: int,
     fraction: float,
     least_equity: float,
     times: int,
 ) -> tuple[Floats, Floats, Ints]:
-    """Do what ``share`` says, symbols numbered in the order of their names; ``units`` is what one unit of money buys.
+    """Do what ``share`` says, symbols numbered in the order of their names.
 
     The exit of a sample is known, so all that an entry leads to is booked ahead, and no bar is walked for nothing. A
     step is half a time: the open of row r is step 2 * r, its close step 2 * r + 1.
@@ -264,10 +263,11 @@ def _trade(
                 last_exit[b] = left[s]
                 held = part(close, bar_at[b] + entered[s], bar_at[b] + left[s])
                 held_rows = part(rows, row_at[b] + entered[s], row_at[b] + left[s] + 1)
-                exit_step = 2 * held_rows[-1] + within[s]
+                # A position left at an open is not held during the bar of its exit.
+                exit_step = 2 * held_rows[-1] + (bars_held[s] > left[s] - entered[s])
                 received[exit_step] += spent[s] * growth[s]
                 freed[exit_step] += 1
-                _hold(held, held_rows, spent[s], units[s], part(positions, 0, exit_step))
+                _hold(held, held_rows, spent[s], 1.0 / paid[s], part(positions, 0, exit_step))
             s = after[s]
         counts[_BUSY] += free < slots
         cash += received[2 * now + 1]
