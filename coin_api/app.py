@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 import coin_pipeline
@@ -18,6 +19,8 @@ from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
+
+THREADS = 8
 
 
 def create_app(
@@ -47,6 +50,8 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # More threads than these fight for the interpreter: answers of all come later.
+        current_default_thread_limiter().total_tokens = THREADS
         runs = connect(settings)
         statuses = Statuses(runs)
         watches = Watches(statuses)

@@ -21,6 +21,7 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.LookAhead: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.StrategyFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.OutOfMemory: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.QueueFull: HTTPStatus.TOO_MANY_REQUESTS,

@@ -21,6 +21,7 @@ CoinError
 ├── LookAhead                       a strategy used bars it could not have known
 ├── RunInterrupted                  a run was stopped, or its process ended, before it had a result
 ├── Superseded                      an attempt that was given up meanwhile may not publish
+├── OutOfMemory                     a run needed more memory than it may take
 ├── RunFailed                       a run that was waited for ended without a result
 ├── CandlesChanged                  stored candles are no longer those that the run was started with
 ├── CodeChanged                     code was edited while a run was under way
@@ -216,6 +217,16 @@ class Superseded(CoinError):
 
     def __init__(self, run_id: str, status: str) -> None:
         super().__init__(f"run {run_id} is {status} by now, so this attempt at it publishes nothing")
+
+
+class OutOfMemory(CoinError):
+    """A run asked for more memory than it may take."""
+
+    def __init__(self, limit_mib: int) -> None:
+        super().__init__(
+            f"the run needs more memory than COIN_RUN_MEMORY_MIB={limit_mib}, or than the machine has; test fewer"
+            " symbols or candles, or raise that"
+        )
 
 
 class RunFailed(CoinError):

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     coin_pool_room: int = Field(
         12, ge=1, le=1000, description="Backtests, waiting and running, that skip Dagster's queue."
     )
+    coin_run_memory_mib: int = Field(
+        8192, ge=64, description="How much memory a run may ask for before it fails, of a worker of the pool."
+    )
     coin_max_run_seconds: int = Field(21_600, ge=1, description="How long a run may take before it is ended.")
 
     @field_validator("coin_strategy_files", mode="before")

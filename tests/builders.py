@@ -32,3 +32,37 @@ class Steady(Strategy[Params]):
                 calls.write(f"{params.every}\\n")
         return Signals(entries=bars.time // 10**9 % params.every == 0, hold=1)
 """
+
+GREEDY = """
+import numpy as np
+from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
+
+class Greedy(Strategy[StrategyParams]):
+    name = "greedy"
+
+    def signals(self, bars: Bars, params: StrategyParams) -> Signals:
+        if len(bars) > 300:
+            np.ones(100 * 2**30 // 8)
+        return Signals(entries=bars.close > bars.open, hold=1)
+"""
+
+BUSY = """
+import numba
+import numpy as np
+from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
+
+@numba.njit
+def spin(n):
+    x = 1.0
+    for i in range(n):
+        x = np.sin(x) + i
+    return x
+
+class Busy(Strategy[StrategyParams]):
+    name = "busy"
+
+    def signals(self, bars: Bars, params: StrategyParams) -> Signals:
+        if len(bars) > 300:
+            spin(10**13)
+        return Signals(entries=bars.close > bars.open, hold=1)
+"""

@@ -124,6 +124,15 @@ def _spec(name: str) -> ModuleSpec | None:
 
 
 def _file_of(name: str) -> Path | None:
+    return _file_of_ours(name) if _top(name) == _PROJECT else _find(name)
+
+
+@cache  # our files change, but which there are does not while a process lives
+def _file_of_ours(name: str) -> Path | None:
+    return _find(name)
+
+
+def _find(name: str) -> Path | None:
     spec = _spec(name)
     return Path(spec.origin) if spec and spec.origin and spec.has_location else None
 

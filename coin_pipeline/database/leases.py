@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from coin_pipeline.database.processes import at_work, started
 from coin_pipeline.database.session import Cursor, Session, connect
 from coin_pipeline.errors import Superseded
 
@@ -24,6 +25,7 @@ create table coin.lease (
     run_id text primary key references runs (run_id) on delete cascade,
     host text not null,
     pid integer not null,
+    started bigint not null,
     taken timestamptz not null default clock_timestamp(),
     until timestamptz not null,
     progress double precision not null default 0,
@@ -57,6 +59,7 @@ class Lease:
         run_id: The run.
         host: Name of its machine.
         pid: Its number there.
+        started: When it was started there, ticks.
         age_s: Since when it has run, s.
         left_s: How long the lease still holds, s; negative once it is over.
         published: Whether its result may be visible.
@@ -65,9 +68,16 @@ class Lease:
     run_id: str
     host: str
     pid: int
+    started: int
     age_s: float
     left_s: float
     published: bool
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is over, unless its process is seen to work: a loop may be too busy to let a thread renew it."""
+        here = self.host == socket.gethostname()
+        return self.left_s < 0 and not (here and at_work(self.pid, self.started))
 
 
 class Leases:
@@ -79,11 +89,12 @@ class Leases:
     def renew(self, run_id: str) -> None:
         """Take or renew the lease of a run for this process; the processes of one run share it."""
         statement = (
-            "insert into coin.lease (run_id, host, pid, until)"
-            " values (%s, %s, %s, clock_timestamp() + %s * interval '1 second')"
-            " on conflict (run_id) do update set until = excluded.until"
+            "insert into coin.lease (run_id, host, pid, started, until)"
+            " values (%s, %s, %s, %s, clock_timestamp() + %s * interval '1 second') on conflict (run_id) do update"
+            " set (host, pid, started, until) = row(excluded.host, excluded.pid, excluded.started, excluded.until)"
         )
-        self._session.do(lambda cursor: cursor.execute(statement, (run_id, socket.gethostname(), os.getpid(), LEASE_S)))
+        us = (socket.gethostname(), os.getpid(), started(os.getpid()))
+        self._session.do(lambda cursor: cursor.execute(statement, (run_id, *us, LEASE_S)))
 
     def advance(self, run_id: str, progress: float) -> None:
         """Record which share of a run is done; it never goes down."""
@@ -113,7 +124,7 @@ class Leases:
     def of(self, run_ids: Sequence[str]) -> dict[str, Lease]:
         """Return the leases of those runs that have one."""
         statement = (
-            "select run_id, host, pid, extract(epoch from clock_timestamp() - taken)::float8,"
+            "select run_id, host, pid, started, extract(epoch from clock_timestamp() - taken)::float8,"
             " extract(epoch from until - clock_timestamp())::float8, published from coin.lease where run_id = any(%s)"
         )
 

@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from coin_pipeline.database.leases import RENEWAL_S, Leases
 from coin_pipeline.database.session import Session
+from coin_pipeline.database.standings import standings
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.failures import INTERRUPTED
 from coin_pipeline.errors import DatabaseUnavailable
@@ -20,7 +22,8 @@ INTERVAL_S = 0.2
 class Life:
     """What the ops of a run tell about it; outside any recorded run it tells nobody."""
 
-    def __init__(self, run_id: str = "", leases: Leases | None = None) -> None:
+    def __init__(self, run_id: str = "", leases: Leases | None = None, started_at: float | None = None) -> None:
+        self.started_at = datetime.now(UTC) if started_at is None else datetime.fromtimestamp(started_at, UTC)
         self._run_id = run_id
         self._leases = leases
         self._done, self._when = 0, 0.0
@@ -48,19 +51,20 @@ def alive(context: dg.InitResourceContext) -> Iterator[Life]:
     if context.run is None or context.instance is None or context.instance.is_ephemeral:
         yield Life()  # somebody looks at a resource outside any recorded run
         return
-    run_id = context.run.run_id
-    _refuse_ended(context.instance, run_id)
-    session, stopping = Session(database_url(load_settings())), threading.Event()
-    leases = Leases(session)
-    leases.renew(run_id)
-    renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
-    renewal.start()
-    try:
-        yield Life(run_id, leases)
-    finally:
-        stopping.set()
-        renewal.join()
-        session.close()
+    with closing(Session(database_url(load_settings()))) as session:
+        run_id, stopping = context.run.run_id, threading.Event()
+        run = standings(session, [run_id])[run_id]
+        if run.status != "STARTED":  # cancelled, or given up, just before its process began: it is started all the same
+            raise dg.Failure(INTERRUPTED, allow_retries=False)
+        leases = Leases(session)
+        leases.renew(run_id)
+        renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
+        renewal.start()
+        try:
+            yield Life(run_id, leases, run.started_at)
+        finally:
+            stopping.set()
+            renewal.join()
 
 
 def _renew(leases: Leases, run_id: str, stopping: threading.Event) -> None:
@@ -68,10 +72,3 @@ def _renew(leases: Leases, run_id: str, stopping: threading.Event) -> None:
         # Who judges by the lease needs the same database, and waits for a renewal once it is back.
         with suppress(DatabaseUnavailable):
             leases.renew(run_id)
-
-
-def _refuse_ended(instance: dg.DagsterInstance, run_id: str) -> None:
-    """End a run that was cancelled, or given up, just before its process began: it is started all the same."""
-    run = instance.get_run_by_id(run_id)
-    if run is None or run.status != dg.DagsterRunStatus.STARTED:
-        raise dg.Failure(INTERRUPTED, allow_retries=False)

@@ -7,6 +7,7 @@ import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
 from coin_pipeline import errors
+from coin_pipeline.settings import load_settings
 
 MAX_RETRIES = 3
 RETRY_DELAY_S = 1.0
@@ -32,8 +33,14 @@ def explained() -> Iterator[None]:
     except (errors.StorageUnavailable, errors.ServiceUnavailable) as error:
         raise dg.RetryRequested(MAX_RETRIES, RETRY_DELAY_S) from error
     except errors.CoinError as error:
-        kind = {"error": dg.MetadataValue.text(type(error).__name__)}
-        raise dg.Failure(str(error), metadata=kind, allow_retries=False) from error
+        raise _failure(error) from error
+    except MemoryError as error:
+        raise _failure(errors.OutOfMemory(load_settings().coin_run_memory_mib)) from error
+
+
+def _failure(error: errors.CoinError) -> dg.Failure:
+    kind = {"error": dg.MetadataValue.text(type(error).__name__)}
+    return dg.Failure(str(error), metadata=kind, allow_retries=False)
 
 
 def failure_of(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ from coin_pipeline.defs.config import EXAMPLE
 from coin_pipeline.defs.executors import in_process_or_multiprocess
 from coin_pipeline.defs.hooks import drop_interim, leave_failed_manifest
 from coin_pipeline.defs.launcher import BULK, CLASS_TAG
+from coin_pipeline.defs.launches import QUIET
 from coin_pipeline.defs.ops import load_candles, persist, simulate
 from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE
 from coin_pipeline.defs.sweep_ops import evaluate_chunk, finish_sweep, plan_sweep
@@ -20,7 +21,7 @@ ANEW = {RETRY_STRATEGY_TAG: "ALL_STEPS"}
     hooks={leave_failed_manifest},
     tags=ANEW,
     description="One strategy on one or more symbols: load candles, simulate each symbol, publish the result.",
-    config=dg.RunConfig(ops={"load_candles": EXAMPLE}),
+    config=dg.RunConfig(ops={"load_candles": EXAMPLE}, loggers=QUIET),
 )
 def backtest() -> None:
     """Load, simulate each symbol, persist."""
@@ -33,7 +34,7 @@ def backtest() -> None:
     hooks={leave_failed_manifest},
     tags={CLASS_TAG: BULK, **ANEW},
     description="One strategy at many points: plan chunks, evaluate each, publish trials and what to make of them.",
-    config=dg.RunConfig(ops={"plan_sweep": SWEEP_EXAMPLE}),
+    config=dg.RunConfig(ops={"plan_sweep": SWEEP_EXAMPLE}, loggers=QUIET),
 )
 def sweep() -> None:
     """Plan, evaluate each chunk, finish."""

@@ -9,6 +9,8 @@ from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
 SPEC_TAG, POINTS_TAG, LOCAL_TAG = "coin/spec", "coin/points", "coin/local"
 """Digest of what was asked for; points of a sweep; the mark of a run inside a command, which the API cannot end."""
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+"""Loggers of a run: what Dagster would print about each event is in the run's log already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +30,17 @@ class Launch:
 
 def backtest_launch(spec: BacktestSpec, shelf: Shelf) -> Launch:
     """Return what makes Dagster run a backtest."""
-    config = {"ops": {"load_candles": {"config": {**spec.model_dump(mode="json"), "shelf": shelf}}}}
-    return Launch("backtest", config, _tags(spec))
+    config = {"load_candles": {"config": {**spec.model_dump(mode="json"), "shelf": shelf}}}
+    return Launch("backtest", {"ops": config, "loggers": QUIET}, _tags(spec))
 
 
 def sweep_launch(request: SweepRequest, spec: SweepSpec, *, workers: int | None = None, fresh: bool = False) -> Launch:
     """Return what makes Dagster run the sweep that `request` resolves to."""
     config = {
-        "ops": {
-            "plan_sweep": {"config": request.model_dump(mode="json")},
-            "evaluate_chunk": {"config": {"workers": workers, "fresh": fresh}},
-        }
+        "plan_sweep": {"config": request.model_dump(mode="json")},
+        "evaluate_chunk": {"config": {"workers": workers, "fresh": fresh}},
     }
-    return Launch("sweep", config, {**_tags(spec), POINTS_TAG: str(len(spec.points()))})
+    return Launch("sweep", {"ops": config, "loggers": QUIET}, {**_tags(spec), POINTS_TAG: str(len(spec.points()))})
 
 
 def _tags(spec: BacktestSpec) -> dict[str, str]:

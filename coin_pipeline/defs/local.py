@@ -22,15 +22,13 @@ def run_here(settings: Settings, launch: Launch, on_event: Callable[[dg.EventLog
         DatabaseUnavailable: Dagster's storage cannot be opened.
     """
     run_id = str(uuid.uuid4())
-    # What Dagster would print about each event is in the run's log; the caller prints what a person wants to know.
-    config = {**launch.config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with open_instance(settings) as instance:
         instance.add_event_listener(run_id, on_event)
         outcome = (
             build_defs()
             .resolve_job_def(launch.job)
             .execute_in_process(
-                run_config=config,
+                run_config=launch.config,
                 tags={**launch.tags, LOCAL_TAG: "command", MAX_RETRIES_TAG: "0"},
                 instance=instance,
                 run_id=run_id,

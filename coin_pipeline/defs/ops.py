@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import dagster as dg
 import pyarrow as pa
@@ -65,20 +64,14 @@ def persist(
     parts: list[pa.Table],
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
+    alive: dg.ResourceParam[Life],
 ) -> BacktestResult:
     """Return the finished result; its IO manager publishes it."""
     with explained():
-        started_at = run_start(context.instance, context.run_id)
-        task_id = task_of(context.instance, context.run)
-        result = runner.assemble(task_id, parts, candles, strategies, load_settings().environment, started_at)
+        task_id, environment = task_of(context.instance, context.run), load_settings().environment
+        result = runner.assemble(task_id, parts, candles, strategies, environment, alive.started_at)
     context.add_output_metadata(metadata.of_result(result))
     return replace(result, report=render_page(result.document, result.equity).encode())
-
-
-def run_start(instance: dg.DagsterInstance, run_id: str) -> datetime:
-    """Return when a run began."""
-    record = instance.get_run_record_by_id(run_id)
-    return datetime.fromtimestamp(record.start_time, UTC) if record and record.start_time else datetime.now(UTC)
 
 
 def _steps(spec: BacktestSpec) -> int:

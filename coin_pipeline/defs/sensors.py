@@ -43,11 +43,11 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
     silent: dict[str, float] = json.loads(context.cursor or "{}")
     now = time.monotonic()
     since = {run.run_id: silent.get(run.run_id, now) for run in runs if run.run_id not in leases}
-    lost = [run.run_id for run in runs if _over(leases.get(run.run_id))]
+    lost = [run_id for run_id, lease in leases.items() if lease.lost]
     if lost:
         time.sleep(2 * RENEWAL_S)
         leases = _leases(runs)
-        lost = [run_id for run_id in lost if _over(leases.get(run_id))]
+        lost = [run_id for run_id in lost if run_id in leases and leases[run_id].lost]
     lost += [run_id for run_id, began in since.items() if not 0 <= now - began <= SILENCE_S]
     for run_id in lost:
         settle(instance, store, run_id, leases.get(run_id))
@@ -92,15 +92,11 @@ def _leases(runs: Sequence[dg.DagsterRun]) -> Mapping[str, Lease]:
         return Leases(session).of([run.run_id for run in runs])
 
 
-def _over(lease: Lease | None) -> bool:
-    return lease is not None and lease.left_s < 0
-
-
 def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], leases: Mapping[str, Lease]) -> None:
     limit = load_settings().coin_max_run_seconds
     for run in runs:
         lease = leases.get(run.run_id)
-        if lease and lease.left_s >= 0 and lease.age_s > limit and run.status == dg.DagsterRunStatus.STARTED:
+        if lease and not lease.lost and lease.age_s > limit and run.status == dg.DagsterRunStatus.STARTED:
             instance.report_run_failed(run, overdue(limit))
             instance.run_launcher.terminate(run.run_id)
 

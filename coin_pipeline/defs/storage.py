@@ -1,13 +1,19 @@
-"""Dagster's run, event and schedule storage on the one PostgreSQL, with pooled connections."""
+"""Dagster's run, event and schedule storage on the one PostgreSQL: pooled connections, few statements."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any, Self
 
+import dagster as dg
 import psycopg2
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._serdes import ConfigurableClassData
+from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.storage import DagsterPostgresStorage
-from sqlalchemy import event
+from dagster_postgres.utils import create_pg_engine
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 
 from coin_pipeline.database import leases
@@ -16,13 +22,55 @@ from coin_pipeline.database.url import database_url
 from coin_pipeline.settings import load_settings
 
 _STATEMENT_TIMEOUT_MS = 60_000
-_POOL_RECYCLE_S = 3600
-_POOL_OVERFLOW = 20
+_POOL, _POOL_OVERFLOW, _POOL_RECYCLE_S = 8, 20, 3600
+_IDLE_S = 1.0
+"""After so long without use a connection is tried before anybody gets it."""
 _SET_UP_LOCK = 0x636F696E  # any number that only this project uses
+_WITH_INDEX = ASSET_EVENTS | ASSET_CHECK_EVENTS
+_SAY_NOTHING = frozenset(
+    {
+        dg.DagsterEventType.HOOK_SKIPPED,
+        dg.DagsterEventType.LOGS_CAPTURED,  # there are none
+        dg.DagsterEventType.RESOURCE_INIT_STARTED,
+        dg.DagsterEventType.STEP_INPUT,
+    }
+)
+"""Events of which a run has many and people learn nothing: each costs a millisecond."""
+
+
+class RunStorage(PostgresRunStorage):
+    """Asks the database for its columns once; Dagster does for every statement, which takes most of its time."""
+
+    def has_run_stats_index_cols(self) -> bool:
+        """Return whether runs have columns for their times."""
+        return _once(self, "_has_times", super().has_run_stats_index_cols)
+
+    def has_backfill_id_column(self) -> bool:
+        """Return whether runs have a column for their backfill."""
+        return _once(self, "_has_backfill", super().has_backfill_id_column)
+
+
+class EventStorage(PostgresEventLogStorage):
+    """Stores an event with one statement: nobody listens to the notification that Dagster sends with each."""
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store an event, unless it says nothing."""
+        if event.dagster_event_type in _WITH_INDEX:
+            super().store_event(event)
+        elif event.dagster_event_type not in _SAY_NOTHING:
+            with self._connect() as connection:
+                connection.execute(self.prepare_insert_event(event))
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
-    """DagsterPostgresStorage on the project's database, each of its three parts with a pool of its own."""
+    """DagsterPostgresStorage on the project's database, its three parts on one pool."""
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(postgres_url=postgres_url, inst_data=inst_data)
+        self._run_storage, self._event_log_storage = RunStorage(postgres_url), EventStorage(postgres_url)
+        engine = _engine(postgres_url)
+        for part in (self._run_storage, self._event_log_storage, self._schedule_storage):
+            part._engine = engine  # noqa: SLF001 -- as shipped, each opens a connection for every statement
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -34,21 +82,50 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         """Open the storages, creating their tables on a new database."""
         url = database_url(load_settings())
         with _one_at_a_time(url):
-            storage = cls(postgres_url=url, inst_data=inst_data)
+            storage = cls(url, inst_data)
             leases.prepare(url)
-        for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
-            part.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
-            event.listen(part._engine, "checkout", _drop_if_dead)  # noqa: SLF001 -- Dagster offers no way to it
         return storage
 
 
-def _drop_if_dead(connection: Any, *_: object) -> None:  # noqa: ANN401 -- psycopg2's own class is private
+def connections_of(instance: dg.DagsterInstance) -> Engine:
+    """Return the connection pool of an instance on this storage."""
+    engine: Engine = instance.run_storage._engine  # type: ignore[attr-defined]  # noqa: SLF001 -- see above
+    return engine
+
+
+def _engine(url: str) -> Engine:
+    engine = create_pg_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=_POOL,
+        max_overflow=_POOL_OVERFLOW,
+        pool_recycle=_POOL_RECYCLE_S,
+        connect_args={"options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}"},
+    )
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _drop_if_dead)
+    return engine
+
+
+def _note_use(_: object, record: Any) -> None:  # noqa: ANN401 -- SQLAlchemy's own class is private
+    record.info["used"] = time.monotonic()
+
+
+def _drop_if_dead(connection: Any, record: Any, _: object) -> None:  # noqa: ANN401 -- psycopg2's own class is private
     """Have the pool replace a connection that a restart of the server has cut, before anybody uses it."""
+    if time.monotonic() - record.info.get("used", 0.0) < _IDLE_S:
+        return
     try:
         with connection.cursor() as cursor:
             cursor.execute("select 1")
     except psycopg2.Error as error:
         raise DisconnectionError from error
+
+
+def _once(part: object, name: str, ask: Callable[[], bool]) -> bool:
+    if name not in vars(part):
+        vars(part)[name] = ask()
+    return bool(vars(part)[name])
 
 
 @contextmanager

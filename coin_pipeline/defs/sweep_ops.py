@@ -9,10 +9,10 @@ import dagster as dg
 import pyarrow as pa
 
 from coin_pipeline.defs import sweep_metadata
+from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.executors import has_processes
 from coin_pipeline.defs.failures import explained
-from coin_pipeline.defs.ops import run_start
 from coin_pipeline.defs.sweep_config import EvaluationConfig, SweepConfig
 from coin_pipeline.defs.sweep_progress import Reporter
 from coin_pipeline.market.catalog import CandleCatalog
@@ -80,13 +80,13 @@ def finish_sweep(
     tables: list[pa.Table],
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
+    alive: dg.ResourceParam[Life],
 ) -> SweepResult:
     """Return the finished sweep; its IO manager publishes it."""
     settings = load_settings()
     with explained():
-        started_at = run_start(context.instance, context.run_id)
         task_id = task_of(context.instance, context.run)
-        done = result.assemble(task_id, tables, candles, strategies, settings.environment, started_at)
+        done = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
     context.add_output_metadata(sweep_metadata.of_sweep(done, settings.data_root))
     return replace(done, report=render_sweep(done.document, done.trials).encode())
 

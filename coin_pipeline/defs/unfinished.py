@@ -8,7 +8,6 @@ from coin_pipeline.backtest.manifest import Unfinished, unfinished_manifest
 from coin_pipeline.backtest.results import publish_task, read_manifest
 from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.config import BacktestConfig, config_of
-from coin_pipeline.defs.ops import run_start
 from coin_pipeline.defs.sweep_config import sweep_config_of
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.settings import load_settings
@@ -31,6 +30,12 @@ def leave_manifest(
         request = config.request()
     except InvalidInput:
         return  # a request that cannot be read has nothing to put into a manifest; the run says why it failed
-    times = (run_start(instance, run.run_id), datetime.now(UTC))
+    times = (_start(instance, run.run_id), datetime.now(UTC))
     manifest = unfinished_manifest(task_id, status, request, times, load_settings().environment, error)
     publish_task(store, manifest, {})
+
+
+def _start(instance: dg.DagsterInstance, run_id: str) -> datetime:
+    """Return when a run began."""
+    record = instance.get_run_record_by_id(run_id)
+    return datetime.fromtimestamp(record.start_time, UTC) if record and record.start_time else datetime.now(UTC)

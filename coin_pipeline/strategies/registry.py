@@ -2,7 +2,9 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from threading import Lock
@@ -108,12 +110,18 @@ class _Source:
 
 def _collected(strategy_files: Sequence[Path]) -> Iterable[Strategy[Any]]:
     found: dict[str, Strategy[Any]] = {strategy.name: strategy() for strategy in BUILT_IN}
-    for point in entry_points(group=ENTRY_POINTS):
+    for point in _installed(tuple(sys.path)):
         _register(found, point.value, _load(point))
     for path in strategy_files:
         for strategy_class in strategies_in(path):
             _register(found, path, strategy_class)
     return found.values()
+
+
+@lru_cache(maxsize=8)
+def _installed(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return what installed packages offer; to read all of them takes longer than a short backtest."""
+    return tuple(entry_points(group=ENTRY_POINTS))
 
 
 def describe(strategy: Strategy[Any]) -> dict[str, Any]:

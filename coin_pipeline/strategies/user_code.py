@@ -31,6 +31,8 @@ def run_strategy(strategy: Strategy[Any], bars: Bars, params: StrategyParams, sy
     """
     try:
         signals = strategy.signals(bars, params)
+    except MemoryError:
+        raise  # of the run, not of the code that happened to ask for more
     except Exception as error:
         raise StrategyFailed(strategy.name, symbol, failure(error, inspect.getfile(type(strategy)))) from error
     if not isinstance(signals, Signals):
@@ -52,6 +54,8 @@ def run_rows(
     """
     try:
         rows = strategy.signal_rows(bars, points, workers)
+    except MemoryError:
+        raise  # of the run, not of the code that happened to ask for more
     except Exception as error:
         raise StrategyFailed(strategy.name, symbol, failure(error, inspect.getfile(type(strategy)))) from error
     if not isinstance(rows, SignalRows):

@@ -27,6 +27,8 @@ def instance(data_root: object) -> Iterator[dg.DagsterInstance]:
     assert data_root
     with open_instance(load_settings()) as instance:
         yield instance
+        for run in instance.get_runs(dg.RunsFilter(statuses=[STARTED, dg.DagsterRunStatus.CANCELING])):
+            instance.delete_run(run.run_id)  # other tests expect that nothing is under way
 
 
 @pytest.fixture

@@ -58,10 +58,11 @@ def run_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus = dg.Dagste
 
 
 def expire(run: dg.DagsterRun) -> None:
-    """Let the lease of a run be over."""
+    """Let the lease of a run be over, and held by a process that has ended."""
     with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "update coin.lease set until = clock_timestamp() - interval '1 s' where run_id = %s", (run.run_id,)
+            "update coin.lease set until = clock_timestamp() - interval '1 s', started = 0 where run_id = %s",
+            (run.run_id,),
         )
 
 

@@ -16,10 +16,12 @@ import psycopg2
 import pytest
 
 from coin_pipeline.database.cluster import DATABASE, USER
-from tests.builders import SLOW, STEADY
+from tests.builders import BUSY, GREEDY, SLOW, STEADY
 from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")
+OWN = {"slow": SLOW, "steady": STEADY, "greedy": GREEDY, "busy": BUSY}
+"""Strategies of the platform that the tests share."""
 START_S = 90
 PROGRAMS = {
     "pool": ("coin_pipeline.defs.pool",),
@@ -144,8 +146,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One platform for all tests that do not stop it, over generated candles."""
     root = tmp_path_factory.mktemp("platform")
     store_candles(root)
-    (root / "slow.py").write_text(SLOW)
-    (root / "steady.py").write_text(STEADY)
-    running = start_platform(root, "--strategy-file", str(root / "slow.py"), "--strategy-file", str(root / "steady.py"))
+    for name, text in OWN.items():
+        (root / f"{name}.py").write_text(text)
+    running = start_platform(root, *(part for name in OWN for part in ("--strategy-file", str(root / f"{name}.py"))))
     yield running
     stop_platform(running)

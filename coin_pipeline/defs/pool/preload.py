@@ -9,6 +9,7 @@ import dagster as dg
 
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.build import build_defs
+from coin_pipeline.defs.launches import QUIET
 from coin_pipeline.errors import ServiceUnavailable
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.synthetic import synthetic_candles
@@ -26,7 +27,9 @@ def preload() -> None:
 
     Strategy files are left out: each run loads them as they are then.
     """
-    import_module(DEFINITIONS)
+    repository = import_module(DEFINITIONS).defs.get_repository_def()
+    for name in repository.job_names:
+        repository.get_job(name)
     daily = parse_timeframe("1d")
     with TemporaryDirectory() as folder, dg.DagsterInstance.ephemeral() as instance:
         candles = CandleCatalog(Path(folder))
@@ -40,6 +43,7 @@ def preload() -> None:
         job = build_defs(overrides).resolve_job_def("backtest")
         for name in registry.names():
             config = {"strategy": name, "symbols": ["WARM_KRW"], "start_date": "2024-01-01", "end_date": "2024-02-28"}
-            done = job.execute_in_process({"ops": {"load_candles": {"config": config}}}, instance, raise_on_error=False)
+            run_config = {"ops": {"load_candles": {"config": config}}, "loggers": QUIET}
+            done = job.execute_in_process(run_config, instance, raise_on_error=False)
             if not done.success:
                 raise ServiceUnavailable(f"{name} does not run; see above")

@@ -2,15 +2,19 @@
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import dagster as dg
 from dagster._cli.api import _execute_run_command_body
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
-from sqlalchemy import Engine
+
+from coin_pipeline.defs.storage import connections_of
+from coin_pipeline.settings import load_settings
 
 READY = b"ready\n"
 UNSETTLED = 3
@@ -27,7 +31,6 @@ def serve(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoRet
         signal.signal(signum, signal.SIG_DFL)
     use_own_connections(instance)
     instance.get_runs(limit=1)  # connects now, while nobody waits
-    instance.event_log_storage.get_maximum_record_id()
     line.sendall(READY)
     run_id, _, bulk = line.makefile().readline().strip().partition(" ")
     if bulk == "1":
@@ -40,6 +43,7 @@ def execute(instance: dg.DagsterInstance, run_id: str) -> int:
     run = instance.get_run_by_id(run_id)
     if run is None or run.status != dg.DagsterRunStatus.STARTING:
         return 0  # cancelled before it began, or handed over twice
+    _limit_memory(load_settings().coin_run_memory_mib)
     setup_interrupt_handlers()
     with capture_interrupts():
         _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
@@ -49,16 +53,17 @@ def execute(instance: dg.DagsterInstance, run_id: str) -> int:
     return 0 if ended is None or ended.is_finished else UNSETTLED
 
 
-def engines(instance: dg.DagsterInstance) -> list[Engine]:
-    """Return the connection pools of an instance."""
-    parts = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
-    return [engine for part in parts if (engine := getattr(part, "_engine", None))]  # Dagster offers no way to it
-
-
 def use_own_connections(instance: dg.DagsterInstance) -> None:
     """Forget the connections that were open at the fork: they belong to the parent."""
-    for engine in engines(instance):
-        engine.dispose(close=False)
+    connections_of(instance).dispose(close=False)
+
+
+def _limit_memory(mib: int) -> None:
+    """Have a run that asks for too much fail with a sentence, before Linux kills a process, which may be another."""
+    if sys.platform == "linux":
+        taken = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
+        limit = int(taken.split()[1]) * 1024 + mib * 2**20
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def die_with(pool: int) -> None:
