@@ -65,7 +65,7 @@ def test_nothing_is_lost_under_many_kills(tmp_path: Path, judge: Judge) -> None:
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
 def test_tasks_that_end_at_once_on_a_new_database(tmp_path: Path, judge: Judge) -> None:
-    """Failed, cancelled and killed before anybody has looked for the first time, they end, and manifests say so."""
+    """Failed, cancelled or killed before anybody has looked for the first time, they have manifests."""
     with started(tmp_path) as platform, Traffic(platform, seed=11, tasks=24, backlog=24) as traffic:
         wait_for(lambda: workers(tmp_path), 30)
         kill_worker(traffic, platform)
