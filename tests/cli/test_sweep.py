@@ -16,6 +16,7 @@ from rich.console import Console
 
 from coin_pipeline.cli import options, sweep_summary
 from coin_pipeline.cli.app import coin
+from coin_pipeline.database.leases import LEASE_S
 from coin_pipeline.defs.instance import open_instance
 from coin_pipeline.defs.sensors import lost_runs
 from coin_pipeline.engine.fills import Fill
@@ -23,6 +24,7 @@ from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import CandlesNotFound, CoinError, InvalidSpec, SweepTooLarge, UnknownStrategy
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.spec import MAX_UNCONFIRMED, Objective, Search
 from tests.builders import STEADY
 
@@ -225,7 +227,12 @@ def test_a_killed_sweep_goes_on_where_it_was(candles: CandleCatalog, tmp_path: P
         process.wait()
     assert len(finished) < 3
     settings = load_settings()
-    with open_instance(settings) as instance, dg.build_sensor_context(instance=instance) as context:
+    resources = {"store": LocalStore(settings.data_root)}
+    time.sleep(LEASE_S)
+    with (
+        open_instance(settings) as instance,
+        dg.build_sensor_context(instance=instance, resources=resources) as context,
+    ):
         lost_runs(context)
         (run,) = instance.get_runs(dg.RunsFilter(job_name="sweep"), limit=1)
         assert run.status == dg.DagsterRunStatus.FAILURE
