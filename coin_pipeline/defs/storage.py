@@ -11,6 +11,7 @@ from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
+from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine
 from sqlalchemy import Engine, event
@@ -38,7 +39,14 @@ _SAY_NOTHING = frozenset(
 """Events of which a run has many and people learn nothing: each costs a millisecond."""
 
 
-class RunStorage(PostgresRunStorage):
+class Pooled:
+    """A part of the storage that has its pool, in the webserver too, which would give it one that notices no restart."""
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """Do nothing."""
+
+
+class RunStorage(Pooled, PostgresRunStorage):
     """Asks the database for its columns once; Dagster does for every statement, which takes most of its time."""
 
     def has_run_stats_index_cols(self) -> bool:
@@ -50,7 +58,7 @@ class RunStorage(PostgresRunStorage):
         return _once(self, "_has_backfill", super().has_backfill_id_column)
 
 
-class EventStorage(PostgresEventLogStorage):
+class EventStorage(Pooled, PostgresEventLogStorage):
     """Stores an event with one statement: nobody listens to the notification that Dagster sends with each."""
 
     def store_event(self, event: dg.EventLogEntry) -> None:
@@ -62,12 +70,17 @@ class EventStorage(PostgresEventLogStorage):
                 connection.execute(self.prepare_insert_event(event))
 
 
+class ScheduleStorage(Pooled, PostgresScheduleStorage):
+    """Schedules and sensors."""
+
+
 class PooledPostgresStorage(DagsterPostgresStorage):
     """DagsterPostgresStorage on the project's database, its three parts on one pool."""
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url=postgres_url, inst_data=inst_data)
         self._run_storage, self._event_log_storage = RunStorage(postgres_url), EventStorage(postgres_url)
+        self._schedule_storage = ScheduleStorage(postgres_url)
         engine = _engine(postgres_url)
         for part in (self._run_storage, self._event_log_storage, self._schedule_storage):
             part._engine = engine  # noqa: SLF001 -- as shipped, each opens a connection for every statement

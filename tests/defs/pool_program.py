@@ -23,6 +23,7 @@ def work(line: socket.socket) -> None:
     die_with(POOL)
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
     line.sendall(READY)
     run_id, _, bulk = line.makefile().readline().strip().partition(" ")
     (HOME / run_id).write_text(f"{os.getpid()} {bulk}")

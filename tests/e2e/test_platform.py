@@ -136,6 +136,8 @@ def test_a_database_that_is_away_is_503_until_it_is_back(platform: Platform) -> 
         time.sleep(0.2)
     task_id = platform.api.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     assert follow(platform, task_id)[-1]["status"] == "completed"
+    runs = platform.api.post(f"{platform.ui_url}/graphql", json={"query": "{ runsOrError(limit: 9) { __typename } }"})
+    assert runs.json()["data"]["runsOrError"]["__typename"] == "Runs"
 
 
 def test_a_task_whose_process_is_killed_is_tried_again(platform: Platform) -> None:

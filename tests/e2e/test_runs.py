@@ -89,8 +89,11 @@ def test_a_run_of_the_dagster_ui_takes_the_same_path(platform: Platform) -> None
         '{ops: {load_candles: {config: {strategy: "busy", symbols: ["AAA_KRW"],'
         ' start_date: "2024-01-01", end_date: "2024-12-31"}}}}'
     )
-    launch = f"mutation {{ launchRun(executionParams: {{selector: {selector}, runConfigData: {config}}}) {{"
-    launched = graphql(platform, launch + " __typename ... on LaunchRunSuccess { run { runId } } } }")["launchRun"]
+    launched = graphql(
+        platform,
+        f"mutation {{ launchRun(executionParams: {{selector: {selector}, runConfigData: {config}}}) {{ __typename"
+        " ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }",
+    )["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
     run_id = launched["run"]["runId"]
     pid = running(platform, run_id)
