@@ -90,8 +90,8 @@ def test_after_warming_up_nothing_is_compiled() -> None:
             samples = simulate(head, signals, costs, fill, stops).samples
             sweep(head, strategy.signal_rows(head, points), [Stops(), stops], costs, fill, Sizing(), workers=2)
         sweep(head, exits, None, costs, Fill.NEXT_OPEN, Sizing(0.5))
-        books = [Book.of(name, bars.head(n), samples, costs) for name, n in (("A", 200), ("B", 300))]
-        share(books, SharedRules(1, max_positions=1))
+        books = [Book.of(name, bars.head(n), samples) for name, n in (("A", 200), ("B", 300))]
+        share(books, SharedRules(1, max_positions=1), costs)
     assert compiled == {name: list(used.signatures) for name, (_, used) in kernels().items()}
     assert {name for name, signatures in compiled.items() if len(signatures) > 1} == set()
 
