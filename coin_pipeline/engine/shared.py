@@ -17,6 +17,7 @@ _NEVER = np.iinfo(np.int64).max
 _SOON = 4  # times
 _FIRST = 64  # bars of a position; the processor sees by itself that a longer one goes on
 _LINE = 8  # floats that arrive together
+_BYTES = np.dtype(np.float64).itemsize
 _IGNORED, _NO_SLOT, _TOO_SMALL = range(3)
 
 
@@ -273,8 +274,8 @@ def _trade(
     for now in range(times):
         s = first[now + _SOON] if now + _SOON < times else -1
         while s >= 0:
-            coming = _held(equity, closes[symbol[s]], entered[s], left[s])
-            for i in range(0, min(len(coming), _FIRST), _LINE):
+            coming = column_at(equity, closes[symbol[s]], left[s])
+            for i in range(entered[s], min(left[s], entered[s] + _FIRST), _LINE):
                 prefetch(coming, i)
             s = after[s]
         cash += received[2 * now]
@@ -294,7 +295,7 @@ def _trade(
                 cash -= spent[s]
                 free -= 1
                 last_exit[b] = left[s]
-                held = _held(equity, closes[b], entered[s], left[s])
+                held = column_at(equity, closes[b] + _BYTES * entered[s], left[s] - entered[s])
                 held_rows = part(rows, row_at[b] + entered[s], row_at[b] + left[s] + 1)
                 # A position left at an open is not held during the bar of its exit.
                 exit_step = 2 * held_rows[-1] + (bars_held[s] > left[s] - entered[s])
@@ -307,12 +308,6 @@ def _trade(
         free += freed[2 * now + 1]
         equity[now] = cash + positions[2 * now + 1]
     return spent, equity, counts, busy
-
-
-@kernel
-def _held(like: Floats, closes: int, entered: int, left: int) -> Floats:
-    """Return a symbol's closes from one bar to before another."""
-    return column_at(like, closes + entered * like.itemsize, left - entered)
 
 
 @kernel
