@@ -1,7 +1,7 @@
 """One account over several symbols: figures by hand, agreement with plain Python, and what must always hold."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from random import Random
 
 import numpy as np
@@ -307,6 +307,18 @@ def test_impossible_input_is_refused() -> None:
         Book("A", a.time, a.close[:2], a.samples)
     with pytest.raises(ValueError, match="A: exits at bar 2 do not fit its bars"):
         share([Book("A", a.time[:2], a.close[:2], a.samples)], ONE, FREE)
+
+
+def test_closes_and_times_are_taken_as_they_come() -> None:
+    """Columns with gaps between their elements, of other types or in the same memory give the same account."""
+    own = random_book("A", np.random.default_rng(5), 60)
+    assert len(own.samples) > 0
+    apart = Book("A", np.repeat(own.time, 2)[::2], np.repeat(own.close, 3)[::3], own.samples)
+    other = Book("A", own.time, own.close.astype(np.longdouble), own.samples)
+    twins = [replace(one, name=name) for one, name in ((own, "A"), (own, "B"), (apart, "C"))]
+    alone = share([own], ONE, COSTS).equity.tobytes()
+    assert [share([one], ONE, COSTS).equity.tobytes() for one in (apart, other)] == [alone, alone]
+    assert share(twins, ONE, COSTS).equity.tobytes() == alone
 
 
 def read_only_samples(samples: Samples) -> Samples:
