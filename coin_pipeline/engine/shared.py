@@ -14,7 +14,7 @@ from coin_pipeline.engine.outcomes import Samples
 
 _EXHAUSTED = 1e-12  # of the equity: so little cash is what rounding has left
 _NEVER = np.iinfo(np.int64).max
-_SOON = 4  # times
+_SOON = 4  # times ahead: long enough for closes to arrive
 _FIRST = 64  # bars of a position; the processor sees by itself that a longer one goes on
 _LINE = 8  # floats that arrive together
 _BYTES = np.dtype(np.float64).itemsize
@@ -153,10 +153,9 @@ def share(books: Sequence[Book], rules: SharedRules, costs: Costs) -> SharedAcco
         len(time),
     )
     taken = spent > 0
-    own = dict(zip(order, (slice(*pair) for pair in pairwise(ends.tolist())), strict=True))
-    places = [own[b] for b in range(len(books))]
-    left_out = np.empty_like(counts)
-    left_out[order] = counts
+    rank = np.argsort(order)
+    slices = [slice(*pair) for pair in pairwise(ends.tolist())]
+    places, left_out = [slices[place] for place in rank], counts[rank]
     return SharedAccount(
         time=time,
         equity=equity,
