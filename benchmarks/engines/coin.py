@@ -166,7 +166,7 @@ def _share(books: Sequence[Bars], signals_of: Callable[[], Sequence[Signals]]) -
                 outcomes(bars, places(signals.entries), rule, COSTS, Fill.NEXT_OPEN)
                 for bars, signals in zip(books, signals_of(), strict=True)
             ]
-            account = share([Book.of(*book, COSTS) for book in zip(names, books, samples, strict=True)], rules)
+            account = share([Book.of(*book) for book in zip(names, books, samples, strict=True)], rules, COSTS)
             deepest = account.drawdown.max()
         taken = [one.where(mask) for one, mask in zip(samples, account.taken, strict=True)]
         trades = [(np.full(len(own), symbol), own.entry_bar, own.exit_bar) for symbol, own in enumerate(taken)]

@@ -39,8 +39,8 @@ def trade_together(
         For each symbol its JSON part and the table of its trades' equity per bar; and the account.
     """
     found = list(zip(spec.symbols, samples, strict=True))
-    books = [Book.of(symbol, bars_of(symbol), own, spec.costs) for symbol, own in found]
-    account = share(books, rules)
+    books = [Book.of(symbol, bars_of(symbol), own) for symbol, own in found]
+    account = share(books, rules, spec.costs)
     parts = []
     for number, (symbol, own) in enumerate(found):
         bars = bars_of(symbol)
@@ -52,7 +52,7 @@ def trade_together(
     curve = Curve(SHARED, account.time, account.equity, account.drawdown, held)
     told = statistics(curve, account.exposure, [part for part, _ in by_name], spec.candle_length.bars_per_year)
     made = [_chosen(book, taken) for book, taken in zip(books, account.taken, strict=True)]
-    best = _best_trade([part for part, _ in parts], made, account, rules)
+    best = _best_trade([part for part, _ in parts], made, account, rules, spec.costs)
     return parts, Whole(curve, told, _costs(spec, rules, made, told), best, _account_json(rules, account))
 
 
@@ -69,16 +69,16 @@ def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: in
 
 
 def _chosen(book: Book, chosen: Bools) -> Book:
-    return replace(book, samples=book.samples.where(chosen), paid=book.paid[chosen])
+    return replace(book, samples=book.samples.where(chosen))
 
 
-def _total_return(chosen: Sequence[Book], rules: SharedRules) -> float:
+def _total_return(chosen: Sequence[Book], rules: SharedRules, costs: Costs) -> float:
     """Return what an account returns that makes these trades and no others, however small their orders."""
-    return float(share(chosen, replace(rules, min_order=0.0)).equity[-1]) - 1
+    return float(share(chosen, replace(rules, min_order=0.0), costs).equity[-1]) - 1
 
 
 def _best_trade(
-    parts: Sequence[Json], made: Sequence[Book], account: SharedAccount, rules: SharedRules
+    parts: Sequence[Json], made: Sequence[Book], account: SharedAccount, rules: SharedRules, costs: Costs
 ) -> BestTrade | None:
     """Return the trade that gained the largest share of the equity of its time."""
     gains = []
@@ -92,7 +92,7 @@ def _best_trade(
     others = [
         _chosen(book, np.arange(len(book.samples)) != row) if n == number else book for n, book in enumerate(made)
     ]
-    return BestTrade(parts[number]["trades"][row], _total_return(others, rules))
+    return BestTrade(parts[number]["trades"][row], _total_return(others, rules, costs))
 
 
 def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[Book], told: Json) -> Json:
@@ -103,7 +103,7 @@ def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[Book], told: J
     """
 
     def total_return_at(costs: Costs) -> float:
-        return _total_return([_at_costs(book, costs) for book in made], rules)
+        return _total_return(made, rules, costs)
 
     def loses(rate: float) -> bool:
         return total_return_at(Costs(rate, 0.0)) < 0
@@ -115,12 +115,6 @@ def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[Book], told: J
         "stress": {f"{k}x": stress.get(f"{k}x", told["total_return"]) for k in STRESS},
         "break_even_rate": highest_rate(loses, _PRECISION) if told["trades"] else None,
     }
-
-
-def _at_costs(book: Book, costs: Costs) -> Book:
-    samples = book.samples
-    paid = costs.paid(samples.entry_price)
-    return replace(book, samples=replace(samples, growth=costs.received(samples.exit_price) / paid), paid=paid)
 
 
 def _account_json(rules: SharedRules, account: SharedAccount) -> Json:

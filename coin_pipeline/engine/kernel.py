@@ -16,6 +16,13 @@ ScalarT = TypeVar("ScalarT", bound=np.generic)
 Ask: TypeAlias = Callable[[npt.NDArray[Any], int], None]
 
 
+class ColumnAt(Protocol):
+    """What type checkers know of ``column_at``."""
+
+    def __call__(self, like: npt.NDArray[ScalarT], address: int, length: int) -> npt.NDArray[ScalarT]:
+        """See ``column_at``."""
+
+
 class Part(Protocol):
     """What type checkers know of ``part``."""
 
@@ -28,7 +35,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
     No fastmath and no parallel loops: a figure has the same bits on every machine, and a server may fork. A kernel
     calls kernels and reads constants of its own module only, because stored code is renewed when its own file changes,
-    not when another's. The two instructions below are the exception: who changes one touches the files that use it.
+    not when another's. The three instructions below are the exception: who changes one touches the files that use it.
     """
     compiled: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)
     return compiled
@@ -71,4 +78,23 @@ part: Part = cast("Part", intrinsic(_part))
 """Within a kernel, what ``column[first:end]`` is for places within it, without a reference to the column.
 
 References are counted by locked writes: more than a loop over a few bars costs. It must not outlive its column.
+"""
+
+
+def _column_at(_: Any, like: Any, address: Any, length: Any) -> Any:  # noqa: ANN401, ARG001 - as above
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - same
+        own = context.make_array(signature.return_type)(context, builder)
+        itemsize = context.get_constant(numba.intp, context.get_abi_sizeof(context.get_data_type(like.dtype)))
+        _, start, count = arguments
+        data = builder.inttoptr(start, own.data.type)
+        populate_array(own, data, [count], [itemsize], itemsize, None)  # type: ignore[no-untyped-call]
+        return own._getvalue()  # noqa: SLF001 - numba's own way
+
+    return like(like, numba.intp, numba.intp), generate
+
+
+column_at: ColumnAt = cast("ColumnAt", intrinsic(_column_at))
+"""Within a kernel, the array of the type of ``like`` that begins at an address, to read many columns where they are.
+
+Nothing is checked: who hands in addresses is sure of the columns' type, and keeps them until the kernel is done.
 """

@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from coin_pipeline.engine.account import Sizing, drawdown
-from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
+from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints, read_only
 from coin_pipeline.engine.fills import Costs
-from coin_pipeline.engine.kernel import kernel, part
+from coin_pipeline.engine.kernel import column_at, kernel, part, prefetch
 from coin_pipeline.engine.outcomes import Samples
 
 _EXHAUSTED = 1e-12  # of the equity: so little cash is what rounding has left
 _NEVER = np.iinfo(np.int64).max
+_SOON = 4  # times ahead: long enough for closes to arrive
+_FIRST = 64  # bars of a position; the processor sees by itself that a longer one goes on
+_LINE = 8  # floats that arrive together
+_BYTES = np.dtype(np.float64).itemsize
 _IGNORED, _NO_SLOT, _TOO_SMALL = range(3)
 
 
@@ -25,29 +30,24 @@ class Book:
         time: Opens of the bars, int64 ns UTC, strictly increasing, shape (n,).
         close: Last prices, float64, shape (n,).
         samples: Outcomes under ``NEXT_OPEN``, in the order of their signals.
-        paid: Money paid for one unit at each entry, costs included, float64, shape (m,); NaN where there is no entry.
 
     Raises:
-        ValueError: The columns differ in length, or the samples are of other bars.
+        ValueError: The columns differ in length.
     """
 
     name: str
     time: Ints
     close: Floats
     samples: Samples
-    paid: Floats
 
     def __post_init__(self) -> None:
-        if (len(self.close), len(self.paid)) != (len(self.time), len(self.samples)):
-            raise ValueError(
-                f"{self.name}: {len(self.close)} closes and {len(self.paid)} entry costs"
-                f" do not fit {len(self.time)} bars and {len(self.samples)} samples"
-            )
+        if len(self.close) != len(self.time):
+            raise ValueError(f"{self.name}: {len(self.close)} closes do not fit {len(self.time)} bars")
 
     @classmethod
-    def of(cls, name: str, bars: Bars, samples: Samples, costs: Costs) -> "Book":
-        """Return the book of samples that were found on the bars with these costs."""
-        return cls(name, bars.time, bars.close, samples, costs.paid(samples.entry_price))
+    def of(cls, name: str, bars: Bars, samples: Samples) -> "Book":
+        """Return the book of samples that were found on the bars."""
+        return cls(name, bars.time, bars.close, samples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class SharedAccount:
     exposure: float | None
 
 
-def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
+def share(books: Sequence[Book], rules: SharedRules, costs: Costs) -> SharedAccount:
     """Trade the samples of all books from one cash account.
 
     Every fill is one of ``NEXT_OPEN``. In each symbol one position is held at a time, as in an account of its own: a
@@ -113,11 +113,12 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
     4. The equity is the cash and the positions at their closes. A symbol without a bar at that time keeps its last
        close.
 
-    An exit brings ``spent * growth``.
+    An exit brings the money spent times what it would bring at these costs; the growth of the samples is not read.
 
     Args:
         books: One per symbol, at least one; their order changes nothing.
         rules: Limits of the account.
+        costs: Charged on both legs.
 
     Raises:
         ValueError: There are no books, two have the same name, or samples are not of their bars.
@@ -128,40 +129,39 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
     order = sorted(range(len(books)), key=names.__getitem__)
     of_name = [books[b] for b in order]
     samples = [book.samples for book in of_name]
-    time, rows, row_at = _align([book.time for book in of_name])
-    entered = np.concatenate([s.entry_bar for s in samples])
+    time, rows, row_at = _align([read_only(np.ascontiguousarray(book.time, np.int64)) for book in of_name])
     left = np.concatenate([s.exit_bar for s in samples])
-    sample_ends, bar_ends = _ends(samples), _ends([book.time for book in of_name])
-    symbol = np.repeat(np.arange(len(books)), np.diff(sample_ends))
-    beyond = np.flatnonzero(left >= np.diff(bar_ends)[symbol])
-    if len(beyond):
-        raise ValueError(f"{of_name[symbol[beyond[0]]].name}: exits at bar {left[beyond[0]]} do not fit its bars")
+    ends, bars = _ends(samples), np.array([len(book.time) for book in of_name])
+    symbol, beyond = _symbols(ends, left, bars)
+    if beyond >= 0:
+        raise ValueError(f"{of_name[symbol[beyond]].name}: exits at bar {left[beyond]} do not fit its bars")
+    closes = [read_only(np.ascontiguousarray(book.close, np.float64)) for book in of_name]
+    paid = costs.paid(np.concatenate([s.entry_price for s in samples]))
     spent, equity, counts, busy = _trade(
-        np.concatenate([book.close for book in of_name]),
-        bar_ends,
+        np.array([_address(close) for close in closes]),
         rows,
         row_at,
         symbol,
-        entered,
+        np.concatenate([s.entry_bar for s in samples]),
         left,
         np.concatenate([s.bars_held for s in samples]),
-        np.concatenate([book.paid for book in of_name]),
-        np.concatenate([s.growth for s in samples]),
+        paid,
+        costs.received(np.concatenate([s.exit_price for s in samples])) / paid,
         rules.max_positions,
         rules.fraction,
         rules.least_equity,
         len(time),
     )
-    each: list[Floats] = [np.empty(0)] * len(books)
-    left_out = np.empty_like(counts)
-    for place, b in enumerate(order):
-        each[b], left_out[b] = spent[sample_ends[place] : sample_ends[place + 1]], counts[place]
+    taken = spent > 0
+    rank = np.argsort(order)
+    slices = [slice(*pair) for pair in pairwise(ends.tolist())]
+    places, left_out = [slices[place] for place in rank], counts[rank]
     return SharedAccount(
         time=time,
         equity=equity,
         drawdown=drawdown(equity),
-        taken=tuple(money > 0 for money in each),
-        spent=tuple(each),
+        taken=tuple(taken[place] for place in places),
+        spent=tuple(spent[place] for place in places),
         ignored=left_out[:, _IGNORED],
         no_slot=left_out[:, _NO_SLOT],
         too_small=left_out[:, _TOO_SMALL],
@@ -170,11 +170,11 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
 
 
 def warm_up() -> None:
-    """Compile the kernels of this module; two symbols of different times need them all."""
+    """Compile the kernels of this module; two symbols of the same times and one of others need them all."""
     none, nothing = np.empty(0, np.int64), np.empty(0)
     samples = Samples(none, none, none, nothing, nothing, nothing, none, np.empty(0, np.int8))
-    books = [Book(name, np.arange(n), np.ones(n), samples, nothing) for n, name in enumerate("AB")]
-    share(books, SharedRules(max_positions=1))
+    books = [Book(name, np.arange(n), np.ones(n), samples) for name, n in (("A", 1), ("B", 1), ("C", 0))]
+    share(books, SharedRules(max_positions=1), Costs(0.0, 0.0))
 
 
 def _ends(columns: Sequence[Ints | Samples]) -> Ints:
@@ -185,11 +185,36 @@ def _ends(columns: Sequence[Ints | Samples]) -> Ints:
 def _align(times: Sequence[Ints]) -> tuple[Ints, Ints, Ints]:
     """Return all times ascending, the rows of bars in them, and where in these rows each symbol's own begin."""
     first = times[0]
-    if all(len(time) == len(first) and not (time != first).any() for time in times[1:]):
+    if all(_same(first, time) for time in times[1:]):
         return first, np.arange(len(first)), np.zeros(len(times), np.int64)
     ends = _ends(times)
     time, rows = _merge(np.concatenate(times), ends)
     return time, rows, ends
+
+
+@kernel
+def _address(column: Floats) -> int:
+    """Return where in memory a column begins."""
+    address: int = column.ctypes.data
+    return address
+
+
+@kernel
+def _same(one: Ints, other: Ints) -> bool:
+    """Return whether two columns are equal; where they are the same memory they are not read."""
+    return len(one) == len(other) and (one.ctypes.data == other.ctypes.data or np.array_equal(one, other))
+
+
+@kernel
+def _symbols(ends: Ints, left: Ints, bars: Ints) -> tuple[Ints, int]:
+    """Return the symbol of each sample, and the first that is left past the bars of its symbol, or -1."""
+    symbol, beyond = np.empty(len(left), np.int64), -1
+    for b in range(len(bars)):
+        for s in range(ends[b], ends[b + 1]):
+            symbol[s] = b
+            if left[s] >= bars[b] and beyond < 0:
+                beyond = s
+    return symbol, beyond
 
 
 @kernel
@@ -218,8 +243,7 @@ def _merge(times: Ints, ends: Ints) -> tuple[Ints, Ints]:
 
 @kernel
 def _trade(
-    close: Floats,
-    bar_at: Ints,
+    closes: Ints,
     rows: Ints,
     row_at: Ints,
     symbol: Ints,
@@ -233,7 +257,7 @@ def _trade(
     least_equity: float,
     times: int,
 ) -> tuple[Floats, Floats, Ints, int]:
-    """Do what ``share`` says, symbols numbered in the order of their names.
+    """Do what ``share`` says, symbols numbered in the order of their names; ``closes`` are the addresses of theirs.
 
     Returned are money spent, equity, signals left out by symbol and reason, and the number of times with a position.
 
@@ -243,10 +267,16 @@ def _trade(
     first, after = _chain(rows, row_at, symbol, entered, times)
     received, freed = np.zeros(2 * times), np.zeros(2 * times, np.int64)
     positions = np.zeros(2 * times)
-    spent, last_exit = np.zeros(len(entered)), np.full(len(bar_at), -1)
-    equity, counts = np.empty(times), np.zeros((len(bar_at) - 1, 3), np.int64)
+    spent, last_exit = np.zeros(len(entered)), np.full(len(closes), -1)
+    equity, counts = np.empty(times), np.zeros((len(closes), 3), np.int64)
     cash, free, busy = 1.0, slots, 0
     for now in range(times):
+        s = first[now + _SOON] if now + _SOON < times else -1
+        while s >= 0:
+            coming = column_at(equity, closes[symbol[s]], left[s])
+            for i in range(entered[s], min(left[s], entered[s] + _FIRST), _LINE):
+                prefetch(coming, i)
+            s = after[s]
         cash += received[2 * now]
         free += freed[2 * now]
         worth = cash + positions[2 * now]
@@ -264,7 +294,7 @@ def _trade(
                 cash -= spent[s]
                 free -= 1
                 last_exit[b] = left[s]
-                held = part(close, bar_at[b] + entered[s], bar_at[b] + left[s])
+                held = column_at(equity, closes[b] + _BYTES * entered[s], left[s] - entered[s])
                 held_rows = part(rows, row_at[b] + entered[s], row_at[b] + left[s] + 1)
                 # A position left at an open is not held during the bar of its exit.
                 exit_step = 2 * held_rows[-1] + (bars_held[s] > left[s] - entered[s])
@@ -297,8 +327,12 @@ def _hold(close: Floats, rows: Ints, spent: float, units: float, positions: Floa
     first, count = rows[0], len(close)
     if rows[count] - first == count:  # a bar at every time: a plain loop
         own = part(positions, 2 * first + 1, len(positions))
-        for i in range(len(own)):
-            own[i] += spent * (units * close[i >> 1])
+        for i in range(len(own) >> 1):
+            value = spent * (units * close[i])
+            own[2 * i] += value
+            own[2 * i + 1] += value
+        if len(own) & 1:
+            own[len(own) - 1] += spent * (units * close[count - 1])
         return
     for i in range(count):
         value = spent * (units * close[i])

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from coin_pipeline.engine.fills import Costs
 from coin_pipeline.engine.outcomes import ExitReason
 from coin_pipeline.engine.shared import Book, SharedRules
 
@@ -40,7 +41,7 @@ class Account:
         return self.cash + sum(position.coins * position.price for position in self.positions.values())
 
 
-def trade_together(books: Sequence[Book], rules: SharedRules) -> Account:
+def trade_together(books: Sequence[Book], rules: SharedRules, costs: Costs) -> Account:
     """Trade the samples of all books from one account."""
     account = Account(rules.initial_cash)
     by_name = sorted(books, key=lambda book: book.name)
@@ -52,7 +53,7 @@ def trade_together(books: Sequence[Book], rules: SharedRules) -> Account:
         for book, bar in trading:
             for sample in range(len(book.samples)):
                 if book.samples.entry_bar[sample] == bar:
-                    _enter(account, book, sample, worth, rules)
+                    _enter(account, book, sample, worth, rules, costs)
         account.busy += len(account.positions) > 0
         for book, bar in trading:
             _exit(account, book, bar, at_open=False)
@@ -63,7 +64,7 @@ def trade_together(books: Sequence[Book], rules: SharedRules) -> Account:
     return account
 
 
-def _enter(account: Account, book: Book, sample: int, worth: float, rules: SharedRules) -> None:
+def _enter(account: Account, book: Book, sample: int, worth: float, rules: SharedRules, costs: Costs) -> None:
     decided = book.samples.signal_bar[sample]
     money = min(rules.fraction * worth, account.cash)
     if book.name in account.positions or decided < account.last_exit.get(book.name, 0):
@@ -75,7 +76,7 @@ def _enter(account: Account, book: Book, sample: int, worth: float, rules: Share
     else:
         account.cash -= money
         account.spent[book.name, sample] = money
-        paid = float(book.paid[sample])
+        paid = float(costs.paid(book.samples.entry_price[sample]))
         account.positions[book.name] = Position(sample, money / paid, money, paid)
 
 

@@ -16,7 +16,7 @@ from coin_pipeline.engine import sweep as swept
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.exits import Stops
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.kernel import kernel, part, prefetch
+from coin_pipeline.engine.kernel import column_at, kernel, part, prefetch
 from coin_pipeline.engine.rows import SignalRows
 from coin_pipeline.engine.shared import Book, SharedRules, share
 from coin_pipeline.engine.signals import Signals
@@ -90,8 +90,8 @@ def test_after_warming_up_nothing_is_compiled() -> None:
             samples = simulate(head, signals, costs, fill, stops).samples
             sweep(head, strategy.signal_rows(head, points), [Stops(), stops], costs, fill, Sizing(), workers=2)
         sweep(head, exits, None, costs, Fill.NEXT_OPEN, Sizing(0.5))
-        books = [Book.of(name, bars.head(n), samples, costs) for name, n in (("A", 200), ("B", 300))]
-        share(books, SharedRules(1, max_positions=1))
+        books = [Book.of(name, bars.head(n), samples) for name, n in (("A", 200), ("B", 300))]
+        share(books, SharedRules(1, max_positions=1), costs)
     assert compiled == {name: list(used.signatures) for name, (_, used) in kernels().items()}
     assert {name for name, signatures in compiled.items() if len(signatures) > 1} == set()
 
@@ -121,3 +121,17 @@ def test_a_part_is_the_slice() -> None:
 
     assert [double(column, *ends) for ends in ((1, 3), (0, 0), (5, 5), (4, 5))] == [6.0, 0.0, 0.0, 8.0]
     assert column.tolist() == [0.0, 2.0, 4.0, 3.0, 8.0]
+
+
+def test_a_column_is_read_where_it_is() -> None:
+    """From an address on there are as many elements as were asked for, of the type of the array that was shown."""
+    column, like = np.arange(5), np.empty(0, np.int64)
+
+    @kernel
+    def read(like: np.ndarray, address: int, length: int) -> np.ndarray:
+        return column_at(like, address, length).copy()
+
+    address = column.ctypes.data
+    assert read(like, address, 5).tolist() == [0, 1, 2, 3, 4]
+    assert read(like, address + 2 * column.itemsize, 2).tolist() == [2, 3]
+    assert read(like, address, 0).tolist() == []

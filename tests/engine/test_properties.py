@@ -238,12 +238,12 @@ def test_the_order_of_symbols_changes_no_shared_account(
 ) -> None:
     """Names decide who buys first, so that not a bit depends on the order they are given in."""
     books = [
-        Book.of(str(i), bars, simulate(bars, signals, costs, Fill.NEXT_OPEN, stops).samples, costs)
+        Book.of(str(i), bars, simulate(bars, signals, costs, Fill.NEXT_OPEN, stops).samples)
         for i, (bars, signals) in enumerate(parts)
     ]
     rules = SharedRules(fraction=fraction, max_positions=positions)
     order = random.sample(range(len(books)), len(books))
-    one, other = share(books, rules), share([books[i] for i in order], rules)
+    one, other = share(books, rules, costs), share([books[i] for i in order], rules, costs)
     assert one.equity.tobytes() == other.equity.tobytes()
     assert [one.spent[i].tobytes() for i in order] == [spent.tobytes() for spent in other.spent]
 
