@@ -40,7 +40,7 @@ _SAY_NOTHING = frozenset(
 
 
 class Pooled:
-    """A part of the storage that has its pool, in the webserver too, which would give it one that notices no restart."""
+    """Has its pool; the webserver would give it another one, which does not notice a restart of the database."""
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
         """Do nothing."""
