@@ -13,12 +13,13 @@ from coin_api.schemas import Status
 from coin_api.tasks import Points, Task
 from coin_pipeline.database import standings
 from coin_pipeline.database.session import Session
-from coin_pipeline.defs.attempts import CANCELLED_TAG, follows, next_attempt
+from coin_pipeline.defs.attempts import CANCELLED_TAG, follows, is_retry, next_attempt
 from coin_pipeline.defs.failures import failure_of
 from coin_pipeline.defs.launches import POINTS_TAG
 from coin_pipeline.defs.sweep_progress import TYPES, Tally
 
 T = TypeVar("T")
+JOBS = frozenset({"backtest", "sweep"})
 KEPT = 1000
 OVERLAP = 100
 """Events that are read once more, since of those stored at the same time a later one may be seen first."""
@@ -55,7 +56,7 @@ class Standing:
     def _attempts(self, task_ids: Collection[str]) -> dict[str, list[standings.Standing]]:
         """Return the runs of each task, first to latest: another one follows where a process died."""
         found = standings.standings(self._session, task_ids)
-        attempts = {run_id: [run] for run_id, run in found.items() if run.job in {"backtest", "sweep"}}
+        attempts = {run_id: [run] for run_id, run in found.items() if run.job in JOBS and not is_retry(run.tags)}
         while following := {later: runs for runs in attempts.values() if (later := self._next(runs[-1]))}:
             more = standings.standings(self._session, following)
             for run_id, run in more.items():
@@ -68,7 +69,7 @@ class Standing:
         first, latest = attempts[0], attempts[-1]
         status = self._status(attempts)
         error, kind = self._error(latest.run_id) if status == "failed" else (None, None)
-        points = self._points(latest, status) if latest.job == "sweep" else None
+        points = self._farthest(attempts, status) if latest.job == "sweep" else None
         share = points.done / points.planned if points else max(run.progress for run in attempts)
         return Task(
             task_id=first.run_id,
@@ -94,6 +95,10 @@ class Standing:
 
     def _next(self, run: standings.Standing) -> str | None:
         return next_attempt(run.tags) if run.status == "FAILURE" and follows(run.tags) else None
+
+    def _farthest(self, attempts: Attempts, status: Status) -> Points:
+        """Return how far the attempt at a sweep is that came farthest, so that a later one takes nothing back."""
+        return max((self._points(run, status) for run in attempts), key=lambda points: points.done)
 
     def _points(self, run: standings.Standing, status: Status) -> Points:
         """Return how far a sweep is, from its events since it was last asked about."""

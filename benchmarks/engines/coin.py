@@ -12,7 +12,7 @@ from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.exits import ExitRule
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.outcomes import outcomes
+from coin_pipeline.engine.outcomes import outcomes, places
 from coin_pipeline.engine.rows import SignalRows
 from coin_pipeline.engine.shared import Book, SharedRules, share
 from coin_pipeline.engine.signals import Signals
@@ -163,7 +163,7 @@ def _share(books: Sequence[Bars], signals_of: Callable[[], Sequence[Signals]]) -
     def run(watch: Stopwatch) -> Arrays:
         with watch:
             samples = [
-                outcomes(bars, np.flatnonzero(signals.entries), rule, COSTS, Fill.NEXT_OPEN)
+                outcomes(bars, places(signals.entries), rule, COSTS, Fill.NEXT_OPEN)
                 for bars, signals in zip(books, signals_of(), strict=True)
             ]
             account = share([Book.of(*book, COSTS) for book in zip(names, books, samples, strict=True)], rules)

@@ -6,11 +6,10 @@ The tables lie beside Dagster's in the same database, so that one transaction ca
 import os
 import socket
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 
 from coin_pipeline.database.processes import at_work, started
-from coin_pipeline.database.session import Cursor, Session, connect
+from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import Superseded
 
 LEASE_S = 6.0
@@ -135,9 +134,16 @@ class Leases:
         return self._session.do(read)
 
 
-def prepare(url: str) -> None:
-    """Create the tables and the trigger beside Dagster's tables, unless they are there."""
-    with closing(connect(url)) as connection, connection.cursor() as cursor:
+def prepare(session: Session) -> None:
+    """Create the tables and the trigger beside Dagster's tables, unless they are there.
+
+    Raises:
+        DatabaseUnavailable: the account may not create a schema, say.
+    """
+
+    def create(cursor: Cursor) -> None:
         cursor.execute("select to_regclass('coin.lease')")
         if cursor.fetchone() == (None,):
             cursor.execute(f"begin; {_TABLES} commit")
+
+    session.do(create)

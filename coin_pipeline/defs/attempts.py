@@ -20,12 +20,17 @@ GIVEN_UP = {WILL_RETRY_TAG: "false", CANCELLED_TAG: "true"}
 
 def task_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Return the id of the task that a run is an attempt at: that of the first attempt."""
-    while RETRY_NUMBER_TAG in run.tags and run.parent_run_id:
+    while is_retry(run.tags) and run.parent_run_id:
         parent = instance.get_run_by_id(run.parent_run_id)
         if parent is None:  # deleted by hand
             return run.parent_run_id
         run = parent
     return run.run_id
+
+
+def is_retry(tags: Mapping[str, str]) -> bool:
+    """Tell whether a run with these tags is another attempt at what a run before it did not end."""
+    return RETRY_NUMBER_TAG in tags
 
 
 def follows(tags: Mapping[str, str]) -> bool | None:

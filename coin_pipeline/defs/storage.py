@@ -17,7 +17,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 
 from coin_pipeline.database import leases
-from coin_pipeline.database.session import connect
+from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.settings import load_settings
 
@@ -83,7 +83,8 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         url = database_url(load_settings())
         with _one_at_a_time(url):
             storage = cls(url, inst_data)
-            leases.prepare(url)
+            with closing(Session(url)) as session:
+                leases.prepare(session)
         return storage
 
 

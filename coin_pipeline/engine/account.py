@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from coin_pipeline.engine.bars import Bools, Floats, Ints
-from coin_pipeline.engine.kernel import kernel
+from coin_pipeline.engine.kernel import kernel, part, prefetch
 
 _LESS = 1.0 + 1e-12  # more than rounding may turn
+_AHEAD = 16  # samples
+_FIRST = 64  # bars of a position; the processor sees by itself that a longer one goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ def _walk(
     deepest = 0.0
     cash = 1.0 - fraction
     for s in range(len(decided)):
+        if s + _AHEAD < len(decided):
+            soon = entered[s + _AHEAD]
+            for i in range(soon, min(left[s + _AHEAD], soon + _FIRST), 8):
+                prefetch(close, i)
         if entered[s] < 0 or decided[s] < flat_from:
             continue
         if value < least_equity:
@@ -104,11 +110,11 @@ def _walk(
         if entered[s] > flat_from:  # overlapping samples may end at one bar: then nothing is seen in between
             peak = max(peak, value)
             deepest = max(deepest, 1.0 - value / peak)
-            _wait(equity[flat_from : entered[s]], value)
-        held = slice(entered[s], left[s])
-        lowest, highest = _hold(close[held], equity[held], value, cash, units[s])
+            _wait(part(equity, flat_from, entered[s]), value)
+        held = part(close, entered[s], left[s])
+        lowest, highest = _hold(held, part(equity, entered[s], left[s]), value, cash, units[s])
         if lowest < highest * (1.0 - deepest) * _LESS:
-            deepest = max(deepest, _deepest_fall(close[held], cash, units[s]))
+            deepest = max(deepest, _deepest_fall(held, cash, units[s]))
         deepest = max(deepest, 1.0 - value * lowest / peak)
         peak = max(peak, value * highest)
         value *= cash + fraction * growth[s]

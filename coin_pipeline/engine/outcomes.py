@@ -6,10 +6,10 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
+from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints, read_only
 from coin_pipeline.engine.exits import ExitRule, Stops
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.kernel import kernel
+from coin_pipeline.engine.kernel import kernel, prefetch
 
 
 class ExitReason(IntEnum):
@@ -24,6 +24,8 @@ class ExitReason(IntEnum):
 
 
 _BLOCK = 64
+_AHEAD = 32  # samples
+_WORDS = 4096
 _SIGNAL, _HOLD, _STOP_LOSS, _TAKE_PROFIT, _TRAILING_STOP, _END = (reason.value for reason in ExitReason)
 _NOTHING = np.empty(0)
 _NEVER = np.empty(0, np.int64)
@@ -75,6 +77,14 @@ class Samples:
         return Samples(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
+def places(decisions: Bools) -> Ints:
+    """Return the bars at which decisions are True, ascending: ``np.flatnonzero``, two or three times as fast."""
+    count = int(np.count_nonzero(decisions))
+    found = np.empty(count + 1, np.int64)  # what is False is written down too, for the next one to replace
+    _find(read_only(decisions), found)
+    return found[:count]
+
+
 def outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: Fill) -> Samples:
     """Follow each entry from its fill to its exit.
 
@@ -91,9 +101,8 @@ def outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: F
         fill: Where decisions are executed.
     """
     stops, m = rule.stops, len(signal_bar)
-    entry_bar, exit_bar, bars_held = np.empty((3, m), np.int64)
-    entry_price, exit_price = np.empty((2, m))
-    reason = np.empty(m, np.int8)
+    entry_bar, exit_bar, bars_held = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m, np.int64)
+    entry_price, exit_price, reason = np.empty(m), np.empty(m), np.empty(m, np.int8)
     _follow(
         bars.open,
         bars.high,
@@ -102,7 +111,7 @@ def outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: F
         *_blocks(bars, stops),
         signal_bar,
         min(rule.hold or len(bars), len(bars)),
-        _NEVER if rule.signals is None else np.flatnonzero(rule.signals),
+        _NEVER if rule.signals is None else places(rule.signals),
         fill is Fill.NEXT_OPEN,
         # Without a stop its level is 0, below every price; without a target it is infinite.
         1.0 - stops.stop_loss if stops.stop_loss else 0.0,
@@ -125,6 +134,29 @@ def _blocks(bars: Bars, stops: Stops) -> tuple[Floats, Floats]:
         return _NOTHING, _NOTHING
     starts = np.arange(0, len(bars), _BLOCK)
     return np.maximum.reduceat(bars.high, starts), np.minimum.reduceat(bars.low, starts)
+
+
+@kernel
+def _find(decisions: Bools, found: Ints) -> None:
+    """Write down the bars of what is True, first the words of eight that hold any.
+
+    No step depends on a guess: where decisions are rare, a processor would guess wrong at each of them.
+    """
+    ones, filled = decisions.view(np.uint8), np.empty(_WORDS + 1, np.int64)
+    words = decisions[: len(decisions) // 8 * 8].view(np.uint64)
+    count = 0
+    for start in range(0, len(words), _WORDS):
+        block, some = words[start : start + _WORDS], 0
+        for word in range(len(block)):
+            filled[some] = start + word
+            some += block[word] != 0
+        for word in filled[:some]:
+            for bar in range(8 * word, 8 * word + 8):
+                found[count] = bar
+                count += ones[bar]
+    for bar in range(8 * len(words), len(decisions)):
+        found[count] = bar
+        count += ones[bar]
 
 
 @kernel
@@ -156,6 +188,9 @@ def _follow(
     upcoming = 0
     for s in range(len(signal_bar)):
         decided = signal_bar[s]
+        if s + _AHEAD < len(signal_bar):
+            prefetch(prices, signal_bar[s + _AHEAD] + delay)
+            prefetch(prices, signal_bar[s + _AHEAD] + delay + hold)
         entry = decided + delay
         if entry >= n:
             entry_bar[s] = exit_bar[s] = UNFILLED

@@ -8,7 +8,7 @@ import numpy as np
 from coin_pipeline.engine.account import Sizing, drawdown
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.fills import Costs
-from coin_pipeline.engine.kernel import kernel
+from coin_pipeline.engine.kernel import kernel, part
 from coin_pipeline.engine.outcomes import Samples
 
 _EXHAUSTED = 1e-12  # of the equity: so little cash is what rounding has left
@@ -131,7 +131,6 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
     time, rows, row_at = _align([book.time for book in of_name])
     entered = np.concatenate([s.entry_bar for s in samples])
     left = np.concatenate([s.exit_bar for s in samples])
-    bars_held = np.concatenate([s.bars_held for s in samples])
     sample_ends, bar_ends = _ends(samples), _ends([book.time for book in of_name])
     symbol = np.repeat(np.arange(len(books)), np.diff(sample_ends))
     beyond = np.flatnonzero(left >= np.diff(bar_ends)[symbol])
@@ -145,8 +144,8 @@ def share(books: Sequence[Book], rules: SharedRules) -> SharedAccount:
         symbol,
         entered,
         left,
-        bars_held > left - entered,  # a position left at an open is not held during the bar of its exit
-        1.0 / np.concatenate([book.paid for book in of_name]),
+        np.concatenate([s.bars_held for s in samples]),
+        np.concatenate([book.paid for book in of_name]),
         np.concatenate([s.growth for s in samples]),
         rules.max_positions,
         rules.fraction,
@@ -226,15 +225,15 @@ def _trade(
     symbol: Ints,
     entered: Ints,
     left: Ints,
-    within: Bools,
-    units: Floats,
+    bars_held: Ints,
+    paid: Floats,
     growth: Floats,
     slots: int,
     fraction: float,
     least_equity: float,
     times: int,
 ) -> tuple[Floats, Floats, Ints, int]:
-    """Do what ``share`` says, symbols numbered in the order of their names; ``units`` is what one unit of money buys.
+    """Do what ``share`` says, symbols numbered in the order of their names.
 
     Returned are money spent, equity, signals left out by symbol and reason, and the number of times with a position.
 
@@ -243,14 +242,14 @@ def _trade(
     """
     first, after = _chain(rows, row_at, symbol, entered, times)
     received, freed = np.zeros(2 * times), np.zeros(2 * times, np.int64)
-    at_open, at_close = np.zeros(times), np.zeros(times)
+    positions = np.zeros(2 * times)
     spent, last_exit = np.zeros(len(entered)), np.full(len(bar_at), -1)
     equity, counts = np.empty(times), np.zeros((len(bar_at) - 1, 3), np.int64)
     cash, free, busy = 1.0, slots, 0
     for now in range(times):
         cash += received[2 * now]
         free += freed[2 * now]
-        worth = cash + at_open[now]
+        worth = cash + positions[2 * now]
         s = first[now]
         while s >= 0:
             b = symbol[s]
@@ -265,17 +264,18 @@ def _trade(
                 cash -= spent[s]
                 free -= 1
                 last_exit[b] = left[s]
-                held = close[bar_at[b] + entered[s] : bar_at[b] + left[s]]
-                held_rows = rows[row_at[b] + entered[s] : row_at[b] + left[s] + 1]
-                exit_step = 2 * held_rows[-1] + within[s]
+                held = part(close, bar_at[b] + entered[s], bar_at[b] + left[s])
+                held_rows = part(rows, row_at[b] + entered[s], row_at[b] + left[s] + 1)
+                # A position left at an open is not held during the bar of its exit.
+                exit_step = 2 * held_rows[-1] + (bars_held[s] > left[s] - entered[s])
                 received[exit_step] += spent[s] * growth[s]
                 freed[exit_step] += 1
-                _hold(held, held_rows, exit_step, spent[s], units[s], at_open, at_close)
+                _hold(held, held_rows, spent[s], 1.0 / paid[s], part(positions, 0, exit_step))
             s = after[s]
         busy += free < slots
         cash += received[2 * now + 1]
         free += freed[2 * now + 1]
-        equity[now] = cash + at_close[now]
+        equity[now] = cash + positions[2 * now + 1]
     return spent, equity, counts, busy
 
 
@@ -292,21 +292,15 @@ def _chain(rows: Ints, row_at: Ints, symbol: Ints, entered: Ints, times: int) ->
 
 
 @kernel
-def _hold(
-    close: Floats, rows: Ints, exit_step: int, spent: float, units: float, at_open: Floats, at_close: Floats
-) -> None:
-    """Add a position's value at each close, and at each open, where it is that of the close before."""
+def _hold(close: Floats, rows: Ints, spent: float, units: float, positions: Floats) -> None:
+    """Add a position's value at each close and at each open, where it is that of the close before, up to its exit."""
     first, count = rows[0], len(close)
-    if rows[count] - first == count:  # a bar at every time: plain loops over columns
-        closes, opens = at_close[first : first + count], at_open[first + 1 : (exit_step + 1) // 2]
-        for i in range(count):
-            closes[i] += spent * (units * close[i])
-        for i in range(len(opens)):
-            opens[i] += spent * (units * close[i])
+    if rows[count] - first == count:  # a bar at every time: a plain loop
+        own = part(positions, 2 * first + 1, len(positions))
+        for i in range(len(own)):
+            own[i] += spent * (units * close[i >> 1])
         return
     for i in range(count):
         value = spent * (units * close[i])
-        for row in range(rows[i], rows[i + 1]):
-            at_close[row] += value
-            if 2 * (row + 1) < exit_step:
-                at_open[row + 1] += value
+        for step in range(2 * rows[i] + 1, min(2 * rows[i + 1] + 1, len(positions))):
+            positions[step] += value

@@ -8,7 +8,7 @@ from coin_pipeline.engine.account import Sizing, drawdown, walk
 from coin_pipeline.engine.bars import Bars, Bools, Floats
 from coin_pipeline.engine.exits import ExitRule, Stops
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.outcomes import UNFILLED, Samples, outcomes
+from coin_pipeline.engine.outcomes import UNFILLED, Samples, outcomes, places
 from coin_pipeline.engine.signals import Signals
 
 
@@ -86,7 +86,7 @@ def simulate(
     if len(signals) != len(bars):
         raise ValueError(f"signals on {len(signals)} bars do not fit {len(bars)} bars")
     rule = ExitRule(signals.hold, signals.exits, stops)
-    samples = outcomes(bars, np.flatnonzero(signals.entries), rule, costs, fill)
+    samples = outcomes(bars, places(signals.entries), rule, costs, fill)
     if fill is Fill.SIGNAL_CLOSE:
         return _compound(bars, samples, sizing)
     paid = costs.paid(samples.entry_price)

@@ -203,16 +203,16 @@ def _trade(
         # An order that is too small once is too small for good, since only trades change the value.
         if value < least_equity:
             break
-        path = paths[place]
-        net_return = path[_GROWTH] - 1.0
+        growth = paths[place, _GROWTH]
+        net_return = growth - 1.0
         trades += 1
         wins += net_return > 0.0
         held += bars_held[place]
         gains += max(net_return, 0.0)
         losses += max(-net_return, 0.0)
-        drawdown = max(drawdown, path[_DEEPEST], 1.0 - value * path[_LOWEST] / peak)
-        peak = max(peak, value * path[_HIGHEST])
-        value *= cash + fraction * path[_GROWTH]
+        drawdown = max(drawdown, paths[place, _DEEPEST], 1.0 - value * paths[place, _LOWEST] / peak)
+        peak = max(peak, value * paths[place, _HIGHEST])
+        value *= cash + fraction * growth
         peak = max(peak, value)
         drawdown = max(drawdown, 1.0 - value / peak)
     counts[_TRADES], counts[_WINS], counts[_BARS_HELD] = trades, wins, held

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.exits import ExitRule
-from coin_pipeline.engine.kernel import kernel
+from coin_pipeline.engine.kernel import kernel, part
 from coin_pipeline.engine.rows import Decide, SignalRows, distinct, filled
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
@@ -158,20 +158,26 @@ def _quick_test(
 
 @kernel
 def _places(likely: Bools, places: Ints) -> int:
-    """Write down the places of what is set, and return how many there are; eight that are not set cost one step."""
-    count = 0
+    """Write down the places of what is set and return how many there are: first of words that are not empty.
+
+    Nothing that a processor has to guess: where candidates are rare, it would guess wrong at each of them.
+    """
     words, ones = likely.view(np.uint64), likely.view(np.uint8)
+    filled = np.empty(len(words) + 1, np.int64)
+    found = count = 0
     for word in range(len(words)):
-        if words[word]:
-            for i in range(8 * word, 8 * word + 8):
-                places[count] = i
-                count += ones[i]
+        filled[found] = word
+        found += words[word] != 0
+    for word in filled[:found]:
+        for i in range(8 * word, 8 * word + 8):
+            places[count] = i
+            count += ones[i]
     return count
 
 
 @kernel
 def _window(volumes: Floats, t: int, window: int) -> Floats:
-    return volumes[max(t + 1 - window, 0) : t + 1]
+    return part(volumes, max(t + 1 - window, 0), t + 1)
 
 
 @kernel

@@ -9,7 +9,7 @@ from contextlib import closing
 import dagster as dg
 import pytest
 
-from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.leases import Leases, prepare
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.standings import standings
 from coin_pipeline.database.url import database_url
@@ -179,3 +179,16 @@ def test_a_lease_goes_with_its_run(instance: dg.DagsterInstance, leases: Leases)
     assert leases.of([run.run_id]) == {}
     with pytest.raises(DatabaseUnavailable, match="foreign key"):
         leases.renew(run.run_id)
+
+
+def test_an_account_that_may_create_nothing_is_told_so(instance: dg.DagsterInstance) -> None:
+    """By name, before anything runs; its password is not in the sentence."""
+    assert instance
+    url = database_url(load_settings())
+    with closing(connect(url)) as owner, owner.cursor() as cursor:
+        cursor.execute("create role guest login password 'secret'")
+        cursor.execute("create database elsewhere")
+    guest = url.replace(url.split("//")[1].split("@")[0], "guest:secret").rpartition("/")[0] + "/elsewhere"
+    with closing(Session(guest)) as session, pytest.raises(DatabaseUnavailable, match="permission denied") as told:
+        prepare(session)
+    assert "secret" not in str(told.value)

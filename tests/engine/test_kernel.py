@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
+from numba.core.extending import _Intrinsic
 
 import coin_pipeline.engine
 import coin_pipeline.strategies
@@ -15,6 +16,7 @@ from coin_pipeline.engine import sweep as swept
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.exits import Stops
 from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.kernel import kernel, part, prefetch
 from coin_pipeline.engine.rows import SignalRows
 from coin_pipeline.engine.shared import Book, SharedRules, share
 from coin_pipeline.engine.signals import Signals
@@ -63,7 +65,7 @@ def test_no_kernel_reads_a_constant_of_another_module() -> None:
         f"{name} reads {constant}"
         for name, (module, used) in kernels().items()
         for constant in foreign(module) & set(used.py_func.__code__.co_names)
-        if not isinstance(getattr(importlib.import_module(module), constant), Dispatcher)
+        if not isinstance(getattr(importlib.import_module(module), constant), Dispatcher | _Intrinsic)
     }
     assert read == set()
 
@@ -92,3 +94,30 @@ def test_after_warming_up_nothing_is_compiled() -> None:
         share(books, SharedRules(1, max_positions=1))
     assert compiled == {name: list(used.signatures) for name, (_, used) in kernels().items()}
     assert {name for name, signatures in compiled.items() if len(signatures) > 1} == set()
+
+
+def test_asking_ahead_changes_nothing() -> None:
+    """A place before or past the column may be asked for, and the column is as it was."""
+    column = np.arange(3.0)
+
+    @kernel
+    def ask(column: np.ndarray, place: int) -> float:
+        prefetch(column, place)
+        return column.sum()
+
+    assert [ask(column, place) for place in (-1, 0, 2, 3, 10**12)] == [3.0] * 5
+
+
+def test_a_part_is_the_slice() -> None:
+    """A part has the elements of the slice, an empty one none, and what is written to it is in the column."""
+    column = np.arange(5.0)
+
+    @kernel
+    def double(column: np.ndarray, first: int, end: int) -> float:
+        own = part(column, first, end)
+        for i in range(len(own)):
+            own[i] *= 2.0
+        return own.sum()
+
+    assert [double(column, *ends) for ends in ((1, 3), (0, 0), (5, 5), (4, 5))] == [6.0, 0.0, 0.0, 8.0]
+    assert column.tolist() == [0.0, 2.0, 4.0, 3.0, 8.0]

@@ -18,6 +18,10 @@ RESERVED_S = 5.0
 KILL_S = 1.0
 """How long a run that was told to end may take to do so."""
 TICK_S = 0.25
+STANDBY = 4
+"""Workers that are kept ready, at most."""
+PAUSE_S = 1.0
+"""Before another worker is made where one has ended without getting ready: the database is away, say."""
 LONGEST_REQUEST = 4096
 
 
@@ -64,6 +68,7 @@ class Pool:
         self._workers: dict[int, Worker] = {}
         self._waiting: dict[str, bool] = {}
         self._reserved: dict[str, float] = {}
+        self._fork_again_at = 0.0
 
     def serve(self, home: Path, stopping: Callable[[], bool]) -> None:
         """Answer requests until told to stop."""
@@ -111,6 +116,8 @@ class Pool:
                 os.killpg(pid, signal.SIGKILL)  # what the run itself started
             self._selector.unregister(worker.line)
             worker.line.close()
+            if not worker.ready:
+                self._fork_again_at = time.monotonic() + PAUSE_S
             if worker.run_id and status:
                 self._settle(worker.run_id)
 
@@ -145,8 +152,9 @@ class Pool:
                 os.killpg(worker.pid, signal.SIGKILL)
         self._hand_out()
         idle = sum(worker.run_id is None for worker in self._workers.values())
-        for _ in range(self._limits.interactive + self._limits.bulk - idle):
-            self._start_worker()
+        if now > self._fork_again_at:
+            for _ in range(min(self._limits.interactive + self._limits.bulk, STANDBY) - idle):
+                self._start_worker()
 
     def _hand_out(self) -> None:
         ready = [worker for worker in self._workers.values() if worker.ready and worker.run_id is None]

@@ -1,0 +1,15 @@
+"""Where decisions are."""
+
+import numpy as np
+import pytest
+
+from coin_pipeline.engine.outcomes import places
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 64, 1_000, 8 * 4096, 8 * 4096 + 13, 100_003])
+def test_places_are_those_that_numpy_finds(n: int, share: float) -> None:
+    """Every decision is found once and in order, at the ends of words and blocks too."""
+    decisions = np.random.default_rng(n).random(n) < share
+    assert places(decisions).tolist() == np.flatnonzero(decisions).tolist()
+    assert places(decisions[1:]).tolist() == np.flatnonzero(decisions[1:]).tolist()
