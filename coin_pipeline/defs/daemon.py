@@ -12,18 +12,23 @@ import time
 from typing import Any, NoReturn
 
 import click
+import dagster as dg
 import psycopg2
+from dagster._core.scheduler.instigation import InstigatorType, SensorInstigatorData
 from dagster._daemon.cli import run_command  # imported before the wait: who takes over is ready
 from psycopg2.extensions import connection as Connection  # noqa: N812 -- a class
 
 from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.instance import open_instance
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.settings import Settings, load_settings
 
 LOOK_S = 1.0
 """Between two looks at the lock: of who waits, whether it is free; of who holds it, whether it still does."""
-LOST = 75
-"""Exit code of a daemon whose lock is lost; whoever started it starts it again."""
+AGAIN = 75
+"""Exit code of a daemon that is to be started again: its lock is lost, or its clock went back."""
+BACK_S = 5.0
+"""How far the clock may go back."""
 _KEY = (0x636F696E, 1)  # any numbers that only this project uses
 # We give a silent network up after 5 s; the server gives us up after 10 s, so nobody else works before we have stopped.
 _OURS: dict[str, Any] = {
@@ -43,9 +48,24 @@ and database = (select oid from pg_database where datname = current_database())"
 
 def main() -> None:
     """Wait for the lock, then run Dagster's daemon until it is told to stop or the lock is lost."""
-    connection = _take_lock(load_settings())
-    threading.Thread(target=_stop_when_lost, args=(connection,), daemon=True).start()
+    settings = load_settings()
+    connection = _take_lock(settings)
+    threading.Thread(target=_watch, args=(connection,), daemon=True).start()
+    with open_instance(settings) as instance:
+        forget_the_future(instance)
     run_command()
+
+
+def forget_the_future(instance: dg.DagsterInstance) -> None:
+    """Let sensors look now that looked when the clock was ahead; Dagster would wait until that time comes."""
+    now = time.time()
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        data = state.instigator_data
+        if isinstance(data, SensorInstigatorData):
+            ticks = [min(at, now) if at else at for at in (data.last_tick_timestamp, data.last_tick_start_timestamp)]
+            if ticks != [data.last_tick_timestamp, data.last_tick_start_timestamp]:
+                past = data._replace(last_tick_timestamp=ticks[0], last_tick_start_timestamp=ticks[1])
+                instance.update_instigator_state(state.with_data(past))
 
 
 def _take_lock(settings: Settings) -> Connection:
@@ -81,17 +101,28 @@ def _connect(settings: Settings) -> Connection:
     return connection
 
 
-def _stop_when_lost(connection: Connection) -> NoReturn:
-    """Look after the lock's session; the process ends at once, without a last word to the database, when it is gone."""
+def _watch(connection: Connection) -> NoReturn:
+    """See that the lock's session lives and the clock does not go back; else the process ends without a last word.
+
+    Dagster's loops wait until a time by the wall clock: after it went back by an hour they would do so for an hour.
+    """
+    offset = time.time() - time.monotonic()
     while True:
         time.sleep(LOOK_S)
+        before, offset = offset, time.time() - time.monotonic()
+        if offset < before - BACK_S:
+            _end(f"the clock went back by {before - offset:.0f} s")
         try:
             with connection.cursor() as cursor:
                 cursor.execute("select 1")
         except psycopg2.Error as error:
-            _say(f"the lock is lost, another daemon may work: {str(error).strip().splitlines()[0]}")
-            sys.stderr.flush()
-            os._exit(LOST)
+            _end(f"the lock is lost, another daemon may work: {str(error).strip().splitlines()[0]}")
+
+
+def _end(why: str) -> NoReturn:
+    _say(why)
+    sys.stderr.flush()
+    os._exit(AGAIN)
 
 
 def _say(what: str) -> None:

@@ -4,16 +4,29 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+)
 
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.daemon import LOST
+from coin_pipeline.defs.daemon import AGAIN, forget_the_future
 from coin_pipeline.defs.instance import write_workspace
 from coin_pipeline.settings import load_settings
+from tests.chaos.clock import Clock
 from tests.database.programs import answers, server_pid, until
 
 START_S = 30
@@ -22,12 +35,13 @@ START_S = 30
 class Daemon:
     """A daemon in a process of its own."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, **environment: str) -> None:
         self.log = log
         workspace = write_workspace(load_settings())
         with log.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "coin_pipeline.defs.daemon", "-w", str(workspace)],
+                env={**os.environ, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -42,13 +56,13 @@ class Daemon:
 
 
 @pytest.fixture
-def daemon(instance: dg.DagsterInstance, tmp_path: Path) -> Iterator[Callable[[], Daemon]]:
+def daemon(instance: dg.DagsterInstance, tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Start daemons on the session's database; they end with the test."""
     instance.wipe_daemon_heartbeats()
     started: list[Daemon] = []
 
-    def start() -> Daemon:
-        started.append(Daemon(tmp_path / f"{len(started)}.log"))
+    def start(**environment: str) -> Daemon:
+        started.append(Daemon(tmp_path / f"{len(started)}.log", **environment))
         return started[-1]
 
     yield start
@@ -62,7 +76,7 @@ def heart(instance: dg.DagsterInstance) -> set[str | None]:
     return {beat.daemon_id for beat in instance.get_daemon_heartbeats().values()}
 
 
-def test_the_second_stands_by_and_takes_over(instance: dg.DagsterInstance, daemon: Callable[[], Daemon]) -> None:
+def test_the_second_stands_by_and_takes_over(instance: dg.DagsterInstance, daemon: Callable[..., Daemon]) -> None:
     """It says for whom it waits and does nothing; when the first is killed it works, within seconds."""
     first = daemon()
     until(first.works, START_S)
@@ -79,7 +93,7 @@ def test_the_second_stands_by_and_takes_over(instance: dg.DagsterInstance, daemo
     assert len(heart(instance)) == 1
 
 
-def test_a_daemon_that_hangs_loses_the_lock_and_ends(daemon: Callable[[], Daemon]) -> None:
+def test_a_daemon_that_hangs_loses_the_lock_and_ends(daemon: Callable[..., Daemon]) -> None:
     """Stopped for too long, another takes its place; continued, it ends before it does anything."""
     first = daemon()
     until(first.works, START_S)
@@ -88,23 +102,51 @@ def test_a_daemon_that_hangs_loses_the_lock_and_ends(daemon: Callable[[], Daemon
     first.process.send_signal(signal.SIGSTOP)
     until(second.works, 25)
     first.process.send_signal(signal.SIGCONT)
-    assert first.process.wait(5) == LOST
+    assert first.process.wait(5) == AGAIN
     assert first.said("the lock is lost")
 
 
-def test_a_restart_of_the_database_ends_it(daemon: Callable[[], Daemon], data_root: Path) -> None:
+def test_a_restart_of_the_database_ends_it(daemon: Callable[..., Daemon], data_root: Path) -> None:
     """With its session its lock is gone; who was standing by waits for the database and works then."""
     first = daemon()
     until(first.works, START_S)
     second = daemon()
     until(lambda: second.said("standing by"), START_S)
     os.kill(server_pid(data_root / "postgres"), signal.SIGKILL)
-    assert first.process.wait(10) == LOST
+    assert first.process.wait(10) == AGAIN
     until(lambda: answers(database_url(load_settings())))
     until(second.works, START_S)
 
 
-def test_told_to_stop_it_stops(daemon: Callable[[], Daemon]) -> None:
+def test_a_clock_that_goes_back_starts_it_again(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    """Its loops would wait for as long as the clock went back."""
+    clock = Clock(tmp_path)
+    clock.move(3600)
+    ahead = daemon(**clock.environment("coin_pipeline.defs.daemon"))
+    until(ahead.works, START_S)
+    clock.back()
+    assert ahead.process.wait(10) == AGAIN
+    assert ahead.said("the clock went back by 3600 s")
+
+
+def test_sensors_do_not_wait_for_a_time_that_was_wrong(instance: dg.DagsterInstance) -> None:
+    """A tick in the future is one of now; one in the past is left as it is."""
+    now = time.time()
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("x"), "y"), "clock")
+    for last, expected in ((now + 3600, now), (now - 60, now - 60)):
+        data = SensorInstigatorData(last_tick_timestamp=last, last_tick_start_timestamp=last, cursor="kept")
+        state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data)
+        instance.add_instigator_state(state)
+        forget_the_future(instance)
+        stored = instance.get_instigator_state(origin.get_id(), state.selector_id)
+        instance.delete_instigator_state(origin.get_id(), state.selector_id)
+        assert stored is not None
+        assert isinstance(stored.instigator_data, SensorInstigatorData)
+        assert stored.instigator_data.last_tick_start_timestamp == pytest.approx(expected, abs=5)
+        assert stored.instigator_data.cursor == "kept"
+
+
+def test_told_to_stop_it_stops(daemon: Callable[..., Daemon]) -> None:
     """SIGTERM ends one that works with exit code 0, and its successor need not wait."""
     first = daemon()
     until(first.works, START_S)
