@@ -27,7 +27,7 @@ up: $(INSTALLED)
 test: $(DEVELOPED)
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
-# About half an hour; ARGS="-k power_cut" does some, COIN_CHAOS_KILLS=100 fewer kills.
+# About an hour; ARGS="-k power_cut" does some, COIN_CHAOS_KILLS=100 fewer kills.
 chaos: $(DEVELOPED)
 	$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
 
