@@ -14,6 +14,7 @@ from dagster._core.remote_representation.external import RemoteJob
 from dagster._core.snap import ExecutionPlanSnapshot
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import GrpcServerTarget
+from dagster._daemon.controller import get_daemon_statuses
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -42,7 +43,7 @@ from coin_pipeline.settings import Settings
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
 _KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
-PING_S, DECISION_S = 2, 2
+PING_S, DECISION_S, SILENCE_S = 2, 2, 60
 
 
 class DagsterRuns:
@@ -129,7 +130,8 @@ class DagsterRuns:
         found: dict[str, str | None] = {"dagster_storage": None, "code_location": None, "daemon": None}
         try:
             with _database_errors():
-                daemons = self._instance.get_daemon_statuses()
+                kinds = self._instance.get_required_daemon_types()
+                daemons = get_daemon_statuses(self._instance, kinds, heartbeat_tolerance_seconds=SILENCE_S)
             ill = sorted(name for name, status in daemons.items() if not status.healthy)
             found["daemon"] = f"no recent heartbeat of {', '.join(ill)}; is 'dagster-daemon run' up?" if ill else None
         except DatabaseUnavailable as error:

@@ -14,7 +14,7 @@ from coin_api.tasks import Points, Task
 from coin_pipeline.database import standings
 from coin_pipeline.database.session import Session
 from coin_pipeline.defs.attempts import CANCELLED_TAG, follows, is_retry, next_attempt
-from coin_pipeline.defs.failures import failure_of
+from coin_pipeline.defs.failures import told_by
 from coin_pipeline.defs.launches import POINTS_TAG
 from coin_pipeline.defs.sweep_progress import TYPES, Tally
 
@@ -78,20 +78,20 @@ class Standing:
             error=error,
             error_kind=kind,
             created_at=first.created_at.replace(tzinfo=UTC),
-            started_at=_instant(first.started_at),
+            started_at=_instant(next((run.started_at for run in attempts if run.started_at), None)),
             finished_at=_instant(latest.ended_at) if status in {"completed", "failed", "cancelled"} else None,
             points=points,
             job="sweep" if latest.job == "sweep" else "backtest",
         )
 
     def _status(self, attempts: Attempts) -> Status:
-        """Return the status of a task: it is under way from its first attempt's start on, between two attempts too."""
+        """Return the status of a task: it is under way once an attempt at it has started, between two attempts too."""
         latest = attempts[-1]
         if CANCELLED_TAG in latest.tags:
             return "cancelled"
         goes_on = latest.status == "FAILURE" and self._retries and follows(latest.tags) is not False
         status = "queued" if goes_on else _STATUS.get(latest.status, "queued")
-        return "running" if status == "queued" and attempts[0].started_at else status
+        return "running" if status == "queued" and any(run.started_at for run in attempts) else status
 
     def _next(self, run: standings.Standing) -> str | None:
         return next_attempt(run.tags) if run.status == "FAILURE" and follows(run.tags) else None
@@ -119,10 +119,7 @@ class Standing:
         """Return why a run failed, which does not change any more."""
         with self._lock:
             if run_id not in self._errors:
-                of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
-                records = self._instance.get_records_for_run(run_id, of_type=of_type).records
-                told = failure_of([record.event_log_entry.get_dagster_event() for record in records])
-                _keep(self._errors, run_id, told)
+                _keep(self._errors, run_id, told_by(self._instance, run_id))
             return self._errors[run_id]
 
 

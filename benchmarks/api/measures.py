@@ -30,7 +30,7 @@ POLL_S = 0.01
 PAUSE_S = 0.1
 """Between runs that must not overlap: what started one prepares for the next."""
 POLLERS = 100
-RUNNING = 4
+RUNNING = 2
 SAMPLE_S = 2.0
 SETTLE_S = 20
 ACCEPTED = Limit("p95_ms", 50), Limit("p99_ms", 100)

@@ -11,7 +11,7 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
     """Return everything that Dagster is to know; overrides are plain objects or resource definitions."""
     return dg.Definitions(
         jobs=[jobs.backtest, jobs.sweep],
-        sensors=[sensors.lost_runs, sensors.failed_tasks, sensors.cancelled_tasks],
+        sensors=[sensors.lost_runs, sensors.unanswered_tasks],
         resources={
             "alive": alive.alive,
             "candles": resources.candles,

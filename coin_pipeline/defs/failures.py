@@ -43,6 +43,13 @@ def _failure(error: errors.CoinError) -> dg.Failure:
     return dg.Failure(str(error), metadata=kind, allow_retries=False)
 
 
+def told_by(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str | None]:
+    """Return what `failure_of` finds in the events of a run."""
+    of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    records = instance.get_records_for_run(run_id, of_type=of_type).records
+    return failure_of([record.event_log_entry.get_dagster_event() for record in records])
+
+
 def failure_of(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | None]:
     """Return the sentence that tells why a run failed, and the name of the error class of ours that said it, if any."""
     for event in events:

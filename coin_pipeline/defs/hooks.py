@@ -3,16 +3,7 @@
 import dagster as dg
 
 from coin_pipeline.defs.io_managers import interim_folder
-from coin_pipeline.defs.unfinished import leave_manifest
 from coin_pipeline.storage.base import ObjectStore
-
-
-@dg.failure_hook(required_resource_keys={"store"})
-def leave_failed_manifest(context: dg.HookContext) -> None:
-    """Leave a manifest with the error, so that a failed task is known from its folder too; the first error stands."""
-    run = context.instance.get_run_by_id(context.run_id)
-    if run:
-        leave_manifest(context.resources.store, context.instance, run, "failed", str(context.op_exception))
 
 
 @dg.success_hook(required_resource_keys={"store"})

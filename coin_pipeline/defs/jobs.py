@@ -5,7 +5,7 @@ from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 
 from coin_pipeline.defs.config import EXAMPLE
 from coin_pipeline.defs.executors import in_process_or_multiprocess
-from coin_pipeline.defs.hooks import drop_interim, leave_failed_manifest
+from coin_pipeline.defs.hooks import drop_interim
 from coin_pipeline.defs.launcher import BULK, CLASS_TAG
 from coin_pipeline.defs.launches import QUIET
 from coin_pipeline.defs.ops import load_candles, persist, simulate
@@ -18,7 +18,6 @@ ANEW = {RETRY_STRATEGY_TAG: "ALL_STEPS"}
 
 @dg.job(
     executor_def=dg.in_process_executor,
-    hooks={leave_failed_manifest},
     tags=ANEW,
     description="One strategy on one or more symbols: load candles, simulate each symbol, publish the result.",
     config=dg.RunConfig(ops={"load_candles": EXAMPLE}, loggers=QUIET),
@@ -31,7 +30,6 @@ def backtest() -> None:
 
 @dg.job(
     executor_def=in_process_or_multiprocess,
-    hooks={leave_failed_manifest},
     tags={CLASS_TAG: BULK, **ANEW},
     description="One strategy at many points: plan chunks, evaluate each, publish trials and what to make of them.",
     config=dg.RunConfig(ops={"plan_sweep": SWEEP_EXAMPLE}, loggers=QUIET),

@@ -6,23 +6,26 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 import dagster as dg
+from dagster._core.storage.tags import WILL_RETRY_TAG
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
 
 from coin_pipeline.database.leases import RENEWAL_S, Lease, Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.attempts import settle
-from coin_pipeline.defs.failures import INTERRUPTED, failure_of, overdue
+from coin_pipeline.defs.attempts import next_attempt, settle
+from coin_pipeline.defs.failures import INTERRUPTED, overdue, told_by
 from coin_pipeline.defs.jobs import backtest, sweep
 from coin_pipeline.defs.launcher import WarmRunLauncher
-from coin_pipeline.defs.unfinished import leave_manifest
+from coin_pipeline.defs.unfinished import has_manifest, leave_manifest
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 
 WATCHED = [backtest, sweep]
 NAMES = {job.name for job in WATCHED}
 INTERVAL_S = 5
-SILENCE_S = 8
+SILENCE_S, STARTING_S = 8, 120
+"""How long a run may be under way without a lease, and how much longer a process may take to start."""
+RECENT, FORGOTTEN_S = 100, 60
 
 
 @dg.sensor(
@@ -43,12 +46,15 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
     silent: dict[str, float] = json.loads(context.cursor or "{}")
     now = time.monotonic()
     since = {run.run_id: silent.get(run.run_id, now) for run in runs if run.run_id not in leases}
+    if not isinstance(instance.run_launcher, WarmRunLauncher):  # who knows what it was handed
+        starting = _runs(instance, dg.DagsterRunStatus.STARTING)
+        since |= {run.run_id: silent.get(run.run_id, now + STARTING_S) for run in starting}
     lost = [run_id for run_id, lease in leases.items() if lease.lost]
     if lost:
         time.sleep(2 * RENEWAL_S)
         leases = _leases(runs)
         lost = [run_id for run_id in lost if run_id in leases and leases[run_id].lost]
-    lost += [run_id for run_id, began in since.items() if not 0 <= now - began <= SILENCE_S]
+    lost += [run_id for run_id, began in since.items() if not -STARTING_S <= now - began <= SILENCE_S]
     for run_id in lost:
         settle(instance, store, run_id, leases.get(run_id))
         instance.run_launcher.terminate(run_id)  # a process that was stopped still takes a place
@@ -57,30 +63,37 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
     return dg.SkipReason(f"{len(runs)} runs under way, {len(lost)} lost, {_start_stranded(instance)} started again")
 
 
-@dg.run_failure_sensor(
-    monitored_jobs=[*WATCHED],
+@dg.sensor(
     minimum_interval_seconds=INTERVAL_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Leave a manifest for each failed task that has none.",
+    description="Leave a manifest for each task that failed or was cancelled and has none.",
 )
-def failed_tasks(context: dg.RunFailureSensorContext, store: dg.ResourceParam[ObjectStore]) -> None:
-    """Handle one failed run, unless another attempt follows it."""
-    run = context.instance.get_run_by_id(context.dagster_run.run_id)
-    if run is not None and not should_retry(run, context.instance):
-        message, _ = failure_of(context.get_step_failure_events())
-        leave_manifest(store, context.instance, run, "failed", message)
+def unanswered_tasks(context: dg.SensorEvaluationContext, store: dg.ResourceParam[ObjectStore]) -> dg.SkipReason:
+    """Look at the runs that ended last, without a cursor: what ended before the first look is found too.
 
-
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.CANCELED,
-    monitored_jobs=[*WATCHED],
-    minimum_interval_seconds=INTERVAL_S,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Leave a manifest for each cancelled task.",
-)
-def cancelled_tasks(context: dg.RunStatusSensorContext, store: dg.ResourceParam[ObjectStore]) -> None:
-    """Handle one cancelled run."""
-    leave_manifest(store, context.instance, context.dagster_run, "cancelled", INTERRUPTED)
+    A failed run that is to be followed by another one is left alone for a while. Dagster forgets some, if its daemon
+    had not begun yet: their tasks have failed then.
+    """
+    instance, answered = context.instance, 0
+    waiting: dict[str, float] = json.loads(context.cursor or "{}")
+    now, still = time.monotonic(), dict[str, float]()
+    filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
+    for run in instance.get_runs(filters, limit=RECENT):
+        if run.job_name not in NAMES or has_manifest(store, instance, run):
+            continue
+        if run.status == dg.DagsterRunStatus.FAILURE and should_retry(run, instance):
+            began = waiting.get(run.run_id, now)
+            if next_attempt(run.tags) or 0 <= now - began <= FORGOTTEN_S:
+                still[run.run_id] = began
+                continue
+            instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
+        answered += 1
+        if run.status == dg.DagsterRunStatus.CANCELED:
+            leave_manifest(store, instance, run, "cancelled", INTERRUPTED)
+        else:
+            leave_manifest(store, instance, run, "failed", told_by(instance, run.run_id)[0])
+    context.update_cursor(json.dumps(still))
+    return dg.SkipReason(f"{answered} tasks answered for, {len(still)} to be attempted again")
 
 
 def _runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
@@ -106,4 +119,4 @@ def _start_stranded(instance: dg.DagsterInstance) -> int:
     launcher = instance.run_launcher
     if not isinstance(launcher, WarmRunLauncher):
         return 0
-    return launcher.start_missing(_runs(instance, dg.DagsterRunStatus.STARTING))
+    return launcher.start_missing(_runs(instance, dg.DagsterRunStatus.STARTING)[::-1])  # who waits longest first

@@ -8,7 +8,7 @@ from coin_pipeline.backtest.manifest import Unfinished, unfinished_manifest
 from coin_pipeline.backtest.results import publish_task, read_manifest
 from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.config import BacktestConfig, config_of
-from coin_pipeline.defs.sweep_config import sweep_config_of
+from coin_pipeline.defs.sweep_config import SweepConfig, sweep_config_of
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
@@ -22,16 +22,14 @@ def leave_manifest(
     error: str,
 ) -> None:
     """Publish the manifest unless the task has one already, or is none."""
-    config = sweep_config_of(run) if run.job_name == "sweep" else config_of(run)
-    task_id = task_of(instance, run)
-    if (isinstance(config, BacktestConfig) and config.shelf != "tasks") or read_manifest(store, task_id):
+    if has_manifest(store, instance, run):
         return
     try:
-        request = config.request()
+        request = _config(run).request()
     except InvalidInput:
         return  # a request that cannot be read has nothing to put into a manifest; the run says why it failed
     times = (_start(instance, run.run_id), datetime.now(UTC))
-    manifest = unfinished_manifest(task_id, status, request, times, load_settings().environment, error)
+    manifest = unfinished_manifest(task_of(instance, run), status, request, times, load_settings().environment, error)
     publish_task(store, manifest, {})
 
 
@@ -39,3 +37,15 @@ def _start(instance: dg.DagsterInstance, run_id: str) -> datetime:
     """Return when a run began."""
     record = instance.get_run_record_by_id(run_id)
     return datetime.fromtimestamp(record.start_time, UTC) if record and record.start_time else datetime.now(UTC)
+
+
+def has_manifest(store: ObjectStore, instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Tell whether a run is answered for, by the manifest of its task, or because it is to have none."""
+    config = _config(run)
+    if isinstance(config, BacktestConfig) and config.shelf != "tasks":
+        return True
+    return read_manifest(store, task_of(instance, run)) is not None
+
+
+def _config(run: dg.DagsterRun) -> SweepConfig | BacktestConfig:
+    return sweep_config_of(run) if run.job_name == "sweep" else config_of(run)

@@ -7,7 +7,9 @@ import dagster as dg
 import pytest
 
 from coin_pipeline.defs.instance import open_instance
+from coin_pipeline.defs.sensors import unanswered_tasks
 from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.local import LocalStore
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +18,11 @@ def instance(data_root: Path) -> Iterator[dg.DagsterInstance]:
     assert data_root.is_dir()
     with open_instance(load_settings()) as instance:
         yield instance
+
+
+def answer(instance: dg.DagsterInstance, cursor: str | None = None) -> str | None:
+    """Let the sensor that answers for ended tasks look once; return its cursor."""
+    resources = {"store": LocalStore(load_settings().data_root)}
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+        unanswered_tasks(context)
+        return context.cursor

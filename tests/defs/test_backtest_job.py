@@ -24,6 +24,7 @@ from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
+from tests.defs.conftest import answer
 
 CONFIG: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
@@ -132,6 +133,7 @@ def test_missing_candles_fail_the_run_with_the_sentence_and_a_manifest(
     assert not failed.success
     assert message == "no 1d candles from 2023-06-01 to 2024-12-31 for NONE_KRW (nothing stored)"
     assert kind == "CandlesNotFound"
+    answer(instance)
     manifest = json.loads((data_root / "tasks" / failed.run_id / "manifest.json").read_bytes())
     assert (manifest["status"], manifest["result_files"]) == ("failed", [])
     assert manifest["error"] == {"occurred": True, "message": message}
@@ -255,8 +257,7 @@ def test_the_sensors_watch_from_the_start() -> None:
     """Nobody has to switch them on."""
     assert {sensor.name: sensor.default_status for sensor in build_defs().sensors or []} == {
         "lost_runs": dg.DefaultSensorStatus.RUNNING,
-        "failed_tasks": dg.DefaultSensorStatus.RUNNING,
-        "cancelled_tasks": dg.DefaultSensorStatus.RUNNING,
+        "unanswered_tasks": dg.DefaultSensorStatus.RUNNING,
     }
 
 

@@ -19,6 +19,7 @@ from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.rows import trials_digest
 from coin_pipeline.sweeps.spec import SweepRequest
+from tests.defs.conftest import answer
 
 CONFIG: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
@@ -214,6 +215,7 @@ def test_a_sweep_that_fails_says_why_and_leaves_a_manifest(
     failed = run(instance, **fields)
     message, found = failure_of(failed.all_events)
     assert (found, words in message) == (kind, True)
+    answer(instance)
     manifest = json.loads((data_root / "tasks" / failed.run_id / "manifest.json").read_bytes())
     assert (manifest["status"], manifest["error"]["message"]) == ("failed", message)
 

@@ -95,8 +95,9 @@ def test_missing_candles_fail_sync_and_async_with_the_same_sentence(platform: Pl
     assert failed["status"] == "failed"
     assert failed["error"] == refused.json()["detail"]
     assert failed["result"] is None
-    manifest = json.loads((platform.root / "tasks" / task_id / "manifest.json").read_bytes())
-    assert manifest["error"]["message"] == failed["error"]
+    manifest = platform.root / "tasks" / task_id / "manifest.json"
+    until(manifest.exists)
+    assert json.loads(manifest.read_bytes())["error"]["message"] == failed["error"]
 
 
 def test_a_second_up_on_the_same_folder_is_refused(platform: Platform) -> None:
