@@ -11,8 +11,6 @@ from coin_pipeline.defs.failures import ENDED
 from coin_pipeline.errors import NotFound, ObjectCorrupt
 from coin_pipeline.storage.base import ObjectStore
 
-ENDED_STATUSES = frozenset({dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
-
 CANCELLED_TAG = "coin/cancelled"
 GIVEN_UP = {WILL_RETRY_TAG: "false", CANCELLED_TAG: "true"}
 """Tags of a failed attempt whose task was cancelled before another one followed."""
@@ -43,12 +41,10 @@ def next_attempt(tags: Mapping[str, str]) -> str | None:
     return tags.get(AUTO_RETRY_RUN_ID_TAG)
 
 
-def settle(
-    instance: dg.DagsterInstance, store: ObjectStore, run_id: str, lease: Lease | None, reason: str = ENDED
-) -> None:
+def settle(instance: dg.DagsterInstance, store: ObjectStore, run_id: str, lease: Lease | None) -> None:
     """Record how a run ended whose process did not live to tell: with a stored result, cancelled, or failed."""
     run = instance.get_run_by_id(run_id)
-    if run is None or run.status in ENDED_STATUSES:
+    if run is None or run.is_finished:
         return
     if run.status == dg.DagsterRunStatus.CANCELING:
         instance.report_run_canceled(run)
@@ -56,7 +52,7 @@ def settle(
         done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message="Its result is stored.")
         instance.report_dagster_event(done, run_id)
     else:
-        instance.report_run_failed(run, reason)
+        instance.report_run_failed(run, ENDED)
 
 
 def _complete(store: ObjectStore, task_id: str) -> bool:

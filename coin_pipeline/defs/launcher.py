@@ -104,7 +104,7 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
 
 class InteractiveFirst(QueuedRunCoordinator[dg.DagsterInstance]):
-    """Dagster's queue, which a run skips that somebody waits for, while the pool has room and nobody else waits."""
+    """Dagster's queue, which a run skips that somebody waits for, while the pool has room."""
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
         """Launch the run now or store it in the queue."""
