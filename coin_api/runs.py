@@ -23,6 +23,7 @@ from coin_api.tasks import Job, Task
 from coin_pipeline.backtest.results import Shelf, check_run_id
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.database.session import Session
+from coin_pipeline.database.standings import queued
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import GIVEN_UP, follows
 from coin_pipeline.defs.instance import LOCATION, open_instance
@@ -165,7 +166,7 @@ class DagsterRuns:
 
     def _require_room(self, run_id: str) -> None:
         """Raise QueueFull if as many runs wait as may; one that is stored already needs no room."""
-        waiting = self._instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+        waiting = queued(self._session)
         if waiting >= self._max_queued and not self._instance.has_run(run_id):
             raise QueueFull(waiting, self._max_queued)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -106,6 +107,13 @@ def load_settings() -> Settings:
     Raises:
         InvalidSettings: a value is malformed, or `.env` holds a name that no setting has.
     """
+    dotenv = Path(".env")
+    return _settings(frozenset(os.environ.items()), Path.cwd(), dotenv.read_bytes() if dotenv.is_file() else b"")
+
+
+@lru_cache(maxsize=1)
+def _settings(*_read: object) -> Settings:
+    """Return what `load_settings` does: the same as the last time if what is read is the same."""
     known = {name.upper() for name in Settings.model_fields} | NO_EFFECT_YET
     unknown = [
         Problem(name, f"is not a setting{nearest(name.upper(), known)}; .env.sample lists all")

@@ -44,7 +44,7 @@ class Closure:
     packages: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Source:
     """What is kept of one file: its digest, its imports as (dots, module, names), and file names in its text."""
 
@@ -77,7 +77,7 @@ def code_closure(strategy: Strategy[Any], *others: str) -> Closure:
             continue
         read = _source(path)
         modules[_label(name, path)] = read.digest
-        imported = [each for each in _imported(read, name, path) if _top(each) not in sys.stdlib_module_names]
+        imported = _imported(read, name, path)
         installed = {top for top in map(_top, imported) if top not in ours and _is_installed(top)}
         found = [(wanted, _file_of(wanted)) for wanted in imported if _top(wanted) not in installed]
         if _top(name) != _PROJECT:
@@ -90,16 +90,22 @@ def code_closure(strategy: Strategy[Any], *others: str) -> Closure:
     return Closure(dict(sorted(modules.items())), {name: _version(name) for name in sorted(packages)})
 
 
-def _imported(read: _Source, name: str, path: Path) -> Iterator[str]:
-    """Yield the absolute names that a module imports: packages, modules, and names in them that may be modules."""
+@lru_cache(maxsize=4096)
+def _imported(read: _Source, name: str, path: Path) -> tuple[str, ...]:
+    """Return the absolute names that a module imports: packages, modules, and names in them that may be modules.
+
+    Those of the standard library are left out.
+    """
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: list[str] = []
     for dots, module, names in read.imports:
         try:
             base = importlib.util.resolve_name("." * dots + module, package)
         except ImportError:  # more dots than packages: it raises when it runs, if it ever does
             continue
-        yield from _with_parents(base)
-        yield from (f"{base}.{each}" for each in names)
+        if _top(base) not in sys.stdlib_module_names:
+            found += (*_with_parents(base), *(f"{base}.{each}" for each in names))
+    return tuple(found)
 
 
 def _top(name: str) -> str:

@@ -46,3 +46,13 @@ def standings(session: Session, run_ids: Collection[str]) -> dict[str, Standing]
         return {row[0]: Standing(*row) for row in cursor.fetchall()}
 
     return session.do(read)
+
+
+def queued(session: Session) -> int:
+    """Return how many runs wait in the queue."""
+
+    def count(cursor: Cursor) -> int:
+        cursor.execute("select count(*) from runs where status = 'QUEUED'")
+        return int(cursor.fetchone()[0])
+
+    return session.do(count)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any, Self
 
 import dagster as dg
@@ -30,9 +31,12 @@ _SET_UP_LOCK = 0x636F696E  # any number that only this project uses
 _WITH_INDEX = ASSET_EVENTS | ASSET_CHECK_EVENTS
 _SAY_NOTHING = frozenset(
     {
+        dg.DagsterEventType.HOOK_COMPLETED,
         dg.DagsterEventType.HOOK_SKIPPED,
+        dg.DagsterEventType.LOADED_INPUT,
         dg.DagsterEventType.LOGS_CAPTURED,  # there are none
         dg.DagsterEventType.RESOURCE_INIT_STARTED,
+        dg.DagsterEventType.RESOURCE_INIT_SUCCESS,
         dg.DagsterEventType.STEP_INPUT,
     }
 )
@@ -47,15 +51,24 @@ class Pooled:
 
 
 class RunStorage(Pooled, PostgresRunStorage):
-    """Asks the database for its columns once; Dagster does for every statement, which takes most of its time."""
+    """Asks the database once for its columns, and for what jobs are; Dagster does for every run, and every statement."""
 
     def has_run_stats_index_cols(self) -> bool:
         """Return whether runs have columns for their times."""
-        return _once(self, "_has_times", super().has_run_stats_index_cols)
+        return _once(self, "times", super().has_run_stats_index_cols)
 
     def has_backfill_id_column(self) -> bool:
         """Return whether runs have a column for their backfill."""
-        return _once(self, "_has_backfill", super().has_backfill_id_column)
+        return _once(self, "backfill", super().has_backfill_id_column)
+
+    def has_job_snapshot(self, job_snapshot_id: str) -> bool:
+        """Return whether a job, as it is at some version of the code, is stored; nothing removes it."""
+        return _once(self, job_snapshot_id, partial(super().has_job_snapshot, job_snapshot_id))
+
+    def has_execution_plan_snapshot(self, execution_plan_snapshot_id: str) -> bool:
+        """Return whether a job's plan is stored; nothing removes it."""
+        snapshot_id = execution_plan_snapshot_id
+        return _once(self, snapshot_id, partial(super().has_execution_plan_snapshot, snapshot_id))
 
 
 class EventStorage(Pooled, PostgresEventLogStorage):
@@ -101,6 +114,12 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         return storage
 
 
+def acquaint(instance: dg.DagsterInstance) -> None:
+    """Have the instance learn now what it would ask the database at its first run: columns, and how statements read."""
+    for found in (instance.get_run_by_id, instance.has_run):
+        found("nobody")
+
+
 def connections_of(instance: dg.DagsterInstance) -> Engine:
     """Return the connection pool of an instance on this storage."""
     engine: Engine = instance.run_storage._engine  # type: ignore[attr-defined]  # noqa: SLF001 -- see above
@@ -136,10 +155,12 @@ def _drop_if_dead(connection: Any, record: Any, _: object) -> None:  # noqa: ANN
         raise DisconnectionError from error
 
 
-def _once(part: object, name: str, ask: Callable[[], bool]) -> bool:
-    if name not in vars(part):
-        vars(part)[name] = ask()
-    return bool(vars(part)[name])
+def _once(part: object, what: str, ask: Callable[[], bool]) -> bool:
+    """Ask until the answer is yes, which it stays."""
+    found: set[str] = vars(part).setdefault("_found", set())
+    if what not in found and ask():
+        found.add(what)
+    return what in found
 
 
 @contextmanager

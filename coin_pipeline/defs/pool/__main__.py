@@ -25,7 +25,7 @@ from coin_pipeline.defs.launcher import pool_home
 from coin_pipeline.defs.pool.preload import preload
 from coin_pipeline.defs.pool.server import Limits, Pool
 from coin_pipeline.defs.pool.worker import serve, use_own_connections
-from coin_pipeline.defs.storage import connections_of
+from coin_pipeline.defs.storage import acquaint, connections_of
 from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.local import LocalStore
@@ -45,6 +45,7 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     with open_instance(settings) as instance, alone(home):
         preload()
+        acquaint(instance)
         connections_of(instance).dispose()  # no connection is shared across a fork
         if threading.active_count() > 1:
             raise ServiceUnavailable(f"threads are left, which no worker would have: {threading.enumerate()}")

@@ -1,11 +1,12 @@
 """Everything that a first run loads, imports and compiles, so that no forked worker has to."""
 
 from datetime import date
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dagster as dg
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.definitions.reconstruct import reconstruct_repository_def_from_pointer
 
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.build import build_defs
@@ -27,7 +28,7 @@ def preload() -> None:
 
     Strategy files are left out: each run loads them as they are then.
     """
-    repository = import_module(DEFINITIONS).defs.get_repository_def()
+    repository = reconstruct_repository_def_from_pointer(ModuleCodePointer(DEFINITIONS, "defs"))
     for name in repository.job_names:
         repository.get_job(name)
     daily = parse_timeframe("1d")
