@@ -25,7 +25,7 @@ from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.standings import queued
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.attempts import GIVEN_UP, follows
+from coin_pipeline.defs.attempts import GIVEN_UP, is_decided, next_attempt
 from coin_pipeline.defs.instance import LOCATION, open_instance
 from coin_pipeline.defs.launcher import pool_home
 from coin_pipeline.defs.launches import LOCAL_TAG, SPEC_TAG, Launch, backtest_launch, sweep_launch
@@ -243,7 +243,9 @@ class DagsterRuns:
             raise NotCancellable(task_id, "it runs inside a coin command; press Ctrl-C there")
         if run.status == dg.DagsterRunStatus.FAILURE:
             self._instance.add_run_tags(run.run_id, GIVEN_UP)
-            return
+            run = self._begun_meanwhile(run.run_id)
+            if run is None:
+                return
         try:
             told = self._instance.run_coordinator.cancel_run(run.run_id)
         except DagsterUserCodeUnreachableError as error:
@@ -252,12 +254,18 @@ class DagsterRuns:
         if not told and now and now.status == dg.DagsterRunStatus.CANCELING:  # no process to interrupt
             self._instance.report_run_canceled(now)
 
+    def _begun_meanwhile(self, failed: str) -> dg.DagsterRun | None:
+        """Return the attempt that somebody made after a failed one before they could see that it was cancelled."""
+        run = self._instance.get_run_by_id(failed)
+        following = next_attempt(run.tags) if run else None
+        return self._instance.get_run_by_id(following) if following else None
+
     def _decided(self, task_id: str) -> dg.DagsterRun | None:
         """Return the latest attempt at a task; if it has just failed, once Dagster has decided whether one follows."""
         deadline = time.monotonic() + DECISION_S
         while True:
             run = self._instance.get_run_by_id(self._standing.latest(task_id))
-            undecided = run and run.status == dg.DagsterRunStatus.FAILURE and follows(run.tags) is None
+            undecided = run and run.status == dg.DagsterRunStatus.FAILURE and not is_decided(run.tags)
             if not undecided or time.monotonic() > deadline:
                 return run
             time.sleep(0.05)

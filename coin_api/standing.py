@@ -13,7 +13,7 @@ from coin_api.schemas import Status
 from coin_api.tasks import Points, Task
 from coin_pipeline.database import standings
 from coin_pipeline.database.session import Session
-from coin_pipeline.defs.attempts import CANCELLED_TAG, follows, is_retry, next_attempt
+from coin_pipeline.defs.attempts import CANCELLED_TAG, follows, is_retry, next_attempt, retries
 from coin_pipeline.defs.failures import told_by
 from coin_pipeline.defs.launches import POINTS_TAG
 from coin_pipeline.defs.sweep_progress import TYPES, Tally
@@ -40,7 +40,7 @@ class Standing:
     def __init__(self, instance: dg.DagsterInstance, session: Session) -> None:
         self._instance = instance
         self._session = session
-        self._retries = instance.run_retries_enabled
+        self._most = retries(instance)
         self._lock = Lock()
         self._errors: dict[str, tuple[str, str | None]] = {}
         self._tallies: dict[str, tuple[Tally, str | None]] = {}
@@ -89,12 +89,12 @@ class Standing:
         latest = attempts[-1]
         if CANCELLED_TAG in latest.tags:
             return "cancelled"
-        goes_on = latest.status == "FAILURE" and self._retries and follows(latest.tags) is not False
+        goes_on = latest.status == "FAILURE" and follows(latest.tags, self._most)
         status = "queued" if goes_on else _STATUS.get(latest.status, "queued")
         return "running" if status == "queued" and any(run.started_at for run in attempts) else status
 
     def _next(self, run: standings.Standing) -> str | None:
-        return next_attempt(run.tags) if run.status == "FAILURE" and follows(run.tags) else None
+        return next_attempt(run.tags) if run.status == "FAILURE" and follows(run.tags, self._most) else None
 
     def _farthest(self, attempts: Attempts, status: Status) -> Points:
         """Return how far the attempt at a sweep is that came farthest, so that a later one takes nothing back."""

@@ -67,10 +67,10 @@ class Settings(BaseSettings):
         "warm", description="Who starts runs: the worker pool, or Dagster's default launcher."
     )
     coin_workers: int = Field(
-        default_factory=cores,
+        default_factory=lambda: cores() + 1,
         ge=1,
         le=256,
-        description="Backtests that the worker pool runs at a time; none: one for each core.",
+        description="Backtests that the worker pool runs at a time; none: cores and one, as each waits for the disk.",
     )
     coin_pool_room: int = Field(
         12, ge=1, le=1000, description="Backtests, waiting and running, that skip Dagster's queue."

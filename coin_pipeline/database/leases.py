@@ -75,8 +75,16 @@ class Lease:
     @property
     def lost(self) -> bool:
         """Whether it is over, unless its process is seen to work: a loop may be too busy to let a thread renew it."""
-        here = self.host == socket.gethostname()
-        return self.left_s < 0 and not (here and at_work(self.pid, self.started))
+        return self.left_s < 0 and not (self._here and at_work(self.pid, self.started))
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process is known to have ended, since it was one of this machine."""
+        return self._here and started(self.pid) != self.started
+
+    @property
+    def _here(self) -> bool:
+        return self.host == socket.gethostname()
 
 
 class Leases:

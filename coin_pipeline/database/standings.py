@@ -53,6 +53,6 @@ def queued(session: Session) -> int:
 
     def count(cursor: Cursor) -> int:
         cursor.execute("select count(*) from runs where status = 'QUEUED'")
-        return int(cursor.fetchone()[0])
+        return int((cursor.fetchone() or (0,))[0])
 
     return session.do(count)

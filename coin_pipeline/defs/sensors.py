@@ -7,12 +7,11 @@ from contextlib import closing
 
 import dagster as dg
 from dagster._core.storage.tags import WILL_RETRY_TAG
-from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
 
 from coin_pipeline.database.leases import RENEWAL_S, Lease, Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.attempts import next_attempt, settle
+from coin_pipeline.defs.attempts import attempt_again, follows, next_attempt, retries, settle
 from coin_pipeline.defs.failures import INTERRUPTED, overdue, told_by
 from coin_pipeline.defs.jobs import backtest, sweep
 from coin_pipeline.defs.launcher import WarmRunLauncher
@@ -71,22 +70,25 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
 def unanswered_tasks(context: dg.SensorEvaluationContext, store: dg.ResourceParam[ObjectStore]) -> dg.SkipReason:
     """Look at the runs that ended last, without a cursor: what ended before the first look is found too.
 
-    A failed run that is to be followed by another one is left alone for a while. Dagster forgets some, if its daemon
-    had not begun yet: their tasks have failed then.
+    A run whose process died is followed by another one. Dagster makes that, unless the code server is away, or its
+    daemon had not begun yet: what it has given up, or has not made for a while, is made here.
     """
     instance, answered = context.instance, 0
     waiting: dict[str, float] = json.loads(context.cursor or "{}")
-    now, still = time.monotonic(), dict[str, float]()
+    now, still, most = time.monotonic(), dict[str, float](), retries(instance)
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
     for run in instance.get_runs(filters, limit=RECENT):
         if run.job_name not in NAMES or has_manifest(store, instance, run):
             continue
-        if run.status == dg.DagsterRunStatus.FAILURE and should_retry(run, instance):
-            began = waiting.get(run.run_id, now)
-            if next_attempt(run.tags) or 0 <= now - began <= FORGOTTEN_S:
-                still[run.run_id] = began
+        if run.status == dg.DagsterRunStatus.FAILURE and follows(run.tags, most):
+            if next_attempt(run.tags):
                 continue
-            instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
+            began = waiting.get(run.run_id, now)
+            if run.tags.get(WILL_RETRY_TAG) != "false" and 0 <= now - began <= FORGOTTEN_S:
+                still[run.run_id] = began
+            else:
+                attempt_again(instance, run)
+            continue
         answered += 1
         if run.status == dg.DagsterRunStatus.CANCELED:
             leave_manifest(store, instance, run, "cancelled", INTERRUPTED)

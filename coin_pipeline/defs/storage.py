@@ -51,7 +51,7 @@ class Pooled:
 
 
 class RunStorage(Pooled, PostgresRunStorage):
-    """Asks the database once for its columns, and for what jobs are; Dagster does for every run, and every statement."""
+    """Asks the database once for its columns and for snapshots of jobs; Dagster does so again and again."""
 
     def has_run_stats_index_cols(self) -> bool:
         """Return whether runs have columns for their times."""

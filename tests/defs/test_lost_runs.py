@@ -16,6 +16,8 @@ from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import settle
 from coin_pipeline.defs.build import build_defs
+from coin_pipeline.defs.launches import LOCAL_TAG
+from coin_pipeline.defs.pool.__main__ import settle_former
 from coin_pipeline.defs.sensors import SILENCE_S, lost_runs
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
@@ -169,3 +171,19 @@ def test_a_run_that_was_told_to_end_is_cancelled(instance: dg.DagsterInstance) -
     instance.report_run_canceling(run)
     settle(instance, store, run.run_id, None)
     assert status_of(instance, run) == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_new_pool_tells_how_the_runs_of_the_one_before_ended(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """Those whose process is gone at once, while their leases still hold; those of commands are none of its runs."""
+    dead, alive, elsewhere, local = (run_in(instance) for _ in range(4))
+    for run in (dead, alive, elsewhere, local):
+        leases.renew(run.run_id)
+    instance.add_run_tags(local.run_id, {LOCAL_TAG: "command"})
+    with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
+        cursor.execute("update coin.lease set started = 0 where run_id = any(%s)", ([dead.run_id, local.run_id],))
+        cursor.execute("update coin.lease set host = 'another', started = 0 where run_id = %s", (elsewhere.run_id,))
+    settle_former(instance, load_settings())
+    assert status_of(instance, dead) == dg.DagsterRunStatus.FAILURE
+    assert {status_of(instance, run) for run in (alive, elsewhere, local)} == {dg.DagsterRunStatus.STARTED}
+    for run in (alive, elsewhere, local):
+        instance.report_run_canceled(run)

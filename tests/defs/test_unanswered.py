@@ -5,19 +5,31 @@ import time
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.tags import (
+    AUTO_RETRY_RUN_ID_TAG,
+    PARENT_RUN_ID_TAG,
+    RETRY_NUMBER_TAG,
+    ROOT_RUN_ID_TAG,
+    WILL_RETRY_TAG,
+)
 
+from coin_pipeline.defs.attempts import GIVEN_UP
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.failures import ENDED, INTERRUPTED
 from coin_pipeline.defs.sensors import FORGOTTEN_S
 from tests.defs.conftest import answer
+
+SERVER = GrpcServerCodeLocationOrigin(host="localhost", port=4266)
+ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(SERVER, "__repository__"), "backtest")
+"""Where a run's job is said to be: one without cannot be queued."""
 
 
 def ended(instance: dg.DagsterInstance, *, retries: int = 0, cancelled: bool = False) -> dg.DagsterRun:
     """Return a run whose process died, or that was cancelled, with so many attempts left."""
     tags = {"dagster/max_retries": str(retries)}
     job = build_defs().resolve_job_def("backtest")
-    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags, remote_job_origin=ORIGIN)
     if cancelled:
         instance.report_run_canceled(run)
     else:
@@ -54,11 +66,65 @@ def test_a_task_that_is_attempted_again_has_no_manifest_yet(instance: dg.Dagster
     assert (manifest(data_root, first), manifest(data_root, second)) == (None, None)
 
 
-def test_an_attempt_that_dagster_forgot_is_given_up(instance: dg.DagsterInstance, data_root: Path) -> None:
-    """After a while without another attempt the task has failed."""
-    run = ended(instance, retries=2)
-    answer(instance, json.dumps({run.run_id: time.monotonic() - FORGOTTEN_S - 1}))
-    assert manifest(data_root, run) == ("failed", ENDED)
+def following(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun | None:
+    """Return the run that the tags of a failed one name as the next attempt."""
     found = instance.get_run_by_id(run.run_id)
     assert found
-    assert found.tags[WILL_RETRY_TAG] == "false"
+    return instance.get_run_by_id(found.tags.get(AUTO_RETRY_RUN_ID_TAG, "none"))
+
+
+def test_an_attempt_that_dagster_forgot_is_made(instance: dg.DagsterInstance, data_root: Path) -> None:
+    """After a while the next attempt is queued here: the same job and config, as a retry of the first."""
+    run = ended(instance, retries=2)
+    cursor = answer(instance)
+    assert following(instance, run) is None
+    assert cursor
+    answer(instance, json.dumps({run.run_id: time.monotonic() - FORGOTTEN_S - 1}))
+    again = following(instance, run)
+    assert again
+    assert (again.status, again.parent_run_id, again.root_run_id) == (
+        dg.DagsterRunStatus.QUEUED,
+        run.run_id,
+        run.run_id,
+    )
+    assert (again.job_name, again.run_config, again.tags[RETRY_NUMBER_TAG]) == (run.job_name, run.run_config, "1")
+    assert WILL_RETRY_TAG not in again.tags
+    answer(instance)
+    assert [each.run_id for each in instance.get_runs(dg.RunsFilter(tags={PARENT_RUN_ID_TAG: run.run_id}))] == [
+        again.run_id
+    ]
+    assert manifest(data_root, run) is None
+
+
+def test_an_attempt_that_dagster_gave_up_is_made_at_once(instance: dg.DagsterInstance, data_root: Path) -> None:
+    """Dagster gives up for good if the code server is away for a moment."""
+    run = ended(instance, retries=2)
+    instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
+    answer(instance)
+    assert following(instance, run)
+    assert manifest(data_root, run) is None
+
+
+def test_what_dagster_made_but_did_not_name_is_not_made_twice(instance: dg.DagsterInstance) -> None:
+    """Its daemon may die between the two."""
+    run = ended(instance, retries=2)
+    job = build_defs().resolve_job_def("backtest")
+    tags = {RETRY_NUMBER_TAG: "1", PARENT_RUN_ID_TAG: run.run_id, ROOT_RUN_ID_TAG: run.run_id}
+    parent = {"parent_run_id": run.run_id, "root_run_id": run.run_id}
+    made = instance.create_run_for_job(job, **parent, tags=tags, remote_job_origin=ORIGIN)
+    instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
+    answer(instance)
+    again = following(instance, run)
+    assert again
+    assert (again.run_id, again.status) == (made.run_id, dg.DagsterRunStatus.QUEUED)
+
+
+def test_nothing_follows_the_last_attempt_or_one_that_was_cancelled(
+    instance: dg.DagsterInstance, data_root: Path
+) -> None:
+    """Their tasks have ended."""
+    last, cancelled = ended(instance), ended(instance, retries=2)
+    instance.add_run_tags(cancelled.run_id, GIVEN_UP)
+    answer(instance)
+    assert (following(instance, last), following(instance, cancelled)) == (None, None)
+    assert manifest(data_root, last) == ("failed", ENDED)

@@ -22,6 +22,7 @@ from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import settle
 from coin_pipeline.defs.instance import open_instance
 from coin_pipeline.defs.launcher import pool_home
+from coin_pipeline.defs.launches import LOCAL_TAG
 from coin_pipeline.defs.pool.preload import preload
 from coin_pipeline.defs.pool.server import Limits, Pool
 from coin_pipeline.defs.pool.worker import serve, use_own_connections
@@ -44,6 +45,7 @@ def main() -> None:
     # Dagster replaces handlers while a job runs, so a signal waits until ours are in place.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     with open_instance(settings) as instance, alone(home):
+        settle_former(instance, settings)
         preload()
         acquaint(instance)
         connections_of(instance).dispose()  # no connection is shared across a fork
@@ -95,6 +97,17 @@ def _end_session(lock: IO[str]) -> None:
             with contextlib.suppress(ProcessLookupError):
                 if os.getsid(int(process.name)) == pool:
                     os.kill(int(process.name), signal.SIGKILL)
+
+
+def settle_former(instance: dg.DagsterInstance, settings: Settings) -> None:
+    """Record how runs ended whose process has died, with a pool before this one most likely."""
+    under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+    # Those of commands may have several processes, of which the last to renew the lease may have ended in good order.
+    runs = [run.run_id for run in instance.get_runs(under_way) if LOCAL_TAG not in run.tags]
+    with contextlib.closing(Session(database_url(settings))) as session:
+        for run_id, lease in Leases(session).of(runs).items():
+            if lease.ended:
+                settle(instance, LocalStore(settings.data_root), run_id, lease)
 
 
 def _fork_worker(instance: dg.DagsterInstance, line: socket.socket) -> int:

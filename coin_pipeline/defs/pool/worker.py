@@ -19,7 +19,8 @@ from coin_pipeline.settings import load_settings
 READY = b"ready\n"
 UNSETTLED = 3
 """Exit code of a worker whose run has no end on record."""
-BULK_NICENESS = 10
+NICENESS, BULK_NICENESS = 5, 10
+"""Whoever asks the API is answered before runs go on, and runs that somebody waits for go before the others."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -33,8 +34,7 @@ def serve(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoRet
     instance.get_runs(limit=1)  # connects now, while nobody waits
     line.sendall(READY)
     run_id, _, bulk = line.makefile().readline().strip().partition(" ")
-    if bulk == "1":
-        os.nice(BULK_NICENESS)
+    os.nice(BULK_NICENESS if bulk == "1" else NICENESS)
     os._exit(execute(instance, run_id) if run_id else 0)
 
 
