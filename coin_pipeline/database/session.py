@@ -7,9 +7,12 @@ from typing import TypeAlias, TypeVar
 import psycopg2
 from psycopg2 import extensions
 
+from coin_pipeline.database.patience import patiently
 from coin_pipeline.errors import DatabaseUnavailable
 
 T = TypeVar("T")
+_GOING_AWAY = ("08", "57P")
+"""Codes of errors of a server that shuts down, or of a connection that is broken; most often there is none."""
 Connection: TypeAlias = extensions.connection
 Cursor: TypeAlias = extensions.cursor
 
@@ -23,11 +26,19 @@ class Session:
         self._lock = threading.Lock()
 
     def do(self, work: Callable[[Cursor], T]) -> T:
-        """Do something that may be done twice: a connection that has been cut is replaced once.
+        """Do something that may be done twice: a connection that has been cut is replaced.
 
         Raises:
             DatabaseUnavailable: the server cannot be reached, or refuses.
         """
+        return patiently(lambda: self._do(work), _is_away)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            self._drop()
+
+    def _do(self, work: Callable[[Cursor], T]) -> T:
         with self._lock:
             if self._connection is not None:
                 try:
@@ -40,11 +51,6 @@ class Session:
             except psycopg2.Error as error:
                 self._drop()
                 raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from error
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        with self._lock:
-            self._drop()
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -72,6 +78,12 @@ def connect(url: str) -> Connection:
 def psycopg2_url(url: str) -> str:
     """Return a URL as libpq reads it, whatever SQLAlchemy was told in it."""
     return url.replace("postgresql+psycopg2://", "postgresql://", 1)
+
+
+def _is_away(error: Exception) -> bool:
+    """Tell whether the server was not there, or went away; not whether it refused."""
+    code = error.__cause__.pgcode if isinstance(error.__cause__, psycopg2.Error) else None
+    return isinstance(error, DatabaseUnavailable) and (code is None or code.startswith(_GOING_AWAY))
 
 
 def _on(connection: Connection, work: Callable[[Cursor], T]) -> T:

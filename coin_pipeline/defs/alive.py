@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from coin_pipeline.database.leases import RENEWAL_S, Leases
+from coin_pipeline.database.patience import patience
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.standings import standings
 from coin_pipeline.database.url import database_url
@@ -51,7 +52,7 @@ def alive(context: dg.InitResourceContext) -> Iterator[Life]:
     if context.run is None or context.instance is None or context.instance.is_ephemeral:
         yield Life()  # somebody looks at a resource outside any recorded run
         return
-    with closing(Session(database_url(load_settings()))) as session:
+    with patience(), closing(Session(database_url(load_settings()))) as session:
         run_id, stopping = context.run.run_id, threading.Event()
         run = standings(session, [run_id])[run_id]
         if run.status != "STARTED":  # cancelled, or given up, just before its process began: it is started all the same

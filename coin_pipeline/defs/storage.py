@@ -1,8 +1,9 @@
 """Dagster's run, event and schedule storage on the one PostgreSQL: pooled connections, few statements."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
@@ -14,11 +15,12 @@ from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
-from dagster_postgres.utils import create_pg_engine
+from dagster_postgres.utils import DagsterPostgresException, create_pg_engine
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from coin_pipeline.database import leases
+from coin_pipeline.database.patience import patiently
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.settings import load_settings
@@ -61,6 +63,18 @@ class RunStorage(Pooled, PostgresRunStorage):
         """Return whether runs have a column for their backfill."""
         return _once(self, "backfill", super().has_backfill_id_column)
 
+    def fetchall(self, query: Any) -> Sequence[Any]:  # noqa: ANN401 -- SQLAlchemy has many classes for it
+        """Return all rows."""
+        return patiently(partial(super().fetchall, query), _is_away)
+
+    def fetchone(self, query: Any) -> Any | None:  # noqa: ANN401 -- see above
+        """Return the first row."""
+        return patiently(partial(super().fetchone, query), _is_away)
+
+    def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
+        """Record the status that an event tells."""
+        patiently(partial(super().handle_run_event, run_id, event, update_timestamp), _is_away)
+
     def has_job_snapshot(self, job_snapshot_id: str) -> bool:
         """Return whether a job, as it is at some version of the code, is stored; nothing removes it."""
         return _once(self, job_snapshot_id, partial(super().has_job_snapshot, job_snapshot_id))
@@ -75,7 +89,10 @@ class EventStorage(Pooled, PostgresEventLogStorage):
     """Stores an event with one statement: nobody listens to the notification that Dagster sends with each."""
 
     def store_event(self, event: dg.EventLogEntry) -> None:
-        """Store an event, unless it says nothing."""
+        """Store an event, unless it says nothing; if the connection was cut just then, twice at worst."""
+        patiently(partial(self._store, event), _is_away)
+
+    def _store(self, event: dg.EventLogEntry) -> None:
         if event.dagster_event_type in _WITH_INDEX:
             super().store_event(event)
         elif event.dagster_event_type not in _SAY_NOTHING:
@@ -153,6 +170,13 @@ def _drop_if_dead(connection: Any, record: Any, _: object) -> None:  # noqa: ANN
             cursor.execute("select 1")
     except psycopg2.Error as error:
         raise DisconnectionError from error
+
+
+def _is_away(error: Exception) -> bool:
+    """Tell whether the server was not there, or went away; not whether it refused."""
+    return isinstance(error, DagsterPostgresException) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
 
 
 def _once(part: object, what: str, ask: Callable[[], bool]) -> bool:

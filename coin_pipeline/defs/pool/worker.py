@@ -13,6 +13,7 @@ import dagster as dg
 from dagster._cli.api import _execute_run_command_body
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
+from coin_pipeline.database.patience import patience
 from coin_pipeline.defs.storage import connections_of
 from coin_pipeline.settings import load_settings
 
@@ -35,7 +36,8 @@ def serve(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoRet
     line.sendall(READY)
     run_id, _, bulk = line.makefile().readline().strip().partition(" ")
     os.nice(BULK_NICENESS if bulk == "1" else NICENESS)
-    os._exit(execute(instance, run_id) if run_id else 0)
+    with patience():
+        os._exit(execute(instance, run_id) if run_id else 0)
 
 
 def execute(instance: dg.DagsterInstance, run_id: str) -> int:

@@ -1,0 +1,40 @@
+"""Waiting for a database that is away, in a thread that can do nothing without it: that of a run."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+OUTAGE_S = 600.0
+"""How long a run waits for the database before it fails."""
+PAUSE_S = 0.2
+_own = threading.local()
+
+
+@contextmanager
+def patience(seconds: float = OUTAGE_S) -> Iterator[None]:
+    """Have this thread wait for the database, in each piece of work on it, so long at most."""
+    before = _patience()
+    _own.seconds = seconds
+    try:
+        yield
+    finally:
+        _own.seconds = before
+
+
+def patiently(work: Callable[[], T], is_away: Callable[[Exception], bool]) -> T:
+    """Do something that may be done twice: again while the database is away, if the thread is patient."""
+    deadline = time.monotonic() + _patience()
+    while True:
+        try:
+            return work()
+        except Exception as error:
+            if not is_away(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(PAUSE_S)
+
+
+def _patience() -> float:
+    return getattr(_own, "seconds", 0.0)
