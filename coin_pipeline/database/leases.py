@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coin_pipeline.database.processes import at_work, started
+from coin_pipeline.database.processes import at_work, kill, started
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import Superseded
 
@@ -81,6 +81,11 @@ class Lease:
     def ended(self) -> bool:
         """Whether its process is known to have ended, since it was one of this machine."""
         return self._here and started(self.pid) != self.started
+
+    def kill(self) -> None:
+        """Kill its process, if that is one of this machine."""
+        if self._here:
+            kill(self.pid, self.started)
 
     @property
     def _here(self) -> bool:

@@ -1,6 +1,8 @@
 """Whether a process of this machine still runs, whatever it is too busy to say of itself."""
 
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 _STOPPED_OR_ENDED = frozenset("TtZXx")
@@ -21,6 +23,13 @@ def at_work(pid: int, since: int) -> bool:
     if fields:
         return fields[0] not in _STOPPED_OR_ENDED and int(fields[19]) == since
     return not Path("/proc/self/stat").exists() and _exists(pid)
+
+
+def kill(pid: int, since: int) -> None:
+    """Kill the process that was started then, if it is still there."""
+    if since and started(pid) == since:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _fields(pid: int) -> list[str]:

@@ -44,7 +44,8 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
     leases = _leases(runs)
     silent: dict[str, float] = json.loads(context.cursor or "{}")
     now = time.monotonic()
-    since = {run.run_id: silent.get(run.run_id, now) for run in runs if run.run_id not in leases}
+    ending = [run for run in runs if run.status == dg.DagsterRunStatus.CANCELING]
+    since = {run.run_id: silent.get(run.run_id, now) for run in runs if run.run_id not in leases or run in ending}
     if not isinstance(instance.run_launcher, WarmRunLauncher):  # who knows what it was handed
         starting = _runs(instance, dg.DagsterRunStatus.STARTING)
         since |= {run.run_id: silent.get(run.run_id, now + STARTING_S) for run in starting}
@@ -56,7 +57,10 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
     lost += [run_id for run_id, began in since.items() if not -STARTING_S <= now - began <= SILENCE_S]
     for run_id in lost:
         settle(instance, store, run_id, leases.get(run_id))
-        instance.run_launcher.terminate(run_id)  # a process that was stopped still takes a place
+        _stop(instance, run_id, leases.get(run_id))  # a process that was stopped still takes a place
+    for run in ending:
+        if run.run_id in leases and since[run.run_id] < now:  # it was told to at the last look, and hears nothing
+            leases[run.run_id].kill()
     _end_overdue(instance, runs, leases)
     context.update_cursor(json.dumps(since))
     return dg.SkipReason(f"{len(runs)} runs under way, {len(lost)} lost, {_start_stranded(instance)} started again")
@@ -113,7 +117,14 @@ def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], le
         lease = leases.get(run.run_id)
         if lease and not lease.lost and lease.age_s > limit and run.status == dg.DagsterRunStatus.STARTED:
             instance.report_run_failed(run, overdue(limit))
-            instance.run_launcher.terminate(run.run_id)
+            _stop(instance, run.run_id, lease)
+
+
+def _stop(instance: dg.DagsterInstance, run_id: str, lease: Lease | None) -> None:
+    """End the process of a run, whoever started it: Dagster's own launcher only asks it to end."""
+    instance.run_launcher.terminate(run_id)
+    if lease:
+        lease.kill()
 
 
 def _start_stranded(instance: dg.DagsterInstance) -> int:

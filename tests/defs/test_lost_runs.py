@@ -1,10 +1,12 @@
 """Runs whose process is gone."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +14,7 @@ import pytest
 
 from coin_pipeline.backtest.results import publish_result
 from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.processes import started
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import settle
@@ -66,6 +69,18 @@ def expire(run: dg.DagsterRun) -> None:
             "update coin.lease set until = clock_timestamp() - interval '1 s', started = 0 where run_id = %s",
             (run.run_id,),
         )
+
+
+@contextmanager
+def held_by_another(leases: Leases, run: dg.DagsterRun) -> Iterator[subprocess.Popen[bytes]]:
+    """Let another process hold the lease of a run."""
+    leases.renew(run.run_id)
+    with subprocess.Popen(["sleep", "60"]) as process:  # noqa: S607 -- found on any PATH
+        with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
+            held = (process.pid, started(process.pid), run.run_id)
+            cursor.execute("update coin.lease set pid = %s, started = %s where run_id = %s", held)
+        yield process
+        process.kill()
 
 
 def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
@@ -137,13 +152,13 @@ def test_a_run_without_a_lease_is_given_a_while(instance: dg.DagsterInstance) ->
 def test_a_run_that_takes_too_long_is_ended_with_a_sentence(
     instance: dg.DagsterInstance, leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limit and the setting are named."""
+    """The limit and the setting are named, and its process is killed."""
     run = run_in(instance)
-    leases.renew(run.run_id)
-    time.sleep(1.1)
-    leases.renew(run.run_id)
-    monkeypatch.setenv("COIN_MAX_RUN_SECONDS", "1")
-    look(instance)
+    with held_by_another(leases, run) as process:
+        time.sleep(1.1)
+        monkeypatch.setenv("COIN_MAX_RUN_SECONDS", "1")
+        look(instance)
+        assert process.wait(10) == -signal.SIGKILL
     assert status_of(instance, run) == dg.DagsterRunStatus.FAILURE
     told = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
     assert "COIN_MAX_RUN_SECONDS=1" in told[0].event_log_entry.message
@@ -171,6 +186,18 @@ def test_a_run_that_was_told_to_end_is_cancelled(instance: dg.DagsterInstance) -
     instance.report_run_canceling(run)
     settle(instance, store, run.run_id, None)
     assert status_of(instance, run) == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_run_that_hears_no_interrupt_is_killed(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """At the second look: the pool does that itself, Dagster's own launcher only asks."""
+    run = run_in(instance)
+    with held_by_another(leases, run) as process:
+        instance.report_run_canceling(run)
+        cursor = look(instance)
+        assert process.poll() is None
+        look(instance, cursor)
+        assert process.wait(10) == -signal.SIGKILL
+    instance.report_run_canceled(run)
 
 
 def test_a_new_pool_tells_how_the_runs_of_the_one_before_ended(instance: dg.DagsterInstance, leases: Leases) -> None:

