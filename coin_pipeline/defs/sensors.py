@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 import dagster as dg
-from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 
 from coin_pipeline.database.leases import RENEWAL_S, Lease, Leases
 from coin_pipeline.database.session import Session
@@ -116,6 +116,7 @@ def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], le
     for run in runs:
         lease = leases.get(run.run_id)
         if lease and not lease.lost and lease.age_s > limit and run.status == dg.DagsterRunStatus.STARTED:
+            instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})  # another attempt would take as long
             instance.report_run_failed(run, overdue(limit))
             _stop(instance, run.run_id, lease)
 

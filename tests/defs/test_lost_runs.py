@@ -11,13 +11,14 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from coin_pipeline.backtest.results import publish_result
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.processes import started
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.attempts import settle
+from coin_pipeline.defs.attempts import follows, retries, settle
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.launches import LOCAL_TAG
 from coin_pipeline.defs.pool.__main__ import settle_former
@@ -152,7 +153,7 @@ def test_a_run_without_a_lease_is_given_a_while(instance: dg.DagsterInstance) ->
 def test_a_run_that_takes_too_long_is_ended_with_a_sentence(
     instance: dg.DagsterInstance, leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limit and the setting are named, and its process is killed."""
+    """The limit and the setting are named, its process is killed, and nothing is attempted again."""
     run = run_in(instance)
     with held_by_another(leases, run) as process:
         time.sleep(1.1)
@@ -162,6 +163,10 @@ def test_a_run_that_takes_too_long_is_ended_with_a_sentence(
     assert status_of(instance, run) == dg.DagsterRunStatus.FAILURE
     told = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
     assert "COIN_MAX_RUN_SECONDS=1" in told[0].event_log_entry.message
+    found = instance.get_run_by_id(run.run_id)
+    assert found
+    assert not follows(found.tags, retries(instance))  # another attempt would take as long
+    assert found.tags[WILL_RETRY_TAG] == "false"
 
 
 @pytest.mark.parametrize("stored", [True, False])
