@@ -1,6 +1,6 @@
 """Faults of every kind while clients submit: nothing that was accepted is lost, doubled, wrong or taken back.
 
-A few kills are part of `make test`; `make chaos` does all of it. Every test starts a platform of its own.
+One fault of each kind is part of `make test`; `make chaos` does all of it. Every test starts a platform of its own.
 """
 
 import os
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,8 @@ from tests.chaos.harness import (
 from tests.e2e.conftest import programs_of, state_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which process is which")
+LONGER = partial(pytest.param, marks=pytest.mark.chaos)
+"""A parameter for `make chaos` only."""
 KILLS = int(os.environ.get("COIN_CHAOS_KILLS", "1000"))
 
 
@@ -74,10 +77,9 @@ def test_tasks_that_end_at_once_on_a_new_database(tmp_path: Path, judge: Judge) 
     judge("at once", traffic.history)
 
 
-@pytest.mark.chaos
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("fault", [stopped_postgres, hung_postgres])
-@pytest.mark.parametrize("seconds", [5, 20, 100])
+@pytest.mark.parametrize("seconds", [5, LONGER(20), LONGER(100)])
 def test_a_database_that_is_away(
     tmp_path: Path, judge: Judge, fault: Callable[[Path], AbstractContextManager[None]], seconds: int
 ) -> None:
@@ -91,7 +93,6 @@ def test_a_database_that_is_away(
     judge(f"{fault.__name__} for {seconds} s", traffic.history)
 
 
-@pytest.mark.chaos
 @pytest.mark.timeout(300)
 def test_two_daemons(tmp_path: Path, judge: Judge) -> None:
     """A second daemon stands by, takes over when the first is killed, and nothing is computed twice."""
@@ -118,7 +119,6 @@ def test_two_daemons(tmp_path: Path, judge: Judge) -> None:
     assert [s.key for s in traffic.history.submissions if s.computed > 1] == []
 
 
-@pytest.mark.chaos
 @pytest.mark.timeout(300)
 def test_a_worker_that_is_paused_past_its_lease(tmp_path: Path, judge: Judge) -> None:
     """What it does when it goes on changes nothing that was said of its task, and it does not stay."""
@@ -164,7 +164,6 @@ def test_coin_up_is_killed(tmp_path: Path, judge: Judge) -> None:
     judge("coin up killed", traffic.history)
 
 
-@pytest.mark.chaos
 @pytest.mark.timeout(300)
 def test_ten_at_once(tmp_path: Path, judge: Judge) -> None:
     """Ten submitted at once complete; memory and disk are measured before, at the peak and afterwards."""
@@ -217,7 +216,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([str(shutil.which("umount")), "--lazy", str(root)], check=True)
 
 
-@pytest.mark.chaos
 @pytest.mark.timeout(400)
 def test_a_full_disk(small_disk: Path, judge: Judge) -> None:
     """Results, logs and the database find no space for a while; afterwards what was accepted ends."""
@@ -230,9 +228,8 @@ def test_a_full_disk(small_disk: Path, judge: Judge) -> None:
     judge("a full disk", traffic.history)
 
 
-@pytest.mark.chaos
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("whose", ["coin_pipeline.defs", "python"])
+@pytest.mark.parametrize("whose", ["coin_pipeline.defs", LONGER("python")])
 def test_a_clock_that_jumps(tmp_path: Path, judge: Judge, whose: str) -> None:
     """An hour ahead and back, for the daemon and the pool or for every program: queue and retries go on at once."""
     clock = Clock(tmp_path)
