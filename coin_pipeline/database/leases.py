@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coin_pipeline.database.processes import at_work, kill, started
+from coin_pipeline.database.processes import at_work, send, started
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import Superseded
 
@@ -75,21 +75,22 @@ class Lease:
     @property
     def lost(self) -> bool:
         """Whether it is over, unless its process is seen to work: a loop may be too busy to let a thread renew it."""
-        return self.left_s < 0 and not (self._here and at_work(self.pid, self.started))
+        return self.left_s < 0 and not (self.here and at_work(self.pid, self.started))
 
     @property
     def ended(self) -> bool:
         """Whether its process is known to have ended, since it was one of this machine."""
-        return self._here and started(self.pid) != self.started
-
-    def kill(self) -> None:
-        """Kill its process, if that is one of this machine."""
-        if self._here:
-            kill(self.pid, self.started)
+        return self.here and started(self.pid) != self.started
 
     @property
-    def _here(self) -> bool:
+    def here(self) -> bool:
+        """Whether its process is, or was, one of this machine."""
         return self.host == socket.gethostname()
+
+    def send(self, signum: int) -> None:
+        """Send a signal to its process, if that is one of this machine."""
+        if self.here:
+            send(self.pid, self.started, signum)
 
 
 class Leases:

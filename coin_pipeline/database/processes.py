@@ -1,7 +1,6 @@
 """Whether a process of this machine still runs, whatever it is too busy to say of itself."""
 
 import os
-import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,11 +24,11 @@ def at_work(pid: int, since: int) -> bool:
     return not Path("/proc/self/stat").exists() and _exists(pid)
 
 
-def kill(pid: int, since: int) -> None:
-    """Kill the process that was started then, if it is still there."""
+def send(pid: int, since: int, signum: int) -> None:
+    """Send a signal to the process that was started then, if it is still there."""
     if since and started(pid) == since:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signum)
 
 
 def _fields(pid: int) -> list[str]:

@@ -1,7 +1,10 @@
 """Where runs start: at once in the worker pool while it has room, else from Dagster's queue."""
 
 import logging
+import signal
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +14,10 @@ from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
-from coin_pipeline.defs.pool.protocol import Message, ask
+from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.session import Session
+from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.pool.protocol import KILL_S, Message, ask
 from coin_pipeline.settings import load_settings
 
 CLASS_TAG, BULK = "coin/class", "bulk"
@@ -44,9 +50,9 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         cls,
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, Any],  # noqa: ARG003 -- Dagster's signature
-    ) -> "Self | DefaultRunLauncher":
+    ) -> "Self | ColdRunLauncher":
         """Return this launcher, or Dagster's own if COIN_LAUNCHER says so."""
-        return cls(inst_data) if load_settings().coin_launcher == "warm" else DefaultRunLauncher(inst_data)
+        return cls(inst_data) if load_settings().coin_launcher == "warm" else ColdRunLauncher(inst_data)
 
     def reserve(self, run_id: str) -> bool:
         """Ask for a place in the pool, kept for a few seconds; no is an answer, so is a pool that is away."""
@@ -79,14 +85,9 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
     def terminate(self, run_id: str) -> bool:
         """Interrupt a run, and kill it if it does not end soon; False where it has ended, or is about to."""
-        run = self._instance.get_run_by_id(run_id)
+        run = told_to_end(self._instance, run_id)
         if run is None:
             return False
-        if not run.is_finished:
-            self._instance.report_run_canceling(run)
-            run = self._instance.get_run_by_id(run_id)
-        if run is None or run.status in {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS}:
-            return False  # its result is published already
         try:
             known = bool(self._ask(cancel=run_id)["known"])
         except OSError as error:
@@ -103,6 +104,29 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         return ask(self._home, **message)
 
 
+class ColdRunLauncher(DefaultRunLauncher):
+    """Dagster's default launcher, except for how runs are ended.
+
+    It has the code server tell the process of a run to end, and that waits until the process has heard: for ever, and
+    with every other run, where it is in a loop that lets no thread run.
+    """
+
+    def terminate(self, run_id: str) -> bool:
+        """Interrupt a run, and kill it if it does not end soon; False where it has ended, or is about to."""
+        run = told_to_end(self._instance, run_id)
+        if run is None:
+            return False
+        with closing(Session(database_url(load_settings()))) as session:
+            lease = Leases(session).of([run_id]).get(run_id)
+        if lease is None or not lease.here:  # it has not begun to work
+            return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
+        lease.send(signal.SIGINT)
+        killing = threading.Timer(KILL_S, lease.send, (signal.SIGKILL,))
+        killing.daemon = True  # the sensor lost_runs kills it too
+        killing.start()
+        return True
+
+
 class InteractiveFirst(QueuedRunCoordinator[dg.DagsterInstance]):
     """Dagster's queue, which a run skips that somebody waits for, while the pool has room."""
 
@@ -117,6 +141,15 @@ class InteractiveFirst(QueuedRunCoordinator[dg.DagsterInstance]):
         ):
             return self._instance.launch_run(run.run_id, context.workspace)
         return super().submit_run(context)
+
+
+def told_to_end(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun | None:
+    """Record that a run is to end; None where there is nothing to end: its result is published, or about to be."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_canceling(run)
+        run = instance.get_run_by_id(run_id)
+    return None if run is None or run.status in {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS} else run
 
 
 def is_bulk(run: dg.DagsterRun) -> bool:

@@ -1,6 +1,7 @@
 """What is done about runs that no op of theirs could answer for: killed, cancelled, never started."""
 
 import json
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -60,7 +61,7 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
         _stop(instance, run_id, leases.get(run_id))  # a process that was stopped still takes a place
     for run in ending:
         if run.run_id in leases and since[run.run_id] < now:  # it was told to at the last look, and hears nothing
-            leases[run.run_id].kill()
+            leases[run.run_id].send(signal.SIGKILL)
     _end_overdue(instance, runs, leases)
     context.update_cursor(json.dumps(since))
     return dg.SkipReason(f"{len(runs)} runs under way, {len(lost)} lost, {_start_stranded(instance)} started again")
@@ -125,7 +126,7 @@ def _stop(instance: dg.DagsterInstance, run_id: str, lease: Lease | None) -> Non
     """End the process of a run, whoever started it: Dagster's own launcher only asks it to end."""
     instance.run_launcher.terminate(run_id)
     if lease:
-        lease.kill()
+        lease.send(signal.SIGKILL)
 
 
 def _start_stranded(instance: dg.DagsterInstance) -> int:

@@ -14,8 +14,6 @@ from tests.e2e.test_platform import BODY, follow, until
 RETRIED_S = 60
 WARM = load_settings().coin_launcher == "warm"
 NEEDS_POOL = pytest.mark.skipif(not WARM, reason="only the worker pool limits the memory of a run")
-STOPPED_S = 4 if WARM else 20
-"""Two seconds, and as much again for a machine that does other things; a sensor kills what Dagster only asks to end."""
 
 
 def submit(platform: Platform, **fields: Any) -> str:  # noqa: ANN401 -- any field of a request
@@ -42,7 +40,7 @@ def test_cancelling_stops_the_work_within_two_seconds(platform: Platform, strate
     began = time.monotonic()
     assert platform.api.post(f"/api/backtests/{task_id}/cancel").json()["status"] == "cancelled"
     until(lambda: state_of(pid) in "ZX")
-    assert time.monotonic() - began < STOPPED_S
+    assert time.monotonic() - began < 4  # two seconds, and as much again for a machine that does other things
     assert platform.api.get(f"/api/backtests/status/{task_id}").json()["status"] == "cancelled"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT_S = 2.0
+KILL_S = 1.0
+"""How long a run that was told to end may take to do so."""
 NAME = "pool.sock"
 Message = dict[str, Any]
 

@@ -11,12 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from coin_pipeline.defs.pool.protocol import NAME, Message, address
+from coin_pipeline.defs.pool.protocol import KILL_S, NAME, Message, address
 from coin_pipeline.defs.pool.worker import READY
 
 RESERVED_S = 5.0
-KILL_S = 1.0
-"""How long a run that was told to end may take to do so."""
 TICK_S = 0.25
 STANDBY = 4
 """Workers that are kept ready, at most."""
