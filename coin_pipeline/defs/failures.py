@@ -15,6 +15,8 @@ INTERRUPTED = "the run was stopped before it had a result; run it again"
 ENDED = (
     "the run's process ended before it had a result (killed, out of memory, or stopped with the platform); run it again"
 )
+SAYS_NOTHING = "This run has been marked as failed from outside"
+"""How Dagster begins what it says where it was told nothing."""
 
 
 def overdue(limit_s: int) -> str:
@@ -55,8 +57,9 @@ def failure_of(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | None]:
     for event in events:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             return _of_step(event.step_failure_data)
-        if event.event_type == dg.DagsterEventType.RUN_FAILURE and event.message:
-            return event.message.strip().splitlines()[0], errors.RunInterrupted.__name__
+        said = event.message if event.event_type == dg.DagsterEventType.RUN_FAILURE else None
+        if said and not said.startswith(SAYS_NOTHING):
+            return said.strip().splitlines()[0], errors.RunInterrupted.__name__
     # Without a failed step the run's process ended, or it was stopped, from outside.
     return ENDED, errors.RunInterrupted.__name__
 

@@ -12,7 +12,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 from coin_pipeline.database.leases import RENEWAL_S, Lease, Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.attempts import attempt_again, follows, next_attempt, retries, settle
+from coin_pipeline.defs.attempts import CANCELLED_TAG, attempt_again, follows, next_attempt, retries, settle
 from coin_pipeline.defs.failures import INTERRUPTED, overdue, told_by
 from coin_pipeline.defs.jobs import backtest, sweep
 from coin_pipeline.defs.launcher import WarmRunLauncher
@@ -95,7 +95,7 @@ def unanswered_tasks(context: dg.SensorEvaluationContext, store: dg.ResourcePara
                 attempt_again(instance, run)
             continue
         answered += 1
-        if run.status == dg.DagsterRunStatus.CANCELED:
+        if run.status == dg.DagsterRunStatus.CANCELED or CANCELLED_TAG in run.tags:  # between two attempts
             leave_manifest(store, instance, run, "cancelled", INTERRUPTED)
         else:
             leave_manifest(store, instance, run, "failed", told_by(instance, run.run_id)[0])

@@ -54,9 +54,11 @@ class Counted(Strategy[Params]):
 CLIENTS = 3
 PATIENCE_S = 10
 ATTEMPTS = """
-    select coalesce(root.value, runs.run_id), status from runs
-    left join run_tags root on root.run_id = runs.run_id and key = 'dagster/root_run_id' order by runs.id"""
-"""A task is known by the run of the first attempt at it."""
+    select coalesce(root.value, runs.run_id), case when cancelled.value is null then status else 'CANCELED' end
+    from runs left join run_tags root on root.run_id = runs.run_id and root.key = 'dagster/root_run_id'
+    left join run_tags cancelled on cancelled.run_id = runs.run_id and cancelled.key = 'coin/cancelled'
+    order by runs.id"""
+"""A task is known by the run of the first attempt at it; its tag tells if it was cancelled between two attempts."""
 WORKERS = "select run_id, pid from runs join coin.lease using (run_id) where status in ('STARTED', 'CANCELING')"
 ENDS = "select run_id, end_time from runs where end_time is not null"
 ENOUGH_LOOKS = 5

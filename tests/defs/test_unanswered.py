@@ -128,3 +128,4 @@ def test_nothing_follows_the_last_attempt_or_one_that_was_cancelled(
     answer(instance)
     assert (following(instance, last), following(instance, cancelled)) == (None, None)
     assert manifest(data_root, last) == ("failed", ENDED)
+    assert manifest(data_root, cancelled) == ("cancelled", INTERRUPTED)
