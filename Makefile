@@ -2,6 +2,7 @@
 # make test       run every test
 # make bench      compare the speed with other backtesters
 # make bench-api  how fast the platform answers over HTTP
+# make test-cold  tests of the running platform once more, with Dagster's default launcher instead of the worker pool
 # make chaos      a thousand kills and other faults while clients submit; prints what came of it
 # All set up .venv first, from requirements*.lock, with uv where it is installed and pip where it is not.
 
@@ -15,7 +16,7 @@ DEVELOPED := $(VENV)/.installed-dev
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test chaos bench bench-api lint format lock clean
+.PHONY: demo up test test-cold chaos bench bench-api lint format lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -27,7 +28,10 @@ up: $(INSTALLED)
 test: $(DEVELOPED)
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
-# About an hour; ARGS="-k power_cut" does some, COIN_CHAOS_KILLS=100 fewer kills.
+test-cold: $(DEVELOPED)
+	COIN_LAUNCHER=dagster $(BIN)/python -m pytest tests/e2e/test_events.py tests/e2e/test_platform.py tests/e2e/test_runs.py $(ARGS)
+
+# About 40 minutes; ARGS="-k power_cut" does some, COIN_CHAOS_KILLS=100 fewer kills.
 chaos: $(DEVELOPED)
 	$(BIN)/python -m pytest -m "" tests/chaos $(ARGS)
 
