@@ -86,7 +86,7 @@ def unanswered_tasks(context: dg.SensorEvaluationContext, store: dg.ResourcePara
         if run.job_name not in NAMES or has_manifest(store, instance, run):
             continue
         if run.status == dg.DagsterRunStatus.FAILURE and follows(run.tags, most):
-            if next_attempt(run.tags):
+            if (made := next_attempt(run.tags)) and not _left_behind(instance, made):
                 continue
             began = waiting.get(run.run_id, now)
             if run.tags.get(WILL_RETRY_TAG) != "false" and 0 <= now - began <= FORGOTTEN_S:
@@ -101,6 +101,12 @@ def unanswered_tasks(context: dg.SensorEvaluationContext, store: dg.ResourcePara
             leave_manifest(store, instance, run, "failed", told_by(instance, run.run_id)[0])
     context.update_cursor(json.dumps(still))
     return dg.SkipReason(f"{answered} tasks answered for, {len(still)} to be attempted again")
+
+
+def _left_behind(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Tell whether a run was stored, and never queued: the database went away in between, say."""
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.status == dg.DagsterRunStatus.NOT_STARTED
 
 
 def _runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:

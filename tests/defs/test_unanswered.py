@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import dagster as dg
+import pytest
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.tags import (
     AUTO_RETRY_RUN_ID_TAG,
@@ -105,14 +106,19 @@ def test_an_attempt_that_dagster_gave_up_is_made_at_once(instance: dg.DagsterIns
     assert manifest(data_root, run) is None
 
 
-def test_what_dagster_made_but_did_not_name_is_not_made_twice(instance: dg.DagsterInstance) -> None:
-    """Its daemon may die between the two."""
+@pytest.mark.parametrize("named", [True, False])
+def test_what_dagster_made_but_did_not_queue_is_not_made_twice(
+    instance: dg.DagsterInstance,
+    named: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    """Its daemon may die in between, or the database."""
     run = ended(instance, retries=2)
     job = build_defs().resolve_job_def("backtest")
     tags = {RETRY_NUMBER_TAG: "1", PARENT_RUN_ID_TAG: run.run_id, ROOT_RUN_ID_TAG: run.run_id}
     parent = {"parent_run_id": run.run_id, "root_run_id": run.run_id}
     made = instance.create_run_for_job(job, **parent, tags=tags, remote_job_origin=ORIGIN)
-    instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
+    name = {AUTO_RETRY_RUN_ID_TAG: made.run_id} if named else {}
+    instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"} | name)
     answer(instance)
     again = following(instance, run)
     assert again
