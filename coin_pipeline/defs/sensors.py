@@ -38,7 +38,7 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
 
     The database tells the time, so no clock that was set wrong ends a run. A lease that is over counts only if it is
     not renewed within the next moments: the database may have been away for longer than any lease. A run without a
-    lease has not come to its first op; the cursor remembers since when.
+    lease has not come to its first op, and one that was told to end should have: the cursor remembers since when.
     """
     instance = context.instance
     runs = _runs(instance, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
@@ -59,9 +59,6 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
     for run_id in lost:
         settle(instance, store, run_id, leases.get(run_id))
         _stop(instance, run_id, leases.get(run_id))  # a process that was stopped still takes a place
-    for run in ending:
-        if run.run_id in leases and since[run.run_id] < now:  # it was told to at the last look, and hears nothing
-            leases[run.run_id].send(signal.SIGKILL)
     _end_overdue(instance, runs, leases)
     context.update_cursor(json.dumps(since))
     return dg.SkipReason(f"{len(runs)} runs under way, {len(lost)} lost, {_start_stranded(instance)} started again")
@@ -129,7 +126,7 @@ def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], le
 
 
 def _stop(instance: dg.DagsterInstance, run_id: str, lease: Lease | None) -> None:
-    """End the process of a run, whoever started it: Dagster's own launcher only asks it to end."""
+    """End the process of a run, even if who started it is away."""
     instance.run_launcher.terminate(run_id)
     if lease:
         lease.send(signal.SIGKILL)
