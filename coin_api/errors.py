@@ -27,6 +27,7 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CandlesChanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CodeChanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -36,6 +36,7 @@ CoinError
 ├── StorageFailed                   reading or writing objects
 │   ├── StorageFull
 │   ├── ObjectCorrupt
+│   ├── StorageRefused              wrong credentials, region or bucket: a retry will not help
 │   └── StorageUnavailable          transient: a retry may succeed
 └── ServiceUnavailable              HTTP 503
     ├── DatabaseUnavailable
@@ -333,11 +334,18 @@ class ObjectCorrupt(StorageFailed):
         super().__init__(f"{key!r} is corrupt: {reason}")
 
 
+class StorageRefused(StorageFailed):
+    """The store answers, and will not: somebody has to change a setting, or a permission."""
+
+    def __init__(self, where: object, reason: str) -> None:
+        super().__init__(f"the object store refuses {where}: {reason}")
+
+
 class StorageUnavailable(StorageFailed):
     """The store did not answer; a retry may succeed."""
 
     def __init__(self, where: object, reason: str) -> None:
-        super().__init__(f"cannot reach the object store at {where}: {reason}")
+        super().__init__(f"cannot reach the object store at {where}: {reason}; try again later")
 
 
 class ServiceUnavailable(CoinError):

@@ -15,8 +15,6 @@ from coin_pipeline.errors import InvalidSettings, Problem, nearest
 # A migrating user's .env holds these; saying that they do nothing here beats refusing to start or silent neglect.
 NO_EFFECT_YET = frozenset(
     {
-        "AWS_BUCKET_NAME",
-        "AWS_REGION",
         "BACKUP_RETENTION_DAYS",
         "EMAIL_ENABLED",
         "ENABLE_SCHEDULER",
@@ -31,7 +29,6 @@ NO_EFFECT_YET = frozenset(
         "SMTP_PASSWORD",
         "SMTP_PORT",
         "SMTP_USER",
-        "TASK_RESULT_TTL_DAYS",
     }
 )
 
@@ -62,6 +59,26 @@ class Settings(BaseSettings):
     coin_strategy_files: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description=f"Strategies of your own: .py files, separated by {os.pathsep!r}."
     )
+
+    aws_bucket_name: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="Results lie in this bucket of S3; none: below DATA_ROOT.",
+    )
+    aws_region: str | None = Field(None, pattern=r"^[a-z0-9-]+$", description="Region of the bucket.")
+    aws_endpoint_url: str | None = Field(
+        None, pattern=r"^https?://[^\s]+$", description="A server that speaks S3's protocol; none: AWS."
+    )
+    aws_access_key_id: SecretStr | None = Field(
+        None, description="With the next, whom S3 takes us for; none: AWS's own ways."
+    )
+    aws_secret_access_key: SecretStr | None = Field(None, description="The secret of that access key.")
+    aws_session_token: SecretStr | None = Field(None, description="The token of temporary credentials.")
+    coin_s3_path_style: bool = Field(
+        default=False,
+        description="Name the bucket in the path instead of the host; most servers other than AWS need it.",
+    )
+    task_result_ttl_days: int = Field(7, ge=1, le=36_500, description="Tasks are kept so long after they ended.")
 
     coin_launcher: Literal["warm", "dagster"] = Field(
         "warm", description="Who starts runs: the worker pool, or Dagster's default launcher."

@@ -10,9 +10,19 @@ import pytest
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import parse_timeframe
+from tests.s3 import S3Server, start_s3, stop_s3
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_BUCKET_NAME",
+    "AWS_ENDPOINT_URL",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "COIN_S3_PATH_STYLE",
+    "TASK_RESULT_TTL_DAYS",
     "DATA_ROOT",
     "DATABASE_URL",
     "DAGSTER_HOME",
@@ -49,6 +59,15 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _no_strategy_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands add to this variable of the process; no test sees what another one added."""
     monkeypatch.setenv("COIN_STRATEGY_FILES", "")
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server that speaks S3 over HTTP and checks signatures."""
+    folder = tmp_path_factory.mktemp("s3")
+    server = start_s3(folder)
+    yield server
+    stop_s3(server, folder)
 
 
 @pytest.fixture(scope="session")

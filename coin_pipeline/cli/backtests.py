@@ -142,19 +142,19 @@ def run_backtest(settings: "Settings", spec: "BacktestSpec") -> str:
 def _reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:
     from coin_pipeline.backtest.reuse import find_reusable
     from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.storage.local import LocalStore
+    from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
 
     root, registry = settings.data_root, load_registry(settings.coin_strategy_files)
-    found = find_reusable(LocalStore(root), CandleCatalog(root), registry, spec)
+    found = find_reusable(open_store(settings), CandleCatalog(root), registry, spec)
     return found and found.run_id
 
 
 def _document(settings: "Settings", run_id: str) -> bytes:
     from coin_pipeline.backtest.results import read_result
-    from coin_pipeline.storage.local import LocalStore
+    from coin_pipeline.storage.open_store import open_store
 
-    return read_result(LocalStore(settings.data_root), run_id)
+    return read_result(open_store(settings), run_id)
 
 
 def parsed_params(params: tuple[str, ...]) -> dict[str, Any]:

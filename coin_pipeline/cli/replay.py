@@ -30,14 +30,14 @@ def replay(ctx: click.Context, run_id: str, strategy_files: tuple[Path, ...], *,
     from coin_pipeline.backtest.results import load_result
     from coin_pipeline.cli.backtests import settings_with
     from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.storage.local import LocalStore
+    from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
     from coin_pipeline.sweeps.replay import is_sweep, replay_sweep
 
     settings = settings_with(strategy_files)
     root = settings.data_root
-    computed = replay_sweep if is_sweep(load_result(LocalStore(root), run_id)) else replay_backtest
-    found = computed(LocalStore(root), CandleCatalog(root), load_registry(settings.coin_strategy_files), run_id)
+    computed = replay_sweep if is_sweep(load_result(open_store(settings), run_id)) else replay_backtest
+    found = computed(open_store(settings), CandleCatalog(root), load_registry(settings.coin_strategy_files), run_id)
     if as_json:
         click.echo(json.dumps({**asdict(found), "identical": found.identical}))
     else:

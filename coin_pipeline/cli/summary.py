@@ -11,7 +11,7 @@ from rich.table import Table
 from coin_pipeline.backtest.formats import counted
 from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, stored_runs
 from coin_pipeline.errors import CoinError, ObjectCorrupt
-from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:
     from coin_pipeline.market.catalog import StoredCandles
@@ -26,7 +26,7 @@ MAX_LINES = 5
 
 def print_result(settings: "Settings", run_id: str, *, reused: bool = False) -> None:
     """Print a stored result in about twenty lines, and where it was `reused` say so."""
-    document = load_result(LocalStore(settings.data_root), run_id)
+    document = load_result(open_store(settings), run_id)
     if str(document.get("version")).startswith("sweep"):
         from coin_pipeline.cli.sweep_summary import print_document
 
@@ -67,7 +67,7 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
 
 def print_history(settings: "Settings", limit: int) -> None:
     """Print the newest stored results."""
-    store = LocalStore(settings.data_root)
+    store = open_store(settings)
     read: list[tuple[str, dict[str, Any]]] = []
     broken: list[CoinError] = []
     for run_id, _ in stored_runs(store):
@@ -209,7 +209,7 @@ def _not_listed(broken: Sequence[CoinError]) -> None:
 
 def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, str]]:
     run_id = document["run_id"]
-    store = LocalStore(settings.data_root)
+    store = open_store(settings)
     shelf: Shelf = "results" if store.exists(result_key("results", run_id)) else "tasks"
     places = [("Run", run_id), ("Result", str(settings.data_root / result_key(shelf, run_id)))]
     if store.exists(report_key(shelf, run_id)):

@@ -73,7 +73,7 @@ def sweep(
     from coin_pipeline.backtest.results import read_result
     from coin_pipeline.cli.backtests import parsed_params, settings_with
     from coin_pipeline.cli.summary import print_result
-    from coin_pipeline.storage.local import LocalStore
+    from coin_pipeline.storage.open_store import open_store
 
     fields = {
         "params": parsed_params(params),
@@ -86,7 +86,7 @@ def sweep(
     request, spec = _resolved(settings, fields)
     run_id = _run(settings, request, spec, workers, fresh=fresh)
     if as_json:
-        click.echo(read_result(LocalStore(settings.data_root), run_id))
+        click.echo(read_result(open_store(settings), run_id))
     else:
         print_result(settings, run_id)
 

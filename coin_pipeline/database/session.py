@@ -7,8 +7,8 @@ from typing import TypeAlias, TypeVar
 import psycopg2
 from psycopg2 import extensions
 
-from coin_pipeline.database.patience import patiently
 from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.patience import patiently
 
 T = TypeVar("T")
 _GOING_AWAY = ("08", "57P")

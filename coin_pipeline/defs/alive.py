@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from coin_pipeline.database.leases import RENEWAL_S, Leases
-from coin_pipeline.database.patience import patience
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.standings import standings
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.failures import INTERRUPTED
 from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.patience import patience
 from coin_pipeline.settings import load_settings
 
 INTERVAL_S = 0.2

@@ -5,7 +5,7 @@ import dagster as dg
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
-from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.storage.open_store import open_store
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 
 
@@ -18,7 +18,7 @@ def candles(_context: dg.InitResourceContext) -> CandleCatalog:
 @dg.resource(description="Where results and what passes between ops are stored.")
 def store(_context: dg.InitResourceContext) -> ObjectStore:
     """Return the object store of results."""
-    return LocalStore(load_settings().data_root)
+    return open_store(load_settings())
 
 
 @dg.resource(description="Every registered strategy, those of COIN_STRATEGY_FILES included.")

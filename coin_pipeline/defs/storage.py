@@ -20,9 +20,9 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from coin_pipeline.database import leases
-from coin_pipeline.database.patience import patiently
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
+from coin_pipeline.patience import patiently
 from coin_pipeline.settings import load_settings
 
 _STATEMENT_TIMEOUT_MS = 60_000

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +15,17 @@ if TYPE_CHECKING:
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def write_whole(path: Path, data: "ReadableBuffer", aside: Path, *, replace: bool) -> None:
+def write_whole(
+    path: Path,
+    data: "ReadableBuffer",
+    aside: Path,
+    *,
+    replace: bool,
+    before: Callable[[int], None] = lambda _file: None,
+) -> None:
     """Write `data` to `aside`, in the same folder, and put it in place once it is on the disk.
+
+    `before` is called with the open file, so that what it says of it is there with the first byte that is read.
 
     Raises:
         FileExistsError: `path` is taken and `replace` is False.
@@ -26,6 +35,7 @@ def write_whole(path: Path, data: "ReadableBuffer", aside: Path, *, replace: boo
         with aside.open("wb") as file:
             file.write(data)
             file.flush()
+            before(file.fileno())
             os.fsync(file.fileno())
         if replace:
             aside.replace(path)

@@ -1,12 +1,27 @@
 """Objects as files below one folder."""
 
+import errno
+import json
+import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coin_pipeline.errors import ObjectExists, ObjectNotFound
 from coin_pipeline.storage.atomic import storing, write_whole
-from coin_pipeline.storage.base import check_key
+from coin_pipeline.storage.base import Entry, Facts, check_key, check_metadata, checked, is_key, sha256_hex
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+# Extended attributes come into being with the file, atomically; a file beside it could not.
+_SHA256, _METADATA = "user.coin.sha256", "user.coin.metadata"
+_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+_NO_ATTRIBUTES = {errno.ENOTSUP, errno.EOPNOTSUPP}
+TEMPORARY = ".tmp-"
+"""How names of files begin that are still being written."""
 
 
 class LocalStore:
@@ -15,24 +30,32 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, key: str, data: bytes, *, overwrite: bool = False) -> None:
+    def put(
+        self, key: str, data: "ReadableBuffer", *, overwrite: bool = False, metadata: Mapping[str, str] | None = None
+    ) -> None:
         """Store `data`; with overwrite=False a key that holds other bytes raises ObjectExists."""
         path = self._path(key)
-        aside = path.parent / f".tmp-{uuid.uuid4().hex}"
+        aside = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+        digest = sha256_hex(data)
+        attributes = {_SHA256: digest.encode()}
+        if metadata:
+            attributes[_METADATA] = json.dumps(check_metadata(metadata)).encode()
         with storing(key):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                write_whole(path, data, aside, replace=overwrite)
+                write_whole(path, data, aside, replace=overwrite, before=lambda file: _describe(file, attributes))
             except FileExistsError:
-                if path.read_bytes() != data:
+                if sha256_hex(path.read_bytes()) != digest:
                     raise ObjectExists(key) from None
 
     def get(self, key: str) -> bytes:
-        """Return the bytes under `key`, or raise ObjectNotFound."""
+        """Return the bytes under `key`, or raise ObjectNotFound, or ObjectCorrupt if they are not those put."""
         with storing(key):
             try:
-                return self._path(key).read_bytes()
-            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                with self._path(key).open("rb") as file:
+                    data = file.read()
+                    return checked(key, data, _attribute(file.fileno(), _SHA256))
+            except _ABSENT:
                 raise ObjectNotFound(key) from None
 
     def exists(self, key: str) -> bool:
@@ -40,13 +63,26 @@ class LocalStore:
         with storing(key):
             return self._path(key).is_file()
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield every key below the folder `prefix`, in order; files that are still being written are not there."""
-        folder = self._path(prefix)
+    def facts(self, key: str) -> Facts:
+        """Return what is known of the object under `key`, or raise ObjectNotFound."""
+        with storing(key):
+            try:
+                with self._path(key).open("rb") as file:
+                    found, put_with = os.fstat(file.fileno()), _attribute(file.fileno(), _METADATA)
+                    digest = _attribute(file.fileno(), _SHA256)
+            except _ABSENT:
+                raise ObjectNotFound(key) from None
+        return Facts(found.st_size, _instant(found), digest, json.loads(put_with or "{}"))
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """Yield what lies below the folder `prefix`; what is still being written is left out."""
+        folder = self._path(prefix) if prefix else self.root
         with storing(prefix):
-            for path in sorted(folder.rglob("*")):
-                if path.is_file() and not path.name.startswith("."):
-                    yield path.relative_to(self.root).as_posix()
+            yield from sorted(_files(folder, f"{prefix}/" if prefix else ""))
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Yield the keys of `entries`."""
+        return (entry.key for entry in self.entries(prefix))
 
     def delete(self, key: str) -> None:
         """Remove `key`, and folders that it leaves empty; one that is absent is not an error."""
@@ -59,5 +95,65 @@ class LocalStore:
             except OSError:  # not empty, or gone already
                 break
 
+    def place(self, key: str) -> str:
+        """Return the path of `key`."""
+        return str(self._path(key))
+
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
+
+
+def keeps_checksums(folder: Path) -> bool:
+    """Tell whether files below `folder` can carry their checksum: not every file system has extended attributes."""
+    probe = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
+    with storing(folder):
+        try:
+            with probe.open("wb") as file:
+                _describe(file.fileno(), {_SHA256: b"-"})
+                return _attribute(file.fileno(), _SHA256) is not None
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def _files(folder: Path, before: str) -> Iterator[Entry]:
+    try:
+        found = list(os.scandir(folder))
+    except _ABSENT:
+        return
+    for each in found:
+        key = before + each.name
+        if each.is_dir():
+            yield from _files(folder / each.name, f"{key}/") if is_key(key) else ()
+        elif is_key(key):
+            try:
+                told = each.stat()
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+            yield Entry(key, told.st_size, _instant(told))
+
+
+def _instant(told: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(told.st_mtime, UTC)
+
+
+def _describe(file: int, attributes: Mapping[str, bytes]) -> None:
+    """Put attributes on an open file where the platform has them; without, the file has no checksum of its own."""
+    if not hasattr(os, "setxattr"):
+        return
+    for name, value in attributes.items():
+        try:
+            os.setxattr(file, name, value)
+        except OSError as error:
+            if error.errno not in _NO_ATTRIBUTES:
+                raise
+
+
+def _attribute(file: int, name: str) -> str | None:
+    if not hasattr(os, "getxattr"):
+        return None
+    try:
+        return os.getxattr(file, name).decode()
+    except OSError as error:
+        if error.errno in {errno.ENODATA, *_NO_ATTRIBUTES}:
+            return None
+        raise

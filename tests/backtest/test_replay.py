@@ -176,6 +176,7 @@ def rewrite(place: Path, change: Callable[[Json], object]) -> None:
     path = place / "results/r.json"
     document = json.loads(path.read_bytes())
     change(document)
+    path.unlink()  # with it goes the checksum, which knows better
     path.write_bytes(to_bytes(document))
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from coin_pipeline.backtest.results import (
 )
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectExists, ResultNotFound, StorageFull
 from coin_pipeline.storage.local import LocalStore
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 OLD_FILES: dict[str, dict[str, Any]] = {
     "early": {"run_id": "early", "strategy": "s", "symbols": [{"symbol": "BTC_KRW", "signals": 3}]},
@@ -40,12 +43,12 @@ class FailingStore(LocalStore):
         super().__init__(root)
         self.writes = writes
 
-    def put(self, key: str, data: bytes, *, overwrite: bool = False) -> None:
+    def put(self, key: str, data: "ReadableBuffer", **options: Any) -> None:  # noqa: ANN401
         """Write, or fail as a full disk does."""
         if self.writes == 0:
             raise StorageFull(key, "No space left on device")
         self.writes -= 1
-        super().put(key, data, overwrite=overwrite)
+        super().put(key, data, **options)
 
 
 FILES = {"equity.parquet": b"PAR1", "result.json": b'{"run_id":"t"}'}

@@ -4,7 +4,7 @@ import base64
 import json
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 import pyarrow as pa
@@ -25,6 +25,9 @@ from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
 from tests.defs.conftest import answer
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 CONFIG: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
@@ -175,12 +178,12 @@ class FlakyStore(LocalStore):
 
     failures = 1
 
-    def put(self, key: str, data: bytes, *, overwrite: bool = False) -> None:
+    def put(self, key: str, data: "ReadableBuffer", **options: Any) -> None:  # noqa: ANN401
         """Fail while there are failures left."""
         if key.endswith(".json") and self.failures:
             self.failures -= 1
             raise StorageUnavailable("the bucket", "timed out")
-        super().put(key, data, overwrite=overwrite)
+        super().put(key, data, **options)
 
 
 def test_a_store_that_is_away_for_a_moment_is_tried_again(

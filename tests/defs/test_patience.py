@@ -9,11 +9,11 @@ import dagster as dg
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from coin_pipeline.database.patience import patience
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.patience import patience
 from coin_pipeline.settings import load_settings
 
 

@@ -27,9 +27,9 @@ from coin_pipeline.defs.pool.preload import preload
 from coin_pipeline.defs.pool.server import Limits, Pool
 from coin_pipeline.defs.pool.worker import serve, use_own_connections
 from coin_pipeline.defs.storage import acquaint, connections_of
-from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable
+from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable, StorageUnavailable
 from coin_pipeline.settings import Settings, load_settings
-from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.storage.open_store import open_store
 
 LOCK, LOCK_S = "pool.lock", 30.0
 STOPPING = {signal.SIGTERM, signal.SIGINT}
@@ -107,7 +107,7 @@ def settle_former(instance: dg.DagsterInstance, settings: Settings) -> None:
     with contextlib.closing(Session(database_url(settings))) as session:
         for run_id, lease in Leases(session).of(runs).items():
             if lease.ended:
-                settle(instance, LocalStore(settings.data_root), run_id, lease)
+                settle(instance, open_store(settings), run_id, lease)
 
 
 def _fork_worker(instance: dg.DagsterInstance, line: socket.socket) -> int:
@@ -136,8 +136,8 @@ def _settle(instance: dg.DagsterInstance, settings: Settings, run_id: str) -> No
     for _ in range(SETTLE_TRIES):
         try:
             lease = Leases(Session(database_url(settings))).of([run_id]).get(run_id)
-            settle(instance, LocalStore(settings.data_root), run_id, lease)
-        except DatabaseUnavailable as error:  # the sensor lost_runs will, once it is back
+            settle(instance, open_store(settings), run_id, lease)
+        except (DatabaseUnavailable, StorageUnavailable) as error:  # the sensor lost_runs will, once it is back
             _log.warning("cannot settle %s: %s", run_id, error)
             time.sleep(1)
         else:

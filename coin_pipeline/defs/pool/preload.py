@@ -15,7 +15,9 @@ from coin_pipeline.errors import ServiceUnavailable
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.storage.open_store import open_store
 from coin_pipeline.strategies.registry import load_registry
 
 DEFINITIONS = "coin_pipeline.definitions"
@@ -28,6 +30,7 @@ def preload() -> None:
 
     Strategy files are left out: each run loads them as they are then.
     """
+    open_store(load_settings())  # the client of a bucket takes a quarter of a second to make
     repository = reconstruct_repository_def_from_pointer(ModuleCodePointer(DEFINITIONS, "defs"))
     for name in repository.job_names:
         repository.get_job(name)

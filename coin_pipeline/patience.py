@@ -1,4 +1,4 @@
-"""Waiting for a database that is away, in a thread that can do nothing without it: that of a run."""
+"""Waiting for a database or an object store that is away, in a thread that can do nothing without it: that of a run."""
 
 import threading
 import time
@@ -8,14 +8,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 OUTAGE_S = 600.0
-"""How long a run waits for the database before it fails."""
+"""How long a run waits before it fails."""
 PAUSE_S = 0.2
 _own = threading.local()
 
 
 @contextmanager
 def patience(seconds: float = OUTAGE_S) -> Iterator[None]:
-    """Have this thread wait for the database, in each piece of work on it, so long at most."""
+    """Have this thread wait for what is away, in each piece of work on it, so long at most."""
     before = _patience()
     _own.seconds = seconds
     try:
@@ -25,7 +25,7 @@ def patience(seconds: float = OUTAGE_S) -> Iterator[None]:
 
 
 def patiently(work: Callable[[], T], is_away: Callable[[Exception], bool]) -> T:
-    """Do something that may be done twice: again while the database is away, if the thread is patient."""
+    """Do something that may be done twice: again while what it needs is away, if the thread is patient."""
     deadline = time.monotonic() + _patience()
     while True:
         try:

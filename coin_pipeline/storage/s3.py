@@ -1,0 +1,177 @@
+"""Objects in a bucket of S3, or of a server that speaks its protocol."""
+
+import base64
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from coin_pipeline.errors import ObjectExists, ObjectNotFound, StorageUnavailable
+from coin_pipeline.patience import patiently
+from coin_pipeline.storage.base import SHA256 as _SHA256
+from coin_pipeline.storage.base import Entry, Facts, check_key, check_metadata, checked, is_key, sha256_hex
+from coin_pipeline.storage.s3_errors import BROKEN_READ, code_of, speaking
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+    from botocore.client import BaseClient
+
+T = TypeVar("T")
+PART_BYTES = 16 * 2**20
+WHOLE_BYTES = 2 * PART_BYTES
+"""Up to so many bytes an object is sent at once; a larger one in parts, each with a checksum and retries of its own."""
+READS = 4
+_TAKEN, _IN_A_RACE, _NOT_THERE = {"PreconditionFailed", "412"}, "ConditionalRequestConflict", {"NoSuchKey", "404"}
+
+
+class S3Store:
+    """An ObjectStore in a bucket; `client` is one of boto3's for S3, which threads may share."""
+
+    def __init__(self, client: "BaseClient", bucket: str) -> None:
+        self.bucket = bucket
+        self.client: Any = client
+        self._known = False
+
+    def put(
+        self, key: str, data: "ReadableBuffer", *, overwrite: bool = False, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Store `data`; with overwrite=False a key that holds other bytes raises ObjectExists."""
+        check_key(key)
+        view = memoryview(data)
+        digest = sha256_hex(view)
+        only_new = {} if overwrite else {"IfNoneMatch": "*"}
+        about = {"Metadata": {**check_metadata(metadata), _SHA256: digest}}
+        send = self._send if view.nbytes <= WHOLE_BYTES else self._send_parts
+        try:
+            self._do(key, lambda: send(key, view, about, only_new))
+        except _Taken:
+            if (self.facts(key).sha256 or sha256_hex(self.get(key))) != digest:
+                raise ObjectExists(key) from None
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes under `key`, or raise ObjectNotFound, or ObjectCorrupt if they are not those put."""
+        check_key(key)
+        return self._do(key, lambda: self._read(key))
+
+    def exists(self, key: str) -> bool:
+        """Tell whether `key` holds an object."""
+        try:
+            self.facts(key)
+        except ObjectNotFound:
+            return False
+        return True
+
+    def facts(self, key: str) -> Facts:
+        """Return what is known of the object under `key`, or raise ObjectNotFound."""
+        check_key(key)
+        head = self._do(key, lambda: self._of(key, self.client.head_object))
+        metadata = dict(head["Metadata"])
+        return Facts(head["ContentLength"], head["LastModified"], metadata.pop(_SHA256, None), metadata)
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """Yield what lies below the folder `prefix`."""
+        below = f"{check_key(prefix)}/" if prefix else ""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=below)
+        listing = iter(pages)
+        while (page := self._do(prefix, lambda: next(listing, None))) is not None:
+            for found in page.get("Contents", []):
+                if is_key(found["Key"]):  # not what consoles put there to show a folder
+                    yield Entry(found["Key"], found["Size"], found["LastModified"])
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Yield the keys of `entries`."""
+        return (entry.key for entry in self.entries(prefix))
+
+    def delete(self, key: str) -> None:
+        """Remove `key`; one that is absent is not an error."""
+        check_key(key)
+        self._do(key, lambda: self.client.delete_object(Bucket=self.bucket, Key=key))
+
+    def place(self, key: str) -> str:
+        """Return the s3:// URL of `key`."""
+        return f"s3://{self.bucket}/{check_key(key)}"
+
+    def _send(self, key: str, view: memoryview, about: dict[str, Any], only_new: dict[str, str]) -> None:
+        body, digest = io.BytesIO(view), base64.b64encode(hashlib.sha256(view).digest()).decode()
+        self._unless_taken(
+            lambda: self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ChecksumSHA256=digest, **about, **only_new
+            )
+        )
+
+    def _send_parts(self, key: str, view: memoryview, about: dict[str, Any], only_new: dict[str, str]) -> None:
+        where = {"Bucket": self.bucket, "Key": key}
+        begun = self.client.create_multipart_upload(**where, ChecksumAlgorithm="SHA256", **about)
+        upload = {**where, "UploadId": begun["UploadId"]}
+        try:
+            parts = []
+            for number, begin in enumerate(range(0, view.nbytes, PART_BYTES), start=1):
+                piece = view[begin : begin + PART_BYTES]
+                digest = base64.b64encode(hashlib.sha256(piece).digest()).decode()
+                sent = self.client.upload_part(
+                    **upload, PartNumber=number, Body=io.BytesIO(piece), ChecksumSHA256=digest
+                )
+                parts.append({"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": digest})
+            self._unless_taken(
+                lambda: self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **only_new)
+            )
+        except BaseException:
+            self._abort(upload)
+            raise
+
+    def _abort(self, upload: dict[str, str]) -> None:
+        with suppress(ClientError, BotoCoreError):  # the rule that `coin storage init` sets ends it after a day
+            self.client.abort_multipart_upload(**upload)
+
+    def _read(self, key: str) -> bytes:
+        """Read an object from its beginning as often as the connection breaks."""
+        for attempt in range(1, READS + 1):
+            answer = self._of(key, lambda **where: self.client.get_object(**where, ChecksumMode="ENABLED"))
+            try:
+                data: bytes = answer["Body"].read()
+            except BROKEN_READ as error:
+                if attempt == READS:
+                    raise StorageUnavailable(self.place(key), f"the connection breaks ({error})") from error
+            else:
+                return checked(key, data, answer["Metadata"].get(_SHA256))
+        raise AssertionError
+
+    def _of(self, key: str, ask: Callable[..., Any]) -> Any:  # noqa: ANN401 -- an answer of boto3's
+        try:
+            return ask(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if code_of(error) not in _NOT_THERE:
+                raise
+        if not self._known:  # a HEAD says no more than 404, of a bucket that is missing too
+            self.client.head_bucket(Bucket=self.bucket)
+            self._known = True
+        raise ObjectNotFound(key)
+
+    @staticmethod
+    def _unless_taken(create: Callable[[], object]) -> None:
+        for attempt in range(1, READS + 1):
+            try:
+                create()
+            except ClientError as error:
+                if code_of(error) in _TAKEN:
+                    raise _Taken from error
+                if code_of(error) != _IN_A_RACE or attempt == READS:
+                    raise
+            else:
+                return
+
+    def _do(self, key: str, work: Callable[[], T]) -> T:
+        """Do something that may be done twice: again while the store is away, if the thread is patient."""
+
+        def once() -> T:
+            with speaking(self.place(key) if key else f"s3://{self.bucket}"):
+                return work()
+
+        return patiently(once, lambda error: isinstance(error, StorageUnavailable))
+
+
+class _Taken(Exception):
+    """A key that is to be new is not."""

@@ -1,0 +1,82 @@
+"""What S3 and the way to it say when something is wrong, in this project's words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 -- botocore's
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+
+from coin_pipeline.errors import CoinError, ObjectCorrupt, StorageFull, StorageRefused, StorageUnavailable
+
+BROKEN_READ = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+_KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+_NO_BUCKET = "there is no such bucket; correct AWS_BUCKET_NAME, or make it with 'coin storage init'"
+_FORBIDDEN = "the credentials do not permit it; give them the policy that 'coin storage policy' prints"
+_ADVICE = {
+    "NoSuchBucket": _NO_BUCKET,
+    "404": _NO_BUCKET,  # an object that is missing has been told apart
+    "AccessDenied": _FORBIDDEN,
+    "403": _FORBIDDEN,
+    "InvalidAccessKeyId": f"the access key is not known; {_KEYS} to those of this store",
+    "SignatureDoesNotMatch": f"the secret key is not that of the access key; {_KEYS} to those of this store",
+    "ExpiredToken": "the credentials have expired; renew them",
+    "InvalidToken": "the session token is not valid; renew the credentials",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong; set it right",
+    "InvalidBucketName": "that is not a bucket name; correct AWS_BUCKET_NAME",
+}
+_REGION = {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException", "301"}
+_FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "507"}
+_FIRST_SERVER_ERROR, _TOO_MANY = 500, 429
+
+
+@contextmanager
+def speaking(where: str) -> Iterator[None]:
+    """Turn what boto3 raises into errors of this project that name the place `where`, and no secret."""
+    try:
+        yield
+    except ClientError as error:
+        raise _refusal(where, error) from error
+    except FlexibleChecksumError as error:
+        raise ObjectCorrupt(where, "its checksum is not the one that the store keeps with it") from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise StorageRefused(where, f"there are no credentials for it; {_KEYS}") from error
+    except (ConnectionError, HTTPClientError, *BROKEN_READ) as error:
+        raise StorageUnavailable(where, _sentence(error)) from error
+    except BotoCoreError as error:  # a malformed setting: an unknown profile, an impossible endpoint
+        raise StorageRefused(where, _sentence(error)) from error
+
+
+def code_of(error: ClientError) -> str:
+    """Return the code of an error, which is the bare HTTP status where the answer had no body."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _refusal(where: str, error: ClientError) -> CoinError:
+    code, told = code_of(error), error.response.get("Error", {})
+    meta = error.response.get("ResponseMetadata", {})
+    status = meta.get("HTTPStatusCode", 0)
+    if code in _ADVICE:
+        return StorageRefused(where, _ADVICE[code])
+    if code in _REGION:
+        region = told.get("Region") or meta.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+        return StorageRefused(where, f"it lies in another region; set AWS_REGION{f' to {region}' if region else ''}")
+    if code in _FULL:
+        return StorageFull(where, told.get("Message") or code)
+    if status >= _FIRST_SERVER_ERROR or status == _TOO_MANY or code == "RequestTimeout":
+        slow = code in {"SlowDown", "Throttling", "TooManyRequests", "ServiceUnavailable", str(_TOO_MANY)}
+        return StorageUnavailable(where, f"it asks to slow down ({code})" if slow else f"it answers {status} ({code})")
+    return StorageRefused(where, f"it answers {status} {code}: {told.get('Message') or 'no reason given'}")
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,127 @@
+"""A real S3 server over HTTP, started and stopped by the tests that need one."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from coin_pipeline.storage.s3 import S3Store
+
+WEED = Path(sys.executable).with_name("weed")
+START_S = 60
+_PARTS = ("master", "volume", "filer", "s3")
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running server, and the key that it takes."""
+
+    process: subprocess.Popen[bytes]
+    endpoint: str
+    access_key: str = "coin-tests"
+    secret_key: str = "not-a-secret"  # noqa: S105 -- of a server that lives as long as the tests
+
+    def environment(self, bucket: str) -> dict[str, str]:
+        """Return the settings under which results lie in a bucket of this server."""
+        return {
+            "AWS_BUCKET_NAME": bucket,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_REGION": "us-east-1",
+            "COIN_S3_PATH_STYLE": "true",
+        }
+
+    def client(self, **options: Any) -> Any:  # noqa: ANN401 -- boto3's
+        """Return a client; options replace those of a client that works."""
+        given = {
+            "endpoint_url": self.endpoint,
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+            "region_name": "us-east-1",
+            "config": Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 2}),
+        }
+        return boto3.client("s3", **(given | options))
+
+    def store(self, bucket: str, **options: Any) -> S3Store:  # noqa: ANN401
+        """Return a store in a bucket, which is made if need be."""
+        client = self.client()
+        if bucket not in [each["Name"] for each in client.list_buckets()["Buckets"]]:
+            client.create_bucket(Bucket=bucket)
+        return S3Store(self.client(**options) if options else client, bucket)
+
+
+def start_s3(folder: Path) -> S3Server:
+    """Start a server whose files lie in `folder`; return when it has stored an object and given it back."""
+    ports = _free_ports(2 * len(_PARTS))
+    (folder / "data").mkdir(parents=True)
+    keys = [{"accessKey": S3Server.access_key, "secretKey": S3Server.secret_key}]
+    identity = {"name": "tests", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    flags = {
+        "dir": folder / "data",
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "s3.config": folder / "s3.json",
+        "s3.port.iceberg": 0,
+        "s3.autoCreateBucket": "false",
+        "admin.ui": "false",
+        "webdav": "false",
+        "master.telemetry": "false",
+        **{f"{part}.port": ports[2 * place] for place, part in enumerate(_PARTS)},
+        **{f"{part}.port.grpc": ports[2 * place + 1] for place, part in enumerate(_PARTS)},
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [WEED, "mini", *(f"-{name}={value}" for name, value in flags.items())],
+            cwd=folder,
+            env={**os.environ, "GOMEMLIMIT": "400MiB"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    server = S3Server(process, f"http://127.0.0.1:{ports[2 * _PARTS.index('s3')]}")
+    deadline = time.monotonic() + START_S
+    while not _works(server):
+        assert process.poll() is None, (folder / "log").read_text()
+        assert time.monotonic() < deadline, (folder / "log").read_text()
+        time.sleep(0.2)
+    return server
+
+
+def stop_s3(server: S3Server, folder: Path) -> None:
+    """End a server and remove what it stored."""
+    server.process.kill()
+    server.process.wait(20)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _works(server: S3Server) -> bool:
+    try:
+        store = server.store("probe")
+        store.put("probe", b"ready", overwrite=True)
+        return store.get("probe") == b"ready"
+    except Exception as error:
+        if isinstance(error, (ClientError, BotoCoreError)) or "object store" in str(error):
+            return False
+        raise
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for probe in sockets:
+        probe.bind(("127.0.0.1", 0))
+    ports: list[int] = [probe.getsockname()[1] for probe in sockets]
+    for probe in sockets:
+        probe.close()
+    return ports

@@ -1,0 +1,176 @@
+"""What every object store does, in a folder and in a bucket of a real server alike."""
+
+import hashlib
+import mmap
+import multiprocessing
+import uuid
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from coin_pipeline.errors import InvalidInput, ObjectExists, ObjectNotFound
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.storage.s3 import PART_BYTES, WHOLE_BYTES
+from tests.s3 import S3Server
+
+LONGEST = "/".join(["k" * 255] * 4)
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """An empty store."""
+    if request.param == "local":
+        return LocalStore(tmp_path)
+    server: S3Server = request.getfixturevalue("s3_server")
+    return server.store(f"contract-{uuid.uuid4().hex[:12]}")
+
+
+def test_put_then_get_returns_the_same_bytes(store: ObjectStore) -> None:
+    """What was put is what is read."""
+    store.put("tasks/a/result.json", b"\x00\xff")
+    store.put("tasks/a/empty", b"")
+    assert store.get("tasks/a/result.json") == b"\x00\xff"
+    assert store.get("tasks/a/empty") == b""
+    assert store.exists("tasks/a/result.json")
+    assert not store.exists("tasks/a")
+
+
+def test_a_second_put_never_replaces(store: ObjectStore) -> None:
+    """Other bytes under a taken key are refused, and the first ones stay."""
+    store.put("a", b"first")
+    with pytest.raises(ObjectExists, match="'a' exists already"):
+        store.put("a", b"second")
+    assert store.get("a") == b"first"
+
+
+def test_putting_the_same_bytes_twice_is_fine(store: ObjectStore) -> None:
+    """A retried write of the same object succeeds."""
+    store.put("a", b"same")
+    store.put("a", b"same")
+    assert store.get("a") == b"same"
+
+
+def test_overwrite_replaces(store: ObjectStore) -> None:
+    """With overwrite the last bytes stand, with their own checksum and metadata."""
+    store.put("a", b"first", overwrite=True, metadata={"of": "first"})
+    store.put("a", b"second", overwrite=True)
+    assert store.get("a") == b"second"
+    assert store.facts("a").sha256 == hashlib.sha256(b"second").hexdigest()
+    assert store.facts("a").metadata == {}
+
+
+def test_get_of_an_absent_key_is_a_named_error(store: ObjectStore) -> None:
+    """An absent object is not found; neither is a folder, nor a key below an object."""
+    store.put("folder/a", b"")
+    for key in ("b", "folder", "folder/a/b"):
+        for ask in (store.get, store.facts):
+            with pytest.raises(ObjectNotFound, match=key):
+                ask(key)
+
+
+def test_facts_are_those_of_the_bytes(store: ObjectStore) -> None:
+    """Size, digest, time and metadata are known without reading the object."""
+    store.put("a/b", b"12345", metadata={"source": "upbit", "kind": "a=b; c"})
+    facts = store.facts("a/b")
+    assert (facts.size, facts.sha256) == (5, hashlib.sha256(b"12345").hexdigest())
+    assert facts.metadata == {"source": "upbit", "kind": "a=b; c"}
+    assert abs(datetime.now(UTC) - facts.modified) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("metadata", [{"설명": "x"}, {"a": "비트"}, {"A b": "x"}, {"sha256": "x"}, {"a": "x" * 2000}])
+def test_metadata_that_a_store_cannot_hold_is_refused(store: ObjectStore, metadata: dict[str, str]) -> None:
+    """The same is refused by every store, and nothing is stored."""
+    with pytest.raises(InvalidInput, match="metadata"):
+        store.put("a", b"", metadata=metadata)
+    assert not store.exists("a")
+
+
+def test_a_listing_is_of_one_folder(store: ObjectStore) -> None:
+    """Keys of a folder are listed, and of no folder whose name only begins alike; servers differ in their order."""
+    keys = ["tasks/b/x", "tasks/a/x", "tasks/a-1", "tasks/a.b/y", "tasks/가/y", "tasks2/c", "results/c"]
+    for key in keys:
+        store.put(key, key.encode())
+    assert sorted(store.keys("tasks")) == sorted(key for key in keys if key.startswith("tasks/"))
+    assert sorted(store.keys()) == sorted(keys)
+    assert list(store.keys("nothing")) == []
+    assert [(entry.key, entry.size) for entry in store.entries("results")] == [("results/c", 9)]
+
+
+def test_a_listing_of_more_than_a_page_is_whole(store: ObjectStore) -> None:
+    """S3 lists a thousand at a time."""
+    for number in range(1100):
+        store.put(f"many/{number:04}", b"")
+    assert sorted(store.keys("many")) == [f"many/{number:04}" for number in range(1100)]
+
+
+def test_delete_is_idempotent(store: ObjectStore) -> None:
+    """Deleting twice is not an error, and what lies beside stays."""
+    store.put("runs/r/a", b"")
+    store.put("runs/r/deep/b", b"")
+    store.delete("runs/r/deep/b")
+    store.delete("runs/r/deep/b")
+    assert list(store.keys()) == ["runs/r/a"]
+
+
+BAD = ["../a", "a/../b", "/a", "a//b", "a/", "", ".", "a/.hidden", "a\x00b", "a\\b", "k" * 256, LONGEST + "k", "\ud800"]
+
+
+@pytest.mark.parametrize("key", BAD)
+def test_keys_that_could_leave_the_store_are_refused(store: ObjectStore, key: str) -> None:
+    """No key reaches outside, hides, or is longer than every store can hold."""
+    for act in (lambda: store.put(key, b""), lambda: store.get(key), lambda: store.delete(key)):
+        with pytest.raises(InvalidInput, match="is not an object key"):
+            act()
+
+
+@pytest.mark.parametrize("key", ["결과/비트코인.json", "a b/c", "a+b/%20/&?#=;:@$,'()!~*.json", "e\u0301/é", LONGEST])
+def test_unicode_signs_and_the_longest_keys_work(store: ObjectStore, key: str) -> None:
+    """Keys of any script are kept as they are; the longest takes 1,024 bytes with its separators."""
+    store.put(key, b"1")
+    assert list(store.keys()) == [key]
+    assert store.get(key) == b"1"
+    store.delete(key)
+    assert not store.exists(key)
+
+
+@pytest.mark.parametrize("size", [WHOLE_BYTES, WHOLE_BYTES + 1, 3 * PART_BYTES, 100 * 2**20])
+def test_large_objects_come_back_whole(store: ObjectStore, size: int, tmp_path: Path) -> None:
+    """Beyond a size a bucket gets them in parts; a mapped file need not be in memory; a second put is told apart."""
+    path = tmp_path / "to-upload"
+    path.write_bytes(bytes(range(256)) * (size // 256) + bytes(size % 256))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        digest = hashlib.sha256(mapped).hexdigest()
+        store.put("large", mapped)
+        store.put("large", mapped)
+    assert hashlib.sha256(store.get("large")).hexdigest() == digest
+    facts = store.facts("large")
+    assert (facts.size, facts.sha256) == (size, digest)
+    with pytest.raises(ObjectExists):
+        store.put("large", bytes(size))
+
+
+def _put_numbered(store: tuple[str, S3Server] | Path, number: int) -> bool:
+    opened: ObjectStore = LocalStore(store) if isinstance(store, Path) else store[1].store(store[0])
+    try:
+        opened.put("contested", str(number).encode() * 1000)
+    except ObjectExists:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("backend", ["local", "s3"])
+def test_of_many_writers_of_one_key_one_wins(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Create-only holds between processes."""
+    place: tuple[str, S3Server] | Path = tmp_path
+    store: ObjectStore = LocalStore(tmp_path)
+    if backend == "s3":
+        running: S3Server = request.getfixturevalue("s3_server")
+        server = S3Server(None, running.endpoint)  # type: ignore[arg-type] -- a process cannot be handed to another one
+        place, store = ("contested", server), server.store("contested")
+    with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
+        won = list(pool.map(_put_numbered, [place] * 16, range(16)))
+    assert sum(won) == 1
+    assert store.get("contested") == str(won.index(True)).encode() * 1000
