@@ -4,6 +4,7 @@ A fork publishes; where its count of writes reaches the number that it was given
 looked at, then another fork finishes the work, as a further attempt at a task does. Prints what it saw as JSON.
 """
 
+import json
 import os
 import signal
 import sys
@@ -11,7 +12,6 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from coin_pipeline.backtest import results
 from coin_pipeline.errors import ResultNotFound
@@ -98,7 +98,9 @@ def forked(work: Callable[[], None]) -> bool:
     if not child:
         try:
             work()
-        except BaseException:  # noqa: BLE001 -- told by the exit code, as the parent must not go on twice
+        except BaseException as error:  # noqa: BLE001 -- told by the exit code, as the parent must not go on twice
+            sys.stderr.write(f"{error!r}\n")
+            sys.stderr.flush()
             os._exit(1)
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -137,11 +139,12 @@ def main() -> None:
     """Kill both ways to publish, in the store that the settings name."""
     store = open_store(load_settings())
     if isinstance(store, LocalStore):
-        Path(store.root).mkdir(parents=True, exist_ok=True)
-    {
+        store.root.mkdir(parents=True, exist_ok=True)
+    told = {
         "task": killed_at_each_write(store, publish_task, "task"),
         "result": killed_at_each_write(store, publish_result, "result"),
     }
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":
