@@ -14,6 +14,7 @@ from coin_pipeline.errors import CoinError, ObjectCorrupt
 from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:
+    from coin_pipeline.backtest.verify import Verdict
     from coin_pipeline.market.catalog import StoredCandles
     from coin_pipeline.market.merge import MergeReport
     from coin_pipeline.market.timeframe import Timeframe
@@ -90,6 +91,22 @@ def print_history(settings: "Settings", limit: int) -> None:
         )
     _print(table, f"no result under {settings.data_root}; 'coin demo' makes one")
     _not_listed(broken)
+
+
+def print_verdicts(verdicts: Sequence["Verdict"]) -> bool:
+    """Print what is wrong with stored results, and how much was read; return whether all is well."""
+    bad = [verdict for verdict in verdicts if verdict.problems]
+    for verdict in bad:
+        for problem in verdict.problems:
+            click.secho(f"{verdict.run_id}: {problem}", fg="red", err=True)
+    objects, size = sum(verdict.objects for verdict in verdicts), sum(verdict.size for verdict in verdicts)
+    unchecked = sum(verdict.unchecked for verdict in verdicts)
+    read = f"{counted(len(verdicts), 'result')}, {counted(objects, 'object')}, {size / 2**20:,.1f} MiB"
+    say = f"{len(bad):,} not as stored" if bad else "all as they were stored"
+    click.secho(f"{read}: {say}", fg="red" if bad else "green")
+    if unchecked:
+        click.echo(f"{counted(unchecked, 'object')} came without a checksum, as those of the older platform do")
+    return not bad
 
 
 def print_inventory(root: Path, stored: Sequence["StoredCandles"], broken: Sequence[CoinError]) -> None:
