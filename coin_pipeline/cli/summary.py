@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coin_pipeline.backtest.formats import counted
-from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, stored_runs
+from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, stored_runs, task_key
 from coin_pipeline.errors import CoinError, ObjectCorrupt
 from coin_pipeline.storage.open_store import open_store
 
@@ -228,13 +228,12 @@ def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, s
     run_id = document["run_id"]
     store = open_store(settings)
     shelf: Shelf = "results" if store.exists(result_key("results", run_id)) else "tasks"
-    places = [("Run", run_id), ("Result", str(settings.data_root / result_key(shelf, run_id)))]
+    places = [("Run", run_id), ("Result", store.place(result_key(shelf, run_id)))]
     if store.exists(report_key(shelf, run_id)):
-        places.append(("Report", str(settings.data_root / report_key(shelf, run_id))))
+        places.append(("Report", store.place(report_key(shelf, run_id))))
     if "trials" in document:
         trials = document["trials"]
-        place = settings.data_root / result_key(shelf, run_id)
-        places.append(("Trials", f"{place.with_name(trials['file'])} ({counted(trials['rows'], 'row')})"))
+        places.append(("Trials", f"{store.place(task_key(run_id, trials['file']))} ({counted(trials['rows'], 'row')})"))
     if "fingerprint" in document:
         places.append(("Dagster", f"{settings.dagster_ui_url}/runs/{run_id}  (while 'coin up' runs)"))
     return places
