@@ -18,6 +18,8 @@ from coin_pipeline.storage.base import ObjectStore
 
 BATCH = 50
 """Documents whose entries are written at a time."""
+MANY = 1000
+"""So many new entries at once change how the database should read them."""
 
 
 class Rebuild:
@@ -109,6 +111,8 @@ def reindex(
         rebuild.read(changed[start : start + BATCH])
     on_progress(len(changed), len(changed))
     rebuild.remove_missing()
+    if rebuild.added >= MANY:
+        index.analyse()
     return rebuild
 
 
