@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
-from coin_pipeline.errors import ObjectExists, ObjectNotFound, StorageUnavailable
+from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable
 from coin_pipeline.patience import patiently
 from coin_pipeline.storage.base import SHA256 as _SHA256
 from coin_pipeline.storage.base import Entry, Facts, check_key, check_metadata, checked, is_key, sha256_hex
@@ -26,7 +26,7 @@ PART_BYTES = 16 * 2**20
 WHOLE_BYTES = 2 * PART_BYTES
 """Up to so many bytes an object is sent at once; a larger one in parts, each with a checksum and retries of its own."""
 TRIES, RACE_PAUSE_S = 3, 0.05
-"""How often a body that breaks off is read, and a put that meets another one is sent."""
+"""How often a body that breaks off or is damaged is read, and a put that meets another one is sent."""
 _TAKEN, _IN_A_RACE, _NOT_THERE = {"PreconditionFailed", "412"}, "ConditionalRequestConflict", {"NoSuchKey", "404"}
 _NO_UPLOAD = "NoSuchUpload"
 
@@ -141,16 +141,14 @@ class S3Store:
             self.client.abort_multipart_upload(**upload)
 
     def _read(self, key: str) -> bytes:
-        """Read an object from its beginning as often as the connection breaks."""
+        """Read an object, from its beginning again where it breaks off or arrives damaged."""
         for attempt in range(1, TRIES + 1):
             answer = self._of(key, lambda **where: self.client.get_object(**where, ChecksumMode="ENABLED"))
             try:
-                data: bytes = answer["Body"].read()
-            except BROKEN_READ as error:
+                return checked(key, answer["Body"].read(), answer["Metadata"].get(_SHA256))
+            except (*BROKEN_READ, FlexibleChecksumError, ObjectCorrupt):
                 if attempt == TRIES:
-                    raise StorageUnavailable(self.place(key), f"the connection breaks ({error})") from error
-            else:
-                return checked(key, data, answer["Metadata"].get(_SHA256))
+                    raise
         raise AssertionError
 
     def _of(self, key: str, ask: Callable[..., Any]) -> Any:  # noqa: ANN401 -- an answer of boto3's
