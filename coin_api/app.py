@@ -20,7 +20,7 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import Settings, load_settings
-from coin_pipeline.storage.open_store import open_store
+from coin_pipeline.storage.open_store import HURRIED, open_store
 from coin_pipeline.strategies.registry import load_registry
 
 THREADS = 8
@@ -71,7 +71,7 @@ def _lifespan(
             statuses=statuses,
             watches=watches,
             patience=patience,
-            store=open_store(settings),
+            store=open_store(settings, HURRIED),
             index=ResultIndex(session),
             candles=CandleCatalog(settings.data_root),
             strategies=load_registry(settings.coin_strategy_files),
