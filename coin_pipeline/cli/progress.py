@@ -1,6 +1,6 @@
 """Progress of a run, shown on a terminal and silent elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     import dagster as dg
+
+WORTH_A_BAR = 200
 
 
 class RunBar:
@@ -83,6 +85,14 @@ def sweep_progress(points: int) -> Iterator[SweepBar]:
     """Show a bar on standard error until the block ends, then remove it."""
     with _shown(Rate(), TextColumn("ETA"), TimeRemainingColumn()) as bar:
         yield SweepBar(bar, points)
+
+
+@contextmanager
+def reading_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how many of how many results are read, on standard error until the block ends; a few are not worth a bar."""
+    with _shown(TimeRemainingColumn()) as bar:
+        task = bar.add_task("reading results", visible=False)
+        yield lambda done, of: bar.update(task, completed=done, total=of, visible=of >= WORTH_A_BAR)
 
 
 @contextmanager
