@@ -77,11 +77,23 @@ def results() -> None:
 
 @results.command("list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Newest first.")
-def list_results(limit: int) -> None:
-    """List stored results, newest first."""
-    from coin_pipeline.cli.summary import print_history
+@options.filters
+def list_results(limit: int, date_from: datetime | None, date_to: datetime | None, **bounds: Any) -> None:  # noqa: ANN401 -- one for each option
+    """List stored results, newest first, those that somebody has just copied there as well."""
+    from coin_pipeline.backtest.filters import Filters
+    from coin_pipeline.cli.history import print_history
 
-    print_history(settings_with(()), limit)
+    filters = Filters(kind=None, date_from=date_from and date_from.date(), date_to=date_to and date_to.date(), **bounds)
+    print_history(settings_with(()), filters, limit)
+
+
+@results.command("reindex")
+@click.option("--all", "everything", is_flag=True, help="Read every document again, not only those that are new.")
+def reindex_results(*, everything: bool) -> None:
+    """Make the index, from which lists are answered, equal to the stored results."""
+    from coin_pipeline.cli.history import print_rebuild
+
+    print_rebuild(settings_with(()), everything=everything)
 
 
 @results.command("show")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 T = TypeVar("T")
+WORTH_A_BAR = 200
 
 
 class RunBar:
@@ -85,6 +86,14 @@ def sweep_progress(points: int) -> Iterator[SweepBar]:
     """Show a bar on standard error until the block ends, then remove it."""
     with _shown(Rate(), TextColumn("ETA"), TimeRemainingColumn()) as bar:
         yield SweepBar(bar, points)
+
+
+@contextmanager
+def reading_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how many of how many results are read, on standard error until the block ends; a few are not worth a bar."""
+    with _shown(TimeRemainingColumn()) as bar:
+        task = bar.add_task("reading results", visible=False)
+        yield lambda done, of: bar.update(task, completed=done, total=of, visible=of >= WORTH_A_BAR)
 
 
 @contextmanager
