@@ -157,15 +157,6 @@ def stored_documents(store: ObjectStore) -> Iterator[StoredDocument]:
             yield StoredDocument(task_id, "tasks", entry.size, entry.modified)
 
 
-def stored_runs(store: ObjectStore) -> Iterator[tuple[str, Shelf]]:
-    """Yield the id and shelf of every complete result."""
-    for run_id in kept_results(store):
-        yield run_id, "results"
-    for task_id in ended_tasks(store):
-        if (read_manifest(store, task_id) or {}).get("result_files"):
-            yield task_id, "tasks"
-
-
 def kept_results(store: ObjectStore) -> Iterator[str]:
     """Yield the id of every result in `results/`."""
     for key in store.keys("results"):
