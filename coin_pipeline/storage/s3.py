@@ -5,14 +5,15 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from coin_pipeline.errors import ObjectExists, ObjectNotFound, StorageUnavailable
+from coin_pipeline.errors import ObjectExists, ObjectNotFound, StorageRefused, StorageUnavailable
 from coin_pipeline.patience import patiently
 from coin_pipeline.storage.base import SHA256 as _SHA256
-from coin_pipeline.storage.base import Entry, Facts, check_key, check_metadata, checked, is_key, sha256_hex
+from coin_pipeline.storage.base import Entry, Facts, Leftover, check_key, check_metadata, checked, is_key, sha256_hex
 from coin_pipeline.storage.s3_errors import BROKEN_READ, code_of, speaking
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ WHOLE_BYTES = 2 * PART_BYTES
 """Up to so many bytes an object is sent at once; a larger one in parts, each with a checksum and retries of its own."""
 READS = 4
 _TAKEN, _IN_A_RACE, _NOT_THERE = {"PreconditionFailed", "412"}, "ConditionalRequestConflict", {"NoSuchKey", "404"}
+_NO_UPLOAD = {"NoSuchUpload", "404"}
 
 
 class S3Store:
@@ -74,9 +76,7 @@ class S3Store:
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """Yield what lies below the folder `prefix`."""
         below = f"{check_key(prefix)}/" if prefix else ""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=below)
-        listing = iter(pages)
-        while (page := self._do(prefix, lambda: next(listing, None))) is not None:
+        for page in self._pages(prefix, "list_objects_v2", Prefix=below):
             for found in page.get("Contents", []):
                 if is_key(found["Key"]):  # not what consoles put there to show a folder
                     yield Entry(found["Key"], found["Size"], found["LastModified"])
@@ -89,6 +89,31 @@ class S3Store:
         """Remove `key`; one that is absent is not an error."""
         check_key(key)
         self._do(key, lambda: self.client.delete_object(Bucket=self.bucket, Key=key))
+
+    def leftovers(self, prefix: str, before: datetime) -> Iterator[Leftover]:
+        """Yield uploads to keys below the folder `prefix` that began before a moment and are not complete."""
+        for page in self._pages(prefix, "list_multipart_uploads", Prefix=f"{check_key(prefix)}/"):
+            for upload in page.get("Uploads", []):
+                if upload["Initiated"] < before:
+                    size = self._uploaded(upload["Key"], upload["UploadId"])
+                    yield Leftover(upload["Key"], size, upload["Initiated"], upload["UploadId"])
+
+    def discard(self, leftover: Leftover) -> None:
+        """Abort an upload; one that is gone already is not an error."""
+        where = {"Bucket": self.bucket, "Key": leftover.key, "UploadId": leftover.upload}
+
+        def abort() -> None:
+            try:
+                self.client.abort_multipart_upload(**where)
+            except ClientError as error:
+                if code_of(error) not in _NO_UPLOAD:
+                    raise
+
+        self._do(leftover.key, abort)
+
+    def free_bytes(self) -> int | None:
+        """Return None: a bucket takes whatever is paid for."""
+        return None
 
     def place(self, key: str) -> str:
         """Return the s3:// URL of `key`."""
@@ -138,6 +163,19 @@ class S3Store:
             else:
                 return checked(key, data, answer["Metadata"].get(_SHA256))
         raise AssertionError
+
+    def _pages(self, where: str, operation: str, **arguments: str) -> Iterator[Any]:
+        pages = iter(self.client.get_paginator(operation).paginate(Bucket=self.bucket, **arguments))
+        while (page := self._do(where, lambda: next(pages, None))) is not None:
+            yield page
+
+    def _uploaded(self, key: str, upload: str) -> int:
+        """Return how many bytes of an upload have arrived."""
+        try:
+            pages = list(self._pages(key, "list_parts", Key=key, UploadId=upload))
+        except StorageRefused:  # it has ended meanwhile
+            return 0
+        return sum(part["Size"] for page in pages for part in page.get("Parts", []))
 
     def _of(self, key: str, ask: Callable[..., Any]) -> Any:  # noqa: ANN401 -- an answer of boto3's
         try:
