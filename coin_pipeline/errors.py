@@ -16,6 +16,7 @@ CoinError
 ├── NotFound                        HTTP 404, exit code 1
 │   ├── CandlesNotFound
 │   ├── ResultNotFound
+│   ├── NotPinned                   a task that expires in any case
 │   └── ObjectNotFound
 ├── StrategyFailed                  a strategy's own code raised, or returned the wrong shape
 ├── LookAhead                       a strategy used bars it could not have known
@@ -181,6 +182,13 @@ class ResultNotFound(NotFound):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"no result or task has the id {run_id[:80]!r}")
+
+
+class NotPinned(NotFound):
+    """No pin keeps this task."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task {task_id[:80]!r} is not pinned; nothing was changed")
 
 
 class ObjectNotFound(NotFound):

@@ -27,9 +27,14 @@ class StoredResult(NamedTuple):
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
+def is_run_id(text: str) -> bool:
+    """Tell whether a text can be the id of a run."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
 def check_run_id(run_id: str) -> str:
     """Return `run_id` if it can be one, or raise InvalidRunId."""
-    if not _RUN_ID.fullmatch(run_id):
+    if not is_run_id(run_id):
         raise InvalidRunId(run_id)
     return run_id
 
@@ -49,6 +54,11 @@ def report_key(shelf: Shelf, run_id: str) -> str:
 def manifest_key(task_id: str) -> str:
     """Return the key of a task's manifest."""
     return f"tasks/{check_run_id(task_id)}/manifest.json"
+
+
+def pin_key(task_id: str) -> str:
+    """Return the key whose presence keeps a task from expiring."""
+    return f"pins/{check_run_id(task_id)}.json"
 
 
 def fingerprint_key(sha256: str) -> str:
@@ -79,6 +89,13 @@ def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes])
         listed.append(_listing(name, key, data))
     store.put(manifest_key(task_id), to_bytes({**manifest, "result_files": listed}))
     return result_key("tasks", task_id) if files else manifest_key(task_id)
+
+
+def remove_task(store: ObjectStore, task_id: str) -> None:
+    """Remove a task, its manifest first: what is left of it at any moment is no result."""
+    store.delete(manifest_key(task_id))
+    for key in list(store.keys(f"tasks/{check_run_id(task_id)}")):
+        store.delete(key)
 
 
 def read_result(store: ObjectStore, run_id: str) -> bytes:
@@ -117,6 +134,15 @@ def recall(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:
     return found if hashlib.sha256(found.document).hexdigest() == entry["sha256"] else None
 
 
+def remembered_run(store: ObjectStore, key: str) -> str | None:
+    """Return the run to which an entry of the index of fingerprints points; None if it is gone, or makes no sense."""
+    try:
+        run_id = _parsed(key, store.get(key)).get("run_id")
+    except (ObjectNotFound, ObjectCorrupt):
+        return None
+    return run_id if isinstance(run_id, str) else None
+
+
 def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
     """Return a task's manifest, or None while it has none."""
     key = manifest_key(task_id)
@@ -128,13 +154,19 @@ def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
 
 def stored_runs(store: ObjectStore) -> Iterator[tuple[str, Shelf]]:
     """Yield the id and shelf of every complete result."""
-    for key in store.keys("results"):
-        run_id = key.removeprefix("results/").removesuffix(".json")
-        if key.endswith(".json") and _RUN_ID.fullmatch(run_id):  # people leave other files beside results
-            yield run_id, "results"
+    for run_id in kept_runs(store):
+        yield run_id, "results"
     for key in store.keys("tasks"):
         if key.endswith("/manifest.json") and (read_manifest(store, key.split("/")[1]) or {}).get("result_files"):
             yield key.split("/")[1], "tasks"
+
+
+def kept_runs(store: ObjectStore) -> Iterator[str]:
+    """Yield the id of every result in `results/`."""
+    for key in store.keys("results"):
+        run_id = key.removeprefix("results/").removesuffix(".json")
+        if key.endswith(".json") and is_run_id(run_id):  # people leave other files beside results
+            yield run_id
 
 
 def to_bytes(document: Json) -> bytes:
@@ -156,7 +188,12 @@ def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
     if "result.json" not in listed:
         raise ResultNotFound(task_id)
     key = result_key("tasks", task_id)
-    data = store.get(key)
+    try:
+        data = store.get(key)
+    except ObjectNotFound:
+        if store.exists(manifest_key(task_id)):
+            raise ObjectCorrupt(key, "its manifest lists it, and it is gone") from None
+        raise ResultNotFound(task_id) from None  # it has expired since its manifest was read
     # Manifests of the older platform carry the MD5 alone.
     if hashlib.md5(data, usedforsecurity=False).hexdigest() != listed["result.json"]["checksum"]:
         raise ObjectCorrupt(key, "its MD5 is not the one in the manifest")
