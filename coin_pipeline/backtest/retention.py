@@ -4,7 +4,7 @@ Results in `results/`, and their reports, are never among what these rules name.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -12,7 +12,15 @@ from coin_pipeline.backtest.results import is_run_id
 from coin_pipeline.storage.base import Entry, Leftover
 
 DAY = timedelta(days=1)
-Kind = Literal["expired tasks", "unfinished tasks", "interim data", "fingerprints", "broken writes", "run records"]
+Kind = Literal[
+    "expired tasks",
+    "unfinished tasks",
+    "interim data",
+    "sweep chunks",
+    "fingerprints",
+    "broken writes",
+    "run records",
+]
 MANIFEST = "manifest.json"
 
 
@@ -67,6 +75,7 @@ class Stored:
         tasks: Folders below `tasks/`, by name.
         ended: When each task with a manifest that can be read ended.
         interim: Folders below `runs/`.
+        chunks: Rows of sweeps, kept so that another sweep need not compute them.
         results: Runs with a result below `results/`.
         pinned: Tasks that are kept.
         fingerprints: Entries of the index that are old enough to be settled.
@@ -77,6 +86,7 @@ class Stored:
     tasks: Mapping[str, Folder]
     ended: Mapping[str, datetime]
     interim: Mapping[str, Folder] = field(default_factory=dict)
+    chunks: Collection[Entry] = ()
     results: Collection[str] = frozenset()
     pinned: Collection[str] = frozenset()
     fingerprints: Collection[Fingerprint] = ()
@@ -115,11 +125,24 @@ def expired_tasks(stored: Stored, under_way: Collection[str], before: datetime) 
             yield Item(kind, folder.name, folder.objects, folder.size, since)
 
 
+def kept_by_pins(stored: Stored, under_way: Collection[str], before: datetime) -> int:
+    """Return how many tasks would expire without their pins."""
+    unpinned = expired_tasks(replace(stored, pinned=()), under_way, before)
+    return sum(item.name in stored.pinned for item in unpinned)
+
+
 def expired_interim(stored: Stored, under_way: Collection[str], before: datetime) -> Iterator[Item]:
     """Yield what the ops of runs handed on that are not under way and have written nothing since a moment."""
     for folder in stored.interim.values():
         if folder.name not in under_way and folder.newest < before:
             yield Item("interim data", folder.name, folder.objects, folder.size, folder.newest)
+
+
+def expired_chunks(stored: Stored, before: datetime) -> Iterator[Item]:
+    """Yield rows of sweeps that were computed before a moment; a sweep that misses them computes them again."""
+    for entry in stored.chunks:
+        if entry.modified < before:
+            yield Item("sweep chunks", entry.key, 1, entry.size, entry.modified)
 
 
 def dead_fingerprints(stored: Stored, removed: Collection[str]) -> Iterator[Item]:
@@ -130,15 +153,19 @@ def dead_fingerprints(stored: Stored, removed: Collection[str]) -> Iterator[Item
             yield Item("fingerprints", entry.key, 1, entry.size, entry.modified)
 
 
-def broken_writes(stored: Stored) -> Iterator[Item]:
-    """Yield what writes left."""
-    for leftover in stored.leftovers:
-        yield Item("broken writes", leftover.key, 1, leftover.size, leftover.begun)
+def broken_write(leftover: Leftover) -> Item:
+    """Return what a write left as one that is to go."""
+    return Item("broken writes", leftover.key, 1, leftover.size, leftover.begun)
+
+
+def run_record(run_id: str, since: datetime) -> Item:
+    """Return the record of a run as one that is to go."""
+    return Item("run records", run_id, 0, 0, since)
 
 
 def forgotten_runs(
     ended: Iterable[EndedRun], tasks: Collection[str], under_way: Collection[str], now: datetime, limits: Limits
-) -> Iterator[Item]:
+) -> Iterator[EndedRun]:
     """Yield records of runs that are kept for nothing: those of a task that is stored go with the task.
 
     An expiring task that has ended so long ago that it is no longer stored has no use for its runs; neither had one
@@ -147,4 +174,4 @@ def forgotten_runs(
     for run in ended:
         age = limits.tasks if run.expires else limits.runs
         if run.task_id not in tasks and run.task_id not in under_way and run.ended_at < now - age:
-            yield Item("run records", run.run_id, 1, 0, run.ended_at)
+            yield run

@@ -10,15 +10,16 @@ from coin_pipeline.backtest.retention import DAY, Fingerprint, Folder, Stored, f
 from coin_pipeline.errors import ObjectCorrupt, StorageRefused
 from coin_pipeline.storage.base import Leftover, ObjectStore
 
-SHELVES = ("results", "tasks", "runs", "reports", "fingerprints", "pins")
+SHELVES = ("results", "tasks", "runs", "reports", "fingerprints", "sweeps", "pins")
 """Folders in which broken writes are looked for."""
 
 
 class Use(NamedTuple):
-    """Bytes of tasks, of what ops handed on, and of a whole bucket; of a disk, how many are free."""
+    """Bytes of tasks, of what ops handed on, of rows of sweeps, of a whole bucket; of a disk, how many are free."""
 
     tasks: int
     runs: int
+    sweeps: int
     bucket: int | None
     free: int | None
 
@@ -26,7 +27,7 @@ class Use(NamedTuple):
 def use(store: ObjectStore) -> Use:
     """Measure how much is stored."""
     free = store.free_bytes()
-    sizes = {"tasks": 0, "runs": 0}
+    sizes = {"tasks": 0, "runs": 0, "sweeps": 0}
     shelves = sizes if free is not None else [""]  # a disk holds the database too, which is not listed
     total = 0
     for shelf in shelves:
@@ -35,7 +36,7 @@ def use(store: ObjectStore) -> Use:
             top = entry.key.partition("/")[0]
             if top in sizes:
                 sizes[top] += entry.size
-    return Use(sizes["tasks"], sizes["runs"], total if free is None else None, free)
+    return Use(**sizes, bucket=total if free is None else None, free=free)
 
 
 def survey(store: ObjectStore, now: datetime) -> Stored:
@@ -46,6 +47,7 @@ def survey(store: ObjectStore, now: datetime) -> Stored:
         tasks=tasks,
         ended=dict(_ended(store, tasks.values(), told)),
         interim=folders(store.entries("runs")),
+        chunks=tuple(store.entries("sweeps")),
         results=frozenset(kept_runs(store)),
         pinned=pinned(store),
         fingerprints=tuple(_fingerprints(store, now - DAY)),

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from coin_pipeline.backtest.formats import counted
 from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, stored_runs
-from coin_pipeline.errors import CoinError, ObjectCorrupt
+from coin_pipeline.errors import CoinError, ObjectCorrupt, ResultNotFound
 from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def print_result(settings: "Settings", run_id: str, *, reused: bool = False) -> 
     if str(document.get("version")).startswith("sweep"):
         from coin_pipeline.cli.sweep_summary import print_document
 
-        print_document(_console(), document)
+        print_document(new_console(), document)
     else:
         for line in summary_lines(document):
             click.echo(line)
@@ -75,6 +75,8 @@ def print_history(settings: "Settings", limit: int) -> None:
             read.append((run_id, load_result(store, run_id)))
         except ObjectCorrupt as error:
             broken.append(error)
+        except ResultNotFound:  # expired since it was listed
+            continue
     read.sort(key=lambda one: str(one[1].get("metadata", {}).get("execution_date", "")), reverse=True)
     table = Table("run id", "strategy", "symbols", "range", "return", "signals", "finished", box=None)
     for run_id, document in read[:limit]:  # files of the older platform lack some of the keys
@@ -133,6 +135,11 @@ def print_strategies(registry: "StrategyRegistry") -> None:
 def percent(value: float | None, digits: int = 2) -> str:
     """Format a fraction as a signed percentage."""
     return UNDEFINED if value is None else f"{100 * value:+,.{digits}f} %"
+
+
+def new_console() -> Console:
+    """Return a console as wide as the terminal, or wide enough for whoever reads a pipe."""
+    return Console(width=None if Console().is_terminal else 200, highlight=False)
 
 
 def _figures(document: dict[str, Any]) -> list[str]:
@@ -225,10 +232,6 @@ def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, s
 
 def _print(table: Table, empty: str) -> None:
     if table.row_count:
-        _console().print(table)
+        new_console().print(table)
     else:
         click.echo(empty)
-
-
-def _console() -> Console:
-    return Console(width=None if Console().is_terminal else 200, highlight=False)
