@@ -16,7 +16,8 @@ _COMMANDS = {
     "sweep": ("sweeps:sweep", "Try many params of a strategy as one Dagster job and show the best."),
     "candles": ("candles:candles", "Import candles and see which are stored."),
     "replay": ("replay:replay", "Compute a stored result again and say whether it is the same, bit for bit."),
-    "results": ("backtests:results", "List stored results, or show one."),
+    "results": ("backtests:results", "List stored results, show one, or pin tasks that shall not expire."),
+    "retention": ("retention:retention", "Remove tasks that have expired, and what broken runs left."),
     "strategies": ("backtests:strategies", "List the strategies and their params."),
 }
 

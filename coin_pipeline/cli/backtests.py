@@ -128,6 +128,36 @@ def verify_results() -> None:
         sys.exit(1)
 
 
+@results.command("pin")
+@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
+def pin_results(run_ids: tuple[str, ...]) -> None:
+    """Keep tasks that have ended, with their runs, until they are unpinned."""
+    from coin_pipeline.backtest.pins import pin
+    from coin_pipeline.backtest.results import result_key
+    from coin_pipeline.storage.open_store import open_store
+
+    store = open_store(settings_with(()))
+    for run_id in run_ids:
+        if store.exists(result_key("results", run_id)):
+            click.echo(f"{run_id} lies in results/ and is kept without a pin")
+        else:
+            pin(store, run_id)
+            click.echo(f"{run_id} is pinned")
+
+
+@results.command("unpin")
+@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
+def unpin_results(run_ids: tuple[str, ...]) -> None:
+    """Let tasks expire again."""
+    from coin_pipeline.backtest.pins import unpin
+    from coin_pipeline.storage.open_store import open_store
+
+    settings = settings_with(())
+    for run_id in run_ids:
+        unpin(open_store(settings), run_id)
+        click.echo(f"{run_id} expires {settings.task_result_ttl_days} days after its end")
+
+
 @click.command()
 @options.strategy_files
 def strategies(strategy_files: tuple[Path, ...]) -> None:

@@ -31,7 +31,7 @@ def print_result(settings: "Settings", run_id: str, *, reused: bool = False) -> 
     if str(document.get("version")).startswith("sweep"):
         from coin_pipeline.cli.sweep_summary import print_document
 
-        print_document(_console(), document)
+        print_document(new_console(), document)
     else:
         for line in summary_lines(document):
             click.echo(line)
@@ -125,6 +125,11 @@ def percent(value: float | None, digits: int = 2) -> str:
     return UNDEFINED if value is None else f"{100 * value:+,.{digits}f} %"
 
 
+def new_console() -> Console:
+    """Return a console as wide as the terminal, or wide enough for whoever reads a pipe."""
+    return Console(width=None if Console().is_terminal else 200, highlight=False)
+
+
 def _figures(document: dict[str, Any]) -> list[str]:
     m, costs = document["metrics"], document["costs"]
     rows = [
@@ -216,10 +221,6 @@ def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, s
 def print_table(table: Table, empty: str) -> None:
     """Print a table, or a sentence where it is empty."""
     if table.row_count:
-        _console().print(table)
+        new_console().print(table)
     else:
         click.echo(empty)
-
-
-def _console() -> Console:
-    return Console(width=None if Console().is_terminal else 200, highlight=False)
