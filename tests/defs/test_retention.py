@@ -205,8 +205,11 @@ def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, 
     told: list[Collection[str]] = []
     dry = Removal(instance, store, dry_run=True, forget=told.append).run(later(), LIMITS)
     assert (state(instance, store), told) == (before, [])
-    outcome = Removal(instance, store, forget=told.append).run(later(), LIMITS)
+    heard: list[tuple[int, int]] = []
+    outcome = Removal(instance, store, False, told.append, lambda *far: heard.append(far)).run(later(), LIMITS)
     assert state(instance, store) == left
+    assert [done for done, _ in heard] == list(range(1, 17))
+    assert heard[-1] == (16, 16)
     assert (
         counts(outcome)
         == counts(dry)
