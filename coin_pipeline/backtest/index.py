@@ -135,18 +135,17 @@ class ResultIndex:
             "offset": offset,
         }
 
-        def read(cursor: database.Cursor) -> tuple[int, list[Entry]]:
+        def read(cursor: database.Cursor) -> tuple[int, list[tuple[Any, ...]]]:
             cursor.execute("begin isolation level repeatable read read only")  # all of the same moment
             cursor.execute(_COUNT, values)
             total = int((cursor.fetchone() or (0,))[0])
             cursor.execute(_OF_FEW if total < _FEW else _OF_MANY, values)
-            entries = [_entry(row) for row in cursor.fetchall()]
+            rows = cursor.fetchall()
             cursor.execute("commit")
-            return total, entries
+            return total, rows
 
-        total, entries = self._session.do(read)
-        more = len(entries) > limit
-        entries = entries[:limit]
+        total, rows = self._session.do(read)
+        more, entries = len(rows) > limit, [_entry(row) for row in rows[:limit]]
         return Page(total, entries, Cursor(entries[-1].timestamp, entries[-1].run_id).text() if more else None)
 
     def latest(self) -> Iterator[Entry]:

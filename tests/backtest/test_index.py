@@ -154,6 +154,12 @@ def test_a_symbol_is_found_in_either_spelling(index: ResultIndex) -> None:
         Filters(symbol="../x")
 
 
+def test_a_name_that_no_database_takes_matches_nothing(index: ResultIndex) -> None:
+    """Bytes of a command line that are no text are no error."""
+    index.add([entry(1)])
+    assert index.page(Filters(strategy="s\udcff"), 1).total == 0
+
+
 def passes(one: Entry, f: Filters) -> bool:
     """Tell whether an entry matches, without any database."""
 
