@@ -63,7 +63,7 @@ class S3Server:
 
 def start_s3(folder: Path) -> S3Server:
     """Start a server whose files lie in `folder`; return when it has stored an object and given it back."""
-    ports = _free_ports(2 * len(_PARTS))
+    ports = free_ports(2 * len(_PARTS))
     (folder / "data").mkdir(parents=True)
     keys = [{"accessKey": S3Server.access_key, "secretKey": S3Server.secret_key}]
     identity = {"name": "tests", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
@@ -117,7 +117,8 @@ def _works(server: S3Server) -> bool:
         raise
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports that nothing listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for probe in sockets:
         probe.bind(("127.0.0.1", 0))

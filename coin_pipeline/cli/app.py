@@ -17,6 +17,7 @@ _COMMANDS = {
     "candles": ("candles:candles", "Import candles and see which are stored."),
     "replay": ("replay:replay", "Compute a stored result again and say whether it is the same, bit for bit."),
     "results": ("backtests:results", "List stored results, or show one."),
+    "storage": ("storage:storage", "Set up and check where results are stored."),
     "strategies": ("backtests:strategies", "List the strategies and their params."),
 }
 
