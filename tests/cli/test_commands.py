@@ -62,7 +62,7 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
-    for command in ("demo", "up", "backtest", "candles", "results", "retention", "strategies"):
+    for command in ("demo", "up", "backtest", "candles", "results", "retention", "storage", "strategies"):
         assert f"  {command} " in done.stdout
 
 
@@ -70,7 +70,7 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     "command",
     [
         *(["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["replay"]),
-        *(["results"], ["results", "pin"], ["results", "unpin"], ["retention"]),
+        *(["results"], ["results", "pin"], ["results", "unpin"], ["retention"], ["storage"], ["storage", "init"]),
     ],
 )
 def test_every_command_has_help(command: list[str]) -> None:
