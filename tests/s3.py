@@ -81,6 +81,7 @@ def start_s3(folder: Path, ports: tuple[int, ...] = ()) -> S3Server:
         "s3.autoCreateBucket": "false",
         "admin.ui": "false",
         "webdav": "false",
+        "volume.max": 5000,  # each bucket takes a few; how many fit into the free disk is not the question here
         "master.telemetry": "false",
         **{f"{part}.port": ports[2 * place] for place, part in enumerate(_PARTS)},
         **{f"{part}.port.grpc": ports[2 * place + 1] for place, part in enumerate(_PARTS)},
