@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -34,8 +35,8 @@ def test_the_policy_is_of_one_bucket() -> None:
     statements = json.loads(policy(BUCKET))["Statement"]
     assert [each["Resource"] for each in statements] == [f"arn:aws:s3:::{BUCKET}/*", f"arn:aws:s3:::{BUCKET}"]
     assert [each["Action"] for each in statements] == [
-        ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-        "s3:ListBucket",
+        ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+        ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
     ]
 
 
@@ -56,9 +57,12 @@ def test_every_operation_of_the_store_is_allowed(allowed: Any) -> None:  # noqa:
         assert not store.exists(key)
     with pytest.raises(ObjectNotFound):
         store.get("a/small")
-    upload = allowed.create_multipart_upload(Bucket=BUCKET, Key="b")["UploadId"]
-    aborted = allowed.abort_multipart_upload(Bucket=BUCKET, Key="b", UploadId=upload)
-    assert aborted["ResponseMetadata"]["HTTPStatusCode"] == 204
+    upload = allowed.create_multipart_upload(Bucket=BUCKET, Key="a/b")["UploadId"]
+    allowed.upload_part(Bucket=BUCKET, Key="a/b", UploadId=upload, PartNumber=1, Body=b"12345")
+    (left,) = store.leftovers("a", datetime.now(UTC) + timedelta(days=1000))
+    assert (left.key, left.size) == ("a/b", 5)
+    store.discard(left)
+    assert list(store.leftovers("a", datetime.now(UTC) + timedelta(days=1000))) == []
 
 
 def test_the_check_needs_no_more(allowed: Any) -> None:  # noqa: ANN401
