@@ -72,7 +72,7 @@ def backtest(
 
 @click.group()
 def results() -> None:
-    """Results that are stored under DATA_ROOT."""
+    """Stored results: list, show, verify and pin them."""
 
 
 @results.command("list")

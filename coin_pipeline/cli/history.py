@@ -1,18 +1,19 @@
 """Stored results as lines on a terminal, from an index that knows all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
+from coin_pipeline.backtest.entry import Entry
 from coin_pipeline.backtest.filters import Filters
 from coin_pipeline.backtest.formats import counted
 from coin_pipeline.backtest.index import ResultIndex, prepare
 from coin_pipeline.backtest.reindex import Rebuild, reindex
 from coin_pipeline.cli.progress import reading_progress
-from coin_pipeline.cli.summary import MAX_LINES, UNDEFINED, not_listed, percent, print_table
+from coin_pipeline.cli.summary import MAX_LINES, UNDEFINED, new_console, not_listed, percent, print_table
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.storage.open_store import open_store
@@ -20,27 +21,44 @@ from coin_pipeline.storage.open_store import open_store
 if TYPE_CHECKING:
     from coin_pipeline.settings import Settings
 
+WIDE, NARROW = 134, 100
+"""Columns of a terminal that has room for everything, and of one that has room for the time of day."""
+
 
 def print_history(settings: "Settings", filters: Filters, limit: int) -> None:
     """Print the newest stored results that match."""
     with _rebuilt(settings) as (index, rebuild):
         found = index.page(filters, limit).entries
-    table = Table("run id", "strategy", "symbols", "range", "return", "signals", "finished", box=None)
-    for entry in found:  # files of the older platform do not tell everything
-        table.add_row(
-            entry.run_id,
-            entry.strategy or UNDEFINED,
-            ", ".join(entry.symbols),
-            f"{entry.start_date or UNDEFINED} to {entry.end_date or UNDEFINED}",
-            percent(entry.total_return),
-            UNDEFINED if entry.total_signals is None else str(entry.total_signals),
-            f"{entry.timestamp:%Y-%m-%dT%H:%M:%S}",
-        )
+    table = _table(found, new_console().width)
     if filters == Filters(kind=None):
         print_table(table, f"no result under {settings.data_root}; 'coin demo' makes one")
     else:
         print_table(table, "no stored result matches; leave a filter out")
     not_listed(rebuild.broken)
+
+
+def _table(entries: Sequence[Entry], width: int) -> Table:
+    """Return a line for each entry, on a narrow terminal without what can be left out; the id is always whole."""
+    wide, time = width >= WIDE, "%Y-%m-%d %H:%M" if width >= NARROW else "%Y-%m-%d"
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("run id", no_wrap=True)
+    for name in ("strategy", "symbols", *(["range"] if wide else [])):
+        table.add_column(name, overflow="fold")
+    for name in ("return", *(["signals"] if wide else []), "finished"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for entry in entries:  # files of the older platform do not tell everything
+        days = f"{entry.start_date or UNDEFINED} to {entry.end_date or UNDEFINED}"
+        signals = UNDEFINED if entry.total_signals is None else f"{entry.total_signals:,}"
+        table.add_row(
+            entry.run_id,
+            entry.strategy or UNDEFINED,
+            ", ".join(entry.symbols),
+            *([days] if wide else []),
+            percent(entry.total_return),
+            *([signals] if wide else []),
+            entry.timestamp.strftime(time),
+        )
+    return table
 
 
 def print_rebuild(settings: "Settings", *, everything: bool) -> None:

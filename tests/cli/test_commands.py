@@ -182,7 +182,7 @@ def test_results_are_listed_by_what_they_are_like(tmp_path: Path, monkeypatch: p
         (tmp_path / f"results/run-{day}.json").write_text(json.dumps(told))
 
     def listed(*filters: str) -> list[str]:
-        return re.findall(r"^ (run-\d) ", invoke("results", "list", *filters).stdout, re.MULTILINE)
+        return re.findall(r"^(run-\d) ", invoke("results", "list", *filters).stdout, re.MULTILINE)
 
     assert listed() == ["run-3", "run-2", "run-1"]
     assert listed("--limit", "1") == ["run-3"]
