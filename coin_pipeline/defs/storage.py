@@ -19,7 +19,7 @@ from dagster_postgres.utils import DagsterPostgresException, create_pg_engine
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
-from coin_pipeline.database import leases
+from coin_pipeline.database import leases, switches
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.patience import patiently
@@ -128,6 +128,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
             storage = cls(url, inst_data)
             with closing(Session(url)) as session:
                 leases.prepare(session)
+                switches.prepare(session)
         return storage
 
 
