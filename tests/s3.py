@@ -28,6 +28,7 @@ class S3Server:
 
     process: subprocess.Popen[bytes]
     endpoint: str
+    ports: tuple[int, ...] = ()
     access_key: str = "coin-tests"
     secret_key: str = "not-a-secret"  # noqa: S105 -- of a server that lives as long as the tests
 
@@ -61,10 +62,13 @@ class S3Server:
         return S3Store(self.client(**options) if options else client, bucket)
 
 
-def start_s3(folder: Path) -> S3Server:
-    """Start a server whose files lie in `folder`; return when it has stored an object and given it back."""
-    ports = _free_ports(2 * len(_PARTS))
-    (folder / "data").mkdir(parents=True)
+def start_s3(folder: Path, ports: tuple[int, ...] = ()) -> S3Server:
+    """Start a server whose files lie in `folder`; return when it has stored an object and given it back.
+
+    With the ports of a server that was stopped it is that one again.
+    """
+    ports = ports or _free_ports(2 * len(_PARTS))
+    (folder / "data").mkdir(parents=True, exist_ok=True)
     keys = [{"accessKey": S3Server.access_key, "secretKey": S3Server.secret_key}]
     identity = {"name": "tests", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
@@ -90,7 +94,7 @@ def start_s3(folder: Path) -> S3Server:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    server = S3Server(process, f"http://127.0.0.1:{ports[2 * _PARTS.index('s3')]}")
+    server = S3Server(process, f"http://127.0.0.1:{ports[2 * _PARTS.index('s3')]}", ports)
     deadline = time.monotonic() + START_S
     while not _works(server):
         assert process.poll() is None, (folder / "log").read_text()
@@ -99,10 +103,15 @@ def start_s3(folder: Path) -> S3Server:
     return server
 
 
-def stop_s3(server: S3Server, folder: Path) -> None:
-    """End a server and remove what it stored."""
+def kill_s3(server: S3Server) -> None:
+    """End a server as a power cut does; what it stored stays."""
     server.process.kill()
     server.process.wait(20)
+
+
+def stop_s3(server: S3Server, folder: Path) -> None:
+    """End a server and remove what it stored."""
+    kill_s3(server)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -117,11 +126,11 @@ def _works(server: S3Server) -> bool:
         raise
 
 
-def _free_ports(count: int) -> list[int]:
+def _free_ports(count: int) -> tuple[int, ...]:
     sockets = [socket.socket() for _ in range(count)]
     for probe in sockets:
         probe.bind(("127.0.0.1", 0))
-    ports: list[int] = [probe.getsockname()[1] for probe in sockets]
+    ports = tuple(probe.getsockname()[1] for probe in sockets)
     for probe in sockets:
         probe.close()
     return ports

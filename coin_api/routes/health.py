@@ -44,7 +44,7 @@ def health(parts: Deps, response: Response) -> Health:
         status="healthy" if healthy else "unhealthy",
         timestamp=datetime.now(UTC),
         data_root=str(parts.settings.data_root),
-        results_dir=str(parts.settings.data_root / "results"),
+        results_dir=parts.store.place("results"),
         components=components,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from coin_pipeline.backtest.closure import code_closure
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.strategies.base import Strategy
 
 _PACKAGES = ("coin-pipeline", "numba", "numpy")
@@ -76,6 +77,19 @@ def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
 def result_digest(document: Mapping[str, Any]) -> str:
     """Return the SHA-256 of the content of a result."""
     return digest_of(content_of(document))
+
+
+def check_own_digests(name: str, document: Mapping[str, Any]) -> None:
+    """Check the content and the spec of a result against the digests in it.
+
+    Raises:
+        ObjectCorrupt: it was changed after the run.
+    """
+    spec = document.get("spec")
+    if result_digest(document) != document["result_sha256"] or (
+        spec is not None and digest_of(spec) != document["fingerprint"]["spec"]
+    ):
+        raise ObjectCorrupt(name, "the document is not what its own digests say, so it was changed after the run")
 
 
 def _without_circumstances(told: Mapping[str, Any]) -> dict[str, Any]:

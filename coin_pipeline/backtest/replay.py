@@ -8,11 +8,11 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.fingerprint import content_of, digest_of, fingerprint_of, result_digest
+from coin_pipeline.backtest.fingerprint import check_own_digests, content_of, fingerprint_of
 from coin_pipeline.backtest.results import Json, load_result, to_bytes
 from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.spec import parse_request, resolve
-from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, ObjectCorrupt, StrategyFailed
+from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, StrategyFailed
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -64,8 +64,7 @@ def replay(store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistr
     said: Json = told.get("fingerprint", {})
     if "sha256" not in said or "spec" not in told:
         raise NotReplayable(run_id, told.get("version", "1.0"))
-    if result_digest(told) != told["result_sha256"] or digest_of(told["spec"]) != said["spec"]:
-        raise ObjectCorrupt(run_id, "the document is not what its own digests say, so it was changed after the run")
+    check_own_digests(run_id, told)
     spec = resolve(parse_request(told["spec"]), registry)
     pieces = runner.find_candles(catalog, spec, "results")
     candles = {piece.symbol: piece.sha256 for piece in pieces}

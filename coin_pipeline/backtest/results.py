@@ -46,9 +46,14 @@ def report_key(shelf: Shelf, run_id: str) -> str:
     return f"reports/{run_id}.html" if shelf == "results" else f"tasks/{run_id}/report.html"
 
 
+def task_key(task_id: str, name: str) -> str:
+    """Return the key of a file of a task."""
+    return f"tasks/{check_run_id(task_id)}/{name}"
+
+
 def manifest_key(task_id: str) -> str:
     """Return the key of a task's manifest."""
-    return f"tasks/{check_run_id(task_id)}/manifest.json"
+    return task_key(task_id, "manifest.json")
 
 
 def fingerprint_key(sha256: str) -> str:
@@ -73,7 +78,7 @@ def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes])
             store.delete(key)
     listed = []
     for name, data in files.items():
-        key = f"tasks/{check_run_id(task_id)}/{name}"
+        key = task_key(task_id, name)
         # A retried attempt of the same task may find what the broken one left; no manifest means nobody has seen it.
         store.put(key, data, overwrite=not store.exists(manifest_key(task_id)))
         listed.append(_listing(name, key, data))
@@ -97,7 +102,7 @@ def read_result(store: ObjectStore, run_id: str) -> bytes:
 
 def load_result(store: ObjectStore, run_id: str) -> Json:
     """Return the parsed document of a finished run; raises as `read_result`, and ObjectCorrupt if it is no JSON."""
-    return _parsed(run_id, read_result(store, run_id))
+    return parsed(run_id, read_result(store, run_id))
 
 
 def remember(store: ObjectStore, fingerprint_sha256: str, run_id: str) -> None:
@@ -110,7 +115,7 @@ def recall(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:
     """Return the result that has this fingerprint, if it is still stored, and still as it was when it was noted."""
     key = fingerprint_key(fingerprint_sha256)
     try:
-        entry = _parsed(key, store.get(key))
+        entry = parsed(key, store.get(key))
         found = StoredResult(entry["run_id"], read_result(store, entry["run_id"]))
     except (NotFound, ObjectCorrupt):  # a task that expired, say: an index that lags behind is no error
         return None
@@ -121,7 +126,7 @@ def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
     """Return a task's manifest, or None while it has none."""
     key = manifest_key(task_id)
     try:
-        return _parsed(key, store.get(key))
+        return parsed(key, store.get(key))
     except ObjectNotFound:
         return None
 
@@ -156,14 +161,20 @@ def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
     if "result.json" not in listed:
         raise ResultNotFound(task_id)
     key = result_key("tasks", task_id)
-    data = store.get(key)
-    # Manifests of the older platform carry the MD5 alone.
-    if hashlib.md5(data, usedforsecurity=False).hexdigest() != listed["result.json"]["checksum"]:
-        raise ObjectCorrupt(key, "its MD5 is not the one in the manifest")
+    return check_listed(key, store.get(key), listed["result.json"])
+
+
+def check_listed(key: str, data: bytes, listed: Json) -> bytes:
+    """Return a file of a task if it is what the manifest says of it, or raise ObjectCorrupt."""
+    now = _listing(listed["name"], key, data)
+    for what in ("size_bytes", "checksum", "sha256"):  # the older platform's manifests have no SHA-256
+        if what in listed and listed[what] != now[what]:
+            raise ObjectCorrupt(key, f"its {what} is {now[what]}, and {listed[what]} in the manifest")
     return data
 
 
-def _parsed(name: str, data: bytes) -> Json:
+def parsed(name: str, data: bytes) -> Json:
+    """Parse a stored JSON object, or raise ObjectCorrupt."""
     try:
         document = json.loads(data)
     except ValueError as error:

@@ -1,8 +1,8 @@
 """Progress of a run, shown on a terminal and silent elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -20,6 +20,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     import dagster as dg
+
+T = TypeVar("T")
 
 
 class RunBar:
@@ -93,6 +95,22 @@ def busy(what: str) -> Iterator[None]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         bar.add_task(what, total=None)
         yield
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[Iterable[T]], Iterator[T]]]:
+    """Count what passes of a stream of unknown length; the block gets a function to pass it through."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+
+        def through(stream: Iterable[T]) -> Iterator[T]:
+            for each in stream:
+                bar.advance(task)
+                yield each
+
+        yield through
 
 
 def _shown(*columns: ProgressColumn) -> Progress:

@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from coin_pipeline.backtest.formats import counted
-from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, stored_runs
+from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, stored_runs, task_key
 from coin_pipeline.errors import CoinError, ObjectCorrupt
 from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:
+    from coin_pipeline.backtest.verify import Verdict
     from coin_pipeline.market.catalog import StoredCandles
     from coin_pipeline.market.merge import MergeReport
     from coin_pipeline.market.timeframe import Timeframe
@@ -90,6 +91,22 @@ def print_history(settings: "Settings", limit: int) -> None:
         )
     _print(table, f"no result under {settings.data_root}; 'coin demo' makes one")
     _not_listed(broken)
+
+
+def print_verdicts(verdicts: Sequence["Verdict"]) -> bool:
+    """Print what is wrong with stored results, and how much was read; return whether all is well."""
+    bad = [verdict for verdict in verdicts if verdict.problems]
+    for verdict in bad:
+        for problem in verdict.problems:
+            click.secho(f"{verdict.run_id}: {problem}", fg="red", err=True)
+    objects, size = sum(verdict.objects for verdict in verdicts), sum(verdict.size for verdict in verdicts)
+    unchecked = sum(verdict.unchecked for verdict in verdicts)
+    read = f"{counted(len(verdicts), 'result')}, {counted(objects, 'object')}, {size / 2**20:,.1f} MiB"
+    say = f"{len(bad):,} not as stored" if bad else "all as they were stored"
+    click.secho(f"{read}: {say}", fg="red" if bad else "green")
+    if unchecked:
+        click.echo(f"{counted(unchecked, 'object')} came without a checksum, as those of the older platform do")
+    return not bad
 
 
 def print_inventory(root: Path, stored: Sequence["StoredCandles"], broken: Sequence[CoinError]) -> None:
@@ -211,13 +228,12 @@ def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, s
     run_id = document["run_id"]
     store = open_store(settings)
     shelf: Shelf = "results" if store.exists(result_key("results", run_id)) else "tasks"
-    places = [("Run", run_id), ("Result", str(settings.data_root / result_key(shelf, run_id)))]
+    places = [("Run", run_id), ("Result", store.place(result_key(shelf, run_id)))]
     if store.exists(report_key(shelf, run_id)):
-        places.append(("Report", str(settings.data_root / report_key(shelf, run_id))))
+        places.append(("Report", store.place(report_key(shelf, run_id))))
     if "trials" in document:
         trials = document["trials"]
-        place = settings.data_root / result_key(shelf, run_id)
-        places.append(("Trials", f"{place.with_name(trials['file'])} ({counted(trials['rows'], 'row')})"))
+        places.append(("Trials", f"{store.place(task_key(run_id, trials['file']))} ({counted(trials['rows'], 'row')})"))
     if "fingerprint" in document:
         places.append(("Dagster", f"{settings.dagster_ui_url}/runs/{run_id}  (while 'coin up' runs)"))
     return places

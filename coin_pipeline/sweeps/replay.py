@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.replay import Difference, Replay, differences, first_difference
-from coin_pipeline.backtest.results import Json, load_result
+from coin_pipeline.backtest.results import Json, load_result, task_key
 from coin_pipeline.backtest.spec import problems_of
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, ObjectCorrupt, StrategyFailed
 from coin_pipeline.market.catalog import CandleCatalog
@@ -48,7 +48,7 @@ def replay_sweep(store: ObjectStore, catalog: CandleCatalog, registry: StrategyR
     said: Json = told.get("fingerprint", {})
     if not is_sweep(told) or "modules" not in said:
         raise NotReplayable(run_id, told.get("version", "1.0"))
-    trials = pq.read_table(pa.BufferReader(store.get(f"tasks/{run_id}/{told['trials']['file']}")))
+    trials = pq.read_table(pa.BufferReader(store.get(task_key(run_id, told["trials"]["file"]))))
     if (trials_digest(trials), digest_of(told["spec"])) != (told["trials"]["sha256"], said["spec"]):
         raise ObjectCorrupt(run_id, "the sweep is not what its own digests say, so it was changed after the run")
     spec = _spec_of(told)

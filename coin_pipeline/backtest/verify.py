@@ -1,0 +1,96 @@
+"""Whether what is stored is still what was stored: every object of every result, against every digest there is."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from coin_pipeline.backtest.fingerprint import check_own_digests
+from coin_pipeline.backtest.formats import Json
+from coin_pipeline.backtest.results import (
+    Shelf,
+    check_listed,
+    parsed,
+    read_manifest,
+    report_key,
+    result_key,
+    stored_runs,
+    task_key,
+)
+from coin_pipeline.errors import InvalidInput, NotFound, ObjectCorrupt
+from coin_pipeline.storage.base import ObjectStore
+
+_WRONG = (InvalidInput, NotFound, ObjectCorrupt)
+"""What is said of the result, and not of the store: an object that is gone, changed, or named as none can be."""
+
+
+class Verdict(NamedTuple):
+    """What was found of one result.
+
+    Attributes:
+        run_id: The result.
+        objects: How many objects were read.
+        size: Their bytes.
+        unchecked: How many of them no digest is known of: those of the older platform, say.
+        problems: What is wrong, a sentence each.
+    """
+
+    run_id: str
+    objects: int
+    size: int
+    unchecked: int
+    problems: tuple[str, ...]
+
+
+def verify(store: ObjectStore) -> Iterator[Verdict]:
+    """Read every object of every result and yield a verdict on each result, good or bad.
+
+    A store that cannot be reached raises as it does for whoever reads.
+    """
+    for run_id, shelf in stored_runs(store):
+        yield _Reading(store, run_id).verdict(shelf)
+
+
+class _Reading:
+    """One result being read."""
+
+    def __init__(self, store: ObjectStore, run_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._objects = self._size = self._unchecked = 0
+        self._problems: list[str] = []
+
+    def verdict(self, shelf: Shelf) -> Verdict:
+        """Read everything and say what was found."""
+        self._trying(self._task if shelf == "tasks" else self._result)
+        return Verdict(self._run_id, self._objects, self._size, self._unchecked, tuple(self._problems))
+
+    def _result(self) -> None:
+        report = report_key("results", self._run_id)
+        self._trying(lambda: self._store.exists(report) and self._object(report))
+        self._document(result_key("results", self._run_id))
+
+    def _task(self) -> None:
+        for listed in (read_manifest(self._store, self._run_id) or {}).get("result_files", []):
+            read = self._document if listed["name"] == "result.json" else self._object
+            self._trying(partial(read, task_key(self._run_id, listed["name"]), listed))
+
+    def _document(self, key: str, listed: Json | None = None) -> None:
+        """Read a result's document, which from 1.2.0 on knows the digest of its own figures."""
+        document = parsed(key, self._object(key, listed))
+        if "result_sha256" in document:
+            check_own_digests(key, document)
+
+    def _object(self, key: str, listed: Json | None = None) -> bytes:
+        data = self._store.get(key)
+        self._objects, self._size = self._objects + 1, self._size + len(data)
+        if listed:
+            check_listed(key, data, listed)
+        elif self._store.facts(key).sha256 is None:
+            self._unchecked += 1
+        return data
+
+    def _trying(self, read: Callable[[], object]) -> None:
+        try:
+            read()
+        except _WRONG as error:
+            self._problems.append(str(error))

@@ -1,0 +1,101 @@
+"""Finding what is no longer as it was stored."""
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from coin_pipeline.backtest.results import publish_result, publish_task, to_bytes
+from coin_pipeline.backtest.verify import verify
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.storage.s3 import S3Store
+
+if TYPE_CHECKING:
+    from tests.s3 import S3Server
+
+FILES = {"equity.parquet": b"PAR1" * 100, "report.html": b"<html>", "result.json": b'{"run_id":"t"}'}
+KEYS = ["tasks/t/equity.parquet", "tasks/t/report.html", "tasks/t/result.json", "results/r.json", "reports/r.html"]
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """A store with a task, a synchronous run, and a failed task."""
+    store: ObjectStore = LocalStore(tmp_path)
+    if request.param == "s3":
+        server: S3Server = request.getfixturevalue("s3_server")
+        store = server.store(f"verify-{uuid.uuid4().hex[:12]}")
+    publish_task(store, {"task_id": "t", "status": "completed"}, FILES)
+    publish_task(store, {"task_id": "failed", "status": "failed"}, {})
+    publish_result(store, {"run_id": "r"}, b"<html>")
+    return store
+
+
+def replace(store: ObjectStore, key: str, data: bytes) -> None:
+    """Change an object behind the store's back, as rot, a broken disk or a person does: its digest stays."""
+    if isinstance(store, S3Store):
+        metadata = store.client.head_object(Bucket=store.bucket, Key=key)["Metadata"]
+        store.client.put_object(Bucket=store.bucket, Key=key, Body=data, Metadata=metadata)
+    else:
+        Path(store.place(key)).write_bytes(data)
+
+
+def test_what_is_as_it_was_stored_has_no_problem(store: ObjectStore) -> None:
+    """Every object of both results was read; the failed task has no result."""
+    verdicts = {verdict.run_id: verdict for verdict in verify(store)}
+    assert {run_id: (found.objects, found.unchecked, found.problems) for run_id, found in verdicts.items()} == {
+        "t": (3, 0, ()),
+        "r": (2, 0, ()),
+    }
+    assert verdicts["t"].size == sum(map(len, FILES.values()))
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data[:-1] + b"?", lambda _: b""])
+def test_every_changed_or_cut_object_is_named(store: ObjectStore, key: str, change: Callable[[bytes], bytes]) -> None:
+    """One wrong byte, one byte less, nothing left: in each object of a result, and of no other."""
+    replace(store, key, change(store.get(key)))
+    (bad,) = [verdict for verdict in verify(store) if verdict.problems]
+    assert bad.run_id == key.split("/")[1].split(".", maxsplit=1)[0]
+    assert [key in problem and "is corrupt" in problem for problem in bad.problems] == [True]
+
+
+@pytest.mark.parametrize("key", KEYS[:3])
+def test_a_listed_file_that_is_gone_is_named(store: ObjectStore, key: str) -> None:
+    """The manifest knows what there was."""
+    store.delete(key)
+    (bad,) = [verdict for verdict in verify(store) if verdict.problems]
+    assert bad.problems == (f"no object {key!r}",)
+
+
+def test_a_file_of_another_task_is_not_taken_for_its_own(store: ObjectStore) -> None:
+    """Neither a digest of its own nor a name with a way out of the folder makes a file one of the result."""
+    manifest = json.loads(store.get("tasks/t/manifest.json"))
+    manifest["result_files"][0]["sha256"] = "0" * 64
+    manifest["result_files"][1]["name"] = "../../results/r.json"
+    store.put("tasks/t/manifest.json", to_bytes(manifest), overwrite=True)
+    (bad,) = [verdict for verdict in verify(store) if verdict.problems]
+    assert "sha256" in bad.problems[0]
+    assert "is not an object key" in bad.problems[1]
+
+
+def test_old_results_are_read_and_known_to_be_unchecked(tmp_path: Path) -> None:
+    """Files of the older platform carry no checksum; one that is no JSON any more is named all the same."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/old.json").write_text('{"run_id":"old","symbols":[{"symbol":"BTC_KRW","signals":3}]}')
+    (tmp_path / "results/cut.json").write_text('{"run_id":"cut","symb')
+    cut, old = verify(LocalStore(tmp_path))
+    assert (old.unchecked, old.problems) == (1, ())
+    assert (cut.unchecked, "it is no JSON" in cut.problems[0]) == (1, True)
+
+
+def test_figures_that_were_changed_with_their_file_are_found(tmp_path: Path) -> None:
+    """A file that was replaced, and so lost its checksum, is held against the digest of its own figures."""
+    (tmp_path / "results").mkdir()
+    document = {"run_id": "r", "total": 9.9, "symbols": [], "result_sha256": "0" * 64}
+    (tmp_path / "results/r.json").write_bytes(to_bytes(document))
+    (bad,) = verify(LocalStore(tmp_path))
+    assert "changed after the run" in bad.problems[0]

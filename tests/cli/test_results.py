@@ -1,0 +1,45 @@
+"""What a person does with stored results."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from coin_pipeline.backtest.results import publish_result, publish_task
+from coin_pipeline.cli.app import coin
+from coin_pipeline.storage.local import LocalStore
+
+
+def invoke(*arguments: str) -> Result:
+    """Run a command in this process; errors of ours come out as exceptions."""
+    return CliRunner().invoke(coin, arguments, catch_exceptions=False)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
+    """Two results under a DATA_ROOT of the test's own."""
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    store = LocalStore(tmp_path)
+    publish_task(store, {"task_id": "t", "status": "completed"}, {"result.json": b'{"run_id":"t"}'})
+    publish_result(store, {"run_id": "r"}, b"<html>")
+    return store
+
+
+def test_verify_says_that_all_is_well(store: LocalStore) -> None:
+    """One line with what was read; results of the older platform are counted as unchecked."""
+    (store.root / "results/old.json").write_text('{"run_id":"old"}')
+    done = invoke("results", "verify")
+    assert done.exit_code == 0
+    assert done.output == (
+        "3 results, 4 objects, 0.0 MiB: all as they were stored\n"
+        "1 object came without a checksum, as those of the older platform do\n"
+    )
+
+
+def test_verify_names_what_was_changed_and_fails(store: LocalStore) -> None:
+    """The result, the object and what is wrong with it; a script sees the exit code."""
+    (store.root / "tasks/t/result.json").write_bytes(b'{"run_id":"T"}')
+    done = invoke("results", "verify")
+    assert done.exit_code == 1
+    assert "t: 'tasks/t/result.json' is corrupt" in done.output
+    assert "2 results, 2 objects, 0.0 MiB: 1 not as stored" in done.output
