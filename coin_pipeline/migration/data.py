@@ -1,0 +1,169 @@
+"""Section 4: results, folders, the bucket, notifications and schedules."""
+
+import stat
+
+from coin_pipeline.backtest.results import result_key
+from coin_pipeline.migration.evidence import Evidence
+from coin_pipeline.migration.item import Item, Outcome, Section, absent, always, inapplicable, met, unmet
+from coin_pipeline.migration.older import lost_entries
+from coin_pipeline.migration.preparation import backed_up
+from coin_pipeline.migration.steps import FOLDERS
+
+_RUN, _NAMED, _OWNER_ALL = "make it: coin migrate run", 5, stat.S_IRWXU
+NO_BUCKET = inapplicable("AWS_BUCKET_NAME is not set: results stay below DATA_ROOT")
+
+
+def archive_size(evidence: Evidence) -> Outcome:
+    """Look whether the backup has content."""
+    path, files = evidence.archive()
+    size = path.stat().st_size
+    return met(f"{size:,} bytes, {files:,} files") if files else unmet(f"{path.name} is empty; {_RUN}")
+
+
+def tasks_folder(evidence: Evidence) -> Outcome:
+    """Look whether the folder of tasks is there."""
+    there = (evidence.root / "tasks").is_dir()
+    return met("DATA_ROOT/tasks is there") if there else unmet(f"DATA_ROOT/tasks is missing; {_RUN}")
+
+
+def old_results(evidence: Evidence) -> Outcome:
+    """Read every result file, and compare it with what the API answers."""
+    found = evidence.results()
+    wrong = [f"{old.key}: {old.problem}" for old in found if old.problem]
+    if wrong:
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        return unmet(f"{len(wrong)} of {len(found)} files: {'; '.join(wrong[:_NAMED])}{more}")
+    versions = ", ".join(sorted({old.version for old in found}))
+    return met(f"{len(found):,} files are answered byte for byte (schemas {versions})" if found else "none is stored")
+
+
+def index_entries(evidence: Evidence) -> Outcome:
+    """Name what the older platform's index lists without a file."""
+    lost = lost_entries(evidence.root)
+    if lost:
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        named = ", ".join(lost[:_NAMED]) + more
+        return unmet(f"no file for {named}; restore them from a backup of the older platform, or let them go")
+    return met("results/index.json names no run without a file")
+
+
+def permissions(evidence: Evidence) -> Outcome:
+    """Look whether the owner may do all in the folders, and strangers may not write."""
+    folders = [evidence.root / name for name in FOLDERS if (evidence.root / name).is_dir()]
+    for folder in folders:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & _OWNER_ALL != _OWNER_ALL or mode & stat.S_IWOTH:
+            return unmet(f"{folder} has {mode:o}; correct it: chmod 755 {folder}")
+    return met(
+        ", ".join(f"{folder.name} {stat.S_IMODE(folder.stat().st_mode):o}" for folder in folders) or "no folder yet"
+    )
+
+
+def sync_works(evidence: Evidence) -> Outcome:
+    """Run a backtest and wait for it."""
+    run_id, seconds = evidence.sync()
+    return met(f"POST /api/backtests/run answered with run {run_id} after {seconds:.2f} s")
+
+
+def sync_stored(evidence: Evidence) -> Outcome:
+    """Look whether the result of that run is stored."""
+    key = result_key("results", evidence.sync()[0])
+    place = evidence.store.place(key)
+    return met(place) if evidence.store.exists(key) else unmet(f"{place} is missing; see DATA_ROOT/logs")
+
+
+def bucket(evidence: Evidence) -> Outcome:
+    """Write an object to the bucket, read it, and remove it."""
+    return (
+        met(f"{evidence.bucket_object()} was written, read and removed")
+        if evidence.settings.aws_bucket_name
+        else NO_BUCKET
+    )
+
+
+def bucket_settings(evidence: Evidence) -> Outcome:
+    """Say which bucket is set."""
+    settings = evidence.settings
+    if not settings.aws_bucket_name:
+        return NO_BUCKET
+    return met(f"AWS_BUCKET_NAME={settings.aws_bucket_name}, AWS_REGION={settings.aws_region or 'from AWS itself'}")
+
+
+def policy(evidence: Evidence) -> Outcome:
+    """Say who judges what the credentials may do."""
+    return POLICY if evidence.settings.aws_bucket_name else NO_BUCKET
+
+
+def environment_read(evidence: Evidence) -> Outcome:
+    """All settings have been read, or this command would have stopped."""
+    return met(f"every setting is read; DATA_ROOT={evidence.root}")
+
+
+def backup_folder(evidence: Evidence) -> Outcome:
+    """Look whether the folder of backups is there."""
+    there = (evidence.root / "backups/results").is_dir()
+    return met("DATA_ROOT/backups/results is there") if there else unmet(f"DATA_ROOT/backups is missing; {_RUN}")
+
+
+POLICY = inapplicable("yours to do: the account needs to get, put and delete objects and to list this bucket, no more")
+DATA = (
+    Section(
+        "4.1",
+        "Data: backup of results",
+        (
+            Item("4.1-backed-up", "results/ is backed up", backed_up),
+            Item("4.1-size", "The backup is not empty", archive_size),
+        ),
+    ),
+    Section(
+        "4.2",
+        "Data: folders",
+        (
+            Item("4.2-tasks", "tasks/ is there", tasks_folder),
+            Item("4.2-results", "results/ is kept, every file of it", old_results),
+            Item("4.2-index", "results/index.json names files that are there", index_entries),
+            Item("4.2-permissions", "Permissions are 755", permissions),
+        ),
+    ),
+    Section(
+        "4.3",
+        "Data: compatibility",
+        (
+            Item("4.3-sync", "The synchronous API works", sync_works),
+            Item("4.3-result-file", "Its result is stored in results/", sync_stored),
+        ),
+    ),
+    Section(
+        "4.4",
+        "Data: S3",
+        (
+            Item("4.4-bucket", "The bucket is there", bucket),
+            Item("4.4-iam", "IAM policy of least privilege", policy),
+            Item("4.4-bucket-policy", "Policy of the bucket", policy),
+            Item(
+                "4.4-versioning",
+                "Versioning (if you want it)",
+                always(inapplicable("yours to choose; results are immutable")),
+            ),
+        ),
+    ),
+    Section(
+        "4.5",
+        "Data: notifications",
+        (
+            Item("4.5-slack", "Slack webhook", absent("SLACK_WEBHOOK_URL has no effect")),
+            Item("4.5-smtp", "SMTP", absent("SMTP_HOST and the like have no effect")),
+            Item("4.5-s3", "Variables of S3", bucket_settings),
+            Item("4.5-verified", "Variables are verified", environment_read),
+        ),
+    ),
+    Section(
+        "4.6",
+        "Data: scheduled backups",
+        (
+            Item("4.6-scheduler", "The scheduler of backups runs", absent("back up results by hand: coin migrate run")),
+            Item("4.6-jobs", "Its jobs are listed", absent("no backup is scheduled; use cron with coin migrate run")),
+            Item("4.6-folder", "DATA_ROOT/backups is there", backup_folder),
+        ),
+    ),
+)

@@ -1,0 +1,122 @@
+"""The steps of the move: each looks at what is there, does what is missing, and can be broken off and repeated.
+
+Nothing remembers how far a move has come, and no file of the older platform is changed or removed.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from coin_pipeline.backup.archive import back_up
+from coin_pipeline.database.session import Cursor, Session
+from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.instance import open_instance
+from coin_pipeline.errors import InvalidInput, Problem
+from coin_pipeline.migration.older import INDEX_KEY, old_objects
+from coin_pipeline.settings import Settings, without_effect
+from coin_pipeline.storage.atomic import storing
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.storage.open_store import open_store
+
+FOLDERS = ("tasks", "results", "backups/results")
+State = Literal["done", "already", "not applicable"]
+
+
+class Report(NamedTuple):
+    """What a step found or did."""
+
+    state: State
+    detail: str
+
+
+class Step(NamedTuple):
+    """A part of the move."""
+
+    name: str
+    take: Callable[[Settings], Report]
+
+
+def move(settings: Settings) -> Iterator[tuple[str, Report]]:
+    """Take each step in turn and yield what it reports.
+
+    Raises:
+        InvalidInput: DATA_ROOT is not there, so there is nothing to move.
+        CoinError: a step failed; those before it are done.
+    """
+    if not settings.data_root.is_dir():
+        reason = f"{settings.data_root} is not a folder; name the one of the older platform"
+        raise InvalidInput([Problem("DATA_ROOT", reason)])
+    for step in STEPS:
+        yield step.name, step.take(settings)
+
+
+def _back_up(settings: Settings) -> Report:
+    source = settings.data_root / "results"
+    if not any(LocalStore(settings.data_root).entries("results")):
+        return Report("not applicable", "no result is stored")
+    archive = back_up(source, settings.data_root / "backups/results", datetime.now(UTC))
+    name = archive.path.relative_to(settings.data_root)
+    return Report("already" if archive.known else "done", f"{archive.files:,} files in {name}, read back and compared")
+
+
+def _make_folders(settings: Settings) -> Report:
+    missing = [name for name in FOLDERS if not (settings.data_root / name).is_dir()]
+    with storing(settings.data_root):
+        for name in missing:
+            (settings.data_root / name).mkdir(parents=True, exist_ok=True)
+    return Report("done" if missing else "already", ", ".join(missing or FOLDERS))
+
+
+def _prepare_database(settings: Settings) -> Report:
+    with closing(Session(database_url(settings))) as session:
+        known = session.do(_has_tables)
+    with open_instance(settings):
+        where = "DATABASE_URL" if settings.database_url else "DATA_ROOT/postgres"
+        return Report("already" if known else "done", f"the tables are there, in {where}")
+
+
+def _has_tables(cursor: Cursor) -> bool:
+    cursor.execute("select to_regclass('coin.lease') is not null and to_regclass('coin.switch') is not null")
+    return cursor.fetchone() == (True,)
+
+
+def _make_bucket(settings: Settings) -> Report:
+    if not settings.aws_bucket_name:
+        return Report("not applicable", "AWS_BUCKET_NAME is not set, so results stay below DATA_ROOT")
+    from coin_pipeline.migration.bucket import make_bucket  # noqa: PLC0415 -- boto3 takes a quarter of a second
+
+    return Report("done" if make_bucket(settings) else "already", f"s3://{settings.aws_bucket_name}")
+
+
+def _copy_results(settings: Settings) -> Report:
+    if not settings.aws_bucket_name:
+        return Report("not applicable", "results are read where they lie")
+    local, bucket = LocalStore(settings.data_root), open_store(settings)
+    stored = {entry.key: entry.size for shelf in ("results", "tasks") for entry in bucket.entries(shelf)}
+    missing = [entry.key for entry in old_objects(settings.data_root) if not _copied(entry.key, entry.size, stored)]
+    for key in missing:
+        bucket.put(key, local.get(key))  # refused where something else has the key
+    return Report("done" if missing else "already", f"{len(missing):,} objects copied to {settings.aws_bucket_name}")
+
+
+def _copied(key: str, size: int, stored: dict[str, int]) -> bool:
+    return key in stored if key == INDEX_KEY else stored.get(key) == size  # that one grew while it was in use
+
+
+def _settings(_: Settings) -> Report:
+    if not Path(".env").is_file():
+        return Report("not applicable", "there is no .env here; 'cp .env.sample .env' makes one, defaults need none")
+    unused = ", ".join(notice.split()[0] for notice in without_effect())
+    return Report("already", ".env is read, and left as it is" + (f"; without effect: {unused}" if unused else ""))
+
+
+STEPS = (
+    Step("back up results", _back_up),
+    Step("make folders", _make_folders),
+    Step("prepare the database", _prepare_database),
+    Step("make the bucket", _make_bucket),
+    Step("copy results to the bucket", _copy_results),
+    Step("read .env", _settings),
+)
