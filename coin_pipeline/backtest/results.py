@@ -73,14 +73,15 @@ def publish_result(store: ObjectStore, document: Json, report: bytes) -> str:
 def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes]) -> str:
     """Write a task's files, then the manifest that lists them; return the key of its result (or manifest, if none)."""
     task_id = manifest["task_id"]
-    if not files and not store.exists(manifest_key(task_id)):
-        for key in list(store.keys(f"tasks/{check_run_id(task_id)}")):  # what an attempt left, on a full disk perhaps
+    # A retried attempt of the same task may find what the broken one left; no manifest means nobody has seen it.
+    unseen = not store.exists(manifest_key(task_id))
+    if unseen and not files:
+        for key in list(store.keys(f"tasks/{task_id}")):  # what an attempt left, on a full disk perhaps
             store.delete(key)
     listed = []
     for name, data in files.items():
         key = task_key(task_id, name)
-        # A retried attempt of the same task may find what the broken one left; no manifest means nobody has seen it.
-        store.put(key, data, overwrite=not store.exists(manifest_key(task_id)))
+        store.put(key, data, overwrite=unseen)
         listed.append(_listing(name, key, data))
     store.put(manifest_key(task_id), to_bytes({**manifest, "result_files": listed}))
     return result_key("tasks", task_id) if files else manifest_key(task_id)

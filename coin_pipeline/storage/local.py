@@ -78,7 +78,7 @@ class LocalStore:
         """Yield what lies below the folder `prefix`; what is still being written is left out."""
         folder = self._path(prefix) if prefix else self.root
         with storing(prefix):
-            yield from sorted(_files(folder, f"{prefix}/" if prefix else ""))
+            yield from _files(folder, f"{prefix}/" if prefix else "")
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield the keys of `entries`."""
@@ -117,7 +117,7 @@ def keeps_checksums(folder: Path) -> bool:
 
 def _files(folder: Path, before: str) -> Iterator[Entry]:
     try:
-        found = list(os.scandir(folder))
+        found = sorted(os.scandir(folder), key=lambda each: each.name)
     except _ABSENT:
         return
     for each in found:
