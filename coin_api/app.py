@@ -15,22 +15,28 @@ from coin_api.runs import DagsterRuns
 from coin_api.stopping import on_stop
 from coin_api.tasks import Runs
 from coin_api.watches import Statuses, Watches
+from coin_pipeline.backtest.index import ResultIndex
+from coin_pipeline.database.session import Session
+from coin_pipeline.database.url import database_url
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import Settings, load_settings
-from coin_pipeline.storage.open_store import open_store
+from coin_pipeline.storage.open_store import HURRIED, open_store
 from coin_pipeline.strategies.registry import load_registry
 
 THREADS = 8
 
 
 def create_app(
-    settings: Settings, connect: Callable[[Settings], Runs] = DagsterRuns, patience: Patience | None = None
+    settings: Settings,
+    connect: Callable[[Settings], Runs] = DagsterRuns,
+    patience: Patience | None = None,
+    session: Callable[[Settings], Session] = lambda settings: Session(database_url(settings)),
 ) -> FastAPI:
-    """Build the application; `connect` makes its orchestrator when it starts."""
+    """Build the application; `connect` and `session` make its orchestrator and its database when it starts."""
     app = FastAPI(
         title="coin-pipeline",
         version=coin_pipeline.__version__,
-        lifespan=_lifespan(settings, connect, patience or Patience()),
+        lifespan=_lifespan(settings, connect, patience or Patience(), session),
         responses=errors.RESPONSES,
     )
     app.add_middleware(BodyLimit)
@@ -46,7 +52,10 @@ def from_environment() -> FastAPI:
 
 
 def _lifespan(
-    settings: Settings, connect: Callable[[Settings], Runs], patience: Patience
+    settings: Settings,
+    connect: Callable[[Settings], Runs],
+    patience: Patience,
+    open_session: Callable[[Settings], Session],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -55,18 +64,21 @@ def _lifespan(
         runs = connect(settings)
         statuses = Statuses(runs)
         watches = Watches(statuses)
+        session = open_session(settings)
         app.state.parts = Parts(
             settings=settings,
             runs=runs,
             statuses=statuses,
             watches=watches,
             patience=patience,
-            store=open_store(settings),
+            store=open_store(settings, HURRIED),
+            index=ResultIndex(session),
             candles=CandleCatalog(settings.data_root),
             strategies=load_registry(settings.coin_strategy_files),
         )
         with on_stop(watches.close):
             yield
+        session.close()
         runs.close()
 
     return lifespan

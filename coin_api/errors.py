@@ -18,6 +18,7 @@ MEDIA_TYPE = "application/problem+json"
 _COME_BACK = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.InvalidRunId: HTTPStatus.NOT_FOUND,  # no run has such an id
+    errors.EmptyRange: HTTPStatus.BAD_REQUEST,  # what the older platform answered
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.LookAhead: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.StrategyFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -40,7 +41,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": HTTPStatus(status).phrase,
         "content": {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}},
     }
-    for status in (404, 409, 413, 422, 429, 503, 507)
+    for status in (400, 404, 409, 413, 422, 429, 503, 507)
 }
 
 

@@ -1,6 +1,6 @@
 """Shapes of responses; the request's shape is coin_pipeline.backtest.spec.BacktestRequest itself."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PlainSerializer
@@ -54,6 +54,33 @@ class Strategies(BaseModel):
     strategies: list[str]
     count: int
     details: dict[str, dict[str, Any]]
+
+
+class HistoryItem(BaseModel):
+    """What a list tells of a result; null is what an old document does not tell."""
+
+    run_id: str
+    strategy: str | None
+    symbols: Annotated[list[str], Field(description="Names.")]
+    start_date: date | None
+    end_date: date | None
+    timeframe: str | None
+    total_signals: int | None
+    avg_return: Annotated[float | None, Field(description="Percent per trade, mean over the symbols.")]
+    total_return: Annotated[float | None, Field(description="Of the account, a fraction.")]
+    execution_time: Annotated[float | None, Field(description="Seconds.")]
+    timestamp: Annotated[Instant, Field(description="When it finished.")]
+    version: Annotated[str, Field(description="Schema of the document.")]
+
+
+class History(BaseModel):
+    """A page of results, newest first."""
+
+    total: Annotated[int, Field(description="How many match.")]
+    limit: int
+    offset: int
+    items: list[HistoryItem]
+    next_cursor: Annotated[str | None, Field(description="Give it as `cursor` for what follows; null at the end.")]
 
 
 class FieldProblem(BaseModel):

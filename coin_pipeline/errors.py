@@ -10,12 +10,14 @@ CoinError
 │   ├── UnknownStrategy
 │   ├── InvalidStrategyFile
 │   ├── InvalidRunId
+│   ├── EmptyRange                  filters of which a lower bound exceeds its upper one: HTTP 400
 │   ├── InvalidSettings
 │   ├── InvalidCandleFile           a file to import that cannot be read or understood
 │   └── InvalidCandles              rows that no market can have produced
 ├── NotFound                        HTTP 404, exit code 1
 │   ├── CandlesNotFound
 │   ├── ResultNotFound
+│   ├── NoResults                   nothing is stored yet
 │   └── ObjectNotFound
 ├── StrategyFailed                  a strategy's own code raised, or returned the wrong shape
 ├── LookAhead                       a strategy used bars it could not have known
@@ -145,6 +147,10 @@ class InvalidRunId(InvalidInput):
         )
 
 
+class EmptyRange(InvalidInput):
+    """Filters that nothing can pass, since a lower bound is above its upper one."""
+
+
 class InvalidSettings(InvalidInput):
     """Environment variables that are malformed; fields are the variables' names."""
 
@@ -182,6 +188,13 @@ class ResultNotFound(NotFound):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"no result or task has the id {run_id[:80]!r}")
+
+
+class NoResults(NotFound):
+    """There is no latest result, since there is none."""
+
+    def __init__(self) -> None:
+        super().__init__("no result of a backtest is stored yet; POST /api/backtests/run makes one")
 
 
 class ObjectNotFound(NotFound):

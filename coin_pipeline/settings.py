@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     )
     aws_region: str | None = Field(None, pattern=r"^[a-z0-9-]+$", description="Region of the bucket.")
     aws_endpoint_url: str | None = Field(
-        None, pattern=r"^https?://[^\s]+$", description="A server that speaks S3's protocol; none: AWS."
+        None, pattern=r"^https?://[^\s@]+$", description="A server that speaks S3's protocol; none: AWS."
     )
     aws_access_key_id: SecretStr | None = Field(
         None, description="With the next, whom S3 takes us for; none: AWS's own ways."

@@ -2,14 +2,20 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from coin_pipeline.backtest.index import ResultIndex, prepare
+from coin_pipeline.database.session import Session, connect
+from coin_pipeline.database.url import database_url
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.settings import load_settings
 from tests.s3 import S3Server, start_s3, stop_s3
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +66,27 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _no_strategy_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands add to this variable of the process; no test sees what another one added."""
     monkeypatch.setenv("COIN_STRATEGY_FILES", "")
+
+
+@pytest.fixture(scope="session")
+def index_url(data_root: Path) -> str:
+    """A database of its own for the index of results, on the session's embedded server."""
+    assert data_root.is_dir()
+    url = database_url(load_settings())
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("create database index_of_results")
+    own = urlsplit(url)._replace(path="/index_of_results").geturl()
+    with closing(Session(own)) as session:
+        prepare(session)
+    return own
+
+
+@pytest.fixture
+def index(index_url: str) -> Iterator[ResultIndex]:
+    """An empty index in a real database."""
+    with closing(Session(index_url)) as session:
+        session.do(lambda cursor: cursor.execute("truncate coin.result"))
+        yield ResultIndex(session)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Submitting backtests, following them, and fetching results."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
@@ -10,13 +11,22 @@ from coin_api.answers import SubmittedAs, TaskWithoutResult, accepted, json_answ
 from coin_api.deps import Deps, Parts
 from coin_api.errors import StillRunning
 from coin_api.events import EVENTS, LastEventId, follow
-from coin_api.schemas import Accepted, TaskStatus
+from coin_api.queries import HistoryQuery
+from coin_api.schemas import Accepted, History, HistoryItem, TaskStatus
 from coin_api.tasks import Task
 from coin_pipeline.backtest.results import StoredResult, answered, read_result
 from coin_pipeline.backtest.reuse import find_reusable
 from coin_pipeline.backtest.runner import require_candles
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, resolve
-from coin_pipeline.errors import ResultNotFound, RunFailed, class_named
+from coin_pipeline.errors import (
+    InvalidInput,
+    NoResults,
+    NotFound,
+    Problem,
+    ResultNotFound,
+    RunFailed,
+    class_named,
+)
 
 router = APIRouter(prefix="/api/backtests", tags=["backtests"])
 
@@ -74,6 +84,38 @@ def cancel(task_id: str, parts: Deps) -> Accepted:
 def delete_task(task_id: str, parts: Deps) -> Accepted:
     """End a task, as POST /api/backtests/{task_id}/cancel does."""
     return accepted(parts.runs.cancel(task_id))
+
+
+@router.get("/latest")
+def latest(parts: Deps) -> Response:
+    """Return the newest result of a backtest, byte for byte."""
+    for entry in parts.index.latest():
+        with suppress(NotFound):  # an object that has just been removed, before its entry
+            return json_answer(read_result(parts.store, entry.run_id))
+    raise NoResults
+
+
+@router.get("/history")
+def history(wanted: Annotated[HistoryQuery, Query()], parts: Deps) -> History:
+    """List results of backtests, newest first; follow `next_cursor` to miss none and see none twice."""
+    if wanted.cursor is not None and wanted.offset:
+        raise InvalidInput([Problem("offset", "goes with no cursor, which says where the page begins")])
+    page = parts.index.page(wanted.filters(), wanted.limit, wanted.offset, wanted.cursor)
+    return History(
+        total=page.total,
+        limit=wanted.limit,
+        offset=wanted.offset,
+        items=[HistoryItem.model_validate(entry._asdict()) for entry in page.entries],
+        next_cursor=page.next_cursor,
+    )
+
+
+@router.get("/{run_id}/download")
+def download(run_id: str, parts: Deps) -> Response:
+    """Return a stored result as a file to be saved."""
+    answer = result(run_id, parts)
+    answer.headers["Content-Disposition"] = f'attachment; filename="backtest_{run_id}.json"'
+    return answer
 
 
 @router.get("/{run_id}")

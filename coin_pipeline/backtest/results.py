@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectNotFound, ResultNotFound
@@ -24,7 +25,17 @@ class StoredResult(NamedTuple):
     document: bytes
 
 
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+class StoredDocument(NamedTuple):
+    """The document of a result as a listing of objects tells it: its run, its shelf, its bytes, when it was written."""
+
+    run_id: str
+    shelf: Shelf
+    size: int
+    modified: datetime
+
+
+_RUN_ID = re.compile(r"(?!index$)[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+"""results/index.json is a file of the older platform, and no result."""
 
 
 def check_run_id(run_id: str) -> str:
@@ -132,15 +143,52 @@ def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
         return None
 
 
-def stored_runs(store: ObjectStore) -> Iterator[tuple[str, Shelf]]:
-    """Yield the id and shelf of every complete result."""
-    for key in store.keys("results"):
+def stored_documents(store: ObjectStore) -> Iterator[StoredDocument]:
+    """Yield the document of every result from listings alone; of a task, if there is a manifest, whatever that says."""
+    for key, size, modified in store.entries("results"):
         run_id = key.removeprefix("results/").removesuffix(".json")
         if key.endswith(".json") and _RUN_ID.fullmatch(run_id):  # people leave other files beside results
-            yield run_id, "results"
-    for key in store.keys("tasks"):
-        if key.endswith("/manifest.json") and (read_manifest(store, key.split("/")[1]) or {}).get("result_files"):
-            yield key.split("/")[1], "tasks"
+            yield StoredDocument(run_id, "results", size, modified)
+    found = {
+        entry.key: entry for entry in store.entries("tasks") if entry.key.endswith(("/manifest.json", "/result.json"))
+    }
+    for key in found:
+        task_id = key.split("/")[1]
+        if (
+            key.endswith("/manifest.json")
+            and _RUN_ID.fullmatch(task_id)
+            and (entry := found.get(result_key("tasks", task_id)))
+        ):
+            yield StoredDocument(task_id, "tasks", entry.size, entry.modified)
+
+
+def stored_runs(store: ObjectStore) -> Iterator[tuple[str, Shelf]]:
+    """Yield the id and shelf of every complete result."""
+    for run_id, shelf, _, _ in stored_documents(store):
+        if shelf == "results" or (read_manifest(store, run_id) or {}).get("result_files"):
+            yield run_id, shelf
+
+
+def stored_document(store: ObjectStore, run_id: str) -> StoredDocument:
+    """Return which object holds the document of a complete result.
+
+    Raises:
+        ResultNotFound: none does.
+    """
+    shelves: tuple[Shelf, ...] = ("results", "tasks")
+    for shelf in shelves:
+        try:
+            facts = store.facts(result_key(shelf, run_id))
+        except ObjectNotFound:
+            continue
+        return StoredDocument(run_id, shelf, facts.size, facts.modified)
+    raise ResultNotFound(run_id)
+
+
+def is_stored(store: ObjectStore, shelf: Shelf, run_id: str) -> bool:
+    """Tell whether a result lies on a shelf."""
+    manifest_there = shelf == "results" or store.exists(manifest_key(run_id))
+    return manifest_there and store.exists(result_key(shelf, run_id))
 
 
 def to_bytes(document: Json) -> bytes:
@@ -178,7 +226,7 @@ def parsed(name: str, data: bytes) -> Json:
     """Parse a stored JSON object, or raise ObjectCorrupt."""
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ObjectCorrupt(name, f"it is no JSON ({error})") from None
     if not isinstance(document, dict):
         raise ObjectCorrupt(name, "it is no JSON object")

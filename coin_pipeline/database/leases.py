@@ -1,6 +1,6 @@
 """Which process runs what, by the database's clock: leases, progress, and the gate before every publication.
 
-The tables lie beside Dagster's in the same database, so that one transaction can look at a run and decide for it.
+The table lies beside Dagster's in the same database, so that one transaction can look at a run and decide for it.
 """
 
 import os
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from coin_pipeline.database.processes import at_work, send, started
 from coin_pipeline.database.session import Cursor, Session
+from coin_pipeline.database.tables import create_once
 from coin_pipeline.errors import Superseded
 
 LEASE_S = 6.0
@@ -18,8 +19,7 @@ RENEWAL_S = 1.5
 
 # Dagster writes the status of a run without looking at the one that is there. The trigger keeps what must not be
 # undone, whoever writes: an attempt that went on after it was given up, a daemon that read the run before.
-_TABLES = """
-create schema if not exists coin;
+_TABLE = """
 create table coin.lease (
     run_id text primary key references runs (run_id) on delete cascade,
     host text not null,
@@ -149,15 +149,9 @@ class Leases:
 
 
 def prepare(session: Session) -> None:
-    """Create the tables and the trigger beside Dagster's tables, unless they are there.
+    """Create the table and the trigger beside Dagster's tables, unless they are there.
 
     Raises:
         DatabaseUnavailable: the account may not create a schema, say.
     """
-
-    def create(cursor: Cursor) -> None:
-        cursor.execute("select to_regclass('coin.lease')")
-        if cursor.fetchone() == (None,):
-            cursor.execute(f"begin; {_TABLES} commit")
-
-    session.do(create)
+    create_once(session, "lease", _TABLE)

@@ -1,18 +1,11 @@
 """What an operator has switched off, for every process on the database at once and without a restart."""
 
 from coin_pipeline.database.session import Cursor, Session
+from coin_pipeline.database.tables import create_once
 from coin_pipeline.errors import AsyncDisabled
 from coin_pipeline.settings import Settings
 
-_LOCK = 0x73776974  # any number that only this table uses
-# "If not exists" alone still fails for one of two programs that create the same thing at once.
-_TABLE = f"""
-begin;
-select pg_advisory_xact_lock({_LOCK});
-create schema if not exists coin;
-create table if not exists coin.switch (name text primary key, since timestamptz not null default clock_timestamp());
-commit
-"""
+_TABLE = "create table coin.switch (name text primary key, since timestamptz not null default clock_timestamp());"
 _ASYNC = "async"
 
 
@@ -22,13 +15,7 @@ def prepare(session: Session) -> None:
     Raises:
         DatabaseUnavailable: the account may not create a schema, say.
     """
-
-    def create(cursor: Cursor) -> None:
-        cursor.execute("select to_regclass('coin.switch')")
-        if cursor.fetchone() == (None,):
-            cursor.execute(_TABLE)
-
-    session.do(create)
+    create_once(session, "switch", _TABLE)
 
 
 def switch_async(session: Session, *, on: bool) -> bool:

@@ -1,4 +1,4 @@
-"""The sign of life of a run's process: a lease that it renews while it lives, and the gate before it publishes."""
+"""The sign of life of a run's process: a lease that it renews while it lives, a gate to publish, and the index."""
 
 import threading
 import time
@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from coin_pipeline.backtest.formats import Json
+from coin_pipeline.backtest.index import ResultIndex
+from coin_pipeline.backtest.reindex import add_entry
 from coin_pipeline.database.leases import RENEWAL_S, Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.standings import standings
@@ -16,6 +19,7 @@ from coin_pipeline.defs.failures import INTERRUPTED
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.patience import patience
 from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.base import ObjectStore
 
 INTERVAL_S = 0.2
 
@@ -23,10 +27,17 @@ INTERVAL_S = 0.2
 class Life:
     """What the ops of a run tell about it; outside any recorded run it tells nobody."""
 
-    def __init__(self, run_id: str = "", leases: Leases | None = None, started_at: float | None = None) -> None:
+    def __init__(
+        self,
+        run_id: str = "",
+        leases: Leases | None = None,
+        started_at: float | None = None,
+        index: ResultIndex | None = None,
+    ) -> None:
         self.started_at = datetime.now(UTC) if started_at is None else datetime.fromtimestamp(started_at, UTC)
         self._run_id = run_id
         self._leases = leases
+        self._index = index
         self._done, self._when = 0, 0.0
 
     def step_done(self, of: int) -> None:
@@ -45,6 +56,11 @@ class Life:
         if self._leases:
             self._leases.begin_publishing(self._run_id)
 
+    def published(self, store: ObjectStore, run_id: str, document: Json | None) -> None:
+        """Put a result into the index; without its `document`, what is stored is read."""
+        if self._index:
+            add_entry(store, self._index, run_id, document)
+
 
 @dg.resource(description="The sign of life of a run's process.")
 def alive(context: dg.InitResourceContext) -> Iterator[Life]:
@@ -62,7 +78,7 @@ def alive(context: dg.InitResourceContext) -> Iterator[Life]:
         renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
         renewal.start()
         try:
-            yield Life(run_id, leases, run.started_at)
+            yield Life(run_id, leases, run.started_at, ResultIndex(session))
         finally:
             stopping.set()
             renewal.join()

@@ -16,7 +16,8 @@ from dagster._core.storage.tags import (
     WILL_RETRY_TAG,
 )
 
-from coin_pipeline.backtest.results import read_result
+from coin_pipeline.backtest.index import ResultIndex
+from coin_pipeline.backtest.reindex import add_entry
 from coin_pipeline.database.leases import Lease
 from coin_pipeline.defs.failures import ENDED
 from coin_pipeline.errors import NotFound, ObjectCorrupt
@@ -85,14 +86,16 @@ def attempt_again(instance: dg.DagsterInstance, failed: dg.DagsterRun) -> None:
         instance.report_dagster_event(dg.DagsterEvent.job_enqueue(again), again.run_id)
 
 
-def settle(instance: dg.DagsterInstance, store: ObjectStore, run_id: str, lease: Lease | None) -> None:
+def settle(
+    instance: dg.DagsterInstance, store: ObjectStore, index: ResultIndex, run_id: str, lease: Lease | None
+) -> None:
     """Record how a run ended whose process did not live to tell: with a stored result, cancelled, or failed."""
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return
     if run.status == dg.DagsterRunStatus.CANCELING:
         instance.report_run_canceled(run)
-    elif lease and lease.published and _complete(store, task_of(instance, run)):
+    elif lease and lease.published and _complete(store, index, task_of(instance, run)):
         done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message="Its result is stored.")
         instance.report_dagster_event(done, run_id)
     else:
@@ -114,9 +117,10 @@ def _copy(instance: dg.DagsterInstance, run: dg.DagsterRun, number: int) -> dg.D
     return instance.run_storage.add_run(again)
 
 
-def _complete(store: ObjectStore, task_id: str) -> bool:
+def _complete(store: ObjectStore, index: ResultIndex, task_id: str) -> bool:
+    """Tell whether a task has its result, which then is in the index as well."""
     try:
-        read_result(store, task_id)
+        add_entry(store, index, task_id)
     except (NotFound, ObjectCorrupt):
         return False
     return True

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.results import read_result
+from coin_pipeline.backtest.results import read_result, result_key
+from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.storage.base import ObjectStore
@@ -55,11 +56,15 @@ class ResultIOManager(dg.IOManager):
         self._life = life
         self._publish = publish
 
-    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        """Write the result's files, manifest last, unless the run has been ended from outside."""
+    def handle_output(self, context: dg.OutputContext, obj: BacktestResult | result.SweepResult) -> None:
+        """Write the result's files, manifest last, unless the run has been ended from outside; then its entry."""
+        run_id = obj.document["run_id"]
         with explained():
             self._life.begin_publishing()
+            # What an attempt before this one has published stays: only the time differs, which the index must tell.
+            stays = self._store.exists(result_key("results", run_id))
             context.add_output_metadata({"key": self._publish(self._store, obj)})
+            self._life.published(self._store, run_id, None if stays else obj.document)
 
     def load_input(self, context: dg.InputContext) -> bytes:
         """Return the stored JSON document of the upstream run."""

@@ -9,6 +9,7 @@ from contextlib import closing
 import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 
+from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.database.leases import RENEWAL_S, Lease, Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
@@ -56,9 +57,10 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
         leases = _leases(runs)
         lost = [run_id for run_id in lost if run_id in leases and leases[run_id].lost]
     lost += [run_id for run_id, began in since.items() if not -STARTING_S <= now - began <= SILENCE_S]
-    for run_id in lost:
-        settle(instance, store, run_id, leases.get(run_id))
-        _stop(instance, run_id, leases.get(run_id))  # a process that was stopped still takes a place
+    with closing(Session(database_url(load_settings()))) as session:
+        for run_id in lost:
+            settle(instance, store, ResultIndex(session), run_id, leases.get(run_id))
+            _stop(instance, run_id, leases.get(run_id))  # a process that was stopped still takes a place
     _end_overdue(instance, runs, leases)
     context.update_cursor(json.dumps(since))
     return dg.SkipReason(f"{len(runs)} runs under way, {len(lost)} lost, {_start_stranded(instance)} started again")

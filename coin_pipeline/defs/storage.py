@@ -19,6 +19,7 @@ from dagster_postgres.utils import DagsterPostgresException, create_pg_engine
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
+from coin_pipeline.backtest import index
 from coin_pipeline.database import leases, switches
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
@@ -129,6 +130,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
             with closing(Session(url)) as session:
                 leases.prepare(session)
                 switches.prepare(session)
+                index.prepare(session)
         return storage
 
 

@@ -47,6 +47,17 @@ def index_entries(evidence: Evidence) -> Outcome:
     return met("results/index.json names no run without a file")
 
 
+def history(evidence: Evidence) -> Outcome:
+    """Look whether the history lists every result of a backtest."""
+    backtests = {old.run_id for old in evidence.results() if not (old.problem or old.version.startswith("sweep"))}
+    missing = sorted(backtests - evidence.listed())
+    if missing:
+        return unmet(
+            f"{len(missing):,} of {len(backtests):,} are not listed, {missing[0]} say; list them: coin migrate run"
+        )
+    return met(f"GET /api/backtests/history lists all {len(backtests):,}")
+
+
 def permissions(evidence: Evidence) -> Outcome:
     """Look whether the owner may do all in the folders, and strangers may not write."""
     folders = [evidence.root / name for name in FOLDERS if (evidence.root / name).is_dir()]
@@ -73,9 +84,9 @@ def sync_stored(evidence: Evidence) -> Outcome:
 
 
 def bucket(evidence: Evidence) -> Outcome:
-    """Write an object to the bucket, read it, and remove it."""
+    """Send an object to the bucket, compare its digest, fetch it, and remove it."""
     return (
-        met(f"{evidence.bucket_object()} was written, read and removed")
+        met(f"{evidence.bucket()} was sent, compared, fetched and removed")
         if evidence.settings.aws_bucket_name
         else NO_BUCKET
     )
@@ -122,6 +133,7 @@ DATA = (
             Item("4.2-tasks", "tasks/ is there", tasks_folder),
             Item("4.2-results", "results/ is kept, every file of it", old_results),
             Item("4.2-index", "results/index.json names files that are there", index_entries),
+            Item("4.2-history", "The history lists every result", history),
             Item("4.2-permissions", "Permissions are 755", permissions),
         ),
     ),

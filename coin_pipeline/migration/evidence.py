@@ -1,13 +1,13 @@
 """What the items of the checklist look at: each thing is found once, however many items ask for it."""
 
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from coin_pipeline.backtest.results import manifest_key, result_key
 from coin_pipeline.backup.archive import archives, verify
@@ -16,6 +16,7 @@ from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.market.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.migration.client import Answer, Api
 from coin_pipeline.migration.older import OldResult, result_files
+from coin_pipeline.migration.round_trip import round_trip
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import open_store
@@ -151,17 +152,27 @@ class Evidence:
         return found[0], len(verify(found[0]))
 
     @once
-    def bucket_object(self) -> str:
-        """Put an object into the bucket, read it back with its checksum, and remove it; return where it was."""
-        key, data = f"runs/migration-{uuid.uuid4().hex}", b'{"test": "data"}'
-        store = self.store
-        store.put(key, data, metadata={"test": "true"})
-        try:
-            if store.get(key) != data:
-                raise ServiceUnavailable(f"{store.place(key)} came back different")
-        finally:
-            store.delete(key)
-        return store.place(key)
+    def listed(self) -> set[str]:
+        """Return the runs that the history lists."""
+        found: set[str] = set()
+        path = more = "/api/backtests/history?limit=100"
+        while more:
+            answer = self.api.get(path)
+            if answer.status != 200:  # noqa: PLR2004 -- HTTP OK
+                raise ServiceUnavailable(f"GET /api/backtests/history answers {answer.refusal}")
+            found |= {item["run_id"] for item in answer.json()["items"]}
+            more = answer.json()["next_cursor"]
+            path = f"/api/backtests/history?limit=100&cursor={quote(more or '')}"
+        return found
+
+    @once
+    def bucket(self) -> str:
+        """Send a file to the bucket, compare digests, fetch it, and remove it; return where it was.
+
+        Raises:
+            StorageFailed: one of these fails.
+        """
+        return round_trip(self.store)
 
     def follow(self) -> Followed:
         """Submit a backtest and poll it until it has ended.

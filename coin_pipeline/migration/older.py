@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from coin_pipeline.backtest.legacy import INDEX_KEY, listed_runs
 from coin_pipeline.backtest.results import check_run_id
 from coin_pipeline.errors import CoinError, InvalidRunId, ObjectCorrupt, ObjectNotFound
 from coin_pipeline.storage.base import Entry
 from coin_pipeline.storage.local import LocalStore
-
-INDEX_KEY = "results/index.json"
-"""Its index of results: a list of entries, or an object that holds one."""
 
 
 class OldResult(NamedTuple):
@@ -53,9 +51,8 @@ def lost_entries(root: Path) -> list[str]:
         return []
     except ValueError as error:
         raise ObjectCorrupt(INDEX_KEY, f"it is no JSON ({error}); it is not used here, so move it away") from None
-    listed = [entry for entries in (told.values() if isinstance(told, dict) else [told]) for entry in _list(entries)]
     known = {Path(entry.key).stem for entry in local.entries("results")}
-    return sorted({str(entry["run_id"]) for entry in listed if "run_id" in entry} - known)
+    return sorted({run_id for run_id, _ in listed_runs(told)} - known)
 
 
 def _looked_at(local: LocalStore, run_id: str, key: str) -> OldResult:
@@ -69,7 +66,3 @@ def _looked_at(local: LocalStore, run_id: str, key: str) -> OldResult:
     if not isinstance(document, dict):
         return OldResult(run_id, key, "?", "it is no JSON object")
     return OldResult(run_id, key, str(document.get("version", "1.0")), None)
-
-
-def _list(entries: object) -> list[dict[str, object]]:
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

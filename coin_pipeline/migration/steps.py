@@ -9,18 +9,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from coin_pipeline.backtest.index import ResultIndex
+from coin_pipeline.backtest.legacy import INDEX_KEY
+from coin_pipeline.backtest.reindex import reindex
 from coin_pipeline.backup.archive import back_up
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.instance import open_instance
 from coin_pipeline.errors import InvalidInput, Problem
-from coin_pipeline.migration.older import INDEX_KEY, old_objects
+from coin_pipeline.migration.older import old_objects
 from coin_pipeline.settings import Settings, without_effect
 from coin_pipeline.storage.atomic import storing
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.open_store import open_store
 
 FOLDERS = ("tasks", "results", "backups/results")
+_NAMED = 5
 State = Literal["done", "already", "not applicable"]
 
 
@@ -78,8 +82,9 @@ def _prepare_database(settings: Settings) -> Report:
 
 
 def _has_tables(cursor: Cursor) -> bool:
-    cursor.execute("select to_regclass('coin.lease') is not null and to_regclass('coin.switch') is not null")
-    return cursor.fetchone() == (True,)
+    tables = ["coin.lease", "coin.switch", "coin.result"]
+    cursor.execute("select count(to_regclass(name)) from unnest(%s) name", (tables,))
+    return cursor.fetchone() == (len(tables),)
 
 
 def _make_bucket(settings: Settings) -> Report:
@@ -105,6 +110,14 @@ def _copied(key: str, size: int, stored: dict[str, int]) -> bool:
     return key in stored if key == INDEX_KEY else stored.get(key) == size  # that one grew while it was in use
 
 
+def _index_results(settings: Settings) -> Report:
+    with closing(Session(database_url(settings))) as session:
+        rebuilt = reindex(open_store(settings), ResultIndex(session))
+    changed = rebuilt.added + rebuilt.removed
+    told = [f"{rebuilt.added:,} added, {rebuilt.removed:,} removed", *map(str, rebuilt.broken[:_NAMED])]
+    return Report("done" if changed else "already", "; ".join(told))
+
+
 def _settings(_: Settings) -> Report:
     if not Path(".env").is_file():
         return Report("not applicable", "there is no .env here; 'cp .env.sample .env' makes one, defaults need none")
@@ -118,5 +131,6 @@ STEPS = (
     Step("prepare the database", _prepare_database),
     Step("make the bucket", _make_bucket),
     Step("copy results to the bucket", _copy_results),
+    Step("index results", _index_results),
     Step("read .env", _settings),
 )

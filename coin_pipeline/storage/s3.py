@@ -3,17 +3,19 @@
 import base64
 import hashlib
 import io
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
-from coin_pipeline.errors import ObjectExists, ObjectNotFound, StorageUnavailable
+from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable
 from coin_pipeline.patience import patiently
 from coin_pipeline.storage.base import SHA256 as _SHA256
 from coin_pipeline.storage.base import Entry, Facts, check_key, check_metadata, checked, is_key, sha256_hex
-from coin_pipeline.storage.s3_errors import BROKEN_READ, code_of, speaking
+from coin_pipeline.storage.s3_errors import BROKEN_READ, code_of, is_unexplained, speaking
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -23,8 +25,10 @@ T = TypeVar("T")
 PART_BYTES = 16 * 2**20
 WHOLE_BYTES = 2 * PART_BYTES
 """Up to so many bytes an object is sent at once; a larger one in parts, each with a checksum and retries of its own."""
-READS = 4
+TRIES, RACE_PAUSE_S = 3, 0.05
+"""How often a body that breaks off or is damaged is read, and a put that meets another one is sent."""
 _TAKEN, _IN_A_RACE, _NOT_THERE = {"PreconditionFailed", "412"}, "ConditionalRequestConflict", {"NoSuchKey", "404"}
+_NO_UPLOAD = "NoSuchUpload"
 
 
 class S3Store:
@@ -46,7 +50,7 @@ class S3Store:
         about = {"Metadata": {**check_metadata(metadata), _SHA256: digest}}
         send = self._send if view.nbytes <= WHOLE_BYTES else self._send_parts
         try:
-            self._do(key, lambda: send(key, view, about, only_new))
+            self._do(key, lambda: _decided(lambda: send(key, view, about, only_new)))
         except _Taken:
             if (self.facts(key).sha256 or sha256_hex(self.get(key))) != digest:
                 raise ObjectExists(key) from None
@@ -67,19 +71,21 @@ class S3Store:
     def facts(self, key: str) -> Facts:
         """Return what is known of the object under `key`, or raise ObjectNotFound."""
         check_key(key)
-        head = self._do(key, lambda: self._of(key, self.client.head_object))
+        head = self._do(key, lambda: self._of(key, self._head))
         metadata = dict(head["Metadata"])
         return Facts(head["ContentLength"], head["LastModified"], metadata.pop(_SHA256, None), metadata)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """Yield what lies below the folder `prefix`."""
         below = f"{check_key(prefix)}/" if prefix else ""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=below)
-        listing = iter(pages)
-        while (page := self._do(prefix, lambda: next(listing, None))) is not None:
+        after: dict[str, str] | None = {}
+        while after is not None:
+            ask = partial(self.client.list_objects_v2, Bucket=self.bucket, Prefix=below, **after)
+            page = self._do(prefix, ask)
             for found in page.get("Contents", []):
                 if is_key(found["Key"]):  # not what consoles put there to show a folder
                     yield Entry(found["Key"], found["Size"], found["LastModified"])
+            after = {"ContinuationToken": page["NextContinuationToken"]} if page["IsTruncated"] else None
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield the keys of `entries`."""
@@ -95,48 +101,54 @@ class S3Store:
         return f"s3://{self.bucket}/{check_key(key)}"
 
     def _send(self, key: str, view: memoryview, about: dict[str, Any], only_new: dict[str, str]) -> None:
-        body, digest = io.BytesIO(view), base64.b64encode(hashlib.sha256(view).digest()).decode()
-        self._unless_taken(
-            lambda: self.client.put_object(
-                Bucket=self.bucket, Key=key, Body=body, ChecksumSHA256=digest, **about, **only_new
+        digest = base64.b64encode(hashlib.sha256(view).digest()).decode()
+        with _telling_taken():
+            self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=io.BytesIO(view), ChecksumSHA256=digest, **about, **only_new
             )
-        )
 
     def _send_parts(self, key: str, view: memoryview, about: dict[str, Any], only_new: dict[str, str]) -> None:
         where = {"Bucket": self.bucket, "Key": key}
         begun = self.client.create_multipart_upload(**where, ChecksumAlgorithm="SHA256", **about)
         upload = {**where, "UploadId": begun["UploadId"]}
         try:
-            parts = []
-            for number, begin in enumerate(range(0, view.nbytes, PART_BYTES), start=1):
-                piece = view[begin : begin + PART_BYTES]
-                digest = base64.b64encode(hashlib.sha256(piece).digest()).decode()
-                sent = self.client.upload_part(
-                    **upload, PartNumber=number, Body=io.BytesIO(piece), ChecksumSHA256=digest
-                )
-                parts.append({"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": digest})
-            self._unless_taken(
-                lambda: self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **only_new)
-            )
-        except BaseException:
+            parts = [
+                self._send_part(upload, number, view[begin : begin + PART_BYTES])
+                for number, begin in enumerate(range(0, view.nbytes, PART_BYTES), start=1)
+            ]
+            with _telling_taken():
+                self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **only_new)
+        except BaseException as error:
+            # The upload is gone too where it was completed by a request whose answer was lost.
+            if _is(error, _NO_UPLOAD) and self._holds(key, about["Metadata"][_SHA256]):
+                return
             self._abort(upload)
             raise
+
+    def _send_part(self, upload: dict[str, str], number: int, piece: memoryview) -> dict[str, Any]:
+        digest = base64.b64encode(hashlib.sha256(piece).digest()).decode()
+        sent = self.client.upload_part(**upload, PartNumber=number, Body=io.BytesIO(piece), ChecksumSHA256=digest)
+        return {"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": digest}
+
+    def _holds(self, key: str, digest: str) -> bool:
+        try:
+            return bool(self._of(key, self._head)["Metadata"].get(_SHA256) == digest)
+        except ObjectNotFound:
+            return False
 
     def _abort(self, upload: dict[str, str]) -> None:
         with suppress(ClientError, BotoCoreError):  # the rule that `coin storage init` sets ends it after a day
             self.client.abort_multipart_upload(**upload)
 
     def _read(self, key: str) -> bytes:
-        """Read an object from its beginning as often as the connection breaks."""
-        for attempt in range(1, READS + 1):
+        """Read an object, from its beginning again where it breaks off or arrives damaged."""
+        for attempt in range(1, TRIES + 1):
             answer = self._of(key, lambda **where: self.client.get_object(**where, ChecksumMode="ENABLED"))
             try:
-                data: bytes = answer["Body"].read()
-            except BROKEN_READ as error:
-                if attempt == READS:
-                    raise StorageUnavailable(self.place(key), f"the connection breaks ({error})") from error
-            else:
-                return checked(key, data, answer["Metadata"].get(_SHA256))
+                return checked(key, answer["Body"].read(), answer["Metadata"].get(_SHA256))
+            except (*BROKEN_READ, FlexibleChecksumError, ObjectCorrupt):
+                if attempt == TRIES:
+                    raise
         raise AssertionError
 
     def _of(self, key: str, ask: Callable[..., Any]) -> Any:  # noqa: ANN401 -- an answer of boto3's
@@ -146,22 +158,17 @@ class S3Store:
             if code_of(error) not in _NOT_THERE:
                 raise
         if not self._known:  # a HEAD says no more than 404, of a bucket that is missing too
-            self.client.head_bucket(Bucket=self.bucket)
+            self.client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
             self._known = True
         raise ObjectNotFound(key)
 
-    @staticmethod
-    def _unless_taken(create: Callable[[], object]) -> None:
-        for attempt in range(1, READS + 1):
-            try:
-                create()
-            except ClientError as error:
-                if code_of(error) in _TAKEN:
-                    raise _Taken from error
-                if code_of(error) != _IN_A_RACE or attempt == READS:
-                    raise
-            else:
-                return
+    def _head(self, **where: str) -> Any:  # noqa: ANN401
+        try:
+            return self.client.head_object(**where)
+        except ClientError as error:
+            if is_unexplained(error) and code_of(error) not in _NOT_THERE:
+                self.client.get_object(**where)["Body"].close()  # refused alike, with a reason: a HEAD has no body
+            raise
 
     def _do(self, key: str, work: Callable[[], T]) -> T:
         """Do something that may be done twice: again while the store is away, if the thread is patient."""
@@ -171,6 +178,32 @@ class S3Store:
                 return work()
 
         return patiently(once, lambda error: isinstance(error, StorageUnavailable))
+
+
+def _decided(send: Callable[[], None]) -> None:
+    """Send again what S3 has not decided on because of another request to the same key."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return send()
+        except ClientError as error:
+            if code_of(error) != _IN_A_RACE or attempt == TRIES:
+                raise
+        time.sleep(RACE_PAUSE_S * attempt)
+    raise AssertionError
+
+
+@contextmanager
+def _telling_taken() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if code_of(error) in _TAKEN:
+            raise _Taken from error
+        raise
+
+
+def _is(error: BaseException, code: str) -> bool:
+    return isinstance(error, ClientError) and code_of(error) == code
 
 
 class _Taken(Exception):

@@ -14,6 +14,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ReadTimeoutError,
     ResponseStreamingError,
+    SSLError,
 )
 
 from coin_pipeline.errors import CoinError, ObjectCorrupt, StorageFull, StorageRefused, StorageUnavailable
@@ -24,7 +25,6 @@ _NO_BUCKET = "there is no such bucket; correct AWS_BUCKET_NAME, or make it with 
 _FORBIDDEN = "the credentials do not permit it; give them the policy that 'coin storage policy' prints"
 _ADVICE = {
     "NoSuchBucket": _NO_BUCKET,
-    "404": _NO_BUCKET,  # an object that is missing has been told apart
     "AccessDenied": _FORBIDDEN,
     "403": _FORBIDDEN,
     "InvalidAccessKeyId": f"the access key is not known; {_KEYS} to those of this store",
@@ -36,7 +36,25 @@ _ADVICE = {
 }
 _REGION = {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException", "301"}
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "507"}
-_FIRST_SERVER_ERROR, _TOO_MANY = 500, 429
+_SLOW = ("SlowDown", "Throttling", "TooManyRequests", "ServiceUnavailable", "429", "503")
+_DAMAGED = "what was sent arrived damaged"
+_IN_A_RACE = "another request to it is under way"
+_PASSING = {
+    **{code: f"it asks to slow down ({code})" for code in _SLOW},
+    "BadDigest": _DAMAGED,
+    "IncompleteBody": _DAMAGED,
+    "XAmzContentSHA256Mismatch": _DAMAGED,
+    "XAmzContentChecksumMismatch": _DAMAGED,
+    "ConditionalRequestConflict": _IN_A_RACE,
+    "OperationAborted": _IN_A_RACE,
+    "NoSuchUpload": "the upload was ended by somebody else",
+    "RequestTimeout": "what was sent came too slowly",
+}
+_NOT_TLS = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted; name the authority's in AWS_CA_BUNDLE",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS; correct AWS_ENDPOINT_URL to http://",
+}
+_FIRST_CLIENT_ERROR, _FIRST_SERVER_ERROR = 400, 500
 
 
 @contextmanager
@@ -50,6 +68,9 @@ def speaking(where: str) -> Iterator[None]:
         raise ObjectCorrupt(where, "its checksum is not the one that the store keeps with it") from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise StorageRefused(where, f"there are no credentials for it; {_KEYS}") from error
+    except SSLError as error:
+        reason = next((says for code, says in _NOT_TLS.items() if code in str(error)), None)
+        raise (StorageRefused(where, reason) if reason else StorageUnavailable(where, _sentence(error))) from error
     except (ConnectionError, HTTPClientError, *BROKEN_READ) as error:
         raise StorageUnavailable(where, _sentence(error)) from error
     except BotoCoreError as error:  # a malformed setting: an unknown profile, an impossible endpoint
@@ -59,6 +80,12 @@ def speaking(where: str) -> Iterator[None]:
 def code_of(error: ClientError) -> str:
     """Return the code of an error, which is the bare HTTP status where the answer had no body."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_unexplained(error: ClientError) -> bool:
+    """Tell whether a request was refused without a word why."""
+    code = code_of(error)
+    return code.isdigit() and _FIRST_CLIENT_ERROR <= int(code) < _FIRST_SERVER_ERROR
 
 
 def _refusal(where: str, error: ClientError) -> CoinError:
@@ -72,9 +99,8 @@ def _refusal(where: str, error: ClientError) -> CoinError:
         return StorageRefused(where, f"it lies in another region; set AWS_REGION{f' to {region}' if region else ''}")
     if code in _FULL:
         return StorageFull(where, told.get("Message") or code)
-    if status >= _FIRST_SERVER_ERROR or status == _TOO_MANY or code == "RequestTimeout":
-        slow = code in {"SlowDown", "Throttling", "TooManyRequests", "ServiceUnavailable", str(_TOO_MANY)}
-        return StorageUnavailable(where, f"it asks to slow down ({code})" if slow else f"it answers {status} ({code})")
+    if code in _PASSING or status >= _FIRST_SERVER_ERROR:
+        return StorageUnavailable(where, _PASSING.get(code) or f"it answers {status} ({code})")
     return StorageRefused(where, f"it answers {status} {code}: {told.get('Message') or 'no reason given'}")
 
 

@@ -9,9 +9,13 @@ from fastapi.testclient import TestClient
 
 from coin_api.app import create_app
 from coin_api.deps import Patience
+from coin_pipeline.database.session import Session
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
 from tests.fakes import FakeRuns
+
+NO_DATABASE = "postgresql://127.0.0.1:1/none"
+"""For who asks for no lists: nobody listens there."""
 
 
 @pytest.fixture
@@ -29,6 +33,7 @@ def client(runs: FakeRuns, candles: CandleCatalog, data_root: Path) -> Iterator[
         yield client
 
 
-def client_of(runs: FakeRuns, patience: Patience | None = None) -> TestClient:
+def client_of(runs: FakeRuns, patience: Patience | None = None, database: str = NO_DATABASE) -> TestClient:
     """Return a client of the application, which starts and stops with the client's `with`."""
-    return TestClient(create_app(load_settings(), lambda _: runs, patience), raise_server_exceptions=False)
+    app = create_app(load_settings(), lambda _: runs, patience, lambda _: Session(database))
+    return TestClient(app, raise_server_exceptions=False)

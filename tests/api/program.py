@@ -5,7 +5,9 @@ from dataclasses import replace
 from fastapi import FastAPI
 
 from coin_api.app import create_app
+from coin_pipeline.database.session import Session
 from coin_pipeline.settings import load_settings
+from tests.api.conftest import NO_DATABASE
 from tests.fakes import QUEUED, FakeRuns
 
 TASK_ID = "11111111-1111-4111-8111-111111111111"
@@ -14,4 +16,4 @@ TASK_ID = "11111111-1111-4111-8111-111111111111"
 def app() -> FastAPI:
     """Build the application; what uvicorn is pointed at."""
     runs = FakeRuns(tasks_by_id={TASK_ID: replace(QUEUED, task_id=TASK_ID)})
-    return create_app(load_settings(), lambda _: runs)
+    return create_app(load_settings(), lambda _: runs, session=lambda _: Session(NO_DATABASE))

@@ -23,8 +23,10 @@ from coin_api.app import create_app
 from coin_api.deps import Patience
 from coin_api.tasks import Points
 from coin_pipeline.cli.services import free_port
+from coin_pipeline.database.session import Session
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
+from tests.api.conftest import NO_DATABASE
 from tests.api.program import TASK_ID
 from tests.api.test_backtests import BODY
 from tests.conftest import ROOT
@@ -101,7 +103,7 @@ class Stream:
 def served(runs: FakeRuns, candles: CandleCatalog) -> Iterator[Served]:
     """The application behind uvicorn, with comments after a short silence."""
     assert candles
-    app = create_app(load_settings(), lambda _: runs, Patience(silence_s=SILENCE_S))
+    app = create_app(load_settings(), lambda _: runs, Patience(silence_s=SILENCE_S), lambda _: Session(NO_DATABASE))
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
     )

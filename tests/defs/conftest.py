@@ -1,11 +1,15 @@
 """A real Dagster instance on a real PostgreSQL, for the session."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from coin_pipeline.backtest.index import ResultIndex
+from coin_pipeline.database.session import Session
+from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.instance import open_instance
 from coin_pipeline.defs.sensors import unanswered_tasks
 from coin_pipeline.settings import load_settings
@@ -18,6 +22,14 @@ def instance(data_root: Path) -> Iterator[dg.DagsterInstance]:
     assert data_root.is_dir()
     with open_instance(load_settings()) as instance:
         yield instance
+
+
+@pytest.fixture
+def own_index(instance: dg.DagsterInstance) -> Iterator[ResultIndex]:
+    """The index of results beside the instance's tables."""
+    assert instance
+    with closing(Session(database_url(load_settings()))) as session:
+        yield ResultIndex(session)
 
 
 def answer(instance: dg.DagsterInstance, cursor: str | None = None) -> str | None:

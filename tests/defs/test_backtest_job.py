@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,10 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from coin_pipeline.backtest.entry import entry_of, mark_of
+from coin_pipeline.backtest.index import ResultIndex
+from coin_pipeline.backtest.results import load_result, stored_document
+from coin_pipeline.backtest.runner import BacktestResult, publish
+from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.config import config_of
 from coin_pipeline.defs.failures import ENDED, failure_of
-from coin_pipeline.defs.io_managers import InterimIOManager
+from coin_pipeline.defs.io_managers import InterimIOManager, ResultIOManager
 from coin_pipeline.defs.unfinished import leave_manifest
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StorageUnavailable
@@ -74,6 +80,34 @@ def test_a_run_publishes_a_task(finished: Any, data_root: Path) -> None:  # noqa
     equity = pq.read_table(folder / "equity.parquet")
     assert equity.column_names == ["symbol", "timestamp", "equity", "drawdown", "buy_and_hold"]
     assert len(equity) == 2 * ((date(2024, 12, 31) - date(2023, 6, 1)).days + 1)
+
+
+def test_a_run_has_its_entry_once_it_has_succeeded(
+    finished: Any,  # noqa: ANN401 -- Dagster's result
+    own_index: ResultIndex,
+    data_root: Path,
+) -> None:
+    """The index knows the very document that is stored, and a rebuild finds nothing to do about it."""
+    store = LocalStore(data_root)
+    document, stored = load_result(store, finished.run_id), stored_document(store, finished.run_id)
+    assert next(own_index.latest()) == entry_of(document, stored)
+    assert own_index.known()[finished.run_id] == mark_of(stored)
+
+
+def test_an_entry_is_of_what_an_attempt_before_has_published(
+    instance: dg.DagsterInstance, candles: CandleCatalog, own_index: ResultIndex, data_root: Path
+) -> None:
+    """What is stored stays, so the entry tells its time and not that of the attempt that found it."""
+    assert candles
+    store, run_id = LocalStore(data_root), run(instance, shelf="results").run_id
+    document = load_result(store, run_id)
+    entry = entry_of(document, stored_document(store, run_id))
+    own_index.remove([run_id])
+    later = {**document, "metadata": {**document["metadata"], "execution_date": "2100-01-01T00:00:00Z"}}
+    now = datetime.now(UTC)
+    again = BacktestResult(BacktestSpec.model_validate(document["spec"]), "results", later, pa.table({}), (now, now))
+    ResultIOManager(store, Life(index=own_index), publish).handle_output(dg.build_output_context(), again)
+    assert next(own_index.latest()) == entry
 
 
 def test_the_run_page_shows_figures_a_table_and_a_picture(finished: Any) -> None:  # noqa: ANN401

@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
+from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.backtest.results import publish_result
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.processes import started
@@ -173,23 +174,25 @@ def test_a_run_that_takes_too_long_is_ended_with_a_sentence(
 def test_a_run_that_died_behind_the_gate_is_what_its_result_says(
     instance: dg.DagsterInstance,
     leases: Leases,
+    own_index: ResultIndex,
     stored: bool,  # noqa: FBT001 -- a parameter of the test
 ) -> None:
-    """With its result complete it has succeeded; without, it has failed."""
+    """With its result complete, which then is in the index as well, it has succeeded; without, it has failed."""
     store, run = LocalStore(load_settings().data_root), run_in(instance)
     leases.renew(run.run_id)
     leases.begin_publishing(run.run_id)
     if stored:
         publish_result(store, {"run_id": run.run_id}, b"page")
-    settle(instance, store, run.run_id, leases.of([run.run_id])[run.run_id])
+    settle(instance, store, own_index, run.run_id, leases.of([run.run_id])[run.run_id])
     assert status_of(instance, run).value == ("SUCCESS" if stored else "FAILURE")
+    assert (run.run_id in own_index.known()) == stored
 
 
-def test_a_run_that_was_told_to_end_is_cancelled(instance: dg.DagsterInstance) -> None:
+def test_a_run_that_was_told_to_end_is_cancelled(instance: dg.DagsterInstance, own_index: ResultIndex) -> None:
     """Killed because it did not end by itself."""
     store, run = LocalStore(load_settings().data_root), run_in(instance)
     instance.report_run_canceling(run)
-    settle(instance, store, run.run_id, None)
+    settle(instance, store, own_index, run.run_id, None)
     assert status_of(instance, run) == dg.DagsterRunStatus.CANCELED
 
 

@@ -9,6 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.events import EngineEventData
 
+from coin_pipeline.backtest import entry as index_entry
+from coin_pipeline.backtest.filters import Filters
+from coin_pipeline.backtest.index import ResultIndex
+from coin_pipeline.backtest.results import stored_document
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.executors import in_process_or_multiprocess
 from coin_pipeline.defs.failures import ENDED, failure_of
@@ -86,6 +90,16 @@ def test_a_sweep_publishes_trials_a_document_and_a_page(finished: Any, data_root
     assert trials_digest(table) == document["trials"]["sha256"]
     assert (folder / "report.html").read_text().startswith("<!doctype html>")
     assert list(LocalStore(data_root).keys(f"runs/{finished.run_id}")) == []
+
+
+def test_a_sweep_has_its_entry(finished: Any, own_index: ResultIndex, data_root: Path) -> None:  # noqa: ANN401
+    """As a sweep, so that no list of backtests holds it."""
+    entry = index_entry.entry_of(
+        document_of(data_root, finished.run_id), stored_document(LocalStore(data_root), finished.run_id)
+    )
+    assert entry.kind == "sweep"
+    assert entry in own_index.page(Filters(kind="sweep"), 100).entries
+    assert entry not in own_index.page(Filters(), 100).entries
 
 
 def test_the_run_page_shows_chunks_and_the_best(finished: Any, data_root: Path) -> None:  # noqa: ANN401

@@ -11,10 +11,11 @@ from coin_pipeline.errors import InvalidInput
 from coin_pipeline.migration.checklist import CHECKLIST
 from tests.e2e.conftest import free_ports
 from tests.migration.older_platform import RESULTS, write_older_platform
+from tests.s3 import S3Server
 
 BOXES = {"1": 10, "2": 9, "3": 13, "4": 18, "5": 27, "6": 10, "7": 5, "8": 0, "9": 4, "10": 6}
 """Boxes of the users' checklist in each of its chapters."""
-OURS = {"4.2-index", "8-endpoints"}
+OURS = {"4.2-history", "4.2-index", "8-endpoints"}
 """Items that it has as text, not as boxes."""
 
 
@@ -77,6 +78,23 @@ def test_without_candles_the_import_is_named(older: Path, monkeypatch: pytest.Mo
     assert "coin candles import" in looked_at()["4.3-sync"][1]
     monkeypatch.setenv("DATA_ROOT", str(older / "missing"))
     assert "is not a folder" in looked_at()["3.1-data-root"][1]
+
+
+def test_a_bucket_is_tried_with_a_file_there_and_back(
+    older: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the trial stays; a bucket that is not there is a failure."""
+    assert older.is_dir()
+    for name, value in s3_server.environment("tried").items():
+        monkeypatch.setenv(name, value)
+    store = s3_server.store("tried")
+    found = looked_at()
+    for tried in ("4.4-bucket", "5.3-upload", "5.3-integrity", "5.3-download"):
+        assert found[tried][0] == "pass"
+        assert found[tried][1].startswith("s3://tried/runs/migration-")
+    assert list(store.keys()) == []
+    monkeypatch.setenv("AWS_BUCKET_NAME", "not-there-at-all")
+    assert looked_at()["5.3-upload"][0] == "fail"
 
 
 def test_broken_and_lost_results_are_named(older: Path) -> None:

@@ -5,17 +5,19 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from coin_pipeline.backup.archive import archives, verify
-from coin_pipeline.database.session import Session
+from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url, release_database
 from coin_pipeline.errors import InvalidInput, ObjectExists
 from coin_pipeline.migration.steps import STEPS, move
 from coin_pipeline.settings import load_settings
-from tests.migration.older_platform import kept_files, write_older_platform
+from tests.migration.older_platform import RESULTS, TASK_ID, kept_files, write_older_platform
 from tests.s3 import S3Server
 
 COIN = Path(sys.executable).with_name("coin")
@@ -36,22 +38,28 @@ def coin_run() -> list[str]:
     return [line[:15].strip() for line in done.stdout.splitlines()[: len(STEPS)]]
 
 
-def made(root: Path) -> tuple[list[str], list[str], list[str]]:
-    """Return what a move leaves: its folders, what is in its backup, and its tables."""
+class Made(NamedTuple):
+    """What a move leaves: folders and what is left half done, what is in the backup, tables, and the history."""
+
+    folders: list[str]
+    archived: list[str]
+    tables: list[str]
+    indexed: list[str]
+
+
+def made(root: Path) -> Made:
+    """Look at what a move left."""
     folders = [name for name in ("tasks", "results", "backups/results") if (root / name).is_dir()]
+    left = [path.name for path in (root / "backups/results").iterdir() if path.name.startswith(".tmp-")]
     (backup,) = archives(root / "backups/results", "results")
     settings = load_settings()
-    session = Session(database_url(settings))
-    tables = session.do(
-        lambda cursor: (
-            cursor.execute("select tablename from pg_tables where schemaname in ('coin', 'public') order by 1")
-            or [row[0] for row in cursor.fetchall()]
-        )
-    )
-    session.close()
+    with closing(connect(database_url(settings))) as connection, connection.cursor() as cursor:
+        cursor.execute("select tablename from pg_tables where schemaname in ('coin', 'public') order by 1")
+        tables = [row[0] for row in cursor.fetchall()]
+        cursor.execute("select run_id from coin.result order by 1")
+        indexed = [row[0] for row in cursor.fetchall()]
     release_database(settings)
-    left = [path.name for path in (root / "backups/results").iterdir() if path.name.startswith(".tmp-")]
-    return folders + left, list(verify(backup)), tables
+    return Made(folders + left, list(verify(backup)), tables, indexed)
 
 
 def test_a_move_touches_no_file_and_a_second_one_finds_all_done(home: Path) -> None:
@@ -62,10 +70,11 @@ def test_a_move_touches_no_file_and_a_second_one_finds_all_done(home: Path) -> N
     assert {name: after[name] for name in before} == before
     assert "done" in first
     assert set(coin_run()) == {"already", "not applicable"}
-    folders, members, tables = made(home / "data")
-    assert folders == ["tasks", "results", "backups/results"]
-    assert {f"data/{name}" for name in members} == {name for name in before if name.startswith("data/results/")}
-    assert {"lease", "switch", "runs"} <= set(tables)
+    found = made(home / "data")
+    assert found.folders == ["tasks", "results", "backups/results"]
+    assert {f"data/{name}" for name in found.archived} == {name for name in before if name.startswith("data/results/")}
+    assert {"lease", "result", "runs", "switch"} <= set(found.tables)
+    assert found.indexed == sorted([*RESULTS, TASK_ID])
 
 
 def test_killed_at_any_moment_a_repetition_comes_to_the_same_end(

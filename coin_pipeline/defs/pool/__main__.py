@@ -16,6 +16,7 @@ from typing import IO, NoReturn
 
 import dagster as dg
 
+from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
@@ -107,7 +108,7 @@ def settle_former(instance: dg.DagsterInstance, settings: Settings) -> None:
     with contextlib.closing(Session(database_url(settings))) as session:
         for run_id, lease in Leases(session).of(runs).items():
             if lease.ended:
-                settle(instance, open_store(settings), run_id, lease)
+                settle(instance, open_store(settings), ResultIndex(session), run_id, lease)
 
 
 def _fork_worker(instance: dg.DagsterInstance, line: socket.socket) -> int:
@@ -135,8 +136,9 @@ def _fork_settler(instance: dg.DagsterInstance, run_id: str) -> None:
 def _settle(instance: dg.DagsterInstance, settings: Settings, run_id: str) -> None:
     for _ in range(SETTLE_TRIES):
         try:
-            lease = Leases(Session(database_url(settings))).of([run_id]).get(run_id)
-            settle(instance, open_store(settings), run_id, lease)
+            with contextlib.closing(Session(database_url(settings))) as session:
+                lease = Leases(session).of([run_id]).get(run_id)
+                settle(instance, open_store(settings), ResultIndex(session), run_id, lease)
         except (DatabaseUnavailable, StorageUnavailable) as error:  # the sensor lost_runs will, once it is back
             _log.warning("cannot settle %s: %s", run_id, error)
             time.sleep(1)

@@ -1,0 +1,191 @@
+"""The index of results in PostgreSQL: an entry for each stored document, so that nobody has to read them to list them.
+
+The objects are the truth; `reindex` makes the index equal to them.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC
+from typing import Any, NamedTuple
+
+from psycopg2.extras import execute_values
+
+from coin_pipeline.backtest.entry import Entry, Mark
+from coin_pipeline.backtest.filters import Cursor, Filters, parse_cursor
+from coin_pipeline.database import session as database
+from coin_pipeline.database.session import Session
+from coin_pipeline.database.tables import create_once
+
+PAGE = 100
+"""Entries that are read at a time where a caller wants all."""
+
+# By the order of bytes, so that a cursor means the same on every server.
+_TABLE = """
+create table coin.result (
+    run_id text collate "C" primary key,
+    shelf text not null,
+    kind text not null,
+    strategy text,
+    symbols text[] not null,
+    start_date date,
+    end_date date,
+    timeframe text,
+    total_signals bigint,
+    avg_return double precision,
+    total_return double precision,
+    execution_time double precision,
+    "timestamp" timestamptz not null,
+    version text not null,
+    size bigint not null,
+    modified timestamptz not null
+);
+create index result_order on coin.result ("timestamp" desc, run_id desc)
+    include (kind, strategy, avg_return, total_signals);
+create index result_symbols on coin.result using gin (symbols);
+"""
+_COLUMNS = ", ".join(f'"{name}"' for name in Entry._fields)
+_ADD = f"""
+insert into coin.result ({_COLUMNS}) values %s on conflict (run_id) do update
+set ({_COLUMNS}) = row({", ".join(f'excluded."{name}"' for name in Entry._fields)})
+"""  # noqa: S608 -- of constants
+# One statement, so that total and items are of the same moment. The values come in as text: a filter that is null
+# is no condition at all to the planner.
+_PAGE = f"""
+with matching as not materialized (
+    select * from coin.result
+    where (%(kind)s is null or kind = %(kind)s)
+        and (%(strategy)s is null or strategy = %(strategy)s)
+        and (%(symbol)s is null or symbols @> array[%(symbol)s])
+        and (%(min_return)s is null or avg_return >= %(min_return)s)
+        and (%(max_return)s is null or avg_return <= %(max_return)s)
+        and (%(min_signals)s is null or total_signals >= %(min_signals)s)
+        and (%(max_signals)s is null or total_signals <= %(max_signals)s)
+        and (%(date_from)s is null
+            or "timestamp" >= %(date_from)s::timestamp at time zone 'Asia/Seoul')
+        and (%(date_to)s is null
+            or "timestamp" < (%(date_to)s::timestamp + interval '1 day') at time zone 'Asia/Seoul')
+)
+select counted.total, page.*
+from (select count(*) as total from matching) counted left join (
+    select {_COLUMNS} from coin.result join (
+        select run_id from matching
+        where %(after_time)s is null or ("timestamp", run_id) < (%(after_time)s, %(after_run)s)
+        order by "timestamp" desc, run_id desc limit %(limit)s offset %(offset)s
+    ) keys using (run_id)
+) page on true
+order by page."timestamp" desc, page.run_id desc
+"""  # noqa: S608 -- of constants
+
+
+class Page(NamedTuple):
+    """Some of the entries that match, newest first.
+
+    Attributes:
+        total: How many match.
+        entries: Those of this page.
+        next_cursor: Where the next page begins, or None if this is the last one.
+    """
+
+    total: int
+    entries: list[Entry]
+    next_cursor: str | None
+
+
+class ResultIndex:
+    """The table of results. Every method may raise DatabaseUnavailable."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, entries: Collection[Entry]) -> None:
+        """Add entries, or put them in the place of those of the same runs."""
+        # In one order, so that two writers of many do not wait for each other.
+        rows = [entry for _, entry in sorted({entry.run_id: entry for entry in entries}.items())]
+        if rows:
+            self._session.do(lambda cursor: execute_values(cursor, _ADD, rows, page_size=len(rows)))
+
+    def remove(self, run_ids: Collection[str]) -> None:
+        """Remove entries; remove their objects first, or a `reindex` under way may add them again."""
+        statement = "delete from coin.result where run_id = any(%s)"
+        self._session.do(lambda cursor: cursor.execute(statement, (list(run_ids),)))
+
+    def remove_unchanged(self, marks: Mapping[str, Mark]) -> None:
+        """Remove entries that are still of the documents with these marks."""
+        statement = (
+            "delete from coin.result using unnest(%s::text[], %s::bigint[], %s::timestamptz[]) gone (id, bytes, at)"
+            " where run_id = gone.id and size = gone.bytes and modified = gone.at"
+        )
+        columns = [list(marks), [mark.size for mark in marks.values()], [mark.modified for mark in marks.values()]]
+        self._session.do(lambda cursor: cursor.execute(statement, columns))
+
+    def page(self, filters: Filters, limit: int, offset: int = 0, after: str | None = None) -> Page:
+        """Return a page of the entries that match, beginning behind the cursor `after`, or behind so many.
+
+        Following cursors, nobody sees an entry twice or misses one that was there at the first page, whatever is
+        added meanwhile.
+
+        Raises:
+            InvalidInput: `after` is no cursor.
+        """
+        begin = parse_cursor(after) if after is not None else None
+        values = filters.values() | {
+            "after_time": begin and begin.timestamp,
+            "after_run": begin and begin.run_id,
+            "limit": limit + 1,
+            "offset": offset,
+        }
+
+        def read(cursor: database.Cursor) -> tuple[int, list[Entry]]:
+            cursor.execute(_PAGE, values)
+            rows = cursor.fetchall()
+            return rows[0][0], [_entry(row[1:]) for row in rows if row[1] is not None]
+
+        total, entries = self._session.do(read)
+        more = len(entries) > limit
+        entries = entries[:limit]
+        return Page(total, entries, Cursor(entries[-1].timestamp, entries[-1].run_id).text() if more else None)
+
+    def latest(self) -> Iterator[Entry]:
+        """Yield backtests, newest first."""
+        after = None
+        while True:
+            page = self.page(Filters(), PAGE, after=after)
+            yield from page.entries
+            after = page.next_cursor
+            if after is None:
+                return
+
+    def known(self) -> dict[str, Mark]:
+        """Return by what each indexed document is known, by run id."""
+
+        def read(cursor: database.Cursor) -> dict[str, Mark]:
+            cursor.execute("select run_id, shelf, size, modified from coin.result")
+            return {row[0]: Mark(row[1], row[2], row[3].astimezone(UTC)) for row in cursor.fetchall()}
+
+        return self._session.do(read)
+
+    def empty(self) -> bool:
+        """Tell whether there is no entry at all."""
+
+        def read(cursor: database.Cursor) -> bool:
+            cursor.execute("select from coin.result limit 1")
+            return cursor.fetchone() is None
+
+        return self._session.do(read)
+
+    def analyse(self) -> None:
+        """Have the server look at what has come in large numbers, so that pages are as fast as they will be later."""
+        self._session.do(lambda cursor: cursor.execute("vacuum (analyze) coin.result"))
+
+
+def prepare(session: Session) -> None:
+    """Create the table, unless it is there.
+
+    Raises:
+        DatabaseUnavailable: the account may not create a schema, say.
+    """
+    create_once(session, "result", _TABLE)
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    entry = Entry(*row)
+    return entry._replace(timestamp=entry.timestamp.astimezone(UTC), modified=entry.modified.astimezone(UTC))

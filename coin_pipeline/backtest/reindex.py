@@ -1,0 +1,126 @@
+"""Making the index equal to the stored results, while others publish and remove some."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from coin_pipeline.backtest.entry import Entry, Mark, entry_of, mark_of
+from coin_pipeline.backtest.index import ResultIndex
+from coin_pipeline.backtest.legacy import read_older_index
+from coin_pipeline.backtest.results import (
+    Json,
+    StoredDocument,
+    is_stored,
+    load_result,
+    stored_document,
+    stored_documents,
+)
+from coin_pipeline.errors import CoinError, NotFound, ObjectCorrupt, StorageFailed
+from coin_pipeline.storage.base import ObjectStore
+
+BATCH = 50
+"""Documents whose entries are written at a time."""
+MANY = 1000
+"""So many new entries at once change how the database should read them."""
+
+
+class Rebuild:
+    """One rebuild, and what it did.
+
+    Attributes:
+        added: How many entries it wrote.
+        removed: How many it removed.
+        broken: What could not be read, each as an error.
+    """
+
+    def __init__(self, store: ObjectStore, index: ResultIndex) -> None:
+        self.added, self.removed = 0, 0
+        self.broken: list[CoinError] = []
+        self._store, self._index = store, index
+        self._known = index.known()  # before the objects: an entry that comes later is of a later object
+        listed = sorted(stored_documents(store), key=lambda each: each.shelf, reverse=True)
+        self._listed = {each.run_id: each for each in listed}  # in results/ rather than in tasks/, as it is read
+        older = read_older_index(store)
+        self._finished = older.finished
+        if older.problem:
+            self.broken.append(older.problem)
+
+    def changed(self, *, everything: bool) -> list[StoredDocument]:
+        """Return the documents to read, newest first."""
+        found = [each for each in self._listed.values() if everything or self._known.get(each.run_id) != mark_of(each)]
+        return sorted(found, key=lambda each: each.modified, reverse=True)
+
+    def read(self, documents: Sequence[StoredDocument]) -> None:
+        """Write the entries of some documents."""
+        entries = [entry for each in documents if (entry := self._entry(each))]
+        self._index.add(entries)
+        self.added += len(entries)
+        # Whoever removes a result removes its object first: it may have done so between our reading and our writing.
+        self._remove(
+            {entry.run_id: Mark(entry.shelf, entry.size, entry.modified) for entry in entries if not self._has(entry)}
+        )
+
+    def remove_missing(self) -> None:
+        """Remove the entries whose objects are gone."""
+        missing = {run_id: mark for run_id, mark in self._known.items() if run_id not in self._listed}
+        self._remove(
+            {run_id: mark for run_id, mark in missing.items() if not is_stored(self._store, mark.shelf, run_id)}
+        )
+
+    def _entry(self, stored: StoredDocument) -> Entry | None:
+        try:
+            document = load_result(self._store, stored.run_id)
+        except (NotFound, ObjectCorrupt) as error:
+            if isinstance(error, ObjectCorrupt):
+                self.broken.append(error)
+            if stored.run_id in self._known:
+                self._remove({stored.run_id: self._known[stored.run_id]})
+            return None
+        except StorageFailed as error:
+            self.broken.append(error)
+            return None
+        return entry_of(document, stored, self._finished.get(stored.run_id))
+
+    def _has(self, entry: Entry) -> bool:
+        return is_stored(self._store, entry.shelf, entry.run_id)
+
+    def _remove(self, marks: Mapping[str, Mark]) -> None:
+        if marks:
+            self._index.remove_unchanged(marks)
+            self.removed += len(marks)
+
+
+def reindex(
+    store: ObjectStore,
+    index: ResultIndex,
+    *,
+    everything: bool = False,
+    on_progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> Rebuild:
+    """Make the index equal to the stored results, reading those that are new or have changed, or everything.
+
+    Others may publish and remove results meanwhile. A document that cannot be read is reported and has no entry.
+    `on_progress` is told how many of how many documents are read.
+
+    Raises:
+        StorageFailed: the objects cannot be listed.
+        DatabaseUnavailable: the index cannot be read or written.
+    """
+    rebuild = Rebuild(store, index)
+    changed = rebuild.changed(everything=everything)
+    for start in range(0, len(changed), BATCH):
+        on_progress(start, len(changed))
+        rebuild.read(changed[start : start + BATCH])
+    on_progress(len(changed), len(changed))
+    rebuild.remove_missing()
+    if rebuild.added >= MANY:
+        index.analyse()
+    return rebuild
+
+
+def add_entry(store: ObjectStore, index: ResultIndex, run_id: str, document: Json | None = None) -> None:
+    """Add the entry of a result that has just been published; `document` is what it holds, if that is known.
+
+    Raises:
+        ResultNotFound: nothing complete is stored under this id.
+    """
+    known = load_result(store, run_id) if document is None else document
+    index.add([entry_of(known, stored_document(store, run_id))])

@@ -1,0 +1,204 @@
+"""Lists of results over HTTP, from an index in a real database."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from coin_pipeline.backtest.entry import Entry
+from coin_pipeline.backtest.index import ResultIndex
+from coin_pipeline.backtest.results import publish_result, publish_task, to_bytes
+from coin_pipeline.storage.local import LocalStore
+from tests.api.conftest import client_of
+from tests.fakes import FakeRuns
+
+NOON = datetime(2024, 11, 4, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def entry(run_id: str, days: int = 0, **changes: Any) -> Entry:  # noqa: ANN401 -- columns of many types
+    """Return an entry that finished some days after a noon."""
+    return Entry(
+        run_id=run_id,
+        shelf="results",
+        kind="backtest",
+        strategy="volume_zone_breakout",
+        symbols=["BTC_KRW"],
+        start_date=date(2024, 1, 1),
+        end_date=date(2024, 12, 31),
+        timeframe="1d",
+        total_signals=10,
+        avg_return=0.5,
+        total_return=0.25,
+        execution_time=0.125,
+        timestamp=NOON + timedelta(days=days),
+        version="1.2.0",
+        size=1,
+        modified=NOON,
+    )._replace(**changes)
+
+
+@pytest.fixture
+def listing(index: ResultIndex, index_url: str, runs: FakeRuns) -> Iterator[TestClient]:
+    """A client of the application over the index, in which there are three backtests and a sweep."""
+    index.add(
+        [
+            entry("a", 0, strategy="volume_long_candle", avg_return=-1.5),
+            entry("b", 1, symbols=["ETH_KRW", "BTC_KRW"], total_signals=3),
+            entry("c", 2, symbols=["ETH_KRW"], avg_return=None, total_signals=None),
+            entry("sweep", 3, kind="sweep"),
+        ]
+    )
+    with client_of(runs, database=index_url) as client:
+        yield client
+
+
+def found(client: TestClient, **query: object) -> list[str]:
+    """Return the ids that a history of these filters holds."""
+    answer = client.get("/api/backtests/history", params={name: str(value) for name, value in query.items()})
+    assert answer.status_code == 200
+    return [item["run_id"] for item in answer.json()["items"]]
+
+
+def test_history_tells_of_each_result_newest_first(listing: TestClient) -> None:
+    """Every field of the contract, symbols as names, times in UTC; sweeps are left out."""
+    answer = listing.get("/api/backtests/history", params={"limit": 2, "offset": 1}).json()
+    item = {
+        "run_id": "b",
+        "strategy": "volume_zone_breakout",
+        "symbols": ["ETH_KRW", "BTC_KRW"],
+        "start_date": "2024-01-01",
+        "end_date": "2024-12-31",
+        "timeframe": "1d",
+        "total_signals": 3,
+        "avg_return": 0.5,
+        "total_return": 0.25,
+        "execution_time": 0.125,
+        "timestamp": "2024-11-05T12:00:00.123456Z",
+        "version": "1.2.0",
+    }
+    other = {**item, "run_id": "a", "strategy": "volume_long_candle", "symbols": ["BTC_KRW"], "total_signals": 10}
+    other |= {"avg_return": -1.5, "timestamp": "2024-11-04T12:00:00.123456Z"}
+    assert answer == {"total": 3, "limit": 2, "offset": 1, "items": [item, other], "next_cursor": None}
+
+
+def test_a_cursor_leads_through_the_whole_history(listing: TestClient, index: ResultIndex) -> None:
+    """Whatever comes in meanwhile, until there is no next page."""
+    first = listing.get("/api/backtests/history", params={"limit": 2}).json()
+    index.add([entry("d", 4)])
+    second = listing.get("/api/backtests/history", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    assert [item["run_id"] for item in first["items"] + second["items"]] == ["c", "b", "a"]
+    assert (second["total"], second["next_cursor"]) == (4, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "run_ids"),
+    [
+        ({}, ["c", "b", "a"]),
+        ({"strategy": "volume_long_candle"}, ["a"]),
+        ({"symbol": "BTC_KRW"}, ["b", "a"]),
+        ({"symbol": "KRW-ETH"}, ["c", "b"]),
+        ({"min_return": 0.5}, ["b"]),
+        ({"max_return": 0.4}, ["a"]),
+        ({"min_signals": 4}, ["a"]),
+        ({"max_signals": 3}, ["b"]),
+        ({"date_from": "2024-11-05"}, ["c", "b"]),
+        ({"date_to": "2024-11-05"}, ["b", "a"]),
+        ({"date_from": "2024-11-05", "date_to": "2024-11-05", "symbol": "KRW-BTC", "min_return": 0.5}, ["b"]),
+    ],
+)
+def test_filters_narrow_the_history(listing: TestClient, query: dict[str, object], run_ids: list[str]) -> None:
+    """Each by itself, bounds included, and together."""
+    assert found(listing, **query) == run_ids
+
+
+def test_days_are_those_of_seoul(listing: TestClient, index: ResultIndex) -> None:
+    """Three in the afternoon in UTC is the next day there."""
+    index.add([entry("late", 0, timestamp=NOON.replace(hour=15))])
+    assert found(listing, date_from="2024-11-05", date_to="2024-11-05") == ["b", "late"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"min_return": 2, "max_return": 1},
+        {"min_signals": 2, "max_signals": 1},
+        {"date_from": "2024-01-02", "date_to": "2024-01-01"},
+    ],
+)
+def test_a_range_that_holds_nothing_is_400(listing: TestClient, query: dict[str, str | int]) -> None:
+    """A problem that names the lower bound."""
+    answer = listing.get("/api/backtests/history", params=query)
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert [problem["field"] for problem in answer.json()["errors"]] == [next(iter(query))]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"limit": 0}, "limit"),
+        ({"limit": 101}, "limit"),
+        ({"limit": "many"}, "limit"),
+        ({"offset": -1}, "offset"),
+        ({"offset": 2**63}, "offset"),
+        ({"symbol": "../x"}, "symbol"),
+        ({"strategy": "a\0b"}, "strategy"),
+        ({"strategy": ""}, "strategy"),
+        ({"min_return": "nan"}, "min_return"),
+        ({"max_return": "inf"}, "max_return"),
+        ({"min_signals": 1.5}, "min_signals"),
+        ({"min_signals": -1}, "min_signals"),
+        ({"date_from": "1704067200"}, "date_from"),
+        ({"date_to": "yesterday"}, "date_to"),
+        ({"cursor": "x"}, "cursor"),
+        ({"cursor": "MjAyNC0xMS0wNFQxMjowMDowMCswMDowMCBh", "offset": 1}, "offset"),
+    ],
+)
+def test_what_is_malformed_is_422(listing: TestClient, query: dict[str, str | int], field: str) -> None:
+    """A problem that names the field."""
+    answer = listing.get("/api/backtests/history", params=query)
+    assert answer.status_code == 422
+    assert [problem["field"] for problem in answer.json()["errors"]] == [field]
+
+
+def test_the_latest_result_is_byte_for_byte_what_is_stored(
+    listing: TestClient, index: ResultIndex, data_root: Path
+) -> None:
+    """Of those that are still stored the newest, whether it was waited for or not."""
+    store = LocalStore(data_root)
+    document = to_bytes({"run_id": "latest-task", "symbols": []})
+    publish_task(store, {"task_id": "latest-task"}, {"result.json": document})
+    index.add([entry("latest-task", 8, shelf="tasks"), entry("removed", 9)])
+    answer = listing.get("/api/backtests/latest")
+    assert (answer.status_code, answer.content) == (200, document)
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_without_a_result_there_is_no_latest(listing: TestClient) -> None:
+    """404: none of what the index tells is stored."""
+    answer = listing.get("/api/backtests/latest")
+    assert answer.status_code == 404
+    assert answer.json()["detail"].startswith("no result of a backtest is stored yet")
+
+
+def test_a_result_is_downloaded_as_a_file(client: TestClient, data_root: Path) -> None:
+    """Its name says which run it is of; an unknown one is 404."""
+    publish_result(LocalStore(data_root), {"run_id": "downloaded", "symbols": []}, b"")
+    answer = client.get("/api/backtests/downloaded/download")
+    assert json.loads(answer.content)["run_id"] == "downloaded"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="backtest_downloaded.json"'
+    assert client.get("/api/backtests/nothing/download").status_code == 404
+    assert client.get("/api/backtests/index/download").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["history", "latest"])
+def test_without_its_database_a_list_is_503(client: TestClient, path: str) -> None:
+    """A problem that says when to come back."""
+    answer = client.get(f"/api/backtests/{path}")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert "PostgreSQL at" in answer.json()["detail"]

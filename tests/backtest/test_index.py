@@ -1,0 +1,383 @@
+"""The index of results on a real PostgreSQL, against what plain Python makes of the same entries."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from coin_pipeline.backtest.entry import Entry
+from coin_pipeline.backtest.filters import Filters
+from coin_pipeline.backtest.index import ResultIndex, prepare
+from coin_pipeline.backtest.legacy import SEOUL
+from coin_pipeline.backtest.reindex import add_entry, reindex
+from coin_pipeline.backtest.results import publish_result, publish_task, to_bytes
+from coin_pipeline.database.session import Session
+from coin_pipeline.errors import EmptyRange, InvalidInput, InvalidSymbol, ObjectCorrupt
+from coin_pipeline.storage.local import LocalStore
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+WRITERS, PROCESSES = 50, 5
+
+
+def entry(number: int, **changes: Any) -> Entry:  # noqa: ANN401 -- columns of many types
+    """Return an entry; the higher its number, the newer."""
+    return Entry(
+        run_id=f"run-{number}",
+        shelf="results",
+        kind="backtest",
+        strategy="s",
+        symbols=["BTC_KRW"],
+        start_date=date(2024, 1, 1),
+        end_date=date(2024, 12, 31),
+        timeframe="1d",
+        total_signals=number,
+        avg_return=0.5,
+        total_return=0.25,
+        execution_time=0.1,
+        timestamp=START + timedelta(minutes=number),
+        version="1.2.0",
+        size=100 + number,
+        modified=START,
+    )._replace(**changes)
+
+
+def document(run_id: str, minute: int, **more: object) -> dict[str, Any]:
+    """Return a small document of today's schema that finished at a minute."""
+    finished = (START + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z")
+    return {"version": "1.2.0", "run_id": run_id, "symbols": [], "metadata": {"execution_date": finished}, **more}
+
+
+def everything(index: ResultIndex, limit: int = 100) -> list[Entry]:
+    """Return all entries, page by page."""
+    found, after = [], None
+    while True:
+        page = index.page(Filters(kind=None), limit, after=after)
+        found += page.entries
+        after = page.next_cursor
+        if after is None:
+            return found
+
+
+def run_ids(entries: Sequence[Entry]) -> list[str]:
+    """Return the ids of entries."""
+    return [each.run_id for each in entries]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """An empty store."""
+    return LocalStore(tmp_path)
+
+
+def test_an_entry_comes_back_as_it_was_added(index: ResultIndex) -> None:
+    """Each column of it, nulls and times to the microsecond included; added twice it is there once, as it was last."""
+    known = entry(1, timestamp=START + timedelta(microseconds=123457))
+    bare = entry(2, strategy=None, symbols=[], start_date=None, end_date=None, timeframe=None, total_signals=None)
+    bare = bare._replace(avg_return=None, total_return=None, execution_time=None, kind="sweep", shelf="tasks")
+    index.add([entry(1, strategy="before"), known, bare])
+    index.add([known])
+    assert everything(index) == [bare, known]
+    assert index.known() == {"run-1": ("results", 101, START), "run-2": ("tasks", 102, START)}
+
+
+def test_entries_that_are_removed_are_gone(index: ResultIndex) -> None:
+    """Those named and no others; one that has changed meanwhile stays where only the unchanged may go."""
+    index.add([entry(n) for n in range(4)])
+    index.remove(["run-0", "nobody"])
+    marks = index.known()
+    index.add([entry(1, size=7)])
+    index.remove_unchanged({run_id: marks[run_id] for run_id in ("run-1", "run-2")})
+    assert run_ids(everything(index)) == ["run-3", "run-1"]
+
+
+def test_the_latest_are_backtests_newest_first(index: ResultIndex) -> None:
+    """Of the same moment, the higher id comes first; sweeps are left out; more than a page of them comes."""
+    assert list(index.latest()) == []
+    assert index.empty()
+    index.add([entry(n) for n in range(150)])
+    index.add([entry(1000, kind="sweep"), entry(149, run_id="run-a")])
+    assert not index.empty()
+    assert run_ids(list(index.latest())) == ["run-a", *(f"run-{n}" for n in range(149, -1, -1))]
+
+
+def test_a_page_tells_how_many_match_and_where_the_next_begins(index: ResultIndex) -> None:
+    """By offset and by cursor alike; past the end there is the total alone."""
+    index.add([entry(n) for n in range(5)])
+    first = index.page(Filters(), 2)
+    assert (first.total, run_ids(first.entries)) == (5, ["run-4", "run-3"])
+    second = index.page(Filters(), 2, after=first.next_cursor)
+    assert second == index.page(Filters(), 2, offset=2)
+    last = index.page(Filters(), 2, after=second.next_cursor)
+    assert (last.total, run_ids(last.entries), last.next_cursor) == (5, ["run-0"], None)
+    assert index.page(Filters(), 2, offset=5) == (5, [], None)
+    assert index.page(Filters(strategy="none"), 2) == (0, [], None)
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "한글", "!" * 9, "MjAyNC0wMS0wMQ", "MjAyNC0wMS0wMSBy", "MjAyNC0wMS0wMVowMCA"]
+)
+def test_what_is_no_cursor_is_told(index: ResultIndex, cursor: str) -> None:
+    """A sentence, whatever it is."""
+    with pytest.raises(InvalidInput, match=r"cursor: .* is no cursor"):
+        index.page(Filters(), 1, after=cursor)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "field"),
+    [
+        ({"min_return": 1.0, "max_return": 0.5}, "min_return: 1.0 is above max_return, which is 0.5"),
+        ({"min_signals": 2, "max_signals": 1}, "min_signals: 2 is above"),
+        ({"date_from": date(2024, 1, 2), "date_to": date(2024, 1, 1)}, "date_from: 2024-01-02 is above date_to"),
+    ],
+)
+def test_a_range_that_holds_nothing_is_refused(bounds: dict[str, Any], field: str) -> None:
+    """The bound is named with both values."""
+    with pytest.raises(EmptyRange, match=field):
+        Filters(**bounds)
+
+
+def test_a_symbol_is_found_in_either_spelling(index: ResultIndex) -> None:
+    """What is no market is refused."""
+    index.add([entry(1, symbols=["BTC_KRW", "ETH_KRW"]), entry(2, symbols=["ETH_KRW"])])
+    assert run_ids(index.page(Filters(symbol="KRW-BTC"), 9).entries) == ["run-1"]
+    with pytest.raises(InvalidSymbol):
+        Filters(symbol="../x")
+
+
+def passes(one: Entry, f: Filters) -> bool:
+    """Tell whether an entry matches, without any database."""
+
+    def within(value: Any, least: Any, most: Any) -> bool:  # noqa: ANN401 -- of several types
+        bounded = least is not None or most is not None
+        known = value is not None
+        return not bounded or (known and (least is None or value >= least) and (most is None or value <= most))
+
+    return (
+        f.kind in {None, one.kind}
+        and f.strategy in {None, one.strategy}
+        and (f.symbol is None or f.symbol in one.symbols)
+        and within(one.avg_return, f.min_return, f.max_return)
+        and within(one.total_signals, f.min_signals, f.max_signals)
+        and within(one.timestamp.astimezone(SEOUL).date(), f.date_from, f.date_to)
+    )
+
+
+ENTRIES = st.lists(
+    st.builds(
+        entry,
+        st.integers(0, 30),
+        kind=st.sampled_from(["backtest", "backtest", "sweep"]),
+        strategy=st.sampled_from(["s", "t", None]),
+        symbols=st.lists(st.sampled_from(["BTC_KRW", "ETH_KRW", "XRP_KRW"]), unique=True),
+        avg_return=st.sampled_from([None, -1.5, 0.0, 0.1, 2.0]),
+        total_signals=st.sampled_from([None, 0, 1, 5]),
+        # Around midnight of Seoul, and of the same moment.
+        timestamp=st.sampled_from(
+            [START.replace(hour=15) + timedelta(microseconds=n, days=d) for n in (-1, 0) for d in range(3)]
+        ),
+    ),
+    max_size=12,
+)
+DAYS = st.none() | st.dates(date(2023, 12, 31), date(2024, 1, 5))
+BOUNDS = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from([None, "backtest", "sweep"]),
+        "strategy": st.sampled_from([None, None, "s", "t"]),
+        "symbol": st.sampled_from([None, None, "KRW-BTC", "ETH_KRW"]),
+        "min_return": st.sampled_from([None, None, -1.5, 0.05]),
+        "max_return": st.sampled_from([None, None, 0.1, 2.0]),
+        "min_signals": st.sampled_from([None, None, 0, 1]),
+        "max_signals": st.sampled_from([None, None, 1, 10**12]),
+        "date_from": DAYS,
+        "date_to": DAYS,
+    }
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(entries=ENTRIES, bounds=BOUNDS, limit=st.integers(1, 5), offset=st.integers(0, 6))
+@example([entry(1)], {"date_from": date(1, 1, 1), "date_to": date(9999, 12, 31)}, 1, 0)
+def test_filters_find_what_plain_python_finds(
+    index: ResultIndex, entries: list[Entry], bounds: dict[str, Any], limit: int, offset: int
+) -> None:
+    """Each alone and several together: the same total, the same page, the same order, by offset and by cursor."""
+    try:
+        filters = Filters(**bounds)
+    except EmptyRange:
+        return
+    index.remove([*index.known()])
+    index.add(entries)
+    unique = {each.run_id: each for each in entries}.values()
+    matching = sorted(
+        (each for each in unique if passes(each, filters)), key=lambda e: (e.timestamp, e.run_id), reverse=True
+    )
+    page = index.page(filters, limit, offset)
+    assert (page.total, page.entries) == (len(matching), matching[offset : offset + limit])
+    if page.next_cursor:
+        following = index.page(filters, limit, after=page.next_cursor)
+        assert following.entries == matching[offset + limit : offset + 2 * limit]
+    else:
+        assert offset + limit >= len(matching)
+
+
+def test_a_rebuild_makes_the_index_equal_to_the_objects(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
+    """New ones come, those that are gone go, broken ones are reported, and the rest is not read again."""
+    publish_result(store, document("new", 1), b"")
+    publish_task(store, {"task_id": "task"}, {"result.json": to_bytes(document("task", 2))})
+    publish_task(store, {"task_id": "failed"}, {})
+    (tmp_path / "results/broken.json").write_text("{")
+    (tmp_path / "results/index.json").write_text("[]")
+    index.add([entry(3)])
+    seen: list[tuple[int, int]] = []
+    rebuild = reindex(store, index, on_progress=lambda done, of: seen.append((done, of)))
+    assert (rebuild.added, rebuild.removed) == (2, 1)
+    assert [str(error).partition(":")[0] for error in rebuild.broken] == ["'broken' is corrupt"]
+    assert [(each.run_id, each.shelf) for each in everything(index)] == [("task", "tasks"), ("new", "results")]
+    assert seen == [(0, 3), (3, 3)]
+    again = reindex(store, index)
+    assert (again.added, again.removed, len(again.broken)) == (0, 0, 1)
+    assert reindex(store, index, everything=True).added == 2
+
+
+def test_a_document_that_changed_is_read_again(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
+    """Known by its size and time; once it cannot be read any more, its entry goes."""
+    publish_result(store, document("r", 1), b"")
+    reindex(store, index)
+    path = tmp_path / "results/r.json"
+    os.removexattr(path, "user.coin.sha256")
+    path.write_text(json.dumps(document("r", 1, strategy="another")))
+    assert reindex(store, index).added == 1
+    assert everything(index)[0].strategy == "another"
+    path.write_text("[]")
+    rebuild = reindex(store, index)
+    assert (rebuild.removed, [type(error) for error in rebuild.broken]) == (1, [ObjectCorrupt])
+    assert index.empty()
+
+
+def test_times_of_the_older_index_are_used(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
+    """For documents that have none."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/old.json").write_text('{"run_id": "old", "symbols": [{"symbol": "BTC_KRW", "signals": 3}]}')
+    (tmp_path / "results/index.json").write_text('[{"run_id": "old", "timestamp": "2024-11-04T10:30:45"}]')
+    reindex(store, index)
+    assert everything(index)[0].timestamp == datetime(2024, 11, 4, 1, 30, 45, tzinfo=UTC)
+
+
+class BusyStore(LocalStore):
+    """A store in which something happens just after one of its objects has been read, or has been looked for."""
+
+    after: dict[str, Callable[[], object]]
+
+    def get(self, key: str) -> bytes:
+        """Return an object; then it happens."""
+        data = super().get(key)
+        self.after.pop(key, lambda: None)()
+        return data
+
+
+def test_a_rebuild_adds_nothing_that_was_removed_while_it_read(index: ResultIndex, tmp_path: Path) -> None:
+    """Object and entry go between its reading and its writing."""
+    store = BusyStore(tmp_path)
+    publish_result(store, document("r", 1), b"")
+    store.after = {"results/r.json": lambda: (store.delete("results/r.json"), index.remove(["r"]))}
+    reindex(store, index)
+    assert store.after == {}
+    assert index.empty()
+
+
+def test_a_rebuild_removes_nothing_that_was_published_while_it_read(index: ResultIndex, tmp_path: Path) -> None:
+    """Neither one that was not there before nor one that is there again."""
+    store = BusyStore(tmp_path)
+    publish_result(store, document("r", 1), b"")
+    index.add([entry(7)])
+
+    def meanwhile() -> None:
+        for run_id in ("fresh", "run-7"):
+            publish_result(store, document(run_id, 2), b"")
+            add_entry(store, index, run_id)
+
+    store.after = {"results/r.json": meanwhile}
+    reindex(store, index)
+    assert store.after == {}
+    assert run_ids(everything(index)) == ["run-7", "fresh", "r"]
+
+
+def publish_some(root: str, url: str, numbers: Sequence[int]) -> None:
+    """Publish results and add their entries, as a process of its own."""
+    store = LocalStore(Path(root))
+    with closing(Session(url)) as session:
+        for number in numbers:
+            made = document(f"writer-{number:02}", 1000 + number)
+            publish_result(store, made, b"")
+            add_entry(store, ResultIndex(session), made["run_id"], made)
+
+
+def rebuild_again_and_again(root: str, url: str, done: Any) -> None:  # noqa: ANN401 -- an event has no public class
+    """Rebuild the index until told that all is done, as a process of its own."""
+    with closing(Session(url)) as session:
+        while not done.is_set():
+            reindex(LocalStore(Path(root)), ResultIndex(session), everything=True)
+
+
+def test_fifty_parallel_writers_a_reader_and_a_rebuild(
+    index: ResultIndex, index_url: str, store: LocalStore, tmp_path: Path
+) -> None:
+    """All are there once, in order; who pages by cursor sees none twice, and all that were there when they began."""
+    before = [f"before-{number:02}" for number in range(30)]
+    for number, run_id in enumerate(before):
+        publish_result(store, document(run_id, number), b"")
+        add_entry(store, index, run_id)
+    spawn = multiprocessing.get_context("spawn")
+    done = spawn.Event()
+    root = str(tmp_path)
+    rebuilding = spawn.Process(target=rebuild_again_and_again, args=(root, index_url, done))
+    writing = [
+        spawn.Process(target=publish_some, args=(root, index_url, range(first, WRITERS, PROCESSES)))
+        for first in range(PROCESSES)
+    ]
+    for process in (rebuilding, *writing):
+        process.start()
+    readings = 0
+    while readings < 3 or any(process.is_alive() for process in writing):
+        seen = run_ids(everything(index, limit=7))
+        assert len(seen) == len(set(seen))
+        assert set(before) <= set(seen)
+        readings += 1
+    done.set()
+    for process in (rebuilding, *writing):
+        process.join()
+        assert process.exitcode == 0
+    written = [f"writer-{number:02}" for number in range(WRITERS)]
+    assert run_ids(everything(index)) == [*reversed(written), *reversed(before)]
+
+
+def make_table(url: str, ready: Any) -> None:  # noqa: ANN401 -- a barrier has no public class
+    """Create the table in the same moment as others, as a process of its own."""
+    with closing(Session(url)) as session:
+        session.do(lambda cursor: cursor.execute("select 1"))
+        ready.wait()
+        prepare(session)
+        ResultIndex(session).add([entry(os.getpid())])
+
+
+def test_processes_that_start_at_once_make_the_table_once(index: ResultIndex, index_url: str) -> None:
+    """Each finds it, whoever made it."""
+    with closing(Session(index_url)) as session:
+        session.do(lambda cursor: cursor.execute("drop schema coin cascade"))
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Barrier(4)
+    making = [spawn.Process(target=make_table, args=(index_url, ready)) for _ in range(4)]
+    for process in making:
+        process.start()
+    for process in making:
+        process.join()
+        assert process.exitcode == 0
+    assert len(everything(index)) == 4

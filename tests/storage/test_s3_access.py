@@ -1,0 +1,106 @@
+"""Who may use a bucket, and where it is: what wrong settings lead to, at a real server that checks signatures."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from coin_pipeline.errors import InvalidSettings, StorageRefused, StorageUnavailable
+from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.open_store import HURRIED, UNHURRIED, _open, new_client, open_store
+from tests.s3 import S3Server
+
+OPERATIONS: dict[str, Callable[[ObjectStore], object]] = {
+    "put": lambda store: store.put("a", b"1"),
+    "get": lambda store: store.get("a"),
+    "facts": lambda store: store.facts("a"),
+    "exists": lambda store: store.exists("a"),
+    "list": lambda store: list(store.keys()),
+    "delete": lambda store: store.delete("a"),
+}
+SECRET = "so-much-of-a-secret"  # noqa: S105 -- that no server knows
+WRONG: dict[str, tuple[dict[str, str], str]] = {
+    "wrong secret": ({"AWS_SECRET_ACCESS_KEY": SECRET}, "AWS_SECRET_ACCESS_KEY"),
+    "unknown key": ({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}, "the access key is not known"),
+    "half a pair": ({"AWS_SECRET_ACCESS_KEY": ""}, "only one is set"),
+    "no credentials": ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "there are no credentials"),
+    "no such bucket": ({"AWS_BUCKET_NAME": "never-made"}, "coin storage init"),
+    "unknown profile": (
+        {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "nobodys"},
+        r"profile \(nobodys\) could not be found",
+    ),
+    "impossible host": ({"AWS_ENDPOINT_URL": "http://_host_/"}, "correct AWS_ENDPOINT_URL"),
+    "impossible port": ({"AWS_ENDPOINT_URL": "http://host:99999"}, "not a valid URI"),
+}
+
+
+@pytest.fixture
+def environment(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """Settings that name a bucket of the server; nothing of AWS's own files or machines is asked."""
+    s3_server.store("access").put("there", b"1")
+    for name, value in s3_server.environment("access").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    _open.cache_clear()  # AWS's own variables are not among the settings that it goes by
+    return monkeypatch
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_said_without_the_secret(environment: pytest.MonkeyPatch, wrong: str, operation: str) -> None:
+    """The server refuses, or nothing is asked of it; the sentence names the variable to change."""
+    changed, says = WRONG[wrong]
+    for name, value in changed.items():
+        environment.setenv(name, value) if value else environment.delenv(name)
+    with pytest.raises(StorageRefused, match=says) as caught:
+        OPERATIONS[operation](open_store(load_settings()))
+    told = str(caught.value)
+    assert "s3://" in told
+    for secret in (S3Server.secret_key, S3Server.access_key, SECRET, "AKIANOBODY"):
+        assert secret not in told
+
+
+def test_what_the_settings_name_can_be_used(environment: pytest.MonkeyPatch) -> None:
+    """The same settings unchanged give a store that works, so that the refusals are not for another reason."""
+    assert open_store(load_settings()).get("there") == b"1"
+    environment.setenv("AWS_REGION", "")
+    assert open_store(load_settings()).get("there") == b"1"
+
+
+def test_credentials_come_from_awss_own_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With a profile no key need be in the settings."""
+    (tmp_path / "credentials").write_text(
+        f"[mine]\naws_access_key_id = {S3Server.access_key}\naws_secret_access_key = {S3Server.secret_key}\n"
+    )
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+    environment.setenv("AWS_PROFILE", "mine")
+    assert open_store(load_settings()).get("there") == b"1"
+
+
+def test_an_address_does_not_hold_a_password(environment: pytest.MonkeyPatch) -> None:
+    """It would be shown with every error."""
+    environment.setenv("AWS_ENDPOINT_URL", f"http://me:{SECRET}@host")
+    with pytest.raises(InvalidSettings, match="AWS_ENDPOINT_URL") as caught:
+        load_settings()
+    assert SECRET not in str(caught.value)
+
+
+def test_a_server_without_tls_is_said_to_be_one(environment: pytest.MonkeyPatch, s3_server: S3Server) -> None:
+    """A run does not wait ten minutes for a mistyped https."""
+    environment.setenv("AWS_ENDPOINT_URL", s3_server.endpoint.replace("http", "https"))
+    with pytest.raises(StorageRefused, match="AWS_ENDPOINT_URL to http://"):
+        open_store(load_settings(), HURRIED).get("there")
+
+
+def test_who_answers_people_does_not_wait_long_for_a_bucket(environment: pytest.MonkeyPatch) -> None:
+    """The API has few threads; one that asks a bucket that hangs is free again after these."""
+    assert HURRIED.silence_s * HURRIED.attempts <= 10 < UNHURRIED.silence_s * UNHURRIED.attempts
+    config = new_client(load_settings(), HURRIED).meta.config
+    assert (config.read_timeout, config.retries["total_max_attempts"]) == HURRIED
+    environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(StorageUnavailable, match="Could not connect"):
+        open_store(load_settings(), HURRIED).get("there")
