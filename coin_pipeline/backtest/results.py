@@ -146,27 +146,38 @@ def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
 def stored_documents(store: ObjectStore) -> Iterator[StoredDocument]:
     """Yield the document of every result from listings alone; of a task, if there is a manifest, whatever that says."""
     for key, size, modified in store.entries("results"):
-        run_id = key.removeprefix("results/").removesuffix(".json")
-        if key.endswith(".json") and _RUN_ID.fullmatch(run_id):  # people leave other files beside results
+        if run_id := _run_in(key, "results/", ".json"):
             yield StoredDocument(run_id, "results", size, modified)
     found = {
         entry.key: entry for entry in store.entries("tasks") if entry.key.endswith(("/manifest.json", "/result.json"))
     }
     for key in found:
-        task_id = key.split("/")[1]
-        if (
-            key.endswith("/manifest.json")
-            and _RUN_ID.fullmatch(task_id)
-            and (entry := found.get(result_key("tasks", task_id)))
-        ):
+        task_id = _run_in(key, "tasks/", "/manifest.json")
+        if task_id and (entry := found.get(result_key("tasks", task_id))):
             yield StoredDocument(task_id, "tasks", entry.size, entry.modified)
 
 
 def stored_runs(store: ObjectStore) -> Iterator[tuple[str, Shelf]]:
     """Yield the id and shelf of every complete result."""
-    for run_id, shelf, _, _ in stored_documents(store):
-        if shelf == "results" or (read_manifest(store, run_id) or {}).get("result_files"):
-            yield run_id, shelf
+    for run_id in kept_results(store):
+        yield run_id, "results"
+    for task_id in ended_tasks(store):
+        if (read_manifest(store, task_id) or {}).get("result_files"):
+            yield task_id, "tasks"
+
+
+def kept_results(store: ObjectStore) -> Iterator[str]:
+    """Yield the id of every result in `results/`."""
+    for key in store.keys("results"):
+        if run_id := _run_in(key, "results/", ".json"):
+            yield run_id
+
+
+def ended_tasks(store: ObjectStore) -> Iterator[str]:
+    """Yield the id of every task that has a manifest, with or without a result."""
+    for key in store.keys("tasks"):
+        if task_id := _run_in(key, "tasks/", "/manifest.json"):
+            yield task_id
 
 
 def stored_document(store: ObjectStore, run_id: str) -> StoredDocument:
@@ -202,6 +213,12 @@ def answered(stored: bytes, reused_from: str | None) -> bytes:
     The text is extended as it is: parsing and writing a large one would take seconds.
     """
     return stored.rstrip().removesuffix(b"}") + b',"reused_from":' + json.dumps(reused_from).encode() + b"}"
+
+
+def _run_in(key: str, before: str, after: str) -> str | None:
+    """Return the run whose document or manifest a key is; people leave other files beside those."""
+    run_id = key.removeprefix(before).removesuffix(after)
+    return run_id if key.endswith(after) and _RUN_ID.fullmatch(run_id) else None
 
 
 def _read_task_result(store: ObjectStore, task_id: str) -> bytes:

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from coin_pipeline.backtest.fingerprint import check_own_digests
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.results import (
-    Shelf,
     check_listed,
+    ended_tasks,
+    kept_results,
     parsed,
     read_manifest,
     report_key,
     result_key,
-    stored_runs,
     task_key,
 )
 from coin_pipeline.errors import InvalidInput, NotFound, ObjectCorrupt
@@ -46,8 +46,12 @@ def verify(store: ObjectStore) -> Iterator[Verdict]:
 
     A store that cannot be reached raises as it does for whoever reads.
     """
-    for run_id, shelf in stored_runs(store):
-        yield _Reading(store, run_id).verdict(shelf)
+    for run_id in kept_results(store):
+        yield _Reading(store, run_id).result()
+    for task_id in ended_tasks(store):
+        verdict = _Reading(store, task_id).task()
+        if verdict.objects or verdict.problems:  # one that failed has no result
+            yield verdict
 
 
 class _Reading:
@@ -59,9 +63,16 @@ class _Reading:
         self._objects = self._size = self._unchecked = 0
         self._problems: list[str] = []
 
-    def verdict(self, shelf: Shelf) -> Verdict:
-        """Read everything and say what was found."""
-        self._trying(self._task if shelf == "tasks" else self._result)
+    def result(self) -> Verdict:
+        """Read a synchronous result and say what was found."""
+        return self._verdict(self._result)
+
+    def task(self) -> Verdict:
+        """Read a task and say what was found."""
+        return self._verdict(self._task)
+
+    def _verdict(self, read: Callable[[], object]) -> Verdict:
+        self._trying(read)
         return Verdict(self._run_id, self._objects, self._size, self._unchecked, tuple(self._problems))
 
     def _result(self) -> None:

@@ -82,6 +82,14 @@ def test_a_file_of_another_task_is_not_taken_for_its_own(store: ObjectStore) -> 
     assert "is not an object key" in bad.problems[1]
 
 
+def test_a_manifest_that_cannot_be_read_hides_nothing(store: ObjectStore) -> None:
+    """It is named, and the other results are verified all the same."""
+    replace(store, "tasks/t/manifest.json", b"{")
+    verdicts = {verdict.run_id: verdict.problems for verdict in verify(store)}
+    assert verdicts["r"] == ()
+    assert "'tasks/t/manifest.json' is corrupt" in verdicts["t"][0]
+
+
 def test_old_results_are_read_and_known_to_be_unchecked(tmp_path: Path) -> None:
     """Files of the older platform carry no checksum; one that is no JSON any more is named all the same."""
     (tmp_path / "results").mkdir()
