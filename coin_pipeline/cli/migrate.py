@@ -61,9 +61,13 @@ def rollback(*, undo: bool) -> None:
     from coin_pipeline.database.session import Session
     from coin_pipeline.database.switches import switch_async
     from coin_pipeline.database.url import database_url
+    from coin_pipeline.errors import InvalidInput, Problem
     from coin_pipeline.settings import load_settings
 
     settings = load_settings()
+    if not (settings.database_url or (settings.data_root / "postgres").is_dir()):  # else nobody would notice the switch
+        reason = f"no platform has run over {settings.data_root}; call this with the settings of 'coin up'"
+        raise InvalidInput([Problem("DATA_ROOT", reason)])
     with closing(Session(database_url(settings))) as session:
         changed = switch_async(session, on=undo)
     click.echo(f"asynchronous runs are {'' if changed else 'already '}switched {'on' if undo else 'off'}")

@@ -15,9 +15,9 @@ NO_BUCKET = inapplicable("AWS_BUCKET_NAME is not set: results stay below DATA_RO
 
 def archive_size(evidence: Evidence) -> Outcome:
     """Look whether the backup has content."""
-    path, files = evidence.archive()
+    path, digests = evidence.archive()
     size = path.stat().st_size
-    return met(f"{size:,} bytes, {files:,} files") if files else unmet(f"{path.name} is empty; {_RUN}")
+    return met(f"{size:,} bytes, {len(digests):,} files") if digests else unmet(f"{path.name} is empty; {_RUN}")
 
 
 def tasks_folder(evidence: Evidence) -> Outcome:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from coin_pipeline.backtest.results import manifest_key, result_key
-from coin_pipeline.backup.archive import archives, verify
+from coin_pipeline.backup.archive import Digests, archives, verify
 from coin_pipeline.errors import CoinError, NotFound, RunFailed, ServiceUnavailable
 from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.market.timeframe import SEOUL_OFFSET_NS
@@ -134,13 +134,18 @@ class Evidence:
             return list(threads.map(lambda _: self.follow(), range(TASKS)))
 
     @once
-    def results(self) -> list[OldResult]:
-        """Return the result files below DATA_ROOT; one that the API does not answer byte for byte has a problem."""
-        return [old if old.problem else old._replace(problem=self._unlike(old)) for old in result_files(self.root)]
+    def files(self) -> list[OldResult]:
+        """Return the result files below DATA_ROOT."""
+        return list(result_files(self.root))
 
     @once
-    def archive(self) -> tuple[Path, int]:
-        """Return the newest backup of results and how many files it has, read from it.
+    def results(self) -> list[OldResult]:
+        """Return the result files below DATA_ROOT; one that the API does not answer byte for byte has a problem."""
+        return [old if old.problem else old._replace(problem=self._unlike(old)) for old in self.files()]
+
+    @once
+    def archive(self) -> tuple[Path, Digests]:
+        """Return the newest backup of results and the digests of its files, read from it.
 
         Raises:
             NotFound: there is none.
@@ -149,7 +154,7 @@ class Evidence:
         found = archives(self.root / "backups/results", "results")
         if not found:
             raise NotFound("results are not backed up; do so: coin migrate run")
-        return found[0], len(verify(found[0]))
+        return found[0], verify(found[0])
 
     @once
     def listed(self) -> set[str]:

@@ -6,19 +6,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 from coin_pipeline.backtest.legacy import INDEX_KEY, listed_runs
-from coin_pipeline.backtest.results import check_run_id
+from coin_pipeline.backtest.results import load_result
 from coin_pipeline.errors import CoinError, InvalidRunId, ObjectCorrupt, ObjectNotFound
-from coin_pipeline.storage.base import Entry
+from coin_pipeline.storage.base import Entry, sha256_hex
 from coin_pipeline.storage.local import LocalStore
+
+UNREAD = "?"
 
 
 class OldResult(NamedTuple):
-    """A result file below DATA_ROOT: its run, its key, its schema, and what is wrong with it or None."""
+    """A result file below DATA_ROOT: its run, its key, its schema, what is wrong with it or None, and its digest."""
 
     run_id: str
     key: str
     version: str
     problem: str | None
+    sha256: str
+
+    @property
+    def older(self) -> bool:
+        """Whether the older platform wrote it, or may have: what cannot be read is not ours either."""
+        return self.version.startswith(("1.0", "1.1")) or self.version == UNREAD
 
 
 def old_objects(root: Path) -> list[Entry]:
@@ -56,13 +64,11 @@ def lost_entries(root: Path) -> list[str]:
 
 
 def _looked_at(local: LocalStore, run_id: str, key: str) -> OldResult:
+    version, problem = UNREAD, None
     try:
-        document = json.loads(local.get(key))
-        check_run_id(run_id)
+        version = str(load_result(local, run_id).get("version", "1.0"))
     except InvalidRunId:
-        return OldResult(run_id, key, "?", "its name is no run id, so the API cannot serve it; rename a copy")
-    except (CoinError, ValueError) as error:
-        return OldResult(run_id, key, "?", f"it cannot be read: {error}")
-    if not isinstance(document, dict):
-        return OldResult(run_id, key, "?", "it is no JSON object")
-    return OldResult(run_id, key, str(document.get("version", "1.0")), None)
+        problem = "its name is no run id, so the API cannot serve it; rename a copy"
+    except CoinError as error:
+        problem = str(error)
+    return OldResult(run_id, key, version, problem, sha256_hex((local.root / key).read_bytes()))

@@ -26,9 +26,13 @@ def version(_: Evidence) -> Outcome:
 
 
 def backed_up(evidence: Evidence) -> Outcome:
-    """Look at the newest backup of results, and read all of it."""
-    path, files = evidence.archive()
-    return met(f"{files:,} files in {path.relative_to(evidence.root)}, MD5 right and every member readable")
+    """Read the newest backup of results, and look whether every result of the older platform is in it."""
+    path, digests = evidence.archive()
+    kept = [old for old in evidence.files() if old.older and old.key.startswith("results/")]
+    missing = [old.key for old in kept if digests.get(old.key) != old.sha256]
+    if missing:
+        return unmet(f"{len(missing):,} files are not in {path.name}, {missing[0]} say; back them up: coin migrate run")
+    return met(f"{len(digests):,} files in {path.relative_to(evidence.root)}, MD5 right and every member readable")
 
 
 def answers(evidence: Evidence) -> Outcome:

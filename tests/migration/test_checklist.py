@@ -1,14 +1,17 @@
 """The checklist: whole, in order, and honest where nothing runs."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from coin_pipeline.backup.archive import back_up
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.migration.checklist import CHECKLIST
+from coin_pipeline.migration.older import result_files
 from tests.e2e.conftest import free_ports
 from tests.migration.older_platform import RESULTS, write_older_platform
 from tests.s3 import S3Server
@@ -102,12 +105,35 @@ def test_broken_and_lost_results_are_named(older: Path) -> None:
     (older / "results/broken.json").write_text('{"run_id": ')
     (older / "results/a b.json").write_text("{}")
     (older / "results/late_signal_lists.json").unlink()
+    told = {old.key: old.problem or "" for old in result_files(older)}
+    assert "no JSON" in told["results/broken.json"]
+    assert "no run id" in told["results/a b.json"]
+    assert sorted(told.values())[: len(RESULTS)] == [""] * len(RESULTS)
     found = looked_at()
     assert found["4.2-results"][0] == "fail"
     assert found["4.2-index"] == (
         "fail",
         "no file for late_signal_lists; restore them from a backup of the older platform, or let them go",
     )
+
+
+def test_a_result_that_came_after_the_backup_is_named(older: Path) -> None:
+    """A backup counts if every result of the older platform is in it as it is now; results made here need not be."""
+    back_up(older / "results", older / "backups/results", datetime.now(UTC))
+    assert looked_at()["4.1-backed-up"][0] == "pass"
+    (older / "results/ours.json").write_text('{"version": "1.2.0"}')
+    assert looked_at()["4.1-backed-up"][0] == "pass"
+    (older / "results/later.json").write_text('{"version": "1.1.0"}')
+    status, detail = looked_at()["4.1-backed-up"]
+    assert status == "fail"
+    assert detail.endswith("results/later.json say; back them up: coin migrate run")
+
+
+def test_a_rollback_where_nothing_has_run_is_refused(older: Path) -> None:
+    """Called in the wrong folder it would switch off what nobody uses."""
+    with pytest.raises(InvalidInput, match="DATA_ROOT: no platform has run over"):
+        CliRunner().invoke(coin, ["migrate", "rollback"], catch_exceptions=False)
+    assert not (older / "postgres").exists()
 
 
 @pytest.mark.parametrize(("mode", "status"), [(0o644, "fail"), (0o640, "fail"), (0o600, "pass")])
