@@ -77,6 +77,7 @@ def test_a_move_touches_no_file_and_a_second_one_finds_all_done(home: Path) -> N
     assert found.indexed == sorted([*RESULTS, TASK_ID])
 
 
+@pytest.mark.timeout(300)
 def test_killed_at_any_moment_a_repetition_comes_to_the_same_end(
     home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
