@@ -78,7 +78,7 @@ class DagsterRuns:
             QueueFull: as many runs wait as may.
             OrchestratorUnavailable: the code server or the database is away.
         """
-        return self._submit(backtest_launch(spec, shelf), shelf, idempotency_key, task_id)
+        return self.task(self._submit(backtest_launch(spec, shelf), shelf, idempotency_key, task_id))
 
     def submit_sweep(
         self,
@@ -89,7 +89,7 @@ class DagsterRuns:
         task_id: str | None = None,
     ) -> Task:
         """Store a run in Dagster's queue, as `submit` does."""
-        return self._submit(sweep_launch(request, spec), "sweeps", idempotency_key, task_id)
+        return self.task(self._submit(sweep_launch(request, spec), "sweeps", idempotency_key, task_id), "sweep")
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
         """Return where a task of a job stands.
@@ -158,7 +158,7 @@ class DagsterRuns:
         self._session.close()
         self._instance.dispose()
 
-    def _submit(self, launch: Launch, kind: str, idempotency_key: str | None, task_id: str | None) -> Task:
+    def _submit(self, launch: Launch, kind: str, idempotency_key: str | None, task_id: str | None) -> str:
         made = uuid.uuid5(_KEY_NAMESPACE, f"{kind}:{idempotency_key}") if idempotency_key else uuid.uuid4()
         run_id = task_id or str(made)
         with _database_errors():
@@ -168,7 +168,7 @@ class DagsterRuns:
                 self._instance.submit_run(run_id, self._workspace.create_request_context())
             except DagsterRunAlreadyExists:
                 self._check_same(run_id, launch, idempotency_key)
-        return self.task(run_id, launch.job)
+        return run_id
 
     def _require_room(self, run_id: str) -> None:
         """Raise QueueFull if as many runs wait as may; one that is stored already needs no room."""

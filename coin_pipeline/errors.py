@@ -18,6 +18,7 @@ CoinError
 │   ├── CandlesNotFound
 │   ├── ResultNotFound
 │   ├── NoResults                   nothing is stored yet
+│   ├── NotPinned                   a task that expires in any case
 │   └── ObjectNotFound
 ├── StrategyFailed                  a strategy's own code raised, or returned the wrong shape
 ├── LookAhead                       a strategy used bars it could not have known
@@ -195,6 +196,13 @@ class NoResults(NotFound):
 
     def __init__(self) -> None:
         super().__init__("no result of a backtest is stored yet; POST /api/backtests/run makes one")
+
+
+class NotPinned(NotFound):
+    """No pin keeps this task."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task {task_id[:80]!r} is not pinned; nothing was changed")
 
 
 class ObjectNotFound(NotFound):

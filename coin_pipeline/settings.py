@@ -82,6 +82,9 @@ class Settings(BaseSettings):
         description="Name the bucket in the path instead of the host; most servers other than AWS need it.",
     )
     task_result_ttl_days: int = Field(7, ge=1, le=36_500, description="Tasks are kept so long after they ended.")
+    coin_run_history_days: int = Field(
+        30, ge=1, le=36_500, description="Records of runs other than tasks are kept so long after they ended."
+    )
 
     coin_launcher: Literal["warm", "dagster"] = Field(
         "warm", description="Who starts runs: the worker pool, or Dagster's default launcher."

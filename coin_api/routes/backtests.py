@@ -124,7 +124,10 @@ def result(run_id: str, parts: Deps) -> Response:
     try:
         return json_answer(read_result(parts.store, run_id))
     except ResultNotFound:
-        raise TaskWithoutResult(parts.runs.task(run_id), _place(run_id)) from None
+        task = parts.runs.task(run_id)
+        if task.status == "completed":  # it has expired, and its run is about to go too
+            raise
+        raise TaskWithoutResult(task, _place(run_id)) from None
 
 
 async def _waited_for(parts: Parts, task: Task) -> Task:

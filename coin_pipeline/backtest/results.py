@@ -38,9 +38,14 @@ _RUN_ID = re.compile(r"(?!index$)[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 """results/index.json is a file of the older platform, and no result."""
 
 
+def is_run_id(text: str) -> bool:
+    """Tell whether a text can be the id of a run."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
 def check_run_id(run_id: str) -> str:
     """Return `run_id` if it can be one, or raise InvalidRunId."""
-    if not _RUN_ID.fullmatch(run_id):
+    if not is_run_id(run_id):
         raise InvalidRunId(run_id)
     return run_id
 
@@ -65,6 +70,11 @@ def task_key(task_id: str, name: str) -> str:
 def manifest_key(task_id: str) -> str:
     """Return the key of a task's manifest."""
     return task_key(task_id, "manifest.json")
+
+
+def pin_key(task_id: str) -> str:
+    """Return the key whose presence keeps a task from expiring."""
+    return f"pins/{check_run_id(task_id)}.json"
 
 
 def fingerprint_key(sha256: str) -> str:
@@ -96,6 +106,13 @@ def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes])
         listed.append(_listing(name, key, data))
     store.put(manifest_key(task_id), to_bytes({**manifest, "result_files": listed}))
     return result_key("tasks", task_id) if files else manifest_key(task_id)
+
+
+def remove_task(store: ObjectStore, task_id: str) -> None:
+    """Remove a task, its manifest first: what is left of it at any moment is no result."""
+    store.delete(manifest_key(task_id))
+    for key in list(store.keys(f"tasks/{check_run_id(task_id)}")):
+        store.delete(key)
 
 
 def read_result(store: ObjectStore, run_id: str) -> bytes:
@@ -134,6 +151,15 @@ def recall(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:
     return found if hashlib.sha256(found.document).hexdigest() == entry["sha256"] else None
 
 
+def remembered_run(store: ObjectStore, key: str) -> str | None:
+    """Return the run to which an entry of the index of fingerprints points; None if it is gone, or makes no sense."""
+    try:
+        run_id = parsed(key, store.get(key)).get("run_id")
+    except (ObjectNotFound, ObjectCorrupt):
+        return None
+    return run_id if isinstance(run_id, str) else None
+
+
 def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
     """Return a task's manifest, or None while it has none."""
     key = manifest_key(task_id)
@@ -155,15 +181,6 @@ def stored_documents(store: ObjectStore) -> Iterator[StoredDocument]:
         task_id = _run_in(key, "tasks/", "/manifest.json")
         if task_id and (entry := found.get(result_key("tasks", task_id))):
             yield StoredDocument(task_id, "tasks", entry.size, entry.modified)
-
-
-def stored_runs(store: ObjectStore) -> Iterator[tuple[str, Shelf]]:
-    """Yield the id and shelf of every complete result."""
-    for run_id in kept_results(store):
-        yield run_id, "results"
-    for task_id in ended_tasks(store):
-        if (read_manifest(store, task_id) or {}).get("result_files"):
-            yield task_id, "tasks"
 
 
 def kept_results(store: ObjectStore) -> Iterator[str]:
@@ -227,7 +244,13 @@ def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
     if "result.json" not in listed:
         raise ResultNotFound(task_id)
     key = result_key("tasks", task_id)
-    return check_listed(key, store.get(key), listed["result.json"])
+    try:
+        data = store.get(key)
+    except ObjectNotFound:
+        if store.exists(manifest_key(task_id)):
+            raise ObjectCorrupt(key, "its manifest lists it, and it is gone") from None
+        raise ResultNotFound(task_id) from None  # it has expired since its manifest was read
+    return check_listed(key, data, listed["result.json"])
 
 
 def check_listed(key: str, data: bytes, listed: Json) -> bytes:

@@ -17,7 +17,8 @@ _COMMANDS = {
     "candles": ("candles:candles", "Import candles and see which are stored."),
     "migrate": ("migrate:migrate", "Move from the older platform: check, run, roll back."),
     "replay": ("replay:replay", "Compute a stored result again and say whether it is the same, bit for bit."),
-    "results": ("backtests:results", "List stored results, or show one."),
+    "results": ("backtests:results", "List stored results, show one, or pin tasks that shall not expire."),
+    "retention": ("retention:retention", "Remove tasks that have expired, and what broken runs left."),
     "strategies": ("backtests:strategies", "List the strategies and their params."),
 }
 

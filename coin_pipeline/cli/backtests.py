@@ -77,11 +77,23 @@ def results() -> None:
 
 @results.command("list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Newest first.")
-def list_results(limit: int) -> None:
-    """List stored results, newest first."""
-    from coin_pipeline.cli.summary import print_history
+@options.filters
+def list_results(limit: int, date_from: datetime | None, date_to: datetime | None, **bounds: Any) -> None:  # noqa: ANN401 -- one for each option
+    """List stored results, newest first, those that somebody has just copied there as well."""
+    from coin_pipeline.backtest.filters import Filters
+    from coin_pipeline.cli.history import print_history
 
-    print_history(settings_with(()), limit)
+    filters = Filters(kind=None, date_from=date_from and date_from.date(), date_to=date_to and date_to.date(), **bounds)
+    print_history(settings_with(()), filters, limit)
+
+
+@results.command("reindex")
+@click.option("--all", "everything", is_flag=True, help="Read every document again, not only those that are new.")
+def reindex_results(*, everything: bool) -> None:
+    """Make the index, from which lists are answered, equal to the stored results."""
+    from coin_pipeline.cli.history import print_rebuild
+
+    print_rebuild(settings_with(()), everything=everything)
 
 
 @results.command("show")
@@ -114,6 +126,36 @@ def verify_results() -> None:
         verdicts = [*counted(verify(open_store(settings)))]
     if not print_verdicts(verdicts):
         sys.exit(1)
+
+
+@results.command("pin")
+@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
+def pin_results(run_ids: tuple[str, ...]) -> None:
+    """Keep tasks that have ended, with their runs, until they are unpinned."""
+    from coin_pipeline.backtest.pins import pin
+    from coin_pipeline.backtest.results import result_key
+    from coin_pipeline.storage.open_store import open_store
+
+    store = open_store(settings_with(()))
+    for run_id in run_ids:
+        if store.exists(result_key("results", run_id)):
+            click.echo(f"{run_id} lies in results/ and is kept without a pin")
+        else:
+            pin(store, run_id)
+            click.echo(f"{run_id} is pinned")
+
+
+@results.command("unpin")
+@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
+def unpin_results(run_ids: tuple[str, ...]) -> None:
+    """Let tasks expire again."""
+    from coin_pipeline.backtest.pins import unpin
+    from coin_pipeline.storage.open_store import open_store
+
+    settings = settings_with(())
+    for run_id in run_ids:
+        unpin(open_store(settings), run_id)
+        click.echo(f"{run_id} expires {settings.task_result_ttl_days} days after its end")
 
 
 @click.command()

@@ -3,9 +3,12 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,11 +103,35 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
         if not stopping.is_set():
             click.echo(f"API         http://{LOOPBACK}:{api_port}/\nDagster UI  {settings.dagster_ui_url}/")
             click.echo(f"Logs        {settings.data_root / 'logs'}\nCtrl-C stops all.")
-        services.watch()
+        with _indexing(settings):
+            services.watch()
         _announce("stopping")
     release_database(settings)
     alone.close()
     click.echo("stopped")
+
+
+@contextmanager
+def _indexing(settings: "Settings") -> Iterator[None]:
+    """Bring results that were copied here into the index while all is served; what is wrong is told, and ends nothing.
+
+    It is a process of its own, since no thread of ours may run while programs are started again.
+    """
+    from coin_pipeline.settings import child_environment
+
+    command = [sys.executable, "-m", "coin_pipeline.cli", "results", "reindex"]
+    process = subprocess.Popen(  # noqa: S603 -- our own module
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=child_environment(settings),
+        start_new_session=True,  # Ctrl-C is for us
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def _programs(settings: "Settings", api_port: int, ui_port: int) -> list[tuple[str, ...]]:

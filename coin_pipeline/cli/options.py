@@ -42,6 +42,24 @@ _TRADING = (
         help="upbit: fills at prices that it quotes.",
     ),
 )
+_DAY = click.DateTime(["%Y-%m-%d"])
+_FILTERS = (
+    click.option("--strategy", help="Of this strategy."),
+    click.option("--symbol", help="Of this market, BTC_KRW or KRW-BTC."),
+    click.option("--min-return", type=float, help="Percent per trade, mean over the symbols."),
+    click.option("--max-return", type=float, help="The same."),
+    click.option("--min-signals", type=int, help="Signals of all symbols."),
+    click.option("--max-signals", type=int, help="The same."),
+    click.option("--date-from", type=_DAY, help="Finished on this day or later, Asia/Seoul."),
+    click.option("--date-to", type=_DAY, help="Finished on this day or before."),
+)
+
+
+def filters(command: CommandT) -> CommandT:
+    """Add the options that say which results are listed."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
 
 
 def trading(command: CommandT) -> CommandT:

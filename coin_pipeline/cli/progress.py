@@ -1,6 +1,6 @@
 """Progress of a run, shown on a terminal and silent elsewhere."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 T = TypeVar("T")
+WORTH_A_BAR = 200
 
 
 class RunBar:
@@ -64,6 +65,30 @@ class SweepBar:
         self._bar.update(self._task, completed=tally.done, total=tally.planned, description=what)
 
 
+class RetentionBar:
+    """One bar over what is removed; `outcome` is what the run tells of itself at its end."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("starting Dagster", total=None)
+        self.outcome: Mapping[str, Any] = {}
+
+    def hear(self, entry: "dg.EventLogEntry") -> None:
+        """Hear an event of the run."""
+        from coin_pipeline.defs.retention_ops import DONE, PLANNED, STORED
+
+        event = entry.dagster_event
+        if event is None:
+            return
+        if event.is_engine_event and PLANNED in (told := event.engine_event_data.metadata):
+            done, planned = (float(str(told[name].value)) for name in (DONE, PLANNED))
+            self._bar.update(self._task, description="removing", completed=done, total=planned)
+        elif event.is_successful_output and STORED in (told := event.step_output_data.metadata):
+            self.outcome = told
+        elif event.is_step_start:
+            self._bar.update(self._task, description="looking at what is stored")
+
+
 class Rate(ProgressColumn):
     """Points a second."""
 
@@ -85,6 +110,21 @@ def sweep_progress(points: int) -> Iterator[SweepBar]:
     """Show a bar on standard error until the block ends, then remove it."""
     with _shown(Rate(), TextColumn("ETA"), TimeRemainingColumn()) as bar:
         yield SweepBar(bar, points)
+
+
+@contextmanager
+def reading_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how many of how many results are read, on standard error until the block ends; a few are not worth a bar."""
+    with _shown(TimeRemainingColumn()) as bar:
+        task = bar.add_task("reading results", visible=False)
+        yield lambda done, of: bar.update(task, completed=done, total=of, visible=of >= WORTH_A_BAR)
+
+
+@contextmanager
+def retention_progress() -> Iterator[RetentionBar]:
+    """Show a bar on standard error until the block ends, then remove it."""
+    with _shown(TimeElapsedColumn(), TimeRemainingColumn()) as bar:
+        yield RetentionBar(bar)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from coin_pipeline.backtest.formats import counted
-from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, stored_runs, task_key
-from coin_pipeline.errors import CoinError, ObjectCorrupt
+from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, task_key
+from coin_pipeline.errors import CoinError
 from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def print_result(settings: "Settings", run_id: str, *, reused: bool = False) -> 
     if str(document.get("version")).startswith("sweep"):
         from coin_pipeline.cli.sweep_summary import print_document
 
-        print_document(_console(), document)
+        print_document(new_console(), document)
     else:
         for line in summary_lines(document):
             click.echo(line)
@@ -66,33 +66,6 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
     ]
 
 
-def print_history(settings: "Settings", limit: int) -> None:
-    """Print the newest stored results."""
-    store = open_store(settings)
-    read: list[tuple[str, dict[str, Any]]] = []
-    broken: list[CoinError] = []
-    for run_id, _ in stored_runs(store):
-        try:
-            read.append((run_id, load_result(store, run_id)))
-        except ObjectCorrupt as error:
-            broken.append(error)
-    read.sort(key=lambda one: str(one[1].get("metadata", {}).get("execution_date", "")), reverse=True)
-    table = Table("run id", "strategy", "symbols", "range", "return", "signals", "finished", box=None)
-    for run_id, document in read[:limit]:  # files of the older platform lack some of the keys
-        metrics = document.get("metrics") or {}
-        table.add_row(
-            run_id,
-            document.get("strategy", UNDEFINED),
-            ", ".join(part["symbol"] for part in document.get("symbols", [])),
-            f"{document.get('start_date', UNDEFINED)} to {document.get('end_date', UNDEFINED)}",
-            percent(metrics.get("total_return")),
-            str(document.get("total_signals", UNDEFINED)),
-            str(document.get("metadata", {}).get("execution_date", UNDEFINED))[:19],
-        )
-    _print(table, f"no result under {settings.data_root}; 'coin demo' makes one")
-    _not_listed(broken)
-
-
 def print_verdicts(verdicts: Sequence["Verdict"]) -> bool:
     """Print what is wrong with stored results, and how much was read; return whether all is well."""
     bad = [verdict for verdict in verdicts if verdict.problems]
@@ -122,8 +95,8 @@ def print_inventory(root: Path, stored: Sequence["StoredCandles"], broken: Seque
             str(series.files),
             f"{series.bytes / 2**20:,.1f}",
         )
-    _print(table, f"no candles under {root}; 'coin candles import FILE' or 'coin demo' brings some")
-    _not_listed(broken)
+    print_table(table, f"no candles under {root}; 'coin candles import FILE' or 'coin demo' brings some")
+    not_listed(broken)
 
 
 def print_merge(symbol: str, timeframe: "Timeframe", report: "MergeReport") -> None:
@@ -150,6 +123,11 @@ def print_strategies(registry: "StrategyRegistry") -> None:
 def percent(value: float | None, digits: int = 2) -> str:
     """Format a fraction as a signed percentage."""
     return UNDEFINED if value is None else f"{100 * value:+,.{digits}f} %"
+
+
+def new_console() -> Console:
+    """Return a console as wide as the terminal, or wide enough for whoever reads a pipe."""
+    return Console(width=None if Console().is_terminal else 200, highlight=False)
 
 
 def _figures(document: dict[str, Any]) -> list[str]:
@@ -219,7 +197,8 @@ def _first(lines: Iterable[str]) -> list[str]:
     return every[:MAX_LINES] + more
 
 
-def _not_listed(broken: Sequence[CoinError]) -> None:
+def not_listed(broken: Sequence[CoinError]) -> None:
+    """Say what is missing in a list, and why."""
     for error in broken:
         click.secho(f"not listed: {error}", fg="red", err=True)
 
@@ -239,12 +218,9 @@ def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, s
     return places
 
 
-def _print(table: Table, empty: str) -> None:
+def print_table(table: Table, empty: str) -> None:
+    """Print a table, or a sentence where it is empty."""
     if table.row_count:
-        _console().print(table)
+        new_console().print(table)
     else:
         click.echo(empty)
-
-
-def _console() -> Console:
-    return Console(width=None if Console().is_terminal else 200, highlight=False)

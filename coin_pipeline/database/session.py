@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
 import psycopg2
@@ -56,6 +57,16 @@ class Session:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def clock(session: Session) -> datetime:
+    """Return what time it is by the database."""
+
+    def read(cursor: Cursor) -> datetime:
+        cursor.execute("select extract(epoch from clock_timestamp())::float8")
+        return datetime.fromtimestamp((cursor.fetchone() or (0.0,))[0], UTC)
+
+    return session.do(read)
 
 
 def connect(url: str) -> Connection:

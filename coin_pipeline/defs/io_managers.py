@@ -95,6 +95,12 @@ def interim_folder(run_id: str) -> str:
     return f"runs/{run_id}"
 
 
+def remove_interim(store: ObjectStore, run_id: str) -> None:
+    """Remove what one run's ops handed on."""
+    for key in list(store.keys(interim_folder(run_id))):
+        store.delete(key)
+
+
 def _interim_key(context: dg.OutputContext) -> str:
     # A mapped step is called simulate[BTC_KRW] and a dynamic output carries its mapping key beside its name.
     parts = [context.step_key.replace("[", "/").rstrip("]"), context.mapping_key or context.name]

@@ -1,7 +1,7 @@
 """Jobs: ops wired together."""
 
 import dagster as dg
-from dagster._core.storage.tags import RETRY_STRATEGY_TAG
+from dagster._core.storage.tags import MAX_RETRIES_TAG, RETRY_STRATEGY_TAG
 
 from coin_pipeline.defs.config import EXAMPLE
 from coin_pipeline.defs.executors import in_process_or_multiprocess
@@ -9,6 +9,7 @@ from coin_pipeline.defs.hooks import drop_interim
 from coin_pipeline.defs.launcher import BULK, CLASS_TAG
 from coin_pipeline.defs.launches import QUIET
 from coin_pipeline.defs.ops import load_candles, persist, simulate
+from coin_pipeline.defs.retention_ops import RetentionConfig, remove_expired
 from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE
 from coin_pipeline.defs.sweep_ops import evaluate_chunk, finish_sweep, plan_sweep
 
@@ -38,3 +39,14 @@ def sweep() -> None:
     """Plan, evaluate each chunk, finish."""
     tables = plan_sweep().map(evaluate_chunk)
     finish_sweep.with_hooks({drop_interim})(tables.collect())
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags={CLASS_TAG: BULK, MAX_RETRIES_TAG: "0"},  # what one leaves undone the next one does
+    description="Remove tasks that have expired, what broken runs left, and old records of runs. results/ is kept.",
+    config=dg.RunConfig(ops={"remove_expired": RetentionConfig()}, loggers=QUIET),
+)
+def retention() -> None:
+    """Remove what is no longer kept."""
+    remove_expired()

@@ -23,7 +23,7 @@ class Launch:
         tags: By which people find the run in the UI, and by which a repeated submission knows its run.
     """
 
-    job: Literal["backtest", "sweep"]
+    job: Literal["backtest", "sweep", "retention"]
     config: dict[str, Any]
     tags: dict[str, str]
 
@@ -41,6 +41,12 @@ def sweep_launch(request: SweepRequest, spec: SweepSpec, *, workers: int | None 
         "evaluate_chunk": {"config": {"workers": workers, "fresh": fresh}},
     }
     return Launch("sweep", {"ops": config, "loggers": QUIET}, {**_tags(spec), POINTS_TAG: str(len(spec.points()))})
+
+
+def retention_launch(*, dry_run: bool) -> Launch:
+    """Return what makes Dagster remove what is no longer kept, or only find it."""
+    config = {"remove_expired": {"config": {"dry_run": dry_run}}}
+    return Launch("retention", {"ops": config, "loggers": QUIET}, {})
 
 
 def _tags(spec: BacktestSpec) -> dict[str, str]:

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
@@ -15,18 +16,20 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import CANCELLED_TAG, attempt_again, follows, next_attempt, retries, settle
 from coin_pipeline.defs.failures import INTERRUPTED, overdue, told_by
-from coin_pipeline.defs.jobs import backtest, sweep
+from coin_pipeline.defs.jobs import backtest, retention, sweep
 from coin_pipeline.defs.launcher import WarmRunLauncher
 from coin_pipeline.defs.unfinished import has_manifest, leave_manifest
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 
-WATCHED = [backtest, sweep]
-NAMES = {job.name for job in WATCHED}
+TASKS = {backtest.name, sweep.name}
+"""Jobs of which somebody waits for an answer."""
+WATCHED = {*TASKS, retention.name}
 INTERVAL_S = 5
 SILENCE_S, STARTING_S = 8, 120
 """How long a run may be under way without a lease, and how much longer a process may take to start."""
 RECENT, FORGOTTEN_S = 100, 60
+MARGIN = timedelta(hours=1)
 
 
 @dg.sensor(
@@ -80,9 +83,10 @@ def unanswered_tasks(context: dg.SensorEvaluationContext, store: dg.ResourcePara
     instance, answered = context.instance, 0
     waiting: dict[str, float] = json.loads(context.cursor or "{}")
     now, still, most = time.monotonic(), dict[str, float](), retries(instance)
-    filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
+    ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    filters = dg.RunsFilter(statuses=ended, updated_after=datetime.now(UTC) - _answerable())
     for run in instance.get_runs(filters, limit=RECENT):
-        if run.job_name not in NAMES or has_manifest(store, instance, run):
+        if run.job_name not in TASKS or has_manifest(store, instance, run):
             continue
         if run.status == dg.DagsterRunStatus.FAILURE and follows(run.tags, most):
             if (made := next_attempt(run.tags)) and not _left_behind(instance, made):
@@ -108,8 +112,13 @@ def _left_behind(instance: dg.DagsterInstance, run_id: str) -> bool:
     return run is not None and run.status == dg.DagsterRunStatus.NOT_STARTED
 
 
+def _answerable() -> timedelta:
+    """Return how long ago a task may have ended: one whose manifest expires now must not get another one."""
+    return timedelta(days=load_settings().task_result_ttl_days) - MARGIN
+
+
 def _runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
-    return [run for run in instance.get_runs(dg.RunsFilter(statuses=[*statuses])) if run.job_name in NAMES]
+    return [run for run in instance.get_runs(dg.RunsFilter(statuses=[*statuses])) if run.job_name in WATCHED]
 
 
 def _leases(runs: Sequence[dg.DagsterRun]) -> Mapping[str, Lease]:

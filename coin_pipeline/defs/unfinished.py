@@ -1,6 +1,7 @@
 """The manifest of a task that ends without a result, whoever notices it first."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -41,10 +42,17 @@ def _start(instance: dg.DagsterInstance, run_id: str) -> datetime:
 
 def has_manifest(store: ObjectStore, instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Tell whether a run is answered for, by the manifest of its task, or because it is to have none."""
-    config = _config(run)
-    if isinstance(config, BacktestConfig) and config.shelf != "tasks":
+    if not is_task(run):
         return True
     return read_manifest(store, task_of(instance, run)) is not None
+
+
+def is_task(run: dg.DagsterRun) -> bool:
+    """Tell whether a run's result lies in `tasks/`, and so expires."""
+    if run.job_name != "backtest":
+        return run.job_name == "sweep"
+    ops: Any = run.run_config.get("ops") or {}  # of any version: records outlive the config that they were made with
+    return bool(ops.get("load_candles", {}).get("config", {}).get("shelf", "tasks") == "tasks")
 
 
 def _config(run: dg.DagsterRun) -> SweepConfig | BacktestConfig:

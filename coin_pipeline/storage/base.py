@@ -31,6 +31,22 @@ class Entry(NamedTuple):
     modified: datetime
 
 
+class Leftover(NamedTuple):
+    """What a write left that never ended: a temporary file, or the parts of an upload; no reader sees it.
+
+    Attributes:
+        key: Of the file, or that which the object was to have.
+        size: Bytes.
+        begun: When it was last written, or the upload begun, UTC.
+        upload: The id of the upload; empty for a file.
+    """
+
+    key: str
+    size: int
+    begun: datetime
+    upload: str = ""
+
+
 class Facts(NamedTuple):
     """What is known of an object without reading it.
 
@@ -87,6 +103,18 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove `key`; one that is absent is not an error."""
+        ...
+
+    def leftovers(self, prefix: str, before: datetime) -> Iterator[Leftover]:
+        """Yield what writes below the folder `prefix` left that began before a moment and never ended."""
+        ...
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove what a write left; what is gone already is not an error."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Return how much can be written to the disk; None where there is no such limit."""
         ...
 
     def place(self, key: str) -> str:

@@ -3,15 +3,17 @@
 import errno
 import json
 import os
+import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coin_pipeline.errors import ObjectExists, ObjectNotFound
+from coin_pipeline.errors import InvalidInput, ObjectExists, ObjectNotFound, Problem
 from coin_pipeline.storage.atomic import storing, write_whole
-from coin_pipeline.storage.base import Entry, Facts, check_key, check_metadata, checked, is_key, sha256_hex
+from coin_pipeline.storage.base import Entry, Facts, Leftover, check_key, check_metadata, checked, is_key, sha256_hex
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -22,6 +24,8 @@ _ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 _NO_ATTRIBUTES = {errno.ENOTSUP, errno.EOPNOTSUPP}
 TEMPORARY = ".tmp-"
 """How names of files begin that are still being written."""
+_TRIES = 10
+"""How often a write is tried whose folder is removed under it."""
 
 
 class LocalStore:
@@ -41,9 +45,13 @@ class LocalStore:
         if metadata:
             attributes[_METADATA] = json.dumps(check_metadata(metadata)).encode()
         with storing(key):
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                write_whole(path, data, aside, replace=overwrite, before=lambda file: _describe(file, attributes))
+                _within(
+                    path.parent,
+                    lambda: write_whole(
+                        path, data, aside, replace=overwrite, before=lambda file: _describe(file, attributes)
+                    ),
+                )
             except FileExistsError:
                 if sha256_hex(path.read_bytes()) != digest:
                     raise ObjectExists(key) from None
@@ -86,14 +94,29 @@ class LocalStore:
 
     def delete(self, key: str) -> None:
         """Remove `key`, and folders that it leaves empty; one that is absent is not an error."""
-        path = self._path(key)
-        with storing(key):
-            path.unlink(missing_ok=True)
-        for folder in path.parents[: len(Path(key).parts) - 1]:
-            try:
-                folder.rmdir()
-            except OSError:  # not empty, or gone already
-                break
+        self._remove(check_key(key))
+
+    def leftovers(self, prefix: str, before: datetime) -> Iterator[Leftover]:
+        """Yield temporary files below the folder `prefix` that were last written before a moment."""
+        with storing(prefix):
+            for path in sorted(_temporary(self._path(prefix))):
+                with suppress(FileNotFoundError):  # it has just got its name
+                    told = path.stat()
+                    if _instant(told) < before:
+                        yield Leftover(path.relative_to(self.root).as_posix(), told.st_size, _instant(told))
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove a temporary file, and folders that it leaves empty; one that is gone already is not an error."""
+        folder, _, name = leftover.key.rpartition("/")
+        check_key(folder)
+        if not name.startswith(TEMPORARY):
+            raise InvalidInput([Problem("key", f"{leftover.key[:80]!r} is not a temporary file")])
+        self._remove(leftover.key)
+
+    def free_bytes(self) -> int | None:
+        """Return how much can be written to the disk of the folder."""
+        with storing(self.root):
+            return shutil.disk_usage(self.root).free
 
     def place(self, key: str) -> str:
         """Return the path of `key`."""
@@ -101,6 +124,16 @@ class LocalStore:
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
+
+    def _remove(self, relative: str) -> None:
+        path = self.root / relative
+        with storing(relative):
+            path.unlink(missing_ok=True)
+        for folder in path.parents[: relative.count("/")]:
+            try:
+                folder.rmdir()
+            except OSError:  # not empty, or gone already
+                break
 
 
 def keeps_checksums(folder: Path) -> bool:
@@ -113,6 +146,25 @@ def keeps_checksums(folder: Path) -> bool:
                 return _attribute(file.fileno(), _SHA256) is not None
         finally:
             probe.unlink(missing_ok=True)
+
+
+def _within(folder: Path, write: Callable[[], None]) -> None:
+    """Write in a folder that is made if need be, and again where somebody finds it empty and removes it just then."""
+    for _ in range(_TRIES - 1):
+        with suppress(FileNotFoundError):
+            _make(folder)
+            return write()
+    _make(folder)
+    return write()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        if folder.is_file():
+            raise NotADirectoryError(*error.args) from None
+        raise FileNotFoundError(*error.args) from None  # removed between two looks
 
 
 def _files(folder: Path, before: str) -> Iterator[Entry]:
@@ -130,6 +182,19 @@ def _files(folder: Path, before: str) -> Iterator[Entry]:
             except FileNotFoundError:  # deleted meanwhile
                 continue
             yield Entry(key, told.st_size, _instant(told))
+
+
+def _temporary(folder: Path) -> Iterator[Path]:
+    """Yield temporary files below a folder; what a link leads to is somebody else's."""
+    try:
+        found = list(os.scandir(folder))
+    except _ABSENT:
+        return
+    for each in found:
+        if each.is_dir(follow_symlinks=False):
+            yield from _temporary(folder / each.name)
+        elif each.name.startswith(TEMPORARY) and each.is_file(follow_symlinks=False):
+            yield folder / each.name
 
 
 def _instant(told: os.stat_result) -> datetime:

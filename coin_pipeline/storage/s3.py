@@ -6,15 +6,16 @@ import io
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
-from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable
+from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageRefused, StorageUnavailable
 from coin_pipeline.patience import patiently
 from coin_pipeline.storage.base import SHA256 as _SHA256
-from coin_pipeline.storage.base import Entry, Facts, check_key, check_metadata, checked, is_key, sha256_hex
+from coin_pipeline.storage.base import Entry, Facts, Leftover, check_key, check_metadata, checked, is_key, sha256_hex
 from coin_pipeline.storage.s3_errors import BROKEN_READ, code_of, is_unexplained, speaking
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ WHOLE_BYTES = 2 * PART_BYTES
 TRIES, RACE_PAUSE_S = 3, 0.05
 """How often a body that breaks off or is damaged is read, and a put that meets another one is sent."""
 _TAKEN, _IN_A_RACE, _NOT_THERE = {"PreconditionFailed", "412"}, "ConditionalRequestConflict", {"NoSuchKey", "404"}
-_NO_UPLOAD = "NoSuchUpload"
+_NO_UPLOAD = {"NoSuchUpload", "404"}
+_LISTING = {"ContinuationToken": "NextContinuationToken"}
+_UPLOADS = {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"}
+_PARTS = {"PartNumberMarker": "NextPartNumberMarker"}
+"""What says where the next page of a list begins, and how the page before calls it."""
 
 
 class S3Store:
@@ -78,14 +83,10 @@ class S3Store:
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """Yield what lies below the folder `prefix`."""
         below = f"{check_key(prefix)}/" if prefix else ""
-        after: dict[str, str] | None = {}
-        while after is not None:
-            ask = partial(self.client.list_objects_v2, Bucket=self.bucket, Prefix=below, **after)
-            page = self._do(prefix, ask)
+        for page in self._pages(prefix, self.client.list_objects_v2, _LISTING, Prefix=below):
             for found in page.get("Contents", []):
                 if is_key(found["Key"]):  # not what consoles put there to show a folder
                     yield Entry(found["Key"], found["Size"], found["LastModified"])
-            after = {"ContinuationToken": page["NextContinuationToken"]} if page["IsTruncated"] else None
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield the keys of `entries`."""
@@ -95,6 +96,31 @@ class S3Store:
         """Remove `key`; one that is absent is not an error."""
         check_key(key)
         self._do(key, lambda: self.client.delete_object(Bucket=self.bucket, Key=key))
+
+    def leftovers(self, prefix: str, before: datetime) -> Iterator[Leftover]:
+        """Yield uploads to keys below the folder `prefix` that began before a moment and are not complete."""
+        for page in self._pages(prefix, self.client.list_multipart_uploads, _UPLOADS, Prefix=f"{check_key(prefix)}/"):
+            for upload in page.get("Uploads", []):
+                if upload["Initiated"] < before:
+                    size = self._uploaded(upload["Key"], upload["UploadId"])
+                    yield Leftover(upload["Key"], size, upload["Initiated"], upload["UploadId"])
+
+    def discard(self, leftover: Leftover) -> None:
+        """Abort an upload; one that is gone already is not an error."""
+        where = {"Bucket": self.bucket, "Key": leftover.key, "UploadId": leftover.upload}
+
+        def abort() -> None:
+            try:
+                self.client.abort_multipart_upload(**where)
+            except ClientError as error:
+                if code_of(error) not in _NO_UPLOAD:
+                    raise
+
+        self._do(leftover.key, abort)
+
+    def free_bytes(self) -> int | None:
+        """Return None: a bucket takes whatever is paid for."""
+        return None
 
     def place(self, key: str) -> str:
         """Return the s3:// URL of `key`."""
@@ -151,6 +177,24 @@ class S3Store:
                     raise
         raise AssertionError
 
+    def _pages(
+        self, where: str, ask: Callable[..., Any], markers: Mapping[str, str], **arguments: str
+    ) -> Iterator[Any]:
+        """Yield the pages of a list, each asked for again where it fails: an iterator of boto3's would end there."""
+        after: dict[str, str] | None = {}
+        while after is not None:
+            page = self._do(where, partial(ask, Bucket=self.bucket, **arguments, **after))
+            yield page
+            after = {name: page[told] for name, told in markers.items()} if page["IsTruncated"] else None
+
+    def _uploaded(self, key: str, upload: str) -> int:
+        """Return how many bytes of an upload have arrived."""
+        try:
+            pages = list(self._pages(key, self.client.list_parts, _PARTS, Key=key, UploadId=upload))
+        except StorageRefused:  # it has ended meanwhile
+            return 0
+        return sum(part["Size"] for page in pages for part in page.get("Parts", []))
+
     def _of(self, key: str, ask: Callable[..., Any]) -> Any:  # noqa: ANN401 -- an answer of boto3's
         try:
             return ask(Bucket=self.bucket, Key=key)
@@ -202,8 +246,8 @@ def _telling_taken() -> Iterator[None]:
         raise
 
 
-def _is(error: BaseException, code: str) -> bool:
-    return isinstance(error, ClientError) and code_of(error) == code
+def _is(error: BaseException, codes: set[str]) -> bool:
+    return isinstance(error, ClientError) and code_of(error) in codes
 
 
 class _Taken(Exception):

@@ -96,6 +96,16 @@ def test_status_of_a_completed_task_carries_the_result(client: TestClient, runs:
     assert "Retry-After" not in answer.headers
 
 
+@pytest.mark.parametrize("path", ["/api/backtests/status/{}", "/api/backtests/{}"])
+def test_a_completed_task_whose_result_has_expired_is_unknown(client: TestClient, runs: FakeRuns, path: str) -> None:
+    """For the moment in which its files are gone and its run is not yet; after that the run is unknown too."""
+    runs.outcome = replace(runs.outcome, status="completed", progress=1.0, finished_at=NOW)
+    task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
+    answer = client.get(path.format(task_id))
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == f"no result or task has the id '{task_id}'"
+
+
 def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, runs: FakeRuns) -> None:
     """That a run failed is an answer, not an error of the request."""
     runs.outcome = replace(runs.outcome, status="failed", error="no candles", finished_at=NOW)

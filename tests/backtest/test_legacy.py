@@ -10,7 +10,7 @@ import pytest
 
 from coin_pipeline.backtest.entry import Entry, entry_of
 from coin_pipeline.backtest.legacy import moment, read_older_index
-from coin_pipeline.backtest.results import StoredDocument, load_result, stored_runs
+from coin_pipeline.backtest.results import StoredDocument, load_result, stored_documents
 from coin_pipeline.errors import InvalidRunId
 from coin_pipeline.storage.local import LocalStore
 
@@ -184,6 +184,6 @@ def test_the_older_index_is_no_result(tmp_path: Path) -> None:
     assert read_older_index(store) == ({}, None)
     (tmp_path / "results").mkdir()
     (tmp_path / "results/index.json").write_text("{}")
-    assert list(stored_runs(store)) == []
+    assert [(each.run_id, each.shelf) for each in stored_documents(store)] == []
     with pytest.raises(InvalidRunId):
         load_result(store, "index")

@@ -14,7 +14,7 @@ from coin_pipeline.backtest.results import (
     read_manifest,
     read_result,
     result_key,
-    stored_runs,
+    stored_documents,
     to_bytes,
 )
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectExists, ResultNotFound, StorageFull
@@ -85,7 +85,7 @@ def test_an_interrupted_task_has_no_result(tmp_path: Path, writes: int) -> None:
     store = LocalStore(tmp_path)
     with pytest.raises(ResultNotFound, match="'t'"):
         read_result(store, "t")
-    assert list(stored_runs(store)) == []
+    assert [(each.run_id, each.shelf) for each in stored_documents(store)] == []
     publish_task(store, {"task_id": "t"}, {**FILES, "result.json": b"{}"})
     assert read_result(store, "t") == b"{}"
 
@@ -133,12 +133,12 @@ def test_path_tricks_in_run_ids_are_refused(store: LocalStore, run_id: str) -> N
         read_result(store, run_id)
 
 
-def test_stored_runs_are_those_that_are_complete(store: LocalStore) -> None:
+def test_stored_documents_are_those_that_are_complete(store: LocalStore) -> None:
     """A failed task has a manifest and no result."""
     publish_result(store, {"run_id": "r"}, b"")
     publish_task(store, {"task_id": "t"}, FILES)
     publish_task(store, {"task_id": "failed"}, {})
-    assert list(stored_runs(store)) == [("r", "results"), ("t", "tasks")]
+    assert [(each.run_id, each.shelf) for each in stored_documents(store)] == [("r", "results"), ("t", "tasks")]
     assert result_key("tasks", "t") == "tasks/t/result.json"
 
 
@@ -147,7 +147,7 @@ def test_what_people_leave_beside_results_is_no_result(store: LocalStore, tmp_pa
     publish_result(store, {"run_id": "r"}, b"")
     for name in ("README.txt", "r.json.bak", "a b.json"):
         (tmp_path / "results" / name).write_text("{}")
-    assert list(stored_runs(store)) == [("r", "results")]
+    assert [(each.run_id, each.shelf) for each in stored_documents(store)] == [("r", "results")]
 
 
 @pytest.mark.parametrize("content", ["{bad", "[]", ""])

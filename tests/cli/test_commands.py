@@ -11,7 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from coin_pipeline.cli.app import coin
-from coin_pipeline.errors import CandlesNotFound, InvalidSpec, InvalidStrategyFile, RunFailed, UnknownStrategy
+from coin_pipeline.errors import (
+    CandlesNotFound,
+    EmptyRange,
+    InvalidSpec,
+    InvalidStrategyFile,
+    RunFailed,
+    UnknownStrategy,
+)
 from coin_pipeline.market.catalog import CandleCatalog
 from tests.conftest import store_candles
 
@@ -160,6 +167,48 @@ def test_an_older_result_is_shown_as_what_it_is(data_root: Path) -> None:
     (data_root / "results/old.json").write_text(json.dumps({**old, "symbols": symbols, "total_signals": 3}))
     assert "an older result (schema 1.0)" in invoke("results", "show", "old").output
     assert "old " in invoke("results", "list", "--limit", "1000").output
+
+
+def test_results_are_listed_by_what_they_are_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that were copied here are found at once, by the filters of the API; what is gone is listed no more."""
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    (tmp_path / "results").mkdir()
+    for day, signals in enumerate((1, 5, 9), 1):
+        symbols = [{"symbol": "KRW-BTC", "signals": signals, "avg_return": float(signals)}]
+        told = {"strategy": f"s{day}", "symbols": symbols, "metadata": {"execution_date": f"2024-11-0{day}T00:00:00"}}
+        (tmp_path / f"results/run-{day}.json").write_text(json.dumps(told))
+
+    def listed(*filters: str) -> list[str]:
+        return re.findall(r"^ (run-\d) ", invoke("results", "list", *filters).stdout, re.MULTILINE)
+
+    assert listed() == ["run-3", "run-2", "run-1"]
+    assert listed("--limit", "1") == ["run-3"]
+    assert listed("--strategy", "s2") == ["run-2"]
+    assert listed("--symbol", "BTC_KRW", "--min-signals", "2", "--max-return", "5") == ["run-2"]
+    assert listed("--date-from", "2024-11-02", "--date-to", "2024-11-02") == ["run-2"]
+    assert "no stored result matches" in invoke("results", "list", "--strategy", "none").stdout
+    with pytest.raises(EmptyRange, match="min_signals: 2 is above max_signals"):
+        listed("--min-signals", "2", "--max-signals", "1")
+    (tmp_path / "results/run-3.json").unlink()
+    assert listed() == ["run-2", "run-1"]
+
+
+def test_the_index_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is new is read, unless everything is asked for; what cannot be read is named, a few of many."""
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/index.json").write_text("{")
+    for number in range(7):
+        (tmp_path / f"results/bad-{number}.json").write_text("{")
+        (tmp_path / f"results/good-{number}.json").write_text("{}")
+    first, second = invoke("results", "reindex"), invoke("results", "reindex")
+    assert first.stdout == "7 results read, 0 no longer stored\n"
+    assert second.stdout == "0 results read, 0 no longer stored\n"
+    assert "not listed: 'results/index.json' is corrupt" in first.stderr
+    assert first.stderr.endswith("and 3 more\n")
+    (tmp_path / "results/good-0.json").unlink()
+    assert invoke("results", "reindex", "--all").stdout == "6 results read, 1 no longer stored\n"
+    assert (tmp_path / "results/index.json").read_text() == "{"
 
 
 @pytest.mark.parametrize("command", [["up"], ["demo"], ["backtest", "volume_zone_breakout", "AAA_KRW", *RANGE]])

@@ -75,6 +75,19 @@ def test_programs_that_are_killed_come_back(tmp_path: Path) -> None:
     assert left_running(tmp_path) == []
 
 
+def test_results_that_were_copied_here_are_in_the_history(tmp_path: Path) -> None:
+    """Soon after the start, without a command; a file that is broken is named, and ends nothing."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/old.json").write_text('{"strategy": "s", "symbols": [{"symbol": "BTC_KRW", "signals": 3}]}')
+    (tmp_path / "results/broken.json").write_text("{")
+    platform = start_platform(tmp_path)
+    until(lambda: platform.api.get("/api/backtests/history").json()["total"] == 1, 30)
+    until(lambda: "not listed: 'broken' is corrupt" in (tmp_path / "up.log").read_text(), 30)
+    assert healthy(platform)
+    assert stop_platform(platform) == 0
+    assert left_running(tmp_path) == []
+
+
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     """The option, the port and what to do are told, and nothing is started."""
     with socket.socket() as taken:

@@ -79,7 +79,7 @@ def publish_result(store: ObjectStore, run_id: str, attempt: int) -> None:
 
 def seen(store: ObjectStore, run_id: str) -> int | None:
     """Return which attempt's result is visible, None where none is; one that is visible must be whole."""
-    listed = run_id in [each for each, _ in results.stored_runs(store)]
+    listed = run_id in [each.run_id for each in results.stored_documents(store)]
     try:
         found = results.load_result(store, run_id)
     except ResultNotFound:

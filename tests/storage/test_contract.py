@@ -13,7 +13,7 @@ import pytest
 from coin_pipeline.errors import InvalidInput, ObjectExists, ObjectNotFound
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.storage.s3 import PART_BYTES, WHOLE_BYTES
+from coin_pipeline.storage.s3 import PART_BYTES, WHOLE_BYTES, S3Store
 from tests.s3 import S3Server
 
 LONGEST = "/".join(["k" * 255] * 4)
@@ -174,3 +174,44 @@ def test_of_many_writers_of_one_key_one_wins(backend: str, tmp_path: Path, reque
         won = list(pool.map(_put_numbered, [place] * 16, range(16)))
     assert sum(won) == 1
     assert store.get("contested") == str(won.index(True)).encode() * 1000
+
+
+def _break_a_write(store: ObjectStore, key: str) -> None:
+    """Leave what a process leaves that is killed while it writes `key`."""
+    if isinstance(store, LocalStore):
+        path = store.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(f".tmp-{uuid.uuid4().hex}").write_bytes(b"12345")
+    else:
+        assert isinstance(store, S3Store)
+        begun = store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
+        where = {"Bucket": store.bucket, "Key": key, "UploadId": begun["UploadId"]}
+        store.client.upload_part(**where, PartNumber=1, Body=b"12345")
+
+
+def test_what_broken_writes_left_is_found_and_discarded(store: ObjectStore) -> None:
+    """Below one folder, once it is old enough; no listing shows it, and twice is not an error."""
+    store.put("results/whole", b"12345")
+    for key in ("results/broken", "results2/other", "runs/r/deep/broken"):
+        _break_a_write(store, key)
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    assert list(store.leftovers("results", later - timedelta(hours=1))) == []
+    (left,) = store.leftovers("results", later)
+    (deep,) = store.leftovers("runs", later)
+    assert (left.size, deep.key.rpartition("/")[0]) == (5, "runs/r/deep")
+    assert abs(datetime.now(UTC) - left.begun) < timedelta(minutes=1)
+    assert list(store.keys("results")) == ["results/whole"]
+    for _ in range(2):
+        store.discard(left)
+        store.discard(deep)
+    assert [*store.leftovers("results", later), *store.leftovers("runs", later)] == []
+    assert len(list(store.leftovers("results2", later))) == 1
+    assert list(store.keys()) == ["results/whole"]
+    assert list(store.leftovers("nothing", later)) == []
+
+
+def test_free_space_is_that_of_a_disk(store: ObjectStore) -> None:
+    """A bucket has no such limit."""
+    free = store.free_bytes()
+    assert (free is None) == isinstance(store, S3Store)
+    assert free is None or free > 0

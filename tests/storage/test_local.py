@@ -4,11 +4,14 @@ import resource
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from coin_pipeline.errors import ObjectCorrupt, StorageFailed
+from coin_pipeline.errors import InvalidInput, ObjectCorrupt, StorageFailed
+from coin_pipeline.storage.base import Leftover
 from coin_pipeline.storage.local import LocalStore, keeps_checksums
 
 
@@ -92,3 +95,25 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageFailed, match="cannot reach a/b: Not a directory"):
         LocalStore(tmp_path / "file").put("a/b", b"")
+
+
+def test_a_folder_that_is_removed_while_it_is_written_to_is_made_again(store: LocalStore) -> None:
+    """Who deletes the last object of a folder removes it, maybe just before somebody else's first object is there."""
+
+    def put_and_delete(writer: int) -> None:
+        for number in range(300):
+            store.put(f"fingerprints/{writer}", str(number).encode())
+            store.delete(f"fingerprints/{writer}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(put_and_delete, range(4)))
+    assert list(store.keys()) == []
+
+
+@pytest.mark.parametrize("key", ["results/a.json", "results/../.tmp-1", ".tmp-1"])
+def test_only_what_a_broken_write_left_is_discarded(store: LocalStore, key: str) -> None:
+    """No object, and nothing outside."""
+    store.put("results/a.json", b"")
+    with pytest.raises(InvalidInput):
+        store.discard(Leftover(key, 0, datetime.now(UTC)))
+    assert list(store.keys()) == ["results/a.json"]

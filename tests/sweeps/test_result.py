@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.results import load_result, read_manifest, stored_runs
+from coin_pipeline.backtest.results import load_result, read_manifest, stored_documents
 from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.storage.local import LocalStore
@@ -225,7 +225,7 @@ def test_a_published_sweep_is_read_as_any_result(candles: CandleCatalog, tmp_pat
         ["AAA_KRW", "BBB_KRW"],
     )
     assert [file["name"] for file in manifest["result_files"]] == ["trials.parquet", "report.html", "result.json"]
-    assert list(stored_runs(store)) == [("run-1", "tasks")]
+    assert [(each.run_id, each.shelf) for each in stored_documents(store)] == [("run-1", "tasks")]
     document = load_result(store, "run-1")
     assert document == json.loads(json.dumps(result.document))
     assert document["version"] == "sweep-1.0"

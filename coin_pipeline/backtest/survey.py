@@ -1,0 +1,102 @@
+"""What is stored, as the rules of retention need it: one listing of each shelf, one read of each task's manifest."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from coin_pipeline.backtest.pins import pinned
+from coin_pipeline.backtest.results import Json, kept_results, read_manifest, remembered_run
+from coin_pipeline.backtest.retention import DAY, Fingerprint, Folder, Stored, folders
+from coin_pipeline.errors import ObjectCorrupt, StorageRefused
+from coin_pipeline.storage.base import Leftover, ObjectStore
+
+SHELVES = ("results", "tasks", "runs", "reports", "fingerprints", "sweeps", "pins")
+"""Folders in which broken writes are looked for."""
+
+
+class Use(NamedTuple):
+    """Bytes of tasks, of what ops handed on, of rows of sweeps, of a whole bucket; of a disk, how many are free."""
+
+    tasks: int
+    runs: int
+    sweeps: int
+    bucket: int | None
+    free: int | None
+
+
+def use(store: ObjectStore) -> Use:
+    """Measure how much is stored."""
+    free = store.free_bytes()
+    sizes = {"tasks": 0, "runs": 0, "sweeps": 0}
+    shelves = sizes if free is not None else [""]  # a disk holds the database too, which is not listed
+    total = 0
+    for shelf in shelves:
+        for entry in store.entries(shelf):
+            total += entry.size
+            top = entry.key.partition("/")[0]
+            if top in sizes:
+                sizes[top] += entry.size
+    return Use(**sizes, bucket=total if free is None else None, free=free)
+
+
+def survey(store: ObjectStore, now: datetime) -> Stored:
+    """Look at everything that may expire."""
+    told: list[str] = []
+    tasks = folders(store.entries("tasks"))
+    return Stored(
+        tasks=tasks,
+        ended=dict(_ended(store, tasks.values(), told)),
+        interim=folders(store.entries("runs")),
+        chunks=tuple(store.entries("sweeps")),
+        results=frozenset(kept_results(store)),
+        pinned=pinned(store),
+        fingerprints=tuple(_fingerprints(store, now - DAY)),
+        leftovers=tuple(_leftovers(store, now - DAY, told)),
+        told=tuple(told),
+    )
+
+
+def ended_at(task_id: str, manifest: Json) -> datetime:
+    """Return when a task ended, as its manifest says.
+
+    Raises:
+        ObjectCorrupt: it does not say, or it is the manifest of another task.
+    """
+    name = f"manifest of task {task_id}"
+    if manifest.get("task_id") != task_id:
+        raise ObjectCorrupt(name, f"it says task_id {str(manifest.get('task_id'))[:80]!r}")
+    metadata = manifest.get("metadata")
+    told = metadata.get("finished_at") if isinstance(metadata, dict) else None
+    try:
+        moment = datetime.fromisoformat(str(told).removesuffix("Z"))  # the older platform wrote +00:00Z
+    except ValueError:
+        raise ObjectCorrupt(name, f"its finished_at is {str(told)[:80]!r}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _ended(store: ObjectStore, tasks: Iterable[Folder], told: list[str]) -> Iterator[tuple[str, datetime]]:
+    """Yield when each task ended, and tell of manifests that cannot be read."""
+    for folder in tasks:
+        if not folder.has_manifest:
+            continue
+        try:
+            manifest = read_manifest(store, folder.name)
+            if manifest is not None:
+                yield folder.name, ended_at(folder.name, manifest)
+        except ObjectCorrupt as error:
+            told.append(f"kept: {error}")
+
+
+def _fingerprints(store: ObjectStore, before: datetime) -> Iterator[Fingerprint]:
+    """Yield the index of fingerprints but for what is so new that its result may not have been listed."""
+    for entry in store.entries("fingerprints"):
+        if entry.modified < before:
+            yield Fingerprint(entry, remembered_run(store, entry.key))
+
+
+def _leftovers(store: ObjectStore, before: datetime, told: list[str]) -> Iterator[Leftover]:
+    try:
+        for shelf in SHELVES:
+            yield from store.leftovers(shelf, before)
+    except StorageRefused as error:  # a policy that permits no more than to read and write objects
+        told.append(f"broken uploads are not looked for: {error}")

@@ -1,0 +1,152 @@
+"""Removing what is no longer kept, in the store and in Dagster's records; stopped anywhere, the next time ends it.
+
+A task's manifest goes first, then its files, then its runs. While a run is recorded nobody else can take its id, and
+a run whose task is gone leads the next time to whatever is left of both.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+import dagster as dg
+
+from coin_pipeline.backtest.pins import is_pinned
+from coin_pipeline.backtest.results import remove_task
+from coin_pipeline.backtest.retention import (
+    EndedRun,
+    Item,
+    Limits,
+    broken_write,
+    dead_fingerprints,
+    expired_chunks,
+    expired_interim,
+    expired_tasks,
+    forgotten_runs,
+    kept_by_pins,
+    run_record,
+)
+from coin_pipeline.backtest.survey import Use, survey, use
+from coin_pipeline.defs.io_managers import remove_interim
+from coin_pipeline.defs.run_records import attempts_at, ended_runs, in_order_of_removal, remove_record, under_way
+from coin_pipeline.storage.base import ObjectStore
+
+T = TypeVar("T")
+Forget = Callable[[Collection[str]], None]
+BATCH = 50
+"""Tasks whose runs are looked up at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was removed of one kind: how many, their objects and bytes, and what the oldest one's age counts from."""
+
+    what: str
+    count: int
+    objects: int
+    size: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was removed, or would be; how much was stored before and after; tasks that a pin kept; what was odd."""
+
+    removed: tuple[Removed, ...]
+    before: Use
+    after: Use
+    pinned: int
+    told: tuple[str, ...]
+
+
+def nobody(_task_ids: Collection[str]) -> None:
+    """Stand for an index of results, which is told of tasks whose results are gone."""
+
+
+@dataclass(slots=True)
+class Removal:
+    """One round of removing.
+
+    Attributes:
+        instance: Whose records of runs are removed.
+        store: Where tasks lie.
+        dry_run: Whether everything is only found.
+        forget: Is told of tasks whose files have just been removed, before their runs are; maybe twice.
+        heard: Is told how many things of how many are done.
+    """
+
+    instance: dg.DagsterInstance
+    store: ObjectStore
+    dry_run: bool = False
+    forget: Forget = nobody
+    heard: Callable[[int, int], None] = lambda _done, _of: None
+    _removed: dict[str, Removed] = field(default_factory=dict)
+    _done: int = 0
+    _of: int = 0
+
+    def run(self, now: datetime, limits: Limits) -> Outcome:
+        """Remove what is no longer kept at the moment `now`."""
+        before, working, stored = use(self.store), under_way(self.instance), survey(self.store, now)
+        runs = [*forgotten_runs(ended_runs(self.instance, now - min(limits)), stored.tasks, working, now, limits)]
+        tasks = [*expired_tasks(stored, working, now - limits.tasks)]
+        interim = [*expired_interim(stored, working, now - limits.tasks)]
+        chunks = [*expired_chunks(stored, now - limits.tasks)]
+        fingerprints = [*dead_fingerprints(stored, {item.name for item in tasks})]
+        self._of = len(runs) + len(tasks) + len(interim) + len(chunks) + len(fingerprints) + len(stored.leftovers)
+        for batch in _batches(tasks):
+            self._remove_tasks(batch)
+        for item in interim:
+            self._remove(item, partial(remove_interim, self.store, item.name))
+        for item in (*chunks, *fingerprints):
+            self._remove(item, partial(self.store.delete, item.name))
+        for leftover in stored.leftovers:
+            self._remove(broken_write(leftover), partial(self.store.discard, leftover))
+        for some in _batches(runs):
+            self._remove_runs(some)
+        pinned = kept_by_pins(stored, working, now - limits.tasks)
+        after = before if self.dry_run else use(self.store)
+        return Outcome(tuple(self._removed.values()), before, after, pinned, stored.told)
+
+    def _remove_tasks(self, batch: Sequence[Item]) -> None:
+        """Remove tasks with their runs, but for those that somebody has pinned or begun again meanwhile."""
+        attempts = attempts_at(self.instance, [item.name for item in batch])
+        gone = []
+        for item in batch:
+            ended = all(run.is_finished for run in attempts[item.name])
+            if ended and not is_pinned(self.store, item.name):
+                self._remove(item, partial(remove_task, self.store, item.name))
+                gone.append(item)
+        self._tell(item.name for item in gone)
+        for item in gone:
+            for run in in_order_of_removal(attempts[item.name]):
+                self._remove(run_record(run.run_id, item.since), partial(remove_record, self.instance, run.run_id))
+
+    def _remove_runs(self, batch: Sequence[EndedRun]) -> None:
+        """Remove records of runs; of those whose task expired, whoever removed it may not have come to the rest."""
+        self._tell(run.task_id for run in batch if run.expires)
+        for run in batch:
+            self._remove(run_record(run.run_id, run.ended_at), partial(remove_record, self.instance, run.run_id))
+
+    def _tell(self, task_ids: Iterable[str]) -> None:
+        gone = frozenset(task_ids)
+        if gone and not self.dry_run:
+            self.forget(gone)
+
+    def _remove(self, item: Item, remove: Callable[[], object]) -> None:
+        if not self.dry_run:
+            remove()
+        so_far = self._removed.get(item.kind, Removed(item.kind, 0, 0, 0, item.since))
+        self._removed[item.kind] = Removed(
+            item.kind,
+            so_far.count + 1,
+            so_far.objects + item.objects,
+            so_far.size + item.size,
+            min(so_far.oldest, item.since),
+        )
+        self._done += 1
+        self.heard(self._done, max(self._done, self._of))
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[begin : begin + BATCH] for begin in range(0, len(items), BATCH))

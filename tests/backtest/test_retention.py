@@ -1,0 +1,237 @@
+"""Which of what is stored is no longer kept."""
+
+import json
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from coin_pipeline.backtest.results import manifest_key, publish_result, publish_task, read_result, remove_task
+from coin_pipeline.backtest.retention import (
+    DAY,
+    EndedRun,
+    Fingerprint,
+    Folder,
+    Limits,
+    Stored,
+    dead_fingerprints,
+    expired_chunks,
+    expired_interim,
+    expired_tasks,
+    folders,
+    forgotten_runs,
+)
+from coin_pipeline.backtest.survey import ended_at, survey, use
+from coin_pipeline.errors import ObjectCorrupt, ResultNotFound
+from coin_pipeline.storage.base import Entry, ObjectStore
+from coin_pipeline.storage.local import LocalStore
+
+if TYPE_CHECKING:
+    from tests.s3 import S3Server
+
+NOW = datetime(2024, 11, 4, 3, 30, tzinfo=UTC)
+OLD, EDGE, NEW = NOW - 8 * DAY, NOW - 7 * DAY, NOW - 6 * DAY
+LIMITS = Limits(7 * DAY, 30 * DAY)
+
+
+def folder(name: str = "t", newest: datetime = OLD, *, manifest: bool = True) -> Folder:
+    """Return a folder of two objects."""
+    return Folder(name, 2, 100, newest, manifest)
+
+
+@pytest.mark.parametrize(
+    ("found", "ended", "pinned", "under_way", "kind"),
+    [
+        (folder(), OLD, False, False, "expired tasks"),
+        (folder(), EDGE, False, False, None),
+        (folder(newest=OLD), NEW, False, False, None),  # the manifest says when it ended, not the files
+        (folder(newest=NEW), OLD, False, False, "expired tasks"),  # a copied store has new files
+        (folder(), OLD, True, False, None),
+        (folder(), OLD, False, True, None),
+        (folder(), None, False, False, None),  # a manifest that cannot be read
+        (folder(manifest=False), None, False, False, "unfinished tasks"),
+        (folder(newest=EDGE, manifest=False), None, False, False, None),
+        (folder(manifest=False), None, False, True, None),
+        (folder(manifest=False), None, True, False, None),
+    ],
+)
+def test_which_tasks_expire(
+    found: Folder,
+    ended: datetime | None,
+    pinned: bool,  # noqa: FBT001 -- a parameter of the test
+    under_way: bool,  # noqa: FBT001
+    kind: str | None,
+) -> None:
+    """Those that ended longer ago than tasks are kept, unless they are pinned, worked on, or cannot be read."""
+    ids = frozenset({"t"})
+    stored = Stored({"t": found}, {"t": ended} if ended else {}, pinned=ids if pinned else frozenset())
+    items = list(expired_tasks(stored, ids if under_way else (), NOW - LIMITS.tasks))
+    assert [item.kind for item in items] == ([kind] if kind else [])
+    for item in items:
+        assert (item.name, item.objects, item.size, item.since) == ("t", 2, 100, ended or found.newest)
+
+
+@pytest.mark.parametrize(("newest", "under_way", "expires"), [(OLD, (), 1), (NEW, (), 0), (OLD, ("t",), 0)])
+def test_which_interim_data_expire(newest: datetime, under_way: tuple[str, ...], expires: int) -> None:
+    """What failed runs left for somebody who resumes them, once nobody has in time."""
+    stored = Stored({}, {}, interim={"t": folder(newest=newest, manifest=False)})
+    assert len(list(expired_interim(stored, under_way, EDGE))) == expires
+
+
+@pytest.mark.parametrize(("modified", "expires"), [(OLD, 1), (EDGE, 0), (NEW, 0)])
+def test_which_rows_of_sweeps_expire(modified: datetime, expires: int) -> None:
+    """Those that were computed longer ago than tasks are kept."""
+    stored = Stored({}, {}, chunks=[Entry("sweeps/chunks/a.parquet", 9, modified)])
+    assert len(list(expired_chunks(stored, EDGE))) == expires
+
+
+@pytest.mark.parametrize(
+    ("run_id", "dead"), [("kept", False), ("task", False), ("gone", True), ("elsewhere", True), (None, True)]
+)
+def test_which_fingerprints_point_nowhere(run_id: str | None, dead: object) -> None:
+    """Those whose result is gone, or goes now, and those that make no sense."""
+    entry = Fingerprint(Entry("fingerprints/a.json", 9, OLD), run_id)
+    stored = Stored({"task": folder("task"), "gone": folder("gone")}, {}, results={"kept"}, fingerprints=[entry])
+    assert bool(list(dead_fingerprints(stored, {"gone"}))) is dead
+
+
+@pytest.mark.parametrize(
+    ("run", "goes"),
+    [
+        (EndedRun("r", "r", expires=False, ended_at=NOW - 31 * DAY), True),
+        (EndedRun("r", "r", expires=False, ended_at=NOW - 29 * DAY), False),
+        (EndedRun("r", "r", expires=True, ended_at=OLD), True),  # its task is gone
+        (EndedRun("r", "r", expires=True, ended_at=NEW), False),  # its manifest may be about to come
+        (EndedRun("r", "stored", expires=True, ended_at=NOW - 99 * DAY), False),
+        (EndedRun("r", "working", expires=True, ended_at=NOW - 99 * DAY), False),
+    ],
+)
+def test_which_records_of_runs_are_forgotten(run: EndedRun, goes: object) -> None:
+    """Those of tasks go with the task, others when they are old; none while an attempt is under way."""
+    assert bool(list(forgotten_runs([run], {"stored"}, {"working"}, NOW, LIMITS))) is goes
+
+
+def test_a_listing_in_any_order_gives_the_folders_of_runs() -> None:
+    """Files beside folders, and folders that no run can have, are somebody else's."""
+    listed = [
+        Entry("tasks/b/result.json", 5, OLD),
+        Entry("tasks/a/x", 1, OLD),
+        Entry("tasks/b/manifest.json", 2, NEW),
+        Entry("tasks/notes.txt", 7, OLD),
+        Entry("tasks/가/x", 7, OLD),
+        Entry("tasks/a/deep/manifest.json", 1, OLD),
+    ]
+    assert folders(listed) == {"a": Folder("a", 2, 2, OLD, False), "b": Folder("b", 2, 7, NEW, True)}
+
+
+@pytest.mark.parametrize(
+    "told", ["2024-11-04T10:30:45.123456Z", "2024-11-04T10:30:45.123456+00:00Z", "2024-11-04T10:30:45.123456"]
+)
+def test_ends_are_read_as_each_platform_wrote_them(told: str) -> None:
+    """With Z, with the older platform's doubled zone, and without any."""
+    manifest = {"task_id": "t", "metadata": {"finished_at": told}}
+    assert ended_at("t", manifest) == datetime(2024, 11, 4, 10, 30, 45, 123456, UTC)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [{}, {"task_id": "../results", "metadata": {"finished_at": "2020-01-01T00:00:00Z"}}]
+    + [{"task_id": "t", "metadata": metadata} for metadata in (None, [], {}, {"finished_at": 3}, {"finished_at": ""})],
+)
+def test_a_manifest_that_does_not_say_when_its_task_ended_is_corrupt(manifest: dict[str, object]) -> None:
+    """Nothing is made up for it."""
+    with pytest.raises(ObjectCorrupt, match="manifest of task t"):
+        ended_at("t", manifest)
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """An empty store."""
+    if request.param == "local":
+        return LocalStore(tmp_path)
+    server: S3Server = request.getfixturevalue("s3_server")
+    return server.store(f"retention-{uuid.uuid4().hex[:12]}")
+
+
+def store_task(store: ObjectStore, task_id: str, ended: datetime = OLD) -> None:
+    """Store a task with a result."""
+    metadata = {"finished_at": ended.isoformat()}
+    publish_task(store, {"task_id": task_id, "metadata": metadata}, {"result.json": b"{}", "report.html": b"page"})
+
+
+def test_the_survey_of_a_store_is_what_lies_in_it(store: ObjectStore) -> None:
+    """Tasks with their ends, interim data, results, and what cannot be read, which is told."""
+    store_task(store, "done")
+    store.put("tasks/broken/manifest.json", b"{")
+    store.put(
+        "tasks/evil/manifest.json", json.dumps({"task_id": "../results", "metadata": {"finished_at": "2020"}}).encode()
+    )
+    store.put("tasks/half/result.json", b"{}")
+    store.put("runs/r/simulate/AAA_KRW", b"12345")
+    publish_result(store, {"run_id": "kept"}, b"page")
+    store.put("fingerprints/f.json", b'{"run_id": "gone"}')
+    found = survey(store, datetime.now(UTC))
+    assert set(found.tasks) == {"done", "broken", "evil", "half"}
+    assert found.ended == {"done": OLD}
+    assert (found.interim["r"].size, set(found.results), found.fingerprints) == (5, {"kept"}, ())
+    assert [text.split(" is corrupt")[0] for text in found.told] == [
+        "kept: 'tasks/broken/manifest.json'",
+        "kept: 'manifest of task evil'",
+    ]
+    later = survey(store, datetime.now(UTC) + 2 * DAY)
+    assert [(each.entry.key, each.run_id) for each in later.fingerprints] == [("fingerprints/f.json", "gone")]
+    assert {item.name for item in expired_tasks(later, (), datetime.now(UTC) + DAY)} == {"done", "half"}
+
+
+def test_use_is_what_lies_in_the_shelves(store: ObjectStore) -> None:
+    """Of a bucket with what it holds in all, of a disk with what is free."""
+    store.put("tasks/t/result.json", b"12345")
+    store.put("runs/r/x", b"123")
+    store.put("sweeps/chunks/a.parquet", b"1")
+    store.put("results/kept.json", b"12")
+    found = use(store)
+    assert (found.tasks, found.runs, found.sweeps) == (5, 3, 1)
+    assert found.bucket == (None if isinstance(store, LocalStore) else 11)
+    assert (found.free is None) == (found.bucket is not None)
+
+
+class Watched(LocalStore):
+    """A store that lets a reader look between any two deletions."""
+
+    def delete(self, key: str) -> None:
+        """Delete, then look at the task."""
+        super().delete(key)
+        with pytest.raises(ResultNotFound):
+            read_result(self, "t")
+
+
+class Emptied(LocalStore):
+    """A store in which a task is removed right after its manifest was read."""
+
+    def get(self, key: str) -> bytes:
+        """Read, and remove the task if that was its manifest."""
+        data = super().get(key)
+        if key == manifest_key("t"):
+            remove_task(LocalStore(self.root), "t")
+        return data
+
+
+def test_a_task_that_is_being_removed_is_no_result_to_anybody(tmp_path: Path) -> None:
+    """The manifest goes first; who has read it just before is told that there is no such result."""
+    store_task(LocalStore(tmp_path), "t")
+    remove_task(Watched(tmp_path), "t")
+    assert list(LocalStore(tmp_path).keys()) == []
+    store_task(LocalStore(tmp_path), "t")
+    with pytest.raises(ResultNotFound):
+        read_result(Emptied(tmp_path), "t")
+
+
+def test_a_task_whose_result_is_lost_is_corrupt_not_unknown(tmp_path: Path) -> None:
+    """Its manifest lists a file that is not there, and nobody is removing it."""
+    store = LocalStore(tmp_path)
+    store_task(store, "t")
+    store.delete("tasks/t/result.json")
+    with pytest.raises(ObjectCorrupt, match="its manifest lists it"):
+        read_result(store, "t")

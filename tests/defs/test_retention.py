@@ -1,0 +1,448 @@
+"""Removing what is no longer kept, on a real instance and in real stores."""
+
+import json
+import tracemalloc
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pytest
+from dagster._core.storage.tags import MAX_RETRIES_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, ROOT_RUN_ID_TAG
+
+from coin_pipeline.backtest.pins import pin
+from coin_pipeline.backtest.results import publish_result, publish_task
+from coin_pipeline.backtest.retention import DAY, Limits
+from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.session import Session, clock, connect
+from coin_pipeline.database.url import database_url, release_database
+from coin_pipeline.defs.build import build_defs
+from coin_pipeline.defs.failures import ENDED
+from coin_pipeline.defs.instance import open_instance
+from coin_pipeline.defs.launches import retention_launch
+from coin_pipeline.defs.local import run_here
+from coin_pipeline.defs.retention import BATCH, Outcome, Removal
+from coin_pipeline.defs.retention_ops import REMOVED, STORED, WOULD_BE_REMOVED, earliest_now
+from coin_pipeline.defs.run_records import ended_runs
+from coin_pipeline.defs.sensors import lost_runs, unanswered_tasks
+from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.local import LocalStore
+
+if TYPE_CHECKING:
+    from tests.s3 import S3Server
+
+LIMITS = Limits(7 * DAY, 30 * DAY)
+Status = dg.DagsterRunStatus
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+class Dying(LocalStore):
+    """A store whose process dies before its deletion number `last`."""
+
+    def __init__(self, root: Path, last: int) -> None:
+        super().__init__(root)
+        self.left = last
+
+    def delete(self, key: str) -> None:
+        """Delete, or die."""
+        if self.left == 0:
+            raise Died
+        self.left -= 1
+        super().delete(key)
+
+
+class Counting(LocalStore):
+    """A store that counts what is read."""
+
+    reads = 0
+
+    def get(self, key: str) -> bytes:
+        """Count and read."""
+        self.reads += 1
+        return super().get(key)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """An instance of this module's own: what is removed here would be missed elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATA_ROOT", str(tmp_path_factory.mktemp("own")))
+        patch.delenv("DAGSTER_HOME", raising=False)
+        settings = load_settings()
+        with open_instance(settings) as instance:
+            yield instance
+        release_database(settings)
+
+
+@pytest.fixture
+def instance(own: dg.DagsterInstance) -> dg.DagsterInstance:
+    """The instance, without any run."""
+    for run in own.get_runs():
+        own.delete_run(run.run_id)
+    return own
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """An empty store."""
+    if request.param == "local":
+        return LocalStore(tmp_path)
+    server: S3Server = request.getfixturevalue("s3_server")
+    return server.store(f"removal-{uuid.uuid4().hex[:12]}")
+
+
+def recorded(
+    instance: dg.DagsterInstance, status: Status, *, shelf: str = "tasks", after: dg.DagsterRun | None = None
+) -> dg.DagsterRun:
+    """Return a run of the job `backtest` that is recorded in this status, maybe another attempt at a task."""
+    days = {"start_date": "2024-01-01", "end_date": "2024-01-02"}
+    config = {"strategy": "s", "symbols": ["AAA_KRW"], **days, "shelf": shelf}
+    tags, parents = {MAX_RETRIES_TAG: "0"}, {}
+    if after:
+        parents = {"parent_run_id": after.run_id, "root_run_id": after.run_id}
+        number = str(int(after.tags.get(RETRY_NUMBER_TAG, 0)) + 1)
+        tags |= {PARENT_RUN_ID_TAG: after.run_id, ROOT_RUN_ID_TAG: after.run_id, RETRY_NUMBER_TAG: number}
+    job = build_defs().resolve_job_def("backtest")
+    run_config = {"ops": {"load_candles": {"config": config}}}
+    run = instance.create_run_for_job(job, run_config=run_config, status=Status.STARTED, tags=tags, **parents)
+    if status == Status.FAILURE:
+        instance.report_run_failed(run, ENDED)
+    elif status == Status.CANCELED:
+        instance.report_run_canceled(run)
+    elif status == Status.SUCCESS:
+        done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message="done")
+        instance.report_dagster_event(done, run.run_id)
+    return run
+
+
+def leave_task(store: ObjectStore, run: dg.DagsterRun, ended: datetime, *files: str) -> None:
+    """Store the manifest of a task, and files."""
+    manifest = {"task_id": run.run_id, "metadata": {"finished_at": ended.isoformat()}}
+    publish_task(store, manifest, dict.fromkeys(files, b"12345"))
+
+
+def later(days: float = 8) -> datetime:
+    """Return a moment at which everything that is stored now is so many days old."""
+    return datetime.now(UTC) + timedelta(days=days)
+
+
+def populate(instance: dg.DagsterInstance, store: ObjectStore) -> tuple[set[str], set[str]]:
+    """Store and record some of everything; return the keys and the runs that are to be left in eight days."""
+    files = ("result.json", "equity.parquet", "report.html")
+    now, fresh_end = datetime.now(UTC), later(5)
+    leave_task(store, recorded(instance, Status.SUCCESS), now, *files)
+    leave_task(store, recorded(instance, Status.FAILURE), now)
+    leave_task(store, recorded(instance, Status.CANCELED), now)
+    first = recorded(instance, Status.FAILURE)
+    second = recorded(instance, Status.FAILURE, after=first)
+    recorded(instance, Status.SUCCESS, after=second)
+    leave_task(store, first, now, *files)
+    half = recorded(instance, Status.FAILURE)
+    store.put(f"tasks/{half.run_id}/result.json", b"{")
+    recorded(instance, Status.FAILURE)  # nothing of it is left
+    fresh, pinned = recorded(instance, Status.SUCCESS), recorded(instance, Status.SUCCESS)
+    leave_task(store, fresh, fresh_end, *files)
+    leave_task(store, pinned, now, *files)
+    pin(store, pinned.run_id)
+    working, kept = recorded(instance, Status.STARTED), recorded(instance, Status.SUCCESS, shelf="results")
+    failed = recorded(instance, Status.FAILURE, shelf="results")
+    begun = recorded(instance, Status.FAILURE)
+    again = recorded(instance, Status.STARTED, after=begun)
+    store.put(f"tasks/{begun.run_id}/result.json", b"{")
+    store.put(f"tasks/{working.run_id}/result.json", b"{")
+    store.put(f"runs/{working.run_id}/load_candles/AAA_KRW", b"12345")
+    store.put(f"runs/{failed.run_id}/simulate/AAA_KRW", b"12345")
+    publish_result(store, {"run_id": kept.run_id}, b"page")
+    store.put("sweeps/chunks/1.parquet", b"12345")
+    store.put("tasks/broken/manifest.json", b"{")
+    evil = {"task_id": "../results", "metadata": {"finished_at": "2020-01-01T00:00:00Z"}}
+    store.put("tasks/evil/manifest.json", json.dumps(evil).encode())
+    for number, run in enumerate((kept, fresh, first)):
+        store.put(f"fingerprints/{number}.json", json.dumps({"run_id": run.run_id}).encode())
+    keys = {
+        *(f"tasks/{run.run_id}/{name}" for run in (fresh, pinned) for name in (*files, "manifest.json")),
+        f"pins/{pinned.run_id}.json",
+        f"tasks/{working.run_id}/result.json",
+        f"tasks/{begun.run_id}/result.json",
+        f"runs/{working.run_id}/load_candles/AAA_KRW",
+        f"results/{kept.run_id}.json",
+        f"reports/{kept.run_id}.html",
+        "tasks/broken/manifest.json",
+        "tasks/evil/manifest.json",
+        "fingerprints/0.json",
+        "fingerprints/1.json",
+    }
+    return keys, {run.run_id for run in (fresh, pinned, working, kept, failed, begun, again)}
+
+
+def runs_of(instance: dg.DagsterInstance) -> set[str]:
+    """Return the ids of all recorded runs."""
+    return {run.run_id for run in instance.get_runs()}
+
+
+def state(instance: dg.DagsterInstance, store: ObjectStore) -> tuple[set[str], set[str]]:
+    """Return the stored keys and the recorded runs."""
+    return set(store.keys()), runs_of(instance)
+
+
+def counts(outcome: Outcome) -> dict[str, tuple[int, int]]:
+    """Return how many of each kind, and how many objects."""
+    return {removed.what: (removed.count, removed.objects) for removed in outcome.removed}
+
+
+def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, store: ObjectStore) -> None:
+    """Expired tasks with all their attempts; fresh, pinned and working ones, results and what is unreadable stay."""
+    left = populate(instance, store)
+    gone = runs_of(instance) - left[1]
+    before = state(instance, store)
+    told: list[Collection[str]] = []
+    dry = Removal(instance, store, dry_run=True, forget=told.append).run(later(), LIMITS)
+    assert (state(instance, store), told) == (before, [])
+    outcome = Removal(instance, store, forget=told.append).run(later(), LIMITS)
+    assert state(instance, store) == left
+    assert (
+        counts(outcome)
+        == counts(dry)
+        == {
+            "expired tasks": (4, 10),
+            "unfinished tasks": (1, 1),
+            "interim data": (1, 1),
+            "sweep chunks": (1, 1),
+            "fingerprints": (1, 1),
+            "run records": (8, 0),
+        }
+    )
+    assert (outcome.pinned, len(outcome.told)) == (1, 2)
+    assert outcome.before.tasks - outcome.after.tasks == sum(
+        removed.size for removed in outcome.removed if "tasks" in removed.what
+    )
+    assert {task for tasks in told for task in tasks} <= gone
+    assert all(not instance.get_records_for_run(run_id).records for run_id in gone)
+    assert counts(Removal(instance, store).run(later(), LIMITS)) == {}
+
+
+def test_records_of_other_runs_go_when_they_are_old(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Their results stay; a run that has not ended stays for ever."""
+    store = LocalStore(tmp_path)
+    kept, working = recorded(instance, Status.SUCCESS, shelf="results"), recorded(instance, Status.STARTED)
+    publish_result(store, {"run_id": kept.run_id}, b"page")
+    told: list[Collection[str]] = []
+    Removal(instance, store, forget=told.append).run(later(29), LIMITS)
+    assert runs_of(instance) == {kept.run_id, working.run_id}
+    Removal(instance, store, forget=told.append).run(later(31), LIMITS)
+    assert runs_of(instance) == {working.run_id}
+    assert store.exists(f"results/{kept.run_id}.json")
+    assert told == []
+
+
+def test_more_records_than_a_page_are_all_found(instance: dg.DagsterInstance) -> None:
+    """Each once, the latest first."""
+    runs = [recorded(instance, status) for status in (Status.FAILURE, Status.SUCCESS, Status.CANCELED) * 3]
+    recorded(instance, Status.STARTED)
+    found = [run.run_id for run in ended_runs(instance, later(1), page=4)]
+    assert found == [run.run_id for run in reversed(runs)]
+    assert list(ended_runs(instance, later(-1))) == []
+
+
+@pytest.mark.parametrize("last", range(15))
+def test_killed_before_any_deletion_the_next_time_ends_it(
+    instance: dg.DagsterInstance, tmp_path: Path, last: int
+) -> None:
+    """Whichever object or folder was to go next, the end is the same, and so it is known to the index."""
+    store = LocalStore(tmp_path)
+    left = populate(instance, store)
+    tasks = {run.run_id for run in instance.get_runs() if RETRY_NUMBER_TAG not in run.tags} - left[1]
+    told: list[Collection[str]] = []
+    with suppress(Died):
+        Removal(instance, Dying(tmp_path, last), forget=told.append).run(later(), LIMITS)
+    assert state(instance, store) != left or last == 14
+    Removal(instance, store, forget=told.append).run(later(), LIMITS)
+    assert state(instance, store) == left
+    assert {task for some in told for task in some} == tasks
+
+
+@pytest.mark.parametrize("last", range(1, 17))
+def test_killed_between_two_things_the_next_time_ends_it(
+    instance: dg.DagsterInstance, tmp_path: Path, last: int
+) -> None:
+    """Between two records of runs too: what is left of a task with three attempts is still told to be of it."""
+    store = LocalStore(tmp_path)
+    left = populate(instance, store)
+    assert die_after(instance, store, last)
+    Removal(instance, store).run(later(), LIMITS)
+    assert state(instance, store) == left
+
+
+def die_after(instance: dg.DagsterInstance, store: ObjectStore, last: int) -> bool:
+    """Remove until so many things are done, then die; tell whether it came to that."""
+
+    def hear(done: int, _of: int) -> None:
+        if done == last:
+            raise Died
+
+    try:
+        Removal(instance, store, heard=hear).run(later(), LIMITS)
+    except Died:
+        return True
+    return False
+
+
+def test_what_is_pinned_or_begun_meanwhile_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """After the look at what is stored, and before its turn."""
+    store = LocalStore(tmp_path)
+    first = recorded(instance, Status.SUCCESS)
+    leave_task(store, first, datetime.now(UTC), "result.json")
+    others = [recorded(instance, Status.SUCCESS) for _ in range(BATCH)]
+    for run in others:
+        leave_task(store, run, datetime.now(UTC))
+    order = sorted([first.run_id, *(run.run_id for run in others)])
+    last, pinned = order[-1], order[1]
+
+    def meddle(done: int, _of: int) -> None:
+        if done == 1:
+            pin(store, pinned)
+            recorded(instance, Status.STARTED, after=instance.get_run_by_id(last))
+
+    Removal(instance, store, heard=meddle).run(later(), LIMITS)
+    assert {key.split("/")[1] for key in store.keys("tasks")} == {pinned, last}
+    assert {pinned, last} < runs_of(instance)
+
+
+def test_what_broken_writes_left_goes_after_a_day(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Below every shelf, results too, where nothing else is ever removed."""
+    store = LocalStore(tmp_path)
+    publish_result(store, {"run_id": "kept"}, b"page")
+    for shelf in ("results", "tasks/t", "runs/r/simulate", "reports", "fingerprints"):
+        (tmp_path / shelf).mkdir(parents=True, exist_ok=True)
+        (tmp_path / shelf / ".tmp-1").write_bytes(b"half")
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / ".tmp-1").write_bytes(b"not ours")
+    assert counts(Removal(instance, store).run(later(0.9), LIMITS)) == {}
+    assert counts(Removal(instance, store).run(later(1.1), LIMITS)) == {"broken writes": (5, 5)}
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == [
+        "dagster/.tmp-1",
+        "reports/kept.html",
+        "results/kept.json",
+    ]
+
+
+def test_two_thousand_tasks_cost_a_read_each_and_little_memory(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Their files are not read, and what is known of each is a few words."""
+    for number in range(2000):
+        folder = tmp_path / "tasks" / f"task-{number:04}"
+        folder.mkdir(parents=True)
+        metadata = {"finished_at": datetime.now(UTC).isoformat(), "padding": "x" * 5000}
+        (folder / "manifest.json").write_text(json.dumps({"task_id": folder.name, "metadata": metadata}))
+        (folder / "result.json").write_bytes(b"x" * 20_000)
+    store = Counting(tmp_path)
+    tracemalloc.start()
+    outcome = Removal(instance, store).run(later(), LIMITS)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert counts(outcome) == {"expired tasks": (2000, 4000)}
+    assert store.reads == 2000
+    assert peak < 6 * 2**20  # their files take 50 MB
+    assert list(store.keys()) == []
+
+
+def test_the_earlier_of_two_clocks_counts(instance: dg.DagsterInstance) -> None:
+    """One that is ahead would let everything expire."""
+    assert instance
+    with closing(Session(database_url(load_settings()))) as session:
+        assert abs(clock(session) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert earliest_now(load_settings()) <= datetime.now(UTC)
+
+
+def ago(run: dg.DagsterRun, days: int) -> None:
+    """Let a run have been recorded, and ended, so many days ago."""
+    with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "update runs set update_timestamp = update_timestamp - %s * interval '1 day', end_time = end_time - %s"
+            " where run_id = %s",
+            (days, days * 86400, run.run_id),
+        )
+
+
+def told_by(run: Callable[[Callable[[dg.EventLogEntry], None]], str]) -> tuple[str, dict[str, dg.MetadataValue]]:
+    """Run the job; return its run and what it told at its end."""
+    told: dict[str, dg.MetadataValue] = {}
+
+    def hear(entry: dg.EventLogEntry) -> None:
+        if entry.dagster_event and entry.dagster_event.is_successful_output:
+            told.update(entry.dagster_event.step_output_data.metadata)
+
+    return run(hear), told
+
+
+def test_the_job_removes_and_tells_on_its_page(instance: dg.DagsterInstance) -> None:
+    """With the settings' limits; a dry run says what would be removed, and changes nothing."""
+    settings = load_settings()
+    store = LocalStore(settings.data_root)
+    old, new = recorded(instance, Status.SUCCESS), recorded(instance, Status.SUCCESS)
+    leave_task(store, old, datetime.now(UTC) - 8 * DAY, "result.json")
+    leave_task(store, new, datetime.now(UTC), "result.json")
+    ago(old, 8)
+    _, told = told_by(lambda hear: run_here(settings, retention_launch(dry_run=True), hear))
+    assert isinstance(told[WOULD_BE_REMOVED], dg.TableMetadataValue)
+    assert store.exists(f"tasks/{old.run_id}/manifest.json")
+    run_id, told = told_by(lambda hear: run_here(settings, retention_launch(dry_run=False), hear))
+    removed, stored = told[REMOVED], told[STORED]
+    assert isinstance(removed, dg.TableMetadataValue)
+    assert isinstance(stored, dg.TableMetadataValue)
+    assert [(record.data["what"], record.data["count"]) for record in removed.records] == [
+        ("expired tasks", 1),
+        ("run records", 1),
+    ]
+    assert [record.data["where"] for record in stored.records] == ["tasks/", "runs/", "sweeps/", "free on the disk"]
+    assert stored.records[0].data["freed"] == removed.records[0].data["bytes"]
+    assert {key.split("/")[1] for key in store.keys("tasks")} == {new.run_id}
+    assert {new.run_id, run_id} < runs_of(instance)
+    assert old.run_id not in runs_of(instance)
+
+
+def test_a_task_that_expires_now_gets_no_other_manifest(instance: dg.DagsterInstance) -> None:
+    """Its manifest goes before its run; who answers for failed tasks looks in between."""
+    store = LocalStore(load_settings().data_root)
+    old, new = (recorded(instance, Status.FAILURE) for _ in range(2))
+    ago(old, 8)
+    with dg.build_sensor_context(instance=instance, resources={"store": store}) as context:
+        unanswered_tasks(context)
+    assert not store.exists(f"tasks/{old.run_id}/manifest.json")
+    assert store.exists(f"tasks/{new.run_id}/manifest.json")
+
+
+def test_a_retention_that_died_is_over_and_needs_no_manifest(instance: dg.DagsterInstance) -> None:
+    """It is found by its lease like any run, and nobody waits for an answer."""
+    store = LocalStore(load_settings().data_root)
+    before = set(store.keys("tasks"))
+    job = build_defs().resolve_job_def("retention")
+    run = instance.create_run_for_job(job, status=Status.STARTED)
+    with closing(Session(database_url(load_settings()))) as session:
+        Leases(session).renew(run.run_id)
+        session.do(lambda cursor: cursor.execute("update coin.lease set until = 'epoch', started = 0"))
+    with dg.build_sensor_context(instance=instance, resources={"store": store}) as context:
+        lost_runs(context)
+        unanswered_tasks(context)
+    found = instance.get_run_by_id(run.run_id)
+    assert found
+    assert found.status == Status.FAILURE
+    assert set(store.keys("tasks")) == before
+
+
+def test_it_is_run_every_night_and_ticks_are_not_kept_for_ever(instance: dg.DagsterInstance) -> None:
+    """At half past three in Seoul, without anybody switching it on."""
+    schedule = build_defs().resolve_schedule_def("daily_retention")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 3 * * *", "Asia/Seoul")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    for settings in (
+        instance.get_settings("retention")["sensor"]["purge_after_days"],
+        instance.get_settings("retention")["schedule"],
+    ):
+        assert all(0 < days <= 90 for days in settings.values())
