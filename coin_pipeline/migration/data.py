@@ -53,7 +53,7 @@ def history(evidence: Evidence) -> Outcome:
     missing = sorted(backtests - evidence.listed())
     if missing:
         return unmet(
-            f"{len(missing):,} of {len(backtests):,} are not listed, {missing[0]} say; list them: coin migrate run"
+            f"{len(missing):,} of {len(backtests):,} are not listed, {missing[0]} say; list them: coin results reindex"
         )
     return met(f"GET /api/backtests/history lists all {len(backtests):,}")
 

@@ -4,20 +4,22 @@ Nothing remembers how far a move has come, and no file of the older platform is 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.backtest.legacy import INDEX_KEY
+from coin_pipeline.backtest.pins import pin, pinned
 from coin_pipeline.backtest.reindex import reindex
+from coin_pipeline.backtest.results import is_run_id
 from coin_pipeline.backup.archive import back_up
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.instance import open_instance
-from coin_pipeline.errors import InvalidInput, Problem
-from coin_pipeline.migration.older import old_objects
+from coin_pipeline.errors import InvalidInput, ObjectCorrupt, Problem, ResultNotFound
+from coin_pipeline.migration.older import old_objects, result_files
 from coin_pipeline.settings import Settings, without_effect
 from coin_pipeline.storage.atomic import storing
 from coin_pipeline.storage.local import LocalStore
@@ -110,6 +112,20 @@ def _copied(key: str, size: int, stored: dict[str, int]) -> bool:
     return key in stored if key == INDEX_KEY else stored.get(key) == size  # that one grew while it was in use
 
 
+def _pin_tasks(settings: Settings) -> Report:
+    """Keep old tasks from expiring, but for those without a manifest, which never had a result."""
+    store = open_store(settings)
+    kept = pinned(store)
+    old = [each.run_id for each in result_files(settings.data_root) if each.older and each.key.startswith("tasks/")]
+    missing = [task_id for task_id in old if task_id not in kept and is_run_id(task_id)]
+    for task_id in missing:
+        with suppress(ResultNotFound, ObjectCorrupt):  # an unreadable manifest keeps its task anyway
+            pin(store, task_id)
+    if not old:
+        return Report("not applicable", "the older platform left none with a result")
+    return Report("done" if missing else "already", f"{len(old):,} pinned; 'coin results unpin' lets one expire")
+
+
 def _index_results(settings: Settings) -> Report:
     with closing(Session(database_url(settings))) as session:
         rebuilt = reindex(open_store(settings), ResultIndex(session))
@@ -131,6 +147,7 @@ STEPS = (
     Step("prepare the database", _prepare_database),
     Step("make the bucket", _make_bucket),
     Step("copy results to the bucket", _copy_results),
+    Step("keep old tasks", _pin_tasks),
     Step("index results", _index_results),
     Step("read .env", _settings),
 )

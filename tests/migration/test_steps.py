@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import pytest
 
+from coin_pipeline.backtest.pins import pinned
 from coin_pipeline.backup.archive import archives, verify
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url, release_database
 from coin_pipeline.errors import InvalidInput, ObjectExists
 from coin_pipeline.migration.steps import STEPS, move
 from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.local import LocalStore
 from tests.migration.older_platform import RESULTS, TASK_ID, kept_files, write_older_platform
 from tests.s3 import S3Server
 
@@ -75,6 +77,7 @@ def test_a_move_touches_no_file_and_a_second_one_finds_all_done(home: Path) -> N
     assert {f"data/{name}" for name in found.archived} == {name for name in before if name.startswith("data/results/")}
     assert {"lease", "result", "runs", "switch"} <= set(found.tables)
     assert found.indexed == sorted([*RESULTS, TASK_ID])
+    assert pinned(LocalStore(home / "data")) == {TASK_ID}
 
 
 @pytest.mark.timeout(300)
@@ -119,7 +122,7 @@ def test_results_are_copied_to_the_bucket_under_their_keys(
     assert [told[name].state for name in ("make the bucket", "copy results to the bucket")] == ["done", "done"]
     store = s3_server.store(bucket)
     keys = [name for name in before if name.startswith(("results/", "tasks/"))]
-    assert list(store.keys()) == keys
+    assert list(store.keys()) == [f"pins/{TASK_ID}.json", *keys]
     for key in keys:
         assert store.get(key) == (home / "data" / key).read_bytes()
     store.delete(keys[0])  # as if a move had been killed before it
