@@ -16,6 +16,7 @@ from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.settings import load_settings
+from tests.moto_aws import MotoAws, start_moto, stop_moto
 from tests.s3 import S3Server, start_s3, stop_s3
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,6 +98,14 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     server = start_s3(folder)
     yield server
     stop_s3(server, folder)
+
+
+@pytest.fixture(scope="session")
+def moto_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoAws]:
+    """A server that speaks as AWS's IAM and S3 do, and enforces policies when told to."""
+    server = start_moto(tmp_path_factory.mktemp("moto") / "log")
+    yield server
+    stop_moto(server)
 
 
 @pytest.fixture(scope="session")

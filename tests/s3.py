@@ -67,7 +67,7 @@ def start_s3(folder: Path, ports: tuple[int, ...] = ()) -> S3Server:
 
     With the ports of a server that was stopped it is that one again.
     """
-    ports = ports or _free_ports(2 * len(_PARTS))
+    ports = ports or free_ports(2 * len(_PARTS))
     (folder / "data").mkdir(parents=True, exist_ok=True)
     keys = [{"accessKey": S3Server.access_key, "secretKey": S3Server.secret_key}]
     identity = {"name": "tests", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
@@ -81,6 +81,7 @@ def start_s3(folder: Path, ports: tuple[int, ...] = ()) -> S3Server:
         "s3.autoCreateBucket": "false",
         "admin.ui": "false",
         "webdav": "false",
+        "volume.max": 5000,  # each bucket takes a few; how many fit into the free disk is not the question here
         "master.telemetry": "false",
         **{f"{part}.port": ports[2 * place] for place, part in enumerate(_PARTS)},
         **{f"{part}.port.grpc": ports[2 * place + 1] for place, part in enumerate(_PARTS)},
@@ -126,7 +127,8 @@ def _works(server: S3Server) -> bool:
         raise
 
 
-def _free_ports(count: int) -> tuple[int, ...]:
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return ports that nothing listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for probe in sockets:
         probe.bind(("127.0.0.1", 0))

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from coin_pipeline.backtest import legacy
 from coin_pipeline.backtest.entry import Kind
 from coin_pipeline.errors import EmptyRange, InvalidInput, Problem
 from coin_pipeline.market.symbol import parse_symbol
@@ -41,6 +42,7 @@ class Filters:
     date_to: date | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "strategy", legacy.text(self.strategy))
         if self.symbol is not None:
             object.__setattr__(self, "symbol", parse_symbol(self.symbol))
         bounds: tuple[tuple[str, Any, str, Any], ...] = (

@@ -47,33 +47,34 @@ _ADD = f"""
 insert into coin.result ({_COLUMNS}) values %s on conflict (run_id) do update
 set ({_COLUMNS}) = row({", ".join(f'excluded."{name}"' for name in Entry._fields)})
 """  # noqa: S608 -- of constants
-# One statement, so that total and items are of the same moment. The values come in as text: a filter that is null
-# is no condition at all to the planner.
-_PAGE = f"""
-with matching as not materialized (
-    select * from coin.result
-    where (%(kind)s is null or kind = %(kind)s)
-        and (%(strategy)s is null or strategy = %(strategy)s)
-        and (%(symbol)s is null or symbols @> array[%(symbol)s])
-        and (%(min_return)s is null or avg_return >= %(min_return)s)
-        and (%(max_return)s is null or avg_return <= %(max_return)s)
-        and (%(min_signals)s is null or total_signals >= %(min_signals)s)
-        and (%(max_signals)s is null or total_signals <= %(max_signals)s)
-        and (%(date_from)s is null
-            or "timestamp" >= %(date_from)s::timestamp at time zone 'Asia/Seoul')
-        and (%(date_to)s is null
-            or "timestamp" < (%(date_to)s::timestamp + interval '1 day') at time zone 'Asia/Seoul')
-)
-select counted.total, page.*
-from (select count(*) as total from matching) counted left join (
-    select {_COLUMNS} from coin.result join (
-        select run_id from matching
-        where %(after_time)s is null or ("timestamp", run_id) < (%(after_time)s, %(after_run)s)
-        order by "timestamp" desc, run_id desc limit %(limit)s offset %(offset)s
-    ) keys using (run_id)
-) page on true
-order by page."timestamp" desc, page.run_id desc
-"""  # noqa: S608 -- of constants
+# The values come in as text, so a filter that is null is no condition at all to the planner.
+_MATCHING = """
+    (%(kind)s is null or kind = %(kind)s)
+    and (%(strategy)s is null or strategy = %(strategy)s)
+    and (%(symbol)s is null or symbols @> array[%(symbol)s])
+    and (%(min_return)s is null or avg_return >= %(min_return)s)
+    and (%(max_return)s is null or avg_return <= %(max_return)s)
+    and (%(min_signals)s is null or total_signals >= %(min_signals)s)
+    and (%(max_signals)s is null or total_signals <= %(max_signals)s)
+    and (%(date_from)s is null or "timestamp" >= %(date_from)s::timestamp at time zone 'Asia/Seoul')
+    and (%(date_to)s is null
+        or "timestamp" < (%(date_to)s::timestamp + interval '1 day') at time zone 'Asia/Seoul')
+"""
+_COUNT = f"select count(*) from coin.result where {_MATCHING}"  # noqa: S608 -- of constants, as those below
+_KEYS = f"""
+select run_id, "timestamp" from coin.result
+where {_MATCHING} and (%(after_time)s is null or ("timestamp", run_id) < (%(after_time)s, %(after_run)s))
+"""  # noqa: S608
+_PAGE = """
+select {columns} from coin.result join (
+    select run_id from ({keys}) keys order by "timestamp" desc, run_id desc limit %(limit)s offset %(offset)s
+) page using (run_id) order by "timestamp" desc, run_id desc
+"""
+# Of many that match, the first come soon in the order of the index. Few might come last in it, so they are found by
+# what they are like and then sorted: `offset 0` keeps the planner from guessing.
+_OF_MANY = _PAGE.format(columns=_COLUMNS, keys=_KEYS)
+_OF_FEW = _PAGE.format(columns=_COLUMNS, keys=f"{_KEYS} offset 0")
+_FEW = 2000
 
 
 class Page(NamedTuple):
@@ -134,14 +135,17 @@ class ResultIndex:
             "offset": offset,
         }
 
-        def read(cursor: database.Cursor) -> tuple[int, list[Entry]]:
-            cursor.execute(_PAGE, values)
+        def read(cursor: database.Cursor) -> tuple[int, list[tuple[Any, ...]]]:
+            cursor.execute("begin isolation level repeatable read read only")  # all of the same moment
+            cursor.execute(_COUNT, values)
+            total = int((cursor.fetchone() or (0,))[0])
+            cursor.execute(_OF_FEW if total < _FEW else _OF_MANY, values)
             rows = cursor.fetchall()
-            return rows[0][0], [_entry(row[1:]) for row in rows if row[1] is not None]
+            cursor.execute("commit")
+            return total, rows
 
-        total, entries = self._session.do(read)
-        more = len(entries) > limit
-        entries = entries[:limit]
+        total, rows = self._session.do(read)
+        more, entries = len(rows) > limit, [_entry(row) for row in rows[:limit]]
         return Page(total, entries, Cursor(entries[-1].timestamp, entries[-1].run_id).text() if more else None)
 
     def latest(self) -> Iterator[Entry]:

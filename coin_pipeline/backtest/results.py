@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectNotFound, ResultNotFound
-from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectExists, ObjectNotFound, ResultNotFound
+from coin_pipeline.storage.base import ObjectStore, sha256_hex
 
 Json = dict[str, Any]
 Shelf = Literal["tasks", "results"]
@@ -82,30 +82,55 @@ def fingerprint_key(sha256: str) -> str:
     return f"fingerprints/{sha256}.json"
 
 
-def publish_result(store: ObjectStore, document: Json, report: bytes) -> str:
-    """Write a finished synchronous run to `results/`, its report first; return the key of the document."""
-    key = result_key("results", document["run_id"])
-    if not store.exists(key):  # else: published by an attempt that was interrupted right after
-        store.put(report_key("results", document["run_id"]), report, overwrite=True)
-        store.put(key, to_bytes(document))
-    return key
+class Published(NamedTuple):
+    """What is visible now.
+
+    Attributes:
+        key: Of the result's document; of the manifest, where a task has no result.
+        sha256: Hex digest of what lies there.
+        fresh: Whether it is what was handed over; else an attempt had published that was interrupted right after.
+    """
+
+    key: str
+    sha256: str
+    fresh: bool = True
 
 
-def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes]) -> str:
-    """Write a task's files, then the manifest that lists them; return the key of its result (or manifest, if none)."""
+def publish_result(store: ObjectStore, document: Json, report: bytes) -> Published:
+    """Write a finished synchronous run to `results/`, its report first; what is there already stays."""
+    run_id, data = document["run_id"], to_bytes(document)
+    key = result_key("results", run_id)
+    if store.exists(key):
+        return Published(key, sha256_hex(store.get(key)), fresh=False)
+    store.put(report_key("results", run_id), report, overwrite=True)
+    store.put(key, data)
+    return Published(key, sha256_hex(data))
+
+
+def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes]) -> Published:
+    """Write a task's files, then the manifest that lists them; a result that is there already stays.
+
+    Raises:
+        ObjectExists: the task has ended otherwise, with a result or without.
+    """
     task_id = manifest["task_id"]
+    there = read_manifest(store, task_id)
+    if there is not None:
+        return _published_before(task_id, there, with_result=bool(files))
     # A retried attempt of the same task may find what the broken one left; no manifest means nobody has seen it.
-    unseen = not store.exists(manifest_key(task_id))
-    if unseen and not files:
-        for key in list(store.keys(f"tasks/{task_id}")):  # what an attempt left, on a full disk perhaps
+    if not files:
+        for key in list(store.keys(f"tasks/{task_id}")):
             store.delete(key)
     listed = []
     for name, data in files.items():
         key = task_key(task_id, name)
-        store.put(key, data, overwrite=unseen)
+        store.put(key, data, overwrite=True)
         listed.append(_listing(name, key, data))
-    store.put(manifest_key(task_id), to_bytes({**manifest, "result_files": listed}))
-    return result_key("tasks", task_id) if files else manifest_key(task_id)
+    data = to_bytes({**manifest, "result_files": listed})
+    store.put(manifest_key(task_id), data)
+    if not files:
+        return Published(manifest_key(task_id), sha256_hex(data))
+    return Published(result_key("tasks", task_id), sha256_hex(files["result.json"]))
 
 
 def remove_task(store: ObjectStore, task_id: str) -> None:
@@ -134,9 +159,9 @@ def load_result(store: ObjectStore, run_id: str) -> Json:
     return parsed(run_id, read_result(store, run_id))
 
 
-def remember(store: ObjectStore, fingerprint_sha256: str, run_id: str) -> None:
-    """Note that the stored result of a run is what this fingerprint gives; of several, the latest is known."""
-    entry = {"run_id": run_id, "sha256": hashlib.sha256(read_result(store, run_id)).hexdigest()}
+def remember(store: ObjectStore, fingerprint_sha256: str, run_id: str, sha256: str) -> None:
+    """Note that the stored result of a run, of this digest, is what this fingerprint gives; the latest one is known."""
+    entry = {"run_id": run_id, "sha256": sha256}
     store.put(fingerprint_key(fingerprint_sha256), to_bytes(entry), overwrite=True)
 
 
@@ -148,7 +173,7 @@ def recall(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:
         found = StoredResult(entry["run_id"], read_result(store, entry["run_id"]))
     except (NotFound, ObjectCorrupt):  # a task that expired, say: an index that lags behind is no error
         return None
-    return found if hashlib.sha256(found.document).hexdigest() == entry["sha256"] else None
+    return found if sha256_hex(found.document) == entry["sha256"] else None
 
 
 def remembered_run(store: ObjectStore, key: str) -> str | None:
@@ -232,6 +257,15 @@ def answered(stored: bytes, reused_from: str | None) -> bytes:
     return stored.rstrip().removesuffix(b"}") + b',"reused_from":' + json.dumps(reused_from).encode() + b"}"
 
 
+def _published_before(task_id: str, manifest: Json, *, with_result: bool) -> Published:
+    listed = {file["name"]: file for file in manifest.get("result_files", [])}
+    if with_result != bool(listed):
+        raise ObjectExists(manifest_key(task_id))
+    if not with_result:
+        return Published(manifest_key(task_id), sha256_hex(to_bytes(manifest)), fresh=False)
+    return Published(result_key("tasks", task_id), listed["result.json"]["sha256"], fresh=False)
+
+
 def _run_in(key: str, before: str, after: str) -> str | None:
     """Return the run whose document or manifest a key is; people leave other files beside those."""
     run_id = key.removeprefix(before).removesuffix(after)
@@ -279,5 +313,5 @@ def _listing(name: str, key: str, data: bytes) -> Json:
         "path": key,
         "size_bytes": len(data),
         "checksum": hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": sha256_hex(data),
     }

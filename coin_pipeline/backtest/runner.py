@@ -14,7 +14,7 @@ from coin_pipeline.backtest import document, portfolio, results, symbols
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest, fingerprint_of
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.manifest import Times, completed_manifest
-from coin_pipeline.backtest.results import Shelf
+from coin_pipeline.backtest.results import Published, Shelf
 from coin_pipeline.backtest.shared_account import trade_together
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars
@@ -185,14 +185,15 @@ def assemble(
     return BacktestResult(spec, shelf, body, document.equity_table(parts, whole), times)
 
 
-def publish(store: ObjectStore, result: BacktestResult) -> str:
-    """Store a result where its shelf says, then note its fingerprint; return the key of its document."""
-    key = _publish(store, result)
-    results.remember(store, result.document["fingerprint"]["sha256"], result.document["run_id"])
-    return key
+def publish(store: ObjectStore, result: BacktestResult) -> Published:
+    """Store a result where its shelf says, then note its fingerprint."""
+    published = _publish(store, result)
+    fingerprint = result.document["fingerprint"]["sha256"]
+    results.remember(store, fingerprint, result.document["run_id"], published.sha256)
+    return published
 
 
-def _publish(store: ObjectStore, result: BacktestResult) -> str:
+def _publish(store: ObjectStore, result: BacktestResult) -> Published:
     if result.shelf == "results":
         return results.publish_result(store, result.document, result.report)
     files = {

@@ -19,6 +19,7 @@ _COMMANDS = {
     "replay": ("replay:replay", "Compute a stored result again and say whether it is the same, bit for bit."),
     "results": ("backtests:results", "List stored results, show one, or pin tasks that shall not expire."),
     "retention": ("retention:retention", "Remove tasks that have expired, and what broken runs left."),
+    "storage": ("storage:storage", "Set up and check where results are stored."),
     "strategies": ("backtests:strategies", "List the strategies and their params."),
 }
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 
@@ -60,6 +60,11 @@ class Life:
         """Put a result into the index; without its `document`, what is stored is read."""
         if self._index:
             add_entry(store, self._index, run_id, document)
+
+    def unlist(self, run_ids: Collection[str]) -> None:
+        """Take results out of the index whose objects are gone."""
+        if self._index:
+            self._index.remove(run_ids)
 
 
 @dg.resource(description="The sign of life of a run's process.")

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.results import read_result, result_key
+from coin_pipeline.backtest.results import Published, read_result
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.failures import explained
@@ -51,7 +51,7 @@ class InterimIOManager(dg.IOManager):
 class ResultIOManager(dg.IOManager):
     """The end of a run: publishes its result where the API, the command line and people find it."""
 
-    def __init__(self, store: ObjectStore, life: Life, publish: Callable[[ObjectStore, Any], str]) -> None:
+    def __init__(self, store: ObjectStore, life: Life, publish: Callable[[ObjectStore, Any], Published]) -> None:
         self._store = store
         self._life = life
         self._publish = publish
@@ -61,10 +61,10 @@ class ResultIOManager(dg.IOManager):
         run_id = obj.document["run_id"]
         with explained():
             self._life.begin_publishing()
-            # What an attempt before this one has published stays: only the time differs, which the index must tell.
-            stays = self._store.exists(result_key("results", run_id))
-            context.add_output_metadata({"key": self._publish(self._store, obj)})
-            self._life.published(self._store, run_id, None if stays else obj.document)
+            published = self._publish(self._store, obj)
+            context.add_output_metadata({"key": published.key})
+            # What an attempt before this one has published stays: its time differs, which the index must tell.
+            self._life.published(self._store, run_id, obj.document if published.fresh else None)
 
     def load_input(self, context: dg.InputContext) -> bytes:
         """Return the stored JSON document of the upstream run."""

@@ -18,6 +18,7 @@ from coin_pipeline.backtest.retention import (
     EndedRun,
     Item,
     Limits,
+    Stored,
     broken_write,
     dead_fingerprints,
     expired_chunks,
@@ -88,30 +89,39 @@ class Removal:
     def run(self, now: datetime, limits: Limits) -> Outcome:
         """Remove what is no longer kept at the moment `now`."""
         before, working, stored = use(self.store), under_way(self.instance), survey(self.store, now)
-        runs = [*forgotten_runs(ended_runs(self.instance, now - min(limits)), stored.tasks, working, now, limits)]
-        tasks = [*expired_tasks(stored, working, now - limits.tasks)]
-        interim = [*expired_interim(stored, working, now - limits.tasks)]
-        chunks = [*expired_chunks(stored, now - limits.tasks)]
-        fingerprints = [*dead_fingerprints(stored, {item.name for item in tasks})]
-        self._of = len(runs) + len(tasks) + len(interim) + len(chunks) + len(fingerprints) + len(stored.leftovers)
-        for batch in _batches(tasks):
-            self._remove_tasks(batch)
-        for item in interim:
-            self._remove(item, partial(remove_interim, self.store, item.name))
-        for item in (*chunks, *fingerprints):
-            self._remove(item, partial(self.store.delete, item.name))
-        for leftover in stored.leftovers:
-            self._remove(broken_write(leftover), partial(self.store.discard, leftover))
-        for some in _batches(runs):
-            self._remove_runs(some)
-        pinned = kept_by_pins(stored, working, now - limits.tasks)
+        expired = now - limits.tasks
+        tasks = [*expired_tasks(stored, working, expired)]
+        objects = [*self._objects(stored, working, expired, {item.name for item in tasks})]
+        ended = ended_runs(self.instance, now - min(limits))
+        runs = [*forgotten_runs(ended, stored.tasks, working, now, limits)]
+        # A task has a run; whether there are more, or none, is seen in its turn.
+        self._of = 2 * len(tasks) + len(objects) + len(runs)
+        for some in _batches(tasks):
+            self._remove_tasks(some)
+        for each in _batches(runs):
+            self._remove_runs(each)
+        for item, remove in objects:
+            self._remove(item, remove)
         after = before if self.dry_run else use(self.store)
-        return Outcome(tuple(self._removed.values()), before, after, pinned, stored.told)
+        removed = tuple(self._removed.values())
+        return Outcome(removed, before, after, kept_by_pins(stored, working, expired), stored.told)
+
+    def _objects(
+        self, stored: Stored, working: Collection[str], expired: datetime, gone: Collection[str]
+    ) -> Iterator[tuple[Item, Callable[[], object]]]:
+        """Yield what goes beside the tasks `gone`, and how; last what a bucket may refuse."""
+        for item in expired_interim(stored, working, expired):
+            yield item, partial(remove_interim, self.store, item.name)
+        for item in (*expired_chunks(stored, expired), *dead_fingerprints(stored, gone)):
+            yield item, partial(self.store.delete, item.name)
+        for leftover in stored.leftovers:
+            yield broken_write(leftover), partial(self.store.discard, leftover)
 
     def _remove_tasks(self, batch: Sequence[Item]) -> None:
         """Remove tasks with their runs, but for those that somebody has pinned or begun again meanwhile."""
         attempts = attempts_at(self.instance, [item.name for item in batch])
         gone = []
+        self._of += sum(map(len, attempts.values())) - len(batch)
         for item in batch:
             ended = all(run.is_finished for run in attempts[item.name])
             if ended and not is_pinned(self.store, item.name):
@@ -145,7 +155,7 @@ class Removal:
             min(so_far.oldest, item.since),
         )
         self._done += 1
-        self.heard(self._done, max(self._done, self._of))
+        self.heard(self._done, self._of)
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -44,7 +44,7 @@ def remove_expired(
     """Remove what is no longer kept."""
     settings, reporter = load_settings(), _Reporter(context)
     with explained():
-        removal = Removal(context.instance, store, dry_run=config.dry_run, heard=reporter.hear)
+        removal = Removal(context.instance, store, dry_run=config.dry_run, forget=alive.unlist, heard=reporter.hear)
         outcome = removal.run(earliest_now(settings), limits_of(settings))
         alive.step_done(1)
     context.add_output_metadata(told_of(outcome, dry_run=config.dry_run))

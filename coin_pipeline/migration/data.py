@@ -3,11 +3,14 @@
 import stat
 
 from coin_pipeline.backtest.results import result_key
+from coin_pipeline.errors import StorageRefused
 from coin_pipeline.migration.evidence import Evidence
 from coin_pipeline.migration.item import Item, Outcome, Section, absent, always, inapplicable, met, unmet
 from coin_pipeline.migration.older import lost_entries
 from coin_pipeline.migration.preparation import backed_up
 from coin_pipeline.migration.steps import FOLDERS
+from coin_pipeline.storage.bucket import RULES_SAY, Bucket
+from coin_pipeline.storage.open_store import new_client
 
 _RUN, _NAMED, _OWNER_ALL = "make it: coin migrate run", 5, stat.S_IRWXU
 NO_BUCKET = inapplicable("AWS_BUCKET_NAME is not set: results stay below DATA_ROOT")
@@ -100,6 +103,18 @@ def bucket_settings(evidence: Evidence) -> Outcome:
     return met(f"AWS_BUCKET_NAME={settings.aws_bucket_name}, AWS_REGION={settings.aws_region or 'from AWS itself'}")
 
 
+def lifecycle(evidence: Evidence) -> Outcome:
+    """Look whether the bucket forgets what is not kept."""
+    name = evidence.settings.aws_bucket_name
+    if not name:
+        return NO_BUCKET
+    try:
+        missing = Bucket(new_client(evidence.settings), name).missing_rules()
+    except StorageRefused:
+        return inapplicable("these credentials may not see it; an administrator sets it: coin storage init")
+    return unmet(f"rules {', '.join(missing)} are missing: coin storage init") if missing else met(RULES_SAY)
+
+
 def policy(evidence: Evidence) -> Outcome:
     """Say who judges what the credentials may do."""
     return POLICY if evidence.settings.aws_bucket_name else NO_BUCKET
@@ -116,7 +131,7 @@ def backup_folder(evidence: Evidence) -> Outcome:
     return met("DATA_ROOT/backups/results is there") if there else unmet(f"DATA_ROOT/backups is missing; {_RUN}")
 
 
-POLICY = inapplicable("yours to do: the account needs to get, put and delete objects and to list this bucket, no more")
+POLICY = inapplicable("yours to do: give the account what 'coin storage policy' prints, and no more")
 DATA = (
     Section(
         "4.1",
@@ -151,11 +166,11 @@ DATA = (
         (
             Item("4.4-bucket", "The bucket is there", bucket),
             Item("4.4-iam", "IAM policy of least privilege", policy),
-            Item("4.4-bucket-policy", "Policy of the bucket", policy),
+            Item("4.4-bucket-policy", "Policy and lifecycle of the bucket", lifecycle),
             Item(
                 "4.4-versioning",
                 "Versioning (if you want it)",
-                always(inapplicable("yours to choose; results are immutable")),
+                always(inapplicable("yours to choose: coin storage init --versioning")),
             ),
         ),
     ),

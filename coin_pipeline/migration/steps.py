@@ -18,12 +18,13 @@ from coin_pipeline.backup.archive import back_up
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.instance import open_instance
-from coin_pipeline.errors import InvalidInput, ObjectCorrupt, Problem, ResultNotFound
+from coin_pipeline.errors import InvalidInput, ObjectCorrupt, Problem, ResultNotFound, StorageRefused
 from coin_pipeline.migration.older import old_objects, result_files
 from coin_pipeline.settings import Settings, without_effect
 from coin_pipeline.storage.atomic import storing
+from coin_pipeline.storage.bucket import Bucket
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.storage.open_store import open_store
+from coin_pipeline.storage.open_store import new_client, open_store
 
 FOLDERS = ("tasks", "results", "backups/results")
 _NAMED = 5
@@ -89,12 +90,25 @@ def _has_tables(cursor: Cursor) -> bool:
     return cursor.fetchone() == (len(tables),)
 
 
-def _make_bucket(settings: Settings) -> Report:
+def _set_up_bucket(settings: Settings) -> Report:
     if not settings.aws_bucket_name:
         return Report("not applicable", "AWS_BUCKET_NAME is not set, so results stay below DATA_ROOT")
-    from coin_pipeline.migration.bucket import make_bucket  # noqa: PLC0415 -- boto3 takes a quarter of a second
+    bucket = Bucket(new_client(settings), settings.aws_bucket_name)
+    known = _is_set_up(bucket)
+    lines = bucket.set_up(versioning=False)
+    told = [next(lines)]  # without a bucket there is nothing to go on with
+    try:
+        told += lines
+    except StorageRefused as error:
+        return Report("not applicable", f"{told[0]}, and results can be stored; {error}")
+    return Report("already" if known else "done", "; ".join(told))
 
-    return Report("done" if make_bucket(settings) else "already", f"s3://{settings.aws_bucket_name}")
+
+def _is_set_up(bucket: Bucket) -> bool:
+    try:
+        return not bucket.missing_rules()
+    except StorageRefused:  # it is not there, or may not be seen
+        return False
 
 
 def _copy_results(settings: Settings) -> Report:
@@ -145,7 +159,7 @@ STEPS = (
     Step("back up results", _back_up),
     Step("make folders", _make_folders),
     Step("prepare the database", _prepare_database),
-    Step("make the bucket", _make_bucket),
+    Step("set up the bucket", _set_up_bucket),
     Step("copy results to the bucket", _copy_results),
     Step("keep old tasks", _pin_tasks),
     Step("index results", _index_results),

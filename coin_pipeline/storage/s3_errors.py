@@ -21,12 +21,14 @@ from coin_pipeline.errors import CoinError, ObjectCorrupt, StorageFull, StorageR
 
 BROKEN_READ = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 _KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+FORBIDDEN = ("AccessDenied", "403")
+UNSUPPORTED = ("NotImplemented", "MethodNotAllowed", "501", "405")
 _NO_BUCKET = "there is no such bucket; correct AWS_BUCKET_NAME, or make it with 'coin storage init'"
 _FORBIDDEN = "the credentials do not permit it; give them the policy that 'coin storage policy' prints"
 _ADVICE = {
     "NoSuchBucket": _NO_BUCKET,
-    "AccessDenied": _FORBIDDEN,
-    "403": _FORBIDDEN,
+    **dict.fromkeys(FORBIDDEN, _FORBIDDEN),
+    "BucketAlreadyExists": "somebody else has a bucket of that name; choose another AWS_BUCKET_NAME",
     "InvalidAccessKeyId": f"the access key is not known; {_KEYS} to those of this store",
     "SignatureDoesNotMatch": f"the secret key is not that of the access key; {_KEYS} to those of this store",
     "ExpiredToken": "the credentials have expired; renew them",

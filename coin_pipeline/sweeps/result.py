@@ -127,8 +127,8 @@ def assemble(
     return SweepResult(spec, document, points.table, times)
 
 
-def publish(store: ObjectStore, result: SweepResult) -> str:
-    """Store a result under `tasks/RUN_ID/`, manifest last; return the key of its document."""
+def publish(store: ObjectStore, result: SweepResult) -> results.Published:
+    """Store a result under `tasks/RUN_ID/`, manifest last."""
     each = result.document["execution_time"] / len(result.spec.symbols)
     symbols = [{**part, "execution_time": each} for part in result.document["symbols"]]
     asked = {**result.document, "symbols": symbols, "total_signals": 0}

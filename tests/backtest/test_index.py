@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +23,7 @@ from coin_pipeline.backtest.results import publish_result, publish_task, to_byte
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import EmptyRange, InvalidInput, InvalidSymbol, ObjectCorrupt
 from coin_pipeline.storage.local import LocalStore
+from tests.s3 import S3Server
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 WRITERS, PROCESSES = 50, 5
@@ -152,6 +154,12 @@ def test_a_symbol_is_found_in_either_spelling(index: ResultIndex) -> None:
         Filters(symbol="../x")
 
 
+def test_a_name_that_no_database_takes_matches_nothing(index: ResultIndex) -> None:
+    """Bytes of a command line that are no text are no error."""
+    index.add([entry(1)])
+    assert index.page(Filters(strategy="s\udcff"), 1).total == 0
+
+
 def passes(one: Entry, f: Filters) -> bool:
     """Tell whether an entry matches, without any database."""
 
@@ -271,6 +279,20 @@ def test_times_of_the_older_index_are_used(index: ResultIndex, store: LocalStore
     assert everything(index)[0].timestamp == datetime(2024, 11, 4, 1, 30, 45, tzinfo=UTC)
 
 
+def test_results_in_a_bucket_are_known_again(index: ResultIndex, s3_server: S3Server) -> None:
+    """What a run was told of its object when it published is what a listing tells later."""
+    store = s3_server.store(f"index-{uuid.uuid4().hex[:12]}")
+    publish_result(store, document("r", 1), b"")
+    publish_task(store, {"task_id": "t"}, {"result.json": to_bytes(document("t", 2))})
+    for run_id in ("r", "t"):
+        add_entry(store, index, run_id)
+    rebuild = reindex(store, index)
+    assert (rebuild.added, rebuild.removed, rebuild.broken) == (0, 0, [])
+    store.delete("results/r.json")
+    assert reindex(store, index).removed == 1
+    assert run_ids(everything(index)) == ["t"]
+
+
 class BusyStore(LocalStore):
     """A store in which something happens just after one of its objects has been read, or has been looked for."""
 
@@ -368,10 +390,11 @@ def make_table(url: str, ready: Any) -> None:  # noqa: ANN401 -- a barrier has n
         ResultIndex(session).add([entry(os.getpid())])
 
 
-def test_processes_that_start_at_once_make_the_table_once(index: ResultIndex, index_url: str) -> None:
-    """Each finds it, whoever made it."""
+@pytest.mark.parametrize("lost", ["schema coin cascade", "table coin.result"])
+def test_processes_that_start_at_once_make_the_table_once(index: ResultIndex, index_url: str, lost: str) -> None:
+    """Each finds it, whoever made it, in a new database and in one of before there was an index."""
     with closing(Session(index_url)) as session:
-        session.do(lambda cursor: cursor.execute("drop schema coin cascade"))
+        session.do(lambda cursor: cursor.execute(f"drop {lost}"))
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Barrier(4)
     making = [spawn.Process(target=make_table, args=(index_url, ready)) for _ in range(4)]

@@ -56,7 +56,8 @@ FILES = {"equity.parquet": b"PAR1", "result.json": b'{"run_id":"t"}'}
 
 def test_a_synchronous_result_lies_in_results(store: LocalStore) -> None:
     """results/ID.json is what is read back, and its report stands beside it in reports/."""
-    assert publish_result(store, {"run_id": "abc"}, b"<html>") == "results/abc.json"
+    published = publish_result(store, {"run_id": "abc"}, b"<html>")
+    assert published == ("results/abc.json", hashlib.sha256(b'{"run_id":"abc"}').hexdigest(), True)
     assert json.loads(read_result(store, "abc")) == {"run_id": "abc"}
     assert store.get("reports/abc.html") == b"<html>"
 
@@ -91,11 +92,23 @@ def test_an_interrupted_task_has_no_result(tmp_path: Path, writes: int) -> None:
 
 
 def test_a_published_task_is_immutable(store: LocalStore) -> None:
-    """A second, different publication is refused."""
-    publish_task(store, {"task_id": "t"}, FILES)
-    with pytest.raises(ObjectExists):
-        publish_task(store, {"task_id": "t"}, {"result.json": b"{}"})
-    assert read_result(store, "t") == FILES["result.json"]
+    """What a further attempt makes of it changes nothing, and the attempt is told what lies there."""
+    first = publish_task(store, {"task_id": "t"}, FILES)
+    assert first == ("tasks/t/result.json", hashlib.sha256(FILES["result.json"]).hexdigest(), True)
+    before = {key: store.get(key) for key in store.keys("tasks")}
+    assert publish_task(store, {"task_id": "t"}, {"result.json": b"{}"}) == first._replace(fresh=False)
+    assert {key: store.get(key) for key in store.keys("tasks")} == before
+
+
+def test_a_task_does_not_end_in_two_ways(store: LocalStore) -> None:
+    """One that failed gets no result, and one that has a result does not fail."""
+    publish_task(store, {"task_id": "done"}, FILES)
+    publish_task(store, {"task_id": "failed", "status": "failed"}, {})
+    for task_id, files in (("done", {}), ("failed", FILES)):
+        with pytest.raises(ObjectExists, match=f"tasks/{task_id}/manifest"):
+            publish_task(store, {"task_id": task_id}, files)
+    assert not publish_task(store, {"task_id": "failed", "status": "failed"}, {}).fresh
+    assert read_result(store, "done") == FILES["result.json"]
 
 
 def test_an_interrupted_synchronous_result_has_no_document(tmp_path: Path) -> None:

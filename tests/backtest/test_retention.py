@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +25,8 @@ from coin_pipeline.backtest.retention import (
     forgotten_runs,
 )
 from coin_pipeline.backtest.survey import ended_at, survey, use
-from coin_pipeline.errors import ObjectCorrupt, ResultNotFound
-from coin_pipeline.storage.base import Entry, ObjectStore
+from coin_pipeline.errors import ObjectCorrupt, ResultNotFound, StorageRefused
+from coin_pipeline.storage.base import Entry, Leftover, ObjectStore
 from coin_pipeline.storage.local import LocalStore
 
 if TYPE_CHECKING:
@@ -183,6 +184,22 @@ def test_the_survey_of_a_store_is_what_lies_in_it(store: ObjectStore) -> None:
     later = survey(store, datetime.now(UTC) + 2 * DAY)
     assert [(each.entry.key, each.run_id) for each in later.fingerprints] == [("fingerprints/f.json", "gone")]
     assert {item.name for item in expired_tasks(later, (), datetime.now(UTC) + DAY)} == {"done", "half"}
+
+
+class Refusing(LocalStore):
+    """A store whose account may read and write objects, and no more."""
+
+    def leftovers(self, prefix: str, before: datetime) -> Iterator[Leftover]:
+        """Refuse."""
+        raise StorageRefused(prefix, f"the credentials do not permit it ({before})")
+
+
+def test_a_bucket_that_shows_no_uploads_is_told_and_no_hindrance(tmp_path: Path) -> None:
+    """A narrow policy costs the broken uploads, which a rule of the bucket may end too, and nothing else."""
+    store_task(LocalStore(tmp_path), "done")
+    found = survey(Refusing(tmp_path), NOW)
+    assert found.ended == {"done": OLD}
+    assert [text.split(":")[0] for text in found.told] == ["broken uploads are not looked for"]
 
 
 def test_use_is_what_lies_in_the_shelves(store: ObjectStore) -> None:

@@ -62,13 +62,16 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
-    for command in ("demo", "up", "backtest", "candles", "results", "strategies"):
+    for command in ("demo", "up", "backtest", "candles", "results", "retention", "storage", "strategies"):
         assert f"  {command} " in done.stdout
 
 
 @pytest.mark.parametrize(
     "command",
-    [["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["replay"], ["results"]],
+    [
+        *(["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["replay"]),
+        *(["results"], ["results", "pin"], ["results", "unpin"], ["retention"], ["storage"], ["storage", "init"]),
+    ],
 )
 def test_every_command_has_help(command: list[str]) -> None:
     """--help works on each, with a sentence of its own."""

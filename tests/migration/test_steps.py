@@ -119,7 +119,7 @@ def test_results_are_copied_to_the_bucket_under_their_keys(
         monkeypatch.setenv(name, value)
     before = kept_files(home / "data")
     told = dict(move(load_settings()))
-    assert [told[name].state for name in ("make the bucket", "copy results to the bucket")] == ["done", "done"]
+    assert [told[name].state for name in ("set up the bucket", "copy results to the bucket")] == ["done", "done"]
     store = s3_server.store(bucket)
     keys = [name for name in before if name.startswith(("results/", "tasks/"))]
     assert list(store.keys()) == [f"pins/{TASK_ID}.json", *keys]
@@ -127,7 +127,7 @@ def test_results_are_copied_to_the_bucket_under_their_keys(
         assert store.get(key) == (home / "data" / key).read_bytes()
     store.delete(keys[0])  # as if a move had been killed before it
     again = dict(move(load_settings()))
-    assert again["make the bucket"].state == "already"
+    assert again["set up the bucket"].state == "already"
     assert again["copy results to the bucket"].detail.startswith("1 objects copied")
     assert dict(move(load_settings()))["copy results to the bucket"].state == "already"
     after = kept_files(home / "data")

@@ -1,9 +1,17 @@
 """Who may use a bucket, and where it is: what wrong settings lead to, at a real server that checks signatures."""
 
+import ssl
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from cryptography import x509  # comes with moto
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from coin_pipeline.errors import InvalidSettings, StorageRefused, StorageUnavailable
 from coin_pipeline.settings import load_settings
@@ -46,6 +54,23 @@ def environment(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     _open.cache_clear()  # AWS's own variables are not among the settings that it goes by
     return monkeypatch
+
+
+def self_signed(path: Path) -> Path:
+    """Write a key and a certificate of 127.0.0.1 that nobody but itself vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(pem))
+    return path
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -94,6 +119,23 @@ def test_a_server_without_tls_is_said_to_be_one(environment: pytest.MonkeyPatch,
     environment.setenv("AWS_ENDPOINT_URL", s3_server.endpoint.replace("http", "https"))
     with pytest.raises(StorageRefused, match="AWS_ENDPOINT_URL to http://"):
         open_store(load_settings(), HURRIED).get("there")
+
+
+def test_a_certificate_of_nobodys_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The sentence names the variable that makes it trusted, and with that it is."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(self_signed(tmp_path / "pem"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        environment.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{server.server_port}")
+        with pytest.raises(StorageRefused, match="AWS_CA_BUNDLE"):
+            open_store(load_settings(), HURRIED).get("there")
+        environment.setenv("AWS_CA_BUNDLE", str(tmp_path / "pem"))
+        _open.cache_clear()
+        with pytest.raises(StorageUnavailable, match="501"):  # that server knows no GET
+            open_store(load_settings(), HURRIED).get("there")
+        server.shutdown()
 
 
 def test_who_answers_people_does_not_wait_long_for_a_bucket(environment: pytest.MonkeyPatch) -> None:

@@ -215,7 +215,7 @@ def test_a_published_sweep_is_read_as_any_result(candles: CandleCatalog, tmp_pat
     """Its files are listed by a manifest of the same shape, which says that it is a sweep."""
     known, store = registry(), LocalStore(tmp_path)
     result = run(candles, known, tmp_path, spec_of(known, SPACE, symbols=["AAA_KRW", "BBB_KRW"]))
-    assert publish(store, result) == "tasks/run-1/result.json"
+    assert publish(store, result).key == "tasks/run-1/result.json"
     manifest = read_manifest(store, "run-1")
     assert manifest is not None
     assert manifest["sweep"] is True

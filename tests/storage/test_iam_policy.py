@@ -1,0 +1,109 @@
+"""The policy that ships is enough for the store, and for nothing else."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from coin_pipeline.errors import ObjectExists, ObjectNotFound, StorageRefused
+from coin_pipeline.storage.bucket import Bucket, policy
+from coin_pipeline.storage.probe import probe, probe_bucket
+from coin_pipeline.storage.s3 import WHOLE_BYTES, S3Store
+from tests.moto_aws import MotoAws
+
+BUCKET, OTHER = "policy-bucket", "policy-bucket-2"
+
+
+@pytest.fixture
+def allowed(moto_aws: MotoAws) -> Iterator[Any]:
+    """A client of a user with this policy, while policies are enforced; there is a second bucket with an object."""
+    admin = moto_aws.client("s3")
+    for name in (BUCKET, OTHER):
+        admin.create_bucket(Bucket=name)
+        admin.put_object(Bucket=name, Key="there", Body=b"1")
+    keys = moto_aws.user(f"stores-results-{uuid.uuid4().hex}", policy(BUCKET))
+    with moto_aws.enforcing():
+        yield moto_aws.client("s3", *keys)
+
+
+def test_the_policy_is_of_one_bucket() -> None:
+    """It names the bucket, its objects, and no more actions than the store needs."""
+    statements = json.loads(policy(BUCKET))["Statement"]
+    assert [each["Resource"] for each in statements] == [f"arn:aws:s3:::{BUCKET}/*", f"arn:aws:s3:::{BUCKET}"]
+    assert [each["Action"] for each in statements] == [
+        ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+        ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
+    ]
+
+
+def test_every_operation_of_the_store_is_allowed(allowed: Any) -> None:  # noqa: ANN401
+    """Small and in parts, new and over another one, read, listed, described and removed."""
+    store = S3Store(allowed, BUCKET)
+    large = bytes(WHOLE_BYTES + 1)
+    store.put("a/small", b"1", metadata={"of": "test"})
+    store.put("a/large", large)
+    with pytest.raises(ObjectExists):
+        store.put("a/small", b"2")
+    store.put("a/small", b"3", overwrite=True)
+    assert (store.get("a/small"), store.get("a/large")) == (b"3", large)
+    assert store.facts("a/large").size == len(large)
+    assert sorted(store.keys("a")) == ["a/large", "a/small"]
+    for key in ("a/small", "a/large"):
+        store.delete(key)
+        assert not store.exists(key)
+    with pytest.raises(ObjectNotFound):
+        store.get("a/small")
+    upload = allowed.create_multipart_upload(Bucket=BUCKET, Key="a/b")["UploadId"]
+    allowed.upload_part(Bucket=BUCKET, Key="a/b", UploadId=upload, PartNumber=1, Body=b"12345")
+    (left,) = store.leftovers("a", datetime.now(UTC) + timedelta(days=1000))
+    assert (left.key, left.size) == ("a/b", 5)
+    store.discard(left)
+    assert list(store.leftovers("a", datetime.now(UTC) + timedelta(days=1000))) == []
+
+
+def test_the_check_needs_no_more(allowed: Any) -> None:  # noqa: ANN401
+    """What these credentials may not see is no failure."""
+    assert {finding.state for finding in probe(S3Store(allowed, BUCKET))} == {"ok"}
+    assert [finding.state for finding in probe_bucket(Bucket(allowed, BUCKET))] == ["note", "note"]
+
+
+REFUSED: dict[str, Callable[[Any], object]] = {
+    "read another bucket": lambda client: client.get_object(Bucket=OTHER, Key="there"),
+    "write to another bucket": lambda client: client.put_object(Bucket=OTHER, Key="new", Body=b"1"),
+    "list another bucket": lambda client: client.list_objects_v2(Bucket=OTHER),
+    "remove from another bucket": lambda client: client.delete_object(Bucket=OTHER, Key="there"),
+    "delete the bucket": lambda client: client.delete_bucket(Bucket=BUCKET),
+    "change its lifecycle": lambda client: client.put_bucket_lifecycle_configuration(
+        Bucket=BUCKET,
+        LifecycleConfiguration={
+            "Rules": [{"ID": "all", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}]
+        },
+    ),
+    "change its policy": lambda client: client.put_bucket_policy(Bucket=BUCKET, Policy="{}"),
+    "list all buckets": lambda client: client.list_buckets(),
+    "make a bucket": lambda client: client.create_bucket(Bucket="policy-bucket-3"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_anything_else_is_refused(allowed: Any, what: str) -> None:  # noqa: ANN401
+    """Not a bucket whose name only begins alike, and nothing of the bucket as a whole."""
+    with pytest.raises(ClientError, match="AccessDenied"):
+        REFUSED[what](allowed)
+
+
+def test_the_store_says_which_policy_it_needs(allowed: Any) -> None:  # noqa: ANN401
+    """Credentials that are right for another bucket lead to a sentence with the command in it."""
+    for act in (
+        lambda store: store.get("there"),
+        lambda store: store.exists("there"),
+        lambda store: list(store.keys()),
+    ):
+        with pytest.raises(StorageRefused, match="coin storage policy"):
+            act(S3Store(allowed, OTHER))
+    with pytest.raises(StorageRefused, match="an administrator's credentials"):
+        list(Bucket(allowed, BUCKET).set_up(versioning=False))
