@@ -2,6 +2,7 @@
 
 import stat
 
+from coin_pipeline.backtest.pins import pinned
 from coin_pipeline.backtest.results import result_key
 from coin_pipeline.errors import StorageRefused
 from coin_pipeline.migration.evidence import Evidence
@@ -24,9 +25,14 @@ def archive_size(evidence: Evidence) -> Outcome:
 
 
 def tasks_folder(evidence: Evidence) -> Outcome:
-    """Look whether the folder of tasks is there."""
-    there = (evidence.root / "tasks").is_dir()
-    return met("DATA_ROOT/tasks is there") if there else unmet(f"DATA_ROOT/tasks is missing; {_RUN}")
+    """Look whether the folder of tasks is there, and what the older platform left in it is kept."""
+    if not (evidence.root / "tasks").is_dir():
+        return unmet(f"DATA_ROOT/tasks is missing; {_RUN}")
+    old = {each.run_id for each in evidence.files() if each.older and each.key.startswith("tasks/")}
+    expiring = old - pinned(evidence.store)
+    if expiring:
+        return unmet(f"{len(expiring):,} old tasks are not pinned, so they expire; pin them: coin migrate run")
+    return met(f"DATA_ROOT/tasks is there, {len(old):,} old tasks in it are pinned")
 
 
 def old_results(evidence: Evidence) -> Outcome:

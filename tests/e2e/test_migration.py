@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tests.e2e.conftest import COIN, START_S, free_ports, left_running
 from tests.e2e.test_platform import BODY as STORED_ELSEWHERE
 from tests.migration.older_platform import RESULTS, TASK_ID, kept_files, write_older_platform
+from tests.s3 import S3Server
 
 BODY: dict[str, Any] = {**STORED_ELSEWHERE, "symbols": ["BTC_KRW"]}
 SWEEP = {**BODY, "space": {"volume_window": [10, 20]}}
@@ -164,6 +165,8 @@ def test_the_drill_there_and_back_and_there(home: Path, environment: dict[str, s
     assert coin(home, environment, "migrate", "run").returncode == 0
     with served(home, environment, port) as client:
         assert failing(home, environment, api) == {}
+        assert coin(home, environment, "retention").returncode == 0
+        assert_old_results_are_answered(client, home / "data")
         accepted = client.post("/api/backtests/run-async", json=BODY)
         assert end_of(client, accepted) == "completed"
 
@@ -195,3 +198,21 @@ def test_the_setting_refuses_from_the_start(home: Path, environment: dict[str, s
         refused = client.post("/api/backtests/run-async", json=BODY)
         assert (refused.status_code, "by COIN_ASYNC=off" in refused.json()["detail"]) == (503, True)
         assert client.post("/api/backtests/run", json=BODY).status_code == 200
+
+
+@pytest.mark.timeout(300)
+def test_a_move_to_a_bucket(home: Path, environment: dict[str, str], s3_server: S3Server) -> None:
+    """Old results are answered from the bucket byte for byte, new ones lie there, and no old file is touched."""
+    before = kept_files(home)
+    (port,) = free_ports(1)
+    environment |= s3_server.environment("moved-there")
+    done = coin(home, environment, "migrate", "run")
+    assert done.returncode == 0, done.stderr
+    with served(home, environment, port) as client:
+        assert failing(home, environment, f"http://127.0.0.1:{port}") == {}
+        assert_old_results_are_answered(client, home / "data")
+        (home / "data/results").rename(home / "data/aside")
+        assert client.get("/api/backtests/late_signal_lists").status_code == 200
+        (home / "data/aside").rename(home / "data/results")
+    after = kept_files(home)
+    assert {name: after[name] for name in before} == before

@@ -101,7 +101,12 @@ def _write_task(root: Path) -> None:
     (folder / "result.json").write_bytes(data)
     file = {"name": "result.json", "path": "result.json", "size_bytes": len(data)}
     checksum = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    manifest = {"task_id": TASK_ID, "status": "completed", "result_files": [{**file, "checksum": checksum}]}
+    manifest = {
+        "task_id": TASK_ID,
+        "status": "completed",
+        "result_files": [{**file, "checksum": checksum}],
+        "metadata": {"finished_at": "2025-11-04T10:30:46+00:00Z"},  # long enough ago to expire
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
 
 

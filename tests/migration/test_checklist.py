@@ -63,6 +63,7 @@ def test_what_needs_the_api_says_how_to_start_it(older: Path) -> None:
     assert found["3.1-redis"] == ("n/a", "REDIS_DB, REDIS_HOST, REDIS_PORT: no longer used")
     assert found["3.1-ttl"] == ("pass", "TASK_RESULT_TTL_DAYS=7")
     assert found["9-webhook"] == ("pass", ".env has 600")
+    assert found["4.2-tasks"] == ("fail", "1 old tasks are not pinned, so they expire; pin them: coin migrate run")
     assert found["4.1-backed-up"] == ("fail", "results are not backed up; do so: coin migrate run")
 
 
