@@ -24,6 +24,7 @@ from coin_pipeline.backtest.results import Shelf, check_run_id
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.standings import queued
+from coin_pipeline.database.switches import require_async
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import GIVEN_UP, is_decided, next_attempt
 from coin_pipeline.defs.instance import LOCATION, open_instance
@@ -52,6 +53,7 @@ class DagsterRuns:
 
     def __init__(self, settings: Settings) -> None:
         self._max_queued, self._warm = settings.coin_max_queued, settings.coin_launcher == "warm"
+        self._settings = settings
         self._ui_url = settings.dagster_ui_url.rstrip("/")
         self._instance = open_instance(settings)
         host, port = settings.coin_code_server.rsplit(":", 1)
@@ -61,6 +63,10 @@ class DagsterRuns:
         self._lock = Lock()
         self._session = Session(database_url(settings))
         self._standing = Standing(self._instance, self._session)
+
+    def require_async(self) -> None:
+        """Raise AsyncDisabled if asynchronous submissions are switched off, which every process sees at once."""
+        require_async(self._settings, self._session)
 
     def submit(
         self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None, *, task_id: str | None = None

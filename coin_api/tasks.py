@@ -55,6 +55,10 @@ class Task:
 class Runs(Protocol):
     """What routes need of an orchestrator."""
 
+    def require_async(self) -> None:
+        """Raise AsyncDisabled if an operator has switched asynchronous submissions off."""
+        ...
+
     def submit(
         self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None, *, task_id: str | None = None
     ) -> Task:

@@ -43,6 +43,7 @@ CoinError
 │   └── StorageUnavailable          transient: a retry may succeed
 └── ServiceUnavailable              HTTP 503
     ├── DatabaseUnavailable
+    ├── AsyncDisabled               an operator has switched asynchronous submissions off
     └── OrchestratorUnavailable
 
 The message is one sentence: what was wrong, with which value, and what to do.
@@ -379,6 +380,16 @@ class DatabaseUnavailable(ServiceUnavailable):
     def __init__(self, where: object, reason: str) -> None:
         self.reason = reason
         super().__init__(f"PostgreSQL at {where} is not available: {reason}")
+
+
+class AsyncDisabled(ServiceUnavailable):
+    """Asynchronous submissions are switched off: by what, and how they come back."""
+
+    def __init__(self, by: str, remedy: str) -> None:
+        super().__init__(
+            f"asynchronous runs are switched off by {by}; POST /api/backtests/run, tasks that were accepted and all"
+            f" results keep working; {remedy}"
+        )
 
 
 class OrchestratorUnavailable(ServiceUnavailable):

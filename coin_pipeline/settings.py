@@ -56,6 +56,9 @@ class Settings(BaseSettings):
         "127.0.0.1:4266", pattern=r"^[A-Za-z0-9.-]+:\d{1,5}$", description="host:port of Dagster's code location."
     )
     coin_max_queued: int = Field(1000, ge=1, description="So many runs may wait; a submission beyond them is refused.")
+    coin_async: Literal["on", "off"] = Field(
+        "on", description="off: run-async and sweeps are refused; 'coin migrate rollback' does so without a restart."
+    )
     coin_strategy_files: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description=f"Strategies of your own: .py files, separated by {os.pathsep!r}."
     )

@@ -10,6 +10,7 @@ from coin_api.tasks import Job, Task
 from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.errors import (
+    AsyncDisabled,
     IdempotencyConflict,
     NotCancellable,
     OrchestratorUnavailable,
@@ -40,7 +41,13 @@ class FakeRuns:
     reads: int = 0
     down: bool = False
     ill: str | None = None
+    switched_off: bool = False
     closed: bool = False
+
+    def require_async(self) -> None:
+        """Refuse if the test has switched asynchronous submissions off."""
+        if self.switched_off:
+            raise AsyncDisabled("the test", "ask it")
 
     def submit(
         self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None, *, task_id: str | None = None

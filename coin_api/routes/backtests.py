@@ -54,6 +54,7 @@ def run_async(request: BacktestRequest, parts: Deps, response: Response, submitt
 
     A repeated submission, one with the same `Idempotency-Key` or `task_id`, finds its task.
     """
+    parts.runs.require_async()
     spec = resolve(request, parts.strategies.current())
     task = parts.runs.submit(spec, "tasks", submitted_as.idempotency_key, task_id=submitted_as.task_id)
     lead_to(response, _place(task.task_id))

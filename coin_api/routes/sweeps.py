@@ -20,6 +20,7 @@ def submit(request: SweepRequest, parts: Deps, response: Response, submitted_as:
 
     A repeated submission, one with the same `Idempotency-Key` or `task_id`, finds its task.
     """
+    parts.runs.require_async()
     spec = resolve_sweep(request, parts.strategies.current())
     task = parts.runs.submit_sweep(request, spec, submitted_as.idempotency_key, task_id=submitted_as.task_id)
     lead_to(response, f"/api/sweeps/{task.task_id}")

@@ -36,11 +36,11 @@ def read_older_index(store: ObjectStore) -> OlderIndex:
         return OlderIndex({}, error)
     except (ValueError, RecursionError) as error:
         return OlderIndex({}, ObjectCorrupt(INDEX_KEY, f"it is no JSON ({error}), so it is left out of account"))
-    return OlderIndex({run_id: finished for run_id, finished in _listed(told) if finished}, None)
+    return OlderIndex({run_id: finished for run_id, finished in listed_runs(told) if finished}, None)
 
 
-def _listed(told: object) -> Iterator[tuple[str, datetime | None]]:
-    """Yield the runs of an index: a list of them, or an object that holds one."""
+def listed_runs(told: object) -> Iterator[tuple[str, datetime | None]]:
+    """Yield the runs of an index, with when each finished: it is a list of them, or an object that holds one."""
     lists = told.values() if isinstance(told, dict) else [told]
     for entries in lists:
         for entry in entries if isinstance(entries, list) else ():

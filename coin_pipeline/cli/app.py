@@ -15,6 +15,7 @@ _COMMANDS = {
     "backtest": ("backtests:backtest", "Run a backtest as a Dagster job and show its result."),
     "sweep": ("sweeps:sweep", "Try many params of a strategy as one Dagster job and show the best."),
     "candles": ("candles:candles", "Import candles and see which are stored."),
+    "migrate": ("migrate:migrate", "Move from the older platform: check, run, roll back."),
     "replay": ("replay:replay", "Compute a stored result again and say whether it is the same, bit for bit."),
     "results": ("backtests:results", "List stored results, show one, or pin tasks that shall not expire."),
     "retention": ("retention:retention", "Remove tasks that have expired, and what broken runs left."),

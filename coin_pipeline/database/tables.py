@@ -13,17 +13,19 @@ def create_once(session: Session, table: str, statements: str) -> None:
     """
 
     def create(cursor: Cursor) -> None:
-        if _exists(cursor, table):
+        if exists(cursor, table):
             return
         cursor.execute("begin")
         cursor.execute("select pg_advisory_xact_lock(%s)", (_MAKING,))
-        if not _exists(cursor, table):
+        if not exists(cursor, table):
             cursor.execute(f"create schema if not exists coin; {statements}")
         cursor.execute("commit")
 
     session.do(create)
 
 
-def _exists(cursor: Cursor, table: str) -> bool:
-    cursor.execute("select to_regclass(%s)", (f"coin.{table}",))
-    return cursor.fetchone() != (None,)
+def exists(cursor: Cursor, table: str) -> bool:
+    """Tell whether the schema `coin` has a table."""
+    # From the table of tables: to_regclass would repeat what a connection learned before it waited for the lock.
+    cursor.execute("select exists (select from pg_tables where schemaname = 'coin' and tablename = %s)", (table,))
+    return cursor.fetchone() == (True,)

@@ -20,9 +20,10 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from coin_pipeline.backtest import index
-from coin_pipeline.database import leases
+from coin_pipeline.database import leases, switches
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.tables import create_tables, is_new, mark_as_current
 from coin_pipeline.patience import patiently
 from coin_pipeline.settings import load_settings
 
@@ -126,9 +127,15 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         """Open the storages, creating their tables on a new database."""
         url = database_url(load_settings())
         with _one_at_a_time(url):
+            new = is_new(url)
+            if new:
+                create_tables(url)
             storage = cls(url, inst_data)
+            if new:
+                mark_as_current(storage)
             with closing(Session(url)) as session:
                 leases.prepare(session)
+                switches.prepare(session)
                 index.prepare(session)
         return storage
 

@@ -43,7 +43,7 @@ def write_whole(
             path.hardlink_to(aside)  # unlike a rename, it refuses to replace
     finally:
         aside.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def storing(target: object) -> Iterator[None]:
         raise StorageFailed(f"cannot reach {target}: {reason}; check the folder and its permissions") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

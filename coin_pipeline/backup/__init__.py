@@ -1,0 +1,1 @@
+"""Backups: archives that are read back before they count."""

@@ -1,0 +1,77 @@
+"""Moving here from the older platform, and back."""
+
+import click
+
+from coin_pipeline.cli.options import as_json
+
+
+@click.group()
+def migrate() -> None:
+    """Move from the older platform: check, run, and roll back if need be (docs/migration.md)."""
+
+
+@migrate.command()
+@click.option("--api", "api_url", default="http://127.0.0.1:8000", show_default=True, help="Where 'coin up' serves.")
+@as_json
+def check(api_url: str, *, as_json: bool) -> None:
+    """Go through the checklist of the move, item by item: pass, fail with what to do, or n/a with why.
+
+    Runs one synchronous backtest and eleven tasks on stored candles over the API. Exits with 1 if an item fails.
+    """
+    from coin_pipeline.cli.checklist import print_checklist, print_json
+    from coin_pipeline.cli.progress import busy
+    from coin_pipeline.migration.checklist import go_through
+    from coin_pipeline.migration.evidence import Evidence
+    from coin_pipeline.settings import load_settings
+
+    evidence = Evidence(load_settings(), api_url)
+    with busy("going through the checklist"):
+        looked = list(go_through(evidence))
+    (print_json if as_json else print_checklist)(looked)
+    if any(outcome.status == "fail" for _, _, outcome in looked):
+        raise click.exceptions.Exit(1)
+
+
+@migrate.command()
+def run() -> None:
+    """Take the steps of the move: back up results, make folders, database and bucket; repeat it after any break.
+
+    Every step looks at what is there and does what is missing. No file of the older platform is changed or removed.
+    """
+    from coin_pipeline.database.url import release_database
+    from coin_pipeline.migration.steps import move
+    from coin_pipeline.settings import load_settings
+
+    settings = load_settings()
+    for name, report in move(settings):
+        click.echo(f"{report.state:<15} {name}: {report.detail}")
+    release_database(settings)
+    click.echo("Next: 'coin up', and 'coin migrate check' beside it")
+
+
+@migrate.command()
+@click.option("--undo", is_flag=True, help="Take asynchronous submissions again.")
+def rollback(*, undo: bool) -> None:
+    """Switch asynchronous runs off, at once and without a restart, on every API on this database.
+
+    POST /api/backtests/run, tasks that were accepted, and all results keep working. --undo is the way back.
+    """
+    from contextlib import closing
+
+    from coin_pipeline.database.session import Session
+    from coin_pipeline.database.switches import switch_async
+    from coin_pipeline.database.url import database_url
+    from coin_pipeline.errors import InvalidInput, Problem
+    from coin_pipeline.settings import load_settings
+
+    settings = load_settings()
+    if not (settings.database_url or (settings.data_root / "postgres").is_dir()):  # else nobody would notice the switch
+        reason = f"no platform has run over {settings.data_root}; call this with the settings of 'coin up'"
+        raise InvalidInput([Problem("DATA_ROOT", reason)])
+    with closing(Session(database_url(settings))) as session:
+        changed = switch_async(session, on=undo)
+    click.echo(f"asynchronous runs are {'' if changed else 'already '}switched {'on' if undo else 'off'}")
+    if not undo:
+        click.echo("'coin migrate rollback --undo' switches them on; POST /api/backtests/run and results keep working")
+    elif settings.coin_async == "off":
+        click.secho("COIN_ASYNC=off is set here too; remove it and start 'coin up' again", fg="yellow", err=True)

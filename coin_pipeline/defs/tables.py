@@ -1,0 +1,57 @@
+"""Dagster's tables on a new database: all of them at once.
+
+Dagster makes them one by one and afterwards takes the first for all, so a kill in between would leave a database that
+lacks some for ever.
+"""
+
+from contextlib import closing
+
+from dagster._core.storage.event_log import SqlEventLogStorageMetadata
+from dagster._core.storage.runs import RunStorageSqlMetadata
+from dagster._core.storage.schedules import ScheduleStorageSqlMetadata
+from dagster._core.storage.sql import stamp_alembic_rev
+from dagster_postgres.run_storage import run_storage
+from dagster_postgres.storage import DagsterPostgresStorage
+from dagster_postgres.utils import create_pg_engine, pg_alembic_config
+from sqlalchemy import inspect
+from sqlalchemy.pool import NullPool
+
+from coin_pipeline.database.session import Cursor, Session
+from coin_pipeline.database.tables import exists
+
+_METADATA = (RunStorageSqlMetadata, SqlEventLogStorageMetadata, ScheduleStorageSqlMetadata)
+
+
+def is_new(url: str) -> bool:
+    """Tell whether the database lacks our tables, which are made last, and has no run."""
+
+    def look(cursor: Cursor) -> bool:
+        if exists(cursor, "lease"):
+            return False
+        cursor.execute("select to_regclass('runs') is not null")
+        if cursor.fetchone() == (False,):
+            return True
+        cursor.execute("select not exists (select from runs)")
+        return cursor.fetchone() == (True,)
+
+    with closing(Session(url)) as session:
+        return session.do(look)
+
+
+def create_tables(url: str) -> None:
+    """Create all tables of Dagster in one transaction, unless there are some."""
+    with create_pg_engine(url, poolclass=NullPool).begin() as connection:
+        if "runs" in inspect(connection).get_table_names():
+            return
+        for metadata in _METADATA:
+            metadata.create_all(connection)
+        stamp_alembic_rev(pg_alembic_config(run_storage.__file__), connection)
+
+
+def mark_as_current(storage: DagsterPostgresStorage) -> None:
+    """Note that a new database needs no migration of data, as Dagster does where it makes the tables itself."""
+    for part in (storage.run_storage, storage.schedule_storage):
+        part.migrate()
+        part.optimize()
+    storage.event_log_storage.reindex_events()
+    storage.event_log_storage.reindex_assets()

@@ -1,0 +1,1 @@
+"""Moving from the older platform: the steps, and the checklist that its users hold."""

@@ -1,0 +1,39 @@
+"""The whole checklist, in its order, and going through it."""
+
+from collections.abc import Iterator
+
+from coin_pipeline.errors import CoinError
+from coin_pipeline.migration.data import DATA
+from coin_pipeline.migration.deployment import COMPLETION, DEPLOYMENT, NEXT, ROLLBACK, SECURITY
+from coin_pipeline.migration.environment import ENVIRONMENT
+from coin_pipeline.migration.evidence import Evidence
+from coin_pipeline.migration.item import Item, Outcome, Section, unmet
+from coin_pipeline.migration.preparation import PREPARATION, UPGRADE
+from coin_pipeline.migration.verification import VERIFICATION
+
+CHECKLIST: tuple[Section, ...] = (
+    *PREPARATION,
+    *UPGRADE,
+    *ENVIRONMENT,
+    *DATA,
+    *VERIFICATION,
+    *DEPLOYMENT,
+    *ROLLBACK,
+    *COMPLETION,
+    *SECURITY,
+    *NEXT,
+)
+
+
+def go_through(evidence: Evidence) -> Iterator[tuple[Section, Item, Outcome]]:
+    """Look at every item, one after the other; an error of ours is a failure that says what to do."""
+    for section in CHECKLIST:
+        for item in section.items:
+            yield section, item, _look(item, evidence)
+
+
+def _look(item: Item, evidence: Evidence) -> Outcome:
+    try:
+        return item.look(evidence)
+    except (CoinError, OSError) as error:  # a file that may not be read, say
+        return unmet(str(error))

@@ -1,0 +1,74 @@
+"""What the older platform left under DATA_ROOT; read, and never written."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from coin_pipeline.backtest.legacy import INDEX_KEY, listed_runs
+from coin_pipeline.backtest.results import load_result
+from coin_pipeline.errors import CoinError, InvalidRunId, ObjectCorrupt, ObjectNotFound
+from coin_pipeline.storage.base import Entry, sha256_hex
+from coin_pipeline.storage.local import LocalStore
+
+UNREAD = "?"
+
+
+class OldResult(NamedTuple):
+    """A result file below DATA_ROOT: its run, its key, its schema, what is wrong with it or None, and its digest."""
+
+    run_id: str
+    key: str
+    version: str
+    problem: str | None
+    sha256: str
+
+    @property
+    def older(self) -> bool:
+        """Whether the older platform wrote it, or may have: what cannot be read is not ours either."""
+        return self.version.startswith(("1.0", "1.1")) or self.version == UNREAD
+
+
+def old_objects(root: Path) -> list[Entry]:
+    """Return what lies in results/ and tasks/ below `root`, in the order of keys."""
+    local = LocalStore(root)
+    return [*local.entries("results"), *local.entries("tasks")]
+
+
+def result_files(root: Path) -> Iterator[OldResult]:
+    """Yield each result document in results/, and each task's that has a manifest."""
+    local, keys = LocalStore(root), {entry.key for entry in old_objects(root)}
+    for key in sorted(keys - {INDEX_KEY}):
+        shelf, _, rest = key.partition("/")
+        if shelf == "results" and rest.endswith(".json"):
+            yield _looked_at(local, rest.removesuffix(".json"), key)
+        elif key.endswith("/result.json") and key.replace("/result.json", "/manifest.json") in keys:
+            yield _looked_at(local, key.split("/")[1], key)
+
+
+def lost_entries(root: Path) -> list[str]:
+    """Return the runs that the older platform's index lists and that have no file.
+
+    Raises:
+        ObjectCorrupt: the index is no JSON.
+    """
+    local = LocalStore(root)
+    try:
+        told = json.loads(local.get(INDEX_KEY))
+    except ObjectNotFound:
+        return []
+    except ValueError as error:
+        raise ObjectCorrupt(INDEX_KEY, f"it is no JSON ({error}); it is not used here, so move it away") from None
+    known = {Path(entry.key).stem for entry in local.entries("results")}
+    return sorted({run_id for run_id, _ in listed_runs(told)} - known)
+
+
+def _looked_at(local: LocalStore, run_id: str, key: str) -> OldResult:
+    version, problem = UNREAD, None
+    try:
+        version = str(load_result(local, run_id).get("version", "1.0"))
+    except InvalidRunId:
+        problem = "its name is no run id, so the API cannot serve it; rename a copy"
+    except CoinError as error:
+        problem = str(error)
+    return OldResult(run_id, key, version, problem, sha256_hex((local.root / key).read_bytes()))

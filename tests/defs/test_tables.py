@@ -1,0 +1,71 @@
+"""Dagster's tables, made by us at once, against those that Dagster makes one by one."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from dagster_postgres.storage import DagsterPostgresStorage
+from sqlalchemy.exc import ProgrammingError
+
+from coin_pipeline.database.session import connect
+from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.storage import PooledPostgresStorage
+from coin_pipeline.defs.tables import create_tables, is_new
+from coin_pipeline.settings import load_settings
+
+_DESCRIPTION = """
+select 'column', table_name, column_name, data_type, column_default, is_nullable
+    from information_schema.columns where table_schema = 'public'
+union all select 'index', tablename, indexname, indexdef, null, null from pg_indexes where schemaname = 'public'
+union all select 'mark', name, (migration_completed is not null)::text, null, null, null from secondary_indexes
+union all select 'revision', version_num, null, null, null, null from alembic_version
+order by 1, 2, 3
+"""
+
+
+@pytest.fixture
+def empty() -> Iterator[list[str]]:
+    """URLs of two databases without tables, which are gone afterwards."""
+    ours = database_url(load_settings())
+    names = [f"tables_{number}" for number in (1, 2)]
+    with closing(connect(ours)) as connection, connection.cursor() as cursor:
+        for name in names:
+            cursor.execute(f"create database {name}")
+        yield [urlunsplit(urlsplit(ours)._replace(path=f"/{name}")) for name in names]
+        for name in names:
+            cursor.execute(f"drop database {name} with (force)")
+
+
+def described(url: str) -> list[tuple[str, ...]]:
+    """Return columns, indexes, marks and revision of a database."""
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(_DESCRIPTION)
+        return cursor.fetchall()
+
+
+def test_they_are_those_that_dagster_makes(empty: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every column, index, mark and revision; so a new version of Dagster that needs something else is noticed."""
+    theirs, ours = empty
+    DagsterPostgresStorage(theirs)
+    monkeypatch.setenv("DATABASE_URL", ours)
+    assert is_new(ours)
+    PooledPostgresStorage.from_config_value(None, {})
+    assert not is_new(ours)
+    assert described(ours) == described(theirs)
+    assert len(described(ours)) > 100
+
+
+def test_broken_off_it_leaves_nothing(empty: list[str]) -> None:
+    """Where the last table cannot be made, none is; a repetition then makes all."""
+    url, _ = empty
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("create view alembic_version as select 1 as nothing")
+        with pytest.raises(ProgrammingError):
+            create_tables(url)
+        cursor.execute("select count(*) from pg_tables where schemaname = 'public'")
+        assert cursor.fetchone() == (0,)
+        cursor.execute("drop view alembic_version")
+        create_tables(url)
+        cursor.execute("select count(*) > 15 from pg_tables where schemaname = 'public'")
+        assert cursor.fetchone() == (True,)

@@ -1,0 +1,151 @@
+"""The steps of the move: what they make, what they leave alone, and what a kill in the middle does."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from coin_pipeline.backtest.pins import pinned
+from coin_pipeline.backup.archive import archives, verify
+from coin_pipeline.database.session import connect
+from coin_pipeline.database.url import database_url, release_database
+from coin_pipeline.errors import InvalidInput, ObjectExists
+from coin_pipeline.migration.steps import STEPS, move
+from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.local import LocalStore
+from tests.migration.older_platform import RESULTS, TASK_ID, kept_files, write_older_platform
+from tests.s3 import S3Server
+
+COIN = Path(sys.executable).with_name("coin")
+PAUSES = (0.3, 0.9, 1.1, 1.3, 1.5, 1.8, 2.2, 2.8)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home of an older platform as the current folder."""
+    monkeypatch.setenv("DATA_ROOT", str(write_older_platform(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def coin_run() -> list[str]:
+    """Run the command in a process of its own; return which state each step tells."""
+    done = subprocess.run([COIN, "migrate", "run"], capture_output=True, text=True, check=True)
+    return [line[:15].strip() for line in done.stdout.splitlines()[: len(STEPS)]]
+
+
+class Made(NamedTuple):
+    """What a move leaves: folders and what is left half done, what is in the backup, tables, and the history."""
+
+    folders: list[str]
+    archived: list[str]
+    tables: list[str]
+    indexed: list[str]
+
+
+def made(root: Path) -> Made:
+    """Look at what a move left."""
+    folders = [name for name in ("tasks", "results", "backups/results") if (root / name).is_dir()]
+    left = [path.name for path in (root / "backups/results").iterdir() if path.name.startswith(".tmp-")]
+    (backup,) = archives(root / "backups/results", "results")
+    settings = load_settings()
+    with closing(connect(database_url(settings))) as connection, connection.cursor() as cursor:
+        cursor.execute("select tablename from pg_tables where schemaname in ('coin', 'public') order by 1")
+        tables = [row[0] for row in cursor.fetchall()]
+        cursor.execute("select run_id from coin.result order by 1")
+        indexed = [row[0] for row in cursor.fetchall()]
+    release_database(settings)
+    return Made(folders + left, list(verify(backup)), tables, indexed)
+
+
+def test_a_move_touches_no_file_and_a_second_one_finds_all_done(home: Path) -> None:
+    """Content, time, inode and mode of every old file stay; a repetition makes nothing."""
+    before = kept_files(home)
+    first = coin_run()
+    after = kept_files(home)
+    assert {name: after[name] for name in before} == before
+    assert "done" in first
+    assert set(coin_run()) == {"already", "not applicable"}
+    found = made(home / "data")
+    assert found.folders == ["tasks", "results", "backups/results"]
+    assert {f"data/{name}" for name in found.archived} == {name for name in before if name.startswith("data/results/")}
+    assert {"lease", "result", "runs", "switch"} <= set(found.tables)
+    assert found.indexed == sorted([*RESULTS, TASK_ID])
+    assert pinned(LocalStore(home / "data")) == {TASK_ID}
+
+
+@pytest.mark.timeout(300)
+def test_killed_at_any_moment_a_repetition_comes_to_the_same_end(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After kills all over the move, each followed by another, one that is left alone ends as an undisturbed one."""
+    undisturbed = tmp_path_factory.mktemp("undisturbed")
+    monkeypatch.setenv("DATA_ROOT", str(write_older_platform(undisturbed)))
+    coin_run()
+    expected = made(undisturbed / "data")
+    monkeypatch.setenv("DATA_ROOT", str(home / "data"))
+    before = kept_files(home)
+    for pause in PAUSES:
+        process = subprocess.Popen([COIN, "migrate", "run"], stdout=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(pause)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        after = kept_files(home)
+        assert {name: after[name] for name in before} == before
+    assert len(coin_run()) == len(STEPS)
+    assert made(home / "data") == expected
+
+
+def test_a_data_root_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped folder is told before anything is done."""
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path / "typo"))
+    with pytest.raises(InvalidInput, match=r"DATA_ROOT: .*typo is not a folder"):
+        list(move(load_settings()))
+    assert not (tmp_path / "typo").exists()
+
+
+def test_results_are_copied_to_the_bucket_under_their_keys(
+    home: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket is made; what is there already is not sent again; the files stay where they are."""
+    bucket = f"moved-{os.getpid()}"
+    for name, value in s3_server.environment(bucket).items():
+        monkeypatch.setenv(name, value)
+    before = kept_files(home / "data")
+    told = dict(move(load_settings()))
+    assert [told[name].state for name in ("set up the bucket", "copy results to the bucket")] == ["done", "done"]
+    store = s3_server.store(bucket)
+    keys = [name for name in before if name.startswith(("results/", "tasks/"))]
+    assert list(store.keys()) == [f"pins/{TASK_ID}.json", *keys]
+    for key in keys:
+        assert store.get(key) == (home / "data" / key).read_bytes()
+    store.delete(keys[0])  # as if a move had been killed before it
+    again = dict(move(load_settings()))
+    assert again["set up the bucket"].state == "already"
+    assert again["copy results to the bucket"].detail.startswith("1 objects copied")
+    assert dict(move(load_settings()))["copy results to the bucket"].state == "already"
+    after = kept_files(home / "data")
+    assert {name: after[name] for name in before} == before
+    release_database(load_settings())
+
+
+def test_an_object_of_the_bucket_is_never_replaced(
+    home: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where something else has the key of a result, the move says so and goes no further."""
+    bucket = f"taken-{os.getpid()}"
+    for name, value in s3_server.environment(bucket).items():
+        monkeypatch.setenv(name, value)
+    store = s3_server.store(bucket)
+    store.put("results/late_signal_lists.json", b"somebody's")
+    with pytest.raises(ObjectExists, match="late_signal_lists"):
+        list(move(load_settings()))
+    assert store.get("results/late_signal_lists.json") == b"somebody's"
+    assert home.is_dir()
+    release_database(load_settings())
