@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coin_pipeline.backtest.results import publish_result, publish_task, to_bytes
+from coin_pipeline.backtest.results import publish_result, publish_task, read_result, to_bytes
 from coin_pipeline.backtest.verify import verify
+from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.s3 import S3Store
@@ -107,3 +108,14 @@ def test_figures_that_were_changed_with_their_file_are_found(tmp_path: Path) -> 
     (tmp_path / "results/r.json").write_bytes(to_bytes(document))
     (bad,) = verify(LocalStore(tmp_path))
     assert "changed after the run" in bad.problems[0]
+
+
+def test_a_result_of_a_hundred_megabytes_is_as_any_other(store: ObjectStore) -> None:
+    """A year of minutes is no less safe: published, read back byte for byte, verified, and found if it is cut."""
+    document = b'{"run_id":"large","signals":"' + b"x" * 100 * 2**20 + b'"}'
+    publish_task(store, {"task_id": "large", "status": "completed"}, {"result.json": document})
+    assert read_result(store, "large") == document
+    assert [verdict.problems for verdict in verify(store)] == [()] * 3
+    replace(store, "tasks/large/result.json", document[:-1])
+    with pytest.raises(ObjectCorrupt, match=r"tasks/large/result\.json"):
+        read_result(store, "large")
