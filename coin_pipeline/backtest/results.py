@@ -1,4 +1,4 @@
-"""Where results lie and how they are published: the owner of every result path.
+"""Where results lie and how they are read: the owner of every result path.
 
 A task's result appears complete or not at all: its manifest is written last, and without one there is no result.
 """
@@ -6,11 +6,11 @@ A task's result appears complete or not at all: its manifest is written last, an
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectExists, ObjectNotFound, ResultNotFound
+from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectNotFound, ResultNotFound
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 
 Json = dict[str, Any]
@@ -82,57 +82,6 @@ def fingerprint_key(sha256: str) -> str:
     return f"fingerprints/{sha256}.json"
 
 
-class Published(NamedTuple):
-    """What is visible now.
-
-    Attributes:
-        key: Of the result's document; of the manifest, where a task has no result.
-        sha256: Hex digest of what lies there.
-        fresh: Whether it is what was handed over; else an attempt had published that was interrupted right after.
-    """
-
-    key: str
-    sha256: str
-    fresh: bool = True
-
-
-def publish_result(store: ObjectStore, document: Json, report: bytes) -> Published:
-    """Write a finished synchronous run to `results/`, its report first; what is there already stays."""
-    run_id, data = document["run_id"], to_bytes(document)
-    key = result_key("results", run_id)
-    if store.exists(key):
-        return Published(key, sha256_hex(store.get(key)), fresh=False)
-    store.put(report_key("results", run_id), report, overwrite=True)
-    store.put(key, data)
-    return Published(key, sha256_hex(data))
-
-
-def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes]) -> Published:
-    """Write a task's files, then the manifest that lists them; a result that is there already stays.
-
-    Raises:
-        ObjectExists: the task has ended otherwise, with a result or without.
-    """
-    task_id = manifest["task_id"]
-    there = read_manifest(store, task_id)
-    if there is not None:
-        return _published_before(task_id, there, with_result=bool(files))
-    # A retried attempt of the same task may find what the broken one left; no manifest means nobody has seen it.
-    if not files:
-        for key in list(store.keys(f"tasks/{task_id}")):
-            store.delete(key)
-    listed = []
-    for name, data in files.items():
-        key = task_key(task_id, name)
-        store.put(key, data, overwrite=True)
-        listed.append(_listing(name, key, data))
-    data = to_bytes({**manifest, "result_files": listed})
-    store.put(manifest_key(task_id), data)
-    if not files:
-        return Published(manifest_key(task_id), sha256_hex(data))
-    return Published(result_key("tasks", task_id), sha256_hex(files["result.json"]))
-
-
 def remove_task(store: ObjectStore, task_id: str) -> None:
     """Remove a task, its manifest first: what is left of it at any moment is no result."""
     store.delete(manifest_key(task_id))
@@ -157,12 +106,6 @@ def read_result(store: ObjectStore, run_id: str) -> bytes:
 def load_result(store: ObjectStore, run_id: str) -> Json:
     """Return the parsed document of a finished run; raises as `read_result`, and ObjectCorrupt if it is no JSON."""
     return parsed(run_id, read_result(store, run_id))
-
-
-def remember(store: ObjectStore, fingerprint_sha256: str, run_id: str, sha256: str) -> None:
-    """Note that the stored result of a run, of this digest, is what this fingerprint gives; the latest one is known."""
-    entry = {"run_id": run_id, "sha256": sha256}
-    store.put(fingerprint_key(fingerprint_sha256), to_bytes(entry), overwrite=True)
 
 
 def recall(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:
@@ -257,15 +200,6 @@ def answered(stored: bytes, reused_from: str | None) -> bytes:
     return stored.rstrip().removesuffix(b"}") + b',"reused_from":' + json.dumps(reused_from).encode() + b"}"
 
 
-def _published_before(task_id: str, manifest: Json, *, with_result: bool) -> Published:
-    listed = {file["name"]: file for file in manifest.get("result_files", [])}
-    if with_result != bool(listed):
-        raise ObjectExists(manifest_key(task_id))
-    if not with_result:
-        return Published(manifest_key(task_id), sha256_hex(to_bytes(manifest)), fresh=False)
-    return Published(result_key("tasks", task_id), listed["result.json"]["sha256"], fresh=False)
-
-
 def _run_in(key: str, before: str, after: str) -> str | None:
     """Return the run whose document or manifest a key is; people leave other files beside those."""
     run_id = key.removeprefix(before).removesuffix(after)
@@ -289,7 +223,7 @@ def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
 
 def check_listed(key: str, data: bytes, listed: Json) -> bytes:
     """Return a file of a task if it is what the manifest says of it, or raise ObjectCorrupt."""
-    now = _listing(listed["name"], key, data)
+    now = listing(listed["name"], key, data)
     for what in ("size_bytes", "checksum", "sha256"):  # the older platform's manifests have no SHA-256
         if what in listed and listed[what] != now[what]:
             raise ObjectCorrupt(key, f"its {what} is {now[what]}, and {listed[what]} in the manifest")
@@ -307,7 +241,8 @@ def parsed(name: str, data: bytes) -> Json:
     return document
 
 
-def _listing(name: str, key: str, data: bytes) -> Json:
+def listing(name: str, key: str, data: bytes) -> Json:
+    """Return what a manifest says of a file."""
     return {
         "name": name,
         "path": key,

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from coin_pipeline.backtest import document, portfolio, results, symbols
+from coin_pipeline.backtest import document, portfolio, publishing, results, symbols
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest, fingerprint_of
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.manifest import Times, completed_manifest
-from coin_pipeline.backtest.results import Published, Shelf
+from coin_pipeline.backtest.publishing import Published
+from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.shared_account import trade_together
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars
@@ -189,19 +190,19 @@ def publish(store: ObjectStore, result: BacktestResult) -> Published:
     """Store a result where its shelf says, then note its fingerprint."""
     published = _publish(store, result)
     fingerprint = result.document["fingerprint"]["sha256"]
-    results.remember(store, fingerprint, result.document["run_id"], published.sha256)
+    publishing.remember(store, fingerprint, result.document["run_id"], published.sha256)
     return published
 
 
 def _publish(store: ObjectStore, result: BacktestResult) -> Published:
     if result.shelf == "results":
-        return results.publish_result(store, result.document, result.report)
+        return publishing.publish_result(store, result.document, result.report)
     files = {
         "equity.parquet": document.to_parquet(result.equity),
         "report.html": result.report,
         "result.json": results.to_bytes(result.document),
     }
-    return results.publish_task(store, completed_manifest(result.document, result.times), files)
+    return publishing.publish_task(store, completed_manifest(result.document, result.times), files)
 
 
 def read_candles(catalog: CandleCatalog, piece: CandleSlice) -> Bars:

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.results import Published, read_result
+from coin_pipeline.backtest.publishing import Published
+from coin_pipeline.backtest.results import read_result
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.failures import explained

@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 
 from coin_pipeline.backtest.manifest import Unfinished, unfinished_manifest
-from coin_pipeline.backtest.results import publish_task, read_manifest
+from coin_pipeline.backtest.publishing import publish_task
+from coin_pipeline.backtest.results import read_manifest
 from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.config import BacktestConfig, config_of
 from coin_pipeline.defs.sweep_config import SweepConfig, sweep_config_of

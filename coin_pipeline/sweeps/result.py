@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from coin_pipeline.backtest import results, runner
+from coin_pipeline.backtest import publishing, results, runner
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formats import Json, counted, instant
 from coin_pipeline.backtest.manifest import Times, completed_manifest
@@ -127,7 +127,7 @@ def assemble(
     return SweepResult(spec, document, points.table, times)
 
 
-def publish(store: ObjectStore, result: SweepResult) -> results.Published:
+def publish(store: ObjectStore, result: SweepResult) -> publishing.Published:
     """Store a result under `tasks/RUN_ID/`, manifest last."""
     each = result.document["execution_time"] / len(result.spec.symbols)
     symbols = [{**part, "execution_time": each} for part in result.document["symbols"]]
@@ -137,7 +137,7 @@ def publish(store: ObjectStore, result: SweepResult) -> results.Published:
         "report.html": result.report,
         "result.json": results.to_bytes(result.document),
     }
-    return results.publish_task(store, {**completed_manifest(asked, result.times), "sweep": True}, files)
+    return publishing.publish_task(store, {**completed_manifest(asked, result.times), "sweep": True}, files)
 
 
 @dataclass(frozen=True, slots=True)

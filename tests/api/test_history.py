@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 
 from coin_pipeline.backtest.entry import Entry
 from coin_pipeline.backtest.index import ResultIndex
-from coin_pipeline.backtest.results import publish_result, publish_task, to_bytes
+from coin_pipeline.backtest.publishing import publish_result, publish_task
+from coin_pipeline.backtest.results import to_bytes
 from coin_pipeline.storage.local import LocalStore
 from tests.api.conftest import client_of
 from tests.fakes import FakeRuns

@@ -18,8 +18,9 @@ from coin_pipeline.backtest.entry import Entry
 from coin_pipeline.backtest.filters import Filters
 from coin_pipeline.backtest.index import ResultIndex, prepare
 from coin_pipeline.backtest.legacy import SEOUL
+from coin_pipeline.backtest.publishing import publish_result, publish_task
 from coin_pipeline.backtest.reindex import add_entry, reindex
-from coin_pipeline.backtest.results import publish_result, publish_task, to_bytes
+from coin_pipeline.backtest.results import to_bytes
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import EmptyRange, InvalidInput, InvalidSymbol, ObjectCorrupt
 from coin_pipeline.storage.local import LocalStore

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.backtest.pins import is_pinned, pin, pinned, unpin
-from coin_pipeline.backtest.results import manifest_key, publish_task, remove_task
+from coin_pipeline.backtest.publishing import publish_task
+from coin_pipeline.backtest.results import manifest_key, remove_task
 from coin_pipeline.errors import InvalidRunId, NotPinned, ResultNotFound
 from coin_pipeline.storage.local import LocalStore
 

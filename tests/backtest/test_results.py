@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from coin_pipeline.backtest.publishing import publish_result, publish_task
 from coin_pipeline.backtest.results import (
     load_result,
-    publish_result,
-    publish_task,
     read_manifest,
     read_result,
     result_key,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coin_pipeline.backtest.results import manifest_key, publish_result, publish_task, read_result, remove_task
+from coin_pipeline.backtest.publishing import publish_result, publish_task
+from coin_pipeline.backtest.results import manifest_key, read_result, remove_task
 from coin_pipeline.backtest.retention import (
     DAY,
     EndedRun,

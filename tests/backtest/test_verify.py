@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coin_pipeline.backtest.results import publish_result, publish_task, read_result, to_bytes
+from coin_pipeline.backtest.publishing import publish_result, publish_task
+from coin_pipeline.backtest.results import read_result, to_bytes
 from coin_pipeline.backtest.verify import verify
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.storage.base import ObjectStore

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from coin_pipeline.backtest.results import publish_result, publish_task
+from coin_pipeline.backtest.publishing import publish_result, publish_task
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import NotPinned, ResultNotFound
 from coin_pipeline.storage.local import LocalStore

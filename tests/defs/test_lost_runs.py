@@ -14,7 +14,7 @@ import pytest
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from coin_pipeline.backtest.index import ResultIndex
-from coin_pipeline.backtest.results import publish_result
+from coin_pipeline.backtest.publishing import publish_result
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.processes import started
 from coin_pipeline.database.session import Session, connect

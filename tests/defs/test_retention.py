@@ -14,7 +14,7 @@ import pytest
 from dagster._core.storage.tags import MAX_RETRIES_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, ROOT_RUN_ID_TAG
 
 from coin_pipeline.backtest.pins import pin
-from coin_pipeline.backtest.results import publish_result, publish_task
+from coin_pipeline.backtest.publishing import publish_result, publish_task
 from coin_pipeline.backtest.retention import DAY, Limits
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.session import Session, clock, connect

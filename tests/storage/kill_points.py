@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from coin_pipeline.backtest import results
+from coin_pipeline.backtest import publishing, results
 from coin_pipeline.errors import ResultNotFound
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
@@ -69,12 +69,12 @@ def publish_task(store: ObjectStore, run_id: str, attempt: int) -> None:
         "equity.parquet": f"{attempt}".encode() * ROWS,
         "result.json": results.to_bytes(document(run_id, attempt)),
     }
-    results.publish_task(store, {"task_id": run_id, "status": "completed"}, files)
+    publishing.publish_task(store, {"task_id": run_id, "status": "completed"}, files)
 
 
 def publish_result(store: ObjectStore, run_id: str, attempt: int) -> None:
     """Publish a synchronous run."""
-    results.publish_result(store, document(run_id, attempt), f"<html>{attempt}</html>".encode() * ROWS)
+    publishing.publish_result(store, document(run_id, attempt), f"<html>{attempt}</html>".encode() * ROWS)
 
 
 def seen(store: ObjectStore, run_id: str) -> int | None:
