@@ -187,14 +187,7 @@ def assemble(
 
 
 def publish(store: ObjectStore, result: BacktestResult) -> Published:
-    """Store a result where its shelf says, then note its fingerprint."""
-    published = _publish(store, result)
-    fingerprint = result.document["fingerprint"]["sha256"]
-    publishing.remember(store, fingerprint, result.document["run_id"], published.sha256)
-    return published
-
-
-def _publish(store: ObjectStore, result: BacktestResult) -> Published:
+    """Store a result where its shelf says."""
     if result.shelf == "results":
         return publishing.publish_result(store, result.document, result.report)
     files = {
@@ -203,6 +196,12 @@ def _publish(store: ObjectStore, result: BacktestResult) -> Published:
         "result.json": results.to_bytes(result.document),
     }
     return publishing.publish_task(store, completed_manifest(result.document, result.times), files)
+
+
+def remember(store: ObjectStore, result: BacktestResult, published: Published) -> None:
+    """Note the fingerprint of a published result, so that an identical submission is answered with it."""
+    fingerprint = result.document["fingerprint"]["sha256"]
+    publishing.remember(store, fingerprint, result.document["run_id"], published.sha256)
 
 
 def read_candles(catalog: CandleCatalog, piece: CandleSlice) -> Bars:

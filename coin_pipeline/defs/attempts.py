@@ -20,7 +20,7 @@ from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.backtest.reindex import add_entry
 from coin_pipeline.database.leases import Lease
 from coin_pipeline.defs.failures import ENDED
-from coin_pipeline.errors import NotFound, ObjectCorrupt
+from coin_pipeline.errors import NotFound, ObjectCorrupt, StorageFailed
 from coin_pipeline.storage.base import ObjectStore
 
 CANCELLED_TAG = "coin/cancelled"
@@ -88,18 +88,27 @@ def attempt_again(instance: dg.DagsterInstance, failed: dg.DagsterRun) -> None:
 
 def settle(
     instance: dg.DagsterInstance, store: ObjectStore, index: ResultIndex, run_id: str, lease: Lease | None
-) -> None:
-    """Record how a run ended whose process did not live to tell: with a stored result, cancelled, or failed."""
+) -> bool:
+    """Record how a run ended whose process did not live to tell: with a stored result, cancelled, or failed.
+
+    Returns False where only its result can tell, and the store does not say whether that is there: ask again later.
+    """
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
-        return
+        return True
     if run.status == dg.DagsterRunStatus.CANCELING:
         instance.report_run_canceled(run)
-    elif lease and lease.published and _complete(store, index, task_of(instance, run)):
+        return True
+    try:
+        stored = lease is not None and lease.published and _complete(store, index, task_of(instance, run))
+    except StorageFailed:
+        return False
+    if stored:
         done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message="Its result is stored.")
         instance.report_dagster_event(done, run_id)
     else:
         instance.report_run_failed(run, ENDED)
+    return True
 
 
 def _copy(instance: dg.DagsterInstance, run: dg.DagsterRun, number: int) -> dg.DagsterRun:

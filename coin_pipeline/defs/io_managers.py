@@ -15,6 +15,7 @@ from coin_pipeline.backtest.results import read_result
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.failures import explained
+from coin_pipeline.errors import StorageFailed
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.sweeps import result
 
@@ -52,10 +53,17 @@ class InterimIOManager(dg.IOManager):
 class ResultIOManager(dg.IOManager):
     """The end of a run: publishes its result where the API, the command line and people find it."""
 
-    def __init__(self, store: ObjectStore, life: Life, publish: Callable[[ObjectStore, Any], Published]) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        life: Life,
+        publish: Callable[[ObjectStore, Any], Published],
+        remember: Callable[[ObjectStore, Any, Published], None] | None = None,
+    ) -> None:
         self._store = store
         self._life = life
         self._publish = publish
+        self._remember = remember
 
     def handle_output(self, context: dg.OutputContext, obj: BacktestResult | result.SweepResult) -> None:
         """Write the result's files, manifest last, unless the run has been ended from outside; then its entry."""
@@ -66,6 +74,11 @@ class ResultIOManager(dg.IOManager):
             context.add_output_metadata({"key": published.key})
             # What an attempt before this one has published stays: its time differs, which the index must tell.
             self._life.published(self._store, run_id, obj.document if published.fresh else None)
+        if self._remember:
+            try:
+                self._remember(self._store, obj, published)
+            except StorageFailed as error:  # the result is there, and that is what was asked for
+                context.log.warning("an identical submission will be computed again: %s", error)
 
     def load_input(self, context: dg.InputContext) -> bytes:
         """Return the stored JSON document of the upstream run."""
@@ -82,7 +95,7 @@ def interim_io(context: dg.InitResourceContext) -> InterimIOManager:
 @dg.io_manager(required_resource_keys={"store", "alive"}, description="Published results.")
 def result_io(context: dg.InitResourceContext) -> ResultIOManager:
     """Build the IO manager that publishes results of backtests."""
-    return ResultIOManager(context.resources.store, context.resources.alive, runner.publish)
+    return ResultIOManager(context.resources.store, context.resources.alive, runner.publish, runner.remember)
 
 
 @dg.io_manager(required_resource_keys={"store", "alive"}, description="Published results of sweeps.")

@@ -5,7 +5,7 @@ import dagster as dg
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
-from coin_pipeline.storage.open_store import open_store
+from coin_pipeline.storage.open_store import HURRIED, UNHURRIED, open_store
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 
 
@@ -16,9 +16,9 @@ def candles(_context: dg.InitResourceContext) -> CandleCatalog:
 
 
 @dg.resource(description="Where results and what passes between ops are stored.")
-def store(_context: dg.InitResourceContext) -> ObjectStore:
-    """Return the object store of results."""
-    return open_store(load_settings())
+def store(context: dg.InitResourceContext) -> ObjectStore:
+    """Return the object store of results; who looks at many runs, as a sensor does, does not wait long for it."""
+    return open_store(load_settings(), UNHURRIED if context.run else HURRIED)
 
 
 @dg.resource(description="Every registered strategy, those of COIN_STRATEGY_FILES included.")

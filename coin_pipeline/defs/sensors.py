@@ -60,13 +60,16 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
         leases = _leases(runs)
         lost = [run_id for run_id in lost if run_id in leases and leases[run_id].lost]
     lost += [run_id for run_id, began in since.items() if not -STARTING_S <= now - began <= SILENCE_S]
+    untold = 0
     with closing(Session(database_url(load_settings()))) as session:
         for run_id in lost:
-            settle(instance, store, ResultIndex(session), run_id, leases.get(run_id))
+            untold += not settle(instance, store, ResultIndex(session), run_id, leases.get(run_id))
             _stop(instance, run_id, leases.get(run_id))  # a process that was stopped still takes a place
     _end_overdue(instance, runs, leases)
     context.update_cursor(json.dumps(since))
-    return dg.SkipReason(f"{len(runs)} runs under way, {len(lost)} lost, {_start_stranded(instance)} started again")
+    started = _start_stranded(instance)
+    waiting = f", {untold} of them until the object store can say how they ended" if untold else ""
+    return dg.SkipReason(f"{len(runs)} runs under way, {len(lost)} lost{waiting}, {started} started again")
 
 
 @dg.sensor(

@@ -135,7 +135,8 @@ def computed(client: TestClient, candles: CandleCatalog, data_root: Path) -> str
     registry, run_id = load_registry(), str(uuid.uuid4())
     pieces = runner.find_candles(candles, resolve(parse_request(BODY), registry), "results")
     parts = [runner.simulate_symbol(candles, registry, piece) for piece in pieces]
-    runner.publish(LocalStore(data_root), runner.assemble(run_id, parts, candles, registry, "test", NOW))
+    store, result = LocalStore(data_root), runner.assemble(run_id, parts, candles, registry, "test", NOW)
+    runner.remember(store, result, runner.publish(store, result))
     return run_id
 
 

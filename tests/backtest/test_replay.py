@@ -80,7 +80,8 @@ def run(place: Path, registry: StrategyRegistry, run_id: str = "r", shelf: Shelf
     catalog, store = CandleCatalog(place), LocalStore(place)
     pieces = runner.find_candles(catalog, spec_of(registry, **fields), shelf)
     parts = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
-    runner.publish(store, runner.assemble(run_id, parts, catalog, registry, "test", datetime.now(UTC)))
+    result = runner.assemble(run_id, parts, catalog, registry, "test", datetime.now(UTC))
+    runner.remember(store, result, runner.publish(store, result))
     return load_result(store, run_id)
 
 

@@ -23,7 +23,7 @@ from coin_pipeline.defs.failures import ENDED, failure_of
 from coin_pipeline.defs.io_managers import InterimIOManager, ResultIOManager
 from coin_pipeline.defs.unfinished import leave_manifest
 from coin_pipeline.engine.signals import Signals
-from coin_pipeline.errors import StorageUnavailable
+from coin_pipeline.errors import StorageFull, StorageUnavailable
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import parse_timeframe
@@ -228,6 +228,28 @@ def test_a_store_that_is_away_for_a_moment_is_tried_again(
     done = run(instance, build_defs({"store": FlakyStore(data_root)}))
     assert done.success
     assert [e.step_key for e in done.all_events if e.event_type_value == "STEP_UP_FOR_RETRY"] == ["persist"]
+
+
+class NoRoomToRemember(LocalStore):
+    """A store that is full after the result."""
+
+    def put(self, key: str, data: "ReadableBuffer", **options: Any) -> None:  # noqa: ANN401
+        """Refuse the index of fingerprints."""
+        if key.startswith("fingerprints/"):
+            raise StorageFull(key, "No space left on device")
+        super().put(key, data, **options)
+
+
+def test_a_result_that_is_there_is_a_success(
+    instance: dg.DagsterInstance, candles: CandleCatalog, own_index: ResultIndex, data_root: Path
+) -> None:
+    """Whatever is only of use afterwards fails without it, and the log says what that means."""
+    assert candles
+    done = run(instance, build_defs({"store": NoRoomToRemember(data_root)}))
+    assert done.success
+    assert done.run_id in own_index.known()
+    logged = [entry.user_message for entry in instance.all_logs(done.run_id)]
+    assert any("will be computed again: no space to write fingerprints/" in message for message in logged)
 
 
 def test_candles_that_change_between_ops_are_noticed(

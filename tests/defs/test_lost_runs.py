@@ -24,6 +24,7 @@ from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.launches import LOCAL_TAG
 from coin_pipeline.defs.pool.__main__ import settle_former
 from coin_pipeline.defs.sensors import SILENCE_S, lost_runs
+from coin_pipeline.errors import StorageUnavailable
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
@@ -46,9 +47,17 @@ def leases(instance: dg.DagsterInstance) -> Leases:
     return Leases(Session(database_url(load_settings())))
 
 
-def look(instance: dg.DagsterInstance, cursor: str | None = None) -> str | None:
+class Away(LocalStore):
+    """A store that cannot be reached."""
+
+    def get(self, key: str) -> bytes:
+        """Time out."""
+        raise StorageUnavailable(self.place(key), "timed out")
+
+
+def look(instance: dg.DagsterInstance, cursor: str | None = None, store: LocalStore | None = None) -> str | None:
     """Let the sensor look once; return its cursor."""
-    resources = {"store": LocalStore(load_settings().data_root)}
+    resources = {"store": store or LocalStore(load_settings().data_root)}
     with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
         lost_runs(context)
         return context.cursor
@@ -186,6 +195,27 @@ def test_a_run_that_died_behind_the_gate_is_what_its_result_says(
     settle(instance, store, own_index, run.run_id, leases.of([run.run_id])[run.run_id])
     assert status_of(instance, run).value == ("SUCCESS" if stored else "FAILURE")
     assert (run.run_id in own_index.known()) == stored
+
+
+def test_a_store_that_is_away_holds_up_only_who_needs_it(
+    instance: dg.DagsterInstance, leases: Leases, own_index: ResultIndex
+) -> None:
+    """Whether a run that died behind the gate has a result nobody can say; all others are settled, and it is later."""
+    store = LocalStore(load_settings().data_root)
+    behind, other, told = run_in(instance), run_in(instance), run_in(instance)
+    for run in (behind, other):
+        leases.renew(run.run_id)
+    leases.begin_publishing(behind.run_id)
+    publish_result(store, {"run_id": behind.run_id}, b"page")
+    instance.report_run_canceling(told)
+    with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
+        over = "update coin.lease set until = until - interval '1 minute', started = 0 where run_id = any(%s)"
+        cursor.execute(over, ([behind.run_id, other.run_id],))
+    look(instance, json.dumps({told.run_id: time.monotonic() - SILENCE_S - 1}), Away(store.root))
+    assert [status_of(instance, run).value for run in (behind, other, told)] == ["STARTED", "FAILURE", "CANCELED"]
+    look(instance)
+    assert status_of(instance, behind) == dg.DagsterRunStatus.SUCCESS
+    assert behind.run_id in own_index.known()
 
 
 def test_a_run_that_was_told_to_end_is_cancelled(instance: dg.DagsterInstance, own_index: ResultIndex) -> None:

@@ -28,7 +28,7 @@ from coin_pipeline.defs.pool.preload import preload
 from coin_pipeline.defs.pool.server import Limits, Pool
 from coin_pipeline.defs.pool.worker import serve, use_own_connections
 from coin_pipeline.defs.storage import acquaint, connections_of
-from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable, StorageUnavailable
+from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.open_store import open_store
 
@@ -107,8 +107,8 @@ def settle_former(instance: dg.DagsterInstance, settings: Settings) -> None:
     runs = [run.run_id for run in instance.get_runs(under_way) if LOCAL_TAG not in run.tags]
     with contextlib.closing(Session(database_url(settings))) as session:
         for run_id, lease in Leases(session).of(runs).items():
-            if lease.ended:
-                settle(instance, open_store(settings), ResultIndex(session), run_id, lease)
+            if lease.ended and not settle(instance, open_store(settings), ResultIndex(session), run_id, lease):
+                _log.warning("the object store cannot say yet how %s ended", run_id)  # the sensor lost_runs asks on
 
 
 def _fork_worker(instance: dg.DagsterInstance, line: socket.socket) -> int:
@@ -138,12 +138,11 @@ def _settle(instance: dg.DagsterInstance, settings: Settings, run_id: str) -> No
         try:
             with contextlib.closing(Session(database_url(settings))) as session:
                 lease = Leases(session).of([run_id]).get(run_id)
-                settle(instance, open_store(settings), ResultIndex(session), run_id, lease)
-        except (DatabaseUnavailable, StorageUnavailable) as error:  # the sensor lost_runs will, once it is back
+                if settle(instance, open_store(settings), ResultIndex(session), run_id, lease):
+                    return
+        except DatabaseUnavailable as error:
             _log.warning("cannot settle %s: %s", run_id, error)
-            time.sleep(1)
-        else:
-            return
+        time.sleep(1)  # in the end the sensor lost_runs does it
 
 
 def _leave() -> NoReturn:
