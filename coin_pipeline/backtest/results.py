@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from coin_pipeline.backtest.fingerprint import check_own_digests
 from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectNotFound, ResultNotFound
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 
@@ -34,8 +35,8 @@ class StoredDocument(NamedTuple):
     modified: datetime
 
 
-_RUN_ID = re.compile(r"(?!index$)[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-"""results/index.json is a file of the older platform, and no result."""
+_RUN_ID = re.compile(r"(?!(?:index|latest|history)$)[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+"""results/index.json is a file of the older platform, and no result; the other names are those of routes."""
 
 
 def is_run_id(text: str) -> bool:
@@ -95,12 +96,16 @@ def read_result(store: ObjectStore, run_id: str) -> bytes:
     Raises:
         InvalidRunId: `run_id` cannot be one.
         ResultNotFound: nothing complete is stored under it.
-        ObjectCorrupt: the file is not what its manifest says.
+        ObjectCorrupt: the file is not what its manifest says, or the digests in it.
     """
+    key = result_key("results", run_id)
     try:
-        return store.get(result_key("results", run_id))
+        data = store.get(key)
     except ObjectNotFound:
         return _read_task_result(store, run_id)
+    if store.facts(key).sha256 is None:  # it came here some other way, and may have been cut short on it
+        check_document(key, data)
+    return data
 
 
 def load_result(store: ObjectStore, run_id: str) -> Json:
@@ -228,6 +233,17 @@ def check_listed(key: str, data: bytes, listed: Json) -> bytes:
         if what in listed and listed[what] != now[what]:
             raise ObjectCorrupt(key, f"its {what} is {now[what]}, and {listed[what]} in the manifest")
     return data
+
+
+def check_document(key: str, data: bytes) -> None:
+    """Check a document by itself: it is JSON and, from schema 1.2.0 on, what its own digests say.
+
+    Raises:
+        ObjectCorrupt: it is not.
+    """
+    document = parsed(key, data)
+    if "result_sha256" in document:
+        check_own_digests(key, document)
 
 
 def parsed(name: str, data: bytes) -> Json:

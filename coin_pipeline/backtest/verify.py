@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from coin_pipeline.backtest.fingerprint import check_own_digests
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.results import (
+    check_document,
     check_listed,
     ended_tasks,
     kept_results,
-    parsed,
     read_manifest,
     report_key,
     result_key,
@@ -86,10 +85,7 @@ class _Reading:
             self._trying(partial(read, task_key(self._run_id, listed["name"]), listed))
 
     def _document(self, key: str, listed: Json | None = None) -> None:
-        """Read a result's document, which from 1.2.0 on knows the digest of its own figures."""
-        document = parsed(key, self._object(key, listed))
-        if "result_sha256" in document:
-            check_own_digests(key, document)
+        check_document(key, self._object(key, listed))
 
     def _object(self, key: str, listed: Json | None = None) -> bytes:
         data = self._store.get(key)

@@ -248,7 +248,7 @@ def test_a_rebuild_makes_the_index_equal_to_the_objects(index: ResultIndex, stor
     seen: list[tuple[int, int]] = []
     rebuild = reindex(store, index, on_progress=lambda done, of: seen.append((done, of)))
     assert (rebuild.added, rebuild.removed) == (2, 1)
-    assert [str(error).partition(":")[0] for error in rebuild.broken] == ["'broken' is corrupt"]
+    assert [str(error).partition(":")[0] for error in rebuild.broken] == ["'results/broken.json' is corrupt"]
     assert [(each.run_id, each.shelf) for each in everything(index)] == [("task", "tasks"), ("new", "results")]
     assert seen == [(0, 3), (3, 3)]
     again = reindex(store, index)

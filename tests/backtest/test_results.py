@@ -138,7 +138,21 @@ def test_files_of_the_older_platform_are_read_as_they_are(store: LocalStore, tmp
     assert read_result(store, name) == data
 
 
-@pytest.mark.parametrize("run_id", ["../x", "a/b", "", "-a", "a.json", "a\x00", "x" * 129, "비트"])
+@pytest.mark.parametrize(
+    "copied",
+    [b'{"run_id":"x","symbols":[{"sym', b"", b'{"run_id":"x","total":9,"symbols":[],"result_sha256":"0"}'],
+)
+def test_a_copy_without_a_checksum_is_checked_by_itself(store: LocalStore, tmp_path: Path, copied: bytes) -> None:
+    """Cut short on its way here, or changed, it is no result: the checksum stayed where it came from."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/x.json").write_bytes(copied)
+    with pytest.raises(ObjectCorrupt, match=r"results/x\.json"):
+        read_result(store, "x")
+
+
+@pytest.mark.parametrize(
+    "run_id", ["latest", "history", "index", "../x", "a/b", "", "-a", "a.json", "a\x00", "x" * 129, "비트"]
+)
 def test_path_tricks_in_run_ids_are_refused(store: LocalStore, run_id: str) -> None:
     """No run id is a path."""
     with pytest.raises(InvalidRunId, match="is not a run id"):
@@ -167,7 +181,7 @@ def test_a_result_that_is_no_document_is_corrupt(store: LocalStore, tmp_path: Pa
     """Neither a traceback nor an empty result."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/x.json").write_text(content)
-    with pytest.raises(ObjectCorrupt, match="'x' is corrupt: it is no JSON"):
+    with pytest.raises(ObjectCorrupt, match="'results/x.json' is corrupt: it is no JSON"):
         load_result(store, "x")
 
 
