@@ -238,7 +238,7 @@ def test_one_broken_file_does_not_hide_the_others(tmp_path: Path, monkeypatch: p
     (tmp_path / "results/bad.json").write_text("{")
     listed = invoke("results", "list")
     assert "good" in listed.stdout
-    assert "not listed: 'bad' is corrupt" in listed.stderr
+    assert "not listed: 'results/bad.json' is corrupt" in listed.stderr
 
 
 def test_several_symbols_are_summed_up(candles: CandleCatalog) -> None:

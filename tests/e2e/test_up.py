@@ -82,7 +82,7 @@ def test_results_that_were_copied_here_are_in_the_history(tmp_path: Path) -> Non
     (tmp_path / "results/broken.json").write_text("{")
     platform = start_platform(tmp_path)
     until(lambda: platform.api.get("/api/backtests/history").json()["total"] == 1, 30)
-    until(lambda: "not listed: 'broken' is corrupt" in (tmp_path / "up.log").read_text(), 30)
+    until(lambda: "not listed: 'results/broken.json' is corrupt" in (tmp_path / "up.log").read_text(), 30)
     assert healthy(platform)
     assert stop_platform(platform) == 0
     assert left_running(tmp_path) == []
