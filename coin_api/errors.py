@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from coin_api.queries import HistoryQuery
 from coin_api.schemas import ProblemDetails
 from coin_api.tasks import Task
 from coin_pipeline import errors
@@ -94,7 +95,7 @@ async def _coin_error(_request: Request, error: Exception) -> JSONResponse:
 async def _invalid_body(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise TypeError from error
-    found = [errors.Problem(_field(p["loc"]), errors.plain(p["msg"], p.get("input"))) for p in error.errors()]
+    found = [errors.Problem(_field(p["loc"]), _explained(p)) for p in error.errors()]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(found)), found)
 
 
@@ -109,6 +110,18 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
 async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
     # The trace goes to the server's log; a body never carries one.
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error; the server's log has the details")
+
+
+def _explained(told: Mapping[str, Any]) -> str:
+    """Return what is wrong with a field, and what to do where the words of pydantic do not say it."""
+    if told["type"] == "json_invalid":
+        return f"is no JSON: {told['ctx']['error']} at character {told['loc'][-1]}"
+    if told["type"] == "model_attributes_type":
+        return "is not read as a JSON object; send one, with the header Content-Type: application/json"
+    if told["type"] == "extra_forbidden" and told["loc"][0] == "query":
+        known = HistoryQuery.model_fields
+        return f"is not a filter{errors.nearest(str(told['loc'][-1]), known)}; there are {', '.join(known)}"
+    return errors.plain(told["msg"], told.get("input"))
 
 
 def _field(location: Sequence[str | int]) -> str:

@@ -1,16 +1,24 @@
 """What the query of a list may say."""
 
+import re
+from contextlib import suppress
 from datetime import date
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from coin_pipeline.backtest.filters import Filters
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _day(value: object) -> object:
     """Read a day; pydantic takes a number for seconds since 1970."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
+    with suppress(ValueError):
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    msg = f"{str(value)[:40]!r} is not a day; write YYYY-MM-DD"
+    raise ValueError(msg)
 
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
@@ -21,6 +29,8 @@ Signals = Annotated[int, Field(ge=0, description="Of total_signals.")]
 
 class HistoryQuery(BaseModel):
     """Which results, and which page of them."""
+
+    model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=100)] = 10
     offset: Annotated[int, Field(ge=0, lt=2**63)] = 0

@@ -188,7 +188,7 @@ class ResultNotFound(NotFound):
     """No result or task has this id."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"no result or task has the id {run_id[:80]!r}")
+        super().__init__(f"no result or task has the id {run_id[:80]!r}, or it has expired")
 
 
 class NoResults(NotFound):

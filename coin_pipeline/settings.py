@@ -1,16 +1,17 @@
 """Every setting, read once from the environment and `.env`: the only reader of os.environ in the project."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from coin_pipeline.errors import InvalidSettings, Problem, nearest
+from coin_pipeline.errors import InvalidSettings, Problem, nearest, plain
 
 # A migrating user's .env holds these; saying that they do nothing here beats refusing to start or silent neglect.
 NO_EFFECT_YET = frozenset(
@@ -32,6 +33,19 @@ NO_EFFECT_YET = frozenset(
     }
 )
 
+_SHAPES = {
+    "coin_code_server": (r"[A-Za-z0-9.-]+:\d{1,5}", "must be host:port, such as 127.0.0.1:4266"),
+    "aws_bucket_name": (
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "must be 3 to 63 lower-case letters, digits, dots and hyphens, such as backtest-bucket",
+    ),
+    "aws_region": (r"[a-z0-9-]+", "must be the name of a region, such as ap-northeast-2"),
+    "aws_endpoint_url": (
+        r"https?://[^\s@]+",
+        "must begin with http:// or https:// and hold no user or password, such as http://127.0.0.1:8333",
+    ),
+}
+
 
 def cores() -> int:
     """Return how many processors this process may use."""
@@ -52,9 +66,7 @@ class Settings(BaseSettings):
     )
     dagster_home: Path | None = Field(None, description="Folder of dagster.yaml; none: DATA_ROOT/dagster, kept by us.")
     dagster_ui_url: str = Field("http://127.0.0.1:3000", description="Where people open the Dagster UI.")
-    coin_code_server: str = Field(
-        "127.0.0.1:4266", pattern=r"^[A-Za-z0-9.-]+:\d{1,5}$", description="host:port of Dagster's code location."
-    )
+    coin_code_server: str = Field("127.0.0.1:4266", description="host:port of Dagster's code location.")
     coin_max_queued: int = Field(1000, ge=1, description="So many runs may wait; a submission beyond them is refused.")
     coin_async: Literal["on", "off"] = Field(
         "on", description="off: run-async and sweeps are refused; 'coin migrate rollback' does so without a restart."
@@ -63,15 +75,9 @@ class Settings(BaseSettings):
         (), description=f"Strategies of your own: .py files, separated by {os.pathsep!r}."
     )
 
-    aws_bucket_name: str | None = Field(
-        None,
-        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
-        description="Results lie in this bucket of S3; none: below DATA_ROOT.",
-    )
-    aws_region: str | None = Field(None, pattern=r"^[a-z0-9-]+$", description="Region of the bucket.")
-    aws_endpoint_url: str | None = Field(
-        None, pattern=r"^https?://[^\s@]+$", description="A server that speaks S3's protocol; none: AWS."
-    )
+    aws_bucket_name: str | None = Field(None, description="Results lie in this bucket of S3; none: below DATA_ROOT.")
+    aws_region: str | None = Field(None, description="Region of the bucket.")
+    aws_endpoint_url: str | None = Field(None, description="A server that speaks S3's protocol; none: AWS.")
     aws_access_key_id: SecretStr | None = Field(
         None, description="With the next, whom S3 takes us for; none: AWS's own ways."
     )
@@ -110,6 +116,14 @@ class Settings(BaseSettings):
             return tuple(Path(part).absolute() for part in value.split(os.pathsep) if part)
         return value
 
+    @field_validator(*_SHAPES)
+    @classmethod
+    def _shaped(cls, value: str | None, info: ValidationInfo) -> str | None:
+        shape, says = _SHAPES[info.field_name or ""]
+        if value is not None and not re.fullmatch(shape, value):
+            raise ValueError(says)  # without the value, which may hold a password
+        return value
+
     @field_validator("data_root", "dagster_home")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -139,7 +153,11 @@ def _settings(*_read: object) -> Settings:
     """Return what `load_settings` does: the same as the last time if what is read is the same."""
     known = {name.upper() for name in Settings.model_fields} | NO_EFFECT_YET
     unknown = [
-        Problem(name, f"is not a setting{nearest(name.upper(), known)}; .env.sample lists all")
+        Problem(
+            name,
+            f"is not a setting{nearest(name.upper(), known, alike=0.7)}; remove it or put a # before it (.env.sample"
+            " lists all)",
+        )
         for name in _dotenv()
         if name.upper() not in known and not name.upper().startswith("REDIS_")
     ]
@@ -149,7 +167,7 @@ def _settings(*_read: object) -> Settings:
         return Settings()
     except ValidationError as error:
         raise InvalidSettings(
-            [Problem(str(e["loc"][0]).upper(), e["msg"]) for e in error.errors(include_input=False)]
+            [Problem(str(e["loc"][0]).upper(), plain(e["msg"])) for e in error.errors(include_input=False)]
         ) from None
 
 

@@ -50,6 +50,7 @@ def test_an_unknown_name_in_dotenv_is_refused_with_the_nearest(folder: Path) -> 
         ("DATABASE_URL", "mysql://user:secret@host/db"),
         ("COIN_CODE_SERVER", "nowhere"),
         ("COIN_MAX_QUEUED", "0"),
+        ("AWS_ENDPOINT_URL", "http://user:secret@127.0.0.1:8333"),
     ],
 )
 def test_a_malformed_value_names_its_variable_and_hides_secrets(
@@ -61,6 +62,31 @@ def test_a_malformed_value_names_its_variable_and_hides_secrets(
     with pytest.raises(InvalidSettings, match=name) as caught:
         load_settings()
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("AWS_ENDPOINT_URL", "127.0.0.1:8333", "must begin with http:// or https://"),
+        ("AWS_BUCKET_NAME", "Bad_Bucket", "lower-case letters, digits, dots and hyphens, such as backtest-bucket"),
+        ("AWS_REGION", "Seoul", "such as ap-northeast-2"),
+        ("COIN_CODE_SERVER", "nowhere", "must be host:port"),
+    ],
+)
+def test_a_malformed_value_is_told_in_words(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
+    """What it must look like, with an example, and no regular expression."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings()
+    assert says in str(caught.value)
+    assert "pattern" not in str(caught.value)
+
+
+def test_a_name_of_another_program_is_not_taken_for_one_of_ours(folder: Path) -> None:
+    """It is like none, and the sentence says what to do with it."""
+    (folder / ".env").write_text("RQ_QUEUE=default\n")
+    with pytest.raises(InvalidSettings, match="RQ_QUEUE: is not a setting; remove it or put a # before it"):
+        load_settings()
 
 
 def test_settings_of_the_older_platform_are_reported_not_refused(folder: Path) -> None:

@@ -8,6 +8,8 @@ from coin_pipeline.backtest.formats import instant
 from coin_pipeline.backtest.results import Json
 from coin_pipeline.backtest.spec import BacktestRequest
 
+VERSION = "1.2.0"
+"""Of the manifests of this platform; those of the older one have none, which is how they are told apart."""
 Unfinished = Literal["failed", "cancelled"]
 Times = tuple[datetime, datetime]
 """Start and end of a run."""
@@ -50,6 +52,7 @@ def _manifest(
 ) -> Json:
     started_at, finished_at = times
     return {
+        "version": VERSION,
         "task_id": task_id,
         "status": status,
         **{key: asked[key] for key in ("strategy", "params", "symbols", "start_date", "end_date", "timeframe")},

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coin_pipeline.backtest.formats import counted
+from coin_pipeline.backtest.legacy import count, number, parts_of
 from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, task_key
 from coin_pipeline.errors import CoinError
 from coin_pipeline.storage.open_store import open_store
@@ -44,16 +45,12 @@ def print_result(settings: "Settings", run_id: str, *, reused: bool = False) -> 
 
 def summary_lines(document: dict[str, Any]) -> list[str]:
     """Return the figures of a result of schema 1.2.0 as lines; of an older one, what it holds."""
-    symbols = document["symbols"]
+    symbols = parts_of(document)
     names = ", ".join(part["symbol"] for part in symbols[:MAX_LINES]) + (" ..." if len(symbols) > MAX_LINES else "")
-    title = f"{document['strategy']} on {names}, {document['start_date']} to {document['end_date']}"
+    days = f"{document.get('start_date', UNDEFINED)} to {document.get('end_date', UNDEFINED)}"
+    title = f"{document.get('strategy', UNDEFINED)} on {names}, {days}"
     if "metrics" not in document:
-        return [
-            title,
-            "",
-            f"  an older result (schema {document.get('version', '1.0')}); --json prints it as stored",
-            "",
-        ]
+        return [title, "", *_older(document, symbols), ""]
     return [
         f"{title}, {document['timeframe']}",
         "",
@@ -64,6 +61,24 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
         *_first(f"{'Warning':<10}{warning}" for warning in document["warnings"]),
         "",
     ]
+
+
+def _older(document: dict[str, Any], symbols: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what a result of the older platform tells of each symbol."""
+    told = f"  an older result (schema {document.get('version', '1.0')}); --json prints it as stored"
+    return [told, "", *_first(f"  {_older_figures(part)}" for part in symbols)]
+
+
+def _older_figures(part: dict[str, Any]) -> str:
+    signals, won = count(part.get("signals")), number(part.get("win_rate"))
+    average, deepest = number(part.get("avg_return")), number(part.get("max_drawdown"))
+    figures = [
+        f"{UNDEFINED if signals is None else f'{signals:,}'} signals",
+        f"win rate {UNDEFINED if won is None else f'{won:.1%}'}",
+        f"average {UNDEFINED if average is None else f'{average:+.2f} %'} a trade",
+        f"max drawdown {UNDEFINED if deepest is None else f'{deepest:.2f} %'}",
+    ]
+    return f"{part['symbol']:<12}{', '.join(figures)}"
 
 
 def print_verdicts(verdicts: Sequence["Verdict"]) -> bool:

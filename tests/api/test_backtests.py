@@ -103,7 +103,7 @@ def test_a_completed_task_whose_result_has_expired_is_unknown(client: TestClient
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     answer = client.get(path.format(task_id))
     assert answer.status_code == 404
-    assert answer.json()["detail"] == f"no result or task has the id '{task_id}'"
+    assert answer.json()["detail"] == f"no result or task has the id '{task_id}', or it has expired"
 
 
 def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, runs: FakeRuns) -> None:
@@ -421,3 +421,19 @@ def test_no_value_of_any_field_is_a_server_error(client: TestClient, name: str, 
     content = json.dumps({**BODY, name: value}).encode()
     answer = client.post("/api/backtests/run-async", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code in {202, 422}
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "says"),
+    [
+        (b"{bad", "application/json", "body: is no JSON: Expecting property name"),
+        (b"{}", "text/plain", "body: is not read as a JSON object; send one, with the header Content-Type"),
+    ],
+)
+def test_a_body_that_is_no_json_is_told_what_to_send(
+    client: TestClient, content: bytes, media_type: str, says: str
+) -> None:
+    """Forgotten headers and broken brackets are what curl is used with first."""
+    answer = client.post("/api/backtests/run-async", content=content, headers={"Content-Type": media_type})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(says)

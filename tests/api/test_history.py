@@ -141,6 +141,8 @@ def test_a_range_that_holds_nothing_is_400(listing: TestClient, query: dict[str,
 @pytest.mark.parametrize(
     ("query", "field"),
     [
+        ({"min_retrun": 3}, "min_retrun"),
+        ({"date_from": "2024-1-1"}, "date_from"),
         ({"limit": 0}, "limit"),
         ({"limit": 101}, "limit"),
         ({"limit": "many"}, "limit"),
@@ -203,3 +205,11 @@ def test_without_its_database_a_list_is_503(client: TestClient, path: str) -> No
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
     assert "PostgreSQL at" in answer.json()["detail"]
+
+
+def test_a_misspelt_filter_is_told_which_was_meant(listing: TestClient) -> None:
+    """Ignored, it would be answered with everything."""
+    told = listing.get("/api/backtests/history", params={"min_retrun": 3}).json()["detail"]
+    assert "min_retrun: is not a filter (did you mean 'min_return'?); there are limit, offset" in told
+    told = listing.get("/api/backtests/history", params={"date_to": "2024-1-1"}).json()["detail"]
+    assert told == "date_to: '2024-1-1' is not a day; write YYYY-MM-DD"

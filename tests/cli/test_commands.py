@@ -166,9 +166,11 @@ def test_an_older_result_is_shown_as_what_it_is(data_root: Path) -> None:
     """A file of schema 1.0 has no metrics, and none are made up."""
     (data_root / "results").mkdir(exist_ok=True)
     old = {"run_id": "old", "strategy": "s", "start_date": "2024-01-01", "end_date": "2024-02-01"}
-    symbols = [{"symbol": "BTC_KRW", "signals": 3}]
+    symbols = [{"symbol": "BTC_KRW", "signals": 3, "win_rate": 0.5, "avg_return": -1.25}]
     (data_root / "results/old.json").write_text(json.dumps({**old, "symbols": symbols, "total_signals": 3}))
-    assert "an older result (schema 1.0)" in invoke("results", "show", "old").output
+    shown = invoke("results", "show", "old").output
+    assert "an older result (schema 1.0)" in shown
+    assert "BTC_KRW     3 signals, win rate 50.0%, average -1.25 % a trade, max drawdown -\n" in shown
     assert "old " in invoke("results", "list", "--limit", "1000").output
 
 

@@ -13,7 +13,7 @@ from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import DatabaseUnavailable
-from coin_pipeline.patience import patience
+from coin_pipeline.patience import patience, patiently
 from coin_pipeline.settings import load_settings
 
 
@@ -77,3 +77,18 @@ def test_a_run_waits_for_the_database(instance: dg.DagsterInstance) -> None:
     with closing(Session(database_url(load_settings()))) as session, patience(60), refused:
         session.do(lambda cursor: cursor.execute("select * from nothing"))
     assert time.monotonic() - began < 30
+
+
+def test_who_waits_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Silence for ten minutes looks like a program that hangs; a line for each try is no better."""
+    tries = iter([*([OSError("the store is away")] * 3), None])
+
+    def work() -> str:
+        error = next(tries)
+        if error:
+            raise error
+        return "done"
+
+    with patience(5):
+        assert patiently(work, lambda error: isinstance(error, OSError)) == "done"
+    assert [record.message for record in caplog.records] == ["the store is away (the run waits for it, 5 s at most)"]
