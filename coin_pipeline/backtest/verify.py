@@ -1,18 +1,21 @@
 """Whether what is stored is still what was stored: every object of every result, against every digest there is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import NamedTuple
 
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.results import (
+    Shelf,
     check_document,
     check_listed,
     ended_tasks,
     kept_results,
+    manifest_key,
     read_manifest,
     report_key,
     result_key,
+    stored_document,
     task_key,
 )
 from coin_pipeline.errors import InvalidInput, NotFound, ObjectCorrupt
@@ -40,17 +43,27 @@ class Verdict(NamedTuple):
     problems: tuple[str, ...]
 
 
-def verify(store: ObjectStore) -> Iterator[Verdict]:
-    """Read every object of every result and yield a verdict on each result, good or bad.
+def verify(store: ObjectStore, run_ids: Collection[str] = ()) -> Iterator[Verdict]:
+    """Read every object of every result, or of these, and yield a verdict on each result, good or bad.
 
     A store that cannot be reached raises as it does for whoever reads.
+
+    Raises:
+        ResultNotFound: one of `run_ids` is no result.
     """
-    for run_id in kept_results(store):
+    kept = kept_results(store) if not run_ids else (each for each in run_ids if _shelf(store, each) == "results")
+    for run_id in kept:
         yield _Reading(store, run_id).result()
-    for task_id in ended_tasks(store):
+    ended = ended_tasks(store) if not run_ids else (each for each in run_ids if _shelf(store, each) == "tasks")
+    for task_id in ended:
         verdict = _Reading(store, task_id).task()
         if verdict.objects or verdict.problems:  # one that failed has no result
             yield verdict
+
+
+def _shelf(store: ObjectStore, run_id: str) -> Shelf:
+    """Return where a result lies, or whatever is left of it."""
+    return "tasks" if store.exists(manifest_key(run_id)) else stored_document(store, run_id).shelf
 
 
 class _Reading:

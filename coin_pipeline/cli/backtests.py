@@ -111,8 +111,9 @@ def show_result(run_id: str, *, as_json: bool) -> None:
 
 
 @results.command("verify")
-def verify_results() -> None:
-    """Read every object of every result and compare it with the digests that were stored with it.
+@click.argument("run_ids", nargs=-1, metavar="[RUN_ID...]")
+def verify_results(run_ids: tuple[str, ...]) -> None:
+    """Read every object of every result, or of these, and compare it with the digests that were stored with it.
 
     Exits with 1 if one is changed, cut short or gone; each is named.
     """
@@ -123,7 +124,7 @@ def verify_results() -> None:
 
     settings = settings_with(())
     with counting("verifying results") as counted:
-        verdicts = [*counted(verify(open_store(settings)))]
+        verdicts = [*counted(verify(open_store(settings), run_ids))]
     if not print_verdicts(verdicts):
         sys.exit(1)
 

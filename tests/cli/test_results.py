@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from coin_pipeline.backtest.publishing import publish_result, publish_task
 from coin_pipeline.cli.app import coin
+from coin_pipeline.errors import ResultNotFound
 from coin_pipeline.storage.local import LocalStore
 
 
@@ -43,3 +44,13 @@ def test_verify_names_what_was_changed_and_fails(store: LocalStore) -> None:
     assert done.exit_code == 1
     assert "t: 'tasks/t/result.json' is corrupt" in done.output
     assert "2 results, 2 objects, 0.0 MiB: 1 not as stored" in done.output
+
+
+def test_verify_looks_at_those_that_are_named(store: LocalStore) -> None:
+    """A task, a synchronous run, and what is none."""
+    (store.root / "results/other.json").write_text("{")
+    assert invoke("results", "verify", "t", "r").output.startswith("2 results, 3 objects, 0.0 MiB: all")
+    (store.root / "tasks/t/result.json").unlink()
+    assert invoke("results", "verify", "t").exit_code == 1
+    with pytest.raises(ResultNotFound, match="nothing"):
+        invoke("results", "verify", "nothing")
