@@ -167,15 +167,6 @@ class ResultIndex:
 
         return self._session.do(read)
 
-    def empty(self) -> bool:
-        """Tell whether there is no entry at all."""
-
-        def read(cursor: database.Cursor) -> bool:
-            cursor.execute("select from coin.result limit 1")
-            return cursor.fetchone() is None
-
-        return self._session.do(read)
-
     def analyse(self) -> None:
         """Have the server look at what has come in large numbers, so that pages are as fast as they will be later."""
         self._session.do(lambda cursor: cursor.execute("vacuum (analyze) coin.result"))
