@@ -92,7 +92,7 @@ class Page(NamedTuple):
 
 
 class ResultIndex:
-    """The table of results. Every method may raise DatabaseUnavailable."""
+    """The table of results. Every method may raise DatabaseUnavailable, and DataRefused for a value of no column."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -5,7 +5,7 @@ import json
 import multiprocessing
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -287,6 +287,28 @@ def test_a_document_that_changed_is_read_again(index: ResultIndex, store: LocalS
     rebuild = reindex(store, index)
     assert (rebuild.removed, [type(error) for error in rebuild.broken]) == (1, [ObjectCorrupt])
     assert everything(index) == []
+
+
+@pytest.fixture
+def narrow(index: ResultIndex, index_url: str) -> Iterator[ResultIndex]:
+    """An index that holds no count above 32,767: no document that is known to us has a value that none can hold."""
+    alter = "alter table coin.result alter total_signals type {}"
+    with closing(Session(index_url)) as session:
+        session.do(lambda cursor: cursor.execute(alter.format("smallint")))
+        yield index
+        session.do(lambda cursor: cursor.execute(alter.format("bigint")))
+
+
+def test_an_entry_that_the_database_refuses_costs_no_other(narrow: ResultIndex, store: LocalStore) -> None:
+    """It is reported by its run, what it said before is no longer listed, and the rest of its batch is."""
+    for number in range(3):
+        publish_result(store, document(f"r{number}", number, total_signals=10 ** (2 * number + 1)), b"")
+    narrow.add([entry(7, run_id="r2")])
+    rebuild = reindex(store, narrow)
+    assert (rebuild.added, rebuild.removed, run_ids(everything(narrow))) == (2, 1, ["r1", "r0"])
+    assert [str(error) for error in rebuild.broken] == [
+        "'r2' is corrupt: the index cannot hold what it says; the database takes no such value: smallint out of range"
+    ]
 
 
 def test_times_of_the_older_index_are_used(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
