@@ -11,6 +11,7 @@ from psycopg2.extras import execute_values
 
 from coin_pipeline.backtest.entry import Entry, Mark
 from coin_pipeline.backtest.filters import Cursor, Filters, parse_cursor
+from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.database import session as database
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.tables import create_once
@@ -104,10 +105,13 @@ class ResultIndex:
         if rows:
             self._session.do(lambda cursor: execute_values(cursor, _ADD, rows, page_size=len(rows)))
 
-    def remove(self, run_ids: Collection[str]) -> None:
-        """Remove entries; remove their objects first, or a `reindex` under way may add them again."""
-        statement = "delete from coin.result where run_id = any(%s)"
-        self._session.do(lambda cursor: cursor.execute(statement, (list(run_ids),)))
+    def remove(self, shelf: Shelf, run_ids: Collection[str]) -> None:
+        """Remove entries of documents on a shelf; one of the same run on the other shelf stays.
+
+        Remove their objects first, or a `reindex` under way may add them again.
+        """
+        statement = "delete from coin.result where shelf = %s and run_id = any(%s)"
+        self._session.do(lambda cursor: cursor.execute(statement, (shelf, list(run_ids))))
 
     def remove_unchanged(self, marks: Mapping[str, Mark]) -> None:
         """Remove entries that are still of the documents with these marks."""

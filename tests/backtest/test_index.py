@@ -95,11 +95,18 @@ def test_an_entry_comes_back_as_it_was_added(index: ResultIndex) -> None:
 def test_entries_that_are_removed_are_gone(index: ResultIndex) -> None:
     """Those named and no others; one that has changed meanwhile stays where only the unchanged may go."""
     index.add([entry(n) for n in range(4)])
-    index.remove(["run-0", "nobody"])
+    index.remove("results", ["run-0", "nobody"])
     marks = index.known()
     index.add([entry(1, size=7)])
     index.remove_unchanged({run_id: marks[run_id] for run_id in ("run-1", "run-2")})
     assert run_ids(everything(index)) == ["run-3", "run-1"]
+
+
+def test_an_entry_goes_with_the_document_that_it_is_of(index: ResultIndex) -> None:
+    """A task may expire while a result of the same run is kept."""
+    index.add([entry(1), entry(2, shelf="tasks")])
+    index.remove("tasks", ["run-1", "run-2"])
+    assert run_ids(everything(index)) == ["run-1"]
 
 
 def test_the_latest_are_backtests_newest_first(index: ResultIndex) -> None:
@@ -240,7 +247,8 @@ def test_filters_find_what_plain_python_finds(
         filters = Filters(**bounds)
     except EmptyRange:
         return
-    index.remove([*index.known()])
+    for shelf in ("results", "tasks"):
+        index.remove(shelf, [*index.known()])
     index.add(entries)
     unique = {each.run_id: each for each in entries}.values()
     matching = sorted(
@@ -350,7 +358,7 @@ def test_a_rebuild_adds_nothing_that_was_removed_while_it_read(index: ResultInde
     """Object and entry go between its reading and its writing."""
     store = BusyStore(tmp_path)
     publish_result(store, document("r", 1), b"")
-    store.after = {"results/r.json": lambda: (store.delete("results/r.json"), index.remove(["r"]))}
+    store.after = {"results/r.json": lambda: (store.delete("results/r.json"), index.remove("results", ["r"]))}
     reindex(store, index)
     assert store.after == {}
     assert everything(index) == []
