@@ -41,6 +41,7 @@ CoinError
 │   ├── ObjectCorrupt
 │   ├── StorageRefused              wrong credentials, region or bucket: a retry will not help
 │   └── StorageUnavailable          transient: a retry may succeed
+├── DataRefused                     a value that no column of the database takes
 └── ServiceUnavailable              HTTP 503
     ├── DatabaseUnavailable
     ├── AsyncDisabled               an operator has switched asynchronous submissions off
@@ -368,6 +369,13 @@ class StorageUnavailable(StorageFailed):
 
     def __init__(self, where: object, reason: str) -> None:
         super().__init__(f"cannot reach the object store at {where}: {reason}; try again later")
+
+
+class DataRefused(CoinError):
+    """PostgreSQL answers, and takes no such value, one that is out of range, say; a retry will not help."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the database takes no such value: {reason}")
 
 
 class ServiceUnavailable(CoinError):

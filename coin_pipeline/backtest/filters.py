@@ -2,11 +2,12 @@
 
 import base64
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from coin_pipeline.backtest import legacy
 from coin_pipeline.backtest.entry import Kind
+from coin_pipeline.backtest.results import is_run_id
 from coin_pipeline.errors import EmptyRange, InvalidInput, Problem
 from coin_pipeline.market.symbol import parse_symbol
 
@@ -86,7 +87,13 @@ def parse_cursor(text: str) -> Cursor:
         cursor = Cursor(datetime.fromisoformat(stamp), run_id)
     except ValueError:
         cursor = None
-    if cursor is None or cursor.timestamp.tzinfo is None or "\0" in cursor.run_id:
+    if cursor is None or not _can_be(cursor):
         says = f"{text[:80]!r} is no cursor; give next_cursor of the page before, or none for the first page"
         raise InvalidInput([Problem("cursor", says)])
     return cursor
+
+
+def _can_be(cursor: Cursor) -> bool:
+    """Tell whether an entry may be there: all times are UTC, and those of a database in any time zone."""
+    in_utc = cursor.timestamp.utcoffset() == timedelta(0)
+    return in_utc and date.min.year < cursor.timestamp.year < date.max.year and is_run_id(cursor.run_id)

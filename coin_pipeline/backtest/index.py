@@ -11,6 +11,7 @@ from psycopg2.extras import execute_values
 
 from coin_pipeline.backtest.entry import Entry, Mark
 from coin_pipeline.backtest.filters import Cursor, Filters, parse_cursor
+from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.database import session as database
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.tables import create_once
@@ -92,7 +93,7 @@ class Page(NamedTuple):
 
 
 class ResultIndex:
-    """The table of results. Every method may raise DatabaseUnavailable."""
+    """The table of results. Every method may raise DatabaseUnavailable, and DataRefused for a value of no column."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -104,10 +105,13 @@ class ResultIndex:
         if rows:
             self._session.do(lambda cursor: execute_values(cursor, _ADD, rows, page_size=len(rows)))
 
-    def remove(self, run_ids: Collection[str]) -> None:
-        """Remove entries; remove their objects first, or a `reindex` under way may add them again."""
-        statement = "delete from coin.result where run_id = any(%s)"
-        self._session.do(lambda cursor: cursor.execute(statement, (list(run_ids),)))
+    def remove(self, shelf: Shelf, run_ids: Collection[str]) -> None:
+        """Remove entries of documents on a shelf; one of the same run on the other shelf stays.
+
+        Remove their objects first, or a `reindex` under way may add them again.
+        """
+        statement = "delete from coin.result where shelf = %s and run_id = any(%s)"
+        self._session.do(lambda cursor: cursor.execute(statement, (shelf, list(run_ids))))
 
     def remove_unchanged(self, marks: Mapping[str, Mark]) -> None:
         """Remove entries that are still of the documents with these marks."""
@@ -164,15 +168,6 @@ class ResultIndex:
         def read(cursor: database.Cursor) -> dict[str, Mark]:
             cursor.execute("select run_id, shelf, size, modified from coin.result")
             return {row[0]: Mark(row[1], row[2], row[3].astimezone(UTC)) for row in cursor.fetchall()}
-
-        return self._session.do(read)
-
-    def empty(self) -> bool:
-        """Tell whether there is no entry at all."""
-
-        def read(cursor: database.Cursor) -> bool:
-            cursor.execute("select from coin.result limit 1")
-            return cursor.fetchone() is None
 
         return self._session.do(read)
 

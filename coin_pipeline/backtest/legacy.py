@@ -109,8 +109,11 @@ def symbol_name(part: Mapping[str, Any]) -> str:
 
 
 def total_signals(document: Json, parts: list[Json]) -> int | None:
-    """Return how many signals there were, added up where the document does not tell; early ones count per symbol."""
+    """Return how many signals there were, added up where the document does not tell; early ones count per symbol.
+
+    None where nobody knows, or where the sum is more than any count can be.
+    """
     told = count(document.get("total_signals"))
     counts = [count(part.get("signals")) for part in parts]
     known = [each for each in counts if each is not None]
-    return sum(known) if told is None and known and len(known) == len(parts) else told
+    return count(sum(known)) if told is None and known and len(known) == len(parts) else told

@@ -13,7 +13,7 @@ from coin_pipeline.backtest.results import (
     stored_document,
     stored_documents,
 )
-from coin_pipeline.errors import CoinError, NotFound, ObjectCorrupt, StorageFailed
+from coin_pipeline.errors import CoinError, DataRefused, NotFound, ObjectCorrupt, StorageFailed
 from coin_pipeline.storage.base import ObjectStore
 
 BATCH = 50
@@ -50,8 +50,7 @@ class Rebuild:
 
     def read(self, documents: Sequence[StoredDocument]) -> None:
         """Write the entries of some documents."""
-        entries = [entry for each in documents if (entry := self._entry(each))]
-        self._index.add(entries)
+        entries = self._add([entry for each in documents if (entry := self._entry(each))])
         self.added += len(entries)
         # Whoever removes a result removes its object first: it may have done so between our reading and our writing.
         self._remove(
@@ -71,13 +70,34 @@ class Rebuild:
         except (NotFound, ObjectCorrupt) as error:
             if isinstance(error, ObjectCorrupt):
                 self.broken.append(error)
-            if stored.run_id in self._known:
-                self._remove({stored.run_id: self._known[stored.run_id]})
+            self._remove_former(stored.run_id)
             return None
         except StorageFailed as error:
             self.broken.append(error)
             return None
         return entry_of(document, stored, self._finished.get(stored.run_id))
+
+    def _add(self, entries: list[Entry]) -> list[Entry]:
+        """Add entries; return those that the database took. One that it refuses is reported, and costs no other."""
+        try:
+            self._index.add(entries)
+        except DataRefused:
+            return [entry for entry in entries if self._is_added(entry)]
+        return entries
+
+    def _is_added(self, entry: Entry) -> bool:
+        try:
+            self._index.add([entry])
+        except DataRefused as error:
+            self.broken.append(ObjectCorrupt(entry.run_id, f"the index cannot hold what it says; {error}"))
+            self._remove_former(entry.run_id)
+            return False
+        return True
+
+    def _remove_former(self, run_id: str) -> None:
+        """Remove the entry of what a document was before it could no longer be read."""
+        if run_id in self._known:
+            self._remove({run_id: self._known[run_id]})
 
     def _has(self, entry: Entry) -> bool:
         return is_stored(self._store, entry.shelf, entry.run_id)

@@ -1,9 +1,10 @@
 """What is stored, as the rules of retention need it: one listing of each shelf, one read of each task's manifest."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
+from coin_pipeline.backtest import legacy
 from coin_pipeline.backtest.pins import pinned
 from coin_pipeline.backtest.results import Json, kept_results, read_manifest, remembered_run
 from coin_pipeline.backtest.retention import DAY, Fingerprint, Folder, Stored, folders
@@ -67,11 +68,9 @@ def ended_at(task_id: str, manifest: Json) -> datetime:
         raise ObjectCorrupt(name, f"it says task_id {str(manifest.get('task_id'))[:80]!r}")
     metadata = manifest.get("metadata")
     told = metadata.get("finished_at") if isinstance(metadata, dict) else None
-    try:
-        moment = datetime.fromisoformat(str(told).removesuffix("Z"))  # the older platform wrote +00:00Z
-    except ValueError:
-        raise ObjectCorrupt(name, f"its finished_at is {str(told)[:80]!r}") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if (ended := legacy.moment(told)) is None:
+        raise ObjectCorrupt(name, f"its finished_at is {str(told)[:80]!r}")
+    return ended
 
 
 def _ended(store: ObjectStore, tasks: Iterable[Folder], told: list[str]) -> Iterator[tuple[str, datetime]]:

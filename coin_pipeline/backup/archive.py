@@ -78,7 +78,7 @@ def verify(path: Path) -> Digests:
     """
     with path.open("rb") as file:
         md5 = hashlib.file_digest(file, _md5).hexdigest()
-    if _checksum_of(path).read_text() != _md5_line(md5, path.name):
+    if _checksum_of(path).read_bytes() != _md5_line(md5, path.name):
         raise ObjectCorrupt(path.name, "its MD5 is not the one beside it; make another backup")
     return _read_back(path, path.name)
 
@@ -97,9 +97,7 @@ def _write(source: Path, path: Path, digests: Digests) -> None:
                 path.name, "a file was changed while it was archived; stop what writes there, run again"
             )
         sums = _checksum_of(path)
-        write_whole(
-            sums, _md5_line(md5, path.name).encode(), path.parent / f"{TEMPORARY}{uuid.uuid4().hex}", replace=True
-        )
+        write_whole(sums, _md5_line(md5, path.name), path.parent / f"{TEMPORARY}{uuid.uuid4().hex}", replace=True)
         aside.replace(path)
         sync_folder(path.parent)
     finally:
@@ -174,8 +172,8 @@ def _checksum_of(path: Path) -> Path:
     return path.with_name(path.name + CHECKSUM)
 
 
-def _md5_line(md5: str, name: str) -> str:
-    return f"{md5}  {name}\n"
+def _md5_line(md5: str, name: str) -> bytes:
+    return f"{md5}  {name}\n".encode()
 
 
 def _md5() -> "hashlib._Hash":

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 import psycopg2
 from psycopg2 import extensions
 
-from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.errors import DatabaseUnavailable, DataRefused
 from coin_pipeline.patience import patiently
 
 T = TypeVar("T")
@@ -31,6 +31,7 @@ class Session:
 
         Raises:
             DatabaseUnavailable: the server cannot be reached, or refuses.
+            DataRefused: it takes no such value.
         """
         return patiently(lambda: self._do(work), _is_away)
 
@@ -49,6 +50,9 @@ class Session:
             self._connection = connect(self._url)
             try:
                 return _on(self._connection, work)
+            except psycopg2.DataError as error:
+                self._drop()
+                raise DataRefused(error.diag.message_primary or str(error).strip()) from error
             except psycopg2.Error as error:
                 self._drop()
                 raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from error

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 
@@ -61,10 +61,10 @@ class Life:
         if self._index:
             add_entry(store, self._index, run_id, document)
 
-    def unlist(self, run_ids: Collection[str]) -> None:
-        """Take results out of the index whose objects are gone."""
+    def unlist(self, task_id: str) -> None:
+        """Take the result of a task out of the index whose objects are gone."""
         if self._index:
-            self._index.remove(run_ids)
+            self._index.remove("tasks", [task_id])
 
 
 @dg.resource(description="The sign of life of a run's process.")

@@ -4,7 +4,7 @@ A task's manifest goes first, then its files, then its runs. While a run is reco
 a run whose task is gone leads the next time to whatever is left of both.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -34,7 +34,7 @@ from coin_pipeline.defs.run_records import attempts_at, ended_runs, in_order_of_
 from coin_pipeline.storage.base import ObjectStore
 
 T = TypeVar("T")
-Forget = Callable[[Collection[str]], None]
+Forget = Callable[[str], None]
 BATCH = 50
 """Tasks whose runs are looked up at once."""
 
@@ -61,8 +61,8 @@ class Outcome:
     told: tuple[str, ...]
 
 
-def nobody(_task_ids: Collection[str]) -> None:
-    """Stand for an index of results, which is told of tasks whose results are gone."""
+def nobody(_task_id: str) -> None:
+    """Stand for an index of results, which is told of each task whose result is gone."""
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Removal:
         instance: Whose records of runs are removed.
         store: Where tasks lie.
         dry_run: Whether everything is only found.
-        forget: Is told of tasks whose files have just been removed, before their runs are; maybe twice.
+        forget: Is told of each task whose files have just been removed, before its runs are; maybe twice.
         heard: Is told how many things of how many are done.
     """
 
@@ -120,28 +120,28 @@ class Removal:
     def _remove_tasks(self, batch: Sequence[Item]) -> None:
         """Remove tasks with their runs, but for those that somebody has pinned or begun again meanwhile."""
         attempts = attempts_at(self.instance, [item.name for item in batch])
-        gone = []
         self._of += sum(map(len, attempts.values())) - len(batch)
         for item in batch:
             ended = all(run.is_finished for run in attempts[item.name])
             if ended and not is_pinned(self.store, item.name):
-                self._remove(item, partial(remove_task, self.store, item.name))
-                gone.append(item)
-        self._tell(item.name for item in gone)
-        for item in gone:
-            for run in in_order_of_removal(attempts[item.name]):
-                self._remove(run_record(run.run_id, item.since), partial(remove_record, self.instance, run.run_id))
+                self._remove_task(item, attempts[item.name])
+
+    def _remove_task(self, item: Item, attempts: Sequence[dg.DagsterRun]) -> None:
+        self._remove(item, partial(remove_task, self.store, item.name))
+        self._tell(item.name)
+        for run in in_order_of_removal(attempts):
+            self._remove(run_record(run.run_id, item.since), partial(remove_record, self.instance, run.run_id))
 
     def _remove_runs(self, batch: Sequence[EndedRun]) -> None:
         """Remove records of runs; of those whose task expired, whoever removed it may not have come to the rest."""
-        self._tell(run.task_id for run in batch if run.expires)
+        for task_id in dict.fromkeys(run.task_id for run in batch if run.expires):
+            self._tell(task_id)
         for run in batch:
             self._remove(run_record(run.run_id, run.ended_at), partial(remove_record, self.instance, run.run_id))
 
-    def _tell(self, task_ids: Iterable[str]) -> None:
-        gone = frozenset(task_ids)
-        if gone and not self.dry_run:
-            self.forget(gone)
+    def _tell(self, task_id: str) -> None:
+        if not self.dry_run:
+            self.forget(task_id)
 
     def _remove(self, item: Item, remove: Callable[[], object]) -> None:
         if not self.dry_run:

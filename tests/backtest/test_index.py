@@ -1,10 +1,11 @@
 """The index of results on a real PostgreSQL, against what plain Python makes of the same entries."""
 
+import base64
 import json
 import multiprocessing
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -94,20 +95,25 @@ def test_an_entry_comes_back_as_it_was_added(index: ResultIndex) -> None:
 def test_entries_that_are_removed_are_gone(index: ResultIndex) -> None:
     """Those named and no others; one that has changed meanwhile stays where only the unchanged may go."""
     index.add([entry(n) for n in range(4)])
-    index.remove(["run-0", "nobody"])
+    index.remove("results", ["run-0", "nobody"])
     marks = index.known()
     index.add([entry(1, size=7)])
     index.remove_unchanged({run_id: marks[run_id] for run_id in ("run-1", "run-2")})
     assert run_ids(everything(index)) == ["run-3", "run-1"]
 
 
+def test_an_entry_goes_with_the_document_that_it_is_of(index: ResultIndex) -> None:
+    """A task may expire while a result of the same run is kept."""
+    index.add([entry(1), entry(2, shelf="tasks")])
+    index.remove("tasks", ["run-1", "run-2"])
+    assert run_ids(everything(index)) == ["run-1"]
+
+
 def test_the_latest_are_backtests_newest_first(index: ResultIndex) -> None:
     """Of the same moment, the higher id comes first; sweeps are left out; more than a page of them comes."""
     assert list(index.latest()) == []
-    assert index.empty()
     index.add([entry(n) for n in range(150)])
     index.add([entry(1000, kind="sweep"), entry(149, run_id="run-a")])
-    assert not index.empty()
     assert run_ids(list(index.latest())) == ["run-a", *(f"run-{n}" for n in range(149, -1, -1))]
 
 
@@ -124,8 +130,27 @@ def test_a_page_tells_how_many_match_and_where_the_next_begins(index: ResultInde
     assert index.page(Filters(strategy="none"), 2) == (0, [], None)
 
 
+def cursor_of(text: str) -> str:
+    """Return what somebody might make up who has seen what is in a cursor."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
 @pytest.mark.parametrize(
-    "cursor", ["", "x", "한글", "!" * 9, "MjAyNC0wMS0wMQ", "MjAyNC0wMS0wMSBy", "MjAyNC0wMS0wMVowMCA"]
+    "cursor",
+    ["", "x", "한글", "!" * 9, "MjAyNC0wMS0wMQ", "MjAyNC0wMS0wMSBy", "MjAyNC0wMS0wMVowMCA"]
+    + [
+        cursor_of(text)
+        for text in (
+            "2024-01-01T00:00:00 a",
+            "2024-01-01T00:00:00+23:59 a",
+            "2024-01-01T00:00:00+09:00 a",
+            "0001-01-01T00:00:00+00:00 a",
+            "9999-12-31T23:59:59+00:00 a",
+            "2024-01-01T00:00:00+00:00 ../a",
+            "2024-01-01T00:00:00+00:00 a\0",
+            "2024-01-01T00:00:00+00:00 ",
+        )
+    ],
 )
 def test_what_is_no_cursor_is_told(index: ResultIndex, cursor: str) -> None:
     """A sentence, whatever it is."""
@@ -222,7 +247,8 @@ def test_filters_find_what_plain_python_finds(
         filters = Filters(**bounds)
     except EmptyRange:
         return
-    index.remove([*index.known()])
+    for shelf in ("results", "tasks"):
+        index.remove(shelf, [*index.known()])
     index.add(entries)
     unique = {each.run_id: each for each in entries}.values()
     matching = sorted(
@@ -268,7 +294,29 @@ def test_a_document_that_changed_is_read_again(index: ResultIndex, store: LocalS
     path.write_text("[]")
     rebuild = reindex(store, index)
     assert (rebuild.removed, [type(error) for error in rebuild.broken]) == (1, [ObjectCorrupt])
-    assert index.empty()
+    assert everything(index) == []
+
+
+@pytest.fixture
+def narrow(index: ResultIndex, index_url: str) -> Iterator[ResultIndex]:
+    """An index that holds no count above 32,767: no document that is known to us has a value that none can hold."""
+    alter = "alter table coin.result alter total_signals type {}"
+    with closing(Session(index_url)) as session:
+        session.do(lambda cursor: cursor.execute(alter.format("smallint")))
+        yield index
+        session.do(lambda cursor: cursor.execute(alter.format("bigint")))
+
+
+def test_an_entry_that_the_database_refuses_costs_no_other(narrow: ResultIndex, store: LocalStore) -> None:
+    """It is reported by its run, what it said before is no longer listed, and the rest of its batch is."""
+    for number in range(3):
+        publish_result(store, document(f"r{number}", number, total_signals=10 ** (2 * number + 1)), b"")
+    narrow.add([entry(7, run_id="r2")])
+    rebuild = reindex(store, narrow)
+    assert (rebuild.added, rebuild.removed, run_ids(everything(narrow))) == (2, 1, ["r1", "r0"])
+    assert [str(error) for error in rebuild.broken] == [
+        "'r2' is corrupt: the index cannot hold what it says; the database takes no such value: smallint out of range"
+    ]
 
 
 def test_times_of_the_older_index_are_used(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
@@ -310,10 +358,10 @@ def test_a_rebuild_adds_nothing_that_was_removed_while_it_read(index: ResultInde
     """Object and entry go between its reading and its writing."""
     store = BusyStore(tmp_path)
     publish_result(store, document("r", 1), b"")
-    store.after = {"results/r.json": lambda: (store.delete("results/r.json"), index.remove(["r"]))}
+    store.after = {"results/r.json": lambda: (store.delete("results/r.json"), index.remove("results", ["r"]))}
     reindex(store, index)
     assert store.after == {}
-    assert index.empty()
+    assert everything(index) == []
 
 
 def test_a_rebuild_removes_nothing_that_was_published_while_it_read(index: ResultIndex, tmp_path: Path) -> None:

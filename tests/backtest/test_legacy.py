@@ -87,6 +87,15 @@ def test_signals_of_some_symbols_are_not_the_sum() -> None:
     assert read({"symbols": [{"symbol": "A_KRW", "signals": 3}, {"symbol": "B_KRW"}]}).total_signals is None
 
 
+def test_a_sum_that_no_count_can_be_is_unknown() -> None:
+    """Each count may be one and their sum none; up to there it is the sum."""
+    most = 2**63 - 1
+    parts = [{"symbol": "A_KRW", "signals": most}, {"symbol": "B_KRW", "signals": 1}]
+    assert read({"symbols": parts}).total_signals is None
+    parts[1]["signals"] = 0
+    assert read({"symbols": parts}).total_signals == most
+
+
 def test_the_older_index_tells_the_time_that_a_document_lacks() -> None:
     """A document that has one of its own is believed first."""
     finished = datetime(2024, 1, 1, tzinfo=UTC)

@@ -129,10 +129,10 @@ def test_a_listing_in_any_order_gives_the_folders_of_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["2024-11-04T10:30:45.123456Z", "2024-11-04T10:30:45.123456+00:00Z", "2024-11-04T10:30:45.123456"]
+    "told", ["2024-11-04T10:30:45.123456Z", "2024-11-04T10:30:45.123456+00:00Z", "2024-11-04T19:30:45.123456"]
 )
 def test_ends_are_read_as_each_platform_wrote_them(told: str) -> None:
-    """With Z, with the older platform's doubled zone, and without any."""
+    """With Z, with the older platform's doubled zone, and without any, which means Seoul here as in lists."""
     manifest = {"task_id": "t", "metadata": {"finished_at": told}}
     assert ended_at("t", manifest) == datetime(2024, 11, 4, 10, 30, 45, 123456, UTC)
 
@@ -140,7 +140,10 @@ def test_ends_are_read_as_each_platform_wrote_them(told: str) -> None:
 @pytest.mark.parametrize(
     "manifest",
     [{}, {"task_id": "../results", "metadata": {"finished_at": "2020-01-01T00:00:00Z"}}]
-    + [{"task_id": "t", "metadata": metadata} for metadata in (None, [], {}, {"finished_at": 3}, {"finished_at": ""})],
+    + [
+        {"task_id": "t", "metadata": metadata}
+        for metadata in (None, [], {}, {"finished_at": 3}, {"finished_at": "0001-01-01"})
+    ],
 )
 def test_a_manifest_that_does_not_say_when_its_task_ended_is_corrupt(manifest: dict[str, object]) -> None:
     """Nothing is made up for it."""

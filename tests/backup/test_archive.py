@@ -78,6 +78,16 @@ def test_a_flipped_bit_is_found_and_does_not_count_as_a_backup(source: Path, tar
     assert not back_up(source, target, NOW).known
 
 
+@pytest.mark.parametrize("beside", [b"", b"d41d8cd98f00b204e9800998ecf8427e  another\n", b"\xff\xfe\x00", b"\0" * 60])
+def test_a_checksum_that_is_none_is_found(source: Path, target: Path, beside: bytes) -> None:
+    """Whatever bytes a bad disk left there, the archive counts as corrupt, and another backup is made."""
+    made = back_up(source, target, NOW)
+    made.path.with_name(f"{made.path.name}.md5").write_bytes(beside)
+    with pytest.raises(ObjectCorrupt, match="its MD5 is not the one beside it"):
+        verify(made.path)
+    assert not back_up(source, target, NOW).known
+
+
 def test_what_a_killed_backup_left_is_no_backup(source: Path, target: Path) -> None:
     """A part of an archive, and a checksum without one, are removed; an archive without a checksum does not count."""
     target.mkdir(parents=True)

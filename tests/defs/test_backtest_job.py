@@ -102,7 +102,7 @@ def test_an_entry_is_of_what_an_attempt_before_has_published(
     store, run_id = LocalStore(data_root), run(instance, shelf="results").run_id
     document = load_result(store, run_id)
     entry = entry_of(document, stored_document(store, run_id))
-    own_index.remove([run_id])
+    own_index.remove("results", [run_id])
     later = {**document, "metadata": {**document["metadata"], "execution_date": "2100-01-01T00:00:00Z"}}
     now = datetime.now(UTC)
     again = BacktestResult(BacktestSpec.model_validate(document["spec"]), "results", later, pa.table({}), (now, now))

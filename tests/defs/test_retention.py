@@ -3,7 +3,7 @@
 import json
 import tracemalloc
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG, PARENT_RUN_ID_TAG, RETRY
 
 from coin_pipeline.backtest.pins import pin
 from coin_pipeline.backtest.publishing import publish_result, publish_task
-from coin_pipeline.backtest.retention import DAY, Limits
+from coin_pipeline.backtest.retention import DAY, Limits, folders
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.session import Session, clock, connect
 from coin_pipeline.database.url import database_url, release_database
@@ -28,6 +28,7 @@ from coin_pipeline.defs.retention import BATCH, Outcome, Removal
 from coin_pipeline.defs.retention_ops import REMOVED, STORED, WOULD_BE_REMOVED, earliest_now
 from coin_pipeline.defs.run_records import ended_runs
 from coin_pipeline.defs.sensors import lost_runs, unanswered_tasks
+from coin_pipeline.errors import StorageRefused
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
@@ -202,7 +203,7 @@ def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, 
     left = populate(instance, store)
     gone = runs_of(instance) - left[1]
     before = state(instance, store)
-    told: list[Collection[str]] = []
+    told: list[str] = []
     dry = Removal(instance, store, dry_run=True, forget=told.append).run(later(), LIMITS)
     assert (state(instance, store), told) == (before, [])
     heard: list[tuple[int, int]] = []
@@ -226,7 +227,7 @@ def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, 
     assert outcome.before.tasks - outcome.after.tasks == sum(
         removed.size for removed in outcome.removed if "tasks" in removed.what
     )
-    assert {task for tasks in told for task in tasks} <= gone
+    assert set(told) <= gone
     assert all(not instance.get_records_for_run(run_id).records for run_id in gone)
     assert counts(Removal(instance, store).run(later(), LIMITS)) == {}
 
@@ -236,7 +237,7 @@ def test_records_of_other_runs_go_when_they_are_old(instance: dg.DagsterInstance
     store = LocalStore(tmp_path)
     kept, working = recorded(instance, Status.SUCCESS, shelf="results"), recorded(instance, Status.STARTED)
     publish_result(store, {"run_id": kept.run_id}, b"page")
-    told: list[Collection[str]] = []
+    told: list[str] = []
     Removal(instance, store, forget=told.append).run(later(29), LIMITS)
     assert runs_of(instance) == {kept.run_id, working.run_id}
     Removal(instance, store, forget=told.append).run(later(31), LIMITS)
@@ -262,13 +263,13 @@ def test_killed_before_any_deletion_the_next_time_ends_it(
     store = LocalStore(tmp_path)
     left = populate(instance, store)
     tasks = {run.run_id for run in instance.get_runs() if RETRY_NUMBER_TAG not in run.tags} - left[1]
-    told: list[Collection[str]] = []
+    told: list[str] = []
     with suppress(Died):
         Removal(instance, Dying(tmp_path, last), forget=told.append).run(later(), LIMITS)
     assert state(instance, store) != left or last == 14
     Removal(instance, store, forget=told.append).run(later(), LIMITS)
     assert state(instance, store) == left
-    assert {task for some in told for task in some} == tasks
+    assert set(told) == tasks
 
 
 @pytest.mark.parametrize("last", range(1, 17))
@@ -295,6 +296,32 @@ def die_after(instance: dg.DagsterInstance, store: ObjectStore, last: int) -> bo
     except Died:
         return True
     return False
+
+
+class Refusing(LocalStore):
+    """A store that refuses to delete anything of one task."""
+
+    refused = ""
+
+    def delete(self, key: str) -> None:
+        """Delete, or refuse."""
+        if self.refused in key:
+            raise StorageRefused(key, "access is denied")
+        super().delete(key)
+
+
+def test_what_is_gone_is_not_listed_whatever_happens_to_the_next(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """The index is told of each task before the next one is begun."""
+    store = Refusing(tmp_path)
+    for _ in range(4):
+        leave_task(store, recorded(instance, Status.SUCCESS), datetime.now(UTC), "result.json")
+    listed = [*folders(store.entries("tasks"))]
+    store.refused = listed[2]
+    told: list[str] = []
+    with pytest.raises(StorageRefused):
+        Removal(instance, store, forget=told.append).run(later(), LIMITS)
+    assert {key.split("/")[1] for key in store.keys("tasks")} == set(listed[2:])
+    assert told == listed[:2]
 
 
 def test_what_is_pinned_or_begun_meanwhile_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
