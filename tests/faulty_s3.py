@@ -149,6 +149,12 @@ def refusal(
     return lambda _request, _forward: Answer(status, {"Content-Type": "application/xml", **(headers or {})}, body)
 
 
+def page(status: int, body: str = "<!DOCTYPE html><title>Welcome</title><br>") -> Fault:
+    """An answer of a gateway that is in the way, and no S3."""
+    headers = {"Content-Type": "text/html", "Content-Length": str(len(body))}
+    return lambda _request, _forward: Answer(status, headers, body.encode())
+
+
 def lost(_request: Request, _forward: Forward) -> None:
     """Close without an answer; nothing was carried out."""
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
-from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageRefused, StorageUnavailable
+from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable
 from coin_pipeline.patience import patiently
 from coin_pipeline.storage.base import SHA256 as _SHA256
 from coin_pipeline.storage.base import Entry, Facts, Leftover, check_key, check_metadata, checked, is_key, sha256_hex
-from coin_pipeline.storage.s3_errors import BROKEN_READ, code_of, is_unexplained, speaking
+from coin_pipeline.storage.s3_errors import BROKEN_READ, code_of, is_unexplained, of_s3, speaking
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -28,8 +28,8 @@ WHOLE_BYTES = 2 * PART_BYTES
 """Up to so many bytes an object is sent at once; a larger one in parts, each with a checksum and retries of its own."""
 TRIES, RACE_PAUSE_S = 3, 0.05
 """How often a body that breaks off or is damaged is read, and a put that meets another one is sent."""
-_TAKEN, _IN_A_RACE, _NOT_THERE = {"PreconditionFailed", "412"}, "ConditionalRequestConflict", {"NoSuchKey", "404"}
-_NO_UPLOAD = {"NoSuchUpload", "404"}
+_TAKEN, _IN_A_RACE = {"PreconditionFailed", "412"}, "ConditionalRequestConflict"
+_NOT_THERE, _NO_UPLOAD = {"NoSuchKey"}, {"NoSuchUpload"}
 _LISTING = {"ContinuationToken": "NextContinuationToken"}
 _UPLOADS = {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"}
 _PARTS = {"PartNumberMarker": "NextPartNumberMarker"}
@@ -42,7 +42,6 @@ class S3Store:
     def __init__(self, client: "BaseClient", bucket: str) -> None:
         self.bucket = bucket
         self.client: Any = client
-        self._known = False
 
     def put(
         self, key: str, data: "ReadableBuffer", *, overwrite: bool = False, metadata: Mapping[str, str] | None = None
@@ -76,14 +75,14 @@ class S3Store:
     def facts(self, key: str) -> Facts:
         """Return what is known of the object under `key`, or raise ObjectNotFound."""
         check_key(key)
-        head = self._do(key, lambda: self._of(key, self._head))
+        head = self._do(key, lambda: self._head(key))
         metadata = dict(head["Metadata"])
         return Facts(head["ContentLength"], head["LastModified"], metadata.pop(_SHA256, None), metadata)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """Yield what lies below the folder `prefix`."""
         below = f"{check_key(prefix)}/" if prefix else ""
-        for page in self._pages(prefix, self.client.list_objects_v2, _LISTING, Prefix=below):
+        for page in self._pages(prefix, partial(self._ask, "list_objects_v2"), _LISTING, Prefix=below):
             for found in page.get("Contents", []):
                 if is_key(found["Key"]):  # not what consoles put there to show a folder
                     yield Entry(found["Key"], found["Size"], found["LastModified"])
@@ -95,11 +94,12 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Remove `key`; one that is absent is not an error."""
         check_key(key)
-        self._do(key, lambda: self.client.delete_object(Bucket=self.bucket, Key=key))
+        self._do(key, lambda: self._ask("delete_object", Key=key))
 
     def leftovers(self, prefix: str, before: datetime) -> Iterator[Leftover]:
         """Yield uploads to keys below the folder `prefix` that began before a moment and are not complete."""
-        for page in self._pages(prefix, self.client.list_multipart_uploads, _UPLOADS, Prefix=f"{check_key(prefix)}/"):
+        ask = partial(self._ask, "list_multipart_uploads")
+        for page in self._pages(prefix, ask, _UPLOADS, Prefix=f"{check_key(prefix)}/"):
             for upload in page.get("Uploads", []):
                 if upload["Initiated"] < before:
                     size = self._uploaded(upload["Key"], upload["UploadId"])
@@ -107,16 +107,7 @@ class S3Store:
 
     def discard(self, leftover: Leftover) -> None:
         """Abort an upload; one that is gone already is not an error."""
-        where = {"Bucket": self.bucket, "Key": leftover.key, "UploadId": leftover.upload}
-
-        def abort() -> None:
-            try:
-                self.client.abort_multipart_upload(**where)
-            except ClientError as error:
-                if code_of(error) not in _NO_UPLOAD:
-                    raise
-
-        self._do(leftover.key, abort)
+        self._do(leftover.key, lambda: self._of_upload("abort_multipart_upload", leftover.key, leftover.upload))
 
     def free_bytes(self) -> int | None:
         """Return None: a bucket takes whatever is paid for."""
@@ -129,21 +120,18 @@ class S3Store:
     def _send(self, key: str, view: memoryview, about: dict[str, Any], only_new: dict[str, str]) -> None:
         digest = base64.b64encode(hashlib.sha256(view).digest()).decode()
         with _telling_taken():
-            self.client.put_object(
-                Bucket=self.bucket, Key=key, Body=io.BytesIO(view), ChecksumSHA256=digest, **about, **only_new
-            )
+            self._ask("put_object", Key=key, Body=io.BytesIO(view), ChecksumSHA256=digest, **about, **only_new)
 
     def _send_parts(self, key: str, view: memoryview, about: dict[str, Any], only_new: dict[str, str]) -> None:
-        where = {"Bucket": self.bucket, "Key": key}
-        begun = self.client.create_multipart_upload(**where, ChecksumAlgorithm="SHA256", **about)
-        upload = {**where, "UploadId": begun["UploadId"]}
+        begun = self._ask("create_multipart_upload", Key=key, ChecksumAlgorithm="SHA256", **about)
+        upload = {"Key": key, "UploadId": begun["UploadId"]}
         try:
             parts = [
                 self._send_part(upload, number, view[begin : begin + PART_BYTES])
                 for number, begin in enumerate(range(0, view.nbytes, PART_BYTES), start=1)
             ]
             with _telling_taken():
-                self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **only_new)
+                self._ask("complete_multipart_upload", **upload, MultipartUpload={"Parts": parts}, **only_new)
         except BaseException as error:
             # The upload is gone too where it was completed by a request whose answer was lost.
             if _is(error, _NO_UPLOAD) and self._holds(key, about["Metadata"][_SHA256]):
@@ -153,23 +141,23 @@ class S3Store:
 
     def _send_part(self, upload: dict[str, str], number: int, piece: memoryview) -> dict[str, Any]:
         digest = base64.b64encode(hashlib.sha256(piece).digest()).decode()
-        sent = self.client.upload_part(**upload, PartNumber=number, Body=io.BytesIO(piece), ChecksumSHA256=digest)
+        sent = self._ask("upload_part", **upload, PartNumber=number, Body=io.BytesIO(piece), ChecksumSHA256=digest)
         return {"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": digest}
 
     def _holds(self, key: str, digest: str) -> bool:
         try:
-            return bool(self._of(key, self._head)["Metadata"].get(_SHA256) == digest)
+            return bool(self._head(key)["Metadata"].get(_SHA256) == digest)
         except ObjectNotFound:
             return False
 
     def _abort(self, upload: dict[str, str]) -> None:
         with suppress(ClientError, BotoCoreError):  # the rule that `coin storage init` sets ends it after a day
-            self.client.abort_multipart_upload(**upload)
+            self._ask("abort_multipart_upload", **upload)
 
     def _read(self, key: str) -> bytes:
         """Read an object, from its beginning again where it breaks off or arrives damaged."""
         for attempt in range(1, TRIES + 1):
-            answer = self._of(key, lambda **where: self.client.get_object(**where, ChecksumMode="ENABLED"))
+            answer = self._open(key, ChecksumMode="ENABLED")
             try:
                 return checked(key, answer["Body"].read(), answer["Metadata"].get(_SHA256))
             except (*BROKEN_READ, FlexibleChecksumError, ObjectCorrupt):
@@ -183,36 +171,43 @@ class S3Store:
         """Yield the pages of a list, each asked for again where it fails: an iterator of boto3's would end there."""
         after: dict[str, str] | None = {}
         while after is not None:
-            page = self._do(where, partial(ask, Bucket=self.bucket, **arguments, **after))
+            page = self._do(where, partial(ask, **arguments, **after))
             yield page
             after = {name: page[told] for name, told in markers.items()} if page["IsTruncated"] else None
 
     def _uploaded(self, key: str, upload: str) -> int:
         """Return how many bytes of an upload have arrived."""
-        try:
-            pages = list(self._pages(key, self.client.list_parts, _PARTS, Key=key, UploadId=upload))
-        except StorageRefused:  # it has ended meanwhile
-            return 0
+        pages = self._pages(key, partial(self._of_upload, "list_parts", key, upload), _PARTS)
         return sum(part["Size"] for page in pages for part in page.get("Parts", []))
 
-    def _of(self, key: str, ask: Callable[..., Any]) -> Any:  # noqa: ANN401 -- an answer of boto3's
+    def _of_upload(self, operation: str, key: str, upload: str, **more: str) -> Any:  # noqa: ANN401 -- boto3's
+        """Ask something of an upload; one that has ended meanwhile has no parts, and an end is all it could get."""
         try:
-            return ask(Bucket=self.bucket, Key=key)
+            return self._ask(operation, Key=key, UploadId=upload, **more)
+        except ClientError as error:
+            if code_of(error) not in _NO_UPLOAD:
+                raise
+        return {"IsTruncated": False}
+
+    def _open(self, key: str, **options: str) -> Any:  # noqa: ANN401
+        try:
+            return self._ask("get_object", Key=key, **options)
         except ClientError as error:
             if code_of(error) not in _NOT_THERE:
                 raise
-        if not self._known:  # a HEAD says no more than 404, of a bucket that is missing too
-            self.client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
-            self._known = True
         raise ObjectNotFound(key)
 
-    def _head(self, **where: str) -> Any:  # noqa: ANN401
+    def _head(self, key: str) -> Any:  # noqa: ANN401
         try:
-            return self.client.head_object(**where)
+            return self._ask("head_object", Key=key)
         except ClientError as error:
-            if is_unexplained(error) and code_of(error) not in _NOT_THERE:
-                self.client.get_object(**where)["Body"].close()  # refused alike, with a reason: a HEAD has no body
-            raise
+            if not is_unexplained(error):
+                raise
+        self._open(key)["Body"].close()  # answered alike, with a reason, such as a missing bucket: a HEAD has no body
+        return self._ask("head_object", Key=key)  # it has come meanwhile
+
+    def _ask(self, operation: str, **arguments: Any) -> Any:  # noqa: ANN401 -- boto3's
+        return of_s3(operation, getattr(self.client, operation)(Bucket=self.bucket, **arguments))
 
     def _do(self, key: str, work: Callable[[], T]) -> T:
         """Do something that may be done twice: again while the store is away, if the thread is patient."""

@@ -1,7 +1,8 @@
 """What S3 and the way to it say when something is wrong, in this project's words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -16,6 +17,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 
 from coin_pipeline.errors import CoinError, ObjectCorrupt, StorageFull, StorageRefused, StorageUnavailable
 
@@ -56,7 +58,22 @@ _NOT_TLS = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted; name the authority's in AWS_CA_BUNDLE",
     "WRONG_VERSION_NUMBER": "it does not speak TLS; correct AWS_ENDPOINT_URL to http://",
 }
-_FIRST_CLIENT_ERROR, _FIRST_SERVER_ERROR = 400, 500
+_FIRST_CLIENT_ERROR, _NOT_FOUND, _FIRST_SERVER_ERROR = 400, 404, 500
+_NOT_S3 = "the answer is not one of S3's ({}); if it stays so, correct AWS_ENDPOINT_URL"
+_TOLD = {
+    "get_object": ("ETag", "LastModified"),
+    "head_object": ("ETag", "LastModified", "ContentLength"),
+    "put_object": ("ETag",),
+    "create_multipart_upload": ("UploadId",),
+    "upload_part": ("ETag",),
+    "complete_multipart_upload": ("ETag",),
+    **dict.fromkeys(("list_objects_v2", "list_multipart_uploads", "list_parts"), ("IsTruncated",)),
+}
+"""What S3 says in each answer to a request that succeeded, and a gateway with a page of its own does not."""
+
+
+class NotOfS3(Exception):
+    """Something between here and the store has answered in its place."""
 
 
 @contextmanager
@@ -75,8 +92,21 @@ def speaking(where: str) -> Iterator[None]:
         raise (StorageRefused(where, reason) if reason else StorageUnavailable(where, _sentence(error))) from error
     except (ConnectionError, HTTPClientError, *BROKEN_READ) as error:
         raise StorageUnavailable(where, _sentence(error)) from error
+    except (NotOfS3, ResponseParserError) as error:
+        reason = str(error) if isinstance(error, NotOfS3) else "it cannot be read"
+        raise StorageUnavailable(where, _NOT_S3.format(reason)) from error
+    except RecursionError as error:  # boto3's, which asks a bucket that redirects everything for its region for ever
+        raise StorageUnavailable(where, _NOT_S3.format("it redirects")) from error
     except BotoCoreError as error:  # a malformed setting: an unknown profile, an impossible endpoint
         raise StorageRefused(where, _sentence(error)) from error
+
+
+def of_s3(operation: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an answer in which S3 says that an operation succeeded, or raise NotOfS3."""
+    missing = [name for name in _TOLD.get(operation, ()) if name not in answer]
+    if missing:
+        raise NotOfS3(f"it has no {missing[0]}")
+    return answer
 
 
 def code_of(error: ClientError) -> str:
@@ -94,6 +124,8 @@ def _refusal(where: str, error: ClientError) -> CoinError:
     code, told = code_of(error), error.response.get("Error", {})
     meta = error.response.get("ResponseMetadata", {})
     status = meta.get("HTTPStatusCode", 0)
+    if code in ("", str(status)) and code not in _REGION and (status < _FIRST_CLIENT_ERROR or status == _NOT_FOUND):
+        return StorageUnavailable(where, _NOT_S3.format(f"{status} without a reason"))
     if code in _ADVICE:
         return StorageRefused(where, _ADVICE[code])
     if code in _REGION:

@@ -1,6 +1,7 @@
 """What the store of a bucket makes of a network and a server that fail: no wrong bytes, nothing lost."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.config import Config
@@ -122,6 +123,70 @@ def test_each_fault_has_a_sentence_and_passes(
     faulty.heal()
     assert act(store) == act(near)
     assert near.get("new" if near.exists("new") else "there") == DATA
+
+
+XHTML = "<html><head><title>Welcome</title></head></html>"
+NOT_S3 = r"not one of S3's .* correct AWS_ENDPOINT_URL"
+STRANGE = {
+    "not found": (faulty_s3.page(404), NOT_S3),
+    "not found, in XML": (faulty_s3.page(404, XHTML), NOT_S3),
+    "elsewhere": (faulty_s3.page(302), "it redirects|recursion"),
+    "a page": (faulty_s3.page(200), f"{NOT_S3}|it answers 500"),  # boto3's reading of a success without S3's XML
+    "a page in XML": (faulty_s3.page(200, XHTML), NOT_S3),
+    "nothing": (faulty_s3.page(200, ""), NOT_S3),
+}
+
+
+@pytest.mark.parametrize("operation", sorted({*OPERATIONS} - {"delete"}))
+@pytest.mark.parametrize("strange", STRANGE)
+def test_a_gateways_own_answer_is_not_that_of_the_store(
+    store: S3Store, near: S3Store, faulty: FaultyS3, strange: str, operation: str
+) -> None:
+    """Neither is an object gone, nor a page an object, nor anything stored, because something in between says so."""
+    assert not store.exists("new")
+    fault, says = STRANGE[strange]
+    faulty.inject(fault)
+    with pytest.raises(StorageUnavailable, match=says):
+        OPERATIONS[operation](store)
+    assert not near.exists("new")
+    faulty.heal()
+    assert OPERATIONS[operation](store) == OPERATIONS[operation](near)
+
+
+def test_a_gateway_without_anything_removes_nothing(store: S3Store, near: S3Store, faulty: FaultyS3) -> None:
+    """A deletion that was not found by something in between has not happened."""
+    faulty.inject(faulty_s3.page(404))
+    with pytest.raises(StorageUnavailable, match="not one of S3's"):
+        store.delete("there")
+    assert near.exists("there")
+
+
+@pytest.mark.parametrize("hits", [to("POST", "uploads"), to("PUT", "partNumber=2"), to("POST", "uploadId")])
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_gateways_answer_to_an_upload_in_parts_stores_nothing(
+    store: S3Store, near: S3Store, faulty: FaultyS3, hits: Callable[[Request], bool], status: int
+) -> None:
+    """Each of its requests is answered by S3, or the upload has failed and is removed."""
+    faulty.inject(faulty_s3.page(status), hits=hits)
+    with pytest.raises(StorageUnavailable, match=f"{NOT_S3}|it answers 500"):
+        store.put("new", bytes(LARGE))
+    assert (near.exists("new"), uploads(near)) == (False, [])
+
+
+def test_what_comes_between_two_looks_is_there(store: S3Store, near: S3Store, faulty: FaultyS3) -> None:
+    """Where a HEAD finds nothing and the GET that is to say why finds an object, it has just come."""
+    faulty.inject(faulty_s3.page(404), times=1, hits=to("HEAD"))
+    assert store.facts("there") == near.facts("there")
+
+
+def test_an_upload_that_ends_while_it_is_looked_at_is_empty(store: S3Store, near: S3Store, faulty: FaultyS3) -> None:
+    """Whoever looks for leftovers does not wait for one that is gone already."""
+    upload = near.client.create_multipart_upload(Bucket=near.bucket, Key="tasks/broken")["UploadId"]
+    faulty.inject(refusal(404, "NoSuchUpload"), hits=to("GET", "uploadId"))
+    with patience(20):
+        (left,) = store.leftovers("tasks", datetime.now(UTC) + timedelta(minutes=1))
+    assert (left.size, left.upload, faulty.met) == (0, upload, 1)
+    store.discard(left)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
