@@ -15,6 +15,11 @@ Times = tuple[datetime, datetime]
 """Start and end of a run."""
 
 
+def is_ours(manifest: Json) -> bool:
+    """Tell whether this platform wrote a manifest, and not the older one."""
+    return "version" in manifest
+
+
 def completed_manifest(document: Json, times: Times) -> Json:
     """Return the manifest of a task that has a result, without the list of its files."""
     symbols = document["symbols"]

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from coin_pipeline.backtest import legacy
+from coin_pipeline.backtest.formats import counted
+from coin_pipeline.backtest.manifest import is_ours
 from coin_pipeline.backtest.pins import pinned
 from coin_pipeline.backtest.results import Json, kept_results, read_manifest, remembered_run
 from coin_pipeline.backtest.retention import DAY, Fingerprint, Folder, Stored, folders
@@ -74,16 +76,20 @@ def ended_at(task_id: str, manifest: Json) -> datetime:
 
 
 def _ended(store: ObjectStore, tasks: Iterable[Folder], told: list[str]) -> Iterator[tuple[str, datetime]]:
-    """Yield when each task ended, and tell of manifests that cannot be read."""
+    """Yield when each task of ours ended, and tell of manifests that cannot be read, or are not ours."""
+    older = 0
     for folder in tasks:
         if not folder.has_manifest:
             continue
         try:
             manifest = read_manifest(store, folder.name)
-            if manifest is not None:
+            if manifest is not None and is_ours(manifest):
                 yield folder.name, ended_at(folder.name, manifest)
+            older += manifest is not None and not is_ours(manifest)
         except ObjectCorrupt as error:
             told.append(f"kept: {error}")
+    if older:
+        told.append(f"kept: {counted(older, 'task')} of the older platform, whose files are never removed")
 
 
 def _fingerprints(store: ObjectStore, before: datetime) -> Iterator[Fingerprint]:

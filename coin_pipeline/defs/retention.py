@@ -122,8 +122,10 @@ class Removal:
         attempts = attempts_at(self.instance, [item.name for item in batch])
         self._of += sum(map(len, attempts.values())) - len(batch)
         for item in batch:
+            # A folder without a manifest that no run made is the older platform's.
+            ours = item.kind == "expired tasks" or bool(attempts[item.name])
             ended = all(run.is_finished for run in attempts[item.name])
-            if ended and not is_pinned(self.store, item.name):
+            if ours and ended and not is_pinned(self.store, item.name):
                 self._remove_task(item, attempts[item.name])
 
     def _remove_task(self, item: Item, attempts: Sequence[dg.DagsterRun]) -> None:

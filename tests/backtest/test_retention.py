@@ -1,6 +1,5 @@
 """Which of what is stored is no longer kept."""
 
-import json
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -163,7 +162,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 def store_task(store: ObjectStore, task_id: str, ended: datetime = OLD) -> None:
     """Store a task with a result."""
     metadata = {"finished_at": ended.isoformat()}
-    publish_task(store, {"task_id": task_id, "metadata": metadata}, {"result.json": b"{}", "report.html": b"page"})
+    publish_task(
+        store,
+        {"version": "1.2.0", "task_id": task_id, "metadata": metadata},
+        {"result.json": b"{}", "report.html": b"page"},
+    )
 
 
 def test_the_survey_of_a_store_is_what_lies_in_it(store: ObjectStore) -> None:
@@ -171,7 +174,8 @@ def test_the_survey_of_a_store_is_what_lies_in_it(store: ObjectStore) -> None:
     store_task(store, "done")
     store.put("tasks/broken/manifest.json", b"{")
     store.put(
-        "tasks/evil/manifest.json", json.dumps({"task_id": "../results", "metadata": {"finished_at": "2020"}}).encode()
+        "tasks/evil/manifest.json",
+        b'{"version":"1.2.0","task_id":"../results","metadata":{"finished_at":"2020"}}',
     )
     store.put("tasks/half/result.json", b"{}")
     store.put("runs/r/simulate/AAA_KRW", b"12345")

@@ -22,7 +22,11 @@ def store(data_root: Path) -> LocalStore:
     """The session's store, with a task that has expired and one whose manifest cannot be read."""
     store = LocalStore(data_root)
     ended = (datetime.now(UTC) - timedelta(days=8)).isoformat()
-    publish_task(store, {"task_id": "expired", "metadata": {"finished_at": ended}}, {"result.json": b"x" * 3 * 2**20})
+    publish_task(
+        store,
+        {"version": "1.2.0", "task_id": "expired", "metadata": {"finished_at": ended}},
+        {"result.json": b"x" * 3 * 2**20},
+    )
     store.put("tasks/unreadable/manifest.json", b"{", overwrite=True)
     return store
 

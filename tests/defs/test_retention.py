@@ -1,6 +1,7 @@
 """Removing what is no longer kept, on a real instance and in real stores."""
 
 import json
+import os
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
@@ -125,7 +126,7 @@ def recorded(
 
 def leave_task(store: ObjectStore, run: dg.DagsterRun, ended: datetime, *files: str) -> None:
     """Store the manifest of a task, and files."""
-    manifest = {"task_id": run.run_id, "metadata": {"finished_at": ended.isoformat()}}
+    manifest = {"version": "1.2.0", "task_id": run.run_id, "metadata": {"finished_at": ended.isoformat()}}
     publish_task(store, manifest, dict.fromkeys(files, b"12345"))
 
 
@@ -163,7 +164,7 @@ def populate(instance: dg.DagsterInstance, store: ObjectStore) -> tuple[set[str]
     publish_result(store, {"run_id": kept.run_id}, b"page")
     store.put("sweeps/chunks/1.parquet", b"12345")
     store.put("tasks/broken/manifest.json", b"{")
-    evil = {"task_id": "../results", "metadata": {"finished_at": "2020-01-01T00:00:00Z"}}
+    evil = {"version": "1.2.0", "task_id": "../results", "metadata": {"finished_at": "2020-01-01T00:00:00Z"}}
     store.put("tasks/evil/manifest.json", json.dumps(evil).encode())
     for number, run in enumerate((kept, fresh, first)):
         store.put(f"fingerprints/{number}.json", json.dumps({"run_id": run.run_id}).encode())
@@ -363,13 +364,28 @@ def test_what_broken_writes_left_goes_after_a_day(instance: dg.DagsterInstance, 
     ]
 
 
+def test_what_the_older_platform_left_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Its tasks ended long ago, with a result, without, or with no manifest at all: whoever moves here loses none."""
+    store, long_ago = LocalStore(tmp_path), {"metadata": {"finished_at": "2024-01-01T00:00:00+00:00Z"}}
+    for task_id, files in (("done", {"result.json": b"{}"}), ("failed", {})):
+        publish_task(store, {"task_id": task_id, **long_ago}, files)
+    store.put("tasks/without/result.json", b"{}")
+    os.utime(store.place("tasks/without/result.json"), (0, 0))
+    before = sorted(store.keys())
+    outcome = Removal(instance, store).run(later(), LIMITS)
+    assert (counts(outcome), sorted(store.keys())) == ({}, before)
+    assert outcome.told == ("kept: 2 tasks of the older platform, whose files are never removed",)
+
+
 def test_two_thousand_tasks_cost_a_read_each_and_little_memory(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     """Their files are not read, and what is known of each is a few words."""
     for number in range(2000):
         folder = tmp_path / "tasks" / f"task-{number:04}"
         folder.mkdir(parents=True)
         metadata = {"finished_at": datetime.now(UTC).isoformat(), "padding": "x" * 5000}
-        (folder / "manifest.json").write_text(json.dumps({"task_id": folder.name, "metadata": metadata}))
+        (folder / "manifest.json").write_text(
+            json.dumps({"version": "1.2.0", "task_id": folder.name, "metadata": metadata})
+        )
         (folder / "result.json").write_bytes(b"x" * 20_000)
     store = Counting(tmp_path)
     tracemalloc.start()
