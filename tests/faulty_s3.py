@@ -58,6 +58,8 @@ class FaultyS3:
     seen: list[Request] = field(default_factory=list)
     met: int = 0
     """How many requests have met a fault."""
+    connections: int = 0
+    """How many were ever opened to it."""
     healed: threading.Event = field(default_factory=threading.Event)
     _plan: list[_Planned] = field(default_factory=list)
     _open: set[socket] = field(default_factory=set)
@@ -122,6 +124,7 @@ class FaultyS3:
     def opened(self, connection: socket, *, still: bool) -> None:
         """Remember a connection while it is open."""
         with self._lock:
+            self.connections += still
             (self._open.add if still else self._open.discard)(connection)
 
     def _forward(self, request: Request) -> Answer:

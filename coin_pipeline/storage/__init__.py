@@ -1,1 +1,1 @@
-"""Where results lie: one object-store protocol over a local directory."""
+"""Where results lie: one object-store protocol over a folder or a bucket."""

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+NO_LINKS = (
+    "files there cannot have a second name, without which a result could be overwritten;"
+    " use a file system that has hard links (ext4, xfs, btrfs, zfs), or a bucket"
+)
 
 
 def write_whole(
@@ -40,10 +45,24 @@ def write_whole(
         if replace:
             aside.replace(path)
         else:
-            path.hardlink_to(aside)  # unlike a rename, it refuses to replace
+            _link(path, aside)
     finally:
         aside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def _link(path: Path, aside: Path) -> None:
+    """Give a file its name, which unlike a rename refuses to replace."""
+    try:
+        path.hardlink_to(aside)
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            raise _NoLinks(*error.args) from error
+        raise
+
+
+class _NoLinks(OSError):
+    """The file system has no hard links, as vfat."""
 
 
 @contextmanager
@@ -51,6 +70,8 @@ def storing(target: object) -> Iterator[None]:
     """Turn what the operating system says about files into this project's errors, which call the file `target`."""
     try:
         yield
+    except _NoLinks as error:
+        raise StorageFailed(f"cannot store {target}: {NO_LINKS}") from error
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)  # without the path, nobody's business
         if error.errno in _NO_SPACE:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coin_pipeline.errors import InvalidInput, ObjectExists, ObjectNotFound, Problem
+from coin_pipeline.errors import InvalidInput, ObjectExists, ObjectNotFound, Problem, StorageFailed
 from coin_pipeline.storage.atomic import storing, write_whole
 from coin_pipeline.storage.base import Entry, Facts, Leftover, check_key, check_metadata, checked, is_key, sha256_hex
 
@@ -24,6 +25,7 @@ _ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 _NO_ATTRIBUTES = {errno.ENOTSUP, errno.EOPNOTSUPP}
 TEMPORARY = ".tmp-"
 """How names of files begin that are still being written."""
+_NOWHERE = {errno.ENOENT, errno.ELOOP}
 _TRIES = 10
 """How often a write is tried whose folder is removed under it."""
 
@@ -86,6 +88,8 @@ class LocalStore:
         """Yield what lies below the folder `prefix`; what is still being written is left out."""
         folder = self._path(prefix) if prefix else self.root
         with storing(prefix):
+            if self._link_to(folder):
+                return
             yield from _files(folder, f"{prefix}/" if prefix else "")
 
     def keys(self, prefix: str = "") -> Iterator[str]:
@@ -125,8 +129,17 @@ class LocalStore:
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
 
+    def _link_to(self, folder: Path) -> Path | None:
+        """Return what on the way to a folder is a link, but for its shelf, which may be on another disk."""
+        below_shelf = len(folder.relative_to(self.root).parts) - 1
+        way = [folder, *folder.parents][: max(below_shelf, 0)]
+        return next((each for each in way if each.is_symlink()), None)
+
     def _remove(self, relative: str) -> None:
         path = self.root / relative
+        if link := self._link_to(path.parent):
+            says = "what a link leads to is somebody else's; remove the link"
+            raise StorageFailed(f"cannot remove {relative}: {link.relative_to(self.root)} is a link, and {says}")
         with storing(relative):
             path.unlink(missing_ok=True)
         for folder in path.parents[: relative.count("/")]:
@@ -168,20 +181,27 @@ def _make(folder: Path) -> None:
 
 
 def _files(folder: Path, before: str) -> Iterator[Entry]:
+    """Yield the files of a folder; of links to folders only shelves are gone through: others may lead back here."""
     try:
         found = sorted(os.scandir(folder), key=lambda each: each.name)
     except _ABSENT:
         return
     for each in found:
         key = before + each.name
-        if each.is_dir():
-            yield from _files(folder / each.name, f"{key}/") if is_key(key) else ()
-        elif is_key(key):
-            try:
-                told = each.stat()
-            except FileNotFoundError:  # deleted meanwhile
-                continue
+        told = _told(each) if is_key(key) else None
+        if told and stat.S_ISREG(told.st_mode):
             yield Entry(key, told.st_size, _instant(told))
+        elif told and stat.S_ISDIR(told.st_mode) and not (before and each.is_symlink()):
+            yield from _files(folder / each.name, f"{key}/")
+
+
+def _told(each: "os.DirEntry[str]") -> os.stat_result | None:
+    try:
+        return each.stat()
+    except OSError as error:
+        if error.errno not in _NOWHERE:
+            raise
+        return None  # deleted meanwhile, or a link that leads nowhere
 
 
 def _temporary(folder: Path) -> Iterator[Path]:

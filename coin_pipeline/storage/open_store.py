@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakSet
 
 from coin_pipeline.errors import StorageRefused
 from coin_pipeline.settings import Settings
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 CONNECT_S, CONNECTIONS = 3, 16
+_clients: "WeakSet[BaseClient]" = WeakSet()
 
 
 class Limits(NamedTuple):
@@ -22,6 +24,11 @@ class Limits(NamedTuple):
 
     silence_s: float
     attempts: int
+
+    @property
+    def reading_s(self) -> float:
+        """Return in how many seconds after its beginning a read that breaks off may begin anew."""
+        return self.silence_s * self.attempts
 
 
 UNHURRIED, HURRIED = Limits(20, 4), Limits(5, 2)
@@ -61,6 +68,7 @@ def new_client(settings: Settings, limits: Limits = UNHURRIED) -> "BaseClient":
                 s3={"addressing_style": "path" if settings.coin_s3_path_style else "auto"},
             ),
         )
+    _clients.add(client)
     return client
 
 
@@ -70,10 +78,16 @@ def _open(settings: Settings, limits: Limits) -> ObjectStore:
         return LocalStore(settings.data_root)
     from coin_pipeline.storage.s3 import S3Store  # noqa: PLC0415 -- as above
 
-    client = new_client(settings, limits)
-    # A forked worker must not talk over its parent's connections; closed, the client opens others.
-    os.register_at_fork(after_in_child=client.close)
-    return S3Store(client, settings.aws_bucket_name)
+    return S3Store(new_client(settings, limits), settings.aws_bucket_name, limits.reading_s)
+
+
+def _close_clients() -> None:
+    """Keep a forked worker from talking over its parent's connections: closed, a client opens others."""
+    for client in list(_clients):
+        client.close()
+
+
+os.register_at_fork(after_in_child=_close_clients)
 
 
 def _credentials(settings: Settings) -> dict[str, str]:

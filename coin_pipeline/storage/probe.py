@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from coin_pipeline.errors import ObjectExists, StorageFailed, StorageRefused, StorageUnavailable
+from coin_pipeline.errors import ObjectExists, StorageFailed, StorageFull, StorageRefused, StorageUnavailable
 from coin_pipeline.storage.atomic import storing
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.storage.local import LocalStore, keeps_checksums
@@ -73,18 +73,19 @@ def ready(store: ObjectStore) -> str | None:
 
     Raises:
         StorageRefused: nothing can be stored until a setting or a permission is changed.
-        StorageFailed: the folder cannot be written.
+        StorageFailed: the folder cannot be written, or cannot refuse to overwrite.
     """
     if isinstance(store, LocalStore):
         with storing(store.root):
             store.root.mkdir(parents=True, exist_ok=True)
-        return None if keeps_checksums(store.root) else f"{store.root}: {NO_CHECKSUMS}"
     key = f"runs/start-{uuid.uuid4().hex}"
     try:
         store.put(key, _DATA)
         store.delete(key)
-    except StorageUnavailable as error:  # it may come back, and runs wait for it
+    except (StorageUnavailable, StorageFull) as error:  # it may come back, and runs wait for it; space can be freed
         return str(error)
+    if isinstance(store, LocalStore) and not keeps_checksums(store.root):
+        return f"{store.root}: {NO_CHECKSUMS}"
     return None
 
 

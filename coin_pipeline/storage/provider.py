@@ -5,13 +5,11 @@ An `etag` here is the SHA-256 of the bytes in hex. What S3 calls so is none of t
 
 import asyncio
 import hashlib
-import mmap
 import re
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coin_pipeline.errors import InvalidInput, ObjectCorrupt, Problem, StorageFailed
 from coin_pipeline.settings import load_settings
@@ -20,11 +18,6 @@ from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.storage.local import TEMPORARY
 from coin_pipeline.storage.open_store import new_client
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
-MAPPED_BYTES = 16 * 2**20
-"""A larger file is not read whole into memory."""
 _DIGESTS = {64: "sha256", 32: "md5"}
 
 
@@ -38,6 +31,8 @@ class StorageProvider:
         self, file_path: str | Path, remote_path: str, metadata: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """Store a file, in place of what lies there; return success, etag, sha256, remote_path, location and size.
+
+        The file is held in memory meanwhile, as what is downloaded is.
 
         Raises:
             InvalidInput: there is no such file, or the path or the metadata cannot be stored.
@@ -88,10 +83,13 @@ class StorageProvider:
         }
 
     def _upload(self, path: Path, key: str, metadata: Mapping[str, str] | None) -> dict[str, Any]:
-        with storing(path), _bytes_of(path) as data:
-            digest, size = sha256_hex(data), memoryview(data).nbytes
+        if not path.is_file():
+            raise InvalidInput([Problem("file_path", f"there is no file {path}")])
+        with storing(path):
+            data = path.read_bytes()  # not mapped: a file that is cut short meanwhile would kill the process
+            digest, size = sha256_hex(data), len(data)
             self.store.put(key, data, overwrite=True, metadata=metadata)
-            if sha256_hex(data) != digest:
+            if _digest_of(path) != digest:
                 raise StorageFailed(f"{path} was written to while it was uploaded as {key!r}; upload it again")
         return _done(key, digest, size) | {"location": self.store.place(key)}
 
@@ -155,16 +153,9 @@ def _done(key: str, digest: str, size: int) -> dict[str, Any]:
     return {"success": True, "etag": digest, "sha256": digest, "remote_path": key, "size": size}
 
 
-@contextmanager
-def _bytes_of(path: Path) -> Iterator["ReadableBuffer"]:
-    if not path.is_file():
-        raise InvalidInput([Problem("file_path", f"there is no file {path}")])
+def _digest_of(path: Path) -> str:
     with path.open("rb") as file:
-        if path.stat().st_size <= MAPPED_BYTES:
-            yield file.read()
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            yield mapped
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(etag: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -37,11 +38,15 @@ _PARTS = {"PartNumberMarker": "NextPartNumberMarker"}
 
 
 class S3Store:
-    """An ObjectStore in a bucket; `client` is one of boto3's for S3, which threads may share."""
+    """An ObjectStore in a bucket; `client` is one of boto3's for S3, which threads may share.
 
-    def __init__(self, client: "BaseClient", bucket: str) -> None:
+    A body that breaks off is read again only in the first `reading_s` seconds of a read.
+    """
+
+    def __init__(self, client: "BaseClient", bucket: str, reading_s: float = math.inf) -> None:
         self.bucket = bucket
         self.client: Any = client
+        self._reading_s = reading_s
 
     def put(
         self, key: str, data: "ReadableBuffer", *, overwrite: bool = False, metadata: Mapping[str, str] | None = None
@@ -156,12 +161,13 @@ class S3Store:
 
     def _read(self, key: str) -> bytes:
         """Read an object, from its beginning again where it breaks off or arrives damaged."""
+        deadline = time.monotonic() + self._reading_s
         for attempt in range(1, TRIES + 1):
             answer = self._open(key, ChecksumMode="ENABLED")
             try:
                 return checked(key, answer["Body"].read(), answer["Metadata"].get(_SHA256))
             except (*BROKEN_READ, FlexibleChecksumError, ObjectCorrupt):
-                if attempt == TRIES:
+                if attempt == TRIES or time.monotonic() > deadline:
                     raise
         raise AssertionError
 

@@ -117,3 +117,46 @@ def test_only_what_a_broken_write_left_is_discarded(store: LocalStore, key: str)
     with pytest.raises(InvalidInput):
         store.discard(Leftover(key, 0, datetime.now(UTC)))
     assert list(store.keys()) == ["results/a.json"]
+
+
+def test_a_shelf_may_be_a_link_to_another_disk(tmp_path: Path) -> None:
+    """Objects in it are put, listed, read and deleted, and the link stays."""
+    store = LocalStore(tmp_path / "data")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/results").symlink_to(tmp_path / "other")
+    store.put("results/deep/a", b"1")
+    assert list(store.keys()) == list(store.keys("results")) == ["results/deep/a"]
+    assert list(store.keys("results/deep")) == ["results/deep/a"]
+    assert store.get("results/deep/a") == b"1"
+    store.delete("results/deep/a")
+    assert ((tmp_path / "data/results").is_symlink(), list((tmp_path / "other").iterdir())) == (True, [])
+
+
+def test_what_a_link_below_a_shelf_leads_to_is_neither_listed_nor_deleted(store: LocalStore, tmp_path: Path) -> None:
+    """Retention of tasks would remove results else."""
+    store.put("results/deep/a", b"1")
+    (tmp_path / "results/deep/.tmp-1").write_bytes(b"half")
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks/x").symlink_to("../results")
+    for prefix in ("tasks", "tasks/x", "tasks/x/deep"):
+        assert list(store.keys(prefix)) == []
+    assert list(store.keys()) == ["results/deep/a"]
+    for act in (
+        lambda: store.delete("tasks/x/deep/a"),
+        lambda: store.discard(Leftover("tasks/x/deep/.tmp-1", 0, datetime.now(UTC))),
+    ):
+        with pytest.raises(StorageFailed, match="tasks/x is a link"):
+            act()
+    assert sorted(path.name for path in (tmp_path / "results/deep").iterdir()) == [".tmp-1", "a"]
+
+
+def test_a_link_to_a_file_is_that_file_and_one_to_nowhere_nothing(store: LocalStore, tmp_path: Path) -> None:
+    """Old results may be links; one that loops, or whose file is gone, does not break a listing."""
+    store.put("results/a", b"12345")
+    for name, leads_to in {"b": "a", "loop": "loop", "gone": "absent"}.items():
+        (tmp_path / "results" / name).symlink_to(leads_to)
+    (tmp_path / "loop").symlink_to("loop")
+    assert [(each.key, each.size) for each in store.entries()] == [("results/a", 5), ("results/b", 5)]
+    store.delete("results/b")
+    assert store.get("results/a") == b"12345"

@@ -1,5 +1,7 @@
 """Trials that find what is wrong with a store: stores that do one thing wrong each."""
 
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -104,6 +106,24 @@ def test_a_platform_without_extended_attributes_is_warned_of(tmp_path: Path) -> 
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"{tmp_path}: files there have no extended attributes")
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_hard_links_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """On vfat nothing could be put without replacing; the trials and the start say so, and nothing is left."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(StorageFailed, match=r"cannot store runs/start-\w+: files there cannot have a second name"):
+        ready(LocalStore(tmp_path))
+    (found,) = probe(LocalStore(tmp_path))
+    assert (found.state, found.what) == ("fail", "put")
+    assert "use a file system that has hard links" in found.says
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_store_that_is_away_is_a_warning_and_one_that_refuses_an_error(tmp_path: Path, s3_server: S3Server) -> None:

@@ -2,6 +2,9 @@
 
 import asyncio
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 from coin_pipeline.errors import InvalidInput, ObjectCorrupt, ObjectNotFound, StorageFailed, StorageRefused
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.storage.provider import MAPPED_BYTES, S3StorageProvider, StorageProvider
+from coin_pipeline.storage.provider import S3StorageProvider, StorageProvider
 from coin_pipeline.storage.s3 import S3Store
 from tests.s3 import S3Server
 
@@ -125,7 +128,7 @@ def test_a_prefix_is_one_of_the_path(provider: StorageProvider, prefix: str, fou
     assert sorted(each["path"] for each in asyncio.run(provider.list_files(prefix))) == found
 
 
-@pytest.mark.parametrize("size", [0, MAPPED_BYTES, MAPPED_BYTES + 1, 100 * 2**20])
+@pytest.mark.parametrize("size", [0, 256, 16 * 2**20 + 1, 100 * 2**20])
 def test_files_of_any_size_are_verified(provider: StorageProvider, tmp_path: Path, size: int) -> None:
     """Empty, and larger than memory should hold: the digest is that of the file."""
     path = tmp_path / "to-upload"
@@ -236,17 +239,44 @@ class Meanwhile(LocalStore):
         self.happens()
 
 
-def test_a_file_that_changes_during_its_upload_is_no_success(tmp_path: Path) -> None:
-    """Nobody is told a digest that the stored bytes may not have."""
-    path = tmp_path / "growing"
-    path.write_bytes(bytes(MAPPED_BYTES + 1))
+def _flip(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"!")
 
-    def change() -> None:
-        with path.open("r+b") as file:
-            file.write(b"!")
 
-    with pytest.raises(StorageFailed, match="was written to while it was uploaded"):
-        asyncio.run(StorageProvider(Meanwhile(tmp_path / "store", change)).upload(path, "a"))
+@pytest.mark.parametrize("size", [1, 16 * 2**20 + 1])
+@pytest.mark.parametrize("change", [_flip, lambda path: os.truncate(path, 0), Path.unlink])
+def test_a_file_that_changes_during_its_upload_is_no_success(
+    tmp_path: Path, size: int, change: Callable[[Path], object]
+) -> None:
+    """Nobody is told a digest of what the file no longer is."""
+    path = tmp_path / "changing"
+    path.write_bytes(bytes(size))
+    provider = StorageProvider(Meanwhile(tmp_path / "store", lambda: change(path)))
+    with pytest.raises(StorageFailed, match=r"was written to while it was uploaded|No such file"):
+        asyncio.run(provider.upload(path, "a"))
+
+
+def test_a_large_file_that_is_cut_short_during_its_upload_kills_nobody(tmp_path: Path) -> None:
+    """The system ends a process that looks at a mapped page which its file no longer has."""
+    (tmp_path / "cut").write_bytes(bytes(16 * 2**20 + 1))
+    program = (
+        "import asyncio, os, sys; from pathlib import Path\n"
+        "from coin_pipeline.errors import StorageFailed\n"
+        "from coin_pipeline.storage.local import LocalStore\n"
+        "from coin_pipeline.storage.provider import StorageProvider\n"
+        "folder = Path(sys.argv[1])\n"
+        "class Cuts(LocalStore):\n"
+        "    def put(self, *given, **options):\n"
+        "        os.truncate(folder / 'cut', 0)\n"
+        "        super().put(*given, **options)\n"
+        "try:\n"
+        "    asyncio.run(StorageProvider(Cuts(folder / 'store')).upload(folder / 'cut', 'a'))\n"
+        "except StorageFailed as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+    assert "was written to while it was uploaded" in done.stdout
 
 
 def test_a_bucket_that_cannot_be_used_is_an_error(

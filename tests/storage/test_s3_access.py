@@ -1,6 +1,10 @@
 """Who may use a bucket, and where it is: what wrong settings lead to, at a real server that checks signatures."""
 
+import gc
 import ssl
+import subprocess
+import sys
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +21,7 @@ from coin_pipeline.errors import InvalidSettings, StorageRefused, StorageUnavail
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import HURRIED, UNHURRIED, _open, new_client, open_store
+from tests.faulty_s3 import FaultyS3
 from tests.s3 import S3Server
 
 OPERATIONS: dict[str, Callable[[ObjectStore], object]] = {
@@ -146,3 +151,32 @@ def test_who_answers_people_does_not_wait_long_for_a_bucket(environment: pytest.
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StorageUnavailable, match="Could not connect"):
         open_store(load_settings(), HURRIED).get("there")
+    assert (HURRIED.reading_s, UNHURRIED.reading_s) == (10, 80)
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_client_that_nobody_has_is_gone() -> None:
+    """What is done in forked processes holds no client."""
+    client = weakref.ref(new_client(load_settings()))
+    gc.collect()
+    assert client() is None
+
+
+def test_a_forked_process_does_not_talk_over_its_parents_connection(
+    environment: pytest.MonkeyPatch, s3_server: S3Server
+) -> None:
+    """A client of a program's own provider opens another one too."""
+    way = FaultyS3(s3_server.endpoint)
+    way.start()
+    environment.setenv("AWS_ENDPOINT_URL", way.endpoint)
+    program = (
+        "import os; from coin_pipeline.storage.provider import S3StorageProvider\n"
+        "store = S3StorageProvider('access').store\n"
+        "assert store.get('there') == b'1'\n"
+        "child = os.fork()\n"
+        "assert store.get('there') == b'1'\n"
+        "if child: assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    way.stop()
+    assert (len(way.seen), way.connections) == (3, 2)

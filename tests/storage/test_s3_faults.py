@@ -85,7 +85,9 @@ def store(s3_server: S3Server, faulty: FaultyS3, near: S3Store) -> S3Store:
     return through(faulty, s3_server, near.bucket)
 
 
-def through(faulty: FaultyS3, server: S3Server, bucket: str, attempts: int = 1, read_s: float = 20) -> S3Store:
+def through(
+    faulty: FaultyS3, server: S3Server, bucket: str, attempts: int = 1, read_s: float = 20, reading_s: float = 60
+) -> S3Store:
     """Return a store that is reached through the proxy, without asking anything."""
     config = Config(
         connect_timeout=2,
@@ -93,7 +95,7 @@ def through(faulty: FaultyS3, server: S3Server, bucket: str, attempts: int = 1, 
         retries={"mode": "standard", "total_max_attempts": attempts},
         s3={"addressing_style": "path"},
     )
-    return S3Store(server.client(endpoint_url=faulty.endpoint, config=config), bucket)
+    return S3Store(server.client(endpoint_url=faulty.endpoint, config=config), bucket, reading_s)
 
 
 def to(method: str, query: str = "") -> Callable[[Request], bool]:
@@ -267,6 +269,17 @@ def test_a_body_that_stalls_is_read_again(near: S3Store, faulty: FaultyS3, s3_se
     store = through(faulty, s3_server, near.bucket, read_s=0.5)
     faulty.inject(faulty_s3.stalled(faulty), times=1)
     assert (store.get("there"), faulty.met) == (DATA, 1)
+
+
+def test_a_body_that_stalls_is_not_read_again_when_time_is_up(
+    near: S3Store, faulty: FaultyS3, s3_server: S3Server
+) -> None:
+    """Who answers people has few threads, and gives up instead of meeting the same silence a third time."""
+    store = through(faulty, s3_server, near.bucket, read_s=0.5, reading_s=0.9)
+    faulty.inject(faulty_s3.stalled(faulty))
+    with pytest.raises(StorageUnavailable, match="timeout"):
+        store.get("there")
+    assert faulty.met == 2
 
 
 def test_what_is_damaged_on_its_way_is_not_stored(store: S3Store, near: S3Store, faulty: FaultyS3) -> None:
