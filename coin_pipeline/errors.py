@@ -34,7 +34,8 @@ CoinError
 │   ├── ObjectExists
 │   ├── IdempotencyConflict
 │   ├── TaskIdConflict
-│   └── NotCancellable              a task that has ended already
+│   ├── NotCancellable              a task that has ended already
+│   └── TaskExpiring                a task that is being removed
 ├── QueueFull                       as many runs wait as may: HTTP 429
 ├── StorageFailed                   reading or writing objects
 │   ├── StorageFull
@@ -327,6 +328,16 @@ class NotCancellable(Conflict):
 
     def __init__(self, task_id: str, reason: str) -> None:
         super().__init__(f"task {task_id} cannot be cancelled: {reason}")
+
+
+class TaskExpiring(Conflict):
+    """A task was pinned at the moment at which it was to be removed."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"task {task_id} has expired and a retention is about to remove it; if it is still there once 'coin"
+            " retention' has ended, this pin keeps it"
+        )
 
 
 class QueueFull(CoinError):

@@ -78,6 +78,11 @@ def pin_key(task_id: str) -> str:
     return f"pins/{check_run_id(task_id)}.json"
 
 
+def claim_key(task_id: str) -> str:
+    """Return the key whose presence says that somebody is about to remove a task."""
+    return f"pins/claims/{check_run_id(task_id)}.json"
+
+
 def fingerprint_key(sha256: str) -> str:
     """Return the key that says which run computed a result with this fingerprint."""
     return f"fingerprints/{sha256}.json"

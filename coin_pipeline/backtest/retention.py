@@ -18,6 +18,7 @@ Kind = Literal[
     "interim data",
     "sweep chunks",
     "fingerprints",
+    "stale pins",
     "broken writes",
     "run records",
 ]
@@ -77,7 +78,7 @@ class Stored:
         interim: Folders below `runs/`.
         chunks: Rows of sweeps, kept so that another sweep need not compute them.
         results: Runs with a result below `results/`.
-        pinned: Tasks that are kept.
+        pinned: Pins of the tasks that are kept.
         fingerprints: Entries of the index that are old enough to be settled.
         leftovers: What broken writes left.
         told: What could not be read, a sentence each.
@@ -88,7 +89,7 @@ class Stored:
     interim: Mapping[str, Folder] = field(default_factory=dict)
     chunks: Collection[Entry] = ()
     results: Collection[str] = frozenset()
-    pinned: Collection[str] = frozenset()
+    pinned: Mapping[str, Entry] = field(default_factory=dict)
     fingerprints: Collection[Fingerprint] = ()
     leftovers: Collection[Leftover] = ()
     told: tuple[str, ...] = ()
@@ -127,7 +128,7 @@ def expired_tasks(stored: Stored, under_way: Collection[str], before: datetime) 
 
 def kept_by_pins(stored: Stored, under_way: Collection[str], before: datetime) -> int:
     """Return how many tasks would expire without their pins."""
-    unpinned = expired_tasks(replace(stored, pinned=()), under_way, before)
+    unpinned = expired_tasks(replace(stored, pinned={}), under_way, before)
     return sum(item.name in stored.pinned for item in unpinned)
 
 
@@ -151,6 +152,13 @@ def dead_fingerprints(stored: Stored, removed: Collection[str]) -> Iterator[Item
         alive = run_id in stored.results or (run_id in stored.tasks and run_id not in removed)
         if not alive:
             yield Item("fingerprints", entry.key, 1, entry.size, entry.modified)
+
+
+def stale_pins(stored: Stored, before: datetime) -> Iterator[Item]:
+    """Yield pins that were made before a moment, by task, of tasks of which nothing is stored."""
+    for task_id, entry in stored.pinned.items():
+        if task_id not in stored.tasks and entry.modified < before:
+            yield Item("stale pins", task_id, 1, entry.size, entry.modified)
 
 
 def broken_write(leftover: Leftover) -> Item:

@@ -1,7 +1,7 @@
 """Removing what is no longer kept, in the store and in Dagster's records; stopped anywhere, the next time ends it.
 
-A task's manifest goes first, then its files, then its runs. While a run is recorded nobody else can take its id, and
-a run whose task is gone leads the next time to whatever is left of both.
+A task is claimed, so that nobody pins it any more; its manifest goes first, then its files, then its runs. While a run
+is recorded nobody else can take its id, and a run whose task is gone leads the next time to whatever is left of both.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import dagster as dg
 
-from coin_pipeline.backtest.pins import is_pinned
-from coin_pipeline.backtest.results import remove_task
+from coin_pipeline.backtest.pins import claim, end_claims, is_pinned, remove_claimed, remove_stale_pin
 from coin_pipeline.backtest.retention import (
+    DAY,
     EndedRun,
     Item,
     Limits,
@@ -27,6 +27,7 @@ from coin_pipeline.backtest.retention import (
     forgotten_runs,
     kept_by_pins,
     run_record,
+    stale_pins,
 )
 from coin_pipeline.backtest.survey import Use, survey, use
 from coin_pipeline.defs.io_managers import remove_interim
@@ -88,10 +89,12 @@ class Removal:
 
     def run(self, now: datetime, limits: Limits) -> Outcome:
         """Remove what is no longer kept at the moment `now`."""
+        if not self.dry_run:
+            end_claims(self.store)
         before, working, stored = use(self.store), under_way(self.instance), survey(self.store, now)
         expired = now - limits.tasks
         tasks = [*expired_tasks(stored, working, expired)]
-        objects = [*self._objects(stored, working, expired, {item.name for item in tasks})]
+        objects = [*self._objects(stored, working, now, expired, {item.name for item in tasks})]
         ended = ended_runs(self.instance, now - min(limits))
         runs = [*forgotten_runs(ended, stored.tasks, working, now, limits)]
         # A task has a run; whether there are more, or none, is seen in its turn.
@@ -107,9 +110,11 @@ class Removal:
         return Outcome(removed, before, after, kept_by_pins(stored, working, expired), stored.told)
 
     def _objects(
-        self, stored: Stored, working: Collection[str], expired: datetime, gone: Collection[str]
+        self, stored: Stored, working: Collection[str], now: datetime, expired: datetime, gone: Collection[str]
     ) -> Iterator[tuple[Item, Callable[[], object]]]:
         """Yield what goes beside the tasks `gone`, and how; last what a bucket may refuse."""
+        for item in stale_pins(stored, now - DAY):
+            yield item, partial(remove_stale_pin, self.store, item.name)
         for item in expired_interim(stored, working, expired):
             yield item, partial(remove_interim, self.store, item.name)
         for item in (*expired_chunks(stored, expired), *dead_fingerprints(stored, gone)):
@@ -125,11 +130,14 @@ class Removal:
             # A folder without a manifest that no run made is the older platform's.
             ours = item.kind == "expired tasks" or bool(attempts[item.name])
             ended = all(run.is_finished for run in attempts[item.name])
-            if ours and ended and not is_pinned(self.store, item.name):
+            if ours and ended and self._may_go(item.name):
                 self._remove_task(item, attempts[item.name])
 
+    def _may_go(self, task_id: str) -> bool:
+        return not is_pinned(self.store, task_id) if self.dry_run else claim(self.store, task_id)
+
     def _remove_task(self, item: Item, attempts: Sequence[dg.DagsterRun]) -> None:
-        self._remove(item, partial(remove_task, self.store, item.name))
+        self._remove(item, partial(remove_claimed, self.store, item.name))
         self._tell(item.name)
         for run in in_order_of_removal(attempts):
             self._remove(run_record(run.run_id, item.since), partial(remove_record, self.instance, run.run_id))

@@ -29,7 +29,7 @@ def tasks_folder(evidence: Evidence) -> Outcome:
     if not (evidence.root / "tasks").is_dir():
         return unmet(f"DATA_ROOT/tasks is missing; {_RUN}")
     old = {each.run_id for each in evidence.files() if each.older and each.key.startswith("tasks/")}
-    expiring = old - pinned(evidence.store)
+    expiring = old - pinned(evidence.store).keys()
     if expiring:
         return unmet(f"{len(expiring):,} old tasks are not pinned, so they expire; pin them: coin migrate run")
     return met(f"DATA_ROOT/tasks is there, {len(old):,} old tasks in it are pinned")

@@ -1,13 +1,18 @@
 """Pins, in a folder."""
 
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
-from coin_pipeline.backtest.pins import is_pinned, pin, pinned, unpin
+from coin_pipeline.backtest.pins import claim, end_claims, is_pinned, pin, pinned, remove_claimed, unpin
 from coin_pipeline.backtest.publishing import publish_task
-from coin_pipeline.backtest.results import manifest_key, remove_task
-from coin_pipeline.errors import InvalidRunId, NotPinned, ResultNotFound
+from coin_pipeline.backtest.results import claim_key, manifest_key, read_result, remove_task
+from coin_pipeline.errors import InvalidRunId, NotPinned, ResultNotFound, TaskExpiring
 from coin_pipeline.storage.local import LocalStore
 
 
@@ -21,12 +26,12 @@ def store(tmp_path: Path) -> LocalStore:
 
 def test_a_pin_keeps_until_it_is_taken_away(store: LocalStore) -> None:
     """Pinning twice is as good as once."""
-    assert pinned(store) == frozenset()
+    assert pinned(store) == {}
     pin(store, "t")
     pin(store, "t")
-    assert (pinned(store), is_pinned(store, "t")) == ({"t"}, True)
+    assert ({*pinned(store)}, is_pinned(store, "t")) == ({"t"}, True)
     unpin(store, "t")
-    assert (pinned(store), is_pinned(store, "t")) == (frozenset(), False)
+    assert ({*pinned(store)}, is_pinned(store, "t")) == (set(), False)
     with pytest.raises(NotPinned, match="task 't' is not pinned"):
         unpin(store, "t")
 
@@ -57,3 +62,127 @@ def test_who_pins_too_late_is_told(store: LocalStore) -> None:
         pin(Expiring(store.root), "t")
     assert list(store.keys()) == []
     assert not store.exists(manifest_key("t"))
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+class Turns:
+    """Two that work on one store, each operation in its turn; one may die before an operation of its own.
+
+    Attributes:
+        order: Who is next, 0 or 1; nobody waits for one that has ended.
+        dies: Before which of its operations each dies, if it comes to that.
+    """
+
+    def __init__(self, order: Sequence[int], dies: Sequence[int | None]) -> None:
+        self.order, self.dies = list(order), list(dies)
+        self._ended: set[int] = set()
+        self._change = threading.Condition()
+
+    def run(self, works: Sequence[Callable[[LocalStore], object]], root: Path) -> list[object]:
+        """Return what each work returned or raised."""
+        outcomes: list[object] = [None, None]
+
+        def work(who: int) -> None:
+            try:
+                outcomes[who] = works[who](Shared(root, self, who))
+            except (ResultNotFound, TaskExpiring, Died) as error:
+                outcomes[who] = error
+            finally:
+                with self._change:
+                    self._ended.add(who)
+                    self._change.notify_all()
+
+        threads = [threading.Thread(target=work, args=(who,)) for who in (0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return outcomes
+
+    def take(self, who: int, operation: Callable[[], Any]) -> Any:  # noqa: ANN401 -- whatever a store returns
+        """Do an operation when it is its turn."""
+        with self._change:
+            self._change.wait_for(lambda: 1 - who in self._ended or not self.order or self.order[0] == who)
+            if self.order and self.order[0] == who:
+                self.order.pop(0)
+            if self.dies[who] == 0:
+                raise Died
+            self.dies[who] = None if (left := self.dies[who]) is None else left - 1
+            try:
+                return operation()
+            finally:
+                self._change.notify_all()
+
+
+class Shared(LocalStore):
+    """The store as one of the two has it."""
+
+    def __init__(self, root: Path, turns: Turns, who: int) -> None:
+        super().__init__(root)
+        self._turns, self._who = turns, who
+
+    def put(self, key: str, data: bytes, **how: Any) -> None:  # type: ignore[override]  # noqa: ANN401
+        """Store in turn."""
+        self._turns.take(self._who, lambda: super(Shared, self).put(key, data, **how))
+
+    def get(self, key: str) -> bytes:
+        """Read in turn."""
+        return bytes(self._turns.take(self._who, lambda: super(Shared, self).get(key)))
+
+    def exists(self, key: str) -> bool:
+        """Look in turn."""
+        return bool(self._turns.take(self._who, lambda: super(Shared, self).exists(key)))
+
+    def delete(self, key: str) -> None:
+        """Delete in turn."""
+        self._turns.take(self._who, lambda: super(Shared, self).delete(key))
+
+
+def expire(store: LocalStore) -> bool:
+    """Remove the task as retention does, unless it is pinned; tell whether it was removed."""
+    end_claims(store)
+    if is_pinned(store, "t") or not claim(store, "t"):
+        return False
+    remove_claimed(store, "t")
+    return True
+
+
+LOOKED = [0, 1, 0, 1, 1, 1]
+"""Both have looked for what the other has not written yet, where neither writes before it looks."""
+DEATHS = st.none() | st.integers(0, 12)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.lists(st.sampled_from([0, 1]), max_size=20), dies=st.tuples(DEATHS, DEATHS))
+@example([1, 0, 0, 0, 0], (None, None))
+@example(LOOKED, (None, None))
+def test_no_task_is_removed_that_somebody_was_told_is_pinned(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], dies: tuple[int | None, int | None]
+) -> None:
+    """However pinning and removing take turns, and wherever either dies; and a pin never outlives its task."""
+    root = tmp_path_factory.mktemp("store")
+    store = LocalStore(root)
+    publish_task(store, {"task_id": "t"}, {"result.json": b"{}", "report.html": b""})
+    outcome, removed = Turns(order, dies).run((lambda shared: pin(shared, "t"), expire), root)
+    if outcome is None:
+        assert (removed is True, is_pinned(store, "t"), read_result(store, "t")) == (False, True, b"{}")
+    expire(store)  # the next night
+    if outcome is None:
+        assert (is_pinned(store, "t"), read_result(store, "t")) == (True, b"{}")
+    assert is_pinned(store, "t") is store.exists(manifest_key("t"))
+    assert store.exists("tasks/t/result.json") is store.exists(manifest_key("t"))
+    assert not store.exists(claim_key("t"))
+
+
+def test_who_pins_what_is_claimed_is_told(store: LocalStore) -> None:
+    """The pin stays: it may be that it keeps the task, and it does if the removal was killed."""
+    assert claim(store, "t")
+    with pytest.raises(TaskExpiring, match="task t has expired"):
+        pin(store, "t")
+    assert not claim(store, "t")
+    end_claims(store)
+    pin(store, "t")
+    assert list(store.keys("pins")) == ["pins/t.json"]

@@ -23,6 +23,7 @@ from coin_pipeline.backtest.retention import (
     expired_tasks,
     folders,
     forgotten_runs,
+    stale_pins,
 )
 from coin_pipeline.backtest.survey import ended_at, survey, use
 from coin_pipeline.errors import ObjectCorrupt, ResultNotFound, StorageRefused
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 NOW = datetime(2024, 11, 4, 3, 30, tzinfo=UTC)
 OLD, EDGE, NEW = NOW - 8 * DAY, NOW - 7 * DAY, NOW - 6 * DAY
 LIMITS = Limits(7 * DAY, 30 * DAY)
+PIN = Entry("pins/t.json", 15, OLD)
 
 
 def folder(name: str = "t", newest: datetime = OLD, *, manifest: bool = True) -> Folder:
@@ -67,7 +69,7 @@ def test_which_tasks_expire(
 ) -> None:
     """Those that ended longer ago than tasks are kept, unless they are pinned, worked on, or cannot be read."""
     ids = frozenset({"t"})
-    stored = Stored({"t": found}, {"t": ended} if ended else {}, pinned=ids if pinned else frozenset())
+    stored = Stored({"t": found}, {"t": ended} if ended else {}, pinned={"t": PIN} if pinned else {})
     items = list(expired_tasks(stored, ids if under_way else (), NOW - LIMITS.tasks))
     assert [item.kind for item in items] == ([kind] if kind else [])
     for item in items:
@@ -86,6 +88,13 @@ def test_which_rows_of_sweeps_expire(modified: datetime, expires: int) -> None:
     """Those that were computed longer ago than tasks are kept."""
     stored = Stored({}, {}, chunks=[Entry("sweeps/chunks/a.parquet", 9, modified)])
     assert len(list(expired_chunks(stored, EDGE))) == expires
+
+
+@pytest.mark.parametrize(("task_id", "modified", "stale"), [("t", OLD, 0), ("gone", OLD, 1), ("gone", EDGE, 0)])
+def test_which_pins_are_stale(task_id: str, modified: datetime, stale: int) -> None:
+    """Those of tasks of which nothing is stored; not of one that may just have come from a backup."""
+    stored = Stored({"t": folder(manifest=False)}, {}, pinned={task_id: PIN._replace(modified=modified)})
+    assert len(list(stale_pins(stored, EDGE))) == stale
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from coin_pipeline.defs.retention import BATCH, Outcome, Removal
 from coin_pipeline.defs.retention_ops import REMOVED, STORED, WOULD_BE_REMOVED, earliest_now
 from coin_pipeline.defs.run_records import ended_runs
 from coin_pipeline.defs.sensors import lost_runs, unanswered_tasks
-from coin_pipeline.errors import StorageRefused
+from coin_pipeline.errors import StorageRefused, TaskExpiring
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
@@ -153,6 +153,7 @@ def populate(instance: dg.DagsterInstance, store: ObjectStore) -> tuple[set[str]
     leave_task(store, fresh, fresh_end, *files)
     leave_task(store, pinned, now, *files)
     pin(store, pinned.run_id)
+    store.put("pins/gone.json", b"{}")
     working, kept = recorded(instance, Status.STARTED), recorded(instance, Status.SUCCESS, shelf="results")
     failed = recorded(instance, Status.FAILURE, shelf="results")
     begun = recorded(instance, Status.FAILURE)
@@ -210,8 +211,8 @@ def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, 
     heard: list[tuple[int, int]] = []
     outcome = Removal(instance, store, False, told.append, lambda *far: heard.append(far)).run(later(), LIMITS)
     assert state(instance, store) == left
-    assert [done for done, _ in heard] == list(range(1, 17))
-    assert heard[-1] == (16, 16)
+    assert [done for done, _ in heard] == list(range(1, 18))
+    assert heard[-1] == (17, 17)
     assert (
         counts(outcome)
         == counts(dry)
@@ -221,6 +222,7 @@ def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, 
             "interim data": (1, 1),
             "sweep chunks": (1, 1),
             "fingerprints": (1, 1),
+            "stale pins": (1, 1),
             "run records": (8, 0),
         }
     )
@@ -256,7 +258,7 @@ def test_more_records_than_a_page_are_all_found(instance: dg.DagsterInstance) ->
     assert list(ended_runs(instance, later(-1))) == []
 
 
-@pytest.mark.parametrize("last", range(15))
+@pytest.mark.parametrize("last", range(26))
 def test_killed_before_any_deletion_the_next_time_ends_it(
     instance: dg.DagsterInstance, tmp_path: Path, last: int
 ) -> None:
@@ -267,13 +269,13 @@ def test_killed_before_any_deletion_the_next_time_ends_it(
     told: list[str] = []
     with suppress(Died):
         Removal(instance, Dying(tmp_path, last), forget=told.append).run(later(), LIMITS)
-    assert state(instance, store) != left or last == 14
+    assert state(instance, store) != left or last == 25
     Removal(instance, store, forget=told.append).run(later(), LIMITS)
     assert state(instance, store) == left
     assert set(told) == tasks
 
 
-@pytest.mark.parametrize("last", range(1, 17))
+@pytest.mark.parametrize("last", range(1, 18))
 def test_killed_between_two_things_the_next_time_ends_it(
     instance: dg.DagsterInstance, tmp_path: Path, last: int
 ) -> None:
@@ -297,6 +299,27 @@ def die_after(instance: dg.DagsterInstance, store: ObjectStore, last: int) -> bo
     except Died:
         return True
     return False
+
+
+class Looked(LocalStore):
+    """A store in which somebody pins each task right after retention has found no pin of it."""
+
+    def exists(self, key: str) -> bool:
+        """Look, then pin."""
+        found = super().exists(key)
+        if key.startswith("pins/") and not found:
+            with suppress(TaskExpiring):
+                pin(LocalStore(self.root), key.split("/")[1].removesuffix(".json"))
+                raise AssertionError(key)
+        return found
+
+
+def test_a_task_goes_with_the_pin_of_somebody_who_was_told_so(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Who pins between the look for a pin and the removal is not told that the task is pinned."""
+    run = recorded(instance, Status.SUCCESS)
+    leave_task(LocalStore(tmp_path), run, datetime.now(UTC), "result.json")
+    assert counts(Removal(instance, Looked(tmp_path)).run(later(), LIMITS))["expired tasks"] == (1, 2)
+    assert state(instance, LocalStore(tmp_path)) == (set(), set())
 
 
 class Refusing(LocalStore):
