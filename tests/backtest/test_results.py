@@ -129,6 +129,23 @@ def test_a_changed_result_is_corrupt(store: LocalStore, tmp_path: Path) -> None:
         read_result(store, "t")
 
 
+def test_a_task_whose_manifest_lists_nothing_is_read_by_what_lies_beside_it(store: LocalStore, tmp_path: Path) -> None:
+    """Without the key `result_files` the document is answered if it is sound; with an empty list there is none."""
+    folder = tmp_path / "tasks/t"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"task_id": "t", "status": "completed"}')
+    with pytest.raises(ResultNotFound, match="'t'"):
+        read_result(store, "t")
+    (folder / "result.json").write_text('{"run_id": "t"')
+    with pytest.raises(ObjectCorrupt, match="no JSON"):
+        read_result(store, "t")
+    (folder / "result.json").write_text('{"run_id": "t" }')
+    assert read_result(store, "t") == b'{"run_id": "t" }'
+    (folder / "manifest.json").write_text('{"task_id": "t", "result_files": []}')
+    with pytest.raises(ResultNotFound, match="'t'"):
+        read_result(store, "t")
+
+
 @pytest.mark.parametrize("name", OLD_FILES)
 def test_files_of_the_older_platform_are_read_as_they_are(store: LocalStore, tmp_path: Path, name: str) -> None:
     """Whatever shape an old file has, its bytes come back unchanged."""
@@ -181,7 +198,7 @@ def test_a_result_that_is_no_document_is_corrupt(store: LocalStore, tmp_path: Pa
     """Neither a traceback nor an empty result."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/x.json").write_text(content)
-    with pytest.raises(ObjectCorrupt, match="'results/x.json' is corrupt: it is no JSON"):
+    with pytest.raises(ObjectCorrupt, match=r"'results/x\.json' is corrupt: it is no JSON"):
         load_result(store, "x")
 
 
