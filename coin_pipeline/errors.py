@@ -45,6 +45,7 @@ CoinError
 ├── DataRefused                     a value that no column of the database takes
 └── ServiceUnavailable              HTTP 503
     ├── DatabaseUnavailable
+    ├── ApiUnreachable              nobody answers where the API is to be
     ├── AsyncDisabled               an operator has switched asynchronous submissions off
     └── OrchestratorUnavailable
 
@@ -399,6 +400,14 @@ class DatabaseUnavailable(ServiceUnavailable):
     def __init__(self, where: object, reason: str) -> None:
         self.reason = reason
         super().__init__(f"PostgreSQL at {where} is not available: {reason}")
+
+
+class ApiUnreachable(ServiceUnavailable):
+    """Nobody answers at the address of the API; `command` is what starts it there."""
+
+    def __init__(self, url: str, reason: object, command: str) -> None:
+        self.command = command
+        super().__init__(f"{url} does not answer ({reason}); start it: {command}")
 
 
 class AsyncDisabled(ServiceUnavailable):

@@ -218,7 +218,11 @@ def _run_in(key: str, before: str, after: str) -> str | None:
 
 def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
     manifest = read_manifest(store, task_id)
-    listed = {file["name"]: file for file in (manifest or {}).get("result_files", [])}
+    if manifest is None:
+        raise ResultNotFound(task_id)
+    if "result_files" not in manifest:  # the older platform wrote some like that
+        return _read_unlisted(store, task_id)
+    listed = {file["name"]: file for file in manifest["result_files"]}
     if "result.json" not in listed:
         raise ResultNotFound(task_id)
     key = result_key("tasks", task_id)
@@ -229,6 +233,17 @@ def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
             raise ObjectCorrupt(key, "its manifest lists it, and it is gone") from None
         raise ResultNotFound(task_id) from None  # it has expired since its manifest was read
     return check_listed(key, data, listed["result.json"])
+
+
+def _read_unlisted(store: ObjectStore, task_id: str) -> bytes:
+    """Return the document of a task whose manifest does not say which files there are."""
+    key = result_key("tasks", task_id)
+    try:
+        data = store.get(key)
+    except ObjectNotFound:
+        raise ResultNotFound(task_id) from None
+    check_document(key, data)
+    return data
 
 
 def check_listed(key: str, data: bytes, listed: Json) -> bytes:

@@ -14,7 +14,7 @@ def migrate() -> None:
 @click.option("--api", "api_url", default="http://127.0.0.1:8000", show_default=True, help="Where 'coin up' serves.")
 @as_json
 def check(api_url: str, *, as_json: bool) -> None:
-    """Go through the checklist of the move, item by item: pass, fail with what to do, or n/a with why.
+    """Go through the checklist of the move: pass, fail with what to do, missing in this version, or n/a with why.
 
     Runs one synchronous backtest and eleven tasks on stored candles over the API. Exits with 1 if an item fails.
     """
@@ -34,18 +34,24 @@ def check(api_url: str, *, as_json: bool) -> None:
 
 @migrate.command()
 def run() -> None:
-    """Take the steps of the move: back up results, make folders, database and bucket; repeat it after any break.
+    """Take the steps of the move: make folders, back up results, set up database and bucket; repeat it after any break.
 
     Every step looks at what is there and does what is missing. No file of the older platform is changed or removed.
+    Exits with 1 if a step is incomplete, that is to say, if a person has to decide something first.
     """
     from coin_pipeline.database.url import release_database
     from coin_pipeline.migration.steps import move
     from coin_pipeline.settings import load_settings
 
     settings = load_settings()
+    incomplete = []
     for name, report in move(settings):
         click.echo(f"{report.state:<15} {name}: {report.detail}")
+        incomplete += [name] if report.state == "incomplete" else []
     release_database(settings)
+    if incomplete:
+        click.secho(f"Incomplete: {', '.join(incomplete)}; what to do is said above", fg="red", err=True)
+        raise click.exceptions.Exit(1)
     click.echo("Next: 'coin up', and 'coin migrate check' beside it")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from coin_pipeline.errors import CoinError
+from coin_pipeline.errors import ApiUnreachable, CoinError
 from coin_pipeline.migration.data import DATA
 from coin_pipeline.migration.deployment import COMPLETION, DEPLOYMENT, NEXT, ROLLBACK, SECURITY
 from coin_pipeline.migration.environment import ENVIRONMENT
@@ -27,13 +27,19 @@ CHECKLIST: tuple[Section, ...] = (
 
 def go_through(evidence: Evidence) -> Iterator[tuple[Section, Item, Outcome]]:
     """Look at every item, one after the other; an error of ours is a failure that says what to do."""
+    told: set[str] = set()
     for section in CHECKLIST:
         for item in section.items:
-            yield section, item, _look(item, evidence)
+            yield section, item, _look(item, evidence, told)
 
 
-def _look(item: Item, evidence: Evidence) -> Outcome:
+def _look(item: Item, evidence: Evidence, told: set[str]) -> Outcome:
+    """Look at one item; that nobody serves the API is told in full once."""
     try:
         return item.look(evidence)
+    except ApiUnreachable as error:
+        detail = "the API does not answer, as above" if str(error) in told else str(error)
+        told.add(str(error))
+        return Outcome("fail", detail, error.command)
     except (CoinError, OSError) as error:  # a file that may not be read, say
         return unmet(str(error))

@@ -1,14 +1,17 @@
 """A client of the running API: answers as they are, and a sentence where there is none."""
 
+import http.client
 import json
 import time
 import urllib.error
 import urllib.request
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from coin_pipeline.errors import InvalidInput, Problem, ServiceUnavailable
+from coin_pipeline.errors import ApiUnreachable, InvalidInput, Problem, ServiceUnavailable
 
 TIMEOUT_S = 90
+_PORT = 8000
 
 
 class Answer(NamedTuple):
@@ -38,15 +41,16 @@ class Api:
     """The API at a base URL."""
 
     def __init__(self, url: str) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise InvalidInput([Problem("--api", f"{url[:80]!r} is not a URL; write http://127.0.0.1:8000")])
+        self._start = start_command(url)
+        self._answered = False
+        self._absent: ApiUnreachable | None = None
         self.url = url.rstrip("/")
 
     def get(self, path: str) -> Answer:
         """Fetch a path.
 
         Raises:
-            ServiceUnavailable: nobody answers.
+            ApiUnreachable: nobody answers; nobody is asked again after nobody answered the first time.
         """
         return self._ask(urllib.request.Request(self.url + path))  # noqa: S310 -- http or https, as checked
 
@@ -57,13 +61,40 @@ class Api:
         return self._ask(urllib.request.Request(self.url + path, data, headers))  # noqa: S310 -- see above
 
     def _ask(self, request: urllib.request.Request) -> Answer:
+        if self._absent:
+            raise self._absent
         began = time.perf_counter()
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 -- see above
-                return Answer(response.status, response.read(), time.perf_counter() - began)
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, error.read(), time.perf_counter() - began)
-        except OSError as error:
-            reason = getattr(error, "reason", error)
-            raise ServiceUnavailable(f"{self.url} does not answer ({reason}); start it: coin up") from error
+            status, body = _exchange(request)
+        except (OSError, http.client.HTTPException) as error:
+            absent = ApiUnreachable(self.url, getattr(error, "reason", error), self._start)
+            self._absent = None if self._answered else absent
+            raise absent from error
+        self._answered = True
+        return Answer(status, body, time.perf_counter() - began)
+
+
+def _exchange(request: urllib.request.Request) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 -- see above
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def start_command(url: str) -> str:
+    """Return the command that serves an API there.
+
+    Raises:
+        InvalidInput: it is no URL.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or http.client.HTTP_PORT
+    except ValueError:  # a port that is none
+        host, port = None, _PORT
+    if host is None or parts.scheme not in {"http", "https"}:
+        raise InvalidInput([Problem("--api", f"{url[:80]!r} is not a URL; write http://127.0.0.1:{_PORT}")])
+    here = parts.scheme == "http" and host in {"127.0.0.1", "localhost"}
+    return f"coin up --api-port {port}" if here and port != _PORT else "coin up"

@@ -1,38 +1,42 @@
 """Section 4: results, folders, the bucket, notifications and schedules."""
 
+import shlex
 import stat
 
-from coin_pipeline.backtest.pins import pinned
 from coin_pipeline.backtest.results import result_key
 from coin_pipeline.errors import StorageRefused
+from coin_pipeline.migration.backups import of_older_platform
 from coin_pipeline.migration.evidence import Evidence
 from coin_pipeline.migration.item import Item, Outcome, Section, absent, always, inapplicable, met, unmet
 from coin_pipeline.migration.older import lost_entries
-from coin_pipeline.migration.preparation import backed_up
+from coin_pipeline.migration.preparation import NOTHING_OLD, RUN, backed_up
+from coin_pipeline.migration.step import first_of
 from coin_pipeline.migration.steps import FOLDERS
 from coin_pipeline.storage.bucket import RULES_SAY, Bucket
 from coin_pipeline.storage.open_store import new_client
 
-_RUN, _NAMED, _OWNER_ALL = "make it: coin migrate run", 5, stat.S_IRWXU
+_OWNER_ALL = stat.S_IRWXU
 NO_BUCKET = inapplicable("AWS_BUCKET_NAME is not set: results stay below DATA_ROOT")
 
 
 def archive_size(evidence: Evidence) -> Outcome:
     """Look whether the backup has content."""
-    path, digests = evidence.archive()
+    if not of_older_platform(evidence.files(), "results"):
+        return NOTHING_OLD
+    found = evidence.archive()
+    if found is None:
+        return unmet("there is none; make it", RUN)
+    path, digests = found
     size = path.stat().st_size
-    return met(f"{size:,} bytes, {len(digests):,} files") if digests else unmet(f"{path.name} is empty; {_RUN}")
+    return met(f"{size:,} bytes, {len(digests):,} files") if digests else unmet(f"{path.name} is empty; make it", RUN)
 
 
 def tasks_folder(evidence: Evidence) -> Outcome:
-    """Look whether the folder of tasks is there, and what the older platform left in it is kept."""
+    """Look whether the folder of tasks is there."""
     if not (evidence.root / "tasks").is_dir():
-        return unmet(f"DATA_ROOT/tasks is missing; {_RUN}")
-    old = {each.run_id for each in evidence.files() if each.older and each.key.startswith("tasks/")}
-    expiring = old - pinned(evidence.store).keys()
-    if expiring:
-        return unmet(f"{len(expiring):,} old tasks are not pinned, so they expire; pin them: coin migrate run")
-    return met(f"DATA_ROOT/tasks is there, {len(old):,} old tasks in it are pinned")
+        return unmet("DATA_ROOT/tasks is missing; make it", RUN)
+    old = len(of_older_platform(evidence.files(), "tasks"))
+    return met(f"DATA_ROOT/tasks is there; retention leaves the {old:,} old tasks in it" if old else "it is there")
 
 
 def old_results(evidence: Evidence) -> Outcome:
@@ -40,8 +44,7 @@ def old_results(evidence: Evidence) -> Outcome:
     found = evidence.results()
     wrong = [f"{old.key}: {old.problem}" for old in found if old.problem]
     if wrong:
-        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-        return unmet(f"{len(wrong)} of {len(found)} files: {'; '.join(wrong[:_NAMED])}{more}")
+        return unmet(f"{len(wrong):,} of {len(found):,} files: {first_of(wrong)}")
     versions = ", ".join(sorted({old.version for old in found}))
     return met(f"{len(found):,} files are answered byte for byte (schemas {versions})" if found else "none is stored")
 
@@ -50,21 +53,20 @@ def index_entries(evidence: Evidence) -> Outcome:
     """Name what the older platform's index lists without a file."""
     lost = lost_entries(evidence.root)
     if lost:
-        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        named = ", ".join(lost[:_NAMED]) + more
-        return unmet(f"no file for {named}; restore them from a backup of the older platform, or let them go")
+        return unmet(f"no file for {first_of(lost)}; restore them from a backup of the older platform, or let them go")
     return met("results/index.json names no run without a file")
 
 
 def history(evidence: Evidence) -> Outcome:
-    """Look whether the history lists every result of a backtest."""
-    backtests = {old.run_id for old in evidence.results() if not (old.problem or old.version.startswith("sweep"))}
-    missing = sorted(backtests - evidence.listed())
-    if missing:
-        return unmet(
-            f"{len(missing):,} of {len(backtests):,} are not listed, {missing[0]} say; list them: coin results reindex"
-        )
-    return met(f"GET /api/backtests/history lists all {len(backtests):,}")
+    """Look whether the history lists every file with the result of a backtest."""
+    backtests = [old for old in evidence.results() if not old.version.startswith("sweep")]
+    unlisted = [old for old in backtests if old.run_id not in evidence.listed()]
+    told = f"GET /api/backtests/history lists {len(backtests) - len(unlisted):,} of {len(backtests):,} files"
+    if any(not old.problem for old in unlisted):
+        return unmet(f"{told}, without {first_of([old.key for old in unlisted])}; list them", "coin results reindex")
+    if unlisted:
+        return unmet(f"{told}; item 4.2-results says what is wrong with the others")
+    return met(told)
 
 
 def permissions(evidence: Evidence) -> Outcome:
@@ -73,7 +75,7 @@ def permissions(evidence: Evidence) -> Outcome:
     for folder in folders:
         mode = stat.S_IMODE(folder.stat().st_mode)
         if mode & _OWNER_ALL != _OWNER_ALL or mode & stat.S_IWOTH:
-            return unmet(f"{folder} has {mode:o}; correct it: chmod 755 {folder}")
+            return unmet(f"{folder} has {mode:o}; correct it", f"chmod 755 {shlex.quote(str(folder))}")
     return met(
         ", ".join(f"{folder.name} {stat.S_IMODE(folder.stat().st_mode):o}" for folder in folders) or "no folder yet"
     )
@@ -118,7 +120,9 @@ def lifecycle(evidence: Evidence) -> Outcome:
         missing = Bucket(new_client(evidence.settings), name).missing_rules()
     except StorageRefused:
         return inapplicable("these credentials may not see it; an administrator sets it: coin storage init")
-    return unmet(f"rules {', '.join(missing)} are missing: coin storage init") if missing else met(RULES_SAY)
+    return (
+        unmet(f"rules {', '.join(missing)} are missing; make them", "coin storage init") if missing else met(RULES_SAY)
+    )
 
 
 def policy(evidence: Evidence) -> Outcome:
@@ -134,7 +138,7 @@ def environment_read(evidence: Evidence) -> Outcome:
 def backup_folder(evidence: Evidence) -> Outcome:
     """Look whether the folder of backups is there."""
     there = (evidence.root / "backups/results").is_dir()
-    return met("DATA_ROOT/backups/results is there") if there else unmet(f"DATA_ROOT/backups is missing; {_RUN}")
+    return met("DATA_ROOT/backups/results is there") if there else unmet("DATA_ROOT/backups is missing; make it", RUN)
 
 
 POLICY = inapplicable("yours to do: give the account what 'coin storage policy' prints, and no more")

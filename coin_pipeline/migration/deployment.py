@@ -1,10 +1,11 @@
 """Sections 6 to 10: deployment, rollback, completion, security, and what comes after."""
 
+import shlex
 import stat
 from pathlib import Path
 
 from coin_pipeline.errors import ServiceUnavailable
-from coin_pipeline.migration.checkout import git
+from coin_pipeline.migration.checkout import PACKAGE, checkout, git
 from coin_pipeline.migration.data import old_results, policy, sync_stored, sync_works
 from coin_pipeline.migration.evidence import Evidence
 from coin_pipeline.migration.item import Item, Outcome, Section, absent, always, inapplicable, met, redis, unmet, yours
@@ -12,18 +13,19 @@ from coin_pipeline.migration.preparation import answers, backed_up
 from coin_pipeline.migration.verification import accepted, task_files
 
 NEW = ("POST /api/backtests/run-async", "GET /api/backtests/status/{task_id}")
+_STATUS = f"git -C {shlex.quote(str(PACKAGE.parent))} status"
 _WORKERS = ("code_location", "daemon", "worker_pool")
 
 
 def clean(_: Evidence) -> Outcome:
     """Look whether git sees a change."""
-    told = git("status", "--porcelain")
+    told = checkout("status", "--porcelain")
     if told is None:
         return inapplicable("not run from a git checkout")
     count = len(told.splitlines())
-    return (
-        unmet(f"{count} paths differ; see git status, then commit or stash them") if told else met("git sees no change")
-    )
+    if told:
+        return unmet(f"{count} paths differ in the checkout; look, then commit or stash them", _STATUS)
+    return met(f"git sees no change in {PACKAGE.parent}")
 
 
 def backend(evidence: Evidence) -> Outcome:
@@ -58,7 +60,7 @@ def rolled_back(evidence: Evidence) -> Outcome:
 def new_endpoints(evidence: Evidence) -> Outcome:
     """Look whether the root lists the new endpoints."""
     missing = [name for name in NEW if name not in evidence.endpoints()]
-    return unmet(f"GET / lacks {', '.join(missing)}; start this version: coin up") if missing else met(", ".join(NEW))
+    return unmet(f"GET / lacks {', '.join(missing)}; start this version", "coin up") if missing else met(", ".join(NEW))
 
 
 def secrets_private(_: Evidence) -> Outcome:
@@ -68,17 +70,18 @@ def secrets_private(_: Evidence) -> Outcome:
         return inapplicable("there is no .env here")
     mode = stat.S_IMODE(dotenv.stat().st_mode)
     told = f".env has {mode:o}"
-    return unmet(f"{told}, others can read its secrets; correct it: chmod 600 .env") if mode & 0o077 else met(told)
+    return unmet(f"{told}, others can read its secrets; correct it", "chmod 600 .env") if mode & 0o077 else met(told)
 
 
 def ignored(_: Evidence) -> Outcome:
     """Look whether git leaves .env out."""
-    if git("rev-parse", "--is-inside-work-tree") is None:
+    here = Path()  # the .env that is read, wherever the program lies
+    if git(here, "rev-parse", "--is-inside-work-tree") is None:
         return inapplicable("not in a git checkout, so nothing is committed")
-    if git("check-ignore", ".env") is None:
-        return unmet(".env would be committed; leave it out: echo .env >> .gitignore")
-    tracked = git("ls-files", ".env")
-    return unmet(".env is committed; take it out: git rm --cached .env") if tracked else met("git leaves .env out")
+    if git(here, "check-ignore", ".env") is None:
+        return unmet(".env would be committed; leave it out", "echo .env >> .gitignore")
+    tracked = git(here, "ls-files", ".env")
+    return unmet(".env is committed; take it out", "git rm --cached .env") if tracked else met("git leaves .env out")
 
 
 DEPLOYMENT = (

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from coin_pipeline.backtest.results import manifest_key, result_key
-from coin_pipeline.backup.archive import Digests, archives, verify
+from coin_pipeline.backup.archive import Digests
 from coin_pipeline.errors import CoinError, NotFound, RunFailed, ServiceUnavailable
 from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.market.timeframe import SEOUL_OFFSET_NS
+from coin_pipeline.migration.backups import newest
 from coin_pipeline.migration.client import Answer, Api
 from coin_pipeline.migration.older import OldResult, result_files
 from coin_pipeline.migration.round_trip import round_trip
@@ -144,17 +145,14 @@ class Evidence:
         return [old if old.problem else old._replace(problem=self._unlike(old)) for old in self.files()]
 
     @once
-    def archive(self) -> tuple[Path, Digests]:
-        """Return the newest backup of results and the digests of its files, read from it.
+    def archive(self) -> tuple[Path, Digests] | None:
+        """Return the newest backup of results/ and the digests of its files; raises as `newest` does."""
+        return newest(self.root, "results")
 
-        Raises:
-            NotFound: there is none.
-            ObjectCorrupt: it is damaged.
-        """
-        found = archives(self.root / "backups/results", "results")
-        if not found:
-            raise NotFound("results are not backed up; do so: coin migrate run")
-        return found[0], verify(found[0])
+    @once
+    def tasks_archive(self) -> tuple[Path, Digests] | None:
+        """Return the newest backup of tasks/ and the digests of its files; raises as `newest` does."""
+        return newest(self.root, "tasks")
 
     @once
     def listed(self) -> set[str]:

@@ -1,20 +1,23 @@
 """Items of the checklist and what looking at one says."""
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from coin_pipeline.migration.evidence import Evidence
 
-Status = Literal["pass", "fail", "n/a"]
+Status = Literal["pass", "fail", "missing", "n/a"]
+"""`fail` is for whoever moves to put right; `missing` is what this version has not got."""
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class Outcome(NamedTuple):
-    """Whether an item is met, and one sentence: what was seen, what to do, or why it does not apply."""
+    """Whether an item is met, one sentence (what was seen, what to do, or why it does not apply), and what to type."""
 
     status: Status
     detail: str
+    command: str = ""
 
 
 Look: TypeAlias = "Callable[[Evidence], Outcome]"
@@ -41,9 +44,9 @@ def met(detail: str) -> Outcome:
     return Outcome("pass", detail)
 
 
-def unmet(detail: str) -> Outcome:
-    """Return that an item is not met: what to do."""
-    return Outcome("fail", detail)
+def unmet(what: str, command: str = "") -> Outcome:
+    """Return that an item is not met: what to do, or what is wrong and the command that puts it right."""
+    return Outcome("fail", f"{what}: {command}" if command else what, command)
 
 
 def inapplicable(why: str) -> Outcome:
@@ -63,7 +66,7 @@ def yours(what: str) -> Look:
 
 def absent(what: str) -> Look:
     """Return the look of an item about something that this version has not got."""
-    return always(unmet(f"not in this version: {what}"))
+    return always(Outcome("missing", f"not in this version: {what}"))
 
 
 def redis(instead: str) -> Look:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from coin_pipeline.backtest.legacy import INDEX_KEY, listed_runs
-from coin_pipeline.backtest.results import load_result
-from coin_pipeline.errors import CoinError, InvalidRunId, ObjectCorrupt, ObjectNotFound
+from coin_pipeline.backtest.results import is_run_id, load_result
+from coin_pipeline.errors import CoinError, ObjectCorrupt, ObjectNotFound
 from coin_pipeline.storage.base import Entry, sha256_hex
 from coin_pipeline.storage.local import LocalStore
 
 UNREAD = "?"
+UNNAMED = "its name is no run id; rename a copy"
 
 
 class OldResult(NamedTuple):
@@ -37,13 +38,22 @@ def old_objects(root: Path) -> list[Entry]:
 
 def result_files(root: Path) -> Iterator[OldResult]:
     """Yield each result document in results/, and each task's that has a manifest."""
-    local, keys = LocalStore(root), {entry.key for entry in old_objects(root)}
+    local, keys, unnamed = LocalStore(root), {entry.key for entry in old_objects(root)}, set(unserved(root))
     for key in sorted(keys - {INDEX_KEY}):
         shelf, _, rest = key.partition("/")
         if shelf == "results" and rest.endswith(".json"):
-            yield _looked_at(local, rest.removesuffix(".json"), key)
+            if key in unnamed or is_run_id(_run_of(key)):
+                yield _looked_at(local, _run_of(key), key)
         elif key.endswith("/result.json") and key.replace("/result.json", "/manifest.json") in keys:
             yield _looked_at(local, key.split("/")[1], key)
+
+
+def unserved(root: Path) -> list[str]:
+    """Return the keys in results/ whose names are no run ids, but for those of which a copy has one."""
+    keys = [entry.key for entry in LocalStore(root).entries("results") if entry.key.endswith(".json")]
+    unnamed = [key for key in keys if key != INDEX_KEY and not is_run_id(_run_of(key))]
+    served = {_sha256(root / key) for key in keys if unnamed and is_run_id(_run_of(key))}
+    return [key for key in unnamed if _sha256(root / key) not in served]
 
 
 def lost_entries(root: Path) -> list[str]:
@@ -65,10 +75,19 @@ def lost_entries(root: Path) -> list[str]:
 
 def _looked_at(local: LocalStore, run_id: str, key: str) -> OldResult:
     version, problem = UNREAD, None
-    try:
-        version = str(load_result(local, run_id).get("version", "1.0"))
-    except InvalidRunId:
-        problem = "its name is no run id, so the API cannot serve it; rename a copy"
-    except CoinError as error:
-        problem = str(error)
-    return OldResult(run_id, key, version, problem, sha256_hex((local.root / key).read_bytes()))
+    if is_run_id(run_id):
+        try:
+            version = str(load_result(local, run_id).get("version", "1.0"))
+        except CoinError as error:
+            problem = str(error)
+    else:
+        problem = f"not served: {UNNAMED}"
+    return OldResult(run_id, key, version, problem, _sha256(local.root / key))
+
+
+def _run_of(key: str) -> str:
+    return key.removeprefix("results/").removesuffix(".json")
+
+
+def _sha256(path: Path) -> str:
+    return sha256_hex(path.read_bytes())

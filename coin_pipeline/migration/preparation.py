@@ -1,12 +1,18 @@
 """Sections 1 and 2: before anything changes, and the code."""
 
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import coin_pipeline
-from coin_pipeline.migration.checkout import git
+from coin_pipeline.backup.archive import Digests
+from coin_pipeline.migration.backups import lacking, of_older_platform
+from coin_pipeline.migration.checkout import checkout
 from coin_pipeline.migration.evidence import Evidence
 from coin_pipeline.migration.item import Item, Outcome, Section, always, inapplicable, met, redis, unmet, yours
 
+RUN = "coin migrate run"
+NOTHING_OLD = inapplicable("no result of the older platform is stored")
 MIN_FREE = 5 * 10**9
 _NO_CHECKOUT = inapplicable(f"this is coin-pipeline {coin_pipeline.__version__}, not run from a git checkout")
 _OWN_FILES = always(
@@ -16,7 +22,7 @@ _OWN_FILES = always(
 
 def commit(_: Evidence) -> Outcome:
     """Look at the latest commit of a checkout."""
-    told = git("log", "--oneline", "-1")
+    told = checkout("log", "--oneline", "-1")
     return met(told) if told else _NO_CHECKOUT
 
 
@@ -26,12 +32,23 @@ def version(_: Evidence) -> Outcome:
 
 
 def backed_up(evidence: Evidence) -> Outcome:
-    """Read the newest backup of results, and look whether every result of the older platform is in it."""
-    path, digests = evidence.archive()
-    kept = [old for old in evidence.files() if old.older and old.key.startswith("results/")]
-    missing = [old.key for old in kept if digests.get(old.key) != old.sha256]
+    """Read the newest backups, and look whether every result of the older platform is in them."""
+    shelves = (("results", evidence.archive), ("tasks", evidence.tasks_archive))
+    told = [_shelf_backed_up(evidence, *each) for each in shelves if of_older_platform(evidence.files(), each[0])]
+    failed = [outcome for outcome in told if outcome.status == "fail"]
+    if not told:
+        return NOTHING_OLD
+    return failed[0] if failed else met("; ".join(outcome.detail for outcome in told))
+
+
+def _shelf_backed_up(evidence: Evidence, shelf: str, archive: Callable[[], tuple[Path, Digests] | None]) -> Outcome:
+    found = archive()
+    if found is None:
+        return unmet(f"{shelf}/ is not backed up; do so", RUN)
+    path, digests = found
+    missing = lacking(digests, of_older_platform(evidence.files(), shelf))
     if missing:
-        return unmet(f"{len(missing):,} files are not in {path.name}, {missing[0]} say; back them up: coin migrate run")
+        return unmet(f"{len(missing):,} files are not in {path.name}, {missing[0]} say; back them up", RUN)
     return met(f"{len(digests):,} files in {path.relative_to(evidence.root)}, MD5 right and every member readable")
 
 

@@ -129,6 +129,23 @@ def test_a_changed_result_is_corrupt(store: LocalStore, tmp_path: Path) -> None:
         read_result(store, "t")
 
 
+def test_a_task_whose_manifest_lists_nothing_is_read_by_what_lies_beside_it(store: LocalStore, tmp_path: Path) -> None:
+    """Without the key `result_files` the document is answered if it is sound; with an empty list there is none."""
+    folder = tmp_path / "tasks/t"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"task_id": "t", "status": "completed"}')
+    with pytest.raises(ResultNotFound, match="'t'"):
+        read_result(store, "t")
+    (folder / "result.json").write_text('{"run_id": "t"')
+    with pytest.raises(ObjectCorrupt, match="no JSON"):
+        read_result(store, "t")
+    (folder / "result.json").write_text('{"run_id": "t" }')
+    assert read_result(store, "t") == b'{"run_id": "t" }'
+    (folder / "manifest.json").write_text('{"task_id": "t", "result_files": []}')
+    with pytest.raises(ResultNotFound, match="'t'"):
+        read_result(store, "t")
+
+
 @pytest.mark.parametrize("name", OLD_FILES)
 def test_files_of_the_older_platform_are_read_as_they_are(store: LocalStore, tmp_path: Path, name: str) -> None:
     """Whatever shape an old file has, its bytes come back unchanged."""

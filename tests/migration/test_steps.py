@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
-from coin_pipeline.backtest.pins import pinned
 from coin_pipeline.backup.archive import archives, verify
+from coin_pipeline.cli.app import coin
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url, release_database
-from coin_pipeline.errors import InvalidInput, ObjectExists
+from coin_pipeline.errors import InvalidInput
+from coin_pipeline.migration.step import NAMED
 from coin_pipeline.migration.steps import STEPS, move
 from coin_pipeline.settings import load_settings
-from coin_pipeline.storage.local import LocalStore
+from tests.conftest import ROOT
 from tests.migration.older_platform import RESULTS, TASK_ID, kept_files, write_older_platform
 from tests.s3 import S3Server
 
@@ -53,7 +55,7 @@ def made(root: Path) -> Made:
     """Look at what a move left."""
     folders = [name for name in ("tasks", "results", "backups/results") if (root / name).is_dir()]
     left = [path.name for path in (root / "backups/results").iterdir() if path.name.startswith(".tmp-")]
-    (backup,) = archives(root / "backups/results", "results")
+    backups = [path for name in ("results", "tasks") for path in archives(root / "backups/results", name)]
     settings = load_settings()
     with closing(connect(database_url(settings))) as connection, connection.cursor() as cursor:
         cursor.execute("select tablename from pg_tables where schemaname in ('coin', 'public') order by 1")
@@ -61,7 +63,7 @@ def made(root: Path) -> Made:
         cursor.execute("select run_id from coin.result order by 1")
         indexed = [row[0] for row in cursor.fetchall()]
     release_database(settings)
-    return Made(folders + left, list(verify(backup)), tables, indexed)
+    return Made(folders + left, [name for path in backups for name in verify(path)], tables, indexed)
 
 
 def test_a_move_touches_no_file_and_a_second_one_finds_all_done(home: Path) -> None:
@@ -74,10 +76,13 @@ def test_a_move_touches_no_file_and_a_second_one_finds_all_done(home: Path) -> N
     assert set(coin_run()) == {"already", "not applicable"}
     found = made(home / "data")
     assert found.folders == ["tasks", "results", "backups/results"]
-    assert {f"data/{name}" for name in found.archived} == {name for name in before if name.startswith("data/results/")}
+    old = {name for name in before if name.startswith(("data/results/", "data/tasks/"))}
+    assert [f"data/{name}" for name in found.archived] == sorted(old)
     assert {"lease", "result", "runs", "switch"} <= set(found.tables)
     assert found.indexed == sorted([*RESULTS, TASK_ID])
-    assert pinned(LocalStore(home / "data")) == {TASK_ID}
+    (home / "data/tasks/ours").mkdir()
+    (home / "data/tasks/ours/result.json").write_text("{}")
+    assert set(coin_run()) == {"already", "not applicable"}  # what comes and goes here needs no further backup
 
 
 @pytest.mark.timeout(300)
@@ -122,7 +127,7 @@ def test_results_are_copied_to_the_bucket_under_their_keys(
     assert [told[name].state for name in ("set up the bucket", "copy results to the bucket")] == ["done", "done"]
     store = s3_server.store(bucket)
     keys = [name for name in before if name.startswith(("results/", "tasks/"))]
-    assert list(store.keys()) == [f"pins/{TASK_ID}.json", *keys]
+    assert list(store.keys()) == keys
     for key in keys:
         assert store.get(key) == (home / "data" / key).read_bytes()
     store.delete(keys[0])  # as if a move had been killed before it
@@ -138,14 +143,42 @@ def test_results_are_copied_to_the_bucket_under_their_keys(
 def test_an_object_of_the_bucket_is_never_replaced(
     home: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where something else has the key of a result, the move says so and goes no further."""
+    """Where something else has keys of results, the move names them, takes the other steps, and exits with 1."""
     bucket = f"taken-{os.getpid()}"
     for name, value in s3_server.environment(bucket).items():
         monkeypatch.setenv(name, value)
     store = s3_server.store(bucket)
-    store.put("results/late_signal_lists.json", b"somebody's")
-    with pytest.raises(ObjectExists, match="late_signal_lists"):
-        list(move(load_settings()))
-    assert store.get("results/late_signal_lists.json") == b"somebody's"
-    assert home.is_dir()
+    taken = [f"results/{run_id}.json" for run_id in RESULTS] + [f"results/{name}.json" for name in "abc"]
+    for name in "abc":
+        (home / f"data/results/{name}.json").write_text("{}")
+    for key in taken:
+        store.put(key, b"somebody's")
+    result = CliRunner().invoke(coin, ["migrate", "run"], catch_exceptions=False)
+    assert result.exit_code == 1
+    (told,) = [line for line in result.stdout.splitlines() if line.startswith("incomplete")]
+    assert f"bucket {bucket} holds another object under the key of {len(taken)} files in DATA_ROOT" in told
+    assert f"and {len(taken) - NAMED} more; compare both, remove one of the two" in told
+    assert {store.get(key) for key in taken} == {b"somebody's"}
+    assert store.exists(f"tasks/{TASK_ID}/result.json")
+    assert "index results: 1 added" in result.stdout
+    assert "Incomplete: copy results to the bucket" in result.stderr
+    release_database(load_settings())
+
+
+def test_a_file_that_cannot_be_a_run_is_named(home: Path) -> None:
+    """The history lists the others; nothing is left out silently."""
+    (home / "data/results/my result 2024.json").write_text("{}")
+    told = dict(move(load_settings()))["index results"].detail
+    assert told.endswith("; not served: results/my result 2024.json, its name is no run id; rename a copy")
+    release_database(load_settings())
+
+
+def test_an_empty_folder_has_nothing_to_back_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders are made all the same, and where the sample of a .env lies is told."""
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    told = dict(move(load_settings()))
+    assert told["make folders"] == ("done", "tasks, results, backups/results")
+    assert {told[name].state for name in ("back up results", "back up tasks")} == {"not applicable"}
+    assert told["read .env"].detail.endswith(f"cp {ROOT / '.env.sample'} .env")
     release_database(load_settings())
