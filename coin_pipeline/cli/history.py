@@ -11,6 +11,7 @@ from coin_pipeline.backtest.entry import Entry
 from coin_pipeline.backtest.filters import Filters
 from coin_pipeline.backtest.formats import counted
 from coin_pipeline.backtest.index import ResultIndex, prepare
+from coin_pipeline.backtest.legacy import SEOUL
 from coin_pipeline.backtest.reindex import Rebuild, reindex
 from coin_pipeline.cli.progress import reading_progress
 from coin_pipeline.cli.summary import MAX_LINES, UNDEFINED, new_console, not_listed, percent, print_table
@@ -21,7 +22,7 @@ from coin_pipeline.storage.open_store import open_store
 if TYPE_CHECKING:
     from coin_pipeline.settings import Settings
 
-WIDE, NARROW = 134, 100
+WIDE, NARROW = 146, 106
 """Columns of a terminal that has room for everything, and of one that has room for the time of day."""
 
 
@@ -39,13 +40,14 @@ def print_history(settings: "Settings", filters: Filters, limit: int) -> None:
 
 def _table(entries: Sequence[Entry], width: int) -> Table:
     """Return a line for each entry, on a narrow terminal without what can be left out; the id is always whole."""
-    wide, time = width >= WIDE, "%Y-%m-%d %H:%M" if width >= NARROW else "%Y-%m-%d"
+    wide, roomy = width >= WIDE, width >= NARROW
+    time = "%Y-%m-%d %H:%M" if roomy else "%Y-%m-%d"
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("run id", no_wrap=True)
     for name in ("strategy", "symbols", *(["range"] if wide else [])):
         table.add_column(name, overflow="fold")
-    for name in ("return", *(["signals"] if wide else []), "finished"):
-        table.add_column(name, no_wrap=True, justify="right")
+    for name in ("return", *(["a trade"] if roomy else []), *(["signals"] if wide else []), "finished (Seoul)"):
+        table.add_column(name, no_wrap=name != "finished (Seoul)", justify="right")
     for entry in entries:  # files of the older platform do not tell everything
         days = f"{entry.start_date or UNDEFINED} to {entry.end_date or UNDEFINED}"
         signals = UNDEFINED if entry.total_signals is None else f"{entry.total_signals:,}"
@@ -55,8 +57,9 @@ def _table(entries: Sequence[Entry], width: int) -> Table:
             ", ".join(entry.symbols),
             *([days] if wide else []),
             percent(entry.total_return),
+            *([UNDEFINED if entry.avg_return is None else f"{entry.avg_return:+.2f} %"] if roomy else []),
             *([signals] if wide else []),
-            entry.timestamp.strftime(time),
+            entry.timestamp.astimezone(SEOUL).strftime(time),
         )
     return table
 

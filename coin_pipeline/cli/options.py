@@ -50,8 +50,8 @@ _FILTERS = (
     click.option("--max-return", type=float, help="The same."),
     click.option("--min-signals", type=int, help="Signals of all symbols."),
     click.option("--max-signals", type=int, help="The same."),
-    click.option("--date-from", type=_DAY, help="Finished on this day or later, Asia/Seoul."),
-    click.option("--date-to", type=_DAY, help="Finished on this day or before."),
+    click.option("--date-from", type=_DAY, help="Finished on this day of Asia/Seoul or later."),
+    click.option("--date-to", type=_DAY, help="Finished on this day of Asia/Seoul or before."),
 )
 
 
