@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coin_pipeline.cli import options
-from coin_pipeline.errors import InvalidSpec, Problem
+from coin_pipeline.errors import Conflict, InvalidInput, InvalidSpec, NotFound, Problem
 
 if TYPE_CHECKING:
     from coin_pipeline.backtest.spec import BacktestSpec
@@ -132,18 +132,24 @@ def verify_results(run_ids: tuple[str, ...]) -> None:
 @results.command("pin")
 @click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
 def pin_results(run_ids: tuple[str, ...]) -> None:
-    """Keep tasks that have ended, with their runs, until they are unpinned."""
+    """Keep tasks that have ended, with their runs, until they are unpinned; exits with 1 if one cannot be."""
     from coin_pipeline.backtest.pins import pin
     from coin_pipeline.backtest.results import result_key
     from coin_pipeline.storage.open_store import open_store
 
-    store = open_store(settings_with(()))
+    store, refused = open_store(settings_with(())), False
     for run_id in run_ids:
-        if store.exists(result_key("results", run_id)):
-            click.echo(f"{run_id} lies in results/ and is kept without a pin")
-        else:
-            pin(store, run_id)
-            click.echo(f"{run_id} is pinned")
+        try:
+            if store.exists(result_key("results", run_id)):
+                click.echo(f"{run_id} lies in results/ and is kept without a pin")
+            else:
+                pin(store, run_id)
+                click.echo(f"{run_id} is pinned")
+        except (NotFound, InvalidInput, Conflict) as error:  # the others are pinned all the same
+            click.secho(f"not pinned: {error}", fg="red", err=True)
+            refused = True
+    if refused:
+        sys.exit(1)
 
 
 @results.command("unpin")

@@ -29,6 +29,8 @@ INTERVAL_S = 5
 SILENCE_S, STARTING_S = 8, 120
 """How long a run may be under way without a lease, and how much longer a process may take to start."""
 RECENT, FORGOTTEN_S = 100, 60
+_answered = set[str]()
+"""Those of the latest runs that were seen to have a manifest: in a bucket each look is a request."""
 MARGIN = timedelta(hours=1)
 
 
@@ -88,8 +90,11 @@ def unanswered_tasks(context: dg.SensorEvaluationContext, store: dg.ResourcePara
     now, still, most = time.monotonic(), dict[str, float](), retries(instance)
     ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     filters = dg.RunsFilter(statuses=ended, updated_after=datetime.now(UTC) - _answerable())
-    for run in instance.get_runs(filters, limit=RECENT):
-        if run.job_name not in TASKS or has_manifest(store, instance, run):
+    runs = [run for run in instance.get_runs(filters, limit=RECENT) if run.job_name in TASKS]
+    _answered.intersection_update(run.run_id for run in runs)
+    for run in runs:
+        if run.run_id in _answered or has_manifest(store, instance, run):
+            _answered.add(run.run_id)
             continue
         if run.status == dg.DagsterRunStatus.FAILURE and follows(run.tags, most):
             if (made := next_attempt(run.tags)) and not _left_behind(instance, made):

@@ -8,6 +8,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,  # noqa: A004 -- botocore's
+    EndpointConnectionError,
     FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
@@ -90,6 +91,9 @@ def speaking(where: str) -> Iterator[None]:
     except SSLError as error:
         reason = next((says for code, says in _NOT_TLS.items() if code in str(error)), None)
         raise (StorageRefused(where, reason) if reason else StorageUnavailable(where, _sentence(error))) from error
+    except EndpointConnectionError as error:
+        hint = "see that AWS_ENDPOINT_URL is right and the server runs"
+        raise StorageUnavailable(where, f"{_sentence(error)} ({hint})") from error
     except (ConnectionError, HTTPClientError, *BROKEN_READ) as error:
         raise StorageUnavailable(where, _sentence(error)) from error
     except (NotOfS3, ResponseParserError) as error:

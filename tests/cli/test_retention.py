@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from coin_pipeline.backtest.publishing import publish_result, publish_task
 from coin_pipeline.cli.app import coin
-from coin_pipeline.errors import NotPinned, ResultNotFound
+from coin_pipeline.errors import NotPinned
 from coin_pipeline.storage.local import LocalStore
 
 
@@ -69,9 +69,11 @@ def test_a_pin_keeps_a_task_that_would_expire(store: LocalStore) -> None:
 
 
 def test_only_tasks_that_have_ended_need_a_pin(store: LocalStore) -> None:
-    """An unknown one is an error; a result in results/ is kept anyway."""
+    """An unknown one is an error, which keeps nobody from pinning the others; a result in results/ is kept anyway."""
     publish_result(store, {"run_id": "kept-anyway"}, b"page")
     assert "kept without a pin" in invoke("results", "pin", "kept-anyway").stdout
     assert not list(store.keys("pins"))
-    with pytest.raises(ResultNotFound, match="nobody-knows"):
-        invoke("results", "pin", "nobody-knows")
+    done = invoke("results", "pin", "nobody-knows", "expired")
+    assert (done.exit_code, done.stdout) == (1, "expired is pinned\n")
+    assert "not pinned: no result or task has the id 'nobody-knows'" in done.stderr
+    invoke("results", "unpin", "expired")

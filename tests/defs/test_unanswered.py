@@ -18,7 +18,8 @@ from dagster._core.storage.tags import (
 from coin_pipeline.defs.attempts import GIVEN_UP
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.failures import ENDED, INTERRUPTED
-from coin_pipeline.defs.sensors import FORGOTTEN_S
+from coin_pipeline.defs.sensors import FORGOTTEN_S, unanswered_tasks
+from coin_pipeline.storage.local import LocalStore
 from tests.defs.conftest import answer
 
 SERVER = GrpcServerCodeLocationOrigin(host="localhost", port=4266)
@@ -135,3 +136,25 @@ def test_nothing_follows_the_last_attempt_or_one_that_was_cancelled(
     assert (following(instance, last), following(instance, cancelled)) == (None, None)
     assert manifest(data_root, last) == ("failed", ENDED)
     assert manifest(data_root, cancelled) == ("cancelled", INTERRUPTED)
+
+
+class Counting(LocalStore):
+    """A store that counts how often manifests are read."""
+
+    looks = 0
+
+    def get(self, key: str) -> bytes:
+        """Count, and read."""
+        self.looks += key.endswith("manifest.json")
+        return super().get(key)
+
+
+def test_a_task_that_has_its_manifest_is_looked_at_once(instance: dg.DagsterInstance, data_root: Path) -> None:
+    """The sensor looks every five seconds, for days, and in a bucket each look costs a request."""
+    ended(instance)
+    answer(instance)
+    answer(instance)  # sees the manifest that it left before
+    store = Counting(data_root)
+    with dg.build_sensor_context(instance=instance, resources={"store": store}) as context:
+        unanswered_tasks(context)
+    assert store.looks == 0
