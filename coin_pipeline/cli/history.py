@@ -46,8 +46,8 @@ def _table(entries: Sequence[Entry], width: int) -> Table:
     table.add_column("run id", no_wrap=True)
     for name in ("strategy", "symbols", *(["range"] if wide else [])):
         table.add_column(name, overflow="fold")
-    for name in ("return", *(["a trade"] if roomy else []), *(["signals"] if wide else []), "finished (Seoul)"):
-        table.add_column(name, no_wrap=name != "finished (Seoul)", justify="right")
+    for name in ("return", *(["a trade"] if roomy else []), *(["signals"] if wide else []), "finished\n(Seoul)"):
+        table.add_column(name, no_wrap=True, justify="right")
     for entry in entries:  # files of the older platform do not tell everything
         days = f"{entry.start_date or UNDEFINED} to {entry.end_date or UNDEFINED}"
         signals = UNDEFINED if entry.total_signals is None else f"{entry.total_signals:,}"

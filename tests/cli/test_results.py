@@ -37,6 +37,22 @@ def test_verify_says_that_all_is_well(store: LocalStore) -> None:
     )
 
 
+@pytest.mark.parametrize("width", [80, 100, 134])
+def test_a_result_is_listed_under_the_day_by_which_it_is_found(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """Days are those of Seoul in both, and the table says so; the id is whole however narrow the terminal is."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    run_id = "c0ffee00-a679-4b6b-9ea8-d3316a53fff2"
+    finished = {"execution_date": "2024-01-01T15:30:00Z"}
+    publish_result(store, {"run_id": run_id, "strategy": "volume_zone_breakout", "metadata": finished}, b"")
+    listed = invoke("results", "list", "--date-from", "2024-01-02", "--date-to", "2024-01-02").output
+    assert [line.split()[0] for line in listed.splitlines() if line.startswith(run_id[:8])] == [run_id]
+    assert "(Seoul)" in listed
+    assert "2024-01-02" in listed
+    assert "no stored result matches" in invoke("results", "list", "--date-to", "2024-01-01").output
+
+
 def test_verify_names_what_was_changed_and_fails(store: LocalStore) -> None:
     """The result, the object and what is wrong with it; a script sees the exit code."""
     (store.root / "tasks/t/result.json").write_bytes(b'{"run_id":"T"}')
