@@ -1,6 +1,5 @@
 """A stored sweep computed again: identical, or what is no longer what it was."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -14,6 +13,7 @@ import pytest
 
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.replay import Difference, Replay
+from coin_pipeline.backtest.results import listing
 from coin_pipeline.errors import NotReplayable, ObjectCorrupt
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.synthetic import synthetic_candles
@@ -177,16 +177,15 @@ def test_a_missing_trial_is_a_difference(place: Path) -> None:
 
 
 def rewrite(place: Path, change: Any) -> None:  # noqa: ANN401 -- any function
-    """Change a stored document, and its checksum in the manifest, behind the platform's back."""
+    """Change a stored document, and what the manifest says of it, behind the platform's back."""
     path = place / "tasks/run-1/result.json"
     document = json.loads(path.read_bytes())
     change(document)
     manifest = json.loads(path.with_name("manifest.json").read_bytes())
     store = LocalStore(place)
     store.put("tasks/run-1/result.json", json.dumps(document).encode(), overwrite=True)
-    for file in manifest["result_files"]:
-        if file["name"] == "result.json":
-            file["checksum"] = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    others = [file for file in manifest["result_files"] if file["name"] != "result.json"]
+    manifest["result_files"] = [*others, listing("result.json", "tasks/run-1/result.json", path.read_bytes())]
     store.put("tasks/run-1/manifest.json", json.dumps(manifest).encode(), overwrite=True)
 
 
@@ -197,6 +196,10 @@ def test_trials_that_were_changed_are_corrupt(place: Path) -> None:
     table = pq.read_table(path)
     wrong = table.set_column(table.column_names.index("wins"), "wins", pa.array([0] * len(table)))
     assert trials_digest(wrong) != trials_digest(table)
+    path.write_bytes(to_parquet(wrong))
+    with pytest.raises(ObjectCorrupt, match="not the SHA-256 with which it was stored"):
+        replayed(place)
+    path.unlink()  # with it goes the checksum, which knows better
     path.write_bytes(to_parquet(wrong))
     with pytest.raises(ObjectCorrupt, match="changed after the run"):
         replayed(place)
