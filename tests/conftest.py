@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
@@ -16,6 +17,8 @@ from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.local import LocalStore
 from tests.moto_aws import MotoAws, start_moto, stop_moto
 from tests.s3 import S3Server, start_s3, stop_s3
 
@@ -106,6 +109,15 @@ def moto_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoAws]:
     server = start_moto(tmp_path_factory.mktemp("moto") / "log")
     yield server
     stop_moto(server)
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """An empty store of each kind in turn; a module whose tests need one kind has a fixture of this name itself."""
+    if request.param == "local":
+        return LocalStore(tmp_path)
+    server: S3Server = request.getfixturevalue("s3_server")
+    return server.store(f"tests-{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture(scope="session")

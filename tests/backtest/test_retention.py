@@ -1,10 +1,8 @@
 """Which of what is stored is no longer kept."""
 
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -29,9 +27,6 @@ from coin_pipeline.backtest.survey import ended_at, survey, use
 from coin_pipeline.errors import ObjectCorrupt, ResultNotFound, StorageRefused
 from coin_pipeline.storage.base import Entry, Leftover, ObjectStore
 from coin_pipeline.storage.local import LocalStore
-
-if TYPE_CHECKING:
-    from tests.s3 import S3Server
 
 NOW = datetime(2024, 11, 4, 3, 30, tzinfo=UTC)
 OLD, EDGE, NEW = NOW - 8 * DAY, NOW - 7 * DAY, NOW - 6 * DAY
@@ -157,15 +152,6 @@ def test_a_manifest_that_does_not_say_when_its_task_ended_is_corrupt(manifest: d
     """Nothing is made up for it."""
     with pytest.raises(ObjectCorrupt, match="manifest of task t"):
         ended_at("t", manifest)
-
-
-@pytest.fixture(params=["local", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    """An empty store."""
-    if request.param == "local":
-        return LocalStore(tmp_path)
-    server: S3Server = request.getfixturevalue("s3_server")
-    return server.store(f"retention-{uuid.uuid4().hex[:12]}")
 
 
 def store_task(store: ObjectStore, task_id: str, ended: datetime = OLD) -> None:

@@ -3,12 +3,10 @@
 import json
 import os
 import tracemalloc
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
@@ -33,9 +31,6 @@ from coin_pipeline.errors import StorageRefused, TaskExpiring
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
-
-if TYPE_CHECKING:
-    from tests.s3 import S3Server
 
 LIMITS = Limits(7 * DAY, 30 * DAY)
 Status = dg.DagsterRunStatus
@@ -89,15 +84,6 @@ def instance(own: dg.DagsterInstance) -> dg.DagsterInstance:
     for run in own.get_runs():
         own.delete_run(run.run_id)
     return own
-
-
-@pytest.fixture(params=["local", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    """An empty store."""
-    if request.param == "local":
-        return LocalStore(tmp_path)
-    server: S3Server = request.getfixturevalue("s3_server")
-    return server.store(f"removal-{uuid.uuid4().hex[:12]}")
 
 
 def recorded(

@@ -19,15 +19,6 @@ from tests.s3 import S3Server
 LONGEST = "/".join(["k" * 255] * 4)
 
 
-@pytest.fixture(params=["local", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    """An empty store."""
-    if request.param == "local":
-        return LocalStore(tmp_path)
-    server: S3Server = request.getfixturevalue("s3_server")
-    return server.store(f"contract-{uuid.uuid4().hex[:12]}")
-
-
 def test_put_then_get_returns_the_same_bytes(store: ObjectStore) -> None:
     """What was put is what is read."""
     store.put("tasks/a/result.json", b"\x00\xff")
