@@ -81,7 +81,7 @@ def test_submit_poll_fetch_verify_list_expire(place: Place) -> None:
     assert list(place.store.keys("runs")) == []
 
     verified = place.coin("results", "verify")
-    assert (verified.returncode, verified.stdout) == (0, verified.stdout)
+    assert verified.returncode == 0, verified.stderr
     assert "2 results, 5 objects" in verified.stdout
     assert place.history()[:2] == [sync["run_id"], task_id]
     assert api.get("/api/backtests/latest").json()["run_id"] == sync["run_id"]
