@@ -1,8 +1,9 @@
 """Dagster's run, event and schedule storage on the one PostgreSQL: pooled connections, few statements."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any, Self
@@ -16,7 +17,7 @@ from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException, create_pg_engine
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from coin_pipeline.backtest import index
@@ -55,7 +56,23 @@ class Pooled:
 
 
 class RunStorage(Pooled, PostgresRunStorage):
-    """Asks the database once for its columns and for snapshots of jobs; Dagster does so again and again."""
+    """Changes a run as a whole or not at all, and asks the database once for what Dagster asks again and again.
+
+    Dagster commits each statement. A process that died between two of them left a run whose tags said one thing in
+    their table and another in its body, so that it was shown as failed and then attempted again.
+    """
+
+    _changes = threading.local()
+
+    def connect(self) -> AbstractContextManager[Connection]:
+        """Return a connection, in a transaction if it is to change a run."""
+        connection = super().connect()
+        return _transaction(connection) if getattr(self._changes, "whole", False) else connection
+
+    def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
+        """Add tags to a run, or put them in the place of those of the same names."""
+        with self._as_a_whole():
+            super().add_run_tags(run_id, new_tags)
 
     def has_run_stats_index_cols(self) -> bool:
         """Return whether runs have columns for their times."""
@@ -74,8 +91,9 @@ class RunStorage(Pooled, PostgresRunStorage):
         return patiently(partial(super().fetchone, query), _is_away)
 
     def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
-        """Record the status that an event tells."""
-        patiently(partial(super().handle_run_event, run_id, event, update_timestamp), _is_away)
+        """Record the status that an event tells, and why a run failed."""
+        with self._as_a_whole():
+            patiently(partial(super().handle_run_event, run_id, event, update_timestamp), _is_away)
 
     def has_job_snapshot(self, job_snapshot_id: str) -> bool:
         """Return whether a job, as it is at some version of the code, is stored; nothing removes it."""
@@ -85,6 +103,14 @@ class RunStorage(Pooled, PostgresRunStorage):
         """Return whether a job's plan is stored; nothing removes it."""
         snapshot_id = execution_plan_snapshot_id
         return _once(self, snapshot_id, partial(super().has_execution_plan_snapshot, snapshot_id))
+
+    @contextmanager
+    def _as_a_whole(self) -> Iterator[None]:
+        self._changes.whole = True
+        try:
+            yield
+        finally:
+            self._changes.whole = False
 
 
 class EventStorage(Pooled, PostgresEventLogStorage):
@@ -194,6 +220,15 @@ def _once(part: object, what: str, ask: Callable[[], bool]) -> bool:
     if what not in found and ask():
         found.add(what)
     return what in found
+
+
+@contextmanager
+def _transaction(connecting: AbstractContextManager[Connection]) -> Iterator[Connection]:
+    """Keep what is executed on a connection only if all of it is."""
+    with connecting as connection:
+        connection.execution_options(isolation_level="READ COMMITTED")  # until it is back in the pool
+        with connection.begin():
+            yield connection
 
 
 @contextmanager

@@ -156,8 +156,8 @@ def test_results_are_listed_and_shown(candles: CandleCatalog) -> None:
     """What was run is found again, newest first."""
     assert candles
     run_id = run_id_in(invoke("backtest", "volume_zone_breakout", "AAA_KRW", *RANGE).output)
-    listed = invoke("results", "list").output.splitlines()
-    assert run_id in listed[1]
+    listed = re.findall(r"^[0-9a-f-]{36}(?= )", invoke("results", "list").output, re.MULTILINE)
+    assert listed[0] == run_id
     assert run_id in invoke("results", "show", run_id).output
     assert json.loads(invoke("results", "show", run_id, "--json").output)["run_id"] == run_id
 

@@ -1,0 +1,66 @@
+"""What a process leaves of a run that dies in the middle of writing about it."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import dagster as dg
+import pytest
+from dagster._core.events import JobFailureData, RunFailureReason
+from sqlalchemy.exc import InternalError
+
+from coin_pipeline.database.session import connect
+from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.build import build_defs
+from coin_pipeline.settings import load_settings
+
+_REFUSE = """
+create function refuse() returns trigger language plpgsql as $$ begin raise 'broken off here'; end $$;
+create trigger refuse before {event} on {table} for each row when (new.run_id = '{run_id}') execute function refuse();
+"""
+
+
+@pytest.fixture
+def run(instance: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
+    """A run that is under way."""
+    yield instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=dg.DagsterRunStatus.STARTED)
+    _execute("drop function if exists refuse cascade")
+
+
+def _execute(statement: str) -> list[tuple[str, str]]:
+    with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _tags(run: dg.DagsterRun) -> dict[str, str]:
+    return dict(_execute(f"select key, value from run_tags where run_id = '{run.run_id}'"))  # noqa: S608 -- ours
+
+
+def test_why_a_run_failed_is_told_with_its_status_or_not_at_all(
+    instance: dg.DagsterInstance, run: dg.DagsterRun
+) -> None:
+    """Else it is shown as failed, settled as one whose process died, and runs again before everybody's eyes."""
+    before = _tags(run)
+    _execute(_REFUSE.format(event="update", table="runs", run_id=run.run_id))
+    failed = JobFailureData(error=None, failure_reason=RunFailureReason.STEP_FAILURE)
+    with pytest.raises(InternalError, match="broken off here"):
+        instance.report_run_failed(run, "a step failed", failed)
+    assert _tags(run) == before
+    _execute("drop function refuse cascade")
+    instance.report_run_failed(run, "a step failed", failed)
+    told = instance.get_run_by_id(run.run_id)
+    assert told
+    assert told.status == dg.DagsterRunStatus.FAILURE
+    assert _tags(run) == told.tags
+    assert told.tags["dagster/failure_reason"] == "STEP_FAILURE"
+
+
+def test_a_tag_is_in_both_places_or_in_none(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """In the run's body, where Dagster reads it, and in the table of tags, where the API does."""
+    _execute(_REFUSE.format(event="insert", table="run_tags", run_id=run.run_id))
+    with pytest.raises(InternalError, match="broken off here"):
+        instance.add_run_tags(run.run_id, {"colour": "blue"})
+    told = instance.get_run_by_id(run.run_id)
+    assert told
+    assert "colour" not in told.tags
+    assert "colour" not in _tags(run)
