@@ -16,6 +16,7 @@ CoinError
 │   └── InvalidCandles              rows that no market can have produced
 ├── NotFound                        HTTP 404, exit code 1
 │   ├── CandlesNotFound
+│   ├── InsufficientCoverage        too many candles of a range are not here, and may exist
 │   ├── ResultNotFound
 │   ├── NoResults                   nothing is stored yet
 │   ├── NotPinned                   a task that expires in any case
@@ -53,6 +54,7 @@ The message is one sentence: what was wrong, with which value, and what to do.
 """
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -185,6 +187,22 @@ class CandlesNotFound(NotFound):
         self.missing = dict(missing)
         listed = "; ".join(f"{symbol} ({stored})" for symbol, stored in self.missing.items())
         super().__init__(f"no {timeframe} candles from {start} to {end} for {listed}")
+
+
+class InsufficientCoverage(NotFound):
+    """Symbols of whose candles too small a share is known; `short` maps each to what is there of it."""
+
+    def __init__(
+        self, short: Mapping[str, str], timeframe: str, start: object, end: object, wanted: float, known: float
+    ) -> None:
+        self.short = dict(short)
+        listed = "; ".join(f"{symbol} ({told})" for symbol, told in self.short.items())
+        lower = math.floor(100 * known) / 100
+        super().__init__(
+            f"too few {timeframe} candles from {start} to {end} are known, less than min_coverage={wanted:g}: {listed};"
+            f" fetch them with 'coin candles get {' '.join(self.short)} --timeframe {timeframe} --from {start} --to {end}',"
+            f" or run without them: min_coverage={lower:g} ('--min-coverage {lower:g}' on the command line)"
+        )
 
 
 class ResultNotFound(NotFound):

@@ -24,6 +24,7 @@ from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.shared import SharedRules
 from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import InvalidInput, InvalidSpec, Problem, nearest, plain
+from coin_pipeline.market.coverage import ENOUGH
 from coin_pipeline.market.symbol import parse_symbol
 from coin_pipeline.market.timeframe import Timeframe, parse_timeframe
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -79,6 +80,14 @@ class BacktestRequest(BaseModel):
     tick_sizes: Annotated[
         Literal["none", "upbit"], Field(description="Whose price steps fills are moved to, against the trader.")
     ] = "none"
+    # Whether a run is admitted is no part of what it computes: left out of every dump, it changes no digest.
+    min_coverage: Annotated[
+        Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)],
+        Field(
+            exclude=True,
+            description="Refuse symbols of whose candles a smaller share is known: there, or fetched and not traded.",
+        ),
+    ] = ENOUGH
 
     @model_validator(mode="wrap")
     @classmethod
@@ -196,7 +205,8 @@ def resolve(request: BacktestRequest, registry: StrategyRegistry) -> BacktestSpe
     size = request.position_size
     if size is None and request.fill is Fill.NEXT_OPEN:
         size = 1 / (request.max_positions or 1)
-    return BacktestSpec(**{**request.model_dump(), "params": params.model_dump(mode="json"), "position_size": size})
+    own = {"params": params.model_dump(mode="json"), "position_size": size, "min_coverage": request.min_coverage}
+    return BacktestSpec(**{**request.model_dump(), **own})
 
 
 def parse_request(fields: Mapping[str, Any]) -> BacktestRequest:

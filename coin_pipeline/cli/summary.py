@@ -193,7 +193,15 @@ def _coverage(part: dict[str, Any]) -> str:
     found = part["candles"]
     gaps = counted(found["gap_count"], "gap") if found["gap_count"] else "no gap"
     share = f"{found['present']:,} of {found['expected']:,} candles ({found['ratio']:.1%})"
-    return f"{part['symbol']} {share}, {found['first'][:10]} to {found['last'][:10]}, {gaps}"
+    return f"{part['symbol']} {share}, {found['first'][:10]} to {found['last'][:10]}, {gaps}{_verdict(found)}"
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    """Say what is known of missing candles; older results do not tell it."""
+    if not found["gap_count"] or "verdict" not in found:
+        return ""
+    apart = f"{found['no_trade']:,} without a trade, {found['not_fetched']:,} not fetched"
+    return f": {apart}; {found['verdict']}, {found['known']:.1%} known"
 
 
 def _checks(symbols: Sequence[dict[str, Any]]) -> list[str]:

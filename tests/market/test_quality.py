@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coin_pipeline.errors import InvalidCandles
-from coin_pipeline.market.quality import Columns, check_prices, check_spacing, check_times, coverage
+from coin_pipeline.market.coverage import coverage
+from coin_pipeline.market.quality import Columns, check_prices, check_spacing, check_times
 from coin_pipeline.market.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe
 
 MIDNIGHT = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z, a Monday
