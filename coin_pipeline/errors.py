@@ -197,11 +197,12 @@ class InsufficientCoverage(NotFound):
     ) -> None:
         self.short = dict(short)
         listed = "; ".join(f"{symbol} ({told})" for symbol, told in self.short.items())
-        lower = math.floor(100 * known) / 100
+        lower = f"{math.floor(100 * known) / 100:g}"
+        fetch = f"coin candles get {' '.join(self.short)} --timeframe {timeframe} --from {start} --to {end}"
         super().__init__(
             f"too few {timeframe} candles from {start} to {end} are known, less than min_coverage={wanted:g}: {listed};"
-            f" fetch them with 'coin candles get {' '.join(self.short)} --timeframe {timeframe} --from {start} --to {end}',"
-            f" or run without them: min_coverage={lower:g} ('--min-coverage {lower:g}' on the command line)"
+            f" fetch them with '{fetch}', or run without them: min_coverage={lower} ('--min-coverage {lower}' on the"
+            " command line)"
         )
 
 

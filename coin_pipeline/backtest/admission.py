@@ -67,6 +67,6 @@ def _span(series: StoredCandles) -> Interval:
 def _told(covered: Json) -> str:
     gap = covered["first_unfetched"]
     return (
-        f"{counted(covered['expected'], 'candle')} expected, {covered['present']:,} there, {covered['not_fetched']:,} not"
-        f" fetched, the first of these from {gap['start']} to {gap['end']}"
+        f"{counted(covered['expected'], 'candle')} expected, {covered['present']:,} there,"
+        f" {covered['not_fetched']:,} not fetched, the first of these from {gap['start']} to {gap['end']}"
     )

@@ -71,9 +71,10 @@ def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
     a candle that no figure depends on is another input, and no other result. What became known of missing candles is
     left out too, in the warnings as well.
     """
-    warnings = [*map(without_knowledge, document["warnings"])]
-    symbols = [*map(_figures_of, document["symbols"])]
-    return {**_without_circumstances(document), "symbols": symbols, "warnings": warnings}
+    content = {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
+    if "warnings" in content:
+        content["warnings"] = [*map(without_knowledge, content["warnings"])]
+    return content
 
 
 def result_digest(document: Mapping[str, Any]) -> str:

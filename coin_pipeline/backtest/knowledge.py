@@ -1,4 +1,4 @@
-"""What a result tells of its candles that fetching more of the same ones changes: no digest of a result depends on it."""
+"""What a result tells of its candles that may be known better later: no digest of a result depends on it."""
 
 import re
 
@@ -30,7 +30,9 @@ def gap_json(gap: Gap) -> Json:
 
 def told_apart(candles: Json) -> str:
     """Return the end of the sentence that warns of missing candles."""
-    return f"; {candles['not_fetched']:,} of them were never fetched, {candles['no_trade']:,} do not exist: nobody traded"
+    return (
+        f"; {candles['not_fetched']:,} of them were never fetched, {candles['no_trade']:,} do not exist: nobody traded"
+    )
 
 
 def without_knowledge(warning: str) -> str:

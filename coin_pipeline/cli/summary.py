@@ -99,15 +99,35 @@ def print_verdicts(verdicts: Sequence["Verdict"]) -> bool:
 
 def print_inventory(root: Path, stored: Sequence["StoredCandles"], broken: Sequence[CoinError]) -> None:
     """Print which candles are stored, and which cannot be read."""
-    table = Table("symbol", "timeframe", "first (UTC)", "last (UTC)", "candles", "files", "MiB", box=None)
+    from coin_pipeline.market.catalog import CandleCatalog
+    from coin_pipeline.market.quality import utc
+    from coin_pipeline.market.stored_rows import span_coverage
+
+    heads = (
+        "symbol",
+        "timeframe",
+        "first (UTC)",
+        "last (UTC)",
+        "candles",
+        "there",
+        "not fetched",
+        "fetched until",
+        "MiB",
+    )
+    table = Table(*heads, box=None, pad_edge=False, collapse_padding=True)
+    catalog = CandleCatalog(root)
     for series in stored:
-        span = (f"{series.first:%Y-%m-%d %H:%M}", f"{series.last:%Y-%m-%d %H:%M}")
+        expected, not_fetched = span_coverage(catalog, series)
+        fetched = series.known.fetched
+        span = (f"{series.first:%Y-%m-%d}", f"{series.last:%Y-%m-%d}")
         table.add_row(
             series.symbol,
             str(series.timeframe),
             *span,
             f"{series.rows:,}",
-            str(series.files),
+            share(series.rows, expected),
+            f"{not_fetched:,}",
+            f"{utc(fetched[-1][1]):%Y-%m-%d}" if fetched else UNDEFINED,
             f"{series.bytes / 2**20:,.1f}",
         )
     print_table(table, f"no candles under {root}; 'coin candles import FILE' or 'coin demo' brings some")
@@ -138,6 +158,13 @@ def print_strategies(registry: "StrategyRegistry") -> None:
 def percent(value: float | None, digits: int = 2) -> str:
     """Format a fraction as a signed percentage."""
     return UNDEFINED if value is None else f"{100 * value:+,.{digits}f} %"
+
+
+def share(part: int, whole: int) -> str:
+    """Format a part as a percentage that is 100 only if nothing is missing."""
+    if part == whole:
+        return "100%"
+    return f"{10_000 * part // whole / 100:.2f}%"
 
 
 def new_console() -> Console:

@@ -156,7 +156,10 @@ def _without(edges: _Edges, fetched: Iterable[Interval], phase: int, timeframe: 
     known = np.array([*fetched], np.int64).reshape(-1, 2)
     if not len(known):
         return edges
-    opens, closes = known[:, 0] + (phase - known[:, 0]) % timeframe.ns, known[:, 1] - (known[:, 1] - phase) % timeframe.ns
+    opens, closes = (
+        known[:, 0] + (phase - known[:, 0]) % timeframe.ns,
+        known[:, 1] - (known[:, 1] - phase) % timeframe.ns,
+    )
     whole = opens < closes
     starts, ends = np.append(_FIRST, closes[whole]), np.append(opens[whole], _LAST)  # between what was fetched
     low, high = np.searchsorted(ends, edges[:, 0], side="right"), np.searchsorted(starts, edges[:, 1])

@@ -50,7 +50,7 @@ def check_times(source: object, time: npt.NDArray[np.int64], locate: Callable[[i
     if late.any():
         row = int(late.argmax()) + 1
         what = "repeats the candle before it" if time[row] == time[row - 1] else "is earlier than the candle before it"
-        raise InvalidCandles(source, int(late.sum()), f"{locate(row)} at {_stamp(time[row])} {what}")
+        raise InvalidCandles(source, int(late.sum()), f"{locate(row)} at {stamp(time[row])} {what}")
 
 
 def check_prices(source: object, columns: Columns, locate: Callable[[int], str]) -> None:
@@ -60,12 +60,12 @@ def check_prices(source: object, columns: Columns, locate: Callable[[int], str])
         InvalidCandles: It names the source, the count, and the first row as `locate` calls it, with the value.
     """
     blocks = range(0, len(columns.time), _BLOCK)
-    if all(_sound(columns.rows(slice(start, start + _BLOCK))).all() for start in blocks):
+    if all(sound(columns.rows(slice(start, start + _BLOCK))).all() for start in blocks):
         return
-    wrong = ~_sound(columns)
+    wrong = ~sound(columns)
     row = int(wrong.argmax())
-    reason = _price_fault(*(float(column[row]) for column in columns[1:]))
-    raise InvalidCandles(source, int(wrong.sum()), f"{locate(row)} at {_stamp(columns.time[row])} has {reason}")
+    reason = price_fault(*(float(column[row]) for column in columns[1:]))
+    raise InvalidCandles(source, int(wrong.sum()), f"{locate(row)} at {stamp(columns.time[row])} has {reason}")
 
 
 def check_spacing(source: object, time: npt.NDArray[np.int64], timeframe: Timeframe) -> None:
@@ -78,19 +78,19 @@ def check_spacing(source: object, time: npt.NDArray[np.int64], timeframe: Timefr
     wrong = distances % timeframe.ns != 0
     if wrong.any():
         row = int(wrong.argmax()) + 1
-        spacing = f"spacing of {_length(int(distances[row - 1]))} does not fit timeframe {timeframe}"
-        raise InvalidCandles(source, int(wrong.sum()), f"row {row + 1} at {_stamp(time[row])}: {spacing}")
+        spacing = f"spacing of {length_of(int(distances[row - 1]))} does not fit timeframe {timeframe}"
+        raise InvalidCandles(source, int(wrong.sum()), f"row {row + 1} at {stamp(time[row])}: {spacing}")
 
 
-def _sound(columns: Columns) -> npt.NDArray[np.bool_]:
+def sound(columns: Columns) -> npt.NDArray[np.bool_]:
     """Mark the rows that obey the rules; a comparison with NaN is false."""
     _, open_, high, low, close, volume = columns
     inside = (low <= open_) & (low <= close) & (open_ <= high) & (close <= high)
     return inside & (low > 0) & (high < np.inf) & (volume >= 0) & (volume < np.inf)
 
 
-def _price_fault(open_: float, high: float, low: float, close: float, volume: float) -> str:
-    """Say which rule of `_sound` a row breaks."""
+def price_fault(open_: float, high: float, low: float, close: float, volume: float) -> str:
+    """Say which rule of `sound` a row breaks."""
     prices = {"open": open_, "high": high, "low": low, "close": close}
     for name, value in {**prices, "volume": volume}.items():
         if not math.isfinite(value):
@@ -112,11 +112,13 @@ def next_open(ns: int, phase: int, timeframe: Timeframe) -> int:
     return ns + (phase - ns) % timeframe.ns
 
 
-def _stamp(ns: int | np.int64) -> str:
+def stamp(ns: int | np.int64) -> str:
+    """Return an instant as text, to the second."""
     return f"{utc(ns):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _length(ns: int) -> str:
+def length_of(ns: int) -> str:
+    """Return a length of time as text, in the largest unit that measures it in whole numbers."""
     units = ((DAY_NS, "d"), (HOUR_NS, "h"), (MINUTE_NS, "min"), (SECOND_NS, "s"))
     size, unit = next(((size, unit) for size, unit in units if ns % size == 0), (SECOND_NS, "s"))
     return f"{ns / size:g} {unit}"
