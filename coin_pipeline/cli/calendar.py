@@ -15,8 +15,8 @@ MOST_YEARS = 3
 _MARKS = (
     (" ", "", "no candle expected"),
     ("█", "green", "complete"),
-    ("▓", "cyan", "in part no trade"),
-    ("░", "yellow", "partly fetched"),
+    ("▄", "cyan", "in part no trade"),
+    ("/", "yellow", "partly fetched"),
     ("·", "red", "nothing fetched"),
 )
 _EMPTY, _COMPLETE, _QUIET, _PARTLY, _NOTHING = range(len(_MARKS))

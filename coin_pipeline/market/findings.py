@@ -128,7 +128,7 @@ def _grid(time: npt.NDArray[np.int64], timeframe: Timeframe, found: _Found) -> I
     slipped = (off != 0) & (np.repeat(runs, runs) >= SLIPPED)
 
     def told(row: int) -> str:
-        return f"opens {length_of(int(off[row]))} after the grid of the other candles"
+        return f"opens {length_of(int(off[row]))} off the grid of the others"
 
     yield from found("off_grid", "warning", np.flatnonzero((off != 0) & ~slipped), told)
     yield from found("time_zone_slip", "error", np.flatnonzero(slipped), told)
