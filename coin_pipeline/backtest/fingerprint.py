@@ -72,7 +72,7 @@ def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
     left out too, in the warnings as well.
     """
     content = {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
-    if "warnings" in content:
+    if isinstance(content.get("warnings"), list):
         content["warnings"] = [*map(without_knowledge, content["warnings"])]
     return content
 

@@ -35,6 +35,6 @@ def told_apart(candles: Json) -> str:
     )
 
 
-def without_knowledge(warning: str) -> str:
-    """Return a warning without what `told_apart` put behind it."""
-    return _SENTENCE.sub("", warning)
+def without_knowledge(warning: object) -> object:
+    """Return a warning without what `told_apart` put behind it; what is no text, in a damaged result, as it is."""
+    return _SENTENCE.sub("", warning) if isinstance(warning, str) else warning
