@@ -26,6 +26,7 @@ CoinError
 ├── Superseded                      an attempt that was given up meanwhile may not publish
 ├── OutOfMemory                     a run needed more memory than it may take
 ├── RunFailed                       a run that was waited for ended without a result
+├── CandlesNotCollected             a market of which an exchange's candles were not all collected
 ├── CandlesChanged                  stored candles are no longer those that the run was started with
 ├── CodeChanged                     code was edited while a run was under way
 ├── SweepDisagrees                  a sweep and the normal run of one of its points give different figures
@@ -261,6 +262,15 @@ class RunFailed(CoinError):
     def __init__(self, run_id: str, kind: type[CoinError], message: str) -> None:
         self.run_id, self.kind = run_id, kind
         super().__init__(message)
+
+
+class CandlesNotCollected(CoinError):
+    """Some timeframes of a market were not collected; `failed` maps each to why."""
+
+    def __init__(self, symbol: str, failed: Mapping[str, CoinError]) -> None:
+        self.failed = dict(failed)
+        reasons = "; ".join(f"{timeframe}: {error}" for timeframe, error in self.failed.items())
+        super().__init__(f"candles of {symbol} were not collected, {reasons}")
 
 
 class CandlesChanged(CoinError):

@@ -30,12 +30,8 @@ class BacktestRequest(Request):
     strategy: Annotated[str, Field(min_length=1, max_length=100, description="Name of a registered strategy.")]
     params: Annotated[
         dict[str, Any],
-        Field(
-            default_factory=dict,
-            max_length=MAX_PARAMS,
-            description="Parameters of the strategy; the rest takes its defaults.",
-        ),
-    ]
+        Field(max_length=MAX_PARAMS, description="Parameters of the strategy; the rest takes its defaults."),
+    ] = {}  # noqa: RUF012 -- pydantic copies it
     symbols: Symbols
     start_date: Annotated[Day, Field(description="First calendar day in Asia/Seoul.")]
     end_date: Annotated[Day, Field(description="Last calendar day in Asia/Seoul, included whole.")]

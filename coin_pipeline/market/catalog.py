@@ -50,6 +50,11 @@ class StoredCandles:
     bytes: int
     known: Known
 
+    @property
+    def present(self) -> float:
+        """Candles as a fraction of those from the first to the last, with one in each place."""
+        return self.rows / (1 + (self.last - self.first) // timedelta(microseconds=self.timeframe.ns // 1000))
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -120,6 +125,10 @@ class CandleCatalog:
         wanted = TIMEFRAMES.values() if timeframe is None else (timeframe,)
         found = (self._stored(parse_symbol(symbol), each) for each in wanted)
         return [candles for candles in found if candles is not None]
+
+    def symbols(self) -> list[str]:
+        """Return the markets that have a folder, by name."""
+        return stored_symbols(self.root)
 
     def inventory(self) -> tuple[list[StoredCandles], list[InvalidCandleFile]]:
         """Return what is stored of every market, by symbol and timeframe, and what is wrong with the other series."""

@@ -1,17 +1,17 @@
 """Which candles are to be collected: as somebody asks for them, and as the settings have it every day."""
 
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.errors import InvalidInput, InvalidSettings, InvalidSpec, Problem
+from coin_pipeline.market.exchange import UPBIT
 from coin_pipeline.market.request import Day, Request, Symbols, Timeframes, problems_of
 from coin_pipeline.market.symbol import parse_symbol
 from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.settings import Settings
-
-UPBIT = "upbit"
 
 
 class RefreshRequest(Request):
@@ -45,6 +45,11 @@ class RefreshSpec(RefreshRequest):
 
     symbols: Symbols
     timeframes: Timeframes
+
+    @property
+    def series(self) -> tuple[tuple[str, str], ...]:
+        """Each market with each timeframe."""
+        return tuple(product(self.symbols, self.timeframes))
 
 
 def parse_refresh(fields: Mapping[str, Any]) -> RefreshRequest:
