@@ -265,12 +265,11 @@ class RunFailed(CoinError):
 
 
 class CandlesNotCollected(CoinError):
-    """Some timeframes of a market were not collected; `failed` maps each to why."""
+    """Some series of a market, or of a timeframe, were not collected; `failed` maps what they differ in to why."""
 
-    def __init__(self, symbol: str, failed: Mapping[str, CoinError]) -> None:
-        self.failed = dict(failed)
-        reasons = "; ".join(f"{timeframe}: {error}" for timeframe, error in self.failed.items())
-        super().__init__(f"candles of {symbol} were not collected, {reasons}")
+    def __init__(self, of: str, failed: Mapping[str, CoinError]) -> None:
+        reasons = "; ".join(f"{one}: {error}" for one, error in failed.items())
+        super().__init__(f"candles of {of} were not collected, {reasons}")
 
 
 class CandlesChanged(CoinError):

@@ -37,9 +37,9 @@ def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
         candles: dg.ResourceParam[CandleCatalog],
         exchange: dg.ResourceParam[Exchanges],
         alive: dg.ResourceParam[Life],
-    ) -> None:
+    ) -> Iterator[dg.AssetMaterialization]:
         with explained():
-            _collect_partitions(context, candles, exchange, timeframe)
+            yield from _collect_partitions(context, candles, exchange, timeframe)
             alive.step_done(1)
 
     return candles_of_timeframe.with_attributes(backfill_policy=dg.BackfillPolicy.single_run())
@@ -47,8 +47,8 @@ def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
 
 def _collect_partitions(
     context: dg.AssetExecutionContext, candles: CandleCatalog, exchange: Exchanges, timeframe: Timeframe
-) -> None:
-    """Collect each market that partitions are asked for of; those of one that fails stay as they were."""
+) -> Iterator[dg.AssetMaterialization]:
+    """Collect each market that partitions are asked for of; a step that fails yields what it has collected all the same."""
     told: list[dg.AssetMaterialization] = []
     failed: dict[str, CoinError] = {}
     for symbol, intervals in asked_for(context.partition_keys, timeframe).items():
@@ -58,13 +58,11 @@ def _collect_partitions(
                 told += materializations(candles, done)
         except CoinError as error:
             failed[symbol] = error
-    for each in told:
-        if failed:  # a step that fails leaves none of its own
-            context.log_event(each)
-        else:
-            context.add_asset_metadata(each.metadata, partition_key=each.partition)
     if failed:
-        raise CandlesNotCollected(" and ".join(failed), failed)
+        yield from told
+        raise CandlesNotCollected(str(timeframe), failed)
+    for each in told:  # Dagster yields them
+        context.add_asset_metadata(each.metadata, partition_key=each.partition)
 
 
 def _check(timeframe: Timeframe) -> dg.AssetChecksDefinition:

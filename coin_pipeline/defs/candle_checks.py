@@ -10,8 +10,8 @@ from dagster import MetadataValue
 
 from coin_pipeline.defs.candle_partitions import asset_key
 from coin_pipeline.errors import InvalidInput
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.intervals import subtract
+from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.market.intervals import subtract, total
 from coin_pipeline.market.timeframe import Timeframe
 
 SOUND, COMPLETE = "sound", "complete"
@@ -74,20 +74,26 @@ def _evaluation(timeframe: Timeframe, name: str, said: dict[str, Verdict]) -> dg
 
 
 def _checked(catalog: CandleCatalog, symbol: str, timeframe: Timeframe) -> dict[str, Verdict]:
-    """Return what the checks say of a series, with a year of its candles in memory at a time; nothing of none."""
-    stored = next(iter(catalog.stored(symbol, timeframe)), None)
+    """Return what the checks say of a series; nothing where nothing is stored."""
+    try:
+        stored = next(iter(catalog.stored(symbol, timeframe)), None)
+        missing = _never_asked_for(catalog, stored) if stored else 0
+    except InvalidInput as error:
+        unreadable = "cannot be told before it is sound"
+        return {SOUND: Verdict(passed=False, says=str(error)), COMPLETE: Verdict(passed=False, says=unreadable)}
     if stored is None:
         return {}
-    first, last = stored.first, stored.last
-    begin, end = (int(instant.timestamp()) * 10**9 for instant in (first, last))
-    unfetched = subtract((begin, end + timeframe.ns), stored.known.fetched)
-    missing = sum((stop - start) // timeframe.ns for start, stop in unfetched)
-    try:
-        for year in range(first.year, last.year + 2):  # a Seoul year begins nine hours before that of UTC
-            time = catalog.read(symbol, timeframe, date(year, 1, 1), date(year, 12, 31)).time
-            missing -= sum(int(np.diff(np.searchsorted(time, each))[0]) for each in unfetched)
-    except InvalidInput as error:
-        return {SOUND: Verdict(passed=False, says=str(error)), COMPLETE: Verdict(passed=False, says="cannot be read")}
-    span = f"{stored.rows:,} candles, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+    span = f"{stored.rows:,} candles, {stored.first:%Y-%m-%d %H:%M} to {stored.last:%Y-%m-%d %H:%M} UTC"
     lacks = f"{missing:,} candles are missing that were never asked for; collect them" if missing else "none is missing"
     return {SOUND: Verdict(passed=True, says=span), COMPLETE: Verdict(passed=not missing, says=lacks)}
+
+
+def _never_asked_for(catalog: CandleCatalog, stored: StoredCandles) -> int:
+    """Read all candles of a series, a year at a time, and count the places between them that were not fetched."""
+    begin, end = (int(instant.timestamp()) * 10**9 for instant in (stored.first, stored.last))
+    unfetched = subtract((begin, end + stored.timeframe.ns), stored.known.fetched)
+    missing = total(unfetched) // stored.timeframe.ns
+    for year in range(stored.first.year, stored.last.year + 2):  # a Seoul year begins nine hours before that of UTC
+        time = catalog.read(stored.symbol, stored.timeframe, date(year, 1, 1), date(year, 12, 31)).time
+        missing -= sum(int(np.diff(np.searchsorted(time, each))[0]) for each in unfetched)
+    return missing

@@ -39,6 +39,7 @@ def plan_refresh(context: dg.OpExecutionContext, config: RefreshConfig) -> Itera
 
 @dg.op(
     ins={"planned": dg.In(dg.Nothing)},
+    out=dg.Out(dg.Nothing),
     description="Collect the timeframes of one market, one after another; what is fetched already is not asked for.",
 )
 def collect_symbol(
@@ -46,7 +47,7 @@ def collect_symbol(
     candles: dg.ResourceParam[CandleCatalog],
     exchange: dg.ResourceParam[Exchanges],
     verdicts: dg.ResourceParam[Verdicts],
-) -> None:
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
     """Collect, tell what became of each series, and fail with one sentence if any of them was not collected."""
     symbol = str(context.get_mapping_key())
     with explained():
@@ -55,10 +56,8 @@ def collect_symbol(
         for timeframe in map(parse_timeframe, spec.timeframes):
             try:
                 done = _collect(context, candles, exchange(spec.exchange), symbol, timeframe, spec)
-                for event in materializations(candles, done):
-                    context.log_event(event)
-                for verdict in verdicts.of(candles, symbol, timeframe):
-                    context.log_event(verdict)  # type: ignore[arg-type]  # it takes every event that a user may make
+                yield from materializations(candles, done)
+                yield from verdicts.of(candles, symbol, timeframe)
             except CoinError as error:
                 failed[timeframe.name] = error
                 Reporter(context).tell(f"{symbol} {timeframe}: {error}", progress.of_failure(symbol, timeframe, error))

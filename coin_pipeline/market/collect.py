@@ -7,6 +7,7 @@ from coin_pipeline.market.candle_table import candle_frame
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.exchange import Exchange
 from coin_pipeline.market.intervals import subtract
+from coin_pipeline.market.quality import next_open
 from coin_pipeline.market.timeframe import Timeframe
 
 
@@ -48,9 +49,10 @@ def collect(
 ) -> Collected:
     """Fetch what is not fetched yet of [begin, end)."""
     counts, requests, candles = [0, 0, 0], 0, 0
-    end = min(end, exchange.finished(timeframe))
-    for start, stop in subtract((begin, end), catalog.known(symbol, timeframe).fetched):
-        batch = exchange.fetch(symbol, timeframe, start, stop)
+    begin = next_open(begin, timeframe.phase_ns, timeframe)
+    end = max(begin, min(next_open(end, timeframe.phase_ns, timeframe), exchange.finished(timeframe)))
+    while missing := subtract((begin, end), catalog.known(symbol, timeframe).fetched):
+        batch = exchange.fetch(symbol, timeframe, *missing[-1])
         requests, candles = requests + 1, candles + len(batch.columns.time)
         frame = candle_frame(batch.columns)
         done = catalog.merge(symbol, timeframe, frame, fetched=[(batch.begin, batch.end)], source=exchange.name)
