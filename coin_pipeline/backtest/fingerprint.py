@@ -11,6 +11,7 @@ from typing import Any
 from coin_pipeline.backtest.closure import code_closure
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import ObjectCorrupt
+from coin_pipeline.market.footer import columns_digest
 from coin_pipeline.strategies.base import Strategy
 
 _PACKAGES = ("coin-pipeline", "numba", "numpy")
@@ -28,10 +29,7 @@ def digest_of(value: object) -> str:
 
 def candles_digest(bars: Bars) -> str:
     """Return the SHA-256 of the six columns' bytes, in the order time, open, high, low, close, volume."""
-    digest = hashlib.sha256()
-    for column in (bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume):
-        digest.update(column.data)
-    return digest.hexdigest()
+    return columns_digest((bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume))
 
 
 def code_digest(strategy: Strategy[Any]) -> str:

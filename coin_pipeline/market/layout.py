@@ -26,7 +26,7 @@ def series_folder(root: Path, symbol: str, timeframe: Timeframe) -> Path:
     # One folder may go by two names: through a link, or where letter case does not count.
     holding = {path.stat().st_ino: path for path in reversed(spellings) if year_files(path)}
     if len(holding) > 1:
-        first, second = sorted(path.relative_to(root).as_posix() for path in holding.values())[:2]
+        first, second = sorted(name_under(root, path) for path in holding.values())[:2]
         reason = f"the same candles are stored in {second} too; merge one into the other and remove it"
         raise InvalidCandleFile(first, reason)
     return next(iter(holding.values()), spellings[0])
@@ -39,6 +39,11 @@ def year_files(folder: Path) -> list[Path]:
         StorageFailed: The folder cannot be listed.
     """
     return [path for path in _entries(folder) if _YEAR_FILE.fullmatch(path.name)]
+
+
+def name_under(root: Path, path: Path) -> str:
+    """Return what an error calls a file or folder: its path under the root, which is nobody's secret."""
+    return path.relative_to(root).as_posix()
 
 
 def stored_symbols(root: Path) -> list[str]:

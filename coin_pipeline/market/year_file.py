@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from coin_pipeline.errors import InvalidCandleFile
 from coin_pipeline.market.candle_table import PRICES, TIME, index_column, plain_table
+from coin_pipeline.market.footer import Footer, parse_footer
 from coin_pipeline.market.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.storage.atomic import storing, write_whole
 
@@ -28,10 +29,12 @@ class Part(NamedTuple):
     Attributes:
         table: Their candles, as `plain_table` makes them.
         first_row: Rows of the file before them.
+        footer: What the file says of all its candles.
     """
 
     table: pa.Table
     first_row: int
+    footer: Footer
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ def read_part(path: Path, source: str, start_ns: int, end_ns: int) -> Part:
         groups = range(wanted[0], wanted[-1] + 1) if wanted else range(0)
         first_row = sum(file.metadata.row_group(i).num_rows for i in range(groups.start))
         raw = _read(file, groups, [time, *PRICES])
-        return Part(plain_table(source, raw, time, SEOUL_OFFSET_NS, first_row), first_row)
+        table = plain_table(source, raw, time, SEOUL_OFFSET_NS, first_row)
+        return Part(table, first_row, parse_footer(file.schema_arrow.metadata))
 
 
 def read_others(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
@@ -79,8 +83,15 @@ def read_others(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
     return list(zip(table.column_names, table.columns, strict=True))
 
 
-def span(path: Path, source: str) -> Span | None:
-    """Return what a file holds, from its footer where that tells; None of a file without rows.
+class Summary(NamedTuple):
+    """What a file says of itself; `span` is None of a file without rows."""
+
+    span: Span | None
+    footer: Footer
+
+
+def summary(path: Path, source: str) -> Summary:
+    """Return what a file holds, from its footer where that tells.
 
     Raises:
         InvalidCandleFile: The file cannot be read, or has no times.
@@ -89,13 +100,14 @@ def span(path: Path, source: str) -> Span | None:
         time = _time_column(file.schema_arrow)
         ranges = _group_ranges(file, time)
         rows = file.metadata.num_rows
+        footer = parse_footer(file.schema_arrow.metadata)
     known = [r for r in ranges if r is not None]
     if len(known) < len(ranges):
         opens = read_part(path, source, -(2**63), 2**63).table[TIME]
         known = [pc.min_max(opens).as_py().values()] if rows else []
     if not rows:
-        return None
-    return Span(min(first for first, _ in known), max(last for _, last in known), rows)
+        return Summary(None, footer)
+    return Summary(Span(min(first for first, _ in known), max(last for _, last in known), rows), footer)
 
 
 def replace(path: Path, source: str, table: pa.Table) -> None:

@@ -12,6 +12,7 @@ import pytest
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, InvalidSymbol, StorageFailed
 from coin_pipeline.market.candle_files import read_candle_file
 from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.market.footer import Known
 from coin_pipeline.market.quality import coverage
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import HOUR_NS, MINUTE_NS, Timeframe, day_range, parse_timeframe
@@ -302,7 +303,7 @@ def test_the_inventory_says_what_is_stored(catalog: CandleCatalog, daily: Timefr
     (btc, eth), _ = catalog.inventory()
     assert (btc.symbol, btc.timeframe, btc.rows, btc.files) == ("BTC_KRW", hourly, 30, 2)
     first, last = datetime(2023, 12, 1, tzinfo=UTC), datetime(2024, 1, 29, tzinfo=UTC)
-    assert eth == StoredCandles("ETH_KRW", daily, first, last, 60, 2, sum(sizes))
+    assert eth == StoredCandles("ETH_KRW", daily, first, last, 60, 2, sum(sizes), Known())
     assert catalog.stored("KRW-ETH", hourly) == []
     assert catalog.describe("XRP_KRW") == "nothing stored"
 
