@@ -252,9 +252,9 @@ def half_sent(answer: Answer) -> Answer:
     return replace(answer, body=answer.body[: len(answer.body) // 2], announced=len(answer.body))
 
 
-def status(code: int, body: bytes = b"") -> Fault:
-    """Return a fault that answers with another status and body."""
-    return lambda answer: replace(answer, status=code, body=body)
+def status(code: int, body: bytes = b"", **changed: str | None) -> Fault:
+    """Return a fault that answers with another status and body, and `headers` like those."""
+    return lambda answer: headers(**changed)(replace(answer, status=code, body=body))
 
 
 def body(content: bytes) -> Fault:
@@ -273,7 +273,7 @@ def rows(change: Callable[[list[dict[str, Any]]], Any]) -> Fault:
     return changed
 
 
-def headers(**values: str | None) -> Fault:
+def headers(**values: str | None) -> Callable[[Answer], Answer]:
     """Return a fault that changes headers, with _ for -; None leaves one out."""
     named = {name.replace("_", "-"): value for name, value in values.items()}
 
