@@ -32,6 +32,7 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.StorageRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CandlesChanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CodeChanged: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ExchangeAnswer: HTTPStatus.BAD_GATEWAY,
     errors.ServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -12,10 +12,12 @@ CoinError
 │   ├── InvalidRunId
 │   ├── EmptyRange                  filters of which a lower bound exceeds its upper one: HTTP 400
 │   ├── InvalidSettings
+│   ├── UnknownExchange             one that nobody can ask here, for want of a name or of a package
 │   ├── InvalidCandleFile           a file to import that cannot be read or understood
 │   └── InvalidCandles              rows that no market can have produced
 ├── NotFound                        HTTP 404, exit code 1
 │   ├── CandlesNotFound
+│   ├── MarketUnknown               an exchange has no such market
 │   ├── ResultNotFound
 │   ├── NoResults                   nothing is stored yet
 │   ├── NotPinned                   a task that expires in any case
@@ -43,10 +45,12 @@ CoinError
 │   ├── ObjectCorrupt
 │   ├── StorageRefused              wrong credentials, region or bucket: a retry will not help
 │   └── StorageUnavailable          transient: a retry may succeed
+├── ExchangeAnswer                  an exchange answered what no candles are: HTTP 502
 ├── DataRefused                     a value that no column of the database takes
 └── ServiceUnavailable              HTTP 503
     ├── DatabaseUnavailable
     ├── ApiUnreachable              nobody answers where the API is to be
+    ├── ExchangeUnavailable         an exchange cannot be reached, or takes no requests from here for now
     ├── AsyncDisabled               an operator has switched asynchronous submissions off
     └── OrchestratorUnavailable
 
@@ -160,6 +164,13 @@ class InvalidSettings(InvalidInput):
     """Environment variables that are malformed; fields are the variables' names."""
 
 
+class UnknownExchange(InvalidInput):
+    """An exchange that cannot be asked for candles here."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__([Problem("exchange", f"{name[:80]!r} {reason}")])
+
+
 class InvalidCandleFile(InvalidInput):
     """A candle file that cannot be read, lacks columns, or needs a time zone."""
 
@@ -186,6 +197,13 @@ class CandlesNotFound(NotFound):
         self.missing = dict(missing)
         listed = "; ".join(f"{symbol} ({stored})" for symbol, stored in self.missing.items())
         super().__init__(f"no {timeframe} candles from {start} to {end} for {listed}")
+
+
+class MarketUnknown(NotFound):
+    """An exchange has no market of this name."""
+
+    def __init__(self, exchange: str, symbol: str, reason: str) -> None:
+        super().__init__(f"{exchange} has no market {symbol} ({reason}); check its name")
 
 
 class ResultNotFound(NotFound):
@@ -392,6 +410,13 @@ class StorageUnavailable(StorageFailed):
         super().__init__(f"cannot reach the object store at {where}: {reason}; try again later")
 
 
+class ExchangeAnswer(CoinError):
+    """An exchange answered something else than the candles that it was asked for; nothing of that is stored."""
+
+    def __init__(self, exchange: str, asked: str, answered: str) -> None:
+        super().__init__(f"{exchange} was asked for {asked} and answered {answered}; nothing of that is stored")
+
+
 class DataRefused(CoinError):
     """PostgreSQL answers, and takes no such value, one that is out of range, say; a retry will not help."""
 
@@ -417,6 +442,13 @@ class ApiUnreachable(ServiceUnavailable):
     def __init__(self, url: str, reason: object, command: str) -> None:
         self.command = command
         super().__init__(f"{url} does not answer ({reason}); start it: {command}")
+
+
+class ExchangeUnavailable(ServiceUnavailable):
+    """An exchange does not answer, or takes no requests from here for now; what is stored already stays."""
+
+    def __init__(self, exchange: str, reason: str) -> None:
+        super().__init__(f"{exchange} {reason}; what was stored stays, so try the same again later")
 
 
 class AsyncDisabled(ServiceUnavailable):

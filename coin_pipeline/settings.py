@@ -39,6 +39,7 @@ _SHAPES = {
         r"https?://[^\s@]+",
         "must begin with http:// or https:// and hold no user or password, such as http://127.0.0.1:8333",
     ),
+    "coin_upbit_url": (r"https?://[^\s@?#]+", "must begin with http:// or https://, such as https://api.upbit.com"),
 }
 
 # What the older platform collected.
@@ -70,6 +71,9 @@ class Settings(BaseSettings):
     coin_max_queued: int = Field(1000, ge=1, description="So many runs may wait; a submission beyond them is refused.")
     coin_async: Literal["on", "off"] = Field(
         "on", description="off: run-async and sweeps are refused; 'coin migrate rollback' does so without a restart."
+    )
+    coin_upbit_url: str = Field(
+        "https://api.upbit.com", description="Where Upbit's REST API, or a mirror of it, answers."
     )
     coin_strategy_files: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description=f"Strategies of your own: .py files, separated by {os.pathsep!r}."

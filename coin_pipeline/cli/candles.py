@@ -4,10 +4,15 @@ from pathlib import Path
 
 import click
 
+from coin_pipeline.cli.collecting import get
+
 
 @click.group()
 def candles() -> None:
     """Candles under DATA_ROOT."""
+
+
+candles.add_command(get)
 
 
 @candles.command("import")

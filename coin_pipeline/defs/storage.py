@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any, Self
@@ -17,7 +17,7 @@ from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException, create_pg_engine
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from coin_pipeline.backtest import index
@@ -33,6 +33,7 @@ _POOL, _POOL_OVERFLOW, _POOL_RECYCLE_S = 8, 20, 3600
 _IDLE_S = 1.0
 """After so long without use a connection is tried before anybody gets it."""
 _SET_UP_LOCK = 0x636F696E  # any number that only this project uses
+_LOCK = text("select from runs where run_id = :run_id for no key update")
 _WITH_INDEX = ASSET_EVENTS | ASSET_CHECK_EVENTS
 _SAY_NOTHING = frozenset(
     {
@@ -58,21 +59,17 @@ class Pooled:
 class RunStorage(Pooled, PostgresRunStorage):
     """Changes a run as a whole or not at all, and asks the database once for what Dagster asks again and again.
 
-    Dagster commits each statement. A process that died between two of them left a run whose tags said one thing in
-    their table and another in its body, so that it was shown as failed and then attempted again.
+    Dagster reads a run, commits each statement about it, and writes it back as it was read. A process that died between
+    two statements, or another one that wrote meanwhile, left a run whose tags said one thing in their table and another
+    in its body, so that it was shown as failed and then attempted again.
     """
 
     _changes = threading.local()
 
     def connect(self) -> AbstractContextManager[Connection]:
-        """Return a connection, in a transaction if it is to change a run."""
-        connection = super().connect()
-        return _transaction(connection) if getattr(self._changes, "whole", False) else connection
-
-    def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
-        """Add tags to a run, or put them in the place of those of the same names."""
-        with self._as_a_whole():
-            super().add_run_tags(run_id, new_tags)
+        """Return a connection, the one of the transaction if a run is being changed."""
+        under_way = self._under_way()
+        return nullcontext(under_way) if under_way else super().connect()
 
     def has_run_stats_index_cols(self) -> bool:
         """Return whether runs have columns for their times."""
@@ -84,16 +81,22 @@ class RunStorage(Pooled, PostgresRunStorage):
 
     def fetchall(self, query: Any) -> Sequence[Any]:  # noqa: ANN401 -- SQLAlchemy has many classes for it
         """Return all rows."""
-        return patiently(partial(super().fetchall, query), _is_away)
+        fetch = partial(super().fetchall, query)
+        return fetch() if self._under_way() else patiently(fetch, _is_away)
 
     def fetchone(self, query: Any) -> Any | None:  # noqa: ANN401 -- see above
         """Return the first row."""
-        return patiently(partial(super().fetchone, query), _is_away)
+        fetch = partial(super().fetchone, query)
+        return fetch() if self._under_way() else patiently(fetch, _is_away)
+
+    def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
+        """Add tags to a run, or put them in the place of those of the same names."""
+        self._as_a_whole(run_id, partial(super().add_run_tags, run_id, new_tags))
 
     def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
         """Record the status that an event tells, and why a run failed."""
-        with self._as_a_whole():
-            patiently(partial(super().handle_run_event, run_id, event, update_timestamp), _is_away)
+        change = partial(super().handle_run_event, run_id, event, update_timestamp)
+        patiently(partial(self._as_a_whole, run_id, change), _is_away)
 
     def has_job_snapshot(self, job_snapshot_id: str) -> bool:
         """Return whether a job, as it is at some version of the code, is stored; nothing removes it."""
@@ -104,13 +107,20 @@ class RunStorage(Pooled, PostgresRunStorage):
         snapshot_id = execution_plan_snapshot_id
         return _once(self, snapshot_id, partial(super().has_execution_plan_snapshot, snapshot_id))
 
-    @contextmanager
-    def _as_a_whole(self) -> Iterator[None]:
-        self._changes.whole = True
-        try:
-            yield
-        finally:
-            self._changes.whole = False
+    def _under_way(self) -> Connection | None:
+        return getattr(self._changes, "connection", None)
+
+    def _as_a_whole(self, run_id: str, change: Callable[[], None]) -> None:
+        """Read and change a run in one transaction, one process after the other."""
+        with super().connect() as connection:
+            connection.execution_options(isolation_level="READ COMMITTED")  # until it is back in the pool
+            with connection.begin():
+                connection.execute(_LOCK, {"run_id": run_id})
+                self._changes.connection = connection
+                try:
+                    change()
+                finally:
+                    self._changes.connection = None
 
 
 class EventStorage(Pooled, PostgresEventLogStorage):
@@ -220,15 +230,6 @@ def _once(part: object, what: str, ask: Callable[[], bool]) -> bool:
     if what not in found and ask():
         found.add(what)
     return what in found
-
-
-@contextmanager
-def _transaction(connecting: AbstractContextManager[Connection]) -> Iterator[Connection]:
-    """Keep what is executed on a connection only if all of it is."""
-    with connecting as connection:
-        connection.execution_options(isolation_level="READ COMMITTED")  # until it is back in the pool
-        with connection.begin():
-            yield connection
 
 
 @contextmanager

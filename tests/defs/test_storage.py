@@ -1,6 +1,7 @@
 """What a process leaves of a run that dies in the middle of writing about it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import dagster as dg
@@ -22,8 +23,10 @@ create trigger refuse before {event} on {table} for each row when (new.run_id = 
 @pytest.fixture
 def run(instance: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
     """A run that is under way."""
-    yield instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=dg.DagsterRunStatus.STARTED)
+    run = instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=dg.DagsterRunStatus.STARTED)
+    yield run
     _execute("drop function if exists refuse cascade")
+    instance.report_run_canceled(run)
 
 
 def _execute(statement: str) -> list[tuple[str, str]]:
@@ -64,3 +67,14 @@ def test_a_tag_is_in_both_places_or_in_none(instance: dg.DagsterInstance, run: d
     assert told
     assert "colour" not in told.tags
     assert "colour" not in _tags(run)
+
+
+def test_writers_of_one_run_lose_nothing_of_each_other(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Each writes back the whole run that it has read: a tag, or a reason, of somebody else would be gone."""
+    names = [f"tag-{number}" for number in range(24)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda name: instance.add_run_tags(run.run_id, {name: "here"}), names))
+    told = instance.get_run_by_id(run.run_id)
+    assert told
+    assert told.tags.keys() >= set(names)
+    assert _tags(run) == told.tags
