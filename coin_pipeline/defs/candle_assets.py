@@ -29,6 +29,7 @@ def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
         freshness_policy=FRESHNESS,
         group_name=GROUP,
         kinds={"parquet"},
+        dagster_type=dg.Nothing,
         metadata={"stored_in": MetadataValue.text(f"DATA_ROOT/SYMBOL/{timeframe.folder}/YEAR.parquet")},
         description=f"Finished candles of {timeframe}; a partition is a {'month of a ' * by_month(timeframe)}market.",
     )
@@ -48,7 +49,7 @@ def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
 def _collect_partitions(
     context: dg.AssetExecutionContext, candles: CandleCatalog, exchange: Exchanges, timeframe: Timeframe
 ) -> Iterator[dg.AssetMaterialization]:
-    """Collect each market that partitions are asked for of; a step that fails yields what it has collected all the same."""
+    """Collect each market that partitions are asked for of; a step that fails yields what it has collected."""
     told: list[dg.AssetMaterialization] = []
     failed: dict[str, CoinError] = {}
     for symbol, intervals in asked_for(context.partition_keys, timeframe).items():
