@@ -39,6 +39,7 @@ CoinError
 │   ├── TaskIdConflict
 │   ├── NotCancellable              a task that has ended already
 │   └── TaskExpiring                a task that is being removed
+├── UploadTooLarge                  a file of candles above the limit: HTTP 413
 ├── QueueFull                       as many runs wait as may: HTTP 429
 ├── StorageFailed                   reading or writing objects
 │   ├── StorageFull
@@ -365,6 +366,15 @@ class TaskExpiring(Conflict):
         super().__init__(
             f"task {task_id} has expired and a retention is about to remove it; if it is still there once 'coin"
             " retention' has ended, this pin keeps it"
+        )
+
+
+class UploadTooLarge(CoinError):
+    """A file of candles that is larger than may be uploaded; nothing of it is stored."""
+
+    def __init__(self, limit_mib: int) -> None:
+        super().__init__(
+            f"the file is larger than COIN_MAX_UPLOAD_MIB={limit_mib}; split it, or use 'coin candles import'"
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import cast
 
 import dagster as dg
 from dagster import MetadataValue
@@ -18,6 +19,8 @@ from coin_pipeline.market.exchange import UPBIT
 from coin_pipeline.market.timeframe import TIMEFRAMES, Timeframe
 
 GROUP = "candles"
+NOTHING = cast("dg.DagsterType", dg.Nothing)
+"""What a step hands on: the candles lie in the catalogue."""
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
 """Candles are collected every day: a day that was left out is worth a look, two are a fault."""
 
@@ -29,7 +32,7 @@ def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
         freshness_policy=FRESHNESS,
         group_name=GROUP,
         kinds={"parquet"},
-        dagster_type=dg.Nothing,
+        dagster_type=NOTHING,
         metadata={"stored_in": MetadataValue.text(f"DATA_ROOT/SYMBOL/{timeframe.folder}/YEAR.parquet")},
         description=f"Finished candles of {timeframe}; a partition is a {'month of a ' * by_month(timeframe)}market.",
     )

@@ -18,6 +18,7 @@ SERIES, TIMEFRAMES = "series", "timeframes"
 """Metadata: how one series stands, and which timeframes are planned of a market."""
 TYPES = {dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.STEP_FAILURE}
 """Events that a tally wants to hear."""
+NAMED = 10
 State = Literal["waiting", "collecting", "collected", "failed"]
 
 
@@ -144,3 +145,9 @@ class Series:
         for key, one in self._standings.items():
             if one.symbol == symbol and one.share < 1.0:
                 self._standings[key] = replace(one, state="failed", error=error)
+
+
+def all_of(failures: Sequence[str]) -> str:
+    """Return one sentence for the markets that failed; of very many, some."""
+    more = f"; and {len(failures) - NAMED} more markets" if len(failures) > NAMED else ""
+    return "; ".join(failures[:NAMED]) + more

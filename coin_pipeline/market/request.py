@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Annotated, Self, TypeVar
 
@@ -48,7 +49,8 @@ def calendar_day(value: object) -> object:
     """Read YYYY-MM-DD; pydantic alone would also take numbers, as seconds since 1970."""
     day = value
     if isinstance(value, str) and _DAY.fullmatch(value):
-        day = date.fromisoformat(value)
+        with suppress(ValueError):  # of a 13th month, say
+            day = date.fromisoformat(value)
     if not isinstance(day, date):
         msg = f"{str(value)[:40]!r} is not a day; write YYYY-MM-DD"
         raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
