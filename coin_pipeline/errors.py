@@ -18,6 +18,7 @@ CoinError
 ├── NotFound                        HTTP 404, exit code 1
 │   ├── CandlesNotFound
 │   ├── MarketUnknown               an exchange has no such market
+│   ├── InsufficientCoverage        too many candles of a range are not here, and may exist
 │   ├── ResultNotFound
 │   ├── NoResults                   nothing is stored yet
 │   ├── NotPinned                   a task that expires in any case
@@ -59,6 +60,7 @@ The message is one sentence: what was wrong, with which value, and what to do.
 """
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -205,6 +207,23 @@ class MarketUnknown(NotFound):
 
     def __init__(self, exchange: str, symbol: str, reason: str) -> None:
         super().__init__(f"{exchange} has no market {symbol} ({reason}); check its name")
+
+
+class InsufficientCoverage(NotFound):
+    """Symbols of whose candles too small a share is known; `short` maps each to what is there of it."""
+
+    def __init__(
+        self, short: Mapping[str, str], timeframe: str, start: object, end: object, wanted: float, known: float
+    ) -> None:
+        self.short = dict(short)
+        listed = "; ".join(f"{symbol} ({told})" for symbol, told in self.short.items())
+        lower = f"{math.floor(100 * known) / 100:g}"
+        fetch = f"coin candles get {' '.join(self.short)} --timeframe {timeframe} --from {start} --to {end}"
+        super().__init__(
+            f"too few {timeframe} candles from {start} to {end} are known, less than min_coverage={wanted:g}: {listed};"
+            f" fetch them with '{fetch}', or run without them: min_coverage={lower} ('--min-coverage {lower}' on the"
+            " command line)"
+        )
 
 
 class ResultNotFound(NotFound):

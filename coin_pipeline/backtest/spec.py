@@ -13,6 +13,7 @@ from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.shared import SharedRules
 from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import InvalidSpec
+from coin_pipeline.market.coverage import ENOUGH
 from coin_pipeline.market.request import MAX_SYMBOLS, Day, Request, Symbols, TimeframeName, problems_of
 from coin_pipeline.market.timeframe import Timeframe, parse_timeframe
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -59,6 +60,14 @@ class BacktestRequest(Request):
     tick_sizes: Annotated[
         Literal["none", "upbit"], Field(description="Whose price steps fills are moved to, against the trader.")
     ] = "none"
+    # Whether a run is admitted is no part of what it computes: left out of every dump, it changes no digest.
+    min_coverage: Annotated[
+        Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)],
+        Field(
+            exclude=True,
+            description="Refuse symbols of whose candles a smaller share is known: there, or fetched and not traded.",
+        ),
+    ] = ENOUGH
 
     @field_validator("end_date")
     @classmethod
@@ -128,7 +137,8 @@ def resolve(request: BacktestRequest, registry: StrategyRegistry) -> BacktestSpe
     size = request.position_size
     if size is None and request.fill is Fill.NEXT_OPEN:
         size = 1 / (request.max_positions or 1)
-    return BacktestSpec(**{**request.model_dump(), "params": params.model_dump(mode="json"), "position_size": size})
+    own = {"params": params.model_dump(mode="json"), "position_size": size, "min_coverage": request.min_coverage}
+    return BacktestSpec(**{**request.model_dump(), **own})
 
 
 def parse_request(fields: Mapping[str, Any]) -> BacktestRequest:

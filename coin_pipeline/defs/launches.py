@@ -35,14 +35,15 @@ class Launch:
 
 def backtest_launch(spec: BacktestSpec, shelf: Shelf) -> Launch:
     """Return what makes Dagster run a backtest."""
-    config = {"load_candles": {"config": {**spec.model_dump(mode="json"), "shelf": shelf}}}
+    asked = {**spec.model_dump(mode="json"), "min_coverage": spec.min_coverage}
+    config = {"load_candles": {"config": {**asked, "shelf": shelf}}}
     return Launch("backtest", {"ops": config, "loggers": QUIET}, _tags(spec))
 
 
 def sweep_launch(request: SweepRequest, spec: SweepSpec, *, workers: int | None = None, fresh: bool = False) -> Launch:
     """Return what makes Dagster run the sweep that `request` resolves to."""
     config = {
-        "plan_sweep": {"config": request.model_dump(mode="json")},
+        "plan_sweep": {"config": {**request.model_dump(mode="json"), "min_coverage": request.min_coverage}},
         "evaluate_chunk": {"config": {"workers": workers, "fresh": fresh}},
     }
     return Launch("sweep", {"ops": config, "loggers": QUIET}, {**_tags(spec), POINTS_TAG: str(len(spec.points()))})

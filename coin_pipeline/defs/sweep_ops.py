@@ -8,6 +8,7 @@ from dataclasses import replace
 import dagster as dg
 import pyarrow as pa
 
+from coin_pipeline.backtest.admission import require_coverage
 from coin_pipeline.defs import sweep_metadata
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.attempts import task_of
@@ -39,6 +40,7 @@ def plan_sweep(
     with explained():
         spec = resolve_sweep(config.request(), strategies)
         planned = plan.plan(candles, strategies, spec)
+        require_coverage(spec, {each.symbol: each.coverage for each in planned.chunks[0].candles})
     for chunk in planned.chunks:
         key = f"chunk_{chunk.number + 1:04}"
         yield dg.DynamicOutput(chunk, mapping_key=key, metadata=sweep_metadata.of_chunk(planned, chunk))

@@ -179,6 +179,7 @@ def resolve_sweep(request: SweepRequest, registry: StrategyRegistry) -> SweepSpe
         trials=request.trials,
         seed=0 if request.search == "grid" else request.seed,
         objective=request.objective,
+        min_coverage=request.min_coverage,
     )
     return spec.model_copy(update={"params": _unswept_params(spec, registry)})
 
