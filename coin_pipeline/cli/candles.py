@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from coin_pipeline.cli.checking import check
+from coin_pipeline.cli.collecting import get
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -15,6 +16,7 @@ def candles() -> None:
     """Candles under DATA_ROOT."""
 
 
+candles.add_command(get)
 candles.add_command(check)
 
 

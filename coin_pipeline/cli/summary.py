@@ -12,11 +12,13 @@ from coin_pipeline.backtest.formats import counted
 from coin_pipeline.backtest.legacy import count, number, parts_of
 from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, task_key
 from coin_pipeline.errors import CoinError
+from coin_pipeline.market.quality import utc
 from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:
     from coin_pipeline.backtest.verify import Verdict
     from coin_pipeline.market.catalog import StoredCandles
+    from coin_pipeline.market.collect import Collected
     from coin_pipeline.market.merge import MergeReport
     from coin_pipeline.market.timeframe import Timeframe
     from coin_pipeline.settings import Settings
@@ -140,6 +142,16 @@ def print_merge(symbol: str, timeframe: "Timeframe", report: "MergeReport") -> N
         f"{symbol} {timeframe}: {report.added:,} candles added, {report.replaced:,} replaced,"
         f" {report.unchanged:,} unchanged; {report.first:%Y-%m-%d %H:%M} to {report.last:%Y-%m-%d %H:%M} UTC"
     )
+
+
+def print_collected(collected: "Collected") -> None:
+    """Print what was fetched of a series, and of which time all of it is stored now."""
+    series = f"{collected.symbol} {collected.timeframe}"
+    if collected.begin == collected.end:
+        click.echo(f"{series}: nothing to fetch from {utc(collected.begin):%Y-%m-%d %H:%M} UTC on")
+        return
+    span = f"{utc(collected.begin):%Y-%m-%d %H:%M} to {utc(collected.end):%Y-%m-%d %H:%M} UTC"
+    click.echo(f"{series}: {collected.added:,} added, {collected.replaced:,} replaced; {span}")
 
 
 def print_strategies(registry: "StrategyRegistry") -> None:

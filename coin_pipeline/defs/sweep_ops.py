@@ -15,7 +15,7 @@ from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.executors import has_processes
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.defs.sweep_config import EvaluationConfig, SweepConfig
-from coin_pipeline.defs.sweep_progress import Reporter
+from coin_pipeline.defs.sweep_progress import PointsReporter
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.report.sweep_page import render_sweep
 from coin_pipeline.settings import load_settings
@@ -69,7 +69,7 @@ def evaluate_chunk(
             chunk,
             config.workers or _workers(context),
             fresh=config.fresh,
-            progress=Reporter(context, len(chunk.spec.symbols)).more_rows,
+            progress=PointsReporter(context, len(chunk.spec.symbols)).more_rows,
         )
     seconds = None if stored else time.perf_counter() - began
     context.add_output_metadata(sweep_metadata.of_rows(chunk.spec, table, seconds))
