@@ -109,7 +109,7 @@ def _print(console: "Console", found: "Audit") -> None:
 
 
 def _heading(found: "Audit") -> Iterator[str]:
-    from coin_pipeline.cli.summary import share
+    from coin_pipeline.cli.candle_summary import share
     from coin_pipeline.market.quality import utc
 
     present, no_trade, not_fetched = found.totals
