@@ -102,7 +102,7 @@ def _print(console: "Console", found: "Audit") -> None:
             style=_COLOURS[finding.severity],
         )
         for example in finding.examples:
-            console.print(Padding(_example(example), (0, 0, 0, 9)))
+            console.print(Padding(_example(example), (0, 0, 0, 9), expand=False))
     if not found.findings:
         console.print("nothing is wrong", style="green")
     console.print()
