@@ -4,10 +4,15 @@ from pathlib import Path
 
 import click
 
+from coin_pipeline.cli.resampling import resample
+
 
 @click.group()
 def candles() -> None:
     """Candles under DATA_ROOT."""
+
+
+candles.add_command(resample)
 
 
 @candles.command("import")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidCandleFile
-from coin_pipeline.market.decoding import read_columns
+from coin_pipeline.market.decoding import decode
 from coin_pipeline.market.footer import Known, together
 from coin_pipeline.market.intervals import Interval
 from coin_pipeline.market.layout import name_under, series_folder, stored_symbols, year_files
@@ -93,11 +93,12 @@ class CandleCatalog:
         files = [path for path in year_files(folder) if utc(begin).year <= int(path.stem) <= end.year]
         with ExitStack() as opened:
             parts = {path.name: opened.enter_context(open_part(path, self._name(path), begin, stop)) for path in files}
-            columns = read_columns(list(parts.values()))
+            columns, sound = decode(list(parts.values()))
         check_times(self._name(folder), columns.time, lambda row: _locate(parts, row))
         low, high = np.searchsorted(columns.time, (begin, stop)).tolist()
         inside = columns.rows(slice(low, high))
-        check_prices(self._name(folder), inside, lambda row: _locate(parts, low + row))
+        if not sound:  # which may be for a row outside of the range
+            check_prices(self._name(folder), inside, lambda row: _locate(parts, low + row))
         known = together(part.footer.known for part in parts.values())
         return Series(Bars(*inside), known, _snapshot(zip(files, parts.values(), strict=True)))
 

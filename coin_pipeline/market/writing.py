@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
 from coin_pipeline.market.candle_table import NO_CANDLES, columns_of, plain_table, stored_table
-from coin_pipeline.market.decoding import read_columns
+from coin_pipeline.market.decoding import decode
 from coin_pipeline.market.footer import Footer, Known, check_digest, columns_digest, together, with_footer
 from coin_pipeline.market.layout import name_under, series_folder, year_files
 from coin_pipeline.market.merge import Merged, MergeReport, by_year, file_years, merge_columns, utc_years
@@ -71,7 +71,7 @@ def _merge_year(path: Path, name: str, new: Columns, told: Known) -> tuple[Merge
     old, before, others = columns_of(NO_CANDLES), Footer(), []
     if path.exists():
         with open_part(path, name) as part:
-            old, before = read_columns([part]), part.footer
+            old, before = decode([part]).columns, part.footer
         _check(name, old)
         check_digest(name, old, before)
         others = read_others(path, name)
