@@ -201,14 +201,15 @@ class _Scan:
         time, step = rows.columns.time, self._timeframe.ns
         begin, end = int(time.min()), int(time.max()) + step
         own = Series(rows.columns, self._timeframe, clip(self._known.fetched, (begin, end)))
-        row_at = dict(zip(time.tolist(), (rows.numbers + 1).tolist(), strict=True))
         for timeframe, files in self._others:
             columns = rows_between(files, begin - _MARGIN_NS, end + _MARGIN_NS)
             other = Series(columns, timeframe, known_of(files).fetched)
             pair = (other, own) if timeframe.ns < step else (own, other)
             for each in disagreements(*pair):
                 kind, told = _disagreement(pair, each.hours)
-                examples = tuple(Example(ns, file.name, row_at.get(ns), told) for ns in each.time[:EXAMPLES].tolist())
+                examples = tuple(
+                    Example(ns, file.name, rows.number_at(ns), told) for ns in each.time[:EXAMPLES].tolist()
+                )
                 yield Finding(kind, "error", len(each.time), examples)
 
 

@@ -33,6 +33,11 @@ class Rows(NamedTuple):
         inside = (self.columns.time >= begin) & (self.columns.time < end)
         return self if inside.all() else Rows(self.columns.rows(inside), self.numbers[inside])
 
+    def number_at(self, ns: int) -> int | None:
+        """Return which row, from 1, opens at an instant; None if none does."""
+        found = np.flatnonzero(self.columns.time == ns)
+        return int(self.numbers[found[0]]) + 1 if len(found) else None
+
 
 NO_ROWS = Rows(columns_of(NO_CANDLES), np.arange(0))
 
