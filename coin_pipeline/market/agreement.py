@@ -79,7 +79,8 @@ def _best_shift(
 def _clean(series: Series) -> Columns:
     """Return the rows that a backtest could be given, in order and on one grid."""
     columns = series.columns.rows(sound(series.columns))
-    columns = columns.rows(np.unique(columns.time, return_index=True)[1])
+    if (np.diff(columns.time) <= 0).any():
+        columns = columns.rows(np.unique(columns.time, return_index=True)[1])
     phase, only = phase_of(columns.time, series.timeframe)
     return columns if only else columns.rows(columns.time % series.timeframe.ns == phase)
 
