@@ -13,10 +13,13 @@ CoinError
 │   ├── InvalidRunId
 │   ├── EmptyRange                  filters of which a lower bound exceeds its upper one: HTTP 400
 │   ├── InvalidSettings
+│   ├── UnknownExchange             one that nobody can ask here, for want of a name or of a package
 │   ├── InvalidCandleFile           a file to import that cannot be read or understood
 │   └── InvalidCandles              rows that no market can have produced
 ├── NotFound                        HTTP 404, exit code 1
 │   ├── CandlesNotFound
+│   ├── MarketUnknown               an exchange has no such market
+│   ├── InsufficientCoverage        too many candles of a range are not here, and may exist
 │   ├── ResultNotFound
 │   ├── NoResults                   nothing is stored yet
 │   ├── NotPinned                   a task that expires in any case
@@ -27,6 +30,7 @@ CoinError
 ├── Superseded                      an attempt that was given up meanwhile may not publish
 ├── OutOfMemory                     a run needed more memory than it may take
 ├── RunFailed                       a run that was waited for ended without a result
+├── CandlesNotCollected             a market of which an exchange's candles were not all collected
 ├── CandlesChanged                  stored candles are no longer those that the run was started with
 ├── CodeChanged                     code was edited while a run was under way
 ├── SweepDisagrees                  a sweep and the normal run of one of its points give different figures
@@ -37,16 +41,19 @@ CoinError
 │   ├── TaskIdConflict
 │   ├── NotCancellable              a task that has ended already
 │   └── TaskExpiring                a task that is being removed
+├── UploadTooLarge                  a file of candles above the limit: HTTP 413
 ├── QueueFull                       as many runs wait as may: HTTP 429
 ├── StorageFailed                   reading or writing objects
 │   ├── StorageFull
 │   ├── ObjectCorrupt
 │   ├── StorageRefused              wrong credentials, region or bucket: a retry will not help
 │   └── StorageUnavailable          transient: a retry may succeed
+├── ExchangeAnswer                  an exchange answered what no candles are: HTTP 502
 ├── DataRefused                     a value that no column of the database takes
 └── ServiceUnavailable              HTTP 503
     ├── DatabaseUnavailable
     ├── ApiUnreachable              nobody answers where the API is to be
+    ├── ExchangeUnavailable         an exchange cannot be reached, or takes no requests from here for now
     ├── AsyncDisabled               an operator has switched asynchronous submissions off
     └── OrchestratorUnavailable
 
@@ -54,6 +61,7 @@ The message is one sentence: what was wrong, with which value, and what to do.
 """
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -167,6 +175,13 @@ class InvalidSettings(InvalidInput):
     """Environment variables that are malformed; fields are the variables' names."""
 
 
+class UnknownExchange(InvalidInput):
+    """An exchange that cannot be asked for candles here."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__([Problem("exchange", f"{name[:80]!r} {reason}")])
+
+
 class InvalidCandleFile(InvalidInput):
     """A candle file that cannot be read, lacks columns, or needs a time zone."""
 
@@ -193,6 +208,30 @@ class CandlesNotFound(NotFound):
         self.missing = dict(missing)
         listed = "; ".join(f"{symbol} ({stored})" for symbol, stored in self.missing.items())
         super().__init__(f"no {timeframe} candles from {start} to {end} for {listed}")
+
+
+class MarketUnknown(NotFound):
+    """An exchange has no market of this name."""
+
+    def __init__(self, exchange: str, symbol: str, reason: str) -> None:
+        super().__init__(f"{exchange} has no market {symbol} ({reason}); check its name")
+
+
+class InsufficientCoverage(NotFound):
+    """Symbols of whose candles too small a share is known; `short` maps each to what is there of it."""
+
+    def __init__(
+        self, short: Mapping[str, str], timeframe: str, start: object, end: object, wanted: float, known: float
+    ) -> None:
+        self.short = dict(short)
+        listed = "; ".join(f"{symbol} ({told})" for symbol, told in self.short.items())
+        lower = f"{math.floor(100 * known) / 100:g}"
+        fetch = f"coin candles get {' '.join(self.short)} --timeframe {timeframe} --from {start} --to {end}"
+        super().__init__(
+            f"too few {timeframe} candles from {start} to {end} are known, less than min_coverage={wanted:g}: {listed};"
+            f" fetch them with '{fetch}', or run without them: min_coverage={lower} ('--min-coverage {lower}' on the"
+            " command line)"
+        )
 
 
 class ResultNotFound(NotFound):
@@ -269,6 +308,14 @@ class RunFailed(CoinError):
     def __init__(self, run_id: str, kind: type[CoinError], message: str) -> None:
         self.run_id, self.kind = run_id, kind
         super().__init__(message)
+
+
+class CandlesNotCollected(CoinError):
+    """Some series of a market, or of a timeframe, were not collected; `failed` maps what they differ in to why."""
+
+    def __init__(self, of: str, failed: Mapping[str, CoinError]) -> None:
+        reasons = "; ".join(f"{one}: {error}" for one, error in failed.items())
+        super().__init__(f"candles of {of} were not collected, {reasons}")
 
 
 class CandlesChanged(CoinError):
@@ -349,6 +396,15 @@ class TaskExpiring(Conflict):
         )
 
 
+class UploadTooLarge(CoinError):
+    """A file of candles that is larger than may be uploaded; nothing of it is stored."""
+
+    def __init__(self, limit_mib: int) -> None:
+        super().__init__(
+            f"the file is larger than COIN_MAX_UPLOAD_MIB={limit_mib}; split it, or use 'coin candles import'"
+        )
+
+
 class QueueFull(CoinError):
     """As many runs wait as may; nothing of the submission is stored."""
 
@@ -391,6 +447,13 @@ class StorageUnavailable(StorageFailed):
         super().__init__(f"cannot reach the object store at {where}: {reason}; try again later")
 
 
+class ExchangeAnswer(CoinError):
+    """An exchange answered something else than the candles that it was asked for; nothing of that is stored."""
+
+    def __init__(self, exchange: str, asked: str, answered: str) -> None:
+        super().__init__(f"{exchange} was asked for {asked} and answered {answered}; nothing of that is stored")
+
+
 class DataRefused(CoinError):
     """PostgreSQL answers, and takes no such value, one that is out of range, say; a retry will not help."""
 
@@ -416,6 +479,13 @@ class ApiUnreachable(ServiceUnavailable):
     def __init__(self, url: str, reason: object, command: str) -> None:
         self.command = command
         super().__init__(f"{url} does not answer ({reason}); start it: {command}")
+
+
+class ExchangeUnavailable(ServiceUnavailable):
+    """An exchange does not answer, or takes no requests from here for now; what is stored already stays."""
+
+    def __init__(self, exchange: str, reason: str) -> None:
+        super().__init__(f"{exchange} {reason}; what was stored stays, so try the same again later")
 
 
 class AsyncDisabled(ServiceUnavailable):

@@ -42,6 +42,7 @@ OURS = (
     "COIN_CODE_SERVER",
     "COIN_MAX_QUEUED",
     "COIN_STRATEGY_FILES",
+    "COIN_UPBIT_URL",
 )
 
 

@@ -14,7 +14,7 @@ _COMMANDS = {
     "up": ("operations:up", "Serve the API and the Dagster UI on this machine; Ctrl-C stops all."),
     "backtest": ("backtests:backtest", "Run a backtest as a Dagster job and show its result."),
     "sweep": ("sweeps:sweep", "Try many params of a strategy as one Dagster job and show the best."),
-    "candles": ("candles:candles", "Import candles and see which are stored."),
+    "candles": ("candles:candles", "Fetch candles from an exchange, import them, and see which are stored."),
     "migrate": ("migrate:migrate", "Move from the older platform: check, run, roll back."),
     "replay": ("replay:replay", "Compute a stored result again and say whether it is the same, bit for bit."),
     "results": ("backtests:results", "List stored results, show one, or pin tasks that shall not expire."),

@@ -21,6 +21,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     import dagster as dg
 
+    from coin_pipeline.market.collect import Progress as Collecting
+
 T = TypeVar("T")
 WORTH_A_BAR = 200
 
@@ -90,12 +92,17 @@ class RetentionBar:
 
 
 class Rate(ProgressColumn):
-    """Points a second."""
+    """How many of something a second."""
+
+    def __init__(self, things: str) -> None:
+        super().__init__()
+        self._things = things
 
     def render(self, task: Task) -> Text:
         """Return the rate of the last half minute."""
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.{0 if speed >= 10 else 1}f} points/s" if speed else "", style="progress.data.speed")  # noqa: PLR2004 - a decimal for slow ones
+        told = f"{speed:,.{0 if speed >= 10 else 1}f} {self._things}/s" if speed else ""  # noqa: PLR2004 - a decimal for slow ones
+        return Text(told, style="progress.data.speed")
 
 
 @contextmanager
@@ -108,8 +115,16 @@ def progress(symbols: int) -> Iterator[RunBar]:
 @contextmanager
 def sweep_progress(points: int) -> Iterator[SweepBar]:
     """Show a bar on standard error until the block ends, then remove it."""
-    with _shown(Rate(), TextColumn("ETA"), TimeRemainingColumn()) as bar:
+    with _shown(Rate("points"), TextColumn("ETA"), TimeRemainingColumn()) as bar:
         yield SweepBar(bar, points)
+
+
+@contextmanager
+def collecting_progress(what: str) -> "Iterator[Callable[[Collecting], None]]":
+    """Show how far a collector has come, on standard error until the block ends, then remove it."""
+    with _shown(Rate("candles"), TextColumn("ETA"), TimeRemainingColumn()) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda told: bar.update(task, completed=told.done, total=told.planned)
 
 
 @contextmanager

@@ -1,0 +1,131 @@
+"""Upbit's candles over its public REST API: newest first, 200 a request, each answer checked before it is believed."""
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import httpx2
+import numpy as np
+import numpy.typing as npt
+
+from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown
+from coin_pipeline.market.batch import Batch, finished_at, require_grid, require_sound
+from coin_pipeline.market.polite import PoliteClient, Timer, instant_of, told
+from coin_pipeline.market.quality import Columns, utc
+from coin_pipeline.market.symbol import upbit_market
+from coin_pipeline.market.timeframe import Timeframe, parse_timeframe
+from coin_pipeline.market.upbit_rows import columns_of_rows, error_of
+
+UPBIT_URL = "https://api.upbit.com"
+PAGE = 200
+CLOCK_AGE_S = 5.0
+MINUTES = (1, 3, 5, 10, 15, 30, 60, 240)
+MONTHS = "months"
+_HOUR = 60
+_UNITS: Mapping[str, str] = MappingProxyType(
+    {f"{n // _HOUR}h" if n >= _HOUR else f"{n}m": f"minutes/{n}" for n in MINUTES} | {"1d": "days", "1w": "weeks"}
+)
+_TIMEFRAMES = MappingProxyType({unit: parse_timeframe(name) for name, unit in _UNITS.items()})
+
+
+class UpbitClient:
+    """An Exchange; `transport` is the network, None the real one with the proxies that the environment names."""
+
+    name = "upbit"
+
+    def __init__(
+        self, transport: httpx2.BaseTransport | None = None, base_url: str = UPBIT_URL, timer: Timer | None = None
+    ) -> None:
+        self._timer = timer or Timer()
+        self._http = PoliteClient(self.name, base_url, transport, self._timer)
+        self._clock, self._heard = 0, -math.inf
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def finished(self, timeframe: Timeframe) -> int:
+        """Return the close of the newest candle that is finished by Upbit's own clock, ns UTC; ours may be wrong.
+
+        Raises:
+            ExchangeUnavailable: Upbit does not answer, or refuses.
+            ExchangeAnswer: Its answer does not say when it was given.
+        """
+        if self._timer.now() - self._heard > CLOCK_AGE_S:
+            self._get("days", {"market": "KRW-BTC", "count": 1})
+        return finished_at(self._clock, timeframe)
+
+    def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> Batch:
+        """Return the last candles that open in [begin, end), 200 at most: all there are from `begin` of the batch on.
+
+        Args:
+            symbol: The market.
+            timeframe: Length of the candles.
+            begin: On the grid of the timeframe, ns UTC.
+            end: The same; no later than `finished`, or the last candle is none yet.
+
+        Raises:
+            InvalidSymbol: The symbol is not a market.
+            MarketUnknown: Upbit has no such market.
+            ExchangeUnavailable: Upbit does not answer, or refuses for longer than is waited.
+            ExchangeAnswer: Upbit answered something else than such candles.
+        """
+        count = min(PAGE, (end - begin) // timeframe.ns)
+        columns = self.page(_UNITS[timeframe.name], symbol, end, count)
+        # Fewer than asked for may be a short answer; only an empty one says that there is nothing before.
+        reached = int(columns.time[0]) if len(columns.time) else begin
+        return Batch(columns.rows(columns.time >= begin), max(begin, reached), end)
+
+    def page(self, unit: str, symbol: str, to: int, count: int = PAGE) -> Columns:
+        """Return the last candles that open before a moment, in order of time: what one request brings.
+
+        Args:
+            unit: Of which length: minutes/1 to minutes/240, days, weeks, or months, which are no timeframe of the
+                catalogue, for they differ in length.
+            symbol: The market.
+            to: The moment, exclusive, ns UTC, a whole second.
+            count: How many at most, 1 to 200.
+
+        Raises:
+            InvalidTimeframe: Upbit has no such unit.
+            InvalidSymbol: The symbol is not a market.
+            MarketUnknown: Upbit has no such market.
+            ExchangeUnavailable: Upbit does not answer, or refuses for longer than is waited.
+            ExchangeAnswer: Upbit answered something else than such candles.
+        """
+        if unit != MONTHS and unit not in _TIMEFRAMES:
+            raise InvalidTimeframe(unit, (*_TIMEFRAMES, MONTHS))
+        market = upbit_market(symbol)
+        params: dict[str, str | int] = {"market": market, "to": f"{utc(to):%Y-%m-%dT%H:%M:%SZ}", "count": count}
+        asked = f"{count} candles ({unit}) of {market} before {params['to']}"
+        answer = self._get(unit, params)
+        if answer.status_code == httpx2.codes.NOT_FOUND and (reason := error_of(answer)):
+            raise MarketUnknown(self.name, symbol, reason)
+        if answer.status_code != httpx2.codes.OK:
+            raise ExchangeAnswer(self.name, asked, f"HTTP {answer.status_code}: {told(answer)}")
+        columns = columns_of_rows(self.name, asked, answer, {"market": market, "unit": _minutes(unit)}, to, count)
+        require_sound(self.name, asked, columns)
+        require_grid(self.name, asked, columns.time, _grid(unit, columns.time))
+        return columns
+
+    def _get(self, unit: str, params: dict[str, str | int]) -> httpx2.Response:
+        try:
+            answer = self._http.get(f"/v1/candles/{unit}", params)
+        except httpx2.DecodingError as error:
+            raise ExchangeAnswer(self.name, f"candles ({unit})", f"what cannot be unpacked ({error})") from error
+        self._clock, self._heard = instant_of(self.name, answer.headers.get("Date")), self._timer.now()
+        return answer
+
+
+def _minutes(unit: str) -> int | None:
+    _, slash, minutes = unit.partition("/")
+    return int(minutes) if slash else None
+
+
+def _grid(unit: str, time: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the open at or before each instant of candles of a unit."""
+    if unit == MONTHS:
+        return time.view("datetime64[ns]").astype("datetime64[M]").astype("datetime64[ns]").view(np.int64)
+    timeframe = _TIMEFRAMES[unit]
+    grid: npt.NDArray[np.int64] = time - (time - timeframe.phase_ns) % timeframe.ns
+    return grid

@@ -1,0 +1,40 @@
+"""`coin candles get` in processes of its own that start at once: what they import is imported before they fork."""
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Sequence
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+
+from coin_pipeline.cli.app import coin
+
+IMPORTED = ("cli.collecting", "cli.progress", "cli.summary", "market.collect", "settings")
+
+
+def forking() -> ForkServerContext:
+    """Return what starts collectors."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([f"coin_pipeline.{name}" for name in IMPORTED])
+    return context
+
+
+def collector(forks: ForkServerContext, root: Path, url: str, arguments: Sequence[str]) -> ForkServerProcess:
+    """Start `coin candles get` over a DATA_ROOT, against a server."""
+    process = forks.Process(target=_get, args=(str(root), url, list(arguments)), daemon=True)
+    process.start()
+    return process
+
+
+def _get(root: str, url: str, arguments: list[str]) -> None:
+    os.environ.update({"DATA_ROOT": root, "COIN_UPBIT_URL": url})
+    coin(["candles", "get", *arguments])
+
+
+def digests(root: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file below a folder, by its path there."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
