@@ -69,7 +69,8 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *(["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["replay"]),
+        *(["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["candles", "get"]),
+        ["replay"],
         *(["results"], ["results", "pin"], ["results", "unpin"], ["retention"], ["storage"], ["storage", "init"]),
     ],
 )

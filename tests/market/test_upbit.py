@@ -1,5 +1,6 @@
 """Upbit's client against a server that speaks its protocol, with its limits and every fault that it can have."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +19,7 @@ from coin_pipeline.errors import (
     MarketUnknown,
 )
 from coin_pipeline.market import polite
+from coin_pipeline.market.polite import Timer
 from coin_pipeline.market.quality import Columns, utc
 from coin_pipeline.market.timeframe import HOUR_NS, TIMEFRAMES, Timeframe, day_range
 from coin_pipeline.market.upbit import MINUTES, PAGE, UpbitClient
@@ -195,6 +197,20 @@ def test_the_limit_is_never_met(upbit: UpbitClient, server: UpbitServer, hourly:
         upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
     assert server.refused == 0
     assert 5.0 <= server.clock.now() - before <= 7.0
+
+
+def test_the_limit_is_never_met_in_real_time(hourly: Timeframe) -> None:
+    """The same against a server whose seconds are those of the wall, by a client that really waits."""
+
+    class Wall(Timer):
+        def now(self) -> float:
+            return time.time()
+
+    limited = UpbitServer({("KRW-BTC", "minutes/60"): HOURS}, Wall(), per_second=10)
+    with serving(limited) as server, closing(UpbitClient(base_url=server.url)) as client:
+        for _ in range(25):
+            client.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
+    assert (len(limited.asked), limited.refused) == (25, 0)
 
 
 def test_a_limit_that_is_not_told_means_ten_a_second(
