@@ -10,7 +10,7 @@ import coin_pipeline
 from coin_api import errors
 from coin_api.deps import Parts, Patience
 from coin_api.limits import BodyLimit
-from coin_api.routes import backtests, health, strategies, sweeps
+from coin_api.routes import backtests, candles, health, strategies, sweeps
 from coin_api.runs import DagsterRuns
 from coin_api.stopping import on_stop
 from coin_api.tasks import Runs
@@ -41,7 +41,7 @@ def create_app(
     )
     app.add_middleware(BodyLimit)
     errors.install(app)
-    for module in (health, strategies, backtests, sweeps):
+    for module in (health, strategies, candles, backtests, sweeps):
         app.include_router(module.router)
     return app
 

@@ -26,6 +26,7 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.OutOfMemory: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -119,7 +120,7 @@ def _explained(told: Mapping[str, Any]) -> str:
         return f"is no JSON: {told['ctx']['error']} at character {told['loc'][-1]}"
     if told["type"] == "model_attributes_type":
         return "is not read as a JSON object; send one, with the header Content-Type: application/json"
-    if told["type"] == "extra_forbidden" and told["loc"][0] == "query":
+    if told["type"] == "extra_forbidden" and told["loc"][0] == "query" and told["msg"].startswith("Extra"):
         known = HistoryQuery.model_fields
         return f"is not a filter{errors.nearest(str(told['loc'][-1]), known)}; there are {', '.join(known)}"
     return errors.plain(told["msg"], told.get("input"))

@@ -7,6 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from coin_api.errors import problem
 
 MAX_BODY_BYTES = 1_000_000
+UPLOAD = "/upload"
+"""How paths end that take a file."""
 
 
 class BodyLimit:
@@ -16,8 +18,8 @@ class BodyLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body whole, since no route of this API streams one, and pass it on if it is small enough."""
-        if scope["type"] != "http":
+        """Read the body whole and pass it on if it is small enough; uploads are read, and limited, by their route."""
+        if scope["type"] != "http" or scope["path"].endswith(UPLOAD):
             await self._app(scope, receive, send)
             return
         body = b""

@@ -1,30 +1,33 @@
 """What the query of a list may say."""
 
-import re
-from contextlib import suppress
-from datetime import date
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from coin_pipeline.backtest.filters import Filters
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-def _day(value: object) -> object:
-    """Read a day; pydantic takes a number for seconds since 1970."""
-    with suppress(ValueError):
-        if isinstance(value, str) and _DAY.fullmatch(value):
-            return date.fromisoformat(value)
-    msg = f"{str(value)[:40]!r} is not a day; write YYYY-MM-DD"
-    raise ValueError(msg)
-
+from coin_pipeline.market import request
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
-Day = Annotated[date, BeforeValidator(_day), Field(description="YYYY-MM-DD in Asia/Seoul, included.")]
+Day = Annotated[request.Day, Field(description="YYYY-MM-DD in Asia/Seoul, included.")]
 Percent = Annotated[float, Field(allow_inf_nan=False, description="Of avg_return, percent per trade.")]
 Signals = Annotated[int, Field(ge=0, description="Of total_signals.")]
+
+
+class CandleQuery(request.Request):
+    """Which candles of a market, and which page of them."""
+
+    timeframe: request.TimeframeName = "1d"
+    start: Day | None = None
+    end: Day | None = None
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    cursor: Annotated[str | None, Field(description="next_cursor of the page before.", pattern=r"^-?[0-9]{1,19}$")] = (
+        None
+    )
+
+    @property
+    def at(self) -> int | None:
+        """Open of the candle with which the page begins, ns UTC."""
+        return None if self.cursor is None else int(self.cursor)
 
 
 class HistoryQuery(BaseModel):

@@ -29,7 +29,7 @@ from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import GIVEN_UP, is_decided, next_attempt
 from coin_pipeline.defs.instance import LOCATION, open_instance
 from coin_pipeline.defs.launcher import pool_home
-from coin_pipeline.defs.launches import LOCAL_TAG, SPEC_TAG, Launch, backtest_launch, sweep_launch
+from coin_pipeline.defs.launches import LOCAL_TAG, SPEC_TAG, Launch, backtest_launch, refresh_launch, sweep_launch
 from coin_pipeline.defs.pool.protocol import ask
 from coin_pipeline.errors import (
     DatabaseUnavailable,
@@ -41,6 +41,7 @@ from coin_pipeline.errors import (
     ResultNotFound,
     TaskIdConflict,
 )
+from coin_pipeline.market.refresh import RefreshSpec
 from coin_pipeline.settings import Settings
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
@@ -90,6 +91,12 @@ class DagsterRuns:
     ) -> Task:
         """Store a run in Dagster's queue, as `submit` does."""
         return self.task(self._submit(sweep_launch(request, spec), "sweeps", idempotency_key, task_id), "sweep")
+
+    def submit_refresh(
+        self, spec: RefreshSpec, idempotency_key: str | None = None, *, task_id: str | None = None
+    ) -> Task:
+        """Store a run in Dagster's queue, as `submit` does."""
+        return self.task(self._submit(refresh_launch(spec), "candles", idempotency_key, task_id), "refresh_candles")
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
         """Return where a task of a job stands.

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, PlainSerializer
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+SeriesState = Literal["waiting", "collecting", "collected", "failed"]
 Instant = Annotated[
     datetime, PlainSerializer(lambda t: t.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str, when_used="json")
 ]
@@ -46,6 +47,94 @@ class SweepStatus(TaskStatus):
     points_done: int
     points_per_second: Annotated[float | None, Field(description="Over the last half minute that was heard of.")]
     eta_seconds: Annotated[float | None, Field(description="Until all points are evaluated, at this rate.")]
+
+
+class CandleRow(BaseModel):
+    """One candle."""
+
+    timestamp: Annotated[Instant, Field(description="When it opens.")]
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class RefreshAccepted(Accepted):
+    """A refresh of candles that is stored and will run."""
+
+    series: Annotated[int, Field(description="How many series are collected: each market in each timeframe.")]
+    status_url: str
+
+
+class SeriesStatus(BaseModel):
+    """How far one series of a refresh is."""
+
+    symbol: str
+    timeframe: str
+    state: SeriesState
+    done: Annotated[int, Field(description="Places of its grid that were asked for.")]
+    planned: Annotated[int | None, Field(description="Places to ask for; null before that is known.")]
+    candles: Annotated[int, Field(description="Candles that came.")]
+    added: Annotated[int | None, Field(description="Of those, how many were new; null before it is collected.")]
+    per_second: float | None
+    eta_seconds: float | None
+    error: str | None
+
+
+class RefreshStatus(TaskStatus):
+    """Where a refresh of candles stands."""
+
+    series: Annotated[list[SeriesStatus], Field(description="Empty before its run has begun.")]
+
+
+class CandleSeries(BaseModel):
+    """What is stored of one market in one timeframe."""
+
+    symbol: str
+    timeframe: str
+    first: Annotated[Instant, Field(description="Open of the first candle.")]
+    last: Annotated[Instant, Field(description="Open of the last candle.")]
+    rows: int
+    bytes: int
+    source: Annotated[str | None, Field(description="The exchange that they were fetched from; null if imported.")]
+    fetched_until: Annotated[Instant | None, Field(description="Where a refresh goes on.")]
+    present: Annotated[float, Field(description="Candles as a fraction of the places from the first to the last.")]
+    fetched: Annotated[
+        float,
+        Field(
+            description="Share of that time of which every candle was asked for: what is missing there had no trade."
+        ),
+    ]
+
+
+class CandleInventory(BaseModel):
+    """What is stored, and what is wrong with series that cannot be read."""
+
+    count: int
+    series: list[CandleSeries]
+    broken: list[str]
+
+
+class CandlePage(BaseModel):
+    """Candles of one series, oldest first."""
+
+    symbol: str
+    timeframe: str
+    candles: list[CandleRow]
+    next_cursor: Annotated[str | None, Field(description="Give it as `cursor` for what follows; null at the end.")]
+
+
+class UploadReport(BaseModel):
+    """What became of an uploaded file."""
+
+    symbol: str
+    timeframe: str
+    added: int
+    replaced: Annotated[int, Field(description="Candles that were stored with other figures.")]
+    unchanged: int
+    first: Annotated[Instant | None, Field(description="Open of the first candle of the file.")]
+    last: Annotated[Instant | None, Field(description="Open of its last one.")]
 
 
 class Strategies(BaseModel):

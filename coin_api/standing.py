@@ -2,24 +2,27 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from threading import Lock
-from typing import TypeVar
+from typing import TypeVar, cast, get_args
 
 import dagster as dg
 from dagster._core.event_api import EventLogCursor
 
 from coin_api.schemas import Status
-from coin_api.tasks import Points, Task
+from coin_api.tasks import Job, Points, SeriesProgress, Task
 from coin_pipeline.database import standings
 from coin_pipeline.database.session import Session
 from coin_pipeline.defs.attempts import CANCELLED_TAG, follows, is_retry, next_attempt, retries
+from coin_pipeline.defs.candle_progress import TYPES, Series, all_of
 from coin_pipeline.defs.failures import told_by
 from coin_pipeline.defs.launches import POINTS_TAG
-from coin_pipeline.defs.sweep_progress import TYPES, Tally
+from coin_pipeline.defs.sweep_progress import Tally
 
 T = TypeVar("T")
-JOBS = frozenset({"backtest", "sweep"})
+Heard = TypeVar("Heard", Tally, Series)
+JOBS = frozenset(get_args(Job))
 KEPT = 1000
 OVERLAP = 100
 """Events that are read once more, since of those stored at the same time a later one may be seen first."""
@@ -43,7 +46,7 @@ class Standing:
         self._most = retries(instance)
         self._lock = Lock()
         self._errors: dict[str, tuple[str, str | None]] = {}
-        self._tallies: dict[str, tuple[Tally, str | None]] = {}
+        self._tallies: dict[str, tuple[Tally | Series, str | None]] = {}
 
     def of(self, task_ids: Collection[str]) -> dict[str, Task]:
         """Return those of the ids that are tasks, with where each stands."""
@@ -71,6 +74,11 @@ class Standing:
         error, kind = self._error(latest.run_id) if status == "failed" else (None, None)
         points = self._farthest(attempts, status) if latest.job == "sweep" else None
         share = points.done / points.planned if points else max(run.progress for run in attempts)
+        series = self._heard(latest.run_id, Series) if latest.job == "refresh_candles" else Series()
+        if series.standings:
+            share = series.share
+        if status == "failed" and series.failures:
+            error = all_of(series.failures)
         return Task(
             task_id=first.run_id,
             status=status,
@@ -81,7 +89,8 @@ class Standing:
             started_at=_instant(next((run.started_at for run in attempts if run.started_at), None)),
             finished_at=_instant(latest.ended_at) if status in {"completed", "failed", "cancelled"} else None,
             points=points,
-            job="sweep" if latest.job == "sweep" else "backtest",
+            series=tuple(SeriesProgress(**asdict(one)) for one in series.standings),
+            job=cast("Job", latest.job),
         )
 
     def _status(self, attempts: Attempts) -> Status:
@@ -101,19 +110,24 @@ class Standing:
         return max((self._points(run, status) for run in attempts), key=lambda points: points.done)
 
     def _points(self, run: standings.Standing, status: Status) -> Points:
-        """Return how far a sweep is, from its events since it was last asked about."""
+        """Return how far a sweep is."""
+        tally = self._heard(run.run_id, Tally)
+        planned = tally.planned or int(run.tags.get(POINTS_TAG, 1))
+        eta_s = tally.eta_s(time.time()) if status == "running" else None
+        return Points(planned, tally.done, tally.points_per_second, eta_s)
+
+    def _heard(self, run_id: str, kind: type[Heard]) -> Heard:
+        """Return what the events of a run add up to, having read those since it was last asked about."""
         with self._lock:
-            tally, cursor = self._tallies.pop(run.run_id, (Tally(), None))
-            new = self._instance.get_records_for_run(run.run_id, cursor=cursor, of_type=TYPES)
+            heard, cursor = self._tallies.pop(run_id, (kind(), None))
+            new = self._instance.get_records_for_run(run_id, cursor=cursor, of_type=TYPES)
             for record in new.records:
-                tally.hear(record.event_log_entry)
+                heard.hear(record.event_log_entry)
             last = new.records[-1].storage_id if new.records else 0
             if last > OVERLAP:
                 cursor = EventLogCursor.from_storage_id(last - OVERLAP).to_string()
-            _keep(self._tallies, run.run_id, (tally, cursor))
-            planned = tally.planned or int(run.tags.get(POINTS_TAG, 1))
-            eta_s = tally.eta_s(time.time()) if status == "running" else None
-            return Points(planned, tally.done, tally.points_per_second, eta_s)
+            _keep(self._tallies, run_id, (heard, cursor))
+            return cast("Heard", heard)
 
     def _error(self, run_id: str) -> tuple[str, str | None]:
         """Return why a run failed, which does not change any more."""

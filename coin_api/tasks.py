@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from coin_api.schemas import Status
+from coin_api.schemas import SeriesState, Status
 from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.market.refresh import RefreshSpec
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
-Job = Literal["backtest", "sweep"]
+Job = Literal["backtest", "sweep", "refresh_candles"]
 _STAGES: Mapping[Status, int] = {"queued": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
 _STAGE = 2_000_000
 
@@ -23,6 +24,22 @@ class Points:
     done: int
     per_second: float | None
     eta_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesProgress:
+    """How far one series of a refresh is: places asked for of those planned, candles that came, how fast, its error."""
+
+    symbol: str
+    timeframe: str
+    state: SeriesState
+    done: int
+    planned: int | None
+    candles: int
+    added: int | None
+    per_second: float | None
+    eta_s: float | None
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +56,8 @@ class Task:
     finished_at: datetime | None
     points: Points | None = None
     """Of a sweep."""
+    series: tuple[SeriesProgress, ...] = ()
+    """Of a refresh; none before its run has begun."""
     job: Job = "backtest"
 
     @property
@@ -81,6 +100,12 @@ class Runs(Protocol):
         task_id: str | None = None,
     ) -> Task:
         """Store a sweep, as `submit` does; `request` resolves to `spec`."""
+        ...
+
+    def submit_refresh(
+        self, spec: RefreshSpec, idempotency_key: str | None = None, *, task_id: str | None = None
+    ) -> Task:
+        """Store a refresh of candles, as `submit` does."""
         ...
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:

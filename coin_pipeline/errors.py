@@ -18,6 +18,7 @@ CoinError
 ├── NotFound                        HTTP 404, exit code 1
 │   ├── CandlesNotFound
 │   ├── MarketUnknown               an exchange has no such market
+│   ├── InsufficientCoverage        too many candles of a range are not here, and may exist
 │   ├── ResultNotFound
 │   ├── NoResults                   nothing is stored yet
 │   ├── NotPinned                   a task that expires in any case
@@ -28,6 +29,7 @@ CoinError
 ├── Superseded                      an attempt that was given up meanwhile may not publish
 ├── OutOfMemory                     a run needed more memory than it may take
 ├── RunFailed                       a run that was waited for ended without a result
+├── CandlesNotCollected             a market of which an exchange's candles were not all collected
 ├── CandlesChanged                  stored candles are no longer those that the run was started with
 ├── CodeChanged                     code was edited while a run was under way
 ├── SweepDisagrees                  a sweep and the normal run of one of its points give different figures
@@ -38,6 +40,7 @@ CoinError
 │   ├── TaskIdConflict
 │   ├── NotCancellable              a task that has ended already
 │   └── TaskExpiring                a task that is being removed
+├── UploadTooLarge                  a file of candles above the limit: HTTP 413
 ├── QueueFull                       as many runs wait as may: HTTP 429
 ├── StorageFailed                   reading or writing objects
 │   ├── StorageFull
@@ -57,6 +60,7 @@ The message is one sentence: what was wrong, with which value, and what to do.
 """
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -205,6 +209,23 @@ class MarketUnknown(NotFound):
         super().__init__(f"{exchange} has no market {symbol} ({reason}); check its name")
 
 
+class InsufficientCoverage(NotFound):
+    """Symbols of whose candles too small a share is known; `short` maps each to what is there of it."""
+
+    def __init__(
+        self, short: Mapping[str, str], timeframe: str, start: object, end: object, wanted: float, known: float
+    ) -> None:
+        self.short = dict(short)
+        listed = "; ".join(f"{symbol} ({told})" for symbol, told in self.short.items())
+        lower = f"{math.floor(100 * known) / 100:g}"
+        fetch = f"coin candles get {' '.join(self.short)} --timeframe {timeframe} --from {start} --to {end}"
+        super().__init__(
+            f"too few {timeframe} candles from {start} to {end} are known, less than min_coverage={wanted:g}: {listed};"
+            f" fetch them with '{fetch}', or run without them: min_coverage={lower} ('--min-coverage {lower}' on the"
+            " command line)"
+        )
+
+
 class ResultNotFound(NotFound):
     """No result or task has this id."""
 
@@ -279,6 +300,14 @@ class RunFailed(CoinError):
     def __init__(self, run_id: str, kind: type[CoinError], message: str) -> None:
         self.run_id, self.kind = run_id, kind
         super().__init__(message)
+
+
+class CandlesNotCollected(CoinError):
+    """Some series of a market, or of a timeframe, were not collected; `failed` maps what they differ in to why."""
+
+    def __init__(self, of: str, failed: Mapping[str, CoinError]) -> None:
+        reasons = "; ".join(f"{one}: {error}" for one, error in failed.items())
+        super().__init__(f"candles of {of} were not collected, {reasons}")
 
 
 class CandlesChanged(CoinError):
@@ -356,6 +385,15 @@ class TaskExpiring(Conflict):
         super().__init__(
             f"task {task_id} has expired and a retention is about to remove it; if it is still there once 'coin"
             " retention' has ended, this pin keeps it"
+        )
+
+
+class UploadTooLarge(CoinError):
+    """A file of candles that is larger than may be uploaded; nothing of it is stored."""
+
+    def __init__(self, limit_mib: int) -> None:
+        super().__init__(
+            f"the file is larger than COIN_MAX_UPLOAD_MIB={limit_mib}; split it, or use 'coin candles import'"
         )
 
 

@@ -18,11 +18,6 @@ NO_EFFECT_YET = frozenset(
     {
         "BACKUP_RETENTION_DAYS",
         "EMAIL_ENABLED",
-        "ENABLE_SCHEDULER",
-        "SCHEDULER_HOUR",
-        "SCHEDULER_MINUTE",
-        "SCHEDULER_SYMBOLS",
-        "SCHEDULER_TIMEFRAMES",
         "SLACK_ENABLED",
         "SLACK_WEBHOOK_URL",
         "SMTP_FROM_ADDR",
@@ -46,6 +41,11 @@ _SHAPES = {
     ),
     "coin_upbit_url": (r"https?://[^\s@?#]+", "must begin with http:// or https://, such as https://api.upbit.com"),
 }
+
+# What the older platform collected.
+DAILY_SYMBOLS = tuple(f"KRW-{base}" for base in ("BTC", "ETH", "XRP", "SOL", "XLM", "ADA", "DOGE", "BCH", "NEAR"))
+DAILY_TIMEFRAMES = ("1m", "5m", "1h", "1d", "1w")
+Listed = Annotated[tuple[str, ...], NoDecode]
 
 
 def cores() -> int:
@@ -96,6 +96,17 @@ class Settings(BaseSettings):
         30, ge=1, le=36_500, description="Records of runs other than tasks are kept so long after they ended."
     )
 
+    enable_scheduler: bool = Field(
+        default=False, description="Collect candles every day; off, so that nothing speaks to an exchange unasked."
+    )
+    scheduler_hour: int = Field(9, ge=0, le=23, description="When candles are collected, in Asia/Seoul.")
+    scheduler_minute: int = Field(0, ge=0, le=59, description="The minute of that hour.")
+    scheduler_symbols: Listed = Field(DAILY_SYMBOLS, description="Markets that are collected, separated by commas.")
+    scheduler_timeframes: Listed = Field(
+        DAILY_TIMEFRAMES, description="Lengths of candles that are collected, separated by commas."
+    )
+    coin_max_upload_mib: int = Field(64, ge=1, description="How large a candle file may be that the API takes.")
+
     coin_launcher: Literal["warm", "dagster"] = Field(
         "warm", description="Who starts runs: the worker pool, or Dagster's default launcher."
     )
@@ -118,6 +129,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(Path(part).absolute() for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("scheduler_symbols", "scheduler_timeframes", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
         return value
 
     @field_validator(*_SHAPES)

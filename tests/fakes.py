@@ -18,7 +18,10 @@ from coin_pipeline.errors import (
     ResultNotFound,
     TaskIdConflict,
 )
+from coin_pipeline.market.refresh import RefreshSpec
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
+
+Spec = BacktestSpec | RefreshSpec
 
 NOW = datetime(2024, 11, 4, 10, 30, 45, 123456, tzinfo=UTC)
 
@@ -31,9 +34,9 @@ class FakeRuns:
     """An orchestrator whose runs end as the test says."""
 
     tasks_by_id: dict[str, Task] = field(default_factory=dict)
-    specs: dict[str, BacktestSpec] = field(default_factory=dict)
+    specs: dict[str, Spec] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
-    submitted: list[tuple[BacktestSpec, Shelf, str | None]] = field(default_factory=list)
+    submitted: list[tuple[Spec, Shelf, str | None]] = field(default_factory=list)
     outcome: Task = QUEUED
     then: Callable[[str], None] = lambda _: None
     """What happens to a task after its submission has been answered."""
@@ -66,6 +69,12 @@ class FakeRuns:
         """Remember the submission, as `submit` does."""
         assert request.strategy == spec.strategy
         return self._submit(spec, "tasks", idempotency_key, task_id, "sweep")
+
+    def submit_refresh(
+        self, spec: RefreshSpec, idempotency_key: str | None = None, *, task_id: str | None = None
+    ) -> Task:
+        """Remember the submission, as `submit` does."""
+        return self._submit(spec, "tasks", idempotency_key, task_id, "refresh_candles")
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
         """Return a submitted task."""
@@ -107,7 +116,7 @@ class FakeRuns:
         """Remember that the application let go."""
         self.closed = True
 
-    def _submit(self, spec: BacktestSpec, shelf: Shelf, key: str | None, task_id: str | None, job: Job) -> Task:
+    def _submit(self, spec: Spec, shelf: Shelf, key: str | None, task_id: str | None, job: Job) -> Task:
         self._require_up()
         known = task_id or self.keys.get(f"{job}:{key}")
         if known in self.tasks_by_id:

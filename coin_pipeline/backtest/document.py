@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 
 from coin_pipeline.backtest.fingerprint import result_digest
 from coin_pipeline.backtest.formats import Json, instant, iso
+from coin_pipeline.backtest.knowledge import gap_json, knowledge_json
 from coin_pipeline.backtest.portfolio import Whole
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.warnings import warnings_of
-from coin_pipeline.market.quality import Coverage
+from coin_pipeline.market.coverage import Coverage
 
 SCHEMA = "1.2.0"
 MAX_CURVE_POINTS = 10_000
@@ -24,17 +25,17 @@ Parts = Sequence[tuple[Json, pa.Table]]
 
 
 def coverage_json(found: Coverage) -> Json:
-    """Say how much of the range has candles, and where the first gaps are."""
+    """Say how much of the range has candles, where the first gaps are, and what is known of them."""
     first, last = (None if ns is None else iso(ns) for ns in (found.first, found.last))
-    gaps = [dict(zip(("start", "end"), iso([g.start, g.end]), strict=True), missing=g.missing) for g in found.gaps]
     return {
         "expected": found.expected,
         "present": found.present,
         "ratio": found.ratio,
         "first": first,
         "last": last,
-        "gap_count": len(gaps),
-        "gaps": gaps[:MAX_GAPS],
+        "gap_count": len(found.edges),
+        "gaps": [gap_json(gap) for gap in found.listed(found.edges[:MAX_GAPS])],
+        **knowledge_json(found),
     }
 
 

@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from coin_pipeline.backtest.closure import code_closure
+from coin_pipeline.backtest.knowledge import KEYS, without_knowledge
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.market.footer import columns_digest
@@ -67,9 +68,13 @@ def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a replay must reproduce of a result, figure by figure.
 
     Run id, times, host, description, and what it was computed from are left out, at the top and in each symbol's part:
-    a candle that no figure depends on is another input, and no other result.
+    a candle that no figure depends on is another input, and no other result. What became known of missing candles is
+    left out too, in the warnings as well.
     """
-    return {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
+    content = {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
+    if isinstance(content.get("warnings"), list):
+        content["warnings"] = [*map(without_knowledge, content["warnings"])]
+    return content
 
 
 def result_digest(document: Mapping[str, Any]) -> str:
@@ -95,7 +100,7 @@ def _without_circumstances(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _figures_of(part: Mapping[str, Any]) -> dict[str, Any]:
-    coverage = {key: value for key, value in part["candles"].items() if key != "sha256"}
+    coverage = {key: value for key, value in part["candles"].items() if key not in KEYS}
     return {**_without_circumstances(part), "candles": coverage}
 
 

@@ -1,5 +1,6 @@
 """Finding the stored result of an identical submission, so that nothing is computed twice."""
 
+from coin_pipeline.backtest.admission import coverage_of, require_coverage
 from coin_pipeline.backtest.fingerprint import fingerprint_of
 from coin_pipeline.backtest.results import StoredResult, recall
 from coin_pipeline.backtest.runner import find_candles
@@ -17,8 +18,9 @@ def find_reusable(
     It reads and digests the candles, a small part of what a run costs.
 
     Raises:
-        CandlesNotFound: as a run would.
-        InvalidCandles: as a run would.
+        CandlesNotFound, InsufficientCoverage, InvalidCandles: as a run would.
     """
-    candles = {piece.symbol: piece.sha256 for piece in find_candles(catalog, spec, "results")}
+    pieces = find_candles(catalog, spec, "results")
+    require_coverage(spec, coverage_of(pieces))
+    candles = {piece.symbol: piece.sha256 for piece in pieces}
     return recall(store, fingerprint_of(spec.digest, candles, registry.get(spec.strategy))["sha256"])

@@ -24,7 +24,7 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, CodeChanged, InvalidSpec, Problem
 from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.quality import coverage
+from coin_pipeline.market.coverage import coverage
 from coin_pipeline.market.timeframe import day_range
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy, StrategyParams
@@ -43,6 +43,7 @@ class CandleSlice(BaseModel):
     rows: int
     coverage: Json
     sha256: str
+    snapshot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +58,6 @@ class BacktestResult:
     report: bytes = b""
 
 
-def require_candles(catalog: CandleCatalog, spec: BacktestSpec) -> None:
-    """Check from file footers alone that every symbol has candles around the range.
-
-    Raises:
-        CandlesNotFound: naming each symbol that has none, and what is stored for it.
-    """
-    start, end = day_range(spec.start_date, spec.end_date)
-    missing = []
-    for symbol in spec.symbols:
-        stored = catalog.stored(symbol, spec.candle_length)
-        if not any(s.first.timestamp() * 1e9 < end and s.last.timestamp() * 1e9 >= start for s in stored):
-            missing.append(symbol)
-    _refuse_missing(catalog, spec, missing)
-
-
 def find_candles(catalog: CandleCatalog, spec: BacktestSpec, shelf: Shelf) -> list[CandleSlice]:
     """Read and check every symbol's candles, and say which they were.
 
@@ -79,20 +65,10 @@ def find_candles(catalog: CandleCatalog, spec: BacktestSpec, shelf: Shelf) -> li
         CandlesNotFound: one or more symbols have no candle in the range.
         InvalidCandles: stored candles that no market can have produced.
     """
-    start, end = day_range(spec.start_date, spec.end_date)
-    found, missing = [], []
-    for symbol in spec.symbols:  # only one symbol's candles are in memory at a time
-        bars = _read(catalog, spec, symbol)
-        if not len(bars):
-            missing.append(symbol)
-            continue
-        covered = document.coverage_json(coverage(bars.time, spec.candle_length, start, end))
-        digest = candles_digest(bars)
-        found.append(
-            CandleSlice(spec=spec, shelf=shelf, symbol=symbol, rows=len(bars), coverage=covered, sha256=digest)
-        )
-    _refuse_missing(catalog, spec, missing)
-    return found
+    # Only one symbol's candles are in memory at a time.
+    found = {symbol: _slice(catalog, spec, shelf, symbol) for symbol in spec.symbols}
+    refuse_missing(catalog, spec, [symbol for symbol, piece in found.items() if piece is None])
+    return [piece for piece in found.values() if piece]
 
 
 def simulate_symbol(catalog: CandleCatalog, registry: StrategyRegistry, piece: CandleSlice) -> pa.Table:
@@ -112,7 +88,7 @@ def simulate_symbol(catalog: CandleCatalog, registry: StrategyRegistry, piece: C
     told = {"slice": piece.model_dump(mode="json"), "code": code_digest(strategy)}
     facts: Json = {
         "checks": symbols.checks_json(piece.coverage, evidence),
-        "candles": {"rows": piece.rows, "sha256": piece.sha256, **piece.coverage},
+        "candles": {"rows": piece.rows, "sha256": piece.sha256, "snapshot": piece.snapshot, **piece.coverage},
     }
     if spec.shared:  # what the account makes of the samples depends on those of the other symbols
         facts["execution_time"] = time.perf_counter() - began
@@ -220,7 +196,26 @@ def _read(catalog: CandleCatalog, spec: BacktestSpec, symbol: str) -> Bars:
     return catalog.read(symbol, spec.candle_length, spec.start_date, spec.end_date)
 
 
-def _refuse_missing(catalog: CandleCatalog, spec: BacktestSpec, missing: Sequence[str]) -> None:
+def _slice(catalog: CandleCatalog, spec: BacktestSpec, shelf: Shelf, symbol: str) -> CandleSlice | None:
+    series = catalog.load(symbol, spec.candle_length, spec.start_date, spec.end_date)
+    bars = series.bars
+    if not len(bars):
+        return None
+    days = day_range(spec.start_date, spec.end_date)
+    covered = coverage(bars.time, spec.candle_length, *days, series.known.fetched)
+    return CandleSlice(
+        spec=spec,
+        shelf=shelf,
+        symbol=symbol,
+        rows=len(bars),
+        coverage=document.coverage_json(covered),
+        sha256=candles_digest(bars),
+        snapshot=series.snapshot,
+    )
+
+
+def refuse_missing(catalog: CandleCatalog, spec: BacktestSpec, missing: Sequence[str]) -> None:
+    """Raise CandlesNotFound if there are symbols without candles, with what is stored for each."""
     if missing:
         stored = {symbol: catalog.describe(symbol) for symbol in missing}
         raise CandlesNotFound(stored, spec.timeframe, spec.start_date, spec.end_date)

@@ -1,10 +1,14 @@
 """Importing candles, and seeing which are stored."""
 
+from datetime import date, datetime
 from pathlib import Path
 
 import click
 
+from coin_pipeline.cli.checking import check
 from coin_pipeline.cli.collecting import get
+
+_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
@@ -13,6 +17,7 @@ def candles() -> None:
 
 
 candles.add_command(get)
+candles.add_command(check)
 
 
 @candles.command("import")
@@ -42,9 +47,42 @@ def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> N
     print_merge(market, length, report)
 
 
+@candles.command("export")
+@click.argument("symbol")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--timeframe", required=True, help="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w")
+@click.option("--from", "first", type=_DAY, help="First day, Asia/Seoul; if not given, that of the first candle.")
+@click.option("--to", "last", type=_DAY, help="Last day, included; if not given, that of the last candle.")
+@click.option("--force", is_flag=True, help="Replace a FILE that is there.")
+def export_candles(
+    symbol: str, file: Path, timeframe: str, first: datetime | None, last: datetime | None, *, force: bool
+) -> None:
+    """Write the stored candles of SYMBOL to a CSV, Parquet or Feather FILE; importing it brings the same ones."""
+    from coin_pipeline.cli.progress import busy
+    from coin_pipeline.errors import CandlesNotFound
+    from coin_pipeline.market.catalog import CandleCatalog
+    from coin_pipeline.market.export import write_candle_file
+    from coin_pipeline.market.quality import utc
+    from coin_pipeline.market.symbol import parse_symbol
+    from coin_pipeline.market.timeframe import parse_timeframe
+    from coin_pipeline.settings import load_settings
+
+    market, length = parse_symbol(symbol), parse_timeframe(timeframe)
+    catalog = CandleCatalog(load_settings().data_root)
+    start, end = first and first.date(), last and last.date()
+    with busy(f"writing {file.name}"):
+        bars = catalog.read(market, length, start or date.min, end or date.max)
+        if not len(bars):
+            days = (start or "the beginning", end or "the end")
+            raise CandlesNotFound({market: catalog.describe(market)}, length.name, *days)
+        write_candle_file(file, bars, force=force)
+    span = f"{utc(bars.time[0]):%Y-%m-%d %H:%M} to {utc(bars.time[-1]):%Y-%m-%d %H:%M} UTC"
+    click.echo(f"{market} {length}: {len(bars):,} candles, {span}, in {file}")
+
+
 @candles.command("list")
 def list_candles() -> None:
-    """List the stored series: symbol, timeframe, span, number of candles."""
+    """List the stored series: span, number of candles, how many of the span are missing, and until when fetched."""
     from coin_pipeline.cli.summary import print_inventory
     from coin_pipeline.market.catalog import CandleCatalog
     from coin_pipeline.settings import load_settings

@@ -21,6 +21,7 @@ TICK_SIZES = ("none", "upbit")
 SEARCHES = ("grid", "random", "optuna")
 OBJECTIVES = ("total_return", "return_over_drawdown", "win_rate", "avg_return", "profit_factor")
 MAX_UNCONFIRMED = 100_000
+MIN_COVERAGE = 0.9
 _TRADING = (
     click.option("--timeframe", default="1d", show_default=True, help="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w"),
     click.option(
@@ -40,6 +41,12 @@ _TRADING = (
         default=TICK_SIZES[0],
         show_default=True,
         help="upbit: fills at prices that it quotes.",
+    ),
+    click.option(
+        "--min-coverage",
+        default=MIN_COVERAGE,
+        show_default=True,
+        help="Refuse symbols of whose candles a smaller share is known; 0 takes what is there.",
     ),
 )
 _DAY = click.DateTime(["%Y-%m-%d"])

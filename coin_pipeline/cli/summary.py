@@ -101,15 +101,35 @@ def print_verdicts(verdicts: Sequence["Verdict"]) -> bool:
 
 def print_inventory(root: Path, stored: Sequence["StoredCandles"], broken: Sequence[CoinError]) -> None:
     """Print which candles are stored, and which cannot be read."""
-    table = Table("symbol", "timeframe", "first (UTC)", "last (UTC)", "candles", "files", "MiB", box=None)
+    from coin_pipeline.market.catalog import CandleCatalog
+    from coin_pipeline.market.quality import utc
+    from coin_pipeline.market.stored_rows import span_coverage
+
+    heads = (
+        "symbol",
+        "timeframe",
+        "first (UTC)",
+        "last (UTC)",
+        "candles",
+        "there",
+        "not fetched",
+        "fetched until",
+        "MiB",
+    )
+    table = Table(*heads, box=None, pad_edge=False, collapse_padding=True)
+    catalog = CandleCatalog(root)
     for series in stored:
-        span = (f"{series.first:%Y-%m-%d %H:%M}", f"{series.last:%Y-%m-%d %H:%M}")
+        expected, not_fetched = span_coverage(catalog, series)
+        fetched = series.known.fetched
+        span = (f"{series.first:%Y-%m-%d}", f"{series.last:%Y-%m-%d}")
         table.add_row(
             series.symbol,
             str(series.timeframe),
             *span,
             f"{series.rows:,}",
-            str(series.files),
+            share(series.rows, expected),
+            f"{not_fetched:,}",
+            f"{utc(fetched[-1][1]):%Y-%m-%d}" if fetched else UNDEFINED,
             f"{series.bytes / 2**20:,.1f}",
         )
     print_table(table, f"no candles under {root}; 'coin candles import FILE' or 'coin demo' brings some")
@@ -150,6 +170,13 @@ def print_strategies(registry: "StrategyRegistry") -> None:
 def percent(value: float | None, digits: int = 2) -> str:
     """Format a fraction as a signed percentage."""
     return UNDEFINED if value is None else f"{100 * value:+,.{digits}f} %"
+
+
+def share(part: int, whole: int) -> str:
+    """Format a part as a percentage that is 100 only if nothing is missing."""
+    if part == whole:
+        return "100%"
+    return f"{10_000 * part // whole / 100:.2f}%"
 
 
 def new_console() -> Console:
@@ -205,7 +232,15 @@ def _coverage(part: dict[str, Any]) -> str:
     found = part["candles"]
     gaps = counted(found["gap_count"], "gap") if found["gap_count"] else "no gap"
     share = f"{found['present']:,} of {found['expected']:,} candles ({found['ratio']:.1%})"
-    return f"{part['symbol']} {share}, {found['first'][:10]} to {found['last'][:10]}, {gaps}"
+    return f"{part['symbol']} {share}, {found['first'][:10]} to {found['last'][:10]}, {gaps}{_verdict(found)}"
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    """Say what is known of missing candles; older results do not tell it."""
+    if not found["gap_count"] or "verdict" not in found:
+        return ""
+    apart = f"{found['no_trade']:,} without a trade, {found['not_fetched']:,} not fetched"
+    return f": {apart}; {found['verdict']}, {found['known']:.1%} known"
 
 
 def _checks(symbols: Sequence[dict[str, Any]]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.launcher.base import LaunchRunContext, RunLauncher
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
@@ -18,10 +19,13 @@ from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.pool.protocol import KILL_S, Message, ask
+from coin_pipeline.market.exchange import UPBIT
 from coin_pipeline.settings import load_settings
 
 CLASS_TAG, BULK = "coin/class", "bulk"
 """Runs of this class wait in the queue and run one at a time, beside those that somebody waits for."""
+EXCHANGE_TAG = "coin/exchange"
+"""Whom a run asks for candles; one run at a time asks each."""
 QUEUED_TAGS = frozenset({"dagster/schedule_name", "dagster/sensor_name", "dagster/backfill", "dagster/retry_number"})
 """Runs that nobody waits for at a screen."""
 _log = logging.getLogger("coin.launcher")
@@ -133,6 +137,9 @@ class InteractiveFirst(QueuedRunCoordinator[dg.DagsterInstance]):
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
         """Launch the run now or store it in the queue."""
         run, launcher = context.dagster_run, self._instance.run_launcher
+        if run.job_name.startswith(IMPLICIT_ASSET_JOB_NAME):  # from the page of an asset, where no job gives it tags
+            self._instance.add_run_tags(run.run_id, {CLASS_TAG: BULK, EXCHANGE_TAG: UPBIT})
+            return super().submit_run(context)
         if (
             run.status == dg.DagsterRunStatus.NOT_STARTED
             and isinstance(launcher, WarmRunLauncher)

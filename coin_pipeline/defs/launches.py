@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.defs.candle_config import PLAN
+from coin_pipeline.defs.launcher import EXCHANGE_TAG
+from coin_pipeline.market.refresh import RefreshSpec
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
-SPEC_TAG, POINTS_TAG, LOCAL_TAG = "coin/spec", "coin/points", "coin/local"
-"""Digest of what was asked for; points of a sweep; the mark of a run inside a command, which the API cannot end."""
+SPEC_TAG, POINTS_TAG, SERIES_TAG, LOCAL_TAG = "coin/spec", "coin/points", "coin/series", "coin/local"
+"""Digest of what was asked for; points of a sweep; series of a refresh; the mark of a run inside a command, which the
+API cannot end."""
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 """Loggers of a run: what Dagster would print about each event is in the run's log already."""
 
@@ -23,21 +28,22 @@ class Launch:
         tags: By which people find the run in the UI, and by which a repeated submission knows its run.
     """
 
-    job: Literal["backtest", "sweep", "retention"]
+    job: Literal["backtest", "sweep", "retention", "refresh_candles"]
     config: dict[str, Any]
     tags: dict[str, str]
 
 
 def backtest_launch(spec: BacktestSpec, shelf: Shelf) -> Launch:
     """Return what makes Dagster run a backtest."""
-    config = {"load_candles": {"config": {**spec.model_dump(mode="json"), "shelf": shelf}}}
+    asked = {**spec.model_dump(mode="json"), "min_coverage": spec.min_coverage}
+    config = {"load_candles": {"config": {**asked, "shelf": shelf}}}
     return Launch("backtest", {"ops": config, "loggers": QUIET}, _tags(spec))
 
 
 def sweep_launch(request: SweepRequest, spec: SweepSpec, *, workers: int | None = None, fresh: bool = False) -> Launch:
     """Return what makes Dagster run the sweep that `request` resolves to."""
     config = {
-        "plan_sweep": {"config": request.model_dump(mode="json")},
+        "plan_sweep": {"config": {**request.model_dump(mode="json"), "min_coverage": request.min_coverage}},
         "evaluate_chunk": {"config": {"workers": workers, "fresh": fresh}},
     }
     return Launch("sweep", {"ops": config, "loggers": QUIET}, {**_tags(spec), POINTS_TAG: str(len(spec.points()))})
@@ -47,6 +53,13 @@ def retention_launch(*, dry_run: bool) -> Launch:
     """Return what makes Dagster remove what is no longer kept, or only find it."""
     config = {"remove_expired": {"config": {"dry_run": dry_run}}}
     return Launch("retention", {"ops": config, "loggers": QUIET}, {})
+
+
+def refresh_launch(spec: RefreshSpec) -> Launch:
+    """Return what makes Dagster collect candles."""
+    asked = spec.model_dump(mode="json")
+    tags = {SPEC_TAG: digest_of(asked), EXCHANGE_TAG: spec.exchange, SERIES_TAG: str(len(spec.series))}
+    return Launch("refresh_candles", {"ops": {PLAN: {"config": asked}}, "loggers": QUIET}, tags)
 
 
 def _tags(spec: BacktestSpec) -> dict[str, str]:

@@ -19,6 +19,8 @@ def of_slice(piece: CandleSlice) -> Mapping[str, MetadataValue]:
     return {
         "candles": MetadataValue.int(piece.rows),
         "coverage": MetadataValue.float(piece.coverage["ratio"]),
+        "known": MetadataValue.float(piece.coverage["known"]),
+        "verdict": MetadataValue.text(piece.coverage["verdict"]),
         "from": MetadataValue.text(piece.coverage["first"]),
         "to": MetadataValue.text(piece.coverage["last"]),
         "sha256": MetadataValue.text(piece.sha256),

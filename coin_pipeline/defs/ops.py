@@ -7,6 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.admission import coverage_of, require_coverage
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.backtest.symbols import from_table
@@ -34,7 +35,9 @@ def load_candles(
     """Yield one slice per symbol."""
     with explained():
         spec = resolve(config.request(), strategies)
-        for piece in runner.find_candles(candles, spec, config.shelf):
+        pieces = runner.find_candles(candles, spec, config.shelf)
+        require_coverage(spec, coverage_of(pieces))
+        for piece in pieces:
             yield dg.DynamicOutput(piece, mapping_key=piece.symbol, metadata=metadata.of_slice(piece))
         alive.step_done(_steps(spec))
 

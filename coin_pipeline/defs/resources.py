@@ -1,8 +1,15 @@
 """What ops are handed: plain objects of ours, made from the settings when a run begins."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from functools import cache
+
 import dagster as dg
 
+from coin_pipeline.defs.candle_checks import Verdicts
+from coin_pipeline.defs.candle_ops import Exchanges
 from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.exchange import Exchange, open_exchange
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import HURRIED, UNHURRIED, open_store
@@ -25,3 +32,21 @@ def store(context: dg.InitResourceContext) -> ObjectStore:
 def strategies(_context: dg.InitResourceContext) -> StrategyRegistry:
     """Return the strategies that runs may name."""
     return load_registry(load_settings().coin_strategy_files)
+
+
+@dg.resource(description="Exchanges by their names, each opened once in a run.")
+def exchange(_context: dg.InitResourceContext) -> Iterator[Exchanges]:
+    """Return what opens exchanges, and close them in the end."""
+    with ExitStack() as stack:
+
+        @cache
+        def named(name: str) -> Exchange:
+            return stack.enter_context(closing(open_exchange(name, load_settings())))
+
+        yield named
+
+
+@dg.resource(description="What the checks of candles have said in this run.")
+def verdicts(_context: dg.InitResourceContext) -> Verdicts:
+    """Return an empty collection."""
+    return Verdicts()

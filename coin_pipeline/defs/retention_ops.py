@@ -1,13 +1,11 @@
 """The op of the job `retention`: its config, how far it is, and what its page shows."""
 
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster import MetadataValue
-from dagster._core.events import EngineEventData
 from pydantic import Field
 
 from coin_pipeline.backtest.retention import Limits
@@ -15,6 +13,7 @@ from coin_pipeline.database.session import Session, clock
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.failures import explained
+from coin_pipeline.defs.progress import Reporter
 from coin_pipeline.defs.retention import Outcome, Removal
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.base import ObjectStore
@@ -25,7 +24,6 @@ PINNED, TOLD = "kept_by_pins", "noticed"
 """Metadata: how many tasks only a pin keeps, and sentences about what could not be read or looked at."""
 DONE, PLANNED = "done", "planned"
 """Metadata of events while it goes on."""
-INTERVAL_S = 1.0
 
 
 class RetentionConfig(dg.Config):
@@ -42,9 +40,14 @@ def remove_expired(
     alive: dg.ResourceParam[Life],
 ) -> None:
     """Remove what is no longer kept."""
-    settings, reporter = load_settings(), _Reporter(context)
+    settings, reporter = load_settings(), Reporter(context)
+
+    def hear(done: int, planned: int) -> None:
+        told = {DONE: MetadataValue.int(done), PLANNED: MetadataValue.int(planned)}
+        reporter.hear(f"{done:,} of {planned:,} done", told)
+
     with explained():
-        removal = Removal(context.instance, store, dry_run=config.dry_run, forget=alive.unlist, heard=reporter.hear)
+        removal = Removal(context.instance, store, dry_run=config.dry_run, forget=alive.unlist, heard=hear)
         outcome = removal.run(earliest_now(settings), limits_of(settings))
         alive.step_done(1)
     context.add_output_metadata(told_of(outcome, dry_run=config.dry_run))
@@ -77,23 +80,6 @@ def told_of(outcome: Outcome, *, dry_run: bool) -> Mapping[str, MetadataValue]:
         PINNED: MetadataValue.int(outcome.pinned),
         TOLD: MetadataValue.json([*outcome.told]),
     }
-
-
-class _Reporter:
-    """Tells in the run's events how much is done, at most once a second."""
-
-    def __init__(self, context: dg.OpExecutionContext) -> None:
-        self._context = context
-        self._told = time.monotonic()
-
-    def hear(self, done: int, planned: int) -> None:
-        if time.monotonic() - self._told < INTERVAL_S:
-            return
-        self._told = time.monotonic()
-        data = EngineEventData({DONE: MetadataValue.int(done), PLANNED: MetadataValue.int(planned)})
-        step_key = self._context.get_step_execution_context().step.key
-        message = f"{done:,} of {planned:,} done"
-        self._context.instance.report_engine_event(message, self._context.run, data, step_key=step_key)
 
 
 def _changes(outcome: Outcome) -> list[tuple[str, int, int, int]]:

@@ -2,13 +2,40 @@
 
 import dagster as dg
 
-from coin_pipeline.defs.jobs import retention
+from coin_pipeline.defs.jobs import refresh_candles, retention
+from coin_pipeline.defs.launches import refresh_launch
+from coin_pipeline.market.refresh import RefreshRequest, resolve_refresh
+from coin_pipeline.settings import load_settings
+
+SEOUL = "Asia/Seoul"
 
 daily_retention = dg.ScheduleDefinition(
     name="daily_retention",
     job=retention,
     cron_schedule="30 3 * * *",
-    execution_timezone="Asia/Seoul",
+    execution_timezone=SEOUL,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Remove what is no longer kept, at night.",
 )
+
+
+def daily_candles() -> dg.ScheduleDefinition:
+    """Return the schedule that collects candles at the time that the settings name.
+
+    One that was missed, as the platform was down, is made up by the next: each goes on where the last one has ended.
+    """
+    settings = load_settings()
+
+    @dg.schedule(
+        name="daily_candles",
+        job=refresh_candles,
+        cron_schedule=f"{settings.scheduler_minute} {settings.scheduler_hour} * * *",
+        execution_timezone=SEOUL,
+        default_status=dg.DefaultScheduleStatus[("STOPPED", "RUNNING")[settings.enable_scheduler]],
+        description="Collect what is new of SCHEDULER_SYMBOLS and SCHEDULER_TIMEFRAMES, every day.",
+    )
+    def collect(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        launch = refresh_launch(resolve_refresh(RefreshRequest(), load_settings()))
+        return dg.RunRequest(run_config=launch.config, tags=launch.tags)
+
+    return collect

@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 
 from coin_pipeline.backtest.index import ResultIndex
@@ -16,7 +17,7 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import CANCELLED_TAG, attempt_again, follows, next_attempt, retries, settle
 from coin_pipeline.defs.failures import INTERRUPTED, overdue, told_by
-from coin_pipeline.defs.jobs import backtest, retention, sweep
+from coin_pipeline.defs.jobs import backtest, refresh_candles, retention, sweep
 from coin_pipeline.defs.launcher import WarmRunLauncher
 from coin_pipeline.defs.unfinished import has_manifest, leave_manifest
 from coin_pipeline.settings import load_settings
@@ -24,7 +25,7 @@ from coin_pipeline.storage.base import ObjectStore
 
 TASKS = {backtest.name, sweep.name}
 """Jobs of which somebody waits for an answer."""
-WATCHED = {*TASKS, retention.name}
+WATCHED = {*TASKS, retention.name, refresh_candles.name, IMPLICIT_ASSET_JOB_NAME}
 INTERVAL_S = 5
 SILENCE_S, STARTING_S = 8, 120
 """How long a run may be under way without a lease, and how much longer a process may take to start."""

@@ -11,13 +11,14 @@ from typing import Any, Self
 import dagster as dg
 import psycopg2
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException, create_pg_engine
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event, or_, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from coin_pipeline.backtest import index
@@ -129,6 +130,12 @@ class EventStorage(Pooled, PostgresEventLogStorage):
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an event, unless it says nothing; if the connection was cut just then, twice at worst."""
         patiently(partial(self._store, event), _is_away)
+
+    def delete_events_for_run(self, conn: Connection, run_id: str) -> None:
+        """Remove what is recorded of a run, but not which partitions it made: they outlive its record."""
+        kind = SqlEventLogStorageTable.c.dagster_event_type
+        others = or_(kind.is_(None), kind != dg.DagsterEventType.ASSET_MATERIALIZATION.value)
+        conn.execute(SqlEventLogStorageTable.delete().where(SqlEventLogStorageTable.c.run_id == run_id, others))
 
     def _store(self, event: dg.EventLogEntry) -> None:
         if event.dagster_event_type in _WITH_INDEX:

@@ -8,13 +8,14 @@ from dataclasses import replace
 import dagster as dg
 import pyarrow as pa
 
+from coin_pipeline.backtest.admission import require_coverage
 from coin_pipeline.defs import sweep_metadata
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.executors import has_processes
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.defs.sweep_config import EvaluationConfig, SweepConfig
-from coin_pipeline.defs.sweep_progress import Reporter
+from coin_pipeline.defs.sweep_progress import PointsReporter
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.report.sweep_page import render_sweep
 from coin_pipeline.settings import load_settings
@@ -39,6 +40,7 @@ def plan_sweep(
     with explained():
         spec = resolve_sweep(config.request(), strategies)
         planned = plan.plan(candles, strategies, spec)
+        require_coverage(spec, {each.symbol: each.coverage for each in planned.chunks[0].candles})
     for chunk in planned.chunks:
         key = f"chunk_{chunk.number + 1:04}"
         yield dg.DynamicOutput(chunk, mapping_key=key, metadata=sweep_metadata.of_chunk(planned, chunk))
@@ -67,7 +69,7 @@ def evaluate_chunk(
             chunk,
             config.workers or _workers(context),
             fresh=config.fresh,
-            progress=Reporter(context, len(chunk.spec.symbols)).more_rows,
+            progress=PointsReporter(context, len(chunk.spec.symbols)).more_rows,
         )
     seconds = None if stored else time.perf_counter() - began
     context.add_output_metadata(sweep_metadata.of_rows(chunk.spec, table, seconds))

@@ -1,6 +1,5 @@
 """How far a sweep is: what its steps say of themselves in the run's events, and what these add up to."""
 
-import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,36 +9,28 @@ from dagster import MetadataValue
 from dagster._core.events import EngineEventData
 from dagster._core.execution.plan.outputs import StepOutputData
 
+from coin_pipeline.defs.progress import Reporter
+
 POINTS, PLANNED, BEST = "points_evaluated", "points_planned", "best_objective"
 """Metadata that steps tell: points of a chunk that are evaluated, of all chunks together, the best objective."""
 TYPES = {dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.ENGINE_EVENT}
 """Events that a tally wants to hear."""
-INTERVAL_S = 1.0
 WINDOW_S = 30.0
 
 
-class Reporter:
+class PointsReporter:
     """Tells in the run's events how many points of a chunk are evaluated, at most once a second."""
 
     def __init__(self, context: dg.OpExecutionContext, symbols: int) -> None:
-        self._context = context
+        self._reporter = Reporter(context)
         self._symbols = symbols
         self._rows = 0
-        self._told = time.monotonic()
 
     def more_rows(self, rows: int) -> None:
         """Hear that more rows, one for each point and symbol, are there."""
         self._rows += rows
-        if time.monotonic() - self._told < INTERVAL_S:
-            return
-        self._told = time.monotonic()
         points = self._rows // self._symbols
-        self._context.instance.report_engine_event(
-            f"{points:,} points evaluated",
-            self._context.run,
-            EngineEventData({POINTS: MetadataValue.int(points)}),
-            step_key=self._context.get_step_execution_context().step.key,
-        )
+        self._reporter.hear(f"{points:,} points evaluated", {POINTS: MetadataValue.int(points)})
 
 
 @dataclass(slots=True)

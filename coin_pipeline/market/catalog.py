@@ -21,7 +21,7 @@ from coin_pipeline.market.layout import name_under, series_folder, stored_symbol
 from coin_pipeline.market.merge import MergeReport
 from coin_pipeline.market.quality import check_prices, check_times, utc
 from coin_pipeline.market.symbol import parse_symbol
-from coin_pipeline.market.timeframe import SEOUL_OFFSET_NS, TIMEFRAMES, Timeframe, day_range
+from coin_pipeline.market.timeframe import TIMEFRAMES, Timeframe, day_range, seoul_day
 from coin_pipeline.market.writing import numbered, write_candles
 from coin_pipeline.market.year_file import Part, read_part, summary
 
@@ -49,6 +49,11 @@ class StoredCandles:
     files: int
     bytes: int
     known: Known
+
+    @property
+    def present(self) -> float:
+        """Candles as a fraction of those from the first to the last, with one in each place."""
+        return self.rows / (1 + (self.last - self.first) // timedelta(microseconds=self.timeframe.ns // 1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,10 @@ class CandleCatalog:
         found = (self._stored(parse_symbol(symbol), each) for each in wanted)
         return [candles for candles in found if candles is not None]
 
+    def symbols(self) -> list[str]:
+        """Return the markets that have a folder, by name."""
+        return stored_symbols(self.root)
+
     def inventory(self) -> tuple[list[StoredCandles], list[InvalidCandleFile]]:
         """Return what is stored of every market, by symbol and timeframe, and what is wrong with the other series."""
         found: list[StoredCandles] = []
@@ -141,7 +150,7 @@ class CandleCatalog:
             InvalidCandleFile: As for `stored`.
         """
         series = self.stored(symbol)
-        spans = (f"{each.timeframe} {_seoul_day(each.first)}..{_seoul_day(each.last)}" for each in series)
+        spans = (f"{each.timeframe} {seoul_day(each.first)}..{seoul_day(each.last)}" for each in series)
         return f"stored: {', '.join(spans)}" if series else "nothing stored"
 
     def merge(
@@ -212,7 +221,3 @@ def _snapshot(parts: Iterable[tuple[Path, Part]]) -> str:
         content = part.footer.sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.name} {content}\n".encode())
     return digest.hexdigest()
-
-
-def _seoul_day(instant: datetime) -> date:
-    return (instant + timedelta(microseconds=SEOUL_OFFSET_NS // 1000)).date()

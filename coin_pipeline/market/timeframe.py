@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 
 from coin_pipeline.engine.bars import YEAR_NS
@@ -75,6 +75,11 @@ def day_range(start: date, end: date) -> tuple[int, int]:
     Both fit in an int64, so that a range into the far future ends where ns do, in 2262.
     """
     return _midnight_ns(start.toordinal()), _midnight_ns(end.toordinal() + 1)
+
+
+def seoul_day(instant: datetime) -> date:
+    """Return the calendar day in Asia/Seoul of an instant in UTC."""
+    return (instant + timedelta(microseconds=SEOUL_OFFSET_NS // 1000)).date()
 
 
 def _midnight_ns(ordinal: int) -> int:

@@ -22,6 +22,7 @@ from coin_pipeline.sweeps.spec import SweepSpec
 FORMAT = "sweep-1.0"
 """What rows and documents of sweeps look like; raised when a figure gets another meaning, so that none is reused."""
 _EVALUATION = "coin_pipeline.sweeps.evaluate"
+_COVERAGE = ("expected", "present", "ratio", "no_trade", "not_fetched", "first_unfetched", "known", "verdict")
 _MADE_OF = ("spec", "candles", "code", "versions", "modules")
 MOST_POINTS, FEWEST_POINTS = 1000, 50
 """Points of a chunk."""
@@ -32,13 +33,14 @@ MOST_CHUNKS = 500
 
 
 class CandleName(BaseModel):
-    """The candles of one symbol, named by their digest."""
+    """The candles of one symbol, named by their digest, with what the document of the sweep tells of them."""
 
     model_config = ConfigDict(frozen=True)
 
     symbol: str
     rows: int
     sha256: str
+    coverage: Json = {}
 
 
 class SweepChunk(BaseModel):
@@ -111,7 +113,15 @@ def plan(
         InvalidCandles: stored candles that no market can have produced.
     """
     pieces = find_candles(catalog, spec, "tasks")
-    candles = tuple(CandleName(symbol=each.symbol, rows=each.rows, sha256=each.sha256) for each in pieces)
+    candles = tuple(
+        CandleName(
+            symbol=each.symbol,
+            rows=each.rows,
+            sha256=each.sha256,
+            coverage={"snapshot": each.snapshot, **{name: each.coverage[name] for name in _COVERAGE}},
+        )
+        for each in pieces
+    )
     strategy = registry.get(spec.strategy)
     made_of = sweep_fingerprint(spec, {each.symbol: each.sha256 for each in candles}, strategy)
     numbers = len(spec.points())

@@ -107,7 +107,8 @@ def assemble(
         "run_id": run_id,
         **spec.model_dump(mode="json", include={"strategy", "params", "start_date", "end_date", "timeframe"}),
         "symbols": [
-            {"symbol": each.symbol, "candles": {"rows": each.rows, "sha256": each.sha256}} for each in chunk.candles
+            {"symbol": each.symbol, "candles": {"rows": each.rows, "sha256": each.sha256, **each.coverage}}
+            for each in chunk.candles
         ],
         "search": spec.search,
         "objective": spec.objective,

@@ -79,7 +79,7 @@ def test_stops_and_sizing_are_those_of_the_engine() -> None:
         ({"end_date": "9999-12-31"}, "end_date", "is not between"),
         ({"fee_rate": "0.01"}, "fee_rate", "valid number"),
         ({"params": dict.fromkeys(map(str, range(101)))}, "params", "at most 100"),
-        ({"start_date": "2024-02-30"}, "start_date", "day is out of range"),
+        ({"start_date": "2024-02-30"}, "start_date", "'2024-02-30' is not a day"),
         ({"start_date": 20240101}, "start_date", "write YYYY-MM-DD"),
         ({"end_date": "2024-12-31T00:00:00"}, "end_date", "write YYYY-MM-DD"),
         ({"timeframe": "2d"}, "timeframe", "choose one of 1m"),

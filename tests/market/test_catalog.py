@@ -12,8 +12,8 @@ import pytest
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, InvalidSymbol, StorageFailed
 from coin_pipeline.market.candle_files import read_candle_file
 from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.market.coverage import coverage
 from coin_pipeline.market.footer import Known
-from coin_pipeline.market.quality import coverage
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import HOUR_NS, MINUTE_NS, Timeframe, day_range, parse_timeframe
 

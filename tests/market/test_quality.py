@@ -1,16 +1,14 @@
-"""The rules of a row, the grid of a timeframe, and coverage."""
+"""The rules of a row and the grid of a timeframe."""
 
 import math
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from coin_pipeline.errors import InvalidCandles
-from coin_pipeline.market.quality import Columns, check_prices, check_spacing, check_times, coverage
-from coin_pipeline.market.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe
+from coin_pipeline.market.quality import Columns, check_prices, check_spacing, check_times
+from coin_pipeline.market.timeframe import HOUR_NS, Timeframe
 
 MIDNIGHT = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z, a Monday
 
@@ -93,53 +91,3 @@ def test_spacing_must_fit_the_timeframe(daily: Timeframe) -> None:
     check_spacing("here", hours(15, 39, 87), daily)
     check_spacing("here", hours(5), daily)
     check_spacing("here", hours(), daily)
-
-
-def test_gaps_are_found_where_they_are(hourly: Timeframe) -> None:
-    """Missing candles before, between and after those present are gaps, with their half-open extent."""
-    found = coverage(hours(1, 2, 5), hourly, MIDNIGHT, MIDNIGHT + 8 * HOUR_NS)
-    assert (found.expected, found.present, found.off_grid, found.ratio) == (8, 3, 0, 3 / 8)
-    assert [(gap.start - MIDNIGHT, gap.end - MIDNIGHT, gap.missing) for gap in found.gaps] == [
-        (0, HOUR_NS, 1),
-        (3 * HOUR_NS, 5 * HOUR_NS, 2),
-        (6 * HOUR_NS, 8 * HOUR_NS, 2),
-    ]
-    assert (found.first, found.last) == (MIDNIGHT + HOUR_NS, MIDNIGHT + 5 * HOUR_NS)
-
-
-def test_nothing_present_is_one_gap(daily: Timeframe) -> None:
-    """Without candles the whole range is missing, and there is no first one."""
-    found = coverage(hours(), daily, MIDNIGHT, MIDNIGHT + 3 * DAY_NS)
-    assert (found.expected, found.present, found.ratio, found.first, found.last) == (3, 0, 0.0, None, None)
-    assert [gap.missing for gap in found.gaps] == [3]
-
-
-def test_an_empty_range_is_covered(daily: Timeframe) -> None:
-    """Where no candle can open none is missing."""
-    found = coverage(hours(0, 24), daily, MIDNIGHT + HOUR_NS, MIDNIGHT + 2 * HOUR_NS)
-    assert (found.expected, found.ratio, found.gaps) == (0, 1.0, ())
-
-
-def test_the_grid_is_that_of_the_candles(daily: Timeframe) -> None:
-    """Daily candles that open at 15:00 UTC are complete, and a stray one at midnight is off their grid."""
-    found = coverage(hours(15, 24, 39, 63), daily, MIDNIGHT, MIDNIGHT + 3 * DAY_NS)
-    assert (found.expected, found.present, found.off_grid, found.gaps) == (3, 3, 1, ())
-
-
-def test_weeks_are_expected_on_mondays() -> None:
-    """Without candles a week opens on Monday 00:00 UTC."""
-    weekly = parse_timeframe("1w")
-    assert coverage(hours(), weekly, MIDNIGHT, MIDNIGHT + 1).expected == 1
-    assert coverage(hours(), weekly, MIDNIGHT + 1, MIDNIGHT + 7 * DAY_NS).expected == 0
-
-
-@given(present=st.sets(st.integers(0, 40)), begin=st.integers(-3, 20), length=st.integers(0, 30))
-def test_gaps_account_for_every_missing_candle(present: set[int], begin: int, length: int) -> None:
-    """Expected is present plus what the gaps miss, and gaps hold no candle."""
-    hourly = parse_timeframe("1h")
-    time = hours(*sorted(present))
-    found = coverage(time, hourly, MIDNIGHT + begin * HOUR_NS, MIDNIGHT + (begin + length) * HOUR_NS)
-    assert found.expected == length
-    assert found.present == len(present & set(range(begin, begin + length)))
-    assert found.expected - found.present == sum(gap.missing for gap in found.gaps)
-    assert not any(((time >= gap.start) & (time < gap.end)).any() for gap in found.gaps)

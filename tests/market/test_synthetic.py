@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from coin_pipeline.market.candle_table import columns_of, plain_table
-from coin_pipeline.market.quality import check_prices, check_spacing, check_times, coverage
+from coin_pipeline.market.coverage import coverage
+from coin_pipeline.market.quality import check_prices, check_spacing, check_times
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import TIMEFRAMES, Timeframe, day_range
 

@@ -1,0 +1,135 @@
+"""Candles on their way in and out: uploads to a file, pages, and streams of Arrow."""
+
+import io
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from coin_pipeline.errors import InvalidInput, Problem, UploadTooLarge
+from coin_pipeline.market.candle_files import read_candle_file
+from coin_pipeline.market.candle_table import stored_table
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.merge import MergeReport
+from coin_pipeline.market.pages import Stretch
+from coin_pipeline.market.timeframe import Timeframe
+from coin_pipeline.storage.atomic import storing
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+ARROW = "application/vnd.apache.arrow.stream"
+MAX_STREAMED = 10_000_000
+"""Candles of one stream."""
+SUFFIXES = MappingProxyType(
+    {
+        "text/csv": ".csv",
+        "application/vnd.apache.parquet": ".parquet",
+        "application/x-parquet": ".parquet",
+        "application/vnd.apache.arrow.file": ".feather",
+        "application/x-feather": ".feather",
+    }
+)
+"""What an upload may be, by its Content-Type."""
+
+
+def suffix_of(content_type: str | None) -> str:
+    """Return the suffix of the files of a media type.
+
+    Raises:
+        InvalidInput: No candles are read from such files.
+    """
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind not in SUFFIXES:
+        says = f"{kind[:80]!r} is no file of candles; send one of {', '.join(SUFFIXES)}"
+        raise InvalidInput([Problem("Content-Type", says)])
+    return SUFFIXES[kind]
+
+
+@contextmanager
+def uploads() -> Iterator[Path]:
+    """Give a folder that is gone in the end."""
+    with storing("the upload"), tempfile.TemporaryDirectory(prefix="coin-upload-") as folder:
+        yield Path(folder)
+
+
+async def save(body: AsyncIterator[bytes], path: Path, declared: str | None, limit_mib: int) -> None:
+    """Write a body to a file.
+
+    Raises:
+        UploadTooLarge: It is larger than the limit, or says so; nothing more of it is read.
+    """
+    limit = limit_mib * 2**20
+    if declared and declared.isdecimal() and int(declared) > limit:
+        raise UploadTooLarge(limit_mib)
+    size = 0
+    with path.open("wb") as file:
+        async for part in body:
+            size += len(part)
+            if size > limit:
+                raise UploadTooLarge(limit_mib)
+            file.write(part)
+
+
+def merge_file(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: Path, tz: str | None) -> MergeReport:
+    """Store the candles of an uploaded file.
+
+    Raises:
+        InvalidInput: A row or the file as a whole cannot be taken; nothing is stored.
+        StorageFailed: The catalogue cannot be written.
+    """
+    try:
+        return catalog.merge(symbol, timeframe, read_candle_file(path, tz))
+    except InvalidInput as error:  # who sent it knows no path of ours
+        raise InvalidInput([Problem(f, says.replace(str(path), "the file")) for f, says in error.problems]) from None
+
+
+def arrow_stream(stretch: Stretch) -> Iterator[bytes]:
+    """Yield the candles of a stretch as one stream of Arrow, a piece at a time.
+
+    Raises:
+        InvalidInput: They may be more than one stream takes.
+        InvalidCandleFile, InvalidCandles: The first piece cannot be read; a later one that cannot cuts the stream.
+    """
+    if stretch.most > MAX_STREAMED:
+        says = f"up to {stretch.most:,} candles are more than the {MAX_STREAMED:,} of a stream; ask for fewer days"
+        raise InvalidInput([Problem("start", says)])
+    tables = (stored_table(piece) for piece in stretch.pieces())
+    first = next(tables)  # whatever is wrong with it is told before the answer has begun
+    return _written(chain([first], tables), first.schema)
+
+
+def _written(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[bytes]:
+    sink = _Sink()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for table in tables:
+            writer.write_table(table)
+            yield sink.taken()
+    yield sink.taken()
+
+
+class _Sink(io.RawIOBase):
+    """What was written since the last look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        """Take bytes."""
+        return True
+
+    def write(self, part: "Buffer") -> int:
+        """Keep some bytes."""
+        self._parts.append(bytes(part))
+        return len(self._parts[-1])
+
+    def taken(self) -> bytes:
+        """Return what was written, and forget it."""
+        taken, self._parts = b"".join(self._parts), []
+        return taken

@@ -1,0 +1,165 @@
+"""What candles are stored, their figures, files of them, and collecting more."""
+
+from contextlib import closing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response, status
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+
+from coin_api.answers import SubmittedAs, accepted, lead_to, polled, standing
+from coin_api.candles import ARROW, arrow_stream, merge_file, save, suffix_of, uploads
+from coin_api.deps import Deps, Parts
+from coin_api.events import EVENTS, LastEventId, follow
+from coin_api.queries import CandleQuery
+from coin_api.schemas import (
+    Accepted,
+    CandleInventory,
+    CandlePage,
+    CandleSeries,
+    RefreshAccepted,
+    RefreshStatus,
+    SeriesStatus,
+    UploadReport,
+)
+from coin_api.tasks import Job, Task
+from coin_pipeline.market.catalog import StoredCandles
+from coin_pipeline.market.exchange import open_exchange
+from coin_pipeline.market.intervals import clip, total
+from coin_pipeline.market.pages import Stretch, stretch
+from coin_pipeline.market.quality import utc
+from coin_pipeline.market.refresh import RefreshRequest, resolve_refresh
+from coin_pipeline.market.request import TimeframeName
+from coin_pipeline.market.symbol import parse_symbol
+from coin_pipeline.market.timeframe import parse_timeframe
+
+router = APIRouter(prefix="/api/candles", tags=["candles"])
+REFRESH: Job = "refresh_candles"
+
+
+@router.get("")
+def inventory(parts: Deps) -> CandleInventory:
+    """List what is stored: each market in each timeframe, and what is wrong with series that cannot be read."""
+    found, broken = parts.candles.inventory()
+    return CandleInventory(count=len(found), series=[_told(each) for each in found], broken=[str(e) for e in broken])
+
+
+@router.post("/refresh", status_code=status.HTTP_202_ACCEPTED)
+def refresh(request: RefreshRequest, parts: Deps, response: Response, submitted_as: SubmittedAs) -> RefreshAccepted:
+    """Accept to collect candles: it is stored before this answers, and runs when its turn comes.
+
+    A repeated submission, one with the same `Idempotency-Key` or `task_id`, finds its task.
+    """
+    parts.runs.require_async()
+    spec = resolve_refresh(request, parts.settings)
+    with closing(open_exchange(spec.exchange, parts.settings)):  # one that is none is told now
+        task = parts.runs.submit_refresh(spec, submitted_as.idempotency_key, task_id=submitted_as.task_id)
+    place = f"/api/candles/refresh/{task.task_id}"
+    lead_to(response, place)
+    return RefreshAccepted(**dict(accepted(task)), series=len(spec.series), status_url=place)
+
+
+@router.get("/refresh/{task_id}", response_model=RefreshStatus)
+async def refresh_status(task_id: str, parts: Deps) -> Response:
+    """Tell how far a refresh is, series by series, and why markets have failed."""
+    return await polled(_status(parts, await parts.statuses.task(task_id, REFRESH)), lambda: b"null")
+
+
+@router.get("/refresh/{task_id}/events", responses=EVENTS)
+async def refresh_events(task_id: str, parts: Deps, last_event_id: LastEventId = None) -> Response:
+    """Stream an event whenever a refresh moves, until it has ended."""
+    return await follow(parts, task_id, REFRESH, last_event_id, lambda task: _status(parts, task))
+
+
+@router.post("/refresh/{task_id}/cancel")
+def cancel(task_id: str, parts: Deps) -> Accepted:
+    """End a refresh, queued or under way; candles that are stored stay."""
+    return accepted(parts.runs.cancel(task_id, REFRESH))
+
+
+@router.get("/{symbol}", response_model=CandlePage, responses={200: {"content": {ARROW: {}}}})
+def candles(
+    symbol: str,
+    wanted: Annotated[CandleQuery, Query()],
+    parts: Deps,
+    accept: Annotated[str, Header(description=f"{ARROW} for all of the range as one stream.")] = "",
+) -> Response:
+    """Return candles of one market, oldest first: a page as JSON, or the whole range as a stream of Arrow."""
+    found = stretch(parts.candles, symbol, parse_timeframe(wanted.timeframe), wanted.start, wanted.end)
+    if ARROW in accept:
+        return StreamingResponse(arrow_stream(found), media_type=ARROW)
+    return Response(_page(found, wanted).model_dump_json(), media_type="application/json")
+
+
+@router.post("/{symbol}/upload")
+async def upload(
+    symbol: str,
+    timeframe: Annotated[TimeframeName, Query()],
+    request: Request,
+    parts: Deps,
+    tz: Annotated[str | None, Query(description="Zone of times that name none: UTC, Asia/Seoul ...")] = None,
+    content_type: Annotated[str | None, Header(description="text/csv, application/vnd.apache.parquet ...")] = None,
+    content_length: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> UploadReport:
+    """Store the candles of a file, beside those that are there; if a row is wrong, none of them."""
+    market, length, suffix = parse_symbol(symbol), parse_timeframe(timeframe), suffix_of(content_type)
+    with uploads() as folder:
+        path = folder / f"candles{suffix}"
+        await save(request.stream(), path, content_length, parts.settings.coin_max_upload_mib)
+        report = await run_in_threadpool(merge_file, parts.candles, market, length, path, tz)
+    return UploadReport(
+        symbol=market,
+        timeframe=length.name,
+        added=report.added,
+        replaced=report.replaced,
+        unchanged=report.unchanged,
+        first=report.first,
+        last=report.last,
+    )
+
+
+def _told(stored: StoredCandles) -> CandleSeries:
+    begin, end = (int(instant.timestamp()) * 10**9 for instant in (stored.first, stored.last))
+    span = (begin, end + stored.timeframe.ns)
+    fetched = stored.known.fetched
+    return CandleSeries(
+        symbol=stored.symbol,
+        timeframe=stored.timeframe.name,
+        first=stored.first,
+        last=stored.last,
+        rows=stored.rows,
+        bytes=stored.bytes,
+        source=stored.known.source,
+        fetched_until=utc(fetched[-1][1]) if fetched else None,
+        present=stored.present,
+        fetched=total(clip(fetched, span)) / (span[1] - span[0]),
+    )
+
+
+def _page(found: Stretch, wanted: CandleQuery) -> CandlePage:
+    columns, following = found.page(wanted.at, wanted.limit)
+    rows: list[dict[str, Any]] = [
+        {"timestamp": utc(time), "open": o, "high": h, "low": low, "close": c, "volume": v}
+        for time, o, h, low, c, v in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+    cursor = None if following is None else str(following)
+    return CandlePage(symbol=found.symbol, timeframe=found.timeframe.name, candles=rows, next_cursor=cursor)
+
+
+def _status(parts: Parts, task: Task) -> RefreshStatus:
+    series = [
+        SeriesStatus(
+            symbol=one.symbol,
+            timeframe=one.timeframe,
+            state=one.state,
+            done=one.done,
+            planned=one.planned,
+            candles=one.candles,
+            added=one.added,
+            per_second=one.per_second,
+            eta_seconds=one.eta_s,
+            error=one.error,
+        )
+        for one in task.series
+    ]
+    return RefreshStatus(**standing(parts, task), series=series)

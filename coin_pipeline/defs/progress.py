@@ -1,0 +1,35 @@
+"""How a step tells in the run's events how far it is."""
+
+import time
+from collections.abc import Mapping
+
+import dagster as dg
+from dagster import MetadataValue
+from dagster._core.events import EngineEventData
+
+INTERVAL_S = 1.0
+
+
+class Reporter:
+    """Tells how far a step is, at most once a second."""
+
+    def __init__(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> None:
+        self._context = context
+        self._told = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to tell again."""
+        return time.monotonic() - self._told >= INTERVAL_S
+
+    def hear(self, message: str, metadata: Mapping[str, MetadataValue]) -> None:
+        """Tell, if it is time to."""
+        if self.due:
+            self.tell(message, metadata)
+
+    def tell(self, message: str, metadata: Mapping[str, MetadataValue]) -> None:
+        """Tell now."""
+        self._told = time.monotonic()
+        step = self._context.get_step_execution_context()
+        data = EngineEventData(metadata)
+        self._context.instance.report_engine_event(message, step.dagster_run, data, step_key=step.step.key)

@@ -1,0 +1,125 @@
+"""Whether two timeframes of one market tell the same: candles made of shorter ones against the stored ones."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from coin_pipeline.market.coverage import phase_of
+from coin_pipeline.market.intervals import Interval
+from coin_pipeline.market.quality import Columns, sound
+from coin_pipeline.market.timeframe import HOUR_NS, Timeframe
+
+SHIFTS = tuple(hours for size in range(1, 15) for hours in (size, -size))
+"""Hours by which a clock may be wrong; no zone is further from UTC."""
+FEWEST = 3
+"""Fewer candles that fit another clock may do so by chance."""
+_VOLUME_RTOL, _VOLUME_ATOL = 1e-6, 1e-6  # sums of volumes that the exchange has rounded
+_Mask = npt.NDArray[np.bool_]
+
+
+class Series(NamedTuple):
+    """Candles of one timeframe, and when their exchange was asked for all of them."""
+
+    columns: Columns
+    timeframe: Timeframe
+    fetched: tuple[Interval, ...]
+
+
+class Disagreement(NamedTuple):
+    """Longer candles that are not what the shorter ones make.
+
+    Attributes:
+        time: Their opens, int64 ns UTC.
+        hours: They are what the shorter candles make if these are moved by so much; 0 if no move helps.
+    """
+
+    time: npt.NDArray[np.int64]
+    hours: int
+
+
+def disagreements(fine: Series, coarse: Series) -> Iterator[Disagreement]:
+    """Compare longer candles with shorter ones wherever all of these are there, or known not to exist.
+
+    Args:
+        fine: The shorter candles; rows that are out of order or impossible are left out.
+        coarse: The longer candles, of a multiple of their length; likewise.
+    """
+    short, long = _clean(fine.columns), _clean(coarse.columns)
+    if not len(short.time) or not len(long.time):
+        return
+    different = _differing(_aggregated(fine._replace(columns=short), coarse.timeframe, long, 0), long, volume=True)
+    if len(different) < FEWEST:
+        hours, explained = 0, different[:0]
+    else:
+        hours, explained = _best_shift(fine._replace(columns=short), coarse.timeframe, long, different)
+    if len(explained):
+        yield Disagreement(explained, hours)
+    rest = np.setdiff1d(different, explained)
+    if len(rest):
+        yield Disagreement(rest, 0)
+
+
+def _best_shift(
+    fine: Series, timeframe: Timeframe, long: Columns, different: npt.NDArray[np.int64]
+) -> tuple[int, npt.NDArray[np.int64]]:
+    """Return the move that explains most differences, and which; none unless it explains half of them."""
+    wrong = long.rows(np.isin(long.time, different))
+    best, explained = 0, different[:0]
+    for hours in SHIFTS:
+        moved = _aggregated(fine, timeframe, wrong, hours)
+        common = np.intersect1d(moved.time, wrong.time)
+        fitting = np.setdiff1d(common, _differing(moved, wrong, volume=False))
+        if len(fitting) > len(explained):
+            best, explained = hours, fitting
+    enough = len(explained) >= max(FEWEST, len(different) / 2)
+    return (best, explained) if enough else (0, different[:0])
+
+
+def _clean(columns: Columns) -> Columns:
+    columns = columns.rows(sound(columns))
+    return columns.rows(np.unique(columns.time, return_index=True)[1])
+
+
+def _aggregated(fine: Series, timeframe: Timeframe, long: Columns, hours: int) -> Columns:
+    """Return the complete candles that shorter ones, moved by some hours, make around `long`."""
+    step, move = timeframe.ns, hours * HOUR_NS
+    phase, _ = phase_of(long.time, timeframe)
+    low, high = np.searchsorted(fine.columns.time, (long.time[0] - move, long.time[-1] + step - move)).tolist()
+    part = fine.columns.rows(slice(low, high))
+    if not len(part.time):
+        return part
+    bar = (part.time + (move - phase)) // step
+    starts = np.append(0, np.flatnonzero(np.diff(bar)) + 1)
+    counts = np.diff(np.append(starts, len(bar)))
+    opens = bar[starts] * step + phase
+    complete = (counts == step // fine.timeframe.ns) | _inside(opens - move, step, fine.fetched)
+    bars = Columns(
+        opens,
+        part.open[starts],
+        np.maximum.reduceat(part.high, starts),
+        np.minimum.reduceat(part.low, starts),
+        part.close[starts + counts - 1],
+        np.add.reduceat(part.volume, starts),
+    )
+    return bars.rows(complete)
+
+
+def _inside(opens: npt.NDArray[np.int64], step: int, fetched: tuple[Interval, ...]) -> _Mask:
+    """Mark the candles that lie in an interval with their whole length."""
+    edges = np.array(fetched, np.int64).reshape(-1, 2)
+    place = np.searchsorted(edges[:, 0], opens, side="right") - 1
+    ends = np.append(edges[:, 1], np.int64(-(2**63)))  # place -1: before all of them
+    return opens + step <= ends[place]
+
+
+def _differing(made: Columns, long: Columns, *, volume: bool) -> npt.NDArray[np.int64]:
+    """Return the opens at which both have a candle, and not the same one."""
+    time, in_made, in_long = np.intersect1d(made.time, long.time, assume_unique=True, return_indices=True)
+    ours, theirs = made.rows(in_made), long.rows(in_long)
+    pairs = zip(ours[1:5], theirs[1:5], strict=True)
+    other = np.any([one != two for one, two in pairs], axis=0)
+    if volume:
+        other |= ~np.isclose(ours.volume, theirs.volume, _VOLUME_RTOL, _VOLUME_ATOL)
+    return time[other]

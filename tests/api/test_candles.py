@@ -1,0 +1,339 @@
+"""Candles over HTTP: what is stored, pages and streams of it, uploads, and refreshes."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+from pyarrow import feather
+
+from coin_api.candles import ARROW
+from coin_api.tasks import SeriesProgress
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import DAY_NS, parse_timeframe
+from tests.api.conftest import client_of
+from tests.fakes import NOW, FakeRuns
+
+HEADER = "timestamp,open,high,low,close,volume\n"
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
+DAILY, HOURLY = parse_timeframe("1d"), parse_timeframe("1h")
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
+    """A DATA_ROOT of a test's own, with hourly candles of a month, the first half of which was fetched."""
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    catalog = CandleCatalog(tmp_path)
+    frame = synthetic_candles(1, HOURLY, date(2024, 1, 1), 31 * 24)
+    first = int(frame["timestamp"].iloc[0].value)
+    catalog.merge("AAA_KRW", HOURLY, frame[: 15 * 24], fetched=[(first, first + 15 * DAY_NS)], source="upbit")
+    catalog.merge("AAA_KRW", HOURLY, frame)
+    return catalog
+
+
+@pytest.fixture
+def client(runs: FakeRuns, catalog: CandleCatalog) -> Iterator[TestClient]:
+    """A client of the application over these candles."""
+    assert catalog
+    with client_of(runs) as client:
+        yield client
+
+
+def csv(*rows: str) -> bytes:
+    """Return a file of candles."""
+    return (HEADER + "".join(f"{row}\n" for row in rows)).encode()
+
+
+def upload(client: TestClient, body: bytes | Iterator[bytes], kind: str = "text/csv", **query: str) -> Response:
+    """Send a file."""
+    query = {"timeframe": "1d", **query}
+    return client.post("/api/candles/NEW_KRW/upload", params=query, content=body, headers={"Content-Type": kind})
+
+
+def test_the_inventory_tells_how_much_is_there(client: TestClient, catalog: CandleCatalog) -> None:
+    """And names what cannot be read, without hiding the rest."""
+    (catalog.root / "BAD_KRW" / "1D").mkdir(parents=True)
+    (catalog.root / "BAD_KRW" / "1D" / "2024.parquet").write_bytes(b"none")
+    told = client.get("/api/candles").json()
+    (one,) = told["series"]
+    assert one.pop("bytes") > 0
+    assert one == {
+        "symbol": "AAA_KRW",
+        "timeframe": "1h",
+        "first": one["first"],
+        "last": one["last"],
+        "rows": 744,
+        "source": "upbit",
+        "fetched_until": one["fetched_until"],
+        "present": 1.0,
+        "fetched": pytest.approx(15 / 31),
+    }
+    assert told["count"] == 1
+    assert "BAD_KRW/1D/2024.parquet" in told["broken"][0]
+    assert str(catalog.root) not in told["broken"][0]
+
+
+def test_pages_hold_every_candle_once(client: TestClient, catalog: CandleCatalog) -> None:
+    """In order, whatever the size of a page; the figures are those that are stored."""
+    seen: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"timeframe": "1H", "limit": 100, "start": "2024-01-03"}
+    while True:
+        page = client.get("/api/candles/KRW-AAA", params=query).json()
+        seen += page["candles"]
+        if page["next_cursor"] is None:
+            break
+        assert len(page["candles"]) == 100
+        query["cursor"] = page["next_cursor"]
+    bars = catalog.read("AAA_KRW", HOURLY, date(2024, 1, 3), date(2024, 2, 1))
+    stamps = [datetime.fromtimestamp(ns / 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z") for ns in bars.time]
+    assert [each["timestamp"] for each in seen] == stamps
+    assert [each["close"] for each in seen] == bars.close.tolist()
+    assert set(seen[0]) == {"timestamp", "open", "high", "low", "close", "volume"}
+
+
+def test_a_stream_of_arrow_holds_the_whole_range(client: TestClient, catalog: CandleCatalog) -> None:
+    """As the stored columns, with the zone."""
+    answer = client.get("/api/candles/AAA_KRW", params={"timeframe": "1h"}, headers={"Accept": ARROW})
+    assert answer.headers["Content-Type"] == ARROW
+    table = pa.ipc.open_stream(answer.content).read_all()
+    assert table.num_rows == 744
+    assert table.schema.field("timestamp").type == pa.timestamp("ns", "UTC")
+    bars = catalog.read("AAA_KRW", HOURLY, date(2024, 1, 1), date(2024, 2, 1))
+    assert table["volume"].to_pylist() == bars.volume.tolist()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/api/candles/AAA_KRW?timeframe=2h", 422, "timeframe: '2h' is not a timeframe; choose one of 1m"),
+        ("/api/candles/aaa", 422, "symbol: 'aaa' is not a market; write BTC_KRW or KRW-BTC"),
+        ("/api/candles/..%2Fx", 404, "Not Found"),
+        ("/api/candles/%2e%2e", 422, "symbol: '..' is not a market"),
+        ("/api/candles/AAA_KRW?timeframe=1h&start=2024-13-01", 422, "start: '2024-13-01' is not a day"),
+        ("/api/candles/AAA_KRW?timeframe=1h&limit=0", 422, "limit: Input should be greater than or equal to 1"),
+        ("/api/candles/AAA_KRW?timeframe=1h&cursor=x", 422, "cursor: "),
+        ("/api/candles/AAA_KRW?timefrme=1h", 422, "is not a field of this request (did you mean 'timeframe'?)"),
+        ("/api/candles/AAA_KRW", 404, "no 1d candles from the beginning to the end for AAA_KRW (stored: 1h 2024-01-01"),
+        ("/api/candles/AAA_KRW?timeframe=1h&start=2025-01-01", 404, "no 1h candles from 2025-01-01 to the end"),
+        ("/api/candles/ZZZ_KRW?timeframe=1h", 404, "ZZZ_KRW (nothing stored)"),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem(client: TestClient, path: str, status: int, says: str) -> None:
+    """It names the value and what to write, or what is stored."""
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    assert says in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("kind", ["text/csv; charset=utf-8", "application/vnd.apache.parquet", "application/x-feather"])
+def test_a_file_is_merged(client: TestClient, catalog: CandleCatalog, kind: str) -> None:
+    """Once; the second time nothing changes."""
+    frame = synthetic_candles(7, DAILY, date(2024, 1, 1), 30)
+    body = io.BytesIO()
+    if "csv" in kind:
+        frame.to_csv(body, index=False)
+    elif "feather" in kind:
+        feather.write_feather(frame, body)
+    else:
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), body)
+    answer = upload(client, body.getvalue(), kind)
+    assert answer.status_code == 200, answer.text
+    assert {name: answer.json()[name] for name in ("symbol", "timeframe", "added", "replaced", "unchanged")} == {
+        "symbol": "NEW_KRW",
+        "timeframe": "1d",
+        "added": 30,
+        "replaced": 0,
+        "unchanged": 0,
+    }
+    assert upload(client, body.getvalue(), kind).json()["unchanged"] == 30
+    assert catalog.stored("NEW_KRW", DAILY)[0].rows == 30
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "says"),
+    [
+        (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-02T00:00:00Z,1,0.9,0.5,1,1"), {}, "row 2 at 2024-01-02"),
+        (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-01T00:00:00Z,1,2,0.5,1,1"), {}, "repeats the candle before"),
+        (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-01T05:00:00Z,1,2,0.5,1,1"), {}, "does not fit timeframe 1d"),
+        (csv("2024-01-01,1,2,0.5,1,1"), {}, "no zone"),
+        (csv("2024-01-01,1,2,0.5,1,1"), {"tz": "Seoul"}, "'Seoul' is not a time zone"),
+        (b"", {}, "the file: "),
+        (b"\x00\xff" * 100, {}, "the file: "),
+    ],
+)
+def test_a_file_with_a_wrong_row_is_refused_whole(
+    client: TestClient, catalog: CandleCatalog, body: bytes, query: dict[str, str], says: str
+) -> None:
+    """422 names the row and the value, and no path of this machine; nothing is stored."""
+    answer = upload(client, body, **query)
+    assert answer.status_code == 422
+    assert says in answer.json()["detail"]
+    assert "/tmp" not in answer.text  # noqa: S108 -- where uploads lie
+    assert not (catalog.root / "NEW_KRW").exists()
+
+
+def test_times_without_a_zone_need_one(client: TestClient, catalog: CandleCatalog) -> None:
+    """Given, they are placed in it."""
+    body = csv("2024-01-01 09:00,1,2,0.5,1,1")
+    assert upload(client, body, tz="Asia/Seoul").json()["first"] == "2024-01-01T00:00:00.000000Z"
+    assert catalog.stored("NEW_KRW", DAILY)[0].first == datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def test_a_file_of_another_kind_is_refused(client: TestClient) -> None:
+    """With what may be sent."""
+    answer = upload(client, b"{}", "application/json")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "Content-Type"
+    assert "send one of text/csv, application/vnd.apache.parquet" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_file_above_the_limit_is_413(
+    runs: FakeRuns, catalog: CandleCatalog, monkeypatch: pytest.MonkeyPatch, *, declared: bool
+) -> None:
+    """Whether its length is told or only seen while it comes; nothing is stored."""
+    monkeypatch.setenv("COIN_MAX_UPLOAD_MIB", "1")
+    part = b"2024-01-01T00:00:00Z,1,2,0.5,1,1\n" * 1000
+    body = part * 40 if declared else iter([part] * 40)
+    with client_of(runs) as client:
+        answer = upload(client, body)
+    assert answer.status_code == 413
+    assert "COIN_MAX_UPLOAD_MIB=1" in answer.json()["detail"]
+    assert not (catalog.root / "NEW_KRW").exists()
+
+
+def test_a_file_may_be_larger_than_other_bodies(client: TestClient) -> None:
+    """Those have a limit of a megabyte."""
+    rows = [f"{datetime.fromtimestamp(60 * n, UTC):%Y-%m-%dT%H:%M:%SZ},1,2,0.5,1,1" for n in range(40_000)]
+    answer = upload(client, csv(*rows), timeframe="1m")
+    assert (answer.status_code, answer.json()["added"]) == (200, 40_000)
+
+
+def test_a_refresh_is_accepted(client: TestClient, runs: FakeRuns) -> None:
+    """202; what is left out the settings say; the key reaches the orchestrator and finds its task again."""
+    body = {"symbols": ["KRW-BTC"], "start": "2024-01-01", "end": "2024-01-31"}
+    answer = client.post("/api/candles/refresh", json=body, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 202, answer.text
+    task_id = answer.json()["task_id"]
+    place = f"/api/candles/refresh/{task_id}"
+    assert answer.json() == {
+        "task_id": task_id,
+        "status": "queued",
+        "created_at": "2024-11-04T10:30:45.123456Z",
+        "series": 5,
+        "status_url": place,
+    }
+    assert (answer.headers["Location"], answer.headers["Retry-After"]) == (place, "1")
+    spec: Any = runs.submitted[0][0]
+    assert (spec.symbols, spec.timeframes) == (("BTC_KRW",), ("1m", "5m", "1h", "1d", "1w"))
+    again = client.post("/api/candles/refresh", json=body, headers={"Idempotency-Key": "k"})
+    assert again.json()["task_id"] == task_id
+    other = client.post("/api/candles/refresh", json={}, headers={"Idempotency-Key": "k"})
+    assert other.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "says"),
+    [
+        ({"symbols": ["btc"]}, "symbols", "'btc' is not a market; write BTC_KRW or KRW-BTC"),
+        ({"symbols": []}, "symbols", "at least 1 item"),
+        ({"timeframes": ["2h"]}, "timeframes.0", "'2h' is not a timeframe"),
+        ({"end": "2024-01-01"}, "end", "goes with a start"),
+        ({"symbol": ["BTC_KRW"]}, "symbol", "did you mean 'symbols'"),
+        ({"exchange": "nowhere"}, "exchange", "nowhere"),
+    ],
+)
+def test_a_refresh_with_a_wrong_field_is_422(
+    client: TestClient, runs: FakeRuns, body: dict[str, Any], field: str, says: str
+) -> None:
+    """Nothing is launched."""
+    answer = client.post("/api/candles/refresh", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+    assert says in answer.json()["errors"][0]["message"]
+    assert runs.submitted == []
+
+
+def test_a_refresh_is_refused_while_asynchronous_runs_are_off(client: TestClient, runs: FakeRuns) -> None:
+    """As every submission that is not waited for."""
+    runs.switched_off = True
+    assert client.post("/api/candles/refresh", json={}).status_code == 503
+
+
+def test_where_a_refresh_stands(client: TestClient, runs: FakeRuns) -> None:
+    """Series by series; a failed one is 200 too, with the sentences of its markets."""
+    series = (
+        SeriesProgress("BTC_KRW", "1m", "collecting", 400, 20_000, 398, None, 1600.0, 12.25, None),
+        SeriesProgress("XRP_KRW", "1m", "failed", 0, None, 0, None, None, None, "upbit has no market XRP_KRW"),
+    )
+    runs.outcome = replace(runs.outcome, status="running", progress=0.51, series=series, started_at=NOW)
+    task_id = client.post("/api/candles/refresh", json={}).json()["task_id"]
+    answer = client.get(f"/api/candles/refresh/{task_id}")
+    assert answer.headers["Retry-After"] == "10"
+    assert answer.json()["result"] is None
+    assert answer.json()["series"] == [
+        {
+            "symbol": "BTC_KRW",
+            "timeframe": "1m",
+            "state": "collecting",
+            "done": 400,
+            "planned": 20_000,
+            "candles": 398,
+            "added": None,
+            "per_second": 1600.0,
+            "eta_seconds": 12.25,
+            "error": None,
+        },
+        {
+            "symbol": "XRP_KRW",
+            "timeframe": "1m",
+            "state": "failed",
+            "done": 0,
+            "planned": None,
+            "candles": 0,
+            "added": None,
+            "per_second": None,
+            "eta_seconds": None,
+            "error": "upbit has no market XRP_KRW",
+        },
+    ]
+    runs.move(task_id, "completed", 1.0)
+    assert client.get(f"/api/candles/refresh/{task_id}").json()["status"] == "completed"
+    with client.stream("GET", f"/api/candles/refresh/{task_id}/events") as events:
+        told = "".join(events.iter_text())
+    assert '"state":"collecting"' in told
+    assert client.post(f"/api/candles/refresh/{task_id}/cancel").status_code == 409
+
+
+def test_unknown_refreshes_are_404_and_known_ones_can_be_cancelled(client: TestClient) -> None:
+    """A sweep is none."""
+    task_id = client.post("/api/candles/refresh", json={}).json()["task_id"]
+    for unknown in (UNKNOWN, "nothing"):
+        for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel")):
+            assert client.request(method, f"/api/candles/refresh/{unknown}{path}").status_code == 404
+    assert client.get(f"/api/sweeps/{task_id}").status_code == 404
+    answer = client.post(f"/api/candles/refresh/{task_id}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+
+
+def test_the_root_lists_them_all(client: TestClient) -> None:
+    """Each with a description."""
+    endpoints = client.get("/").json()["endpoints"]
+    for endpoint in (
+        "GET /api/candles",
+        "GET /api/candles/{symbol}",
+        "POST /api/candles/{symbol}/upload",
+        "POST /api/candles/refresh",
+        "GET /api/candles/refresh/{task_id}",
+        "GET /api/candles/refresh/{task_id}/events",
+        "POST /api/candles/refresh/{task_id}/cancel",
+    ):
+        assert endpoints[endpoint]

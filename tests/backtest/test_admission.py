@@ -1,0 +1,265 @@
+"""Whether a run is admitted by what is known of its candles, and that this changes no result."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.admission import coverage_of, require_candles, require_coverage
+from coin_pipeline.backtest.fingerprint import check_own_digests, result_digest
+from coin_pipeline.backtest.publishing import publish_result
+from coin_pipeline.backtest.replay import replay
+from coin_pipeline.backtest.reuse import find_reusable
+from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.errors import CandlesNotFound, InsufficientCoverage, InvalidSpec
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
+
+DAYS = 100
+MIDNIGHT = 1_704_034_800_000_000_000  # 2024-01-01 00:00 in Seoul
+
+
+@pytest.fixture(scope="module")
+def registry() -> StrategyRegistry:
+    """The strategies that come with the project."""
+    return load_registry()
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> CandleCatalog:
+    """A catalogue over an empty folder."""
+    return CandleCatalog(tmp_path / "candles")
+
+
+@pytest.fixture
+def daily() -> Timeframe:
+    """The timeframe of daily candles."""
+    return parse_timeframe("1d")
+
+
+def store_days(
+    catalog: CandleCatalog, daily: Timeframe, missing: range, fetched: range = range(0), symbol: str = "AAA_KRW"
+) -> None:
+    """Store a hundred days from 2024-01-01 on without some of them; say which were asked for."""
+    frame = synthetic_candles(1, daily, date(2024, 1, 1), DAYS).drop(index=[*missing])
+    start = int(frame["timestamp"].iloc[0].value)
+    asked = [(start + fetched.start * DAY_NS, start + fetched.stop * DAY_NS)] if fetched else []
+    catalog.merge(symbol, daily, frame, fetched=asked, source="upbit" if asked else None)
+
+
+def spec_of(registry: StrategyRegistry, **fields: object) -> BacktestSpec:
+    """A spec over the hundred days."""
+    request = {"strategy": "volume_zone_breakout", "symbols": ["AAA_KRW"], "start_date": "2024-01-01"}
+    return resolve(parse_request({**request, "end_date": "2024-04-09", **fields}), registry)
+
+
+def document_of(catalog: CandleCatalog, registry: StrategyRegistry, spec: BacktestSpec) -> dict[str, Any]:
+    """Run everything but the publishing."""
+    parts = [
+        runner.simulate_symbol(catalog, registry, piece) for piece in runner.find_candles(catalog, spec, "results")
+    ]
+    return runner.assemble("run-1", parts, catalog, registry, "test", datetime.now(UTC)).document
+
+
+def admit(catalog: CandleCatalog, spec: BacktestSpec) -> None:
+    """Do what a run does before it computes anything."""
+    require_coverage(spec, coverage_of(runner.find_candles(catalog, spec, "results")))
+
+
+@pytest.mark.parametrize(
+    ("missing", "fetched", "admitted"),
+    [
+        (range(40, 50), range(0), True),
+        (range(40, 51), range(0), False),
+        (range(40, 51), range(40, 41), True),
+        (range(10, 90), range(100), True),
+        (range(10, 90), range(5, 70), False),
+    ],
+)
+def test_a_tenth_may_be_unknown(
+    catalog: CandleCatalog,
+    daily: Timeframe,
+    registry: StrategyRegistry,
+    missing: range,
+    fetched: range,
+    *,
+    admitted: bool,
+) -> None:
+    """Days without a trade count as known; of a hundred days, ten may be neither there nor fetched."""
+    store_days(catalog, daily, missing, fetched)
+    spec = spec_of(registry)
+    if admitted:
+        admit(catalog, spec)
+    else:
+        with pytest.raises(InsufficientCoverage):
+            admit(catalog, spec)
+
+
+def test_a_refusal_names_everything_and_both_remedies(
+    catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry
+) -> None:
+    """Each symbol that falls short, what is there of it, where the rest begins, how to get it, and how to go on."""
+    store_days(catalog, daily, range(40, 60))
+    store_days(catalog, daily, range(30, 60), range(30, 35), symbol="BBB_KRW")
+    store_days(catalog, daily, range(0), symbol="CCC_KRW")
+    with pytest.raises(InsufficientCoverage) as refused:
+        admit(catalog, spec_of(registry, symbols=["AAA_KRW", "BBB_KRW", "CCC_KRW"]))
+    assert str(refused.value) == (
+        "too few 1d candles from 2024-01-01 to 2024-04-09 are known, less than min_coverage=0.9:"
+        " AAA_KRW (100 candles expected, 80 there, 20 not fetched, the first of these from 2024-02-10T00:00:00Z to"
+        " 2024-03-01T00:00:00Z);"
+        " BBB_KRW (100 candles expected, 70 there, 25 not fetched, the first of these from 2024-02-05T00:00:00Z to"
+        " 2024-03-01T00:00:00Z);"
+        " fetch them with 'coin candles get AAA_KRW BBB_KRW --timeframe 1d --from 2024-01-01 --to 2024-04-09', or run"
+        " without them: min_coverage=0.75 ('--min-coverage 0.75' on the command line)"
+    )
+    admit(catalog, spec_of(registry, symbols=["AAA_KRW", "BBB_KRW", "CCC_KRW"], min_coverage=0.75))
+
+
+def test_a_range_beyond_the_candles_is_refused_from_footers(
+    catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry
+) -> None:
+    """Before a run is recorded: too short a span is refused with the same sentence, gaps within it are not seen."""
+    store_days(catalog, daily, range(0))
+    require_candles(catalog, spec_of(registry, end_date="2024-04-19"))
+    beyond = spec_of(registry, end_date="2024-05-19")
+    with pytest.raises(InsufficientCoverage, match="140 candles expected, 100 there, 40 not fetched") as early:
+        require_candles(catalog, beyond)
+    with pytest.raises(InsufficientCoverage) as late:
+        admit(catalog, beyond)
+    assert str(early.value) == str(late.value)
+    require_candles(catalog, spec_of(registry, end_date="2024-05-19", min_coverage=0.7))
+    with pytest.raises(CandlesNotFound):
+        require_candles(catalog, spec_of(registry, start_date="2025-01-01", end_date="2025-02-01", min_coverage=0))
+
+
+def test_what_was_fetched_beyond_the_candles_counts(
+    catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry
+) -> None:
+    """A market that was listed late has no candles before, and nothing is unknown of that time."""
+    store_days(catalog, daily, range(0), range(-200, 100))
+    early = spec_of(registry, start_date="2023-08-01")
+    require_candles(catalog, early)
+    admit(catalog, early)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, "0.5", None])
+def test_the_share_is_checked(registry: StrategyRegistry, value: object) -> None:
+    """It is a number from 0 to 1."""
+    with pytest.raises(InvalidSpec, match="min_coverage"):
+        spec_of(registry, min_coverage=value)
+
+
+def test_the_share_is_no_part_of_the_spec(registry: StrategyRegistry) -> None:
+    """It decides whether a run is admitted, not what it computes: no digest knows it, and no stored spec."""
+    strict, lax = spec_of(registry, min_coverage=1.0), spec_of(registry, min_coverage=0)
+    assert (strict.min_coverage, lax.min_coverage) == (1.0, 0.0)
+    assert strict.digest == lax.digest == spec_of(registry).digest
+    assert "min_coverage" not in strict.model_dump(mode="json")
+
+
+def test_an_identical_result_is_reused_unless_the_request_is_stricter(
+    catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry, tmp_path: Path
+) -> None:
+    """The stored result answers whoever takes it, whatever share it was run with."""
+    store_days(catalog, daily, range(40, 60))
+    store, lax = LocalStore(tmp_path / "store"), spec_of(registry, min_coverage=0.5)
+    assert find_reusable(store, catalog, registry, lax) is None
+    started = datetime.now(UTC)
+    parts = [runner.simulate_symbol(catalog, registry, piece) for piece in runner.find_candles(catalog, lax, "results")]
+    result = runner.assemble("run-1", parts, catalog, registry, "test", started)
+    runner.remember(store, result, runner.publish(store, result))
+    found = find_reusable(store, catalog, registry, spec_of(registry, min_coverage=0))
+    assert found
+    assert found.run_id == "run-1"
+    with pytest.raises(InsufficientCoverage):
+        find_reusable(store, catalog, registry, spec_of(registry))
+
+
+def test_a_result_says_what_is_known_of_its_candles(
+    catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry
+) -> None:
+    """In its numbers, in a verdict, and in the warning."""
+    store_days(catalog, daily, range(40, 60), range(40, 55))
+    document = document_of(catalog, registry, spec_of(registry))
+    told = document["symbols"][0]["candles"]
+    assert (told["ratio"], told["known"], told["verdict"]) == (0.8, 0.95, "gaps")
+    assert (told["no_trade"], told["not_fetched"]) == (15, 5)
+    assert told["first_unfetched"] == {"start": "2024-02-25T00:00:00Z", "end": "2024-03-01T00:00:00Z", "missing": 5}
+    assert told["snapshot"] == catalog.load("AAA_KRW", daily, date(2024, 1, 1), date(2024, 4, 9)).snapshot
+    (warning,) = [each for each in document["warnings"] if "missing" in each]
+    assert warning == (
+        "AAA_KRW: 20 of 100 candles (20.00%) are missing, in 1 gap; the first candle is at 2024-01-01T00:00:00Z, the"
+        " last at 2024-04-09T00:00:00Z; 5 of them were never fetched, 15 do not exist: nobody traded"
+    )
+
+
+def test_fetching_later_changes_no_result(
+    catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry, tmp_path: Path
+) -> None:
+    """Once it is known that the missing days had no trade, a replay gives the same digest, and the old result holds."""
+    store_days(catalog, daily, range(40, 60))
+    spec, store = spec_of(registry, min_coverage=0), LocalStore(tmp_path / "store")
+    before = document_of(catalog, registry, spec)
+    publish_result(store, before, b"")
+    store_days(catalog, daily, range(40, 60), range(100))
+    after = document_of(catalog, registry, spec)
+    assert (before["symbols"][0]["candles"]["verdict"], after["symbols"][0]["candles"]["verdict"]) == (
+        "insufficient",
+        "complete",
+    )
+    assert before["warnings"] != after["warnings"]
+    assert before["result_sha256"] == after["result_sha256"]
+    assert before["fingerprint"]["sha256"] == after["fingerprint"]["sha256"]
+    assert replay(store, catalog, registry, "run-1").identical
+
+
+def test_results_from_before_all_this_verify_and_replay(
+    catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry, tmp_path: Path
+) -> None:
+    """A document without the new keys has the digest that it always had, and is replayed with gaps as large as ever."""
+    store_days(catalog, daily, range(20, 80))
+    document = document_of(catalog, registry, spec_of(registry, min_coverage=0))
+    (part,) = document["symbols"]
+    new = {"no_trade", "not_fetched", "first_unfetched", "known", "verdict", "snapshot"}
+    part["candles"] = {key: value for key, value in part["candles"].items() if key not in new}
+    document["warnings"] = [each.partition("; 60 of them were never fetched")[0] for each in document["warnings"]]
+    assert not any("fetched" in each for each in document["warnings"])
+    assert result_digest(document) == document["result_sha256"]
+    check_own_digests("old", document)
+    store = LocalStore(tmp_path / "store")
+    publish_result(store, document, b"")
+    assert replay(store, catalog, registry, "run-1").identical
+
+
+def test_other_figures_and_other_warnings_still_change_the_digest(
+    catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry
+) -> None:
+    """Only knowledge about candles is left out."""
+    store_days(catalog, daily, range(40, 60))
+    document = document_of(catalog, registry, spec_of(registry))
+    digest = document["result_sha256"]
+    document["symbols"][0]["candles"]["present"] += 1
+    assert result_digest(document) != digest
+    document["symbols"][0]["candles"]["present"] -= 1
+    assert result_digest(document) == digest
+    document["warnings"][-1] += " or so"
+    assert result_digest(document) != digest
+
+
+def test_the_footer_check_reads_hours_too(catalog: CandleCatalog, registry: StrategyRegistry) -> None:
+    """The bound is by time, so that it holds for any timeframe."""
+    hourly = parse_timeframe("1h")
+    catalog.merge("AAA_KRW", hourly, synthetic_candles(1, hourly, date(2024, 1, 1), 24 * 89))
+    spec = spec_of(registry, timeframe="1h")
+    with pytest.raises(InsufficientCoverage, match=r"2,400 candles expected, 2,136 there, 264 not fetched"):
+        require_candles(catalog, spec)
+    begin = MIDNIGHT + 89 * DAY_NS
+    empty = synthetic_candles(1, hourly, date(2024, 1, 1), 0)
+    catalog.merge("AAA_KRW", hourly, empty, fetched=[(begin, begin + 24 * HOUR_NS)], source="upbit")
+    require_candles(catalog, spec)

@@ -1,0 +1,155 @@
+"""The candle commands as a person types them: check, export, list, and a backtest over too few candles."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from coin_pipeline.cli.app import coin
+from coin_pipeline.errors import CandlesNotFound, InsufficientCoverage, InvalidCandleFile, InvalidInput
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import DAY_NS, parse_timeframe
+
+DAILY, HOURLY = parse_timeframe("1d"), parse_timeframe("1h")
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
+    """An empty DATA_ROOT of the test's own."""
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    return CandleCatalog(tmp_path)
+
+
+def invoke(*arguments: str) -> Result:
+    """Run a command in this process; errors of ours come out as exceptions."""
+    return CliRunner().invoke(coin, arguments, catch_exceptions=False)
+
+
+def store_days(catalog: CandleCatalog, missing: range, fetched: int, bars: int = 200) -> None:
+    """Store daily candles from 2024-01-01 on without some; the first ones, so many, were fetched."""
+    frame = synthetic_candles(1, DAILY, date(2024, 1, 1), bars).drop(index=[*missing])
+    start = int(frame["timestamp"].iloc[0].value)
+    asked = [(start, start + fetched * DAY_NS)] if fetched else []
+    catalog.merge("AAA_KRW", DAILY, frame, fetched=asked, source="upbit" if asked else None)
+
+
+def spoil(path: Path) -> None:
+    """Make the fifth row of a file impossible."""
+    frame = pd.read_parquet(path)
+    frame.loc[4, "volume"] = -1.0
+    frame.to_parquet(path, index=False)
+
+
+def test_check_shows_a_calendar_and_findings(catalog: CandleCatalog) -> None:
+    """Each kind of day has a mark of its own, named below the picture; what is missing is told apart."""
+    store_days(catalog, range(30, 60), 45)
+    result = invoke("candles", "check", "AAA_KRW")
+    assert result.exit_code == 0
+    lines = [line.rstrip() for line in result.output.splitlines()]
+    assert lines[0].startswith("AAA_KRW 1d  2024-01-01 00:00 to 2024-07-19 00:00 UTC")
+    assert lines[1] == "170 candles (85.00%), 15 without a trade, 15 not fetched (92.50% known)"
+    assert lines[2] == "fetched from upbit until 2024-02-15 00:00 UTC"
+    assert lines[4] == "2024 Jan Feb Mar  Apr May Jun  Jul Aug Sep  Oct Nov Dec"
+    assert lines[5] == "Mon  █████▄▄··████████████████████"
+    assert lines[8] == "     ████▄▄···████████████████████"
+    assert lines[12] == "     a day: █ complete  ▄ in part no trade  · nothing fetched"
+    assert "warning  not fetched: 15" in lines
+    assert "         2024-02-15 00:00  15 missing, the next at 2024-03-01T00:00:00Z" in lines
+
+
+def test_check_fits_eighty_columns(catalog: CandleCatalog) -> None:
+    """Neither a year of days nor years of weeks are wider than a terminal was made."""
+    store_days(catalog, range(30, 60), 45)
+    catalog.merge("BBB_KRW", HOURLY, synthetic_candles(2, HOURLY, date(2020, 6, 1), 24 * 1400))
+    lines = invoke("candles", "check").output.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    years = [line for line in lines if line.startswith(("2020 ", "2021 ", "2022 ", "2023 ", "2024 ")) and "█" in line]
+    assert [line[:4] for line in years] == ["2020", "2021", "2022", "2023", "2024"]
+    assert "     a week: █ complete" in [line.rstrip() for line in lines]
+
+
+def test_partly_fetched_days_have_a_mark(catalog: CandleCatalog) -> None:
+    """A day of which some hours are unknown is neither complete nor empty."""
+    catalog.merge("AAA_KRW", HOURLY, synthetic_candles(2, HOURLY, date(2024, 1, 1), 48).drop(index=[30]))
+    lines = [line.rstrip() for line in invoke("candles", "check").output.splitlines()]
+    assert "     /" in lines
+    assert "     a day: █ complete  / partly fetched" in lines
+
+
+def test_check_exits_with_1_for_what_no_market_produces(catalog: CandleCatalog) -> None:
+    """One impossible row is enough, in any series, with JSON too; gaps alone are not."""
+    store_days(catalog, range(30, 60), 0)
+    catalog.merge("BBB_KRW", HOURLY, synthetic_candles(2, HOURLY, date(2024, 1, 1), 100))
+    assert invoke("candles", "check").exit_code == 0
+    spoil(catalog.root / "BBB_KRW/1H/2024.parquet")
+    result = invoke("candles", "check")
+    assert result.exit_code == 1
+    assert "error    negative volume: 1" in result.output
+    assert "2024.parquet row 5 has volume -1.0, below 0" in result.output
+    assert invoke("candles", "check", "--timeframe", "1d").exit_code == 0
+    result = invoke("candles", "check", "KRW-BBB", "AAA_KRW", "--json")
+    told = json.loads(result.output)
+    assert result.exit_code == 1
+    assert [(each["symbol"], each["sound"]) for each in told] == [("BBB_KRW", False), ("AAA_KRW", True)]
+
+
+def test_check_looks_at_the_days_asked_for(catalog: CandleCatalog) -> None:
+    """Days are included whole; a range that ends before it begins is refused."""
+    store_days(catalog, range(0), 0)
+    (told,) = json.loads(invoke("candles", "check", "--from", "2024-02-01", "--to", "2024-02-10", "--json").output)
+    assert (told["expected"], told["present"]) == (10, 10)
+    with pytest.raises(InvalidInput, match="2024-01-01 is before --from 2024-02-01"):
+        invoke("candles", "check", "--from", "2024-02-01", "--to", "2024-01-01")
+
+
+def test_check_of_nothing_says_so(catalog: CandleCatalog) -> None:
+    """Nothing stored is nothing wrong."""
+    assert catalog
+    result = invoke("candles", "check", "AAA_KRW")
+    assert (result.exit_code, "no such candles are stored" in result.output) == (0, True)
+
+
+def test_list_tells_what_is_there_and_what_was_fetched(catalog: CandleCatalog) -> None:
+    """The share of the span, how many were not fetched, and until when it was asked for."""
+    store_days(catalog, range(30, 60), 45)
+    catalog.merge("AAA_KRW", HOURLY, synthetic_candles(2, HOURLY, date(2024, 1, 1), 48))
+    hours, days = invoke("candles", "list").output.splitlines()[-2:]
+    assert hours.split() == ["AAA_KRW", "1h", "2023-12-31", "2024-01-02", "48", "100%", "0", "-", "0.0"]
+    assert days.split() == ["AAA_KRW", "1d", "2024-01-01", "2024-07-18", "170", "85.00%", "15", "2024-02-15", "0.0"]
+
+
+def test_export_says_what_it_wrote(catalog: CandleCatalog, tmp_path: Path) -> None:
+    """Rows, span and place; of days, only these; nothing to write, or a file that is there, is an error."""
+    store_days(catalog, range(0), 0)
+    file = tmp_path / "aaa.csv"
+    arguments = ("candles", "export", "KRW-AAA", str(file), "--timeframe", "1d")
+    result = invoke(*arguments, "--from", "2024-01-03", "--to", "2024-01-05")
+    assert result.output == f"AAA_KRW 1d: 3 candles, 2024-01-03 00:00 to 2024-01-05 00:00 UTC, in {file}\n"
+    with pytest.raises(InvalidCandleFile, match="--force"):
+        invoke(*arguments)
+    assert "200 candles" in invoke(*arguments, "--force").output
+    with pytest.raises(CandlesNotFound, match=r"no 1h candles from the beginning to the end for AAA_KRW \(stored: 1d"):
+        invoke(*arguments[:-1], "1h")
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        ("backtest", ()),
+        ("backtest", ("--fresh",)),
+        ("sweep", ("--grid", "volume_window=5:10:5")),
+    ],
+)
+def test_too_few_candles_are_refused_before_a_run_is_recorded(
+    catalog: CandleCatalog, command: str, more: tuple[str, ...]
+) -> None:
+    """A range that reaches far beyond what is stored says how to get the rest, whatever is to run."""
+    store_days(catalog, range(0), 0)
+    arguments = (command, "volume_zone_breakout", "AAA_KRW", "--start", "2024-01-01", "--end", "2024-12-31", *more)
+    with pytest.raises(InsufficientCoverage, match="coin candles get AAA_KRW --timeframe 1d --from 2024-01-01 --to"):
+        invoke(*arguments)
+    assert not (catalog.root / "results").exists()

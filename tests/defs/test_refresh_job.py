@@ -1,0 +1,157 @@
+"""Collecting candles as a Dagster run, on a real instance, from an exchange of the tests' own."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from coin_pipeline.defs.build import build_defs
+from coin_pipeline.defs.candle_checks import COMPLETE, SOUND
+from coin_pipeline.defs.candle_partitions import ROWS, asset_key
+from coin_pipeline.defs.candle_progress import Series
+from coin_pipeline.defs.failures import failure_of
+from coin_pipeline.defs.launches import refresh_launch
+from coin_pipeline.errors import NotFound
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.refresh import RefreshSpec
+from coin_pipeline.market.timeframe import parse_timeframe
+from tests.exchanges import FakeExchange
+
+NOON = int(datetime(2024, 3, 2, 12, 30, tzinfo=UTC).timestamp()) * 10**9
+Kind = dg.DagsterEventType
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> CandleCatalog:
+    """A catalogue without candles."""
+    return CandleCatalog(tmp_path)
+
+
+def refresh(
+    instance: dg.DagsterInstance, catalog: CandleCatalog, exchange: FakeExchange, **asked: object
+) -> dg.ExecuteInProcessResult:
+    """Run the job."""
+    launch = refresh_launch(RefreshSpec.model_validate(asked))
+    job = build_defs({"candles": catalog, "exchange": lambda _name: exchange}).resolve_job_def(launch.job)
+    return job.execute_in_process(launch.config, instance, raise_on_error=False, tags=launch.tags)
+
+
+def partitions(done: dg.ExecuteInProcessResult, timeframe: str) -> dict[str | None, dict[str, Any]]:
+    """Return the metadata of each partition that a run told of."""
+    key = asset_key(parse_timeframe(timeframe))
+    told = [event.materialization for event in done.get_asset_materialization_events() if event.asset_key == key]
+    return {each.partition: {name: value.value for name, value in each.metadata.items()} for each in told}
+
+
+def standings(done: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> Series:
+    """Return what the stored events of a run add up to."""
+    series = Series()
+    for record in instance.get_records_for_run(done.run_id).records:
+        series.hear(record.event_log_entry)
+    return series
+
+
+def test_a_market_that_fails_stops_no_other(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
+    """Its step says why, once; the candles of the others are stored, and the run has failed."""
+    exchange = FakeExchange(NOON, faults={"BBB_KRW": NotFound("upbit has no market BBB_KRW; check its name")})
+    asked = {"symbols": ["AAA_KRW", "BBB_KRW", "CCC_KRW"], "timeframes": ["1h", "1d"]}
+    done = refresh(instance, catalog, exchange, **asked, start=date(2024, 3, 1))
+    assert not done.success
+    sentence = "candles of BBB_KRW were not collected, 1h: upbit has no market BBB_KRW; check its name"
+    assert failure_of(done.all_events) == (sentence, "CandlesNotCollected")
+    assert [each.symbol for each in exchange_series(catalog)] == ["AAA_KRW", "AAA_KRW", "CCC_KRW", "CCC_KRW"]
+    assert sum(symbol == "BBB_KRW" for symbol, *_ in exchange.asked) == 1
+    told = standings(done, instance)
+    assert {(each.symbol, each.timeframe): each.state for each in told.standings} == {
+        ("AAA_KRW", "1h"): "collected",
+        ("AAA_KRW", "1d"): "collected",
+        ("BBB_KRW", "1h"): "failed",
+        ("BBB_KRW", "1d"): "failed",
+        ("CCC_KRW", "1h"): "collected",
+        ("CCC_KRW", "1d"): "collected",
+    }
+    assert (told.failures, told.share) == ((sentence,), 1.0)
+
+
+def exchange_series(catalog: CandleCatalog) -> list[Any]:
+    """Return what is stored."""
+    found, broken = catalog.inventory()
+    assert not broken
+    return found
+
+
+def test_partitions_are_months_of_short_candles_and_markets_of_long_ones(
+    instance: dg.DagsterInstance, catalog: CandleCatalog
+) -> None:
+    """Each tells its rows and how much of it was fetched; the unfinished candle is in none."""
+    exchange = FakeExchange(NOON, quiet=lambda ns: ns % (24 * 3_600 * 10**9) == 0)
+    asked = {"symbols": ["AAA_KRW"], "timeframes": ["1h", "1d"]}
+    done = refresh(instance, catalog, exchange, **asked, start=date(2024, 2, 28))
+    assert done.success
+    hours = partitions(done, "1h")
+    assert set(hours) == {"2024-02|AAA_KRW", "2024-03|AAA_KRW"}
+    # From Seoul's midnight on: 9 hours of the 27th, two days; in March one day and 12 hours. None at midnight of UTC.
+    assert [each[ROWS] for each in hours.values()] == [9 + 2 * 23, 23 + 11]
+    assert hours["2024-02|AAA_KRW"]["fetched"] == pytest.approx((2 * 24 + 9) / (29 * 24))
+    assert hours["2024-02|AAA_KRW"]["coverage"] == pytest.approx((9 + 2 * 23) / (9 + 2 * 24))
+    assert hours["2024-03|AAA_KRW"]["fetched_until"] == NOON / 10**9 - 1800
+    assert partitions(done, "1d") == {}  # no day had a trade at midnight
+    know = instance.get_dynamic_partitions("candle_symbols")
+    assert "AAA_KRW" in know
+
+
+def test_a_refresh_goes_on_where_the_last_one_ended(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
+    """Nothing is asked for twice, and what was missed in between is fetched."""
+    exchange = FakeExchange(NOON)
+    asked: dict[str, Any] = {"symbols": ["AAA_KRW"], "timeframes": ["1h"]}
+    assert refresh(instance, catalog, exchange, **asked, start=date(2024, 3, 1)).success
+    exchange.asked.clear()
+    exchange.now += 3 * 24 * 3_600 * 10**9  # two ticks of a schedule were missed
+    done = refresh(instance, catalog, exchange, **asked)
+    assert done.success
+    begin = NOON - 1800 * 10**9
+    assert exchange.asked == [("AAA_KRW", "1h", begin, begin + 3 * 24 * 3_600 * 10**9)]
+    again = refresh(instance, catalog, exchange, **asked)
+    assert again.success
+    assert len(exchange.asked) == 1
+    told = standings(done, instance).standings[0]
+    assert (told.state, told.added, told.error) == ("collected", 72, None)
+
+
+def test_checks_have_one_verdict_for_all_markets_of_a_run(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
+    """A market that lacks candles is named with how many, beside one that lacks none."""
+    exchange = FakeExchange(NOON)
+    asked: dict[str, Any] = {"symbols": ["AAA_KRW", "BBB_KRW"], "timeframes": ["1h"]}
+    assert refresh(instance, catalog, exchange, **asked, start=date(2024, 3, 1)).success
+    hole = {"start": date(2024, 2, 1), "end": date(2024, 2, 28)}
+    done = refresh(instance, catalog, exchange, **{**asked, "symbols": ["AAA_KRW"]}, **hole)
+    assert done.success
+    both = refresh(instance, catalog, exchange, **asked)
+    assert verdicts(instance, both)[SOUND][0]
+    passed, says = verdicts(instance, both)[COMPLETE]
+    assert (passed, says) == (False, "AAA_KRW: 24 candles are missing that were never asked for; collect them")
+
+
+def verdicts(instance: dg.DagsterInstance, done: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, str | None]]:
+    """Return what the checks of hourly candles say, as the UI shows them after a run."""
+    found = {}
+    for name in (SOUND, COMPLETE):
+        key = dg.AssetCheckKey(asset_key(parse_timeframe("1h")), name)
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        assert record.run_id == done.run_id
+        evaluation = record.event.dagster_event.asset_check_evaluation_data if record.event else None
+        found[name] = (evaluation.passed, evaluation.description)
+    return found
+
+
+def test_config_that_cannot_be_read_is_told(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
+    """Whoever types it into the Launchpad reads which field is wrong."""
+    job = build_defs({"candles": catalog}).resolve_job_def("refresh_candles")
+    config = {"ops": {"plan_refresh": {"config": {"timeframes": ["2d"], "end": "2024-01-01"}}}}
+    done = job.execute_in_process(config, instance, raise_on_error=False)
+    says, kind = failure_of(done.all_events)
+    assert kind == "InvalidSpec"
+    assert "timeframes.0: '2d' is not a timeframe" in says
+    assert "end: goes with a start" in says
