@@ -6,6 +6,7 @@ CoinError
 │   ├── SweepTooLarge               more points than are evaluated without asking back
 │   ├── InvalidSymbol
 │   ├── InvalidTimeframe
+│   ├── InvalidResample             candles that cannot be made of others
 │   ├── InvalidParams               of a strategy, each named
 │   ├── UnknownStrategy
 │   ├── InvalidStrategyFile
@@ -127,6 +128,13 @@ class InvalidTimeframe(InvalidInput):
         super().__init__(
             [Problem("timeframe", f"{timeframe[:80]!r} is not a timeframe; choose one of {', '.join(known)}")]
         )
+
+
+class InvalidResample(InvalidInput):
+    """Candles of a length, or a place, that those they are to be made of cannot fill."""
+
+    def __init__(self, timeframe: object, to: object, reason: str) -> None:
+        super().__init__([Problem("to", f"{to} candles cannot be made of {timeframe} ones; {reason}")])
 
 
 class InvalidParams(InvalidInput):

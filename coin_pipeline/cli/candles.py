@@ -7,6 +7,7 @@ import click
 
 from coin_pipeline.cli.checking import check
 from coin_pipeline.cli.collecting import get
+from coin_pipeline.cli.resampling import resample
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -18,6 +19,7 @@ def candles() -> None:
 
 candles.add_command(get)
 candles.add_command(check)
+candles.add_command(resample)
 
 
 @candles.command("import")

@@ -54,6 +54,15 @@ def columns_of(plain: pa.Table) -> Columns:
     return Columns(*(column.to_numpy() for column in plain.combine_chunks().columns))
 
 
+def put(plain: pa.Table, columns: Columns) -> None:
+    """Copy the rows of a plain table into columns of as many rows."""
+    for target, column in zip(columns, plain.columns, strict=True):
+        start = 0
+        for chunk in column.chunks:
+            target[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)  # a null is NaN
+            start += len(chunk)
+
+
 def candle_frame(columns: Columns) -> pd.DataFrame:
     """Return columns as a frame: timestamp (ns, UTC), open, high, low, close, volume."""
     time = pd.DatetimeIndex(columns.time.view("datetime64[ns]"), tz="UTC")
@@ -63,8 +72,13 @@ def candle_frame(columns: Columns) -> pd.DataFrame:
 def stored_table(columns: Columns, others: Sequence[tuple[str, pa.ChunkedArray]] = ()) -> pa.Table:
     """Return columns, and others behind them, as the table that is stored."""
     candles = [pa.array(columns.time).cast(INSTANT), *map(pa.array, columns[1:])]
-    names = [TIME, *PRICES, *(name for name, _ in others)]
-    return pa.table([*candles, *(column for _, column in others)], names=names)
+    # What no row may lack need not be looked for in each: a file without such marks is read faster.
+    fields = [
+        pa.field(TIME, INSTANT, nullable=False),
+        *(pa.field(name, pa.float64(), nullable=False) for name in PRICES),
+    ]
+    further = [pa.field(name, column.type) for name, column in others]
+    return pa.table([*candles, *(column for _, column in others)], schema=pa.schema([*fields, *further]))
 
 
 def _int64_ns(source: object, column: pa.ChunkedArray, naive_offset_ns: int | None) -> pa.ChunkedArray:

@@ -3,6 +3,7 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import accumulate
@@ -10,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidCandleFile
-from coin_pipeline.market.candle_table import NO_CANDLES, columns_of
+from coin_pipeline.market.decoding import decode
 from coin_pipeline.market.footer import Known, together
 from coin_pipeline.market.intervals import Interval
 from coin_pipeline.market.layout import name_under, series_folder, stored_symbols, year_files
@@ -23,7 +23,7 @@ from coin_pipeline.market.quality import check_prices, check_times, utc
 from coin_pipeline.market.symbol import parse_symbol
 from coin_pipeline.market.timeframe import TIMEFRAMES, Timeframe, day_range, seoul_day
 from coin_pipeline.market.writing import numbered, write_candles
-from coin_pipeline.market.year_file import Part, read_part, summary
+from coin_pipeline.market.year_file import Part, open_part, summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,14 @@ class CandleCatalog:
         folder = series_folder(self.root, symbol, timeframe)
         begin, stop = day_range(start, end)
         files = [path for path in year_files(folder) if utc(begin).year <= int(path.stem) <= end.year]
-        parts = {path.name: read_part(path, self._name(path), begin, stop) for path in files}
-        columns = columns_of(pa.concat_tables([NO_CANDLES, *(part.table for part in parts.values())]))
+        with ExitStack() as opened:
+            parts = {path.name: opened.enter_context(open_part(path, self._name(path), begin, stop)) for path in files}
+            columns, sound = decode(list(parts.values()))
         check_times(self._name(folder), columns.time, lambda row: _locate(parts, row))
         low, high = np.searchsorted(columns.time, (begin, stop)).tolist()
         inside = columns.rows(slice(low, high))
-        check_prices(self._name(folder), inside, lambda row: _locate(parts, low + row))
+        if not sound:  # which may be for a row outside of the range
+            check_prices(self._name(folder), inside, lambda row: _locate(parts, low + row))
         known = together(part.footer.known for part in parts.values())
         return Series(Bars(*inside), known, _snapshot(zip(files, parts.values(), strict=True)))
 
@@ -208,10 +210,10 @@ class CandleCatalog:
 
 def _locate(parts: Mapping[str, Part], row: int) -> str:
     """Return the file, and the number there, of a row of all parts together."""
-    ends = list(accumulate(part.table.num_rows for part in parts.values()))
+    ends = list(accumulate(part.rows for part in parts.values()))
     place = bisect_right(ends, row)
     name, part = list(parts.items())[place]
-    return f"{name} {numbered(part.first_row + row - ends[place] + part.table.num_rows)}"
+    return f"{name} {numbered(part.first_row + row - ends[place] + part.rows)}"
 
 
 def _snapshot(parts: Iterable[tuple[Path, Part]]) -> str:

@@ -59,13 +59,18 @@ def check_prices(source: object, columns: Columns, locate: Callable[[int], str])
     Raises:
         InvalidCandles: It names the source, the count, and the first row as `locate` calls it, with the value.
     """
-    blocks = range(0, len(columns.time), _BLOCK)
-    if all(sound(columns.rows(slice(start, start + _BLOCK))).all() for start in blocks):
+    if are_sound(columns):
         return
     wrong = ~sound(columns)
     row = int(wrong.argmax())
     reason = price_fault(*(float(column[row]) for column in columns[1:]))
     raise InvalidCandles(source, int(wrong.sum()), f"{locate(row)} at {stamp(columns.time[row])} has {reason}")
+
+
+def are_sound(columns: Columns) -> bool:
+    """Return whether `check_prices` would pass all rows."""
+    blocks = range(0, len(columns.time), _BLOCK)
+    return all(sound(columns.rows(slice(start, start + _BLOCK))).all() for start in blocks)
 
 
 def check_spacing(source: object, time: npt.NDArray[np.int64], timeframe: Timeframe) -> None:

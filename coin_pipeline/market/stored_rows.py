@@ -7,21 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 from coin_pipeline.market.candle_table import NO_CANDLES, columns_of
 from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.market.coverage import coverage
+from coin_pipeline.market.decoding import decode
 from coin_pipeline.market.footer import Known
 from coin_pipeline.market.footer import together as known_together
 from coin_pipeline.market.intervals import Interval, subtract
 from coin_pipeline.market.layout import name_under, series_folder, year_files
 from coin_pipeline.market.quality import Columns
 from coin_pipeline.market.timeframe import SECOND_NS, Timeframe
-from coin_pipeline.market.year_file import Summary, read_part, summary
-
-ALL_TIME = (-(2**63), 2**63)
+from coin_pipeline.market.year_file import Summary, open_part, summary
 
 
 class Rows(NamedTuple):
@@ -66,9 +64,18 @@ class StoredFile:
             InvalidCandleFile: The file cannot be read.
             InvalidCandles: A row has no time.
         """
-        part = read_part(self.path, self.name, *ALL_TIME)
-        columns = columns_of(part.table)
+        with open_part(self.path, self.name) as part:
+            columns = decode([part]).columns
         return Rows(columns, np.arange(len(columns.time))), part.footer.sha256
+
+    def between(self, begin: int, end: int) -> Columns:
+        """Return the candles of [begin, end), and what else is in their row groups.
+
+        Raises:
+            InvalidCandleFile, InvalidCandles: As for `read`.
+        """
+        with open_part(self.path, self.name, begin, end) as part:
+            return decode([part]).columns
 
 
 def stored_files(catalog: CandleCatalog, symbol: str, timeframe: Timeframe) -> list[StoredFile]:
@@ -95,14 +102,14 @@ def known_of(files: Iterable[StoredFile]) -> Known:
 
 def rows_between(files: Iterable[StoredFile], begin: int, end: int) -> Columns:
     """Return the candles of [begin, end) from the files that can be read, and what else is in their row groups."""
-    tables = [NO_CANDLES]
+    found = [columns_of(NO_CANDLES)]
     for file in files:
         if file.span and file.span[0] < end and file.span[1] >= begin:
             try:
-                tables.append(read_part(file.path, file.name, begin, end).table)
+                found.append(file.between(begin, end))
             except (InvalidCandleFile, InvalidCandles):  # looking at that series says so
                 continue
-    return columns_of(pa.concat_tables(tables))
+    return Columns(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def span_coverage(catalog: CandleCatalog, stored: StoredCandles) -> tuple[int, int]:
@@ -119,7 +126,7 @@ def span_coverage(catalog: CandleCatalog, stored: StoredCandles) -> tuple[int, i
     missing, cursor = 0, begin
     for file in stored_files(catalog, stored.symbol, stored.timeframe):  # one year in memory at a time
         if file.span:
-            time = np.unique(rows_between([file], *ALL_TIME).time)
+            time = np.unique(rows_between([file], file.span[0], file.span[1] + 1).time)
             until = file.span[1] + step
             missing += coverage(time, stored.timeframe, cursor, max(cursor, until), fetched).not_fetched
             cursor = max(cursor, until)

@@ -12,15 +12,14 @@ import pyarrow as pa
 
 from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
 from coin_pipeline.market.candle_table import NO_CANDLES, columns_of, plain_table, stored_table
+from coin_pipeline.market.decoding import decode
 from coin_pipeline.market.footer import Footer, Known, check_digest, columns_digest, together, with_footer
 from coin_pipeline.market.layout import name_under, series_folder, year_files
 from coin_pipeline.market.merge import Merged, MergeReport, by_year, file_years, merge_columns, utc_years
 from coin_pipeline.market.quality import Columns, check_prices, check_spacing, check_times, utc
 from coin_pipeline.market.timeframe import Timeframe
-from coin_pipeline.market.year_file import Span, read_others, read_part, replace, summary
+from coin_pipeline.market.year_file import Span, open_part, read_others, replace, summary
 from coin_pipeline.storage.atomic import storing
-
-_ALL_TIME = (-(2**63), 2**63)
 
 
 def write_candles(root: Path, symbol: str, timeframe: Timeframe, frame: pd.DataFrame, new: Known) -> MergeReport:
@@ -71,8 +70,8 @@ def _merge_year(path: Path, name: str, new: Columns, told: Known) -> tuple[Merge
     """Merge candles into a file; return what that changed of them, and whether the file was written."""
     old, before, others = columns_of(NO_CANDLES), Footer(), []
     if path.exists():
-        part = read_part(path, name, *_ALL_TIME)
-        old, before = columns_of(part.table), part.footer
+        with open_part(path, name) as part:
+            old, before = decode([part]).columns, part.footer
         _check(name, old)
         check_digest(name, old, before)
         others = read_others(path, name)

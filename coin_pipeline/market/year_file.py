@@ -1,4 +1,4 @@
-"""One Parquet file with the candles of a year: read in part, summed up from its footer, replaced as a whole."""
+"""One Parquet file with the candles of a year: opened in part, summed up from its footer, replaced as a whole."""
 
 import errno
 import os
@@ -14,27 +14,68 @@ import pyarrow.parquet as pq
 
 from coin_pipeline.errors import InvalidCandleFile
 from coin_pipeline.market.candle_table import PRICES, TIME, index_column, plain_table
+from coin_pipeline.market.encoding import check_footer, encoded
 from coin_pipeline.market.footer import Footer, parse_footer
 from coin_pipeline.market.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.storage.atomic import storing, write_whole
 
 _UNIT_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-_GROUP_ROWS = 65_536
-_THREADED_ROWS = 20_000  # fewer are decoded before a second thread has woken up
 
 
-class Part(NamedTuple):
-    """Neighbouring row groups of a file.
+class RowGroup(NamedTuple):
+    """A row group of a file.
 
     Attributes:
-        table: Their candles, as `plain_table` makes them.
-        first_row: Rows of the file before them.
+        number: Which one.
+        first_row: Rows of the file before it.
+        rows: How many candles.
+        opens: Earliest and latest open, ns UTC; None where the footer is silent.
+    """
+
+    number: int
+    first_row: int
+    rows: int
+    opens: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Neighbouring row groups of an open file.
+
+    Attributes:
+        source: What an error calls the file.
+        groups: The row groups.
         footer: What the file says of all its candles.
     """
 
-    table: pa.Table
-    first_row: int
+    source: str
+    groups: tuple[RowGroup, ...]
     footer: Footer
+    _time: str
+    _file: pa.NativeFile
+    _metadata: pq.FileMetaData
+
+    @property
+    def first_row(self) -> int:
+        """Rows of the file before these."""
+        return self.groups[0].first_row if self.groups else 0
+
+    @property
+    def rows(self) -> int:
+        """How many candles."""
+        return sum(group.rows for group in self.groups)
+
+    def read(self, group: RowGroup) -> pa.Table:
+        """Return the candles of a row group as `plain_table` makes them; threads may read at the same time.
+
+        Raises:
+            InvalidCandleFile: They cannot be read, or a column is missing.
+            InvalidCandles: A row has no time.
+        """
+        with _named(self.source):
+            parquet = _parquet(self._file, self._metadata)  # one is not for several threads, and costs next to nothing
+            raw = parquet.read_row_group(group.number, columns=[self._time, *PRICES], use_threads=False)
+            return plain_table(self.source, raw, self._time, SEOUL_OFFSET_NS, group.first_row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +93,23 @@ class Span:
     rows: int
 
 
-def read_part(path: Path, source: str, start_ns: int, end_ns: int) -> Part:
-    """Read the row groups that can hold candles of [start_ns, end_ns), and those between them.
+@contextmanager
+def open_part(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2**63) -> Iterator[Part]:
+    """Open the row groups that can hold candles of [start_ns, end_ns), and those between them.
 
     Raises:
-        InvalidCandleFile: The file cannot be read, or lacks a column; the error calls it `source`.
-        InvalidCandles: A row has no time.
+        InvalidCandleFile: The file cannot be read; the error calls it `source`.
     """
     with _opened(path, source) as file:
-        time = _time_column(file.schema_arrow)
-        ranges = _group_ranges(file, time)
-        wanted = [i for i, r in enumerate(ranges) if r is None or (r[0] < end_ns and r[1] >= start_ns)]
-        groups = range(wanted[0], wanted[-1] + 1) if wanted else range(0)
-        first_row = sum(file.metadata.row_group(i).num_rows for i in range(groups.start))
-        raw = _read(file, groups, [time, *PRICES])
-        table = plain_table(source, raw, time, SEOUL_OFFSET_NS, first_row)
-        return Part(table, first_row, parse_footer(file.schema_arrow.metadata))
+        with _named(source):
+            check_footer(file)
+            parquet = _parquet(file)
+            time = _time_column(parquet.schema_arrow)
+            every = _row_groups(parquet, time)
+            footer = parse_footer(parquet.schema_arrow.metadata)
+        wanted = [g.number for g in every if g.opens is None or (g.opens[0] < end_ns and g.opens[1] >= start_ns)]
+        groups = every[wanted[0] : wanted[-1] + 1] if wanted else ()
+        yield Part(source, groups, footer, time, file, parquet.metadata)
 
 
 def read_others(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
@@ -76,10 +118,10 @@ def read_others(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
     Raises:
         InvalidCandleFile: The file cannot be read.
     """
-    with _opened(path, source) as file:
-        schema = file.schema_arrow
-        names = [name for name in schema.names if name not in {_time_column(schema), *PRICES}]
-        table = _read(file, range(file.num_row_groups), names)
+    with _opened(path, source) as file, _named(source):
+        parquet = _parquet(file)
+        candles = {_time_column(parquet.schema_arrow), *PRICES}
+        table = parquet.read([name for name in parquet.schema_arrow.names if name not in candles])
     return list(zip(table.column_names, table.columns, strict=True))
 
 
@@ -95,19 +137,13 @@ def summary(path: Path, source: str) -> Summary:
 
     Raises:
         InvalidCandleFile: The file cannot be read, or has no times.
+        InvalidCandles: A row has no time.
     """
-    with _opened(path, source) as file:
-        time = _time_column(file.schema_arrow)
-        ranges = _group_ranges(file, time)
-        rows = file.metadata.num_rows
-        footer = parse_footer(file.schema_arrow.metadata)
-    known = [r for r in ranges if r is not None]
-    if len(known) < len(ranges):
-        opens = read_part(path, source, -(2**63), 2**63).table[TIME]
-        known = [pc.min_max(opens).as_py().values()] if rows else []
-    if not rows:
-        return Summary(None, footer)
-    return Summary(Span(min(first for first, _ in known), max(last for _, last in known), rows), footer)
+    with open_part(path, source) as part:
+        opens = [group.opens or _opens(part.read(group)) for group in part.groups if group.rows]
+    if not opens:
+        return Summary(None, part.footer)
+    return Summary(Span(min(first for first, _ in opens), max(last for _, last in opens), part.rows), part.footer)
 
 
 def replace(path: Path, source: str, table: pa.Table) -> None:
@@ -120,34 +156,26 @@ def replace(path: Path, source: str, table: pa.Table) -> None:
         StorageFull: No space; the old file is as it was.
         StorageFailed: The file cannot be written; the old file is as it was.
     """
-    content = _encoded(table)
+    content = encoded(table)
     with storing(source):
         write_whole(path, content, path.with_name(f".{path.name}.tmp"), replace=True)
 
 
-def _encoded(table: pa.Table) -> pa.Buffer:
-    """Encode a table for the fastest read: measured against dictionaries, zstd and snappy, and the smallest too."""
-    sink = pa.BufferOutputStream()
-    prices = dict.fromkeys(PRICES, "BYTE_STREAM_SPLIT")
-    pq.write_table(
-        table,
-        sink,
-        row_group_size=_GROUP_ROWS,
-        compression="lz4",
-        use_dictionary=False,
-        column_encoding={TIME: "DELTA_BINARY_PACKED", **prices},
-        write_page_checksum=True,
-    )
-    return sink.getvalue()
+@contextmanager
+def _opened(path: Path, source: str) -> Iterator[pa.NativeFile]:
+    with _named(source):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "a folder")  # Arrow's own words hold the whole path
+        file = pa.OSFile(str(path))
+    with file:
+        yield file
 
 
 @contextmanager
-def _opened(path: Path, source: str) -> Iterator[pq.ParquetFile]:
+def _named(source: str) -> Iterator[None]:
+    """Raise what Arrow or the operating system says against a file as an error that names it."""
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "a folder")  # Arrow's own words hold the whole path
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield file
+        yield
     except (OSError, ValueError, pa.ArrowException) as error:
         advice = "restore it from a backup, or delete it and fetch its candles again"
         raise InvalidCandleFile(source, f"cannot be read as Parquet ({_reason(error)}); {advice}") from error
@@ -159,23 +187,25 @@ def _reason(error: Exception) -> str:
     return os.strerror(code) if code else str(error).partition("\n")[0]
 
 
-def _read(file: pq.ParquetFile, groups: range, columns: list[str]) -> pa.Table:
-    rows = sum(file.metadata.row_group(i).num_rows for i in groups)
-    return file.read_row_groups(list(groups), columns=columns, use_threads=rows > _THREADED_ROWS)
+def _parquet(file: pa.NativeFile, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
+    return pq.ParquetFile(file, metadata=metadata, page_checksum_verification=True)
 
 
 def _time_column(schema: pa.Schema) -> str:
     return TIME if TIME in schema.names else index_column(schema) or TIME
 
 
-def _group_ranges(file: pq.ParquetFile, time: str) -> list[tuple[int, int] | None]:
-    """Return the earliest and the latest open of each row group, None where its statistics are silent."""
-    metadata = file.metadata
+def _row_groups(parquet: pq.ParquetFile, time: str) -> tuple[RowGroup, ...]:
+    metadata = parquet.metadata
     paths = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
-    if time not in paths:
-        return [None] * metadata.num_row_groups
-    leaf, kind = paths.index(time), file.schema_arrow.field(time).type
-    return [_range(metadata.row_group(i).column(leaf), kind) for i in range(metadata.num_row_groups)]
+    leaf = paths.index(time) if time in paths else None
+    found, first_row = [], 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        opens = None if leaf is None else _range(group.column(leaf), parquet.schema_arrow.field(time).type)
+        found.append(RowGroup(number, first_row, group.num_rows, opens))
+        first_row += group.num_rows
+    return tuple(found)
 
 
 def _range(chunk: pq.ColumnChunkMetaData, kind: pa.DataType) -> tuple[int, int] | None:
@@ -184,3 +214,8 @@ def _range(chunk: pq.ColumnChunkMetaData, kind: pa.DataType) -> tuple[int, int] 
         return None
     unit, offset = _UNIT_NS[kind.unit], 0 if kind.tz else SEOUL_OFFSET_NS
     return statistics.min_raw * unit - offset, statistics.max_raw * unit - offset
+
+
+def _opens(candles: pa.Table) -> tuple[int, int]:
+    ends = pc.min_max(candles[TIME]).as_py()
+    return ends["min"], ends["max"]

@@ -70,7 +70,7 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     "command",
     [
         *(["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["candles", "get"]),
-        ["replay"],
+        *(["candles", "resample"], ["replay"]),
         *(["results"], ["results", "pin"], ["results", "unpin"], ["retention"], ["storage"], ["storage", "init"]),
     ],
 )
