@@ -57,7 +57,7 @@ def collect_symbol(
             try:
                 done = _collect(context, candles, exchange(spec.exchange), symbol, timeframe, spec)
                 yield from materializations(candles, done)
-                yield from verdicts.of(candles, symbol, timeframe)
+                yield from verdicts.of_collected(candles, done)
             except CoinError as error:
                 failed[timeframe.name] = error
                 Reporter(context).tell(f"{symbol} {timeframe}: {error}", progress.of_failure(symbol, timeframe, error))
