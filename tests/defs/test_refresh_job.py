@@ -117,7 +117,7 @@ def test_a_refresh_goes_on_where_the_last_one_ended(instance: dg.DagsterInstance
     assert again.success
     assert len(exchange.asked) == 1
     told = standings(done, instance).standings[0]
-    assert (told.state, told.added, told.error) == ("collected", 72, None)
+    assert (told.state, told.done, told.planned, told.added, told.error) == ("collected", 72, 72, 72, None)
 
 
 def test_checks_have_one_verdict_for_all_markets_of_a_run(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
