@@ -73,20 +73,22 @@ def _check(timeframe: Timeframe) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"check_{timeframe}",
         specs=checks.specs(timeframe),
+        can_subset=True,  # else the UI runs them with the asset only
         description=f"Look at all stored candles of {timeframe}.",
     )
     def check_candles(
-        candles: dg.ResourceParam[CandleCatalog], alive: dg.ResourceParam[Life]
+        context: dg.AssetCheckExecutionContext, candles: dg.ResourceParam[CandleCatalog], alive: dg.ResourceParam[Life]
     ) -> Iterator[dg.AssetCheckResult]:
         with explained():
             for each in checks.evaluate(candles, timeframe):
-                yield dg.AssetCheckResult(
-                    check_name=each.check_name,
-                    passed=each.passed,
-                    severity=each.severity,
-                    description=each.description,
-                    metadata=each.metadata,
-                )
+                if each.asset_check_key in context.selected_asset_check_keys:
+                    yield dg.AssetCheckResult(
+                        check_name=each.check_name,
+                        passed=each.passed,
+                        severity=each.severity,
+                        description=each.description,
+                        metadata=each.metadata,
+                    )
             alive.step_done(1)
 
     return check_candles

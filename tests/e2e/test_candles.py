@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pyarrow as pa
 import pytest
 
@@ -101,6 +102,47 @@ def test_a_refresh_can_be_cancelled(collecting: Platform, upbit: UpbitServer) ->
     upbit.delay_s = 0.0
     assert collecting.api.get(place).json()["status"] == "cancelled"
     assert refresh(collecting, {"start": "2024-01-01"})[-1]["status"] == "completed"
+
+
+def test_a_backfill_from_the_ui_collects_its_partitions(collecting: Platform) -> None:
+    """As one run for a range, which keeps to the queue; then the asset has them."""
+    params = {
+        "assetSelection": [{"path": ["candles", "1h"]}],
+        "partitionNames": ["2024-12|BTC_KRW", "2024-11|BTC_KRW"],
+        "fromFailure": False,
+    }
+    launched = graphql(collecting, LAUNCH, params)["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+    told: dict[str, Any] = {}
+
+    def ended() -> bool:
+        told.update(graphql(collecting, BACKFILL, launched["backfillId"])["partitionBackfillOrError"])
+        return told["status"] not in {"REQUESTED", "CANCELING"}
+
+    until(ended, 90)
+    assert told["status"] == "COMPLETED_SUCCESS", told
+    (run,) = told["runs"]
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    assert (tags["coin/class"], tags["coin/exchange"]) == ("bulk", "upbit")
+    asset = graphql(collecting, MATERIALIZED, {"path": ["candles", "1h"]})["assetNodeOrError"]
+    assert {each["partition"] for each in asset["assetMaterializations"]} >= {"2024-12|BTC_KRW", "2024-11|BTC_KRW"}
+
+
+LAUNCH = """mutation($value: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $value) {
+    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+BACKFILL = """query($value: String!) { partitionBackfillOrError(backfillId: $value) {
+    ... on PartitionBackfill { status error { message } runs(limit: 10) { tags { key value } } } } }"""
+MATERIALIZED = """query($value: AssetKeyInput!) { assetNodeOrError(assetKey: $value) {
+    ... on AssetNode { assetMaterializations(limit: 50) { partition } } } }"""
+
+
+def graphql(platform: Platform, query: str, value: object) -> dict[str, Any]:
+    """Ask the webserver, as the UI does."""
+    body = {"query": query, "variables": {"value": value}}
+    answer = httpx2.post(f"{platform.ui_url}/graphql", json=body, timeout=60).json()
+    assert "errors" not in answer, answer
+    data: dict[str, Any] = answer["data"]
+    return data
 
 
 def test_an_upload_is_there_for_all(collecting: Platform, tmp_path: Path) -> None:
