@@ -135,6 +135,7 @@ class UploadReport(BaseModel):
     unchanged: int
     first: Annotated[Instant | None, Field(description="Open of the first candle of the file.")]
     last: Annotated[Instant | None, Field(description="Open of its last one.")]
+    quality: Annotated[dict[str, Any], Field(description="What is there of the series now, and what is wrong with it.")]
 
 
 class Strategies(BaseModel):

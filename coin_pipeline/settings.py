@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from coin_pipeline.errors import InvalidSettings, Problem, nearest, plain
@@ -41,7 +48,11 @@ _SHAPES = {
     ),
     "coin_upbit_url": (r"https?://[^\s@?#]+", "must begin with http:// or https://, such as https://api.upbit.com"),
 }
-
+_CHOICES = {
+    "enable_scheduler": "true or false",
+    "scheduler_hour": "an hour, 0 to 23",
+    "scheduler_minute": "a minute, 0 to 59",
+}
 # What the older platform collected.
 DAILY_SYMBOLS = tuple(f"KRW-{base}" for base in ("BTC", "ETH", "XRP", "SOL", "XLM", "ADA", "DOGE", "BCH", "NEAR"))
 DAILY_TIMEFRAMES = ("1m", "5m", "1h", "1d", "1w")
@@ -137,6 +148,15 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
         return value
+
+    @field_validator(*_CHOICES, mode="wrap")
+    @classmethod
+    def _chosen(cls, value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        try:
+            return validate(value)
+        except ValidationError:
+            msg = f"{value!r:.60} is not one of its values; write {_CHOICES[info.field_name or '']}"
+            raise ValueError(msg) from None
 
     @field_validator(*_SHAPES)
     @classmethod

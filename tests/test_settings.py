@@ -83,6 +83,33 @@ def test_a_malformed_value_is_told_in_words(monkeypatch: pytest.MonkeyPatch, nam
     assert "pattern" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ENABLE_SCHEDULER", "perhaps", "ENABLE_SCHEDULER: 'perhaps' is not one of its values; write true or false"),
+        ("SCHEDULER_HOUR", "24", "SCHEDULER_HOUR: '24' is not one of its values; write an hour, 0 to 23"),
+        ("SCHEDULER_MINUTE", "half", "SCHEDULER_MINUTE: 'half' is not one of its values; write a minute, 0 to 59"),
+        ("COIN_MAX_UPLOAD_MIB", "0", "COIN_MAX_UPLOAD_MIB: Input should be greater than or equal to 1"),
+    ],
+)
+def test_when_candles_are_collected_is_checked(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    """A wrong value stops the start and is told."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=says):
+        load_settings()
+
+
+def test_lists_are_separated_by_commas(folder: Path) -> None:
+    """With or without blanks, in the spellings of the older platform; collecting is off unless it is switched on."""
+    (folder / ".env").write_text("SCHEDULER_SYMBOLS=KRW-BTC, ETH_KRW,\nSCHEDULER_TIMEFRAMES=1D,1m\n")
+    settings = load_settings()
+    assert settings.scheduler_symbols == ("KRW-BTC", "ETH_KRW")
+    assert settings.scheduler_timeframes == ("1D", "1m")
+    assert (settings.enable_scheduler, settings.scheduler_hour, settings.scheduler_minute) == (False, 9, 0)
+
+
 def test_a_name_of_another_program_is_not_taken_for_one_of_ours(folder: Path) -> None:
     """It is like none, and the sentence says what to do with it."""
     (folder / ".env").write_text("RQ_QUEUE=default\n")

@@ -1,6 +1,7 @@
 """What candles are stored, their figures, files of them, and collecting more."""
 
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response, status
@@ -23,7 +24,9 @@ from coin_api.schemas import (
     UploadReport,
 )
 from coin_api.tasks import Job, Task
-from coin_pipeline.market.catalog import StoredCandles
+from coin_pipeline.market.audit import audit
+from coin_pipeline.market.audit_report import audit_json
+from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.market.exchange import open_exchange
 from coin_pipeline.market.intervals import clip, total
 from coin_pipeline.market.pages import Stretch, stretch
@@ -31,7 +34,7 @@ from coin_pipeline.market.quality import utc
 from coin_pipeline.market.refresh import RefreshRequest, resolve_refresh
 from coin_pipeline.market.request import TimeframeName
 from coin_pipeline.market.symbol import parse_symbol
-from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.market.timeframe import Timeframe, parse_timeframe
 
 router = APIRouter(prefix="/api/candles", tags=["candles"])
 REFRESH: Job = "refresh_candles"
@@ -106,15 +109,20 @@ async def upload(
     with uploads() as folder:
         path = folder / f"candles{suffix}"
         await save(request.stream(), path, content_length, parts.settings.coin_max_upload_mib)
-        report = await run_in_threadpool(merge_file, parts.candles, market, length, path, tz)
+        return await run_in_threadpool(_merged, parts.candles, market, length, path, tz)
+
+
+def _merged(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: Path, tz: str | None) -> UploadReport:
+    report = merge_file(catalog, symbol, timeframe, path, tz)
     return UploadReport(
-        symbol=market,
-        timeframe=length.name,
+        symbol=symbol,
+        timeframe=timeframe.name,
         added=report.added,
         replaced=report.replaced,
         unchanged=report.unchanged,
         first=report.first,
         last=report.last,
+        quality=audit_json(audit(catalog, symbol, timeframe)),
     )
 
 

@@ -72,6 +72,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     from coin_pipeline.cli.backtests import settings_with
     from coin_pipeline.cli.services import LOOPBACK, Services, free_port, only_one, require_free
     from coin_pipeline.database.url import release_database
+    from coin_pipeline.market.refresh import RefreshRequest, resolve_refresh
     from coin_pipeline.settings import child_environment, without_effect
     from coin_pipeline.storage.open_store import HURRIED, open_store
     from coin_pipeline.storage.probe import ready
@@ -79,6 +80,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
 
     settings = settings_with(strategy_files)
     load_registry(settings.coin_strategy_files)  # a broken strategy file is told now, not by each program's log
+    resolve_refresh(RefreshRequest(), settings)  # and so is a market that is none
     require_free([("--api-port", api_port), ("--ui-port", ui_port)])
     unready = ready(open_store(settings, HURRIED))  # a bucket that refuses is told now, not by each run
     for notice in (*without_effect(), *([unready] if unready else [])):

@@ -153,6 +153,8 @@ def test_a_file_is_merged(client: TestClient, catalog: CandleCatalog, kind: str)
         "replaced": 0,
         "unchanged": 0,
     }
+    quality = answer.json()["quality"]
+    assert (quality["present"], quality["not_fetched"], quality["sound"], quality["findings"]) == (30, 0, True, [])
     assert upload(client, body.getvalue(), kind).json()["unchanged"] == 30
     assert catalog.stored("NEW_KRW", DAILY)[0].rows == 30
 
