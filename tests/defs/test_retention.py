@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import StepMaterializationData
 from dagster._core.storage.tags import MAX_RETRIES_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, ROOT_RUN_ID_TAG
 
 from coin_pipeline.backtest.pins import pin
@@ -233,6 +234,27 @@ def test_records_of_other_runs_go_when_they_are_old(instance: dg.DagsterInstance
     assert runs_of(instance) == {working.run_id}
     assert store.exists(f"results/{kept.run_id}.json")
     assert told == []
+
+
+def test_partitions_outlive_the_records_of_the_runs_that_made_them(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    """Of a run that is removed only those events stay that say which partitions it filled."""
+    run = recorded(instance, Status.STARTED, shelf="results")
+    made = dg.AssetMaterialization(["candles", "1h"], partition="2024-02|AAA_KRW")
+    event = dg.DagsterEvent(
+        dg.DagsterEventType.ASSET_MATERIALIZATION.value,
+        run.job_name,
+        event_specific_data=StepMaterializationData(made),
+    )
+    instance.report_dagster_event(event, run.run_id)
+    instance.report_run_failed(run, ENDED)
+    assert Removal(instance, LocalStore(tmp_path)).run(later(31), LIMITS).removed[0].count == 1
+    assert instance.get_run_by_id(run.run_id) is None
+    left = instance.get_records_for_run(run.run_id).records
+    assert [record.event_log_entry.dagster_event_type for record in left] == [event.event_type]
+    key = dg.AssetKey(["candles", "1h"])
+    assert instance.get_materialized_partitions(key) == {"2024-02|AAA_KRW"}
 
 
 def test_more_records_than_a_page_are_all_found(instance: dg.DagsterInstance) -> None:

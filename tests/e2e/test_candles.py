@@ -1,5 +1,7 @@
 """Candles from an exchange to a backtest, on the running platform: collected, checked, streamed, traded."""
 
+import os
+import signal
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,7 +11,7 @@ import httpx2
 import pyarrow as pa
 import pytest
 
-from tests.e2e.conftest import Platform, start_platform, stop_platform
+from tests.e2e.conftest import Platform, process_of, start_platform, stop_platform
 from tests.e2e.test_platform import until
 from tests.upbit_server import Clock, UpbitServer, market_candles, serving
 
@@ -101,6 +103,21 @@ def test_a_refresh_can_be_cancelled(collecting: Platform, upbit: UpbitServer) ->
     assert collecting.api.post(f"{place}/cancel").json()["status"] == "cancelled"
     upbit.delay_s = 0.0
     assert collecting.api.get(place).json()["status"] == "cancelled"
+    assert refresh(collecting, {"start": "2024-01-01"})[-1]["status"] == "completed"
+
+
+def test_a_refresh_whose_process_is_killed_says_so_and_the_next_goes_on(
+    collecting: Platform, upbit: UpbitServer
+) -> None:
+    """It is not attempted again: what it has stored stays."""
+    upbit.delay_s = 0.5
+    answer = collecting.api.post("/api/candles/refresh", json={"start": "2018-01-01", "timeframes": ["1h"]})
+    task_id, place = answer.json()["task_id"], answer.json()["status_url"]
+    until(lambda: process_of(collecting.root, task_id) is not None)
+    os.kill(process_of(collecting.root, task_id) or 0, signal.SIGKILL)
+    until(lambda: collecting.api.get(place).json()["status"] == "failed")
+    upbit.delay_s = 0.0
+    assert "process ended before it had a result" in collecting.api.get(place).json()["error"]
     assert refresh(collecting, {"start": "2024-01-01"})[-1]["status"] == "completed"
 
 

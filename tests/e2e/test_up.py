@@ -106,6 +106,17 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     assert left_running(tmp_path) == []
 
 
+def test_a_market_that_is_none_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """The variable, the value, and what to write."""
+    environment = {**os.environ, "DATA_ROOT": str(tmp_path), "SCHEDULER_SYMBOLS": "KRW-BTC,BTC"}
+    ports = [str(port) for port in free_ports(2)]
+    command = [COIN, "up", "--api-port", ports[0], "--ui-port", ports[1]]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "SCHEDULER_SYMBOLS: 'BTC' is not a market; write BTC_KRW or KRW-BTC" in done.stderr
+    assert not (tmp_path / "postgres").exists()
+
+
 def test_a_program_that_cannot_start_is_told_with_its_log(tmp_path: Path) -> None:
     """A broken DATABASE_URL ends `coin up` with a sentence."""
     api_port, ui_port, nobody = free_ports(3)
