@@ -71,6 +71,7 @@ def test_a_malformed_value_names_its_variable_and_hides_secrets(
         ("AWS_BUCKET_NAME", "Bad_Bucket", "lower-case letters, digits, dots and hyphens, such as backtest-bucket"),
         ("AWS_REGION", "Seoul", "such as ap-northeast-2"),
         ("COIN_CODE_SERVER", "nowhere", "must be host:port"),
+        ("COIN_UPBIT_URL", "api.upbit.com", "must begin with http:// or https://, such as https://api.upbit.com"),
     ],
 )
 def test_a_malformed_value_is_told_in_words(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:

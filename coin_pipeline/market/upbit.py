@@ -39,6 +39,7 @@ class UpbitClient:
         self._timer = timer or Timer()
         self._http = PoliteClient(self.name, base_url, transport, self._timer)
         self._clock, self._heard = 0, -math.inf
+        self._seen: dict[tuple[str, str], int] = {}
 
     def close(self) -> None:
         """Close the connections."""
@@ -106,7 +107,17 @@ class UpbitClient:
         columns = columns_of_rows(self.name, asked, answer, {"market": market, "unit": _minutes(unit)}, to, count)
         require_sound(self.name, asked, columns)
         require_grid(self.name, asked, columns.time, _grid(unit, columns.time))
+        self._require_seen(asked, (market, unit), columns, to)
         return columns
+
+    def _require_seen(self, asked: str, series: tuple[str, str], columns: Columns, to: int) -> None:
+        """Refuse an empty answer where there was a candle before: it would count as a time without trades."""
+        earliest = self._seen.get(series)
+        if len(columns.time):
+            opened = int(columns.time[0])
+            self._seen[series] = min(opened, earliest or opened)
+        elif earliest is not None and earliest < to:
+            raise ExchangeAnswer(self.name, asked, f"none, after one of {utc(earliest):%Y-%m-%dT%H:%M:%SZ} before")
 
     def _get(self, unit: str, params: dict[str, str | int]) -> httpx2.Response:
         try:

@@ -74,7 +74,7 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     "command",
     [
         *(["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["replay"]),
-        *(["candles", "check"], ["candles", "export"], ["candles", "resample"]),
+        *(["candles", "check"], ["candles", "export"], ["candles", "resample"], ["candles", "get"]),
         *(["results"], ["results", "pin"], ["results", "unpin"], ["retention"], ["storage"], ["storage", "init"]),
     ],
 )

@@ -1,5 +1,6 @@
 """Upbit's client against a server that speaks its protocol, with its limits and every fault that it can have."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +19,7 @@ from coin_pipeline.errors import (
     MarketUnknown,
 )
 from coin_pipeline.market import polite
+from coin_pipeline.market.polite import Timer
 from coin_pipeline.market.quality import Columns, utc
 from coin_pipeline.market.timeframe import HOUR_NS, TIMEFRAMES, Timeframe, day_range
 from coin_pipeline.market.upbit import MINUTES, PAGE, UpbitClient
@@ -105,6 +107,19 @@ def test_a_short_answer_counts_for_what_it_spans_only(
     batch = upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
     assert same(batch.columns, hours(*NEW_YEARS_EVE).rows(slice(-3, None)))
     assert batch.begin == batch.columns.time[0]
+
+
+def test_an_empty_answer_where_there_were_candles_is_refused(
+    upbit: UpbitClient, server: UpbitServer, hourly: Timeframe
+) -> None:
+    """The last candles before a moment cannot be none once there was one: that is no time without trades."""
+    assert not len(upbit.fetch("BTC_KRW", hourly, *day_range(date(2023, 12, 1), date(2023, 12, 2))).columns.time)
+    upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
+    server.plan(body(b"[]"))
+    later = day_range(date(2024, 1, 1), date(2024, 1, 1))
+    with pytest.raises(ExchangeAnswer, match=r"and answered none, after one of 2023-12-30T1\d:00:00Z before;"):
+        upbit.fetch("BTC_KRW", hourly, *later)
+    assert same(upbit.fetch("BTC_KRW", hourly, *later).columns, hours(*later))
 
 
 @pytest.mark.parametrize("unit", [*(f"minutes/{n}" for n in MINUTES), "days", "weeks"])
@@ -197,6 +212,20 @@ def test_the_limit_is_never_met(upbit: UpbitClient, server: UpbitServer, hourly:
     assert 5.0 <= server.clock.now() - before <= 7.0
 
 
+def test_the_limit_is_never_met_in_real_time(hourly: Timeframe) -> None:
+    """The same against a server whose seconds are those of the wall, by a client that really waits."""
+
+    class Wall(Timer):
+        def now(self) -> float:
+            return time.time()
+
+    limited = UpbitServer({("KRW-BTC", "minutes/60"): HOURS}, Wall(), per_second=10)
+    with serving(limited) as server, closing(UpbitClient(base_url=server.url)) as client:
+        for _ in range(25):
+            client.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
+    assert (len(limited.asked), limited.refused) == (25, 0)
+
+
 def test_a_limit_that_is_not_told_means_ten_a_second(
     upbit: UpbitClient, server: UpbitServer, hourly: Timeframe
 ) -> None:
@@ -216,24 +245,33 @@ def test_who_shares_the_limit_is_refused_and_waits(upbit: UpbitClient, server: U
     assert server.refused == 1
 
 
+def hammer(server: UpbitServer) -> None:
+    """Ask too often, as another program on this address: two requests are refused, and the third one is a block."""
+    server.per_second = 1
+    told = [server.answer("/v1/candles/days", {"market": "KRW-BTC"}) for _ in range(4)]
+    assert [answer.status for answer in told if answer] == [200, 429, 429, 418]
+
+
 @pytest.mark.parametrize("says_after", [True, False], ids=["in the header", "in words"])
 def test_a_block_is_waited_for_as_long_as_it_says(
     upbit: UpbitClient, server: UpbitServer, hourly: Timeframe, *, says_after: bool
 ) -> None:
     """418 says how long it lasts, in Retry-After or in its message; not one request is sent meanwhile."""
-    server.says_after, server._blocked_until = says_after, server.clock.now() + 77
+    server.says_after, server.first_block_s = says_after, 77
+    hammer(server)
     assert same(upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE).columns, hours(*NEW_YEARS_EVE))
-    assert server.refused == 1
+    assert server.refused == 3 + 1
     assert 77 <= sum(server.clock.slept) <= 79  # type: ignore[attr-defined]
 
 
 def test_a_long_block_is_said_instead(upbit: UpbitClient, server: UpbitServer, hourly: Timeframe) -> None:
     """A block of an hour is no pause: the error says when to come back, and nothing is sent that would prolong it."""
-    server._blocked_until = server.clock.now() + 3600
+    server.first_block_s = 3600
+    hammer(server)
     words = r"upbit blocks requests from here \(HTTP 418: .*blocked for 3600 seconds.*\), .* in 3,601 s; what was"
     with pytest.raises(ExchangeUnavailable, match=words):
         upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
-    assert server.refused == 1
+    assert server.refused == 3 + 1
     assert not server.clock.slept  # type: ignore[attr-defined]
 
 
@@ -353,6 +391,21 @@ def test_the_transport_is_an_argument(hourly: Timeframe) -> None:
     assert str(seen[0].url) == (
         "https://api.upbit.com/v1/candles/minutes/60?market=KRW-BTC&to=2023-12-31T15%3A00%3A00Z&count=24"
     )
+
+
+def test_an_answer_that_does_not_come_in_time_is_asked_for_again(hourly: Timeframe) -> None:
+    """A timeout is a fault of the network like others."""
+    tries: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        tries.append(request)
+        if len(tries) < 3:
+            raise httpx2.ReadTimeout("too slow")
+        return httpx2.Response(200, json=[], headers={"Date": "Wed, 03 Jan 2024 09:30:30 GMT"})
+
+    with closing(UpbitClient(httpx2.MockTransport(answer), timer=Clock(NOW))) as client:
+        assert client.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE).end == NEW_YEARS_EVE[1]
+    assert len(tries) == 3
 
 
 @pytest.mark.parametrize("seed", range(40))
