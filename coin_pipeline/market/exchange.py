@@ -1,5 +1,9 @@
 """What is asked of an exchange, and which ones there are."""
 
+import hashlib
+import os
+import tempfile
+from pathlib import Path
 from typing import Protocol
 
 from coin_pipeline.market.batch import Batch
@@ -40,4 +44,9 @@ def open_exchange(name: str, settings: Settings) -> Exchange:
     Raises:
         UnknownExchange: There is no such exchange, or ccxt, which would know, is not installed.
     """
-    return UpbitClient(base_url=settings.coin_upbit_url) if name == UPBIT else open_ccxt(name)
+    if name != UPBIT:
+        return open_ccxt(name)
+    url = settings.coin_upbit_url
+    # Not below DATA_ROOT: Upbit counts the requests of this machine, whatever they are for.
+    turns = Path(tempfile.gettempdir()) / f"coin-{os.getuid()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}.turns"
+    return UpbitClient(base_url=url, turns=turns)
