@@ -46,7 +46,9 @@ def open_exchange(name: str, settings: Settings) -> Exchange:
     """
     if name != UPBIT:
         return open_ccxt(name)
-    url = settings.coin_upbit_url
-    # Not below DATA_ROOT: Upbit counts the requests of this machine, whatever they are for.
-    turns = Path(tempfile.gettempdir()) / f"coin-{os.getuid()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}.turns"
-    return UpbitClient(base_url=url, turns=turns)
+    return UpbitClient(base_url=settings.coin_upbit_url, turns=turns_file(settings.coin_upbit_url))
+
+
+def turns_file(url: str) -> Path:
+    """Return the file through which all that ask a server from this machine take turns, whatever their DATA_ROOT is."""
+    return Path(tempfile.gettempdir()) / f"coin-{os.getuid()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}.turns"
