@@ -1,6 +1,7 @@
 # make demo       run a backtest on made-up candles and show what comes out
 # make test       run every test
 # make bench      compare the speed with other backtesters
+# make bench-candles  how fast stored candles are read, beside pandas, Polars and DuckDB
 # make bench-api  how fast the platform answers over HTTP
 # make test-cold  tests of the running platform once more, with Dagster's default launcher instead of the worker pool
 # make chaos      a thousand kills and other faults while clients submit; prints what came of it
@@ -16,7 +17,7 @@ DEVELOPED := $(VENV)/.installed-dev
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test test-cold chaos bench bench-api lint format lock clean
+.PHONY: demo up test test-cold chaos bench bench-candles bench-api lint format lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -38,6 +39,10 @@ chaos: $(DEVELOPED)
 # About ten minutes; ARGS="W1 W3" measures some workloads only. Exits with 1 where a target of ours is missed.
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# About a minute; ARGS="R-1m" measures some rows only. Exits with 1 where a target is missed.
+bench-candles: $(DEVELOPED)
+	@$(BIN)/python -m benchmarks.reading $(ARGS)
 
 # Less than six minutes; ARGS="--launcher warm" leaves out Dagster's own. Exits with 1 where a target is missed.
 bench-api: $(INSTALLED)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from benchmarks.oracles import difference
 from benchmarks.workloads import Workload
 
 ROOT = Path(__file__).parents[1]
-ROUNDS = 9
 SECONDS_PER_ENGINE = 15.0
 """An engine that would need longer for all rounds gets fewer; one that takes longer at once has its first run count."""
 PATIENCE = 300.0
@@ -43,7 +43,10 @@ class Outcome:
         equal: Whether it found what the oracle found.
         reason: Why it has no time, or in what it differs.
         versions: Of the packages that did the work.
+        median: Its median round.
+        longest: Its longest round.
         peak_mib: Most memory its process held, MiB.
+        grown_mib: Most memory that a run took, MiB.
         ratio: How many times longer the fastest equal peer took.
         targets: What was to be reached, and whether it was; None where nothing could be measured.
     """
@@ -55,7 +58,10 @@ class Outcome:
     equal: bool = False
     reason: str = ""
     versions: Mapping[str, str] | None = None
+    median: float = 0.0
+    longest: float = 0.0
     peak_mib: float = 0.0
+    grown_mib: float = 0.0
     ratio: float | None = None
     targets: Mapping[str, bool | None] | None = None
 
@@ -80,7 +86,8 @@ class Contestant:
         self._errors = folder / f"{engine}.{function}.log"
         self._result = folder / f"{engine}.{function}.npz"
         self._seconds: list[float] = []
-        self._peak_mib = 0.0
+        self._peak_mib = self._grown_mib = 0.0
+        self._most_rounds = workload.rounds
         python = environment.PYTHON if engine in environment.PACKAGES else sys.executable
         with self._errors.open("w") as errors:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
@@ -121,16 +128,25 @@ class Contestant:
         answer = self._answer()
         self._seconds.append(answer["seconds"])
         self._peak_mib = answer["peak_mib"]
+        self._grown_mib = max(self._grown_mib, answer["grown_mib"])
 
     @property
     def rounds(self) -> int:
         """How many runs after the first there is time for."""
-        return min(ROUNDS, int(SECONDS_PER_ENGINE / self._seconds[0]))
+        return min(self._most_rounds, int(SECONDS_PER_ENGINE / self._seconds[0]))
 
     def timed(self, outcome: Outcome) -> Outcome:
         """Return the outcome with the best time so far."""
         best = min(self._seconds)
-        return replace(outcome, seconds=best, ns_per_bar=best / self._work * 1e9, peak_mib=self._peak_mib)
+        return replace(
+            outcome,
+            seconds=best,
+            ns_per_bar=best / self._work * 1e9,
+            median=median(self._seconds),
+            longest=max(self._seconds),
+            peak_mib=self._peak_mib,
+            grown_mib=self._grown_mib,
+        )
 
     def _answer(self) -> dict[str, Any]:
         alarm = threading.Timer(PATIENCE, self._process.kill)
@@ -174,7 +190,7 @@ def measure(workload: Workload, folder: Path, missing: Mapping[str, str]) -> lis
                 racing[contestant] = outcome
             else:
                 outcomes.append(outcome)
-        for number in range(ROUNDS):
+        for number in range(workload.rounds):
             for contestant in [one for one in racing if number < one.rounds]:
                 try:
                     contestant.run()

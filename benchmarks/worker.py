@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,21 +27,37 @@ def main(engine: str, function: str, folder: Path) -> None:
     prepare(Stored(folder / "small"))(Stopwatch())
     run = prepare(Stored(folder / "full"))
     print(json.dumps({package: version(package) for package in adapter.PACKAGES}), file=answers)
+    most = 0.0
     for _ in sys.stdin:
-        watch = Stopwatch()
+        watch, result = Stopwatch(), None
+        most, before = max(most, peak_mib()), forget_peak()
         result = run(watch)
+        grown = peak_mib() - before
         stored = folder / f"{engine}.{function}.npz"
         if not stored.exists():
             np.savez(stored, **result)
-        print(json.dumps({"seconds": watch.seconds, "peak_mib": peak_mib()}), file=answers)
+        print(
+            json.dumps({"seconds": watch.seconds, "peak_mib": max(most, peak_mib()), "grown_mib": grown}), file=answers
+        )
 
 
 def peak_mib() -> float:
     """Return the most memory this process held; Linux's ``getrusage`` would tell its parent's, if that is more."""
+    return _memory_mib("VmHWM")
+
+
+def forget_peak() -> float:
+    """Let the peak begin anew, where the system can; return what this process holds."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _memory_mib("VmRSS")
+
+
+def _memory_mib(name: str) -> float:
     status = Path("/proc/self/status")
     if not status.is_file():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
+    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(name)) / 1024
 
 
 if __name__ == "__main__":

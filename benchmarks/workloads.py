@@ -63,6 +63,7 @@ class Workload:
         peers: Adapters that take part, by module name.
         fewer: Keys of adapters that cannot give all of them.
         left_out: Peers that do not take part, and why.
+        rounds: How often each engine runs, if there is time.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Workload:
     peers: tuple[str, ...] = ()
     fewer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    rounds: int = 9
 
     def keys_of(self, engine: str) -> tuple[str, ...]:
         """Return what an engine's result must hold."""

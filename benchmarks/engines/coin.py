@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks import inputs
 from benchmarks.measuring import Arrays, Run, Stopwatch
 from benchmarks.oracles import FEE, SLIPPAGE, SLOTS, Floats
+from benchmarks.series import Columns, Wanted, all_series, first_series
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.exits import ExitRule
@@ -19,10 +23,12 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.engine.sweep import sweep as run_sweep
+from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
 
-PACKAGES = ("coin-pipeline", "numba", "numpy")
+PACKAGES = ("coin-pipeline", "numba", "numpy", "pyarrow")
 COSTS = Costs(FEE, SLIPPAGE)
 WORKERS = os.cpu_count() or 1
 HOLD = int(inputs.SHARED_POINT[-1])
@@ -173,3 +179,30 @@ def _share(books: Sequence[Bars], signals_of: Callable[[], Sequence[Signals]]) -
         return {"trades": np.concatenate(trades, axis=1), "equity": account.equity, "max_drawdown": deepest}
 
     return run
+
+
+def one_series(data: Arrays) -> Run:
+    """Read and check the candles of one symbol."""
+    return first_series(data, _reader(data))
+
+
+def many_series(data: Arrays) -> Run:
+    """Read and check the candles of all symbols, on two threads."""
+    read = _reader(data)
+
+    def all_of(wanted: Wanted) -> list[Columns]:
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(lambda symbol: read(wanted, symbol), wanted.symbols))
+
+    return all_series(data, all_of)
+
+
+def _reader(data: Arrays) -> Callable[[Wanted, str], Columns]:
+    catalog, timeframe = CandleCatalog(Path(str(data["root"]))), parse_timeframe(str(data["timeframe"]))
+    start, end = (date.fromisoformat(str(data[name])) for name in ("start", "end"))
+
+    def read(_: Wanted, symbol: str) -> Columns:
+        bars = catalog.read(symbol, timeframe, start, end)
+        return bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume
+
+    return read

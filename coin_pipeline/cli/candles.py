@@ -32,8 +32,8 @@ def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> N
 
     A CSV has the header timestamp,open,high,low,close,volume. Nothing is stored unless every row is sound.
     """
+    from coin_pipeline.cli.candle_summary import print_merge
     from coin_pipeline.cli.progress import busy
-    from coin_pipeline.cli.summary import print_merge
     from coin_pipeline.market.candle_files import read_candle_file
     from coin_pipeline.market.catalog import CandleCatalog
     from coin_pipeline.market.symbol import parse_symbol
@@ -85,7 +85,7 @@ def export_candles(
 @candles.command("list")
 def list_candles() -> None:
     """List the stored series: span, number of candles, how many of the span are missing, and until when fetched."""
-    from coin_pipeline.cli.summary import print_inventory
+    from coin_pipeline.cli.candle_summary import print_inventory
     from coin_pipeline.market.catalog import CandleCatalog
     from coin_pipeline.settings import load_settings
 

@@ -102,14 +102,14 @@ def _print(console: "Console", found: "Audit") -> None:
             style=_COLOURS[finding.severity],
         )
         for example in finding.examples:
-            console.print(Padding(_example(example), (0, 0, 0, 9)))
+            console.print(Padding(_example(example), (0, 0, 0, 9), expand=False))
     if not found.findings:
         console.print("nothing is wrong", style="green")
     console.print()
 
 
 def _heading(found: "Audit") -> Iterator[str]:
-    from coin_pipeline.cli.summary import share
+    from coin_pipeline.cli.candle_summary import share
     from coin_pipeline.market.quality import utc
 
     present, no_trade, not_fetched = found.totals

@@ -59,7 +59,7 @@ def get(
     coin candles get BTC_KRW ETH_KRW --timeframe 1d --timeframe 1h --from 2024-01-01
     coin candles get BTC_KRW --timeframe 1d --timeframe 1h
     """
-    from coin_pipeline.cli.summary import print_collected
+    from coin_pipeline.cli.candle_summary import print_collected
     from coin_pipeline.market.catalog import CandleCatalog
     from coin_pipeline.market.exchange import open_exchange
     from coin_pipeline.market.symbol import parse_symbol

@@ -19,8 +19,8 @@ def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
 
     Only complete ones are made: each of their candles is stored, or was asked for and had no trade.
     """
+    from coin_pipeline.cli.candle_summary import print_merge
     from coin_pipeline.cli.progress import busy
-    from coin_pipeline.cli.summary import print_merge
     from coin_pipeline.market.candle_table import candle_frame
     from coin_pipeline.market.catalog import CandleCatalog
     from coin_pipeline.market.resample import resample_stored

@@ -1,7 +1,6 @@
-"""Results, candles and strategies as lines on a terminal."""
+"""Results and strategies as lines on a terminal."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,15 +11,10 @@ from coin_pipeline.backtest.formats import counted
 from coin_pipeline.backtest.legacy import count, number, parts_of
 from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, task_key
 from coin_pipeline.errors import CoinError
-from coin_pipeline.market.quality import utc
 from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:
     from coin_pipeline.backtest.verify import Verdict
-    from coin_pipeline.market.catalog import StoredCandles
-    from coin_pipeline.market.collect import Collected
-    from coin_pipeline.market.merge import MergeReport
-    from coin_pipeline.market.timeframe import Timeframe
     from coin_pipeline.settings import Settings
     from coin_pipeline.strategies.registry import StrategyRegistry
 
@@ -99,61 +93,6 @@ def print_verdicts(verdicts: Sequence["Verdict"]) -> bool:
     return not bad
 
 
-def print_inventory(root: Path, stored: Sequence["StoredCandles"], broken: Sequence[CoinError]) -> None:
-    """Print which candles are stored, and which cannot be read."""
-    from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.market.quality import utc
-    from coin_pipeline.market.stored_rows import span_coverage
-
-    heads = (
-        "symbol",
-        "timeframe",
-        "first (UTC)",
-        "last (UTC)",
-        "candles",
-        "there",
-        "not fetched",
-        "fetched until",
-        "MiB",
-    )
-    table = Table(*heads, box=None, pad_edge=False, collapse_padding=True)
-    catalog = CandleCatalog(root)
-    for series in stored:
-        expected, not_fetched = span_coverage(catalog, series)
-        fetched = series.known.fetched
-        span = (f"{series.first:%Y-%m-%d}", f"{series.last:%Y-%m-%d}")
-        table.add_row(
-            series.symbol,
-            str(series.timeframe),
-            *span,
-            f"{series.rows:,}",
-            share(series.rows, expected),
-            f"{not_fetched:,}",
-            f"{utc(fetched[-1][1]):%Y-%m-%d}" if fetched else UNDEFINED,
-            f"{series.bytes / 2**20:,.1f}",
-        )
-    print_table(table, f"no candles under {root}; 'coin candles import FILE' or 'coin demo' brings some")
-    not_listed(broken)
-
-
-def print_merge(symbol: str, timeframe: "Timeframe", report: "MergeReport") -> None:
-    """Print what an import changed."""
-    click.echo(
-        f"{symbol} {timeframe}: {report.added:,} candles added, {report.replaced:,} replaced,"
-        f" {report.unchanged:,} unchanged; {report.first:%Y-%m-%d %H:%M} to {report.last:%Y-%m-%d %H:%M} UTC"
-    )
-
-
-def print_collected(collected: "Collected") -> None:
-    """Print what was fetched of a series, and of which time all of it is stored now."""
-    series = f"{collected.symbol} {collected.timeframe}"
-    if collected.begin == collected.end:
-        click.echo(f"{series}: nothing to fetch from {utc(collected.begin):%Y-%m-%d %H:%M} UTC on")
-        return
-    span = f"{utc(collected.begin):%Y-%m-%d %H:%M} to {utc(collected.end):%Y-%m-%d %H:%M} UTC"
-    click.echo(f"{series}: {collected.added:,} added, {collected.replaced:,} replaced; {span}")
-
-
 def print_strategies(registry: "StrategyRegistry") -> None:
     """Print each strategy with its params, their defaults and ranges."""
     from coin_pipeline.strategies.registry import bounds_of, describe
@@ -170,13 +109,6 @@ def print_strategies(registry: "StrategyRegistry") -> None:
 def percent(value: float | None, digits: int = 2) -> str:
     """Format a fraction as a signed percentage."""
     return UNDEFINED if value is None else f"{100 * value:+,.{digits}f} %"
-
-
-def share(part: int, whole: int) -> str:
-    """Format a part as a percentage that is 100 only if nothing is missing."""
-    if part == whole:
-        return "100%"
-    return f"{10_000 * part // whole / 100:.2f}%"
 
 
 def new_console() -> Console:

@@ -9,7 +9,7 @@ from dagster import MetadataValue
 
 from coin_pipeline.defs import candle_checks as checks
 from coin_pipeline.defs.alive import Life
-from coin_pipeline.defs.candle_ops import Exchanges, hearing
+from coin_pipeline.defs.candle_ops import Exchanges, Hearing
 from coin_pipeline.defs.candle_partitions import asked_for, asset_key, by_month, materializations, partitions_of
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.errors import CandlesNotCollected, CoinError
@@ -58,7 +58,7 @@ def _collect_partitions(
     for symbol, intervals in asked_for(context.partition_keys, timeframe).items():
         try:
             for begin, end in intervals:
-                done = collect(candles, exchange(UPBIT), symbol, timeframe, begin, end, hearing(context))
+                done = collect(candles, exchange(UPBIT), symbol, timeframe, begin, end, Hearing(context))
                 told += materializations(candles, done)
         except CoinError as error:
             failed[symbol] = error

@@ -57,7 +57,7 @@ def collect_symbol(
             try:
                 done = _collect(context, candles, exchange(spec.exchange), symbol, timeframe, spec)
                 yield from materializations(candles, done)
-                yield from verdicts.of(candles, symbol, timeframe)
+                yield from verdicts.of_collected(candles, done)
             except CoinError as error:
                 failed[timeframe.name] = error
                 Reporter(context).tell(f"{symbol} {timeframe}: {error}", progress.of_failure(symbol, timeframe, error))
@@ -81,12 +81,20 @@ def _collect(
     else:
         end = exchange.finished(timeframe)
         begin = refresh_begin(candles, symbol, timeframe, end)
-    done = collect(candles, exchange, symbol, timeframe, begin, end, hearing(context))
-    Reporter(context).tell(f"{symbol} {timeframe}: {done.added:,} added", progress.of_collected(done))
+    heard = Hearing(context)
+    done = collect(candles, exchange, symbol, timeframe, begin, end, heard)
+    Reporter(context).tell(f"{symbol} {timeframe}: {done.added:,} added", progress.of_collected(done, heard.last))
     return done
 
 
-def hearing(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Callable[[Progress], None]:
-    """Return who hears how far a series is, and tells that in the run's events."""
-    reporter = Reporter(context)
-    return lambda now: reporter.hear(progress.sentence(now), progress.of_progress(now))
+class Hearing:
+    """Hears how far a series is, and tells that in the run's events at most once a second."""
+
+    def __init__(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> None:
+        self._reporter = Reporter(context)
+        self.last: Progress | None = None
+
+    def __call__(self, now: Progress) -> None:
+        """Hear, and tell if it is time to."""
+        self.last = now
+        self._reporter.hear(progress.sentence(now), progress.of_progress(now))

@@ -72,20 +72,24 @@ def sentence(now: Progress) -> str:
 
 def of_progress(now: Progress) -> Mapping[str, MetadataValue]:
     """Say the same in figures."""
-    told = {"done": now.done, "planned": now.planned, "candles": now.candles}
-    rate = {"per_second": now.per_second, "eta_s": now.eta_s}
-    return _series(now.symbol, now.timeframe, "collecting", {**told, **rate})
+    return _series(now.symbol, now.timeframe, "collecting", _figures(now))
 
 
-def of_collected(done: Collected) -> Mapping[str, MetadataValue]:
-    """Say that a series is collected."""
+def of_collected(done: Collected, last: Progress | None) -> Mapping[str, MetadataValue]:
+    """Say that a series is collected, and with which progress it ended."""
+    figures = _figures(last) if last else {"done": 0, "planned": 0}
     counts = {"added": done.added, "replaced": done.replaced, "unchanged": done.unchanged, "requests": done.requests}
-    return _series(done.symbol, done.timeframe, "collected", {**counts, "begin": done.begin, "end": done.end})
+    return _series(done.symbol, done.timeframe, "collected", {**figures, **counts, "eta_s": None})
 
 
 def of_failure(symbol: str, timeframe: Timeframe, error: CoinError) -> Mapping[str, MetadataValue]:
     """Say why a series was not collected."""
     return _series(symbol, timeframe, "failed", {"error": str(error)})
+
+
+def _figures(now: Progress) -> dict[str, Any]:
+    told = {"done": now.done, "planned": now.planned, "candles": now.candles}
+    return {**told, "per_second": now.per_second, "eta_s": now.eta_s}
 
 
 def _series(symbol: str, timeframe: Timeframe, state: State, more: Mapping[str, Any]) -> Mapping[str, MetadataValue]:

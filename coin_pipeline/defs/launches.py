@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.results import Shelf
-from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec
 from coin_pipeline.defs.candle_config import PLAN
 from coin_pipeline.defs.launcher import EXCHANGE_TAG
 from coin_pipeline.market.refresh import RefreshSpec
@@ -63,4 +63,10 @@ def refresh_launch(spec: RefreshSpec) -> Launch:
 
 
 def _tags(spec: BacktestSpec) -> dict[str, str]:
-    return {SPEC_TAG: spec.digest, "coin/strategy": spec.strategy, "coin/timeframe": spec.timeframe}
+    return {SPEC_TAG: _asked(spec), "coin/strategy": spec.strategy, "coin/timeframe": spec.timeframe}
+
+
+def _asked(spec: BacktestSpec) -> str:
+    """Return the digest of a submission: who asks again with another `min_coverage` may be admitted this time."""
+    usual = spec.min_coverage == BacktestRequest.model_fields["min_coverage"].default
+    return spec.digest if usual else digest_of({"spec": spec.digest, "min_coverage": spec.min_coverage})

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.market.coverage import phase_of
-from coin_pipeline.market.intervals import Interval
+from coin_pipeline.market.intervals import Interval, union
 from coin_pipeline.market.quality import Columns, sound
+from coin_pipeline.market.resample import resample, runs
 from coin_pipeline.market.timeframe import HOUR_NS, Timeframe
 
 SHIFTS = tuple(hours for size in range(1, 15) for hours in (size, -size))
@@ -16,7 +17,6 @@ SHIFTS = tuple(hours for size in range(1, 15) for hours in (size, -size))
 FEWEST = 3
 """Fewer candles that fit another clock may do so by chance."""
 _VOLUME_RTOL, _VOLUME_ATOL = 1e-6, 1e-6  # sums of volumes that the exchange has rounded
-_Mask = npt.NDArray[np.bool_]
 
 
 class Series(NamedTuple):
@@ -46,14 +46,13 @@ def disagreements(fine: Series, coarse: Series) -> Iterator[Disagreement]:
         fine: The shorter candles; rows that are out of order or impossible are left out.
         coarse: The longer candles, of a multiple of their length; likewise.
     """
-    short, long = _clean(fine.columns), _clean(coarse.columns)
+    short, long = _clean(fine), _clean(coarse)
     if not len(short.time) or not len(long.time):
         return
-    different = _differing(_aggregated(fine._replace(columns=short), coarse.timeframe, long, 0), long, volume=True)
-    if len(different) < FEWEST:
-        hours, explained = 0, different[:0]
-    else:
-        hours, explained = _best_shift(fine._replace(columns=short), coarse.timeframe, long, different)
+    # What is known of the shorter ones, whoever brought them.
+    fine = Series(short, fine.timeframe, union(fine.fetched, runs(short.time, fine.timeframe)))
+    different = _differing(_made(fine, coarse.timeframe, long, 0), long, volume=True)
+    hours, explained = _best_shift(fine, coarse.timeframe, long, different)
     if len(explained):
         yield Disagreement(explained, hours)
     rest = np.setdiff1d(different, explained)
@@ -67,8 +66,8 @@ def _best_shift(
     """Return the move that explains most differences, and which; none unless it explains half of them."""
     wrong = long.rows(np.isin(long.time, different))
     best, explained = 0, different[:0]
-    for hours in SHIFTS:
-        moved = _aggregated(fine, timeframe, wrong, hours)
+    for hours in SHIFTS if len(different) >= FEWEST else ():
+        moved = _made(fine, timeframe, wrong, hours)
         common = np.intersect1d(moved.time, wrong.time)
         fitting = np.setdiff1d(common, _differing(moved, wrong, volume=False))
         if len(fitting) > len(explained):
@@ -77,41 +76,24 @@ def _best_shift(
     return (best, explained) if enough else (0, different[:0])
 
 
-def _clean(columns: Columns) -> Columns:
-    columns = columns.rows(sound(columns))
-    return columns.rows(np.unique(columns.time, return_index=True)[1])
+def _clean(series: Series) -> Columns:
+    """Return the rows that a backtest could be given, in order and on one grid."""
+    columns = series.columns.rows(sound(series.columns))
+    if (np.diff(columns.time) <= 0).any():
+        columns = columns.rows(np.unique(columns.time, return_index=True)[1])
+    phase, only = phase_of(columns.time, series.timeframe)
+    return columns if only else columns.rows(columns.time % series.timeframe.ns == phase)
 
 
-def _aggregated(fine: Series, timeframe: Timeframe, long: Columns, hours: int) -> Columns:
+def _made(fine: Series, timeframe: Timeframe, long: Columns, hours: int) -> Columns:
     """Return the complete candles that shorter ones, moved by some hours, make around `long`."""
-    step, move = timeframe.ns, hours * HOUR_NS
-    phase, _ = phase_of(long.time, timeframe)
-    low, high = np.searchsorted(fine.columns.time, (long.time[0] - move, long.time[-1] + step - move)).tolist()
+    move, phase = hours * HOUR_NS, int(long.time[0]) % timeframe.ns
+    low, high = np.searchsorted(fine.columns.time, (long.time[0] - move, long.time[-1] + timeframe.ns - move)).tolist()
     part = fine.columns.rows(slice(low, high))
-    if not len(part.time):
-        return part
-    bar = (part.time + (move - phase)) // step
-    starts = np.append(0, np.flatnonzero(np.diff(bar)) + 1)
-    counts = np.diff(np.append(starts, len(bar)))
-    opens = bar[starts] * step + phase
-    complete = (counts == step // fine.timeframe.ns) | _inside(opens - move, step, fine.fetched)
-    bars = Columns(
-        opens,
-        part.open[starts],
-        np.maximum.reduceat(part.high, starts),
-        np.minimum.reduceat(part.low, starts),
-        part.close[starts + counts - 1],
-        np.add.reduceat(part.volume, starts),
-    )
-    return bars.rows(complete)
-
-
-def _inside(opens: npt.NDArray[np.int64], step: int, fetched: tuple[Interval, ...]) -> _Mask:
-    """Mark the candles that lie in an interval with their whole length."""
-    edges = np.array(fetched, np.int64).reshape(-1, 2)
-    place = np.searchsorted(edges[:, 0], opens, side="right") - 1
-    ends = np.append(edges[:, 1], np.int64(-(2**63)))  # place -1: before all of them
-    return opens + step <= ends[place]
+    if not len(part.time) or (int(part.time[0]) + move - phase) % fine.timeframe.ns:
+        return part.rows(slice(0))
+    known = [(start + move, end + move) for start, end in fine.fetched]
+    return resample(part._replace(time=part.time + move), fine.timeframe, timeframe, known, phase)
 
 
 def _differing(made: Columns, long: Columns, *, volume: bool) -> npt.NDArray[np.int64]:

@@ -14,7 +14,7 @@ from coin_pipeline.market.coverage import Coverage, coverage, phase_of
 from coin_pipeline.market.findings import EXAMPLES, Example, Finding, row_findings, together
 from coin_pipeline.market.footer import Known, columns_digest
 from coin_pipeline.market.intervals import Interval, clip, subtract
-from coin_pipeline.market.quality import stamp
+from coin_pipeline.market.quality import distinct, stamp
 from coin_pipeline.market.stored_rows import NO_ROWS, Rows, StoredFile, known_of, rows_between, stored_files
 from coin_pipeline.market.symbol import parse_symbol
 from coin_pipeline.market.timeframe import DAY_NS, HOUR_NS, SEOUL_OFFSET_NS, TIMEFRAMES, Timeframe, day_range
@@ -139,7 +139,7 @@ class _Scan:
         self._rows += len(columns.time)
         if not len(columns.time):
             return
-        time = np.unique(columns.time)
+        time = distinct(columns.time)
         self._cover(time, min(self._end, int(time[-1]) + step))
         if self._newest is None or time[-1] > self._newest:
             self._newest = int(time[-1])
@@ -201,14 +201,15 @@ class _Scan:
         time, step = rows.columns.time, self._timeframe.ns
         begin, end = int(time.min()), int(time.max()) + step
         own = Series(rows.columns, self._timeframe, clip(self._known.fetched, (begin, end)))
-        row_at = dict(zip(time.tolist(), (rows.numbers + 1).tolist(), strict=True))
         for timeframe, files in self._others:
             columns = rows_between(files, begin - _MARGIN_NS, end + _MARGIN_NS)
             other = Series(columns, timeframe, known_of(files).fetched)
             pair = (other, own) if timeframe.ns < step else (own, other)
             for each in disagreements(*pair):
                 kind, told = _disagreement(pair, each.hours)
-                examples = tuple(Example(ns, file.name, row_at.get(ns), told) for ns in each.time[:EXAMPLES].tolist())
+                examples = tuple(
+                    Example(ns, file.name, rows.number_at(ns), told) for ns in each.time[:EXAMPLES].tolist()
+                )
                 yield Finding(kind, "error", len(each.time), examples)
 
 

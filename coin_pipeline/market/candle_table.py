@@ -87,7 +87,8 @@ def _int64_ns(source: object, column: pa.ChunkedArray, naive_offset_ns: int | No
     naive = column.type.tz is None
     if naive and naive_offset_ns is None:
         raise InvalidCandleFile(source, "its times have no zone; pass --tz UTC or --tz Asia/Seoul")
-    ns = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
+    ns = column if column.type.unit == "ns" else column.cast(pa.timestamp("ns", column.type.tz))
+    ns = ns.cast(pa.int64())
     return pc.subtract(ns, naive_offset_ns) if naive else ns
 
 
@@ -95,4 +96,4 @@ def _float64(source: object, name: str, column: pa.ChunkedArray) -> pa.ChunkedAr
     kind = column.type
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise InvalidCandleFile(source, f"its column {name} is of type {kind}; store numbers")
-    return column.cast(pa.float64())
+    return column if pa.types.is_float64(kind) else column.cast(pa.float64())

@@ -99,10 +99,11 @@ class CandleCatalog:
         with ExitStack() as opened:
             parts = {path.name: opened.enter_context(open_part(path, self._name(path), begin, stop)) for path in files}
             columns, sound = decode(list(parts.values()))
-        check_times(self._name(folder), columns.time, lambda row: _locate(parts, row))
+        if not sound:
+            check_times(self._name(folder), columns.time, lambda row: _locate(parts, row))
         low, high = np.searchsorted(columns.time, (begin, stop)).tolist()
         inside = columns.rows(slice(low, high))
-        if not sound:  # which may be for a row outside of the range
+        if not sound:
             check_prices(self._name(folder), inside, lambda row: _locate(parts, low + row))
         known = together(part.footer.known for part in parts.values())
         return Series(Bars(*inside), known, _snapshot(zip(files, parts.values(), strict=True)))

@@ -1,7 +1,9 @@
 """Candles of opened files read into memory of their own, a row group at a time, on as many threads as Arrow may use."""
 
+import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -21,7 +23,7 @@ class Decoded(NamedTuple):
 
     Attributes:
         columns: The candles.
-        sound: Whether `are_sound`; it was found out while they were in the processor's cache.
+        sound: Whether they are in order and `are_sound`; found out while they were in the processor's cache.
     """
 
     columns: Columns
@@ -48,12 +50,22 @@ def decode(parts: Sequence[Part]) -> Decoded:
         part, group = groups[place]
         rows = columns.rows(slice(*ends[place : place + 2]))
         put(part.read(group), rows)
-        return are_sound(rows)
+        return bool((rows.time[1:] > rows.time[:-1]).all()) and are_sound(rows)
 
-    places = range(len(groups))
     if ends[-1] < _THREADED_ROWS:
-        sound = [fill(place) for place in places]
+        sound = [fill(place) for place in range(len(groups))]
     else:
-        with ThreadPoolExecutor(min(pa.cpu_count(), _MOST_THREADS)) as pool:
-            sound = list(pool.map(fill, places))  # of several errors, that of the first row group is raised
-    return Decoded(columns, all(sound))
+        filled = [_threads().submit(fill, place) for place in range(len(groups))]
+        wait(filled)  # none of them reads on when an error closes the files
+        sound = [each.result() for each in filled]  # of several errors, that of the first row group is raised
+    inner = np.unique([end for end in ends if 0 < end < ends[-1]]).astype(np.intp)
+    return Decoded(columns, all(sound) and bool((columns.time[inner] > columns.time[inner - 1]).all()))
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Return the threads that all readers of this process share: to start some takes as long as to decode a month."""
+    return ThreadPoolExecutor(min(pa.cpu_count(), _MOST_THREADS), "decode-candles")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)  # a child has none of its parent's threads

@@ -14,7 +14,7 @@ _MARK = b"coin"
 
 
 def encoded(table: pa.Table) -> bytes:
-    """Encode a table for the fastest read that is small too: `python -m benchmarks.reading --encodings` compares.
+    """Encode a table for the fastest read that is small too: `benchmarks.encodings` compares.
 
     How the table lies in memory does not matter: the same candles are the same bytes. Parquet has checksums of pages
     only, so one of the footer stands before it, where readers look for nothing.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,8 @@ from coin_pipeline.errors import InvalidCandles, InvalidResample
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.intervals import Interval, union
 from coin_pipeline.market.quality import Columns, next_open, utc
-from coin_pipeline.market.timeframe import TIMEFRAMES, Timeframe
+from coin_pipeline.market.timeframe import SECOND_NS, TIMEFRAMES, Timeframe
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ALWAYS = (-(2**63), 2**63 - 1)
 _BLOCK = 32_768  # rows that stay in the processor's cache; a division and a product cost less than a remainder
 
@@ -48,7 +47,7 @@ def resample_stored(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, t
     series = catalog.load(symbol, timeframe, date.min, date.max)
     columns = Columns(*(getattr(series.bars, name) for name in Columns._fields))
     stored = catalog.stored(symbol, to)
-    phase = (stored[0].first - _EPOCH) // timedelta(microseconds=1) * 1000 % to.ns if stored else None
+    phase = int(stored[0].first.timestamp()) * SECOND_NS % to.ns if stored else None
     every = resample(columns, timeframe, to, [_ALWAYS], phase)
     known = union(series.known.fetched, runs(columns.time, timeframe))
     bars = resample(columns, timeframe, to, known, phase)

@@ -17,7 +17,7 @@ from coin_pipeline.market.footer import Known
 from coin_pipeline.market.footer import together as known_together
 from coin_pipeline.market.intervals import Interval, subtract
 from coin_pipeline.market.layout import name_under, series_folder, year_files
-from coin_pipeline.market.quality import Columns
+from coin_pipeline.market.quality import Columns, distinct
 from coin_pipeline.market.timeframe import SECOND_NS, Timeframe
 from coin_pipeline.market.year_file import Summary, open_part, summary
 
@@ -32,6 +32,11 @@ class Rows(NamedTuple):
         """Return the rows that open in [begin, end)."""
         inside = (self.columns.time >= begin) & (self.columns.time < end)
         return self if inside.all() else Rows(self.columns.rows(inside), self.numbers[inside])
+
+    def number_at(self, ns: int) -> int | None:
+        """Return which row, from 1, opens at an instant; None if none does."""
+        found = np.flatnonzero(self.columns.time == ns)
+        return int(self.numbers[found[0]]) + 1 if len(found) else None
 
 
 NO_ROWS = Rows(columns_of(NO_CANDLES), np.arange(0))
@@ -126,7 +131,7 @@ def span_coverage(catalog: CandleCatalog, stored: StoredCandles) -> tuple[int, i
     missing, cursor = 0, begin
     for file in stored_files(catalog, stored.symbol, stored.timeframe):  # one year in memory at a time
         if file.span:
-            time = np.unique(rows_between([file], file.span[0], file.span[1] + 1).time)
+            time = distinct(rows_between([file], file.span[0], file.span[1] + 1).time)
             until = file.span[1] + step
             missing += coverage(time, stored.timeframe, cursor, max(cursor, until), fetched).not_fetched
             cursor = max(cursor, until)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,9 +52,9 @@ class Part:
     source: str
     groups: tuple[RowGroup, ...]
     footer: Footer
-    _time: str
     _file: pa.NativeFile
-    _metadata: pq.FileMetaData
+    _time: str
+    _idle: deque[pq.ParquetFile]  # one is not for several threads at once, and costs a little
 
     @property
     def first_row(self) -> int:
@@ -73,8 +74,12 @@ class Part:
             InvalidCandles: A row has no time.
         """
         with _named(self.source):
-            parquet = _parquet(self._file, self._metadata)  # one is not for several threads, and costs next to nothing
+            try:
+                parquet = self._idle.pop()
+            except IndexError:
+                parquet = _parquet(self._file)
             raw = parquet.read_row_group(group.number, columns=[self._time, *PRICES], use_threads=False)
+            self._idle.append(parquet)
             return plain_table(self.source, raw, self._time, SEOUL_OFFSET_NS, group.first_row)
 
 
@@ -109,7 +114,7 @@ def open_part(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2
             footer = parse_footer(parquet.schema_arrow.metadata)
         wanted = [g.number for g in every if g.opens is None or (g.opens[0] < end_ns and g.opens[1] >= start_ns)]
         groups = every[wanted[0] : wanted[-1] + 1] if wanted else ()
-        yield Part(source, groups, footer, time, file, parquet.metadata)
+        yield Part(source, groups, footer, file, time, deque([parquet]))
 
 
 def read_others(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
@@ -187,8 +192,8 @@ def _reason(error: Exception) -> str:
     return os.strerror(code) if code else str(error).partition("\n")[0]
 
 
-def _parquet(file: pa.NativeFile, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
-    return pq.ParquetFile(file, metadata=metadata, page_checksum_verification=True)
+def _parquet(file: pa.NativeFile) -> pq.ParquetFile:
+    return pq.ParquetFile(file, page_checksum_verification=True)
 
 
 def _time_column(schema: pa.Schema) -> str:

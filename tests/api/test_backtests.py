@@ -3,7 +3,7 @@
 import json
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -19,6 +19,8 @@ from coin_api.schemas import Status
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.spec import parse_request, resolve
 from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 from tests.api.conftest import client_of
@@ -50,6 +52,25 @@ def test_run_async_accepts_and_says_where_to_look(client: TestClient, runs: Fake
     assert answer.headers["Retry-After"] == "1"
     assert runs.submitted[0][1:] == ("tasks", None)
     assert str(uuid.UUID(task_id)) == task_id
+
+
+def test_too_few_candles_are_404_with_both_remedies_unless_accepted(
+    client: TestClient, runs: FakeRuns, candles: CandleCatalog
+) -> None:
+    """A sync request is refused at once, also for gaps that no footer shows; a lower share is handed on."""
+    daily = parse_timeframe("1d")
+    frame = synthetic_candles(3, daily, date(2024, 1, 1), 366)
+    candles.merge("HOLE_KRW", daily, frame[frame.index % 4 != 2])
+    body = {**BODY, "symbols": ["HOLE_KRW"]}
+    answer = client.post("/api/backtests/run", json=body)
+    assert (answer.status_code, runs.submitted) == (404, [])
+    detail = answer.json()["detail"]
+    assert "HOLE_KRW (366 candles expected, 275 there, 91 not fetched" in detail
+    assert "'coin candles get HOLE_KRW --timeframe 1d --from 2024-01-01 --to 2024-12-31'" in detail
+    assert "min_coverage=0.75" in detail
+    client.post("/api/backtests/run-async", json={**body, "min_coverage": 0.5})
+    assert runs.submitted[0][0].min_coverage == 0.5
+    assert client.post("/api/backtests/run-async", json={**body, "min_coverage": 2}).status_code == 422
 
 
 def test_the_idempotency_key_is_handed_on(client: TestClient, runs: FakeRuns) -> None:

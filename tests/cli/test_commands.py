@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,15 @@ from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import (
     CandlesNotFound,
     EmptyRange,
+    InsufficientCoverage,
     InvalidSpec,
     InvalidStrategyFile,
     RunFailed,
     UnknownStrategy,
 )
 from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import DAY_NS, parse_timeframe
 from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")
@@ -69,8 +73,8 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *(["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["candles", "get"]),
-        *(["candles", "resample"], ["replay"]),
+        *(["demo"], ["up"], ["backtest"], ["candles"], ["candles", "import"], ["candles", "list"], ["replay"]),
+        *(["candles", "check"], ["candles", "export"], ["candles", "resample"], ["candles", "get"]),
         *(["results"], ["results", "pin"], ["results", "unpin"], ["retention"], ["storage"], ["storage", "init"]),
     ],
 )
@@ -110,6 +114,20 @@ def test_backtest_runs_the_job_and_prints_json(candles: CandleCatalog) -> None:
     document = json.loads(result.stdout)
     assert document["params"]["vol_multiplier"] == 1.1
     assert [part["symbol"] for part in document["symbols"]] == ["AAA_KRW", "BBB_KRW"]
+
+
+def test_a_backtest_over_few_candles_runs_when_told_to_and_says_what_it_knows(candles: CandleCatalog) -> None:
+    """The summary tells days without a trade from those that nobody fetched, with the verdict."""
+    daily = parse_timeframe("1d")
+    frame = synthetic_candles(3, daily, date(2024, 1, 1), 100).drop(index=[*range(40, 60)])
+    start = int(frame["timestamp"].iloc[0].value)
+    candles.merge("THIN_KRW", daily, frame, fetched=[(start, start + 45 * DAY_NS)], source="upbit")
+    command = ("backtest", "volume_zone_breakout", "THIN_KRW", "--start", "2024-01-01", "--end", "2024-04-09")
+    with pytest.raises(InsufficientCoverage, match="100 candles expected, 80 there, 15 not fetched"):
+        invoke(*command)
+    output = invoke(*command, "--min-coverage", "0.8").output
+    assert "1 gap: 5 without a trade, 15 not fetched; insufficient, 85.0% known\n" in output
+    assert "; 15 of them were never fetched, 5 do not exist: nobody traded\n" in output
 
 
 def test_a_strategy_of_ones_own_runs_from_a_file(candles: CandleCatalog, tmp_path: Path) -> None:

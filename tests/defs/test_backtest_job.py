@@ -15,21 +15,22 @@ from coin_pipeline.backtest.entry import entry_of, mark_of
 from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.backtest.results import load_result, stored_document
 from coin_pipeline.backtest.runner import BacktestResult, publish
-from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.config import config_of
 from coin_pipeline.defs.failures import ENDED, failure_of
 from coin_pipeline.defs.io_managers import InterimIOManager, ResultIOManager
+from coin_pipeline.defs.launches import backtest_launch
 from coin_pipeline.defs.unfinished import leave_manifest
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StorageFull, StorageUnavailable
-from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.catalog import CandleCatalog, Series
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy, StrategyParams
-from coin_pipeline.strategies.registry import StrategyRegistry
+from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from tests.defs.conftest import answer
 
 if TYPE_CHECKING:
@@ -177,6 +178,35 @@ def test_missing_candles_fail_the_run_with_the_sentence_and_a_manifest(
     assert "STEP_UP_FOR_RETRY" not in {event.event_type_value for event in failed.all_events}
 
 
+def store_with_a_hole(candles: CandleCatalog) -> None:
+    """Store the days of 2023 of HOLE_KRW, every fifth of them missing."""
+    daily = parse_timeframe("1d")
+    frame = synthetic_candles(3, daily, date(2023, 1, 1), 365)
+    candles.merge("HOLE_KRW", daily, frame[frame.index % 5 != 2])
+
+
+def test_a_run_over_too_few_candles_is_refused_unless_told_otherwise(
+    instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
+) -> None:
+    """Gaps that no footer shows end the run with the sentence; with a lower share it runs, and says what it was."""
+    store_with_a_hole(candles)
+    asked = {"symbols": ["AAA_KRW", "HOLE_KRW"], "start_date": "2023-01-01", "end_date": "2023-12-31"}
+    message, kind = failure_of(run(instance, **asked).all_events)
+    assert kind == "InsufficientCoverage"
+    assert message
+    assert "HOLE_KRW (365 candles expected, 292 there, 73 not fetched, the first of these from 2023-01-03" in message
+    assert "AAA_KRW (" not in message
+    spec = resolve(parse_request({**CONFIG, **asked, "min_coverage": 0.8}), load_registry())
+    done = (
+        build_defs()
+        .resolve_job_def("backtest")
+        .execute_in_process(run_config=backtest_launch(spec, "tasks").config, instance=instance)
+    )
+    document = load_result(LocalStore(data_root), done.run_id)
+    verdicts = {part["symbol"]: part["candles"]["verdict"] for part in document["symbols"]}
+    assert verdicts == {"AAA_KRW": "complete", "HOLE_KRW": "insufficient"}
+
+
 def test_bad_config_from_the_launchpad_is_explained(instance: dg.DagsterInstance) -> None:
     """What Dagster's own check cannot see is told by the run, field by field."""
     message, kind = failure_of(run(instance, start_date="2024-13-01", symbols=["../x"]).all_events)
@@ -263,13 +293,13 @@ def test_candles_that_change_between_ops_are_noticed(
 
         reads = 0
 
-        def read(self, *args: Any) -> Bars:  # noqa: ANN401
+        def load(self, *args: Any) -> Series:  # noqa: ANN401
             """Change the stored candles before the second read."""
             self.reads += 1
             if self.reads == 2:
                 daily = parse_timeframe("1d")
                 self.merge("CCC_KRW", daily, synthetic_candles(9, daily, date(2024, 1, 1), 366))
-            return super().read(*args)
+            return super().load(*args)
 
     daily = parse_timeframe("1d")
     CandleCatalog(data_root).merge("CCC_KRW", daily, synthetic_candles(3, daily, date(2024, 1, 1), 366))

@@ -117,7 +117,7 @@ def test_a_refresh_goes_on_where_the_last_one_ended(instance: dg.DagsterInstance
     assert again.success
     assert len(exchange.asked) == 1
     told = standings(done, instance).standings[0]
-    assert (told.state, told.added, told.error) == ("collected", 72, None)
+    assert (told.state, told.done, told.planned, told.added, told.error) == ("collected", 72, 72, 72, None)
 
 
 def test_checks_have_one_verdict_for_all_markets_of_a_run(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
@@ -125,13 +125,12 @@ def test_checks_have_one_verdict_for_all_markets_of_a_run(instance: dg.DagsterIn
     exchange = FakeExchange(NOON)
     asked: dict[str, Any] = {"symbols": ["AAA_KRW", "BBB_KRW"], "timeframes": ["1h"]}
     assert refresh(instance, catalog, exchange, **asked, start=date(2024, 3, 1)).success
-    hole = {"start": date(2024, 2, 1), "end": date(2024, 2, 28)}
-    done = refresh(instance, catalog, exchange, **{**asked, "symbols": ["AAA_KRW"]}, **hole)
-    assert done.success
+    before = {**asked, "symbols": ["AAA_KRW"], "start": date(2024, 2, 1), "end": date(2024, 2, 28)}
+    assert refresh(instance, catalog, exchange, **before).success
     both = refresh(instance, catalog, exchange, **asked)
-    assert verdicts(instance, both)[SOUND][0]
-    passed, says = verdicts(instance, both)[COMPLETE]
-    assert (passed, says) == (False, "AAA_KRW: 24 candles are missing that were never asked for; collect them")
+    assert verdicts(instance, both)[SOUND] == (True, None)
+    lacks = "AAA_KRW: 24 candles are missing that were never asked for; collect them"
+    assert verdicts(instance, both)[COMPLETE] == (False, lacks)
 
 
 def verdicts(instance: dg.DagsterInstance, done: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, str | None]]:

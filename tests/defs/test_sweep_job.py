@@ -1,6 +1,7 @@
 """The sweep job, run by Dagster on a real instance."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,17 @@ from coin_pipeline.backtest.results import stored_document
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.executors import in_process_or_multiprocess
 from coin_pipeline.defs.failures import ENDED, failure_of
+from coin_pipeline.defs.launches import sweep_launch
 from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
 from coin_pipeline.defs.sweep_progress import PLANNED, POINTS, Tally
 from coin_pipeline.defs.unfinished import leave_manifest
 from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.sweeps.rows import trials_digest
-from coin_pipeline.sweeps.spec import SweepRequest
+from coin_pipeline.sweeps.spec import SweepRequest, parse_sweep, resolve_sweep
 from tests.defs.conftest import answer
 
 CONFIG: dict[str, Any] = {
@@ -68,6 +73,27 @@ def output_metadata(done: Any, step: str) -> dict[str, Any]:  # noqa: ANN401 -- 
     """Return what the outputs of a step say of themselves."""
     (data,) = (e.event_specific_data for e in done.all_events if e.step_key == step and e.is_successful_output)
     return {name: value.value for name, value in data.metadata.items()}
+
+
+def test_a_sweep_over_too_few_candles_is_refused_unless_told_otherwise(
+    instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
+) -> None:
+    """As a backtest is, before anything is evaluated; the document says what was known of the candles."""
+    daily = parse_timeframe("1d")
+    frame = synthetic_candles(3, daily, date(2023, 1, 1), 365)
+    candles.merge("SIEVE_KRW", daily, frame[frame.index % 5 != 2])
+    asked: dict[str, Any] = {"symbols": ["SIEVE_KRW"], "start_date": "2023-01-01", "end_date": "2023-12-31"}
+    asked["space"] = {"volume_window": [5, 10]}
+    message, kind = failure_of(run(instance, **asked).all_events)
+    assert kind == "InsufficientCoverage"
+    assert message
+    assert "SIEVE_KRW (365 candles expected, 292 there, 73 not fetched" in message
+    request = parse_sweep({**CONFIG, **asked, "min_coverage": 0.8})
+    launch = sweep_launch(request, resolve_sweep(request, load_registry()))
+    done = build_defs().resolve_job_def("sweep").execute_in_process(run_config=launch.config, instance=instance)
+    (part,) = document_of(data_root, done.run_id)["symbols"]
+    assert (part["candles"]["verdict"], part["candles"]["known"]) == ("insufficient", 0.8)
+    assert (part["candles"]["not_fetched"], len(part["candles"]["snapshot"])) == (73, 64)
 
 
 @pytest.fixture(scope="module")

@@ -68,9 +68,15 @@ def moved(rows: slice, minutes: int) -> Change:
     return change
 
 
+def repeated_later(frame: pd.DataFrame) -> pd.DataFrame:
+    """Repeat row 10 behind row 20."""
+    return pd.concat([frame[:20], frame[9:10], frame[20:]])
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "severity", "count", "row", "told"),
     [
+        (repeated_later, "duplicate", "error", 1, 21, "repeats row 10 with the same values"),
         (repeated, "duplicate", "error", 1, 11, "repeats row 10 with the same values"),
         (
             lambda frame: setting(10, close=1e9, high=1e9)(repeated(frame).reset_index(drop=True)),

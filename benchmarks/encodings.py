@@ -1,0 +1,106 @@
+"""What a year of minutes takes in each encoding, and how long a core decodes it: ``python -m benchmarks.encodings``.
+
+Files that ``coin candles import`` takes may be named, with times in UTC; their candles are repeated until they make a
+year. Without any the candles are made up.
+"""
+
+import io
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.report import described, machine
+from coin_pipeline.market.candle_files import read_candle_file
+from coin_pipeline.market.candle_table import PRICES, TIME, columns_of, plain_table, stored_table
+from coin_pipeline.market.encoding import encoded
+from coin_pipeline.market.synthetic import synthetic_candles
+from coin_pipeline.market.timeframe import MINUTE_NS, parse_timeframe
+
+ROWS, ROUNDS = 525_600, 15
+SPLIT, PLAIN, DELTA = "BYTE_STREAM_SPLIT", "PLAIN", "DELTA_BINARY_PACKED"
+
+
+def year(file: Path | None) -> pa.Table:
+    """Return a year of minutes as it is stored."""
+    made = (
+        synthetic_candles(1, parse_timeframe("1m"), date(2023, 1, 1), ROWS)
+        if file is None
+        else read_candle_file(file, "UTC")
+    )
+    columns = columns_of(plain_table(file, pa.Table.from_pandas(made, preserve_index=False)))
+    rows = np.arange(ROWS) % len(columns.time)
+    return stored_table(columns.rows(rows)._replace(time=columns.time[0] + np.arange(ROWS) * MINUTE_NS))
+
+
+def candidates(table: pa.Table) -> Iterator[tuple[str, bytes]]:
+    """Yield what each encoding is called, and the file."""
+    yield "as stored", encoded(table)
+    nullable = pa.schema([field.with_nullable(True) for field in table.schema])
+    yield "as stored, columns that may be null", _written(table.cast(nullable), SPLIT, DELTA, "lz4", 65_536, 131_072)
+    for name, prices, opens, codec in (
+        ("byte stream split, uncompressed", SPLIT, DELTA, "none"),
+        ("byte stream split, zstd", SPLIT, DELTA, "zstd"),
+        ("byte stream split, lz4, times plain", SPLIT, PLAIN, "lz4"),
+        ("plain, uncompressed", PLAIN, DELTA, "none"),
+        ("plain, lz4", PLAIN, DELTA, "lz4"),
+        ("plain, snappy", PLAIN, DELTA, "snappy"),
+        ("plain, zstd", PLAIN, DELTA, "zstd"),
+    ):
+        yield name, _written(table, prices, opens, codec, 65_536, 131_072)
+    yield "as stored, row groups of 16,384", _written(table, SPLIT, DELTA, "lz4", 16_384, 131_072)
+    yield "as stored, row groups of 262,144", _written(table, SPLIT, DELTA, "lz4", 262_144, 131_072)
+    yield "as stored, pages of 1 MiB", _written(table, SPLIT, DELTA, "lz4", 65_536, 2**20)
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    yield "PyArrow's own: dictionaries, snappy", sink.getvalue()
+
+
+def _written(table: pa.Table, prices: str, opens: str, codec: str, rows: int, page: int) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=rows,
+        data_page_size=page,
+        compression=codec,
+        use_dictionary=False,
+        column_encoding={TIME: opens, **dict.fromkeys(PRICES, prices)},
+        write_page_checksum=True,
+    )
+    return sink.getvalue()
+
+
+def decoding(content: bytes) -> float:
+    """Return the median of how many ms of one core decoding takes, a row group at a time."""
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        for group in range(file.num_row_groups):
+            file.read_row_group(group, use_threads=False)
+        taken.append(1000 * (time.process_time() - began))
+    return statistics.median(taken)
+
+
+def main(files: Sequence[str]) -> None:
+    """Print a table for each file, or for made-up candles."""
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console.print(f"{described(machine())}; pyarrow {pa.__version__}")
+    for file in map(Path, files) if files else [None]:
+        shown = Table(file.name if file else "made-up candles", "bytes a row", "ms of one core")
+        for name, content in candidates(year(file)):
+            shown.add_row(name, f"{len(content) / ROWS:.2f}", f"{decoding(content):.1f}")
+        console.print(shown)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
