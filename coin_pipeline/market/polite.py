@@ -22,7 +22,7 @@ PATIENCE_S = 300.0
 GATEWAY_FAULTS = frozenset({502, 503, 504})
 TOO_MANY, BLOCKED = 429, 418
 _FIRST_PAUSE_S, _FIRST_REFUSAL_S = 0.5, 1.0
-_SECONDS = re.compile(r"(\d{1,9})(?:\.\d+)? *(?:s|sec|seconds?|초)\b")
+_SECONDS = re.compile(r"(\d{1,9})(?:\.\d+)? *(?:(?:s|sec|seconds?)\b|초)")
 
 
 class PoliteClient:

@@ -303,6 +303,19 @@ def test_a_block_is_waited_for_as_long_as_it_says(
     assert 77 <= sum(server.clock.slept) <= 79  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [("blocked for 42.5 seconds", 43), ("42초간 차단되었습니다", 43), ("wait 42s", 43), ("4 requests too many", 1)],
+)
+def test_words_that_say_how_long_are_understood(
+    upbit: UpbitClient, server: UpbitServer, hourly: Timeframe, words: str, seconds: int
+) -> None:
+    """In English and in Korean, and a second more, since they may be rounded."""
+    server.plan(status(418, words.encode()))
+    upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
+    assert [int(pause) for pause in server.clock.slept] == [seconds]  # type: ignore[attr-defined]
+
+
 def test_a_long_block_is_said_instead(upbit: UpbitClient, server: UpbitServer, hourly: Timeframe) -> None:
     """A block of an hour is no pause: the error says when to come back, and nothing is sent that would prolong it."""
     server.first_block_s = 3600
