@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Callable
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TypeVar
@@ -114,9 +115,11 @@ def instant_of(name: str, date: str | None) -> int:
         ExchangeAnswer: There is none, or it is no date.
     """
     try:
-        return int(parsedate_to_datetime(date or "").timestamp()) * SECOND_NS
-    except (ValueError, OverflowError) as error:
+        moment = parsedate_to_datetime(date or "")
+    except ValueError as error:
         raise ExchangeAnswer(name, "the time", f"with the header Date {(date or 'missing')[:60]!r}") from error
+    # One without a zone is in UTC like all dates of HTTP, never in the zone of this machine.
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * SECOND_NS
 
 
 def _told_pause(answer: httpx2.Response) -> float:

@@ -419,6 +419,20 @@ def test_the_exchanges_clock_says_what_is_finished(
     assert len(server.asked) == 2, "an old answer does not"
 
 
+@pytest.mark.parametrize("zone", ["GMT", "-0000", "", "+0000"])
+def test_a_date_is_in_utc_wherever_this_machine_is(
+    upbit: UpbitClient, server: UpbitServer, hourly: Timeframe, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    """A zone that is not told is not that of this machine."""
+    server.plan(headers(Date=f"Wed, 03 Jan 2024 09:30:30 {zone}"))
+    with monkeypatch.context() as away:
+        away.setenv("TZ", "America/New_York")
+        time.tzset()
+        finished = upbit.finished(hourly)
+    time.tzset()
+    assert utc(finished) == NOW.replace(minute=0, second=0)
+
+
 @pytest.mark.parametrize(("date_", "words"), [(None, "'missing'"), ("today", "'today'"), ("", "'missing'")])
 def test_an_exchange_without_a_clock_is_refused(
     upbit: UpbitClient, server: UpbitServer, hourly: Timeframe, date_: str | None, words: str
