@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from coin_pipeline.market.candle_table import columns_of, plain_table
-from coin_pipeline.market.polite import Timer
+from coin_pipeline.market.exchange import turns_file
+from coin_pipeline.market.pace import Timer
 from coin_pipeline.market.quality import Columns, utc
 from coin_pipeline.market.synthetic import synthetic_candles
 from coin_pipeline.market.timeframe import DAY_NS, SECOND_NS, parse_timeframe
@@ -205,6 +206,7 @@ def serving(server: UpbitServer) -> Iterator[UpbitServer]:
         http.shutdown()
         http.server_close()
         thread.join()
+        turns_file(server.url).unlink(missing_ok=True)
 
 
 class _Server(ThreadingHTTPServer):

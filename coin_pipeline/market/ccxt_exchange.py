@@ -8,7 +8,8 @@ import numpy as np
 
 from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown, UnknownExchange, nearest
 from coin_pipeline.market.batch import Batch, finished_at, require_grid, require_sound
-from coin_pipeline.market.polite import Lost, Timer, instant_of, retrying
+from coin_pipeline.market.pace import Timer
+from coin_pipeline.market.polite import Lost, instant_of, retrying
 from coin_pipeline.market.quality import Columns
 from coin_pipeline.market.symbol import parse_symbol
 from coin_pipeline.market.timeframe import TIMEFRAMES, Timeframe

@@ -15,9 +15,11 @@ from coin_pipeline.errors import ExchangeAnswer
 from coin_pipeline.market.candle_table import NO_CANDLES, candle_frame, columns_of
 from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.market.exchange import Exchange
+from coin_pipeline.market.footer import Known
 from coin_pipeline.market.intervals import subtract, total
 from coin_pipeline.market.quality import Columns, next_open
 from coin_pipeline.market.timeframe import SECOND_NS, Timeframe
+from coin_pipeline.market.writing import require_source
 
 PIECE = 10_000
 """Candles of the grid that are stored at once: 50 requests to Upbit, some five seconds, are lost in a kill."""
@@ -94,9 +96,11 @@ def collect(
         InvalidInput: What is stored was fetched from another exchange.
         InvalidCandles, InvalidCandleFile, StorageFailed: As `CandleCatalog.merge` has it.
     """
+    stored = catalog.known(symbol, timeframe)
+    require_source(f"{symbol} {timeframe}", stored, Known(source=exchange.name))
     begin = next_open(begin, timeframe.phase_ns, timeframe)
     end = max(begin, min(next_open(end, timeframe.phase_ns, timeframe), exchange.finished(timeframe)))
-    missing = subtract((begin, end), catalog.known(symbol, timeframe).fetched)
+    missing = subtract((begin, end), stored.fetched)
     work = _Work(catalog, exchange, symbol, timeframe, total(missing) // timeframe.ns, on_progress)
     work.tell()
     for start, stop in missing:

@@ -1,5 +1,9 @@
 """What is asked of an exchange, and which ones there are."""
 
+import hashlib
+import os
+import tempfile
+from pathlib import Path
 from typing import Protocol
 
 from coin_pipeline.market.batch import Batch
@@ -40,4 +44,11 @@ def open_exchange(name: str, settings: Settings) -> Exchange:
     Raises:
         UnknownExchange: There is no such exchange, or ccxt, which would know, is not installed.
     """
-    return UpbitClient(base_url=settings.coin_upbit_url) if name == UPBIT else open_ccxt(name)
+    if name != UPBIT:
+        return open_ccxt(name)
+    return UpbitClient(base_url=settings.coin_upbit_url, turns=turns_file(settings.coin_upbit_url))
+
+
+def turns_file(url: str) -> Path:
+    """Return the file through which all that ask a server from this machine take turns, whatever their DATA_ROOT is."""
+    return Path(tempfile.gettempdir()) / f"coin-{os.getuid()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}.turns"

@@ -2,14 +2,16 @@
 
 import random
 import re
-import time
 from collections.abc import Callable
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TypeVar
 
 import httpx2
 
 from coin_pipeline.errors import ExchangeAnswer, ExchangeUnavailable
+from coin_pipeline.market.pace import WINDOW_S, Pace, Timer
 from coin_pipeline.market.timeframe import SECOND_NS
 
 T = TypeVar("T")
@@ -21,60 +23,25 @@ PATIENCE_S = 300.0
 GATEWAY_FAULTS = frozenset({502, 503, 504})
 TOO_MANY, BLOCKED = 429, 418
 _FIRST_PAUSE_S, _FIRST_REFUSAL_S = 0.5, 1.0
-_WINDOW_S = 1.0
-_UNKNOWN_PAUSE_S = 0.1
-_LEFT = re.compile(r"\bsec=(\d{1,9})\b")
-_SECONDS = re.compile(r"(\d{1,9})(?:\.\d+)? *(?:s|sec|seconds?|초)\b")
-
-
-class Timer:
-    """The clock that pauses are measured with; never the time of day."""
-
-    def now(self) -> float:
-        """Return seconds since some moment."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        time.sleep(seconds)
-
-
-class Pace:
-    """How fast a server lets us ask: so many requests in each second, of which its answers say how many are left."""
-
-    def __init__(self, timer: Timer) -> None:
-        self._timer = timer
-        self._left: int | None = None
-        self._since = 0.0
-        self._next = 0.0
-
-    def wait(self) -> None:
-        """Wait until the next request may be sent."""
-        pause = self._next - self._timer.now()
-        if pause > 0:
-            self._timer.sleep(pause)
-
-    def hear(self, remaining: str) -> None:
-        """Hear what an answer says, `group=candles; min=600; sec=9`; nothing of the kind means a request each 0.1 s."""
-        now, found = self._timer.now(), _LEFT.search(remaining)
-        left = int(found[1]) if found else None
-        # More than before: a second has begun since the answer before, and is over a second from now at the latest.
-        if left is not None and (self._left is None or left > self._left):
-            self._since = now
-        self._left = left
-        if left is None:
-            self._next = now + _UNKNOWN_PAUSE_S
-        elif left == 0:
-            over = self._since + _WINDOW_S
-            self._next = over if over > now else now + _WINDOW_S
+_SECONDS = re.compile(r"(\d{1,9})(?:\.\d+)? *(?:(?:s|sec|seconds?)\b|초)")
 
 
 class PoliteClient:
-    """GET requests to one server, one after another; `transport` is the network, `timer` the clock of all waiting."""
+    """GET requests to one server, one after another.
 
-    def __init__(self, name: str, base_url: str, transport: httpx2.BaseTransport | None, timer: Timer) -> None:
+    Args:
+        name: What errors call the server.
+        base_url: Where it answers.
+        transport: The network; None is the real one.
+        timer: The clock of all waiting.
+        turns: A file through which programs of this machine take turns, or None.
+    """
+
+    def __init__(
+        self, name: str, base_url: str, transport: httpx2.BaseTransport | None, timer: Timer, turns: Path | None
+    ) -> None:
         self._name, self._timer = name, timer
-        self._pace = Pace(timer)
+        self._pace = Pace(timer, turns)
         self._client = httpx2.Client(base_url=base_url, transport=transport, timeout=10.0)
 
     def close(self) -> None:
@@ -102,12 +69,13 @@ class PoliteClient:
                     f"{what} requests from here (HTTP {answer.status_code}: {told(answer)}), the next one may be sent"
                     f" in {pause:,.0f} s",
                 )
-            self._timer.sleep(pause)
+            # Others were refused at the same moment; they do not come back at the same moment too.
+            self._timer.sleep(pause + random.uniform(0.0, WINDOW_S))  # noqa: S311 - no secret
 
     def _send(self, path: str, params: dict[str, str | int]) -> httpx2.Response:
-        self._pace.wait()
-        answer = self._client.get(path, params=params)
-        self._pace.hear(answer.headers.get("Remaining-Req", ""))
+        with self._pace.turn() as heard:
+            answer = self._client.get(path, params=params)
+            heard(answer.headers.get("Remaining-Req", ""))
         if answer.status_code in GATEWAY_FAULTS:
             raise Lost(f"HTTP {answer.status_code}: {told(answer)}")
         return answer
@@ -147,9 +115,11 @@ def instant_of(name: str, date: str | None) -> int:
         ExchangeAnswer: There is none, or it is no date.
     """
     try:
-        return int(parsedate_to_datetime(date or "").timestamp()) * SECOND_NS
-    except (ValueError, OverflowError) as error:
+        moment = parsedate_to_datetime(date or "")
+    except ValueError as error:
         raise ExchangeAnswer(name, "the time", f"with the header Date {(date or 'missing')[:60]!r}") from error
+    # One without a zone is in UTC like all dates of HTTP, never in the zone of this machine.
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * SECOND_NS
 
 
 def _told_pause(answer: httpx2.Response) -> float:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import httpx2
@@ -10,7 +11,8 @@ import numpy.typing as npt
 
 from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown
 from coin_pipeline.market.batch import Batch, finished_at, require_grid, require_sound
-from coin_pipeline.market.polite import PoliteClient, Timer, instant_of, told
+from coin_pipeline.market.pace import Timer
+from coin_pipeline.market.polite import PoliteClient, instant_of, told
 from coin_pipeline.market.quality import Columns, utc
 from coin_pipeline.market.symbol import upbit_market
 from coin_pipeline.market.timeframe import Timeframe, parse_timeframe
@@ -29,15 +31,26 @@ _TIMEFRAMES = MappingProxyType({unit: parse_timeframe(name) for name, unit in _U
 
 
 class UpbitClient:
-    """An Exchange; `transport` is the network, None the real one with the proxies that the environment names."""
+    """An Exchange.
+
+    Args:
+        transport: The network; None is the real one, with the proxies that the environment names.
+        base_url: Where Upbit, or who speaks for it, answers.
+        timer: The clock of all waiting.
+        turns: A file through which programs of this machine take turns, for Upbit counts them together; None: no turns.
+    """
 
     name = "upbit"
 
     def __init__(
-        self, transport: httpx2.BaseTransport | None = None, base_url: str = UPBIT_URL, timer: Timer | None = None
+        self,
+        transport: httpx2.BaseTransport | None = None,
+        base_url: str = UPBIT_URL,
+        timer: Timer | None = None,
+        turns: Path | None = None,
     ) -> None:
         self._timer = timer or Timer()
-        self._http = PoliteClient(self.name, base_url, transport, self._timer)
+        self._http = PoliteClient(self.name, base_url, transport, self._timer, turns)
         self._clock, self._heard = 0, -math.inf
         self._seen: dict[tuple[str, str], int] = {}
 

@@ -34,7 +34,7 @@ def write_candles(root: Path, symbol: str, timeframe: Timeframe, frame: pd.DataF
     with _locked(folder, name_under(root, folder)):
         stored = {int(path.stem): summary(path, name_under(root, path)) for path in year_files(folder)}
         spans = {year: each.span for year, each in stored.items() if each.span}
-        _check_source(source, together(each.footer.known for each in stored.values()), new)
+        require_source(source, together(each.footer.known for each in stored.values()), new)
         _check_grid(source, candles.time, spans.values(), timeframe)
         years = file_years(candles.time, spans)
         done = {}
@@ -91,8 +91,12 @@ def _check(source: str, columns: Columns) -> None:
     check_prices(source, columns, numbered)
 
 
-def _check_source(series: str, stored: Known, new: Known) -> None:
-    """Refuse to fetch a series from two exchanges: their prices differ, and so would the series from day to day."""
+def require_source(series: str, stored: Known, new: Known) -> None:
+    """Refuse to fetch a series from two exchanges: their prices differ, and so would the series from day to day.
+
+    Raises:
+        InvalidInput: It names both.
+    """
     if stored.source and new.source and stored.source != new.source:
         reason = f"{series} was fetched from {stored.source}, not from {new.source}; use another DATA_ROOT for that"
         raise InvalidInput([Problem("exchange", reason)])

@@ -126,9 +126,14 @@ def test_a_series_is_collected_forward(catalog: CandleCatalog, binance: CcxtExch
     assert {asked.get("limit") for asked in server.asked if asked["path"].endswith("klines")} == {"1000"}
 
 
-def test_the_exchanges_clock_says_what_is_finished(binance: CcxtExchange, hourly: Timeframe) -> None:
-    """It is asked for the time."""
+@pytest.mark.parametrize("tells_time", [True, False])
+def test_the_exchanges_clock_says_what_is_finished(
+    binance: CcxtExchange, server: BinanceServer, hourly: Timeframe, *, tells_time: bool
+) -> None:
+    """It is asked for the time; one that does not tell it dates its answers."""
+    binance._api.has = {**binance._api.has, "fetchTime": tells_time}
     assert utc(binance.finished(hourly)) == NOW.replace(minute=0, second=0)
+    assert server.asked[-1]["path"] == f"/api/v3/{'time' if tells_time else 'exchangeInfo'}"
 
 
 def test_a_batch_says_for_what_it_stands(binance: CcxtExchange, hourly: Timeframe) -> None:

@@ -182,13 +182,14 @@ def test_collectors_of_one_series_do_not_disturb_each_other(
 
 
 def test_another_exchanges_candles_are_not_mixed_in(
-    catalog: CandleCatalog, upbit: UpbitClient, hourly: Timeframe
+    catalog: CandleCatalog, upbit: UpbitClient, hourly: Timeframe, server: UpbitServer
 ) -> None:
-    """A series that another exchange filled stays as it is."""
+    """A series that another exchange filled stays as it is, and nothing is asked for."""
     catalog.merge("BTC_KRW", hourly, candle_frame(HOURS.rows(slice(0, 5))), fetched=[(BEGIN, END)], source="binance")
     with pytest.raises(InvalidInput, match="was fetched from binance, not from upbit"):
         collect(catalog, upbit, "BTC_KRW", hourly, BEGIN - DAY_NS, END)
     assert len(stored(catalog, hourly).time) == 5
+    assert not server.asked
 
 
 def test_a_range_that_has_not_begun_is_empty(catalog: CandleCatalog, upbit: UpbitClient, hourly: Timeframe) -> None:

@@ -1,10 +1,13 @@
 """Upbit's client against a server that speaks its protocol, with its limits and every fault that it can have."""
 
+import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,9 +20,10 @@ from coin_pipeline.errors import (
     InvalidSymbol,
     InvalidTimeframe,
     MarketUnknown,
+    StorageFailed,
 )
 from coin_pipeline.market import polite
-from coin_pipeline.market.polite import Timer
+from coin_pipeline.market.pace import Timer
 from coin_pipeline.market.quality import Columns, utc
 from coin_pipeline.market.timeframe import HOUR_NS, TIMEFRAMES, Timeframe, day_range
 from coin_pipeline.market.upbit import MINUTES, PAGE, UpbitClient
@@ -212,18 +216,53 @@ def test_the_limit_is_never_met(upbit: UpbitClient, server: UpbitServer, hourly:
     assert 5.0 <= server.clock.now() - before <= 7.0
 
 
-def test_the_limit_is_never_met_in_real_time(hourly: Timeframe) -> None:
-    """The same against a server whose seconds are those of the wall, by a client that really waits."""
+class Wall(Timer):
+    """The clock on the wall."""
 
-    class Wall(Timer):
-        def now(self) -> float:
-            return time.time()
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return time.time()
 
+
+@pytest.mark.parametrize("programs", [1, 4])
+def test_the_limit_is_never_met_in_real_time(hourly: Timeframe, tmp_path: Path, programs: int) -> None:
+    """The same by clients that really wait, of several programs that take turns."""
     limited = UpbitServer({("KRW-BTC", "minutes/60"): HOURS}, Wall(), per_second=10)
-    with serving(limited) as server, closing(UpbitClient(base_url=server.url)) as client:
-        for _ in range(25):
-            client.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
-    assert (len(limited.asked), limited.refused) == (25, 0)
+
+    def work() -> None:
+        with closing(UpbitClient(base_url=server.url, turns=tmp_path / "turns")) as client:
+            for _ in range(24 // programs):
+                client.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
+
+    with serving(limited) as server:
+        threads = [threading.Thread(target=work) for _ in range(programs)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (len(limited.asked), limited.refused) == (24, 0)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"left": 0, "since": 0, "free": 1e12}', '{"right": 1}'])
+def test_what_a_killed_program_left_of_its_turn_costs_a_second_at_most(
+    server: UpbitServer, hourly: Timeframe, tmp_path: Path, content: str
+) -> None:
+    """A file that says nothing, or what was true before the machine was started anew, stops nobody."""
+    (tmp_path / "turns").write_text(content)
+    with closing(UpbitClient(base_url=server.url, timer=server.clock, turns=tmp_path / "turns")) as client:
+        client.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
+    assert sum(server.clock.slept) <= 1  # type: ignore[attr-defined]
+    assert json.loads((tmp_path / "turns").read_text())["left"] > 0
+
+
+def test_turns_that_cannot_be_taken_are_told(server: UpbitServer, hourly: Timeframe, tmp_path: Path) -> None:
+    """A link that somebody else put there is not followed."""
+    (tmp_path / "turns").symlink_to(tmp_path / "elsewhere")
+    with (
+        closing(UpbitClient(base_url=server.url, turns=tmp_path / "turns")) as client,
+        pytest.raises(StorageFailed, match="turns"),
+    ):
+        client.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
 
 
 def test_a_limit_that_is_not_told_means_ten_a_second(
@@ -264,6 +303,19 @@ def test_a_block_is_waited_for_as_long_as_it_says(
     assert 77 <= sum(server.clock.slept) <= 79  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [("blocked for 42.5 seconds", 43), ("42초간 차단되었습니다", 43), ("wait 42s", 43), ("4 requests too many", 1)],
+)
+def test_words_that_say_how_long_are_understood(
+    upbit: UpbitClient, server: UpbitServer, hourly: Timeframe, words: str, seconds: int
+) -> None:
+    """In English and in Korean, and a second more, since they may be rounded."""
+    server.plan(status(418, words.encode()))
+    upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
+    assert [int(pause) for pause in server.clock.slept] == [seconds]  # type: ignore[attr-defined]
+
+
 def test_a_long_block_is_said_instead(upbit: UpbitClient, server: UpbitServer, hourly: Timeframe) -> None:
     """A block of an hour is no pause: the error says when to come back, and nothing is sent that would prolong it."""
     server.first_block_s = 3600
@@ -283,7 +335,8 @@ def test_refusals_without_a_time_are_met_by_growing_pauses(
     server.plan(status(429, b"slow down", Retry_After=after), times=100)
     with pytest.raises(ExchangeUnavailable, match=r"upbit refuses requests from here \(HTTP 429: slow down\)"):
         upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
-    assert server.clock.slept == [1, 2, 4, 8, 16, 32, 64, 128]  # type: ignore[attr-defined]
+    paused = [int(seconds) for seconds in server.clock.slept]  # type: ignore[attr-defined]
+    assert paused == [1, 2, 4, 8, 16, 32, 64, 128]
 
 
 def _change(**values: object) -> Callable[[list[dict[str, Any]]], None]:
@@ -364,6 +417,20 @@ def test_the_exchanges_clock_says_what_is_finished(
     server.clock.sleep(60)
     assert utc(upbit.finished(hourly)) == NOW.replace(minute=0, second=0)
     assert len(server.asked) == 2, "an old answer does not"
+
+
+@pytest.mark.parametrize("zone", ["GMT", "-0000", "", "+0000"])
+def test_a_date_is_in_utc_wherever_this_machine_is(
+    upbit: UpbitClient, server: UpbitServer, hourly: Timeframe, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    """A zone that is not told is not that of this machine."""
+    server.plan(headers(Date=f"Wed, 03 Jan 2024 09:30:30 {zone}"))
+    with monkeypatch.context() as away:
+        away.setenv("TZ", "America/New_York")
+        time.tzset()
+        finished = upbit.finished(hourly)
+    time.tzset()
+    assert utc(finished) == NOW.replace(minute=0, second=0)
 
 
 @pytest.mark.parametrize(("date_", "words"), [(None, "'missing'"), ("today", "'today'"), ("", "'missing'")])
