@@ -10,10 +10,10 @@ import numpy.typing as npt
 from coin_pipeline.errors import CoinError, InvalidCandleFile, InvalidCandles
 from coin_pipeline.market.agreement import Series, disagreements
 from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.coverage import Coverage, coverage, phase_of
-from coin_pipeline.market.findings import EXAMPLES, Example, Finding, row_findings, together
+from coin_pipeline.market.coverage import coverage, phase_of
+from coin_pipeline.market.findings import EXAMPLES, Example, Finding, gap_findings, row_findings, together
 from coin_pipeline.market.footer import Known, columns_digest
-from coin_pipeline.market.intervals import Interval, clip, subtract
+from coin_pipeline.market.intervals import Interval, clip
 from coin_pipeline.market.quality import distinct, stamp
 from coin_pipeline.market.stored_rows import (
     NO_ROWS,
@@ -188,11 +188,7 @@ class _Scan:
         missing, unfetched = (self._by_day(_opens(edges, found.step)) for edges in (found.edges, found.unfetched))
         on_grid = time[(time >= self._begin) & ((time - phase) % found.step == 0)]
         self._days += np.stack((self._by_day(on_grid), missing - unfetched, unfetched), axis=1)
-        if found.not_fetched:
-            examples = tuple(_gap(start, end, found.step) for start, end in found.unfetched[:EXAMPLES].tolist())
-            self._findings.append(Finding("not_fetched", "warning", found.not_fetched, examples))
-        if found.no_trade:
-            self._findings.append(Finding("no_trade", "info", found.no_trade, _quiet(found)))
+        self._findings += gap_findings(found)
 
     def _by_day(self, opens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         days = (opens + SEOUL_OFFSET_NS) // DAY_NS - self._first_day
@@ -231,18 +227,6 @@ def _disagreement(pair: tuple[Series, Series], hours: int) -> tuple[str, str]:
     if hours:
         return "time_zone_slip", f"the {coarse} candle fits the {fine} candles {-hours:+d} h from there, not its own"
     return "inconsistent", f"the {fine} candles make another {coarse} candle"
-
-
-def _quiet(found: Coverage) -> tuple[Example, ...]:
-    """Return the first stretches in which nobody traded."""
-    same = np.isin(found.edges[:, 0], found.unfetched[:, 0]) & np.isin(found.edges[:, 1], found.unfetched[:, 1])
-    unfetched = found.unfetched.tolist()
-    gaps = (subtract((start, end), map(tuple, unfetched)) for start, end in found.edges[~same][:EXAMPLES].tolist())
-    return tuple(_gap(*quiet[0], found.step) for quiet in gaps)
-
-
-def _gap(start: int, end: int, step: int) -> Example:
-    return Example(start, None, None, f"{(end - start) // step:,} missing, the next at {stamp(end)}")
 
 
 def _opens(edges: npt.NDArray[np.int64], step: int) -> npt.NDArray[np.int64]:
