@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coin_pipeline.errors import InvalidInput, Problem
+from coin_pipeline.errors import InvalidCandleFile, InvalidInput, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,20 +69,28 @@ def _audits(
     timeframes: "list[Timeframe]",
     days: tuple[date | None, date | None],
 ) -> "Iterator[Audit]":
-    """Look at one stored series after another; one that is stored twice is named instead."""
+    """Look at one stored series after another."""
     from coin_pipeline.cli.progress import busy
     from coin_pipeline.market.audit import audit
     from coin_pipeline.market.layout import stored_symbols
-    from coin_pipeline.market.stored_rows import stored_files
     from coin_pipeline.market.symbol import parse_symbol
     from coin_pipeline.market.timeframe import TIMEFRAMES
 
     for symbol in dict.fromkeys(map(parse_symbol, symbols)) or stored_symbols(catalog.root):
         for timeframe in timeframes or TIMEFRAMES.values():
-            if stored_files(catalog, symbol, timeframe):
+            if _is_stored(catalog, symbol, timeframe):
                 with busy(f"looking at {symbol} {timeframe}"):
                     found = audit(catalog, symbol, timeframe, *days)
                 yield found
+
+
+def _is_stored(catalog: "CandleCatalog", symbol: str, timeframe: "Timeframe") -> bool:
+    from coin_pipeline.market.stored_rows import stored_files
+
+    try:
+        return bool(stored_files(catalog, symbol, timeframe))
+    except InvalidCandleFile:  # it is stored twice, which the audit says
+        return True
 
 
 def _print(console: "Console", found: "Audit") -> None:

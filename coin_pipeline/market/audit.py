@@ -7,15 +7,23 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
+from coin_pipeline.errors import CoinError, InvalidCandleFile, InvalidCandles
 from coin_pipeline.market.agreement import Series, disagreements
 from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.coverage import Coverage, coverage, phase_of
-from coin_pipeline.market.findings import EXAMPLES, Example, Finding, row_findings, together
+from coin_pipeline.market.coverage import coverage, phase_of
+from coin_pipeline.market.findings import EXAMPLES, Example, Finding, gap_findings, row_findings, together
 from coin_pipeline.market.footer import Known, columns_digest
-from coin_pipeline.market.intervals import Interval, clip, subtract
+from coin_pipeline.market.intervals import Interval, clip
 from coin_pipeline.market.quality import distinct, stamp
-from coin_pipeline.market.stored_rows import NO_ROWS, Rows, StoredFile, known_of, rows_between, stored_files
+from coin_pipeline.market.stored_rows import (
+    NO_ROWS,
+    Rows,
+    StoredFile,
+    common_phase,
+    known_of,
+    rows_between,
+    stored_files,
+)
 from coin_pipeline.market.symbol import parse_symbol
 from coin_pipeline.market.timeframe import DAY_NS, HOUR_NS, SEOUL_OFFSET_NS, TIMEFRAMES, Timeframe, day_range
 
@@ -80,33 +88,34 @@ def audit(
 
     Raises:
         InvalidSymbol: The symbol is not a market.
-        InvalidCandleFile: The series is stored under two spellings.
     """
-    files = stored_files(catalog, symbol, timeframe)
+    files, broken = _files(catalog, symbol, timeframe)
     known = known_of(files)
     spans = [*known.fetched, *((file.span[0], file.span[1] + timeframe.ns) for file in files if file.span)]
     begin = min((first for first, _ in spans), default=0) if start is None else day_range(start, start)[0]
     stop = max((last for _, last in spans), default=0) if end is None else day_range(end, end)[1]
-    on_grid = replace(timeframe, phase_ns=_phase(files, timeframe))
+    on_grid = replace(timeframe, phase_ns=common_phase(files, timeframe))
     scan = _Scan(on_grid, known, (begin, max(begin, stop)), _others(catalog, symbol, timeframe))
+    if broken:
+        scan.unreadable(broken, None)
     for file in files:
         scan.look_at(file)
     return scan.result(parse_symbol(symbol), timeframe)
 
 
-def _phase(files: Sequence[StoredFile], timeframe: Timeframe) -> int:
-    """Return where the files that hold most of the candles say that these open."""
-    votes: dict[int, int] = {timeframe.phase_ns: 0}
-    for file in files:
-        if file.span:
-            phase = file.span[0] % timeframe.ns
-            votes[phase] = votes.get(phase, 0) + file.candles
-    return max(votes, key=lambda phase: votes[phase])
+def _files(
+    catalog: CandleCatalog, symbol: str, timeframe: Timeframe
+) -> tuple[list[StoredFile], InvalidCandleFile | None]:
+    """Return the files of a series; none of one that is stored under two spellings, which the error tells."""
+    try:
+        return stored_files(catalog, symbol, timeframe), None
+    except InvalidCandleFile as error:
+        return [], error
 
 
 def _others(catalog: CandleCatalog, symbol: str, timeframe: Timeframe) -> list[tuple[Timeframe, list[StoredFile]]]:
     """Return the shorter timeframes that must tell the same, or where there is none, the next longer one."""
-    stored = [(each, files) for each in TIMEFRAMES.values() if (files := stored_files(catalog, symbol, each))]
+    stored = [(each, files) for each in TIMEFRAMES.values() if (files := _files(catalog, symbol, each)[0])]
     shorter = [(each, files) for each, files in stored if each.ns < timeframe.ns and not timeframe.ns % each.ns]
     longer = [(each, files) for each, files in stored if each.ns > timeframe.ns and not each.ns % timeframe.ns]
     return shorter or longer[:1]
@@ -146,6 +155,10 @@ class _Scan:
             self._unfinished = self._closing(file, rows)
         self._findings += self._compared(file, rows)
 
+    def unreadable(self, error: CoinError, file: str | None) -> None:
+        """Note what cannot be looked at."""
+        self._findings.append(Finding("unreadable", "error", 1, (Example(None, file, None, str(error)),)))
+
     def result(self, symbol: str, timeframe: Timeframe) -> Audit:
         """Return what was found, once every file has been looked at."""
         self._cover(NO_ROWS.columns.time, self._end)
@@ -158,7 +171,7 @@ class _Scan:
         try:
             rows, sha256 = file.read()
         except (InvalidCandleFile, InvalidCandles) as error:
-            self._findings.append(Finding("unreadable", "error", 1, (Example(None, file.name, None, str(error)),)))
+            self.unreadable(error, file.name)
             return NO_ROWS
         if sha256 and columns_digest(rows.columns) != sha256:
             told = "its candles are not those that were stored in it: another program has changed it since"
@@ -175,11 +188,7 @@ class _Scan:
         missing, unfetched = (self._by_day(_opens(edges, found.step)) for edges in (found.edges, found.unfetched))
         on_grid = time[(time >= self._begin) & ((time - phase) % found.step == 0)]
         self._days += np.stack((self._by_day(on_grid), missing - unfetched, unfetched), axis=1)
-        if found.not_fetched:
-            examples = tuple(_gap(start, end, found.step) for start, end in found.unfetched[:EXAMPLES].tolist())
-            self._findings.append(Finding("not_fetched", "warning", found.not_fetched, examples))
-        if found.no_trade:
-            self._findings.append(Finding("no_trade", "info", found.no_trade, _quiet(found)))
+        self._findings += gap_findings(found)
 
     def _by_day(self, opens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         days = (opens + SEOUL_OFFSET_NS) // DAY_NS - self._first_day
@@ -218,18 +227,6 @@ def _disagreement(pair: tuple[Series, Series], hours: int) -> tuple[str, str]:
     if hours:
         return "time_zone_slip", f"the {coarse} candle fits the {fine} candles {-hours:+d} h from there, not its own"
     return "inconsistent", f"the {fine} candles make another {coarse} candle"
-
-
-def _quiet(found: Coverage) -> tuple[Example, ...]:
-    """Return the first stretches in which nobody traded."""
-    same = np.isin(found.edges[:, 0], found.unfetched[:, 0]) & np.isin(found.edges[:, 1], found.unfetched[:, 1])
-    unfetched = found.unfetched.tolist()
-    gaps = (subtract((start, end), map(tuple, unfetched)) for start, end in found.edges[~same][:EXAMPLES].tolist())
-    return tuple(_gap(*quiet[0], found.step) for quiet in gaps)
-
-
-def _gap(start: int, end: int, step: int) -> Example:
-    return Example(start, None, None, f"{(end - start) // step:,} missing, the next at {stamp(end)}")
 
 
 def _opens(edges: npt.NDArray[np.int64], step: int) -> npt.NDArray[np.int64]:

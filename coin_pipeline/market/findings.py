@@ -1,4 +1,4 @@
-"""What can be wrong with the rows of one candle file, each kind counted, with the first rows as examples."""
+"""What can be wrong with stored candles: each kind counted, with the first places as examples."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.market.coverage import phase_of
+from coin_pipeline.market.coverage import Coverage, phase_of
+from coin_pipeline.market.intervals import subtract
 from coin_pipeline.market.quality import Columns, length_of, price_fault, sound, stamp
 from coin_pipeline.market.timeframe import Timeframe
 
@@ -77,6 +78,27 @@ def row_findings(
     yield from _order(columns, numbers, newest, found)
     yield from _prices(columns, found)
     yield from _grid(columns.time, timeframe, found)
+
+
+def gap_findings(found: Coverage) -> Iterator[Finding]:
+    """Yield what is missing: what may exist, and what does not."""
+    if found.not_fetched:
+        examples = tuple(_gap(start, end, found.step) for start, end in found.unfetched[:EXAMPLES].tolist())
+        yield Finding("not_fetched", "warning", found.not_fetched, examples)
+    if found.no_trade:
+        yield Finding("no_trade", "info", found.no_trade, _quiet(found))
+
+
+def _quiet(found: Coverage) -> tuple[Example, ...]:
+    """Return the first stretches in which nobody traded."""
+    same = np.isin(found.edges[:, 0], found.unfetched[:, 0]) & np.isin(found.edges[:, 1], found.unfetched[:, 1])
+    unfetched = found.unfetched.tolist()
+    gaps = (subtract((start, end), map(tuple, unfetched)) for start, end in found.edges[~same][:EXAMPLES].tolist())
+    return tuple(_gap(*quiet[0], found.step) for quiet in gaps)
+
+
+def _gap(start: int, end: int, step: int) -> Example:
+    return Example(start, None, None, f"{(end - start) // step:,} missing, the next at {stamp(end)}")
 
 
 _Found = Callable[[str, Severity, _Rows, Callable[[int], str]], Iterator[Finding]]

@@ -105,6 +105,16 @@ def known_of(files: Iterable[StoredFile]) -> Known:
     return known_together(file.summary.footer.known for file in files if not isinstance(file.summary, str))
 
 
+def common_phase(files: Iterable[StoredFile], timeframe: Timeframe) -> int:
+    """Return where the files that hold most of the candles say that these open, ns after a multiple of their length."""
+    votes: dict[int, int] = {timeframe.phase_ns: 0}
+    for file in files:
+        if file.span:
+            phase = file.span[0] % timeframe.ns
+            votes[phase] = votes.get(phase, 0) + file.candles
+    return max(votes, key=lambda phase: votes[phase])
+
+
 def rows_between(files: Iterable[StoredFile], begin: int, end: int) -> Columns:
     """Return the candles of [begin, end) from the files that can be read, and what else is in their row groups."""
     found = [columns_of(NO_CANDLES)]

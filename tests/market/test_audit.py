@@ -176,6 +176,20 @@ def test_an_unreadable_file_is_a_finding(catalog: CandleCatalog, hourly: Timefra
     assert "cannot be read" in found.findings[0].examples[0].told
 
 
+def test_a_series_that_is_stored_twice_is_a_finding(
+    catalog: CandleCatalog, hourly: Timeframe, daily: Timeframe
+) -> None:
+    """Neither spelling is looked at, and the other timeframes are all the same."""
+    stored_hours(catalog, hourly)
+    for folder in ("BTC_KRW/1D", "KRW-BTC/1D"):
+        CandleCatalog(catalog.root / folder).merge("BTC_KRW", hourly, synthetic_candles(1, hourly, date(2024, 3, 1), 5))
+        (catalog.root / folder / "BTC_KRW/1H/2024.parquet").rename(catalog.root / folder / "2024.parquet")
+    found = audit(catalog, "BTC_KRW", daily)
+    assert found_in(found) == {"unreadable": ("error", 1)}
+    assert "the same candles are stored in KRW-BTC/1D too" in found.findings[0].examples[0].told
+    assert audit(catalog, "BTC_KRW", hourly).sound
+
+
 def test_a_row_without_a_time_is_a_finding(catalog: CandleCatalog, hourly: Timeframe) -> None:
     """It is named; nothing else can be said of its file."""
     stored_hours(catalog, hourly)
