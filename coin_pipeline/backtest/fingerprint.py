@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from coin_pipeline.backtest.closure import code_closure
-from coin_pipeline.backtest.knowledge import KEYS, without_knowledge
+from coin_pipeline.backtest.knowledge import KEYS
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.market.footer import columns_digest
@@ -68,13 +68,9 @@ def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a replay must reproduce of a result, figure by figure.
 
     Run id, times, host, description, and what it was computed from are left out, at the top and in each symbol's part:
-    a candle that no figure depends on is another input, and no other result. What became known of missing candles is
-    left out too, in the warnings as well.
+    a candle that no figure depends on is another input, and no other result. So is what is known of missing candles.
     """
-    content = {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
-    if isinstance(content.get("warnings"), list):
-        content["warnings"] = [*map(without_knowledge, content["warnings"])]
-    return content
+    return {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
 
 
 def result_digest(document: Mapping[str, Any]) -> str:

@@ -1,13 +1,10 @@
 """What a result tells of its candles that may be known better later: no digest of a result depends on it."""
 
-import re
-
 from coin_pipeline.backtest.formats import Json, iso
 from coin_pipeline.market.coverage import Coverage, Gap
 
 KEYS = frozenset({"sha256", "snapshot", "no_trade", "not_fetched", "first_unfetched", "known", "verdict"})
 """In the `candles` of a symbol's part."""
-_SENTENCE = re.compile(r"; [\d,]+ of them were never fetched, [\d,]+ do not exist: nobody traded$")
 
 
 def knowledge_json(found: Coverage) -> Json:
@@ -26,15 +23,3 @@ def gap_json(gap: Gap) -> Json:
     """Return a gap with its ends as texts."""
     start, end = iso([gap.start, gap.end])
     return {"start": start, "end": end, "missing": gap.missing}
-
-
-def told_apart(candles: Json) -> str:
-    """Return the end of the sentence that warns of missing candles."""
-    return (
-        f"; {candles['not_fetched']:,} of them were never fetched, {candles['no_trade']:,} do not exist: nobody traded"
-    )
-
-
-def without_knowledge(warning: object) -> object:
-    """Return a warning without what `told_apart` put behind it; what is no text, in a damaged result, as it is."""
-    return _SENTENCE.sub("", warning) if isinstance(warning, str) else warning

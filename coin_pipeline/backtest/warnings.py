@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coin_pipeline.backtest.formats import Json, counted
-from coin_pipeline.backtest.knowledge import told_apart
 from coin_pipeline.backtest.portfolio import BestTrade
 from coin_pipeline.strategies.registry import limits_of
 
@@ -74,7 +73,7 @@ def _of_symbol(part: Json) -> list[str]:
         found.append(
             f"{symbol}: {missing} of {candles['expected']} candles ({share:.2%}) are missing,"
             f" in {counted(candles['gap_count'], 'gap')};"
-            f" the first candle is at {candles['first']}, the last at {candles['last']}{told_apart(candles)}"
+            f" the first candle is at {candles['first']}, the last at {candles['last']}"
         )
     if not trades:
         found.append(f"{symbol}: the strategy never traded")

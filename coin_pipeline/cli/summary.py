@@ -172,7 +172,7 @@ def _verdict(found: dict[str, Any]) -> str:
     if not found["gap_count"] or "verdict" not in found:
         return ""
     apart = f"{found['no_trade']:,} without a trade, {found['not_fetched']:,} not fetched"
-    return f": {apart}; {found['verdict']}, {found['known']:.1%} known"
+    return f" ({apart}): {found['known']:.1%} known"
 
 
 def _checks(symbols: Sequence[dict[str, Any]]) -> list[str]:

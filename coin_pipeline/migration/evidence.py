@@ -108,6 +108,7 @@ class Evidence:
             "start_date": str(max((series.first + _SEOUL).date(), last - _YEAR)),
             "end_date": str(last),
             "timeframe": series.timeframe.name,
+            "min_coverage": 0,  # the platform is on trial, not what the older one has collected
         }
 
     @once
