@@ -1,6 +1,8 @@
 """Reading needs the memory of what is read, once: counted by the allocators, so that no machine is too slow for it."""
 
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -84,6 +86,23 @@ def test_bars_are_views_of_what_was_decoded(stored: CandleCatalog, minutely: Tim
     part = bars.window(100, 200)
     blocks = {id(owner(getattr(each, field.name))) for each in (bars, part) for field in fields(each)}
     assert len(blocks) == 1
+
+
+def test_a_forked_process_reads_with_threads_of_its_own(stored: CandleCatalog) -> None:
+    """A child that was forked off a reader has none of its threads, and does not wait for them."""
+    program = (
+        "import os, sys; from datetime import date; from pathlib import Path;"
+        "from coin_pipeline.market.catalog import CandleCatalog;"
+        "from coin_pipeline.market.timeframe import parse_timeframe;"
+        "read = lambda: len(CandleCatalog(Path(sys.argv[1])).read("
+        "'BTC_KRW', parse_timeframe('1m'), date(2023, 7, 1), date(2023, 9, 30)));"
+        "tell = lambda: os.write(1, b'%d ' % read());"  # in one piece, since two processes write
+        "tell(); child = os.fork(); tell();"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if child else 0)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", program, str(stored.root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == [str(92 * 1_440)] * 3
 
 
 def test_a_hundred_symbols_at_once_are_held_once(stored: CandleCatalog, hourly: Timeframe) -> None:
