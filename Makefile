@@ -27,7 +27,7 @@ up: $(INSTALLED)
 	@$(BIN)/coin up
 
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term $(ARGS)
 
 test-cold: $(DEVELOPED)
 	COIN_LAUNCHER=dagster $(BIN)/python -m pytest tests/e2e/test_events.py tests/e2e/test_platform.py tests/e2e/test_runs.py $(ARGS)
