@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 import coin_pipeline
+from coin_pipeline.errors import InvalidSettings, Problem
 from coin_pipeline.settings import Settings, export
 from coin_pipeline.storage.atomic import storing, write_whole
 
@@ -14,8 +15,15 @@ _PACKAGE = Path(coin_pipeline.__file__).parent
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Return DAGSTER_HOME, made and filled with the shipped dagster.yaml unless it is a folder of the user's."""
+    """Return DAGSTER_HOME, made and filled with the shipped dagster.yaml unless it is a folder of the user's.
+
+    Raises:
+        InvalidSettings: the user's folder has no dagster.yaml, without which Dagster would keep its records elsewhere.
+    """
     if settings.dagster_home:
+        if not (settings.dagster_home / "dagster.yaml").is_file():
+            reason = f"{settings.dagster_home} has no dagster.yaml; copy this project's into it, or leave it out"
+            raise InvalidSettings([Problem("DAGSTER_HOME", reason)])
         return settings.dagster_home
     home = settings.data_root / "dagster"
     target, shipped = home / "dagster.yaml", _shipped("dagster.yaml")

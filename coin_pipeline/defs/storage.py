@@ -30,6 +30,8 @@ from coin_pipeline.patience import patiently
 from coin_pipeline.settings import load_settings
 
 _STATEMENT_TIMEOUT_MS = 60_000
+_IDLE_IN_TRANSACTION_MS = 5_000
+"""A process that was stopped while it changes a run keeps the others from it no longer than that."""
 _POOL, _POOL_OVERFLOW, _POOL_RECYCLE_S = 8, 20, 3600
 _IDLE_S = 1.0
 """After so long without use a connection is tried before anybody gets it."""
@@ -202,7 +204,10 @@ def _engine(url: str) -> Engine:
         pool_size=_POOL,
         max_overflow=_POOL_OVERFLOW,
         pool_recycle=_POOL_RECYCLE_S,
-        connect_args={"options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}"},
+        connect_args={
+            "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}"
+            f" -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION_MS}"
+        },
     )
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _drop_if_dead)

@@ -7,11 +7,13 @@ from contextlib import closing
 import dagster as dg
 import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
-from sqlalchemy.exc import InternalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InternalError
 
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
+from coin_pipeline.defs.storage import connections_of
 from coin_pipeline.settings import load_settings
 
 _REFUSE = """
@@ -78,3 +80,17 @@ def test_writers_of_one_run_lose_nothing_of_each_other(instance: dg.DagsterInsta
     assert told
     assert told.tags.keys() >= set(names)
     assert _tags(run) == told.tags
+
+
+def test_a_process_that_is_stopped_in_the_middle_keeps_nobody_waiting(
+    instance: dg.DagsterInstance, run: dg.DagsterRun
+) -> None:
+    """The server ends its transaction, as it does that of one that is gone."""
+    with connections_of(instance).connect() as connection:
+        connection.execution_options(isolation_level="READ COMMITTED")
+        connection.execute(text("select from runs where run_id = :run_id for update"), {"run_id": run.run_id})
+        instance.add_run_tags(run.run_id, {"colour": "blue"})
+        with pytest.raises(DBAPIError):
+            connection.execute(text("select 1"))
+        connection.invalidate()
+    assert _tags(run)["colour"] == "blue"

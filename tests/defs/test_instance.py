@@ -1,0 +1,18 @@
+"""Where Dagster keeps its records."""
+
+from pathlib import Path
+
+import pytest
+
+from coin_pipeline.defs.instance import prepare_home
+from coin_pipeline.errors import InvalidSettings
+from coin_pipeline.settings import load_settings
+
+
+def test_a_folder_of_the_users_without_its_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster itself would make do with SQLite in that folder, and nobody would find the runs again."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with pytest.raises(InvalidSettings, match=r"DAGSTER_HOME: .* has no dagster.yaml; copy this project's into it"):
+        prepare_home(load_settings())
+    (tmp_path / "dagster.yaml").write_text("{}")
+    assert prepare_home(load_settings()) == tmp_path
