@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ARROW = "application/vnd.apache.arrow.stream"
 MAX_STREAMED = 10_000_000
 """Candles of one stream."""
+MAX_UPLOADED = 5_000_000
+"""Candles of one file: more than nine years of minutes."""
 SUFFIXES = MappingProxyType(
     {
         "text/csv": ".csv",
@@ -84,7 +86,7 @@ def merge_file(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: 
         StorageFailed: The catalogue cannot be written.
     """
     try:
-        return catalog.merge(symbol, timeframe, read_candle_file(path, tz))
+        return catalog.merge(symbol, timeframe, read_candle_file(path, tz, MAX_UPLOADED))
     except InvalidInput as error:  # who sent it knows no path of ours
         raise InvalidInput([Problem(f, says.replace(str(path), "the file")) for f, says in error.problems]) from None
 

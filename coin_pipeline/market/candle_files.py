@@ -1,5 +1,6 @@
 """Candle files of other people, CSV, Parquet or Feather: what they do not say is asked for, never guessed."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv, feather, parquet
+from pyarrow import csv, parquet
 
 from coin_pipeline.errors import InvalidCandleFile
 from coin_pipeline.market.candle_table import (
@@ -38,7 +39,7 @@ _EPOCH_UNITS = MappingProxyType({10: "s", 13: "ms", 16: "us", 19: "ns"})  # digi
 _ZONED = r"(Z|[+-]\d\d:?\d\d)$"
 
 
-def read_candle_file(path: Path, tz: str | None) -> pd.DataFrame:
+def read_candle_file(path: Path, tz: str | None, most_rows: int = sys.maxsize) -> pd.DataFrame:
     """Read candles from a CSV, Parquet or Feather file.
 
     Columns are found by name, in any order and letter case, further ones ignored: timestamp, datetime, date or time
@@ -48,17 +49,19 @@ def read_candle_file(path: Path, tz: str | None) -> pd.DataFrame:
     Args:
         path: The file; its suffix tells the format.
         tz: IANA name of the zone that times without a zone are meant in.
+        most_rows: How many rows it may have. Where the format tells, more are refused before any is unpacked: a small
+            file can hold more candles than there is memory.
 
     Returns:
         Columns timestamp (ns, UTC), open, high, low, close, volume (float64), in order of time.
 
     Raises:
-        InvalidCandleFile: The file cannot be read or understood, or `tz` is needed or unknown.
+        InvalidCandleFile: The file cannot be read or understood, has too many rows, or `tz` is needed or unknown.
         InvalidCandles: Rows repeat a time, lack one, or have impossible prices; row 1 is the first below the header.
     """
     if tz is not None and tz not in available_timezones():
         raise InvalidCandleFile(path, f"{tz!r} is not a time zone; pass an IANA name such as UTC or Asia/Seoul")
-    table = _read_table(path)
+    table = _read_table(path, most_rows)
     zone = "UTC" if table.column_names[0].strip().lower() == _UPBIT_TIME else tz
     with _understanding(path, "has times that cannot be placed"):
         table = table.set_column(0, TIME, _instants(path, table.column(0), zone))
@@ -70,39 +73,49 @@ def read_candle_file(path: Path, tz: str | None) -> pd.DataFrame:
     return candle_frame(columns)
 
 
-def _read_table(path: Path) -> pa.Table:
+def _read_table(path: Path, most_rows: int) -> pa.Table:
     """Return the six columns as the file types them: the times first, under their own name, then open to volume."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise InvalidCandleFile(path, f"{path.suffix or 'no suffix'!r} is not one of {', '.join(_READERS)}")
     with _understanding(path, f"cannot be read as {path.suffix.lower()[1:]}"):
-        table = reader(path)
+        table = reader(path, most_rows)
     if not table.num_rows:
         raise InvalidCandleFile(path, "holds no candles")
     return table
 
 
-def _read_csv(path: Path) -> pa.Table:
+def _read_csv(path: Path, most_rows: int) -> pa.Table:
     with csv.open_csv(path) as reader:
         time, *prices = names = _found_names(path, reader.schema.names, None)
     types = {time: pa.string(), **dict.fromkeys(prices, pa.float64())}
     options = csv.ConvertOptions(column_types=types, include_columns=names, strings_can_be_null=True)
-    return csv.read_csv(path, convert_options=options).rename_columns([time, *PRICES])
+    table = csv.read_csv(path, convert_options=options)
+    _check_rows(path, table.num_rows, most_rows)
+    return table.rename_columns([time, *PRICES])
 
 
-def _read_parquet(path: Path) -> pa.Table:
+def _read_parquet(path: Path, most_rows: int) -> pa.Table:
     with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+        _check_rows(path, file.metadata.num_rows, most_rows)
         names = _found_names(path, file.schema_arrow.names, index_column(file.schema_arrow))
         return file.read(columns=names).select(names).rename_columns([names[0], *PRICES])
 
 
-def _read_feather(path: Path) -> pa.Table:
-    table = feather.read_table(path)
-    names = _found_names(path, table.schema.names, index_column(table.schema))
-    return table.select(names).rename_columns([names[0], *PRICES])
+def _read_feather(path: Path, most_rows: int) -> pa.Table:
+    with pa.OSFile(str(path)) as file:
+        reader = pa.ipc.open_file(file)
+        _check_rows(path, reader.count_rows(), most_rows)
+        names = _found_names(path, reader.schema.names, index_column(reader.schema))
+        return reader.read_all().select(names).rename_columns([names[0], *PRICES])
 
 
-_READERS: Mapping[str, Callable[[Path], pa.Table]] = MappingProxyType(
+def _check_rows(path: Path, rows: int, most_rows: int) -> None:
+    if rows > most_rows:
+        raise InvalidCandleFile(path, f"holds {rows:,} rows, more than the {most_rows:,} that are taken; split it")
+
+
+_READERS: Mapping[str, Callable[[Path, int], pa.Table]] = MappingProxyType(
     {
         ".csv": _read_csv,
         ".parquet": _read_parquet,

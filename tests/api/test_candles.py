@@ -212,6 +212,19 @@ def test_a_file_above_the_limit_is_413(
     assert not (catalog.root / "NEW_KRW").exists()
 
 
+def test_a_file_of_too_many_rows_is_refused(
+    client: TestClient, catalog: CandleCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few bytes hold them."""
+    monkeypatch.setattr("coin_api.candles.MAX_UPLOADED", 29)
+    body = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(synthetic_candles(7, DAILY, date(2024, 1, 1), 30)), body)
+    answer = upload(client, body.getvalue(), "application/vnd.apache.parquet")
+    assert answer.status_code == 422
+    assert "the file: holds 30 rows, more than the 29 that are taken" in answer.json()["detail"]
+    assert not (catalog.root / "NEW_KRW").exists()
+
+
 def test_a_file_may_be_larger_than_other_bodies(client: TestClient) -> None:
     """Those have a limit of a megabyte."""
     rows = [f"{datetime.fromtimestamp(60 * n, UTC):%Y-%m-%dT%H:%M:%SZ},1,2,0.5,1,1" for n in range(40_000)]

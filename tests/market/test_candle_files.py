@@ -1,7 +1,8 @@
 """Candle files of other people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +15,14 @@ from coin_pipeline.market.candle_files import read_candle_file
 HEADER = "timestamp,open,high,low,close,volume"
 PRICES = "10,12,9,11,1.5"
 FIRST = pd.Timestamp("2024-01-01", tz="UTC")
+MINUTES = pd.date_range(FIRST, periods=1000, freq="min")
+WRITERS: Mapping[str, Callable[[pd.DataFrame, Path], object]] = MappingProxyType(
+    {
+        "csv": lambda candles, path: candles.to_csv(path, index=False),
+        "parquet": lambda candles, path: candles.to_parquet(path),
+        "feather": feather.write_feather,
+    }
+)
 
 
 def write(folder: Path, *lines: str) -> Path:
@@ -193,3 +202,28 @@ def test_texts_are_no_prices(tmp_path: Path) -> None:
     frame([FIRST], close="11").to_parquet(tmp_path / "candles.parquet")
     with pytest.raises(CoinError, match="column close is of type"):
         read_candle_file(tmp_path / "candles.parquet", None)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "feather"])
+def test_more_rows_than_are_taken_are_refused(tmp_path: Path, suffix: str) -> None:
+    """As many are read."""
+    path = tmp_path / f"candles.{suffix}"
+    WRITERS[suffix](frame(MINUTES), path)
+    assert len(read_candle_file(path, None, len(MINUTES))) == len(MINUTES)
+    with pytest.raises(InvalidCandleFile, match="holds 1,000 rows, more than the 999 that are taken; split it"):
+        read_candle_file(path, None, len(MINUTES) - 1)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "feather"])
+def test_too_many_rows_are_not_unpacked(tmp_path: Path, suffix: str) -> None:
+    """A small file may hold more than fits into memory; here its rows would not even unpack."""
+    path = tmp_path / f"candles.{suffix}"
+    WRITERS[suffix](frame(MINUTES), path)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = bytes(200)
+    path.write_bytes(content)
+    with pytest.raises(InvalidCandleFile, match="holds 1,000 rows"):
+        read_candle_file(path, None, 10)
+    with pytest.raises(InvalidCandleFile, match="cannot be read as"):
+        read_candle_file(path, None)
