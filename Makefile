@@ -27,11 +27,13 @@ demo: $(INSTALLED)
 up: $(INSTALLED)
 	@$(BIN)/coin up
 
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --no-loadscope-reorder
+
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 coverage: $(DEVELOPED)
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(PYTEST) --cov --cov-report=term $(ARGS)
 
 test-cold: $(DEVELOPED)
 	COIN_LAUNCHER=dagster $(BIN)/python -m pytest tests/e2e/test_events.py tests/e2e/test_platform.py tests/e2e/test_runs.py $(ARGS)

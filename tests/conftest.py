@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from coin_pipeline.backtest.index import ResultIndex, prepare
 from coin_pipeline.database.session import Session, connect
@@ -23,6 +25,7 @@ from tests.moto_aws import MotoAws, start_moto, stop_moto
 from tests.s3 import S3Server, start_s3, stop_s3
 
 ROOT = Path(__file__).resolve().parents[1]
+PLATFORMS = ("tests/chaos/", "tests/e2e/")
 OURS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_BUCKET_NAME",
@@ -50,6 +53,34 @@ OURS = (
     "COIN_STRATEGY_FILES",
     "COIN_UPBIT_URL",
 )
+
+
+class _Scheduling(LoadFileScheduling):
+    """Gives each process a file at a time, and one of them all that start whole platforms: two would be too much."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "platforms" if nodeid.startswith(PLATFORMS) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduling:
+    """Spread the tests over processes, where there are several."""
+    return _Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(PLATFORMS))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_environment(data_root: Path) -> Iterator[None]:
+    """What is exported while the tests of a file run, a DAGSTER_HOME say, is not there for those of the next one."""
+    assert data_root.is_dir()
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,8 @@ def demo() -> None:
     coin = _typed_as()
     for command, what in (
         (f"{coin} up", "serve the API and the Dagster UI, with this run in it"),
-        (f"{coin} candles import FILE --symbol BTC_KRW --timeframe 1d --tz UTC", "bring your own candles"),
+        (f"{coin} candles get BTC_KRW --from 2024-01-01", "collect real candles from Upbit; no key is needed"),
+        (f"{coin} candles import FILE --symbol BTC_KRW --timeframe 1d --tz UTC", "or bring your own"),
         (f"{coin} backtest volume_long_candle BTC_KRW --start 2024-01-01 --end 2024-12-31", "test on them"),
     ):
         click.echo(f"  {command}\n      {what}")

@@ -3,22 +3,22 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.accountant import History, figures, findings
 
-ROWS: list[tuple[str, dict[str, str]]] = []
 Judge = Callable[[str, History], None]
 
 
 @pytest.fixture
-def judge(tmp_path: Path) -> Judge:
+def judge(tmp_path: Path, request: pytest.FixtureRequest) -> Judge:
     """Note the figures of a history for the table, then fail with everything that must never be and is in it."""
 
     def judge(name: str, history: History, **more: str) -> None:
-        ROWS.append((name, figures(history) | more))
+        request.node.user_properties.append((name, figures(history) | more))
         found = findings(history)
         (tmp_path / "history.json").write_text(json.dumps(asdict(history), indent=1))
         assert not found, "\n".join([*found, f"logs and history are in {tmp_path}", f"answers: {history.answers}"])
@@ -28,7 +28,8 @@ def judge(tmp_path: Path) -> Judge:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the figures of each test, one below the other."""
-    for name, figures_of_test in ROWS:
-        terminalreporter.section(name, "-")
-        for figure, value in figures_of_test.items():
-            terminalreporter.write_line(f"{figure:<26}{value:>12}")
+    for report in chain(*map(terminalreporter.getreports, ("passed", "failed"))):
+        for name, shown in report.user_properties:
+            terminalreporter.section(name, "-")
+            for figure, value in shown.items():
+                terminalreporter.write_line(f"{figure:<26}{value:>12}")

@@ -88,7 +88,7 @@ def answers(url: str) -> bool:
     """Return whether a server accepts this URL now."""
     try:
         return query(url, "select 1") == [(1,)]
-    except psycopg2.OperationalError:
+    except (psycopg2.OperationalError, psycopg2.InterfaceError):  # the latter if it went away in the middle
         return False
 
 
