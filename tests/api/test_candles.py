@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -212,16 +213,14 @@ def test_a_file_above_the_limit_is_413(
     assert not (catalog.root / "NEW_KRW").exists()
 
 
-def test_a_file_of_too_many_rows_is_refused(
-    client: TestClient, catalog: CandleCatalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_too_many_rows_is_refused(client: TestClient, catalog: CandleCatalog) -> None:
     """However few bytes hold them."""
-    monkeypatch.setattr("coin_api.candles.MAX_UPLOADED", 29)
     body = io.BytesIO()
-    pq.write_table(pa.Table.from_pandas(synthetic_candles(7, DAILY, date(2024, 1, 1), 30)), body)
+    pq.write_table(pa.table({"timestamp": np.zeros(5_000_001, np.int8)}), body)
+    assert len(body.getvalue()) < 20_000
     answer = upload(client, body.getvalue(), "application/vnd.apache.parquet")
     assert answer.status_code == 422
-    assert "the file: holds 30 rows, more than the 29 that are taken" in answer.json()["detail"]
+    assert "the file: holds 5,000,001 rows, more than the 5,000,000 that are taken" in answer.json()["detail"]
     assert not (catalog.root / "NEW_KRW").exists()
 
 
