@@ -1,7 +1,7 @@
 """The table of figures that is shown after the tests."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -10,6 +10,8 @@ import pytest
 
 from tests.chaos.accountant import History, figures, findings
 
+LINES = 15
+"""Of each log, where a test fails."""
 Judge = Callable[[str, History], None]
 
 
@@ -21,9 +23,17 @@ def judge(tmp_path: Path, request: pytest.FixtureRequest) -> Judge:
         request.node.user_properties.append((name, figures(history) | more))
         found = findings(history)
         (tmp_path / "history.json").write_text(json.dumps(asdict(history), indent=1))
-        assert not found, "\n".join([*found, f"logs and history are in {tmp_path}", f"answers: {history.answers}"])
+        told = [f"logs and history are in {tmp_path}", f"answers: {history.answers}", *ends_of_logs(tmp_path)]
+        assert not found, "\n".join([*found, *told])
 
     return judge
+
+
+def ends_of_logs(root: Path) -> Iterator[str]:
+    """Yield the last lines of each program; the folder may be on a machine that is gone when somebody reads this."""
+    for log in sorted([*root.glob("*.log"), *root.glob("logs/*.log")]):
+        yield f"--- {log.name}"
+        yield from log.read_text(errors="replace").splitlines()[-LINES:]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
