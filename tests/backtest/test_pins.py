@@ -9,7 +9,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from coin_pipeline.backtest.pins import claim, end_claims, is_pinned, pin, pinned, remove_claimed, unpin
+from coin_pipeline.backtest.pins import (
+    claim,
+    end_claims,
+    is_pinned,
+    pin,
+    pinned,
+    remove_claimed,
+    remove_stale_pin,
+    unpin,
+)
 from coin_pipeline.backtest.publishing import publish_task
 from coin_pipeline.backtest.results import claim_key, manifest_key, read_result, remove_task
 from coin_pipeline.errors import InvalidRunId, NotPinned, ResultNotFound, TaskExpiring
@@ -152,6 +161,8 @@ def expire(store: LocalStore) -> bool:
 
 LOOKED = [0, 1, 0, 1, 1, 1]
 """Both have looked for what the other has not written yet, where neither writes before it looks."""
+LATE = [0, *[1] * 8, 0, 1, 0]
+"""The task was there when it was pinned, and gone with its claim when the pin was written."""
 DEATHS = st.none() | st.integers(0, 12)
 
 
@@ -159,6 +170,7 @@ DEATHS = st.none() | st.integers(0, 12)
 @given(order=st.lists(st.sampled_from([0, 1]), max_size=20), dies=st.tuples(DEATHS, DEATHS))
 @example([1, 0, 0, 0, 0], (None, None))
 @example(LOOKED, (None, None))
+@example(LATE, (3, None))
 def test_no_task_is_removed_that_somebody_was_told_is_pinned(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], dies: tuple[int | None, int | None]
 ) -> None:
@@ -172,6 +184,7 @@ def test_no_task_is_removed_that_somebody_was_told_is_pinned(
     expire(store)  # the next night
     if outcome is None:
         assert (is_pinned(store, "t"), read_result(store, "t")) == (True, b"{}")
+    remove_stale_pin(store, "t")  # of one who died before he saw that it keeps nothing; retention does so a day later
     assert is_pinned(store, "t") is store.exists(manifest_key("t"))
     assert store.exists("tasks/t/result.json") is store.exists(manifest_key("t"))
     assert not store.exists(claim_key("t"))
