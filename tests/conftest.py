@@ -56,7 +56,10 @@ OURS = (
 
 
 class _Scheduling(LoadFileScheduling):
-    """Gives each process a file at a time, and one of them all that start whole platforms: two would be too much."""
+    """Gives each process a file at a time, and one of them all that start whole platforms: two would be too much.
+
+    xdist's own groups are marks that it writes into node ids, which pytest 9.2 does not let it.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         return "platforms" if nodeid.startswith(PLATFORMS) else super()._split_scope(nodeid)

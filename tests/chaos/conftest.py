@@ -23,16 +23,16 @@ def judge(tmp_path: Path, request: pytest.FixtureRequest) -> Judge:
         request.node.user_properties.append((name, figures(history) | more))
         found = findings(history)
         (tmp_path / "history.json").write_text(json.dumps(asdict(history), indent=1))
-        told = [f"logs and history are in {tmp_path}", f"answers: {history.answers}", *ends_of_logs(tmp_path)]
-        assert not found, "\n".join([*found, *told])
+        seen = (f"logs and history are in {tmp_path}", f"answers: {history.answers}")
+        assert not found, "\n".join([*found, *seen, *ends_of_logs(tmp_path)])
 
     return judge
 
 
 def ends_of_logs(root: Path) -> Iterator[str]:
     """Yield the last lines of each program; the folder may be on a machine that is gone when somebody reads this."""
-    for log in sorted([*root.glob("*.log"), *root.glob("logs/*.log")]):
-        yield f"--- {log.name}"
+    for log in sorted(root.rglob("*.log")):
+        yield f"--- {log.relative_to(root)}"
         yield from log.read_text(errors="replace").splitlines()[-LINES:]
 
 
