@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import described, machine
-from coin_pipeline.market.candle_files import read_candle_file
-from coin_pipeline.market.candle_table import PRICES, TIME, columns_of, plain_table, stored_table
-from coin_pipeline.market.encoding import encoded
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import MINUTE_NS, parse_timeframe
+from coin_pipeline.candles.arrow import PRICES, TIME, columns_of, plain_table, stored_table
+from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.parquet import encoded
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import MINUTE_NS, parse_timeframe
 
 ROWS, ROUNDS = 525_600, 15
 SPLIT, PLAIN, DELTA = "BYTE_STREAM_SPLIT", "PLAIN", "DELTA_BINARY_PACKED"

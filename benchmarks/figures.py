@@ -18,15 +18,15 @@ from benchmarks.measuring import Stopwatch
 from benchmarks.report import Figure
 from coin_pipeline.backtest.runner import checked_signals, find_candles, simulate_symbol
 from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.registry import BUILT_IN, StrategyRegistry
 

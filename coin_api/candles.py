@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from coin_pipeline.candles.arrow import stored_table
+from coin_pipeline.candles.candle_range import Stretch
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.timeframe import Timeframe
+from coin_pipeline.candles.writer import MergeReport
 from coin_pipeline.errors import InvalidInput, Problem, UploadTooLarge
-from coin_pipeline.market.candle_files import read_candle_file
-from coin_pipeline.market.candle_table import stored_table
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.merge import MergeReport
-from coin_pipeline.market.pages import Stretch
-from coin_pipeline.market.timeframe import Timeframe
 from coin_pipeline.storage.atomic import storing
 
 if TYPE_CHECKING:

@@ -5,18 +5,18 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from coin_pipeline.backtest.filters import Filters
-from coin_pipeline.market import request
+from coin_pipeline.candles import fields
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
-Day = Annotated[request.Day, Field(description="YYYY-MM-DD in Asia/Seoul, included.")]
+Day = Annotated[fields.Day, Field(description="YYYY-MM-DD in Asia/Seoul, included.")]
 Percent = Annotated[float, Field(allow_inf_nan=False, description="Of avg_return, percent per trade.")]
 Signals = Annotated[int, Field(ge=0, description="Of total_signals.")]
 
 
-class CandleQuery(request.Request):
+class CandleQuery(fields.Request):
     """Which candles of a market, and which page of them."""
 
-    timeframe: request.TimeframeName = "1d"
+    timeframe: fields.TimeframeName = "1d"
     start: Day | None = None
     end: Day | None = None
     limit: Annotated[int, Field(ge=1, le=10_000)] = 1000

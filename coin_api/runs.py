@@ -22,6 +22,7 @@ from coin_api.standing import Standing
 from coin_api.tasks import Job, Task
 from coin_pipeline.backtest.results import Shelf, check_run_id
 from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.standings import queued
 from coin_pipeline.database.switches import require_async
@@ -41,7 +42,6 @@ from coin_pipeline.errors import (
     ResultNotFound,
     TaskIdConflict,
 )
-from coin_pipeline.market.refresh import RefreshSpec
 from coin_pipeline.settings import Settings
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from coin_pipeline.candles.exchanges.base import Batch
+from coin_pipeline.candles.timeframe import Timeframe
+from coin_pipeline.candles.validation import Columns
 from coin_pipeline.errors import CoinError
-from coin_pipeline.market.batch import Batch
-from coin_pipeline.market.quality import Columns
-from coin_pipeline.market.timeframe import Timeframe
 
 
 @dataclass

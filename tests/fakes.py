@@ -9,6 +9,7 @@ from coin_api.schemas import Status
 from coin_api.tasks import Job, Task
 from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.errors import (
     AsyncDisabled,
     IdempotencyConflict,
@@ -18,7 +19,6 @@ from coin_pipeline.errors import (
     ResultNotFound,
     TaskIdConflict,
 )
-from coin_pipeline.market.refresh import RefreshSpec
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
 Spec = BacktestSpec | RefreshSpec

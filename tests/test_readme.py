@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.cli.app import coin
-from coin_pipeline.market.catalog import CandleCatalog
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 

@@ -17,12 +17,12 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pyarrow as pa
 
-from coin_pipeline.market.candle_table import columns_of, plain_table
-from coin_pipeline.market.exchange import turns_file
-from coin_pipeline.market.pace import Timer
-from coin_pipeline.market.quality import Columns, utc
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import DAY_NS, SECOND_NS, parse_timeframe
+from coin_pipeline.candles.arrow import columns_of, plain_table
+from coin_pipeline.candles.exchanges.rate_limit import Timer
+from coin_pipeline.candles.exchanges.registry import turns_file
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import DAY_NS, SECOND_NS, parse_timeframe
+from coin_pipeline.candles.validation import Columns, utc
 
 LENGTHS_NS = {
     **{f"minutes/{n}": n * 60 * SECOND_NS for n in (1, 3, 5, 10, 15, 30, 60, 240)},

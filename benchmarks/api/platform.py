@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.settings import Settings
 
 COIN = Path(sys.executable).with_name("coin")

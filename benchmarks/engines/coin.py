@@ -12,6 +12,8 @@ from benchmarks import inputs
 from benchmarks.measuring import Arrays, Run, Stopwatch
 from benchmarks.oracles import FEE, SLIPPAGE, SLOTS, Floats
 from benchmarks.series import Columns, Wanted, all_series, first_series
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.exits import ExitRule
@@ -23,8 +25,6 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.engine.sweep import sweep as run_sweep
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
 

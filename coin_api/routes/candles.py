@@ -24,17 +24,16 @@ from coin_api.schemas import (
     UploadReport,
 )
 from coin_api.tasks import Job, Task
-from coin_pipeline.market.audit import audit
-from coin_pipeline.market.audit_report import audit_json
-from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
-from coin_pipeline.market.exchange import open_exchange
-from coin_pipeline.market.intervals import clip, total
-from coin_pipeline.market.pages import Stretch, stretch
-from coin_pipeline.market.quality import utc
-from coin_pipeline.market.refresh import RefreshRequest, resolve_refresh
-from coin_pipeline.market.request import TimeframeName
-from coin_pipeline.market.symbol import parse_symbol
-from coin_pipeline.market.timeframe import Timeframe, parse_timeframe
+from coin_pipeline.candles.audit.scan import audit, audit_json
+from coin_pipeline.candles.candle_range import Stretch, stretch
+from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.candles.exchanges.registry import open_exchange
+from coin_pipeline.candles.fields import TimeframeName
+from coin_pipeline.candles.intervals import clip, total
+from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
+from coin_pipeline.candles.symbol import parse_symbol
+from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
+from coin_pipeline.candles.validation import utc
 
 router = APIRouter(prefix="/api/candles", tags=["candles"])
 REFRESH: Job = "refresh_candles"

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from coin_pipeline.backtest.formats import Json, counted
 from coin_pipeline.backtest.runner import CandleSlice, find_candles, refuse_missing
 from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.candles.intervals import Interval, clip, total
+from coin_pipeline.candles.timeframe import SECOND_NS, day_range
 from coin_pipeline.errors import InsufficientCoverage
-from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
-from coin_pipeline.market.intervals import Interval, clip, total
-from coin_pipeline.market.timeframe import SECOND_NS, day_range
 
 
 def require_candles(catalog: CandleCatalog, spec: BacktestSpec) -> None:

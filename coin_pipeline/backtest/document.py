@@ -15,7 +15,7 @@ from coin_pipeline.backtest.knowledge import gap_json, knowledge_json
 from coin_pipeline.backtest.portfolio import Whole
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.warnings import warnings_of
-from coin_pipeline.market.coverage import Coverage
+from coin_pipeline.candles.coverage import Coverage
 
 SCHEMA = "1.2.0"
 MAX_CURVE_POINTS = 10_000

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from coin_pipeline.backtest import legacy
 from coin_pipeline.backtest.entry import Kind
 from coin_pipeline.backtest.results import is_run_id
+from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.errors import EmptyRange, InvalidInput, Problem
-from coin_pipeline.market.symbol import parse_symbol
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 from coin_pipeline.backtest.closure import code_closure
 from coin_pipeline.backtest.knowledge import KEYS
+from coin_pipeline.candles.provenance import columns_digest
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import ObjectCorrupt
-from coin_pipeline.market.footer import columns_digest
 from coin_pipeline.strategies.base import Strategy
 
 _PACKAGES = ("coin-pipeline", "numba", "numpy")

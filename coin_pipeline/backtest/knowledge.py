@@ -1,7 +1,7 @@
 """What a result tells of its candles that may be known better later: no digest of a result depends on it."""
 
 from coin_pipeline.backtest.formats import Json, iso
-from coin_pipeline.market.coverage import Coverage, Gap
+from coin_pipeline.candles.coverage import Coverage, Gap
 
 KEYS = frozenset({"sha256", "snapshot", "no_trade", "not_fetched", "first_unfetched", "known", "verdict"})
 """In the `candles` of a symbol's part."""

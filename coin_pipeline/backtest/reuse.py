@@ -5,7 +5,7 @@ from coin_pipeline.backtest.fingerprint import fingerprint_of
 from coin_pipeline.backtest.results import StoredResult, recall
 from coin_pipeline.backtest.runner import find_candles
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 

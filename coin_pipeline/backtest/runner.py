@@ -18,14 +18,14 @@ from coin_pipeline.backtest.publishing import Published
 from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.shared_account import trade_together
 from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.coverage import coverage
+from coin_pipeline.candles.timeframe import day_range
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.lookahead import Evidence, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, CodeChanged, InvalidSpec, Problem
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.coverage import coverage
-from coin_pipeline.market.timeframe import day_range
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry

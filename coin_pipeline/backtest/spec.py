@@ -7,15 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.backtest.fingerprint import digest_of
+from coin_pipeline.candles.coverage import ENOUGH
+from coin_pipeline.candles.fields import MAX_SYMBOLS, Day, Request, Symbols, TimeframeName, problems_of
+from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.exits import Stops
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.shared import SharedRules
 from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import InvalidSpec
-from coin_pipeline.market.coverage import ENOUGH
-from coin_pipeline.market.request import MAX_SYMBOLS, Day, Request, Symbols, TimeframeName, problems_of
-from coin_pipeline.market.timeframe import Timeframe, parse_timeframe
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 MAX_PARAMS = 100

@@ -187,7 +187,7 @@ def resolved(settings: "Settings", fields: dict[str, Any]) -> "BacktestSpec":
     """Check everything that can be checked before a run is recorded."""
     from coin_pipeline.backtest.admission import require_candles
     from coin_pipeline.backtest.spec import parse_request, resolve
-    from coin_pipeline.market.catalog import CandleCatalog
+    from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.strategies.registry import load_registry
 
     spec = resolve(parse_request(fields), load_registry(settings.coin_strategy_files))
@@ -209,7 +209,7 @@ def run_backtest(settings: "Settings", spec: "BacktestSpec") -> str:
 
 def _reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:
     from coin_pipeline.backtest.reuse import find_reusable
-    from coin_pipeline.market.catalog import CandleCatalog
+    from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.text import Text
 
-from coin_pipeline.market.audit import NO_TRADE, NOT_FETCHED, PRESENT, Audit
-from coin_pipeline.market.timeframe import DAY_NS
+from coin_pipeline.candles.audit.scan import NO_TRADE, NOT_FETCHED, PRESENT, Audit
+from coin_pipeline.candles.timeframe import DAY_NS
 
 MOST_YEARS = 3
 """Of more years each is one line of weeks."""

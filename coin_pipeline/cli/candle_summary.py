@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from coin_pipeline.candles.audit.raw_files import span_coverage
+from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.candles.collect import Collected
+from coin_pipeline.candles.timeframe import Timeframe
+from coin_pipeline.candles.validation import utc
+from coin_pipeline.candles.writer import MergeReport
 from coin_pipeline.cli.summary import UNDEFINED, not_listed, print_table
 from coin_pipeline.errors import CoinError
-from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
-from coin_pipeline.market.collect import Collected
-from coin_pipeline.market.merge import MergeReport
-from coin_pipeline.market.quality import utc
-from coin_pipeline.market.stored_rows import span_coverage
-from coin_pipeline.market.timeframe import Timeframe
 
 
 def print_inventory(root: Path, stored: Sequence[StoredCandles], broken: Sequence[CoinError]) -> None:

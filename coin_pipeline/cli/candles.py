@@ -32,12 +32,12 @@ def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> N
 
     A CSV has the header timestamp,open,high,low,close,volume. Nothing is stored unless every row is sound.
     """
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.files import read_candle_file
+    from coin_pipeline.candles.symbol import parse_symbol
+    from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.candle_summary import print_merge
     from coin_pipeline.cli.progress import busy
-    from coin_pipeline.market.candle_files import read_candle_file
-    from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.market.symbol import parse_symbol
-    from coin_pipeline.market.timeframe import parse_timeframe
     from coin_pipeline.settings import load_settings
 
     market, length = parse_symbol(symbol), parse_timeframe(timeframe)
@@ -60,13 +60,13 @@ def export_candles(
     symbol: str, file: Path, timeframe: str, first: datetime | None, last: datetime | None, *, force: bool
 ) -> None:
     """Write the stored candles of SYMBOL to a CSV, Parquet or Feather FILE; importing it brings the same ones."""
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.files import write_candle_file
+    from coin_pipeline.candles.symbol import parse_symbol
+    from coin_pipeline.candles.timeframe import parse_timeframe
+    from coin_pipeline.candles.validation import utc
     from coin_pipeline.cli.progress import busy
     from coin_pipeline.errors import CandlesNotFound
-    from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.market.export import write_candle_file
-    from coin_pipeline.market.quality import utc
-    from coin_pipeline.market.symbol import parse_symbol
-    from coin_pipeline.market.timeframe import parse_timeframe
     from coin_pipeline.settings import load_settings
 
     market, length = parse_symbol(symbol), parse_timeframe(timeframe)
@@ -85,8 +85,8 @@ def export_candles(
 @candles.command("list")
 def list_candles() -> None:
     """List the stored series: span, number of candles, how many of the span are missing, and until when fetched."""
+    from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.cli.candle_summary import print_inventory
-    from coin_pipeline.market.catalog import CandleCatalog
     from coin_pipeline.settings import load_settings
 
     settings = load_settings()

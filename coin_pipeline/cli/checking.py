@@ -13,10 +13,10 @@ from coin_pipeline.errors import InvalidCandleFile, InvalidInput, Problem
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coin_pipeline.market.audit import Audit
-    from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.market.findings import Example
-    from coin_pipeline.market.timeframe import Timeframe
+    from coin_pipeline.candles.audit.findings import Example
+    from coin_pipeline.candles.audit.scan import Audit
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.timeframe import Timeframe
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _COLOURS = {"error": "red", "warning": "yellow", "info": "dim"}
@@ -40,10 +40,10 @@ def check(
 
     Exits with 1 if a row is found that no market produces, or a file that cannot be read or was changed.
     """
+    from coin_pipeline.candles.audit.scan import audit_json
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.summary import new_console
-    from coin_pipeline.market.audit_report import audit_json
-    from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.market.timeframe import parse_timeframe
     from coin_pipeline.settings import load_settings
 
     if first and last and first > last:
@@ -70,11 +70,11 @@ def _audits(
     days: tuple[date | None, date | None],
 ) -> "Iterator[Audit]":
     """Look at one stored series after another."""
+    from coin_pipeline.candles.audit.scan import audit
+    from coin_pipeline.candles.paths import stored_symbols
+    from coin_pipeline.candles.symbol import parse_symbol
+    from coin_pipeline.candles.timeframe import TIMEFRAMES
     from coin_pipeline.cli.progress import busy
-    from coin_pipeline.market.audit import audit
-    from coin_pipeline.market.layout import stored_symbols
-    from coin_pipeline.market.symbol import parse_symbol
-    from coin_pipeline.market.timeframe import TIMEFRAMES
 
     for symbol in dict.fromkeys(map(parse_symbol, symbols)) or stored_symbols(catalog.root):
         for timeframe in timeframes or TIMEFRAMES.values():
@@ -85,7 +85,7 @@ def _audits(
 
 
 def _is_stored(catalog: "CandleCatalog", symbol: str, timeframe: "Timeframe") -> bool:
-    from coin_pipeline.market.stored_rows import stored_files
+    from coin_pipeline.candles.audit.raw_files import stored_files
 
     try:
         return bool(stored_files(catalog, symbol, timeframe))
@@ -117,8 +117,8 @@ def _print(console: "Console", found: "Audit") -> None:
 
 
 def _heading(found: "Audit") -> Iterator[str]:
+    from coin_pipeline.candles.validation import utc
     from coin_pipeline.cli.candle_summary import share
-    from coin_pipeline.market.quality import utc
 
     present, no_trade, not_fetched = found.totals
     expected = present + no_trade + not_fetched
@@ -133,7 +133,7 @@ def _heading(found: "Audit") -> Iterator[str]:
 
 
 def _example(example: "Example") -> str:
-    from coin_pipeline.market.quality import utc
+    from coin_pipeline.candles.validation import utc
 
     time = "" if example.time is None else f"{utc(example.time):%Y-%m-%d %H:%M}  "
     row = "" if example.row is None else f" row {example.row:,}"

@@ -19,10 +19,10 @@ from coin_pipeline.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.market.collect import Collected
-    from coin_pipeline.market.exchange import Exchange
-    from coin_pipeline.market.timeframe import Timeframe
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.collect import Collected
+    from coin_pipeline.candles.exchanges.registry import Exchange
+    from coin_pipeline.candles.timeframe import Timeframe
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _HOPELESS = (ExchangeUnavailable, StorageFull)
@@ -59,11 +59,11 @@ def get(
     coin candles get BTC_KRW ETH_KRW --timeframe 1d --timeframe 1h --from 2024-01-01
     coin candles get BTC_KRW --timeframe 1d --timeframe 1h
     """
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.exchanges.registry import open_exchange
+    from coin_pipeline.candles.symbol import parse_symbol
+    from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.candle_summary import print_collected
-    from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.market.exchange import open_exchange
-    from coin_pipeline.market.symbol import parse_symbol
-    from coin_pipeline.market.timeframe import parse_timeframe
     from coin_pipeline.settings import load_settings
 
     if first and last and first > last:
@@ -121,9 +121,9 @@ def _collected(
     first: date | None,
     last: date | None,
 ) -> "Collected":
+    from coin_pipeline.candles.collect import collect, refresh_begin
+    from coin_pipeline.candles.timeframe import day_range
     from coin_pipeline.cli.progress import collecting_progress
-    from coin_pipeline.market.collect import collect, refresh_begin
-    from coin_pipeline.market.timeframe import day_range
 
     with collecting_progress(f"{symbol} {timeframe}") as hear:
         now = exchange.finished(timeframe)

@@ -70,10 +70,10 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     Starts the database, Dagster's code server, daemon and webserver, and the API, all on loopback. One that dies is
     started again, which is told; one that does not stay up ends all, with the end of its log.
     """
+    from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
     from coin_pipeline.cli.backtests import settings_with
     from coin_pipeline.cli.services import LOOPBACK, Services, free_port, only_one, require_free
     from coin_pipeline.database.url import release_database
-    from coin_pipeline.market.refresh import RefreshRequest, resolve_refresh
     from coin_pipeline.settings import child_environment, without_effect
     from coin_pipeline.storage.open_store import HURRIED, open_store
     from coin_pipeline.storage.probe import ready
@@ -167,9 +167,9 @@ def _typed_as() -> str:
 
 
 def _store_demo_candles(settings: "Settings") -> None:
-    from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.market.synthetic import synthetic_candles
-    from coin_pipeline.market.timeframe import parse_timeframe
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.synthetic import synthetic_candles
+    from coin_pipeline.candles.timeframe import parse_timeframe
 
     days = (DEMO_END - DEMO_START).days + 1
     daily = parse_timeframe("1d")

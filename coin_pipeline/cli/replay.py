@@ -28,8 +28,8 @@ def replay(ctx: click.Context, run_id: str, strategy_files: tuple[Path, ...], *,
     """
     from coin_pipeline.backtest.replay import replay as replay_backtest
     from coin_pipeline.backtest.results import load_result
+    from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.cli.backtests import settings_with
-    from coin_pipeline.market.catalog import CandleCatalog
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
     from coin_pipeline.sweeps.replay import is_sweep, replay_sweep

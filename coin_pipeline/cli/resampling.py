@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from coin_pipeline.market.resample import Resampled
+    from coin_pipeline.candles.resample import Resampled
 
 
 @click.command()
@@ -19,13 +19,13 @@ def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
 
     Only complete ones are made: each of their candles is stored, or was asked for and had no trade.
     """
+    from coin_pipeline.candles.arrow import candle_frame
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.resample import resample_stored
+    from coin_pipeline.candles.symbol import parse_symbol
+    from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.candle_summary import print_merge
     from coin_pipeline.cli.progress import busy
-    from coin_pipeline.market.candle_table import candle_frame
-    from coin_pipeline.market.catalog import CandleCatalog
-    from coin_pipeline.market.resample import resample_stored
-    from coin_pipeline.market.symbol import parse_symbol
-    from coin_pipeline.market.timeframe import parse_timeframe
     from coin_pipeline.settings import load_settings
 
     market, timeframe, to = parse_symbol(symbol), parse_timeframe(shorter), parse_timeframe(longer)

@@ -106,7 +106,7 @@ def _parsed_space(pairs: tuple[str, ...]) -> dict[str, str]:
 def _resolved(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepRequest, SweepSpec]":
     """Check everything that can be checked before a run is recorded."""
     from coin_pipeline.backtest.admission import require_candles
-    from coin_pipeline.market.catalog import CandleCatalog
+    from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.strategies.registry import load_registry
     from coin_pipeline.sweeps.spec import parse_sweep, resolve_sweep
 

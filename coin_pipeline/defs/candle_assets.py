@@ -7,16 +7,16 @@ from typing import cast
 import dagster as dg
 from dagster import MetadataValue
 
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.collect import collect
+from coin_pipeline.candles.exchanges.registry import UPBIT
+from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe
 from coin_pipeline.defs import candle_checks as checks
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.candle_ops import Exchanges, Hearing
 from coin_pipeline.defs.candle_partitions import asked_for, asset_key, by_month, materializations, partitions_of
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.errors import CandlesNotCollected, CoinError
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.collect import collect
-from coin_pipeline.market.exchange import UPBIT
-from coin_pipeline.market.timeframe import TIMEFRAMES, Timeframe
 
 GROUP = "candles"
 NOTHING = cast("dg.DagsterType", dg.Nothing)

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import dagster as dg
 from dagster import MetadataValue
 
+from coin_pipeline.candles.audit.scan import Audit, audit
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.collect import Collected
+from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, seoul_day
+from coin_pipeline.candles.validation import stamp, utc
 from coin_pipeline.defs.candle_partitions import asset_key
-from coin_pipeline.market.audit import Audit, audit
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.collect import Collected
-from coin_pipeline.market.quality import stamp, utc
-from coin_pipeline.market.timeframe import DAY_NS, Timeframe, seoul_day
 
 MONTH_NS = 31 * DAY_NS
 SOUND, COMPLETE = "sound", "complete"

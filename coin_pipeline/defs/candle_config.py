@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from coin_pipeline.market.exchange import UPBIT
-from coin_pipeline.market.refresh import RefreshSpec, parse_refresh, resolve_refresh
+from coin_pipeline.candles.exchanges.registry import UPBIT
+from coin_pipeline.candles.refresh_spec import RefreshSpec, parse_refresh, resolve_refresh
 from coin_pipeline.settings import load_settings
 
 PLAN = "plan_refresh"

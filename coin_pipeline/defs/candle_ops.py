@@ -4,6 +4,12 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.collect import Collected, Progress, collect, refresh_begin
+from coin_pipeline.candles.exchanges.registry import Exchange
+from coin_pipeline.candles.fields import LAST_DAY
+from coin_pipeline.candles.refresh_spec import RefreshSpec
+from coin_pipeline.candles.timeframe import Timeframe, day_range, parse_timeframe
 from coin_pipeline.defs import candle_progress as progress
 from coin_pipeline.defs.candle_checks import Verdicts
 from coin_pipeline.defs.candle_config import PLAN, RefreshConfig, config_of_plan
@@ -11,12 +17,6 @@ from coin_pipeline.defs.candle_partitions import know, materializations
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.defs.progress import Reporter
 from coin_pipeline.errors import CandlesNotCollected, CoinError, NotFound, ServiceUnavailable
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.collect import Collected, Progress, collect, refresh_begin
-from coin_pipeline.market.exchange import Exchange
-from coin_pipeline.market.refresh import RefreshSpec
-from coin_pipeline.market.request import LAST_DAY
-from coin_pipeline.market.timeframe import Timeframe, day_range, parse_timeframe
 
 Exchanges = Callable[[str], Exchange]
 """Opens an exchange by its name, or returns the one that is open."""

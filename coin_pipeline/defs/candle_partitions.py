@@ -6,11 +6,11 @@ from datetime import date
 import dagster as dg
 from dagster import MetadataValue
 
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.collect import Collected
-from coin_pipeline.market.intervals import Interval, union
-from coin_pipeline.market.months import month_interval, months_touched, stored_month
-from coin_pipeline.market.timeframe import HOUR_NS, Timeframe
+from coin_pipeline.candles.candle_range import month_interval, months_touched, stored_month
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.collect import Collected
+from coin_pipeline.candles.intervals import Interval, union
+from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe
 
 Told = dict[str, MetadataValue]
 FIRST_MONTH = date(2017, 9, 1)

@@ -9,10 +9,10 @@ from dagster import MetadataValue
 from dagster._core.events import EngineEventData
 from dagster._core.execution.plan.outputs import StepOutputData
 
+from coin_pipeline.candles.collect import Collected, Progress
+from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.defs.failures import failure_of
 from coin_pipeline.errors import CoinError
-from coin_pipeline.market.collect import Collected, Progress
-from coin_pipeline.market.timeframe import Timeframe
 
 SERIES, TIMEFRAMES = "series", "timeframes"
 """Metadata: how one series stands, and which timeframes are planned of a market."""

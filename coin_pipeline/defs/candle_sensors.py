@@ -2,9 +2,9 @@
 
 import dagster as dg
 
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.refresh_spec import daily_symbols
 from coin_pipeline.defs.candle_partitions import know
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.refresh import daily_symbols
 from coin_pipeline.settings import load_settings
 
 

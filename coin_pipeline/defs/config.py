@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from coin_pipeline.backtest.spec import BacktestRequest, parse_request
-from coin_pipeline.market.coverage import ENOUGH
+from coin_pipeline.candles.coverage import ENOUGH
 
 
 class TradingConfig(dg.Config):

@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG, RETRY_STRATEGY_TAG
 
+from coin_pipeline.candles.exchanges.registry import UPBIT
 from coin_pipeline.defs.candle_config import PLAN, RefreshConfig
 from coin_pipeline.defs.candle_ops import collect_symbol, plan_refresh
 from coin_pipeline.defs.config import EXAMPLE
@@ -14,7 +15,6 @@ from coin_pipeline.defs.ops import load_candles, persist, simulate
 from coin_pipeline.defs.retention_ops import RetentionConfig, remove_expired
 from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE
 from coin_pipeline.defs.sweep_ops import evaluate_chunk, finish_sweep, plan_sweep
-from coin_pipeline.market.exchange import UPBIT
 
 ANEW = {RETRY_STRATEGY_TAG: "ALL_STEPS"}
 """Another attempt runs all steps: of one whose process died it is not known what its steps have left."""

@@ -15,11 +15,11 @@ from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
+from coin_pipeline.candles.exchanges.registry import UPBIT
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.pool.protocol import KILL_S, Message, ask
-from coin_pipeline.market.exchange import UPBIT
 from coin_pipeline.settings import load_settings
 
 CLASS_TAG, BULK = "coin/class", "bulk"

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.results import Shelf
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec
+from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.defs.candle_config import PLAN
 from coin_pipeline.defs.launcher import EXCHANGE_TAG
-from coin_pipeline.market.refresh import RefreshSpec
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
 SPEC_TAG, POINTS_TAG, SERIES_TAG, LOCAL_TAG = "coin/spec", "coin/points", "coin/series", "coin/local"

@@ -11,12 +11,12 @@ from coin_pipeline.backtest.admission import coverage_of, require_coverage
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.backtest.symbols import from_table
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs import metadata
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.config import BacktestConfig
 from coin_pipeline.defs.failures import explained
-from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.report.page import render_page
 from coin_pipeline.settings import load_settings
 from coin_pipeline.strategies.registry import StrategyRegistry

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
+from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
 from coin_pipeline.defs.jobs import refresh_candles, retention
 from coin_pipeline.defs.launches import refresh_launch
-from coin_pipeline.market.refresh import RefreshRequest, resolve_refresh
 from coin_pipeline.settings import load_settings
 
 SEOUL = "Asia/Seoul"

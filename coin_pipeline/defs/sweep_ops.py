@@ -9,6 +9,7 @@ import dagster as dg
 import pyarrow as pa
 
 from coin_pipeline.backtest.admission import require_coverage
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs import sweep_metadata
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.attempts import task_of
@@ -16,7 +17,6 @@ from coin_pipeline.defs.executors import has_processes
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.defs.sweep_config import EvaluationConfig, SweepConfig
 from coin_pipeline.defs.sweep_progress import PointsReporter
-from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.report.sweep_page import render_sweep
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from coin_pipeline.backtest.results import manifest_key, result_key
 from coin_pipeline.backup.archive import Digests
+from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.errors import CoinError, NotFound, RunFailed, ServiceUnavailable
-from coin_pipeline.market.catalog import CandleCatalog, StoredCandles
-from coin_pipeline.market.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.migration.backups import newest
 from coin_pipeline.migration.client import Answer, Api
 from coin_pipeline.migration.older import OldResult, result_files

@@ -10,11 +10,11 @@ import pyarrow as pa
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.runner import CandleSlice, checked_signals, read_candles
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.rows import SignalRows
 from coin_pipeline.engine.sweep import Trials, sweep
 from coin_pipeline.errors import CodeChanged
-from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry

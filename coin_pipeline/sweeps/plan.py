@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of
 from coin_pipeline.backtest.formats import Json
 from coin_pipeline.backtest.runner import find_candles
-from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.rows import schema_of

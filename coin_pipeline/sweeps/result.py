@@ -14,12 +14,12 @@ from coin_pipeline.backtest.formats import Json, counted, instant
 from coin_pipeline.backtest.manifest import Times, completed_manifest
 from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.warnings import FEW_TRADES
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.engine.fills import Fill
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
-from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.strategies.user_code import run_strategy

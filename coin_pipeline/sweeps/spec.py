@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, parse_request
+from coin_pipeline.candles.fields import problems_of
 from coin_pipeline.engine.exits import Stops
 from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, nearest
-from coin_pipeline.market.request import problems_of
 from coin_pipeline.strategies.base import StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.space import Dimension, Draws, Grid, Point, Points, Range, Steps, Value, is_number, parse_text

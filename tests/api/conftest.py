@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 
 from coin_api.app import create_app
 from coin_api.deps import Patience
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.session import Session
-from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
 from tests.fakes import FakeRuns
 

@@ -18,9 +18,9 @@ from coin_api.limits import MAX_BODY_BYTES
 from coin_api.schemas import Status
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.spec import parse_request, resolve
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import parse_timeframe
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 from tests.api.conftest import client_of

@@ -17,9 +17,9 @@ from pyarrow import feather
 
 from coin_api.candles import ARROW
 from coin_api.tasks import SeriesProgress
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import DAY_NS, parse_timeframe
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
 from tests.api.conftest import client_of
 from tests.fakes import NOW, FakeRuns
 

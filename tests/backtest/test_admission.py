@@ -13,10 +13,10 @@ from coin_pipeline.backtest.publishing import publish_result
 from coin_pipeline.backtest.replay import replay
 from coin_pipeline.backtest.reuse import find_reusable
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe
 from coin_pipeline.errors import CandlesNotFound, InsufficientCoverage, InvalidSpec
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 

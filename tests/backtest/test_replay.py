@@ -17,10 +17,10 @@ from coin_pipeline.backtest.replay import Difference, replay
 from coin_pipeline.backtest.results import Json, Shelf, answered, load_result, to_bytes
 from coin_pipeline.backtest.reuse import find_reusable
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import CodeChanged, InvalidStrategyFile, NotReplayable, ObjectCorrupt, ResultNotFound
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry

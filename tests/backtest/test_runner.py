@@ -15,12 +15,12 @@ from coin_pipeline.backtest.fingerprint import candles_digest, code_digest
 from coin_pipeline.backtest.results import to_bytes
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
 from coin_pipeline.backtest.symbols import from_table
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, InvalidSpec, LookAhead
-from coin_pipeline.market.candle_files import read_candle_file
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.strategies import Bars, Field, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 

@@ -10,10 +10,10 @@ import pytest
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.portfolio import SHARED
 from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import CandlesChanged
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.strategies.registry import load_registry
 
 REGISTRY = load_registry()

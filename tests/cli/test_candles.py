@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import CandlesNotFound, InsufficientCoverage, InvalidCandleFile, InvalidInput
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import DAY_NS, parse_timeframe
 
 DAILY, HOURLY = parse_timeframe("1d"), parse_timeframe("1h")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.timeframe import day_range, parse_timeframe
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import InvalidInput, InvalidSymbol, InvalidTimeframe, UnknownExchange
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.timeframe import day_range, parse_timeframe
 from tests.upbit_server import Clock, UpbitServer, market_candles, reset, rows, serving
 
 COIN = Path(sys.executable).with_name("coin")

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import (
     CandlesNotFound,
@@ -21,9 +24,6 @@ from coin_pipeline.errors import (
     RunFailed,
     UnknownStrategy,
 )
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import DAY_NS, parse_timeframe
 from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import NotReplayable
-from coin_pipeline.market.catalog import CandleCatalog
 from tests.backtest.strategy_files import FILES, as_new_process, edit, write
 
 COIN = Path(sys.executable).with_name("coin")

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import HOUR_NS, parse_timeframe
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import InvalidResample
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import HOUR_NS, parse_timeframe
 
 MINUTES, QUARTERS = parse_timeframe("1m"), parse_timeframe("15m")
 

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.cli import options, sweep_summary
 from coin_pipeline.cli.app import coin
 from coin_pipeline.database.leases import LEASE_S
@@ -22,7 +23,6 @@ from coin_pipeline.defs.sensors import lost_runs
 from coin_pipeline.engine.fills import Fill
 from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import CandlesNotFound, CoinError, InvalidSpec, SweepTooLarge, UnknownStrategy
-from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.spec import MAX_UNCONFIRMED, Objective, Search

@@ -16,6 +16,9 @@ from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.backtest.results import load_result, stored_document
 from coin_pipeline.backtest.runner import BacktestResult, publish
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.candles.catalog import CandleCatalog, Series
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.config import config_of
@@ -25,9 +28,6 @@ from coin_pipeline.defs.launches import backtest_launch
 from coin_pipeline.defs.unfinished import leave_manifest
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StorageFull, StorageUnavailable
-from coin_pipeline.market.catalog import CandleCatalog, Series
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry

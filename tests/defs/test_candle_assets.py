@@ -8,6 +8,9 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+from coin_pipeline.candles.candle_range import month_interval, months_touched
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.candle_checks import COMPLETE, SOUND
 from coin_pipeline.defs.candle_partitions import EVER, FIRST_MONTH, ROWS, asked_for, asset_key, partitions_of
@@ -17,9 +20,6 @@ from coin_pipeline.defs.launcher import BULK, CLASS_TAG, EXCHANGE_TAG
 from coin_pipeline.defs.launches import SERIES_TAG
 from coin_pipeline.defs.schedules import daily_candles
 from coin_pipeline.errors import NotFound
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.months import month_interval, months_touched
-from coin_pipeline.market.timeframe import TIMEFRAMES, parse_timeframe
 from tests.exchanges import FakeExchange
 
 MARCH = int(datetime(2024, 3, 20, tzinfo=UTC).timestamp()) * 10**9

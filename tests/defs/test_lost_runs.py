@@ -15,6 +15,7 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.backtest.publishing import publish_result
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.processes import started
 from coin_pipeline.database.session import Session, connect
@@ -25,7 +26,6 @@ from coin_pipeline.defs.launches import LOCAL_TAG
 from coin_pipeline.defs.pool.__main__ import settle_former
 from coin_pipeline.defs.sensors import SILENCE_S, lost_runs
 from coin_pipeline.errors import StorageUnavailable
-from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from tests.builders import SLOW

@@ -7,6 +7,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.refresh_spec import RefreshSpec
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.candle_checks import COMPLETE, SOUND
 from coin_pipeline.defs.candle_partitions import ROWS, asset_key
@@ -14,9 +17,6 @@ from coin_pipeline.defs.candle_progress import Series
 from coin_pipeline.defs.failures import failure_of
 from coin_pipeline.defs.launches import refresh_launch
 from coin_pipeline.errors import NotFound
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.refresh import RefreshSpec
-from coin_pipeline.market.timeframe import parse_timeframe
 from tests.exchanges import FakeExchange
 
 NOON = int(datetime(2024, 3, 2, 12, 30, tzinfo=UTC).timestamp()) * 10**9

@@ -14,6 +14,9 @@ from coin_pipeline.backtest import entry as index_entry
 from coin_pipeline.backtest.filters import Filters
 from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.backtest.results import stored_document
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.executors import in_process_or_multiprocess
 from coin_pipeline.defs.failures import ENDED, failure_of
@@ -21,9 +24,6 @@ from coin_pipeline.defs.launches import sweep_launch
 from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
 from coin_pipeline.defs.sweep_progress import PLANNED, POINTS, Tally
 from coin_pipeline.defs.unfinished import leave_manifest
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.sweeps.rows import trials_digest

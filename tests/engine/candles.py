@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.market.candle_files import read_candle_file
 
 HOUR_NS = 3600 * 10**9
 

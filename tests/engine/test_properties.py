@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.backtest.portfolio import Curve, equal_shares
+from coin_pipeline.candles.validation import Columns, check_prices
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.exits import Stops
@@ -19,7 +20,6 @@ from coin_pipeline.engine.shared import Book, SharedRules, share
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate
 from coin_pipeline.errors import InvalidCandles
-from coin_pipeline.market.quality import Columns, check_prices
 from coin_pipeline.strategies.registry import load_registry
 from tests.engine.candles import bars_of, random_bars
 from tests.engine.reference import assert_same_account, assert_same_trades, outcomes_at_close, trade_next_open

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.report.sweep_map import heat_figure
 from coin_pipeline.report.sweep_page import render_sweep
 from tests.sweeps.parts import registry, run, spec_of

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import CandlesNotFound
-from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.sweeps.plan import SweepChunk, SweepPlan, plan
 from tests.conftest import store_candles
 from tests.sweeps.parts import registry, spec_of

@@ -14,10 +14,10 @@ import pytest
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.replay import Difference, Replay
 from coin_pipeline.backtest.results import listing
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import NotReplayable, ObjectCorrupt
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.evaluate import evaluate

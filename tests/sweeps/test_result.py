@@ -10,8 +10,8 @@ import pytest
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.results import load_result, read_manifest, stored_documents
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
-from coin_pipeline.market.catalog import CandleCatalog
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.result import assemble, publish
 from coin_pipeline.sweeps.rows import told_by, trials_digest, with_told

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from coin_pipeline.market.catalog import CandleCatalog
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import plan

@@ -8,13 +8,13 @@ import dagster as dg
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import reconstruct_repository_def_from_pointer
 
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.launches import QUIET
 from coin_pipeline.errors import ServiceUnavailable
-from coin_pipeline.market.catalog import CandleCatalog
-from coin_pipeline.market.synthetic import synthetic_candles
-from coin_pipeline.market.timeframe import parse_timeframe
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.open_store import open_store

@@ -1,0 +1,1 @@
+"""Candles: symbols, timeframes, stored years, import and export, resampling, audits and exchanges."""

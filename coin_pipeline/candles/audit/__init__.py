@@ -1,0 +1,1 @@
+"""Audits of stored candles: invalid rows, gaps, and disagreement between timeframes."""

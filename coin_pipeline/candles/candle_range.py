@@ -1,0 +1,148 @@
+"""Candles by UTC month: which months an interval touches, and what is stored of one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.intervals import Interval, clip, total
+from coin_pipeline.candles.symbol import parse_symbol
+from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, day_range, seoul_day
+from coin_pipeline.candles.validation import Columns, utc
+from coin_pipeline.errors import CandlesNotFound
+
+_PIECE = 65_536
+"""Candles that are read at a time, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Stored candles of one series in a range of Seoul days, both included.
+
+    Attributes:
+        catalog: Where they lie.
+        symbol: The market.
+        timeframe: Their length.
+        start: First day.
+        end: Last day.
+        most: How many candles there are at most.
+    """
+
+    catalog: CandleCatalog
+    symbol: str
+    timeframe: Timeframe
+    start: date
+    end: date
+    most: int
+
+    def pieces(self, at: int | None = None) -> Iterator[Columns]:
+        """Yield the candles in order, from the one that opens at an instant on, ns UTC, or from the first.
+
+        Raises:
+            InvalidCandleFile, InvalidCandles: As for `CandleCatalog.load`.
+        """
+        begin = day_range(self.start, self.end)[0] if at is None else at
+        first, days = max(self.start, seoul_day(utc(begin))), max(1, _PIECE * self.timeframe.ns // DAY_NS)
+        while first <= self.end:
+            last = min(self.end, first + timedelta(days=days - 1))
+            bars = self.catalog.read(self.symbol, self.timeframe, first, last)
+            columns = Columns(bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
+            here = columns.rows(slice(int(np.searchsorted(bars.time, begin)), None))
+            if len(here.time):
+                yield here
+            first = last + timedelta(days=1)
+
+    def page(self, at: int | None, limit: int) -> tuple[Columns, int | None]:
+        """Return so many candles, and the open of the one behind them, ns UTC, if there is one.
+
+        Raises:
+            InvalidCandleFile, InvalidCandles: As for `CandleCatalog.load`.
+        """
+        found: list[Columns] = []
+        for piece in self.pieces(at):
+            found.append(piece)
+            if sum(len(each.time) for each in found) > limit:
+                break
+        if not found:
+            return _NONE, None
+        columns = Columns(*map(np.concatenate, zip(*found, strict=True)))
+        return columns.rows(slice(limit)), int(columns.time[limit]) if len(columns.time) > limit else None
+
+
+def stretch(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, start: date | None, end: date | None) -> Stretch:
+    """Return what is stored of a series from one Seoul day to another; without a day, to where it begins or ends.
+
+    Raises:
+        InvalidSymbol: The symbol is not a market.
+        InvalidCandleFile: As for `CandleCatalog.stored`.
+        CandlesNotFound: Nothing is stored in this range.
+    """
+    stored = next(iter(catalog.stored(symbol, timeframe)), None)
+    days = (seoul_day(stored.first), seoul_day(stored.last)) if stored else (date.max, date.min)
+    first, last = max(start or date.min, days[0]), min(end or date.max, days[1])
+    if stored is None or first > last:
+        wanted = (start or "the beginning", end or "the end")
+        raise CandlesNotFound({parse_symbol(symbol): catalog.describe(symbol)}, timeframe.name, *wanted)
+    begin, stop = day_range(first, last)
+    most = min(stored.rows, (stop - begin) // timeframe.ns)
+    return Stretch(catalog, stored.symbol, timeframe, first, last, most)
+
+
+_NONE = Columns(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(5)))
+
+
+_EPOCH = date(1970, 1, 1)
+
+
+class StoredMonth(NamedTuple):
+    """What is stored of a series in one UTC month.
+
+    Attributes:
+        rows: Its candles.
+        fetched: How much of the month was fetched, 0 to 1.
+        coverage: Candles of what was fetched, as a fraction of those with a trade in each place; 1.0 of nothing.
+    """
+
+    rows: int
+    fetched: float
+    coverage: float
+
+
+def month_interval(month: date) -> Interval:
+    """Return the UTC month that begins on a day, as instants in ns."""
+    return _midnight(month), _midnight(_next(month))
+
+
+def months_touched(interval: Interval) -> list[date]:
+    """Return the first days of the UTC months that have an instant of an interval, ns UTC."""
+    months, month = [], utc(interval[0]).date().replace(day=1)
+    while _midnight(month) < interval[1]:
+        months.append(month)
+        month = _next(month)
+    return months
+
+
+def stored_month(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, month: date) -> StoredMonth:
+    """Return what is stored of one month of a series.
+
+    Raises:
+        InvalidCandleFile, InvalidCandles: As for `CandleCatalog.load`.
+    """
+    begin, end = month_interval(month)
+    # A day in Asia/Seoul begins nine hours before that of UTC: the next month's first has the rest of the last.
+    series = catalog.load(symbol, timeframe, month, _next(month))
+    inside = clip(series.known.fetched, (begin, end))
+    rows, *of_fetched = (int(np.diff(np.searchsorted(series.bars.time, each))[0]) for each in ((begin, end), *inside))
+    places = total(inside) // timeframe.ns
+    return StoredMonth(rows, total(inside) / (end - begin), sum(of_fetched) / places if places else 1.0)
+
+
+def _next(month: date) -> date:
+    return (month + timedelta(days=31)).replace(day=1)
+
+
+def _midnight(day: date) -> int:
+    return (day - _EPOCH).days * DAY_NS

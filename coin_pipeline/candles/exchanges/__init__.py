@@ -1,0 +1,1 @@
+"""Exchange clients that download candles."""

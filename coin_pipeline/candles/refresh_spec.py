@@ -1,0 +1,101 @@
+"""Which candles are to be collected: as somebody asks for them, and as the settings have it every day."""
+
+from collections.abc import Callable, Mapping
+from itertools import product
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from coin_pipeline.candles.exchanges.registry import UPBIT
+from coin_pipeline.candles.fields import Day, Request, Symbols, Timeframes, problems_of
+from coin_pipeline.candles.symbol import parse_symbol
+from coin_pipeline.candles.timeframe import parse_timeframe
+from coin_pipeline.errors import InvalidInput, InvalidSettings, InvalidSpec, Problem
+from coin_pipeline.settings import Settings
+
+
+class RefreshRequest(Request):
+    """Candles to be collected, as submitted over HTTP or from the Dagster UI; what is left out the settings say."""
+
+    symbols: Symbols | None = None
+    timeframes: Timeframes | None = None
+    start: Annotated[
+        Day | None, Field(description="First calendar day in Asia/Seoul; none: on from what is fetched already.")
+    ] = None
+    end: Annotated[
+        Day | None, Field(description="Last calendar day in Asia/Seoul, included whole; none: the newest candle.")
+    ] = None
+    exchange: Annotated[str, Field(min_length=1, max_length=40, description="Where they are asked for.")] = UPBIT
+
+    @field_validator("end")
+    @classmethod
+    def _in_order(cls, end: Day | None, known: ValidationInfo) -> Day | None:
+        start = known.data.get("start")
+        if end and start is None:
+            msg = "goes with a start; give the first day too"
+            raise ValueError(msg)
+        if end and start and end < start:
+            msg = f"{end} is before start {start}"
+            raise ValueError(msg)
+        return end
+
+
+class RefreshSpec(RefreshRequest):
+    """A request that says which markets and timeframes."""
+
+    symbols: Symbols
+    timeframes: Timeframes
+
+    @property
+    def series(self) -> tuple[tuple[str, str], ...]:
+        """Each market with each timeframe."""
+        return tuple(product(self.symbols, self.timeframes))
+
+
+def parse_refresh(fields: Mapping[str, Any]) -> RefreshRequest:
+    """Build a request from loose fields.
+
+    Raises:
+        InvalidSpec: naming each field that is wrong.
+    """
+    try:
+        return RefreshRequest.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidSpec(problems_of(error)) from None
+
+
+def resolve_refresh(request: RefreshRequest, settings: Settings) -> RefreshSpec:
+    """Complete a request with what is collected every day.
+
+    Raises:
+        InvalidSettings: SCHEDULER_SYMBOLS or SCHEDULER_TIMEFRAMES names something that is none.
+    """
+    symbols = request.symbols or daily_symbols(settings)
+    timeframes = request.timeframes or daily_timeframes(settings)
+    return RefreshSpec(**{**request.model_dump(), "symbols": symbols, "timeframes": timeframes})
+
+
+def daily_symbols(settings: Settings) -> tuple[str, ...]:
+    """Return the markets that are collected every day, by their canonical names.
+
+    Raises:
+        InvalidSettings: One of them is no market.
+    """
+    return _read("SCHEDULER_SYMBOLS", settings.scheduler_symbols, parse_symbol)
+
+
+def daily_timeframes(settings: Settings) -> tuple[str, ...]:
+    """Return the timeframes that are collected every day.
+
+    Raises:
+        InvalidSettings: One of them is none.
+    """
+    return _read("SCHEDULER_TIMEFRAMES", settings.scheduler_timeframes, lambda text: parse_timeframe(text).name)
+
+
+def _read(variable: str, names: tuple[str, ...], parse: Callable[[str], str]) -> tuple[str, ...]:
+    try:
+        return tuple(dict.fromkeys(parse(name) for name in names))  # KRW-BTC and BTC_KRW are one
+    except InvalidInput as error:
+        told = f"{error.problems[0].message}, and separate them by commas"
+        raise InvalidSettings([Problem(variable, told)]) from None

@@ -1,1 +1,0 @@
-"""Candles: symbols, timeframes, the year-file catalogue, import, quality and synthetic data."""

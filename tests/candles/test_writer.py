@@ -1,0 +1,276 @@
+"""Merging: union with what is stored, one writer at a time, and never half a file."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
+from coin_pipeline.engine.bars import Bars
+from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, StorageFailed, StorageFull
+
+NEW_YEAR = date(2024, 1, 1)
+ALWAYS = (date(2000, 1, 1), date(2100, 1, 1))
+
+
+def days(numbers: Sequence[int], price: float = 10.0) -> pd.DataFrame:
+    """Return daily candles of one price so many days after the last of December 2023."""
+    stamps = pd.Timestamp("2023-12-31", tz="UTC") + pd.to_timedelta(list(numbers), unit="D")
+    prices = dict.fromkeys(("open", "high", "low", "close"), price)
+    return pd.DataFrame({"timestamp": stamps, **prices, "volume": 1.0})
+
+
+def content(bars: Bars) -> dict[int, float]:
+    """Return the close at each time."""
+    return dict(zip(bars.time.tolist(), bars.close.tolist(), strict=True))
+
+
+def leftovers(root: Path) -> list[str]:
+    """Return what is neither a year file nor a lock."""
+    return [
+        path.name for path in root.rglob("*") if path.is_file() and path.suffix != ".parquet" and path.name != ".lock"
+    ]
+
+
+def test_new_same_and_other_candles_are_counted(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """Of two candles at one time the new one stays, and the report tells added, replaced and unchanged apart."""
+    catalog.merge("BTC_KRW", daily, days([0, 1, 2, 3]))
+    report = catalog.merge("BTC_KRW", daily, pd.concat([days([2]), days([3, 4], price=20.0)]))
+    assert (report.added, report.replaced, report.unchanged) == (1, 1, 1)
+    assert report.files == ("BTC_KRW/1D/2024.parquet",)
+    assert (report.first, report.last) == (datetime(2024, 1, 2, tzinfo=UTC), datetime(2024, 1, 4, tzinfo=UTC))
+    assert catalog.read("BTC_KRW", daily, *ALWAYS).close.tolist() == [10.0, 10.0, 10.0, 20.0, 20.0]
+
+
+def test_a_merge_never_truncates(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """A short refresh leaves every other candle of its year, and the other years' files, as they were."""
+    catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, date(2023, 1, 1), 731))
+    other_year = (catalog.root / "BTC_KRW/1D/2023.parquet").stat()
+    before = content(catalog.read("BTC_KRW", daily, *ALWAYS))
+    catalog.merge("BTC_KRW", daily, days([100]))
+    after = content(catalog.read("BTC_KRW", daily, *ALWAYS))
+    assert len(after) == 731
+    assert sum(after[time] != close for time, close in before.items()) == 1
+    assert (catalog.root / "BTC_KRW/1D/2023.parquet").stat().st_ino == other_year.st_ino
+
+
+def test_the_same_merge_again_writes_nothing(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """A repeated merge finds everything unchanged and touches no file."""
+    frame = synthetic_candles(1, daily, NEW_YEAR, 50)
+    catalog.merge("BTC_KRW", daily, frame)
+    inode = (catalog.root / "BTC_KRW/1D/2024.parquet").stat().st_ino
+    report = catalog.merge("BTC_KRW", daily, frame)
+    assert (report.added, report.replaced, report.unchanged, report.files) == (0, 0, 50, ())
+    assert (catalog.root / "BTC_KRW/1D/2024.parquet").stat().st_ino == inode
+
+
+def test_no_candles_are_no_change(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """An empty merge writes nothing, not even a folder."""
+    report = catalog.merge("BTC_KRW", daily, days([]))
+    assert (report.added, report.files, report.first) == (0, (), None)
+    assert not catalog.root.exists()
+
+
+@settings(max_examples=15, deadline=None)
+@given(batches=st.lists(st.sets(st.integers(-5, 5), min_size=1), min_size=1, max_size=4), data=st.data())
+def test_merging_is_a_union_in_any_order(batches: list[set[int]], data: st.DataObject) -> None:
+    """Batches of the same market give the same series in every order, and once more changes nothing."""
+    daily = parse_timeframe("1d")
+    shuffled = data.draw(st.permutations(batches))
+    with TemporaryDirectory() as one, TemporaryDirectory() as two:
+        for root, order in ((one, batches), (two, [*shuffled, *batches])):
+            for batch in order:
+                CandleCatalog(Path(root)).merge("BTC_KRW", daily, days(sorted(batch)))
+        series = [content(CandleCatalog(Path(root)).read("BTC_KRW", daily, *ALWAYS)) for root in (one, two)]
+    assert series[0] == series[1]
+    assert len(series[0]) == len(set().union(*batches))
+
+
+def test_stored_files_have_the_agreed_form(catalog: CandleCatalog, minutely: Timeframe) -> None:
+    """Six typed columns in UTC, by UTC year, sorted, in row groups of 65,536 with statistics."""
+    catalog.merge("KRW-BTC", minutely, synthetic_candles(1, minutely, date(2024, 1, 2), 100_000))
+    file = pq.ParquetFile(catalog.root / "BTC_KRW/1M/2024.parquet")
+    types = {field.name: str(field.type) for field in file.schema_arrow}
+    assert types == {"timestamp": "timestamp[ns, tz=UTC]"} | dict.fromkeys(
+        ("open", "high", "low", "close", "volume"), "double"
+    )
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [65_536, 34_464]
+    assert file.metadata.row_group(0).column(0).statistics.has_min_max
+    assert file.read()["timestamp"].to_pandas().is_monotonic_increasing
+
+
+def test_an_old_file_merged_into_keeps_its_instants(catalog: CandleCatalog, hourly: Timeframe) -> None:
+    """Naive Seoul stamps become the same instants in UTC, in the folder they lie in, with further columns kept."""
+    frame = synthetic_candles(1, hourly, date(2024, 1, 2), 48)
+    folder = catalog.root / "KRW-BTC/1H"
+    folder.mkdir(parents=True)
+    local = frame["timestamp"].dt.tz_convert("Asia/Seoul").dt.tz_localize(None)
+    frame.assign(timestamp=local, value=7.0).set_index("timestamp").to_parquet(folder / "2024.parquet")
+    later = synthetic_candles(1, hourly, date(2024, 1, 2), 60).iloc[47:]
+    report = catalog.merge("BTC_KRW", hourly, later)
+    assert (report.added, report.unchanged, report.files) == (12, 1, ("KRW-BTC/1H/2024.parquet",))
+    stored = pq.read_table(folder / "2024.parquet").to_pandas()
+    assert stored["timestamp"].tolist() == [*frame["timestamp"], *later["timestamp"].iloc[1:]]
+    assert stored["value"].tolist()[:47] == [7.0] * 47
+    assert stored["value"].isna().sum() == 13
+
+
+def test_a_file_cut_at_the_seoul_year_takes_its_own_candles(catalog: CandleCatalog, hourly: Timeframe) -> None:
+    """A candle within the span of an old file goes there, not into a second file beside it."""
+    frame = synthetic_candles(1, hourly, NEW_YEAR, 48)
+    (catalog.root / "BTC_KRW/1H").mkdir(parents=True)
+    frame.drop(index=3).to_parquet(catalog.root / "BTC_KRW/1H/2024.parquet", index=False)
+    assert catalog.merge("BTC_KRW", hourly, frame).files == ("BTC_KRW/1H/2024.parquet",)
+    assert len(catalog.read("BTC_KRW", hourly, NEW_YEAR, NEW_YEAR)) == 24
+
+
+@pytest.mark.parametrize(
+    ("frame", "error", "reason"),
+    [
+        (days([1, 1]), InvalidCandles, "BTC_KRW 1d: 1 row is .*row 2 at 2024-01-01T00:00:00Z repeats"),
+        (days([2, 1]), InvalidCandles, "is earlier"),
+        (days([1], price=-1.0), InvalidCandles, "open -1.0, not above 0"),
+        (days([1]).assign(volume=np.nan), InvalidCandles, "volume nan"),
+        (days([1]).drop(columns="low"), InvalidCandleFile, "has no column low"),
+        (days([1]).assign(timestamp=pd.Timestamp("2024-01-01")), InvalidCandleFile, "have no zone"),
+        (
+            synthetic_candles(1, parse_timeframe("1h"), NEW_YEAR, 30),
+            InvalidCandles,
+            "spacing of 1 h does not fit timeframe 1d",
+        ),
+    ],
+)
+def test_unsound_candles_are_not_stored(
+    catalog: CandleCatalog, daily: Timeframe, frame: pd.DataFrame, error: type[Exception], reason: str
+) -> None:
+    """What breaks a rule is refused whole, and nothing is written."""
+    with pytest.raises(error, match=reason):
+        catalog.merge("BTC_KRW", daily, frame)
+    assert not catalog.root.exists()
+
+
+def test_candles_between_the_stored_ones_are_refused(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """Days that open at another hour than the stored days would count every day twice."""
+    catalog.merge("BTC_KRW", daily, days([1, 2, 3]))
+    shifted = days([400]).assign(timestamp=lambda frame: frame["timestamp"] + pd.Timedelta(hours=15))
+    with pytest.raises(InvalidCandles, match="off the grid of the stored candles"):
+        catalog.merge("BTC_KRW", daily, shifted)
+
+
+def test_a_damaged_file_is_not_merged_into(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """Stored candles that cannot be trusted stop the merge; the file stays for whoever repairs it."""
+    catalog.merge("BTC_KRW", daily, days([1, 2, 3]))
+    path = catalog.root / "BTC_KRW/1D/2024.parquet"
+    days([1, 2, 3], price=-5.0).to_parquet(path, index=False)
+    before = path.read_bytes()
+    with pytest.raises(InvalidCandles, match=r"BTC_KRW/1D/2024.parquet: 3 rows are impossible, the first: row 1"):
+        catalog.merge("BTC_KRW", daily, days([4]))
+    assert path.read_bytes() == before
+
+
+MERGE = """
+import os, resource, signal, sys
+from datetime import date
+from pathlib import Path
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
+
+timeframe = parse_timeframe(sys.argv[2])
+frame = synthetic_candles(2, timeframe, date(2024, 1, 2), int(sys.argv[3]))
+"""
+
+
+def merge_elsewhere(root: Path, timeframe: str, bars: int, before: str) -> subprocess.CompletedProcess[str]:
+    """Merge synthetic candles of 2024 in a process of its own, after running some code there."""
+    program = f"{MERGE}\n{before}\nCandleCatalog(Path(sys.argv[1])).merge('BTC_KRW', timeframe, frame)"
+    command = [sys.executable, "-c", program, str(root), timeframe, str(bars)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+
+
+def test_a_writer_killed_before_the_rename_leaves_the_old_file(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """SIGKILL between write and rename changes nothing that is visible, and the next merge clears what it left."""
+    catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, date(2024, 1, 2), 50))
+    before = content(catalog.read("BTC_KRW", daily, *ALWAYS))
+    die = "sys.addaudithook(lambda event, _: event == 'os.rename' and os.kill(os.getpid(), signal.SIGKILL))"
+    assert merge_elsewhere(catalog.root, "1d", 100, die).returncode == -signal.SIGKILL
+    assert leftovers(catalog.root) == [".2024.parquet.tmp"]
+    assert content(catalog.read("BTC_KRW", daily, *ALWAYS)) == before
+    assert catalog.inventory()[0][0].rows == 50
+    assert catalog.merge("BTC_KRW", daily, synthetic_candles(2, daily, date(2024, 1, 2), 100)).added == 50
+    assert leftovers(catalog.root) == []
+
+
+def test_a_full_disk_leaves_the_old_file(catalog: CandleCatalog, minutely: Timeframe) -> None:
+    """When the file system takes no more the error says so, and nothing is changed or left behind."""
+    catalog.merge("BTC_KRW", minutely, synthetic_candles(1, minutely, date(2024, 1, 2), 100))
+    path = catalog.root / "BTC_KRW/1M/2024.parquet"
+    before = path.read_bytes()
+    limit = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))"
+    done = merge_elsewhere(catalog.root, "1m", 20_000, limit)
+    assert f"{StorageFull.__name__}: no space to write BTC_KRW/1M/2024.parquet (File too large)" in done.stderr
+    assert path.read_bytes() == before
+    assert leftovers(catalog.root) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """What the operating system refuses becomes an error of this project, without a path of the machine."""
+    catalog.root.mkdir()
+    (catalog.root / "BTC_KRW").write_text("in the way")
+    with pytest.raises(StorageFailed, match=r"cannot reach BTC_KRW/1D: Not a directory; check the folder") as caught:
+        catalog.merge("BTC_KRW", daily, days([1]))
+    assert str(catalog.root) not in str(caught.value)
+
+
+def test_mergers_of_one_series_take_turns(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """Many writers at once lose no candle, though each replaces the whole file."""
+    batches = [days(range(first, first + 10)) for first in range(1, 161, 10)]
+    threads = [threading.Thread(target=catalog.merge, args=("BTC_KRW", daily, batch)) for batch in batches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(catalog.read("BTC_KRW", daily, *ALWAYS)) == 160
+
+
+def test_readers_see_a_whole_file_while_it_is_replaced(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """A read during a merge gives the old candles or the new ones, never a mixture or an error."""
+    catalog.merge("BTC_KRW", daily, days(range(1, 300), price=1.0))
+    stop = threading.Event()
+
+    def replace_again_and_again() -> None:
+        price = 1.0
+        while not stop.is_set():
+            price += 1.0
+            catalog.merge("BTC_KRW", daily, days(range(1, 300), price=price))
+
+    writer = threading.Thread(target=replace_again_and_again)
+    writer.start()
+    try:
+        seen = [set(catalog.read("BTC_KRW", daily, *ALWAYS).close.tolist()) for _ in range(100)]
+    finally:
+        stop.set()
+        writer.join()
+    assert {len(prices) for prices in seen} == {1}
+    assert len(set.union(*seen)) > 1
+
+
+def test_stored_files_may_be_read_by_others(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """A year file has the permissions of any new file, not those of a private temporary one."""
+    catalog.merge("BTC_KRW", daily, days([1]))
+    plain = catalog.root / "plain"
+    plain.touch()
+    assert (catalog.root / "BTC_KRW/1D/2024.parquet").stat().st_mode == plain.stat().st_mode
