@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import MET, described, machine
-from coin_pipeline.backtest.entry import Entry
-from coin_pipeline.backtest.filters import Filters, parse_cursor
-from coin_pipeline.backtest.index import ResultIndex, prepare
-from coin_pipeline.backtest.legacy import SEOUL
 from coin_pipeline.database.embedded import EmbeddedPostgres
 from coin_pipeline.database.session import Session
+from coin_pipeline.results.filters import Filters, parse_cursor
+from coin_pipeline.results.index import ResultIndex, prepare
+from coin_pipeline.results.index_entry import Entry
+from coin_pipeline.results.legacy import SEOUL
 
 ENTRIES, LIMIT, ROUNDS, TARGET_MS = 100_000, 10, 21, 50
 START = datetime(2024, 1, 1, tzinfo=UTC)

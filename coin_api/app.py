@@ -15,10 +15,10 @@ from coin_api.runs import DagsterRuns
 from coin_api.stopping import on_stop
 from coin_api.tasks import Runs
 from coin_api.watches import Statuses, Watches
-from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
+from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.open_store import HURRIED, open_store
 from coin_pipeline.strategies.registry import load_registry

@@ -7,8 +7,8 @@ from fastapi import Depends, Request
 
 from coin_api.tasks import Runs
 from coin_api.watches import Statuses, Watches
-from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry

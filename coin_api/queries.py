@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coin_pipeline.backtest.filters import Filters
 from coin_pipeline.candles import fields
+from coin_pipeline.results.filters import Filters
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 Day = Annotated[fields.Day, Field(description="YYYY-MM-DD in Asia/Seoul, included.")]

@@ -20,8 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from coin_api.standing import Standing
 from coin_api.tasks import Job, Task
-from coin_pipeline.backtest.results import Shelf, check_run_id
-from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.backtest.spec import BacktestSpec, Shelf
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.standings import queued
@@ -42,6 +41,7 @@ from coin_pipeline.errors import (
     ResultNotFound,
     TaskIdConflict,
 )
+from coin_pipeline.results.store import check_run_id
 from coin_pipeline.settings import Settings
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 

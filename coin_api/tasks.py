@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from coin_api.schemas import SeriesState, Status
-from coin_pipeline.backtest.results import Shelf
-from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.backtest.spec import BacktestSpec, Shelf
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from coin_api.tasks import Job, Runs, Task
-from coin_pipeline.backtest.results import check_run_id
 from coin_pipeline.errors import InvalidRunId, ResultNotFound, ServiceUnavailable
+from coin_pipeline.results.store import check_run_id
 
 QUICKEST_S, SLOWEST_S = 0.02, 1.0
 SHARE = 20

@@ -12,12 +12,12 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from coin_pipeline.backtest.index import ResultIndex, prepare
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
+from coin_pipeline.results.index import ResultIndex, prepare
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 from coin_api.schemas import Status
 from coin_api.tasks import Job, Task
-from coin_pipeline.backtest.results import Shelf
-from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.backtest.spec import BacktestSpec, Shelf
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.errors import (
     AsyncDisabled,

@@ -14,9 +14,7 @@ from coin_api.events import EVENTS, LastEventId, follow
 from coin_api.queries import HistoryQuery
 from coin_api.schemas import Accepted, History, HistoryItem, TaskStatus
 from coin_api.tasks import Task
-from coin_pipeline.backtest.admission import require_candles
-from coin_pipeline.backtest.results import StoredResult, answered, read_result
-from coin_pipeline.backtest.reuse import find_reusable
+from coin_pipeline.backtest.preflight import require_candles
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, resolve
 from coin_pipeline.errors import (
     InvalidInput,
@@ -27,6 +25,8 @@ from coin_pipeline.errors import (
     RunFailed,
     class_named,
 )
+from coin_pipeline.results.reuse import find_reusable
+from coin_pipeline.results.store import StoredResult, answered, read_result
 
 router = APIRouter(prefix="/api/backtests", tags=["backtests"])
 

@@ -7,7 +7,7 @@ from coin_api.deps import Deps, Parts
 from coin_api.events import EVENTS, LastEventId, follow
 from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
 from coin_api.tasks import Points, Task
-from coin_pipeline.backtest.results import read_manifest, read_result
+from coin_pipeline.results.store import read_manifest, read_result
 from coin_pipeline.sweeps.result import TRIALS_FILE
 from coin_pipeline.sweeps.spec import SweepRequest, resolve_sweep
 

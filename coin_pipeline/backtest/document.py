@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coin_pipeline.backtest.fingerprint import result_digest
-from coin_pipeline.backtest.formats import Json, instant, iso
-from coin_pipeline.backtest.knowledge import gap_json, knowledge_json
+from coin_pipeline.backtest.fingerprint import gap_json, knowledge_json, result_digest
+from coin_pipeline.backtest.formatting import Json, instant, iso
 from coin_pipeline.backtest.portfolio import Whole
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.warnings import warnings_of

@@ -8,12 +8,35 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
-from coin_pipeline.backtest.closure import code_closure
-from coin_pipeline.backtest.knowledge import KEYS
+from coin_pipeline.backtest.code_digest import code_closure
+from coin_pipeline.backtest.formatting import Json, iso
+from coin_pipeline.candles.coverage import Coverage, Gap
 from coin_pipeline.candles.provenance import columns_digest
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.strategies.base import Strategy
+
+KEYS = frozenset({"sha256", "snapshot", "no_trade", "not_fetched", "first_unfetched", "known", "verdict"})
+"""In the `candles` of a symbol's part."""
+
+
+def knowledge_json(found: Coverage) -> Json:
+    """Say how many of the missing candles do not exist, how many nobody has fetched, and what to think of that."""
+    unfetched = found.listed(found.unfetched[:1])
+    return {
+        "no_trade": found.no_trade,
+        "not_fetched": found.not_fetched,
+        "first_unfetched": gap_json(unfetched[0]) if unfetched else None,
+        "known": found.known,
+        "verdict": found.verdict,
+    }
+
+
+def gap_json(gap: Gap) -> Json:
+    """Return a gap with its ends as texts."""
+    start, end = iso([gap.start, gap.end])
+    return {"start": start, "end": end, "missing": gap.missing}
+
 
 _PACKAGES = ("coin-pipeline", "numba", "numpy")
 # Who ran it, when, where and from what: all that two runs of one computation may tell differently.

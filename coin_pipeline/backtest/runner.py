@@ -1,4 +1,4 @@
-"""The steps of one backtest as plain functions of values: find candles, simulate a symbol, assemble, publish."""
+"""The steps of one backtest as plain functions of values: find candles, simulate a symbol, assemble."""
 
 import time
 from collections.abc import Sequence
@@ -10,14 +10,11 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from coin_pipeline.backtest import document, portfolio, publishing, results, symbols
+from coin_pipeline.backtest import document, portfolio, symbol_result
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest, fingerprint_of
-from coin_pipeline.backtest.formats import Json
-from coin_pipeline.backtest.manifest import Times, completed_manifest
-from coin_pipeline.backtest.publishing import Published
-from coin_pipeline.backtest.results import Shelf
-from coin_pipeline.backtest.shared_account import trade_together
-from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.portfolio import trade_together
+from coin_pipeline.backtest.spec import BacktestSpec, Shelf, Times
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.timeframe import day_range
@@ -26,7 +23,6 @@ from coin_pipeline.engine.lookahead import Evidence, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, CodeChanged, InvalidSpec, Problem
-from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.strategies.user_code import run_strategy
@@ -87,18 +83,20 @@ def simulate_symbol(catalog: CandleCatalog, registry: StrategyRegistry, piece: C
     simulation = simulate(bars, signals, spec.costs, spec.fill, spec.stops, spec.sizing)
     told = {"slice": piece.model_dump(mode="json"), "code": code_digest(strategy)}
     facts: Json = {
-        "checks": symbols.checks_json(piece.coverage, evidence),
+        "checks": symbol_result.checks_json(piece.coverage, evidence),
         "candles": {"rows": piece.rows, "sha256": piece.sha256, "snapshot": piece.snapshot, **piece.coverage},
     }
     if spec.shared:  # what the account makes of the samples depends on those of the other symbols
         facts["execution_time"] = time.perf_counter() - began
-        return symbols.samples_table(simulation.samples, {**told, "facts": facts})
+        return symbol_result.samples_table(simulation.samples, {**told, "facts": facts})
     if not np.isfinite(simulation.equity).all():
         reason = f"the returns of {len(simulation.samples)} overlapping samples compound beyond what a number can hold"
         raise InvalidSpec([Problem("fill", f"{reason}; use next_open, a shorter range or a shorter hold")])
-    part = symbols.symbol_json(piece.symbol, bars, simulation, spec, symbols.money_spent(simulation.trades, spec))
+    part = symbol_result.symbol_json(
+        piece.symbol, bars, simulation, spec, symbol_result.money_spent(simulation.trades, spec)
+    )
     facts["execution_time"] = time.perf_counter() - began
-    return symbols.to_table(bars, simulation, spec.costs, {**told, "facts": facts, "symbol": part})
+    return symbol_result.to_table(bars, simulation, spec.costs, {**told, "facts": facts, "symbol": part})
 
 
 def checked_signals(
@@ -132,7 +130,7 @@ def assemble(
         CodeChanged: the engine or the strategy is no longer what the symbols were simulated with.
         CandlesChanged: a shared account reads them once more, and they are no longer the same.
     """
-    told = [(symbols.from_table(table), table) for table in tables]
+    told = [(symbol_result.from_table(table), table) for table in tables]
     pieces = {piece.symbol: piece for piece in (CandleSlice.model_validate(one["slice"]) for one, _ in told)}
     by_symbol = {one["slice"]["symbol"]: (one, table) for one, table in told}
     spec, shelf = (piece := next(iter(pieces.values()))).spec, piece.shelf
@@ -142,7 +140,7 @@ def assemble(
         raise CodeChanged(spec.strategy)
     ordered = [by_symbol[symbol] for symbol in spec.symbols]
     if spec.shared:
-        samples = [symbols.from_samples_table(table) for _, table in ordered]
+        samples = [symbol_result.from_samples_table(table) for _, table in ordered]
         own, whole = trade_together(spec, spec.shared, samples, lambda symbol: read_candles(catalog, pieces[symbol]))
     else:
         own = [(one["symbol"], table) for one, table in ordered]
@@ -160,24 +158,6 @@ def assemble(
         times=times,
     )
     return BacktestResult(spec, shelf, body, document.equity_table(parts, whole), times)
-
-
-def publish(store: ObjectStore, result: BacktestResult) -> Published:
-    """Store a result where its shelf says."""
-    if result.shelf == "results":
-        return publishing.publish_result(store, result.document, result.report)
-    files = {
-        "equity.parquet": document.to_parquet(result.equity),
-        "report.html": result.report,
-        "result.json": results.to_bytes(result.document),
-    }
-    return publishing.publish_task(store, completed_manifest(result.document, result.times), files)
-
-
-def remember(store: ObjectStore, result: BacktestResult, published: Published) -> None:
-    """Note the fingerprint of a published result, so that an identical submission is answered with it."""
-    fingerprint = result.document["fingerprint"]["sha256"]
-    publishing.remember(store, fingerprint, result.document["run_id"], published.sha256)
 
 
 def read_candles(catalog: CandleCatalog, piece: CandleSlice) -> Bars:

@@ -1,7 +1,7 @@
 """What is to be backtested: the request as people write it, and the frozen spec that it resolves to."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -23,6 +23,12 @@ Rate = Annotated[float, Field(ge=0, le=0.1, allow_inf_nan=False, strict=True)]
 Fall = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
 Rise = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False, strict=True)]
 Money = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False, strict=True)]
+
+
+Shelf = Literal["tasks", "results"]
+"""`tasks` for what is submitted and polled (it expires), `results` for what is waited for (it is kept)."""
+Times = tuple[datetime, datetime]
+"""Start and end of a run."""
 
 
 class BacktestRequest(Request):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coin_pipeline.backtest.formats import Json, counted
+from coin_pipeline.backtest.formatting import Json, counted
 from coin_pipeline.backtest.portfolio import BestTrade
 from coin_pipeline.strategies.registry import limits_of
 

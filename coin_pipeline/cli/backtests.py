@@ -49,8 +49,8 @@ def backtest(
     coin backtest volume_zone_breakout BTC_KRW --start 2024-01-01 --end 2024-12-31
     coin backtest volume_long_candle BTC_KRW ETH_KRW --start 2024-01-01 --end 2024-12-31 --param vol_multiplier=2
     """
-    from coin_pipeline.backtest.results import answered
     from coin_pipeline.cli.summary import print_result
+    from coin_pipeline.results.store import answered
 
     fields = {
         "strategy": strategy,
@@ -80,8 +80,8 @@ def results() -> None:
 @options.filters
 def list_results(limit: int, date_from: datetime | None, date_to: datetime | None, **bounds: Any) -> None:  # noqa: ANN401 -- one for each option
     """List stored results, newest first, those that somebody has just copied there as well."""
-    from coin_pipeline.backtest.filters import Filters
     from coin_pipeline.cli.history import print_history
+    from coin_pipeline.results.filters import Filters
 
     filters = Filters(kind=None, date_from=date_from and date_from.date(), date_to=date_to and date_to.date(), **bounds)
     print_history(settings_with(()), filters, limit)
@@ -117,9 +117,9 @@ def verify_results(run_ids: tuple[str, ...]) -> None:
 
     Exits with 1 if one is changed, cut short or gone; each is named.
     """
-    from coin_pipeline.backtest.verify import verify
     from coin_pipeline.cli.progress import counting
     from coin_pipeline.cli.summary import print_verdicts
+    from coin_pipeline.results.verify import verify
     from coin_pipeline.storage.open_store import open_store
 
     settings = settings_with(())
@@ -133,8 +133,8 @@ def verify_results(run_ids: tuple[str, ...]) -> None:
 @click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
 def pin_results(run_ids: tuple[str, ...]) -> None:
     """Keep tasks that have ended, with their runs, until they are unpinned; exits with 1 if one cannot be."""
-    from coin_pipeline.backtest.pins import pin
-    from coin_pipeline.backtest.results import result_key
+    from coin_pipeline.results.pins import pin
+    from coin_pipeline.results.store import result_key
     from coin_pipeline.storage.open_store import open_store
 
     store, refused = open_store(settings_with(())), False
@@ -156,7 +156,7 @@ def pin_results(run_ids: tuple[str, ...]) -> None:
 @click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
 def unpin_results(run_ids: tuple[str, ...]) -> None:
     """Let tasks expire again."""
-    from coin_pipeline.backtest.pins import unpin
+    from coin_pipeline.results.pins import unpin
     from coin_pipeline.storage.open_store import open_store
 
     settings = settings_with(())
@@ -185,7 +185,7 @@ def settings_with(strategy_files: tuple[Path, ...]) -> "Settings":
 
 def resolved(settings: "Settings", fields: dict[str, Any]) -> "BacktestSpec":
     """Check everything that can be checked before a run is recorded."""
-    from coin_pipeline.backtest.admission import require_candles
+    from coin_pipeline.backtest.preflight import require_candles
     from coin_pipeline.backtest.spec import parse_request, resolve
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.strategies.registry import load_registry
@@ -208,8 +208,8 @@ def run_backtest(settings: "Settings", spec: "BacktestSpec") -> str:
 
 
 def _reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:
-    from coin_pipeline.backtest.reuse import find_reusable
     from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.results.reuse import find_reusable
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
 
@@ -219,7 +219,7 @@ def _reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:
 
 
 def _document(settings: "Settings", run_id: str) -> bytes:
-    from coin_pipeline.backtest.results import read_result
+    from coin_pipeline.results.store import read_result
     from coin_pipeline.storage.open_store import open_store
 
     return read_result(open_store(settings), run_id)

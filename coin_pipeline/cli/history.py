@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from coin_pipeline.backtest.entry import Entry
-from coin_pipeline.backtest.filters import Filters
-from coin_pipeline.backtest.formats import counted
-from coin_pipeline.backtest.index import ResultIndex, prepare
-from coin_pipeline.backtest.legacy import SEOUL
-from coin_pipeline.backtest.reindex import Rebuild, reindex
+from coin_pipeline.backtest.formatting import counted
 from coin_pipeline.cli.progress import reading_progress
 from coin_pipeline.cli.summary import MAX_LINES, UNDEFINED, new_console, not_listed, percent, print_table
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
+from coin_pipeline.results.filters import Filters
+from coin_pipeline.results.index import ResultIndex, prepare
+from coin_pipeline.results.index_entry import Entry
+from coin_pipeline.results.legacy import SEOUL
+from coin_pipeline.results.reindex import Rebuild, reindex
 from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:

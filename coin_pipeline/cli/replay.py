@@ -10,7 +10,7 @@ import click
 from coin_pipeline.cli import options
 
 if TYPE_CHECKING:
-    from coin_pipeline.backtest.replay import Difference, Replay
+    from coin_pipeline.results.replay import Difference, Replay
 
 _SHOWN, _DIGEST, _DIGEST_SHOWN = 60, 64, 12
 _SUBJECTS = {"spec": "{} of the spec", "candles": "candles of {}", "code": "code of {}", "versions": "version of {}"}
@@ -26,10 +26,10 @@ def replay(ctx: click.Context, run_id: str, strategy_files: tuple[Path, ...], *,
 
     Says which of spec, candles, code and package versions is no longer what it was. Exit code 1 if the result differs.
     """
-    from coin_pipeline.backtest.replay import replay as replay_backtest
-    from coin_pipeline.backtest.results import load_result
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.cli.backtests import settings_with
+    from coin_pipeline.results.replay import replay as replay_backtest
+    from coin_pipeline.results.store import load_result
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
     from coin_pipeline.sweeps.replay import is_sweep, replay_sweep

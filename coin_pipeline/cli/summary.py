@@ -7,14 +7,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from coin_pipeline.backtest.formats import counted
-from coin_pipeline.backtest.legacy import count, number, parts_of
-from coin_pipeline.backtest.results import Shelf, load_result, report_key, result_key, task_key
+from coin_pipeline.backtest.formatting import counted
 from coin_pipeline.errors import CoinError
+from coin_pipeline.results.legacy import count, number, parts_of
+from coin_pipeline.results.store import load_result, report_key, result_key, task_key
 from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:
-    from coin_pipeline.backtest.verify import Verdict
+    from coin_pipeline.backtest.spec import Shelf
+    from coin_pipeline.results.verify import Verdict
     from coin_pipeline.settings import Settings
     from coin_pipeline.strategies.registry import StrategyRegistry
 

@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from coin_pipeline.backtest.formats import counted
+from coin_pipeline.backtest.formatting import counted
 from coin_pipeline.cli.summary import UNDEFINED, percent
 from coin_pipeline.sweeps.plan import written
 

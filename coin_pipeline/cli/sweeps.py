@@ -70,9 +70,9 @@ def sweep(
     coin sweep volume_zone_breakout BTC_KRW --start 2023-01-01 --end 2024-12-31 \\
         --grid volume_window=5:200 --grid stop_loss=0.01:0.2 --search optuna --trials 200
     """
-    from coin_pipeline.backtest.results import read_result
     from coin_pipeline.cli.backtests import parsed_params, settings_with
     from coin_pipeline.cli.summary import print_result
+    from coin_pipeline.results.store import read_result
     from coin_pipeline.storage.open_store import open_store
 
     fields = {
@@ -105,7 +105,7 @@ def _parsed_space(pairs: tuple[str, ...]) -> dict[str, str]:
 
 def _resolved(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepRequest, SweepSpec]":
     """Check everything that can be checked before a run is recorded."""
-    from coin_pipeline.backtest.admission import require_candles
+    from coin_pipeline.backtest.preflight import require_candles
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.strategies.registry import load_registry
     from coin_pipeline.sweeps.spec import parse_sweep, resolve_sweep

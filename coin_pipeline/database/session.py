@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from coin_pipeline.errors import DatabaseUnavailable, DataRefused
-from coin_pipeline.patience import patiently
+from coin_pipeline.retry import patiently
 
 T = TypeVar("T")
 _GOING_AWAY = ("08", "57P")

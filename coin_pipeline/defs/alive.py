@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from coin_pipeline.backtest.formats import Json
-from coin_pipeline.backtest.index import ResultIndex
-from coin_pipeline.backtest.reindex import add_entry
+from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.database.leases import RENEWAL_S, Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.standings import standings
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.failures import INTERRUPTED
 from coin_pipeline.errors import DatabaseUnavailable
-from coin_pipeline.patience import patience
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.reindex import add_entry
+from coin_pipeline.retry import patience
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 

@@ -16,11 +16,11 @@ from dagster._core.storage.tags import (
     WILL_RETRY_TAG,
 )
 
-from coin_pipeline.backtest.index import ResultIndex
-from coin_pipeline.backtest.reindex import add_entry
 from coin_pipeline.database.leases import Lease
 from coin_pipeline.defs.failures import ENDED
 from coin_pipeline.errors import NotFound, ObjectCorrupt, StorageFailed
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.reindex import add_entry
 from coin_pipeline.storage.base import ObjectStore
 
 CANCELLED_TAG = "coin/cancelled"

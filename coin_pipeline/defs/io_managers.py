@@ -8,14 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.publishing import Published
-from coin_pipeline.backtest.results import read_result
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.errors import StorageFailed
+from coin_pipeline.results.publish import Published, publish_backtest, remember
+from coin_pipeline.results.store import read_result
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.sweeps import result
 
@@ -95,13 +94,13 @@ def interim_io(context: dg.InitResourceContext) -> InterimIOManager:
 @dg.io_manager(required_resource_keys={"store", "alive"}, description="Published results.")
 def result_io(context: dg.InitResourceContext) -> ResultIOManager:
     """Build the IO manager that publishes results of backtests."""
-    return ResultIOManager(context.resources.store, context.resources.alive, runner.publish, runner.remember)
+    return ResultIOManager(context.resources.store, context.resources.alive, publish_backtest, remember)
 
 
 @dg.io_manager(required_resource_keys={"store", "alive"}, description="Published results of sweeps.")
 def sweep_io(context: dg.InitResourceContext) -> ResultIOManager:
     """Build the IO manager that publishes results of sweeps."""
-    return ResultIOManager(context.resources.store, context.resources.alive, result.publish)
+    return ResultIOManager(context.resources.store, context.resources.alive, result.publish_sweep)
 
 
 def interim_folder(run_id: str) -> str:

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from coin_pipeline.backtest.fingerprint import digest_of
-from coin_pipeline.backtest.results import Shelf
-from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec
+from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, Shelf
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.defs.candle_config import PLAN
 from coin_pipeline.defs.launcher import EXCHANGE_TAG

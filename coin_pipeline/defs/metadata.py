@@ -7,9 +7,9 @@ import dagster as dg
 import pyarrow as pa
 from dagster import MetadataValue
 
-from coin_pipeline.backtest.results import Json
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
 from coin_pipeline.report.figures import equity_figure
+from coin_pipeline.results.store import Json
 
 _SHOWN = ("total_return", "buy_and_hold", "cagr", "sharpe", "sortino", "max_drawdown", "profit_factor", "win_rate")
 

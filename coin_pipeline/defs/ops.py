@@ -7,10 +7,10 @@ import dagster as dg
 import pyarrow as pa
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.admission import coverage_of, require_coverage
+from coin_pipeline.backtest.preflight import coverage_of, require_coverage
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.backtest.symbols import from_table
+from coin_pipeline.backtest.symbol_result import from_table
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs import metadata
 from coin_pipeline.defs.alive import Life

@@ -12,8 +12,10 @@ from typing import TypeVar
 
 import dagster as dg
 
-from coin_pipeline.backtest.pins import claim, end_claims, is_pinned, remove_claimed, remove_stale_pin
-from coin_pipeline.backtest.retention import (
+from coin_pipeline.defs.io_managers import remove_interim
+from coin_pipeline.defs.run_records import attempts_at, ended_runs, in_order_of_removal, remove_record, under_way
+from coin_pipeline.results.pins import claim, end_claims, is_pinned, remove_claimed, remove_stale_pin
+from coin_pipeline.results.retention import (
     DAY,
     EndedRun,
     Item,
@@ -29,9 +31,7 @@ from coin_pipeline.backtest.retention import (
     run_record,
     stale_pins,
 )
-from coin_pipeline.backtest.survey import Use, survey, use
-from coin_pipeline.defs.io_managers import remove_interim
-from coin_pipeline.defs.run_records import attempts_at, ended_runs, in_order_of_removal, remove_record, under_way
+from coin_pipeline.results.storage_scan import Use, survey, use
 from coin_pipeline.storage.base import ObjectStore
 
 T = TypeVar("T")

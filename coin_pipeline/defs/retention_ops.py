@@ -8,13 +8,13 @@ import dagster as dg
 from dagster import MetadataValue
 from pydantic import Field
 
-from coin_pipeline.backtest.retention import Limits
 from coin_pipeline.database.session import Session, clock
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.alive import Life
 from coin_pipeline.defs.failures import explained
 from coin_pipeline.defs.progress import Reporter
 from coin_pipeline.defs.retention import Outcome, Removal
+from coin_pipeline.results.retention import Limits
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.base import ObjectStore
 

@@ -7,9 +7,9 @@ import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 
-from coin_pipeline.backtest.retention import EndedRun
 from coin_pipeline.defs.attempts import is_retry, task_of
 from coin_pipeline.defs.unfinished import is_task
+from coin_pipeline.results.retention import EndedRun
 
 PAGE = 500
 """Records that are read at a time."""

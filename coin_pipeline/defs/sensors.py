@@ -11,7 +11,6 @@ import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 
-from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.database.leases import RENEWAL_S, Lease, Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
@@ -20,6 +19,7 @@ from coin_pipeline.defs.failures import INTERRUPTED, overdue, told_by
 from coin_pipeline.defs.jobs import backtest, refresh_candles, retention, sweep
 from coin_pipeline.defs.launcher import WarmRunLauncher
 from coin_pipeline.defs.unfinished import has_manifest, leave_manifest
+from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 

@@ -21,12 +21,12 @@ from dagster_postgres.utils import DagsterPostgresException, create_pg_engine
 from sqlalchemy import Connection, Engine, event, or_, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
-from coin_pipeline.backtest import index
 from coin_pipeline.database import leases, switches
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.tables import create_tables, is_new, mark_as_current
-from coin_pipeline.patience import patiently
+from coin_pipeline.results import index
+from coin_pipeline.retry import patiently
 from coin_pipeline.settings import load_settings
 
 _STATEMENT_TIMEOUT_MS = 60_000

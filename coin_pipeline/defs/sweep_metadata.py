@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from dagster import MetadataValue
 
-from coin_pipeline.backtest.results import Json, report_key
 from coin_pipeline.defs.sweep_progress import BEST, PLANNED, POINTS
+from coin_pipeline.results.store import Json, report_key
 from coin_pipeline.sweeps.plan import SweepChunk, SweepPlan, written
 from coin_pipeline.sweeps.result import TRIALS_FILE, SweepResult
 from coin_pipeline.sweeps.rows import column_of, objectives_of

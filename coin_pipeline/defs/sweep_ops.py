@@ -8,7 +8,7 @@ from dataclasses import replace
 import dagster as dg
 import pyarrow as pa
 
-from coin_pipeline.backtest.admission import require_coverage
+from coin_pipeline.backtest.preflight import require_coverage
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs import sweep_metadata
 from coin_pipeline.defs.alive import Life

@@ -5,13 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from coin_pipeline.backtest.manifest import Unfinished, unfinished_manifest
-from coin_pipeline.backtest.publishing import publish_task
-from coin_pipeline.backtest.results import read_manifest
 from coin_pipeline.defs.attempts import task_of
 from coin_pipeline.defs.config import BacktestConfig, config_of
 from coin_pipeline.defs.sweep_config import SweepConfig, sweep_config_of
 from coin_pipeline.errors import InvalidInput
+from coin_pipeline.results.manifest import Unfinished, unfinished_manifest
+from coin_pipeline.results.publish import publish_task
+from coin_pipeline.results.store import read_manifest
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 

@@ -3,7 +3,6 @@
 import shlex
 import stat
 
-from coin_pipeline.backtest.results import result_key
 from coin_pipeline.errors import StorageRefused
 from coin_pipeline.migration.backups import of_older_platform
 from coin_pipeline.migration.evidence import Evidence
@@ -12,6 +11,7 @@ from coin_pipeline.migration.older import lost_entries
 from coin_pipeline.migration.preparation import NOTHING_OLD, RUN, backed_up
 from coin_pipeline.migration.step import first_of
 from coin_pipeline.migration.steps import FOLDERS
+from coin_pipeline.results.store import result_key
 from coin_pipeline.storage.bucket import RULES_SAY, Bucket
 from coin_pipeline.storage.open_store import new_client
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from coin_pipeline.backtest.results import manifest_key, result_key
 from coin_pipeline.backup.archive import Digests
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
@@ -18,6 +17,7 @@ from coin_pipeline.migration.backups import newest
 from coin_pipeline.migration.client import Answer, Api
 from coin_pipeline.migration.older import OldResult, result_files
 from coin_pipeline.migration.round_trip import round_trip
+from coin_pipeline.results.store import manifest_key, result_key
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import open_store

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from coin_pipeline.backtest.legacy import INDEX_KEY, listed_runs
-from coin_pipeline.backtest.results import is_run_id, load_result
 from coin_pipeline.errors import CoinError, ObjectCorrupt, ObjectNotFound
+from coin_pipeline.results.legacy import INDEX_KEY, listed_runs
+from coin_pipeline.results.store import is_run_id, load_result
 from coin_pipeline.storage.base import Entry, sha256_hex
 from coin_pipeline.storage.local import LocalStore
 

@@ -127,7 +127,7 @@ UPGRADE = (
             Item(
                 "2.1-result-manager",
                 "result_manager.py",
-                always(inapplicable("coin_pipeline/backtest/results.py here")),
+                always(inapplicable("coin_pipeline/results/store.py here")),
             ),
         ),
     ),

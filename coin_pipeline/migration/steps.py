@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from coin_pipeline.backtest.index import ResultIndex
-from coin_pipeline.backtest.reindex import reindex
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.instance import open_instance
@@ -19,6 +17,8 @@ from coin_pipeline.migration.bucket import copy_results, set_up_bucket
 from coin_pipeline.migration.checkout import PACKAGE
 from coin_pipeline.migration.older import UNNAMED, unserved
 from coin_pipeline.migration.step import NAMED, Report, Step, first_of
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.reindex import reindex
 from coin_pipeline.settings import Settings, without_effect
 from coin_pipeline.storage.atomic import storing
 from coin_pipeline.storage.open_store import open_store

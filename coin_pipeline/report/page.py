@@ -9,8 +9,8 @@ import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from coin_pipeline.backtest.results import Json
 from coin_pipeline.report.figures import equity_figure
+from coin_pipeline.results.store import Json
 
 TRADES_SHOWN = 100
 """How many trades are shown from the start, and as many from the end."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from coin_pipeline.backtest.formats import Json
+from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.report.figures import clean, text
 
 # The picture's unit is half a pixel, as in `figures`.

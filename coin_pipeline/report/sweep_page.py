@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
 
-from coin_pipeline.backtest.formats import Json
+from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.report.page import environment
 from coin_pipeline.report.sweep_map import heat_figure
 from coin_pipeline.sweeps.rows import objectives_of

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
 from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable
-from coin_pipeline.patience import patiently
+from coin_pipeline.retry import patiently
 from coin_pipeline.storage.base import SHA256 as _SHA256
 from coin_pipeline.storage.base import Entry, Facts, Leftover, check_key, check_metadata, checked, is_key, sha256_hex
 from coin_pipeline.storage.s3_errors import BROKEN_READ, code_of, is_unexplained, of_s3, speaking

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.formats import Json
+from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.runner import CandleSlice, checked_signals, read_candles
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.engine.bars import Bars

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coin_pipeline.backtest.formats import Json
+from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.strategies.registry import limits_of
 from coin_pipeline.sweeps.space import Dimension, Point, Range, Value, is_number

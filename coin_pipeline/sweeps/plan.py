@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of
-from coin_pipeline.backtest.formats import Json
+from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.runner import find_candles
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.strategies.base import Strategy

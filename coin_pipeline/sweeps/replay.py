@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from coin_pipeline.backtest.fingerprint import digest_of
-from coin_pipeline.backtest.replay import Difference, Replay, differences, first_difference
-from coin_pipeline.backtest.results import Json, load_result, task_key
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.fields import problems_of
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, ObjectCorrupt, StrategyFailed
+from coin_pipeline.results.replay import Difference, Replay, differences, first_difference
+from coin_pipeline.results.store import Json, load_result, task_key
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry

@@ -8,11 +8,11 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from coin_pipeline.backtest import publishing, results, runner
+from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.formats import Json, counted, instant
-from coin_pipeline.backtest.manifest import Times, completed_manifest
+from coin_pipeline.backtest.formatting import Json, counted, instant
 from coin_pipeline.backtest.runner import CandleSlice
+from coin_pipeline.backtest.spec import Times
 from coin_pipeline.backtest.warnings import FEW_TRADES
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.engine.bars import Floats, Ints
@@ -20,6 +20,9 @@ from coin_pipeline.engine.fills import Fill
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
+from coin_pipeline.results.manifest import completed_manifest
+from coin_pipeline.results.publish import Published, publish_task
+from coin_pipeline.results.store import to_bytes
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.strategies.user_code import run_strategy
@@ -128,7 +131,7 @@ def assemble(
     return SweepResult(spec, document, points.table, times)
 
 
-def publish(store: ObjectStore, result: SweepResult) -> publishing.Published:
+def publish_sweep(store: ObjectStore, result: SweepResult) -> Published:
     """Store a result under `tasks/RUN_ID/`, manifest last."""
     each = result.document["execution_time"] / len(result.spec.symbols)
     symbols = [{**part, "execution_time": each} for part in result.document["symbols"]]
@@ -136,9 +139,9 @@ def publish(store: ObjectStore, result: SweepResult) -> publishing.Published:
     files = {
         TRIALS_FILE: to_parquet(result.trials),
         "report.html": result.report,
-        "result.json": results.to_bytes(result.document),
+        "result.json": to_bytes(result.document),
     }
-    return publishing.publish_task(store, {**completed_manifest(asked, result.times), "sweep": True}, files)
+    return publish_task(store, {**completed_manifest(asked, result.times), "sweep": True}, files)
 
 
 @dataclass(frozen=True, slots=True)

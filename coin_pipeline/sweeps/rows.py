@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coin_pipeline.backtest.results import Json
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.engine.fills import Fill
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.errors import ObjectNotFound
+from coin_pipeline.results.store import Json
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import StrategyParams
 from coin_pipeline.sweeps.space import Dimension, Point, Range, is_number

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from coin_pipeline.backtest.entry import Entry
-from coin_pipeline.backtest.index import ResultIndex
-from coin_pipeline.backtest.publishing import publish_result, publish_task
-from coin_pipeline.backtest.results import to_bytes
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.index_entry import Entry
+from coin_pipeline.results.publish import publish_document, publish_task
+from coin_pipeline.results.store import to_bytes
 from coin_pipeline.storage.local import LocalStore
 from tests.api.conftest import client_of
 from tests.fakes import FakeRuns
@@ -190,7 +190,7 @@ def test_without_a_result_there_is_no_latest(listing: TestClient) -> None:
 
 def test_a_result_is_downloaded_as_a_file(client: TestClient, data_root: Path) -> None:
     """Its name says which run it is of; an unknown one is 404."""
-    publish_result(LocalStore(data_root), {"run_id": "downloaded", "symbols": []}, b"")
+    publish_document(LocalStore(data_root), {"run_id": "downloaded", "symbols": []}, b"")
     answer = client.get("/api/backtests/downloaded/download")
     assert json.loads(answer.content)["run_id"] == "downloaded"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="backtest_downloaded.json"'

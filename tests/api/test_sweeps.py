@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from coin_api.tasks import Points
-from coin_pipeline.backtest.publishing import publish_task
+from coin_pipeline.results.publish import publish_task
 from coin_pipeline.storage.local import LocalStore
 from tests.fakes import NOW, FakeRuns
 

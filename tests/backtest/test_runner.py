@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coin_pipeline.backtest import admission, runner
+from coin_pipeline.backtest import preflight, runner
 from coin_pipeline.backtest.document import MAX_CURVE_POINTS
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest
-from coin_pipeline.backtest.results import to_bytes
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
-from coin_pipeline.backtest.symbols import from_table
+from coin_pipeline.backtest.symbol_result import from_table
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, InvalidSpec, LookAhead
+from coin_pipeline.results.store import to_bytes
 from coin_pipeline.strategies import Bars, Field, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 
@@ -256,7 +256,7 @@ def test_every_symbol_without_candles_is_named_with_what_is_stored(tmp_path: Pat
     """The check on file footers and the check on the candles themselves say the same."""
     spec = spec_of(symbols=["AAA_KRW", "BTC_KRW"], start_date="2025-01-01", end_date="2025-01-02")
     expected = r"AAA_KRW \(nothing stored\); BTC_KRW \(stored: 1d 2024-01-01\.\.2024-01-06\)"
-    for check in (admission.require_candles, lambda *known: runner.find_candles(*known, "tasks")):
+    for check in (preflight.require_candles, lambda *known: runner.find_candles(*known, "tasks")):
         with pytest.raises(CandlesNotFound, match=expected):
             check(catalog_with(tmp_path), spec)
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from rich.console import Console
 
 from benchmarks.history import entries, fill, measured
-from coin_pipeline.backtest.index import ResultIndex
+from coin_pipeline.results.index import ResultIndex
 
 
 def test_every_page_is_that_of_sqlite(index: ResultIndex) -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import NotReplayable
-from tests.backtest.strategy_files import FILES, as_new_process, edit, write
+from tests.strategy_files import FILES, as_new_process, edit, write
 
 COIN = Path(sys.executable).with_name("coin")
 

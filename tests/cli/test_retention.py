@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from coin_pipeline.backtest.publishing import publish_result, publish_task
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import NotPinned
+from coin_pipeline.results.publish import publish_document, publish_task
 from coin_pipeline.storage.local import LocalStore
 
 
@@ -70,7 +70,7 @@ def test_a_pin_keeps_a_task_that_would_expire(store: LocalStore) -> None:
 
 def test_only_tasks_that_have_ended_need_a_pin(store: LocalStore) -> None:
     """An unknown one is an error, which keeps nobody from pinning the others; a result in results/ is kept anyway."""
-    publish_result(store, {"run_id": "kept-anyway"}, b"page")
+    publish_document(store, {"run_id": "kept-anyway"}, b"page")
     assert "kept without a pin" in invoke("results", "pin", "kept-anyway").stdout
     assert not list(store.keys("pins"))
     done = invoke("results", "pin", "nobody-knows", "expired")

@@ -11,9 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coin_pipeline.backtest.entry import entry_of, mark_of
-from coin_pipeline.backtest.index import ResultIndex
-from coin_pipeline.backtest.results import load_result, stored_document
 from coin_pipeline.backtest.runner import BacktestResult, publish
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog, Series
@@ -28,6 +25,9 @@ from coin_pipeline.defs.launches import backtest_launch
 from coin_pipeline.defs.unfinished import leave_manifest
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StorageFull, StorageUnavailable
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.index_entry import entry_of, mark_of
+from coin_pipeline.results.store import load_result, stored_document
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry

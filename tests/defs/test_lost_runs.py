@@ -13,8 +13,6 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
-from coin_pipeline.backtest.index import ResultIndex
-from coin_pipeline.backtest.publishing import publish_result
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.processes import started
@@ -26,6 +24,8 @@ from coin_pipeline.defs.launches import LOCAL_TAG
 from coin_pipeline.defs.pool.__main__ import settle_former
 from coin_pipeline.defs.sensors import SILENCE_S, lost_runs
 from coin_pipeline.errors import StorageUnavailable
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.publish import publish_document
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from tests.builders import SLOW
@@ -191,7 +191,7 @@ def test_a_run_that_died_behind_the_gate_is_what_its_result_says(
     leases.renew(run.run_id)
     leases.begin_publishing(run.run_id)
     if stored:
-        publish_result(store, {"run_id": run.run_id}, b"page")
+        publish_document(store, {"run_id": run.run_id}, b"page")
     settle(instance, store, own_index, run.run_id, leases.of([run.run_id])[run.run_id])
     assert status_of(instance, run).value == ("SUCCESS" if stored else "FAILURE")
     assert (run.run_id in own_index.known()) == stored
@@ -206,7 +206,7 @@ def test_a_store_that_is_away_holds_up_only_who_needs_it(
     for run in (behind, other):
         leases.renew(run.run_id)
     leases.begin_publishing(behind.run_id)
-    publish_result(store, {"run_id": behind.run_id}, b"page")
+    publish_document(store, {"run_id": behind.run_id}, b"page")
     instance.report_run_canceling(told)
     with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
         over = "update coin.lease set until = until - interval '1 minute', started = 0 where run_id = any(%s)"

@@ -13,7 +13,7 @@ from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import DatabaseUnavailable
-from coin_pipeline.patience import patience, patiently
+from coin_pipeline.retry import patience, patiently
 from coin_pipeline.settings import load_settings
 
 

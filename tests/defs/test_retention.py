@@ -13,9 +13,6 @@ import pytest
 from dagster._core.events import StepMaterializationData
 from dagster._core.storage.tags import MAX_RETRIES_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, ROOT_RUN_ID_TAG
 
-from coin_pipeline.backtest.pins import pin
-from coin_pipeline.backtest.publishing import publish_result, publish_task
-from coin_pipeline.backtest.retention import DAY, Limits, folders
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.session import Session, clock, connect
 from coin_pipeline.database.url import database_url, release_database
@@ -29,6 +26,9 @@ from coin_pipeline.defs.retention_ops import REMOVED, STORED, WOULD_BE_REMOVED, 
 from coin_pipeline.defs.run_records import ended_runs
 from coin_pipeline.defs.sensors import lost_runs, unanswered_tasks
 from coin_pipeline.errors import StorageRefused, TaskExpiring
+from coin_pipeline.results.pins import pin
+from coin_pipeline.results.publish import publish_document, publish_task
+from coin_pipeline.results.retention import DAY, Limits, folders
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
@@ -149,7 +149,7 @@ def populate(instance: dg.DagsterInstance, store: ObjectStore) -> tuple[set[str]
     store.put(f"tasks/{working.run_id}/result.json", b"{")
     store.put(f"runs/{working.run_id}/load_candles/AAA_KRW", b"12345")
     store.put(f"runs/{failed.run_id}/simulate/AAA_KRW", b"12345")
-    publish_result(store, {"run_id": kept.run_id}, b"page")
+    publish_document(store, {"run_id": kept.run_id}, b"page")
     store.put("sweeps/chunks/1.parquet", b"12345")
     store.put("tasks/broken/manifest.json", b"{")
     evil = {"version": "1.2.0", "task_id": "../results", "metadata": {"finished_at": "2020-01-01T00:00:00Z"}}
@@ -226,7 +226,7 @@ def test_records_of_other_runs_go_when_they_are_old(instance: dg.DagsterInstance
     """Their results stay; a run that has not ended stays for ever."""
     store = LocalStore(tmp_path)
     kept, working = recorded(instance, Status.SUCCESS, shelf="results"), recorded(instance, Status.STARTED)
-    publish_result(store, {"run_id": kept.run_id}, b"page")
+    publish_document(store, {"run_id": kept.run_id}, b"page")
     told: list[str] = []
     Removal(instance, store, forget=told.append).run(later(29), LIMITS)
     assert runs_of(instance) == {kept.run_id, working.run_id}
@@ -380,7 +380,7 @@ def test_what_is_pinned_or_begun_meanwhile_stays(instance: dg.DagsterInstance, t
 def test_what_broken_writes_left_goes_after_a_day(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     """Below every shelf, results too, where nothing else is ever removed."""
     store = LocalStore(tmp_path)
-    publish_result(store, {"run_id": "kept"}, b"page")
+    publish_document(store, {"run_id": "kept"}, b"page")
     for shelf in ("results", "tasks/t", "runs/r/simulate", "reports", "fingerprints"):
         (tmp_path / shelf).mkdir(parents=True, exist_ok=True)
         (tmp_path / shelf / ".tmp-1").write_bytes(b"half")

@@ -10,10 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.events import EngineEventData
 
-from coin_pipeline.backtest import entry as index_entry
-from coin_pipeline.backtest.filters import Filters
-from coin_pipeline.backtest.index import ResultIndex
-from coin_pipeline.backtest.results import stored_document
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
@@ -24,6 +20,10 @@ from coin_pipeline.defs.launches import sweep_launch
 from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
 from coin_pipeline.defs.sweep_progress import PLANNED, POINTS, Tally
 from coin_pipeline.defs.unfinished import leave_manifest
+from coin_pipeline.results import index_entry
+from coin_pipeline.results.filters import Filters
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.store import stored_document
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.sweeps.rows import trials_digest

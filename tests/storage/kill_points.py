@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from coin_pipeline.backtest import publishing, results
 from coin_pipeline.errors import ResultNotFound
+from coin_pipeline.results import publish
+from coin_pipeline.results import store as results
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
@@ -69,12 +70,12 @@ def publish_task(store: ObjectStore, run_id: str, attempt: int) -> None:
         "equity.parquet": f"{attempt}".encode() * ROWS,
         "result.json": results.to_bytes(document(run_id, attempt)),
     }
-    publishing.publish_task(store, {"task_id": run_id, "status": "completed"}, files)
+    publish.publish_task(store, {"task_id": run_id, "status": "completed"}, files)
 
 
-def publish_result(store: ObjectStore, run_id: str, attempt: int) -> None:
+def publish_document(store: ObjectStore, run_id: str, attempt: int) -> None:
     """Publish a synchronous run."""
-    publishing.publish_result(store, document(run_id, attempt), f"<html>{attempt}</html>".encode() * ROWS)
+    publish.publish_document(store, document(run_id, attempt), f"<html>{attempt}</html>".encode() * ROWS)
 
 
 def seen(store: ObjectStore, run_id: str) -> int | None:
@@ -142,7 +143,7 @@ def main() -> None:
         store.root.mkdir(parents=True, exist_ok=True)
     told = {
         "task": killed_at_each_write(store, publish_task, "task"),
-        "result": killed_at_each_write(store, publish_result, "result"),
+        "result": killed_at_each_write(store, publish_document, "result"),
     }
     sys.stdout.write(json.dumps(told))
 

@@ -14,7 +14,7 @@ from coin_pipeline.errors import (
     StorageRefused,
     StorageUnavailable,
 )
-from coin_pipeline.patience import patience
+from coin_pipeline.retry import patience
 from coin_pipeline.storage.s3 import PART_BYTES, WHOLE_BYTES, S3Store
 from tests import faulty_s3
 from tests.faulty_s3 import Fault, FaultyS3, Request, refusal

@@ -10,7 +10,7 @@ import pytest
 
 from coin_pipeline.errors import InvalidStrategyFile
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
-from tests.backtest.strategy_files import as_new_process, edit, write
+from tests.strategy_files import as_new_process, edit, write
 
 OWN = """
 from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams

@@ -12,21 +12,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.replay import Difference, Replay
-from coin_pipeline.backtest.results import listing
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import NotReplayable, ObjectCorrupt
+from coin_pipeline.results.replay import Difference, Replay
+from coin_pipeline.results.store import listing
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import plan, sweep_fingerprint
 from coin_pipeline.sweeps.replay import replay_sweep
-from coin_pipeline.sweeps.result import assemble, publish
+from coin_pipeline.sweeps.result import assemble, publish_sweep
 from coin_pipeline.sweeps.rows import trials_digest
-from tests.backtest.strategy_files import as_new_process, edit, registry_of, write
 from tests.conftest import store_candles
+from tests.strategy_files import as_new_process, edit, registry_of, write
 from tests.sweeps.parts import spec_of
 
 RULES = """
@@ -79,7 +79,7 @@ def run(place: Path, space: dict[str, Any] | None = None, **fields: object) -> d
         chunks = plan(catalog, known, spec_of(known, space or SPACE, **asked), 5).chunks
         tables = [evaluate(catalog, known, store, chunk) for chunk in chunks]
         result = assemble("run-1", tables, catalog, known, "test", datetime.now(UTC))
-        publish(store, result)
+        publish_sweep(store, result)
     return result.document
 
 

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.results import load_result, read_manifest, stored_documents
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
+from coin_pipeline.results.store import load_result, read_manifest, stored_documents
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.sweeps.result import assemble, publish
+from coin_pipeline.sweeps.result import assemble, publish_sweep
 from coin_pipeline.sweeps.rows import told_by, trials_digest, with_told
 from tests.conftest import store_candles
 from tests.sweeps.parts import registry, run, spec_of, tables_of
@@ -215,7 +215,7 @@ def test_a_published_sweep_is_read_as_any_result(candles: CandleCatalog, tmp_pat
     """Its files are listed by a manifest of the same shape, which says that it is a sweep."""
     known, store = registry(), LocalStore(tmp_path)
     result = run(candles, known, tmp_path, spec_of(known, SPACE, symbols=["AAA_KRW", "BBB_KRW"]))
-    assert publish(store, result).key == "tasks/run-1/result.json"
+    assert publish_sweep(store, result).key == "tasks/run-1/result.json"
     manifest = read_manifest(store, "run-1")
     assert manifest is not None
     assert manifest["sweep"] is True

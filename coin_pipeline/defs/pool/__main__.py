@@ -16,7 +16,6 @@ from typing import IO, NoReturn
 
 import dagster as dg
 
-from coin_pipeline.backtest.index import ResultIndex
 from coin_pipeline.database.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
@@ -29,6 +28,7 @@ from coin_pipeline.defs.pool.server import Limits, Pool
 from coin_pipeline.defs.pool.worker import serve, use_own_connections
 from coin_pipeline.defs.storage import acquaint, connections_of
 from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable
+from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.open_store import open_store
 

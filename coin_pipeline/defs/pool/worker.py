@@ -14,7 +14,7 @@ from dagster._cli.api import _execute_run_command_body
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
 from coin_pipeline.defs.storage import connections_of
-from coin_pipeline.patience import patience
+from coin_pipeline.retry import patience
 from coin_pipeline.settings import load_settings
 
 READY = b"ready\n"

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.admission import coverage_of, require_candles, require_coverage
 from coin_pipeline.backtest.fingerprint import check_own_digests, result_digest
-from coin_pipeline.backtest.publishing import publish_result
-from coin_pipeline.backtest.replay import replay
-from coin_pipeline.backtest.reuse import find_reusable
+from coin_pipeline.backtest.preflight import coverage_of, require_candles, require_coverage
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe
 from coin_pipeline.errors import CandlesNotFound, InsufficientCoverage, InvalidSpec
+from coin_pipeline.results.publish import publish_backtest, publish_document, remember
+from coin_pipeline.results.replay import replay
+from coin_pipeline.results.reuse import find_reusable
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 
@@ -173,7 +173,7 @@ def test_an_identical_result_is_reused_unless_the_request_is_stricter(
     started = datetime.now(UTC)
     parts = [runner.simulate_symbol(catalog, registry, piece) for piece in runner.find_candles(catalog, lax, "results")]
     result = runner.assemble("run-1", parts, catalog, registry, "test", started)
-    runner.remember(store, result, runner.publish(store, result))
+    remember(store, result, publish_backtest(store, result))
     found = find_reusable(store, catalog, registry, spec_of(registry, min_coverage=0))
     assert found
     assert found.run_id == "run-1"
@@ -206,7 +206,7 @@ def test_fetching_later_changes_no_result(
     store_days(catalog, daily, range(40, 60))
     spec, store = spec_of(registry, min_coverage=0), LocalStore(tmp_path / "store")
     before = document_of(catalog, registry, spec)
-    publish_result(store, before, b"")
+    publish_document(store, before, b"")
     store_days(catalog, daily, range(40, 60), range(100))
     after = document_of(catalog, registry, spec)
     assert (before["symbols"][0]["candles"]["verdict"], after["symbols"][0]["candles"]["verdict"]) == (
@@ -230,7 +230,7 @@ def test_results_from_before_all_this_verify_and_replay(
     assert result_digest(document) == document["result_sha256"]
     check_own_digests("old", document)
     store = LocalStore(tmp_path / "store")
-    publish_result(store, document, b"")
+    publish_document(store, document, b"")
     assert replay(store, catalog, registry, "run-1").identical
 
 

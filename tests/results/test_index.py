@@ -15,15 +15,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from coin_pipeline.backtest.entry import Entry
-from coin_pipeline.backtest.filters import Filters
-from coin_pipeline.backtest.index import ResultIndex, prepare
-from coin_pipeline.backtest.legacy import SEOUL
-from coin_pipeline.backtest.publishing import publish_result, publish_task
-from coin_pipeline.backtest.reindex import add_entry, reindex
-from coin_pipeline.backtest.results import to_bytes
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import EmptyRange, InvalidInput, InvalidSymbol, ObjectCorrupt
+from coin_pipeline.results.filters import Filters
+from coin_pipeline.results.index import ResultIndex, prepare
+from coin_pipeline.results.index_entry import Entry
+from coin_pipeline.results.legacy import SEOUL
+from coin_pipeline.results.publish import publish_document, publish_task
+from coin_pipeline.results.reindex import add_entry, reindex
+from coin_pipeline.results.store import to_bytes
 from coin_pipeline.storage.local import LocalStore
 from tests.s3 import S3Server
 
@@ -265,7 +265,7 @@ def test_filters_find_what_plain_python_finds(
 
 def test_a_rebuild_makes_the_index_equal_to_the_objects(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
     """New ones come, those that are gone go, broken ones are reported, and the rest is not read again."""
-    publish_result(store, document("new", 1), b"")
+    publish_document(store, document("new", 1), b"")
     publish_task(store, {"task_id": "task"}, {"result.json": to_bytes(document("task", 2))})
     publish_task(store, {"task_id": "failed"}, {})
     (tmp_path / "results/broken.json").write_text("{")
@@ -284,7 +284,7 @@ def test_a_rebuild_makes_the_index_equal_to_the_objects(index: ResultIndex, stor
 
 def test_a_document_that_changed_is_read_again(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
     """Known by its size and time; once it cannot be read any more, its entry goes."""
-    publish_result(store, document("r", 1), b"")
+    publish_document(store, document("r", 1), b"")
     reindex(store, index)
     path = tmp_path / "results/r.json"
     os.removexattr(path, "user.coin.sha256")
@@ -310,7 +310,7 @@ def narrow(index: ResultIndex, index_url: str) -> Iterator[ResultIndex]:
 def test_an_entry_that_the_database_refuses_costs_no_other(narrow: ResultIndex, store: LocalStore) -> None:
     """It is reported by its run, what it said before is no longer listed, and the rest of its batch is."""
     for number in range(3):
-        publish_result(store, document(f"r{number}", number, total_signals=10 ** (2 * number + 1)), b"")
+        publish_document(store, document(f"r{number}", number, total_signals=10 ** (2 * number + 1)), b"")
     narrow.add([entry(7, run_id="r2")])
     rebuild = reindex(store, narrow)
     assert (rebuild.added, rebuild.removed, run_ids(everything(narrow))) == (2, 1, ["r1", "r0"])
@@ -331,7 +331,7 @@ def test_times_of_the_older_index_are_used(index: ResultIndex, store: LocalStore
 def test_results_in_a_bucket_are_known_again(index: ResultIndex, s3_server: S3Server) -> None:
     """What a run was told of its object when it published is what a listing tells later."""
     store = s3_server.store(f"index-{uuid.uuid4().hex[:12]}")
-    publish_result(store, document("r", 1), b"")
+    publish_document(store, document("r", 1), b"")
     publish_task(store, {"task_id": "t"}, {"result.json": to_bytes(document("t", 2))})
     for run_id in ("r", "t"):
         add_entry(store, index, run_id)
@@ -357,7 +357,7 @@ class BusyStore(LocalStore):
 def test_a_rebuild_adds_nothing_that_was_removed_while_it_read(index: ResultIndex, tmp_path: Path) -> None:
     """Object and entry go between its reading and its writing."""
     store = BusyStore(tmp_path)
-    publish_result(store, document("r", 1), b"")
+    publish_document(store, document("r", 1), b"")
     store.after = {"results/r.json": lambda: (store.delete("results/r.json"), index.remove("results", ["r"]))}
     reindex(store, index)
     assert store.after == {}
@@ -367,12 +367,12 @@ def test_a_rebuild_adds_nothing_that_was_removed_while_it_read(index: ResultInde
 def test_a_rebuild_removes_nothing_that_was_published_while_it_read(index: ResultIndex, tmp_path: Path) -> None:
     """Neither one that was not there before nor one that is there again."""
     store = BusyStore(tmp_path)
-    publish_result(store, document("r", 1), b"")
+    publish_document(store, document("r", 1), b"")
     index.add([entry(7)])
 
     def meanwhile() -> None:
         for run_id in ("fresh", "run-7"):
-            publish_result(store, document(run_id, 2), b"")
+            publish_document(store, document(run_id, 2), b"")
             add_entry(store, index, run_id)
 
     store.after = {"results/r.json": meanwhile}
@@ -387,7 +387,7 @@ def publish_some(root: str, url: str, numbers: Sequence[int]) -> None:
     with closing(Session(url)) as session:
         for number in numbers:
             made = document(f"writer-{number:02}", 1000 + number)
-            publish_result(store, made, b"")
+            publish_document(store, made, b"")
             add_entry(store, ResultIndex(session), made["run_id"], made)
 
 
@@ -404,7 +404,7 @@ def test_fifty_parallel_writers_a_reader_and_a_rebuild(
     """All are there once, in order; who pages by cursor sees none twice, and all that were there when they began."""
     before = [f"before-{number:02}" for number in range(30)]
     for number, run_id in enumerate(before):
-        publish_result(store, document(run_id, number), b"")
+        publish_document(store, document(run_id, number), b"")
         add_entry(store, index, run_id)
     spawn = multiprocessing.get_context("spawn")
     done = spawn.Event()

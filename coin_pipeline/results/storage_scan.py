@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from coin_pipeline.backtest import legacy
-from coin_pipeline.backtest.formats import counted
-from coin_pipeline.backtest.manifest import is_ours
-from coin_pipeline.backtest.pins import pinned
-from coin_pipeline.backtest.results import Json, kept_results, read_manifest, remembered_run
-from coin_pipeline.backtest.retention import DAY, Fingerprint, Folder, Stored, folders
+from coin_pipeline.backtest.formatting import counted
 from coin_pipeline.errors import ObjectCorrupt, StorageRefused
+from coin_pipeline.results import legacy
+from coin_pipeline.results.manifest import is_ours
+from coin_pipeline.results.pins import pinned
+from coin_pipeline.results.retention import DAY, Fingerprint, Folder, Stored, folders
+from coin_pipeline.results.store import Json, kept_results, read_manifest, remembered_run
 from coin_pipeline.storage.base import Leftover, ObjectStore
 
 SHELVES = ("results", "tasks", "runs", "reports", "fingerprints", "sweeps", "pins")

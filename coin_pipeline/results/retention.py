@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from coin_pipeline.backtest.results import is_run_id
+from coin_pipeline.results.store import is_run_id
 from coin_pipeline.storage.base import Entry, Leftover
 
 DAY = timedelta(days=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from coin_pipeline.backtest.formats import Json, counted
+from coin_pipeline.backtest.formatting import Json, counted
 from coin_pipeline.backtest.runner import CandleSlice, find_candles, refuse_missing
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles

@@ -6,7 +6,8 @@ at the same moment at least one sees the other, so no task is removed that someb
 
 from collections.abc import Mapping
 
-from coin_pipeline.backtest.results import (
+from coin_pipeline.errors import NotPinned, ResultNotFound, TaskExpiring
+from coin_pipeline.results.store import (
     check_run_id,
     claim_key,
     is_run_id,
@@ -16,7 +17,6 @@ from coin_pipeline.backtest.results import (
     remove_task,
     to_bytes,
 )
-from coin_pipeline.errors import NotPinned, ResultNotFound, TaskExpiring
 from coin_pipeline.storage.base import Entry, ObjectStore
 
 

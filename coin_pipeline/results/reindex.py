@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from coin_pipeline.backtest.entry import Entry, Mark, entry_of, mark_of
-from coin_pipeline.backtest.index import ResultIndex
-from coin_pipeline.backtest.legacy import read_older_index
-from coin_pipeline.backtest.results import (
+from coin_pipeline.errors import CoinError, DataRefused, NotFound, ObjectCorrupt, StorageFailed
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.index_entry import Entry, Mark, entry_of, mark_of
+from coin_pipeline.results.legacy import read_older_index
+from coin_pipeline.results.store import (
     Json,
     StoredDocument,
     is_stored,
@@ -13,7 +14,6 @@ from coin_pipeline.backtest.results import (
     stored_document,
     stored_documents,
 )
-from coin_pipeline.errors import CoinError, DataRefused, NotFound, ObjectCorrupt, StorageFailed
 from coin_pipeline.storage.base import ObjectStore
 
 BATCH = 50

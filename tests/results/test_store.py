@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coin_pipeline.backtest.publishing import publish_result, publish_task
-from coin_pipeline.backtest.results import (
+from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectExists, ResultNotFound, StorageFull
+from coin_pipeline.results.publish import publish_document, publish_task
+from coin_pipeline.results.store import (
     load_result,
     read_manifest,
     read_result,
@@ -16,7 +17,6 @@ from coin_pipeline.backtest.results import (
     stored_documents,
     to_bytes,
 )
-from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectExists, ResultNotFound, StorageFull
 from coin_pipeline.storage.local import LocalStore
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ FILES = {"equity.parquet": b"PAR1", "result.json": b'{"run_id":"t"}'}
 
 def test_a_synchronous_result_lies_in_results(store: LocalStore) -> None:
     """results/ID.json is what is read back, and its report stands beside it in reports/."""
-    published = publish_result(store, {"run_id": "abc"}, b"<html>")
+    published = publish_document(store, {"run_id": "abc"}, b"<html>")
     assert published == ("results/abc.json", hashlib.sha256(b'{"run_id":"abc"}').hexdigest(), True)
     assert json.loads(read_result(store, "abc")) == {"run_id": "abc"}
     assert store.get("reports/abc.html") == b"<html>"
@@ -113,11 +113,11 @@ def test_a_task_does_not_end_in_two_ways(store: LocalStore) -> None:
 def test_an_interrupted_synchronous_result_has_no_document(tmp_path: Path) -> None:
     """Without space for the document there is no result, and the next attempt succeeds."""
     with pytest.raises(StorageFull):
-        publish_result(FailingStore(tmp_path, 1), {"run_id": "r"}, b"page")
+        publish_document(FailingStore(tmp_path, 1), {"run_id": "r"}, b"page")
     store = LocalStore(tmp_path)
     with pytest.raises(ResultNotFound):
         read_result(store, "r")
-    publish_result(store, {"run_id": "r"}, b"another page")
+    publish_document(store, {"run_id": "r"}, b"another page")
     assert read_result(store, "r") == b'{"run_id":"r"}'
 
 
@@ -178,7 +178,7 @@ def test_path_tricks_in_run_ids_are_refused(store: LocalStore, run_id: str) -> N
 
 def test_stored_documents_are_those_that_are_complete(store: LocalStore) -> None:
     """A failed task has a manifest and no result."""
-    publish_result(store, {"run_id": "r"}, b"")
+    publish_document(store, {"run_id": "r"}, b"")
     publish_task(store, {"task_id": "t"}, FILES)
     publish_task(store, {"task_id": "failed"}, {})
     assert [(each.run_id, each.shelf) for each in stored_documents(store)] == [("r", "results"), ("t", "tasks")]
@@ -187,7 +187,7 @@ def test_stored_documents_are_those_that_are_complete(store: LocalStore) -> None
 
 def test_what_people_leave_beside_results_is_no_result(store: LocalStore, tmp_path: Path) -> None:
     """A note, a backup copy, a file of another kind: none of them hides the results."""
-    publish_result(store, {"run_id": "r"}, b"")
+    publish_document(store, {"run_id": "r"}, b"")
     for name in ("README.txt", "r.json.bak", "a b.json"):
         (tmp_path / "results" / name).write_text("{}")
     assert [(each.run_id, each.shelf) for each in stored_documents(store)] == [("r", "results")]

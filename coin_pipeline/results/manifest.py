@@ -1,18 +1,15 @@
 """The manifest of a task: what was asked for, how it ended, and which files hold its result."""
 
 import socket
-from datetime import datetime
 from typing import Literal
 
-from coin_pipeline.backtest.formats import instant
-from coin_pipeline.backtest.results import Json
-from coin_pipeline.backtest.spec import BacktestRequest
+from coin_pipeline.backtest.formatting import instant
+from coin_pipeline.backtest.spec import BacktestRequest, Times
+from coin_pipeline.results.store import Json
 
 VERSION = "1.2.0"
 """Of the manifests of this platform; those of the older one have none, which is how they are told apart."""
 Unfinished = Literal["failed", "cancelled"]
-Times = tuple[datetime, datetime]
-"""Start and end of a run."""
 
 
 def is_ours(manifest: Json) -> bool:

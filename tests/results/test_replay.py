@@ -13,18 +13,19 @@ from hypothesis import strategies as st
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of, result_digest
-from coin_pipeline.backtest.replay import Difference, replay
-from coin_pipeline.backtest.results import Json, Shelf, answered, load_result, to_bytes
-from coin_pipeline.backtest.reuse import find_reusable
-from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.backtest.spec import BacktestSpec, Shelf, parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import CodeChanged, InvalidStrategyFile, NotReplayable, ObjectCorrupt, ResultNotFound
+from coin_pipeline.results.publish import publish_backtest, remember
+from coin_pipeline.results.replay import Difference, replay
+from coin_pipeline.results.reuse import find_reusable
+from coin_pipeline.results.store import Json, answered, load_result, to_bytes
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
-from tests.backtest.strategy_files import FILES, as_new_process, edit, registry_of, write
+from tests.strategy_files import FILES, as_new_process, edit, registry_of, write
 
 DAILY = parse_timeframe("1d")
 DAYS = {"start_date": "2024-01-01", "end_date": "2024-04-09"}
@@ -81,7 +82,7 @@ def run(place: Path, registry: StrategyRegistry, run_id: str = "r", shelf: Shelf
     pieces = runner.find_candles(catalog, spec_of(registry, **fields), shelf)
     parts = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
     result = runner.assemble(run_id, parts, catalog, registry, "test", datetime.now(UTC))
-    runner.remember(store, result, runner.publish(store, result))
+    remember(store, result, publish_backtest(store, result))
     return load_result(store, run_id)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import coin_pipeline
-from coin_pipeline.backtest.closure import Closure, _parsed, code_closure
+from coin_pipeline.backtest.code_digest import Closure, _parsed, code_closure
 from coin_pipeline.errors import InvalidStrategyFile
 from coin_pipeline.strategies.user_code import strategies_in
-from tests.backtest.strategy_files import FILES, HELPER, OWN, as_new_process, edit, write
+from tests.strategy_files import FILES, HELPER, OWN, as_new_process, edit, write
 
 MANY = {
     "own.py": OWN.replace(

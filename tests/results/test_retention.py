@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.backtest.publishing import publish_result, publish_task
-from coin_pipeline.backtest.results import manifest_key, read_result, remove_task
-from coin_pipeline.backtest.retention import (
+from coin_pipeline.errors import ObjectCorrupt, ResultNotFound, StorageRefused
+from coin_pipeline.results.publish import publish_document, publish_task
+from coin_pipeline.results.retention import (
     DAY,
     EndedRun,
     Fingerprint,
@@ -23,8 +23,8 @@ from coin_pipeline.backtest.retention import (
     forgotten_runs,
     stale_pins,
 )
-from coin_pipeline.backtest.survey import ended_at, survey, use
-from coin_pipeline.errors import ObjectCorrupt, ResultNotFound, StorageRefused
+from coin_pipeline.results.storage_scan import ended_at, survey, use
+from coin_pipeline.results.store import manifest_key, read_result, remove_task
 from coin_pipeline.storage.base import Entry, Leftover, ObjectStore
 from coin_pipeline.storage.local import LocalStore
 
@@ -174,7 +174,7 @@ def test_the_survey_of_a_store_is_what_lies_in_it(store: ObjectStore) -> None:
     )
     store.put("tasks/half/result.json", b"{}")
     store.put("runs/r/simulate/AAA_KRW", b"12345")
-    publish_result(store, {"run_id": "kept"}, b"page")
+    publish_document(store, {"run_id": "kept"}, b"page")
     store.put("fingerprints/f.json", b'{"run_id": "gone"}')
     found = survey(store, datetime.now(UTC))
     assert set(found.tasks) == {"done", "broken", "evil", "half"}

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from coin_pipeline.backtest.pins import (
+from coin_pipeline.errors import InvalidRunId, NotPinned, ResultNotFound, TaskExpiring
+from coin_pipeline.results.pins import (
     claim,
     end_claims,
     is_pinned,
@@ -19,9 +20,8 @@ from coin_pipeline.backtest.pins import (
     remove_stale_pin,
     unpin,
 )
-from coin_pipeline.backtest.publishing import publish_task
-from coin_pipeline.backtest.results import claim_key, manifest_key, read_result, remove_task
-from coin_pipeline.errors import InvalidRunId, NotPinned, ResultNotFound, TaskExpiring
+from coin_pipeline.results.publish import publish_task
+from coin_pipeline.results.store import claim_key, manifest_key, read_result, remove_task
 from coin_pipeline.storage.local import LocalStore
 
 

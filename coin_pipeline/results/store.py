@@ -8,15 +8,14 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from coin_pipeline.backtest.fingerprint import check_own_digests
+from coin_pipeline.backtest.spec import Shelf
 from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectNotFound, ResultNotFound
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 
 Json = dict[str, Any]
-Shelf = Literal["tasks", "results"]
-"""`tasks` for what is submitted and polled (it expires), `results` for what is waited for (it is kept)."""
 
 
 class StoredResult(NamedTuple):

@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from coin_pipeline.backtest.formats import Json
-from coin_pipeline.backtest.results import (
-    Shelf,
+from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.spec import Shelf
+from coin_pipeline.errors import InvalidInput, NotFound, ObjectCorrupt
+from coin_pipeline.results.store import (
     check_document,
     check_listed,
     ended_tasks,
@@ -18,7 +19,6 @@ from coin_pipeline.backtest.results import (
     stored_document,
     task_key,
 )
-from coin_pipeline.errors import InvalidInput, NotFound, ObjectCorrupt
 from coin_pipeline.storage.base import ObjectStore
 
 _WRONG = (InvalidInput, NotFound, ObjectCorrupt)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from coin_pipeline.backtest.formats import Json, iso
+from coin_pipeline.backtest.formatting import Json, iso
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars, Floats
 from coin_pipeline.engine.fills import Costs, Fill

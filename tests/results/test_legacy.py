@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from coin_pipeline.backtest.entry import Entry, entry_of
-from coin_pipeline.backtest.legacy import moment, read_older_index
-from coin_pipeline.backtest.results import StoredDocument, load_result, stored_documents
 from coin_pipeline.errors import InvalidRunId
+from coin_pipeline.results.index_entry import Entry, entry_of
+from coin_pipeline.results.legacy import moment, read_older_index
+from coin_pipeline.results.store import StoredDocument, load_result, stored_documents
 from coin_pipeline.storage.local import LocalStore
 
 WRITTEN = datetime(2024, 11, 5, 1, 2, 3, 456789, tzinfo=UTC)

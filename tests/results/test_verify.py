@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coin_pipeline.backtest.publishing import publish_result, publish_task
-from coin_pipeline.backtest.results import read_result, to_bytes
-from coin_pipeline.backtest.verify import verify
 from coin_pipeline.errors import ObjectCorrupt
+from coin_pipeline.results.publish import publish_document, publish_task
+from coin_pipeline.results.store import read_result, to_bytes
+from coin_pipeline.results.verify import verify
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.s3 import S3Store
@@ -32,7 +32,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
         store = server.store(f"verify-{uuid.uuid4().hex[:12]}")
     publish_task(store, {"task_id": "t", "status": "completed"}, FILES)
     publish_task(store, {"task_id": "failed", "status": "failed"}, {})
-    publish_result(store, {"run_id": "r"}, b"<html>")
+    publish_document(store, {"run_id": "r"}, b"<html>")
     return store
 
 

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.fingerprint import check_own_digests, content_of, fingerprint_of
-from coin_pipeline.backtest.results import Json, load_result, to_bytes
 from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.spec import parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, StrategyFailed
+from coin_pipeline.results.store import Json, load_result, to_bytes
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 

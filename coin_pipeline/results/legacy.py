@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-from coin_pipeline.backtest.formats import Json
+from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.errors import CoinError, InvalidSymbol, ObjectCorrupt, ObjectNotFound, StorageFailed
 from coin_pipeline.storage.base import ObjectStore

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from coin_pipeline.backtest import legacy
-from coin_pipeline.backtest.entry import Kind
-from coin_pipeline.backtest.results import is_run_id
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.errors import EmptyRange, InvalidInput, Problem
+from coin_pipeline.results import legacy
+from coin_pipeline.results.index_entry import Kind
+from coin_pipeline.results.store import is_run_id
 
 
 @dataclass(frozen=True, slots=True)

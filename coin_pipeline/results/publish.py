@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from coin_pipeline.backtest.results import (
+from coin_pipeline.backtest.document import to_parquet
+from coin_pipeline.backtest.runner import BacktestResult
+from coin_pipeline.errors import ObjectExists
+from coin_pipeline.results.manifest import completed_manifest
+from coin_pipeline.results.store import (
     Json,
     fingerprint_key,
     listing,
@@ -14,7 +18,6 @@ from coin_pipeline.backtest.results import (
     task_key,
     to_bytes,
 )
-from coin_pipeline.errors import ObjectExists
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 
 
@@ -32,7 +35,7 @@ class Published(NamedTuple):
     fresh: bool = True
 
 
-def publish_result(store: ObjectStore, document: Json, report: bytes) -> Published:
+def publish_document(store: ObjectStore, document: Json, report: bytes) -> Published:
     """Write a finished synchronous run to `results/`, its report first; what is there already stays."""
     run_id, data = document["run_id"], to_bytes(document)
     key = result_key("results", run_id)
@@ -69,7 +72,7 @@ def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes])
     return Published(result_key("tasks", task_id), sha256_hex(files["result.json"]))
 
 
-def remember(store: ObjectStore, fingerprint_sha256: str, run_id: str, sha256: str) -> None:
+def _note_fingerprint(store: ObjectStore, fingerprint_sha256: str, run_id: str, sha256: str) -> None:
     """Note that the stored result of a run, of this digest, is what this fingerprint gives; the latest one is known."""
     entry = {"run_id": run_id, "sha256": sha256}
     store.put(fingerprint_key(fingerprint_sha256), to_bytes(entry), overwrite=True)
@@ -82,3 +85,21 @@ def _published_before(task_id: str, manifest: Json, *, with_result: bool) -> Pub
     if not with_result:
         return Published(manifest_key(task_id), sha256_hex(to_bytes(manifest)), fresh=False)
     return Published(result_key("tasks", task_id), listed["result.json"]["sha256"], fresh=False)
+
+
+def publish_backtest(store: ObjectStore, result: BacktestResult) -> Published:
+    """Store a result where its shelf says."""
+    if result.shelf == "results":
+        return publish_document(store, result.document, result.report)
+    files = {
+        "equity.parquet": to_parquet(result.equity),
+        "report.html": result.report,
+        "result.json": to_bytes(result.document),
+    }
+    return publish_task(store, completed_manifest(result.document, result.times), files)
+
+
+def remember(store: ObjectStore, result: BacktestResult, published: Published) -> None:
+    """Note the fingerprint of a published result, so that an identical submission is answered with it."""
+    fingerprint = result.document["fingerprint"]["sha256"]
+    _note_fingerprint(store, fingerprint, result.document["run_id"], published.sha256)

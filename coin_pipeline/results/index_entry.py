@@ -3,9 +3,10 @@
 from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple
 
-from coin_pipeline.backtest import legacy
-from coin_pipeline.backtest.formats import Json
-from coin_pipeline.backtest.results import Shelf, StoredDocument
+from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.spec import Shelf
+from coin_pipeline.results import legacy
+from coin_pipeline.results.store import StoredDocument
 
 Kind = Literal["backtest", "sweep"]
 

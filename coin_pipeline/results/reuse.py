@@ -1,11 +1,11 @@
 """Finding the stored result of an identical submission, so that nothing is computed twice."""
 
-from coin_pipeline.backtest.admission import coverage_of, require_coverage
 from coin_pipeline.backtest.fingerprint import fingerprint_of
-from coin_pipeline.backtest.results import StoredResult, recall
+from coin_pipeline.backtest.preflight import coverage_of, require_coverage
 from coin_pipeline.backtest.runner import find_candles
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.results.store import StoredResult, recall
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 

@@ -1,0 +1,1 @@
+"""Stored results: publication, index, retention, verification and replay."""
