@@ -85,7 +85,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 	@$(call install,--require-hashes -r requirements.lock)
 	@$(call install,--quiet --no-build-isolation --editable .)
 	@echo "compiling kernels ..."
-	@$(BIN)/python -m coin_pipeline.strategies.warm
+	@$(BIN)/python -m coin_pipeline.strategies.precompile
 	@touch $@
 
 $(DEVELOPED): $(INSTALLED) requirements-dev.lock

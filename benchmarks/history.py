@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import MET, described, machine
-from coin_pipeline.database.embedded import EmbeddedPostgres
+from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.database.session import Session
 from coin_pipeline.results.filters import Filters, parse_cursor
 from coin_pipeline.results.index import ResultIndex, prepare

@@ -22,9 +22,9 @@ from coin_api.standing import Standing
 from coin_api.tasks import Job, Task
 from coin_pipeline.backtest.spec import BacktestSpec, Shelf
 from coin_pipeline.candles.refresh_spec import RefreshSpec
+from coin_pipeline.database.feature_flags import require_async
+from coin_pipeline.database.runs.status import queued
 from coin_pipeline.database.session import Session
-from coin_pipeline.database.standings import queued
-from coin_pipeline.database.switches import require_async
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import GIVEN_UP, is_decided, next_attempt
 from coin_pipeline.defs.instance import LOCATION, open_instance

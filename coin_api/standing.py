@@ -12,7 +12,7 @@ from dagster._core.event_api import EventLogCursor
 
 from coin_api.schemas import Status
 from coin_api.tasks import Job, Points, SeriesProgress, Task
-from coin_pipeline.database import standings
+from coin_pipeline.database.runs import status
 from coin_pipeline.database.session import Session
 from coin_pipeline.defs.attempts import CANCELLED_TAG, follows, is_retry, next_attempt, retries
 from coin_pipeline.defs.candle_progress import TYPES, Series, all_of
@@ -34,7 +34,7 @@ _STATUS: Mapping[str, Status] = {
     "CANCELED": "cancelled",
 }
 """What a run's status means for its task; any other means queued. The database keeps a run from leaving its end."""
-Attempts = Sequence[standings.Standing]
+Attempts = Sequence[status.Standing]
 
 
 class Standing:
@@ -56,12 +56,12 @@ class Standing:
         """Return the run of the latest attempt at a task."""
         return self._attempts([task_id])[task_id][-1].run_id
 
-    def _attempts(self, task_ids: Collection[str]) -> dict[str, list[standings.Standing]]:
+    def _attempts(self, task_ids: Collection[str]) -> dict[str, list[status.Standing]]:
         """Return the runs of each task, first to latest: another one follows where a process died."""
-        found = standings.standings(self._session, task_ids)
+        found = status.standings(self._session, task_ids)
         attempts = {run_id: [run] for run_id, run in found.items() if run.job in JOBS and not is_retry(run.tags)}
         while following := {later: runs for runs in attempts.values() if (later := self._next(runs[-1]))}:
-            more = standings.standings(self._session, following)
+            more = status.standings(self._session, following)
             for run_id, run in more.items():
                 following[run_id].append(run)
             if len(more) < len(following):  # deleted by hand
@@ -102,14 +102,14 @@ class Standing:
         status = "queued" if goes_on else _STATUS.get(latest.status, "queued")
         return "running" if status == "queued" and any(run.started_at for run in attempts) else status
 
-    def _next(self, run: standings.Standing) -> str | None:
+    def _next(self, run: status.Standing) -> str | None:
         return next_attempt(run.tags) if run.status == "FAILURE" and follows(run.tags, self._most) else None
 
     def _farthest(self, attempts: Attempts, status: Status) -> Points:
         """Return how far the attempt at a sweep is that came farthest, so that a later one takes nothing back."""
         return max((self._points(run, status) for run in attempts), key=lambda points: points.done)
 
-    def _points(self, run: standings.Standing, status: Status) -> Points:
+    def _points(self, run: status.Standing, status: Status) -> Points:
         """Return how far a sweep is."""
         tally = self._heard(run.run_id, Tally)
         planned = tally.planned or int(run.tags.get(POINTS_TAG, 1))

@@ -25,8 +25,8 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.engine.sweep import sweep as run_sweep
-from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
-from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
+from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
+from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
 
 PACKAGES = ("coin-pipeline", "numba", "numpy", "pyarrow")
 COSTS = Costs(FEE, SLIPPAGE)

@@ -24,8 +24,8 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, CodeChanged, InvalidSpec, Problem
 from coin_pipeline.strategies.base import Strategy, StrategyParams
+from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.strategies.user_code import run_strategy
 
 
 class CandleSlice(BaseModel):

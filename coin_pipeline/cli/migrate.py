@@ -64,8 +64,8 @@ def rollback(*, undo: bool) -> None:
     """
     from contextlib import closing
 
+    from coin_pipeline.database.feature_flags import switch_async
     from coin_pipeline.database.session import Session
-    from coin_pipeline.database.switches import switch_async
     from coin_pipeline.database.url import database_url
     from coin_pipeline.errors import InvalidInput, Problem
     from coin_pipeline.settings import load_settings

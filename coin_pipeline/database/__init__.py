@@ -1,1 +1,1 @@
-"""The one PostgreSQL: the embedded server by default, or the one that DATABASE_URL names."""
+"""The PostgreSQL of the platform: the embedded server, sessions, and the tables kept next to those of Dagster."""

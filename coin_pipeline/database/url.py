@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from coin_pipeline.database.embedded import EmbeddedPostgres, Lease
+from coin_pipeline.database.embedded.server import EmbeddedPostgres, Lease
 from coin_pipeline.settings import Settings
 
 STOP_S = 5.0

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.database.leases import RENEWAL_S, Leases
+from coin_pipeline.database.runs.leases import RENEWAL_S, Leases
+from coin_pipeline.database.runs.status import standings
 from coin_pipeline.database.session import Session
-from coin_pipeline.database.standings import standings
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.failures import INTERRUPTED
 from coin_pipeline.errors import DatabaseUnavailable

@@ -16,7 +16,7 @@ from dagster._core.storage.tags import (
     WILL_RETRY_TAG,
 )
 
-from coin_pipeline.database.leases import Lease
+from coin_pipeline.database.runs.leases import Lease
 from coin_pipeline.defs.failures import ENDED
 from coin_pipeline.errors import NotFound, ObjectCorrupt, StorageFailed
 from coin_pipeline.results.index import ResultIndex

@@ -16,7 +16,7 @@ from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from coin_pipeline.candles.exchanges.registry import UPBIT
-from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.pool.protocol import KILL_S, Message, ask

@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 
-from coin_pipeline.database.leases import RENEWAL_S, Lease, Leases
+from coin_pipeline.database.runs.leases import RENEWAL_S, Lease, Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import CANCELLED_TAG, attempt_again, follows, next_attempt, retries, settle

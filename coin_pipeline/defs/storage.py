@@ -21,7 +21,8 @@ from dagster_postgres.utils import DagsterPostgresException, create_pg_engine
 from sqlalchemy import Connection, Engine, event, or_, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
-from coin_pipeline.database import leases, switches
+from coin_pipeline.database import feature_flags
+from coin_pipeline.database.runs import leases
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.tables import create_tables, is_new, mark_as_current
@@ -180,7 +181,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
                 mark_as_current(storage)
             with closing(Session(url)) as session:
                 leases.prepare(session)
-                switches.prepare(session)
+                feature_flags.prepare(session)
                 index.prepare(session)
         return storage
 

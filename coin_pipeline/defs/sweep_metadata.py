@@ -12,8 +12,8 @@ from coin_pipeline.defs.sweep_progress import BEST, PLANNED, POINTS
 from coin_pipeline.results.store import Json, report_key
 from coin_pipeline.sweeps.plan import SweepChunk, SweepPlan, written
 from coin_pipeline.sweeps.result import TRIALS_FILE, SweepResult
-from coin_pipeline.sweeps.rows import column_of, objectives_of
 from coin_pipeline.sweeps.spec import SweepSpec
+from coin_pipeline.sweeps.trials import column_of, objectives_of
 
 
 def of_chunk(plan: SweepPlan, chunk: SweepChunk) -> Mapping[str, MetadataValue]:

@@ -16,8 +16,8 @@ from dagster_postgres.utils import create_pg_engine, pg_alembic_config
 from sqlalchemy import inspect
 from sqlalchemy.pool import NullPool
 
+from coin_pipeline.database.schema import exists
 from coin_pipeline.database.session import Cursor, Session
-from coin_pipeline.database.tables import exists
 
 _METADATA = (RunStorageSqlMetadata, SqlEventLogStorageMetadata, ScheduleStorageSqlMetadata)
 

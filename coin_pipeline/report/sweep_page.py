@@ -7,7 +7,7 @@ from markupsafe import Markup
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.report.page import environment
 from coin_pipeline.report.sweep_map import heat_figure
-from coin_pipeline.sweeps.rows import objectives_of
+from coin_pipeline.sweeps.trials import objectives_of
 
 # How each objective is written, and where its gains and losses are even.
 _WRITTEN = {

@@ -11,8 +11,8 @@ from psycopg2.extras import execute_values
 
 from coin_pipeline.backtest.spec import Shelf
 from coin_pipeline.database import session as database
+from coin_pipeline.database.schema import create_once
 from coin_pipeline.database.session import Session
-from coin_pipeline.database.tables import create_once
 from coin_pipeline.results.filters import Cursor, Filters, parse_cursor
 from coin_pipeline.results.index_entry import Entry, Mark
 

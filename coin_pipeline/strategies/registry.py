@@ -15,10 +15,10 @@ from pydantic_core import ErrorDetails
 
 from coin_pipeline.errors import InvalidParams, InvalidStrategyFile, Problem, UnknownStrategy, nearest, plain
 from coin_pipeline.strategies.base import Strategy, StrategyParams
-from coin_pipeline.strategies.user_code import failure, files_beside, forget, strategies_in
-from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle
-from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakout
-from coin_pipeline.strategies.watch import Watched
+from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle
+from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout
+from coin_pipeline.strategies.file_watcher import Watched
+from coin_pipeline.strategies.loader import failure, files_beside, forget, strategies_in
 
 ENTRY_POINTS = "coin_pipeline.strategies"
 BUILT_IN: tuple[type[Strategy[Any]], ...] = (VolumeLongCandle, VolumeZoneBreakout)

@@ -17,11 +17,11 @@ from coin_pipeline.engine.sweep import Trials, sweep
 from coin_pipeline.errors import CodeChanged
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy
+from coin_pipeline.strategies.loader import run_rows, run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.strategies.user_code import run_rows, run_strategy
 from coin_pipeline.sweeps.plan import CandleName, SweepChunk, decides_for_many, sweep_fingerprint, written
-from coin_pipeline.sweeps.rows import Numbered, read_rows, rows_table, schema_of, told_by, trials_digest, with_told
-from coin_pipeline.sweeps.space import Point
+from coin_pipeline.sweeps.search_space import Point
+from coin_pipeline.sweeps.trials import Numbered, read_rows, rows_table, schema_of, told_by, trials_digest, with_told
 
 BATCH = 256
 """Points whose signals are in memory at once where a strategy decides point by point."""

@@ -15,9 +15,9 @@ from coin_pipeline.backtest.runner import find_candles
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.sweeps.rows import schema_of
-from coin_pipeline.sweeps.space import Point
+from coin_pipeline.sweeps.search_space import Point
 from coin_pipeline.sweeps.spec import SweepSpec
+from coin_pipeline.sweeps.trials import schema_of
 
 FORMAT = "sweep-1.0"
 """What rows and documents of sweeps look like; raised when a figure gets another meaning, so that none is reused."""

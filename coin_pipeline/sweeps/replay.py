@@ -19,8 +19,8 @@ from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import SweepPlan, plan, sweep_fingerprint
-from coin_pipeline.sweeps.rows import trials_digest
 from coin_pipeline.sweeps.spec import SweepSpec
+from coin_pipeline.sweeps.trials import trials_digest
 
 _BLOCK = 10_000
 """Rows that are compared at once."""

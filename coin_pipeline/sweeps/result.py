@@ -24,13 +24,13 @@ from coin_pipeline.results.manifest import completed_manifest
 from coin_pipeline.results.publish import Published, publish_task
 from coin_pipeline.results.store import to_bytes
 from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.strategies.user_code import run_strategy
-from coin_pipeline.sweeps import landscape
+from coin_pipeline.sweeps import sensitivity
 from coin_pipeline.sweeps.plan import FORMAT, SweepChunk, sweep_fingerprint, written
-from coin_pipeline.sweeps.rows import COUNTS, FIGURES, column_of, objectives_of, rows_table, told_by, trials_digest
-from coin_pipeline.sweeps.space import Point
+from coin_pipeline.sweeps.search_space import Point
 from coin_pipeline.sweeps.spec import SweepSpec
+from coin_pipeline.sweeps.trials import COUNTS, FIGURES, column_of, objectives_of, rows_table, told_by, trials_digest
 
 TRIALS_FILE = "trials.parquet"
 SAMPLED = 3
@@ -199,7 +199,7 @@ def _told(points: _Points, schema: Json) -> Json:
     """Return what the trials say by themselves: the best of them, their surroundings, a map, and warnings."""
     spec, near = points.spec, None
     if spec.search == "grid" and points.order:
-        near = landscape.neighbourhoods(spec.space, points.numbers, points.objectives)
+        near = sensitivity.neighbourhoods(spec.space, points.numbers, points.objectives)
     columns = {one.name: _numbers(points, one.name) for one in spec.space if one.ordered}
     best = None
     if points.order:
@@ -210,7 +210,7 @@ def _told(points: _Points, schema: Json) -> Json:
         "checked": [],
         "plateau": near and _plateau(points, near),
         "top": [points.told(place) for place in points.order[:TOP]],
-        "heat_map": landscape.heat_map(spec.space, columns, points.objectives),
+        "heat_map": sensitivity.heat_map(spec.space, columns, points.objectives),
         "warnings": _warnings(points, best, schema),
     }
 
@@ -221,12 +221,12 @@ def _numbers(points: _Points, name: str) -> Floats:
     return column[:: len(points.spec.symbols)]
 
 
-def _surroundings(near: landscape.Neighbourhoods, place: int) -> Json:
+def _surroundings(near: sensitivity.Neighbourhoods, place: int) -> Json:
     median = float(near.median[place])
     return {"median": median if np.isfinite(median) else None, "size": int(near.size[place])}
 
 
-def _plateau(points: _Points, near: landscape.Neighbourhoods) -> Json | None:
+def _plateau(points: _Points, near: sensitivity.Neighbourhoods) -> Json | None:
     place = int(np.argmax(near.median))
     if np.isneginf(near.median[place]):
         return None
@@ -238,7 +238,7 @@ def _warnings(points: _Points, best: Json | None, schema: Json) -> list[str]:
     objective, tried = points.spec.objective, len(points.numbers)
     if best is None:
         return [f"the {objective} is undefined at every point, so there is no best one"]
-    found = landscape.edges(points.spec.space, best["values"], schema)
+    found = sensitivity.edges(points.spec.space, best["values"], schema)
     if tried > 1:
         found.insert(
             0, f"the best of {tried:,} points is biased upwards: some of its {objective} is luck, so expect less"

@@ -7,9 +7,9 @@ import optuna
 import pyarrow as pa
 
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.sweeps.rows import Numbered, objectives_of
-from coin_pipeline.sweeps.space import Dimension, Range, Value
+from coin_pipeline.sweeps.search_space import Dimension, Range, Value
 from coin_pipeline.sweeps.spec import SweepSpec
+from coin_pipeline.sweeps.trials import Numbered, objectives_of
 
 BATCH = 16
 

@@ -15,7 +15,18 @@ from coin_pipeline.engine.exits import Stops
 from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, nearest
 from coin_pipeline.strategies.base import StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.sweeps.space import Dimension, Draws, Grid, Point, Points, Range, Steps, Value, is_number, parse_text
+from coin_pipeline.sweeps.search_space import (
+    Dimension,
+    Draws,
+    Grid,
+    Point,
+    Points,
+    Range,
+    Steps,
+    Value,
+    is_number,
+    parse_text,
+)
 
 Search = Literal["grid", "random", "optuna"]
 Objective = Literal["total_return", "return_over_drawdown", "win_rate", "avg_return", "profit_factor"]

@@ -10,7 +10,7 @@ import pytest
 import coin_pipeline
 from coin_pipeline.backtest.code_digest import Closure, _parsed, code_closure
 from coin_pipeline.errors import InvalidStrategyFile
-from coin_pipeline.strategies.user_code import strategies_in
+from coin_pipeline.strategies.loader import strategies_in
 from tests.strategy_files import FILES, HELPER, OWN, as_new_process, edit, write
 
 MANY = {
@@ -110,7 +110,9 @@ def test_engine_and_assembly_count_and_other_strategies_do_not(tmp_path: Path) -
     engine = Path(coin_pipeline.__path__[0], "engine")
     expected = {f"coin_pipeline.engine.{file.stem}" for file in engine.glob("[!_]*.py")}
     assert expected | {"coin_pipeline.backtest.runner", "coin_pipeline.backtest.document", "own.py"} <= set(modules)
-    assert not {"coin_pipeline.strategies.volume_long_candle", "coin_pipeline.strategies.registry"} & set(modules)
+    assert not {"coin_pipeline.strategies.builtin.volume_long_candle", "coin_pipeline.strategies.registry"} & set(
+        modules
+    )
     assert not [name for name in modules if name.partition(".")[0] in {"numpy", "pandas", "ast", "pydantic"}]
 
 
@@ -152,7 +154,9 @@ def test_a_helper_that_is_no_python_is_named(tmp_path: Path) -> None:
         code_closure(strategy())
 
 
-@pytest.mark.parametrize("name", ["engine/account.py", "candles/validation.py", "strategies/volume_zone_breakout.py"])
+@pytest.mark.parametrize(
+    "name", ["engine/account.py", "candles/validation.py", "strategies/builtin/volume_zone_breakout.py"]
+)
 def test_layout_never_counts(name: str) -> None:
     """A module written out anew from its syntax tree, without a comment left, has the digest that it had."""
     text = Path(coin_pipeline.__path__[0], name).read_bytes()

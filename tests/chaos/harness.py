@@ -18,7 +18,7 @@ import psycopg2
 from coin_pipeline.backtest.runner import assemble, find_candles, simulate_symbol
 from coin_pipeline.backtest.spec import parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.database.cluster import DATABASE, USER
+from coin_pipeline.database.embedded.cluster import DATABASE, USER
 from coin_pipeline.errors import CandlesNotFound
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from tests.chaos.accountant import ENDED, History, Sight, Submission

@@ -17,7 +17,7 @@ from rich.console import Console
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.cli import options, sweep_summary
 from coin_pipeline.cli.app import coin
-from coin_pipeline.database.leases import LEASE_S
+from coin_pipeline.database.runs.leases import LEASE_S
 from coin_pipeline.defs.instance import open_instance
 from coin_pipeline.defs.sensors import lost_runs
 from coin_pipeline.engine.fills import Fill

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.database.embedded import EmbeddedPostgres
+from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from tests.database.programs import Program, stopped, until
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import psycopg2
 
-from coin_pipeline.database import files
+from coin_pipeline.database.embedded import files
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
 import os, sys
 from pathlib import Path
 {first}
-from coin_pipeline.database.embedded import EmbeddedPostgres
+from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.errors import DatabaseUnavailable
 try:
     lease = EmbeddedPostgres(Path(sys.argv[1])).lease()

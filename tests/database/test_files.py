@@ -5,7 +5,7 @@ import os
 import stat
 from pathlib import Path
 
-from coin_pipeline.database import files
+from coin_pipeline.database.embedded import files
 
 
 def test_write_replaces_at_once_and_privately(tmp_path: Path) -> None:

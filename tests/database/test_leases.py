@@ -9,9 +9,9 @@ from contextlib import closing
 import dagster as dg
 import pytest
 
-from coin_pipeline.database.leases import Leases, prepare
+from coin_pipeline.database.runs.leases import Leases, prepare
+from coin_pipeline.database.runs.status import standings
 from coin_pipeline.database.session import Session, connect
-from coin_pipeline.database.standings import standings
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.instance import open_instance

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.database import files
-from coin_pipeline.database.account import owner_of
-from coin_pipeline.database.embedded import EmbeddedPostgres
-from coin_pipeline.database.supervisor import ATTEMPTS
+from coin_pipeline.database.embedded import files
+from coin_pipeline.database.embedded.server import EmbeddedPostgres
+from coin_pipeline.database.embedded.supervisor import ATTEMPTS
+from coin_pipeline.database.embedded.user import owner_of
 from coin_pipeline.errors import DatabaseUnavailable
 from tests.database.programs import Program, alive, answers, kill, query, server_pid, stopped, supervisor_pid, until
 

@@ -14,8 +14,8 @@ import pytest
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.database.leases import Leases
-from coin_pipeline.database.processes import started
+from coin_pipeline.database.runs.leases import Leases
+from coin_pipeline.database.runs.processes import started
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import follows, retries, settle
@@ -32,7 +32,7 @@ from tests.builders import SLOW
 
 RENEW = """
 import sys, time
-from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session
 time.sleep(0.5)
 Leases(Session(sys.argv[1])).renew(sys.argv[2])

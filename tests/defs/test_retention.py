@@ -13,7 +13,7 @@ import pytest
 from dagster._core.events import StepMaterializationData
 from dagster._core.storage.tags import MAX_RETRIES_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, ROOT_RUN_ID_TAG
 
-from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session, clock, connect
 from coin_pipeline.database.url import database_url, release_database
 from coin_pipeline.defs.build import build_defs

@@ -26,8 +26,8 @@ from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.store import stored_document
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
-from coin_pipeline.sweeps.rows import trials_digest
 from coin_pipeline.sweeps.spec import SweepRequest, parse_sweep, resolve_sweep
+from coin_pipeline.sweeps.trials import trials_digest
 from tests.defs.conftest import answer
 
 CONFIG: dict[str, Any] = {

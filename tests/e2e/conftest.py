@@ -15,7 +15,7 @@ import httpx2
 import psycopg2
 import pytest
 
-from coin_pipeline.database.cluster import DATABASE, USER
+from coin_pipeline.database.embedded.cluster import DATABASE, USER
 from tests.builders import BUSY, GREEDY, SLOW, STEADY
 from tests.conftest import store_candles
 

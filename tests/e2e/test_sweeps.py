@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from coin_pipeline.sweeps.rows import trials_digest
+from coin_pipeline.sweeps.trials import trials_digest
 from tests.e2e.conftest import Platform, process_of
 from tests.e2e.test_platform import BODY, until
 

@@ -23,8 +23,8 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep
 from coin_pipeline.engine.ticks import Ticks
+from coin_pipeline.strategies.precompile import warm_up
 from coin_pipeline.strategies.registry import load_registry
-from coin_pipeline.strategies.warm import warm_up
 from tests.engine.candles import random_bars
 
 

@@ -19,7 +19,7 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials, sweep
 from coin_pipeline.engine.ticks import Ticks
-from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
+from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from tests.engine.candles import bars_of, market_bars, random_bars
 
 COSTS = Costs(0.001, 0.0002)

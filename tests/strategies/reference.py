@@ -5,8 +5,8 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.strategies.volume_long_candle import VolumeLongCandleParams
-from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakoutParams
+from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandleParams
+from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakoutParams
 
 Number: TypeAlias = Fraction | float
 

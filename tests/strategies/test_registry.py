@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from coin_pipeline.errors import InvalidParams, InvalidStrategyFile, UnknownStrategy
+from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import describe, load_registry
-from coin_pipeline.strategies.user_code import run_strategy
 from tests.engine.candles import random_bars
 
 SMA_CROSS = '''

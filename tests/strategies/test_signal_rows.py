@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
-from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
-from coin_pipeline.strategies.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
+from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
+from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
 from tests.engine.candles import random_bars
 
 LONG_CANDLES = st.builds(

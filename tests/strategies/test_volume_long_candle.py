@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.strategies.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
+from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from tests.engine.candles import bars_of, market_bars, random_bars
 from tests.strategies.reference import long_candles
 

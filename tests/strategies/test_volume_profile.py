@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.engine.bars import Bools, Floats, read_only
-from coin_pipeline.strategies.volume_profile import CHUNK, LANES, REACHED, ULP, breakouts, breaks_out
+from coin_pipeline.strategies.builtin.volume_profile import CHUNK, LANES, REACHED, ULP, breakouts, breaks_out
 
 Columns = tuple[Floats, Floats, Floats]
 

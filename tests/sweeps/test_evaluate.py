@@ -19,7 +19,7 @@ from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.sweeps import evaluate as module
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import plan
-from coin_pipeline.sweeps.rows import rows_table, told_by, trials_digest
+from coin_pipeline.sweeps.trials import rows_table, told_by, trials_digest
 from tests.conftest import store_candles
 from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
 

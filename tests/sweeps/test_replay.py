@@ -24,7 +24,7 @@ from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import plan, sweep_fingerprint
 from coin_pipeline.sweeps.replay import replay_sweep
 from coin_pipeline.sweeps.result import assemble, publish_sweep
-from coin_pipeline.sweeps.rows import trials_digest
+from coin_pipeline.sweeps.trials import trials_digest
 from tests.conftest import store_candles
 from tests.strategy_files import as_new_process, edit, registry_of, write
 from tests.sweeps.parts import spec_of
@@ -158,7 +158,7 @@ def test_edited_candles_and_other_versions_are_named(place: Path) -> None:
 def test_what_chooses_and_evaluates_points_is_part_of_the_code(place: Path) -> None:
     """The modules of sweeps, and Optuna where it proposes the points: else they could differ unnoticed."""
     said = run(place, {"rise": "0:0.02"}, search="optuna", trials=2)["fingerprint"]
-    assert {"coin_pipeline.sweeps.rows", "coin_pipeline.sweeps.search", "helped_rule"} <= set(said["modules"])
+    assert {"coin_pipeline.sweeps.trials", "coin_pipeline.sweeps.search", "helped_rule"} <= set(said["modules"])
     assert said["versions"]["optuna"] == metadata.version("optuna")
     assert (
         "optuna"

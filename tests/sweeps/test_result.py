@@ -14,7 +14,7 @@ from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
 from coin_pipeline.results.store import load_result, read_manifest, stored_documents
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.result import assemble, publish_sweep
-from coin_pipeline.sweeps.rows import told_by, trials_digest, with_told
+from coin_pipeline.sweeps.trials import told_by, trials_digest, with_told
 from tests.conftest import store_candles
 from tests.sweeps.parts import registry, run, spec_of, tables_of
 

@@ -10,9 +10,9 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import plan
-from coin_pipeline.sweeps.rows import Numbered, objectives_of, told_by, trials_digest
 from coin_pipeline.sweeps.search import BATCH, search
-from coin_pipeline.sweeps.space import Point
+from coin_pipeline.sweeps.search_space import Point
+from coin_pipeline.sweeps.trials import Numbered, objectives_of, told_by, trials_digest
 from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
 
 SPACE = {"fast": "1:35", "slow": "15:25:1", "edge": "0:0.2", "side": "above,below", "stop_loss": "none,0.05,0.1"}

@@ -6,7 +6,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.engine.exits import Stops
 from coin_pipeline.errors import CoinError, InvalidParams, InvalidSpec, SweepTooLarge, UnknownStrategy
 from coin_pipeline.sweeps.plan import plan
-from coin_pipeline.sweeps.space import Draws, Range
+from coin_pipeline.sweeps.search_space import Draws, Range
 from coin_pipeline.sweeps.spec import SweepSpec, parse_sweep, resolve_sweep
 from tests.sweeps.parts import registry, spec_of
 

@@ -16,7 +16,7 @@ from typing import IO, NoReturn
 
 import dagster as dg
 
-from coin_pipeline.database.leases import Leases
+from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.attempts import settle

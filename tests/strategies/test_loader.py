@@ -11,7 +11,7 @@ from coin_pipeline.engine.rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StrategyFailed
 from coin_pipeline.strategies import Strategy, StrategyParams
-from coin_pipeline.strategies.user_code import run_rows, run_strategy
+from coin_pipeline.strategies.loader import run_rows, run_strategy
 from tests.engine.candles import random_bars
 
 
@@ -38,7 +38,7 @@ def overwrite(bars: Bars) -> None:
 @pytest.mark.parametrize(
     ("rule", "reason"),
     [
-        (lambda _: 1 / 0, r"line \d+ of test_user_code.py: ZeroDivisionError: division by zero"),
+        (lambda _: 1 / 0, r"line \d+ of test_loader.py: ZeroDivisionError: division by zero"),
         (lambda bars: bars.open > bars.close, r"signals\(\) returned ndarray, not Signals"),
         (lambda _: None, r"signals\(\) returned NoneType, not Signals"),
         (lambda bars: Signals(bars.open[1:] > 0), r"signals\(\) returned signals on 9 bars, there are 10"),
@@ -81,7 +81,7 @@ def rows_of(points: int, bars: int) -> SignalRows:
 @pytest.mark.parametrize(
     ("rule", "reason"),
     [
-        (lambda _: 1 / 0, r"line \d+ of test_user_code.py: ZeroDivisionError: division by zero"),
+        (lambda _: 1 / 0, r"line \d+ of test_loader.py: ZeroDivisionError: division by zero"),
         (lambda _: [], r"signal_rows\(\) returned list, not SignalRows"),
         (lambda _: rows_of(1, 10), r"signal_rows\(\) returned 1 points on 10 bars, asked were 2 on 10"),
         (lambda _: rows_of(2, 9), r"signal_rows\(\) returned 2 points on 9 bars, asked were 2 on 10"),

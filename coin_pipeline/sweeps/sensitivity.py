@@ -10,7 +10,7 @@ import numpy as np
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.strategies.registry import limits_of
-from coin_pipeline.sweeps.space import Dimension, Point, Range, Value, is_number
+from coin_pipeline.sweeps.search_space import Dimension, Point, Range, Value, is_number
 
 MAX_CELLS = 50
 """Cells of a heat map along an axis: as many values are shown one by one, more in bins."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.database.account import _prefixes, owner_of
-from coin_pipeline.database.embedded import EmbeddedPostgres
+from coin_pipeline.database.embedded.server import EmbeddedPostgres
+from coin_pipeline.database.embedded.user import _prefixes, owner_of
 from tests.database.programs import ROOT, Program, account, answers, server_pid, stopped, until
 
 Start = Callable[..., Program]

@@ -10,7 +10,7 @@ import pytest
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.sweeps.rows import FIGURES, objectives_of, read_rows, rows_table, trials_digest, with_told
+from coin_pipeline.sweeps.trials import FIGURES, objectives_of, read_rows, rows_table, trials_digest, with_told
 from tests.sweeps.parts import CrossingParams, registry, spec_of
 
 KNOWN = registry()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coin_pipeline.sweeps.landscape import edges, heat_map, neighbourhoods
-from coin_pipeline.sweeps.space import Dimension, Range
+from coin_pipeline.sweeps.search_space import Dimension, Range
+from coin_pipeline.sweeps.sensitivity import edges, heat_map, neighbourhoods
 
 NAN = float("nan")
 

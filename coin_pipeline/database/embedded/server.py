@@ -15,8 +15,8 @@ from typing import Self
 
 import psycopg2
 
-from coin_pipeline.database import files
-from coin_pipeline.database.cluster import DATABASE, USER
+from coin_pipeline.database.embedded import files
+from coin_pipeline.database.embedded.cluster import DATABASE, USER
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.settings import inherited_environment
 
@@ -142,7 +142,7 @@ class EmbeddedPostgres:
         if said or starts == SUPERVISORS:
             free = shutil.disk_usage(self._home).free >> 20  # on a full disk it cannot even say so
             raise DatabaseUnavailable(self._home, said or f"its supervisor ends silently; {free} MiB of disk are free")
-        command = ["-P", "-m", "coin_pipeline.database.supervisor", str(self._home), str(self._binaries())]
+        command = ["-P", "-m", "coin_pipeline.database.embedded.supervisor", str(self._home), str(self._binaries())]
         found_by_us = os.pathsep.join(map(os.path.abspath, sys.path))
         with os.fdopen(files.open_private(log, os.O_WRONLY | os.O_APPEND), "ab") as output:
             subprocess.run(  # noqa: S603 - fixed programs, no shell

@@ -17,7 +17,7 @@ from coin_pipeline.errors import ObjectNotFound
 from coin_pipeline.results.store import Json
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import StrategyParams
-from coin_pipeline.sweeps.space import Dimension, Point, Range, is_number
+from coin_pipeline.sweeps.search_space import Dimension, Point, Range, is_number
 from coin_pipeline.sweeps.spec import SweepSpec
 
 Column: TypeAlias = Floats | Ints

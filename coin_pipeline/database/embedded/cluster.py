@@ -11,8 +11,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from coin_pipeline.database import files
-from coin_pipeline.database.account import ENVIRONMENT, owner_of
+from coin_pipeline.database.embedded import files
+from coin_pipeline.database.embedded.user import ENVIRONMENT, owner_of
 from coin_pipeline.errors import DatabaseUnavailable
 
 USER = DATABASE = "coin"

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from coin_pipeline.database import files
-from coin_pipeline.database.cluster import Cluster
+from coin_pipeline.database.embedded import files
+from coin_pipeline.database.embedded.cluster import Cluster
 from coin_pipeline.errors import DatabaseUnavailable
 
 INTERVAL = 0.1
@@ -59,7 +59,7 @@ def _terminate(*_: object) -> NoReturn:
 
 
 def main() -> None:
-    """Run as `python -m coin_pipeline.database.supervisor HOME BINARIES`, HOME/supervisor.lock being held."""
+    """Run as `python -m coin_pipeline.database.embedded.supervisor HOME BINARIES`, HOME/supervisor.lock being held."""
     if os.fork():
         os._exit(0)  # whoever started it neither waits for it nor has to collect it when it ends
     os.chdir("/")

@@ -1,7 +1,7 @@
 """What an operator has switched off, for every process on the database at once and without a restart."""
 
+from coin_pipeline.database.schema import create_once
 from coin_pipeline.database.session import Cursor, Session
-from coin_pipeline.database.tables import create_once
 from coin_pipeline.errors import AsyncDisabled
 from coin_pipeline.settings import Settings
 

@@ -8,9 +8,9 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coin_pipeline.database.processes import at_work, send, started
+from coin_pipeline.database.runs.processes import at_work, send, started
+from coin_pipeline.database.schema import create_once
 from coin_pipeline.database.session import Cursor, Session
-from coin_pipeline.database.tables import create_once
 from coin_pipeline.errors import Superseded
 
 LEASE_S = 6.0

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
+from coin_pipeline.database.feature_flags import prepare, require_async, switch_async
 from coin_pipeline.database.session import Session
-from coin_pipeline.database.switches import prepare, require_async, switch_async
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import AsyncDisabled, CoinError
 from coin_pipeline.settings import load_settings

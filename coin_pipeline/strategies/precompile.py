@@ -1,4 +1,4 @@
-"""Compiles every kernel once: ``python -m coin_pipeline.strategies.warm`` fills the cache at set-up."""
+"""Compiles every kernel once: ``python -m coin_pipeline.strategies.precompile`` fills the cache at set-up."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ from coin_pipeline.engine.exits import Stops
 from coin_pipeline.engine.fills import Costs, Fill
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep
+from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import BUILT_IN
-from coin_pipeline.strategies.user_code import run_strategy
 
 
 def warm_up() -> None:

@@ -12,8 +12,8 @@ from coin_pipeline.engine.bars import Bars, Bools, read_only
 from coin_pipeline.engine.exits import ExitRule
 from coin_pipeline.engine.rows import Decide, SignalRows, distinct, filled
 from coin_pipeline.engine.signals import Signals
-from coin_pipeline.strategies import volume_profile
 from coin_pipeline.strategies.base import Strategy, StrategyParams
+from coin_pipeline.strategies.builtin import volume_profile
 
 
 class VolumeZoneBreakoutParams(StrategyParams):

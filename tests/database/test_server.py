@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.database.embedded import EmbeddedPostgres
-from coin_pipeline.database.supervisor import INTERVAL
+from coin_pipeline.database.embedded.server import EmbeddedPostgres
+from coin_pipeline.database.embedded.supervisor import INTERVAL
 from coin_pipeline.errors import DatabaseUnavailable
 from tests.database.programs import Program, alive, answers, query, server_pid, stopped, supervisor_pid, until
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coin_pipeline.sweeps.space import Dimension, Draws, Grid, Range, Steps, parse_text
+from coin_pipeline.sweeps.search_space import Dimension, Draws, Grid, Range, Steps, parse_text
 
 
 def dimension(name: str, values: tuple[object, ...] | Range) -> Dimension:

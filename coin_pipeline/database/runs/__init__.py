@@ -1,0 +1,1 @@
+"""Leases, status and processes of Dagster runs."""
