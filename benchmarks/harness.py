@@ -24,7 +24,7 @@ SECONDS_PER_ENGINE = 15.0
 """An engine that would need longer for all rounds gets fewer; one that takes longer at once has its first run count."""
 PATIENCE = 300.0
 """Seconds without an answer after which an engine is given up."""
-QUIET = {"RAPTORBT_NO_VERSION_CHECK": "1"}
+QUIET_LOGGERS = {"RAPTORBT_NO_VERSION_CHECK": "1"}
 
 
 class EngineFailed(Exception):
@@ -93,7 +93,7 @@ class Contestant:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 [python, "-m", "benchmarks.worker", engine, function, str(folder)],
                 cwd=ROOT,
-                env=os.environ | QUIET,
+                env=os.environ | QUIET_LOGGERS,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

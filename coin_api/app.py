@@ -8,13 +8,13 @@ from fastapi import FastAPI
 
 import coin_pipeline
 from coin_api import errors
+from coin_api.dagster_client import DagsterRuns
 from coin_api.deps import Parts, Patience
-from coin_api.limits import BodyLimit
+from coin_api.middleware import BodyLimit
 from coin_api.routes import backtests, candles, health, strategies, sweeps
-from coin_api.runs import DagsterRuns
-from coin_api.stopping import on_stop
+from coin_api.shutdown import on_stop
+from coin_api.task_polling import Statuses, Watches
 from coin_api.tasks import Runs
-from coin_api.watches import Statuses, Watches
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url

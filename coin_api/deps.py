@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from coin_api.task_polling import Statuses, Watches
 from coin_api.tasks import Runs
-from coin_api.watches import Statuses, Watches
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings

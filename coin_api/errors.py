@@ -9,8 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from coin_api.queries import HistoryQuery
-from coin_api.schemas import ProblemDetails
+from coin_api.schemas import HistoryQuery, ProblemDetails
 from coin_api.tasks import Task
 from coin_pipeline import errors
 

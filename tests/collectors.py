@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coin_pipeline.cli.app import coin
 
-IMPORTED = ("cli.collecting", "cli.progress", "cli.summary", "market.collect", "settings")
+IMPORTED = ("cli.fetch", "cli.views.progress", "cli.views.backtest", "candles.collect", "settings")
 
 
 def forking() -> ForkServerContext:

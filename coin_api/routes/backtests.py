@@ -7,12 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response, status
 from fastapi.concurrency import run_in_threadpool
 
-from coin_api.answers import SubmittedAs, TaskWithoutResult, accepted, json_answer, lead_to, polled, standing
 from coin_api.deps import Deps, Parts
 from coin_api.errors import StillRunning
 from coin_api.events import EVENTS, LastEventId, follow
-from coin_api.queries import HistoryQuery
-from coin_api.schemas import Accepted, History, HistoryItem, TaskStatus
+from coin_api.responses import SubmittedAs, TaskWithoutResult, accepted, json_answer, lead_to, polled, standing
+from coin_api.schemas import Accepted, History, HistoryItem, HistoryQuery, TaskStatus
 from coin_api.tasks import Task
 from coin_pipeline.backtest.preflight import require_candles
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, resolve

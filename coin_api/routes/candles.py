@@ -8,15 +8,15 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from coin_api.answers import SubmittedAs, accepted, lead_to, polled, standing
 from coin_api.candles import ARROW, arrow_stream, merge_file, save, suffix_of, uploads
 from coin_api.deps import Deps, Parts
 from coin_api.events import EVENTS, LastEventId, follow
-from coin_api.queries import CandleQuery
+from coin_api.responses import SubmittedAs, accepted, lead_to, polled, standing
 from coin_api.schemas import (
     Accepted,
     CandleInventory,
     CandlePage,
+    CandleQuery,
     CandleSeries,
     RefreshAccepted,
     RefreshStatus,

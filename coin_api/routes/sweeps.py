@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Response, status
 
-from coin_api.answers import SubmittedAs, TaskWithoutResult, accepted, lead_to, polled, standing
 from coin_api.deps import Deps, Parts
 from coin_api.events import EVENTS, LastEventId, follow
+from coin_api.responses import SubmittedAs, TaskWithoutResult, accepted, lead_to, polled, standing
 from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
 from coin_api.tasks import Points, Task
 from coin_pipeline.results.store import read_manifest, read_result

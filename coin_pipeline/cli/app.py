@@ -10,8 +10,8 @@ from coin_pipeline.errors import CoinError, InvalidInput, RunFailed, RunInterrup
 
 EXIT_FAILED, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 130
 _COMMANDS = {
-    "demo": ("operations:demo", "Run a backtest on made-up candles and show what comes out."),
-    "up": ("operations:up", "Serve the API and the Dagster UI on this machine; Ctrl-C stops all."),
+    "demo": ("serve:demo", "Run a backtest on made-up candles and show what comes out."),
+    "up": ("serve:up", "Serve the API and the Dagster UI on this machine; Ctrl-C stops all."),
     "backtest": ("backtests:backtest", "Run a backtest as a Dagster job and show its result."),
     "sweep": ("sweeps:sweep", "Try many params of a strategy as one Dagster job and show the best."),
     "candles": ("candles:candles", "Fetch candles from an exchange, import them, and see which are stored."),

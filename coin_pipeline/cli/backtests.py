@@ -49,7 +49,7 @@ def backtest(
     coin backtest volume_zone_breakout BTC_KRW --start 2024-01-01 --end 2024-12-31
     coin backtest volume_long_candle BTC_KRW ETH_KRW --start 2024-01-01 --end 2024-12-31 --param vol_multiplier=2
     """
-    from coin_pipeline.cli.summary import print_result
+    from coin_pipeline.cli.views.backtest import print_result
     from coin_pipeline.results.store import answered
 
     fields = {
@@ -101,7 +101,7 @@ def reindex_results(*, everything: bool) -> None:
 @options.as_json
 def show_result(run_id: str, *, as_json: bool) -> None:
     """Show the result of RUN_ID."""
-    from coin_pipeline.cli.summary import print_result
+    from coin_pipeline.cli.views.backtest import print_result
 
     settings = settings_with(())
     if as_json:
@@ -117,8 +117,8 @@ def verify_results(run_ids: tuple[str, ...]) -> None:
 
     Exits with 1 if one is changed, cut short or gone; each is named.
     """
-    from coin_pipeline.cli.progress import counting
-    from coin_pipeline.cli.summary import print_verdicts
+    from coin_pipeline.cli.views.backtest import print_verdicts
+    from coin_pipeline.cli.views.progress import counting
     from coin_pipeline.results.verify import verify
     from coin_pipeline.storage.open_store import open_store
 
@@ -169,7 +169,7 @@ def unpin_results(run_ids: tuple[str, ...]) -> None:
 @options.strategy_files
 def strategies(strategy_files: tuple[Path, ...]) -> None:
     """List the strategies that can be run, with their params."""
-    from coin_pipeline.cli.summary import print_strategies
+    from coin_pipeline.cli.views.backtest import print_strategies
     from coin_pipeline.strategies.registry import load_registry
 
     print_strategies(load_registry(settings_with(strategy_files).coin_strategy_files))
@@ -197,12 +197,12 @@ def resolved(settings: "Settings", fields: dict[str, Any]) -> "BacktestSpec":
 
 def run_backtest(settings: "Settings", spec: "BacktestSpec") -> str:
     """Run the job in this process, with a progress bar; return the run id."""
-    from coin_pipeline.cli.progress import progress
+    from coin_pipeline.cli.views.progress import progress
 
     with progress(len(spec.symbols)) as bar:
         # Dagster takes a second or two to import.
-        from coin_pipeline.defs.launches import backtest_launch
-        from coin_pipeline.defs.local import run_here
+        from coin_pipeline.defs.in_process import run_here
+        from coin_pipeline.defs.run_requests import backtest_launch
 
         return run_here(settings, backtest_launch(spec, "results"), bar.hear)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from coin_pipeline.cli.checking import check
-from coin_pipeline.cli.collecting import get
-from coin_pipeline.cli.resampling import resample
+from coin_pipeline.cli.audit import check
+from coin_pipeline.cli.fetch import get
+from coin_pipeline.cli.resample import resample
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -36,8 +36,8 @@ def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> N
     from coin_pipeline.candles.files import read_candle_file
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
-    from coin_pipeline.cli.candle_summary import print_merge
-    from coin_pipeline.cli.progress import busy
+    from coin_pipeline.cli.views.candles import print_merge
+    from coin_pipeline.cli.views.progress import busy
     from coin_pipeline.settings import load_settings
 
     market, length = parse_symbol(symbol), parse_timeframe(timeframe)
@@ -65,7 +65,7 @@ def export_candles(
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.candles.validation import utc
-    from coin_pipeline.cli.progress import busy
+    from coin_pipeline.cli.views.progress import busy
     from coin_pipeline.errors import CandlesNotFound
     from coin_pipeline.settings import load_settings
 
@@ -86,7 +86,7 @@ def export_candles(
 def list_candles() -> None:
     """List the stored series: span, number of candles, how many of the span are missing, and until when fetched."""
     from coin_pipeline.candles.catalog import CandleCatalog
-    from coin_pipeline.cli.candle_summary import print_inventory
+    from coin_pipeline.cli.views.candles import print_inventory
     from coin_pipeline.settings import load_settings
 
     settings = load_settings()

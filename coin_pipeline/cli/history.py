@@ -8,8 +8,8 @@ import click
 from rich.table import Table
 
 from coin_pipeline.backtest.formatting import counted
-from coin_pipeline.cli.progress import reading_progress
-from coin_pipeline.cli.summary import MAX_LINES, UNDEFINED, new_console, not_listed, percent, print_table
+from coin_pipeline.cli.views.backtest import MAX_LINES, UNDEFINED, new_console, not_listed, percent, print_table
+from coin_pipeline.cli.views.progress import reading_progress
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.results.filters import Filters

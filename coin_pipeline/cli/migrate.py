@@ -18,10 +18,10 @@ def check(api_url: str, *, as_json: bool) -> None:
 
     Runs one synchronous backtest and eleven tasks on stored candles over the API. Exits with 1 if an item fails.
     """
-    from coin_pipeline.cli.checklist import print_checklist, print_json
-    from coin_pipeline.cli.progress import busy
-    from coin_pipeline.migration.checklist import go_through
-    from coin_pipeline.migration.evidence import Evidence
+    from coin_pipeline.cli.views.checklist import print_checklist, print_json
+    from coin_pipeline.cli.views.progress import busy
+    from coin_pipeline.migration.checklist.sections import go_through
+    from coin_pipeline.migration.inspector import Evidence
     from coin_pipeline.settings import load_settings
 
     evidence = Evidence(load_settings(), api_url)

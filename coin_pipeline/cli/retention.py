@@ -23,14 +23,14 @@ def retention(*, dry_run: bool) -> None:
     coin retention --dry-run
     coin retention
     """
-    from coin_pipeline.cli.progress import retention_progress
+    from coin_pipeline.cli.views.progress import retention_progress
     from coin_pipeline.settings import load_settings
 
     settings = load_settings()
     with retention_progress() as bar:
         # Dagster takes a second or two to import.
-        from coin_pipeline.defs.launches import retention_launch
-        from coin_pipeline.defs.local import run_here
+        from coin_pipeline.defs.in_process import run_here
+        from coin_pipeline.defs.run_requests import retention_launch
 
         run_here(settings, retention_launch(dry_run=dry_run), bar.hear)
     _print(bar.outcome, settings.task_result_ttl_days, dry_run=dry_run)
@@ -38,8 +38,8 @@ def retention(*, dry_run: bool) -> None:
 
 def _print(outcome: Mapping[str, Any], days: int, *, dry_run: bool) -> None:
     """Print what a run told of itself."""
-    from coin_pipeline.cli.summary import new_console
-    from coin_pipeline.defs.retention_ops import PINNED, REMOVED, STORED, TOLD, WOULD_BE_REMOVED
+    from coin_pipeline.cli.views.backtest import new_console
+    from coin_pipeline.defs.maintenance.ops import PINNED, REMOVED, STORED, TOLD, WOULD_BE_REMOVED
 
     console = new_console()
     removed = [record.data for record in outcome[WOULD_BE_REMOVED if dry_run else REMOVED].records]

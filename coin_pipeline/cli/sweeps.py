@@ -71,7 +71,7 @@ def sweep(
         --grid volume_window=5:200 --grid stop_loss=0.01:0.2 --search optuna --trials 200
     """
     from coin_pipeline.cli.backtests import parsed_params, settings_with
-    from coin_pipeline.cli.summary import print_result
+    from coin_pipeline.cli.views.backtest import print_result
     from coin_pipeline.results.store import read_result
     from coin_pipeline.storage.open_store import open_store
 
@@ -118,11 +118,11 @@ def _resolved(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepReque
 
 def _run(settings: "Settings", request: "SweepRequest", spec: "SweepSpec", workers: int | None, *, fresh: bool) -> str:
     """Run the job in this process, with a progress bar; return the run id."""
-    from coin_pipeline.cli.progress import sweep_progress
+    from coin_pipeline.cli.views.progress import sweep_progress
 
     with sweep_progress(len(spec.points())) as bar:
         # Dagster takes a second or two to import.
-        from coin_pipeline.defs.launches import sweep_launch
-        from coin_pipeline.defs.local import run_here
+        from coin_pipeline.defs.in_process import run_here
+        from coin_pipeline.defs.run_requests import sweep_launch
 
         return run_here(settings, sweep_launch(request, spec, workers=workers, fresh=fresh), bar.hear)

@@ -1,1 +1,1 @@
-"""Every Dagster word lives here, one file per concept."""
+"""What the Dagster UI shows, one folder per domain."""

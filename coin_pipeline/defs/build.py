@@ -4,20 +4,30 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from coin_pipeline.defs import alive, candle_assets, candle_sensors, io_managers, jobs, resources, schedules, sensors
+from coin_pipeline.defs import io_managers, resources
+from coin_pipeline.defs.backtests.jobs import backtest
+from coin_pipeline.defs.candles import assets
+from coin_pipeline.defs.candles.jobs import refresh_candles
+from coin_pipeline.defs.candles.schedules import daily_candles
+from coin_pipeline.defs.candles.sensors import markets
+from coin_pipeline.defs.maintenance.jobs import retention
+from coin_pipeline.defs.maintenance.schedules import daily_retention
+from coin_pipeline.defs.maintenance.sensors import lost_runs, unanswered_tasks
+from coin_pipeline.defs.sweeps.jobs import sweep
+from coin_pipeline.orchestration import heartbeat
 
 
 def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """Return everything that Dagster is to know; overrides are plain objects or resource definitions."""
     return dg.Definitions(
-        assets=candle_assets.assets,
-        asset_checks=candle_assets.asset_checks,
-        jobs=[jobs.backtest, jobs.sweep, jobs.retention, jobs.refresh_candles],
-        schedules=[schedules.daily_retention, schedules.daily_candles()],
-        sensors=[sensors.lost_runs, sensors.unanswered_tasks, candle_sensors.markets],
+        assets=assets.assets,
+        asset_checks=assets.asset_checks,
+        jobs=[backtest, sweep, retention, refresh_candles],
+        schedules=[daily_retention, daily_candles()],
+        sensors=[lost_runs, unanswered_tasks, markets],
         executor=dg.in_process_executor,  # of runs that the page of an asset starts
         resources={
-            "alive": alive.alive,
+            "alive": heartbeat.alive,
             "candles": resources.candles,
             "exchange": resources.exchange,
             "verdicts": resources.verdicts,

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.runner import BacktestResult
-from coin_pipeline.defs.alive import Life
-from coin_pipeline.defs.failures import explained
 from coin_pipeline.errors import StorageFailed
+from coin_pipeline.orchestration.failures import explained
+from coin_pipeline.orchestration.heartbeat import Life
 from coin_pipeline.results.publish import Published, publish_backtest, remember
 from coin_pipeline.results.store import read_result
 from coin_pipeline.storage.base import ObjectStore
@@ -125,3 +125,9 @@ def _upstream(context: dg.InputContext) -> dg.OutputContext:
         msg = f"input {context.name!r} comes from no op"
         raise TypeError(msg)
     return context.upstream_output
+
+
+@dg.success_hook(required_resource_keys={"store"})
+def drop_interim(context: dg.HookContext) -> None:
+    """Remove what the ops handed on once the result is published; a failed run keeps it, to be resumed from."""
+    remove_interim(context.resources.store, context.run_id)

@@ -8,8 +8,8 @@ import dagster as dg
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.exchanges.registry import Exchange, open_exchange
-from coin_pipeline.defs.candle_checks import Verdicts
-from coin_pipeline.defs.candle_ops import Exchanges
+from coin_pipeline.defs.candles.checks import Verdicts
+from coin_pipeline.defs.candles.ops import Exchanges
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import HURRIED, UNHURRIED, open_store

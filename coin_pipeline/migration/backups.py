@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coin_pipeline.backup.archive import Digests, archives, back_up, verify
 from coin_pipeline.errors import ObjectCorrupt
-from coin_pipeline.migration.older import OldResult, result_files
+from coin_pipeline.migration.legacy_files import OldResult, result_files
 from coin_pipeline.migration.step import Report
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.local import LocalStore

@@ -1,7 +1,7 @@
 """Steps of the move to a bucket: setting it up, and copying old results to it."""
 
 from coin_pipeline.errors import ObjectExists, StorageRefused
-from coin_pipeline.migration.older import old_objects
+from coin_pipeline.migration.legacy_files import old_objects
 from coin_pipeline.migration.step import Report, first_of
 from coin_pipeline.results.legacy import INDEX_KEY
 from coin_pipeline.settings import Settings

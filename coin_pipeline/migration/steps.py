@@ -10,13 +10,13 @@ from pathlib import Path
 
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.instance import open_instance
 from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.migration.backups import FOLDER, back_up_results, back_up_tasks
 from coin_pipeline.migration.bucket import copy_results, set_up_bucket
 from coin_pipeline.migration.checkout import PACKAGE
-from coin_pipeline.migration.older import UNNAMED, unserved
+from coin_pipeline.migration.legacy_files import UNNAMED, unserved
 from coin_pipeline.migration.step import NAMED, Report, Step, first_of
+from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.reindex import reindex
 from coin_pipeline.settings import Settings, without_effect

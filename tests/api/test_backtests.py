@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coin_api.deps import Patience
-from coin_api.limits import MAX_BODY_BYTES
+from coin_api.middleware import MAX_BODY_BYTES
 from coin_api.schemas import Status
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.spec import parse_request, resolve

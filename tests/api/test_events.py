@@ -23,7 +23,7 @@ from coin_api.app import create_app
 from coin_api.deps import Patience
 from coin_api.tasks import Points
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.cli.services import free_port
+from coin_pipeline.cli.programs import free_port
 from coin_pipeline.database.session import Session
 from coin_pipeline.settings import load_settings
 from tests.api.conftest import NO_DATABASE

@@ -100,7 +100,13 @@ def test_two_daemons(tmp_path: Path, judge: Judge) -> None:
     with started(tmp_path) as platform, Traffic(platform, seed=4, tasks=20) as traffic:
         with log.open("w") as output:
             second = subprocess.Popen(
-                [sys.executable, "-m", "coin_pipeline.defs.daemon", "-w", str(tmp_path / "dagster/workspace.yaml")],
+                [
+                    sys.executable,
+                    "-m",
+                    "coin_pipeline.orchestration.daemon",
+                    "-w",
+                    str(tmp_path / "dagster/workspace.yaml"),
+                ],
                 env={**os.environ, "DATA_ROOT": str(tmp_path), "DAGSTER_HOME": str(tmp_path / "dagster")},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -231,7 +237,8 @@ def test_a_full_disk(small_disk: Path, judge: Judge) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("whose", "jumps"), [("coin_pipeline.defs", 1), LONGER("coin_pipeline.defs", 2), LONGER("python", 2)]
+    ("whose", "jumps"),
+    [("coin_pipeline.orchestration", 1), LONGER("coin_pipeline.orchestration", 2), LONGER("python", 2)],
 )
 def test_a_clock_that_jumps(tmp_path: Path, judge: Judge, whose: str, jumps: int) -> None:
     """An hour ahead and back, for the daemon and the pool or for every program: queue and retries go on at once."""

@@ -15,14 +15,15 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.cli import options, sweep_summary
+from coin_pipeline.cli import options
 from coin_pipeline.cli.app import coin
+from coin_pipeline.cli.views import sweep
 from coin_pipeline.database.runs.leases import LEASE_S
-from coin_pipeline.defs.instance import open_instance
-from coin_pipeline.defs.sensors import lost_runs
+from coin_pipeline.defs.maintenance.sensors import lost_runs
 from coin_pipeline.engine.fills import Fill
 from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import CandlesNotFound, CoinError, InvalidSpec, SweepTooLarge, UnknownStrategy
+from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.spec import MAX_UNCONFIRMED, Objective, Search
@@ -126,12 +127,12 @@ def test_help_says_what_can_be_chosen() -> None:
 )
 def test_ranks_can_be_seen(objective: str, values: list[float], shown: list[str]) -> None:
     """Objectives that differ are shown with as many digits as it takes to tell them apart, other figures are not."""
-    figures = {**dict.fromkeys(sweep_summary._FIGURES, 0.12351), "trades": 3}
+    figures = {**dict.fromkeys(sweep._FIGURES, 0.12351), "trades": 3}
     top = [
         {"point": number, "values": {"w": number}, "figures": {**figures, objective: value, "objective": value}}
         for number, value in enumerate(values)
     ]
-    table = sweep_summary._top({"objective": objective, "top": top})
+    table = sweep._top({"objective": objective, "top": top})
     columns = {str(column.header): list(column.cells) for column in table.columns}
     assert columns[objective.replace("_", " ")] == shown
     assert columns["max drawdown"] == ["-12.35 %"] * len(values)
@@ -142,13 +143,13 @@ def test_a_wide_map_is_drawn_with_marks() -> None:
     values = [[place / 49 if place else None for place in range(50)]]
     drawn = {"x": {"name": "w", "labels": [str(w) for w in range(50)]}, "y": None, "best": values}
     console = Console(width=80, record=True, file=io.StringIO())
-    for line in sweep_summary._map({"heat_map": drawn, "objective": "win_rate"}, console.width):
+    for line in sweep._map({"heat_map": drawn, "objective": "win_rate"}, console.width):
         console.print(line)
     title, row, labels, _ = console.export_text().splitlines()
     assert title == "highest win rate by w; from 2.04 % (·) to 100.00 % (█)"
     assert row.strip().startswith("·")
     assert row.strip().endswith("██")
-    marks = [sweep_summary._DOTS.index(mark) for mark in row.strip()]
+    marks = [sweep._DOTS.index(mark) for mark in row.strip()]
     assert marks == sorted(marks)
     assert labels.split() == ["0", "...", "49"]
     assert max(map(len, (title, row, labels))) <= 80

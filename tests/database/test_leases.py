@@ -14,8 +14,8 @@ from coin_pipeline.database.runs.status import standings
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.instance import open_instance
 from coin_pipeline.errors import DatabaseUnavailable, Superseded
+from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import load_settings
 
 STARTED = dg.DagsterRunStatus.STARTED

@@ -9,8 +9,8 @@ import pytest
 
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.instance import open_instance
-from coin_pipeline.defs.sensors import unanswered_tasks
+from coin_pipeline.defs.maintenance.sensors import unanswered_tasks
+from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore

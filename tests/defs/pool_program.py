@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from coin_pipeline.defs.pool.server import Limits, Pool
-from coin_pipeline.defs.pool.worker import READY, die_with
+from coin_pipeline.orchestration.worker_pool.server import Limits, Pool
+from coin_pipeline.orchestration.worker_pool.worker import READY, die_with
 
 HOME, POOL = Path(sys.argv[1]), os.getpid()
 

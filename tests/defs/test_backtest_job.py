@@ -11,22 +11,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coin_pipeline.backtest.runner import BacktestResult, publish
+from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog, Series
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.defs.alive import Life
+from coin_pipeline.defs.backtests.config import config_of
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.config import config_of
-from coin_pipeline.defs.failures import ENDED, failure_of
+from coin_pipeline.defs.failure_manifest import leave_manifest
 from coin_pipeline.defs.io_managers import InterimIOManager, ResultIOManager
-from coin_pipeline.defs.launches import backtest_launch
-from coin_pipeline.defs.unfinished import leave_manifest
+from coin_pipeline.defs.run_requests import backtest_launch
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StorageFull, StorageUnavailable
+from coin_pipeline.orchestration.failures import ENDED, failure_of
+from coin_pipeline.orchestration.heartbeat import Life
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import entry_of, mark_of
+from coin_pipeline.results.publish import publish_backtest
 from coin_pipeline.results.store import load_result, stored_document
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy, StrategyParams
@@ -107,7 +108,7 @@ def test_an_entry_is_of_what_an_attempt_before_has_published(
     later = {**document, "metadata": {**document["metadata"], "execution_date": "2100-01-01T00:00:00Z"}}
     now = datetime.now(UTC)
     again = BacktestResult(BacktestSpec.model_validate(document["spec"]), "results", later, pa.table({}), (now, now))
-    ResultIOManager(store, Life(index=own_index), publish).handle_output(dg.build_output_context(), again)
+    ResultIOManager(store, Life(index=own_index), publish_backtest).handle_output(dg.build_output_context(), again)
     assert next(own_index.latest()) == entry
 
 

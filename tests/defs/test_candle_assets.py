@@ -12,14 +12,13 @@ from coin_pipeline.candles.candle_range import month_interval, months_touched
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_timeframe
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.candle_checks import COMPLETE, SOUND
-from coin_pipeline.defs.candle_partitions import EVER, FIRST_MONTH, ROWS, asked_for, asset_key, partitions_of
-from coin_pipeline.defs.candle_sensors import markets
-from coin_pipeline.defs.failures import failure_of
-from coin_pipeline.defs.launcher import BULK, CLASS_TAG, EXCHANGE_TAG
-from coin_pipeline.defs.launches import SERIES_TAG
-from coin_pipeline.defs.schedules import daily_candles
+from coin_pipeline.defs.candles.checks import COMPLETE, SOUND
+from coin_pipeline.defs.candles.partitions import EVER, FIRST_MONTH, ROWS, asked_for, asset_key, partitions_of
+from coin_pipeline.defs.candles.schedules import daily_candles
+from coin_pipeline.defs.candles.sensors import markets
 from coin_pipeline.errors import NotFound
+from coin_pipeline.orchestration.failures import failure_of
+from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG, SERIES_TAG
 from tests.exchanges import FakeExchange
 
 MARCH = int(datetime(2024, 3, 20, tzinfo=UTC).timestamp()) * 10**9

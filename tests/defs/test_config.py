@@ -1,8 +1,9 @@
 """What the Launchpad takes is what a request takes."""
 
 from coin_pipeline.backtest.spec import BacktestRequest, resolve
-from coin_pipeline.defs.config import EXAMPLE, BacktestConfig
-from coin_pipeline.defs.launches import SPEC_TAG, backtest_launch
+from coin_pipeline.defs.backtests.config import EXAMPLE, BacktestConfig
+from coin_pipeline.defs.run_requests import backtest_launch
+from coin_pipeline.orchestration.run_tags import SPEC_TAG
 from coin_pipeline.strategies.registry import load_registry
 
 

@@ -23,8 +23,8 @@ from dagster._core.scheduler.instigation import (
 )
 
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.daemon import AGAIN, forget_the_future
-from coin_pipeline.defs.instance import write_workspace
+from coin_pipeline.orchestration.daemon import AGAIN, forget_the_future
+from coin_pipeline.orchestration.instance import write_workspace
 from coin_pipeline.settings import load_settings
 from tests.chaos.clock import Clock
 from tests.database.programs import answers, server_pid, until
@@ -40,7 +40,7 @@ class Daemon:
         workspace = write_workspace(load_settings())
         with log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "coin_pipeline.defs.daemon", "-w", str(workspace)],
+                [sys.executable, "-m", "coin_pipeline.orchestration.daemon", "-w", str(workspace)],
                 env={**os.environ, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -122,7 +122,7 @@ def test_a_clock_that_goes_back_starts_it_again(daemon: Callable[..., Daemon], t
     """Its loops would wait for as long as the clock went back."""
     clock = Clock(tmp_path)
     clock.move(3600)
-    ahead = daemon(**clock.environment("coin_pipeline.defs.daemon"))
+    ahead = daemon(**clock.environment("coin_pipeline.orchestration.daemon"))
     until(ahead.works, START_S)
     clock.back()
     assert ahead.process.wait(10) == AGAIN

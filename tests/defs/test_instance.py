@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.defs.instance import prepare_home
 from coin_pipeline.errors import InvalidSettings
+from coin_pipeline.orchestration.instance import prepare_home
 from coin_pipeline.settings import load_settings
 
 

@@ -18,12 +18,12 @@ from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.runs.processes import started
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.attempts import follows, retries, settle
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.launches import LOCAL_TAG
-from coin_pipeline.defs.pool.__main__ import settle_former
-from coin_pipeline.defs.sensors import SILENCE_S, lost_runs
+from coin_pipeline.defs.maintenance.sensors import SILENCE_S, lost_runs
 from coin_pipeline.errors import StorageUnavailable
+from coin_pipeline.orchestration.retries import follows, retries, settle
+from coin_pipeline.orchestration.run_tags import LOCAL_TAG
+from coin_pipeline.orchestration.worker_pool.__main__ import settle_former
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.publish import publish_document
 from coin_pipeline.settings import load_settings

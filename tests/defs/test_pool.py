@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.defs.pool.protocol import NAME, ask
+from coin_pipeline.orchestration.worker_pool.protocol import NAME, ask
 
 PROGRAM = Path(__file__).with_name("pool_program.py")
 

@@ -11,12 +11,12 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.candle_checks import COMPLETE, SOUND
-from coin_pipeline.defs.candle_partitions import ROWS, asset_key
-from coin_pipeline.defs.candle_progress import Series
-from coin_pipeline.defs.failures import failure_of
-from coin_pipeline.defs.launches import refresh_launch
+from coin_pipeline.defs.candles.checks import COMPLETE, SOUND
+from coin_pipeline.defs.candles.partitions import ROWS, asset_key
+from coin_pipeline.defs.candles.progress import Series
+from coin_pipeline.defs.run_requests import refresh_launch
 from coin_pipeline.errors import NotFound
+from coin_pipeline.orchestration.failures import failure_of
 from tests.exchanges import FakeExchange
 
 NOON = int(datetime(2024, 3, 2, 12, 30, tzinfo=UTC).timestamp()) * 10**9

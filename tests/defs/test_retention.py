@@ -17,15 +17,15 @@ from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session, clock, connect
 from coin_pipeline.database.url import database_url, release_database
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.failures import ENDED
-from coin_pipeline.defs.instance import open_instance
-from coin_pipeline.defs.launches import retention_launch
-from coin_pipeline.defs.local import run_here
-from coin_pipeline.defs.retention import BATCH, Outcome, Removal
-from coin_pipeline.defs.retention_ops import REMOVED, STORED, WOULD_BE_REMOVED, earliest_now
-from coin_pipeline.defs.run_records import ended_runs
-from coin_pipeline.defs.sensors import lost_runs, unanswered_tasks
+from coin_pipeline.defs.in_process import run_here
+from coin_pipeline.defs.maintenance.ops import REMOVED, STORED, WOULD_BE_REMOVED, earliest_now
+from coin_pipeline.defs.maintenance.removal import BATCH, Outcome, Removal
+from coin_pipeline.defs.maintenance.run_records import ended_runs
+from coin_pipeline.defs.maintenance.sensors import lost_runs, unanswered_tasks
+from coin_pipeline.defs.run_requests import retention_launch
 from coin_pipeline.errors import StorageRefused, TaskExpiring
+from coin_pipeline.orchestration.failures import ENDED
+from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.results.pins import pin
 from coin_pipeline.results.publish import publish_document, publish_task
 from coin_pipeline.results.retention import DAY, Limits, folders

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InternalError
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.storage import connections_of
+from coin_pipeline.orchestration.storage import connections_of
 from coin_pipeline.settings import load_settings
 
 _REFUSE = """

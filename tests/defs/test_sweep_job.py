@@ -14,12 +14,12 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.executors import in_process_or_multiprocess
-from coin_pipeline.defs.failures import ENDED, failure_of
-from coin_pipeline.defs.launches import sweep_launch
-from coin_pipeline.defs.sweep_config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
-from coin_pipeline.defs.sweep_progress import PLANNED, POINTS, Tally
-from coin_pipeline.defs.unfinished import leave_manifest
+from coin_pipeline.defs.failure_manifest import leave_manifest
+from coin_pipeline.defs.run_requests import sweep_launch
+from coin_pipeline.defs.sweeps.config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
+from coin_pipeline.defs.sweeps.progress import PLANNED, POINTS, Tally
+from coin_pipeline.orchestration.executors import in_process_or_multiprocess
+from coin_pipeline.orchestration.failures import ENDED, failure_of
 from coin_pipeline.results import index_entry
 from coin_pipeline.results.filters import Filters
 from coin_pipeline.results.index import ResultIndex

@@ -10,8 +10,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.storage import PooledPostgresStorage
-from coin_pipeline.defs.tables import create_tables, is_new
+from coin_pipeline.orchestration.reflected_tables import create_tables, is_new
+from coin_pipeline.orchestration.storage import PooledPostgresStorage
 from coin_pipeline.settings import load_settings
 
 _DESCRIPTION = """

@@ -15,10 +15,10 @@ from dagster._core.storage.tags import (
     WILL_RETRY_TAG,
 )
 
-from coin_pipeline.defs.attempts import GIVEN_UP
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.failures import ENDED, INTERRUPTED
-from coin_pipeline.defs.sensors import FORGOTTEN_S, unanswered_tasks
+from coin_pipeline.defs.maintenance.sensors import FORGOTTEN_S, unanswered_tasks
+from coin_pipeline.orchestration.failures import ENDED, INTERRUPTED
+from coin_pipeline.orchestration.retries import GIVEN_UP
 from coin_pipeline.storage.local import LocalStore
 from tests.defs.conftest import answer
 

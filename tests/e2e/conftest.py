@@ -24,9 +24,9 @@ OWN = {"slow": SLOW, "steady": STEADY, "greedy": GREEDY, "busy": BUSY}
 """Strategies of the platform that the tests share."""
 START_S = 90
 PROGRAMS = {
-    "pool": ("coin_pipeline.defs.pool",),
+    "pool": ("coin_pipeline.orchestration.worker_pool",),
     "code-server": ("dagster", "grpc"),
-    "daemon": ("coin_pipeline.defs.daemon",),
+    "daemon": ("coin_pipeline.orchestration.daemon",),
     "webserver": ("dagster_webserver",),
     "api": ("uvicorn",),
 }

@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 from coin_pipeline.backup.archive import back_up
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import InvalidInput
-from coin_pipeline.migration.checklist import CHECKLIST
+from coin_pipeline.migration.checklist.sections import CHECKLIST
 from coin_pipeline.migration.checkout import git
 from coin_pipeline.migration.client import start_command
-from coin_pipeline.migration.older import result_files, unserved
+from coin_pipeline.migration.legacy_files import result_files, unserved
 from tests.conftest import ROOT
 from tests.e2e.conftest import free_ports
 from tests.migration.older_platform import RESULTS, write_older_platform

@@ -1,0 +1,132 @@
+"""Fetching candles from an exchange."""
+
+from contextlib import closing
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from coin_pipeline.errors import (
+    CoinError,
+    ExchangeUnavailable,
+    InvalidInput,
+    MarketUnknown,
+    Problem,
+    RunInterrupted,
+    StorageFull,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.collect import Collected
+    from coin_pipeline.candles.exchanges.registry import Exchange
+    from coin_pipeline.candles.timeframe import Timeframe
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+_HOPELESS = (ExchangeUnavailable, StorageFull)
+"""What fails one series would fail the others too, or make the exchange block us for longer."""
+
+
+@click.command()
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@click.option(
+    "--timeframe",
+    "timeframes",
+    multiple=True,
+    default=["1d"],
+    show_default=True,
+    help="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w; may be repeated.",
+)
+@click.option("--from", "first", type=_DAY, help="First day, Asia/Seoul; if not given, where fetching ended last time.")
+@click.option("--to", "last", type=_DAY, help="Last day, included; if not given, up to now.")
+@click.option("--exchange", "name", default="upbit", show_default=True, help="Others need the package ccxt.")
+@click.pass_context
+def get(
+    ctx: click.Context,
+    symbols: tuple[str, ...],
+    timeframes: tuple[str, ...],
+    first: datetime | None,
+    last: datetime | None,
+    name: str,
+) -> None:
+    """Fetch candles of SYMBOLs from an exchange: those that are finished, and not fetched yet.
+
+    Stopped or killed at any moment, the same command goes on where it was.
+
+    \b
+    coin candles get BTC_KRW ETH_KRW --timeframe 1d --timeframe 1h --from 2024-01-01
+    coin candles get BTC_KRW --timeframe 1d --timeframe 1h
+    """
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.exchanges.registry import open_exchange
+    from coin_pipeline.candles.symbol import parse_symbol
+    from coin_pipeline.candles.timeframe import parse_timeframe
+    from coin_pipeline.cli.views.candles import print_collected
+    from coin_pipeline.settings import load_settings
+
+    if first and last and first > last:
+        raise InvalidInput([Problem("to", f"{last:%Y-%m-%d} is before --from {first:%Y-%m-%d}")])
+    settings = load_settings()
+    lengths = dict.fromkeys(map(parse_timeframe, timeframes))
+    series = [(symbol, each) for symbol in dict.fromkeys(map(parse_symbol, symbols)) for each in lengths]
+    days = first and first.date(), last and last.date()
+    try:
+        with closing(open_exchange(name, settings)) as exchange:
+            failed = 0
+            for outcome in _outcomes(CandleCatalog(settings.data_root), exchange, series, *days):
+                if isinstance(outcome, str):
+                    click.secho(outcome, fg="red", err=True)
+                    failed += 1
+                else:
+                    print_collected(outcome)
+    except KeyboardInterrupt:
+        reason = "stopped; what was stored until now stays, and the same command goes on from there"
+        raise RunInterrupted(reason) from None
+    ctx.exit(1 if failed else 0)
+
+
+def _outcomes(
+    catalog: "CandleCatalog",
+    exchange: "Exchange",
+    series: "Iterable[tuple[str, Timeframe]]",
+    first: date | None,
+    last: date | None,
+) -> "Iterator[Collected | str]":
+    """Collect one series after another; yield what was collected of each, or a sentence on why it was not."""
+    unknown = set[str]()
+    waiting = list(series)
+    while waiting:
+        symbol, timeframe = waiting.pop(0)
+        if symbol in unknown:
+            continue
+        try:
+            yield _collected(catalog, exchange, symbol, timeframe, first, last)
+        except MarketUnknown as error:
+            unknown.add(symbol)
+            yield f"{symbol}: {error}"
+        except CoinError as error:
+            yield f"{symbol} {timeframe}: {error}"
+            if isinstance(error, _HOPELESS) and waiting:
+                yield f"not tried: {', '.join(f'{symbol} {timeframe}' for symbol, timeframe in waiting)}"
+                return
+
+
+def _collected(
+    catalog: "CandleCatalog",
+    exchange: "Exchange",
+    symbol: str,
+    timeframe: "Timeframe",
+    first: date | None,
+    last: date | None,
+) -> "Collected":
+    from coin_pipeline.candles.collect import collect, refresh_begin
+    from coin_pipeline.candles.timeframe import day_range
+    from coin_pipeline.cli.views.progress import collecting_progress
+
+    with collecting_progress(f"{symbol} {timeframe}") as hear:
+        now = exchange.finished(timeframe)
+        begin = day_range(first, first)[0] if first else refresh_begin(catalog, symbol, timeframe, now)
+        end = day_range(last, last)[1] if last else now
+        return collect(catalog, exchange, symbol, timeframe, begin, end, hear)

@@ -1,0 +1,1 @@
+"""The backtest job: its ops, config and run metadata."""

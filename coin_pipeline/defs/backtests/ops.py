@@ -1,0 +1,82 @@
+"""The ops of a backtest: each unpacks its config, makes one plain call, and attaches metadata."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import dagster as dg
+import pyarrow as pa
+
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.preflight import coverage_of, require_coverage
+from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
+from coin_pipeline.backtest.spec import BacktestSpec, resolve
+from coin_pipeline.backtest.symbol_result import from_table
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.defs.backtests import metadata
+from coin_pipeline.defs.backtests.config import BacktestConfig
+from coin_pipeline.orchestration.failures import explained
+from coin_pipeline.orchestration.heartbeat import Life
+from coin_pipeline.orchestration.retries import task_of
+from coin_pipeline.report.page import render_page
+from coin_pipeline.settings import load_settings
+from coin_pipeline.strategies.registry import StrategyRegistry
+
+
+@dg.op(
+    out=dg.DynamicOut(io_manager_key="interim_io"),
+    description="Find, read and check each symbol's candles; hand on which they were.",
+)
+def load_candles(
+    config: BacktestConfig,
+    candles: dg.ResourceParam[CandleCatalog],
+    strategies: dg.ResourceParam[StrategyRegistry],
+    alive: dg.ResourceParam[Life],
+) -> Iterator[dg.DynamicOutput[CandleSlice]]:
+    """Yield one slice per symbol."""
+    with explained():
+        spec = resolve(config.request(), strategies)
+        pieces = runner.find_candles(candles, spec, config.shelf)
+        require_coverage(spec, coverage_of(pieces))
+        for piece in pieces:
+            yield dg.DynamicOutput(piece, mapping_key=piece.symbol, metadata=metadata.of_slice(piece))
+        alive.step_done(_steps(spec))
+
+
+@dg.op(
+    out=dg.Out(io_manager_key="interim_io"),
+    description="Run the strategy on one symbol and account for what it would have traded.",
+)
+def simulate(
+    context: dg.OpExecutionContext,
+    piece: CandleSlice,
+    candles: dg.ResourceParam[CandleCatalog],
+    strategies: dg.ResourceParam[StrategyRegistry],
+    alive: dg.ResourceParam[Life],
+) -> pa.Table:
+    """Return one symbol's equity per bar, with its part of the result."""
+    with explained():
+        table = runner.simulate_symbol(candles, strategies, piece)
+        alive.step_done(_steps(piece.spec))
+    context.add_output_metadata(metadata.of_symbol(from_table(table)))
+    return table
+
+
+@dg.op(out=dg.Out(io_manager_key="result_io"), description="Put the symbols together and publish the result.")
+def persist(
+    context: dg.OpExecutionContext,
+    parts: list[pa.Table],
+    candles: dg.ResourceParam[CandleCatalog],
+    strategies: dg.ResourceParam[StrategyRegistry],
+    alive: dg.ResourceParam[Life],
+) -> BacktestResult:
+    """Return the finished result; its IO manager publishes it."""
+    with explained():
+        task_id, environment = task_of(context.instance, context.run), load_settings().environment
+        result = runner.assemble(task_id, parts, candles, strategies, environment, alive.started_at)
+    context.add_output_metadata(metadata.of_result(result))
+    return replace(result, report=render_page(result.document, result.equity).encode())
+
+
+def _steps(spec: BacktestSpec) -> int:
+    """Return how many steps a backtest has: one loads, one simulates each symbol, one persists."""
+    return len(spec.symbols) + 2

@@ -1,0 +1,1 @@
+"""Candle assets, checks, collection job, schedule and sensor."""

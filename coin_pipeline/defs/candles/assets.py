@@ -1,0 +1,98 @@
+"""Candles as assets, one for each timeframe: a backfill from the UI collects the partitions that are asked for."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import cast
+
+import dagster as dg
+from dagster import MetadataValue
+
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.collect import collect
+from coin_pipeline.candles.exchanges.registry import UPBIT
+from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe
+from coin_pipeline.defs.candles import checks
+from coin_pipeline.defs.candles.ops import Exchanges, Hearing
+from coin_pipeline.defs.candles.partitions import asked_for, asset_key, by_month, materializations, partitions_of
+from coin_pipeline.errors import CandlesNotCollected, CoinError
+from coin_pipeline.orchestration.failures import explained
+from coin_pipeline.orchestration.heartbeat import Life
+
+GROUP = "candles"
+NOTHING = cast("dg.DagsterType", dg.Nothing)
+"""What a step hands on: the candles lie in the catalogue."""
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
+"""Candles are collected every day: a day that was left out is worth a look, two are a fault."""
+
+
+def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=asset_key(timeframe),
+        partitions_def=partitions_of(timeframe),
+        freshness_policy=FRESHNESS,
+        group_name=GROUP,
+        kinds={"parquet"},
+        dagster_type=NOTHING,
+        metadata={"stored_in": MetadataValue.text(f"DATA_ROOT/SYMBOL/{timeframe.folder}/YEAR.parquet")},
+        description=f"Finished candles of {timeframe}; a partition is a {'month of a ' * by_month(timeframe)}market.",
+    )
+    def candles_of_timeframe(
+        context: dg.AssetExecutionContext,
+        candles: dg.ResourceParam[CandleCatalog],
+        exchange: dg.ResourceParam[Exchanges],
+        alive: dg.ResourceParam[Life],
+    ) -> Iterator[dg.AssetMaterialization]:
+        with explained():
+            yield from _collect_partitions(context, candles, exchange, timeframe)
+            alive.step_done(1)
+
+    return candles_of_timeframe.with_attributes(backfill_policy=dg.BackfillPolicy.single_run())
+
+
+def _collect_partitions(
+    context: dg.AssetExecutionContext, candles: CandleCatalog, exchange: Exchanges, timeframe: Timeframe
+) -> Iterator[dg.AssetMaterialization]:
+    """Collect each market that partitions are asked for of; a step that fails yields what it has collected."""
+    told: list[dg.AssetMaterialization] = []
+    failed: dict[str, CoinError] = {}
+    for symbol, intervals in asked_for(context.partition_keys, timeframe).items():
+        try:
+            for begin, end in intervals:
+                done = collect(candles, exchange(UPBIT), symbol, timeframe, begin, end, Hearing(context))
+                told += materializations(candles, done)
+        except CoinError as error:
+            failed[symbol] = error
+    if failed:
+        yield from told
+        raise CandlesNotCollected(str(timeframe), failed)
+    for each in told:  # Dagster yields them
+        context.add_asset_metadata(each.metadata, partition_key=each.partition)
+
+
+def _check(timeframe: Timeframe) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=f"check_{timeframe}",
+        specs=checks.specs(timeframe),
+        can_subset=True,  # else the UI runs them with the asset only
+        description=f"Look at all stored candles of {timeframe}.",
+    )
+    def check_candles(
+        context: dg.AssetCheckExecutionContext, candles: dg.ResourceParam[CandleCatalog], alive: dg.ResourceParam[Life]
+    ) -> Iterator[dg.AssetCheckResult]:
+        with explained():
+            for each in checks.evaluate(candles, timeframe):
+                if each.asset_check_key in context.selected_asset_check_keys:
+                    yield dg.AssetCheckResult(
+                        check_name=each.check_name,
+                        passed=each.passed,
+                        severity=each.severity,
+                        description=each.description,
+                        metadata=each.metadata,
+                    )
+            alive.step_done(1)
+
+    return check_candles
+
+
+assets = [_asset(timeframe) for timeframe in TIMEFRAMES.values()]
+asset_checks = [_check(timeframe) for timeframe in TIMEFRAMES.values()]

@@ -1,0 +1,157 @@
+"""How far a refresh is: what its steps say of each series in the run's events, and what these add up to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import dagster as dg
+from dagster import MetadataValue
+from dagster._core.events import EngineEventData
+from dagster._core.execution.plan.outputs import StepOutputData
+
+from coin_pipeline.candles.collect import Collected, Progress
+from coin_pipeline.candles.timeframe import Timeframe
+from coin_pipeline.errors import CoinError
+from coin_pipeline.orchestration.failures import failure_of
+
+SERIES, TIMEFRAMES = "series", "timeframes"
+"""Metadata: how one series stands, and which timeframes are planned of a market."""
+TYPES = {dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.STEP_FAILURE}
+"""Events that a tally wants to hear."""
+NAMED = 10
+State = Literal["waiting", "collecting", "collected", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesStanding:
+    """How far one series is.
+
+    Attributes:
+        symbol: The market.
+        timeframe: Length of the candles, `1d`.
+        state: Where it stands.
+        done: Candles of its grid that were asked for.
+        planned: Candles of its grid to ask for; None until that is known.
+        candles: Candles that came.
+        added: Of those, how many were not stored; None until it is collected.
+        per_second: Rate of `done`; None where it is not known.
+        eta_s: In how many seconds it will be collected at this rate; None where it is not known.
+        error: Why it was not collected.
+    """
+
+    symbol: str
+    timeframe: str
+    state: State = "waiting"
+    done: int = 0
+    planned: int | None = None
+    candles: int = 0
+    added: int | None = None
+    per_second: float | None = None
+    eta_s: float | None = None
+    error: str | None = None
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, 0 to 1."""
+        if self.state in {"collected", "failed"}:
+            return 1.0
+        return self.done / self.planned if self.planned else 0.0
+
+
+def of_plan(timeframes: Sequence[str]) -> Mapping[str, MetadataValue]:
+    """Say which series of a market are planned."""
+    return {TIMEFRAMES: MetadataValue.json([*timeframes])}
+
+
+def sentence(now: Progress) -> str:
+    """Say how far a series is."""
+    rate = f", {now.per_second:,.0f} a second" if now.per_second else ""
+    eta = f", {now.eta_s:,.0f} s to go" if now.eta_s else ""
+    return f"{now.symbol} {now.timeframe}: {now.done:,} of {now.planned:,}{rate}{eta}"
+
+
+def of_progress(now: Progress) -> Mapping[str, MetadataValue]:
+    """Say the same in figures."""
+    return _series(now.symbol, now.timeframe, "collecting", _figures(now))
+
+
+def of_collected(done: Collected, last: Progress | None) -> Mapping[str, MetadataValue]:
+    """Say that a series is collected, and with which progress it ended."""
+    figures = _figures(last) if last else {"done": 0, "planned": 0}
+    counts = {"added": done.added, "replaced": done.replaced, "unchanged": done.unchanged, "requests": done.requests}
+    return _series(done.symbol, done.timeframe, "collected", {**figures, **counts, "eta_s": None})
+
+
+def of_failure(symbol: str, timeframe: Timeframe, error: CoinError) -> Mapping[str, MetadataValue]:
+    """Say why a series was not collected."""
+    return _series(symbol, timeframe, "failed", {"error": str(error)})
+
+
+def _figures(now: Progress) -> dict[str, Any]:
+    told = {"done": now.done, "planned": now.planned, "candles": now.candles}
+    return {**told, "per_second": now.per_second, "eta_s": now.eta_s}
+
+
+def _series(symbol: str, timeframe: Timeframe, state: State, more: Mapping[str, Any]) -> Mapping[str, MetadataValue]:
+    told = {"symbol": symbol, "timeframe": str(timeframe), "state": state, **more}
+    return {SERIES: MetadataValue.json(told)}
+
+
+class Series:
+    """What the events of a run, heard in their order, say of its series."""
+
+    def __init__(self) -> None:
+        self._standings: dict[tuple[str, str], SeriesStanding] = {}
+        self._failures: dict[str, str] = {}
+
+    @property
+    def standings(self) -> tuple[SeriesStanding, ...]:
+        """How far each series is, in the order in which they are collected."""
+        return tuple(self._standings.values())
+
+    @property
+    def share(self) -> float:
+        """How much of all is done, 0 to 1."""
+        return sum(one.share for one in self.standings) / len(self._standings) if self._standings else 0.0
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """The sentences of the markets that failed."""
+        return tuple(self._failures.values())
+
+    def hear(self, entry: dg.EventLogEntry) -> None:
+        """Take an event into account; one that was heard before changes nothing."""
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        data = event.event_specific_data
+        if isinstance(data, StepOutputData) and TIMEFRAMES in data.metadata:
+            self._plan(str(data.step_output_handle.mapping_key), data.metadata[TIMEFRAMES].value)
+        elif isinstance(data, EngineEventData) and SERIES in data.metadata:
+            self._move(data.metadata[SERIES].value)
+        elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            self._fail(event.step_key, failure_of([event])[0])
+
+    def _plan(self, symbol: str, timeframes: Any) -> None:  # noqa: ANN401 -- as JSON
+        for timeframe in timeframes:
+            self._standings.setdefault((symbol, timeframe), SeriesStanding(symbol, timeframe))
+
+    def _move(self, told: Any) -> None:  # noqa: ANN401 -- as JSON
+        key = (told["symbol"], told["timeframe"])
+        before = self._standings.get(key, SeriesStanding(*key))
+        known = {name: value for name, value in told.items() if name in SeriesStanding.__dataclass_fields__}
+        if before.share < 1.0:
+            self._standings[key] = replace(before, **known)
+
+    def _fail(self, step_key: str, error: str) -> None:
+        symbol = step_key.partition("[")[2].removesuffix("]")
+        self._failures[symbol] = error
+        for key, one in self._standings.items():
+            if one.symbol == symbol and one.share < 1.0:
+                self._standings[key] = replace(one, state="failed", error=error)
+
+
+def all_of(failures: Sequence[str]) -> str:
+    """Return one sentence for the markets that failed; of very many, some."""
+    more = f"; and {len(failures) - NAMED} more markets" if len(failures) > NAMED else ""
+    return "; ".join(failures[:NAMED]) + more

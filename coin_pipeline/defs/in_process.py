@@ -1,0 +1,42 @@
+"""Running a job inside the calling process, recorded like any other run."""
+
+import uuid
+from collections.abc import Callable
+
+import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG
+
+from coin_pipeline.defs.build import build_defs
+from coin_pipeline.defs.run_requests import Launch
+from coin_pipeline.errors import RunFailed, class_named
+from coin_pipeline.orchestration.failures import failure_of
+from coin_pipeline.orchestration.instance import open_instance
+from coin_pipeline.orchestration.run_tags import LOCAL_TAG
+from coin_pipeline.settings import Settings
+
+
+def run_here(settings: Settings, launch: Launch, on_event: Callable[[dg.EventLogEntry], None]) -> str:
+    """Run a job now and return its run id; `on_event` hears each event of the run.
+
+    Raises:
+        RunFailed: with the sentence of the error that ended the run.
+        DatabaseUnavailable: Dagster's storage cannot be opened.
+    """
+    run_id = str(uuid.uuid4())
+    with open_instance(settings) as instance:
+        instance.add_event_listener(run_id, on_event)
+        outcome = (
+            build_defs()
+            .resolve_job_def(launch.job)
+            .execute_in_process(
+                run_config=launch.config,
+                tags={**launch.tags, LOCAL_TAG: "command", MAX_RETRIES_TAG: "0"},
+                instance=instance,
+                run_id=run_id,
+                raise_on_error=False,
+            )
+        )
+    if not outcome.success:
+        message, kind = failure_of(outcome.all_events)
+        raise RunFailed(run_id, class_named(kind), message)
+    return run_id

@@ -1,0 +1,1 @@
+"""Retention and the sensors that settle lost runs."""

@@ -1,0 +1,19 @@
+"""The retention job."""
+
+import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG
+
+from coin_pipeline.defs.maintenance.ops import RetentionConfig, remove_expired
+from coin_pipeline.orchestration.executors import QUIET_LOGGERS
+from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags={CLASS_TAG: BULK, MAX_RETRIES_TAG: "0"},  # what one leaves undone the next one does
+    description="Remove tasks that have expired, what broken runs left, and old records of runs. results/ is kept.",
+    config=dg.RunConfig(ops={"remove_expired": RetentionConfig()}, loggers=QUIET_LOGGERS),
+)
+def retention() -> None:
+    """Remove what is no longer kept."""
+    remove_expired()

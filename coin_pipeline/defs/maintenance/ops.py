@@ -1,0 +1,101 @@
+"""The op of the job `retention`: its config, how far it is, and what its page shows."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster import MetadataValue
+from pydantic import Field
+
+from coin_pipeline.database.session import Session, clock
+from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.maintenance.removal import Outcome, Removal
+from coin_pipeline.orchestration.failures import explained
+from coin_pipeline.orchestration.heartbeat import Life
+from coin_pipeline.orchestration.progress import Reporter
+from coin_pipeline.results.retention import Limits
+from coin_pipeline.settings import Settings, load_settings
+from coin_pipeline.storage.base import ObjectStore
+
+REMOVED, WOULD_BE_REMOVED, STORED = "removed", "would_be_removed", "stored"
+"""Metadata: a table of what was removed, or would be, and one of how much is stored, bytes."""
+PINNED, TOLD = "kept_by_pins", "noticed"
+"""Metadata: how many tasks only a pin keeps, and sentences about what could not be read or looked at."""
+DONE, PLANNED = "done", "planned"
+"""Metadata of events while it goes on."""
+
+
+class RetentionConfig(dg.Config):
+    """What can be chosen; how long what is kept the settings say."""
+
+    dry_run: bool = Field(default=False, description="Only find what would be removed.")
+
+
+@dg.op(description="Remove tasks that have expired, what broken runs left, and old records of runs.")
+def remove_expired(
+    context: dg.OpExecutionContext,
+    config: RetentionConfig,
+    store: dg.ResourceParam[ObjectStore],
+    alive: dg.ResourceParam[Life],
+) -> None:
+    """Remove what is no longer kept."""
+    settings, reporter = load_settings(), Reporter(context)
+
+    def hear(done: int, planned: int) -> None:
+        told = {DONE: MetadataValue.int(done), PLANNED: MetadataValue.int(planned)}
+        reporter.hear(f"{done:,} of {planned:,} done", told)
+
+    with explained():
+        removal = Removal(context.instance, store, dry_run=config.dry_run, forget=alive.unlist, heard=hear)
+        outcome = removal.run(earliest_now(settings), limits_of(settings))
+        alive.step_done(1)
+    context.add_output_metadata(told_of(outcome, dry_run=config.dry_run))
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return how long what is kept."""
+    return Limits(timedelta(days=settings.task_result_ttl_days), timedelta(days=settings.coin_run_history_days))
+
+
+def earliest_now(settings: Settings) -> datetime:
+    """Return what time it is by this machine or by the database, whichever is earlier: one ahead would remove all."""
+    with closing(Session(database_url(settings))) as session:
+        return min(datetime.now(UTC), clock(session))
+
+
+def told_of(outcome: Outcome, *, dry_run: bool) -> Mapping[str, MetadataValue]:
+    """Return what a run shows of an outcome."""
+    removed = [
+        dg.TableRecord({"what": r.what, "count": r.count, "bytes": r.size, "oldest": f"{r.oldest:%Y-%m-%d %H:%M}"})
+        for r in outcome.removed
+    ]
+    stored = [
+        dg.TableRecord({"where": where, "before": before, "after": after, "freed": freed})
+        for where, before, after, freed in _changes(outcome)
+    ]
+    return {
+        WOULD_BE_REMOVED if dry_run else REMOVED: _table(removed, ("what", "count", "bytes", "oldest")),
+        STORED: _table(stored, ("where", "before", "after", "freed")),
+        PINNED: MetadataValue.int(outcome.pinned),
+        TOLD: MetadataValue.json([*outcome.told]),
+    }
+
+
+def _changes(outcome: Outcome) -> list[tuple[str, int, int, int]]:
+    """Return each place with what was and what is there, bytes, and how many were freed; of a disk, what is free."""
+    before, after = outcome.before, outcome.after
+    changes = [
+        ("tasks/", before.tasks, after.tasks, before.tasks - after.tasks),
+        ("runs/", before.runs, after.runs, before.runs - after.runs),
+        ("sweeps/", before.sweeps, after.sweeps, before.sweeps - after.sweeps),
+    ]
+    if before.bucket is not None and after.bucket is not None:
+        changes.append(("the bucket", before.bucket, after.bucket, before.bucket - after.bucket))
+    if before.free is not None and after.free is not None:
+        changes.append(("free on the disk", before.free, after.free, after.free - before.free))
+    return changes
+
+
+def _table(records: list[dg.TableRecord], columns: tuple[str, ...]) -> MetadataValue:
+    return MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in columns]))

@@ -1,0 +1,64 @@
+"""Dagster's records of runs, as retention needs them: which are under way, which have ended, and their removal."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG
+
+from coin_pipeline.defs.failure_manifest import is_task
+from coin_pipeline.orchestration.retries import is_retry, task_of
+from coin_pipeline.results.retention import EndedRun
+
+PAGE = 500
+"""Records that are read at a time."""
+
+
+def under_way(instance: dg.DagsterInstance) -> frozenset[str]:
+    """Return the ids of all runs that have not ended, and of the tasks that they are attempts at."""
+    statuses = [status for status in dg.DagsterRunStatus if status not in FINISHED_STATUSES]
+    runs = instance.get_runs(dg.RunsFilter(statuses=statuses))
+    return frozenset(name for run in runs for name in (run.run_id, task_of(instance, run)))
+
+
+def ended_runs(instance: dg.DagsterInstance, before: datetime, page: int = PAGE) -> Iterator[EndedRun]:
+    """Yield the runs that had ended before a moment, latest first; none may be removed until all are read."""
+    filters = dg.RunsFilter(statuses=[*FINISHED_STATUSES], updated_before=before)
+    cursor: str | None = None
+    while records := instance.get_run_records(filters, limit=page, cursor=cursor):
+        for record in records:
+            run = record.dagster_run
+            ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp
+            yield EndedRun(run.run_id, task_of(instance, run), is_task(run), ended_at)
+        cursor = records[-1].dagster_run.run_id
+
+
+def attempts_at(instance: dg.DagsterInstance, task_ids: Sequence[str]) -> dict[str, list[dg.DagsterRun]]:
+    """Return the runs of each task, first to latest, with as few queries as for one task."""
+    tasks = {task_id: task_id for task_id in task_ids}
+    found: dict[str, list[dg.DagsterRun]] = {task_id: [] for task_id in task_ids}
+    runs = [run for run in instance.get_runs(dg.RunsFilter(run_ids=[*task_ids])) if not is_retry(run.tags)]
+    latest = list(task_ids)
+    while latest:
+        for run in runs:
+            found[tasks[run.run_id]].append(run)
+        following = instance.get_runs(dg.RunsFilter(tags={PARENT_RUN_ID_TAG: latest}))
+        runs = [run for run in following if is_retry(run.tags) and run.parent_run_id in tasks]
+        tasks |= {run.run_id: tasks[str(run.parent_run_id)] for run in runs}
+        latest = [run.run_id for run in runs]
+    return found
+
+
+def in_order_of_removal(attempts: Sequence[dg.DagsterRun]) -> list[dg.DagsterRun]:
+    """Return the first attempt, without which there is no task, then the others from the latest back.
+
+    So those that are left can be told to belong to the task at any moment: each knows the one before it.
+    """
+    return [*attempts[:1], *attempts[:0:-1]]
+
+
+def remove_record(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Remove the record of a run that has ended, its events first: a run without events is still found and removed."""
+    instance.event_log_storage.delete_events(run_id)
+    instance.delete_run(run_id)

@@ -1,0 +1,1 @@
+"""The sweep job: its ops, config, progress and run metadata."""

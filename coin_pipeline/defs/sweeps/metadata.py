@@ -1,0 +1,72 @@
+"""What a sweep shows of itself on its run's page in Dagster."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+from dagster import MetadataValue
+
+from coin_pipeline.defs.sweeps.progress import BEST, PLANNED, POINTS
+from coin_pipeline.results.store import Json, report_key
+from coin_pipeline.sweeps.plan import SweepChunk, SweepPlan, written
+from coin_pipeline.sweeps.result import TRIALS_FILE, SweepResult
+from coin_pipeline.sweeps.spec import SweepSpec
+from coin_pipeline.sweeps.trials import column_of, objectives_of
+
+
+def of_chunk(plan: SweepPlan, chunk: SweepChunk) -> Mapping[str, MetadataValue]:
+    """Say which points a chunk has, and how many there are in all."""
+    return {
+        "numbers": MetadataValue.text(f"{chunk.first:,} to {chunk.stop - 1:,}"),
+        PLANNED: MetadataValue.int(plan.points),
+        "skipped": MetadataValue.int(plan.skipped),
+        "duplicates": MetadataValue.int(plan.duplicates),
+    }
+
+
+def of_rows(spec: SweepSpec, table: pa.Table, seconds: float | None) -> Mapping[str, MetadataValue]:
+    """Say how many points a chunk has, the best of them, and how fast they were evaluated, unless they were stored."""
+    objectives = objectives_of(table, len(spec.symbols))
+    told: dict[str, MetadataValue] = {
+        POINTS: MetadataValue.int(len(objectives)),
+        "stored": MetadataValue.bool(seconds is None),
+    }
+    if seconds:
+        told |= {"points/s": MetadataValue.float(round(len(objectives) / seconds, 1))}
+    if np.isfinite(objectives).any():
+        place = int(np.nanargmax(objectives))
+        row = table.slice(place * len(spec.symbols), 1).to_pylist()[0]
+        best = {one.name: row[column_of(one.name)] for one in spec.space}
+        told |= {BEST: MetadataValue.float(float(objectives[place])), "best": MetadataValue.text(written(best))}
+    return told
+
+
+def of_sweep(result: SweepResult, data_root: Path) -> Mapping[str, MetadataValue]:
+    """Show the best points, the map, warnings, the digest of the trials, and where everything lies."""
+    document = result.document
+    warnings = "\n".join(f"- {warning}" for warning in document["warnings"]) or "none"
+    folder = data_root / report_key("tasks", document["run_id"])
+    told: dict[str, MetadataValue] = {
+        "points": MetadataValue.int(document["points"]),
+        "skipped": MetadataValue.int(document["skipped"]),
+        "top": MetadataValue.table([_row(point) for point in document["top"]] or [dg.TableRecord({})]),
+        "warnings": MetadataValue.md(warnings),
+        "trials_sha256": MetadataValue.text(document["trials"]["sha256"]),
+        "trials": MetadataValue.path(folder.with_name(TRIALS_FILE)),
+        "report": MetadataValue.path(folder),
+    }
+    if document["best"]:
+        best = document["best"]
+        told |= {
+            "best": MetadataValue.text(written(best["values"])),
+            document["objective"]: MetadataValue.float(best["figures"]["objective"]),
+        }
+    return told
+
+
+def _row(point: Json) -> dg.TableRecord:
+    values = {name: "none" if value is None else value for name, value in point["values"].items()}
+    figures = {name: "" if value is None else round(value, 4) for name, value in point["figures"].items()}
+    return dg.TableRecord({"point": point["point"], **values, **figures})

@@ -1,0 +1,98 @@
+"""The ops of a sweep: each unpacks its config, makes one plain call, and attaches metadata."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import dagster as dg
+import pyarrow as pa
+
+from coin_pipeline.backtest.preflight import require_coverage
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.defs.sweeps import metadata
+from coin_pipeline.defs.sweeps.config import EvaluationConfig, SweepConfig
+from coin_pipeline.defs.sweeps.progress import PointsReporter
+from coin_pipeline.orchestration.executors import has_processes
+from coin_pipeline.orchestration.failures import explained
+from coin_pipeline.orchestration.heartbeat import Life
+from coin_pipeline.orchestration.retries import task_of
+from coin_pipeline.report.sweep_page import render_sweep
+from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.strategies.registry import StrategyRegistry
+from coin_pipeline.sweeps import evaluate, plan, result
+from coin_pipeline.sweeps.plan import SweepChunk
+from coin_pipeline.sweeps.result import SweepResult
+from coin_pipeline.sweeps.spec import resolve_sweep
+
+
+@dg.op(
+    out=dg.DynamicOut(io_manager_key="interim_io"),
+    description="Read and check the candles, count the points, and cut them into chunks.",
+)
+def plan_sweep(
+    config: SweepConfig,
+    candles: dg.ResourceParam[CandleCatalog],
+    strategies: dg.ResourceParam[StrategyRegistry],
+) -> Iterator[dg.DynamicOutput[SweepChunk]]:
+    """Yield the chunks."""
+    with explained():
+        spec = resolve_sweep(config.request(), strategies)
+        planned = plan.plan(candles, strategies, spec)
+        require_coverage(spec, {each.symbol: each.coverage for each in planned.chunks[0].candles})
+    for chunk in planned.chunks:
+        key = f"chunk_{chunk.number + 1:04}"
+        yield dg.DynamicOutput(chunk, mapping_key=key, metadata=metadata.of_chunk(planned, chunk))
+
+
+@dg.op(
+    out=dg.Out(io_manager_key="interim_io"),
+    description="Evaluate the points of one chunk on every symbol; rows that are stored already are read.",
+)
+def evaluate_chunk(
+    context: dg.OpExecutionContext,
+    config: EvaluationConfig,
+    chunk: SweepChunk,
+    candles: dg.ResourceParam[CandleCatalog],
+    strategies: dg.ResourceParam[StrategyRegistry],
+    store: dg.ResourceParam[ObjectStore],
+) -> pa.Table:
+    """Return one row for each point and symbol."""
+    began = time.perf_counter()
+    with explained():
+        stored = not config.fresh and store.exists(chunk.key)
+        table = evaluate.evaluate(
+            candles,
+            strategies,
+            store,
+            chunk,
+            config.workers or _workers(context),
+            fresh=config.fresh,
+            progress=PointsReporter(context, len(chunk.spec.symbols)).more_rows,
+        )
+    seconds = None if stored else time.perf_counter() - began
+    context.add_output_metadata(metadata.of_rows(chunk.spec, table, seconds))
+    return table
+
+
+@dg.op(out=dg.Out(io_manager_key="sweep_io"), description="Put the chunks together and publish the result.")
+def finish_sweep(
+    context: dg.OpExecutionContext,
+    tables: list[pa.Table],
+    candles: dg.ResourceParam[CandleCatalog],
+    strategies: dg.ResourceParam[StrategyRegistry],
+    alive: dg.ResourceParam[Life],
+) -> SweepResult:
+    """Return the finished sweep; its IO manager publishes it."""
+    settings = load_settings()
+    with explained():
+        task_id = task_of(context.instance, context.run)
+        done = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
+    context.add_output_metadata(metadata.of_sweep(done, settings.data_root))
+    return replace(done, report=render_sweep(done.document, done.trials).encode())
+
+
+def _workers(context: dg.OpExecutionContext) -> int:
+    # Chunks that run beside each other in processes of their own use the cores already.
+    return 1 if has_processes(context.run.run_config) else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""The migration checklist: its sections, item by item."""

@@ -1,0 +1,153 @@
+"""Sections 1 and 2: before anything changes, and the code."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import coin_pipeline
+from coin_pipeline.backup.archive import Digests
+from coin_pipeline.migration.backups import lacking, of_older_platform
+from coin_pipeline.migration.checklist.item import (
+    Item,
+    Outcome,
+    Section,
+    always,
+    inapplicable,
+    met,
+    redis,
+    unmet,
+    yours,
+)
+from coin_pipeline.migration.checkout import checkout
+from coin_pipeline.migration.inspector import Evidence
+
+RUN = "coin migrate run"
+NOTHING_OLD = inapplicable("no result of the older platform is stored")
+MIN_FREE = 5 * 10**9
+_NO_CHECKOUT = inapplicable(f"this is coin-pipeline {coin_pipeline.__version__}, not run from a git checkout")
+_OWN_FILES = always(
+    inapplicable("the code is coin_pipeline and coin_api here; docs/architecture.md says what lies where")
+)
+
+
+def commit(_: Evidence) -> Outcome:
+    """Look at the latest commit of a checkout."""
+    told = checkout("log", "--oneline", "-1")
+    return met(told) if told else _NO_CHECKOUT
+
+
+def version(_: Evidence) -> Outcome:
+    """Look at the version of this program."""
+    return met(f"coin-pipeline {coin_pipeline.__version__}")
+
+
+def backed_up(evidence: Evidence) -> Outcome:
+    """Read the newest backups, and look whether every result of the older platform is in them."""
+    shelves = (("results", evidence.archive), ("tasks", evidence.tasks_archive))
+    told = [_shelf_backed_up(evidence, *each) for each in shelves if of_older_platform(evidence.files(), each[0])]
+    failed = [outcome for outcome in told if outcome.status == "fail"]
+    if not told:
+        return NOTHING_OLD
+    return failed[0] if failed else met("; ".join(outcome.detail for outcome in told))
+
+
+def _shelf_backed_up(evidence: Evidence, shelf: str, archive: Callable[[], tuple[Path, Digests] | None]) -> Outcome:
+    found = archive()
+    if found is None:
+        return unmet(f"{shelf}/ is not backed up; do so", RUN)
+    path, digests = found
+    missing = lacking(digests, of_older_platform(evidence.files(), shelf))
+    if missing:
+        return unmet(f"{len(missing):,} files are not in {path.name}, {missing[0]} say; back them up", RUN)
+    return met(f"{len(digests):,} files in {path.relative_to(evidence.root)}, MD5 right and every member readable")
+
+
+def answers(evidence: Evidence) -> Outcome:
+    """Ask for health and strategies."""
+    health, strategies = evidence.health(), evidence.api.get("/api/strategies")
+    if health["status"] != "healthy":
+        return unmet(f"GET /health says {ill(health)}; docs/operations.md says what each means")
+    if strategies.status != 200:  # noqa: PLR2004 -- HTTP OK
+        return unmet(f"GET /api/strategies answers {strategies.refusal}")
+    return met(f"healthy, with {strategies.json()['count']} strategies")
+
+
+def ill(health: dict[str, object]) -> str:
+    """Name the parts that are not well."""
+    parts = health["components"]
+    told = parts.items() if isinstance(parts, dict) else ()
+    return "; ".join(f"{name}: {part['detail']}" for name, part in told if not part["healthy"]) or "nothing is wrong"
+
+
+def disk(evidence: Evidence) -> Outcome:
+    """Measure the space below DATA_ROOT."""
+    free = shutil.disk_usage(evidence.root).free
+    told = f"{free / 10**9:.1f} GB free below {evidence.root}"
+    return met(told) if free >= MIN_FREE else unmet(f"{told}; make it 5 GB")
+
+
+PREPARATION = (
+    Section(
+        "1.1",
+        "Preparation: requirements",
+        (
+            Item("1.1-commit", "Latest commit of the repository", commit),
+            Item("1.1-backup", "A backup is made", backed_up),
+            Item("1.1-version", "Version in use", version),
+        ),
+    ),
+    Section(
+        "1.2",
+        "Preparation: present state",
+        (
+            Item(
+                "1.2-tests",
+                "Tests of the older platform pass",
+                yours("run them in its own checkout; they test its code, not your data"),
+            ),
+            Item("1.2-sync-api", "The synchronous API answers", answers),
+            Item("1.2-disk", "At least 5 GB of disk space", disk),
+        ),
+    ),
+    Section(
+        "1.3",
+        "Preparation: people",
+        (
+            Item("1.3-developers", "Developers know of the plan", yours("tell them when you move")),
+            Item("1.3-clients", "Clients know of changes to the API", yours("send them docs/api.md")),
+            Item("1.3-operations", "Operations know the schedule", yours("send them docs/migration.md")),
+            Item(
+                "1.3-downtime",
+                "Downtime is announced",
+                yours("10 to 15 minutes are ample: the older API stops before 'coin up' starts"),
+            ),
+        ),
+    ),
+)
+UPGRADE = (
+    Section(
+        "2.1",
+        "Code upgrade: the code",
+        (
+            Item("2.1-packages", "Packages redis and rq", redis("neither is needed, the lock file has all that is")),
+            Item("2.1-files", "New files of the backend", _OWN_FILES),
+            Item("2.1-config", "config.py", always(inapplicable("coin_pipeline/settings.py here"))),
+            Item("2.1-task-manager", "task_manager.py", always(inapplicable("coin_api/dagster_client.py here"))),
+            Item("2.1-jobs", "jobs.py", always(inapplicable("coin_pipeline/defs/ here"))),
+            Item(
+                "2.1-result-manager",
+                "result_manager.py",
+                always(inapplicable("coin_pipeline/results/store.py here")),
+            ),
+        ),
+    ),
+    Section(
+        "2.3",
+        "Code upgrade: clients",
+        (
+            Item("2.3-library", "Client library", yours("clients that only wait for results need no change")),
+            Item("2.3-documents", "Documents", yours("docs/api.md has requests, answers and errors")),
+            Item("2.3-tests", "Test cases", yours("add those of your clients that poll")),
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Dagster as a platform: instance, storage, launcher, daemon and worker pool."""

@@ -1,0 +1,36 @@
+"""Run queue that interactive runs bypass while the worker pool has free slots."""
+
+import dagster as dg
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
+from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+
+from coin_pipeline.candles.exchanges.registry import UPBIT
+from coin_pipeline.orchestration.launcher import WarmRunLauncher
+from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG, is_bulk
+
+QUEUED_TAGS = frozenset({"dagster/schedule_name", "dagster/sensor_name", "dagster/backfill", "dagster/retry_number"})
+"""Runs that nobody waits for at a screen."""
+
+
+class InteractiveFirst(QueuedRunCoordinator[dg.DagsterInstance]):
+    """Dagster's queue, which a run skips that somebody waits for, while the pool has room."""
+
+    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+        """Launch the run now or store it in the queue."""
+        run, launcher = context.dagster_run, self._instance.run_launcher
+        if run.job_name.startswith(IMPLICIT_ASSET_JOB_NAME):  # from the page of an asset, where no job gives it tags
+            self._instance.add_run_tags(run.run_id, {CLASS_TAG: BULK, EXCHANGE_TAG: UPBIT})
+            return super().submit_run(context)
+        if (
+            run.status == dg.DagsterRunStatus.NOT_STARTED
+            and isinstance(launcher, WarmRunLauncher)
+            and is_interactive(run)
+            and launcher.reserve(run.run_id)
+        ):
+            return self._instance.launch_run(run.run_id, context.workspace)
+        return super().submit_run(context)
+
+
+def is_interactive(run: dg.DagsterRun) -> bool:
+    """Tell whether somebody waits for a run now."""
+    return not is_bulk(run) and QUEUED_TAGS.isdisjoint(run.tags)

@@ -1,0 +1,139 @@
+"""Attempts at a task: each is a Dagster run; another one follows only if a process died, never if a backtest failed."""
+
+import uuid
+from collections.abc import Mapping
+
+import dagster as dg
+from dagster._core.events import RunFailureReason
+from dagster._core.storage.tags import (
+    AUTO_RETRY_RUN_ID_TAG,
+    MAX_RETRIES_TAG,
+    PARENT_RUN_ID_TAG,
+    RETRY_NUMBER_TAG,
+    RETRY_STRATEGY_TAG,
+    ROOT_RUN_ID_TAG,
+    RUN_FAILURE_REASON_TAG,
+    TAGS_TO_MAYBE_OMIT_ON_RETRY,
+    WILL_RETRY_TAG,
+)
+
+from coin_pipeline.database.runs.leases import Lease
+from coin_pipeline.errors import NotFound, ObjectCorrupt, StorageFailed
+from coin_pipeline.orchestration.failures import ENDED
+from coin_pipeline.orchestration.run_tags import CANCELLED_TAG
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.reindex import add_entry
+from coin_pipeline.storage.base import ObjectStore
+
+RETRY_ALL_STEPS = {RETRY_STRATEGY_TAG: "ALL_STEPS"}
+"""Another attempt runs all steps: of one whose process died it is not known what its steps have left."""
+
+GIVEN_UP = {WILL_RETRY_TAG: "false", CANCELLED_TAG: "true"}
+"""Tags of a failed attempt whose task was cancelled before another one followed."""
+
+
+def task_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Return the id of the task that a run is an attempt at: that of the first attempt."""
+    while is_retry(run.tags) and run.parent_run_id:
+        parent = instance.get_run_by_id(run.parent_run_id)
+        if parent is None:  # deleted by hand
+            return run.parent_run_id
+        run = parent
+    return run.run_id
+
+
+def is_retry(tags: Mapping[str, str]) -> bool:
+    """Tell whether a run with these tags is another attempt at what a run before it did not end."""
+    return RETRY_NUMBER_TAG in tags
+
+
+def retries(instance: dg.DagsterInstance) -> int:
+    """Return how many more attempts a run gets that does not say so itself."""
+    return instance.run_retries_max_retries if instance.run_retries_enabled else 0
+
+
+def follows(tags: Mapping[str, str], most: int) -> bool:
+    """Tell whether a failed run with these tags is followed by another attempt, of at most so many.
+
+    That Dagster will not make one is not the last word: it gives up for good if the code server is away just then.
+    """
+    if CANCELLED_TAG in tags:
+        return False
+    if tags.get(WILL_RETRY_TAG) == "true":
+        return True
+    limit = tags.get(MAX_RETRIES_TAG, "")
+    left = (int(limit) if limit.isdecimal() else most) - int(tags.get(RETRY_NUMBER_TAG, 0))
+    return left > 0 and tags.get(RUN_FAILURE_REASON_TAG) != RunFailureReason.STEP_FAILURE.value
+
+
+def is_decided(tags: Mapping[str, str]) -> bool:
+    """Tell whether Dagster has decided about another attempt; it does so some milliseconds after a run has failed."""
+    return WILL_RETRY_TAG in tags
+
+
+def next_attempt(tags: Mapping[str, str]) -> str | None:
+    """Return the run that follows the failed one with these tags; None where there is none yet."""
+    return tags.get(AUTO_RETRY_RUN_ID_TAG)
+
+
+def attempt_again(instance: dg.DagsterInstance, failed: dg.DagsterRun) -> None:
+    """Queue another attempt at what a failed run did not end, as Dagster's daemon does if nothing is in its way."""
+    group = instance.get_run_group(failed.run_id)
+    runs = [*group[1]] if group else []
+    made = next((run for run in runs if run.parent_run_id == failed.run_id and is_retry(run.tags)), None)
+    again = made or _copy(instance, failed, number=len(runs))
+    instance.add_run_tags(failed.run_id, {WILL_RETRY_TAG: "true", AUTO_RETRY_RUN_ID_TAG: again.run_id})
+    now = instance.get_run_by_id(failed.run_id)
+    if now and CANCELLED_TAG in now.tags:  # meanwhile
+        instance.report_run_canceled(again)
+    elif again.status == dg.DagsterRunStatus.NOT_STARTED:
+        instance.report_dagster_event(dg.DagsterEvent.job_enqueue(again), again.run_id)
+
+
+def settle(
+    instance: dg.DagsterInstance, store: ObjectStore, index: ResultIndex, run_id: str, lease: Lease | None
+) -> bool:
+    """Record how a run ended whose process did not live to tell: with a stored result, cancelled, or failed.
+
+    Returns False where only its result can tell, and the store does not say whether that is there: ask again later.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return True
+    if run.status == dg.DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run)
+        return True
+    try:
+        stored = lease is not None and lease.published and _complete(store, index, task_of(instance, run))
+    except StorageFailed:
+        return False
+    if stored:
+        done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message="Its result is stored.")
+        instance.report_dagster_event(done, run_id)
+    else:
+        instance.report_run_failed(run, ENDED)
+    return True
+
+
+def _copy(instance: dg.DagsterInstance, run: dg.DagsterRun, number: int) -> dg.DagsterRun:
+    """Store a run like another one, as attempt `number` after the first."""
+    root = run.root_run_id or run.run_id
+    kept = {name: value for name, value in run.tags.items() if name not in TAGS_TO_MAYBE_OMIT_ON_RETRY}
+    ours = {PARENT_RUN_ID_TAG: run.run_id, ROOT_RUN_ID_TAG: root, RETRY_NUMBER_TAG: str(number)}
+    again = run._replace(
+        run_id=str(uuid.uuid4()),
+        parent_run_id=run.run_id,
+        root_run_id=root,
+        status=dg.DagsterRunStatus.NOT_STARTED,
+        tags={**kept, **ours},
+    )
+    return instance.run_storage.add_run(again)
+
+
+def _complete(store: ObjectStore, index: ResultIndex, task_id: str) -> bool:
+    """Tell whether a task has its result, which then is in the index as well."""
+    try:
+        add_entry(store, index, task_id)
+    except (NotFound, ObjectCorrupt):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The pool of loaded worker processes that execute runs."""

@@ -1,0 +1,76 @@
+"""A worker: forked with everything loaded, it waits for one run, executes it, and ends."""
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import dagster as dg
+from dagster._cli.api import _execute_run_command_body
+from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
+
+from coin_pipeline.orchestration.storage import connections_of
+from coin_pipeline.retry import patience
+from coin_pipeline.settings import load_settings
+
+READY = b"ready\n"
+UNSETTLED = 3
+"""Exit code of a worker whose run has no end on record."""
+NICENESS, BULK_NICENESS = 5, 10
+"""Whoever asks the API is answered before runs go on, and runs that somebody waits for go before the others."""
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoReturn:
+    """Be a worker of the pool whose process is `pool`; what to run comes over `line`."""
+    die_with(pool)
+    os.setpgid(0, 0)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(signum, signal.SIG_DFL)
+    use_own_connections(instance)
+    instance.get_runs(limit=1)  # connects now, while nobody waits
+    line.sendall(READY)
+    run_id, _, bulk = line.makefile().readline().strip().partition(" ")
+    os.nice(BULK_NICENESS if bulk == "1" else NICENESS)
+    with patience():
+        os._exit(execute(instance, run_id) if run_id else 0)
+
+
+def execute(instance: dg.DagsterInstance, run_id: str) -> int:
+    """Execute a run that nobody has begun; return the exit code of the process."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status != dg.DagsterRunStatus.STARTING:
+        return 0  # cancelled before it began, or handed over twice
+    _limit_memory(load_settings().coin_run_memory_mib)
+    setup_interrupt_handlers()
+    with capture_interrupts():
+        _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
+    ended = instance.get_run_by_id(run_id)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return 0 if ended is None or ended.is_finished else UNSETTLED
+
+
+def use_own_connections(instance: dg.DagsterInstance) -> None:
+    """Forget the connections that were open at the fork: they belong to the parent."""
+    connections_of(instance).dispose(close=False)
+
+
+def _limit_memory(mib: int) -> None:
+    """Have a run that asks for too much fail with a sentence, before Linux kills a process, which may be another."""
+    if sys.platform == "linux":
+        taken = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
+        limit = int(taken.split()[1]) * 1024 + mib * 2**20
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def die_with(pool: int) -> None:
+    """Have Linux kill this process when the pool ends, however it ends: no worker goes on unwatched."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != pool:
+        os._exit(0)
