@@ -24,7 +24,7 @@ from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.database.session import Session
 from coin_pipeline.results.filters import Filters, parse_cursor
 from coin_pipeline.results.index import ResultIndex, prepare
-from coin_pipeline.results.index_entry import Entry
+from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.legacy import SEOUL
 
 ENTRIES, LIMIT, ROUNDS, TARGET_MS = 100_000, 10, 21, 50
@@ -44,11 +44,11 @@ create index symbol_of on symbol (symbol, run_id);
 """
 
 
-def entries(count: int) -> Iterator[Entry]:
+def entries(count: int) -> Iterator[IndexEntry]:
     """Yield made-up entries, the same ones each time, one in twenty of them of a sweep."""
     draw = random.Random(20)  # noqa: S311 -- not for secrets
     for number in range(count):
-        yield Entry(
+        yield IndexEntry(
             run_id=f"{draw.getrandbits(128):032x}",
             shelf="results",
             kind="sweep" if number % 20 == 0 else "backtest",
@@ -95,7 +95,7 @@ def rows_of(count: int, cursor: str) -> dict[str, tuple[Filters, int, str | None
     }
 
 
-def fill(index: ResultIndex, peer: sqlite3.Connection, made: Sequence[Entry]) -> None:
+def fill(index: ResultIndex, peer: sqlite3.Connection, made: Sequence[IndexEntry]) -> None:
     """Write the same rows to both, and let both look at them."""
     for start in range(0, len(made), 1000):
         index.add(made[start : start + 1000])

@@ -9,18 +9,18 @@ from fastapi import FastAPI
 import coin_pipeline
 from coin_api import errors
 from coin_api.dagster_client import DagsterRuns
-from coin_api.deps import Parts, Patience
+from coin_api.deps import AppState, Timeouts
 from coin_api.middleware import BodyLimit
 from coin_api.routes import backtests, candles, health, strategies, sweeps
 from coin_api.shutdown import on_stop
-from coin_api.task_polling import Statuses, Watches
-from coin_api.tasks import Runs
+from coin_api.task_polling import StatusBatcher, TaskSubscriptions
+from coin_api.tasks import Orchestrator
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
-from coin_pipeline.storage.open_store import HURRIED, open_store
+from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
 from coin_pipeline.strategies.registry import load_registry
 
 THREADS = 8
@@ -28,15 +28,15 @@ THREADS = 8
 
 def create_app(
     settings: Settings,
-    connect: Callable[[Settings], Runs] = DagsterRuns,
-    patience: Patience | None = None,
+    connect: Callable[[Settings], Orchestrator] = DagsterRuns,
+    patience: Timeouts | None = None,
     session: Callable[[Settings], Session] = lambda settings: Session(database_url(settings)),
 ) -> FastAPI:
     """Build the application; `connect` and `session` make its orchestrator and its database when it starts."""
     app = FastAPI(
         title="coin-pipeline",
         version=coin_pipeline.__version__,
-        lifespan=_lifespan(settings, connect, patience or Patience(), session),
+        lifespan=_lifespan(settings, connect, patience or Timeouts(), session),
         responses=errors.RESPONSES,
     )
     app.add_middleware(BodyLimit)
@@ -53,8 +53,8 @@ def from_environment() -> FastAPI:
 
 def _lifespan(
     settings: Settings,
-    connect: Callable[[Settings], Runs],
-    patience: Patience,
+    connect: Callable[[Settings], Orchestrator],
+    patience: Timeouts,
     open_session: Callable[[Settings], Session],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
@@ -62,16 +62,16 @@ def _lifespan(
         # More threads than these fight for the interpreter: answers of all come later.
         current_default_thread_limiter().total_tokens = THREADS
         runs = connect(settings)
-        statuses = Statuses(runs)
-        watches = Watches(statuses)
+        statuses = StatusBatcher(runs)
+        watches = TaskSubscriptions(statuses)
         session = open_session(settings)
-        app.state.parts = Parts(
+        app.state.parts = AppState(
             settings=settings,
             runs=runs,
             statuses=statuses,
             watches=watches,
             patience=patience,
-            store=open_store(settings, HURRIED),
+            store=open_store(settings, FAST_TIMEOUTS),
             index=ResultIndex(session),
             candles=CandleCatalog(settings.data_root),
             strategies=load_registry(settings.coin_strategy_files),

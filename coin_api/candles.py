@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from coin_pipeline.candles.arrow import stored_table
-from coin_pipeline.candles.candle_range import Stretch
+from coin_pipeline.candles.candle_range import CandleRange
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.candles.timeframe import Timeframe
@@ -91,7 +91,7 @@ def merge_file(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: 
         raise InvalidInput([Problem(f, says.replace(str(path), "the file")) for f, says in error.problems]) from None
 
 
-def arrow_stream(stretch: Stretch) -> Iterator[bytes]:
+def arrow_stream(stretch: CandleRange) -> Iterator[bytes]:
     """Yield the candles of a stretch as one stream of Arrow, a piece at a time.
 
     Raises:

@@ -18,15 +18,15 @@ from dagster._daemon.controller import get_daemon_statuses
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import SQLAlchemyError
 
-from coin_api.task_status import Standing
+from coin_api.task_status import TaskStatusReader
 from coin_api.tasks import Job, Task
-from coin_pipeline.backtest.spec import BacktestSpec, Shelf
+from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.database.feature_flags import require_async
 from coin_pipeline.database.runs.status import queued
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.run_requests import Launch, backtest_launch, refresh_launch, sweep_launch
+from coin_pipeline.defs.run_requests import RunSubmission, backtest_launch, refresh_launch, sweep_launch
 from coin_pipeline.errors import (
     DatabaseUnavailable,
     IdempotencyConflict,
@@ -64,14 +64,14 @@ class DagsterRuns:
         self._plans: dict[str, ExecutionPlanSnapshot] = {}
         self._lock = Lock()
         self._session = Session(database_url(settings))
-        self._standing = Standing(self._instance, self._session)
+        self._standing = TaskStatusReader(self._instance, self._session)
 
     def require_async(self) -> None:
         """Raise AsyncDisabled if asynchronous submissions are switched off, which every process sees at once."""
         require_async(self._settings, self._session)
 
     def submit(
-        self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None, *, task_id: str | None = None
+        self, spec: BacktestSpec, shelf: ResultArea, idempotency_key: str | None = None, *, task_id: str | None = None
     ) -> Task:
         """Store a run in Dagster's queue; the same key, or id, and the same spec find the run that is stored already.
 
@@ -166,7 +166,7 @@ class DagsterRuns:
         self._session.close()
         self._instance.dispose()
 
-    def _submit(self, launch: Launch, kind: str, idempotency_key: str | None, task_id: str | None) -> str:
+    def _submit(self, launch: RunSubmission, kind: str, idempotency_key: str | None, task_id: str | None) -> str:
         made = uuid.uuid5(_KEY_NAMESPACE, f"{kind}:{idempotency_key}") if idempotency_key else uuid.uuid4()
         run_id = task_id or str(made)
         with _database_errors():
@@ -184,7 +184,7 @@ class DagsterRuns:
         if waiting >= self._max_queued and not self._instance.has_run(run_id):
             raise QueueFull(waiting, self._max_queued)
 
-    def _create(self, run_id: str, launch: Launch) -> None:
+    def _create(self, run_id: str, launch: RunSubmission) -> None:
         location = self._location()
         job = location.get_repository("__repository__").get_full_job(launch.job)
         self._instance.create_run(
@@ -240,7 +240,7 @@ class DagsterRuns:
                 self._plans[version] = plan.execution_plan_snapshot
             return self._plans[version]
 
-    def _check_same(self, run_id: str, launch: Launch, key: str | None) -> None:
+    def _check_same(self, run_id: str, launch: RunSubmission, key: str | None) -> None:
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.job_name != launch.job or run.tags.get(SPEC_TAG) != launch.tags[SPEC_TAG]:
             raise IdempotencyConflict(key, run_id) if key else TaskIdConflict(run_id)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from coin_api.task_polling import Statuses, Watches
-from coin_api.tasks import Runs
+from coin_api.task_polling import StatusBatcher, TaskSubscriptions
+from coin_api.tasks import Orchestrator
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings
@@ -15,7 +15,7 @@ from coin_pipeline.strategies.registry import StrategyRegistry
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long the API waits before it says something."""
 
     queued_s: float = 5
@@ -27,23 +27,23 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class AppState:
     """The plain objects behind the API."""
 
     settings: Settings
-    runs: Runs
-    statuses: Statuses
-    watches: Watches
-    patience: Patience
+    runs: Orchestrator
+    statuses: StatusBatcher
+    watches: TaskSubscriptions
+    patience: Timeouts
     store: ObjectStore
     index: ResultIndex
     candles: CandleCatalog
     strategies: StrategyRegistry
 
 
-async def _parts(request: Request) -> Parts:  # not async, it would take a thread of each request
-    parts: Parts = request.app.state.parts
+async def _parts(request: Request) -> AppState:  # not async, it would take a thread of each request
+    parts: AppState = request.app.state.parts
     return parts
 
 
-Deps = Annotated[Parts, Depends(_parts)]
+Deps = Annotated[AppState, Depends(_parts)]

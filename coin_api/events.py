@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from fastapi import Header, Response
 from fastapi.responses import StreamingResponse
 
-from coin_api.deps import Parts
+from coin_api.deps import AppState
 from coin_api.schemas import TaskStatus
 from coin_api.tasks import Job, Task
 from coin_pipeline.errors import ResultNotFound, ServiceUnavailable
@@ -32,7 +32,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latte
 
 
 async def follow(
-    parts: Parts, task_id: str, job: Job, last_event_id: str | None, tell: Callable[[Task], TaskStatus]
+    parts: AppState, task_id: str, job: Job, last_event_id: str | None, tell: Callable[[Task], TaskStatus]
 ) -> Response:
     """Answer with the stream of a task's events, each what `tell` says of it.
 
@@ -57,7 +57,7 @@ async def follow(
 
 
 async def _stream(
-    parts: Parts, task_id: str, job: Job, seen: int, tell: Callable[[Task], TaskStatus]
+    parts: AppState, task_id: str, job: Job, seen: int, tell: Callable[[Task], TaskStatus]
 ) -> AsyncIterator[str]:
     yield f"retry: {COME_BACK_MS}\n\n"
     with parts.watches.watch(task_id, job) as watch:

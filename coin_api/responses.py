@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Depends, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
-from coin_api.deps import Parts
+from coin_api.deps import AppState
 from coin_api.schemas import Accepted, TaskStatus
 from coin_api.tasks import Task
 from coin_pipeline.errors import InvalidInput, NotFound, Problem
@@ -16,7 +16,7 @@ from coin_pipeline.errors import InvalidInput, NotFound, Problem
 SOONEST_S, LATEST_S = 1, 10
 
 
-class Identity(NamedTuple):
+class SubmissionId(NamedTuple):
     """What decides the id of a submission, if anything does."""
 
     idempotency_key: str | None
@@ -26,14 +26,14 @@ class Identity(NamedTuple):
 async def _identity(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200, alias="Idempotency-Key")] = None,
     task_id: Annotated[uuid.UUID | None, Query(description="The id that the task shall have.")] = None,
-) -> Identity:
+) -> SubmissionId:
     if idempotency_key is not None and task_id is not None:
         says = "each decides the id of the task; give one of task_id and Idempotency-Key"
         raise InvalidInput([Problem("task_id", says), Problem("Idempotency-Key", says)])
-    return Identity(idempotency_key, str(task_id) if task_id else None)
+    return SubmissionId(idempotency_key, str(task_id) if task_id else None)
 
 
-SubmittedAs = Annotated[Identity, Depends(_identity)]
+SubmittedAs = Annotated[SubmissionId, Depends(_identity)]
 
 
 class TaskWithoutResult(NotFound):
@@ -55,7 +55,7 @@ def accepted(task: Task) -> Accepted:
     return Accepted(task_id=task.task_id, status=task.status, created_at=task.created_at)
 
 
-def standing(parts: Parts, task: Task) -> dict[str, Any]:
+def standing(parts: AppState, task: Task) -> dict[str, Any]:
     """Return where a task stands, without its result: the fields of TaskStatus."""
     return {
         "task_id": task.task_id,

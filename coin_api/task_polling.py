@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from coin_api.tasks import Job, Runs, Task
+from coin_api.tasks import Job, Orchestrator, Task
 from coin_pipeline.errors import InvalidRunId, ResultNotFound, ServiceUnavailable
 from coin_pipeline.results.store import check_run_id
 
@@ -15,13 +15,13 @@ SHARE = 20
 OUTAGE_S = 1.0
 
 
-class Statuses:
+class StatusBatcher:
     """Reads where tasks stand: who asks while a read is under way is answered by the next, which is one for all.
 
     So any number of askers take one thread and one query at a time, and no answer is older than its question.
     """
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Orchestrator) -> None:
         self._runs = runs
         self._asked: dict[str, asyncio.Future[Task | Exception]] = {}
         self._reading: asyncio.Task[None] | None = None
@@ -66,7 +66,7 @@ class Statuses:
         return {one: known.get(one) or ResultNotFound(one) for one in task_ids}
 
 
-class Watch:
+class TaskSubscription:
     """One task that is followed."""
 
     def __init__(self) -> None:
@@ -109,23 +109,23 @@ class Watch:
         self.wake()
 
 
-class Watches:
+class TaskSubscriptions:
     """The tasks that somebody follows: each is polled once, however many follow it."""
 
-    def __init__(self, statuses: Statuses) -> None:
+    def __init__(self, statuses: StatusBatcher) -> None:
         self._statuses = statuses
-        self._watches: dict[tuple[str, Job], Watch] = {}
+        self._watches: dict[tuple[str, Job], TaskSubscription] = {}
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._watches)
 
     @contextmanager
-    def watch(self, task_id: str, job: Job = "backtest") -> Iterator[Watch]:
+    def watch(self, task_id: str, job: Job = "backtest") -> Iterator[TaskSubscription]:
         """Follow a task; when the last one who does has left, it is polled no more."""
         watch = self._watches.get((task_id, job))
         if watch is None:
-            watch = self._watches[task_id, job] = Watch()
+            watch = self._watches[task_id, job] = TaskSubscription()
             watch.closed = self._closed
             watch.polling = asyncio.create_task(self._poll(watch, task_id, job))
             watch.polling.add_done_callback(lambda _: watch.wake())
@@ -145,7 +145,7 @@ class Watches:
         for watch in self._watches.values():
             watch.close()
 
-    async def _poll(self, watch: Watch, task_id: str, job: Job) -> None:
+    async def _poll(self, watch: TaskSubscription, task_id: str, job: Job) -> None:
         changed_at = time.monotonic()
         while not (watch.task and watch.task.ended):
             try:

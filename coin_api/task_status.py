@@ -11,17 +11,17 @@ import dagster as dg
 from dagster._core.event_api import EventLogCursor
 
 from coin_api.schemas import Status
-from coin_api.tasks import Job, Points, SeriesProgress, Task
+from coin_api.tasks import Job, SeriesProgress, SweepPoints, Task
 from coin_pipeline.database.runs import status
 from coin_pipeline.database.session import Session
-from coin_pipeline.defs.candles.progress import TYPES, Series, all_of
-from coin_pipeline.defs.sweeps.progress import Tally
+from coin_pipeline.defs.candles.progress import TYPES, SeriesReporter, all_of
+from coin_pipeline.defs.sweeps.progress import SweepProgress
 from coin_pipeline.orchestration.failures import told_by
 from coin_pipeline.orchestration.retries import follows, is_retry, next_attempt, retries
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, POINTS_TAG
 
 T = TypeVar("T")
-Heard = TypeVar("Heard", Tally, Series)
+Heard = TypeVar("Heard", SweepProgress, SeriesReporter)
 JOBS = frozenset(get_args(Job))
 KEPT = 1000
 OVERLAP = 100
@@ -34,10 +34,10 @@ _STATUS: Mapping[str, Status] = {
     "CANCELED": "cancelled",
 }
 """What a run's status means for its task; any other means queued. The database keeps a run from leaving its end."""
-Attempts = Sequence[status.Standing]
+Attempts = Sequence[status.RunStatusRow]
 
 
-class Standing:
+class TaskStatusReader:
     """Reads where tasks stand: two statements for any number of them, and what failed runs and sweeps have to tell."""
 
     def __init__(self, instance: dg.DagsterInstance, session: Session) -> None:
@@ -46,7 +46,7 @@ class Standing:
         self._most = retries(instance)
         self._lock = Lock()
         self._errors: dict[str, tuple[str, str | None]] = {}
-        self._tallies: dict[str, tuple[Tally | Series, str | None]] = {}
+        self._tallies: dict[str, tuple[SweepProgress | SeriesReporter, str | None]] = {}
 
     def of(self, task_ids: Collection[str]) -> dict[str, Task]:
         """Return those of the ids that are tasks, with where each stands."""
@@ -56,7 +56,7 @@ class Standing:
         """Return the run of the latest attempt at a task."""
         return self._attempts([task_id])[task_id][-1].run_id
 
-    def _attempts(self, task_ids: Collection[str]) -> dict[str, list[status.Standing]]:
+    def _attempts(self, task_ids: Collection[str]) -> dict[str, list[status.RunStatusRow]]:
         """Return the runs of each task, first to latest: another one follows where a process died."""
         found = status.standings(self._session, task_ids)
         attempts = {run_id: [run] for run_id, run in found.items() if run.job in JOBS and not is_retry(run.tags)}
@@ -74,7 +74,7 @@ class Standing:
         error, kind = self._error(latest.run_id) if status == "failed" else (None, None)
         points = self._farthest(attempts, status) if latest.job == "sweep" else None
         share = points.done / points.planned if points else max(run.progress for run in attempts)
-        series = self._heard(latest.run_id, Series) if latest.job == "refresh_candles" else Series()
+        series = self._heard(latest.run_id, SeriesReporter) if latest.job == "refresh_candles" else SeriesReporter()
         if series.standings:
             share = series.share
         if status == "failed" and series.failures:
@@ -102,19 +102,19 @@ class Standing:
         status = "queued" if goes_on else _STATUS.get(latest.status, "queued")
         return "running" if status == "queued" and any(run.started_at for run in attempts) else status
 
-    def _next(self, run: status.Standing) -> str | None:
+    def _next(self, run: status.RunStatusRow) -> str | None:
         return next_attempt(run.tags) if run.status == "FAILURE" and follows(run.tags, self._most) else None
 
-    def _farthest(self, attempts: Attempts, status: Status) -> Points:
+    def _farthest(self, attempts: Attempts, status: Status) -> SweepPoints:
         """Return how far the attempt at a sweep is that came farthest, so that a later one takes nothing back."""
         return max((self._points(run, status) for run in attempts), key=lambda points: points.done)
 
-    def _points(self, run: status.Standing, status: Status) -> Points:
+    def _points(self, run: status.RunStatusRow, status: Status) -> SweepPoints:
         """Return how far a sweep is."""
-        tally = self._heard(run.run_id, Tally)
+        tally = self._heard(run.run_id, SweepProgress)
         planned = tally.planned or int(run.tags.get(POINTS_TAG, 1))
         eta_s = tally.eta_s(time.time()) if status == "running" else None
-        return Points(planned, tally.done, tally.points_per_second, eta_s)
+        return SweepPoints(planned, tally.done, tally.points_per_second, eta_s)
 
     def _heard(self, run_id: str, kind: type[Heard]) -> Heard:
         """Return what the events of a run add up to, having read those since it was last asked about."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from coin_api.schemas import SeriesState, Status
-from coin_pipeline.backtest.spec import BacktestSpec, Shelf
+from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
@@ -16,7 +16,7 @@ _STAGE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
+class SweepPoints:
     """How far a sweep is: points to evaluate, those that are, how fast, and in how many seconds all will be."""
 
     planned: int
@@ -53,7 +53,7 @@ class Task:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    points: Points | None = None
+    points: SweepPoints | None = None
     """Of a sweep."""
     series: tuple[SeriesProgress, ...] = ()
     """Of a refresh; none before its run has begun."""
@@ -70,7 +70,7 @@ class Task:
         return _STAGES[self.status] * _STAGE + round(self.progress * 1_000_000)
 
 
-class Runs(Protocol):
+class Orchestrator(Protocol):
     """What routes need of an orchestrator."""
 
     def require_async(self) -> None:
@@ -78,7 +78,7 @@ class Runs(Protocol):
         ...
 
     def submit(
-        self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None, *, task_id: str | None = None
+        self, spec: BacktestSpec, shelf: ResultArea, idempotency_key: str | None = None, *, task_id: str | None = None
     ) -> Task:
         """Store a submission so that it will run, and return it.
 

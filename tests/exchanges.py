@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from coin_pipeline.candles.exchanges.base import Batch
+from coin_pipeline.candles.exchanges.base import FetchResult
 from coin_pipeline.candles.timeframe import Timeframe
-from coin_pipeline.candles.validation import Columns
+from coin_pipeline.candles.validation import OHLCV
 from coin_pipeline.errors import CoinError
 
 
@@ -36,7 +36,7 @@ class FakeExchange:
         """Return the close of the newest finished candle."""
         return self.now - (self.now - timeframe.phase_ns) % timeframe.ns
 
-    def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> Batch:
+    def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
         """Return the last candles of the interval, as Upbit does."""
         self.asked.append((symbol, timeframe.name, begin, end))
         if symbol in self.faults:
@@ -44,7 +44,7 @@ class FakeExchange:
         begin = max(begin, end - self.limit * timeframe.ns)
         time = np.array([ns for ns in range(begin, end, timeframe.ns) if not self.quiet(ns)], dtype=np.int64)
         price = 100.0 + time // timeframe.ns % 17
-        return Batch(Columns(time, price, price + 1, price - 1, price, np.ones(len(time))), begin, end)
+        return FetchResult(OHLCV(time, price, price + 1, price - 1, price, np.ones(len(time))), begin, end)
 
     def close(self) -> None:
         """Remember that it was let go."""

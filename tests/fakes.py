@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from coin_api.schemas import Status
 from coin_api.tasks import Job, Task
-from coin_pipeline.backtest.spec import BacktestSpec, Shelf
+from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.errors import (
     AsyncDisabled,
@@ -35,7 +35,7 @@ class FakeRuns:
     tasks_by_id: dict[str, Task] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
-    submitted: list[tuple[Spec, Shelf, str | None]] = field(default_factory=list)
+    submitted: list[tuple[Spec, ResultArea, str | None]] = field(default_factory=list)
     outcome: Task = QUEUED
     then: Callable[[str], None] = lambda _: None
     """What happens to a task after its submission has been answered."""
@@ -52,7 +52,7 @@ class FakeRuns:
             raise AsyncDisabled("the test", "ask it")
 
     def submit(
-        self, spec: BacktestSpec, shelf: Shelf, idempotency_key: str | None = None, *, task_id: str | None = None
+        self, spec: BacktestSpec, shelf: ResultArea, idempotency_key: str | None = None, *, task_id: str | None = None
     ) -> Task:
         """Remember the submission; it is at once where `outcome` says."""
         return self._submit(spec, shelf, idempotency_key, task_id, "backtest")
@@ -115,7 +115,7 @@ class FakeRuns:
         """Remember that the application let go."""
         self.closed = True
 
-    def _submit(self, spec: Spec, shelf: Shelf, key: str | None, task_id: str | None, job: Job) -> Task:
+    def _submit(self, spec: Spec, shelf: ResultArea, key: str | None, task_id: str | None, job: Job) -> Task:
         self._require_up()
         known = task_id or self.keys.get(f"{job}:{key}")
         if known in self.tasks_by_id:

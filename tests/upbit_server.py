@@ -22,7 +22,7 @@ from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.exchanges.registry import turns_file
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, SECOND_NS, parse_timeframe
-from coin_pipeline.candles.validation import Columns, utc
+from coin_pipeline.candles.validation import OHLCV, utc
 
 LENGTHS_NS = {
     **{f"minutes/{n}": n * 60 * SECOND_NS for n in (1, 3, 5, 10, 15, 30, 60, 240)},
@@ -74,7 +74,7 @@ class Clock(Timer):
 class UpbitServer:
     """What the server holds and does; candles by market and unit, such as (KRW-BTC, minutes/1)."""
 
-    candles: Mapping[tuple[str, str], Columns]
+    candles: Mapping[tuple[str, str], OHLCV]
     clock: Timer
     per_second: int = FAST
     first_block_s: int = 60
@@ -159,7 +159,7 @@ class UpbitServer:
         return Answer(200, json.dumps(told).encode())
 
 
-NONE = Columns(np.empty(0, dtype=np.int64), *(np.empty(0) for _ in range(5)))
+NONE = OHLCV(np.empty(0, dtype=np.int64), *(np.empty(0) for _ in range(5)))
 
 
 def _row(market: str, unit: str, candle: tuple[Any, ...], now: int) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def _instant(text: str) -> int:
     return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()) * SECOND_NS
 
 
-def market_candles(seed: int, timeframe: str, start: date, bars: int, traded: float = 0.9) -> Columns:
+def market_candles(seed: int, timeframe: str, start: date, bars: int, traded: float = 0.9) -> OHLCV:
     """Return candles of which some are missing, since nobody traded: the same ones for the same seed."""
     frame = synthetic_candles(seed, parse_timeframe(timeframe), start, bars)
     columns = columns_of(plain_table("synthetic", pa.Table.from_pandas(frame, preserve_index=False)))

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response, status
 from fastapi.concurrency import run_in_threadpool
 
-from coin_api.deps import Deps, Parts
+from coin_api.deps import AppState, Deps
 from coin_api.errors import StillRunning
 from coin_api.events import EVENTS, LastEventId, follow
 from coin_api.responses import SubmittedAs, TaskWithoutResult, accepted, json_answer, lead_to, polled, standing
@@ -129,7 +129,7 @@ def result(run_id: str, parts: Deps) -> Response:
         raise TaskWithoutResult(task, _place(run_id)) from None
 
 
-async def _waited_for(parts: Parts, task: Task) -> Task:
+async def _waited_for(parts: AppState, task: Task) -> Task:
     """Wait until a run has ended.
 
     Raises:
@@ -155,11 +155,11 @@ async def _waited_for(parts: Parts, task: Task) -> Task:
     return task
 
 
-def _status(parts: Parts, task: Task) -> TaskStatus:
+def _status(parts: AppState, task: Task) -> TaskStatus:
     return TaskStatus(**standing(parts, task))
 
 
-def _known(parts: Parts, request: BacktestRequest, *, fresh: bool) -> tuple[BacktestSpec, StoredResult | None]:
+def _known(parts: AppState, request: BacktestRequest, *, fresh: bool) -> tuple[BacktestSpec, StoredResult | None]:
     """Return what is asked for, with its stored result if that may be reused."""
     registry = parts.strategies.current()
     spec = resolve(request, registry)

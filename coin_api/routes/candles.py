@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from coin_api.candles import ARROW, arrow_stream, merge_file, save, suffix_of, uploads
-from coin_api.deps import Deps, Parts
+from coin_api.deps import AppState, Deps
 from coin_api.events import EVENTS, LastEventId, follow
 from coin_api.responses import SubmittedAs, accepted, lead_to, polled, standing
 from coin_api.schemas import (
@@ -25,7 +25,7 @@ from coin_api.schemas import (
 )
 from coin_api.tasks import Job, Task
 from coin_pipeline.candles.audit.scan import audit, audit_json
-from coin_pipeline.candles.candle_range import Stretch, stretch
+from coin_pipeline.candles.candle_range import CandleRange, stretch
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.exchanges.registry import open_exchange
 from coin_pipeline.candles.fields import TimeframeName
@@ -143,7 +143,7 @@ def _told(stored: StoredCandles) -> CandleSeries:
     )
 
 
-def _page(found: Stretch, wanted: CandleQuery) -> CandlePage:
+def _page(found: CandleRange, wanted: CandleQuery) -> CandlePage:
     columns, following = found.page(wanted.at, wanted.limit)
     rows: list[dict[str, Any]] = [
         {"timestamp": utc(time), "open": o, "high": h, "low": low, "close": c, "volume": v}
@@ -153,7 +153,7 @@ def _page(found: Stretch, wanted: CandleQuery) -> CandlePage:
     return CandlePage(symbol=found.symbol, timeframe=found.timeframe.name, candles=rows, next_cursor=cursor)
 
 
-def _status(parts: Parts, task: Task) -> RefreshStatus:
+def _status(parts: AppState, task: Task) -> RefreshStatus:
     series = [
         SeriesStatus(
             symbol=one.symbol,

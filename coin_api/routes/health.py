@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 import coin_pipeline
-from coin_api.deps import Deps, Parts
+from coin_api.deps import AppState, Deps
 from coin_api.schemas import Component, Health
 from coin_pipeline.errors import StorageFailed
 
@@ -49,7 +49,7 @@ def health(parts: Deps, response: Response) -> Health:
     )
 
 
-def _object_store(parts: Parts) -> str | None:
+def _object_store(parts: AppState) -> str | None:
     try:
         parts.store.put("runs/health", b"ok", overwrite=True)
         parts.store.delete("runs/health")
@@ -58,6 +58,6 @@ def _object_store(parts: Parts) -> str | None:
     return None
 
 
-def _disk(parts: Parts) -> str | None:
+def _disk(parts: AppState) -> str | None:
     free = shutil.disk_usage(parts.settings.data_root).free
     return None if free >= MIN_FREE_BYTES else f"only {free // 2**20} MiB free under DATA_ROOT"

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Response, status
 
-from coin_api.deps import Deps, Parts
+from coin_api.deps import AppState, Deps
 from coin_api.events import EVENTS, LastEventId, follow
 from coin_api.responses import SubmittedAs, TaskWithoutResult, accepted, lead_to, polled, standing
 from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
-from coin_api.tasks import Points, Task
+from coin_api.tasks import SweepPoints, Task
 from coin_pipeline.results.store import read_manifest, read_result
 from coin_pipeline.sweeps.result import TRIALS_FILE
 from coin_pipeline.sweeps.spec import SweepRequest, resolve_sweep
@@ -58,8 +58,8 @@ def cancel(task_id: str, parts: Deps) -> Accepted:
     return accepted(parts.runs.cancel(task_id, "sweep"))
 
 
-def _status(parts: Parts, task: Task) -> SweepStatus:
-    points = task.points or Points(0, 0, None, None)
+def _status(parts: AppState, task: Task) -> SweepStatus:
+    points = task.points or SweepPoints(0, 0, None, None)
     return SweepStatus(
         **standing(parts, task),
         points=points.planned,

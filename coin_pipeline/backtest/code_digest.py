@@ -37,7 +37,7 @@ _IMPORTERS = frozenset({"import_module", "__import__"})
 
 
 @dataclass(frozen=True, slots=True)
-class Closure:
+class SourceDigests:
     """Digests of modules and files by name, and the versions of the installed packages that the strategy imports."""
 
     modules: Mapping[str, str]
@@ -53,7 +53,7 @@ class _Source:
     files: tuple[str, ...] = ()
 
 
-def code_closure(strategy: Strategy[Any], *others: str) -> Closure:
+def code_closure(strategy: Strategy[Any], *others: str) -> SourceDigests:
     """Follow the imports of the engine, of what assembles a result, of the strategy, and of other modules of ours.
 
     The standard library and installed packages are left out, unless it is the strategy's own package. Names are those
@@ -87,7 +87,7 @@ def code_closure(strategy: Strategy[Any], *others: str) -> Closure:
             _refuse_hidden(path, map(_top, imported))
         waiting += [(wanted, file) for wanted, file in found if wanted not in seen]
         seen.update(wanted for wanted, _ in found)
-    return Closure(dict(sorted(modules.items())), {name: _version(name) for name in sorted(packages)})
+    return SourceDigests(dict(sorted(modules.items())), {name: _version(name) for name in sorted(packages)})
 
 
 @lru_cache(maxsize=4096)

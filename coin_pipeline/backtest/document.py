@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from coin_pipeline.backtest.fingerprint import gap_json, knowledge_json, result_digest
 from coin_pipeline.backtest.formatting import Json, instant, iso
-from coin_pipeline.backtest.portfolio import Whole
+from coin_pipeline.backtest.portfolio import CombinedResult
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.warnings import warnings_of
 from coin_pipeline.candles.coverage import Coverage
@@ -19,7 +19,7 @@ from coin_pipeline.candles.coverage import Coverage
 SCHEMA = "1.2.0"
 MAX_CURVE_POINTS = 10_000
 MAX_GAPS = 20
-Parts = Sequence[tuple[Json, pa.Table]]
+SymbolParts = Sequence[tuple[Json, pa.Table]]
 """For each symbol its JSON part, and the table of its equity per bar."""
 
 
@@ -38,7 +38,7 @@ def coverage_json(found: Coverage) -> Json:
     }
 
 
-def equity_table(parts: Parts, whole: Whole) -> pa.Table:
+def equity_table(parts: SymbolParts, whole: CombinedResult) -> pa.Table:
     """Return every symbol's equity per bar one below the other, with the symbol in front; a shared account on top."""
     tables = [
         table.replace_schema_metadata(None).add_column(0, "symbol", pa.array([part["symbol"]] * len(table)))
@@ -58,8 +58,8 @@ def result_json(
     *,
     run_id: str,
     spec: BacktestSpec,
-    parts: Parts,
-    whole: Whole,
+    parts: SymbolParts,
+    whole: CombinedResult,
     params_schema: Json,
     fingerprint: Json,
     environment: str,
@@ -92,12 +92,12 @@ def result_json(
     return {**document, "result_sha256": result_digest(document)}
 
 
-def _blocks(parts: Parts, whole: Whole) -> list[tuple[Json, pa.Table]]:
+def _blocks(parts: SymbolParts, whole: CombinedResult) -> list[tuple[Json, pa.Table]]:
     shared = [] if whole.account is None else [({"symbol": whole.curve.name}, _rows_of(whole))]
     return [*shared, *parts]
 
 
-def _rows_of(whole: Whole) -> pa.Table:
+def _rows_of(whole: CombinedResult) -> pa.Table:
     """Return the account's curve as a table like that of a symbol."""
     time, equity, drawdown, held = whole.curve[1:]
     stamps = pa.array(time, pa.timestamp("ns", tz="UTC"))

@@ -40,7 +40,7 @@ class BestTrade(NamedTuple):
     return_without: float
 
 
-class Whole(NamedTuple):
+class CombinedResult(NamedTuple):
     """All symbols of a result together.
 
     Attributes:
@@ -58,7 +58,7 @@ class Whole(NamedTuple):
     account: Json | None
 
 
-def separate(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float, fraction: float) -> Whole:
+def separate(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float, fraction: float) -> CombinedResult:
     """Return equal accounts of all symbols as one result; for one symbol, its own.
 
     A symbol without a candle at some time keeps its last value, and its share untouched before its first one. Sums run
@@ -69,11 +69,11 @@ def separate(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float, fract
     by_name = sorted((part for part, _ in parts), key=lambda part: str(part["symbol"]))
     best = best_trade(by_name, fraction)
     if len(parts) == 1:
-        return Whole(curves[0], parts[0][0]["metrics"], parts[0][0]["costs"], best, None)
+        return CombinedResult(curves[0], parts[0][0]["metrics"], parts[0][0]["costs"], best, None)
     account = equal_shares(sorted(curves, key=lambda curve: curve.name))
     exposure = float(np.mean([part["metrics"]["exposure"] for part in by_name]))
     told = statistics(account, exposure, by_name, bars_per_year)
-    return Whole(account, told, _mean_costs(by_name, told["total_return"], fraction), best, None)
+    return CombinedResult(account, told, _mean_costs(by_name, told["total_return"], fraction), best, None)
 
 
 def statistics(account: Curve, exposure: float | None, parts: Sequence[Json], bars_per_year: float) -> Json:
@@ -167,7 +167,7 @@ _PRECISION = 1e-6  # each step towards the break-even rate trades the whole acco
 
 def trade_together(
     spec: BacktestSpec, rules: SharedRules, samples: Sequence[Samples], bars_of: Callable[[str], Bars]
-) -> tuple[list[tuple[Json, pa.Table]], Whole]:
+) -> tuple[list[tuple[Json, pa.Table]], CombinedResult]:
     """Trade the samples of the spec's symbols, given in its order, from one account.
 
     A symbol's own figures are those of the trades that the account made in it, one after the other, each with the same
@@ -197,7 +197,7 @@ def trade_together(
     told = statistics(curve, account.exposure, [part for part, _ in by_name], spec.candle_length.bars_per_year)
     made = [_chosen(book, taken) for book, taken in zip(books, account.taken, strict=True)]
     best = _best_trade([part for part, _ in parts], made, account, rules, spec.costs)
-    return parts, Whole(curve, told, _costs(spec, rules, made, told), best, _account_json(rules, account))
+    return parts, CombinedResult(curve, told, _costs(spec, rules, made, told), best, _account_json(rules, account))
 
 
 def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: int, spec: BacktestSpec) -> Simulation:

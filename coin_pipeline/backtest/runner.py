@@ -14,12 +14,12 @@ from coin_pipeline.backtest import document, portfolio, symbol_result
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest, fingerprint_of
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.portfolio import trade_together
-from coin_pipeline.backtest.spec import BacktestSpec, Shelf, Times
+from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.timeframe import day_range
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.lookahead import Evidence, check_no_lookahead
+from coin_pipeline.engine.lookahead import LookAheadReport, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, CodeChanged, InvalidSpec, Problem
@@ -34,7 +34,7 @@ class CandleSlice(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     spec: BacktestSpec
-    shelf: Shelf
+    shelf: ResultArea
     symbol: str
     rows: int
     coverage: Json
@@ -47,14 +47,14 @@ class BacktestResult:
     """A finished backtest, ready to be published: its document, equity per bar, start and end, and report page."""
 
     spec: BacktestSpec
-    shelf: Shelf
+    shelf: ResultArea
     document: Json
     equity: pa.Table
     times: Times
     report: bytes = b""
 
 
-def find_candles(catalog: CandleCatalog, spec: BacktestSpec, shelf: Shelf) -> list[CandleSlice]:
+def find_candles(catalog: CandleCatalog, spec: BacktestSpec, shelf: ResultArea) -> list[CandleSlice]:
     """Read and check every symbol's candles, and say which they were.
 
     Raises:
@@ -101,7 +101,7 @@ def simulate_symbol(catalog: CandleCatalog, registry: StrategyRegistry, piece: C
 
 def checked_signals(
     strategy: Strategy[Any], params: StrategyParams, bars: Bars, symbol: str
-) -> tuple[Signals, Evidence]:
+) -> tuple[Signals, LookAheadReport]:
     """Run a strategy and check that it does not look ahead; return its signals and what was compared.
 
     Raises:
@@ -176,7 +176,7 @@ def _read(catalog: CandleCatalog, spec: BacktestSpec, symbol: str) -> Bars:
     return catalog.read(symbol, spec.candle_length, spec.start_date, spec.end_date)
 
 
-def _slice(catalog: CandleCatalog, spec: BacktestSpec, shelf: Shelf, symbol: str) -> CandleSlice | None:
+def _slice(catalog: CandleCatalog, spec: BacktestSpec, shelf: ResultArea, symbol: str) -> CandleSlice | None:
     series = catalog.load(symbol, spec.candle_length, spec.start_date, spec.end_date)
     bars = series.bars
     if not len(bars):

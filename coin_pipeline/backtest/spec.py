@@ -20,12 +20,12 @@ from coin_pipeline.strategies.registry import StrategyRegistry
 
 MAX_PARAMS = 100
 Rate = Annotated[float, Field(ge=0, le=0.1, allow_inf_nan=False, strict=True)]
-Fall = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
-Rise = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False, strict=True)]
-Money = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False, strict=True)]
+LossFraction = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
+GainFraction = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False, strict=True)]
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False, strict=True)]
 
 
-Shelf = Literal["tasks", "results"]
+ResultArea = Literal["tasks", "results"]
 """`tasks` for what is submitted and polled (it expires), `results` for what is waited for (it is kept)."""
 Times = tuple[datetime, datetime]
 """Start and end of a run."""
@@ -48,10 +48,10 @@ class BacktestRequest(Request):
     )
     fee_rate: Annotated[Rate, Field(description="Share of the traded value, each leg.")] = 0.001
     slippage_rate: Annotated[Rate, Field(description="Share of the price, each leg.")] = 0.0002
-    stop_loss: Annotated[Fall | None, Field(description="Sell this fraction below the entry price.")] = None
-    take_profit: Annotated[Rise | None, Field(description="Sell this fraction above the entry price.")] = None
+    stop_loss: Annotated[LossFraction | None, Field(description="Sell this fraction below the entry price.")] = None
+    take_profit: Annotated[GainFraction | None, Field(description="Sell this fraction above the entry price.")] = None
     trailing_stop: Annotated[
-        Fall | None, Field(description="Sell this fraction below the highest price since entry.")
+        LossFraction | None, Field(description="Sell this fraction below the highest price since entry.")
     ] = None
     position_size: Annotated[
         Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] | None,
@@ -61,8 +61,10 @@ class BacktestRequest(Request):
         Annotated[int, Field(ge=1, le=MAX_SYMBOLS, strict=True)] | None,
         Field(description="Trade all symbols from one cash account, at most so many at a time; else each its own."),
     ] = None
-    initial_cash: Annotated[Money, Field(gt=0, description="What the account starts with, KRW.")] = 10_000_000.0
-    min_order: Annotated[Money, Field(description="Smallest buy that is placed, KRW; Upbit takes 5000 and more.")] = 0.0
+    initial_cash: Annotated[Amount, Field(gt=0, description="What the account starts with, KRW.")] = 10_000_000.0
+    min_order: Annotated[Amount, Field(description="Smallest buy that is placed, KRW; Upbit takes 5000 and more.")] = (
+        0.0
+    )
     tick_sizes: Annotated[
         Literal["none", "upbit"], Field(description="Whose price steps fills are moved to, against the trader.")
     ] = "none"

@@ -11,7 +11,7 @@ from coin_pipeline.backtest.formatting import Json, iso
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars, Floats
 from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.lookahead import Evidence
+from coin_pipeline.engine.lookahead import LookAheadReport
 from coin_pipeline.engine.metrics import measure
 from coin_pipeline.engine.outcomes import ExitReason, Samples
 from coin_pipeline.engine.simulate import Simulation
@@ -80,7 +80,7 @@ def money_spent(trades: Samples, spec: BacktestSpec) -> Floats | None:
     return fraction * np.append(1.0, value)[: len(value)]
 
 
-def checks_json(covered: Json, ahead: Evidence) -> list[Json]:
+def checks_json(covered: Json, ahead: LookAheadReport) -> list[Json]:
     """Say what was verified about one symbol's run; what is found wrong ends the run instead.
 
     A check that could compare nothing has not passed.

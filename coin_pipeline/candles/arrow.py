@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coin_pipeline.candles.validation import Columns
+from coin_pipeline.candles.validation import OHLCV
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 
 TIME = "timestamp"
@@ -48,13 +48,13 @@ def plain_table(
     return pa.table([opens, *(_float64(source, name, table[name]) for name in PRICES)], names=[TIME, *PRICES])
 
 
-def columns_of(plain: pa.Table) -> Columns:
+def columns_of(plain: pa.Table) -> OHLCV:
     """Return the columns of a plain table as read-only arrays."""
     # One after another in Arrow's memory, which stays warm, costs half of what ChunkedArray.to_numpy does.
-    return Columns(*(column.to_numpy() for column in plain.combine_chunks().columns))
+    return OHLCV(*(column.to_numpy() for column in plain.combine_chunks().columns))
 
 
-def put(plain: pa.Table, columns: Columns) -> None:
+def put(plain: pa.Table, columns: OHLCV) -> None:
     """Copy the rows of a plain table into columns of as many rows."""
     for target, column in zip(columns, plain.columns, strict=True):
         start = 0
@@ -63,13 +63,13 @@ def put(plain: pa.Table, columns: Columns) -> None:
             start += len(chunk)
 
 
-def candle_frame(columns: Columns) -> pd.DataFrame:
+def candle_frame(columns: OHLCV) -> pd.DataFrame:
     """Return columns as a frame: timestamp (ns, UTC), open, high, low, close, volume."""
     time = pd.DatetimeIndex(columns.time.view("datetime64[ns]"), tz="UTC")
     return pd.DataFrame({TIME: time, **dict(zip(PRICES, columns[1:], strict=True))})
 
 
-def stored_table(columns: Columns, others: Sequence[tuple[str, pa.ChunkedArray]] = ()) -> pa.Table:
+def stored_table(columns: OHLCV, others: Sequence[tuple[str, pa.ChunkedArray]] = ()) -> pa.Table:
     """Return columns, and others behind them, as the table that is stored."""
     candles = [pa.array(columns.time).cast(INSTANT), *map(pa.array, columns[1:])]
     # What no row may lack need not be looked for in each: a file without such marks is read faster.

@@ -11,7 +11,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.intervals import Interval, clip, total
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, day_range, seoul_day
-from coin_pipeline.candles.validation import Columns, utc
+from coin_pipeline.candles.validation import OHLCV, utc
 from coin_pipeline.errors import CandlesNotFound
 
 _PIECE = 65_536
@@ -19,7 +19,7 @@ _PIECE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class CandleRange:
     """Stored candles of one series in a range of Seoul days, both included.
 
     Attributes:
@@ -38,7 +38,7 @@ class Stretch:
     end: date
     most: int
 
-    def pieces(self, at: int | None = None) -> Iterator[Columns]:
+    def pieces(self, at: int | None = None) -> Iterator[OHLCV]:
         """Yield the candles in order, from the one that opens at an instant on, ns UTC, or from the first.
 
         Raises:
@@ -49,30 +49,32 @@ class Stretch:
         while first <= self.end:
             last = min(self.end, first + timedelta(days=days - 1))
             bars = self.catalog.read(self.symbol, self.timeframe, first, last)
-            columns = Columns(bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
+            columns = OHLCV(bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
             here = columns.rows(slice(int(np.searchsorted(bars.time, begin)), None))
             if len(here.time):
                 yield here
             first = last + timedelta(days=1)
 
-    def page(self, at: int | None, limit: int) -> tuple[Columns, int | None]:
+    def page(self, at: int | None, limit: int) -> tuple[OHLCV, int | None]:
         """Return so many candles, and the open of the one behind them, ns UTC, if there is one.
 
         Raises:
             InvalidCandleFile, InvalidCandles: As for `CandleCatalog.load`.
         """
-        found: list[Columns] = []
+        found: list[OHLCV] = []
         for piece in self.pieces(at):
             found.append(piece)
             if sum(len(each.time) for each in found) > limit:
                 break
         if not found:
             return _NONE, None
-        columns = Columns(*map(np.concatenate, zip(*found, strict=True)))
+        columns = OHLCV(*map(np.concatenate, zip(*found, strict=True)))
         return columns.rows(slice(limit)), int(columns.time[limit]) if len(columns.time) > limit else None
 
 
-def stretch(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, start: date | None, end: date | None) -> Stretch:
+def stretch(
+    catalog: CandleCatalog, symbol: str, timeframe: Timeframe, start: date | None, end: date | None
+) -> CandleRange:
     """Return what is stored of a series from one Seoul day to another; without a day, to where it begins or ends.
 
     Raises:
@@ -88,10 +90,10 @@ def stretch(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, start: da
         raise CandlesNotFound({parse_symbol(symbol): catalog.describe(symbol)}, timeframe.name, *wanted)
     begin, stop = day_range(first, last)
     most = min(stored.rows, (stop - begin) // timeframe.ns)
-    return Stretch(catalog, stored.symbol, timeframe, first, last, most)
+    return CandleRange(catalog, stored.symbol, timeframe, first, last, most)
 
 
-_NONE = Columns(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(5)))
+_NONE = OHLCV(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(5)))
 
 
 _EPOCH = date(1970, 1, 1)

@@ -14,9 +14,9 @@ import pandas as pd
 
 from coin_pipeline.candles.decoding import decode
 from coin_pipeline.candles.intervals import Interval
-from coin_pipeline.candles.parquet import Part, open_part, summary
+from coin_pipeline.candles.parquet import RowGroups, open_part, summary
 from coin_pipeline.candles.paths import name_under, series_folder, stored_symbols, year_files
-from coin_pipeline.candles.provenance import Known, together
+from coin_pipeline.candles.provenance import Provenance, together
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, day_range, seoul_day
 from coin_pipeline.candles.validation import check_prices, check_times, utc
@@ -47,7 +47,7 @@ class StoredCandles:
     rows: int
     files: int
     bytes: int
-    known: Known
+    known: Provenance
 
     @property
     def present(self) -> float:
@@ -56,7 +56,7 @@ class StoredCandles:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class CandleSeries:
     """Candles of a range with what is known of them, all from the same files.
 
     Attributes:
@@ -66,7 +66,7 @@ class Series:
     """
 
     bars: Bars
-    known: Known
+    known: Provenance
     snapshot: str
 
 
@@ -84,7 +84,7 @@ class CandleCatalog:
         """
         return self.load(symbol, timeframe, start, end).bars
 
-    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> Series:
+    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> CandleSeries:
         """Return what `read` does, with what is known of it.
 
         Raises:
@@ -105,9 +105,9 @@ class CandleCatalog:
         if not sound:
             check_prices(self._name(folder), inside, lambda row: _locate(parts, low + row))
         known = together(part.footer.known for part in parts.values())
-        return Series(Bars(*inside), known, _snapshot(zip(files, parts.values(), strict=True)))
+        return CandleSeries(Bars(*inside), known, _snapshot(zip(files, parts.values(), strict=True)))
 
-    def known(self, symbol: str, timeframe: Timeframe) -> Known:
+    def known(self, symbol: str, timeframe: Timeframe) -> Provenance:
         """Return what is known of a series beside its candles; nothing where nothing is stored.
 
         Raises:
@@ -184,7 +184,7 @@ class CandleCatalog:
             StorageFull: No space; what was stored is as it was.
             StorageFailed: The files cannot be written.
         """
-        return write_candles(self.root, parse_symbol(symbol), timeframe, frame, Known(tuple(fetched), source))
+        return write_candles(self.root, parse_symbol(symbol), timeframe, frame, Provenance(tuple(fetched), source))
 
     def _stored(self, symbol: str, timeframe: Timeframe) -> StoredCandles | None:
         files = year_files(series_folder(self.root, symbol, timeframe))
@@ -208,7 +208,7 @@ class CandleCatalog:
         return name_under(self.root, path)
 
 
-def _locate(parts: Mapping[str, Part], row: int) -> str:
+def _locate(parts: Mapping[str, RowGroups], row: int) -> str:
     """Return the file, and the number there, of a row of all parts together."""
     ends = list(accumulate(part.rows for part in parts.values()))
     place = bisect_right(ends, row)
@@ -216,7 +216,7 @@ def _locate(parts: Mapping[str, Part], row: int) -> str:
     return f"{name} {numbered(part.first_row + row - ends[place] + part.rows)}"
 
 
-def _snapshot(parts: Iterable[tuple[Path, Part]]) -> str:
+def _snapshot(parts: Iterable[tuple[Path, RowGroups]]) -> str:
     """Return one digest for the candles of several files; those of a file that says nothing are its bytes."""
     digest = hashlib.sha256()
     for path, part in parts:

@@ -15,9 +15,9 @@ from coin_pipeline.candles.arrow import NO_CANDLES, candle_frame, columns_of
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.exchanges.registry import Exchange
 from coin_pipeline.candles.intervals import subtract, total
-from coin_pipeline.candles.provenance import Known
+from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe
-from coin_pipeline.candles.validation import Columns, next_open
+from coin_pipeline.candles.validation import OHLCV, next_open
 from coin_pipeline.candles.writer import require_source
 from coin_pipeline.errors import ExchangeAnswer
 
@@ -97,7 +97,7 @@ def collect(
         InvalidCandles, InvalidCandleFile, StorageFailed: As `CandleCatalog.merge` has it.
     """
     stored = catalog.known(symbol, timeframe)
-    require_source(f"{symbol} {timeframe}", stored, Known(source=exchange.name))
+    require_source(f"{symbol} {timeframe}", stored, Provenance(source=exchange.name))
     begin = next_open(begin, timeframe.phase_ns, timeframe)
     end = max(begin, min(next_open(end, timeframe.phase_ns, timeframe), exchange.finished(timeframe)))
     missing = subtract((begin, end), stored.fetched)
@@ -126,7 +126,7 @@ def refresh_begin(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, now
 class _Piece(NamedTuple):
     """What is known of a stretch of time: all candles from its begin to `reached`."""
 
-    pages: list[Columns]
+    pages: list[OHLCV]
     reached: int
 
 
@@ -169,7 +169,7 @@ class _Work:
 
     def _fetched(self, begin: int, end: int, *, is_long: bool) -> _Piece:
         """Fetch [begin, end); of a long piece, which would not fit in memory, what it takes to see that it is empty."""
-        pages: list[Columns] = []
+        pages: list[OHLCV] = []
         low, high = begin, end
         while low < high:
             batch = self.exchange.fetch(self.symbol, self.timeframe, low, high)
@@ -195,7 +195,7 @@ class _Work:
     def _store(self, piece: _Piece, begin: int) -> None:
         columns = columns_of(NO_CANDLES)
         if piece.pages:
-            columns = Columns(*map(np.concatenate, zip(*piece.pages, strict=True)))
+            columns = OHLCV(*map(np.concatenate, zip(*piece.pages, strict=True)))
         report = self.catalog.merge(
             self.symbol,
             self.timeframe,

@@ -13,7 +13,7 @@ from coin_pipeline.candles.validation import next_open
 
 _FIRST, _LAST = np.int64(-(2**63)), np.int64(2**63 - 1)
 _Edges = npt.NDArray[np.int64]
-Verdict = Literal["complete", "gaps", "insufficient"]
+CoverageVerdict = Literal["complete", "gaps", "insufficient"]
 ENOUGH = 0.9
 """Below this share of candles that are known, a result says more of the gaps than of the market."""
 
@@ -77,7 +77,7 @@ class Coverage:
         return 1 - self.not_fetched / self.expected if self.expected else 1.0
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> CoverageVerdict:
         """Whether all is known, enough of it, or too little to believe what is computed from it."""
         if not self.not_fetched:
             return "complete"

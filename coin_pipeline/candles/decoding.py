@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from coin_pipeline.candles.arrow import put
-from coin_pipeline.candles.parquet import Part
-from coin_pipeline.candles.validation import Columns, are_sound
+from coin_pipeline.candles.parquet import RowGroups
+from coin_pipeline.candles.validation import OHLCV, are_sound
 
 _THREADED_ROWS = 20_000  # fewer are decoded before a second thread has woken up
 _MOST_THREADS = 4  # more wait for memory
@@ -26,11 +26,11 @@ class Decoded(NamedTuple):
         sound: Whether they are in order and `are_sound`; found out while they were in the processor's cache.
     """
 
-    columns: Columns
+    columns: OHLCV
     sound: bool
 
 
-def decode(parts: Sequence[Part]) -> Decoded:
+def decode(parts: Sequence[RowGroups]) -> Decoded:
     """Read the candles of files, one file after another.
 
     What a row group is decoded into is small and soon used again; from there its rows go to their place in one block of
@@ -43,8 +43,8 @@ def decode(parts: Sequence[Part]) -> Decoded:
     """
     groups = [(part, group) for part in parts for group in part.groups]
     ends = list(accumulate((group.rows for _, group in groups), initial=0))
-    block = np.empty((len(Columns._fields), ends[-1]))
-    columns = Columns(block[0].view(np.int64), *block[1:])
+    block = np.empty((len(OHLCV._fields), ends[-1]))
+    columns = OHLCV(block[0].view(np.int64), *block[1:])
 
     def fill(place: int) -> bool:
         part, group = groups[place]

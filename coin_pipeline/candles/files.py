@@ -23,7 +23,7 @@ from coin_pipeline.candles.arrow import (
     stored_table,
 )
 from coin_pipeline.candles.timeframe import SECOND_NS
-from coin_pipeline.candles.validation import Columns, check_prices, check_times
+from coin_pipeline.candles.validation import OHLCV, check_prices, check_times
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidCandleFile
 from coin_pipeline.storage.atomic import storing, write_whole
@@ -212,28 +212,28 @@ def write_candle_file(path: Path, bars: Bars, *, force: bool = False) -> None:
         raise InvalidCandleFile(path, f"{path.suffix or 'no suffix'!r} is not one of {', '.join(_WRITERS)}")
     if path.exists() and not force:
         raise InvalidCandleFile(path, "it is there already; choose another name, or replace it with --force")
-    columns = Columns(bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    columns = OHLCV(bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
     sink = pa.BufferOutputStream()
     write(columns, sink)
     with storing(path):
         write_whole(path, sink.getvalue(), path.with_name(f".{path.name}.tmp"), replace=True)
 
 
-def _write_csv(columns: Columns, sink: pa.BufferOutputStream) -> None:
+def _write_csv(columns: OHLCV, sink: pa.BufferOutputStream) -> None:
     whole = not (columns.time % SECOND_NS).any()
     stamps = np.datetime_as_string(columns.time.view("datetime64[ns]"), unit="s" if whole else "ns", timezone="UTC")
     table = stored_table(columns).set_column(0, TIME, pa.array(stamps))
     csv.write_csv(table, sink, csv.WriteOptions(quoting_style="none"))
 
 
-def _write_parquet(columns: Columns, sink: pa.BufferOutputStream) -> None:
+def _write_parquet(columns: OHLCV, sink: pa.BufferOutputStream) -> None:
     parquet.write_table(stored_table(columns), sink, write_page_checksum=True)
 
 
-def _write_feather(columns: Columns, sink: pa.BufferOutputStream) -> None:
+def _write_feather(columns: OHLCV, sink: pa.BufferOutputStream) -> None:
     feather.write_feather(stored_table(columns), sink)
 
 
-_WRITERS: Mapping[str, Callable[[Columns, pa.BufferOutputStream], None]] = MappingProxyType(
+_WRITERS: Mapping[str, Callable[[OHLCV, pa.BufferOutputStream], None]] = MappingProxyType(
     {".csv": _write_csv, ".parquet": _write_parquet, ".feather": _write_feather}
 )

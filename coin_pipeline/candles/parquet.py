@@ -94,7 +94,7 @@ class RowGroup(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class RowGroups:
     """Neighbouring row groups of an open file.
 
     Attributes:
@@ -153,7 +153,7 @@ class Span:
 
 
 @contextmanager
-def open_part(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2**63) -> Iterator[Part]:
+def open_part(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2**63) -> Iterator[RowGroups]:
     """Open the row groups that can hold candles of [start_ns, end_ns), and those between them.
 
     Raises:
@@ -168,7 +168,7 @@ def open_part(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2
             footer = parse_footer(parquet.schema_arrow.metadata)
         wanted = [g.number for g in every if g.opens is None or (g.opens[0] < end_ns and g.opens[1] >= start_ns)]
         groups = every[wanted[0] : wanted[-1] + 1] if wanted else ()
-        yield Part(source, groups, footer, file, time, deque([parquet]))
+        yield RowGroups(source, groups, footer, file, time, deque([parquet]))
 
 
 def read_others(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:

@@ -17,7 +17,7 @@ _KEY = b"coin.candles"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Provenance:
     """What is known of candles beside themselves.
 
     Attributes:
@@ -37,7 +37,7 @@ class Footer(NamedTuple):
         sha256: `columns_digest` of them as they were written; None in a file that somebody else wrote.
     """
 
-    known: Known = Known()
+    known: Provenance = Provenance()
     sha256: str | None = None
 
 
@@ -78,15 +78,15 @@ def parse_footer(metadata: Mapping[bytes, bytes] | None) -> Footer:
     try:
         told = json.loads(text)
         fetched = union((int(start), int(end)) for start, end in told["fetched"])
-        return Footer(Known(fetched, told["source"]), told["sha256"])
+        return Footer(Provenance(fetched, told["source"]), told["sha256"])
     except (KeyError, TypeError, ValueError) as error:
         reason = f"its entry {_KEY.decode()} is malformed"
         raise ValueError(reason) from error
 
 
-def together(all_known: Iterable[Known]) -> Known:
+def together(all_known: Iterable[Provenance]) -> Provenance:
     """Return what is known of the candles of several files, of one source if of any."""
     each = list(all_known)
-    return Known(
+    return Provenance(
         union(*(known.fetched for known in each)), next((known.source for known in each if known.source), None)
     )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.intervals import Interval, union
 from coin_pipeline.candles.timeframe import SECOND_NS, TIMEFRAMES, Timeframe
-from coin_pipeline.candles.validation import Columns, next_open, utc
+from coin_pipeline.candles.validation import OHLCV, next_open, utc
 from coin_pipeline.errors import InvalidCandles, InvalidResample
 
 _ALWAYS = (-(2**63), 2**63 - 1)
@@ -28,7 +28,7 @@ class Resampled:
         source: The exchange that they were fetched from.
     """
 
-    bars: Columns
+    bars: OHLCV
     incomplete: int
     fetched: tuple[Interval, ...]
     source: str | None
@@ -45,7 +45,7 @@ def resample_stored(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, t
         InvalidCandleFile, InvalidCandles: Stored candles cannot be read, or are impossible.
     """
     series = catalog.load(symbol, timeframe, date.min, date.max)
-    columns = Columns(*(getattr(series.bars, name) for name in Columns._fields))
+    columns = OHLCV(*(getattr(series.bars, name) for name in OHLCV._fields))
     stored = catalog.stored(symbol, to)
     phase = int(stored[0].first.timestamp()) * SECOND_NS % to.ns if stored else None
     every = resample(columns, timeframe, to, [_ALWAYS], phase)
@@ -56,8 +56,8 @@ def resample_stored(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, t
 
 
 def resample(
-    columns: Columns, timeframe: Timeframe, to: Timeframe, known: Sequence[Interval], phase: int | None = None
-) -> Columns:
+    columns: OHLCV, timeframe: Timeframe, to: Timeframe, known: Sequence[Interval], phase: int | None = None
+) -> OHLCV:
     """Return the candles of a longer timeframe that shorter ones make.
 
     A bar opens and closes with its first and last candle; its high and low are their highest and lowest. Its volume is
@@ -89,7 +89,7 @@ def resample(
     bounds = np.append(np.searchsorted(time, grid), len(time))
     filled = np.flatnonzero(np.diff(bounds))
     opens, first, last = grid[filled], bounds[filled], bounds[filled + 1] - 1
-    bars = Columns(
+    bars = OHLCV(
         opens,
         columns.open[first],
         np.maximum.reduceat(columns.high, first),

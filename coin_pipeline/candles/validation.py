@@ -15,7 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BLOCK = 32_768  # rows whose masks stay in the processor's cache
 
 
-class Columns(NamedTuple):
+class OHLCV(NamedTuple):
     """Candles as columns of n rows that nobody has checked yet; `Bars` are the checked ones.
 
     Attributes:
@@ -30,9 +30,9 @@ class Columns(NamedTuple):
     close: npt.NDArray[np.float64]
     volume: npt.NDArray[np.float64]
 
-    def rows(self, rows: slice | npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Columns":
+    def rows(self, rows: slice | npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "OHLCV":
         """Return these rows: views of a slice, copies of an index."""
-        return Columns(self.time[rows], *(column[rows] for column in self[1:]))
+        return OHLCV(self.time[rows], *(column[rows] for column in self[1:]))
 
 
 def utc(ns: int | np.int64) -> datetime:
@@ -58,7 +58,7 @@ def check_times(source: object, time: npt.NDArray[np.int64], locate: Callable[[i
         raise InvalidCandles(source, int(late.sum()), f"{locate(row)} at {stamp(time[row])} {what}")
 
 
-def check_prices(source: object, columns: Columns, locate: Callable[[int], str]) -> None:
+def check_prices(source: object, columns: OHLCV, locate: Callable[[int], str]) -> None:
     """Refuse rows no market can have produced: low <= open, close <= high, prices > 0, volume >= 0, all finite.
 
     Raises:
@@ -72,7 +72,7 @@ def check_prices(source: object, columns: Columns, locate: Callable[[int], str])
     raise InvalidCandles(source, int(wrong.sum()), f"{locate(row)} at {stamp(columns.time[row])} has {reason}")
 
 
-def are_sound(columns: Columns) -> bool:
+def are_sound(columns: OHLCV) -> bool:
     """Return whether `check_prices` would pass all rows."""
     blocks = range(0, len(columns.time), _BLOCK)
     return all(sound(columns.rows(slice(start, start + _BLOCK))).all() for start in blocks)
@@ -92,7 +92,7 @@ def check_spacing(source: object, time: npt.NDArray[np.int64], timeframe: Timefr
         raise InvalidCandles(source, int(wrong.sum()), f"row {row + 1} at {stamp(time[row])}: {spacing}")
 
 
-def sound(columns: Columns) -> npt.NDArray[np.bool_]:
+def sound(columns: OHLCV) -> npt.NDArray[np.bool_]:
     """Mark the rows that obey the rules; a comparison with NaN is false."""
     _, open_, high, low, close, volume = columns
     inside = (low <= open_) & (low <= close) & (open_ <= high) & (close <= high)

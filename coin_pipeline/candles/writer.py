@@ -18,9 +18,9 @@ from coin_pipeline.candles.decoding import decode
 from coin_pipeline.candles.intervals import Interval, union
 from coin_pipeline.candles.parquet import Span, open_part, read_others, replace, summary
 from coin_pipeline.candles.paths import name_under, series_folder, year_files
-from coin_pipeline.candles.provenance import Footer, Known, check_digest, columns_digest, together, with_footer
+from coin_pipeline.candles.provenance import Footer, Provenance, check_digest, columns_digest, together, with_footer
 from coin_pipeline.candles.timeframe import Timeframe
-from coin_pipeline.candles.validation import Columns, check_prices, check_spacing, check_times, utc
+from coin_pipeline.candles.validation import OHLCV, check_prices, check_spacing, check_times, utc
 from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
 from coin_pipeline.storage.atomic import storing
 
@@ -62,7 +62,7 @@ class Merged(NamedTuple):
     unchanged: int
 
 
-def merge_columns(old: Columns, new: Columns) -> Merged:
+def merge_columns(old: OHLCV, new: OHLCV) -> Merged:
     """Unite candles, both strictly increasing; of two at the same time the new one stays."""
     time = np.concatenate((old.time, new.time))
     order = np.argsort(time, kind="stable")
@@ -104,7 +104,7 @@ def _years_of(interval: Interval) -> Iterator[tuple[int, Interval]]:
         yield year, (max(start, interval[0]), min(end, interval[1]))
 
 
-def write_candles(root: Path, symbol: str, timeframe: Timeframe, frame: pd.DataFrame, new: Known) -> MergeReport:
+def write_candles(root: Path, symbol: str, timeframe: Timeframe, frame: pd.DataFrame, new: Provenance) -> MergeReport:
     """Merge candles, and what is known of them, into a series: `CandleCatalog.merge` tells how."""
     folder, source = series_folder(root, symbol, timeframe), f"{symbol} {timeframe}"
     candles = columns_of(plain_table(source, pa.Table.from_pandas(frame, preserve_index=False)))
@@ -122,7 +122,7 @@ def write_candles(root: Path, symbol: str, timeframe: Timeframe, frame: pd.DataF
         done = {}
         for year in _in_order(candles.time, years, fetched):
             path = folder / f"{year:04d}.parquet"
-            told = Known(fetched.get(year, ()), new.source)
+            told = Provenance(fetched.get(year, ()), new.source)
             done[path] = _merge_year(path, name_under(root, path), candles.rows(years == year), told)
     return MergeReport(
         added=sum(merged.added for merged, _ in done.values()),
@@ -148,7 +148,7 @@ def _in_order(time: npt.NDArray[np.int64], years: npt.NDArray[np.int64], fetched
     return sorted({*years.tolist(), *fetched}, key=lambda year: (year not in displaced, year))
 
 
-def _merge_year(path: Path, name: str, new: Columns, told: Known) -> tuple[Merged, bool]:
+def _merge_year(path: Path, name: str, new: OHLCV, told: Provenance) -> tuple[Merged, bool]:
     """Merge candles into a file; return what that changed of them, and whether the file was written."""
     old, before, others = columns_of(NO_CANDLES), Footer(), []
     if path.exists():
@@ -160,7 +160,7 @@ def _merge_year(path: Path, name: str, new: Columns, told: Known) -> tuple[Merge
     merged, known = merge_columns(old, new), together((told, before.known))
     changed = merged.added or merged.replaced or known != before.known
     if changed:
-        both = Columns(*(np.concatenate(pair)[merged.rows] for pair in zip(old, new, strict=True)))
+        both = OHLCV(*(np.concatenate(pair)[merged.rows] for pair in zip(old, new, strict=True)))
         # Further columns of an old file belong to its old candles: beside a new one they stay empty.
         kept = pa.array(merged.rows, mask=merged.rows >= len(old.time))
         table = stored_table(both, [(column, values.take(kept)) for column, values in others])
@@ -168,12 +168,12 @@ def _merge_year(path: Path, name: str, new: Columns, told: Known) -> tuple[Merge
     return merged, bool(changed)
 
 
-def _check(source: str, columns: Columns) -> None:
+def _check(source: str, columns: OHLCV) -> None:
     check_times(source, columns.time, numbered)
     check_prices(source, columns, numbered)
 
 
-def require_source(series: str, stored: Known, new: Known) -> None:
+def require_source(series: str, stored: Provenance, new: Provenance) -> None:
     """Refuse to fetch a series from two exchanges: their prices differ, and so would the series from day to day.
 
     Raises:

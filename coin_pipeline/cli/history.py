@@ -14,7 +14,7 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.results.filters import Filters
 from coin_pipeline.results.index import ResultIndex, prepare
-from coin_pipeline.results.index_entry import Entry
+from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.legacy import SEOUL
 from coin_pipeline.results.reindex import Rebuild, reindex
 from coin_pipeline.storage.open_store import open_store
@@ -38,7 +38,7 @@ def print_history(settings: "Settings", filters: Filters, limit: int) -> None:
     not_listed(rebuild.broken)
 
 
-def _table(entries: Sequence[Entry], width: int) -> Table:
+def _table(entries: Sequence[IndexEntry], width: int) -> Table:
     """Return a line for each entry, on a narrow terminal without what can be left out; the id is always whole."""
     wide, roomy = width >= WIDE, width >= NARROW
     time = "%Y-%m-%d %H:%M" if roomy else "%Y-%m-%d"

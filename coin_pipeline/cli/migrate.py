@@ -21,10 +21,10 @@ def check(api_url: str, *, as_json: bool) -> None:
     from coin_pipeline.cli.views.checklist import print_checklist, print_json
     from coin_pipeline.cli.views.progress import busy
     from coin_pipeline.migration.checklist.sections import go_through
-    from coin_pipeline.migration.inspector import Evidence
+    from coin_pipeline.migration.inspector import Inspector
     from coin_pipeline.settings import load_settings
 
-    evidence = Evidence(load_settings(), api_url)
+    evidence = Inspector(load_settings(), api_url)
     with busy("going through the checklist"):
         looked = list(go_through(evidence))
     (print_json if as_json else print_checklist)(looked)

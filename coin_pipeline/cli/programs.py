@@ -30,7 +30,7 @@ _libc = ctypes.CDLL(None)  # loaded here: between fork and exec it is too late f
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RestartPolicy:
     """When a program that dies is started again: at once, then twice as late each time that it dies soon again.
 
     A database that is away for a minute must not end the platform; a program that cannot run must not try for ever.
@@ -72,7 +72,7 @@ class Services:
         logs: Path,
         environment: dict[str, str],
         stopping: threading.Event,
-        patience: Patience = Patience(),
+        patience: RestartPolicy = RestartPolicy(),
     ) -> None:
         self._logs = logs
         self._environment = environment

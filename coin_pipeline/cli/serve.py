@@ -75,7 +75,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     from coin_pipeline.cli.programs import LOOPBACK, Services, free_port, only_one, require_free
     from coin_pipeline.database.url import release_database
     from coin_pipeline.settings import child_environment, without_effect
-    from coin_pipeline.storage.open_store import HURRIED, open_store
+    from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
     from coin_pipeline.storage.probe import ready
     from coin_pipeline.strategies.registry import load_registry
 
@@ -83,7 +83,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     load_registry(settings.coin_strategy_files)  # a broken strategy file is told now, not by each program's log
     resolve_refresh(RefreshRequest(), settings)  # and so is a market that is none
     require_free([("--api-port", api_port), ("--ui-port", ui_port)])
-    unready = ready(open_store(settings, HURRIED))  # a bucket that refuses is told now, not by each run
+    unready = ready(open_store(settings, FAST_TIMEOUTS))  # a bucket that refuses is told now, not by each run
     for notice in (*without_effect(), *([unready] if unready else [])):
         click.secho(notice, fg="yellow", err=True)
     stopping = _stop_on_signals()

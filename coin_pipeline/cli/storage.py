@@ -46,11 +46,11 @@ def check() -> None:
     An object below runs/ is put, read, listed and removed; a line tells of each, and what to do where it fails.
     """
     from coin_pipeline.settings import load_settings
-    from coin_pipeline.storage.open_store import HURRIED, open_store
+    from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
     from coin_pipeline.storage.probe import probe, probe_bucket
 
     settings = load_settings()
-    store = open_store(settings, HURRIED)
+    store = open_store(settings, FAST_TIMEOUTS)
     click.echo(store.place("results"))
     findings = list(probe(store))
     failed = any(finding.state == "fail" for finding in findings)
@@ -81,9 +81,9 @@ def policy(bucket: str | None) -> None:
 
 def _bucket(settings: "Settings", name: str) -> "Bucket":
     from coin_pipeline.storage.bucket import Bucket
-    from coin_pipeline.storage.open_store import HURRIED, new_client
+    from coin_pipeline.storage.open_store import FAST_TIMEOUTS, new_client
 
-    return Bucket(new_client(settings, HURRIED), name)
+    return Bucket(new_client(settings, FAST_TIMEOUTS), name)
 
 
 def _make_folders(settings: "Settings") -> None:

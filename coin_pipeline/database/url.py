@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from coin_pipeline.database.embedded.server import EmbeddedPostgres, Lease
+from coin_pipeline.database.embedded.server import EmbeddedPostgres, ServerLease
 from coin_pipeline.settings import Settings
 
 STOP_S = 5.0
-_leases: dict[Path, Lease] = {}
+_leases: dict[Path, ServerLease] = {}
 
 
 def database_url(settings: Settings) -> str:

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.run_requests import Launch
+from coin_pipeline.defs.run_requests import RunSubmission
 from coin_pipeline.errors import RunFailed, class_named
 from coin_pipeline.orchestration.failures import failure_of
 from coin_pipeline.orchestration.instance import open_instance
@@ -15,7 +15,7 @@ from coin_pipeline.orchestration.run_tags import LOCAL_TAG
 from coin_pipeline.settings import Settings
 
 
-def run_here(settings: Settings, launch: Launch, on_event: Callable[[dg.EventLogEntry], None]) -> str:
+def run_here(settings: Settings, launch: RunSubmission, on_event: Callable[[dg.EventLogEntry], None]) -> str:
     """Run a job now and return its run id; `on_event` hears each event of the run.
 
     Raises:

@@ -12,7 +12,7 @@ from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.errors import StorageFailed
 from coin_pipeline.orchestration.failures import explained
-from coin_pipeline.orchestration.heartbeat import Life
+from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.results.publish import Published, publish_backtest, remember
 from coin_pipeline.results.store import read_result
 from coin_pipeline.storage.base import ObjectStore
@@ -55,7 +55,7 @@ class ResultIOManager(dg.IOManager):
     def __init__(
         self,
         store: ObjectStore,
-        life: Life,
+        life: RunHeartbeat,
         publish: Callable[[ObjectStore, Any], Published],
         remember: Callable[[ObjectStore, Any, Published], None] | None = None,
     ) -> None:

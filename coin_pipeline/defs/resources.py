@@ -12,7 +12,7 @@ from coin_pipeline.defs.candles.checks import Verdicts
 from coin_pipeline.defs.candles.ops import Exchanges
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
-from coin_pipeline.storage.open_store import HURRIED, UNHURRIED, open_store
+from coin_pipeline.storage.open_store import FAST_TIMEOUTS, SLOW_TIMEOUTS, open_store
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 
 
@@ -25,7 +25,7 @@ def candles(_context: dg.InitResourceContext) -> CandleCatalog:
 @dg.resource(description="Where results and what passes between ops are stored.")
 def store(context: dg.InitResourceContext) -> ObjectStore:
     """Return the object store of results; who looks at many runs, as a sensor does, does not wait long for it."""
-    return open_store(load_settings(), UNHURRIED if context.run else HURRIED)
+    return open_store(load_settings(), SLOW_TIMEOUTS if context.run else FAST_TIMEOUTS)
 
 
 @dg.resource(description="Every registered strategy, those of COIN_STRATEGY_FILES included.")

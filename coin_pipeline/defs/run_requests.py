@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from coin_pipeline.backtest.fingerprint import digest_of
-from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, Shelf
+from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, ResultArea
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.defs.candles.config import PLAN
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
@@ -13,7 +13,7 @@ from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class RunSubmission:
     """What a run is made from.
 
     Attributes:
@@ -27,35 +27,37 @@ class Launch:
     tags: dict[str, str]
 
 
-def backtest_launch(spec: BacktestSpec, shelf: Shelf) -> Launch:
+def backtest_launch(spec: BacktestSpec, shelf: ResultArea) -> RunSubmission:
     """Return what makes Dagster run a backtest."""
     asked = {**spec.model_dump(mode="json"), "min_coverage": spec.min_coverage}
     config = {"load_candles": {"config": {**asked, "shelf": shelf}}}
-    return Launch("backtest", {"ops": config, "loggers": QUIET_LOGGERS}, _tags(spec))
+    return RunSubmission("backtest", {"ops": config, "loggers": QUIET_LOGGERS}, _tags(spec))
 
 
-def sweep_launch(request: SweepRequest, spec: SweepSpec, *, workers: int | None = None, fresh: bool = False) -> Launch:
+def sweep_launch(
+    request: SweepRequest, spec: SweepSpec, *, workers: int | None = None, fresh: bool = False
+) -> RunSubmission:
     """Return what makes Dagster run the sweep that `request` resolves to."""
     config = {
         "plan_sweep": {"config": {**request.model_dump(mode="json"), "min_coverage": request.min_coverage}},
         "evaluate_chunk": {"config": {"workers": workers, "fresh": fresh}},
     }
-    return Launch(
+    return RunSubmission(
         "sweep", {"ops": config, "loggers": QUIET_LOGGERS}, {**_tags(spec), POINTS_TAG: str(len(spec.points()))}
     )
 
 
-def retention_launch(*, dry_run: bool) -> Launch:
+def retention_launch(*, dry_run: bool) -> RunSubmission:
     """Return what makes Dagster remove what is no longer kept, or only find it."""
     config = {"remove_expired": {"config": {"dry_run": dry_run}}}
-    return Launch("retention", {"ops": config, "loggers": QUIET_LOGGERS}, {})
+    return RunSubmission("retention", {"ops": config, "loggers": QUIET_LOGGERS}, {})
 
 
-def refresh_launch(spec: RefreshSpec) -> Launch:
+def refresh_launch(spec: RefreshSpec) -> RunSubmission:
     """Return what makes Dagster collect candles."""
     asked = spec.model_dump(mode="json")
     tags = {SPEC_TAG: digest_of(asked), EXCHANGE_TAG: spec.exchange, SERIES_TAG: str(len(spec.series))}
-    return Launch("refresh_candles", {"ops": {PLAN: {"config": asked}}, "loggers": QUIET_LOGGERS}, tags)
+    return RunSubmission("refresh_candles", {"ops": {PLAN: {"config": asked}}, "loggers": QUIET_LOGGERS}, tags)
 
 
 def _tags(spec: BacktestSpec) -> dict[str, str]:

@@ -25,7 +25,7 @@ _SURGE = np.repeat([[10.0, 11.0], [0.1, 0.11]], 16, axis=0).ravel()
 """Closes of futures that never were, in multiples of the last one."""
 
 
-class Evidence(NamedTuple):
+class LookAheadReport(NamedTuple):
     """What a check that found nothing has compared.
 
     Attributes:
@@ -48,7 +48,7 @@ class Evidence(NamedTuple):
 
 def check_no_lookahead(
     bars: Bars, signals_of: Callable[[Bars], Signals], full: Signals, warm_up: int = 0, seed: int = 0
-) -> Evidence:
+) -> LookAheadReport:
     """Compute signals again with the bars after a cut taken away, and with a crash and a surge in their place.
 
     All decisions before the cut must be exactly the same. They may also change for want of earlier bars: so only two
@@ -80,7 +80,7 @@ def check_no_lookahead(
     check.compare_at(check.some(np.arange(1, len(bars)), 8))
     decided = check.columns[0, :-1] | check.columns[1, :-1]
     compared = sum(bool(decided[cut - 1]) for cut in check.points)
-    return Evidence(len(check.points), compared, int(decided.sum()), check.failure)
+    return LookAheadReport(len(check.points), compared, int(decided.sum()), check.failure)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from coin_pipeline.engine.rows import SignalRows, Words, unpack
 from coin_pipeline.engine.simulate import Simulation, simulate
 from coin_pipeline.engine.trade_table import Closes, TradeTable
 
-Columns: TypeAlias = Sequence[npt.NDArray[Any]]
+OhlcvArrays: TypeAlias = Sequence[npt.NDArray[Any]]
 
 _WORD = 64  # bits of a row's word, written here too: kernels take no constants from other files
 SLICE_WORDS = 1 << 16
@@ -104,10 +104,10 @@ def sweep(
         raise ValueError(f"rows on {rows.n} bars do not fit {len(bars)} bars")
     if stops is not None and len(stops) != rows.points:
         raise ValueError(f"{len(stops)} stops do not fit {rows.points} points")
-    columns: Columns = [np.empty(rows.points, dtype) for dtype in [np.int64] * 3 + [np.float64] * 4]
+    columns: OhlcvArrays = [np.empty(rows.points, dtype) for dtype in [np.int64] * 3 + [np.float64] * 4]
     jobs, closes = list(_jobs(rows, stops, workers)), Closes.of(bars.close)
 
-    def evaluate(job: _Job) -> Columns:
+    def evaluate(job: _Job) -> OhlcvArrays:
         if fill is Fill.SIGNAL_CLOSE:
             runs = (simulate(bars, rows.signals(k), costs, fill, job.rule.stops, sizing) for k in job.points)
             return _joined([_columns(Trials.of(run)) for run in runs])
@@ -193,9 +193,9 @@ def _narrow(factor: Words, rows: Ints, candidates: Ints, narrowed: Words) -> Non
             narrowed[k, place // _WORD] |= bit << np.uint64(place % _WORD)
 
 
-def _columns(trials: Trials) -> Columns:
+def _columns(trials: Trials) -> OhlcvArrays:
     return [getattr(trials, field.name) for field in fields(trials)]
 
 
-def _joined(parts: Sequence[Columns]) -> Columns:
+def _joined(parts: Sequence[OhlcvArrays]) -> OhlcvArrays:
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]

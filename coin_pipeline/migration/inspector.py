@@ -35,11 +35,11 @@ class Followed(NamedTuple):
     seen: list[dict[str, Any]]
 
 
-def once(find: Callable[["Evidence"], T]) -> Callable[["Evidence"], T]:
+def once(find: Callable[["Inspector"], T]) -> Callable[["Inspector"], T]:
     """Find something the first time that it is asked for; what was found, or the error, is told again."""
 
     @wraps(find)
-    def told(evidence: "Evidence") -> T:
+    def told(evidence: "Inspector") -> T:
         if find.__name__ not in evidence.found:
             try:
                 evidence.found[find.__name__] = find(evidence)
@@ -53,7 +53,7 @@ def once(find: Callable[["Evidence"], T]) -> Callable[["Evidence"], T]:
     return told
 
 
-class Evidence:
+class Inspector:
     """The settings, the files, and the running API.
 
     Looking runs one synchronous backtest and eleven tasks on stored candles; their results are stored like others.

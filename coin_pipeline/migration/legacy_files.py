@@ -8,7 +8,7 @@ from typing import NamedTuple
 from coin_pipeline.errors import CoinError, ObjectCorrupt, ObjectNotFound
 from coin_pipeline.results.legacy import INDEX_KEY, listed_runs
 from coin_pipeline.results.store import is_run_id, load_result
-from coin_pipeline.storage.base import Entry, sha256_hex
+from coin_pipeline.storage.base import ObjectEntry, sha256_hex
 from coin_pipeline.storage.local import LocalStore
 
 UNREAD = "?"
@@ -30,7 +30,7 @@ class OldResult(NamedTuple):
         return self.version.startswith(("1.0", "1.1")) or self.version == UNREAD
 
 
-def old_objects(root: Path) -> list[Entry]:
+def old_objects(root: Path) -> list[ObjectEntry]:
     """Return what lies in results/ and tasks/ below `root`, in the order of keys."""
     local = LocalStore(root)
     return [*local.entries("results"), *local.entries("tasks")]

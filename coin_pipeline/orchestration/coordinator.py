@@ -5,14 +5,14 @@ from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NA
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 
 from coin_pipeline.candles.exchanges.registry import UPBIT
-from coin_pipeline.orchestration.launcher import WarmRunLauncher
+from coin_pipeline.orchestration.launcher import PooledRunLauncher
 from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG, is_bulk
 
 QUEUED_TAGS = frozenset({"dagster/schedule_name", "dagster/sensor_name", "dagster/backfill", "dagster/retry_number"})
 """Runs that nobody waits for at a screen."""
 
 
-class InteractiveFirst(QueuedRunCoordinator[dg.DagsterInstance]):
+class PriorityRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
     """Dagster's queue, which a run skips that somebody waits for, while the pool has room."""
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
@@ -23,7 +23,7 @@ class InteractiveFirst(QueuedRunCoordinator[dg.DagsterInstance]):
             return super().submit_run(context)
         if (
             run.status == dg.DagsterRunStatus.NOT_STARTED
-            and isinstance(launcher, WarmRunLauncher)
+            and isinstance(launcher, PooledRunLauncher)
             and is_interactive(run)
             and launcher.reserve(run.run_id)
         ):

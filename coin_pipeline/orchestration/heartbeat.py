@@ -24,7 +24,7 @@ from coin_pipeline.storage.base import ObjectStore
 INTERVAL_S = 0.2
 
 
-class Life:
+class RunHeartbeat:
     """What the ops of a run tell about it; outside any recorded run it tells nobody."""
 
     def __init__(
@@ -68,10 +68,10 @@ class Life:
 
 
 @dg.resource(description="The sign of life of a run's process.")
-def alive(context: dg.InitResourceContext) -> Iterator[Life]:
+def alive(context: dg.InitResourceContext) -> Iterator[RunHeartbeat]:
     """Hold the lease of the run until its last op has ended; it outlasts that by the time to tell the end."""
     if context.run is None or context.instance is None or context.instance.is_ephemeral:
-        yield Life()  # somebody looks at a resource outside any recorded run
+        yield RunHeartbeat()  # somebody looks at a resource outside any recorded run
         return
     with patience(), closing(Session(database_url(load_settings()))) as session:
         run_id, stopping = context.run.run_id, threading.Event()
@@ -83,7 +83,7 @@ def alive(context: dg.InitResourceContext) -> Iterator[Life]:
         renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
         renewal.start()
         try:
-            yield Life(run_id, leases, run.started_at, ResultIndex(session))
+            yield RunHeartbeat(run_id, leases, run.started_at, ResultIndex(session))
         finally:
             stopping.set()
             renewal.join()

@@ -23,7 +23,7 @@ from coin_pipeline.settings import load_settings
 _log = logging.getLogger("coin.launcher")
 
 
-class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
+class PooledRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
     """Hands runs to the worker pool, where a loaded process begins one within tens of milliseconds."""
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:

@@ -17,7 +17,7 @@ from dagster._core.storage.tags import (
     WILL_RETRY_TAG,
 )
 
-from coin_pipeline.database.runs.leases import Lease
+from coin_pipeline.database.runs.leases import RunLease
 from coin_pipeline.errors import NotFound, ObjectCorrupt, StorageFailed
 from coin_pipeline.orchestration.failures import ENDED
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG
@@ -91,7 +91,7 @@ def attempt_again(instance: dg.DagsterInstance, failed: dg.DagsterRun) -> None:
 
 
 def settle(
-    instance: dg.DagsterInstance, store: ObjectStore, index: ResultIndex, run_id: str, lease: Lease | None
+    instance: dg.DagsterInstance, store: ObjectStore, index: ResultIndex, run_id: str, lease: RunLease | None
 ) -> bool:
     """Record how a run ended whose process did not live to tell: with a stored result, cancelled, or failed.
 

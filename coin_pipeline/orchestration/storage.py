@@ -53,14 +53,14 @@ _SAY_NOTHING = frozenset(
 """Events of which a run has many and people learn nothing: each costs a millisecond."""
 
 
-class Pooled:
+class SharedEngineMixin:
     """Has its pool; the webserver would give it another one, which does not notice a restart of the database."""
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
         """Do nothing."""
 
 
-class RunStorage(Pooled, PostgresRunStorage):
+class RunStorage(SharedEngineMixin, PostgresRunStorage):
     """Changes a run as a whole or not at all, and asks the database once for what Dagster asks again and again.
 
     Dagster reads a run, commits each statement about it, and writes it back as it was read. A process that died between
@@ -127,7 +127,7 @@ class RunStorage(Pooled, PostgresRunStorage):
                     self._changes.connection = None
 
 
-class EventStorage(Pooled, PostgresEventLogStorage):
+class EventStorage(SharedEngineMixin, PostgresEventLogStorage):
     """Stores an event with one statement: nobody listens to the notification that Dagster sends with each."""
 
     def store_event(self, event: dg.EventLogEntry) -> None:
@@ -148,7 +148,7 @@ class EventStorage(Pooled, PostgresEventLogStorage):
                 connection.execute(self.prepare_insert_event(event))
 
 
-class ScheduleStorage(Pooled, PostgresScheduleStorage):
+class ScheduleStorage(SharedEngineMixin, PostgresScheduleStorage):
     """Schedules and sensors."""
 
 

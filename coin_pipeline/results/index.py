@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from psycopg2.extras import execute_values
 
-from coin_pipeline.backtest.spec import Shelf
+from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.database import session as database
 from coin_pipeline.database.schema import create_once
 from coin_pipeline.database.session import Session
 from coin_pipeline.results.filters import Cursor, Filters, parse_cursor
-from coin_pipeline.results.index_entry import Entry, Mark
+from coin_pipeline.results.index_entry import IndexEntry, ObjectVersion
 
 PAGE = 100
 """Entries that are read at a time where a caller wants all."""
@@ -43,10 +43,10 @@ create index result_order on coin.result ("timestamp" desc, run_id desc)
     include (kind, strategy, avg_return, total_signals);
 create index result_symbols on coin.result using gin (symbols);
 """
-_COLUMNS = ", ".join(f'"{name}"' for name in Entry._fields)
+_COLUMNS = ", ".join(f'"{name}"' for name in IndexEntry._fields)
 _ADD = f"""
 insert into coin.result ({_COLUMNS}) values %s on conflict (run_id) do update
-set ({_COLUMNS}) = row({", ".join(f'excluded."{name}"' for name in Entry._fields)})
+set ({_COLUMNS}) = row({", ".join(f'excluded."{name}"' for name in IndexEntry._fields)})
 """  # noqa: S608 -- of constants
 # The values come in as text, so a filter that is null is no condition at all to the planner.
 _MATCHING = """
@@ -88,7 +88,7 @@ class Page(NamedTuple):
     """
 
     total: int
-    entries: list[Entry]
+    entries: list[IndexEntry]
     next_cursor: str | None
 
 
@@ -98,14 +98,14 @@ class ResultIndex:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, entries: Collection[Entry]) -> None:
+    def add(self, entries: Collection[IndexEntry]) -> None:
         """Add entries, or put them in the place of those of the same runs."""
         # In one order, so that two writers of many do not wait for each other.
         rows = [entry for _, entry in sorted({entry.run_id: entry for entry in entries}.items())]
         if rows:
             self._session.do(lambda cursor: execute_values(cursor, _ADD, rows, page_size=len(rows)))
 
-    def remove(self, shelf: Shelf, run_ids: Collection[str]) -> None:
+    def remove(self, shelf: ResultArea, run_ids: Collection[str]) -> None:
         """Remove entries of documents on a shelf; one of the same run on the other shelf stays.
 
         Remove their objects first, or a `reindex` under way may add them again.
@@ -113,7 +113,7 @@ class ResultIndex:
         statement = "delete from coin.result where shelf = %s and run_id = any(%s)"
         self._session.do(lambda cursor: cursor.execute(statement, (shelf, list(run_ids))))
 
-    def remove_unchanged(self, marks: Mapping[str, Mark]) -> None:
+    def remove_unchanged(self, marks: Mapping[str, ObjectVersion]) -> None:
         """Remove entries that are still of the documents with these marks."""
         statement = (
             "delete from coin.result using unnest(%s::text[], %s::bigint[], %s::timestamptz[]) gone (id, bytes, at)"
@@ -152,7 +152,7 @@ class ResultIndex:
         more, entries = len(rows) > limit, [_entry(row) for row in rows[:limit]]
         return Page(total, entries, Cursor(entries[-1].timestamp, entries[-1].run_id).text() if more else None)
 
-    def latest(self) -> Iterator[Entry]:
+    def latest(self) -> Iterator[IndexEntry]:
         """Yield backtests, newest first."""
         after = None
         while True:
@@ -162,12 +162,12 @@ class ResultIndex:
             if after is None:
                 return
 
-    def known(self) -> dict[str, Mark]:
+    def known(self) -> dict[str, ObjectVersion]:
         """Return by what each indexed document is known, by run id."""
 
-        def read(cursor: database.Cursor) -> dict[str, Mark]:
+        def read(cursor: database.Cursor) -> dict[str, ObjectVersion]:
             cursor.execute("select run_id, shelf, size, modified from coin.result")
-            return {row[0]: Mark(row[1], row[2], row[3].astimezone(UTC)) for row in cursor.fetchall()}
+            return {row[0]: ObjectVersion(row[1], row[2], row[3].astimezone(UTC)) for row in cursor.fetchall()}
 
         return self._session.do(read)
 
@@ -185,6 +185,6 @@ def prepare(session: Session) -> None:
     create_once(session, "result", _TABLE)
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    entry = Entry(*row)
+def _entry(row: tuple[Any, ...]) -> IndexEntry:
+    entry = IndexEntry(*row)
     return entry._replace(timestamp=entry.timestamp.astimezone(UTC), modified=entry.modified.astimezone(UTC))

@@ -4,25 +4,25 @@ from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple
 
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.spec import Shelf
+from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.results import legacy
 from coin_pipeline.results.store import StoredDocument
 
 Kind = Literal["backtest", "sweep"]
 
 
-class Mark(NamedTuple):
+class ObjectVersion(NamedTuple):
     """Where an indexed document lies, its bytes, and when it was written: by which it is known to be still the same.
 
     Times count in whole seconds: a bucket's listing tells more digits than its objects do.
     """
 
-    shelf: Shelf
+    shelf: ResultArea
     size: int
     modified: datetime
 
 
-class Entry(NamedTuple):
+class IndexEntry(NamedTuple):
     """A result in the index.
 
     Attributes:
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
     """
 
     run_id: str
-    shelf: Shelf
+    shelf: ResultArea
     kind: Kind
     strategy: str | None
     symbols: list[str]
@@ -62,12 +62,12 @@ class Entry(NamedTuple):
     modified: datetime
 
 
-def mark_of(stored: StoredDocument) -> Mark:
+def mark_of(stored: StoredDocument) -> ObjectVersion:
     """Return by what the index knows a document."""
-    return Mark(stored.shelf, stored.size, stored.modified.astimezone(UTC).replace(microsecond=0))
+    return ObjectVersion(stored.shelf, stored.size, stored.modified.astimezone(UTC).replace(microsecond=0))
 
 
-def entry_of(document: Json, stored: StoredDocument, finished: datetime | None = None) -> Entry:
+def entry_of(document: Json, stored: StoredDocument, finished: datetime | None = None) -> IndexEntry:
     """Return the entry of a document of any schema.
 
     Args:
@@ -79,7 +79,7 @@ def entry_of(document: Json, stored: StoredDocument, finished: datetime | None =
     metadata, metrics = _object(document, "metadata"), _object(document, "metrics")
     kind: Kind = "sweep" if version.startswith("sweep") else "backtest"
     shelf, size, modified = mark_of(stored)
-    return Entry(
+    return IndexEntry(
         run_id=stored.run_id,
         shelf=shelf,
         kind=kind,

@@ -17,7 +17,7 @@ from coin_pipeline.results.store import (
     remove_task,
     to_bytes,
 )
-from coin_pipeline.storage.base import Entry, ObjectStore
+from coin_pipeline.storage.base import ObjectEntry, ObjectStore
 
 
 def pin(store: ObjectStore, task_id: str) -> None:
@@ -52,7 +52,7 @@ def is_pinned(store: ObjectStore, task_id: str) -> bool:
     return store.exists(pin_key(check_run_id(task_id)))
 
 
-def pinned(store: ObjectStore) -> Mapping[str, Entry]:
+def pinned(store: ObjectStore) -> Mapping[str, ObjectEntry]:
     """Return the pins of all tasks that are kept."""
     return _marks(store, "pins/")
 
@@ -89,7 +89,7 @@ def _end_claim(store: ObjectStore, task_id: str) -> None:
     store.delete(claim_key(task_id))
 
 
-def _marks(store: ObjectStore, folder: str) -> Mapping[str, Entry]:
+def _marks(store: ObjectStore, folder: str) -> Mapping[str, ObjectEntry]:
     names = ((entry.key.removeprefix(folder).removesuffix(".json"), entry) for entry in store.entries(folder[:-1]))
     return {name: entry for name, entry in names if is_run_id(name)}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from coin_pipeline.errors import CoinError, DataRefused, NotFound, ObjectCorrupt, StorageFailed
 from coin_pipeline.results.index import ResultIndex
-from coin_pipeline.results.index_entry import Entry, Mark, entry_of, mark_of
+from coin_pipeline.results.index_entry import IndexEntry, ObjectVersion, entry_of, mark_of
 from coin_pipeline.results.legacy import read_older_index
 from coin_pipeline.results.store import (
     Json,
@@ -54,7 +54,11 @@ class Rebuild:
         self.added += len(entries)
         # Whoever removes a result removes its object first: it may have done so between our reading and our writing.
         self._remove(
-            {entry.run_id: Mark(entry.shelf, entry.size, entry.modified) for entry in entries if not self._has(entry)}
+            {
+                entry.run_id: ObjectVersion(entry.shelf, entry.size, entry.modified)
+                for entry in entries
+                if not self._has(entry)
+            }
         )
 
     def remove_missing(self) -> None:
@@ -64,7 +68,7 @@ class Rebuild:
             {run_id: mark for run_id, mark in missing.items() if not is_stored(self._store, mark.shelf, run_id)}
         )
 
-    def _entry(self, stored: StoredDocument) -> Entry | None:
+    def _entry(self, stored: StoredDocument) -> IndexEntry | None:
         try:
             document = load_result(self._store, stored.run_id)
         except (NotFound, ObjectCorrupt) as error:
@@ -77,7 +81,7 @@ class Rebuild:
             return None
         return entry_of(document, stored, self._finished.get(stored.run_id))
 
-    def _add(self, entries: list[Entry]) -> list[Entry]:
+    def _add(self, entries: list[IndexEntry]) -> list[IndexEntry]:
         """Add entries; return those that the database took. One that it refuses is reported, and costs no other."""
         try:
             self._index.add(entries)
@@ -85,7 +89,7 @@ class Rebuild:
             return [entry for entry in entries if self._is_added(entry)]
         return entries
 
-    def _is_added(self, entry: Entry) -> bool:
+    def _is_added(self, entry: IndexEntry) -> bool:
         try:
             self._index.add([entry])
         except DataRefused as error:
@@ -99,10 +103,10 @@ class Rebuild:
         if run_id in self._known:
             self._remove({run_id: self._known[run_id]})
 
-    def _has(self, entry: Entry) -> bool:
+    def _has(self, entry: IndexEntry) -> bool:
         return is_stored(self._store, entry.shelf, entry.run_id)
 
-    def _remove(self, marks: Mapping[str, Mark]) -> None:
+    def _remove(self, marks: Mapping[str, ObjectVersion]) -> None:
         if marks:
             self._index.remove_unchanged(marks)
             self.removed += len(marks)

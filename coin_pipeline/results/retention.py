@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from coin_pipeline.results.store import is_run_id
-from coin_pipeline.storage.base import Entry, Leftover
+from coin_pipeline.storage.base import IncompleteWrite, ObjectEntry
 
 DAY = timedelta(days=1)
 Kind = Literal[
@@ -25,7 +25,7 @@ Kind = Literal[
 MANIFEST = "manifest.json"
 
 
-class Limits(NamedTuple):
+class RetentionLimits(NamedTuple):
     """How long tasks and what belongs to them are kept, and how long the records of other runs."""
 
     tasks: timedelta
@@ -45,7 +45,7 @@ class Folder(NamedTuple):
 class Fingerprint(NamedTuple):
     """An entry of the index of fingerprints, and the run that it points to; None if it cannot be read."""
 
-    entry: Entry
+    entry: ObjectEntry
     run_id: str | None
 
 
@@ -58,7 +58,7 @@ class EndedRun(NamedTuple):
     ended_at: datetime
 
 
-class Item(NamedTuple):
+class ExpiredItem(NamedTuple):
     """Something that is to go, by the name that its kind is found under; `since` is what its age counts from."""
 
     kind: Kind
@@ -69,7 +69,7 @@ class Item(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StorageSnapshot:
     """What is stored.
 
     Attributes:
@@ -87,15 +87,15 @@ class Stored:
     tasks: Mapping[str, Folder]
     ended: Mapping[str, datetime]
     interim: Mapping[str, Folder] = field(default_factory=dict)
-    chunks: Collection[Entry] = ()
+    chunks: Collection[ObjectEntry] = ()
     results: Collection[str] = frozenset()
-    pinned: Mapping[str, Entry] = field(default_factory=dict)
+    pinned: Mapping[str, ObjectEntry] = field(default_factory=dict)
     fingerprints: Collection[Fingerprint] = ()
-    leftovers: Collection[Leftover] = ()
+    leftovers: Collection[IncompleteWrite] = ()
     told: tuple[str, ...] = ()
 
 
-def folders(entries: Iterable[Entry]) -> dict[str, Folder]:
+def folders(entries: Iterable[ObjectEntry]) -> dict[str, Folder]:
     """Return the folders of runs in a listing of one shelf, in whichever order that is; other names are not ours."""
     found: dict[str, Folder] = {}
     for entry in entries:
@@ -112,7 +112,7 @@ def folders(entries: Iterable[Entry]) -> dict[str, Folder]:
     return found
 
 
-def expired_tasks(stored: Stored, under_way: Collection[str], before: datetime) -> Iterator[Item]:
+def expired_tasks(stored: StorageSnapshot, under_way: Collection[str], before: datetime) -> Iterator[ExpiredItem]:
     """Yield tasks that ended before a moment, and what attempts left that never ended and were last heard of then.
 
     One whose manifest cannot be read is kept, and so is one that is pinned, or that a run is still working on.
@@ -123,56 +123,60 @@ def expired_tasks(stored: Stored, under_way: Collection[str], before: datetime) 
         kind: Kind = "expired tasks" if folder.has_manifest else "unfinished tasks"
         since = stored.ended.get(folder.name) if folder.has_manifest else folder.newest
         if since is not None and since < before:
-            yield Item(kind, folder.name, folder.objects, folder.size, since)
+            yield ExpiredItem(kind, folder.name, folder.objects, folder.size, since)
 
 
-def kept_by_pins(stored: Stored, under_way: Collection[str], before: datetime) -> int:
+def kept_by_pins(stored: StorageSnapshot, under_way: Collection[str], before: datetime) -> int:
     """Return how many tasks would expire without their pins."""
     unpinned = expired_tasks(replace(stored, pinned={}), under_way, before)
     return sum(item.name in stored.pinned for item in unpinned)
 
 
-def expired_interim(stored: Stored, under_way: Collection[str], before: datetime) -> Iterator[Item]:
+def expired_interim(stored: StorageSnapshot, under_way: Collection[str], before: datetime) -> Iterator[ExpiredItem]:
     """Yield what the ops of runs handed on that are not under way and have written nothing since a moment."""
     for folder in stored.interim.values():
         if folder.name not in under_way and folder.newest < before:
-            yield Item("interim data", folder.name, folder.objects, folder.size, folder.newest)
+            yield ExpiredItem("interim data", folder.name, folder.objects, folder.size, folder.newest)
 
 
-def expired_chunks(stored: Stored, before: datetime) -> Iterator[Item]:
+def expired_chunks(stored: StorageSnapshot, before: datetime) -> Iterator[ExpiredItem]:
     """Yield rows of sweeps that were computed before a moment; a sweep that misses them computes them again."""
     for entry in stored.chunks:
         if entry.modified < before:
-            yield Item("sweep chunks", entry.key, 1, entry.size, entry.modified)
+            yield ExpiredItem("sweep chunks", entry.key, 1, entry.size, entry.modified)
 
 
-def dead_fingerprints(stored: Stored, removed: Collection[str]) -> Iterator[Item]:
+def dead_fingerprints(stored: StorageSnapshot, removed: Collection[str]) -> Iterator[ExpiredItem]:
     """Yield entries that point to no result, once the tasks `removed` are gone."""
     for entry, run_id in stored.fingerprints:
         alive = run_id in stored.results or (run_id in stored.tasks and run_id not in removed)
         if not alive:
-            yield Item("fingerprints", entry.key, 1, entry.size, entry.modified)
+            yield ExpiredItem("fingerprints", entry.key, 1, entry.size, entry.modified)
 
 
-def stale_pins(stored: Stored, before: datetime) -> Iterator[Item]:
+def stale_pins(stored: StorageSnapshot, before: datetime) -> Iterator[ExpiredItem]:
     """Yield pins that were made before a moment, by task, of tasks of which nothing is stored."""
     for task_id, entry in stored.pinned.items():
         if task_id not in stored.tasks and entry.modified < before:
-            yield Item("stale pins", task_id, 1, entry.size, entry.modified)
+            yield ExpiredItem("stale pins", task_id, 1, entry.size, entry.modified)
 
 
-def broken_write(leftover: Leftover) -> Item:
+def broken_write(leftover: IncompleteWrite) -> ExpiredItem:
     """Return what a write left as one that is to go."""
-    return Item("broken writes", leftover.key, 1, leftover.size, leftover.begun)
+    return ExpiredItem("broken writes", leftover.key, 1, leftover.size, leftover.begun)
 
 
-def run_record(run_id: str, since: datetime) -> Item:
+def run_record(run_id: str, since: datetime) -> ExpiredItem:
     """Return the record of a run as one that is to go."""
-    return Item("run records", run_id, 0, 0, since)
+    return ExpiredItem("run records", run_id, 0, 0, since)
 
 
 def forgotten_runs(
-    ended: Iterable[EndedRun], tasks: Collection[str], under_way: Collection[str], now: datetime, limits: Limits
+    ended: Iterable[EndedRun],
+    tasks: Collection[str],
+    under_way: Collection[str],
+    now: datetime,
+    limits: RetentionLimits,
 ) -> Iterator[EndedRun]:
     """Yield records of runs that are kept for nothing: those of a task that is stored go with the task.
 

@@ -9,15 +9,15 @@ from coin_pipeline.errors import ObjectCorrupt, StorageRefused
 from coin_pipeline.results import legacy
 from coin_pipeline.results.manifest import is_ours
 from coin_pipeline.results.pins import pinned
-from coin_pipeline.results.retention import DAY, Fingerprint, Folder, Stored, folders
+from coin_pipeline.results.retention import DAY, Fingerprint, Folder, StorageSnapshot, folders
 from coin_pipeline.results.store import Json, kept_results, read_manifest, remembered_run
-from coin_pipeline.storage.base import Leftover, ObjectStore
+from coin_pipeline.storage.base import IncompleteWrite, ObjectStore
 
 SHELVES = ("results", "tasks", "runs", "reports", "fingerprints", "sweeps", "pins")
 """Folders in which broken writes are looked for."""
 
 
-class Use(NamedTuple):
+class StorageUsage(NamedTuple):
     """Bytes of tasks, of what ops handed on, of rows of sweeps, of a whole bucket; of a disk, how many are free."""
 
     tasks: int
@@ -27,7 +27,7 @@ class Use(NamedTuple):
     free: int | None
 
 
-def use(store: ObjectStore) -> Use:
+def use(store: ObjectStore) -> StorageUsage:
     """Measure how much is stored."""
     free = store.free_bytes()
     sizes = {"tasks": 0, "runs": 0, "sweeps": 0}
@@ -39,14 +39,14 @@ def use(store: ObjectStore) -> Use:
             top = entry.key.partition("/")[0]
             if top in sizes:
                 sizes[top] += entry.size
-    return Use(**sizes, bucket=total if free is None else None, free=free)
+    return StorageUsage(**sizes, bucket=total if free is None else None, free=free)
 
 
-def survey(store: ObjectStore, now: datetime) -> Stored:
+def survey(store: ObjectStore, now: datetime) -> StorageSnapshot:
     """Look at everything that may expire."""
     told: list[str] = []
     tasks = folders(store.entries("tasks"))
-    return Stored(
+    return StorageSnapshot(
         tasks=tasks,
         ended=dict(_ended(store, tasks.values(), told)),
         interim=folders(store.entries("runs")),
@@ -99,7 +99,7 @@ def _fingerprints(store: ObjectStore, before: datetime) -> Iterator[Fingerprint]
             yield Fingerprint(entry, remembered_run(store, entry.key))
 
 
-def _leftovers(store: ObjectStore, before: datetime, told: list[str]) -> Iterator[Leftover]:
+def _leftovers(store: ObjectStore, before: datetime, told: list[str]) -> Iterator[IncompleteWrite]:
     try:
         for shelf in SHELVES:
             yield from store.leftovers(shelf, before)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from coin_pipeline.backtest.fingerprint import check_own_digests
-from coin_pipeline.backtest.spec import Shelf
+from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectNotFound, ResultNotFound
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 
@@ -29,7 +29,7 @@ class StoredDocument(NamedTuple):
     """The document of a result as a listing of objects tells it: its run, its shelf, its bytes, when it was written."""
 
     run_id: str
-    shelf: Shelf
+    shelf: ResultArea
     size: int
     modified: datetime
 
@@ -50,13 +50,13 @@ def check_run_id(run_id: str) -> str:
     return run_id
 
 
-def result_key(shelf: Shelf, run_id: str) -> str:
+def result_key(shelf: ResultArea, run_id: str) -> str:
     """Return the key of a result's JSON document."""
     check_run_id(run_id)
     return f"results/{run_id}.json" if shelf == "results" else f"tasks/{run_id}/result.json"
 
 
-def report_key(shelf: Shelf, run_id: str) -> str:
+def report_key(shelf: ResultArea, run_id: str) -> str:
     """Return the key of a result's report page."""
     check_run_id(run_id)
     return f"reports/{run_id}.html" if shelf == "results" else f"tasks/{run_id}/report.html"
@@ -180,7 +180,7 @@ def stored_document(store: ObjectStore, run_id: str) -> StoredDocument:
     Raises:
         ResultNotFound: none does.
     """
-    shelves: tuple[Shelf, ...] = ("results", "tasks")
+    shelves: tuple[ResultArea, ...] = ("results", "tasks")
     for shelf in shelves:
         try:
             facts = store.facts(result_key(shelf, run_id))
@@ -190,7 +190,7 @@ def stored_document(store: ObjectStore, run_id: str) -> StoredDocument:
     raise ResultNotFound(run_id)
 
 
-def is_stored(store: ObjectStore, shelf: Shelf, run_id: str) -> bool:
+def is_stored(store: ObjectStore, shelf: ResultArea, run_id: str) -> bool:
     """Tell whether a result lies on a shelf."""
     manifest_there = shelf == "results" or store.exists(manifest_key(run_id))
     return manifest_there and store.exists(result_key(shelf, run_id))

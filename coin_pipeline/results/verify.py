@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.spec import Shelf
+from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.errors import InvalidInput, NotFound, ObjectCorrupt
 from coin_pipeline.results.store import (
     check_document,
@@ -25,7 +25,7 @@ _WRONG = (InvalidInput, NotFound, ObjectCorrupt)
 """What is said of the result, and not of the store: an object that is gone, changed, or named as none can be."""
 
 
-class Verdict(NamedTuple):
+class VerifiedResult(NamedTuple):
     """What was found of one result.
 
     Attributes:
@@ -43,7 +43,7 @@ class Verdict(NamedTuple):
     problems: tuple[str, ...]
 
 
-def verify(store: ObjectStore, run_ids: Collection[str] = ()) -> Iterator[Verdict]:
+def verify(store: ObjectStore, run_ids: Collection[str] = ()) -> Iterator[VerifiedResult]:
     """Read every object of every result, or of these, and yield a verdict on each result, good or bad.
 
     A store that cannot be reached raises as it does for whoever reads.
@@ -61,7 +61,7 @@ def verify(store: ObjectStore, run_ids: Collection[str] = ()) -> Iterator[Verdic
             yield verdict
 
 
-def _shelf(store: ObjectStore, run_id: str) -> Shelf:
+def _shelf(store: ObjectStore, run_id: str) -> ResultArea:
     """Return where a result lies, or whatever is left of it."""
     return "tasks" if store.exists(manifest_key(run_id)) else stored_document(store, run_id).shelf
 
@@ -75,17 +75,17 @@ class _Reading:
         self._objects = self._size = self._unchecked = 0
         self._problems: list[str] = []
 
-    def result(self) -> Verdict:
+    def result(self) -> VerifiedResult:
         """Read a synchronous result and say what was found."""
         return self._verdict(self._result)
 
-    def task(self) -> Verdict:
+    def task(self) -> VerifiedResult:
         """Read a task and say what was found."""
         return self._verdict(self._task)
 
-    def _verdict(self, read: Callable[[], object]) -> Verdict:
+    def _verdict(self, read: Callable[[], object]) -> VerifiedResult:
         self._trying(read)
-        return Verdict(self._run_id, self._objects, self._size, self._unchecked, tuple(self._problems))
+        return VerifiedResult(self._run_id, self._objects, self._size, self._unchecked, tuple(self._problems))
 
     def _result(self) -> None:
         report = report_key("results", self._run_id)

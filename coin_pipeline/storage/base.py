@@ -23,7 +23,7 @@ _MAX_METADATA_BYTES = 1900
 """S3 takes 2 KB, ours included."""
 
 
-class Entry(NamedTuple):
+class ObjectEntry(NamedTuple):
     """An object in a listing: its key, its size in bytes, and when it was written (UTC)."""
 
     key: str
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     modified: datetime
 
 
-class Leftover(NamedTuple):
+class IncompleteWrite(NamedTuple):
     """What a write left that never ended: a temporary file, or the parts of an upload; no reader sees it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Leftover(NamedTuple):
     upload: str = ""
 
 
-class Facts(NamedTuple):
+class ObjectInfo(NamedTuple):
     """What is known of an object without reading it.
 
     Attributes:
@@ -89,11 +89,11 @@ class ObjectStore(Protocol):
         """Tell whether `key` holds an object."""
         ...
 
-    def facts(self, key: str) -> Facts:
+    def facts(self, key: str) -> ObjectInfo:
         """Return what is known of the object under `key`, or raise ObjectNotFound."""
         ...
 
-    def entries(self, prefix: str = "") -> Iterator[Entry]:
+    def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
         """Yield what lies below the folder `prefix`, or anywhere."""
         ...
 
@@ -105,11 +105,11 @@ class ObjectStore(Protocol):
         """Remove `key`; one that is absent is not an error."""
         ...
 
-    def leftovers(self, prefix: str, before: datetime) -> Iterator[Leftover]:
+    def leftovers(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Yield what writes below the folder `prefix` left that began before a moment and never ended."""
         ...
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, leftover: IncompleteWrite) -> None:
         """Remove what a write left; what is gone already is not an error."""
         ...
 

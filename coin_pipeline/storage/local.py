@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 from coin_pipeline.errors import InvalidInput, ObjectExists, ObjectNotFound, Problem, StorageFailed
 from coin_pipeline.storage.atomic import storing, write_whole
-from coin_pipeline.storage.base import Entry, Facts, Leftover, check_key, check_metadata, checked, is_key, sha256_hex
+from coin_pipeline.storage.base import (
+    IncompleteWrite,
+    ObjectEntry,
+    ObjectInfo,
+    check_key,
+    check_metadata,
+    checked,
+    is_key,
+    sha256_hex,
+)
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -73,7 +82,7 @@ class LocalStore:
         with storing(key):
             return self._path(key).is_file()
 
-    def facts(self, key: str) -> Facts:
+    def facts(self, key: str) -> ObjectInfo:
         """Return what is known of the object under `key`, or raise ObjectNotFound."""
         with storing(key):
             try:
@@ -82,9 +91,9 @@ class LocalStore:
                     digest = _attribute(file.fileno(), _SHA256)
             except _ABSENT:
                 raise ObjectNotFound(key) from None
-        return Facts(found.st_size, _instant(found), digest, json.loads(put_with or "{}"))
+        return ObjectInfo(found.st_size, _instant(found), digest, json.loads(put_with or "{}"))
 
-    def entries(self, prefix: str = "") -> Iterator[Entry]:
+    def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
         """Yield what lies below the folder `prefix`; what is still being written is left out."""
         folder = self._path(prefix) if prefix else self.root
         with storing(prefix):
@@ -100,16 +109,16 @@ class LocalStore:
         """Remove `key`, and folders that it leaves empty; one that is absent is not an error."""
         self._remove(check_key(key))
 
-    def leftovers(self, prefix: str, before: datetime) -> Iterator[Leftover]:
+    def leftovers(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Yield temporary files below the folder `prefix` that were last written before a moment."""
         with storing(prefix):
             for path in sorted(_temporary(self._path(prefix))):
                 with suppress(FileNotFoundError):  # it has just got its name
                     told = path.stat()
                     if _instant(told) < before:
-                        yield Leftover(path.relative_to(self.root).as_posix(), told.st_size, _instant(told))
+                        yield IncompleteWrite(path.relative_to(self.root).as_posix(), told.st_size, _instant(told))
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, leftover: IncompleteWrite) -> None:
         """Remove a temporary file, and folders that it leaves empty; one that is gone already is not an error."""
         folder, _, name = leftover.key.rpartition("/")
         check_key(folder)
@@ -180,7 +189,7 @@ def _make(folder: Path) -> None:
         raise FileNotFoundError(*error.args) from None  # removed between two looks
 
 
-def _files(folder: Path, before: str) -> Iterator[Entry]:
+def _files(folder: Path, before: str) -> Iterator[ObjectEntry]:
     """Yield the files of a folder; of links to folders only shelves are gone through: others may lead back here."""
     try:
         found = sorted(os.scandir(folder), key=lambda each: each.name)
@@ -190,7 +199,7 @@ def _files(folder: Path, before: str) -> Iterator[Entry]:
         key = before + each.name
         told = _told(each) if is_key(key) else None
         if told and stat.S_ISREG(told.st_mode):
-            yield Entry(key, told.st_size, _instant(told))
+            yield ObjectEntry(key, told.st_size, _instant(told))
         elif told and stat.S_ISDIR(told.st_mode) and not (before and each.is_symlink()):
             yield from _files(folder / each.name, f"{key}/")
 

@@ -19,7 +19,7 @@ CONNECT_S, CONNECTIONS = 3, 16
 _clients: "WeakSet[BaseClient]" = WeakSet()
 
 
-class Limits(NamedTuple):
+class StoreTimeouts(NamedTuple):
     """How long a bucket may say nothing, in seconds, before it is asked again, and how often it is asked."""
 
     silence_s: float
@@ -31,11 +31,11 @@ class Limits(NamedTuple):
         return self.silence_s * self.attempts
 
 
-UNHURRIED, HURRIED = Limits(20, 4), Limits(5, 2)
+SLOW_TIMEOUTS, FAST_TIMEOUTS = StoreTimeouts(20, 4), StoreTimeouts(5, 2)
 """For programs that have time; for one that holds a thread of few, and somebody who waits, until the bucket answers."""
 
 
-def open_store(settings: Settings, limits: Limits = UNHURRIED) -> ObjectStore:
+def open_store(settings: Settings, limits: StoreTimeouts = SLOW_TIMEOUTS) -> ObjectStore:
     """Return the store of results; a process makes one for each set of settings.
 
     Nothing is asked of a bucket yet: whether it can be used, its first object tells.
@@ -43,7 +43,7 @@ def open_store(settings: Settings, limits: Limits = UNHURRIED) -> ObjectStore:
     return _open(settings, limits)
 
 
-def new_client(settings: Settings, limits: Limits = UNHURRIED) -> "BaseClient":
+def new_client(settings: Settings, limits: StoreTimeouts = SLOW_TIMEOUTS) -> "BaseClient":
     """Return a client of S3 as the settings, and for credentials otherwise the environment and files of AWS, say.
 
     Raises:
@@ -73,7 +73,7 @@ def new_client(settings: Settings, limits: Limits = UNHURRIED) -> "BaseClient":
 
 
 @lru_cache(maxsize=4)
-def _open(settings: Settings, limits: Limits) -> ObjectStore:
+def _open(settings: Settings, limits: StoreTimeouts) -> ObjectStore:
     if not settings.aws_bucket_name:
         return LocalStore(settings.data_root)
     from coin_pipeline.storage.s3 import S3Store  # noqa: PLC0415 -- as above

@@ -20,7 +20,7 @@ NO_CHECKSUMS = (
 )
 
 
-class Finding(NamedTuple):
+class ProbeFinding(NamedTuple):
     """What a trial showed: `state` is fail where results would suffer, note where something is worth knowing."""
 
     state: Literal["ok", "note", "fail"]
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
     says: str
 
 
-def probe(store: ObjectStore) -> Iterator[Finding]:
+def probe(store: ObjectStore) -> Iterator[ProbeFinding]:
     """Try each operation on a new object, which is removed; the first that the store refuses is the last one."""
     key = f"runs/check-{uuid.uuid4().hex}/probe"
     trials: dict[str, Callable[[], str | None]] = {
@@ -42,20 +42,22 @@ def probe(store: ObjectStore) -> Iterator[Finding]:
     try:
         for what, attempt in trials.items():
             wrong = attempt()
-            yield Finding("fail" if wrong else "ok", what, wrong or "")
+            yield ProbeFinding("fail" if wrong else "ok", what, wrong or "")
     except StorageFailed as error:
-        yield Finding("fail", what, str(error))
+        yield ProbeFinding("fail", what, str(error))
         with suppress(StorageFailed):
             store.delete(key)
 
 
-def probe_bucket(bucket: "Bucket") -> Iterator[Finding]:
+def probe_bucket(bucket: "Bucket") -> Iterator[ProbeFinding]:
     """Tell what is set for a bucket as a whole, as far as the credentials may see it."""
     unseen = "the credentials may not see it, which is fine; 'coin storage init' says it to an administrator"
     try:
-        yield Finding("note", "versioning", bucket.versioning() or "off; 'coin storage init --versioning' turns it on")
+        yield ProbeFinding(
+            "note", "versioning", bucket.versioning() or "off; 'coin storage init --versioning' turns it on"
+        )
     except StorageRefused:
-        yield Finding("note", "versioning", unseen)
+        yield ProbeFinding("note", "versioning", unseen)
     try:
         missing = ", ".join(bucket.missing_rules())
         says = (
@@ -63,9 +65,9 @@ def probe_bucket(bucket: "Bucket") -> Iterator[Finding]:
             if missing
             else "as 'coin storage init' sets it"
         )
-        yield Finding("note" if missing else "ok", "lifecycle", says)
+        yield ProbeFinding("note" if missing else "ok", "lifecycle", says)
     except StorageRefused:
-        yield Finding("note", "lifecycle", unseen)
+        yield ProbeFinding("note", "lifecycle", unseen)
 
 
 def ready(store: ObjectStore) -> str | None:

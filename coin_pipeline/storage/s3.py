@@ -16,7 +16,16 @@ from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumErro
 from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable
 from coin_pipeline.retry import patiently
 from coin_pipeline.storage.base import SHA256 as _SHA256
-from coin_pipeline.storage.base import Entry, Facts, Leftover, check_key, check_metadata, checked, is_key, sha256_hex
+from coin_pipeline.storage.base import (
+    IncompleteWrite,
+    ObjectEntry,
+    ObjectInfo,
+    check_key,
+    check_metadata,
+    checked,
+    is_key,
+    sha256_hex,
+)
 from coin_pipeline.storage.s3_errors import BROKEN_READ, code_of, is_unexplained, of_s3, speaking
 
 if TYPE_CHECKING:
@@ -77,20 +86,20 @@ class S3Store:
             return False
         return True
 
-    def facts(self, key: str) -> Facts:
+    def facts(self, key: str) -> ObjectInfo:
         """Return what is known of the object under `key`, or raise ObjectNotFound."""
         check_key(key)
         head = self._do(key, lambda: self._head(key))
         metadata = dict(head["Metadata"])
-        return Facts(head["ContentLength"], head["LastModified"], metadata.pop(_SHA256, None), metadata)
+        return ObjectInfo(head["ContentLength"], head["LastModified"], metadata.pop(_SHA256, None), metadata)
 
-    def entries(self, prefix: str = "") -> Iterator[Entry]:
+    def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
         """Yield what lies below the folder `prefix`."""
         below = f"{check_key(prefix)}/" if prefix else ""
         for page in self._pages(prefix, partial(self._ask, "list_objects_v2"), _LISTING, Prefix=below):
             for found in page.get("Contents", []):
                 if is_key(found["Key"]):  # not what consoles put there to show a folder
-                    yield Entry(found["Key"], found["Size"], found["LastModified"])
+                    yield ObjectEntry(found["Key"], found["Size"], found["LastModified"])
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield the keys of `entries`."""
@@ -101,16 +110,16 @@ class S3Store:
         check_key(key)
         self._do(key, lambda: self._ask("delete_object", Key=key))
 
-    def leftovers(self, prefix: str, before: datetime) -> Iterator[Leftover]:
+    def leftovers(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Yield uploads to keys below the folder `prefix` that began before a moment and are not complete."""
         ask = partial(self._ask, "list_multipart_uploads")
         for page in self._pages(prefix, ask, _UPLOADS, Prefix=f"{check_key(prefix)}/"):
             for upload in page.get("Uploads", []):
                 if upload["Initiated"] < before:
                     size = self._uploaded(upload["Key"], upload["UploadId"])
-                    yield Leftover(upload["Key"], size, upload["Initiated"], upload["UploadId"])
+                    yield IncompleteWrite(upload["Key"], size, upload["Initiated"], upload["UploadId"])
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, leftover: IncompleteWrite) -> None:
         """Abort an upload; one that is gone already is not an error."""
         self._do(leftover.key, lambda: self._of_upload("abort_multipart_upload", leftover.key, leftover.upload))
 

@@ -62,7 +62,7 @@ class Steps:
         return [int(number) if whole else float(number) for number in exact]
 
 
-class Points(Protocol):
+class SearchPoints(Protocol):
     """The points of a search by their number; a number without a point repeats an earlier one."""
 
     def __len__(self) -> int:

@@ -20,8 +20,8 @@ from coin_pipeline.sweeps.search_space import (
     Draws,
     Grid,
     Point,
-    Points,
     Range,
+    SearchPoints,
     Steps,
     Value,
     is_number,
@@ -107,7 +107,7 @@ class SweepSpec(BacktestSpec):
     seed: int
     objective: Objective
 
-    def points(self) -> Points:
+    def points(self) -> SearchPoints:
         """Return the points by number; optuna proposes its own, one batch after another."""
         return Grid(self.space) if self.trials is None else _drawn(self.model_dump_json(include=_DRAWN))
 

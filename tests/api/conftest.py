@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from coin_api.app import create_app
-from coin_api.deps import Patience
+from coin_api.deps import Timeouts
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.session import Session
 from coin_pipeline.settings import load_settings
@@ -33,7 +33,7 @@ def client(runs: FakeRuns, candles: CandleCatalog, data_root: Path) -> Iterator[
         yield client
 
 
-def client_of(runs: FakeRuns, patience: Patience | None = None, database: str = NO_DATABASE) -> TestClient:
+def client_of(runs: FakeRuns, patience: Timeouts | None = None, database: str = NO_DATABASE) -> TestClient:
     """Return a client of the application, which starts and stops with the client's `with`."""
     app = create_app(load_settings(), lambda _: runs, patience, lambda _: Session(database))
     return TestClient(app, raise_server_exceptions=False)

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coin_api.deps import Patience
+from coin_api.deps import Timeouts
 from coin_api.middleware import MAX_BODY_BYTES
 from coin_api.schemas import Status
 from coin_pipeline.backtest import runner
@@ -217,10 +217,10 @@ def test_run_that_fails_answers_with_the_code_of_its_error(
 
 @pytest.mark.parametrize(
     ("status", "patience"),
-    [("queued", Patience(queued_s=0.05, ended_s=60)), ("running", Patience(queued_s=60, ended_s=0.05))],
+    [("queued", Timeouts(queued_s=0.05, ended_s=60)), ("running", Timeouts(queued_s=60, ended_s=0.05))],
 )
 def test_run_that_takes_too_long_is_handed_over_to_polling(
-    runs: FakeRuns, candles: CandleCatalog, status: Status, patience: Patience
+    runs: FakeRuns, candles: CandleCatalog, status: Status, patience: Timeouts
 ) -> None:
     """A request is held neither for a run that does not begin nor for one that does not end: 503, its id to poll."""
     assert candles
@@ -239,7 +239,7 @@ def test_run_that_takes_too_long_is_handed_over_to_polling(
 def test_run_may_take_longer_once_it_has_begun(runs: FakeRuns, candles: CandleCatalog, data_root: Path) -> None:
     """A run that begins in time is waited for beyond the time that a queued one is given."""
     assert candles
-    patience = Patience(queued_s=0.2, ended_s=60)
+    patience = Timeouts(queued_s=0.2, ended_s=60)
 
     def run(task_id: str) -> None:
         runs.move(task_id, "running")

@@ -20,8 +20,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from coin_api.app import create_app
-from coin_api.deps import Patience
-from coin_api.tasks import Points
+from coin_api.deps import Timeouts
+from coin_api.tasks import SweepPoints
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.cli.programs import free_port
 from coin_pipeline.database.session import Session
@@ -103,7 +103,7 @@ class Stream:
 def served(runs: FakeRuns, candles: CandleCatalog) -> Iterator[Served]:
     """The application behind uvicorn, with comments after a short silence."""
     assert candles
-    app = create_app(load_settings(), lambda _: runs, Patience(silence_s=SILENCE_S), lambda _: Session(NO_DATABASE))
+    app = create_app(load_settings(), lambda _: runs, Timeouts(silence_s=SILENCE_S), lambda _: Session(NO_DATABASE))
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
     )
@@ -170,7 +170,9 @@ def test_each_move_is_an_event_and_the_end_is_the_last(served: Served) -> None:
 
 def test_events_of_a_sweep_tell_its_points(served: Served) -> None:
     """As its status does; a sweep has no events under backtests, nor a backtest under sweeps."""
-    url = served.add("s", job="sweep", status="failed", progress=0.25, error="killed", points=Points(36, 9, 4.5, None))
+    url = served.add(
+        "s", job="sweep", status="failed", progress=0.25, error="killed", points=SweepPoints(36, 9, 4.5, None)
+    )
     with opened(url) as stream:
         (event,) = stream
     assert (event.data["points"], event.data["points_done"], event.data["error"]) == (36, 9, "killed")

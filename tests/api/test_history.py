@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from coin_pipeline.results.index import ResultIndex
-from coin_pipeline.results.index_entry import Entry
+from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.publish import publish_document, publish_task
 from coin_pipeline.results.store import to_bytes
 from coin_pipeline.storage.local import LocalStore
@@ -20,9 +20,9 @@ from tests.fakes import FakeRuns
 NOON = datetime(2024, 11, 4, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-def entry(run_id: str, days: int = 0, **changes: Any) -> Entry:  # noqa: ANN401 -- columns of many types
+def entry(run_id: str, days: int = 0, **changes: Any) -> IndexEntry:  # noqa: ANN401 -- columns of many types
     """Return an entry that finished some days after a noon."""
-    return Entry(
+    return IndexEntry(
         run_id=run_id,
         shelf="results",
         kind="backtest",

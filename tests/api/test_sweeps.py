@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from coin_api.tasks import Points
+from coin_api.tasks import SweepPoints
 from coin_pipeline.results.publish import publish_task
 from coin_pipeline.storage.local import LocalStore
 from tests.fakes import NOW, FakeRuns
@@ -75,7 +75,7 @@ def test_a_wrong_field_is_422_and_named(
 def test_a_sweep_under_way_tells_how_far_it_is(client: TestClient, runs: FakeRuns) -> None:
     """Points, rate and ETA beside what every task tells."""
     runs.outcome = replace(
-        runs.outcome, status="running", progress=0.25, points=Points(36, 9, 4.5, 6.0), started_at=NOW
+        runs.outcome, status="running", progress=0.25, points=SweepPoints(36, 9, 4.5, 6.0), started_at=NOW
     )
     task_id = submitted(client)
     answer = client.get(f"/api/sweeps/{task_id}")

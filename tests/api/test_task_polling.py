@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from coin_api import task_polling
-from coin_api.task_polling import Statuses, Watches
+from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Task
 from coin_pipeline.errors import OrchestratorUnavailable, ResultNotFound
 from tests.fakes import QUEUED, FakeRuns
@@ -52,7 +52,7 @@ def test_who_asks_during_a_read_is_answered_by_one_more() -> None:
     runs = SlowRuns(*ids)
 
     async def ask() -> list[Task]:
-        statuses = Statuses(runs)
+        statuses = StatusBatcher(runs)
         first = asyncio.create_task(statuses.task("t0"))
         assert await asyncio.to_thread(runs.begun.wait, 10)
         others = [asyncio.create_task(statuses.task(task_id)) for task_id in ids]
@@ -69,7 +69,7 @@ def test_who_goes_away_takes_the_answer_from_nobody() -> None:
     runs = SlowRuns("t")
 
     async def ask() -> Task:
-        statuses = Statuses(runs)
+        statuses = StatusBatcher(runs)
         first, second = (asyncio.create_task(statuses.task("t")) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
@@ -85,7 +85,7 @@ def test_one_broken_record_hides_no_other() -> None:
     runs = BrokenRecord(tasks_by_id=dict(stored("a", "b").tasks_by_id))
 
     async def ask() -> list[Task | BaseException]:
-        statuses = Statuses(runs)
+        statuses = StatusBatcher(runs)
         ids = ("a", "broken", "b", "c", "../x")
         return await asyncio.gather(*(statuses.task(task_id) for task_id in ids), return_exceptions=True)
 
@@ -103,7 +103,7 @@ def test_an_outage_is_told_to_each_asker_after_one_read() -> None:
     runs.down = True
 
     async def ask() -> list[Task | BaseException]:
-        statuses = Statuses(runs)
+        statuses = StatusBatcher(runs)
         return await asyncio.gather(*(statuses.task(one) for one in "ab"), return_exceptions=True)
 
     assert [type(error) for error in asyncio.run(ask())] == [OrchestratorUnavailable] * 2
@@ -115,7 +115,7 @@ def test_a_task_is_polled_once_for_all_followers_and_no_more_without_any() -> No
     runs = stored("t")
 
     async def follow() -> tuple[int, list[Task | None]]:
-        found = Watches(Statuses(runs))
+        found = TaskSubscriptions(StatusBatcher(runs))
 
         async def end() -> Task | None:
             with found.watch("t") as watch:
@@ -141,7 +141,7 @@ def test_an_error_that_is_no_outage_reaches_the_followers() -> None:
     """It is neither swallowed nor waited out."""
 
     async def follow() -> None:
-        with Watches(Statuses(BrokenRecord())).watch("broken") as watch:
+        with TaskSubscriptions(StatusBatcher(BrokenRecord())).watch("broken") as watch:
             await watch.after(-1)
 
     with pytest.raises(LookupError):

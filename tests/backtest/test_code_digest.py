@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import coin_pipeline
-from coin_pipeline.backtest.code_digest import Closure, _parsed, code_closure
+from coin_pipeline.backtest.code_digest import SourceDigests, _parsed, code_closure
 from coin_pipeline.errors import InvalidStrategyFile
 from coin_pipeline.strategies.loader import strategies_in
 from tests.strategy_files import FILES, HELPER, OWN, as_new_process, edit, write
@@ -46,7 +46,7 @@ def _nothing_stays_imported() -> Iterator[None]:
         yield
 
 
-def closure_of(file: Path) -> Closure:
+def closure_of(file: Path) -> SourceDigests:
     """Load a strategy file and follow its imports."""
     (strategy,) = strategies_in(file)
     return code_closure(strategy())

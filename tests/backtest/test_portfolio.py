@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from coin_pipeline.backtest.portfolio import Curve, Whole, equal_shares, separate
+from coin_pipeline.backtest.portfolio import CombinedResult, Curve, equal_shares, separate
 
 DAY_NS = 86_400 * 10**9
 
@@ -38,7 +38,7 @@ def part(found: Curve, returns: list[float], **metrics: float) -> tuple[dict[str
     return {"symbol": found.name, "metrics": own, "trades": trades, "costs": costs}, table
 
 
-def together(*parts: tuple[dict[str, Any], pa.Table]) -> Whole:
+def together(*parts: tuple[dict[str, Any], pa.Table]) -> CombinedResult:
     """Combine daily parts of accounts that are all in."""
     return separate(parts, 365.0, 1.0)
 

@@ -12,7 +12,7 @@ import pytest
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.files import read_candle_file
-from coin_pipeline.candles.provenance import Known
+from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import HOUR_NS, MINUTE_NS, Timeframe, day_range, parse_timeframe
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, InvalidSymbol, StorageFailed
@@ -303,7 +303,7 @@ def test_the_inventory_says_what_is_stored(catalog: CandleCatalog, daily: Timefr
     (btc, eth), _ = catalog.inventory()
     assert (btc.symbol, btc.timeframe, btc.rows, btc.files) == ("BTC_KRW", hourly, 30, 2)
     first, last = datetime(2023, 12, 1, tzinfo=UTC), datetime(2024, 1, 29, tzinfo=UTC)
-    assert eth == StoredCandles("ETH_KRW", daily, first, last, 60, 2, sum(sizes), Known())
+    assert eth == StoredCandles("ETH_KRW", daily, first, last, 60, 2, sum(sizes), Provenance())
     assert catalog.stored("KRW-ETH", hourly) == []
     assert catalog.describe("XRP_KRW") == "nothing stored"
 

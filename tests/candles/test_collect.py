@@ -12,12 +12,12 @@ import pytest
 from coin_pipeline.candles.arrow import candle_frame
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.collect import FIRST_REFRESH, PIECE, Progress, collect, refresh_begin
-from coin_pipeline.candles.exchanges.base import Batch
+from coin_pipeline.candles.exchanges.base import FetchResult
 from coin_pipeline.candles.exchanges.registry import Exchange, open_exchange
 from coin_pipeline.candles.exchanges.upbit import UpbitClient
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, MINUTE_NS, Timeframe, day_range
-from coin_pipeline.candles.validation import Columns, utc
+from coin_pipeline.candles.validation import OHLCV, utc
 from coin_pipeline.errors import ExchangeAnswer, ExchangeUnavailable, InvalidInput, MarketUnknown
 from coin_pipeline.settings import Settings
 from tests.upbit_server import Clock, UpbitServer, market_candles, reset, rows, serving
@@ -44,10 +44,10 @@ def upbit(server: UpbitServer) -> Iterator[UpbitClient]:
         yield client
 
 
-def stored(catalog: CandleCatalog, timeframe: Timeframe) -> Columns:
+def stored(catalog: CandleCatalog, timeframe: Timeframe) -> OHLCV:
     """Return all that is stored of the market."""
     bars = catalog.read("BTC_KRW", timeframe, date(2020, 1, 1), date(2030, 1, 1))
-    return Columns(bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    return OHLCV(bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
 
 
 def test_everything_that_is_finished_is_stored(
@@ -209,8 +209,8 @@ def test_an_answer_that_leads_nowhere_is_refused(catalog: CandleCatalog, hourly:
         def finished(self, timeframe: Timeframe) -> int:
             return END - END % timeframe.ns
 
-        def fetch(self, _symbol: str, timeframe: Timeframe, begin: int, end: int) -> Batch:
-            return Batch(HOURS.rows(slice(0, 0)), begin + timeframe.ns, end - timeframe.ns)
+        def fetch(self, _symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
+            return FetchResult(HOURS.rows(slice(0, 0)), begin + timeframe.ns, end - timeframe.ns)
 
         def close(self) -> None:
             pass

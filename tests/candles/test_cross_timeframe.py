@@ -6,20 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coin_pipeline.candles.audit.cross_timeframe import Series, disagreements
+from coin_pipeline.candles.audit.cross_timeframe import ComparedSeries, disagreements
 from coin_pipeline.candles.audit.scan import audit
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe, parse_timeframe
-from coin_pipeline.candles.validation import Columns
+from coin_pipeline.candles.validation import OHLCV
 
 DAYS = 20
 
 
-def columns_of(frame: pd.DataFrame) -> Columns:
+def columns_of(frame: pd.DataFrame) -> OHLCV:
     """Return a frame's columns."""
     opens = frame["timestamp"].astype("int64").to_numpy()
-    return Columns(opens, *(frame[name].to_numpy() for name in ("open", "high", "low", "close", "volume")))
+    return OHLCV(opens, *(frame[name].to_numpy() for name in ("open", "high", "low", "close", "volume")))
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def compare(
 ) -> list[tuple[int, int]]:
     """Return how many candles differ, each with the hours that explain it."""
     minutes, hours = parse_timeframe("1m"), parse_timeframe("1h")
-    pair = Series(columns_of(fine), minutes, fetched), Series(columns_of(coarse), hours, ())
+    pair = ComparedSeries(columns_of(fine), minutes, fetched), ComparedSeries(columns_of(coarse), hours, ())
     return [(len(each.time), each.hours) for each in disagreements(*pair)]
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.intervals import Interval
-from coin_pipeline.candles.provenance import Known
+from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, day_range, parse_timeframe
 from coin_pipeline.errors import InvalidCandleFile, InvalidInput
@@ -49,10 +49,10 @@ def files(root: Path) -> dict[str, bytes]:
 def test_what_was_fetched_is_remembered_across_years(catalog: CandleCatalog) -> None:
     """As one interval, though it lies in two files."""
     fetch(catalog, 0, 60)
-    assert catalog.known("BTC_KRW", DAILY) == Known((between(0, 60)[1],), "upbit")
+    assert catalog.known("BTC_KRW", DAILY) == Provenance((between(0, 60)[1],), "upbit")
     assert catalog.load("BTC_KRW", DAILY, *ALWAYS).known.fetched == (between(0, 60)[1],)
     assert catalog.stored("BTC_KRW")[0].known.source == "upbit"
-    assert catalog.known("ETH_KRW", DAILY) == Known()
+    assert catalog.known("ETH_KRW", DAILY) == Provenance()
 
 
 def test_a_stretch_without_a_trade_is_remembered_too(catalog: CandleCatalog) -> None:
@@ -81,10 +81,10 @@ def test_files_do_not_tell_in_which_pieces_they_came(edges: list[int], chance: o
 def test_imported_candles_are_not_fetched(catalog: CandleCatalog) -> None:
     """And an import takes nothing from what is known."""
     catalog.merge("BTC_KRW", DAILY, between(0, 10)[0])
-    assert catalog.known("BTC_KRW", DAILY) == Known()
+    assert catalog.known("BTC_KRW", DAILY) == Provenance()
     fetch(catalog, 20, 30)
     catalog.merge("BTC_KRW", DAILY, between(40, 60)[0])
-    assert catalog.known("BTC_KRW", DAILY) == Known((between(20, 30)[1],), "upbit")
+    assert catalog.known("BTC_KRW", DAILY) == Provenance((between(20, 30)[1],), "upbit")
 
 
 def test_one_series_is_of_one_exchange(catalog: CandleCatalog) -> None:

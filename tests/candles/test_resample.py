@@ -19,7 +19,7 @@ from coin_pipeline.candles.intervals import Interval, union
 from coin_pipeline.candles.resample import resample, resample_stored, runs
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, MINUTE_NS, TIMEFRAMES, Timeframe, parse_timeframe
-from coin_pipeline.candles.validation import Columns
+from coin_pipeline.candles.validation import OHLCV
 from coin_pipeline.errors import InvalidCandles, InvalidResample
 
 ALWAYS = [(-(2**63), 2**63 - 1)]
@@ -27,17 +27,17 @@ MONDAY = 1_704_067_200 * 10**9  # 2024-01-01 00:00 UTC
 PAIRS = [(a, b) for a in TIMEFRAMES.values() for b in TIMEFRAMES.values() if a.ns < b.ns and b.ns % a.ns == 0]
 
 
-def of_frame(frame: pd.DataFrame) -> Columns:
+def of_frame(frame: pd.DataFrame) -> OHLCV:
     """Return a frame as columns."""
     return columns_of(plain_table("frame", pa.Table.from_pandas(frame, preserve_index=False)))
 
 
-def made(timeframe: str, start: date, bars: int) -> Columns:
+def made(timeframe: str, start: date, bars: int) -> OHLCV:
     """Make candles without gaps."""
     return of_frame(synthetic_candles(3, parse_timeframe(timeframe), start, bars))
 
 
-def slowly(columns: Columns, timeframe: Timeframe, to: Timeframe, known: Sequence[Interval], phase: int) -> list[tuple]:
+def slowly(columns: OHLCV, timeframe: Timeframe, to: Timeframe, known: Sequence[Interval], phase: int) -> list[tuple]:
     """Make bars candle by candle: of those that open in a bar, if each of the bar's candles was asked for."""
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
     bars = []
@@ -50,7 +50,7 @@ def slowly(columns: Columns, timeframe: Timeframe, to: Timeframe, known: Sequenc
 
 
 @st.composite
-def candles(draw: st.DrawFn) -> tuple[Columns, Timeframe, Timeframe, tuple[Interval, ...], int]:
+def candles(draw: st.DrawFn) -> tuple[OHLCV, Timeframe, Timeframe, tuple[Interval, ...], int]:
     """Draw candles with holes on some grid, what is known of them, and where longer ones open."""
     timeframe, to = draw(st.sampled_from([pair for pair in PAIRS if pair[1].ns // pair[0].ns <= 60]))
     ratio = to.ns // timeframe.ns
@@ -63,12 +63,12 @@ def candles(draw: st.DrawFn) -> tuple[Columns, Timeframe, Timeframe, tuple[Inter
         draw(st.lists(st.tuples(edges, edges), max_size=6)), draw(st.sampled_from([(), runs(time, timeframe)]))
     )
     phase = (start + draw(st.integers(0, ratio - 1)) * timeframe.ns) % to.ns
-    return Columns(time, *values.reshape(5, -1)), timeframe, to, known, phase
+    return OHLCV(time, *values.reshape(5, -1)), timeframe, to, known, phase
 
 
 @given(candles())
 def test_bars_are_those_of_a_slow_reference(
-    drawn: tuple[Columns, Timeframe, Timeframe, tuple[Interval, ...], int],
+    drawn: tuple[OHLCV, Timeframe, Timeframe, tuple[Interval, ...], int],
 ) -> None:
     """Whatever is missing, known, and wherever the grid begins: the same bars, sums included."""
     columns, timeframe, to, known, phase = drawn
@@ -82,7 +82,7 @@ def test_volumes_are_near_the_exact_sum_and_depend_on_their_bar_alone(volume: li
     minute, week = parse_timeframe("1m"), parse_timeframe("1w")
     time = MONDAY + np.arange(-before, len(volume)) * MINUTE_NS
     ones = np.ones(len(time))
-    columns = Columns(time, ones, ones, ones, ones, np.array([7.7] * before + volume))
+    columns = OHLCV(time, ones, ones, ones, ones, np.array([7.7] * before + volume))
     sums = resample(columns, minute, week, ALWAYS).volume
     assert sums[-1] == pytest.approx(math.fsum(volume), rel=1e-14)
     assert sums[-1] == resample(columns.rows(slice(before, None)), minute, week, ALWAYS).volume[0]

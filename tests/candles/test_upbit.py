@@ -18,7 +18,7 @@ from coin_pipeline.candles.exchanges import http
 from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.exchanges.upbit import MINUTES, PAGE, UpbitClient
 from coin_pipeline.candles.timeframe import HOUR_NS, TIMEFRAMES, Timeframe, day_range
-from coin_pipeline.candles.validation import Columns, utc
+from coin_pipeline.candles.validation import OHLCV, utc
 from coin_pipeline.errors import (
     ExchangeAnswer,
     ExchangeUnavailable,
@@ -49,7 +49,7 @@ HOURS = market_candles(1, "1h", START, BARS)
 NEW_YEARS_EVE = day_range(date(2023, 12, 31), date(2023, 12, 31))
 
 
-def _first_days_of_months() -> Columns:
+def _first_days_of_months() -> OHLCV:
     opens = np.array([f"2023-{month:02}-01" for month in range(1, 13)], dtype="datetime64[ns]").astype(np.int64)
     columns = market_candles(1, "1d", date(2023, 1, 1), 12, traded=1.1)
     return columns._replace(time=opens)
@@ -70,12 +70,12 @@ def upbit(server: UpbitServer) -> Iterator[UpbitClient]:
         yield client
 
 
-def hours(begin: int, end: int) -> Columns:
+def hours(begin: int, end: int) -> OHLCV:
     """Return the candles that the market has in [begin, end)."""
     return HOURS.rows((HOURS.time >= begin) & (HOURS.time < end))
 
 
-def same(one: Columns, other: Columns) -> bool:
+def same(one: OHLCV, other: OHLCV) -> bool:
     """Tell whether candles are the same to the last bit."""
     return all(np.array_equal(mine, yours) for mine, yours in zip(one, other, strict=True))
 
@@ -97,7 +97,7 @@ def test_pages_go_back_in_time_until_the_beginning(upbit: UpbitClient, server: U
         assert batch.end == edge
         pages.append(batch.columns)
         edge = batch.begin
-    whole = Columns(*map(np.concatenate, zip(*reversed(pages), strict=True)))
+    whole = OHLCV(*map(np.concatenate, zip(*reversed(pages), strict=True)))
     assert same(whole, hours(begin, end))
     assert [len(page.time) for page in pages] == [PAGE, len(whole.time) - PAGE, 0]
     assert {asked["count"] for asked in server.asked} == {"200"}

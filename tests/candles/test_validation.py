@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe
-from coin_pipeline.candles.validation import Columns, check_prices, check_spacing, check_times
+from coin_pipeline.candles.validation import OHLCV, check_prices, check_spacing, check_times
 from coin_pipeline.errors import InvalidCandles
 
 MIDNIGHT = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z, a Monday
@@ -23,13 +23,13 @@ def row(number: int) -> str:
     return f"row {number + 1}"
 
 
-def candles(n: int, **last: float) -> Columns:
+def candles(n: int, **last: float) -> OHLCV:
     """Return n sound candles, the last one with these values."""
     sound = {"open": 10.0, "high": 12.0, "low": 9.0, "close": 11.0, "volume": 1.0}
     columns = {name: np.full(n, value) for name, value in sound.items()}
     for name, value in last.items():
         columns[name][-1] = value
-    return Columns(time=hours(*range(n)), **columns)
+    return OHLCV(time=hours(*range(n)), **columns)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.cli.programs import Patience, Services
+from coin_pipeline.cli.programs import RestartPolicy, Services
 from coin_pipeline.errors import OrchestratorUnavailable
 from tests.database.programs import alive, until
 
@@ -40,8 +40,8 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
     (tmp_path / "broken.py").write_text(BROKEN)
     monkeypatch.chdir(tmp_path)
 
-    def make(stopping: threading.Event, patience: Patience | None = None) -> Services:
-        return Services(tmp_path / "logs", {**os.environ}, stopping, patience or Patience())
+    def make(stopping: threading.Event, patience: RestartPolicy | None = None) -> Services:
+        return Services(tmp_path / "logs", {**os.environ}, stopping, patience or RestartPolicy())
 
     return make
 
@@ -91,7 +91,7 @@ def test_a_killed_program_is_started_again_and_leaves_nothing(
 
 def test_a_program_that_does_not_stay_up_ends_all(services: Start) -> None:
     """It is tried less and less often, and then its end and its log are the error; the others are stopped."""
-    patience = Patience(first_s=0.1, longest_s=0.4, sound_s=5, give_up_s=2)
+    patience = RestartPolicy(first_s=0.1, longest_s=0.4, sound_s=5, give_up_s=2)
     with services(threading.Event(), patience) as running:
         running.start("steady", "steady")
         until(started)
@@ -118,7 +118,7 @@ def test_a_death_after_a_while_is_the_first_again(services: Start) -> None:
             os.kill(int(started()[-1][0]), signal.SIGKILL)
         until(lambda: len(started()) == 5)
 
-    with services(stopping, Patience(sound_s=0.5, give_up_s=1)) as running:
+    with services(stopping, RestartPolicy(sound_s=0.5, give_up_s=1)) as running:
         running.start("steady", "steady")
         beside = meanwhile(kill_now_and_then, stopping.set)
         running.watch()
@@ -137,4 +137,4 @@ def test_a_death_during_the_start_ends_all(services: Start) -> None:
 
 def test_pauses_double_up_to_the_longest() -> None:
     """0.2 s, 0.4 s and so on, never more than 10 s."""
-    assert [Patience().pause_s(deaths) for deaths in (1, 2, 3, 6, 7, 20)] == [0.2, 0.4, 0.8, 6.4, 10.0, 10.0]
+    assert [RestartPolicy().pause_s(deaths) for deaths in (1, 2, 3, 6, 7, 20)] == [0.2, 0.4, 0.8, 6.4, 10.0, 10.0]

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from coin_pipeline.orchestration.worker_pool.server import Limits, Pool
+from coin_pipeline.orchestration.worker_pool.server import Pool, PoolLimits
 from coin_pipeline.orchestration.worker_pool.worker import READY, die_with
 
 HOME, POOL = Path(sys.argv[1]), os.getpid()
@@ -59,7 +59,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
-    Pool(Limits(interactive=2, bulk=1, room=4), fork, settle).serve(HOME, lambda: bool(stop))
+    Pool(PoolLimits(interactive=2, bulk=1, room=4), fork, settle).serve(HOME, lambda: bool(stop))
 
 
 if __name__ == "__main__":

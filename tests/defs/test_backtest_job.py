@@ -13,7 +13,7 @@ import pytest
 
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
-from coin_pipeline.candles.catalog import CandleCatalog, Series
+from coin_pipeline.candles.catalog import CandleCatalog, CandleSeries
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.backtests.config import config_of
@@ -24,7 +24,7 @@ from coin_pipeline.defs.run_requests import backtest_launch
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StorageFull, StorageUnavailable
 from coin_pipeline.orchestration.failures import ENDED, failure_of
-from coin_pipeline.orchestration.heartbeat import Life
+from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import entry_of, mark_of
 from coin_pipeline.results.publish import publish_backtest
@@ -108,7 +108,9 @@ def test_an_entry_is_of_what_an_attempt_before_has_published(
     later = {**document, "metadata": {**document["metadata"], "execution_date": "2100-01-01T00:00:00Z"}}
     now = datetime.now(UTC)
     again = BacktestResult(BacktestSpec.model_validate(document["spec"]), "results", later, pa.table({}), (now, now))
-    ResultIOManager(store, Life(index=own_index), publish_backtest).handle_output(dg.build_output_context(), again)
+    ResultIOManager(store, RunHeartbeat(index=own_index), publish_backtest).handle_output(
+        dg.build_output_context(), again
+    )
     assert next(own_index.latest()) == entry
 
 
@@ -294,7 +296,7 @@ def test_candles_that_change_between_ops_are_noticed(
 
         reads = 0
 
-        def load(self, *args: Any) -> Series:  # noqa: ANN401
+        def load(self, *args: Any) -> CandleSeries:  # noqa: ANN401
             """Change the stored candles before the second read."""
             self.reads += 1
             if self.reads == 2:

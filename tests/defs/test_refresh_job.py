@@ -13,7 +13,7 @@ from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.candles.checks import COMPLETE, SOUND
 from coin_pipeline.defs.candles.partitions import ROWS, asset_key
-from coin_pipeline.defs.candles.progress import Series
+from coin_pipeline.defs.candles.progress import SeriesReporter
 from coin_pipeline.defs.run_requests import refresh_launch
 from coin_pipeline.errors import NotFound
 from coin_pipeline.orchestration.failures import failure_of
@@ -45,9 +45,9 @@ def partitions(done: dg.ExecuteInProcessResult, timeframe: str) -> dict[str | No
     return {each.partition: {name: value.value for name, value in each.metadata.items()} for each in told}
 
 
-def standings(done: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> Series:
+def standings(done: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> SeriesReporter:
     """Return what the stored events of a run add up to."""
-    series = Series()
+    series = SeriesReporter()
     for record in instance.get_records_for_run(done.run_id).records:
         series.hear(record.event_log_entry)
     return series

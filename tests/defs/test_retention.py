@@ -19,7 +19,7 @@ from coin_pipeline.database.url import database_url, release_database
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.in_process import run_here
 from coin_pipeline.defs.maintenance.ops import REMOVED, STORED, WOULD_BE_REMOVED, earliest_now
-from coin_pipeline.defs.maintenance.removal import BATCH, Outcome, Removal
+from coin_pipeline.defs.maintenance.removal import BATCH, RetentionJob, RetentionReport
 from coin_pipeline.defs.maintenance.run_records import ended_runs
 from coin_pipeline.defs.maintenance.sensors import lost_runs, unanswered_tasks
 from coin_pipeline.defs.run_requests import retention_launch
@@ -28,12 +28,12 @@ from coin_pipeline.orchestration.failures import ENDED
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.results.pins import pin
 from coin_pipeline.results.publish import publish_document, publish_task
-from coin_pipeline.results.retention import DAY, Limits, folders
+from coin_pipeline.results.retention import DAY, RetentionLimits, folders
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 
-LIMITS = Limits(7 * DAY, 30 * DAY)
+LIMITS = RetentionLimits(7 * DAY, 30 * DAY)
 Status = dg.DagsterRunStatus
 
 
@@ -182,7 +182,7 @@ def state(instance: dg.DagsterInstance, store: ObjectStore) -> tuple[set[str], s
     return set(store.keys()), runs_of(instance)
 
 
-def counts(outcome: Outcome) -> dict[str, tuple[int, int]]:
+def counts(outcome: RetentionReport) -> dict[str, tuple[int, int]]:
     """Return how many of each kind, and how many objects."""
     return {removed.what: (removed.count, removed.objects) for removed in outcome.removed}
 
@@ -193,10 +193,10 @@ def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, 
     gone = runs_of(instance) - left[1]
     before = state(instance, store)
     told: list[str] = []
-    dry = Removal(instance, store, dry_run=True, forget=told.append).run(later(), LIMITS)
+    dry = RetentionJob(instance, store, dry_run=True, forget=told.append).run(later(), LIMITS)
     assert (state(instance, store), told) == (before, [])
     heard: list[tuple[int, int]] = []
-    outcome = Removal(instance, store, False, told.append, lambda *far: heard.append(far)).run(later(), LIMITS)
+    outcome = RetentionJob(instance, store, False, told.append, lambda *far: heard.append(far)).run(later(), LIMITS)
     assert state(instance, store) == left
     assert [done for done, _ in heard] == list(range(1, 18))
     assert heard[-1] == (17, 17)
@@ -219,7 +219,7 @@ def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, 
     )
     assert set(told) <= gone
     assert all(not instance.get_records_for_run(run_id).records for run_id in gone)
-    assert counts(Removal(instance, store).run(later(), LIMITS)) == {}
+    assert counts(RetentionJob(instance, store).run(later(), LIMITS)) == {}
 
 
 def test_records_of_other_runs_go_when_they_are_old(instance: dg.DagsterInstance, tmp_path: Path) -> None:
@@ -228,9 +228,9 @@ def test_records_of_other_runs_go_when_they_are_old(instance: dg.DagsterInstance
     kept, working = recorded(instance, Status.SUCCESS, shelf="results"), recorded(instance, Status.STARTED)
     publish_document(store, {"run_id": kept.run_id}, b"page")
     told: list[str] = []
-    Removal(instance, store, forget=told.append).run(later(29), LIMITS)
+    RetentionJob(instance, store, forget=told.append).run(later(29), LIMITS)
     assert runs_of(instance) == {kept.run_id, working.run_id}
-    Removal(instance, store, forget=told.append).run(later(31), LIMITS)
+    RetentionJob(instance, store, forget=told.append).run(later(31), LIMITS)
     assert runs_of(instance) == {working.run_id}
     assert store.exists(f"results/{kept.run_id}.json")
     assert told == []
@@ -249,7 +249,7 @@ def test_partitions_outlive_the_records_of_the_runs_that_made_them(
     )
     instance.report_dagster_event(event, run.run_id)
     instance.report_run_failed(run, ENDED)
-    assert Removal(instance, LocalStore(tmp_path)).run(later(31), LIMITS).removed[0].count == 1
+    assert RetentionJob(instance, LocalStore(tmp_path)).run(later(31), LIMITS).removed[0].count == 1
     assert instance.get_run_by_id(run.run_id) is None
     left = instance.get_records_for_run(run.run_id).records
     assert [record.event_log_entry.dagster_event_type for record in left] == [event.event_type]
@@ -276,9 +276,9 @@ def test_killed_before_any_deletion_the_next_time_ends_it(
     tasks = {run.run_id for run in instance.get_runs() if RETRY_NUMBER_TAG not in run.tags} - left[1]
     told: list[str] = []
     with suppress(Died):
-        Removal(instance, Dying(tmp_path, last), forget=told.append).run(later(), LIMITS)
+        RetentionJob(instance, Dying(tmp_path, last), forget=told.append).run(later(), LIMITS)
     assert state(instance, store) != left or last == 25
-    Removal(instance, store, forget=told.append).run(later(), LIMITS)
+    RetentionJob(instance, store, forget=told.append).run(later(), LIMITS)
     assert state(instance, store) == left
     assert set(told) == tasks
 
@@ -291,7 +291,7 @@ def test_killed_between_two_things_the_next_time_ends_it(
     store = LocalStore(tmp_path)
     left = populate(instance, store)
     assert die_after(instance, store, last)
-    Removal(instance, store).run(later(), LIMITS)
+    RetentionJob(instance, store).run(later(), LIMITS)
     assert state(instance, store) == left
 
 
@@ -303,7 +303,7 @@ def die_after(instance: dg.DagsterInstance, store: ObjectStore, last: int) -> bo
             raise Died
 
     try:
-        Removal(instance, store, heard=hear).run(later(), LIMITS)
+        RetentionJob(instance, store, heard=hear).run(later(), LIMITS)
     except Died:
         return True
     return False
@@ -326,7 +326,7 @@ def test_a_task_goes_with_the_pin_of_somebody_who_was_told_so(instance: dg.Dagst
     """Who pins between the look for a pin and the removal is not told that the task is pinned."""
     run = recorded(instance, Status.SUCCESS)
     leave_task(LocalStore(tmp_path), run, datetime.now(UTC), "result.json")
-    assert counts(Removal(instance, Looked(tmp_path)).run(later(), LIMITS))["expired tasks"] == (1, 2)
+    assert counts(RetentionJob(instance, Looked(tmp_path)).run(later(), LIMITS))["expired tasks"] == (1, 2)
     assert state(instance, LocalStore(tmp_path)) == (set(), set())
 
 
@@ -351,7 +351,7 @@ def test_what_is_gone_is_not_listed_whatever_happens_to_the_next(instance: dg.Da
     store.refused = listed[2]
     told: list[str] = []
     with pytest.raises(StorageRefused):
-        Removal(instance, store, forget=told.append).run(later(), LIMITS)
+        RetentionJob(instance, store, forget=told.append).run(later(), LIMITS)
     assert {key.split("/")[1] for key in store.keys("tasks")} == set(listed[2:])
     assert told == listed[:2]
 
@@ -372,7 +372,7 @@ def test_what_is_pinned_or_begun_meanwhile_stays(instance: dg.DagsterInstance, t
             pin(store, pinned)
             recorded(instance, Status.STARTED, after=instance.get_run_by_id(last))
 
-    Removal(instance, store, heard=meddle).run(later(), LIMITS)
+    RetentionJob(instance, store, heard=meddle).run(later(), LIMITS)
     assert {key.split("/")[1] for key in store.keys("tasks")} == {pinned, last}
     assert {pinned, last} < runs_of(instance)
 
@@ -386,8 +386,8 @@ def test_what_broken_writes_left_goes_after_a_day(instance: dg.DagsterInstance, 
         (tmp_path / shelf / ".tmp-1").write_bytes(b"half")
     (tmp_path / "dagster").mkdir()
     (tmp_path / "dagster" / ".tmp-1").write_bytes(b"not ours")
-    assert counts(Removal(instance, store).run(later(0.9), LIMITS)) == {}
-    assert counts(Removal(instance, store).run(later(1.1), LIMITS)) == {"broken writes": (5, 5)}
+    assert counts(RetentionJob(instance, store).run(later(0.9), LIMITS)) == {}
+    assert counts(RetentionJob(instance, store).run(later(1.1), LIMITS)) == {"broken writes": (5, 5)}
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == [
         "dagster/.tmp-1",
         "reports/kept.html",
@@ -403,7 +403,7 @@ def test_what_the_older_platform_left_stays(instance: dg.DagsterInstance, tmp_pa
     store.put("tasks/without/result.json", b"{}")
     os.utime(store.place("tasks/without/result.json"), (0, 0))
     before = sorted(store.keys())
-    outcome = Removal(instance, store).run(later(), LIMITS)
+    outcome = RetentionJob(instance, store).run(later(), LIMITS)
     assert (counts(outcome), sorted(store.keys())) == ({}, before)
     assert outcome.told == ("kept: 2 tasks of the older platform, whose files are never removed",)
 
@@ -420,7 +420,7 @@ def test_two_thousand_tasks_cost_a_read_each_and_little_memory(instance: dg.Dags
         (folder / "result.json").write_bytes(b"x" * 20_000)
     store = Counting(tmp_path)
     tracemalloc.start()
-    outcome = Removal(instance, store).run(later(), LIMITS)
+    outcome = RetentionJob(instance, store).run(later(), LIMITS)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert counts(outcome) == {"expired tasks": (2000, 4000)}

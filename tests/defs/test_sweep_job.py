@@ -17,7 +17,7 @@ from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.failure_manifest import leave_manifest
 from coin_pipeline.defs.run_requests import sweep_launch
 from coin_pipeline.defs.sweeps.config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
-from coin_pipeline.defs.sweeps.progress import PLANNED, POINTS, Tally
+from coin_pipeline.defs.sweeps.progress import PLANNED, POINTS, SweepProgress
 from coin_pipeline.orchestration.executors import in_process_or_multiprocess
 from coin_pipeline.orchestration.failures import ENDED, failure_of
 from coin_pipeline.results import index_entry
@@ -201,7 +201,7 @@ def test_optuna_is_one_chunk(instance: dg.DagsterInstance, candles: CandleCatalo
 
 def test_a_tally_of_the_events(finished: Any, instance: dg.DagsterInstance) -> None:  # noqa: ANN401
     """Events add up to all points; heard twice, they say the same; a rate and an ETA come from their times."""
-    tally, seen = Tally(), []
+    tally, seen = SweepProgress(), []
     entries = instance.all_logs(finished.run_id)
     for entry in entries:
         tally.hear(entry)
@@ -223,7 +223,7 @@ def entry_of(when: int, step: str, **said: int) -> dg.EventLogEntry:
 
 def test_the_rate_is_that_of_the_last_half_minute() -> None:
     """Chunks that were read from the store, or that took longer at first, are soon forgotten; slow ones still count."""
-    tally = Tally()
+    tally = SweepProgress()
     tally.hear(entry_of(0, "plan_sweep", **{PLANNED: 1000}))
     assert tally.points_per_second is None
     tally.hear(entry_of(1, "evaluate_chunk[a]", **{POINTS: 500}))

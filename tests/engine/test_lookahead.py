@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from coin_pipeline.engine.bars import Bars, Bools
-from coin_pipeline.engine.lookahead import ALWAYS_AFFORDABLE, SHARE, Evidence, check_no_lookahead
+from coin_pipeline.engine.lookahead import ALWAYS_AFFORDABLE, SHARE, LookAheadReport, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import LookAhead, StrategyFailed
 from tests.engine.candles import random_bars, real_bars
@@ -167,7 +167,7 @@ class Counted:
             raise StrategyFailed("own", "A_KRW", str(error)) from error
 
 
-def check(rule: Rule, bars: Bars, warm_up: int = 0) -> Evidence:
+def check(rule: Rule, bars: Bars, warm_up: int = 0) -> LookAheadReport:
     """Check a strategy as a backtest does."""
     return check_no_lookahead(bars, Counted(rule), rule(bars), warm_up)
 

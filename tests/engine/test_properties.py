@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.backtest.portfolio import Curve, equal_shares
-from coin_pipeline.candles.validation import Columns, check_prices
+from coin_pipeline.candles.validation import OHLCV, check_prices
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.exits import Stops
@@ -265,14 +265,14 @@ def test_strategies_take_any_sound_bars(bars: Bars, name: str, volume: float) ->
 def test_candles_that_are_no_numbers_are_refused(data: st.DataObject, bars: Bars) -> None:
     """One bad value or a column full of them never becomes bars; the sound candles pass."""
     columns = {field.name: getattr(bars, field.name) for field in fields(bars)}
-    check_prices("here", Columns(**columns), str)
+    check_prices("here", OHLCV(**columns), str)
     name = data.draw(st.sampled_from([*PRICES, "volume"]))
     row = data.draw(st.just(slice(None)) | st.integers(0, len(bars) - 1).map(lambda i: slice(i, i + 1)))
     value = data.draw(st.sampled_from([np.nan, np.inf, -np.inf, -1.0]))
     bad = columns[name].copy()
     bad[row] = value
     with pytest.raises(InvalidCandles, match=f"has {name} {value}"):
-        check_prices("here", Columns(**(columns | {name: bad})), str)
+        check_prices("here", OHLCV(**(columns | {name: bad})), str)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.errors import EmptyRange, InvalidInput, InvalidSymbol, ObjectCorrupt
 from coin_pipeline.results.filters import Filters
 from coin_pipeline.results.index import ResultIndex, prepare
-from coin_pipeline.results.index_entry import Entry
+from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.legacy import SEOUL
 from coin_pipeline.results.publish import publish_document, publish_task
 from coin_pipeline.results.reindex import add_entry, reindex
@@ -31,9 +31,9 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 WRITERS, PROCESSES = 50, 5
 
 
-def entry(number: int, **changes: Any) -> Entry:  # noqa: ANN401 -- columns of many types
+def entry(number: int, **changes: Any) -> IndexEntry:  # noqa: ANN401 -- columns of many types
     """Return an entry; the higher its number, the newer."""
-    return Entry(
+    return IndexEntry(
         run_id=f"run-{number}",
         shelf="results",
         kind="backtest",
@@ -59,7 +59,7 @@ def document(run_id: str, minute: int, **more: object) -> dict[str, Any]:
     return {"version": "1.2.0", "run_id": run_id, "symbols": [], "metadata": {"execution_date": finished}, **more}
 
 
-def everything(index: ResultIndex, limit: int = 100) -> list[Entry]:
+def everything(index: ResultIndex, limit: int = 100) -> list[IndexEntry]:
     """Return all entries, page by page."""
     found, after = [], None
     while True:
@@ -70,7 +70,7 @@ def everything(index: ResultIndex, limit: int = 100) -> list[Entry]:
             return found
 
 
-def run_ids(entries: Sequence[Entry]) -> list[str]:
+def run_ids(entries: Sequence[IndexEntry]) -> list[str]:
     """Return the ids of entries."""
     return [each.run_id for each in entries]
 
@@ -186,7 +186,7 @@ def test_a_name_that_no_database_takes_matches_nothing(index: ResultIndex) -> No
     assert index.page(Filters(strategy="s\udcff"), 1).total == 0
 
 
-def passes(one: Entry, f: Filters) -> bool:
+def passes(one: IndexEntry, f: Filters) -> bool:
     """Tell whether an entry matches, without any database."""
 
     def within(value: Any, least: Any, most: Any) -> bool:  # noqa: ANN401 -- of several types
@@ -240,7 +240,7 @@ BOUNDS = st.fixed_dictionaries(
 @given(entries=ENTRIES, bounds=BOUNDS, limit=st.integers(1, 5), offset=st.integers(0, 6))
 @example([entry(1)], {"date_from": date(1, 1, 1), "date_to": date(9999, 12, 31)}, 1, 0)
 def test_filters_find_what_plain_python_finds(
-    index: ResultIndex, entries: list[Entry], bounds: dict[str, Any], limit: int, offset: int
+    index: ResultIndex, entries: list[IndexEntry], bounds: dict[str, Any], limit: int, offset: int
 ) -> None:
     """Each alone and several together: the same total, the same page, the same order, by offset and by cursor."""
     try:

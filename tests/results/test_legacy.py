@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from coin_pipeline.errors import InvalidRunId
-from coin_pipeline.results.index_entry import Entry, entry_of
+from coin_pipeline.results.index_entry import IndexEntry, entry_of
 from coin_pipeline.results.legacy import moment, read_older_index
 from coin_pipeline.results.store import StoredDocument, load_result, stored_documents
 from coin_pipeline.storage.local import LocalStore
@@ -33,14 +33,14 @@ V12 = {
 }
 
 
-def read(document: Mapping[str, Any], finished: datetime | None = None) -> Entry:
+def read(document: Mapping[str, Any], finished: datetime | None = None) -> IndexEntry:
     """Return the entry of a document."""
     return entry_of(dict(document), STORED, finished)
 
 
 def test_a_document_of_today_is_told_in_full() -> None:
     """Every column comes from where the schema has it; the object's time counts in whole seconds."""
-    assert read(V12) == Entry(
+    assert read(V12) == IndexEntry(
         run_id="r",
         shelf="results",
         kind="backtest",

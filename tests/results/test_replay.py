@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of, result_digest
-from coin_pipeline.backtest.spec import BacktestSpec, Shelf, parse_request, resolve
+from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
@@ -76,7 +76,9 @@ def spec_of(registry: StrategyRegistry, **fields: object) -> BacktestSpec:
     return resolve(parse_request({"strategy": "helped", "symbols": SYMBOLS, **DAYS, **fields}), registry)
 
 
-def run(place: Path, registry: StrategyRegistry, run_id: str = "r", shelf: Shelf = "results", **fields: object) -> Json:
+def run(
+    place: Path, registry: StrategyRegistry, run_id: str = "r", shelf: ResultArea = "results", **fields: object
+) -> Json:
     """Run and publish a backtest; return its document as stored."""
     catalog, store = CandleCatalog(place), LocalStore(place)
     pieces = runner.find_candles(catalog, spec_of(registry, **fields), shelf)
@@ -99,7 +101,7 @@ def reusable(place: Path, registry: StrategyRegistry, **fields: object) -> str |
 
 @pytest.mark.parametrize("shelf", ["results", "tasks"])
 @pytest.mark.parametrize("fields", [{}, {"fill": "signal_close"}, {"stop_loss": 0.02, "max_positions": 1}])
-def test_a_replay_is_identical(place: Path, shelf: Shelf, fields: dict[str, object]) -> None:
+def test_a_replay_is_identical(place: Path, shelf: ResultArea, fields: dict[str, object]) -> None:
     """The same spec on the same candles by the same code has the same digest, whichever shelf it is from."""
     with as_new_process():
         document = run(place, loaded(place), shelf=shelf, **fields)
@@ -289,7 +291,7 @@ def test_other_candles_find_nothing(place: Path) -> None:
 
 @pytest.mark.parametrize("shelf", ["results", "tasks"])
 @pytest.mark.parametrize("fate", ["gone", "changed", "its note is broken"])
-def test_a_note_that_leads_nowhere_is_no_error(place: Path, shelf: Shelf, fate: str) -> None:
+def test_a_note_that_leads_nowhere_is_no_error(place: Path, shelf: ResultArea, fate: str) -> None:
     """An expired task, a changed document or a broken note: the backtest is run again."""
     sha256 = run(place, loaded(place), shelf=shelf)["fingerprint"]["sha256"]
     document = place / ("results/r.json" if shelf == "results" else "tasks/r/result.json")

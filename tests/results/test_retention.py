@@ -13,8 +13,8 @@ from coin_pipeline.results.retention import (
     EndedRun,
     Fingerprint,
     Folder,
-    Limits,
-    Stored,
+    RetentionLimits,
+    StorageSnapshot,
     dead_fingerprints,
     expired_chunks,
     expired_interim,
@@ -25,13 +25,13 @@ from coin_pipeline.results.retention import (
 )
 from coin_pipeline.results.storage_scan import ended_at, survey, use
 from coin_pipeline.results.store import manifest_key, read_result, remove_task
-from coin_pipeline.storage.base import Entry, Leftover, ObjectStore
+from coin_pipeline.storage.base import IncompleteWrite, ObjectEntry, ObjectStore
 from coin_pipeline.storage.local import LocalStore
 
 NOW = datetime(2024, 11, 4, 3, 30, tzinfo=UTC)
 OLD, EDGE, NEW = NOW - 8 * DAY, NOW - 7 * DAY, NOW - 6 * DAY
-LIMITS = Limits(7 * DAY, 30 * DAY)
-PIN = Entry("pins/t.json", 15, OLD)
+LIMITS = RetentionLimits(7 * DAY, 30 * DAY)
+PIN = ObjectEntry("pins/t.json", 15, OLD)
 
 
 def folder(name: str = "t", newest: datetime = OLD, *, manifest: bool = True) -> Folder:
@@ -64,7 +64,7 @@ def test_which_tasks_expire(
 ) -> None:
     """Those that ended longer ago than tasks are kept, unless they are pinned, worked on, or cannot be read."""
     ids = frozenset({"t"})
-    stored = Stored({"t": found}, {"t": ended} if ended else {}, pinned={"t": PIN} if pinned else {})
+    stored = StorageSnapshot({"t": found}, {"t": ended} if ended else {}, pinned={"t": PIN} if pinned else {})
     items = list(expired_tasks(stored, ids if under_way else (), NOW - LIMITS.tasks))
     assert [item.kind for item in items] == ([kind] if kind else [])
     for item in items:
@@ -74,21 +74,21 @@ def test_which_tasks_expire(
 @pytest.mark.parametrize(("newest", "under_way", "expires"), [(OLD, (), 1), (NEW, (), 0), (OLD, ("t",), 0)])
 def test_which_interim_data_expire(newest: datetime, under_way: tuple[str, ...], expires: int) -> None:
     """What failed runs left for somebody who resumes them, once nobody has in time."""
-    stored = Stored({}, {}, interim={"t": folder(newest=newest, manifest=False)})
+    stored = StorageSnapshot({}, {}, interim={"t": folder(newest=newest, manifest=False)})
     assert len(list(expired_interim(stored, under_way, EDGE))) == expires
 
 
 @pytest.mark.parametrize(("modified", "expires"), [(OLD, 1), (EDGE, 0), (NEW, 0)])
 def test_which_rows_of_sweeps_expire(modified: datetime, expires: int) -> None:
     """Those that were computed longer ago than tasks are kept."""
-    stored = Stored({}, {}, chunks=[Entry("sweeps/chunks/a.parquet", 9, modified)])
+    stored = StorageSnapshot({}, {}, chunks=[ObjectEntry("sweeps/chunks/a.parquet", 9, modified)])
     assert len(list(expired_chunks(stored, EDGE))) == expires
 
 
 @pytest.mark.parametrize(("task_id", "modified", "stale"), [("t", OLD, 0), ("gone", OLD, 1), ("gone", EDGE, 0)])
 def test_which_pins_are_stale(task_id: str, modified: datetime, stale: int) -> None:
     """Those of tasks of which nothing is stored; not of one that may just have come from a backup."""
-    stored = Stored({"t": folder(manifest=False)}, {}, pinned={task_id: PIN._replace(modified=modified)})
+    stored = StorageSnapshot({"t": folder(manifest=False)}, {}, pinned={task_id: PIN._replace(modified=modified)})
     assert len(list(stale_pins(stored, EDGE))) == stale
 
 
@@ -97,8 +97,10 @@ def test_which_pins_are_stale(task_id: str, modified: datetime, stale: int) -> N
 )
 def test_which_fingerprints_point_nowhere(run_id: str | None, dead: object) -> None:
     """Those whose result is gone, or goes now, and those that make no sense."""
-    entry = Fingerprint(Entry("fingerprints/a.json", 9, OLD), run_id)
-    stored = Stored({"task": folder("task"), "gone": folder("gone")}, {}, results={"kept"}, fingerprints=[entry])
+    entry = Fingerprint(ObjectEntry("fingerprints/a.json", 9, OLD), run_id)
+    stored = StorageSnapshot(
+        {"task": folder("task"), "gone": folder("gone")}, {}, results={"kept"}, fingerprints=[entry]
+    )
     assert bool(list(dead_fingerprints(stored, {"gone"}))) is dead
 
 
@@ -121,12 +123,12 @@ def test_which_records_of_runs_are_forgotten(run: EndedRun, goes: object) -> Non
 def test_a_listing_in_any_order_gives_the_folders_of_runs() -> None:
     """Files beside folders, and folders that no run can have, are somebody else's."""
     listed = [
-        Entry("tasks/b/result.json", 5, OLD),
-        Entry("tasks/a/x", 1, OLD),
-        Entry("tasks/b/manifest.json", 2, NEW),
-        Entry("tasks/notes.txt", 7, OLD),
-        Entry("tasks/가/x", 7, OLD),
-        Entry("tasks/a/deep/manifest.json", 1, OLD),
+        ObjectEntry("tasks/b/result.json", 5, OLD),
+        ObjectEntry("tasks/a/x", 1, OLD),
+        ObjectEntry("tasks/b/manifest.json", 2, NEW),
+        ObjectEntry("tasks/notes.txt", 7, OLD),
+        ObjectEntry("tasks/가/x", 7, OLD),
+        ObjectEntry("tasks/a/deep/manifest.json", 1, OLD),
     ]
     assert folders(listed) == {"a": Folder("a", 2, 2, OLD, False), "b": Folder("b", 2, 7, NEW, True)}
 
@@ -192,7 +194,7 @@ def test_the_survey_of_a_store_is_what_lies_in_it(store: ObjectStore) -> None:
 class Refusing(LocalStore):
     """A store whose account may read and write objects, and no more."""
 
-    def leftovers(self, prefix: str, before: datetime) -> Iterator[Leftover]:
+    def leftovers(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Refuse."""
         raise StorageRefused(prefix, f"the credentials do not permit it ({before})")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.errors import InvalidInput, ObjectCorrupt, StorageFailed
-from coin_pipeline.storage.base import Leftover
+from coin_pipeline.storage.base import IncompleteWrite
 from coin_pipeline.storage.local import LocalStore, keeps_checksums
 
 
@@ -115,7 +115,7 @@ def test_only_what_a_broken_write_left_is_discarded(store: LocalStore, key: str)
     """No object, and nothing outside."""
     store.put("results/a.json", b"")
     with pytest.raises(InvalidInput):
-        store.discard(Leftover(key, 0, datetime.now(UTC)))
+        store.discard(IncompleteWrite(key, 0, datetime.now(UTC)))
     assert list(store.keys()) == ["results/a.json"]
 
 
@@ -144,7 +144,7 @@ def test_what_a_link_below_a_shelf_leads_to_is_neither_listed_nor_deleted(store:
     assert list(store.keys()) == ["results/deep/a"]
     for act in (
         lambda: store.delete("tasks/x/deep/a"),
-        lambda: store.discard(Leftover("tasks/x/deep/.tmp-1", 0, datetime.now(UTC))),
+        lambda: store.discard(IncompleteWrite("tasks/x/deep/.tmp-1", 0, datetime.now(UTC))),
     ):
         with pytest.raises(StorageFailed, match="tasks/x is a link"):
             act()

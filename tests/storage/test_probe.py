@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coin_pipeline.errors import StorageFailed, StorageRefused
-from coin_pipeline.storage.base import Facts
+from coin_pipeline.storage.base import ObjectInfo
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.probe import probe, ready
 from tests.faulty_s3 import FaultyS3
@@ -29,7 +29,7 @@ class Overwrites(LocalStore):
 class Forgets(LocalStore):
     """On a file system without extended attributes."""
 
-    def facts(self, key: str) -> Facts:
+    def facts(self, key: str) -> ObjectInfo:
         """Return no digest."""
         return super().facts(key)._replace(sha256=None)
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from coin_pipeline.errors import InvalidSettings, StorageRefused, StorageUnavailable
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
-from coin_pipeline.storage.open_store import HURRIED, UNHURRIED, _open, new_client, open_store
+from coin_pipeline.storage.open_store import FAST_TIMEOUTS, SLOW_TIMEOUTS, _open, new_client, open_store
 from tests.faulty_s3 import FaultyS3
 from tests.s3 import S3Server
 
@@ -123,7 +123,7 @@ def test_a_server_without_tls_is_said_to_be_one(environment: pytest.MonkeyPatch,
     """A run does not wait ten minutes for a mistyped https."""
     environment.setenv("AWS_ENDPOINT_URL", s3_server.endpoint.replace("http", "https"))
     with pytest.raises(StorageRefused, match="AWS_ENDPOINT_URL to http://"):
-        open_store(load_settings(), HURRIED).get("there")
+        open_store(load_settings(), FAST_TIMEOUTS).get("there")
 
 
 def test_a_certificate_of_nobodys_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -135,23 +135,23 @@ def test_a_certificate_of_nobodys_is_refused(environment: pytest.MonkeyPatch, tm
         Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         environment.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{server.server_port}")
         with pytest.raises(StorageRefused, match="AWS_CA_BUNDLE"):
-            open_store(load_settings(), HURRIED).get("there")
+            open_store(load_settings(), FAST_TIMEOUTS).get("there")
         environment.setenv("AWS_CA_BUNDLE", str(tmp_path / "pem"))
         _open.cache_clear()
         with pytest.raises(StorageUnavailable, match="501"):  # that server knows no GET
-            open_store(load_settings(), HURRIED).get("there")
+            open_store(load_settings(), FAST_TIMEOUTS).get("there")
         server.shutdown()
 
 
 def test_who_answers_people_does_not_wait_long_for_a_bucket(environment: pytest.MonkeyPatch) -> None:
     """The API has few threads; one that asks a bucket that hangs is free again after these."""
-    assert HURRIED.silence_s * HURRIED.attempts <= 10 < UNHURRIED.silence_s * UNHURRIED.attempts
-    config = new_client(load_settings(), HURRIED).meta.config
-    assert (config.read_timeout, config.retries["total_max_attempts"]) == HURRIED
+    assert FAST_TIMEOUTS.silence_s * FAST_TIMEOUTS.attempts <= 10 < SLOW_TIMEOUTS.silence_s * SLOW_TIMEOUTS.attempts
+    config = new_client(load_settings(), FAST_TIMEOUTS).meta.config
+    assert (config.read_timeout, config.retries["total_max_attempts"]) == FAST_TIMEOUTS
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StorageUnavailable, match="Could not connect"):
-        open_store(load_settings(), HURRIED).get("there")
-    assert (HURRIED.reading_s, UNHURRIED.reading_s) == (10, 80)
+        open_store(load_settings(), FAST_TIMEOUTS).get("there")
+    assert (FAST_TIMEOUTS.reading_s, SLOW_TIMEOUTS.reading_s) == (10, 80)
 
 
 @pytest.mark.usefixtures("environment")

@@ -10,7 +10,7 @@ from coin_pipeline.candles.coverage import phase_of
 from coin_pipeline.candles.intervals import Interval, union
 from coin_pipeline.candles.resample import resample, runs
 from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe
-from coin_pipeline.candles.validation import Columns, sound
+from coin_pipeline.candles.validation import OHLCV, sound
 
 SHIFTS = tuple(hours for size in range(1, 15) for hours in (size, -size))
 """Hours by which a clock may be wrong; no zone is further from UTC."""
@@ -19,10 +19,10 @@ FEWEST = 3
 _VOLUME_RTOL, _VOLUME_ATOL = 1e-6, 1e-6  # sums of volumes that the exchange has rounded
 
 
-class Series(NamedTuple):
+class ComparedSeries(NamedTuple):
     """Candles of one timeframe, and when their exchange was asked for all of them."""
 
-    columns: Columns
+    columns: OHLCV
     timeframe: Timeframe
     fetched: tuple[Interval, ...]
 
@@ -39,7 +39,7 @@ class Disagreement(NamedTuple):
     hours: int
 
 
-def disagreements(fine: Series, coarse: Series) -> Iterator[Disagreement]:
+def disagreements(fine: ComparedSeries, coarse: ComparedSeries) -> Iterator[Disagreement]:
     """Compare longer candles with shorter ones wherever all of these are there, or known not to exist.
 
     Args:
@@ -50,7 +50,7 @@ def disagreements(fine: Series, coarse: Series) -> Iterator[Disagreement]:
     if not len(short.time) or not len(long.time):
         return
     # What is known of the shorter ones, whoever brought them.
-    fine = Series(short, fine.timeframe, union(fine.fetched, runs(short.time, fine.timeframe)))
+    fine = ComparedSeries(short, fine.timeframe, union(fine.fetched, runs(short.time, fine.timeframe)))
     different = _differing(_made(fine, coarse.timeframe, long, 0), long, volume=True)
     hours, explained = _best_shift(fine, coarse.timeframe, long, different)
     if len(explained):
@@ -61,7 +61,7 @@ def disagreements(fine: Series, coarse: Series) -> Iterator[Disagreement]:
 
 
 def _best_shift(
-    fine: Series, timeframe: Timeframe, long: Columns, different: npt.NDArray[np.int64]
+    fine: ComparedSeries, timeframe: Timeframe, long: OHLCV, different: npt.NDArray[np.int64]
 ) -> tuple[int, npt.NDArray[np.int64]]:
     """Return the move that explains most differences, and which; none unless it explains half of them."""
     wrong = long.rows(np.isin(long.time, different))
@@ -76,7 +76,7 @@ def _best_shift(
     return (best, explained) if enough else (0, different[:0])
 
 
-def _clean(series: Series) -> Columns:
+def _clean(series: ComparedSeries) -> OHLCV:
     """Return the rows that a backtest could be given, in order and on one grid."""
     columns = series.columns.rows(sound(series.columns))
     if (np.diff(columns.time) <= 0).any():
@@ -85,7 +85,7 @@ def _clean(series: Series) -> Columns:
     return columns if only else columns.rows(columns.time % series.timeframe.ns == phase)
 
 
-def _made(fine: Series, timeframe: Timeframe, long: Columns, hours: int) -> Columns:
+def _made(fine: ComparedSeries, timeframe: Timeframe, long: OHLCV, hours: int) -> OHLCV:
     """Return the complete candles that shorter ones, moved by some hours, make around `long`."""
     move, phase = hours * HOUR_NS, int(long.time[0]) % timeframe.ns
     low, high = np.searchsorted(fine.columns.time, (long.time[0] - move, long.time[-1] + timeframe.ns - move)).tolist()
@@ -96,7 +96,7 @@ def _made(fine: Series, timeframe: Timeframe, long: Columns, hours: int) -> Colu
     return resample(part._replace(time=part.time + move), fine.timeframe, timeframe, known, phase)
 
 
-def _differing(made: Columns, long: Columns, *, volume: bool) -> npt.NDArray[np.int64]:
+def _differing(made: OHLCV, long: OHLCV, *, volume: bool) -> npt.NDArray[np.int64]:
     """Return the opens at which both have a candle, and not the same one."""
     time, in_made, in_long = np.intersect1d(made.time, long.time, assume_unique=True, return_indices=True)
     ours, theirs = made.rows(in_made), long.rows(in_long)

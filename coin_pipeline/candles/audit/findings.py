@@ -9,7 +9,7 @@ import numpy.typing as npt
 from coin_pipeline.candles.coverage import Coverage, phase_of
 from coin_pipeline.candles.intervals import subtract
 from coin_pipeline.candles.timeframe import Timeframe
-from coin_pipeline.candles.validation import Columns, length_of, price_fault, sound, stamp
+from coin_pipeline.candles.validation import OHLCV, length_of, price_fault, sound, stamp
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -30,7 +30,7 @@ class Example(NamedTuple):
     told: str
 
 
-class Finding(NamedTuple):
+class AuditFinding(NamedTuple):
     """Everything of one kind that was found in a series.
 
     Attributes:
@@ -46,9 +46,9 @@ class Finding(NamedTuple):
     examples: tuple[Example, ...]
 
 
-def together(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def together(findings: Sequence[AuditFinding]) -> tuple[AuditFinding, ...]:
     """Return one finding for each kind, the worst first, in the order in which they came up."""
-    joined: dict[str, Finding] = {}
+    joined: dict[str, AuditFinding] = {}
     for each in findings:
         before = joined.get(each.kind, each._replace(found=0, examples=()))
         examples = (*before.examples, *each.examples)[:EXAMPLES]
@@ -57,8 +57,8 @@ def together(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def row_findings(
-    file: str, columns: Columns, numbers: _Rows, timeframe: Timeframe, newest: int | None
-) -> Iterator[Finding]:
+    file: str, columns: OHLCV, numbers: _Rows, timeframe: Timeframe, newest: int | None
+) -> Iterator[AuditFinding]:
     """Yield what is wrong with rows of a file, in the order in which they are stored.
 
     Args:
@@ -69,24 +69,24 @@ def row_findings(
         newest: The latest open in the files before this one, ns UTC.
     """
 
-    def found(kind: str, severity: Severity, rows: _Rows, told: Callable[[int], str]) -> Iterator[Finding]:
+    def found(kind: str, severity: Severity, rows: _Rows, told: Callable[[int], str]) -> Iterator[AuditFinding]:
         if len(rows):
             first = rows[:EXAMPLES].tolist()
             examples = tuple(Example(int(columns.time[row]), file, int(numbers[row]) + 1, told(row)) for row in first)
-            yield Finding(kind, severity, len(rows), examples)
+            yield AuditFinding(kind, severity, len(rows), examples)
 
     yield from _order(columns, numbers, newest, found)
     yield from _prices(columns, found)
     yield from _grid(columns.time, timeframe, found)
 
 
-def gap_findings(found: Coverage) -> Iterator[Finding]:
+def gap_findings(found: Coverage) -> Iterator[AuditFinding]:
     """Yield what is missing: what may exist, and what does not."""
     if found.not_fetched:
         examples = tuple(_gap(start, end, found.step) for start, end in found.unfetched[:EXAMPLES].tolist())
-        yield Finding("not_fetched", "warning", found.not_fetched, examples)
+        yield AuditFinding("not_fetched", "warning", found.not_fetched, examples)
     if found.no_trade:
-        yield Finding("no_trade", "info", found.no_trade, _quiet(found))
+        yield AuditFinding("no_trade", "info", found.no_trade, _quiet(found))
 
 
 def _quiet(found: Coverage) -> tuple[Example, ...]:
@@ -101,10 +101,10 @@ def _gap(start: int, end: int, step: int) -> Example:
     return Example(start, None, None, f"{(end - start) // step:,} missing, the next at {stamp(end)}")
 
 
-_Found = Callable[[str, Severity, _Rows, Callable[[int], str]], Iterator[Finding]]
+_Found = Callable[[str, Severity, _Rows, Callable[[int], str]], Iterator[AuditFinding]]
 
 
-def _order(columns: Columns, numbers: _Rows, newest: int | None, found: _Found) -> Iterator[Finding]:
+def _order(columns: OHLCV, numbers: _Rows, newest: int | None, found: _Found) -> Iterator[AuditFinding]:
     time = columns.time
     order = np.argsort(time, kind="stable") if (np.diff(time) <= 0).any() else np.arange(len(time))
     again = np.flatnonzero(np.diff(time[order]) == 0) + 1
@@ -123,7 +123,7 @@ def _order(columns: Columns, numbers: _Rows, newest: int | None, found: _Found) 
         yield from found("duplicate", "error", twice, lambda _: "is in the file before this one too")
 
 
-def _prices(columns: Columns, found: _Found) -> Iterator[Finding]:
+def _prices(columns: OHLCV, found: _Found) -> Iterator[AuditFinding]:
     _, open_, high, low, close, volume = columns
     wrong = np.flatnonzero(~sound(columns))
     bad = columns.rows(wrong)
@@ -141,7 +141,7 @@ def _prices(columns: Columns, found: _Found) -> Iterator[Finding]:
     yield from found("zero_volume", "info", np.flatnonzero(volume == 0), lambda _: "has no volume")
 
 
-def _grid(time: npt.NDArray[np.int64], timeframe: Timeframe, found: _Found) -> Iterator[Finding]:
+def _grid(time: npt.NDArray[np.int64], timeframe: Timeframe, found: _Found) -> Iterator[AuditFinding]:
     if not len(time) or phase_of(time, timeframe) == (timeframe.phase_ns, True):
         return
     off = (time - timeframe.phase_ns) % timeframe.ns

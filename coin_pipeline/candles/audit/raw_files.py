@@ -15,17 +15,17 @@ from coin_pipeline.candles.decoding import decode
 from coin_pipeline.candles.intervals import Interval, subtract
 from coin_pipeline.candles.parquet import Summary, open_part, summary
 from coin_pipeline.candles.paths import name_under, series_folder, year_files
-from coin_pipeline.candles.provenance import Known
+from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.provenance import together as known_together
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe
-from coin_pipeline.candles.validation import Columns, distinct
+from coin_pipeline.candles.validation import OHLCV, distinct
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 
 
 class Rows(NamedTuple):
     """Rows of a file in their order, and which they are, from 0."""
 
-    columns: Columns
+    columns: OHLCV
     numbers: npt.NDArray[np.intp]
 
     def within(self, begin: int, end: int) -> "Rows":
@@ -73,7 +73,7 @@ class StoredFile:
             columns = decode([part]).columns
         return Rows(columns, np.arange(len(columns.time))), part.footer.sha256
 
-    def between(self, begin: int, end: int) -> Columns:
+    def between(self, begin: int, end: int) -> OHLCV:
         """Return the candles of [begin, end), and what else is in their row groups.
 
         Raises:
@@ -100,7 +100,7 @@ def stored_files(catalog: CandleCatalog, symbol: str, timeframe: Timeframe) -> l
     return found
 
 
-def known_of(files: Iterable[StoredFile]) -> Known:
+def known_of(files: Iterable[StoredFile]) -> Provenance:
     """Return what the files that can be read say was fetched."""
     return known_together(file.summary.footer.known for file in files if not isinstance(file.summary, str))
 
@@ -115,7 +115,7 @@ def common_phase(files: Iterable[StoredFile], timeframe: Timeframe) -> int:
     return max(votes, key=lambda phase: votes[phase])
 
 
-def rows_between(files: Iterable[StoredFile], begin: int, end: int) -> Columns:
+def rows_between(files: Iterable[StoredFile], begin: int, end: int) -> OHLCV:
     """Return the candles of [begin, end) from the files that can be read, and what else is in their row groups."""
     found = [columns_of(NO_CANDLES)]
     for file in files:
@@ -124,7 +124,7 @@ def rows_between(files: Iterable[StoredFile], begin: int, end: int) -> Columns:
                 found.append(file.between(begin, end))
             except (InvalidCandleFile, InvalidCandles):  # looking at that series says so
                 continue
-    return Columns(*map(np.concatenate, zip(*found, strict=True)))
+    return OHLCV(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def span_coverage(catalog: CandleCatalog, stored: StoredCandles) -> tuple[int, int]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.candles.audit.cross_timeframe import Series, disagreements
-from coin_pipeline.candles.audit.findings import EXAMPLES, Example, Finding, gap_findings, row_findings, together
+from coin_pipeline.candles.audit.cross_timeframe import ComparedSeries, disagreements
+from coin_pipeline.candles.audit.findings import EXAMPLES, AuditFinding, Example, gap_findings, row_findings, together
 from coin_pipeline.candles.audit.raw_files import (
     NO_ROWS,
     Rows,
@@ -22,7 +22,7 @@ from coin_pipeline.candles.audit.raw_files import (
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.coverage import coverage, phase_of
 from coin_pipeline.candles.intervals import Interval, clip
-from coin_pipeline.candles.provenance import Known, columns_digest
+from coin_pipeline.candles.provenance import Provenance, columns_digest
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, SEOUL_OFFSET_NS, TIMEFRAMES, Timeframe, day_range
 from coin_pipeline.candles.validation import distinct, stamp
@@ -56,8 +56,8 @@ class Audit:
     begin: int
     end: int
     rows: int
-    known: Known
-    findings: tuple[Finding, ...]
+    known: Provenance
+    findings: tuple[AuditFinding, ...]
     first_day: date
     days: npt.NDArray[np.int64]
 
@@ -128,7 +128,7 @@ class _Scan:
     def __init__(
         self,
         timeframe: Timeframe,
-        known: Known,
+        known: Provenance,
         whole: Interval,
         others: Sequence[tuple[Timeframe, list[StoredFile]]],
     ) -> None:
@@ -136,8 +136,8 @@ class _Scan:
         self._begin, self._end = whole
         self._cursor, self._rows = self._begin, 0
         self._newest: int | None = None
-        self._findings: list[Finding] = []
-        self._unfinished: Finding | None = None
+        self._findings: list[AuditFinding] = []
+        self._unfinished: AuditFinding | None = None
         self._first_day = _day(self._begin)
         self._days = np.zeros((max(0, _day(self._end - 1) - self._first_day + 1), 3), np.int64)
 
@@ -158,7 +158,7 @@ class _Scan:
 
     def unreadable(self, error: CoinError, file: str | None) -> None:
         """Note what cannot be looked at."""
-        self._findings.append(Finding("unreadable", "error", 1, (Example(None, file, None, str(error)),)))
+        self._findings.append(AuditFinding("unreadable", "error", 1, (Example(None, file, None, str(error)),)))
 
     def result(self, symbol: str, timeframe: Timeframe) -> Audit:
         """Return what was found, once every file has been looked at."""
@@ -176,7 +176,7 @@ class _Scan:
             return NO_ROWS
         if sha256 and columns_digest(rows.columns) != sha256:
             told = "its candles are not those that were stored in it: another program has changed it since"
-            self._findings.append(Finding("checksum", "error", 1, (Example(None, file.name, None, told),)))
+            self._findings.append(AuditFinding("checksum", "error", 1, (Example(None, file.name, None, told),)))
         return rows
 
     def _cover(self, time: npt.NDArray[np.int64], end: int) -> None:
@@ -196,7 +196,7 @@ class _Scan:
         counts: npt.NDArray[np.int64] = np.bincount(days, minlength=len(self._days))
         return counts
 
-    def _closing(self, file: StoredFile, rows: Rows) -> Finding | None:
+    def _closing(self, file: StoredFile, rows: Rows) -> AuditFinding | None:
         """Return that the newest candle was stored before it had ended, if it was."""
         place = int(rows.columns.time.argmax())
         closes = int(rows.columns.time[place]) + self._timeframe.ns
@@ -204,26 +204,26 @@ class _Scan:
             return None
         told = f"was stored before it ended at {stamp(closes)}"
         example = Example(int(rows.columns.time[place]), file.name, int(rows.numbers[place]) + 1, told)
-        return Finding("unfinished", "warning", 1, (example,))
+        return AuditFinding("unfinished", "warning", 1, (example,))
 
-    def _compared(self, file: StoredFile, rows: Rows) -> Iterator[Finding]:
+    def _compared(self, file: StoredFile, rows: Rows) -> Iterator[AuditFinding]:
         """Yield where other timeframes tell something else."""
         time, step = rows.columns.time, self._timeframe.ns
         begin, end = int(time.min()), int(time.max()) + step
-        own = Series(rows.columns, self._timeframe, clip(self._known.fetched, (begin, end)))
+        own = ComparedSeries(rows.columns, self._timeframe, clip(self._known.fetched, (begin, end)))
         for timeframe, files in self._others:
             columns = rows_between(files, begin - _MARGIN_NS, end + _MARGIN_NS)
-            other = Series(columns, timeframe, known_of(files).fetched)
+            other = ComparedSeries(columns, timeframe, known_of(files).fetched)
             pair = (other, own) if timeframe.ns < step else (own, other)
             for each in disagreements(*pair):
                 kind, told = _disagreement(pair, each.hours)
                 examples = tuple(
                     Example(ns, file.name, rows.number_at(ns), told) for ns in each.time[:EXAMPLES].tolist()
                 )
-                yield Finding(kind, "error", len(each.time), examples)
+                yield AuditFinding(kind, "error", len(each.time), examples)
 
 
-def _disagreement(pair: tuple[Series, Series], hours: int) -> tuple[str, str]:
+def _disagreement(pair: tuple[ComparedSeries, ComparedSeries], hours: int) -> tuple[str, str]:
     fine, coarse = (each.timeframe for each in pair)
     if hours:
         return "time_zone_slip", f"the {coarse} candle fits the {fine} candles {-hours:+d} h from there, not its own"

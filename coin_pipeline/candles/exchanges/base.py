@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe
-from coin_pipeline.candles.validation import Columns, check_prices, check_times, next_open, utc
+from coin_pipeline.candles.validation import OHLCV, check_prices, check_times, next_open, utc
 from coin_pipeline.errors import ExchangeAnswer, InvalidCandles
 
 SETTLING_NS = 5 * SECOND_NS
 """A candle is finished so long after its end, by the exchange's clock: its last trades may be added late."""
 
 
-class Batch(NamedTuple):
+class FetchResult(NamedTuple):
     """Finished candles of a market.
 
     Attributes:
@@ -22,7 +22,7 @@ class Batch(NamedTuple):
         end: Up to here, exclusive, ns UTC.
     """
 
-    columns: Columns
+    columns: OHLCV
     begin: int
     end: int
 
@@ -32,7 +32,7 @@ def finished_at(now: int, timeframe: Timeframe) -> int:
     return next_open(now - SETTLING_NS + 1, timeframe.phase_ns, timeframe) - timeframe.ns
 
 
-def require_sound(exchange: str, asked: str, columns: Columns) -> None:
+def require_sound(exchange: str, asked: str, columns: OHLCV) -> None:
     """Refuse an answer with candles that are out of order, or that no market can have produced.
 
     Raises:

@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from coin_pipeline.candles.exchanges.base import Batch, finished_at, require_grid, require_sound
+from coin_pipeline.candles.exchanges.base import FetchResult, finished_at, require_grid, require_sound
 from coin_pipeline.candles.exchanges.http import Lost, instant_of, retrying
 from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe
-from coin_pipeline.candles.validation import Columns
+from coin_pipeline.candles.validation import OHLCV
 from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown, UnknownExchange, nearest
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class CcxtExchange:
         self._ask("its markets", lambda: self._api.load_markets(reload=True))
         return finished_at(instant_of(self.name, self._api.last_response_headers.get("Date")), timeframe)
 
-    def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> Batch:
+    def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
         """Return the first candles that open in [begin, end), ns UTC, on the grid of the timeframe.
 
         Raises:
@@ -60,13 +60,13 @@ class CcxtExchange:
         pair = self._pair(symbol)
         columns = self._candles(pair, timeframe, begin)
         if not len(columns.time):
-            return Batch(columns, begin, min(end, begin + self._page * timeframe.ns))
+            return FetchResult(columns, begin, min(end, begin + self._page * timeframe.ns))
         if columns.time[0] > begin + self._page * timeframe.ns:
             self._require_no_trades(pair, timeframe, begin, int(columns.time[0]))
         reached = min(end, int(columns.time[-1]) + timeframe.ns)
-        return Batch(columns.rows(columns.time < reached), begin, reached)
+        return FetchResult(columns.rows(columns.time < reached), begin, reached)
 
-    def _candles(self, pair: str, timeframe: Timeframe, begin: int) -> Columns:
+    def _candles(self, pair: str, timeframe: Timeframe, begin: int) -> OHLCV:
         if timeframe.name not in self._api.timeframes:
             raise InvalidTimeframe(timeframe.name, [name for name in TIMEFRAMES if name in self._api.timeframes])
         asked = f"candles ({timeframe}) of {pair} from {begin // _MS} ms on"
@@ -77,7 +77,7 @@ class CcxtExchange:
             raise ExchangeAnswer(self.name, asked, "a candle in which a number is missing")
         time = np.array([row[0] for row in rows], dtype=np.int64) * _MS
         prices = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), _FIELDS - 1)
-        columns = Columns(time, *np.ascontiguousarray(prices.T))
+        columns = OHLCV(time, *np.ascontiguousarray(prices.T))
         require_sound(self.name, asked, columns)
         require_grid(self.name, asked, time, time - (time - timeframe.phase_ns) % timeframe.ns)
         return columns.rows(time >= begin)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import httpx2
 
-from coin_pipeline.candles.exchanges.rate_limit import WINDOW_S, Pace, Timer
+from coin_pipeline.candles.exchanges.rate_limit import WINDOW_S, RateLimiter, Timer
 from coin_pipeline.candles.timeframe import SECOND_NS
 from coin_pipeline.errors import ExchangeAnswer, ExchangeUnavailable
 
@@ -26,7 +26,7 @@ _FIRST_PAUSE_S, _FIRST_REFUSAL_S = 0.5, 1.0
 _SECONDS = re.compile(r"(\d{1,9})(?:\.\d+)? *(?:(?:s|sec|seconds?)\b|초)")
 
 
-class PoliteClient:
+class RateLimitedClient:
     """GET requests to one server, one after another.
 
     Args:
@@ -41,7 +41,7 @@ class PoliteClient:
         self, name: str, base_url: str, transport: httpx2.BaseTransport | None, timer: Timer, turns: Path | None
     ) -> None:
         self._name, self._timer = name, timer
-        self._pace = Pace(timer, turns)
+        self._pace = RateLimiter(timer, turns)
         self._client = httpx2.Client(base_url=base_url, transport=transport, timeout=10.0)
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ class _Second:
     """When the next request may be sent."""
 
 
-class Pace:
+class RateLimiter:
     """Turns of sending a request; with a file that they share, programs of this machine take them one after another."""
 
     def __init__(self, timer: Timer, shared: Path | None = None) -> None:

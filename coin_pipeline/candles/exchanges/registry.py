@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from coin_pipeline.candles.exchanges.base import Batch
+from coin_pipeline.candles.exchanges.base import FetchResult
 from coin_pipeline.candles.exchanges.ccxt import open_ccxt
 from coin_pipeline.candles.exchanges.upbit import UpbitClient
 from coin_pipeline.candles.timeframe import Timeframe
@@ -25,7 +25,7 @@ class Exchange(Protocol):
     def finished(self, timeframe: Timeframe) -> int:
         """Return the close of the newest candle that is surely finished, by the exchange's clock, ns UTC."""
 
-    def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> Batch:
+    def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
         """Return what one request brings of [begin, end), ns UTC on the grid: it touches `begin` or `end`.
 
         Raises:

@@ -11,12 +11,12 @@ import httpx2
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.candles.exchanges.base import Batch, finished_at, require_grid, require_sound
-from coin_pipeline.candles.exchanges.http import PoliteClient, instant_of, told
+from coin_pipeline.candles.exchanges.base import FetchResult, finished_at, require_grid, require_sound
+from coin_pipeline.candles.exchanges.http import RateLimitedClient, instant_of, told
 from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.symbol import upbit_market
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, parse_timeframe
-from coin_pipeline.candles.validation import Columns, utc
+from coin_pipeline.candles.validation import OHLCV, utc
 from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown
 
 TIME = "candle_date_time_utc"
@@ -26,7 +26,7 @@ _FORM = "%Y-%m-%dT%H:%M:%S"
 
 def columns_of_rows(
     exchange: str, asked: str, answer: httpx2.Response, same: Mapping[str, object], to: int, count: int
-) -> Columns:
+) -> OHLCV:
     """Return the candles of an answer in order of time, which nobody has checked for order and prices yet.
 
     Args:
@@ -54,7 +54,7 @@ def columns_of_rows(
         raise ExchangeAnswer(exchange, asked, str(odd)) from odd
     time = np.array([candle[0] for candle in candles], dtype=np.int64)
     prices = np.array([candle[1:] for candle in candles], dtype=np.float64).reshape(len(candles), len(PRICES))
-    return Columns(time, *np.ascontiguousarray(prices.T))
+    return OHLCV(time, *np.ascontiguousarray(prices.T))
 
 
 def error_of(answer: httpx2.Response) -> str | None:
@@ -138,7 +138,7 @@ class UpbitClient:
         turns: Path | None = None,
     ) -> None:
         self._timer = timer or Timer()
-        self._http = PoliteClient(self.name, base_url, transport, self._timer, turns)
+        self._http = RateLimitedClient(self.name, base_url, transport, self._timer, turns)
         self._clock, self._heard = 0, -math.inf
         self._seen: dict[tuple[str, str], int] = {}
 
@@ -157,7 +157,7 @@ class UpbitClient:
             self._get("days", {"market": "KRW-BTC", "count": 1})
         return finished_at(self._clock, timeframe)
 
-    def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> Batch:
+    def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
         """Return the last candles that open in [begin, end), 200 at most: all there are from `begin` of the batch on.
 
         Args:
@@ -176,9 +176,9 @@ class UpbitClient:
         columns = self.page(_UNITS[timeframe.name], symbol, end, count)
         # Fewer than asked for may be a short answer; only an empty one says that there is nothing before.
         reached = int(columns.time[0]) if len(columns.time) else begin
-        return Batch(columns.rows(columns.time >= begin), max(begin, reached), end)
+        return FetchResult(columns.rows(columns.time >= begin), max(begin, reached), end)
 
-    def page(self, unit: str, symbol: str, to: int, count: int = PAGE) -> Columns:
+    def page(self, unit: str, symbol: str, to: int, count: int = PAGE) -> OHLCV:
         """Return the last candles that open before a moment, in order of time: what one request brings.
 
         Args:
@@ -211,7 +211,7 @@ class UpbitClient:
         self._require_seen(asked, (market, unit), columns, to)
         return columns
 
-    def _require_seen(self, asked: str, series: tuple[str, str], columns: Columns, to: int) -> None:
+    def _require_seen(self, asked: str, series: tuple[str, str], columns: OHLCV, to: int) -> None:
         """Refuse an empty answer where there was a candle before: it would count as a time without trades."""
         earliest = self._seen.get(series)
         if len(columns.time):

@@ -14,8 +14,8 @@ from coin_pipeline.results.store import load_result, report_key, result_key, tas
 from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:
-    from coin_pipeline.backtest.spec import Shelf
-    from coin_pipeline.results.verify import Verdict
+    from coin_pipeline.backtest.spec import ResultArea
+    from coin_pipeline.results.verify import VerifiedResult
     from coin_pipeline.settings import Settings
     from coin_pipeline.strategies.registry import StrategyRegistry
 
@@ -78,7 +78,7 @@ def _older_figures(part: dict[str, Any]) -> str:
     return f"{part['symbol']:<12}{', '.join(figures)}"
 
 
-def print_verdicts(verdicts: Sequence["Verdict"]) -> bool:
+def print_verdicts(verdicts: Sequence["VerifiedResult"]) -> bool:
     """Print what is wrong with stored results, and how much was read; return whether all is well."""
     bad = [verdict for verdict in verdicts if verdict.problems]
     for verdict in bad:
@@ -201,7 +201,7 @@ def not_listed(broken: Sequence[CoinError]) -> None:
 def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, str]]:
     run_id = document["run_id"]
     store = open_store(settings)
-    shelf: Shelf = "results" if store.exists(result_key("results", run_id)) else "tasks"
+    shelf: ResultArea = "results" if store.exists(result_key("results", run_id)) else "tasks"
     places = [("Run", run_id), ("Result", store.place(result_key(shelf, run_id)))]
     if store.exists(report_key(shelf, run_id)):
         places.append(("Report", store.place(report_key(shelf, run_id))))

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from coin_pipeline.cli.views.backtest import new_console
-from coin_pipeline.migration.checklist.item import STATUSES, Item, Outcome, Section
+from coin_pipeline.migration.checklist.item import STATUSES, ChecklistItem, ChecklistOutcome, Section
 
-Looked = Sequence[tuple[Section, Item, Outcome]]
+Looked = Sequence[tuple[Section, ChecklistItem, ChecklistOutcome]]
 _STYLES = {"pass": "green", "fail": "bold red", "missing": "yellow", "n/a": "dim"}
 
 

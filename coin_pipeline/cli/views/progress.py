@@ -54,9 +54,9 @@ class SweepBar:
 
     def hear(self, entry: "dg.EventLogEntry") -> None:
         """Hear an event of the run."""
-        from coin_pipeline.defs.sweeps.progress import Tally
+        from coin_pipeline.defs.sweeps.progress import SweepProgress
 
-        tally = self._tally = self._tally or Tally()
+        tally = self._tally = self._tally or SweepProgress()
         tally.hear(entry)
         if tally.planned is None:
             what = "planning"

@@ -24,7 +24,7 @@ PATIENCE = 30.0
 SUPERVISORS = 3  # started for one lease before it gives up, each killed before it could say why
 
 
-class Lease:
+class ServerLease:
     """The right to use the server, which runs until this is closed or its holder, with every fork of it, has ended.
 
     Attributes:
@@ -59,7 +59,7 @@ class EmbeddedPostgres:
         self._home = home.resolve()
         self._refusal = "nothing tried yet"
 
-    def lease(self) -> Lease:
+    def lease(self) -> ServerLease:
         """Start the server unless it runs; return when it accepts connections, within about 30 seconds.
 
         Raises:
@@ -71,7 +71,7 @@ class EmbeddedPostgres:
             with self._locked("start.lock", fcntl.LOCK_EX, deadline):
                 users = self._lock("users.lock", fcntl.LOCK_SH, deadline)  # waits while a server is being stopped
                 try:
-                    return Lease(self._url_when_ready(deadline), users)
+                    return ServerLease(self._url_when_ready(deadline), users)
                 except BaseException:
                     os.close(users)
                     raise

@@ -51,7 +51,7 @@ create trigger keep_ended before update on runs
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class RunLease:
     """What is recorded of the process that runs a run.
 
     Attributes:
@@ -134,16 +134,16 @@ class Leases:
         if status != "STARTED":
             raise Superseded(run_id, status)
 
-    def of(self, run_ids: Sequence[str]) -> dict[str, Lease]:
+    def of(self, run_ids: Sequence[str]) -> dict[str, RunLease]:
         """Return the leases of those runs that have one."""
         statement = (
             "select run_id, host, pid, started, extract(epoch from clock_timestamp() - taken)::float8,"
             " extract(epoch from until - clock_timestamp())::float8, published from coin.lease where run_id = any(%s)"
         )
 
-        def read(cursor: Cursor) -> dict[str, Lease]:
+        def read(cursor: Cursor) -> dict[str, RunLease]:
             cursor.execute(statement, (list(run_ids),))
-            return {row[0]: Lease(*row) for row in cursor.fetchall()}
+            return {row[0]: RunLease(*row) for row in cursor.fetchall()}
 
         return self._session.do(read)
 

@@ -14,7 +14,7 @@ from runs left join coin.lease using (run_id) where run_id = any(%s)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunStatusRow:
     """Where a run stands.
 
     Attributes:
@@ -38,12 +38,12 @@ class Standing:
     tags: dict[str, str]
 
 
-def standings(session: Session, run_ids: Collection[str]) -> dict[str, Standing]:
+def standings(session: Session, run_ids: Collection[str]) -> dict[str, RunStatusRow]:
     """Return those of the ids that are runs, with where each stands."""
 
-    def read(cursor: Cursor) -> dict[str, Standing]:
+    def read(cursor: Cursor) -> dict[str, RunStatusRow]:
         cursor.execute(_STATEMENT, (list(run_ids),))
-        return {row[0]: Standing(*row) for row in cursor.fetchall()}
+        return {row[0]: RunStatusRow(*row) for row in cursor.fetchall()}
 
     return session.do(read)
 

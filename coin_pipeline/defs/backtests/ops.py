@@ -15,7 +15,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.backtests import metadata
 from coin_pipeline.defs.backtests.config import BacktestConfig
 from coin_pipeline.orchestration.failures import explained
-from coin_pipeline.orchestration.heartbeat import Life
+from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.retries import task_of
 from coin_pipeline.report.page import render_page
 from coin_pipeline.settings import load_settings
@@ -30,7 +30,7 @@ def load_candles(
     config: BacktestConfig,
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
-    alive: dg.ResourceParam[Life],
+    alive: dg.ResourceParam[RunHeartbeat],
 ) -> Iterator[dg.DynamicOutput[CandleSlice]]:
     """Yield one slice per symbol."""
     with explained():
@@ -51,7 +51,7 @@ def simulate(
     piece: CandleSlice,
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
-    alive: dg.ResourceParam[Life],
+    alive: dg.ResourceParam[RunHeartbeat],
 ) -> pa.Table:
     """Return one symbol's equity per bar, with its part of the result."""
     with explained():
@@ -67,7 +67,7 @@ def persist(
     parts: list[pa.Table],
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
-    alive: dg.ResourceParam[Life],
+    alive: dg.ResourceParam[RunHeartbeat],
 ) -> BacktestResult:
     """Return the finished result; its IO manager publishes it."""
     with explained():

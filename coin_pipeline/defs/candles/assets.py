@@ -12,11 +12,11 @@ from coin_pipeline.candles.collect import collect
 from coin_pipeline.candles.exchanges.registry import UPBIT
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe
 from coin_pipeline.defs.candles import checks
-from coin_pipeline.defs.candles.ops import Exchanges, Hearing
+from coin_pipeline.defs.candles.ops import Exchanges, ProgressLogger
 from coin_pipeline.defs.candles.partitions import asked_for, asset_key, by_month, materializations, partitions_of
 from coin_pipeline.errors import CandlesNotCollected, CoinError
 from coin_pipeline.orchestration.failures import explained
-from coin_pipeline.orchestration.heartbeat import Life
+from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 
 GROUP = "candles"
 NOTHING = cast("dg.DagsterType", dg.Nothing)
@@ -40,7 +40,7 @@ def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         candles: dg.ResourceParam[CandleCatalog],
         exchange: dg.ResourceParam[Exchanges],
-        alive: dg.ResourceParam[Life],
+        alive: dg.ResourceParam[RunHeartbeat],
     ) -> Iterator[dg.AssetMaterialization]:
         with explained():
             yield from _collect_partitions(context, candles, exchange, timeframe)
@@ -58,7 +58,7 @@ def _collect_partitions(
     for symbol, intervals in asked_for(context.partition_keys, timeframe).items():
         try:
             for begin, end in intervals:
-                done = collect(candles, exchange(UPBIT), symbol, timeframe, begin, end, Hearing(context))
+                done = collect(candles, exchange(UPBIT), symbol, timeframe, begin, end, ProgressLogger(context))
                 told += materializations(candles, done)
         except CoinError as error:
             failed[symbol] = error
@@ -77,7 +77,9 @@ def _check(timeframe: Timeframe) -> dg.AssetChecksDefinition:
         description=f"Look at all stored candles of {timeframe}.",
     )
     def check_candles(
-        context: dg.AssetCheckExecutionContext, candles: dg.ResourceParam[CandleCatalog], alive: dg.ResourceParam[Life]
+        context: dg.AssetCheckExecutionContext,
+        candles: dg.ResourceParam[CandleCatalog],
+        alive: dg.ResourceParam[RunHeartbeat],
     ) -> Iterator[dg.AssetCheckResult]:
         with explained():
             for each in checks.evaluate(candles, timeframe):

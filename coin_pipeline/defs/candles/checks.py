@@ -21,7 +21,7 @@ SAYS = {
 }
 
 
-class Verdict(NamedTuple):
+class CheckVerdict(NamedTuple):
     """What a check says of one market."""
 
     passed: bool
@@ -37,7 +37,7 @@ class Verdicts:
     """What the checks of one run have said so far: a run evaluates each check of an asset once, for all its markets."""
 
     def __init__(self) -> None:
-        self._said: dict[tuple[str, str], dict[str, Verdict]] = {}
+        self._said: dict[tuple[str, str], dict[str, CheckVerdict]] = {}
 
     def of_collected(self, catalog: CandleCatalog, done: Collected) -> Iterator[dg.AssetCheckEvaluation]:
         """Check what was collected, with the month before its end, and yield each check with that."""
@@ -65,19 +65,19 @@ def evaluate(catalog: CandleCatalog, timeframe: Timeframe) -> list[dg.AssetCheck
     return [*last.values()]
 
 
-def _verdicts(found: Audit) -> dict[str, Verdict]:
+def _verdicts(found: Audit) -> dict[str, CheckVerdict]:
     wrong = [each for each in found.findings if each.severity == "error"]
     first = [f"{each.kind} {each.found:,} times, {each.examples[0].told} say" for each in wrong]
     span = f"{found.rows:,} candles from {stamp(found.begin)} to {stamp(found.end)}"
     missing = found.totals[2]
     lacks = f"{missing:,} candles are missing that were never asked for; collect them" if missing else "none is missing"
     return {
-        SOUND: Verdict(passed=found.sound, says="; ".join(first) or span),
-        COMPLETE: Verdict(passed=not missing, says=lacks),
+        SOUND: CheckVerdict(passed=found.sound, says="; ".join(first) or span),
+        COMPLETE: CheckVerdict(passed=not missing, says=lacks),
     }
 
 
-def _evaluation(timeframe: Timeframe, name: str, said: dict[str, Verdict]) -> dg.AssetCheckEvaluation:
+def _evaluation(timeframe: Timeframe, name: str, said: dict[str, CheckVerdict]) -> dg.AssetCheckEvaluation:
     failed = {symbol: verdict for symbol, verdict in said.items() if not verdict.passed}
     records = [dg.TableRecord({"market": symbol, "says": verdict.says}) for symbol, verdict in said.items()]
     schema = dg.TableSchema([dg.TableColumn(column) for column in ("market", "says")])

@@ -81,13 +81,13 @@ def _collect(
     else:
         end = exchange.finished(timeframe)
         begin = refresh_begin(candles, symbol, timeframe, end)
-    heard = Hearing(context)
+    heard = ProgressLogger(context)
     done = collect(candles, exchange, symbol, timeframe, begin, end, heard)
     Reporter(context).tell(f"{symbol} {timeframe}: {done.added:,} added", progress.of_collected(done, heard.last))
     return done
 
 
-class Hearing:
+class ProgressLogger:
     """Hears how far a series is, and tells that in the run's events at most once a second."""
 
     def __init__(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> None:

@@ -97,7 +97,7 @@ def _series(symbol: str, timeframe: Timeframe, state: State, more: Mapping[str, 
     return {SERIES: MetadataValue.json(told)}
 
 
-class Series:
+class SeriesReporter:
     """What the events of a run, heard in their order, say of its series."""
 
     def __init__(self) -> None:

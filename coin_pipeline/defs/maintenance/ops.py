@@ -10,11 +10,11 @@ from pydantic import Field
 
 from coin_pipeline.database.session import Session, clock
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.maintenance.removal import Outcome, Removal
+from coin_pipeline.defs.maintenance.removal import RetentionJob, RetentionReport
 from coin_pipeline.orchestration.failures import explained
-from coin_pipeline.orchestration.heartbeat import Life
+from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.progress import Reporter
-from coin_pipeline.results.retention import Limits
+from coin_pipeline.results.retention import RetentionLimits
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.base import ObjectStore
 
@@ -37,7 +37,7 @@ def remove_expired(
     context: dg.OpExecutionContext,
     config: RetentionConfig,
     store: dg.ResourceParam[ObjectStore],
-    alive: dg.ResourceParam[Life],
+    alive: dg.ResourceParam[RunHeartbeat],
 ) -> None:
     """Remove what is no longer kept."""
     settings, reporter = load_settings(), Reporter(context)
@@ -47,15 +47,17 @@ def remove_expired(
         reporter.hear(f"{done:,} of {planned:,} done", told)
 
     with explained():
-        removal = Removal(context.instance, store, dry_run=config.dry_run, forget=alive.unlist, heard=hear)
+        removal = RetentionJob(context.instance, store, dry_run=config.dry_run, forget=alive.unlist, heard=hear)
         outcome = removal.run(earliest_now(settings), limits_of(settings))
         alive.step_done(1)
     context.add_output_metadata(told_of(outcome, dry_run=config.dry_run))
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> RetentionLimits:
     """Return how long what is kept."""
-    return Limits(timedelta(days=settings.task_result_ttl_days), timedelta(days=settings.coin_run_history_days))
+    return RetentionLimits(
+        timedelta(days=settings.task_result_ttl_days), timedelta(days=settings.coin_run_history_days)
+    )
 
 
 def earliest_now(settings: Settings) -> datetime:
@@ -64,7 +66,7 @@ def earliest_now(settings: Settings) -> datetime:
         return min(datetime.now(UTC), clock(session))
 
 
-def told_of(outcome: Outcome, *, dry_run: bool) -> Mapping[str, MetadataValue]:
+def told_of(outcome: RetentionReport, *, dry_run: bool) -> Mapping[str, MetadataValue]:
     """Return what a run shows of an outcome."""
     removed = [
         dg.TableRecord({"what": r.what, "count": r.count, "bytes": r.size, "oldest": f"{r.oldest:%Y-%m-%d %H:%M}"})
@@ -82,7 +84,7 @@ def told_of(outcome: Outcome, *, dry_run: bool) -> Mapping[str, MetadataValue]:
     }
 
 
-def _changes(outcome: Outcome) -> list[tuple[str, int, int, int]]:
+def _changes(outcome: RetentionReport) -> list[tuple[str, int, int, int]]:
     """Return each place with what was and what is there, bytes, and how many were freed; of a disk, what is free."""
     before, after = outcome.before, outcome.after
     changes = [

@@ -24,9 +24,9 @@ from coin_pipeline.results.pins import claim, end_claims, is_pinned, remove_clai
 from coin_pipeline.results.retention import (
     DAY,
     EndedRun,
-    Item,
-    Limits,
-    Stored,
+    ExpiredItem,
+    RetentionLimits,
+    StorageSnapshot,
     broken_write,
     dead_fingerprints,
     expired_chunks,
@@ -37,7 +37,7 @@ from coin_pipeline.results.retention import (
     run_record,
     stale_pins,
 )
-from coin_pipeline.results.storage_scan import Use, survey, use
+from coin_pipeline.results.storage_scan import StorageUsage, survey, use
 from coin_pipeline.storage.base import ObjectStore
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ BATCH = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class RemovedKind:
     """What was removed of one kind: how many, their objects and bytes, and what the oldest one's age counts from."""
 
     what: str
@@ -58,12 +58,12 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RetentionReport:
     """What was removed, or would be; how much was stored before and after; tasks that a pin kept; what was odd."""
 
-    removed: tuple[Removed, ...]
-    before: Use
-    after: Use
+    removed: tuple[RemovedKind, ...]
+    before: StorageUsage
+    after: StorageUsage
     pinned: int
     told: tuple[str, ...]
 
@@ -73,7 +73,7 @@ def nobody(_task_id: str) -> None:
 
 
 @dataclass(slots=True)
-class Removal:
+class RetentionJob:
     """One round of removing.
 
     Attributes:
@@ -89,11 +89,11 @@ class Removal:
     dry_run: bool = False
     forget: Forget = nobody
     heard: Callable[[int, int], None] = lambda _done, _of: None
-    _removed: dict[str, Removed] = field(default_factory=dict)
+    _removed: dict[str, RemovedKind] = field(default_factory=dict)
     _done: int = 0
     _of: int = 0
 
-    def run(self, now: datetime, limits: Limits) -> Outcome:
+    def run(self, now: datetime, limits: RetentionLimits) -> RetentionReport:
         """Remove what is no longer kept at the moment `now`."""
         if not self.dry_run:
             end_claims(self.store)
@@ -113,11 +113,11 @@ class Removal:
             self._remove(item, remove)
         after = before if self.dry_run else use(self.store)
         removed = tuple(self._removed.values())
-        return Outcome(removed, before, after, kept_by_pins(stored, working, expired), stored.told)
+        return RetentionReport(removed, before, after, kept_by_pins(stored, working, expired), stored.told)
 
     def _objects(
-        self, stored: Stored, working: Collection[str], now: datetime, expired: datetime, gone: Collection[str]
-    ) -> Iterator[tuple[Item, Callable[[], object]]]:
+        self, stored: StorageSnapshot, working: Collection[str], now: datetime, expired: datetime, gone: Collection[str]
+    ) -> Iterator[tuple[ExpiredItem, Callable[[], object]]]:
         """Yield what goes beside the tasks `gone`, and how; last what a bucket may refuse."""
         for item in stale_pins(stored, now - DAY):
             yield item, partial(remove_stale_pin, self.store, item.name)
@@ -128,7 +128,7 @@ class Removal:
         for leftover in stored.leftovers:
             yield broken_write(leftover), partial(self.store.discard, leftover)
 
-    def _remove_tasks(self, batch: Sequence[Item]) -> None:
+    def _remove_tasks(self, batch: Sequence[ExpiredItem]) -> None:
         """Remove tasks with their runs, but for those that somebody has pinned or begun again meanwhile."""
         attempts = attempts_at(self.instance, [item.name for item in batch])
         self._of += sum(map(len, attempts.values())) - len(batch)
@@ -142,7 +142,7 @@ class Removal:
     def _may_go(self, task_id: str) -> bool:
         return not is_pinned(self.store, task_id) if self.dry_run else claim(self.store, task_id)
 
-    def _remove_task(self, item: Item, attempts: Sequence[dg.DagsterRun]) -> None:
+    def _remove_task(self, item: ExpiredItem, attempts: Sequence[dg.DagsterRun]) -> None:
         self._remove(item, partial(remove_claimed, self.store, item.name))
         self._tell(item.name)
         for run in in_order_of_removal(attempts):
@@ -159,11 +159,11 @@ class Removal:
         if not self.dry_run:
             self.forget(task_id)
 
-    def _remove(self, item: Item, remove: Callable[[], object]) -> None:
+    def _remove(self, item: ExpiredItem, remove: Callable[[], object]) -> None:
         if not self.dry_run:
             remove()
-        so_far = self._removed.get(item.kind, Removed(item.kind, 0, 0, 0, item.since))
-        self._removed[item.kind] = Removed(
+        so_far = self._removed.get(item.kind, RemovedKind(item.kind, 0, 0, 0, item.since))
+        self._removed[item.kind] = RemovedKind(
             item.kind,
             so_far.count + 1,
             so_far.objects + item.objects,

@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 
-from coin_pipeline.database.runs.leases import RENEWAL_S, Lease, Leases
+from coin_pipeline.database.runs.leases import RENEWAL_S, Leases, RunLease
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.backtests.jobs import backtest
@@ -20,7 +20,7 @@ from coin_pipeline.defs.failure_manifest import has_manifest, leave_manifest
 from coin_pipeline.defs.maintenance.jobs import retention
 from coin_pipeline.defs.sweeps.jobs import sweep
 from coin_pipeline.orchestration.failures import INTERRUPTED, overdue, told_by
-from coin_pipeline.orchestration.launcher import WarmRunLauncher
+from coin_pipeline.orchestration.launcher import PooledRunLauncher
 from coin_pipeline.orchestration.retries import attempt_again, follows, next_attempt, retries, settle
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG
 from coin_pipeline.results.index import ResultIndex
@@ -58,7 +58,7 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
     now = time.monotonic()
     ending = [run for run in runs if run.status == dg.DagsterRunStatus.CANCELING]
     since = {run.run_id: silent.get(run.run_id, now) for run in runs if run.run_id not in leases or run in ending}
-    if not isinstance(instance.run_launcher, WarmRunLauncher):  # who knows what it was handed
+    if not isinstance(instance.run_launcher, PooledRunLauncher):  # who knows what it was handed
         starting = _runs(instance, dg.DagsterRunStatus.STARTING)
         since |= {run.run_id: silent.get(run.run_id, now + STARTING_S) for run in starting}
     lost = [run_id for run_id, lease in leases.items() if lease.lost]
@@ -134,12 +134,12 @@ def _runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[
     return [run for run in instance.get_runs(dg.RunsFilter(statuses=[*statuses])) if run.job_name in WATCHED]
 
 
-def _leases(runs: Sequence[dg.DagsterRun]) -> Mapping[str, Lease]:
+def _leases(runs: Sequence[dg.DagsterRun]) -> Mapping[str, RunLease]:
     with closing(Session(database_url(load_settings()))) as session:
         return Leases(session).of([run.run_id for run in runs])
 
 
-def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], leases: Mapping[str, Lease]) -> None:
+def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], leases: Mapping[str, RunLease]) -> None:
     limit = load_settings().coin_max_run_seconds
     for run in runs:
         lease = leases.get(run.run_id)
@@ -149,7 +149,7 @@ def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], le
             _stop(instance, run.run_id, lease)
 
 
-def _stop(instance: dg.DagsterInstance, run_id: str, lease: Lease | None) -> None:
+def _stop(instance: dg.DagsterInstance, run_id: str, lease: RunLease | None) -> None:
     """End the process of a run, even if who started it is away."""
     instance.run_launcher.terminate(run_id)
     if lease:
@@ -159,6 +159,6 @@ def _stop(instance: dg.DagsterInstance, run_id: str, lease: Lease | None) -> Non
 def _start_stranded(instance: dg.DagsterInstance) -> int:
     """Start what was handed to the worker pool but never reached it: who did so, or the pool, died in between."""
     launcher = instance.run_launcher
-    if not isinstance(launcher, WarmRunLauncher):
+    if not isinstance(launcher, PooledRunLauncher):
         return 0
     return launcher.start_missing(_runs(instance, dg.DagsterRunStatus.STARTING)[::-1])  # who waits longest first

@@ -15,7 +15,7 @@ from coin_pipeline.defs.sweeps.config import EvaluationConfig, SweepConfig
 from coin_pipeline.defs.sweeps.progress import PointsReporter
 from coin_pipeline.orchestration.executors import has_processes
 from coin_pipeline.orchestration.failures import explained
-from coin_pipeline.orchestration.heartbeat import Life
+from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.retries import task_of
 from coin_pipeline.report.sweep_page import render_sweep
 from coin_pipeline.settings import load_settings
@@ -82,7 +82,7 @@ def finish_sweep(
     tables: list[pa.Table],
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
-    alive: dg.ResourceParam[Life],
+    alive: dg.ResourceParam[RunHeartbeat],
 ) -> SweepResult:
     """Return the finished sweep; its IO manager publishes it."""
     settings = load_settings()

@@ -34,7 +34,7 @@ class PointsReporter:
 
 
 @dataclass(slots=True)
-class Tally:
+class SweepProgress:
     """What the events of a run, heard in their order, say of its progress.
 
     Attributes:

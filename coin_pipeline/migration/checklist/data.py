@@ -5,9 +5,18 @@ import stat
 
 from coin_pipeline.errors import StorageRefused
 from coin_pipeline.migration.backups import of_older_platform
-from coin_pipeline.migration.checklist.item import Item, Outcome, Section, absent, always, inapplicable, met, unmet
+from coin_pipeline.migration.checklist.item import (
+    ChecklistItem,
+    ChecklistOutcome,
+    Section,
+    absent,
+    always,
+    inapplicable,
+    met,
+    unmet,
+)
 from coin_pipeline.migration.checklist.preparation import NOTHING_OLD, RUN, backed_up
-from coin_pipeline.migration.inspector import Evidence
+from coin_pipeline.migration.inspector import Inspector
 from coin_pipeline.migration.legacy_files import lost_entries
 from coin_pipeline.migration.step import first_of
 from coin_pipeline.migration.steps import FOLDERS
@@ -19,7 +28,7 @@ _OWNER_ALL = stat.S_IRWXU
 NO_BUCKET = inapplicable("AWS_BUCKET_NAME is not set: results stay below DATA_ROOT")
 
 
-def archive_size(evidence: Evidence) -> Outcome:
+def archive_size(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the backup has content."""
     if not of_older_platform(evidence.files(), "results"):
         return NOTHING_OLD
@@ -31,7 +40,7 @@ def archive_size(evidence: Evidence) -> Outcome:
     return met(f"{size:,} bytes, {len(digests):,} files") if digests else unmet(f"{path.name} is empty; make it", RUN)
 
 
-def tasks_folder(evidence: Evidence) -> Outcome:
+def tasks_folder(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the folder of tasks is there."""
     if not (evidence.root / "tasks").is_dir():
         return unmet("DATA_ROOT/tasks is missing; make it", RUN)
@@ -39,7 +48,7 @@ def tasks_folder(evidence: Evidence) -> Outcome:
     return met(f"DATA_ROOT/tasks is there; retention leaves the {old:,} old tasks in it" if old else "it is there")
 
 
-def old_results(evidence: Evidence) -> Outcome:
+def old_results(evidence: Inspector) -> ChecklistOutcome:
     """Read every result file, and compare it with what the API answers."""
     found = evidence.results()
     wrong = [f"{old.key}: {old.problem}" for old in found if old.problem]
@@ -49,7 +58,7 @@ def old_results(evidence: Evidence) -> Outcome:
     return met(f"{len(found):,} files are answered byte for byte (schemas {versions})" if found else "none is stored")
 
 
-def index_entries(evidence: Evidence) -> Outcome:
+def index_entries(evidence: Inspector) -> ChecklistOutcome:
     """Name what the older platform's index lists without a file."""
     lost = lost_entries(evidence.root)
     if lost:
@@ -57,7 +66,7 @@ def index_entries(evidence: Evidence) -> Outcome:
     return met("results/index.json names no run without a file")
 
 
-def history(evidence: Evidence) -> Outcome:
+def history(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the history lists every file with the result of a backtest."""
     backtests = [old for old in evidence.results() if not old.version.startswith("sweep")]
     unlisted = [old for old in backtests if old.run_id not in evidence.listed()]
@@ -69,7 +78,7 @@ def history(evidence: Evidence) -> Outcome:
     return met(told)
 
 
-def permissions(evidence: Evidence) -> Outcome:
+def permissions(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the owner may do all in the folders, and strangers may not write."""
     folders = [evidence.root / name for name in FOLDERS if (evidence.root / name).is_dir()]
     for folder in folders:
@@ -81,20 +90,20 @@ def permissions(evidence: Evidence) -> Outcome:
     )
 
 
-def sync_works(evidence: Evidence) -> Outcome:
+def sync_works(evidence: Inspector) -> ChecklistOutcome:
     """Run a backtest and wait for it."""
     run_id, seconds = evidence.sync()
     return met(f"POST /api/backtests/run answered with run {run_id} after {seconds:.2f} s")
 
 
-def sync_stored(evidence: Evidence) -> Outcome:
+def sync_stored(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the result of that run is stored."""
     key = result_key("results", evidence.sync()[0])
     place = evidence.store.place(key)
     return met(place) if evidence.store.exists(key) else unmet(f"{place} is missing; see DATA_ROOT/logs")
 
 
-def bucket(evidence: Evidence) -> Outcome:
+def bucket(evidence: Inspector) -> ChecklistOutcome:
     """Send an object to the bucket, compare its digest, fetch it, and remove it."""
     return (
         met(f"{evidence.bucket()} was sent, compared, fetched and removed")
@@ -103,7 +112,7 @@ def bucket(evidence: Evidence) -> Outcome:
     )
 
 
-def bucket_settings(evidence: Evidence) -> Outcome:
+def bucket_settings(evidence: Inspector) -> ChecklistOutcome:
     """Say which bucket is set."""
     settings = evidence.settings
     if not settings.aws_bucket_name:
@@ -111,7 +120,7 @@ def bucket_settings(evidence: Evidence) -> Outcome:
     return met(f"AWS_BUCKET_NAME={settings.aws_bucket_name}, AWS_REGION={settings.aws_region or 'from AWS itself'}")
 
 
-def lifecycle(evidence: Evidence) -> Outcome:
+def lifecycle(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the bucket forgets what is not kept."""
     name = evidence.settings.aws_bucket_name
     if not name:
@@ -125,17 +134,17 @@ def lifecycle(evidence: Evidence) -> Outcome:
     )
 
 
-def policy(evidence: Evidence) -> Outcome:
+def policy(evidence: Inspector) -> ChecklistOutcome:
     """Say who judges what the credentials may do."""
     return POLICY if evidence.settings.aws_bucket_name else NO_BUCKET
 
 
-def environment_read(evidence: Evidence) -> Outcome:
+def environment_read(evidence: Inspector) -> ChecklistOutcome:
     """All settings have been read, or this command would have stopped."""
     return met(f"every setting is read; DATA_ROOT={evidence.root}")
 
 
-def backup_folder(evidence: Evidence) -> Outcome:
+def backup_folder(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the folder of backups is there."""
     there = (evidence.root / "backups/results").is_dir()
     return met("DATA_ROOT/backups/results is there") if there else unmet("DATA_ROOT/backups is missing; make it", RUN)
@@ -147,37 +156,37 @@ DATA = (
         "4.1",
         "Data: backup of results",
         (
-            Item("4.1-backed-up", "results/ is backed up", backed_up),
-            Item("4.1-size", "The backup is not empty", archive_size),
+            ChecklistItem("4.1-backed-up", "results/ is backed up", backed_up),
+            ChecklistItem("4.1-size", "The backup is not empty", archive_size),
         ),
     ),
     Section(
         "4.2",
         "Data: folders",
         (
-            Item("4.2-tasks", "tasks/ is there", tasks_folder),
-            Item("4.2-results", "results/ is kept, every file of it", old_results),
-            Item("4.2-index", "results/index.json names files that are there", index_entries),
-            Item("4.2-history", "The history lists every result", history),
-            Item("4.2-permissions", "Permissions are 755", permissions),
+            ChecklistItem("4.2-tasks", "tasks/ is there", tasks_folder),
+            ChecklistItem("4.2-results", "results/ is kept, every file of it", old_results),
+            ChecklistItem("4.2-index", "results/index.json names files that are there", index_entries),
+            ChecklistItem("4.2-history", "The history lists every result", history),
+            ChecklistItem("4.2-permissions", "Permissions are 755", permissions),
         ),
     ),
     Section(
         "4.3",
         "Data: compatibility",
         (
-            Item("4.3-sync", "The synchronous API works", sync_works),
-            Item("4.3-result-file", "Its result is stored in results/", sync_stored),
+            ChecklistItem("4.3-sync", "The synchronous API works", sync_works),
+            ChecklistItem("4.3-result-file", "Its result is stored in results/", sync_stored),
         ),
     ),
     Section(
         "4.4",
         "Data: S3",
         (
-            Item("4.4-bucket", "The bucket is there", bucket),
-            Item("4.4-iam", "IAM policy of least privilege", policy),
-            Item("4.4-bucket-policy", "Policy and lifecycle of the bucket", lifecycle),
-            Item(
+            ChecklistItem("4.4-bucket", "The bucket is there", bucket),
+            ChecklistItem("4.4-iam", "IAM policy of least privilege", policy),
+            ChecklistItem("4.4-bucket-policy", "Policy and lifecycle of the bucket", lifecycle),
+            ChecklistItem(
                 "4.4-versioning",
                 "Versioning (if you want it)",
                 always(inapplicable("yours to choose: coin storage init --versioning")),
@@ -188,19 +197,23 @@ DATA = (
         "4.5",
         "Data: notifications",
         (
-            Item("4.5-slack", "Slack webhook", absent("SLACK_WEBHOOK_URL has no effect")),
-            Item("4.5-smtp", "SMTP", absent("SMTP_HOST and the like have no effect")),
-            Item("4.5-s3", "Variables of S3", bucket_settings),
-            Item("4.5-verified", "Variables are verified", environment_read),
+            ChecklistItem("4.5-slack", "Slack webhook", absent("SLACK_WEBHOOK_URL has no effect")),
+            ChecklistItem("4.5-smtp", "SMTP", absent("SMTP_HOST and the like have no effect")),
+            ChecklistItem("4.5-s3", "Variables of S3", bucket_settings),
+            ChecklistItem("4.5-verified", "Variables are verified", environment_read),
         ),
     ),
     Section(
         "4.6",
         "Data: scheduled backups",
         (
-            Item("4.6-scheduler", "The scheduler of backups runs", absent("back up results by hand: coin migrate run")),
-            Item("4.6-jobs", "Its jobs are listed", absent("no backup is scheduled; use cron with coin migrate run")),
-            Item("4.6-folder", "DATA_ROOT/backups is there", backup_folder),
+            ChecklistItem(
+                "4.6-scheduler", "The scheduler of backups runs", absent("back up results by hand: coin migrate run")
+            ),
+            ChecklistItem(
+                "4.6-jobs", "Its jobs are listed", absent("no backup is scheduled; use cron with coin migrate run")
+            ),
+            ChecklistItem("4.6-folder", "DATA_ROOT/backups is there", backup_folder),
         ),
     ),
 )

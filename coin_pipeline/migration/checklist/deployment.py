@@ -7,8 +7,8 @@ from pathlib import Path
 from coin_pipeline.errors import ServiceUnavailable
 from coin_pipeline.migration.checklist.data import old_results, policy, sync_stored, sync_works
 from coin_pipeline.migration.checklist.item import (
-    Item,
-    Outcome,
+    ChecklistItem,
+    ChecklistOutcome,
     Section,
     absent,
     always,
@@ -21,14 +21,14 @@ from coin_pipeline.migration.checklist.item import (
 from coin_pipeline.migration.checklist.preparation import answers, backed_up
 from coin_pipeline.migration.checklist.verification import accepted, task_files
 from coin_pipeline.migration.checkout import PACKAGE, checkout, git
-from coin_pipeline.migration.inspector import Evidence
+from coin_pipeline.migration.inspector import Inspector
 
 NEW = ("POST /api/backtests/run-async", "GET /api/backtests/status/{task_id}")
 _STATUS = f"git -C {shlex.quote(str(PACKAGE.parent))} status"
 _WORKERS = ("code_location", "daemon", "worker_pool")
 
 
-def clean(_: Evidence) -> Outcome:
+def clean(_: Inspector) -> ChecklistOutcome:
     """Look whether git sees a change."""
     told = checkout("status", "--porcelain")
     if told is None:
@@ -39,25 +39,25 @@ def clean(_: Evidence) -> Outcome:
     return met(f"git sees no change in {PACKAGE.parent}")
 
 
-def backend(evidence: Evidence) -> Outcome:
+def backend(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the API answers."""
     return met(f"{evidence.api.url} answers, {evidence.health()['status']}")
 
 
-def workers(evidence: Evidence) -> Outcome:
+def workers(evidence: Inspector) -> ChecklistOutcome:
     """Look whether all that runs backtests is well."""
     parts = {name: part for name, part in evidence.health()["components"].items() if name in _WORKERS}
     ill = [f"{name}: {part['detail']}" for name, part in parts.items() if not part["healthy"]]
     return unmet(f"{'; '.join(ill)}; see DATA_ROOT/logs") if ill else met(f"{', '.join(parts)} are well")
 
 
-def files_made(evidence: Evidence) -> Outcome:
+def files_made(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the results of both ways to run are stored."""
     stored = sync_stored(evidence)
     return task_files(evidence) if stored.status == "pass" else stored
 
 
-def rolled_back(evidence: Evidence) -> Outcome:
+def rolled_back(evidence: Inspector) -> ChecklistOutcome:
     """Say whether a submission is refused because asynchronous runs are switched off."""
     try:
         evidence.task()
@@ -68,13 +68,13 @@ def rolled_back(evidence: Evidence) -> Outcome:
     return inapplicable("asynchronous runs are on; 'coin migrate rollback' switches them off at once")
 
 
-def new_endpoints(evidence: Evidence) -> Outcome:
+def new_endpoints(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the root lists the new endpoints."""
     missing = [name for name in NEW if name not in evidence.endpoints()]
     return unmet(f"GET / lacks {', '.join(missing)}; start this version", "coin up") if missing else met(", ".join(NEW))
 
 
-def secrets_private(_: Evidence) -> Outcome:
+def secrets_private(_: Inspector) -> ChecklistOutcome:
     """Look whether only its owner can read .env."""
     dotenv = Path(".env")
     if not dotenv.is_file():
@@ -84,7 +84,7 @@ def secrets_private(_: Evidence) -> Outcome:
     return unmet(f"{told}, others can read its secrets; correct it", "chmod 600 .env") if mode & 0o077 else met(told)
 
 
-def ignored(_: Evidence) -> Outcome:
+def ignored(_: Inspector) -> ChecklistOutcome:
     """Look whether git leaves .env out."""
     here = Path()  # the .env that is read, wherever the program lies
     if git(here, "rev-parse", "--is-inside-work-tree") is None:
@@ -100,28 +100,28 @@ DEPLOYMENT = (
         "6.1",
         "Deployment: before",
         (
-            Item("6.1-clean", "git status is clean", clean),
-            Item("6.1-tests", "All tests pass", yours("'make test' in a checkout, for changes of your own")),
-            Item("6.1-backup", "A backup is made", backed_up),
+            ChecklistItem("6.1-clean", "git status is clean", clean),
+            ChecklistItem("6.1-tests", "All tests pass", yours("'make test' in a checkout, for changes of your own")),
+            ChecklistItem("6.1-backup", "A backup is made", backed_up),
         ),
     ),
     Section(
         "6.2",
         "Deployment: services",
         (
-            Item("6.2-redis", "Redis runs", redis("see component dagster_storage of GET /health")),
-            Item("6.2-backend", "The backend runs", backend),
-            Item("6.2-worker", "The workers run", workers),
+            ChecklistItem("6.2-redis", "Redis runs", redis("see component dagster_storage of GET /health")),
+            ChecklistItem("6.2-backend", "The backend runs", backend),
+            ChecklistItem("6.2-worker", "The workers run", workers),
         ),
     ),
     Section(
         "6.3",
         "Deployment: after",
         (
-            Item("6.3-health", "Health check", answers),
-            Item("6.3-sync", "Synchronous API", sync_works),
-            Item("6.3-async", "Asynchronous API", accepted),
-            Item("6.3-files", "Result files are made", files_made),
+            ChecklistItem("6.3-health", "Health check", answers),
+            ChecklistItem("6.3-sync", "Synchronous API", sync_works),
+            ChecklistItem("6.3-async", "Asynchronous API", accepted),
+            ChecklistItem("6.3-files", "Result files are made", files_made),
         ),
     ),
 )
@@ -130,17 +130,17 @@ ROLLBACK = (
         "7.1",
         "Rollback: at once",
         (
-            Item("7.1-done", "Rolled back", rolled_back),
-            Item("7.1-sync", "The synchronous API works", sync_works),
-            Item("7.1-async-off", "The asynchronous API is off", rolled_back),
+            ChecklistItem("7.1-done", "Rolled back", rolled_back),
+            ChecklistItem("7.1-sync", "The synchronous API works", sync_works),
+            ChecklistItem("7.1-async-off", "The asynchronous API is off", rolled_back),
         ),
     ),
     Section(
         "7.2",
         "Rollback: data",
         (
-            Item("7.2-old", "Results of the older platform are there", old_results),
-            Item(
+            ChecklistItem("7.2-old", "Results of the older platform are there", old_results),
+            ChecklistItem(
                 "7.2-new",
                 "Results of this platform",
                 always(inapplicable("they stay: tasks and results are answered while asynchronous runs are off")),
@@ -148,20 +148,24 @@ ROLLBACK = (
         ),
     ),
 )
-COMPLETION = (Section("8", "Completion", (Item("8-endpoints", "GET / lists the new endpoints", new_endpoints),)),)
+COMPLETION = (
+    Section("8", "Completion", (ChecklistItem("8-endpoints", "GET / lists the new endpoints", new_endpoints),)),
+)
 SECURITY = (
     Section(
         "9",
         "Security",
         (
-            Item("9-iam", "IAM policy of least privilege", policy),
-            Item(
+            ChecklistItem("9-iam", "IAM policy of least privilege", policy),
+            ChecklistItem(
                 "9-redis-auth",
                 "Redis AUTH",
                 redis("the embedded PostgreSQL has a random password and listens on 127.0.0.1"),
             ),
-            Item("9-webhook", "Webhook URL and other secrets in the environment, .env private", secrets_private),
-            Item("9-ignored", "Secrets are in .gitignore", ignored),
+            ChecklistItem(
+                "9-webhook", "Webhook URL and other secrets in the environment, .env private", secrets_private
+            ),
+            ChecklistItem("9-ignored", "Secrets are in .gitignore", ignored),
         ),
     ),
 )
@@ -170,16 +174,18 @@ NEXT = (
         "10",
         "Next",
         (
-            Item("10-team", "The team knows that it is done", yours("tell them")),
-            Item("10-clients", "Clients know the new API", yours("send them docs/api.md")),
-            Item("10-slack", "Alerts in a Slack channel", absent("nothing sends notifications yet")),
-            Item("10-cron", "Regular backups (cron)", absent("nothing is scheduled; run coin migrate run from cron")),
-            Item(
+            ChecklistItem("10-team", "The team knows that it is done", yours("tell them")),
+            ChecklistItem("10-clients", "Clients know the new API", yours("send them docs/api.md")),
+            ChecklistItem("10-slack", "Alerts in a Slack channel", absent("nothing sends notifications yet")),
+            ChecklistItem(
+                "10-cron", "Regular backups (cron)", absent("nothing is scheduled; run coin migrate run from cron")
+            ),
+            ChecklistItem(
                 "10-dashboard",
                 "A dashboard",
                 always(inapplicable("yours to do: GET /health and the Dagster UI have the figures")),
             ),
-            Item("10-playbook", "Operations have read the playbook", yours("docs/operations.md")),
+            ChecklistItem("10-playbook", "Operations have read the playbook", yours("docs/operations.md")),
         ),
     ),
 )

@@ -3,14 +3,24 @@
 import os
 from collections.abc import Callable
 
-from coin_pipeline.migration.checklist.item import Item, Look, Outcome, Section, always, inapplicable, met, redis, unmet
-from coin_pipeline.migration.inspector import Evidence
+from coin_pipeline.migration.checklist.item import (
+    ChecklistItem,
+    ChecklistOutcome,
+    Look,
+    Section,
+    always,
+    inapplicable,
+    met,
+    redis,
+    unmet,
+)
+from coin_pipeline.migration.inspector import Inspector
 from coin_pipeline.settings import without_effect
 
 _NO_CONTAINERS = always(inapplicable("no containers are needed: 'coin up' starts and watches every program"))
 
 
-def data_root(evidence: Evidence) -> Outcome:
+def data_root(evidence: Inspector) -> ChecklistOutcome:
     """Look whether DATA_ROOT is a folder that can be written, the one that the API serves."""
     root = evidence.root
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
@@ -21,13 +31,13 @@ def data_root(evidence: Evidence) -> Outcome:
     return met(f"{root} is there, can be written, and is what the API serves")
 
 
-def redis_settings(_: Evidence) -> Outcome:
+def redis_settings(_: Inspector) -> ChecklistOutcome:
     """Report the settings of Redis that are still there."""
     names = ", ".join(notice.split()[0] for notice in without_effect() if notice.startswith("REDIS_"))
     return inapplicable(f"{names}: no longer used" if names else "no REDIS_* is set, and none is needed")
 
 
-def setting(name: str, told: Callable[[Evidence], object]) -> Look:
+def setting(name: str, told: Callable[[Inspector], object]) -> Look:
     """Return the look at a setting that has been read."""
     return lambda evidence: met(f"{name}={told(evidence)}")
 
@@ -37,10 +47,10 @@ ENVIRONMENT = (
         "3.1",
         "Environment: variables",
         (
-            Item("3.1-data-root", "DATA_ROOT is there and can be written", data_root),
-            Item("3.1-redis", "REDIS_HOST and REDIS_PORT", redis_settings),
-            Item("3.1-environment", "ENVIRONMENT", setting("ENVIRONMENT", lambda e: e.settings.environment)),
-            Item(
+            ChecklistItem("3.1-data-root", "DATA_ROOT is there and can be written", data_root),
+            ChecklistItem("3.1-redis", "REDIS_HOST and REDIS_PORT", redis_settings),
+            ChecklistItem("3.1-environment", "ENVIRONMENT", setting("ENVIRONMENT", lambda e: e.settings.environment)),
+            ChecklistItem(
                 "3.1-ttl",
                 "TASK_RESULT_TTL_DAYS, 7 unless set",
                 setting("TASK_RESULT_TTL_DAYS", lambda e: e.settings.task_result_ttl_days),
@@ -51,21 +61,27 @@ ENVIRONMENT = (
         "3.2",
         "Environment: Docker",
         (
-            Item("3.2-dockerfile", "Dockerfile", _NO_CONTAINERS),
-            Item("3.2-compose", "docker-compose.yml", _NO_CONTAINERS),
-            Item("3.2-redis", "Redis service", redis("'coin up' starts PostgreSQL instead")),
-            Item("3.2-worker", "Worker service", always(inapplicable("'coin up' starts the worker pool instead"))),
-            Item("3.2-backend", "What the backend depends on", _NO_CONTAINERS),
-            Item("3.2-network", "Network", always(inapplicable("every program listens on 127.0.0.1 only"))),
+            ChecklistItem("3.2-dockerfile", "Dockerfile", _NO_CONTAINERS),
+            ChecklistItem("3.2-compose", "docker-compose.yml", _NO_CONTAINERS),
+            ChecklistItem("3.2-redis", "Redis service", redis("'coin up' starts PostgreSQL instead")),
+            ChecklistItem(
+                "3.2-worker", "Worker service", always(inapplicable("'coin up' starts the worker pool instead"))
+            ),
+            ChecklistItem("3.2-backend", "What the backend depends on", _NO_CONTAINERS),
+            ChecklistItem("3.2-network", "Network", always(inapplicable("every program listens on 127.0.0.1 only"))),
         ),
     ),
     Section(
         "3.3",
         "Environment: Redis",
         (
-            Item("3.3-redis-running", "Redis runs", redis("see component dagster_storage of GET /health")),
-            Item("3.3-redis-ping", "redis-cli ping answers PONG", redis("see component daemon of GET /health")),
-            Item("3.3-redis-memory", "Memory of Redis", redis("COIN_MAX_QUEUED bounds what waits, and it is on disk")),
+            ChecklistItem("3.3-redis-running", "Redis runs", redis("see component dagster_storage of GET /health")),
+            ChecklistItem(
+                "3.3-redis-ping", "redis-cli ping answers PONG", redis("see component daemon of GET /health")
+            ),
+            ChecklistItem(
+                "3.3-redis-memory", "Memory of Redis", redis("COIN_MAX_QUEUED bounds what waits, and it is on disk")
+            ),
         ),
     ),
 )

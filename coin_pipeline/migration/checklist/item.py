@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coin_pipeline.migration.inspector import Evidence
+    from coin_pipeline.migration.inspector import Inspector
 
 Status = Literal["pass", "fail", "missing", "n/a"]
 """`fail` is for whoever moves to put right; `missing` is what this version has not got."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
-class Outcome(NamedTuple):
+class ChecklistOutcome(NamedTuple):
     """Whether an item is met, one sentence (what was seen, what to do, or why it does not apply), and what to type."""
 
     status: Status
@@ -20,10 +20,10 @@ class Outcome(NamedTuple):
     command: str = ""
 
 
-Look: TypeAlias = "Callable[[Evidence], Outcome]"
+Look: TypeAlias = "Callable[[Inspector], ChecklistOutcome]"
 
 
-class Item(NamedTuple):
+class ChecklistItem(NamedTuple):
     """One box of the checklist: its id, its text, and how to look at it; a CoinError that is raised is a failure."""
 
     id: str
@@ -36,25 +36,25 @@ class Section(NamedTuple):
 
     number: str
     title: str
-    items: tuple[Item, ...]
+    items: tuple[ChecklistItem, ...]
 
 
-def met(detail: str) -> Outcome:
+def met(detail: str) -> ChecklistOutcome:
     """Return that an item is met: what was seen."""
-    return Outcome("pass", detail)
+    return ChecklistOutcome("pass", detail)
 
 
-def unmet(what: str, command: str = "") -> Outcome:
+def unmet(what: str, command: str = "") -> ChecklistOutcome:
     """Return that an item is not met: what to do, or what is wrong and the command that puts it right."""
-    return Outcome("fail", f"{what}: {command}" if command else what, command)
+    return ChecklistOutcome("fail", f"{what}: {command}" if command else what, command)
 
 
-def inapplicable(why: str) -> Outcome:
+def inapplicable(why: str) -> ChecklistOutcome:
     """Return that an item does not apply."""
-    return Outcome("n/a", why)
+    return ChecklistOutcome("n/a", why)
 
 
-def always(outcome: Outcome) -> Look:
+def always(outcome: ChecklistOutcome) -> Look:
     """Return a look that sees the same whatever there is."""
     return lambda _evidence: outcome
 
@@ -66,7 +66,7 @@ def yours(what: str) -> Look:
 
 def absent(what: str) -> Look:
     """Return the look of an item about something that this version has not got."""
-    return always(Outcome("missing", f"not in this version: {what}"))
+    return always(ChecklistOutcome("missing", f"not in this version: {what}"))
 
 
 def redis(instead: str) -> Look:

@@ -8,8 +8,8 @@ import coin_pipeline
 from coin_pipeline.backup.archive import Digests
 from coin_pipeline.migration.backups import lacking, of_older_platform
 from coin_pipeline.migration.checklist.item import (
-    Item,
-    Outcome,
+    ChecklistItem,
+    ChecklistOutcome,
     Section,
     always,
     inapplicable,
@@ -19,7 +19,7 @@ from coin_pipeline.migration.checklist.item import (
     yours,
 )
 from coin_pipeline.migration.checkout import checkout
-from coin_pipeline.migration.inspector import Evidence
+from coin_pipeline.migration.inspector import Inspector
 
 RUN = "coin migrate run"
 NOTHING_OLD = inapplicable("no result of the older platform is stored")
@@ -30,18 +30,18 @@ _OWN_FILES = always(
 )
 
 
-def commit(_: Evidence) -> Outcome:
+def commit(_: Inspector) -> ChecklistOutcome:
     """Look at the latest commit of a checkout."""
     told = checkout("log", "--oneline", "-1")
     return met(told) if told else _NO_CHECKOUT
 
 
-def version(_: Evidence) -> Outcome:
+def version(_: Inspector) -> ChecklistOutcome:
     """Look at the version of this program."""
     return met(f"coin-pipeline {coin_pipeline.__version__}")
 
 
-def backed_up(evidence: Evidence) -> Outcome:
+def backed_up(evidence: Inspector) -> ChecklistOutcome:
     """Read the newest backups, and look whether every result of the older platform is in them."""
     shelves = (("results", evidence.archive), ("tasks", evidence.tasks_archive))
     told = [_shelf_backed_up(evidence, *each) for each in shelves if of_older_platform(evidence.files(), each[0])]
@@ -51,7 +51,9 @@ def backed_up(evidence: Evidence) -> Outcome:
     return failed[0] if failed else met("; ".join(outcome.detail for outcome in told))
 
 
-def _shelf_backed_up(evidence: Evidence, shelf: str, archive: Callable[[], tuple[Path, Digests] | None]) -> Outcome:
+def _shelf_backed_up(
+    evidence: Inspector, shelf: str, archive: Callable[[], tuple[Path, Digests] | None]
+) -> ChecklistOutcome:
     found = archive()
     if found is None:
         return unmet(f"{shelf}/ is not backed up; do so", RUN)
@@ -62,7 +64,7 @@ def _shelf_backed_up(evidence: Evidence, shelf: str, archive: Callable[[], tuple
     return met(f"{len(digests):,} files in {path.relative_to(evidence.root)}, MD5 right and every member readable")
 
 
-def answers(evidence: Evidence) -> Outcome:
+def answers(evidence: Inspector) -> ChecklistOutcome:
     """Ask for health and strategies."""
     health, strategies = evidence.health(), evidence.api.get("/api/strategies")
     if health["status"] != "healthy":
@@ -79,7 +81,7 @@ def ill(health: dict[str, object]) -> str:
     return "; ".join(f"{name}: {part['detail']}" for name, part in told if not part["healthy"]) or "nothing is wrong"
 
 
-def disk(evidence: Evidence) -> Outcome:
+def disk(evidence: Inspector) -> ChecklistOutcome:
     """Measure the space below DATA_ROOT."""
     free = shutil.disk_usage(evidence.root).free
     told = f"{free / 10**9:.1f} GB free below {evidence.root}"
@@ -91,32 +93,32 @@ PREPARATION = (
         "1.1",
         "Preparation: requirements",
         (
-            Item("1.1-commit", "Latest commit of the repository", commit),
-            Item("1.1-backup", "A backup is made", backed_up),
-            Item("1.1-version", "Version in use", version),
+            ChecklistItem("1.1-commit", "Latest commit of the repository", commit),
+            ChecklistItem("1.1-backup", "A backup is made", backed_up),
+            ChecklistItem("1.1-version", "Version in use", version),
         ),
     ),
     Section(
         "1.2",
         "Preparation: present state",
         (
-            Item(
+            ChecklistItem(
                 "1.2-tests",
                 "Tests of the older platform pass",
                 yours("run them in its own checkout; they test its code, not your data"),
             ),
-            Item("1.2-sync-api", "The synchronous API answers", answers),
-            Item("1.2-disk", "At least 5 GB of disk space", disk),
+            ChecklistItem("1.2-sync-api", "The synchronous API answers", answers),
+            ChecklistItem("1.2-disk", "At least 5 GB of disk space", disk),
         ),
     ),
     Section(
         "1.3",
         "Preparation: people",
         (
-            Item("1.3-developers", "Developers know of the plan", yours("tell them when you move")),
-            Item("1.3-clients", "Clients know of changes to the API", yours("send them docs/api.md")),
-            Item("1.3-operations", "Operations know the schedule", yours("send them docs/migration.md")),
-            Item(
+            ChecklistItem("1.3-developers", "Developers know of the plan", yours("tell them when you move")),
+            ChecklistItem("1.3-clients", "Clients know of changes to the API", yours("send them docs/api.md")),
+            ChecklistItem("1.3-operations", "Operations know the schedule", yours("send them docs/migration.md")),
+            ChecklistItem(
                 "1.3-downtime",
                 "Downtime is announced",
                 yours("10 to 15 minutes are ample: the older API stops before 'coin up' starts"),
@@ -129,12 +131,16 @@ UPGRADE = (
         "2.1",
         "Code upgrade: the code",
         (
-            Item("2.1-packages", "Packages redis and rq", redis("neither is needed, the lock file has all that is")),
-            Item("2.1-files", "New files of the backend", _OWN_FILES),
-            Item("2.1-config", "config.py", always(inapplicable("coin_pipeline/settings.py here"))),
-            Item("2.1-task-manager", "task_manager.py", always(inapplicable("coin_api/dagster_client.py here"))),
-            Item("2.1-jobs", "jobs.py", always(inapplicable("coin_pipeline/defs/ here"))),
-            Item(
+            ChecklistItem(
+                "2.1-packages", "Packages redis and rq", redis("neither is needed, the lock file has all that is")
+            ),
+            ChecklistItem("2.1-files", "New files of the backend", _OWN_FILES),
+            ChecklistItem("2.1-config", "config.py", always(inapplicable("coin_pipeline/settings.py here"))),
+            ChecklistItem(
+                "2.1-task-manager", "task_manager.py", always(inapplicable("coin_api/dagster_client.py here"))
+            ),
+            ChecklistItem("2.1-jobs", "jobs.py", always(inapplicable("coin_pipeline/defs/ here"))),
+            ChecklistItem(
                 "2.1-result-manager",
                 "result_manager.py",
                 always(inapplicable("coin_pipeline/results/store.py here")),
@@ -145,9 +151,9 @@ UPGRADE = (
         "2.3",
         "Code upgrade: clients",
         (
-            Item("2.3-library", "Client library", yours("clients that only wait for results need no change")),
-            Item("2.3-documents", "Documents", yours("docs/api.md has requests, answers and errors")),
-            Item("2.3-tests", "Test cases", yours("add those of your clients that poll")),
+            ChecklistItem("2.3-library", "Client library", yours("clients that only wait for results need no change")),
+            ChecklistItem("2.3-documents", "Documents", yours("docs/api.md has requests, answers and errors")),
+            ChecklistItem("2.3-tests", "Test cases", yours("add those of your clients that poll")),
         ),
     ),
 )

@@ -6,10 +6,10 @@ from coin_pipeline.errors import ApiUnreachable, CoinError
 from coin_pipeline.migration.checklist.data import DATA
 from coin_pipeline.migration.checklist.deployment import COMPLETION, DEPLOYMENT, NEXT, ROLLBACK, SECURITY
 from coin_pipeline.migration.checklist.environment import ENVIRONMENT
-from coin_pipeline.migration.checklist.item import Item, Outcome, Section, unmet
+from coin_pipeline.migration.checklist.item import ChecklistItem, ChecklistOutcome, Section, unmet
 from coin_pipeline.migration.checklist.preparation import PREPARATION, UPGRADE
 from coin_pipeline.migration.checklist.verification import VERIFICATION
-from coin_pipeline.migration.inspector import Evidence
+from coin_pipeline.migration.inspector import Inspector
 
 CHECKLIST: tuple[Section, ...] = (
     *PREPARATION,
@@ -25,7 +25,7 @@ CHECKLIST: tuple[Section, ...] = (
 )
 
 
-def go_through(evidence: Evidence) -> Iterator[tuple[Section, Item, Outcome]]:
+def go_through(evidence: Inspector) -> Iterator[tuple[Section, ChecklistItem, ChecklistOutcome]]:
     """Look at every item, one after the other; an error of ours is a failure that says what to do."""
     told: set[str] = set()
     for section in CHECKLIST:
@@ -33,13 +33,13 @@ def go_through(evidence: Evidence) -> Iterator[tuple[Section, Item, Outcome]]:
             yield section, item, _look(item, evidence, told)
 
 
-def _look(item: Item, evidence: Evidence, told: set[str]) -> Outcome:
+def _look(item: ChecklistItem, evidence: Inspector, told: set[str]) -> ChecklistOutcome:
     """Look at one item; that nobody serves the API is told in full once."""
     try:
         return item.look(evidence)
     except ApiUnreachable as error:
         detail = "the API does not answer, as above" if str(error) in told else str(error)
         told.add(str(error))
-        return Outcome("fail", detail, error.command)
+        return ChecklistOutcome("fail", detail, error.command)
     except (CoinError, OSError) as error:  # a file that may not be read, say
         return unmet(str(error))

@@ -4,8 +4,8 @@ import uuid
 
 from coin_pipeline.migration.checklist.data import bucket
 from coin_pipeline.migration.checklist.item import (
-    Item,
-    Outcome,
+    ChecklistItem,
+    ChecklistOutcome,
     Section,
     absent,
     always,
@@ -15,7 +15,7 @@ from coin_pipeline.migration.checklist.item import (
     unmet,
 )
 from coin_pipeline.migration.checklist.preparation import backed_up, disk
-from coin_pipeline.migration.inspector import TASKS, Evidence, files_of
+from coin_pipeline.migration.inspector import TASKS, Inspector, files_of
 
 _POSITIONS = absent("the paper ledger has no endpoints yet")
 _NOTIFICATIONS = absent("nothing sends notifications yet")
@@ -23,12 +23,12 @@ _SUITE = always(inapplicable("tests are of the program, not of your data: run 'm
 _SYNC_S, _ASYNC_S = 1.0, 0.1
 
 
-def accepted(evidence: Evidence) -> Outcome:
+def accepted(evidence: Inspector) -> ChecklistOutcome:
     """Submit a backtest."""
     return met(f"202 after {evidence.task().accepted.seconds * 1000:.0f} ms")
 
 
-def task_id(evidence: Evidence) -> Outcome:
+def task_id(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the id is a UUID."""
     told = evidence.task().task_id
     try:
@@ -37,14 +37,14 @@ def task_id(evidence: Evidence) -> Outcome:
         return unmet(f"{told!r} is no UUID; the API is another program")
 
 
-def polled(evidence: Evidence) -> Outcome:
+def polled(evidence: Inspector) -> ChecklistOutcome:
     """Look whether progress never went down while it was polled."""
     seen = [status["progress"] for status in evidence.task().seen]
     told = f"{len(seen)} polls, progress {seen[0]:.0%} to {seen[-1]:.0%}"
     return met(told) if seen == sorted(seen) else unmet(f"{told}, going down in between; see DATA_ROOT/logs")
 
 
-def completed(evidence: Evidence) -> Outcome:
+def completed(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the last status has the result."""
     result = evidence.task().seen[-1]["result"] or {}
     return (
@@ -54,7 +54,7 @@ def completed(evidence: Evidence) -> Outcome:
     )
 
 
-def task_files(evidence: Evidence) -> Outcome:
+def task_files(evidence: Inspector) -> ChecklistOutcome:
     """Look whether its files are stored."""
     missing = [key for key in files_of(evidence.task().task_id) if not evidence.store.exists(key)]
     if missing:
@@ -62,14 +62,14 @@ def task_files(evidence: Evidence) -> Outcome:
     return met(f"result.json and manifest.json in {evidence.store.place(f'tasks/{evidence.task().task_id}')}")
 
 
-def sync_seconds(evidence: Evidence) -> Outcome:
+def sync_seconds(evidence: Inspector) -> ChecklistOutcome:
     """Compare how long a backtest took with the limit."""
     seconds = evidence.sync()[1]
     told = f"{seconds:.2f} s for one year of one symbol"
     return met(told) if seconds <= _SYNC_S else unmet(f"{told}, more than 1 s; measure it at rest", "make bench-api")
 
 
-def async_seconds(evidence: Evidence) -> Outcome:
+def async_seconds(evidence: Inspector) -> ChecklistOutcome:
     """Compare how long the acceptance took with the limit; the benchmark measures that under load."""
     seconds = evidence.task().accepted.seconds
     told = f"202 after {seconds * 1000:.0f} ms"
@@ -78,12 +78,12 @@ def async_seconds(evidence: Evidence) -> Outcome:
     )
 
 
-def ten(evidence: Evidence) -> Outcome:
+def ten(evidence: Inspector) -> ChecklistOutcome:
     """Submit ten backtests at once."""
     return met(f"{len(evidence.tasks())} of {TASKS} tasks completed")
 
 
-def space(evidence: Evidence) -> Outcome:
+def space(evidence: Inspector) -> ChecklistOutcome:
     """Measure the space once ten backtests are done."""
     evidence.tasks()
     return disk(evidence)
@@ -94,70 +94,70 @@ VERIFICATION = (
         "5.1",
         "Verification: asynchronous API",
         (
-            Item("5.1-accepted", "202 Accepted", accepted),
-            Item("5.1-task-id", "task_id is a UUID", task_id),
-            Item("5.1-polling", "Polling shows progress", polled),
-            Item("5.1-result", "The result is there once it is completed", completed),
-            Item("5.1-files", "Its files are in tasks/{task_id}/", task_files),
+            ChecklistItem("5.1-accepted", "202 Accepted", accepted),
+            ChecklistItem("5.1-task-id", "task_id is a UUID", task_id),
+            ChecklistItem("5.1-polling", "Polling shows progress", polled),
+            ChecklistItem("5.1-result", "The result is there once it is completed", completed),
+            ChecklistItem("5.1-files", "Its files are in tasks/{task_id}/", task_files),
         ),
     ),
     Section(
         "5.2",
         "Verification: positions",
         (
-            Item("5.2-enter", "A position is entered", _POSITIONS),
-            Item("5.2-costs", "Profit and loss with fee 0.1 % and slippage 0.02 %", _POSITIONS),
-            Item("5.2-open", "Open positions are listed", _POSITIONS),
+            ChecklistItem("5.2-enter", "A position is entered", _POSITIONS),
+            ChecklistItem("5.2-costs", "Profit and loss with fee 0.1 % and slippage 0.02 %", _POSITIONS),
+            ChecklistItem("5.2-open", "Open positions are listed", _POSITIONS),
         ),
     ),
     Section(
         "5.3",
         "Verification: S3",
         (
-            Item("5.3-upload", "Upload", bucket),
-            Item("5.3-integrity", "Integrity", bucket),
-            Item("5.3-download", "Download", bucket),
+            ChecklistItem("5.3-upload", "Upload", bucket),
+            ChecklistItem("5.3-integrity", "Integrity", bucket),
+            ChecklistItem("5.3-download", "Download", bucket),
         ),
     ),
     Section(
         "5.4",
         "Verification: notifications",
         (
-            Item("5.4-slack", "A Slack notification is sent", _NOTIFICATIONS),
-            Item("5.4-email", "An e-mail can be sent", _NOTIFICATIONS),
-            Item("5.4-content", "Their content is right", _NOTIFICATIONS),
+            ChecklistItem("5.4-slack", "A Slack notification is sent", _NOTIFICATIONS),
+            ChecklistItem("5.4-email", "An e-mail can be sent", _NOTIFICATIONS),
+            ChecklistItem("5.4-content", "Their content is right", _NOTIFICATIONS),
         ),
     ),
     Section(
         "5.5",
         "Verification: backups",
         (
-            Item(
+            ChecklistItem(
                 "5.5-postgresql",
                 "Backup of PostgreSQL",
                 absent("dump it with pg_dump, or copy DATA_ROOT while all is stopped"),
             ),
-            Item("5.5-redis", "Backup of Redis", redis("what waits is in PostgreSQL, whose backup has it")),
-            Item("5.5-results", "Backup of results", backed_up),
-            Item("5.5-md5", "Checksums (md5sum) are right", backed_up),
+            ChecklistItem("5.5-redis", "Backup of Redis", redis("what waits is in PostgreSQL, whose backup has it")),
+            ChecklistItem("5.5-results", "Backup of results", backed_up),
+            ChecklistItem("5.5-md5", "Checksums (md5sum) are right", backed_up),
         ),
     ),
     Section(
         "5.6",
         "Verification: regressions",
         (
-            Item("5.6-older", "Tests of the older platform pass", _SUITE),
-            Item("5.6-new", "Tests of what is new pass", _SUITE),
-            Item("5.6-coverage", "Coverage above 80 %", _SUITE),
+            ChecklistItem("5.6-older", "Tests of the older platform pass", _SUITE),
+            ChecklistItem("5.6-new", "Tests of what is new pass", _SUITE),
+            ChecklistItem("5.6-coverage", "Coverage above 80 %", _SUITE),
         ),
     ),
     Section(
         "5.7",
         "Verification: speed",
         (
-            Item("5.7-sync", "Synchronous API within 1 s", sync_seconds),
-            Item("5.7-async", "Asynchronous API within 100 ms", async_seconds),
-            Item(
+            ChecklistItem("5.7-sync", "Synchronous API within 1 s", sync_seconds),
+            ChecklistItem("5.7-async", "Asynchronous API within 100 ms", async_seconds),
+            ChecklistItem(
                 "5.7-memory",
                 "Memory does not leak (TTL of Redis)",
                 redis("no result stays in memory: each run is a process that ends"),
@@ -168,13 +168,13 @@ VERIFICATION = (
         "5.8",
         "Verification: stress",
         (
-            Item("5.8-ten", "Ten concurrent tasks complete", ten),
-            Item(
+            ChecklistItem("5.8-ten", "Ten concurrent tasks complete", ten),
+            ChecklistItem(
                 "5.8-memory",
                 "Memory does not leak",
                 always(inapplicable("each run is a process that ends; COIN_RUN_MEMORY_MIB bounds it")),
             ),
-            Item("5.8-disk", "Enough disk space", space),
+            ChecklistItem("5.8-disk", "Enough disk space", space),
         ),
     ),
 )

@@ -25,7 +25,7 @@ from coin_pipeline.orchestration.launcher import pool_home
 from coin_pipeline.orchestration.retries import settle
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG
 from coin_pipeline.orchestration.storage import acquaint, connections_of
-from coin_pipeline.orchestration.worker_pool.server import Limits, Pool
+from coin_pipeline.orchestration.worker_pool.server import Pool, PoolLimits
 from coin_pipeline.orchestration.worker_pool.warm_up import preload
 from coin_pipeline.orchestration.worker_pool.worker import serve, use_own_connections
 from coin_pipeline.results.index import ResultIndex
@@ -58,7 +58,7 @@ def main() -> None:
         for signum in STOPPING:
             signal.signal(signum, lambda number, _: stop.append(number))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-        limits = Limits(settings.coin_workers, 1, settings.coin_pool_room)
+        limits = PoolLimits(settings.coin_workers, 1, settings.coin_pool_room)
         pool = Pool(limits, lambda line: _fork_worker(instance, line), lambda run_id: _fork_settler(instance, run_id))
         _log.info("ready: %s", limits)
         pool.serve(home, lambda: bool(stop))

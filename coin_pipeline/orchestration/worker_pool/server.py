@@ -36,7 +36,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PoolLimits:
     """How much the pool takes on.
 
     Attributes:
@@ -58,7 +58,7 @@ class Pool:
         settle: Records how a run ended whose worker cannot.
     """
 
-    def __init__(self, limits: Limits, fork: Callable[[socket.socket], int], settle: Callable[[str], None]) -> None:
+    def __init__(self, limits: PoolLimits, fork: Callable[[socket.socket], int], settle: Callable[[str], None]) -> None:
         self._limits = limits
         self._fork = fork
         self._settle = settle

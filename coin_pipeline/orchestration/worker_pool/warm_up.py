@@ -14,7 +14,7 @@ from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import ServiceUnavailable
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
-from coin_pipeline.orchestration.heartbeat import Life
+from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.open_store import open_store
@@ -39,7 +39,7 @@ def preload() -> None:
         candles = CandleCatalog(Path(folder))
         candles.merge("WARM_KRW", daily, synthetic_candles(1, daily, date(2024, 1, 1), DAYS))
         overrides = {
-            "alive": Life(),
+            "alive": RunHeartbeat(),
             "candles": candles,
             "store": LocalStore(Path(folder)),
             "strategies": (registry := load_registry(())),
