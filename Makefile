@@ -13,12 +13,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.installed-dev
+DOCUMENTED := $(VENV)/.installed-docs
 
 # Behind a company's proxy only the system's certificates do; pip asks for them itself.
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold chaos bench bench-candles bench-api lint format lock clean
+.PHONY: demo up test coverage test-cold chaos bench bench-candles bench-api lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -64,22 +65,28 @@ format: $(DEVELOPED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The documentation, with an API reference from docstrings, in site/. A broken link fails the build.
+docs: $(DOCUMENTED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "open site/index.html"
+
 # Needs uv: pip cannot resolve for every platform at once.
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
   --python-version 3.11 pyproject.toml
 lock:
 	$(LOCK) --extra build -o requirements.lock
 	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --extra build --extra docs -c requirements-dev.lock -o requirements-docs.lock
 
 clean:
-	rm -rf $(VENV) benchmarks/.venv .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site benchmarks/.venv .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # A stamp is written last, so a set-up that was interrupted starts over. Bytecode is compiled now (Dagster imports in a
 # third of the time), and so are the kernels, so that no backtest waits for a compiler.
 $(INSTALLED): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@rm -f $(INSTALLED) $(DEVELOPED)
+	@rm -f $(INSTALLED) $(DEVELOPED) $(DOCUMENTED)
 	@if command -v uv >/dev/null; then uv venv --quiet --clear --python $(PYTHON) $(VENV); \
 	  else $(PYTHON) -m venv --clear $(VENV); fi
 	@$(call install,--require-hashes -r requirements.lock)
@@ -90,6 +97,10 @@ $(INSTALLED): pyproject.toml requirements.lock
 
 $(DEVELOPED): $(INSTALLED) requirements-dev.lock
 	@$(call install,--require-hashes -r requirements-dev.lock)
+	@touch $@
+
+$(DOCUMENTED): $(INSTALLED) requirements-docs.lock
+	@$(call install,--require-hashes -r requirements-docs.lock)
 	@touch $@
 
 install = if command -v uv >/dev/null; \
