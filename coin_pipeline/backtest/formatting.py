@@ -14,7 +14,7 @@ def iso(ns: npt.ArrayLike) -> Any:  # noqa: ANN401 -- text for one instant, a li
     return np.datetime_as_string(np.asarray(ns, "datetime64[ns]"), unit="s", timezone="UTC").tolist()
 
 
-def counted(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """Return a count in words: 1 gap, 2 gaps."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from coin_pipeline.backtest.formatting import Json, counted
+from coin_pipeline.backtest.formatting import Json, pluralize
 from coin_pipeline.backtest.runner import CandleSlice, find_candles, refuse_missing
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
@@ -67,6 +67,6 @@ def _span(series: StoredCandles) -> Interval:
 def _told(covered: Json) -> str:
     gap = covered["first_unfetched"]
     return (
-        f"{counted(covered['expected'], 'candle')} expected, {covered['present']:,} there,"
+        f"{pluralize(covered['expected'], 'candle')} expected, {covered['present']:,} there,"
         f" {covered['not_fetched']:,} not fetched, the first of these from {gap['start']} to {gap['end']}"
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coin_pipeline.backtest.formatting import Json, counted
+from coin_pipeline.backtest.formatting import Json, pluralize
 from coin_pipeline.backtest.portfolio import BestTrade
 from coin_pipeline.strategies.registry import limits_of
 
@@ -37,7 +37,7 @@ def _of_trades(metrics: Json, best: BestTrade | None) -> list[str]:
     trades = metrics["trades"]
     found = []
     if 0 < trades < FEW_TRADES:
-        found.append(f"only {counted(trades, 'trade')}: figures from fewer than {FEW_TRADES} may be luck")
+        found.append(f"only {pluralize(trades, 'trade')}: figures from fewer than {FEW_TRADES} may be luck")
     if best and metrics["total_return"] > 0 >= best.return_without:
         trade = best.trade
         found.append(
@@ -72,7 +72,7 @@ def _of_symbol(part: Json) -> list[str]:
         share = 1 - candles["ratio"]
         found.append(
             f"{symbol}: {missing} of {candles['expected']} candles ({share:.2%}) are missing,"
-            f" in {counted(candles['gap_count'], 'gap')};"
+            f" in {pluralize(candles['gap_count'], 'gap')};"
             f" the first candle is at {candles['first']}, the last at {candles['last']}"
         )
     if not trades:
@@ -80,7 +80,7 @@ def _of_symbol(part: Json) -> list[str]:
     elif trades[-1]["open_at_end"]:
         found.append(f"{symbol}: the last position was still open and is valued at the last close")
     if part["too_small"]:
-        left_out = counted(part["too_small"], "signal")
+        left_out = pluralize(part["too_small"], "signal")
         found.append(f"{symbol}: {left_out} not traded, for lack of cash or below the minimum order")
     if part["signals"] and part["signals"][-1]["entry_price"] is None:
         found.append(f"{symbol}: the last candle gave a signal; it would be filled at the next open, which is not here")

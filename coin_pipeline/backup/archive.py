@@ -46,12 +46,12 @@ def back_up(source: Path, target: Path, now: datetime) -> Archive:
         StorageFull, StorageFailed: it cannot be written; nothing of it is visible.
     """
     with storing(source):
-        digests = digests_of(source)
+        digests = compute_digests(source)
     with storing(target):
         target.mkdir(parents=True, exist_ok=True)
         with _alone(target):
             _tidy(target)
-            for path in archives(target, source.name):
+            for path in list_archives(target, source.name):
                 if _holds(path, digests):
                     return Archive(path, len(digests), path.stat().st_size, known=True)
             path = _free(target, source.name, now)
@@ -59,18 +59,18 @@ def back_up(source: Path, target: Path, now: datetime) -> Archive:
     return Archive(path, len(digests), path.stat().st_size, known=False)
 
 
-def archives(target: Path, name: str) -> list[Path]:
+def list_archives(target: Path, name: str) -> list[Path]:
     """Return the complete archives of the folder called `name`, newest first."""
     found = [path for path in target.glob(f"{name}_*{SUFFIX}") if _checksum_of(path).is_file()]
     return sorted(found, reverse=True)
 
 
-def digests_of(source: Path) -> Digests:
+def compute_digests(source: Path) -> Digests:
     """Return the digests of what an archive of `source` holds, in its order."""
     return {name: _sha256(path.open("rb")) for name, path in _members(source)}
 
 
-def verify(path: Path) -> Digests:
+def verify_archive(path: Path) -> Digests:
     """Read a whole archive; return the digests of its members.
 
     Raises:
@@ -92,7 +92,7 @@ def _write(source: Path, path: Path, digests: Digests) -> None:
             os.fsync(file.fileno())
             file.seek(0)
             md5 = hashlib.file_digest(file, _md5).hexdigest()
-        if _read_back(aside, path.name) != digests or digests_of(source) != digests:
+        if _read_back(aside, path.name) != digests or compute_digests(source) != digests:
             raise ObjectCorrupt(
                 path.name, "a file was changed while it was archived; stop what writes there, run again"
             )
@@ -128,7 +128,7 @@ def _read_back(path: Path, name: str) -> Digests:
 def _holds(path: Path, digests: Digests) -> bool:
     """Tell whether an archive is sound and its content is this."""
     try:
-        return verify(path) == digests
+        return verify_archive(path) == digests
     except ObjectCorrupt:
         return False
 

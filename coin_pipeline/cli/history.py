@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from coin_pipeline.backtest.formatting import counted
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.cli.views.backtest import MAX_LINES, UNDEFINED, new_console, not_listed, percent, print_table
 from coin_pipeline.cli.views.progress import reading_progress
 from coin_pipeline.database.session import Session
@@ -67,7 +67,7 @@ def _table(entries: Sequence[IndexEntry], width: int) -> Table:
 def print_rebuild(settings: "Settings", *, everything: bool) -> None:
     """Make the index equal to what is stored, and print what that took."""
     with _rebuilt(settings, everything=everything) as (_, rebuild):
-        click.echo(f"{counted(rebuild.added, 'result')} read, {rebuild.removed:,} no longer stored")
+        click.echo(f"{pluralize(rebuild.added, 'result')} read, {rebuild.removed:,} no longer stored")
     not_listed(rebuild.broken[:MAX_LINES])
     if len(rebuild.broken) > MAX_LINES:
         click.secho(f"and {len(rebuild.broken) - MAX_LINES:,} more", fg="red", err=True)

@@ -20,13 +20,13 @@ def check(api_url: str, *, as_json: bool) -> None:
     """
     from coin_pipeline.cli.views.checklist import print_checklist, print_json
     from coin_pipeline.cli.views.progress import busy
-    from coin_pipeline.migration.checklist.sections import go_through
+    from coin_pipeline.migration.checklist.sections import run_checklist
     from coin_pipeline.migration.inspector import Inspector
     from coin_pipeline.settings import load_settings
 
     evidence = Inspector(load_settings(), api_url)
     with busy("going through the checklist"):
-        looked = list(go_through(evidence))
+        looked = list(run_checklist(evidence))
     (print_json if as_json else print_checklist)(looked)
     if any(outcome.status == "fail" for _, _, outcome in looked):
         raise click.exceptions.Exit(1)
@@ -40,12 +40,12 @@ def run() -> None:
     Exits with 1 if a step is incomplete, that is to say, if a person has to decide something first.
     """
     from coin_pipeline.database.url import release_database
-    from coin_pipeline.migration.steps import move
+    from coin_pipeline.migration.steps import run_steps
     from coin_pipeline.settings import load_settings
 
     settings = load_settings()
     incomplete = []
-    for name, report in move(settings):
+    for name, report in run_steps(settings):
         click.echo(f"{report.state:<15} {name}: {report.detail}")
         incomplete += [name] if report.state == "incomplete" else []
     release_database(settings)

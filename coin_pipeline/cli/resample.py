@@ -47,7 +47,7 @@ def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
 
 def _told(made: "Resampled") -> str:
     """Say how many candles were made, and how many were not."""
-    from coin_pipeline.backtest.formatting import counted
+    from coin_pipeline.backtest.formatting import pluralize
 
-    left_out = f"{counted(made.incomplete, 'incomplete one')} left out" if made.incomplete else "none incomplete"
-    return f"{counted(len(made.bars.time), 'complete candle')}, {left_out}"
+    left_out = f"{pluralize(made.incomplete, 'incomplete one')} left out" if made.incomplete else "none incomplete"
+    return f"{pluralize(len(made.bars.time), 'complete candle')}, {left_out}"

@@ -72,7 +72,13 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     """
     from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
     from coin_pipeline.cli.backtests import settings_with
-    from coin_pipeline.cli.programs import LOOPBACK, Services, free_port, only_one, require_free
+    from coin_pipeline.cli.supervisor import (
+        LOOPBACK,
+        ProcessSupervisor,
+        find_free_port,
+        lock_data_root,
+        require_free_ports,
+    )
     from coin_pipeline.database.url import release_database
     from coin_pipeline.settings import child_environment, without_effect
     from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
@@ -82,16 +88,16 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     settings = settings_with(strategy_files)
     load_registry(settings.coin_strategy_files)  # a broken strategy file is told now, not by each program's log
     resolve_refresh(RefreshRequest(), settings)  # and so is a market that is none
-    require_free([("--api-port", api_port), ("--ui-port", ui_port)])
+    require_free_ports([("--api-port", api_port), ("--ui-port", ui_port)])
     unready = ready(open_store(settings, FAST_TIMEOUTS))  # a bucket that refuses is told now, not by each run
     for notice in (*without_effect(), *([unready] if unready else [])):
         click.secho(notice, fg="yellow", err=True)
     stopping = _stop_on_signals()
-    alone = only_one(settings.data_root)
+    alone = lock_data_root(settings.data_root)
     settings = settings.model_copy(
         update={
             "dagster_ui_url": f"http://{LOOPBACK}:{ui_port}",
-            "coin_code_server": f"{LOOPBACK}:{free_port()}",
+            "coin_code_server": f"{LOOPBACK}:{find_free_port()}",
         }
     )
     _announce("starting the database")
@@ -99,7 +105,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
 
     with (
         open_instance(settings),
-        Services(settings.data_root / "logs", child_environment(settings), stopping) as services,
+        ProcessSupervisor(settings.data_root / "logs", child_environment(settings), stopping) as services,
     ):
         _announce("starting Dagster and the API")
         for program in _programs(settings, api_port, ui_port):
@@ -142,7 +148,7 @@ def _indexing(settings: "Settings") -> Iterator[None]:
 
 def _programs(settings: "Settings", api_port: int, ui_port: int) -> list[tuple[str, ...]]:
     """Return name, module and arguments of each program: one code server that the others share comes first."""
-    from coin_pipeline.cli.programs import LOOPBACK
+    from coin_pipeline.cli.supervisor import LOOPBACK
     from coin_pipeline.orchestration.instance import LOCATION, write_workspace
 
     pool = [("pool", "coin_pipeline.orchestration.worker_pool")] if settings.coin_launcher == "warm" else []

@@ -14,7 +14,7 @@ TIMEOUT_S = 90
 _PORT = 8000
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     """An answer: its status code, its body, and after how many seconds it was there."""
 
     status: int
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
         return f"{self.status} {self.json().get('detail', '')}".strip()
 
 
-class Api:
+class ApiClient:
     """The API at a base URL."""
 
     def __init__(self, url: str) -> None:
@@ -46,7 +46,7 @@ class Api:
         self._absent: ApiUnreachable | None = None
         self.url = url.rstrip("/")
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> ApiResponse:
         """Fetch a path.
 
         Raises:
@@ -54,13 +54,13 @@ class Api:
         """
         return self._ask(urllib.request.Request(self.url + path))  # noqa: S310 -- http or https, as checked
 
-    def post(self, path: str, body: dict[str, Any]) -> Answer:
+    def post(self, path: str, body: dict[str, Any]) -> ApiResponse:
         """Send an object to a path; raises as `get` does."""
         headers = {"Content-Type": "application/json"}
         data = json.dumps(body).encode()
         return self._ask(urllib.request.Request(self.url + path, data, headers))  # noqa: S310 -- see above
 
-    def _ask(self, request: urllib.request.Request) -> Answer:
+    def _ask(self, request: urllib.request.Request) -> ApiResponse:
         if self._absent:
             raise self._absent
         began = time.perf_counter()
@@ -71,7 +71,7 @@ class Api:
             self._absent = None if self._answered else absent
             raise absent from error
         self._answered = True
-        return Answer(status, body, time.perf_counter() - began)
+        return ApiResponse(status, body, time.perf_counter() - began)
 
 
 def _exchange(request: urllib.request.Request) -> tuple[int, bytes]:

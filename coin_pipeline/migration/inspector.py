@@ -13,9 +13,9 @@ from coin_pipeline.backup.archive import Digests
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.errors import CoinError, NotFound, RunFailed, ServiceUnavailable
-from coin_pipeline.migration.backups import newest
-from coin_pipeline.migration.client import Answer, Api
-from coin_pipeline.migration.legacy_files import OldResult, result_files
+from coin_pipeline.migration.backups import newest_archive
+from coin_pipeline.migration.client import ApiClient, ApiResponse
+from coin_pipeline.migration.legacy_files import LegacyResult, result_files
 from coin_pipeline.migration.round_trip import round_trip
 from coin_pipeline.results.store import manifest_key, result_key
 from coin_pipeline.settings import Settings
@@ -27,15 +27,15 @@ TASKS, END_S, LOOK_S = 10, 180, 0.2
 _YEAR, _SEOUL = timedelta(days=364), timedelta(microseconds=SEOUL_OFFSET_NS // 1000)
 
 
-class Followed(NamedTuple):
+class PolledTask(NamedTuple):
     """A task that was submitted and polled until it ended: its acceptance, and each status that was seen."""
 
-    accepted: Answer
+    accepted: ApiResponse
     task_id: str
     seen: list[dict[str, Any]]
 
 
-def once(find: Callable[["Inspector"], T]) -> Callable[["Inspector"], T]:
+def cached(find: Callable[["Inspector"], T]) -> Callable[["Inspector"], T]:
     """Find something the first time that it is asked for; what was found, or the error, is told again."""
 
     @wraps(find)
@@ -61,7 +61,7 @@ class Inspector:
 
     def __init__(self, settings: Settings, api_url: str) -> None:
         self.settings = settings
-        self.api = Api(api_url)
+        self.api = ApiClient(api_url)
         self.found: dict[str, Any] = {}
 
     @property
@@ -78,18 +78,18 @@ class Inspector:
         """Where results lie."""
         return open_store(self.settings)
 
-    @once
+    @cached
     def health(self) -> dict[str, Any]:
         """Return what the API says of its parts."""
         return self.api.get("/health").json()
 
-    @once
+    @cached
     def endpoints(self) -> dict[str, str]:
         """Return the endpoints that the API lists."""
         listed: dict[str, str] = self.api.get("/").json().get("endpoints", {})
         return listed
 
-    @once
+    @cached
     def request(self) -> dict[str, Any]:
         """Return a backtest of the last year of a stored series, daily and BTC_KRW if there is one.
 
@@ -111,7 +111,7 @@ class Inspector:
             "min_coverage": 0,  # the platform is on trial, not what the older one has collected
         }
 
-    @once
+    @cached
     def sync(self) -> tuple[str, float]:
         """Run a backtest and wait for it; return its run id and how long it took, s.
 
@@ -123,39 +123,39 @@ class Inspector:
             raise RunFailed("", ServiceUnavailable, f"POST /api/backtests/run answers {answer.refusal}")
         return str(answer.json()["run_id"]), answer.seconds
 
-    @once
-    def task(self) -> Followed:
+    @cached
+    def task(self) -> PolledTask:
         """Submit a backtest and poll it until it has ended; raises as `follow` does."""
         return self.follow()
 
-    @once
-    def tasks(self) -> list[Followed]:
+    @cached
+    def tasks(self) -> list[PolledTask]:
         """Submit ten at once and poll them until they have ended; raises as `follow` does."""
         self.request()
         with ThreadPoolExecutor(TASKS) as threads:
             return list(threads.map(lambda _: self.follow(), range(TASKS)))
 
-    @once
-    def files(self) -> list[OldResult]:
+    @cached
+    def files(self) -> list[LegacyResult]:
         """Return the result files below DATA_ROOT."""
         return list(result_files(self.root))
 
-    @once
-    def results(self) -> list[OldResult]:
+    @cached
+    def results(self) -> list[LegacyResult]:
         """Return the result files below DATA_ROOT; one that the API does not answer byte for byte has a problem."""
         return [old if old.problem else old._replace(problem=self._unlike(old)) for old in self.files()]
 
-    @once
+    @cached
     def archive(self) -> tuple[Path, Digests] | None:
-        """Return the newest backup of results/ and the digests of its files; raises as `newest` does."""
-        return newest(self.root, "results")
+        """Return the newest backup of results/ and the digests of its files; raises as `newest_archive` does."""
+        return newest_archive(self.root, "results")
 
-    @once
+    @cached
     def tasks_archive(self) -> tuple[Path, Digests] | None:
-        """Return the newest backup of tasks/ and the digests of its files; raises as `newest` does."""
-        return newest(self.root, "tasks")
+        """Return the newest backup of tasks/ and the digests of its files; raises as `newest_archive` does."""
+        return newest_archive(self.root, "tasks")
 
-    @once
+    @cached
     def listed(self) -> set[str]:
         """Return the runs that the history lists."""
         found: set[str] = set()
@@ -169,7 +169,7 @@ class Inspector:
             path = f"/api/backtests/history?limit=100&cursor={quote(more or '')}"
         return found
 
-    @once
+    @cached
     def bucket(self) -> str:
         """Send a file to the bucket, compare digests, fetch it, and remove it; return where it was.
 
@@ -178,7 +178,7 @@ class Inspector:
         """
         return round_trip(self.store)
 
-    def follow(self) -> Followed:
+    def follow(self) -> PolledTask:
         """Submit a backtest and poll it until it has ended.
 
         Raises:
@@ -199,9 +199,9 @@ class Inspector:
                 f"task {task_id} is {seen[-1]['status']} after {len(seen)} polls: {seen[-1]['error'] or 'no error'}"
             )
             raise RunFailed(task_id, ServiceUnavailable, reason)
-        return Followed(accepted, task_id, seen)
+        return PolledTask(accepted, task_id, seen)
 
-    def _unlike(self, old: OldResult) -> str | None:
+    def _unlike(self, old: LegacyResult) -> str | None:
         answer = self.api.get(f"/api/backtests/{old.run_id}")
         if answer.status != 200:  # noqa: PLR2004 -- HTTP OK
             return f"the API answers {answer.refusal}"
@@ -213,6 +213,6 @@ def _suits(series: StoredCandles) -> tuple[bool, bool, int]:
     return series.timeframe.name == "1d", series.symbol == "BTC_KRW", series.rows
 
 
-def files_of(task_id: str) -> tuple[str, str]:
+def task_keys(task_id: str) -> tuple[str, str]:
     """Return the keys that a completed task has."""
     return result_key("tasks", task_id), manifest_key(task_id)

@@ -9,7 +9,7 @@ NAMED = 5
 State = Literal["done", "already", "not applicable", "incomplete"]
 
 
-class Report(NamedTuple):
+class StepReport(NamedTuple):
     """What a step found or did; one that is `incomplete` waits for a decision of people, the next are taken."""
 
     state: State
@@ -20,10 +20,10 @@ class Step(NamedTuple):
     """A part of the move."""
 
     name: str
-    take: Callable[[Settings], Report]
+    take: Callable[[Settings], StepReport]
 
 
-def first_of(names: Sequence[str]) -> str:
+def join_first(names: Sequence[str]) -> str:
     """Name the first few, and say how many more there are."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

@@ -14,8 +14,8 @@ from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.migration.backups import FOLDER, back_up_results, back_up_tasks
 from coin_pipeline.migration.bucket import copy_results, set_up_bucket
 from coin_pipeline.migration.checkout import PACKAGE
-from coin_pipeline.migration.legacy_files import UNNAMED, unserved
-from coin_pipeline.migration.step import NAMED, Report, Step, first_of
+from coin_pipeline.migration.legacy_files import INVALID_NAME, unserved_keys
+from coin_pipeline.migration.step import NAMED, Step, StepReport, join_first
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.reindex import reindex
@@ -26,7 +26,7 @@ from coin_pipeline.storage.open_store import open_store
 FOLDERS = ("tasks", "results", FOLDER)
 
 
-def move(settings: Settings) -> Iterator[tuple[str, Report]]:
+def run_steps(settings: Settings) -> Iterator[tuple[str, StepReport]]:
     """Take each step in turn and yield what it reports.
 
     Raises:
@@ -40,20 +40,20 @@ def move(settings: Settings) -> Iterator[tuple[str, Report]]:
         yield step.name, step.take(settings)
 
 
-def _make_folders(settings: Settings) -> Report:
+def _make_folders(settings: Settings) -> StepReport:
     missing = [name for name in FOLDERS if not (settings.data_root / name).is_dir()]
     with storing(settings.data_root):
         for name in missing:
             (settings.data_root / name).mkdir(parents=True, exist_ok=True)
-    return Report("done" if missing else "already", ", ".join(missing or FOLDERS))
+    return StepReport("done" if missing else "already", ", ".join(missing or FOLDERS))
 
 
-def _prepare_database(settings: Settings) -> Report:
+def _prepare_database(settings: Settings) -> StepReport:
     with closing(Session(database_url(settings))) as session:
         known = session.do(_has_tables)
     with open_instance(settings):
         where = "DATABASE_URL" if settings.database_url else "DATA_ROOT/postgres"
-        return Report("already" if known else "done", f"the tables are there, in {where}")
+        return StepReport("already" if known else "done", f"the tables are there, in {where}")
 
 
 def _has_tables(cursor: Cursor) -> bool:
@@ -62,24 +62,24 @@ def _has_tables(cursor: Cursor) -> bool:
     return cursor.fetchone() == (len(tables),)
 
 
-def _index_results(settings: Settings) -> Report:
+def _index_results(settings: Settings) -> StepReport:
     with closing(Session(database_url(settings))) as session:
         rebuilt = reindex(open_store(settings), ResultIndex(session))
     changed = rebuilt.added + rebuilt.removed
     told = [f"{rebuilt.added:,} added, {rebuilt.removed:,} removed", *map(str, rebuilt.broken[:NAMED])]
-    unnamed = unserved(settings.data_root)
+    unnamed = unserved_keys(settings.data_root)
     if unnamed:
-        told.append(f"not served: {first_of(unnamed)}, {UNNAMED}")
-    return Report("done" if changed else "already", "; ".join(told))
+        told.append(f"not served: {join_first(unnamed)}, {INVALID_NAME}")
+    return StepReport("done" if changed else "already", "; ".join(told))
 
 
-def _settings(_: Settings) -> Report:
+def _settings(_: Settings) -> StepReport:
     if not Path(".env").is_file():
         sample = PACKAGE.parent / ".env.sample"
         how = f"; one to begin with: cp {shlex.quote(str(sample))} .env" if sample.is_file() else ""
-        return Report("not applicable", f"there is no .env here, and defaults need none{how}")
+        return StepReport("not applicable", f"there is no .env here, and defaults need none{how}")
     unused = ", ".join(notice.split()[0] for notice in without_effect())
-    return Report("already", ".env is read, and left as it is" + (f"; without effect: {unused}" if unused else ""))
+    return StepReport("already", ".env is read, and left as it is" + (f"; without effect: {unused}" if unused else ""))
 
 
 STEPS = (

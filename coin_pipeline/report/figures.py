@@ -70,9 +70,9 @@ def equity_figure(equity: pa.Table, title: str) -> str:
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH // 2}"'
-        f' height="{HEIGHT // 2}" role="img" font-family="system-ui,sans-serif"><title>{clean(heading)}</title>'
+        f' height="{HEIGHT // 2}" role="img" font-family="system-ui,sans-serif"><title>{escape_xml(heading)}</title>'
         f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
-        f"{text(24, 42, heading, ink=True, size=28, weight=600)}{''.join(drawn)}</svg>"
+        f"{svg_text(24, 42, heading, ink=True, size=28, weight=600)}{''.join(drawn)}</svg>"
     )
 
 
@@ -100,7 +100,7 @@ def _legend(lines: Sequence[Line]) -> Iterator[str]:
     held, *symbols, account = lines
     for line in (account, *symbols, held):
         yield _stroke(f"M{x} 84h44", line)
-        yield text(x + 56, 92, line.name, ink=True)
+        yield svg_text(x + 56, 92, line.name, ink=True)
         x += 56 + 13 * len(line.name) + 28
 
 
@@ -108,10 +108,10 @@ def _time_marks(time: Axis, bars: Ints) -> Iterator[str]:
     for tick in time_ticks(time, 8):
         x = int(time(tick.value))
         yield _rule(f"M{x} {GROWTH_TOP}V{GROWTH_BOTTOM}M{x} {DRAWDOWN_TOP}V{DRAWDOWN_BOTTOM}")
-        yield text(x, DRAWDOWN_BOTTOM + 38, tick.label, anchor="middle")
+        yield svg_text(x, DRAWDOWN_BOTTOM + 38, tick.label, anchor="middle")
     first, last = np.datetime_as_string(bars[[0, -1]].astype("datetime64[ns]"), unit="m")
     span = f"{first} to {last}".replace("T", " ")
-    yield text(RIGHT, HEIGHT - 14, f"{span} UTC", anchor="end")
+    yield svg_text(RIGHT, HEIGHT - 14, f"{span} UTC", anchor="end")
 
 
 def _growth_panel(lines: Sequence[Line], time: Axis) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _growth_panel(lines: Sequence[Line], time: Axis) -> Iterator[str]:
     growth = growth_axis(low, high, GROWTH_BOTTOM, GROWTH_TOP)
     yield from _value_marks(growth, value_ticks(growth, 5))
     cut = f", cut at {growth.low:.1g}" if low < growth.low else ""
-    yield text(LEFT, GROWTH_TOP - 10, f"Growth factor, log scale{cut}" if growth.log else "Growth factor")
+    yield svg_text(LEFT, GROWTH_TOP - 10, f"Growth factor, log scale{cut}" if growth.log else "Growth factor")
     if growth.low < 1 < growth.high:
         yield _rule(f"M{LEFT} {growth(1.0)}H{RIGHT}", strong=True)
     column = _COLUMN if len(lines) == 2 else _COLUMN_OF_MANY  # noqa: PLR2004 - one symbol, and buy and hold
@@ -134,7 +134,7 @@ def _drawdown_panel(account: Curve, time: Axis) -> Iterator[str]:
     depth = Axis(0.0, max(deepest, _SHALLOWEST) * 100, DRAWDOWN_TOP, DRAWDOWN_BOTTOM)
     ticks = value_ticks(depth, 4)
     yield from _value_marks(depth, [Tick(t.value, f"-{t.label}%" if t.value else "0%") for t in ticks])
-    yield text(LEFT, DRAWDOWN_TOP - 10, f"Drawdown, deepest {-deepest:z.2%}")
+    yield svg_text(LEFT, DRAWDOWN_TOP - 10, f"Drawdown, deepest {-deepest:z.2%}")
     x, y = _thin(account.time, account.drawdown * 100, time, depth, _COLUMN)
     outline = _path(x, y)
     yield f'<path d="{outline}V{DRAWDOWN_TOP}H{x[0]}Z" fill="{_RED}" fill-opacity=".25"/>'
@@ -145,7 +145,7 @@ def _value_marks(axis: Axis, ticks: Sequence[Tick]) -> Iterator[str]:
     for tick in ticks:
         y = int(axis(tick.value))
         yield _rule(f"M{LEFT} {y}H{RIGHT}")
-        yield text(LEFT - 12, y + 8, tick.label, anchor="end")
+        yield svg_text(LEFT - 12, y + 8, tick.label, anchor="end")
 
 
 def _thin(time: Ints, values: Floats, x_axis: Axis, y_axis: Axis, width: int) -> tuple[Ints, Ints]:
@@ -187,17 +187,17 @@ def _rule(path: str, *, strong: bool = False) -> str:
     return f'<path class="{name}" d="{path}" stroke="{colour}" stroke-width="1.5"/>'
 
 
-def text(
+def svg_text(
     x: int, y: int, content: str, *, ink: bool = False, anchor: str = "start", size: int = 22, weight: int = 400
 ) -> str:
     """Return a text that a page may recolour, in its ink or muted."""
     name, colour = ("ink", _INK) if ink else ("muted", _MUTED)
     return (
         f'<text class="{name}" x="{x}" y="{y}" fill="{colour}" text-anchor="{anchor}" font-size="{size}"'
-        f' font-weight="{weight}">{clean(content)}</text>'
+        f' font-weight="{weight}">{escape_xml(content)}</text>'
     )
 
 
-def clean(text: str) -> str:
+def escape_xml(svg_text: str) -> str:
     """Escape text for XML; characters that XML cannot hold at all become U+FFFD."""
-    return escape(_NOT_XML.sub("\ufffd", text))
+    return escape(_NOT_XML.sub("\ufffd", svg_text))

@@ -22,7 +22,7 @@ _UNDEFINED = Markup('<span class="undefined" title="undefined">&ndash;</span>')
 _PLAIN_BELOW = 1e6  # larger figures are shorter as powers of ten
 
 
-def render_page(document: Json, equity: pa.Table) -> str:
+def render_backtest_report(document: Json, equity: pa.Table) -> str:
     """Return the report of a result of schema 1.2.0 as HTML.
 
     Args:
@@ -40,11 +40,11 @@ def render_page(document: Json, equity: pa.Table) -> str:
         "gaps_shown": GAPS_SHOWN,
         "symbols_named": SYMBOLS_NAMED,
     }
-    return environment().get_template("report.html.j2").render(values)
+    return template_environment().get_template("report.html.j2").render(values)
 
 
 @cache
-def environment() -> Environment:
+def template_environment() -> Environment:
     """Return what renders the pages: their templates and how they write figures."""
     found = Environment(
         loader=PackageLoader("coin_pipeline.report"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.report.figures import clean, text
+from coin_pipeline.report.figures import escape_xml, svg_text
 
 # The picture's unit is half a pixel, as in `figures`.
 WIDTH, LEFT, RIGHT, TOP, BELOW = 1800, 240, 1730, 150, 110
@@ -44,7 +44,7 @@ class _Grid:
         return LEFT + int((column + 0.5) * self.width), TOP + int((row + 0.5) * self.height) + 7
 
 
-def heat_figure(heat_map: Json, which: str, title: str, balance: float, write: Callable[[float], str]) -> str:
+def heat_map_figure(heat_map: Json, which: str, title: str, balance: float, write: Callable[[float], str]) -> str:
     """Draw one cell for each pair of values: blue above the balance, orange below, the deeper the farther from it.
 
     The highest cell is framed; one without points is empty.
@@ -61,17 +61,17 @@ def heat_figure(heat_map: Json, which: str, title: str, balance: float, write: C
     known = [value for row in heat_map[which] for value in row if value is not None]
     said = f"{write(min(known))} to {write(max(known))}; blue is above {write(balance)}, orange below"
     drawn = [
-        text(24, 42, title, ink=True, size=28, weight=600),
-        text(24, 84, said),
+        svg_text(24, 42, title, ink=True, size=28, weight=600),
+        svg_text(24, 84, said),
         *_cells(heat_map, which, grid, balance, write),
         *_labels(grid),
-        text((LEFT + RIGHT) // 2, grid.bottom + 76, x["name"], ink=True, anchor="middle"),
-        text(LEFT - 14, TOP - 18, y["name"], ink=True, anchor="end"),
+        svg_text((LEFT + RIGHT) // 2, grid.bottom + 76, x["name"], ink=True, anchor="middle"),
+        svg_text(LEFT - 14, TOP - 18, y["name"], ink=True, anchor="end"),
     ]
     height = grid.bottom + BELOW
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH // 2}"'
-        f' height="{height // 2}" role="img" font-family="system-ui,sans-serif"><title>{clean(title)}</title>'
+        f' height="{height // 2}" role="img" font-family="system-ui,sans-serif"><title>{escape_xml(title)}</title>'
         f'<rect class="paper" width="{WIDTH}" height="{height}" fill="#fff"/>{"".join(drawn)}</svg>'
     )
 
@@ -91,10 +91,10 @@ def _cells(heat_map: Json, which: str, grid: _Grid, balance: float, write: Calla
         colour = (
             f'fill="{_GAIN if value >= balance else _LOSS}" fill-opacity="{_PALEST + depth * (_DEEPEST - _PALEST):.2f}"'
         )
-        yield grid.rect(row, column, colour, f"<title>{clean(told)}</title>")
+        yield grid.rect(row, column, colour, f"<title>{escape_xml(told)}</title>")
         if roomy:
             at = grid.middle(row, column)
-            yield text(*at, write(value), ink=True, anchor="middle", size=20)
+            yield svg_text(*at, write(value), ink=True, anchor="middle", size=20)
     _, row, column = max(cells, key=lambda cell: cell[0])
     yield grid.rect(row, column, 'class="base" fill="none" stroke="#6e7781" stroke-width="5"')
 
@@ -107,6 +107,6 @@ def _place(heat_map: Json, row: int, column: int) -> str:
 def _labels(grid: _Grid) -> Iterator[str]:
     """Write as many labels as there is room for."""
     for row in range(0, len(grid.rows), -(-_LABEL_HEIGHT // grid.height)):
-        yield text(LEFT - 14, grid.middle(row, 0)[1], grid.rows[row], anchor="end")
+        yield svg_text(LEFT - 14, grid.middle(row, 0)[1], grid.rows[row], anchor="end")
     for column in range(0, len(grid.columns), int(-(-_LABEL_WIDTH // grid.width))):
-        yield text(grid.middle(0, column)[0], grid.bottom + 34, grid.columns[column], anchor="middle")
+        yield svg_text(grid.middle(0, column)[0], grid.bottom + 34, grid.columns[column], anchor="middle")

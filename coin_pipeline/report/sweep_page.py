@@ -5,8 +5,8 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.report.page import environment
-from coin_pipeline.report.sweep_map import heat_figure
+from coin_pipeline.report.page import template_environment
+from coin_pipeline.report.sweep_map import heat_map_figure
 from coin_pipeline.sweeps.trials import objectives_of
 
 # How each objective is written, and where its gains and losses are even.
@@ -19,14 +19,14 @@ _WRITTEN = {
 }
 
 
-def render_sweep(document: Json, trials: pa.Table) -> str:
+def render_sweep_report(document: Json, trials: pa.Table) -> str:
     """Return the report of a sweep as HTML.
 
     Args:
         document: What `sweeps.result.assemble` made of it.
         trials: Its table of trials.
     """
-    found = environment()
+    found = template_environment()
     how, balance = _WRITTEN[document["objective"]]
     objectives = objectives_of(trials, len(document["symbols"]))
     known = objectives[~np.isnan(objectives)]
@@ -36,7 +36,7 @@ def render_sweep(document: Json, trials: pa.Table) -> str:
         del kinds["median"]
     named = document["objective"].replace("_", " ")
     pictures = [
-        Markup(heat_figure(drawn, which, f"{kind} {named} in each cell", balance, found.filters[how]))  # noqa: S704 - the figure escapes its texts
+        Markup(heat_map_figure(drawn, which, f"{kind} {named} in each cell", balance, found.filters[how]))  # noqa: S704 - the figure escapes its texts
         for which, kind in kinds.items()
     ]
     values = {

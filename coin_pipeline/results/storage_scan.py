@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from coin_pipeline.backtest.formatting import counted
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.errors import ObjectCorrupt, StorageRefused
 from coin_pipeline.results import legacy
 from coin_pipeline.results.manifest import is_ours
@@ -89,7 +89,7 @@ def _ended(store: ObjectStore, tasks: Iterable[Folder], told: list[str]) -> Iter
         except ObjectCorrupt as error:
             told.append(f"kept: {error}")
     if older:
-        told.append(f"kept: {counted(older, 'task')} of the older platform, whose files are never removed")
+        told.append(f"kept: {pluralize(older, 'task')} of the older platform, whose files are never removed")
 
 
 def _fingerprints(store: ObjectStore, before: datetime) -> Iterator[Fingerprint]:

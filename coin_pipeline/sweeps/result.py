@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.formatting import Json, counted, instant
+from coin_pipeline.backtest.formatting import Json, instant, pluralize
 from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.spec import Times
 from coin_pipeline.backtest.warnings import FEW_TRADES
@@ -249,7 +249,7 @@ def _warnings(points: _Points, best: Json | None, schema: Json) -> list[str]:
     if points.spec.search == "grid" and near is None:
         found.append("the grid has too many neighbours to look for a plateau; sweep fewer dimensions at once")
     if trades < FEW_TRADES:
-        found.append(f"only {counted(trades, 'trade')} at the best point: fewer than {FEW_TRADES} may be luck")
+        found.append(f"only {pluralize(trades, 'trade')} at the best point: fewer than {FEW_TRADES} may be luck")
     if near and near["size"] > 1 and reached > 0 and (near["median"] is None or near["median"] < ISOLATED * reached):
         median = "undefined" if near["median"] is None else f"{near['median']:.4g}"
         found.append(

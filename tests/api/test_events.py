@@ -23,7 +23,7 @@ from coin_api.app import create_app
 from coin_api.deps import Timeouts
 from coin_api.tasks import SweepPoints
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.cli.programs import free_port
+from coin_pipeline.cli.supervisor import find_free_port
 from coin_pipeline.database.session import Session
 from coin_pipeline.settings import load_settings
 from tests.api.conftest import NO_DATABASE
@@ -304,7 +304,7 @@ def test_a_hundred_streams_starve_nobody(served: Served) -> None:
 def test_a_server_that_is_told_to_stop_does_not_wait_for_streams(candles: CandleCatalog, data_root: Path) -> None:
     """SIGTERM ends open streams without a false end, hands a waiting request over to polling, and the program ends."""
     assert candles
-    port = free_port()
+    port = find_free_port()
     url = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "tests.api.program:app", "--factory", "--port", str(port)],

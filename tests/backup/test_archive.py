@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.backup.archive import archives, back_up, digests_of, verify
+from coin_pipeline.backup.archive import back_up, compute_digests, list_archives, verify_archive
 from coin_pipeline.errors import ObjectCorrupt
 
 NOW = datetime(2024, 11, 4, 1, 2, 3, tzinfo=UTC)
@@ -57,7 +57,7 @@ def test_the_same_content_is_archived_once(source: Path, target: Path) -> None:
     (source / "a.json").write_text("{}")
     second = back_up(source, target, NOW)
     assert second.path.name == "results_20241104_010204.tar.gz"
-    assert archives(target, "results") == [second.path, first.path]
+    assert list_archives(target, "results") == [second.path, first.path]
 
 
 def test_the_same_files_give_the_same_bytes(source: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_flipped_bit_is_found_and_does_not_count_as_a_backup(source: Path, tar
     data[int(len(data) * where)] ^= 1
     made.path.write_bytes(data)
     with pytest.raises(ObjectCorrupt, match="its MD5 is not the one beside it"):
-        verify(made.path)
+        verify_archive(made.path)
     assert not back_up(source, target, NOW).known
 
 
@@ -84,7 +84,7 @@ def test_a_checksum_that_is_none_is_found(source: Path, target: Path, beside: by
     made = back_up(source, target, NOW)
     made.path.with_name(f"{made.path.name}.md5").write_bytes(beside)
     with pytest.raises(ObjectCorrupt, match="its MD5 is not the one beside it"):
-        verify(made.path)
+        verify_archive(made.path)
     assert not back_up(source, target, NOW).known
 
 
@@ -94,7 +94,7 @@ def test_what_a_killed_backup_left_is_no_backup(source: Path, target: Path) -> N
     for name in (".tmp-1", "results_20240101_000000.tar.gz.md5", "results_20240101_000001.tar.gz"):
         (target / name).write_text("left")
     made = back_up(source, target, NOW)
-    assert archives(target, "results") == [made.path]
+    assert list_archives(target, "results") == [made.path]
     left = {path.name for path in target.iterdir()} - {made.path.name, f"{made.path.name}.md5"}
     assert left == {"results_20240101_000001.tar.gz"}
 
@@ -103,7 +103,7 @@ def test_an_empty_folder_can_be_archived(tmp_path: Path, target: Path) -> None:
     """No result yet is a backup of nothing."""
     (tmp_path / "results").mkdir()
     made = back_up(tmp_path / "results", target, NOW)
-    assert (made.files, verify(made.path)) == (0, {})
+    assert (made.files, verify_archive(made.path)) == (0, {})
 
 
 def test_killed_at_any_moment_it_leaves_whole_archives_only(source: Path, target: Path) -> None:
@@ -123,8 +123,8 @@ def test_killed_at_any_moment_it_leaves_whole_archives_only(source: Path, target
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        for path in archives(target, "results"):
-            assert verify(path) == digests_of(source)
+        for path in list_archives(target, "results"):
+            assert verify_archive(path) == compute_digests(source)
     made = back_up(source, target, NOW)
-    assert verify(made.path) == digests_of(source)
+    assert verify_archive(made.path) == compute_digests(source)
     assert [path.name for path in target.iterdir() if path.name.startswith(".tmp-")] == []

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.e2e.conftest import COIN, START_S, free_ports, left_running
 from tests.e2e.test_platform import BODY as STORED_ELSEWHERE
-from tests.migration.older_platform import RESULTS, TASK_ID, kept_files, write_older_platform
+from tests.migration.legacy_platform import RESULTS, TASK_ID, snapshot_files, write_legacy_platform
 from tests.s3 import S3Server
 
 BODY: dict[str, Any] = {**STORED_ELSEWHERE, "symbols": ["BTC_KRW"]}
@@ -35,7 +35,7 @@ def blocks(name: str) -> list[str]:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """The home of an older platform."""
-    write_older_platform(tmp_path)
+    write_legacy_platform(tmp_path)
     return tmp_path
 
 
@@ -120,7 +120,7 @@ def test_both_languages_have_the_same_commands_and_chapters() -> None:
 @pytest.mark.timeout(300)
 def test_the_commands_of_the_document_work_in_order(home: Path, environment: dict[str, str]) -> None:
     """Each block succeeds, the checklist too; no old file is touched."""
-    before = kept_files(home)
+    before = snapshot_files(home)
     (port,) = free_ports(1)
     commands = [block.replace("127.0.0.1:8000", f"127.0.0.1:{port}") for block in blocks("migration.md")]
     start = commands.index(UP)
@@ -140,14 +140,14 @@ def test_the_commands_of_the_document_work_in_order(home: Path, environment: dic
         for block in commands[start + 1 :]:
             take(block)
         assert_old_results_are_answered(client, home / "data")
-    after = kept_files(home)
+    after = snapshot_files(home)
     assert {name: after[name] for name in before} == before
 
 
 @pytest.mark.timeout(300)
 def test_the_drill_there_and_back_and_there(home: Path, environment: dict[str, str]) -> None:
     """Check, run, check; rolled back, what is asynchronous is refused and all else works; undone, it works again."""
-    before = kept_files(home)
+    before = snapshot_files(home)
     (port,) = free_ports(1)
     api = f"http://127.0.0.1:{port}"
     to_do = failing(home, environment, api)
@@ -177,7 +177,7 @@ def test_the_drill_there_and_back_and_there(home: Path, environment: dict[str, s
         assert coin(home, environment, "migrate", "rollback", "--undo").returncode == 0
         assert end_of(client, client.post("/api/backtests/run-async", json=BODY)) == "completed"
         assert failing(home, environment, api) == {}
-    after = kept_files(home)
+    after = snapshot_files(home)
     assert {name: after[name] for name in before} == before
 
 
@@ -194,7 +194,7 @@ def test_the_setting_refuses_from_the_start(home: Path, environment: dict[str, s
 @pytest.mark.timeout(300)
 def test_a_move_to_a_bucket(home: Path, environment: dict[str, str], s3_server: S3Server) -> None:
     """Old results are answered from the bucket byte for byte, new ones lie there, and no old file is touched."""
-    before = kept_files(home)
+    before = snapshot_files(home)
     (port,) = free_ports(1)
     environment |= s3_server.environment("moved-there")
     done = coin(home, environment, "migrate", "run")
@@ -205,5 +205,5 @@ def test_a_move_to_a_bucket(home: Path, environment: dict[str, str], s3_server: 
         (home / "data/results").rename(home / "data/aside")
         assert client.get("/api/backtests/late_signal_lists").status_code == 200
         (home / "data/aside").rename(home / "data/results")
-    after = kept_files(home)
+    after = snapshot_files(home)
     assert {name: after[name] for name in before} == before

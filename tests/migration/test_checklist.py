@@ -16,10 +16,10 @@ from coin_pipeline.errors import InvalidInput
 from coin_pipeline.migration.checklist.sections import CHECKLIST
 from coin_pipeline.migration.checkout import git
 from coin_pipeline.migration.client import start_command
-from coin_pipeline.migration.legacy_files import result_files, unserved
+from coin_pipeline.migration.legacy_files import result_files, unserved_keys
 from tests.conftest import ROOT
 from tests.e2e.conftest import free_ports
-from tests.migration.older_platform import RESULTS, write_older_platform
+from tests.migration.legacy_platform import RESULTS, write_legacy_platform
 from tests.s3 import S3Server
 
 BOXES = {"1": 10, "2": 9, "3": 13, "4": 18, "5": 27, "6": 10, "7": 5, "8": 0, "9": 4, "10": 6}
@@ -31,7 +31,7 @@ OURS = {"4.2-history", "4.2-index", "8-endpoints"}
 @pytest.fixture
 def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home of an older platform as the current folder; its DATA_ROOT is set."""
-    root = write_older_platform(tmp_path)
+    root = write_legacy_platform(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_ROOT", str(root))
     return root
@@ -139,16 +139,16 @@ def test_broken_and_lost_results_are_named(older: Path) -> None:
     found = looked_at()
     assert found["4.2-index"] == (
         "fail",
-        "no file for late_signal_lists; restore them from a backup of the older platform, or let them go",
+        "no file for late_signal_lists; restore them from a backup of the legacy platform, or accept the loss",
     )
 
 
 def test_a_result_whose_name_is_no_run_id_is_wanting_until_a_copy_has_one(older: Path) -> None:
     """What is not served is named; the file itself may stay as it is."""
     (older / "results/my result 2024.json").write_text('{"strategy": "s"}')
-    assert unserved(older) == ["results/my result 2024.json"]
+    assert unserved_keys(older) == ["results/my result 2024.json"]
     (older / "results/my_result_2024.json").write_text('{"strategy": "s"}')
-    assert unserved(older) == []
+    assert unserved_keys(older) == []
     keys = [old.key for old in result_files(older)]
     assert "results/my_result_2024.json" in keys
     assert "results/my result 2024.json" not in keys

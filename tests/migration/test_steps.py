@@ -12,16 +12,16 @@ from typing import NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from coin_pipeline.backup.archive import archives, verify
+from coin_pipeline.backup.archive import list_archives, verify_archive
 from coin_pipeline.cli.app import coin
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url, release_database
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.migration.step import NAMED
-from coin_pipeline.migration.steps import STEPS, move
+from coin_pipeline.migration.steps import STEPS, run_steps
 from coin_pipeline.settings import load_settings
 from tests.conftest import ROOT
-from tests.migration.older_platform import RESULTS, TASK_ID, kept_files, write_older_platform
+from tests.migration.legacy_platform import RESULTS, TASK_ID, snapshot_files, write_legacy_platform
 from tests.s3 import S3Server
 
 COIN = Path(sys.executable).with_name("coin")
@@ -31,7 +31,7 @@ PAUSES = (0.3, 0.9, 1.1, 1.3, 1.5, 1.8, 2.2, 2.8)
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home of an older platform as the current folder."""
-    monkeypatch.setenv("DATA_ROOT", str(write_older_platform(tmp_path)))
+    monkeypatch.setenv("DATA_ROOT", str(write_legacy_platform(tmp_path)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -55,7 +55,7 @@ def made(root: Path) -> Made:
     """Look at what a move left."""
     folders = [name for name in ("tasks", "results", "backups/results") if (root / name).is_dir()]
     left = [path.name for path in (root / "backups/results").iterdir() if path.name.startswith(".tmp-")]
-    backups = [path for name in ("results", "tasks") for path in archives(root / "backups/results", name)]
+    backups = [path for name in ("results", "tasks") for path in list_archives(root / "backups/results", name)]
     settings = load_settings()
     with closing(connect(database_url(settings))) as connection, connection.cursor() as cursor:
         cursor.execute("select tablename from pg_tables where schemaname in ('coin', 'public') order by 1")
@@ -63,14 +63,14 @@ def made(root: Path) -> Made:
         cursor.execute("select run_id from coin.result order by 1")
         indexed = [row[0] for row in cursor.fetchall()]
     release_database(settings)
-    return Made(folders + left, [name for path in backups for name in verify(path)], tables, indexed)
+    return Made(folders + left, [name for path in backups for name in verify_archive(path)], tables, indexed)
 
 
 def test_a_move_touches_no_file_and_a_second_one_finds_all_done(home: Path) -> None:
     """Content, time, inode and mode of every old file stay; a repetition makes nothing."""
-    before = kept_files(home)
+    before = snapshot_files(home)
     first = coin_run()
-    after = kept_files(home)
+    after = snapshot_files(home)
     assert {name: after[name] for name in before} == before
     assert "done" in first
     assert set(coin_run()) == {"already", "not applicable"}
@@ -91,17 +91,17 @@ def test_killed_at_any_moment_a_repetition_comes_to_the_same_end(
 ) -> None:
     """After kills all over the move, each followed by another, one that is left alone ends as an undisturbed one."""
     undisturbed = tmp_path_factory.mktemp("undisturbed")
-    monkeypatch.setenv("DATA_ROOT", str(write_older_platform(undisturbed)))
+    monkeypatch.setenv("DATA_ROOT", str(write_legacy_platform(undisturbed)))
     coin_run()
     expected = made(undisturbed / "data")
     monkeypatch.setenv("DATA_ROOT", str(home / "data"))
-    before = kept_files(home)
+    before = snapshot_files(home)
     for pause in PAUSES:
         process = subprocess.Popen([COIN, "migrate", "run"], stdout=subprocess.DEVNULL, start_new_session=True)
         time.sleep(pause)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        after = kept_files(home)
+        after = snapshot_files(home)
         assert {name: after[name] for name in before} == before
     assert len(coin_run()) == len(STEPS)
     assert made(home / "data") == expected
@@ -111,7 +111,7 @@ def test_a_data_root_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch: 
     """A mistyped folder is told before anything is done."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path / "typo"))
     with pytest.raises(InvalidInput, match=r"DATA_ROOT: .*typo is not a folder"):
-        list(move(load_settings()))
+        list(run_steps(load_settings()))
     assert not (tmp_path / "typo").exists()
 
 
@@ -122,8 +122,8 @@ def test_results_are_copied_to_the_bucket_under_their_keys(
     bucket = f"moved-{os.getpid()}"
     for name, value in s3_server.environment(bucket).items():
         monkeypatch.setenv(name, value)
-    before = kept_files(home / "data")
-    told = dict(move(load_settings()))
+    before = snapshot_files(home / "data")
+    told = dict(run_steps(load_settings()))
     assert [told[name].state for name in ("set up the bucket", "copy results to the bucket")] == ["done", "done"]
     store = s3_server.store(bucket)
     keys = [name for name in before if name.startswith(("results/", "tasks/"))]
@@ -131,11 +131,11 @@ def test_results_are_copied_to_the_bucket_under_their_keys(
     for key in keys:
         assert store.get(key) == (home / "data" / key).read_bytes()
     store.delete(keys[0])  # as if a move had been killed before it
-    again = dict(move(load_settings()))
+    again = dict(run_steps(load_settings()))
     assert again["set up the bucket"].state == "already"
     assert again["copy results to the bucket"].detail.startswith("1 objects copied")
-    assert dict(move(load_settings()))["copy results to the bucket"].state == "already"
-    after = kept_files(home / "data")
+    assert dict(run_steps(load_settings()))["copy results to the bucket"].state == "already"
+    after = snapshot_files(home / "data")
     assert {name: after[name] for name in before} == before
     release_database(load_settings())
 
@@ -168,7 +168,7 @@ def test_an_object_of_the_bucket_is_never_replaced(
 def test_a_file_that_cannot_be_a_run_is_named(home: Path) -> None:
     """The history lists the others; nothing is left out silently."""
     (home / "data/results/my result 2024.json").write_text("{}")
-    told = dict(move(load_settings()))["index results"].detail
+    told = dict(run_steps(load_settings()))["index results"].detail
     assert told.endswith("; not served: results/my result 2024.json, its name is no run id; rename a copy")
     release_database(load_settings())
 
@@ -177,7 +177,7 @@ def test_an_empty_folder_has_nothing_to_back_up(tmp_path: Path, monkeypatch: pyt
     """Folders are made all the same, and where the sample of a .env lies is told."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    told = dict(move(load_settings()))
+    told = dict(run_steps(load_settings()))
     assert told["make folders"] == ("done", "tasks, results, backups/results")
     assert {told[name].state for name in ("back up results", "back up tasks")} == {"not applicable"}
     assert told["read .env"].detail.endswith(f"cp {ROOT / '.env.sample'} .env")

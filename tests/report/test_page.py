@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from coin_pipeline.engine.metrics import Metrics
-from coin_pipeline.report.page import render_page
+from coin_pipeline.report.page import render_backtest_report
 from tests.report.documents import curve, document, metrics, part, trade
 
 EQUITY = curve([1.0, 1.2, 0.9, 1.1], [1.0, 1.1, 1.2, 1.3])
@@ -86,7 +86,7 @@ class Page(HTMLParser):
 
 def page_of(*parts: dict[str, Any], **changed: object) -> Page:
     """Render and read a document."""
-    return Page(render_page(document(*parts, **changed), EQUITY))
+    return Page(render_backtest_report(document(*parts, **changed), EQUITY))
 
 
 def test_documents_made_by_hand_have_the_statistics_of_real_ones() -> None:
@@ -118,7 +118,7 @@ def test_key_figures_carry_their_units_and_signs() -> None:
 
 def test_undefined_statistics_are_dashes_that_say_so() -> None:
     """A statistic without a value is an en dash titled undefined, never None, nan or a made-up zero."""
-    html = render_page(document(), EQUITY)
+    html = render_backtest_report(document(), EQUITY)
     assert Page(html).figures["Sharpe ratio"] == "\u2013"
     assert '<span class="undefined" title="undefined">&ndash;</span>' in html
     assert "None" not in html
@@ -134,7 +134,7 @@ def test_returns_near_zero_have_no_sign_and_huge_ones_are_short(value: float, sh
 
 def test_header_names_strategy_params_range_and_fill() -> None:
     """The head of the page says what was tested."""
-    html = render_page(document(description="A first look"), EQUITY)
+    html = render_backtest_report(document(description="A first look"), EQUITY)
     assert "<h1>volume_long_candle</h1>" in html
     assert "<li>vol_multiplier = <b>1.5</b></li>" in html
     assert "BTC_KRW · 1d candles · 2024-01-01 to 2024-12-31, whole days in Asia/Seoul · fills: next open" in html
@@ -144,21 +144,21 @@ def test_header_names_strategy_params_range_and_fill() -> None:
 def test_a_long_list_of_symbols_is_cut_in_the_heading_only() -> None:
     """The heading names twelve symbols and counts the rest; the tables have them all."""
     names = [f"C{i}_KRW" for i in range(30)]
-    html = render_page(document(*(part(name) for name in names)), EQUITY)
+    html = render_backtest_report(document(*(part(name) for name in names)), EQUITY)
     assert "C11_KRW and 18 more ·" in html
     assert {row[0] for row in Page(html).rows} >= set(names)
 
 
 def test_warnings_stand_before_the_figures() -> None:
     """Warnings are shown in full above the key figures, and there is no box without them."""
-    html = render_page(document(warnings=["BTC_KRW: the strategy never traded"]), EQUITY)
+    html = render_backtest_report(document(warnings=["BTC_KRW: the strategy never traded"]), EQUITY)
     assert html.index("<li>BTC_KRW: the strategy never traded</li>") < html.index("Total return")
-    assert 'class="warnings"' not in render_page(document(), EQUITY)
+    assert 'class="warnings"' not in render_backtest_report(document(), EQUITY)
 
 
 def test_costs_show_rates_and_what_they_took() -> None:
     """Rates keep their digits, and the difference of gross and net is in percentage points."""
-    html = render_page(document(part(metrics=KNOWN)), EQUITY)
+    html = render_backtest_report(document(part(metrics=KNOWN)), EQUITY)
     assert "Fee 0.1% of the value and slippage 0.02% of the price, on each of the 2 legs of a trade." in html
     assert Page(html).row("BTC_KRW", "47")[2:] == ["+25.00%", "+20.00%", "-5.00 pp"]
 
@@ -184,7 +184,7 @@ def test_checks_say_what_was_verified() -> None:
 
 def test_all_of_200_trades_are_shown() -> None:
     """Up to 200 trades nothing is left out."""
-    html = render_page(document(part(trades=[trade(i) for i in range(200)])), EQUITY)
+    html = render_backtest_report(document(part(trades=[trade(i) for i in range(200)])), EQUITY)
     assert "left out" not in html
     assert Page(html).row("200")[2:] == [
         "2024-07-18 00:00",
@@ -268,7 +268,7 @@ def test_fingerprint_run_and_host_are_there() -> None:
 def test_everything_from_the_document_is_escaped() -> None:
     """Markup in any text of the document is shown as text."""
     evil = '<b>&"'
-    html = render_page(
+    html = render_backtest_report(
         document(
             part(evil, trades=[trade(0, evil)], checks=[{"name": evil, "passed": False, "detail": evil}]),
             strategy=evil,
@@ -287,7 +287,7 @@ def test_everything_from_the_document_is_escaped() -> None:
 
 def test_page_needs_nothing_else() -> None:
     """The page has no scripts, links or pictures from elsewhere, and forbids itself to load any."""
-    html = render_page(document(), EQUITY)
+    html = render_backtest_report(document(), EQUITY)
     assert re.findall(r"https?://[^\"]*", html) == ["http://www.w3.org/2000/svg"]
     assert not Page(html).tags & {"script", "link", "img", "iframe", "a", "object"}
     assert "url(" not in html
@@ -298,7 +298,7 @@ def test_page_needs_nothing_else() -> None:
 def test_several_symbols_are_one_picture_and_one_row_each() -> None:
     """A result of two symbols names its account and lists both."""
     equity = pa.concat_tables([curve([1.0, 1.1], symbol="BTC_KRW"), curve([1.0, 0.9], symbol="ETH_KRW")])
-    html = render_page(document(part("BTC_KRW", metrics=KNOWN), part("ETH_KRW")), equity)
+    html = render_backtest_report(document(part("BTC_KRW", metrics=KNOWN), part("ETH_KRW")), equity)
     assert "mean of 2 symbols" in html
     assert "equal shares, never rebalanced" in html
     assert Page(html).row("BTC_KRW")[1:5] == ["+64.24%", "+1,203.10%", "-18.51%", "-18.36%"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.report.sweep_map import heat_figure
-from coin_pipeline.report.sweep_page import render_sweep
+from coin_pipeline.report.sweep_map import heat_map_figure
+from coin_pipeline.report.sweep_page import render_sweep_report
 from tests.sweeps.parts import registry, run, spec_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -19,7 +19,7 @@ def page(candles: CandleCatalog, root: Path, space: dict[str, Any], **fields: ob
     """Return the document of a sweep and its page."""
     known = registry()
     result = run(candles, known, root, spec_of(known, space, **fields))
-    return result.document, render_sweep(result.document, result.trials)
+    return result.document, render_sweep_report(result.document, result.trials)
 
 
 def text_of(html: str) -> str:
@@ -86,7 +86,7 @@ MAP: dict[str, Any] = {
 
 def test_cells_are_coloured_by_side_and_depth() -> None:
     """Blue above the balance, orange below, paler near it; nothing where there is no point; the highest is framed."""
-    picture = ET.fromstring(heat_figure(MAP, "best", "A map", 0.0, "{:.2f}".format))  # noqa: S314 - made by us
+    picture = ET.fromstring(heat_map_figure(MAP, "best", "A map", 0.0, "{:.2f}".format))  # noqa: S314 - made by us
     cells = [rect for rect in picture.iter(f"{SVG}rect") if rect.find(f"{SVG}title") is not None]
     told = {str(cell.find(f"{SVG}title").text): cell for cell in cells}
     assert list(told) == [
@@ -117,7 +117,7 @@ def test_cells_lie_side_by_side() -> None:
         "y": {"name": "b", "labels": [str(place) for place in range(50)]},
         **{which: [[float(x * y) for x in range(50)] for y in range(50)] for which in ("best", "median", "points")},
     }
-    picture = ET.fromstring(heat_figure(wide, "best", "Many", 0.0, str))  # noqa: S314 - made by us
+    picture = ET.fromstring(heat_map_figure(wide, "best", "Many", 0.0, str))  # noqa: S314 - made by us
     cells = [rect for rect in picture.iter(f"{SVG}rect") if rect.find(f"{SVG}title") is not None]
     corners = [(float(cell.get("x", 0)), float(cell.get("y", 0))) for cell in cells]
     assert len(set(corners)) == 2500
@@ -129,6 +129,6 @@ def test_cells_lie_side_by_side() -> None:
 def test_a_single_row_and_equal_values_can_be_drawn() -> None:
     """One numeric dimension, and an objective that never changes."""
     row = {**MAP, "y": None, "best": [[0.0, 0.0, 0.0]], "points": [[1, 1, 1]]}
-    picture = ET.fromstring(heat_figure(row, "best", "A row", 0.0, str))  # noqa: S314 - made by us
+    picture = ET.fromstring(heat_map_figure(row, "best", "A row", 0.0, str))  # noqa: S314 - made by us
     titles = [element.text for element in picture.iter(f"{SVG}title")]
     assert titles[1:] == ["a<b 1: 0.0 (1 points)", "a<b 2: 0.0 (1 points)", "a<b 3: 0.0 (1 points)"]

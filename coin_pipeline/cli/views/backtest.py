@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from coin_pipeline.backtest.formatting import counted
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.errors import CoinError
 from coin_pipeline.results.legacy import count, number, parts_of
 from coin_pipeline.results.store import load_result, report_key, result_key, task_key
@@ -86,11 +86,11 @@ def print_verdicts(verdicts: Sequence["VerifiedResult"]) -> bool:
             click.secho(f"{verdict.run_id}: {problem}", fg="red", err=True)
     objects, size = sum(verdict.objects for verdict in verdicts), sum(verdict.size for verdict in verdicts)
     unchecked = sum(verdict.unchecked for verdict in verdicts)
-    read = f"{counted(len(verdicts), 'result')}, {counted(objects, 'object')}, {size / 2**20:,.1f} MiB"
+    read = f"{pluralize(len(verdicts), 'result')}, {pluralize(objects, 'object')}, {size / 2**20:,.1f} MiB"
     say = f"{len(bad):,} not as stored" if bad else "all as they were stored"
     click.secho(f"{read}: {say}", fg="red" if bad else "green")
     if unchecked:
-        click.echo(f"{counted(unchecked, 'object')} came without a checksum, as those of the older platform do")
+        click.echo(f"{pluralize(unchecked, 'object')} came without a checksum, as those of the older platform do")
     return not bad
 
 
@@ -154,7 +154,7 @@ def _account(document: dict[str, Any]) -> list[str]:
         return []
     size = f"{100 * account['position_size']:.3g} % of the equity each"
     left = f"{account['no_slot']:,} signals found no free position, {account['too_small']:,} not enough cash"
-    return [f"  {'Account':<14}shared, at most {counted(account['max_positions'], 'position')}, {size}; {left}"]
+    return [f"  {'Account':<14}shared, at most {pluralize(account['max_positions'], 'position')}, {size}; {left}"]
 
 
 def _number(value: float | None) -> str:
@@ -163,7 +163,7 @@ def _number(value: float | None) -> str:
 
 def _coverage(part: dict[str, Any]) -> str:
     found = part["candles"]
-    gaps = counted(found["gap_count"], "gap") if found["gap_count"] else "no gap"
+    gaps = pluralize(found["gap_count"], "gap") if found["gap_count"] else "no gap"
     share = f"{found['present']:,} of {found['expected']:,} candles ({found['ratio']:.1%})"
     return f"{part['symbol']} {share}, {found['first'][:10]} to {found['last'][:10]}, {gaps}{_verdict(found)}"
 
@@ -207,7 +207,8 @@ def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, s
         places.append(("Report", store.place(report_key(shelf, run_id))))
     if "trials" in document:
         trials = document["trials"]
-        places.append(("Trials", f"{store.place(task_key(run_id, trials['file']))} ({counted(trials['rows'], 'row')})"))
+        uri = store.place(task_key(run_id, trials["file"]))
+        places.append(("Trials", f"{uri} ({pluralize(trials['rows'], 'row')})"))
     if "fingerprint" in document:
         places.append(("Dagster", f"{settings.dagster_ui_url}/runs/{run_id}  (while 'coin up' runs)"))
     return places

@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from coin_pipeline.backtest.formatting import counted
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.cli.views.backtest import UNDEFINED, percent
 from coin_pipeline.sweeps.plan import written
 
@@ -41,11 +41,11 @@ def print_document(console: Console, document: dict[str, Any]) -> None:
 
 def _counts(document: dict[str, Any]) -> Iterator[str]:
     seconds = document["execution_time"]
-    yield f"{counted(document['points'], 'point')} in {seconds:.1f} s ({document['points'] / seconds:,.0f} a second)"
+    yield f"{pluralize(document['points'], 'point')} in {seconds:.1f} s ({document['points'] / seconds:,.0f} a second)"
     if document["skipped"]:
         yield f"; {document['skipped']:,} skipped, the strategy refuses them"
     if document["duplicates"]:
-        yield f"; {counted(document['duplicates'], 'draw')} repeated another"
+        yield f"; {pluralize(document['duplicates'], 'draw')} repeated another"
 
 
 def _top(document: dict[str, Any]) -> Table:
@@ -84,7 +84,7 @@ def _said(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if best:
         yield "Best", f"{written(best['values'])}: {objective} {_figure(objective, best['figures']['objective'])}"
     if plateau:
-        around = f"median {_figure(objective, plateau['median'])} over {counted(plateau['size'], 'point')} around it"
+        around = f"median {_figure(objective, plateau['median'])} over {pluralize(plateau['size'], 'point')} around it"
         yield "Plateau", f"{written(plateau['values'])}: {around}"
     for warning in [*document["warnings"], *(best["warnings"] if best else ())]:
         yield "Warning", warning

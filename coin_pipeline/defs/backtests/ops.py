@@ -17,7 +17,7 @@ from coin_pipeline.defs.backtests.config import BacktestConfig
 from coin_pipeline.orchestration.failures import explained
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.retries import task_of
-from coin_pipeline.report.page import render_page
+from coin_pipeline.report.page import render_backtest_report
 from coin_pipeline.settings import load_settings
 from coin_pipeline.strategies.registry import StrategyRegistry
 
@@ -74,7 +74,7 @@ def persist(
         task_id, environment = task_of(context.instance, context.run), load_settings().environment
         result = runner.assemble(task_id, parts, candles, strategies, environment, alive.started_at)
     context.add_output_metadata(metadata.of_result(result))
-    return replace(result, report=render_page(result.document, result.equity).encode())
+    return replace(result, report=render_backtest_report(result.document, result.equity).encode())
 
 
 def _steps(spec: BacktestSpec) -> int:

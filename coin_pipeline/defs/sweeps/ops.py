@@ -17,7 +17,7 @@ from coin_pipeline.orchestration.executors import has_processes
 from coin_pipeline.orchestration.failures import explained
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.retries import task_of
-from coin_pipeline.report.sweep_page import render_sweep
+from coin_pipeline.report.sweep_page import render_sweep_report
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -90,7 +90,7 @@ def finish_sweep(
         task_id = task_of(context.instance, context.run)
         done = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
     context.add_output_metadata(metadata.of_sweep(done, settings.data_root))
-    return replace(done, report=render_sweep(done.document, done.trials).encode())
+    return replace(done, report=render_sweep_report(done.document, done.trials).encode())
 
 
 def _workers(context: dg.OpExecutionContext) -> int:

@@ -4,48 +4,50 @@ import shlex
 import stat
 
 from coin_pipeline.errors import StorageRefused
-from coin_pipeline.migration.backups import of_older_platform
+from coin_pipeline.migration.backups import legacy_results
 from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
     ChecklistOutcome,
     Section,
-    absent,
-    always,
-    inapplicable,
-    met,
-    unmet,
+    constant,
+    failed,
+    not_applicable,
+    passed,
+    unavailable,
 )
 from coin_pipeline.migration.checklist.preparation import NOTHING_OLD, RUN, backed_up
 from coin_pipeline.migration.inspector import Inspector
-from coin_pipeline.migration.legacy_files import lost_entries
-from coin_pipeline.migration.step import first_of
+from coin_pipeline.migration.legacy_files import missing_from_disk
+from coin_pipeline.migration.step import join_first
 from coin_pipeline.migration.steps import FOLDERS
 from coin_pipeline.results.store import result_key
 from coin_pipeline.storage.bucket import RULES_SAY, Bucket
 from coin_pipeline.storage.open_store import new_client
 
 _OWNER_ALL = stat.S_IRWXU
-NO_BUCKET = inapplicable("AWS_BUCKET_NAME is not set: results stay below DATA_ROOT")
+NO_BUCKET = not_applicable("AWS_BUCKET_NAME is not set: results stay below DATA_ROOT")
 
 
 def archive_size(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the backup has content."""
-    if not of_older_platform(evidence.files(), "results"):
+    if not legacy_results(evidence.files(), "results"):
         return NOTHING_OLD
     found = evidence.archive()
     if found is None:
-        return unmet("there is none; make it", RUN)
+        return failed("there is none; make it", RUN)
     path, digests = found
     size = path.stat().st_size
-    return met(f"{size:,} bytes, {len(digests):,} files") if digests else unmet(f"{path.name} is empty; make it", RUN)
+    return (
+        passed(f"{size:,} bytes, {len(digests):,} files") if digests else failed(f"{path.name} is empty; make it", RUN)
+    )
 
 
 def tasks_folder(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the folder of tasks is there."""
     if not (evidence.root / "tasks").is_dir():
-        return unmet("DATA_ROOT/tasks is missing; make it", RUN)
-    old = len(of_older_platform(evidence.files(), "tasks"))
-    return met(f"DATA_ROOT/tasks is there; retention leaves the {old:,} old tasks in it" if old else "it is there")
+        return failed("DATA_ROOT/tasks is missing; make it", RUN)
+    old = len(legacy_results(evidence.files(), "tasks"))
+    return passed(f"DATA_ROOT/tasks is there; retention leaves the {old:,} old tasks in it" if old else "it is there")
 
 
 def old_results(evidence: Inspector) -> ChecklistOutcome:
@@ -53,17 +55,21 @@ def old_results(evidence: Inspector) -> ChecklistOutcome:
     found = evidence.results()
     wrong = [f"{old.key}: {old.problem}" for old in found if old.problem]
     if wrong:
-        return unmet(f"{len(wrong):,} of {len(found):,} files: {first_of(wrong)}")
+        return failed(f"{len(wrong):,} of {len(found):,} files: {join_first(wrong)}")
     versions = ", ".join(sorted({old.version for old in found}))
-    return met(f"{len(found):,} files are answered byte for byte (schemas {versions})" if found else "none is stored")
+    return passed(
+        f"{len(found):,} files are answered byte for byte (schemas {versions})" if found else "none is stored"
+    )
 
 
 def index_entries(evidence: Inspector) -> ChecklistOutcome:
     """Name what the older platform's index lists without a file."""
-    lost = lost_entries(evidence.root)
+    lost = missing_from_disk(evidence.root)
     if lost:
-        return unmet(f"no file for {first_of(lost)}; restore them from a backup of the older platform, or let them go")
-    return met("results/index.json names no run without a file")
+        return failed(
+            f"no file for {join_first(lost)}; restore them from a backup of the legacy platform, or accept the loss"
+        )
+    return passed("results/index.json names no run without a file")
 
 
 def history(evidence: Inspector) -> ChecklistOutcome:
@@ -72,10 +78,10 @@ def history(evidence: Inspector) -> ChecklistOutcome:
     unlisted = [old for old in backtests if old.run_id not in evidence.listed()]
     told = f"GET /api/backtests/history lists {len(backtests) - len(unlisted):,} of {len(backtests):,} files"
     if any(not old.problem for old in unlisted):
-        return unmet(f"{told}, without {first_of([old.key for old in unlisted])}; list them", "coin results reindex")
+        return failed(f"{told}, without {join_first([old.key for old in unlisted])}; list them", "coin results reindex")
     if unlisted:
-        return unmet(f"{told}; item 4.2-results says what is wrong with the others")
-    return met(told)
+        return failed(f"{told}; item 4.2-results says what is wrong with the others")
+    return passed(told)
 
 
 def permissions(evidence: Inspector) -> ChecklistOutcome:
@@ -84,8 +90,8 @@ def permissions(evidence: Inspector) -> ChecklistOutcome:
     for folder in folders:
         mode = stat.S_IMODE(folder.stat().st_mode)
         if mode & _OWNER_ALL != _OWNER_ALL or mode & stat.S_IWOTH:
-            return unmet(f"{folder} has {mode:o}; correct it", f"chmod 755 {shlex.quote(str(folder))}")
-    return met(
+            return failed(f"{folder} has {mode:o}; correct it", f"chmod 755 {shlex.quote(str(folder))}")
+    return passed(
         ", ".join(f"{folder.name} {stat.S_IMODE(folder.stat().st_mode):o}" for folder in folders) or "no folder yet"
     )
 
@@ -93,20 +99,20 @@ def permissions(evidence: Inspector) -> ChecklistOutcome:
 def sync_works(evidence: Inspector) -> ChecklistOutcome:
     """Run a backtest and wait for it."""
     run_id, seconds = evidence.sync()
-    return met(f"POST /api/backtests/run answered with run {run_id} after {seconds:.2f} s")
+    return passed(f"POST /api/backtests/run answered with run {run_id} after {seconds:.2f} s")
 
 
 def sync_stored(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the result of that run is stored."""
     key = result_key("results", evidence.sync()[0])
     place = evidence.store.place(key)
-    return met(place) if evidence.store.exists(key) else unmet(f"{place} is missing; see DATA_ROOT/logs")
+    return passed(place) if evidence.store.exists(key) else failed(f"{place} is missing; see DATA_ROOT/logs")
 
 
 def bucket(evidence: Inspector) -> ChecklistOutcome:
     """Send an object to the bucket, compare its digest, fetch it, and remove it."""
     return (
-        met(f"{evidence.bucket()} was sent, compared, fetched and removed")
+        passed(f"{evidence.bucket()} was sent, compared, fetched and removed")
         if evidence.settings.aws_bucket_name
         else NO_BUCKET
     )
@@ -117,7 +123,7 @@ def bucket_settings(evidence: Inspector) -> ChecklistOutcome:
     settings = evidence.settings
     if not settings.aws_bucket_name:
         return NO_BUCKET
-    return met(f"AWS_BUCKET_NAME={settings.aws_bucket_name}, AWS_REGION={settings.aws_region or 'from AWS itself'}")
+    return passed(f"AWS_BUCKET_NAME={settings.aws_bucket_name}, AWS_REGION={settings.aws_region or 'from AWS itself'}")
 
 
 def lifecycle(evidence: Inspector) -> ChecklistOutcome:
@@ -128,9 +134,11 @@ def lifecycle(evidence: Inspector) -> ChecklistOutcome:
     try:
         missing = Bucket(new_client(evidence.settings), name).missing_rules()
     except StorageRefused:
-        return inapplicable("these credentials may not see it; an administrator sets it: coin storage init")
+        return not_applicable("these credentials may not see it; an administrator sets it: coin storage init")
     return (
-        unmet(f"rules {', '.join(missing)} are missing; make them", "coin storage init") if missing else met(RULES_SAY)
+        failed(f"rules {', '.join(missing)} are missing; make them", "coin storage init")
+        if missing
+        else passed(RULES_SAY)
     )
 
 
@@ -141,16 +149,18 @@ def policy(evidence: Inspector) -> ChecklistOutcome:
 
 def environment_read(evidence: Inspector) -> ChecklistOutcome:
     """All settings have been read, or this command would have stopped."""
-    return met(f"every setting is read; DATA_ROOT={evidence.root}")
+    return passed(f"every setting is read; DATA_ROOT={evidence.root}")
 
 
 def backup_folder(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the folder of backups is there."""
     there = (evidence.root / "backups/results").is_dir()
-    return met("DATA_ROOT/backups/results is there") if there else unmet("DATA_ROOT/backups is missing; make it", RUN)
+    return (
+        passed("DATA_ROOT/backups/results is there") if there else failed("DATA_ROOT/backups is missing; make it", RUN)
+    )
 
 
-POLICY = inapplicable("yours to do: give the account what 'coin storage policy' prints, and no more")
+POLICY = not_applicable("yours to do: give the account what 'coin storage policy' prints, and no more")
 DATA = (
     Section(
         "4.1",
@@ -189,7 +199,7 @@ DATA = (
             ChecklistItem(
                 "4.4-versioning",
                 "Versioning (if you want it)",
-                always(inapplicable("yours to choose: coin storage init --versioning")),
+                constant(not_applicable("yours to choose: coin storage init --versioning")),
             ),
         ),
     ),
@@ -197,8 +207,8 @@ DATA = (
         "4.5",
         "Data: notifications",
         (
-            ChecklistItem("4.5-slack", "Slack webhook", absent("SLACK_WEBHOOK_URL has no effect")),
-            ChecklistItem("4.5-smtp", "SMTP", absent("SMTP_HOST and the like have no effect")),
+            ChecklistItem("4.5-slack", "Slack webhook", unavailable("SLACK_WEBHOOK_URL has no effect")),
+            ChecklistItem("4.5-smtp", "SMTP", unavailable("SMTP_HOST and the like have no effect")),
             ChecklistItem("4.5-s3", "Variables of S3", bucket_settings),
             ChecklistItem("4.5-verified", "Variables are verified", environment_read),
         ),
@@ -208,10 +218,12 @@ DATA = (
         "Data: scheduled backups",
         (
             ChecklistItem(
-                "4.6-scheduler", "The scheduler of backups runs", absent("back up results by hand: coin migrate run")
+                "4.6-scheduler",
+                "The scheduler of backups runs",
+                unavailable("back up results by hand: coin migrate run"),
             ),
             ChecklistItem(
-                "4.6-jobs", "Its jobs are listed", absent("no backup is scheduled; use cron with coin migrate run")
+                "4.6-jobs", "Its jobs are listed", unavailable("no backup is scheduled; use cron with coin migrate run")
             ),
             ChecklistItem("4.6-folder", "DATA_ROOT/backups is there", backup_folder),
         ),

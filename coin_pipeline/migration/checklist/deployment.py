@@ -10,13 +10,13 @@ from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
     ChecklistOutcome,
     Section,
-    absent,
-    always,
-    inapplicable,
-    met,
-    redis,
-    unmet,
-    yours,
+    constant,
+    failed,
+    manual,
+    not_applicable,
+    passed,
+    redis_replaced,
+    unavailable,
 )
 from coin_pipeline.migration.checklist.preparation import answers, backed_up
 from coin_pipeline.migration.checklist.verification import accepted, task_files
@@ -32,23 +32,23 @@ def clean(_: Inspector) -> ChecklistOutcome:
     """Look whether git sees a change."""
     told = checkout("status", "--porcelain")
     if told is None:
-        return inapplicable("not run from a git checkout")
+        return not_applicable("not run from a git checkout")
     count = len(told.splitlines())
     if told:
-        return unmet(f"{count} paths differ in the checkout; look, then commit or stash them", _STATUS)
-    return met(f"git sees no change in {PACKAGE.parent}")
+        return failed(f"{count} paths differ in the checkout; look, then commit or stash them", _STATUS)
+    return passed(f"git sees no change in {PACKAGE.parent}")
 
 
 def backend(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the API answers."""
-    return met(f"{evidence.api.url} answers, {evidence.health()['status']}")
+    return passed(f"{evidence.api.url} answers, {evidence.health()['status']}")
 
 
 def workers(evidence: Inspector) -> ChecklistOutcome:
     """Look whether all that runs backtests is well."""
     parts = {name: part for name, part in evidence.health()["components"].items() if name in _WORKERS}
     ill = [f"{name}: {part['detail']}" for name, part in parts.items() if not part["healthy"]]
-    return unmet(f"{'; '.join(ill)}; see DATA_ROOT/logs") if ill else met(f"{', '.join(parts)} are well")
+    return failed(f"{'; '.join(ill)}; see DATA_ROOT/logs") if ill else passed(f"{', '.join(parts)} are well")
 
 
 def files_made(evidence: Inspector) -> ChecklistOutcome:
@@ -64,35 +64,43 @@ def rolled_back(evidence: Inspector) -> ChecklistOutcome:
     except ServiceUnavailable as error:
         if "switched off" not in str(error):
             raise
-        return met(str(error))
-    return inapplicable("asynchronous runs are on; 'coin migrate rollback' switches them off at once")
+        return passed(str(error))
+    return not_applicable("asynchronous runs are on; 'coin migrate rollback' switches them off at once")
 
 
 def new_endpoints(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the root lists the new endpoints."""
     missing = [name for name in NEW if name not in evidence.endpoints()]
-    return unmet(f"GET / lacks {', '.join(missing)}; start this version", "coin up") if missing else met(", ".join(NEW))
+    return (
+        failed(f"GET / lacks {', '.join(missing)}; start this version", "coin up")
+        if missing
+        else passed(", ".join(NEW))
+    )
 
 
 def secrets_private(_: Inspector) -> ChecklistOutcome:
     """Look whether only its owner can read .env."""
     dotenv = Path(".env")
     if not dotenv.is_file():
-        return inapplicable("there is no .env here")
+        return not_applicable("there is no .env here")
     mode = stat.S_IMODE(dotenv.stat().st_mode)
     told = f".env has {mode:o}"
-    return unmet(f"{told}, others can read its secrets; correct it", "chmod 600 .env") if mode & 0o077 else met(told)
+    return (
+        failed(f"{told}, others can read its secrets; correct it", "chmod 600 .env") if mode & 0o077 else passed(told)
+    )
 
 
 def ignored(_: Inspector) -> ChecklistOutcome:
     """Look whether git leaves .env out."""
     here = Path()  # the .env that is read, wherever the program lies
     if git(here, "rev-parse", "--is-inside-work-tree") is None:
-        return inapplicable("not in a git checkout, so nothing is committed")
+        return not_applicable("not in a git checkout, so nothing is committed")
     if git(here, "check-ignore", ".env") is None:
-        return unmet(".env would be committed; leave it out", "echo .env >> .gitignore")
+        return failed(".env would be committed; leave it out", "echo .env >> .gitignore")
     tracked = git(here, "ls-files", ".env")
-    return unmet(".env is committed; take it out", "git rm --cached .env") if tracked else met("git leaves .env out")
+    return (
+        failed(".env is committed; take it out", "git rm --cached .env") if tracked else passed("git leaves .env out")
+    )
 
 
 DEPLOYMENT = (
@@ -101,7 +109,7 @@ DEPLOYMENT = (
         "Deployment: before",
         (
             ChecklistItem("6.1-clean", "git status is clean", clean),
-            ChecklistItem("6.1-tests", "All tests pass", yours("'make test' in a checkout, for changes of your own")),
+            ChecklistItem("6.1-tests", "All tests pass", manual("'make test' in a checkout, for changes of your own")),
             ChecklistItem("6.1-backup", "A backup is made", backed_up),
         ),
     ),
@@ -109,7 +117,7 @@ DEPLOYMENT = (
         "6.2",
         "Deployment: services",
         (
-            ChecklistItem("6.2-redis", "Redis runs", redis("see component dagster_storage of GET /health")),
+            ChecklistItem("6.2-redis", "Redis runs", redis_replaced("see component dagster_storage of GET /health")),
             ChecklistItem("6.2-backend", "The backend runs", backend),
             ChecklistItem("6.2-worker", "The workers run", workers),
         ),
@@ -143,7 +151,7 @@ ROLLBACK = (
             ChecklistItem(
                 "7.2-new",
                 "Results of this platform",
-                always(inapplicable("they stay: tasks and results are answered while asynchronous runs are off")),
+                constant(not_applicable("they stay: tasks and results are answered while asynchronous runs are off")),
             ),
         ),
     ),
@@ -160,7 +168,7 @@ SECURITY = (
             ChecklistItem(
                 "9-redis-auth",
                 "Redis AUTH",
-                redis("the embedded PostgreSQL has a random password and listens on 127.0.0.1"),
+                redis_replaced("the embedded PostgreSQL has a random password and listens on 127.0.0.1"),
             ),
             ChecklistItem(
                 "9-webhook", "Webhook URL and other secrets in the environment, .env private", secrets_private
@@ -174,18 +182,18 @@ NEXT = (
         "10",
         "Next",
         (
-            ChecklistItem("10-team", "The team knows that it is done", yours("tell them")),
-            ChecklistItem("10-clients", "Clients know the new API", yours("send them docs/api.md")),
-            ChecklistItem("10-slack", "Alerts in a Slack channel", absent("nothing sends notifications yet")),
+            ChecklistItem("10-team", "The team knows that it is done", manual("tell them")),
+            ChecklistItem("10-clients", "Clients know the new API", manual("send them docs/api.md")),
+            ChecklistItem("10-slack", "Alerts in a Slack channel", unavailable("nothing sends notifications yet")),
             ChecklistItem(
-                "10-cron", "Regular backups (cron)", absent("nothing is scheduled; run coin migrate run from cron")
+                "10-cron", "Regular backups (cron)", unavailable("nothing is scheduled; run coin migrate run from cron")
             ),
             ChecklistItem(
                 "10-dashboard",
                 "A dashboard",
-                always(inapplicable("yours to do: GET /health and the Dagster UI have the figures")),
+                constant(not_applicable("yours to do: GET /health and the Dagster UI have the figures")),
             ),
-            ChecklistItem("10-playbook", "Operations have read the playbook", yours("docs/operations.md")),
+            ChecklistItem("10-playbook", "Operations have read the playbook", manual("docs/operations.md")),
         ),
     ),
 )

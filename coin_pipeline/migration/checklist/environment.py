@@ -4,42 +4,42 @@ import os
 from collections.abc import Callable
 
 from coin_pipeline.migration.checklist.item import (
+    Check,
     ChecklistItem,
     ChecklistOutcome,
-    Look,
     Section,
-    always,
-    inapplicable,
-    met,
-    redis,
-    unmet,
+    constant,
+    failed,
+    not_applicable,
+    passed,
+    redis_replaced,
 )
 from coin_pipeline.migration.inspector import Inspector
 from coin_pipeline.settings import without_effect
 
-_NO_CONTAINERS = always(inapplicable("no containers are needed: 'coin up' starts and watches every program"))
+_NO_CONTAINERS = constant(not_applicable("no containers are needed: 'coin up' starts and watches every program"))
 
 
 def data_root(evidence: Inspector) -> ChecklistOutcome:
     """Look whether DATA_ROOT is a folder that can be written, the one that the API serves."""
     root = evidence.root
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        return unmet(f"{root} cannot be written; chown it to the account that runs coin")
+        return failed(f"{root} cannot be written; chown it to the account that runs coin")
     served = evidence.health()["data_root"]
     if served != str(root):
-        return unmet(f"the API serves {served}, here DATA_ROOT is {root}; start 'coin up' with the same settings")
-    return met(f"{root} is there, can be written, and is what the API serves")
+        return failed(f"the API serves {served}, here DATA_ROOT is {root}; start 'coin up' with the same settings")
+    return passed(f"{root} is there, can be written, and is what the API serves")
 
 
 def redis_settings(_: Inspector) -> ChecklistOutcome:
     """Report the settings of Redis that are still there."""
     names = ", ".join(notice.split()[0] for notice in without_effect() if notice.startswith("REDIS_"))
-    return inapplicable(f"{names}: no longer used" if names else "no REDIS_* is set, and none is needed")
+    return not_applicable(f"{names}: no longer used" if names else "no REDIS_* is set, and none is needed")
 
 
-def setting(name: str, told: Callable[[Inspector], object]) -> Look:
+def setting(name: str, told: Callable[[Inspector], object]) -> Check:
     """Return the look at a setting that has been read."""
-    return lambda evidence: met(f"{name}={told(evidence)}")
+    return lambda evidence: passed(f"{name}={told(evidence)}")
 
 
 ENVIRONMENT = (
@@ -63,24 +63,30 @@ ENVIRONMENT = (
         (
             ChecklistItem("3.2-dockerfile", "Dockerfile", _NO_CONTAINERS),
             ChecklistItem("3.2-compose", "docker-compose.yml", _NO_CONTAINERS),
-            ChecklistItem("3.2-redis", "Redis service", redis("'coin up' starts PostgreSQL instead")),
+            ChecklistItem("3.2-redis", "Redis service", redis_replaced("'coin up' starts PostgreSQL instead")),
             ChecklistItem(
-                "3.2-worker", "Worker service", always(inapplicable("'coin up' starts the worker pool instead"))
+                "3.2-worker", "Worker service", constant(not_applicable("'coin up' starts the worker pool instead"))
             ),
             ChecklistItem("3.2-backend", "What the backend depends on", _NO_CONTAINERS),
-            ChecklistItem("3.2-network", "Network", always(inapplicable("every program listens on 127.0.0.1 only"))),
+            ChecklistItem(
+                "3.2-network", "Network", constant(not_applicable("every program listens on 127.0.0.1 only"))
+            ),
         ),
     ),
     Section(
         "3.3",
         "Environment: Redis",
         (
-            ChecklistItem("3.3-redis-running", "Redis runs", redis("see component dagster_storage of GET /health")),
             ChecklistItem(
-                "3.3-redis-ping", "redis-cli ping answers PONG", redis("see component daemon of GET /health")
+                "3.3-redis-running", "Redis runs", redis_replaced("see component dagster_storage of GET /health")
             ),
             ChecklistItem(
-                "3.3-redis-memory", "Memory of Redis", redis("COIN_MAX_QUEUED bounds what waits, and it is on disk")
+                "3.3-redis-ping", "redis-cli ping answers PONG", redis_replaced("see component daemon of GET /health")
+            ),
+            ChecklistItem(
+                "3.3-redis-memory",
+                "Memory of Redis",
+                redis_replaced("COIN_MAX_QUEUED bounds what waits, and it is on disk"),
             ),
         ),
     ),

@@ -20,7 +20,7 @@ class ChecklistOutcome(NamedTuple):
     command: str = ""
 
 
-Look: TypeAlias = "Callable[[Inspector], ChecklistOutcome]"
+Check: TypeAlias = "Callable[[Inspector], ChecklistOutcome]"
 
 
 class ChecklistItem(NamedTuple):
@@ -28,7 +28,7 @@ class ChecklistItem(NamedTuple):
 
     id: str
     text: str
-    look: Look
+    look: Check
 
 
 class Section(NamedTuple):
@@ -39,36 +39,36 @@ class Section(NamedTuple):
     items: tuple[ChecklistItem, ...]
 
 
-def met(detail: str) -> ChecklistOutcome:
+def passed(detail: str) -> ChecklistOutcome:
     """Return that an item is met: what was seen."""
     return ChecklistOutcome("pass", detail)
 
 
-def unmet(what: str, command: str = "") -> ChecklistOutcome:
+def failed(what: str, command: str = "") -> ChecklistOutcome:
     """Return that an item is not met: what to do, or what is wrong and the command that puts it right."""
     return ChecklistOutcome("fail", f"{what}: {command}" if command else what, command)
 
 
-def inapplicable(why: str) -> ChecklistOutcome:
+def not_applicable(why: str) -> ChecklistOutcome:
     """Return that an item does not apply."""
     return ChecklistOutcome("n/a", why)
 
 
-def always(outcome: ChecklistOutcome) -> Look:
+def constant(outcome: ChecklistOutcome) -> Check:
     """Return a look that sees the same whatever there is."""
     return lambda _evidence: outcome
 
 
-def yours(what: str) -> Look:
+def manual(what: str) -> Check:
     """Return the look of an item that only people can do."""
-    return always(inapplicable(f"yours to do: {what}"))
+    return constant(not_applicable(f"yours to do: {what}"))
 
 
-def absent(what: str) -> Look:
+def unavailable(what: str) -> Check:
     """Return the look of an item about something that this version has not got."""
-    return always(ChecklistOutcome("missing", f"not in this version: {what}"))
+    return constant(ChecklistOutcome("missing", f"not in this version: {what}"))
 
 
-def redis(instead: str) -> Look:
+def redis_replaced(instead: str) -> Check:
     """Return the look of an item about Redis, which nothing needs any more."""
-    return always(inapplicable(f"Dagster's run queue in PostgreSQL replaces Redis: {instead}"))
+    return constant(not_applicable(f"Dagster's run queue in PostgreSQL replaces Redis: {instead}"))

@@ -6,49 +6,49 @@ from pathlib import Path
 
 import coin_pipeline
 from coin_pipeline.backup.archive import Digests
-from coin_pipeline.migration.backups import lacking, of_older_platform
+from coin_pipeline.migration.backups import legacy_results, missing_keys
 from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
     ChecklistOutcome,
     Section,
-    always,
-    inapplicable,
-    met,
-    redis,
-    unmet,
-    yours,
+    constant,
+    failed,
+    manual,
+    not_applicable,
+    passed,
+    redis_replaced,
 )
 from coin_pipeline.migration.checkout import checkout
 from coin_pipeline.migration.inspector import Inspector
 
 RUN = "coin migrate run"
-NOTHING_OLD = inapplicable("no result of the older platform is stored")
+NOTHING_OLD = not_applicable("no result of the older platform is stored")
 MIN_FREE = 5 * 10**9
-_NO_CHECKOUT = inapplicable(f"this is coin-pipeline {coin_pipeline.__version__}, not run from a git checkout")
-_OWN_FILES = always(
-    inapplicable("the code is coin_pipeline and coin_api here; docs/architecture.md says what lies where")
+_NO_CHECKOUT = not_applicable(f"this is coin-pipeline {coin_pipeline.__version__}, not run from a git checkout")
+_OWN_FILES = constant(
+    not_applicable("the code is coin_pipeline and coin_api here; docs/architecture.md says what lies where")
 )
 
 
 def commit(_: Inspector) -> ChecklistOutcome:
     """Look at the latest commit of a checkout."""
     told = checkout("log", "--oneline", "-1")
-    return met(told) if told else _NO_CHECKOUT
+    return passed(told) if told else _NO_CHECKOUT
 
 
 def version(_: Inspector) -> ChecklistOutcome:
     """Look at the version of this program."""
-    return met(f"coin-pipeline {coin_pipeline.__version__}")
+    return passed(f"coin-pipeline {coin_pipeline.__version__}")
 
 
 def backed_up(evidence: Inspector) -> ChecklistOutcome:
     """Read the newest backups, and look whether every result of the older platform is in them."""
     shelves = (("results", evidence.archive), ("tasks", evidence.tasks_archive))
-    told = [_shelf_backed_up(evidence, *each) for each in shelves if of_older_platform(evidence.files(), each[0])]
+    told = [_shelf_backed_up(evidence, *each) for each in shelves if legacy_results(evidence.files(), each[0])]
     failed = [outcome for outcome in told if outcome.status == "fail"]
     if not told:
         return NOTHING_OLD
-    return failed[0] if failed else met("; ".join(outcome.detail for outcome in told))
+    return failed[0] if failed else passed("; ".join(outcome.detail for outcome in told))
 
 
 def _shelf_backed_up(
@@ -56,22 +56,22 @@ def _shelf_backed_up(
 ) -> ChecklistOutcome:
     found = archive()
     if found is None:
-        return unmet(f"{shelf}/ is not backed up; do so", RUN)
+        return failed(f"{shelf}/ is not backed up; do so", RUN)
     path, digests = found
-    missing = lacking(digests, of_older_platform(evidence.files(), shelf))
+    missing = missing_keys(digests, legacy_results(evidence.files(), shelf))
     if missing:
-        return unmet(f"{len(missing):,} files are not in {path.name}, {missing[0]} say; back them up", RUN)
-    return met(f"{len(digests):,} files in {path.relative_to(evidence.root)}, MD5 right and every member readable")
+        return failed(f"{len(missing):,} files are not in {path.name}, {missing[0]} say; back them up", RUN)
+    return passed(f"{len(digests):,} files in {path.relative_to(evidence.root)}, MD5 right and every member readable")
 
 
 def answers(evidence: Inspector) -> ChecklistOutcome:
     """Ask for health and strategies."""
     health, strategies = evidence.health(), evidence.api.get("/api/strategies")
     if health["status"] != "healthy":
-        return unmet(f"GET /health says {ill(health)}; docs/operations.md says what each means")
+        return failed(f"GET /health says {ill(health)}; docs/operations.md says what each means")
     if strategies.status != 200:  # noqa: PLR2004 -- HTTP OK
-        return unmet(f"GET /api/strategies answers {strategies.refusal}")
-    return met(f"healthy, with {strategies.json()['count']} strategies")
+        return failed(f"GET /api/strategies answers {strategies.refusal}")
+    return passed(f"healthy, with {strategies.json()['count']} strategies")
 
 
 def ill(health: dict[str, object]) -> str:
@@ -85,7 +85,7 @@ def disk(evidence: Inspector) -> ChecklistOutcome:
     """Measure the space below DATA_ROOT."""
     free = shutil.disk_usage(evidence.root).free
     told = f"{free / 10**9:.1f} GB free below {evidence.root}"
-    return met(told) if free >= MIN_FREE else unmet(f"{told}; make it 5 GB")
+    return passed(told) if free >= MIN_FREE else failed(f"{told}; make it 5 GB")
 
 
 PREPARATION = (
@@ -105,7 +105,7 @@ PREPARATION = (
             ChecklistItem(
                 "1.2-tests",
                 "Tests of the older platform pass",
-                yours("run them in its own checkout; they test its code, not your data"),
+                manual("run them in its own checkout; they test its code, not your data"),
             ),
             ChecklistItem("1.2-sync-api", "The synchronous API answers", answers),
             ChecklistItem("1.2-disk", "At least 5 GB of disk space", disk),
@@ -115,13 +115,13 @@ PREPARATION = (
         "1.3",
         "Preparation: people",
         (
-            ChecklistItem("1.3-developers", "Developers know of the plan", yours("tell them when you move")),
-            ChecklistItem("1.3-clients", "Clients know of changes to the API", yours("send them docs/api.md")),
-            ChecklistItem("1.3-operations", "Operations know the schedule", yours("send them docs/migration.md")),
+            ChecklistItem("1.3-developers", "Developers know of the plan", manual("tell them when you move")),
+            ChecklistItem("1.3-clients", "Clients know of changes to the API", manual("send them docs/api.md")),
+            ChecklistItem("1.3-operations", "Operations know the schedule", manual("send them docs/migration.md")),
             ChecklistItem(
                 "1.3-downtime",
                 "Downtime is announced",
-                yours("10 to 15 minutes are ample: the older API stops before 'coin up' starts"),
+                manual("10 to 15 minutes are ample: the older API stops before 'coin up' starts"),
             ),
         ),
     ),
@@ -132,18 +132,20 @@ UPGRADE = (
         "Code upgrade: the code",
         (
             ChecklistItem(
-                "2.1-packages", "Packages redis and rq", redis("neither is needed, the lock file has all that is")
+                "2.1-packages",
+                "Packages redis and rq",
+                redis_replaced("neither is needed, the lock file has all that is"),
             ),
             ChecklistItem("2.1-files", "New files of the backend", _OWN_FILES),
-            ChecklistItem("2.1-config", "config.py", always(inapplicable("coin_pipeline/settings.py here"))),
+            ChecklistItem("2.1-config", "config.py", constant(not_applicable("coin_pipeline/settings.py here"))),
             ChecklistItem(
-                "2.1-task-manager", "task_manager.py", always(inapplicable("coin_api/dagster_client.py here"))
+                "2.1-task-manager", "task_manager.py", constant(not_applicable("coin_api/dagster_client.py here"))
             ),
-            ChecklistItem("2.1-jobs", "jobs.py", always(inapplicable("coin_pipeline/defs/ here"))),
+            ChecklistItem("2.1-jobs", "jobs.py", constant(not_applicable("coin_pipeline/defs/ here"))),
             ChecklistItem(
                 "2.1-result-manager",
                 "result_manager.py",
-                always(inapplicable("coin_pipeline/results/store.py here")),
+                constant(not_applicable("coin_pipeline/results/store.py here")),
             ),
         ),
     ),
@@ -151,9 +153,9 @@ UPGRADE = (
         "2.3",
         "Code upgrade: clients",
         (
-            ChecklistItem("2.3-library", "Client library", yours("clients that only wait for results need no change")),
-            ChecklistItem("2.3-documents", "Documents", yours("docs/api.md has requests, answers and errors")),
-            ChecklistItem("2.3-tests", "Test cases", yours("add those of your clients that poll")),
+            ChecklistItem("2.3-library", "Client library", manual("clients that only wait for results need no change")),
+            ChecklistItem("2.3-documents", "Documents", manual("docs/api.md has requests, answers and errors")),
+            ChecklistItem("2.3-tests", "Test cases", manual("add those of your clients that poll")),
         ),
     ),
 )

@@ -6,7 +6,7 @@ from coin_pipeline.errors import ApiUnreachable, CoinError
 from coin_pipeline.migration.checklist.data import DATA
 from coin_pipeline.migration.checklist.deployment import COMPLETION, DEPLOYMENT, NEXT, ROLLBACK, SECURITY
 from coin_pipeline.migration.checklist.environment import ENVIRONMENT
-from coin_pipeline.migration.checklist.item import ChecklistItem, ChecklistOutcome, Section, unmet
+from coin_pipeline.migration.checklist.item import ChecklistItem, ChecklistOutcome, Section, failed
 from coin_pipeline.migration.checklist.preparation import PREPARATION, UPGRADE
 from coin_pipeline.migration.checklist.verification import VERIFICATION
 from coin_pipeline.migration.inspector import Inspector
@@ -25,7 +25,7 @@ CHECKLIST: tuple[Section, ...] = (
 )
 
 
-def go_through(evidence: Inspector) -> Iterator[tuple[Section, ChecklistItem, ChecklistOutcome]]:
+def run_checklist(evidence: Inspector) -> Iterator[tuple[Section, ChecklistItem, ChecklistOutcome]]:
     """Look at every item, one after the other; an error of ours is a failure that says what to do."""
     told: set[str] = set()
     for section in CHECKLIST:
@@ -42,4 +42,4 @@ def _look(item: ChecklistItem, evidence: Inspector, told: set[str]) -> Checklist
         told.add(str(error))
         return ChecklistOutcome("fail", detail, error.command)
     except (CoinError, OSError) as error:  # a file that may not be read, say
-        return unmet(str(error))
+        return failed(str(error))

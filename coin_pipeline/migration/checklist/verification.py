@@ -7,66 +7,68 @@ from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
     ChecklistOutcome,
     Section,
-    absent,
-    always,
-    inapplicable,
-    met,
-    redis,
-    unmet,
+    constant,
+    failed,
+    not_applicable,
+    passed,
+    redis_replaced,
+    unavailable,
 )
 from coin_pipeline.migration.checklist.preparation import backed_up, disk
-from coin_pipeline.migration.inspector import TASKS, Inspector, files_of
+from coin_pipeline.migration.inspector import TASKS, Inspector, task_keys
 
-_POSITIONS = absent("the paper ledger has no endpoints yet")
-_NOTIFICATIONS = absent("nothing sends notifications yet")
-_SUITE = always(inapplicable("tests are of the program, not of your data: run 'make test' in a checkout"))
+_POSITIONS = unavailable("the paper ledger has no endpoints yet")
+_NOTIFICATIONS = unavailable("nothing sends notifications yet")
+_SUITE = constant(not_applicable("tests are of the program, not of your data: run 'make test' in a checkout"))
 _SYNC_S, _ASYNC_S = 1.0, 0.1
 
 
 def accepted(evidence: Inspector) -> ChecklistOutcome:
     """Submit a backtest."""
-    return met(f"202 after {evidence.task().accepted.seconds * 1000:.0f} ms")
+    return passed(f"202 after {evidence.task().accepted.seconds * 1000:.0f} ms")
 
 
 def task_id(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the id is a UUID."""
     told = evidence.task().task_id
     try:
-        return met(str(uuid.UUID(told)))
+        return passed(str(uuid.UUID(told)))
     except ValueError:
-        return unmet(f"{told!r} is no UUID; the API is another program")
+        return failed(f"{told!r} is no UUID; the API is another program")
 
 
 def polled(evidence: Inspector) -> ChecklistOutcome:
     """Look whether progress never went down while it was polled."""
     seen = [status["progress"] for status in evidence.task().seen]
     told = f"{len(seen)} polls, progress {seen[0]:.0%} to {seen[-1]:.0%}"
-    return met(told) if seen == sorted(seen) else unmet(f"{told}, going down in between; see DATA_ROOT/logs")
+    return passed(told) if seen == sorted(seen) else failed(f"{told}, going down in between; see DATA_ROOT/logs")
 
 
 def completed(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the last status has the result."""
     result = evidence.task().seen[-1]["result"] or {}
     return (
-        met(f"{result['total_signals']:,} signals")
+        passed(f"{result['total_signals']:,} signals")
         if "total_signals" in result
-        else unmet("no result is in its status")
+        else failed("no result is in its status")
     )
 
 
 def task_files(evidence: Inspector) -> ChecklistOutcome:
     """Look whether its files are stored."""
-    missing = [key for key in files_of(evidence.task().task_id) if not evidence.store.exists(key)]
+    missing = [key for key in task_keys(evidence.task().task_id) if not evidence.store.exists(key)]
     if missing:
-        return unmet(f"{', '.join(missing)} is missing; see DATA_ROOT/logs")
-    return met(f"result.json and manifest.json in {evidence.store.place(f'tasks/{evidence.task().task_id}')}")
+        return failed(f"{', '.join(missing)} is missing; see DATA_ROOT/logs")
+    return passed(f"result.json and manifest.json in {evidence.store.place(f'tasks/{evidence.task().task_id}')}")
 
 
 def sync_seconds(evidence: Inspector) -> ChecklistOutcome:
     """Compare how long a backtest took with the limit."""
     seconds = evidence.sync()[1]
     told = f"{seconds:.2f} s for one year of one symbol"
-    return met(told) if seconds <= _SYNC_S else unmet(f"{told}, more than 1 s; measure it at rest", "make bench-api")
+    return (
+        passed(told) if seconds <= _SYNC_S else failed(f"{told}, more than 1 s; measure it at rest", "make bench-api")
+    )
 
 
 def async_seconds(evidence: Inspector) -> ChecklistOutcome:
@@ -74,13 +76,15 @@ def async_seconds(evidence: Inspector) -> ChecklistOutcome:
     seconds = evidence.task().accepted.seconds
     told = f"202 after {seconds * 1000:.0f} ms"
     return (
-        met(told) if seconds <= _ASYNC_S else unmet(f"{told}, more than 100 ms; measure it at rest", "make bench-api")
+        passed(told)
+        if seconds <= _ASYNC_S
+        else failed(f"{told}, more than 100 ms; measure it at rest", "make bench-api")
     )
 
 
 def ten(evidence: Inspector) -> ChecklistOutcome:
     """Submit ten backtests at once."""
-    return met(f"{len(evidence.tasks())} of {TASKS} tasks completed")
+    return passed(f"{len(evidence.tasks())} of {TASKS} tasks completed")
 
 
 def space(evidence: Inspector) -> ChecklistOutcome:
@@ -135,9 +139,11 @@ VERIFICATION = (
             ChecklistItem(
                 "5.5-postgresql",
                 "Backup of PostgreSQL",
-                absent("dump it with pg_dump, or copy DATA_ROOT while all is stopped"),
+                unavailable("dump it with pg_dump, or copy DATA_ROOT while all is stopped"),
             ),
-            ChecklistItem("5.5-redis", "Backup of Redis", redis("what waits is in PostgreSQL, whose backup has it")),
+            ChecklistItem(
+                "5.5-redis", "Backup of Redis", redis_replaced("what waits is in PostgreSQL, whose backup has it")
+            ),
             ChecklistItem("5.5-results", "Backup of results", backed_up),
             ChecklistItem("5.5-md5", "Checksums (md5sum) are right", backed_up),
         ),
@@ -160,7 +166,7 @@ VERIFICATION = (
             ChecklistItem(
                 "5.7-memory",
                 "Memory does not leak (TTL of Redis)",
-                redis("no result stays in memory: each run is a process that ends"),
+                redis_replaced("no result stays in memory: each run is a process that ends"),
             ),
         ),
     ),
@@ -172,7 +178,7 @@ VERIFICATION = (
             ChecklistItem(
                 "5.8-memory",
                 "Memory does not leak",
-                always(inapplicable("each run is a process that ends; COIN_RUN_MEMORY_MIB bounds it")),
+                constant(not_applicable("each run is a process that ends; COIN_RUN_MEMORY_MIB bounds it")),
             ),
             ChecklistItem("5.8-disk", "Enough disk space", space),
         ),

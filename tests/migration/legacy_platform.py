@@ -57,7 +57,7 @@ TASK_RESULT_TTL_DAYS=7
 """
 
 
-class Kept(NamedTuple):
+class FileState(NamedTuple):
     """What must stay as it was of a file of the older platform."""
 
     content: str
@@ -66,7 +66,7 @@ class Kept(NamedTuple):
     mode: int
 
 
-def write_older_platform(home: Path) -> Path:
+def write_legacy_platform(home: Path) -> Path:
     """Fill `home` with what the older platform leaves there, `.env` and `data/`; return the latter."""
     root = home / "data"
     (root / "results").mkdir(parents=True)
@@ -82,14 +82,14 @@ def write_older_platform(home: Path) -> Path:
     return root
 
 
-def kept_files(home: Path) -> dict[str, Kept]:
+def snapshot_files(home: Path) -> dict[str, FileState]:
     """Return each file below `home` with what must stay as it was."""
     found = {}
     for path in sorted(home.rglob("*")):
         if path.is_file():
             told = path.stat()
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            found[path.relative_to(home).as_posix()] = Kept(digest, told.st_mtime_ns, told.st_ino, told.st_mode)
+            found[path.relative_to(home).as_posix()] = FileState(digest, told.st_mtime_ns, told.st_ino, told.st_mode)
     return found
 
 

@@ -49,7 +49,7 @@ class RestartPolicy:
 
 
 @dataclass(slots=True)
-class Service:
+class ManagedProcess:
     """One program: its name, its command, where it logs, its process, and since when it is up or keeps dying."""
 
     name: str
@@ -64,7 +64,7 @@ class Service:
     """When it is started again; None while it is up."""
 
 
-class Services:
+class ProcessSupervisor:
     """Programs that run until they are told to stop; a context manager that stops all of them, whatever happens."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Services:
         self._environment = environment
         self._stopping = stopping
         self._patience = patience
-        self._services: list[Service] = []
+        self._services: list[ManagedProcess] = []
         logs.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
@@ -91,7 +91,7 @@ class Services:
         """Start `python -m module arguments`."""
         log, command = self._logs / f"{name}.log", [sys.executable, "-m", module, *arguments]
         process, now = self._process(command, log), time.monotonic()
-        self._services.append(Service(name, command, log, process, started=now, sound=now))
+        self._services.append(ManagedProcess(name, command, log, process, started=now, sound=now))
 
     def wait_for(self, url: str, timeout_s: float) -> None:
         """Wait until `url` answers 200, or we are told to stop.
@@ -140,7 +140,7 @@ class Services:
             service.process.wait()
         self._services.clear()
 
-    def _look_after(self, service: Service) -> None:
+    def _look_after(self, service: ManagedProcess) -> None:
         """If it died, end what it started, tell, and say when it is started again."""
         if service.process.poll() is None:
             return
@@ -170,7 +170,7 @@ class Services:
             )
 
 
-def only_one(data_root: Path) -> IO[str]:
+def lock_data_root(data_root: Path) -> IO[str]:
     """Hold the right to serve `data_root` until the returned file is closed, or this process ends.
 
     Raises:
@@ -189,7 +189,7 @@ def only_one(data_root: Path) -> IO[str]:
     return lock
 
 
-def require_free(ports: Sequence[tuple[str, int]]) -> None:
+def require_free_ports(ports: Sequence[tuple[str, int]]) -> None:
     """Raise InvalidInput naming each option whose port another program listens on."""
     taken = []
     for option, port in ports:
@@ -203,7 +203,7 @@ def require_free(ports: Sequence[tuple[str, int]]) -> None:
         raise InvalidInput(taken)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """Return a port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
@@ -219,18 +219,18 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _end_of(service: Service) -> str:
+def _end_of(service: ManagedProcess) -> str:
     """Say how a program ended."""
     code = service.process.returncode
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
-def _given_up(service: Service) -> OrchestratorUnavailable:
+def _given_up(service: ManagedProcess) -> OrchestratorUnavailable:
     tail = "\n".join(service.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
     return OrchestratorUnavailable(f"{service.name} {_end_of(service)}; {service.log} ends:\n{tail}")
 
 
-def _signal_group(service: Service, signum: int) -> None:
+def _signal_group(service: ManagedProcess, signum: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(service.process.pid, signum)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.cli.programs import RestartPolicy, Services
+from coin_pipeline.cli.supervisor import ProcessSupervisor, RestartPolicy
 from coin_pipeline.errors import OrchestratorUnavailable
 from tests.database.programs import alive, until
 
@@ -30,7 +30,7 @@ print("it cannot work")
 raise SystemExit(3)
 """
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="groups and signals as Linux has them")
-Start = Callable[..., Services]
+Start = Callable[..., ProcessSupervisor]
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
     (tmp_path / "broken.py").write_text(BROKEN)
     monkeypatch.chdir(tmp_path)
 
-    def make(stopping: threading.Event, patience: RestartPolicy | None = None) -> Services:
-        return Services(tmp_path / "logs", {**os.environ}, stopping, patience or RestartPolicy())
+    def make(stopping: threading.Event, patience: RestartPolicy | None = None) -> ProcessSupervisor:
+        return ProcessSupervisor(tmp_path / "logs", {**os.environ}, stopping, patience or RestartPolicy())
 
     return make
 
