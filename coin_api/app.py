@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 import coin_pipeline
 from coin_api import errors
-from coin_api.dagster_client import DagsterRuns
+from coin_api.dagster_client import DagsterOrchestrator
 from coin_api.deps import AppState, Timeouts
 from coin_api.middleware import BodyLimit
 from coin_api.routes import backtests, candles, health, strategies, sweeps
@@ -28,7 +28,7 @@ THREADS = 8
 
 def create_app(
     settings: Settings,
-    connect: Callable[[Settings], Orchestrator] = DagsterRuns,
+    connect: Callable[[Settings], Orchestrator] = DagsterOrchestrator,
     patience: Timeouts | None = None,
     session: Callable[[Settings], Session] = lambda settings: Session(database_url(settings)),
 ) -> FastAPI:
@@ -40,7 +40,7 @@ def create_app(
         responses=errors.RESPONSES,
     )
     app.add_middleware(BodyLimit)
-    errors.install(app)
+    errors.install_error_handlers(app)
     for module in (health, strategies, candles, backtests, sweeps):
         app.include_router(module.router)
     return app

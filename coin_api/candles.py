@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 ARROW = "application/vnd.apache.arrow.stream"
-MAX_STREAMED = 10_000_000
+MAX_STREAMED_CANDLES = 10_000_000
 """Candles of one stream."""
-MAX_UPLOADED = 5_000_000
+MAX_UPLOADED_CANDLES = 5_000_000
 """Candles of one file: more than nine years of minutes."""
-SUFFIXES = MappingProxyType(
+UPLOAD_SUFFIXES = MappingProxyType(
     {
         "text/csv": ".csv",
         "application/vnd.apache.parquet": ".parquet",
@@ -40,27 +40,27 @@ SUFFIXES = MappingProxyType(
 """What an upload may be, by its Content-Type."""
 
 
-def suffix_of(content_type: str | None) -> str:
+def file_suffix(content_type: str | None) -> str:
     """Return the suffix of the files of a media type.
 
     Raises:
         InvalidInput: No candles are read from such files.
     """
     kind = (content_type or "").partition(";")[0].strip().lower()
-    if kind not in SUFFIXES:
-        says = f"{kind[:80]!r} is no file of candles; send one of {', '.join(SUFFIXES)}"
+    if kind not in UPLOAD_SUFFIXES:
+        says = f"{kind[:80]!r} is no file of candles; send one of {', '.join(UPLOAD_SUFFIXES)}"
         raise InvalidInput([Problem("Content-Type", says)])
-    return SUFFIXES[kind]
+    return UPLOAD_SUFFIXES[kind]
 
 
 @contextmanager
-def uploads() -> Iterator[Path]:
+def upload_folder() -> Iterator[Path]:
     """Give a folder that is gone in the end."""
     with storing("the upload"), tempfile.TemporaryDirectory(prefix="coin-upload-") as folder:
         yield Path(folder)
 
 
-async def save(body: AsyncIterator[bytes], path: Path, declared: str | None, limit_mib: int) -> None:
+async def save_body(body: AsyncIterator[bytes], path: Path, declared: str | None, limit_mib: int) -> None:
     """Write a body to a file.
 
     Raises:
@@ -86,7 +86,7 @@ def merge_file(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: 
         StorageFailed: The catalogue cannot be written.
     """
     try:
-        return catalog.merge(symbol, timeframe, read_candle_file(path, tz, MAX_UPLOADED))
+        return catalog.merge(symbol, timeframe, read_candle_file(path, tz, MAX_UPLOADED_CANDLES))
     except InvalidInput as error:  # who sent it knows no path of ours
         raise InvalidInput([Problem(f, says.replace(str(path), "the file")) for f, says in error.problems]) from None
 
@@ -98,8 +98,10 @@ def arrow_stream(stretch: CandleRange) -> Iterator[bytes]:
         InvalidInput: They may be more than one stream takes.
         InvalidCandleFile, InvalidCandles: The first piece cannot be read; a later one that cannot cuts the stream.
     """
-    if stretch.most > MAX_STREAMED:
-        says = f"up to {stretch.most:,} candles are more than the {MAX_STREAMED:,} of a stream; ask for fewer days"
+    if stretch.most > MAX_STREAMED_CANDLES:
+        says = (
+            f"up to {stretch.most:,} candles are more than the {MAX_STREAMED_CANDLES:,} of a stream; ask for fewer days"
+        )
         raise InvalidInput([Problem("start", says)])
     tables = (stored_table(piece) for piece in stretch.pieces())
     first = next(tables)  # whatever is wrong with it is told before the answer has begun

@@ -26,7 +26,7 @@ from coin_pipeline.database.feature_flags import require_async
 from coin_pipeline.database.runs.status import queued
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.run_requests import RunSubmission, backtest_launch, refresh_launch, sweep_launch
+from coin_pipeline.defs.run_requests import RunSubmission, backtest_submission, refresh_submission, sweep_submission
 from coin_pipeline.errors import (
     DatabaseUnavailable,
     IdempotencyConflict,
@@ -50,7 +50,7 @@ _KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
 PING_S, DECISION_S, SILENCE_S = 2, 2, 60
 
 
-class DagsterRuns:
+class DagsterOrchestrator:
     """Runs on the Dagster instance of this DATA_ROOT, through the code server that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
@@ -80,7 +80,7 @@ class DagsterRuns:
             QueueFull: as many runs wait as may.
             OrchestratorUnavailable: the code server or the database is away.
         """
-        return self.task(self._submit(backtest_launch(spec, shelf), shelf, idempotency_key, task_id))
+        return self.task(self._submit(backtest_submission(spec, shelf), shelf, idempotency_key, task_id))
 
     def submit_sweep(
         self,
@@ -91,13 +91,13 @@ class DagsterRuns:
         task_id: str | None = None,
     ) -> Task:
         """Store a run in Dagster's queue, as `submit` does."""
-        return self.task(self._submit(sweep_launch(request, spec), "sweeps", idempotency_key, task_id), "sweep")
+        return self.task(self._submit(sweep_submission(request, spec), "sweeps", idempotency_key, task_id), "sweep")
 
     def submit_refresh(
         self, spec: RefreshSpec, idempotency_key: str | None = None, *, task_id: str | None = None
     ) -> Task:
         """Store a run in Dagster's queue, as `submit` does."""
-        return self.task(self._submit(refresh_launch(spec), "candles", idempotency_key, task_id), "refresh_candles")
+        return self.task(self._submit(refresh_submission(spec), "candles", idempotency_key, task_id), "refresh_candles")
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
         """Return where a task of a job stands.

@@ -57,7 +57,7 @@ class StillRunning(errors.ServiceUnavailable):
         )
 
 
-def status_of(error: type[Exception]) -> HTTPStatus:
+def status_code_of(error: type[Exception]) -> HTTPStatus:
     """Return the status code of an error class: its own, or that of its nearest ancestor that has one."""
     for ancestor in error.__mro__:
         if ancestor in _STATUS:
@@ -65,7 +65,9 @@ def status_of(error: type[Exception]) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def problem(status: HTTPStatus, detail: str, found: Sequence[errors.Problem] = (), **members: object) -> JSONResponse:
+def problem_response(
+    status: HTTPStatus, detail: str, found: Sequence[errors.Problem] = (), **members: object
+) -> JSONResponse:
     """Return one problem-details response; `found` becomes the `errors` list that names each field."""
     body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
     if found:
@@ -74,7 +76,7 @@ def problem(status: HTTPStatus, detail: str, found: Sequence[errors.Problem] = (
     return JSONResponse(body | members, status, headers, media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
+def install_error_handlers(app: FastAPI) -> None:
     """Make every error of the family, of validation and of routing a problem-details response."""
     app.add_exception_handler(errors.CoinError, _coin_error)
     app.add_exception_handler(RequestValidationError, _invalid_body)
@@ -86,31 +88,31 @@ async def _coin_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, errors.RunFailed):
         invalid = issubclass(error.kind, errors.InvalidInput)
         found = [errors.Problem("", str(error))] if invalid else []
-        return problem(status_of(error.kind), str(error), found, task_id=error.run_id)
+        return problem_response(status_code_of(error.kind), str(error), found, task_id=error.run_id)
     if isinstance(error, StillRunning):
-        return problem(status_of(StillRunning), str(error), task_id=error.task_id)
+        return problem_response(status_code_of(StillRunning), str(error), task_id=error.task_id)
     problems = error.problems if isinstance(error, errors.InvalidInput) else ()
-    return problem(status_of(type(error)), str(error), problems)
+    return problem_response(status_code_of(type(error)), str(error), problems)
 
 
 async def _invalid_body(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise TypeError from error
     found = [errors.Problem(_field(p["loc"]), _explained(p)) for p in error.errors()]
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(found)), found)
+    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(found)), found)
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError from error
-    answer = problem(HTTPStatus(error.status_code), str(error.detail))
+    answer = problem_response(HTTPStatus(error.status_code), str(error.detail))
     answer.headers.update(error.headers or {})  # 405 says which methods are allowed
     return answer
 
 
 async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
     # The trace goes to the server's log; a body never carries one.
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error; the server's log has the details")
+    return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error; the server's log has the details")
 
 
 def _explained(told: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from coin_api.schemas import TaskStatus
 from coin_api.tasks import Job, Task
 from coin_pipeline.errors import ResultNotFound, ServiceUnavailable
 
-COME_BACK_MS = 1000
+RETRY_MS = 1000
 NOTHING = -1
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last event seen.")]
 EVENTS: dict[int | str, dict[str, Any]] = {
@@ -31,7 +31,7 @@ EVENTS: dict[int | str, dict[str, Any]] = {
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter: nginx hands on each event at once
 
 
-async def follow(
+async def stream_events(
     parts: AppState, task_id: str, job: Job, last_event_id: str | None, tell: Callable[[Task], TaskStatus]
 ) -> Response:
     """Answer with the stream of a task's events, each what `tell` says of it.
@@ -59,7 +59,7 @@ async def follow(
 async def _stream(
     parts: AppState, task_id: str, job: Job, seen: int, tell: Callable[[Task], TaskStatus]
 ) -> AsyncIterator[str]:
-    yield f"retry: {COME_BACK_MS}\n\n"
+    yield f"retry: {RETRY_MS}\n\n"
     with parts.watches.watch(task_id, job) as watch:
         while True:
             try:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from coin_api.errors import problem
+from coin_api.errors import problem_response
 
 MAX_BODY_BYTES = 1_000_000
 UPLOAD = "/upload"
@@ -30,7 +30,7 @@ class BodyLimit:
             more = message.get("more_body", False)
         if len(body) > MAX_BODY_BYTES:
             detail = f"the request body is larger than {MAX_BODY_BYTES} bytes"
-            await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)(scope, receive, send)
+            await problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)(scope, receive, send)
             return
         sent = False
 

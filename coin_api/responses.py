@@ -44,7 +44,7 @@ class TaskWithoutResult(NotFound):
         super().__init__(f"task {task.task_id} is {task.status}{said}; see {place}")
 
 
-def lead_to(response: Response, place: str) -> None:
+def set_polling_headers(response: Response, place: str) -> None:
     """Tell the poller where to look, and when."""
     response.headers["Location"] = place
     response.headers["Retry-After"] = str(SOONEST_S)
@@ -55,7 +55,7 @@ def accepted(task: Task) -> Accepted:
     return Accepted(task_id=task.task_id, status=task.status, created_at=task.created_at)
 
 
-def standing(parts: AppState, task: Task) -> dict[str, Any]:
+def task_fields(parts: AppState, task: Task) -> dict[str, Any]:
     """Return where a task stands, without its result: the fields of TaskStatus."""
     return {
         "task_id": task.task_id,
@@ -70,21 +70,21 @@ def standing(parts: AppState, task: Task) -> dict[str, Any]:
     }
 
 
-async def polled(status: TaskStatus, read: Callable[[], bytes]) -> Response:
+async def status_response(status: TaskStatus, read: Callable[[], bytes]) -> Response:
     """Answer a poll; what `read` returns for a completed task, its stored document, goes in as it is.
 
     Parsing and writing a large one on every poll would take seconds.
     """
     body = status.model_dump_json().encode()
     if status.status == "completed":
-        return await run_in_threadpool(lambda: json_answer(_with_result(body, read())))
-    answer = json_answer(body)
+        return await run_in_threadpool(lambda: json_response(_with_result(body, read())))
+    answer = json_response(body)
     if status.finished_at is None:
         answer.headers["Retry-After"] = str(_retry_after(status.created_at))
     return answer
 
 
-def json_answer(document: bytes) -> Response:
+def json_response(document: bytes) -> Response:
     """Return a document as it is."""
     return Response(document, media_type="application/json")
 

@@ -217,7 +217,7 @@ Percent = Annotated[float, Field(allow_inf_nan=False, description="Of avg_return
 Signals = Annotated[int, Field(ge=0, description="Of total_signals.")]
 
 
-class CandleQuery(fields.Request):
+class CandleQuery(fields.RequestModel):
     """Which candles of a market, and which page of them."""
 
     timeframe: fields.TimeframeName = "1d"

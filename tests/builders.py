@@ -1,6 +1,6 @@
 """Inputs that more than one folder of tests needs."""
 
-SLOW = """
+SLOW_STRATEGY = """
 import time
 from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
 
@@ -13,7 +13,7 @@ class Slow(Strategy[StrategyParams]):
         return Signals(entries=bars.close > bars.open, hold=1)
 """
 
-STEADY = """
+STEADY_STRATEGY = """
 import time
 from pathlib import Path
 from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
@@ -33,7 +33,7 @@ class Steady(Strategy[Params]):
         return Signals(entries=bars.time // 10**9 % params.every == 0, hold=1)
 """
 
-GREEDY = """
+MEMORY_HUNGRY_STRATEGY = """
 import numpy as np
 from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
 
@@ -46,7 +46,7 @@ class Greedy(Strategy[StrategyParams]):
         return Signals(entries=bars.close > bars.open, hold=1)
 """
 
-BUSY = """
+SPINNING_STRATEGY = """
 import numba
 import numpy as np
 from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams

@@ -29,7 +29,7 @@ QUEUED = Task("", "queued", 0.0, None, None, NOW, None, None)
 
 
 @dataclass
-class FakeRuns:
+class FakeOrchestrator:
     """An orchestrator whose runs end as the test says."""
 
     tasks_by_id: dict[str, Task] = field(default_factory=dict)

@@ -9,8 +9,16 @@ from fastapi.concurrency import run_in_threadpool
 
 from coin_api.deps import AppState, Deps
 from coin_api.errors import StillRunning
-from coin_api.events import EVENTS, LastEventId, follow
-from coin_api.responses import SubmittedAs, TaskWithoutResult, accepted, json_answer, lead_to, polled, standing
+from coin_api.events import EVENTS, LastEventId, stream_events
+from coin_api.responses import (
+    SubmittedAs,
+    TaskWithoutResult,
+    accepted,
+    json_response,
+    set_polling_headers,
+    status_response,
+    task_fields,
+)
 from coin_api.schemas import Accepted, History, HistoryItem, HistoryQuery, TaskStatus
 from coin_api.tasks import Task
 from coin_pipeline.backtest.preflight import require_candles
@@ -40,11 +48,11 @@ async def run(request: BacktestRequest, parts: Deps, *, fresh: Fresh = False) ->
     """
     spec, stored = await run_in_threadpool(_known, parts, request, fresh=fresh)
     if stored:
-        return json_answer(answered(stored.document, stored.run_id))
+        return json_response(answered(stored.document, stored.run_id))
     task = await _waited_for(parts, await run_in_threadpool(parts.runs.submit, spec, "results"))
     if task.status != "completed":
         raise RunFailed(task.task_id, class_named(task.error_kind), task.error or f"the run was {task.status}")
-    return json_answer(answered(await run_in_threadpool(read_result, parts.store, task.task_id), None))
+    return json_response(answered(await run_in_threadpool(read_result, parts.store, task.task_id), None))
 
 
 @router.post("/run-async", status_code=status.HTTP_202_ACCEPTED)
@@ -56,7 +64,7 @@ def run_async(request: BacktestRequest, parts: Deps, response: Response, submitt
     parts.runs.require_async()
     spec = resolve(request, parts.strategies.current())
     task = parts.runs.submit(spec, "tasks", submitted_as.idempotency_key, task_id=submitted_as.task_id)
-    lead_to(response, _place(task.task_id))
+    set_polling_headers(response, _place(task.task_id))
     return accepted(task)
 
 
@@ -64,13 +72,13 @@ def run_async(request: BacktestRequest, parts: Deps, response: Response, submitt
 async def task_status(task_id: str, parts: Deps) -> Response:
     """Tell where a task stands; once it is completed, with its result."""
     status = _status(parts, await parts.statuses.task(task_id))
-    return await polled(status, lambda: answered(read_result(parts.store, task_id), None))
+    return await status_response(status, lambda: answered(read_result(parts.store, task_id), None))
 
 
 @router.get("/status/{task_id}/events", responses=EVENTS)
 async def task_events(task_id: str, parts: Deps, last_event_id: LastEventId = None) -> Response:
     """Stream an event whenever a task moves, until it has ended; its result is not among them."""
-    return await follow(parts, task_id, "backtest", last_event_id, lambda task: _status(parts, task))
+    return await stream_events(parts, task_id, "backtest", last_event_id, lambda task: _status(parts, task))
 
 
 @router.post("/{task_id}/cancel")
@@ -90,7 +98,7 @@ def latest(parts: Deps) -> Response:
     """Return the newest result of a backtest, byte for byte."""
     for entry in parts.index.latest():
         with suppress(NotFound):  # an object that has just been removed, before its entry
-            return json_answer(read_result(parts.store, entry.run_id))
+            return json_response(read_result(parts.store, entry.run_id))
     raise NoResults
 
 
@@ -121,7 +129,7 @@ def download(run_id: str, parts: Deps) -> Response:
 def result(run_id: str, parts: Deps) -> Response:
     """Return a stored result byte for byte, old results of the older platform included."""
     try:
-        return json_answer(read_result(parts.store, run_id))
+        return json_response(read_result(parts.store, run_id))
     except ResultNotFound:
         task = parts.runs.task(run_id)
         if task.status == "completed":  # it has expired, and its run is about to go too
@@ -156,7 +164,7 @@ async def _waited_for(parts: AppState, task: Task) -> Task:
 
 
 def _status(parts: AppState, task: Task) -> TaskStatus:
-    return TaskStatus(**standing(parts, task))
+    return TaskStatus(**task_fields(parts, task))
 
 
 def _known(parts: AppState, request: BacktestRequest, *, fresh: bool) -> tuple[BacktestSpec, StoredResult | None]:

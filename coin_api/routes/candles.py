@@ -8,10 +8,10 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from coin_api.candles import ARROW, arrow_stream, merge_file, save, suffix_of, uploads
+from coin_api.candles import ARROW, arrow_stream, file_suffix, merge_file, save_body, upload_folder
 from coin_api.deps import AppState, Deps
-from coin_api.events import EVENTS, LastEventId, follow
-from coin_api.responses import SubmittedAs, accepted, lead_to, polled, standing
+from coin_api.events import EVENTS, LastEventId, stream_events
+from coin_api.responses import SubmittedAs, accepted, set_polling_headers, status_response, task_fields
 from coin_api.schemas import (
     Accepted,
     CandleInventory,
@@ -57,20 +57,20 @@ def refresh(request: RefreshRequest, parts: Deps, response: Response, submitted_
     with closing(open_exchange(spec.exchange, parts.settings)):  # one that is none is told now
         task = parts.runs.submit_refresh(spec, submitted_as.idempotency_key, task_id=submitted_as.task_id)
     place = f"/api/candles/refresh/{task.task_id}"
-    lead_to(response, place)
+    set_polling_headers(response, place)
     return RefreshAccepted(**dict(accepted(task)), series=len(spec.series), status_url=place)
 
 
 @router.get("/refresh/{task_id}", response_model=RefreshStatus)
 async def refresh_status(task_id: str, parts: Deps) -> Response:
     """Tell how far a refresh is, series by series, and why markets have failed."""
-    return await polled(_status(parts, await parts.statuses.task(task_id, REFRESH)), lambda: b"null")
+    return await status_response(_status(parts, await parts.statuses.task(task_id, REFRESH)), lambda: b"null")
 
 
 @router.get("/refresh/{task_id}/events", responses=EVENTS)
 async def refresh_events(task_id: str, parts: Deps, last_event_id: LastEventId = None) -> Response:
     """Stream an event whenever a refresh moves, until it has ended."""
-    return await follow(parts, task_id, REFRESH, last_event_id, lambda task: _status(parts, task))
+    return await stream_events(parts, task_id, REFRESH, last_event_id, lambda task: _status(parts, task))
 
 
 @router.post("/refresh/{task_id}/cancel")
@@ -104,10 +104,10 @@ async def upload(
     content_length: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> UploadReport:
     """Store the candles of a file, beside those that are there; if a row is wrong, none of them."""
-    market, length, suffix = parse_symbol(symbol), parse_timeframe(timeframe), suffix_of(content_type)
-    with uploads() as folder:
+    market, length, suffix = parse_symbol(symbol), parse_timeframe(timeframe), file_suffix(content_type)
+    with upload_folder() as folder:
         path = folder / f"candles{suffix}"
-        await save(request.stream(), path, content_length, parts.settings.coin_max_upload_mib)
+        await save_body(request.stream(), path, content_length, parts.settings.coin_max_upload_mib)
         return await run_in_threadpool(_merged, parts.candles, market, length, path, tz)
 
 
@@ -169,4 +169,4 @@ def _status(parts: AppState, task: Task) -> RefreshStatus:
         )
         for one in task.series
     ]
-    return RefreshStatus(**standing(parts, task), series=series)
+    return RefreshStatus(**task_fields(parts, task), series=series)

@@ -3,8 +3,15 @@
 from fastapi import APIRouter, Response, status
 
 from coin_api.deps import AppState, Deps
-from coin_api.events import EVENTS, LastEventId, follow
-from coin_api.responses import SubmittedAs, TaskWithoutResult, accepted, lead_to, polled, standing
+from coin_api.events import EVENTS, LastEventId, stream_events
+from coin_api.responses import (
+    SubmittedAs,
+    TaskWithoutResult,
+    accepted,
+    set_polling_headers,
+    status_response,
+    task_fields,
+)
 from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
 from coin_api.tasks import SweepPoints, Task
 from coin_pipeline.results.store import read_manifest, read_result
@@ -23,7 +30,7 @@ def submit(request: SweepRequest, parts: Deps, response: Response, submitted_as:
     parts.runs.require_async()
     spec = resolve_sweep(request, parts.strategies.current())
     task = parts.runs.submit_sweep(request, spec, submitted_as.idempotency_key, task_id=submitted_as.task_id)
-    lead_to(response, f"/api/sweeps/{task.task_id}")
+    set_polling_headers(response, f"/api/sweeps/{task.task_id}")
     return SweepAccepted(**dict(accepted(task)), points=len(spec.points()))
 
 
@@ -31,13 +38,13 @@ def submit(request: SweepRequest, parts: Deps, response: Response, submitted_as:
 async def sweep_status(task_id: str, parts: Deps) -> Response:
     """Tell how far a sweep is and how fast; once it is completed, with its result."""
     status = _status(parts, await parts.statuses.task(task_id, "sweep"))
-    return await polled(status, lambda: read_result(parts.store, task_id))
+    return await status_response(status, lambda: read_result(parts.store, task_id))
 
 
 @router.get("/{task_id}/events", responses=EVENTS)
 async def sweep_events(task_id: str, parts: Deps, last_event_id: LastEventId = None) -> Response:
     """Stream an event whenever a sweep moves, until it has ended; its result is not among them."""
-    return await follow(parts, task_id, "sweep", last_event_id, lambda task: _status(parts, task))
+    return await stream_events(parts, task_id, "sweep", last_event_id, lambda task: _status(parts, task))
 
 
 @router.get("/{task_id}/trials")
@@ -61,7 +68,7 @@ def cancel(task_id: str, parts: Deps) -> Accepted:
 def _status(parts: AppState, task: Task) -> SweepStatus:
     points = task.points or SweepPoints(0, 0, None, None)
     return SweepStatus(
-        **standing(parts, task),
+        **task_fields(parts, task),
         points=points.planned,
         points_done=points.done,
         points_per_second=points.per_second,

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.candles.coverage import ENOUGH
-from coin_pipeline.candles.fields import MAX_SYMBOLS, Day, Request, Symbols, TimeframeName, problems_of
+from coin_pipeline.candles.fields import MAX_SYMBOLS, Day, RequestModel, Symbols, TimeframeName, to_problems
 from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.exits import Stops
@@ -31,7 +31,7 @@ Times = tuple[datetime, datetime]
 """Start and end of a run."""
 
 
-class BacktestRequest(Request):
+class BacktestRequest(RequestModel):
     """A backtest as submitted over HTTP, from the command line or from the Dagster UI."""
 
     strategy: Annotated[str, Field(min_length=1, max_length=100, description="Name of a registered strategy.")]
@@ -158,4 +158,4 @@ def parse_request(fields: Mapping[str, Any]) -> BacktestRequest:
     try:
         return BacktestRequest.model_validate(fields)
     except ValidationError as error:
-        raise InvalidSpec(problems_of(error)) from None
+        raise InvalidSpec(to_problems(error)) from None

@@ -36,7 +36,7 @@ def as_value_error(parse: Callable[[str], T], text: str) -> T:
         raise ValueError(error.problems[0].message) from None
 
 
-def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+def require_unique(names: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a list that names something twice."""
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -45,7 +45,7 @@ def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def calendar_day(value: object) -> object:
+def parse_calendar_day(value: object) -> object:
     """Read YYYY-MM-DD; pydantic alone would also take numbers, as seconds since 1970."""
     day = value
     if isinstance(value, str) and _DAY.fullmatch(value):
@@ -74,7 +74,7 @@ def _canonical_timeframe(text: str) -> str:
     return as_value_error(parse_timeframe, text).name
 
 
-Day = Annotated[date, BeforeValidator(calendar_day)]
+Day = Annotated[date, BeforeValidator(parse_calendar_day)]
 TimeframeName = Annotated[
     str,
     AfterValidator(_canonical_timeframe),
@@ -83,18 +83,18 @@ TimeframeName = Annotated[
 Symbols = Annotated[
     tuple[str, ...],
     Field(min_length=1, max_length=MAX_SYMBOLS, description="Markets: BTC_KRW, or Upbit's KRW-BTC."),
-    AfterValidator(lambda names: each_once(tuple(as_value_error(parse_symbol, name) for name in names))),
+    AfterValidator(lambda names: require_unique(tuple(as_value_error(parse_symbol, name) for name in names))),
     _list_of("markets", "BTC_KRW"),
 ]
 Timeframes = Annotated[
     tuple[TimeframeName, ...],
     Field(min_length=1, description="Lengths of candles: 1m 3m 5m 10m 15m 30m 1h 4h 1d 1w."),
-    AfterValidator(each_once),
+    AfterValidator(require_unique),
     _list_of("timeframes", "1d"),
 ]
 
 
-class Request(BaseModel):
+class RequestModel(BaseModel):
     """What somebody asks for; a field that it has not is refused, and which one may have been meant is said."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -109,7 +109,7 @@ class Request(BaseModel):
             raise ValidationError.from_exception_data(error.title, found) from None
 
 
-def problems_of(error: ValidationError) -> list[Problem]:
+def to_problems(error: ValidationError) -> list[Problem]:
     """Turn pydantic's findings into ours: the field's path and one sentence."""
     return [
         Problem(".".join(map(str, found["loc"])), plain(found["msg"], found["input"]))

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.candles.exchanges.registry import UPBIT
-from coin_pipeline.candles.fields import Day, Request, Symbols, Timeframes, problems_of
+from coin_pipeline.candles.fields import Day, RequestModel, Symbols, Timeframes, to_problems
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import InvalidInput, InvalidSettings, InvalidSpec, Problem
 from coin_pipeline.settings import Settings
 
 
-class RefreshRequest(Request):
+class RefreshRequest(RequestModel):
     """Candles to be collected, as submitted over HTTP or from the Dagster UI; what is left out the settings say."""
 
     symbols: Symbols | None = None
@@ -61,7 +61,7 @@ def parse_refresh(fields: Mapping[str, Any]) -> RefreshRequest:
     try:
         return RefreshRequest.model_validate(fields)
     except ValidationError as error:
-        raise InvalidSpec(problems_of(error)) from None
+        raise InvalidSpec(to_problems(error)) from None
 
 
 def resolve_refresh(request: RefreshRequest, settings: Settings) -> RefreshSpec:

@@ -30,9 +30,9 @@ def retention(*, dry_run: bool) -> None:
     with retention_progress() as bar:
         # Dagster takes a second or two to import.
         from coin_pipeline.defs.in_process import run_here
-        from coin_pipeline.defs.run_requests import retention_launch
+        from coin_pipeline.defs.run_requests import retention_submission
 
-        run_here(settings, retention_launch(dry_run=dry_run), bar.hear)
+        run_here(settings, retention_submission(dry_run=dry_run), bar.hear)
     _print(bar.outcome, settings.task_result_ttl_days, dry_run=dry_run)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from coin_pipeline.defs.backtests.config import BacktestConfig, config_of
+from coin_pipeline.defs.backtests.config import BacktestConfig, backtest_config_of
 from coin_pipeline.defs.sweeps.config import SweepConfig, sweep_config_of
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.orchestration.retries import task_of
@@ -57,4 +57,4 @@ def is_task(run: dg.DagsterRun) -> bool:
 
 
 def _config(run: dg.DagsterRun) -> SweepConfig | BacktestConfig:
-    return sweep_config_of(run) if run.job_name == "sweep" else config_of(run)
+    return sweep_config_of(run) if run.job_name == "sweep" else backtest_config_of(run)

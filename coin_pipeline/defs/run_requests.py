@@ -6,7 +6,7 @@ from typing import Any, Literal
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, ResultArea
 from coin_pipeline.candles.refresh_spec import RefreshSpec
-from coin_pipeline.defs.candles.config import PLAN
+from coin_pipeline.defs.candles.config import PLAN_OP
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
 from coin_pipeline.orchestration.run_tags import EXCHANGE_TAG, POINTS_TAG, SERIES_TAG, SPEC_TAG
 from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
@@ -27,14 +27,14 @@ class RunSubmission:
     tags: dict[str, str]
 
 
-def backtest_launch(spec: BacktestSpec, shelf: ResultArea) -> RunSubmission:
+def backtest_submission(spec: BacktestSpec, shelf: ResultArea) -> RunSubmission:
     """Return what makes Dagster run a backtest."""
     asked = {**spec.model_dump(mode="json"), "min_coverage": spec.min_coverage}
     config = {"load_candles": {"config": {**asked, "shelf": shelf}}}
     return RunSubmission("backtest", {"ops": config, "loggers": QUIET_LOGGERS}, _tags(spec))
 
 
-def sweep_launch(
+def sweep_submission(
     request: SweepRequest, spec: SweepSpec, *, workers: int | None = None, fresh: bool = False
 ) -> RunSubmission:
     """Return what makes Dagster run the sweep that `request` resolves to."""
@@ -47,17 +47,17 @@ def sweep_launch(
     )
 
 
-def retention_launch(*, dry_run: bool) -> RunSubmission:
+def retention_submission(*, dry_run: bool) -> RunSubmission:
     """Return what makes Dagster remove what is no longer kept, or only find it."""
     config = {"remove_expired": {"config": {"dry_run": dry_run}}}
     return RunSubmission("retention", {"ops": config, "loggers": QUIET_LOGGERS}, {})
 
 
-def refresh_launch(spec: RefreshSpec) -> RunSubmission:
+def refresh_submission(spec: RefreshSpec) -> RunSubmission:
     """Return what makes Dagster collect candles."""
     asked = spec.model_dump(mode="json")
     tags = {SPEC_TAG: digest_of(asked), EXCHANGE_TAG: spec.exchange, SERIES_TAG: str(len(spec.series))}
-    return RunSubmission("refresh_candles", {"ops": {PLAN: {"config": asked}}, "loggers": QUIET_LOGGERS}, tags)
+    return RunSubmission("refresh_candles", {"ops": {PLAN_OP: {"config": asked}}, "loggers": QUIET_LOGGERS}, tags)
 
 
 def _tags(spec: BacktestSpec) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.fields import problems_of
+from coin_pipeline.candles.fields import to_problems
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, ObjectCorrupt, StrategyFailed
 from coin_pipeline.results.replay import Difference, Replay, differences, first_difference
 from coin_pipeline.results.store import Json, load_result, task_key
@@ -75,7 +75,7 @@ def _spec_of(told: Json) -> SweepSpec:
     try:
         return SweepSpec.model_validate(told["spec"])
     except ValidationError as error:
-        raise InvalidSpec(problems_of(error)) from None
+        raise InvalidSpec(to_problems(error)) from None
 
 
 def _computed(catalog: CandleCatalog, registry: StrategyRegistry, planned: SweepPlan) -> pa.Table:

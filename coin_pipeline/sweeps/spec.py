@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, parse_request
-from coin_pipeline.candles.fields import problems_of
+from coin_pipeline.candles.fields import to_problems
 from coin_pipeline.engine.exits import Stops
 from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, nearest
 from coin_pipeline.strategies.base import StrategyParams
@@ -159,7 +159,7 @@ def parse_sweep(fields: Mapping[str, Any]) -> SweepRequest:
     try:
         return SweepRequest.model_validate(fields)
     except ValidationError as error:
-        raise InvalidSpec(problems_of(error)) from None
+        raise InvalidSpec(to_problems(error)) from None
 
 
 def resolve_sweep(request: SweepRequest, registry: StrategyRegistry) -> SweepSpec:

@@ -12,20 +12,20 @@ from coin_api.deps import Timeouts
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.session import Session
 from coin_pipeline.settings import load_settings
-from tests.fakes import FakeRuns
+from tests.fakes import FakeOrchestrator
 
 NO_DATABASE = "postgresql://127.0.0.1:1/none"
 """For who asks for no lists: nobody listens there."""
 
 
 @pytest.fixture
-def runs() -> FakeRuns:
+def runs() -> FakeOrchestrator:
     """An orchestrator without runs."""
-    return FakeRuns()
+    return FakeOrchestrator()
 
 
 @pytest.fixture
-def client(runs: FakeRuns, candles: CandleCatalog, data_root: Path) -> Iterator[TestClient]:
+def client(runs: FakeOrchestrator, candles: CandleCatalog, data_root: Path) -> Iterator[TestClient]:
     """A client of the application over the session's candles, with nothing to be reused from other tests."""
     assert candles
     shutil.rmtree(data_root / "fingerprints", ignore_errors=True)
@@ -33,7 +33,7 @@ def client(runs: FakeRuns, candles: CandleCatalog, data_root: Path) -> Iterator[
         yield client
 
 
-def client_of(runs: FakeRuns, patience: Timeouts | None = None, database: str = NO_DATABASE) -> TestClient:
+def client_of(runs: FakeOrchestrator, patience: Timeouts | None = None, database: str = NO_DATABASE) -> TestClient:
     """Return a client of the application, which starts and stops with the client's `with`."""
     app = create_app(load_settings(), lambda _: runs, patience, lambda _: Session(database))
     return TestClient(app, raise_server_exceptions=False)

@@ -8,12 +8,12 @@ from coin_api.app import create_app
 from coin_pipeline.database.session import Session
 from coin_pipeline.settings import load_settings
 from tests.api.conftest import NO_DATABASE
-from tests.fakes import QUEUED, FakeRuns
+from tests.fakes import QUEUED, FakeOrchestrator
 
 TASK_ID = "11111111-1111-4111-8111-111111111111"
 
 
 def app() -> FastAPI:
     """Build the application; what uvicorn is pointed at."""
-    runs = FakeRuns(tasks_by_id={TASK_ID: replace(QUEUED, task_id=TASK_ID)})
+    runs = FakeOrchestrator(tasks_by_id={TASK_ID: replace(QUEUED, task_id=TASK_ID)})
     return create_app(load_settings(), lambda _: runs, session=lambda _: Session(NO_DATABASE))

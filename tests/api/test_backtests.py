@@ -25,7 +25,7 @@ from coin_pipeline.results.publish import publish_backtest, remember
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 from tests.api.conftest import client_of
-from tests.fakes import NOW, FakeRuns
+from tests.fakes import NOW, FakeOrchestrator
 
 BODY: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
@@ -43,7 +43,7 @@ def store_result(data_root: Path, run_id: str) -> bytes:
     return document
 
 
-def test_run_async_accepts_and_says_where_to_look(client: TestClient, runs: FakeRuns) -> None:
+def test_run_async_accepts_and_says_where_to_look(client: TestClient, runs: FakeOrchestrator) -> None:
     """202 with task id, status and time; Location and Retry-After lead the poller."""
     answer = client.post("/api/backtests/run-async", json=BODY)
     assert answer.status_code == 202
@@ -56,7 +56,7 @@ def test_run_async_accepts_and_says_where_to_look(client: TestClient, runs: Fake
 
 
 def test_too_few_candles_are_404_with_both_remedies_unless_accepted(
-    client: TestClient, runs: FakeRuns, candles: CandleCatalog
+    client: TestClient, runs: FakeOrchestrator, candles: CandleCatalog
 ) -> None:
     """A sync request is refused at once, also for gaps that no footer shows; a lower share is handed on."""
     daily = parse_timeframe("1d")
@@ -74,7 +74,7 @@ def test_too_few_candles_are_404_with_both_remedies_unless_accepted(
     assert client.post("/api/backtests/run-async", json={**body, "min_coverage": 2}).status_code == 422
 
 
-def test_the_idempotency_key_is_handed_on(client: TestClient, runs: FakeRuns) -> None:
+def test_the_idempotency_key_is_handed_on(client: TestClient, runs: FakeOrchestrator) -> None:
     """The header reaches the orchestrator, which decides the run's id by it."""
     client.post("/api/backtests/run-async", json=BODY, headers={"Idempotency-Key": "k1"})
     assert runs.submitted[0][2] == "k1"
@@ -100,7 +100,7 @@ def test_status_of_a_queued_task(client: TestClient) -> None:
 
 @pytest.mark.parametrize(("age_s", "seconds"), [(-3600, "1"), (0, "1"), (15, "1"), (47, "4"), (100, "10"), (9e6, "10")])
 def test_pollers_come_back_after_a_tenth_of_the_age_of_the_task(
-    client: TestClient, runs: FakeRuns, age_s: float, seconds: str
+    client: TestClient, runs: FakeOrchestrator, age_s: float, seconds: str
 ) -> None:
     """Retry-After is of whole seconds from 1 to 10, whatever the clocks say."""
     runs.outcome = replace(runs.outcome, created_at=datetime.now(UTC) - timedelta(seconds=age_s))
@@ -108,7 +108,9 @@ def test_pollers_come_back_after_a_tenth_of_the_age_of_the_task(
     assert client.get(f"/api/backtests/status/{task_id}").headers["Retry-After"] == seconds
 
 
-def test_status_of_a_completed_task_carries_the_result(client: TestClient, runs: FakeRuns, data_root: Path) -> None:
+def test_status_of_a_completed_task_carries_the_result(
+    client: TestClient, runs: FakeOrchestrator, data_root: Path
+) -> None:
     """Once completed, the stored document is in the answer."""
     runs.outcome = replace(runs.outcome, status="completed", progress=1.0, finished_at=NOW)
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
@@ -119,7 +121,9 @@ def test_status_of_a_completed_task_carries_the_result(client: TestClient, runs:
 
 
 @pytest.mark.parametrize("path", ["/api/backtests/status/{}", "/api/backtests/{}"])
-def test_a_completed_task_whose_result_has_expired_is_unknown(client: TestClient, runs: FakeRuns, path: str) -> None:
+def test_a_completed_task_whose_result_has_expired_is_unknown(
+    client: TestClient, runs: FakeOrchestrator, path: str
+) -> None:
     """For the moment in which its files are gone and its run is not yet; after that the run is unknown too."""
     runs.outcome = replace(runs.outcome, status="completed", progress=1.0, finished_at=NOW)
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
@@ -128,7 +132,7 @@ def test_a_completed_task_whose_result_has_expired_is_unknown(client: TestClient
     assert answer.json()["detail"] == f"no result or task has the id '{task_id}', or it has expired"
 
 
-def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, runs: FakeRuns) -> None:
+def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, runs: FakeOrchestrator) -> None:
     """That a run failed is an answer, not an error of the request."""
     runs.outcome = replace(runs.outcome, status="failed", error="no candles", finished_at=NOW)
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
@@ -136,7 +140,9 @@ def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, runs:
     assert (answer.status_code, answer.json()["status"], answer.json()["error"]) == (200, "failed", "no candles")
 
 
-def test_run_waits_for_the_run_and_returns_its_document(client: TestClient, runs: FakeRuns, data_root: Path) -> None:
+def test_run_waits_for_the_run_and_returns_its_document(
+    client: TestClient, runs: FakeOrchestrator, data_root: Path
+) -> None:
     """The synchronous answer is the stored document, which is not reused."""
 
     def finish(task_id: str) -> None:
@@ -163,7 +169,7 @@ def computed(client: TestClient, candles: CandleCatalog, data_root: Path) -> str
 
 
 def test_an_identical_submission_is_answered_with_the_stored_result(
-    client: TestClient, runs: FakeRuns, computed: str, data_root: Path
+    client: TestClient, runs: FakeOrchestrator, computed: str, data_root: Path
 ) -> None:
     """No run is launched; run_id and reused_from name the one that computed it, and the document says no more."""
     answer = client.post("/api/backtests/run", json={**BODY, "symbols": ["KRW-AAA"]})
@@ -177,7 +183,7 @@ def test_an_identical_submission_is_answered_with_the_stored_result(
 
 @pytest.mark.parametrize("fields", [{}, {"fee_rate": 0.002}])
 def test_fresh_and_other_submissions_are_run(
-    client: TestClient, runs: FakeRuns, computed: str, data_root: Path, fields: dict[str, Any]
+    client: TestClient, runs: FakeOrchestrator, computed: str, data_root: Path, fields: dict[str, Any]
 ) -> None:
     """?fresh=true never takes a stored result, and another spec finds none."""
 
@@ -192,7 +198,9 @@ def test_fresh_and_other_submissions_are_run(
     assert len(runs.submitted) == 1
 
 
-def test_an_async_submission_is_always_a_run_of_its_own(client: TestClient, runs: FakeRuns, computed: str) -> None:
+def test_an_async_submission_is_always_a_run_of_its_own(
+    client: TestClient, runs: FakeOrchestrator, computed: str
+) -> None:
     """A task is the promise of a run."""
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     assert task_id != computed
@@ -204,7 +212,7 @@ def test_an_async_submission_is_always_a_run_of_its_own(client: TestClient, runs
     [("CandlesNotFound", 404), ("LookAhead", 422), ("InvalidCandles", 422), ("StorageFull", 507), (None, 500)],
 )
 def test_run_that_fails_answers_with_the_code_of_its_error(
-    client: TestClient, runs: FakeRuns, kind: str | None, status: int
+    client: TestClient, runs: FakeOrchestrator, kind: str | None, status: int
 ) -> None:
     """What ended the run decides the status code; the run's id is in the body."""
     runs.outcome = replace(runs.outcome, status="failed", error="the sentence", error_kind=kind)
@@ -220,7 +228,7 @@ def test_run_that_fails_answers_with_the_code_of_its_error(
     [("queued", Timeouts(queued_s=0.05, ended_s=60)), ("running", Timeouts(queued_s=60, ended_s=0.05))],
 )
 def test_run_that_takes_too_long_is_handed_over_to_polling(
-    runs: FakeRuns, candles: CandleCatalog, status: Status, patience: Timeouts
+    runs: FakeOrchestrator, candles: CandleCatalog, status: Status, patience: Timeouts
 ) -> None:
     """A request is held neither for a run that does not begin nor for one that does not end: 503, its id to poll."""
     assert candles
@@ -236,7 +244,7 @@ def test_run_that_takes_too_long_is_handed_over_to_polling(
     assert runs.tasks_by_id[task_id].status == status
 
 
-def test_run_may_take_longer_once_it_has_begun(runs: FakeRuns, candles: CandleCatalog, data_root: Path) -> None:
+def test_run_may_take_longer_once_it_has_begun(runs: FakeOrchestrator, candles: CandleCatalog, data_root: Path) -> None:
     """A run that begins in time is waited for beyond the time that a queued one is given."""
     assert candles
     patience = Timeouts(queued_s=0.2, ended_s=60)
@@ -252,7 +260,7 @@ def test_run_may_take_longer_once_it_has_begun(runs: FakeRuns, candles: CandleCa
 
 
 def test_an_outage_while_a_run_is_waited_for_is_waited_out(
-    runs: FakeRuns, candles: CandleCatalog, data_root: Path
+    runs: FakeOrchestrator, candles: CandleCatalog, data_root: Path
 ) -> None:
     """That the database is away says nothing of the run."""
     assert candles
@@ -269,7 +277,7 @@ def test_an_outage_while_a_run_is_waited_for_is_waited_out(
 
 
 @pytest.mark.parametrize("path", ["run?fresh=true", "run-async"])
-def test_a_full_queue_is_429_and_stores_nothing(client: TestClient, runs: FakeRuns, path: str) -> None:
+def test_a_full_queue_is_429_and_stores_nothing(client: TestClient, runs: FakeOrchestrator, path: str) -> None:
     """The answer says how many wait, what the limit is and what to do; when some have begun, there is room again."""
     runs.max_queued = 1
     first = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
@@ -287,7 +295,7 @@ def test_a_full_queue_is_429_and_stores_nothing(client: TestClient, runs: FakeRu
 
 @pytest.mark.parametrize(("headers", "params"), [({"Idempotency-Key": "k1"}, {}), ({}, {"task_id": str(uuid.uuid4())})])
 def test_a_repeated_submission_finds_its_task_even_when_the_queue_is_full(
-    client: TestClient, runs: FakeRuns, headers: dict[str, str], params: dict[str, str]
+    client: TestClient, runs: FakeOrchestrator, headers: dict[str, str], params: dict[str, str]
 ) -> None:
     """It asks for no more room; the same key, or id, with another body is 409."""
     runs.max_queued = 1
@@ -319,7 +327,7 @@ def test_the_client_may_choose_the_task_id(client: TestClient) -> None:
 )
 @pytest.mark.parametrize("path", ["/api/backtests/run-async", "/api/sweeps"])
 def test_a_task_id_is_a_uuid_and_comes_without_a_key(
-    client: TestClient, runs: FakeRuns, path: str, task_id: str, headers: dict[str, str], fields: list[str]
+    client: TestClient, runs: FakeOrchestrator, path: str, task_id: str, headers: dict[str, str], fields: list[str]
 ) -> None:
     """422 names what is wrong, both where both decide the id."""
     body = {**BODY, "space": {"volume_window": "5:60:5"}} if path == "/api/sweeps" else BODY
@@ -329,7 +337,7 @@ def test_a_task_id_is_a_uuid_and_comes_without_a_key(
     assert runs.submitted == []
 
 
-def test_symbols_without_candles_are_named_before_a_run_is_launched(client: TestClient, runs: FakeRuns) -> None:
+def test_symbols_without_candles_are_named_before_a_run_is_launched(client: TestClient, runs: FakeOrchestrator) -> None:
     """404 names each symbol and what is stored for it, and nothing is launched."""
     body = {**BODY, "symbols": ["AAA_KRW", "ZZZ_KRW"], "start_date": "2030-01-01", "end_date": "2030-02-01"}
     answer = client.post("/api/backtests/run", json=body)
@@ -353,7 +361,7 @@ def test_symbols_without_candles_are_named_before_a_run_is_launched(client: Test
     ],
 )
 def test_a_wrong_field_is_422_and_named(
-    client: TestClient, runs: FakeRuns, path: str, fields: dict[str, Any], field: str
+    client: TestClient, runs: FakeOrchestrator, path: str, fields: dict[str, Any], field: str
 ) -> None:
     """Both ways in check the same rules, and name the field; nothing is launched."""
     answer = client.post(f"/api/backtests/{path}", json={**BODY, **fields})
@@ -381,7 +389,7 @@ def test_a_large_body_is_413(client: TestClient) -> None:
         assert "larger than" in answer.json()["detail"]
 
 
-def test_an_orchestrator_that_is_down_is_503(client: TestClient, runs: FakeRuns) -> None:
+def test_an_orchestrator_that_is_down_is_503(client: TestClient, runs: FakeOrchestrator) -> None:
     """A submission that could not be stored is never acknowledged."""
     runs.down = True
     answer = client.post("/api/backtests/run-async", json=BODY)
@@ -412,7 +420,7 @@ def test_path_tricks_in_ids_find_nothing(client: TestClient) -> None:
     assert client.get("/api/backtests/a.b").status_code == 404
 
 
-def test_a_task_without_a_result_says_so(client: TestClient, runs: FakeRuns) -> None:
+def test_a_task_without_a_result_says_so(client: TestClient, runs: FakeOrchestrator) -> None:
     """404 tells that the task is known, how it stands, and where to look."""
     runs.outcome = replace(runs.outcome, status="failed", error="no candles", finished_at=NOW)
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]

@@ -21,7 +21,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
 from tests.api.conftest import client_of
-from tests.fakes import NOW, FakeRuns
+from tests.fakes import NOW, FakeOrchestrator
 
 HEADER = "timestamp,open,high,low,close,volume\n"
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
@@ -41,7 +41,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
 
 
 @pytest.fixture
-def client(runs: FakeRuns, catalog: CandleCatalog) -> Iterator[TestClient]:
+def client(runs: FakeOrchestrator, catalog: CandleCatalog) -> Iterator[TestClient]:
     """A client of the application over these candles."""
     assert catalog
     with client_of(runs) as client:
@@ -200,7 +200,7 @@ def test_a_file_of_another_kind_is_refused(client: TestClient) -> None:
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_file_above_the_limit_is_413(
-    runs: FakeRuns, catalog: CandleCatalog, monkeypatch: pytest.MonkeyPatch, *, declared: bool
+    runs: FakeOrchestrator, catalog: CandleCatalog, monkeypatch: pytest.MonkeyPatch, *, declared: bool
 ) -> None:
     """Whether its length is told or only seen while it comes; nothing is stored."""
     monkeypatch.setenv("COIN_MAX_UPLOAD_MIB", "1")
@@ -231,7 +231,7 @@ def test_a_file_may_be_larger_than_other_bodies(client: TestClient) -> None:
     assert (answer.status_code, answer.json()["added"]) == (200, 40_000)
 
 
-def test_a_refresh_is_accepted(client: TestClient, runs: FakeRuns) -> None:
+def test_a_refresh_is_accepted(client: TestClient, runs: FakeOrchestrator) -> None:
     """202; what is left out the settings say; the key reaches the orchestrator and finds its task again."""
     body = {"symbols": ["KRW-BTC"], "start": "2024-01-01", "end": "2024-01-31"}
     answer = client.post("/api/candles/refresh", json=body, headers={"Idempotency-Key": "k"})
@@ -266,7 +266,7 @@ def test_a_refresh_is_accepted(client: TestClient, runs: FakeRuns) -> None:
     ],
 )
 def test_a_refresh_with_a_wrong_field_is_422(
-    client: TestClient, runs: FakeRuns, body: dict[str, Any], field: str, says: str
+    client: TestClient, runs: FakeOrchestrator, body: dict[str, Any], field: str, says: str
 ) -> None:
     """Nothing is launched."""
     answer = client.post("/api/candles/refresh", json=body)
@@ -276,13 +276,13 @@ def test_a_refresh_with_a_wrong_field_is_422(
     assert runs.submitted == []
 
 
-def test_a_refresh_is_refused_while_asynchronous_runs_are_off(client: TestClient, runs: FakeRuns) -> None:
+def test_a_refresh_is_refused_while_asynchronous_runs_are_off(client: TestClient, runs: FakeOrchestrator) -> None:
     """As every submission that is not waited for."""
     runs.switched_off = True
     assert client.post("/api/candles/refresh", json={}).status_code == 503
 
 
-def test_where_a_refresh_stands(client: TestClient, runs: FakeRuns) -> None:
+def test_where_a_refresh_stands(client: TestClient, runs: FakeOrchestrator) -> None:
     """Series by series; a failed one is 200 too, with the sentences of its markets."""
     series = (
         SeriesProgress("BTC_KRW", "1m", "collecting", 400, 20_000, 398, None, 1600.0, 12.25, None),

@@ -30,7 +30,7 @@ from tests.api.conftest import NO_DATABASE
 from tests.api.program import TASK_ID
 from tests.api.test_backtests import BODY
 from tests.conftest import ROOT
-from tests.fakes import QUEUED, FakeRuns
+from tests.fakes import QUEUED, FakeOrchestrator
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 SILENCE_S = 0.05
@@ -43,7 +43,7 @@ class Served:
 
     url: str
     app: FastAPI
-    runs: FakeRuns
+    runs: FakeOrchestrator
 
     def add(self, task_id: str, **fields: Any) -> str:  # noqa: ANN401 -- fields of Task
         """Add a task; return where its events are."""
@@ -100,7 +100,7 @@ class Stream:
 
 
 @pytest.fixture
-def served(runs: FakeRuns, candles: CandleCatalog) -> Iterator[Served]:
+def served(runs: FakeOrchestrator, candles: CandleCatalog) -> Iterator[Served]:
     """The application behind uvicorn, with comments after a short silence."""
     assert candles
     app = create_app(load_settings(), lambda _: runs, Timeouts(silence_s=SILENCE_S), lambda _: Session(NO_DATABASE))

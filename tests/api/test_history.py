@@ -15,7 +15,7 @@ from coin_pipeline.results.publish import publish_document, publish_task
 from coin_pipeline.results.store import to_bytes
 from coin_pipeline.storage.local import LocalStore
 from tests.api.conftest import client_of
-from tests.fakes import FakeRuns
+from tests.fakes import FakeOrchestrator
 
 NOON = datetime(2024, 11, 4, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -43,7 +43,7 @@ def entry(run_id: str, days: int = 0, **changes: Any) -> IndexEntry:  # noqa: AN
 
 
 @pytest.fixture
-def listing(index: ResultIndex, index_url: str, runs: FakeRuns) -> Iterator[TestClient]:
+def listing(index: ResultIndex, index_url: str, runs: FakeOrchestrator) -> Iterator[TestClient]:
     """A client of the application over the index, in which there are three backtests and a sweep."""
     index.add(
         [

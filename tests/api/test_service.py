@@ -2,7 +2,7 @@
 
 from fastapi.testclient import TestClient
 
-from tests.fakes import FakeRuns
+from tests.fakes import FakeOrchestrator
 
 
 def test_root_lists_every_endpoint(client: TestClient) -> None:
@@ -32,7 +32,7 @@ def test_health_names_every_part(client: TestClient, data_root: object) -> None:
     }
 
 
-def test_health_is_503_and_names_the_part_that_is_ill(client: TestClient, runs: FakeRuns) -> None:
+def test_health_is_503_and_names_the_part_that_is_ill(client: TestClient, runs: FakeOrchestrator) -> None:
     """A daemon without heartbeat makes the service unhealthy."""
     runs.ill = "no recent heartbeat"
     answer = client.get("/health")
@@ -74,7 +74,7 @@ def test_an_unknown_path_is_a_problem_too(client: TestClient) -> None:
     assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
 
 
-def test_the_application_lets_go_of_its_orchestrator(client: TestClient, runs: FakeRuns) -> None:
+def test_the_application_lets_go_of_its_orchestrator(client: TestClient, runs: FakeOrchestrator) -> None:
     """Stopping the application closes connections."""
     assert not runs.closed
     client.__exit__(None, None, None)

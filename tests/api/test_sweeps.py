@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from coin_api.tasks import SweepPoints
 from coin_pipeline.results.publish import publish_task
 from coin_pipeline.storage.local import LocalStore
-from tests.fakes import NOW, FakeRuns
+from tests.fakes import NOW, FakeOrchestrator
 
 BODY: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
@@ -31,7 +31,7 @@ def submitted(client: TestClient, path: str = "/api/sweeps") -> str:
     return task_id
 
 
-def test_a_sweep_is_accepted_with_its_number_of_points(client: TestClient, runs: FakeRuns) -> None:
+def test_a_sweep_is_accepted_with_its_number_of_points(client: TestClient, runs: FakeOrchestrator) -> None:
     """202; Location and Retry-After lead the poller; the key reaches the orchestrator."""
     answer = client.post("/api/sweeps", json=BODY, headers={"Idempotency-Key": "k1"})
     assert answer.status_code == 202
@@ -62,7 +62,7 @@ def test_a_sweep_is_accepted_with_its_number_of_points(client: TestClient, runs:
     ],
 )
 def test_a_wrong_field_is_422_and_named(
-    client: TestClient, runs: FakeRuns, fields: dict[str, Any], field: str, words: str
+    client: TestClient, runs: FakeOrchestrator, fields: dict[str, Any], field: str, words: str
 ) -> None:
     """Nothing is launched."""
     answer = client.post("/api/sweeps", json={**BODY, **fields})
@@ -72,7 +72,7 @@ def test_a_wrong_field_is_422_and_named(
     assert runs.submitted == []
 
 
-def test_a_sweep_under_way_tells_how_far_it_is(client: TestClient, runs: FakeRuns) -> None:
+def test_a_sweep_under_way_tells_how_far_it_is(client: TestClient, runs: FakeOrchestrator) -> None:
     """Points, rate and ETA beside what every task tells."""
     runs.outcome = replace(
         runs.outcome, status="running", progress=0.25, points=SweepPoints(36, 9, 4.5, 6.0), started_at=NOW
@@ -97,7 +97,9 @@ def test_a_sweep_under_way_tells_how_far_it_is(client: TestClient, runs: FakeRun
     }
 
 
-def test_a_finished_sweep_has_its_document_and_its_trials(client: TestClient, runs: FakeRuns, data_root: Path) -> None:
+def test_a_finished_sweep_has_its_document_and_its_trials(
+    client: TestClient, runs: FakeOrchestrator, data_root: Path
+) -> None:
     """Byte for byte as they are stored."""
     runs.outcome = replace(runs.outcome, status="completed", progress=1.0, finished_at=NOW)
     task_id = submitted(client)
@@ -110,7 +112,7 @@ def test_a_finished_sweep_has_its_document_and_its_trials(client: TestClient, ru
     assert trials.headers["Content-Disposition"] == f'attachment; filename="sweep_{task_id}.parquet"'
 
 
-def test_a_full_queue_and_a_task_id_are_as_for_a_backtest(client: TestClient, runs: FakeRuns) -> None:
+def test_a_full_queue_and_a_task_id_are_as_for_a_backtest(client: TestClient, runs: FakeOrchestrator) -> None:
     """The chosen id is the task's; a repetition finds it; another sweep has no room: 429."""
     runs.max_queued = 1
     task_id = str(uuid.uuid4())

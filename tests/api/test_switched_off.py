@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.fakes import FakeRuns
+from tests.fakes import FakeOrchestrator
 
 BODY: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
@@ -19,7 +19,7 @@ KEY = {"Idempotency-Key": "k1"}
 
 @pytest.mark.parametrize(("path", "body"), [("/api/backtests/run-async", BODY), ("/api/sweeps", SWEEP)])
 def test_submissions_are_503_and_nothing_is_stored(
-    client: TestClient, runs: FakeRuns, path: str, body: dict[str, Any]
+    client: TestClient, runs: FakeOrchestrator, path: str, body: dict[str, Any]
 ) -> None:
     """A problem that says so and when to come back, a repeated submission included; switched on, it is accepted."""
     assert client.post(path, json=body, headers=KEY).status_code == 202
@@ -35,7 +35,7 @@ def test_submissions_are_503_and_nothing_is_stored(
     assert client.post(path, json=body).status_code == 202
 
 
-def test_tasks_that_were_accepted_can_be_followed_and_cancelled(client: TestClient, runs: FakeRuns) -> None:
+def test_tasks_that_were_accepted_can_be_followed_and_cancelled(client: TestClient, runs: FakeOrchestrator) -> None:
     """Status and cancel do not mind."""
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     runs.switched_off = True
@@ -43,7 +43,7 @@ def test_tasks_that_were_accepted_can_be_followed_and_cancelled(client: TestClie
     assert client.post(f"/api/backtests/{task_id}/cancel").status_code == 200
 
 
-def test_a_run_that_is_waited_for_is_launched(client: TestClient, runs: FakeRuns) -> None:
+def test_a_run_that_is_waited_for_is_launched(client: TestClient, runs: FakeOrchestrator) -> None:
     """POST run keeps working."""
     runs.switched_off = True
     runs.then = lambda task_id: runs.move(task_id, "failed", error="as the test says")

@@ -11,15 +11,15 @@ from coin_api import task_polling
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Task
 from coin_pipeline.errors import OrchestratorUnavailable, ResultNotFound
-from tests.fakes import QUEUED, FakeRuns
+from tests.fakes import QUEUED, FakeOrchestrator
 
 
-def stored(*task_ids: str) -> FakeRuns:
+def stored(*task_ids: str) -> FakeOrchestrator:
     """Return an orchestrator with these tasks, all queued."""
-    return FakeRuns(tasks_by_id={task_id: replace(QUEUED, task_id=task_id) for task_id in task_ids})
+    return FakeOrchestrator(tasks_by_id={task_id: replace(QUEUED, task_id=task_id) for task_id in task_ids})
 
 
-class SlowRuns(FakeRuns):
+class SlowRuns(FakeOrchestrator):
     """Reads wait until the test lets them go on."""
 
     def __init__(self, *task_ids: str) -> None:
@@ -35,7 +35,7 @@ class SlowRuns(FakeRuns):
         return super().tasks(task_ids)
 
 
-class BrokenRecord(FakeRuns):
+class BrokenRecord(FakeOrchestrator):
     """One of the records cannot be read."""
 
     def tasks(self, task_ids: Collection[str]) -> dict[str, Task]:

@@ -27,7 +27,7 @@ from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.spec import MAX_UNCONFIRMED, Objective, Search
-from tests.builders import STEADY
+from tests.builders import STEADY_STRATEGY
 
 COIN = Path(sys.executable).with_name("coin")
 RANGE = ("--start", "2024-01-01", "--end", "2024-12-31")
@@ -212,7 +212,7 @@ def test_errors_end_the_program_with_a_sentence_and_a_code(candles: CandleCatalo
 def test_a_killed_sweep_goes_on_where_it_was(candles: CandleCatalog, tmp_path: Path) -> None:
     """Killed with signal 9, it loses no finished chunk; what comes out is what an undisturbed sweep gives."""
     own, calls = tmp_path / "steady.py", tmp_path / "calls"
-    own.write_text(STEADY)
+    own.write_text(STEADY_STRATEGY)
     command = ("sweep", "steady", "AAA_KRW", *RANGE, "--grid", "every=2:151:1", "--strategy-file", str(own))
     folder = candles.root / "sweeps/chunks"
     before = {*folder.glob("*.parquet")}

@@ -16,11 +16,11 @@ from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog, CandleSeries
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.defs.backtests.config import config_of
+from coin_pipeline.defs.backtests.config import backtest_config_of
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.failure_manifest import leave_manifest
 from coin_pipeline.defs.io_managers import InterimIOManager, ResultIOManager
-from coin_pipeline.defs.run_requests import backtest_launch
+from coin_pipeline.defs.run_requests import backtest_submission
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StorageFull, StorageUnavailable
 from coin_pipeline.orchestration.failures import ENDED, failure_of
@@ -203,7 +203,7 @@ def test_a_run_over_too_few_candles_is_refused_unless_told_otherwise(
     done = (
         build_defs()
         .resolve_job_def("backtest")
-        .execute_in_process(run_config=backtest_launch(spec, "tasks").config, instance=instance)
+        .execute_in_process(run_config=backtest_submission(spec, "tasks").config, instance=instance)
     )
     document = load_result(LocalStore(data_root), done.run_id)
     verdicts = {part["symbol"]: part["candles"]["verdict"] for part in document["symbols"]}
@@ -342,7 +342,7 @@ def test_a_run_that_ended_from_outside_gets_its_manifest(
 def test_a_run_launched_without_config_is_that_of_the_example(instance: dg.DagsterInstance) -> None:
     """The job has a config of its own; who asks about such a run finds it."""
     run = instance.create_run_for_job(build_defs().resolve_job_def("backtest"))
-    assert config_of(run).symbols == ["DEMO_KRW"]
+    assert backtest_config_of(run).symbols == ["DEMO_KRW"]
 
 
 def test_the_sensors_watch_from_the_start() -> None:

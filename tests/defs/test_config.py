@@ -2,7 +2,7 @@
 
 from coin_pipeline.backtest.spec import BacktestRequest, resolve
 from coin_pipeline.defs.backtests.config import EXAMPLE, BacktestConfig
-from coin_pipeline.defs.run_requests import backtest_launch
+from coin_pipeline.defs.run_requests import backtest_submission
 from coin_pipeline.orchestration.run_tags import SPEC_TAG
 from coin_pipeline.strategies.registry import load_registry
 
@@ -19,7 +19,7 @@ def test_another_share_of_known_candles_is_another_submission() -> None:
     """A repeated submission that takes less must not be answered with the run that was refused."""
     spec = resolve(EXAMPLE.request(), load_registry())
     tags = [
-        backtest_launch(spec.model_copy(update={"min_coverage": share}), "tasks").tags[SPEC_TAG]
+        backtest_submission(spec.model_copy(update={"min_coverage": share}), "tasks").tags[SPEC_TAG]
         for share in (0.9, 0.5, 0.5, 0.4)
     ]
     assert tags[0] == spec.digest

@@ -28,7 +28,7 @@ from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.publish import publish_document
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
-from tests.builders import SLOW
+from tests.builders import SLOW_STRATEGY
 
 RENEW = """
 import sys, time
@@ -107,7 +107,7 @@ def test_a_killed_run_ends_and_a_living_one_is_left_alone(
     """While its process lives a run goes on, however long; once that is killed, it ends when its lease does."""
     assert candles
     strategy = tmp_path / "slow.py"
-    strategy.write_text(SLOW)
+    strategy.write_text(SLOW_STRATEGY)
     days = ("--start", "2024-01-01", "--end", "2024-12-31")
     process = subprocess.Popen([COIN, "backtest", "slow", "AAA_KRW", *days, "--strategy-file", str(strategy)])
     try:

@@ -14,7 +14,7 @@ from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.candles.checks import COMPLETE, SOUND
 from coin_pipeline.defs.candles.partitions import ROWS, asset_key
 from coin_pipeline.defs.candles.progress import SeriesReporter
-from coin_pipeline.defs.run_requests import refresh_launch
+from coin_pipeline.defs.run_requests import refresh_submission
 from coin_pipeline.errors import NotFound
 from coin_pipeline.orchestration.failures import failure_of
 from tests.exchanges import FakeExchange
@@ -33,7 +33,7 @@ def refresh(
     instance: dg.DagsterInstance, catalog: CandleCatalog, exchange: FakeExchange, **asked: object
 ) -> dg.ExecuteInProcessResult:
     """Run the job."""
-    launch = refresh_launch(RefreshSpec.model_validate(asked))
+    launch = refresh_submission(RefreshSpec.model_validate(asked))
     job = build_defs({"candles": catalog, "exchange": lambda _name: exchange}).resolve_job_def(launch.job)
     return job.execute_in_process(launch.config, instance, raise_on_error=False, tags=launch.tags)
 

@@ -22,7 +22,7 @@ from coin_pipeline.defs.maintenance.ops import REMOVED, STORED, WOULD_BE_REMOVED
 from coin_pipeline.defs.maintenance.removal import BATCH, RetentionJob, RetentionReport
 from coin_pipeline.defs.maintenance.run_records import ended_runs
 from coin_pipeline.defs.maintenance.sensors import lost_runs, unanswered_tasks
-from coin_pipeline.defs.run_requests import retention_launch
+from coin_pipeline.defs.run_requests import retention_submission
 from coin_pipeline.errors import StorageRefused, TaskExpiring
 from coin_pipeline.orchestration.failures import ENDED
 from coin_pipeline.orchestration.instance import open_instance
@@ -466,10 +466,10 @@ def test_the_job_removes_and_tells_on_its_page(instance: dg.DagsterInstance) -> 
     leave_task(store, old, datetime.now(UTC) - 8 * DAY, "result.json")
     leave_task(store, new, datetime.now(UTC), "result.json")
     ago(old, 8)
-    _, told = told_by(lambda hear: run_here(settings, retention_launch(dry_run=True), hear))
+    _, told = told_by(lambda hear: run_here(settings, retention_submission(dry_run=True), hear))
     assert isinstance(told[WOULD_BE_REMOVED], dg.TableMetadataValue)
     assert store.exists(f"tasks/{old.run_id}/manifest.json")
-    run_id, told = told_by(lambda hear: run_here(settings, retention_launch(dry_run=False), hear))
+    run_id, told = told_by(lambda hear: run_here(settings, retention_submission(dry_run=False), hear))
     removed, stored = told[REMOVED], told[STORED]
     assert isinstance(removed, dg.TableMetadataValue)
     assert isinstance(stored, dg.TableMetadataValue)

@@ -15,7 +15,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.failure_manifest import leave_manifest
-from coin_pipeline.defs.run_requests import sweep_launch
+from coin_pipeline.defs.run_requests import sweep_submission
 from coin_pipeline.defs.sweeps.config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
 from coin_pipeline.defs.sweeps.progress import PLANNED, POINTS, SweepProgress
 from coin_pipeline.orchestration.executors import in_process_or_multiprocess
@@ -89,7 +89,7 @@ def test_a_sweep_over_too_few_candles_is_refused_unless_told_otherwise(
     assert message
     assert "SIEVE_KRW (365 candles expected, 292 there, 73 not fetched" in message
     request = parse_sweep({**CONFIG, **asked, "min_coverage": 0.8})
-    launch = sweep_launch(request, resolve_sweep(request, load_registry()))
+    launch = sweep_submission(request, resolve_sweep(request, load_registry()))
     done = build_defs().resolve_job_def("sweep").execute_in_process(run_config=launch.config, instance=instance)
     (part,) = document_of(data_root, done.run_id)["symbols"]
     assert (part["candles"]["verdict"], part["candles"]["known"]) == ("insufficient", 0.8)

@@ -16,11 +16,11 @@ import psycopg2
 import pytest
 
 from coin_pipeline.database.embedded.cluster import DATABASE, USER
-from tests.builders import BUSY, GREEDY, SLOW, STEADY
+from tests.builders import MEMORY_HUNGRY_STRATEGY, SLOW_STRATEGY, SPINNING_STRATEGY, STEADY_STRATEGY
 from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")
-OWN = {"slow": SLOW, "steady": STEADY, "greedy": GREEDY, "busy": BUSY}
+OWN = {"slow": SLOW_STRATEGY, "steady": STEADY_STRATEGY, "greedy": MEMORY_HUNGRY_STRATEGY, "busy": SPINNING_STRATEGY}
 """Strategies of the platform that the tests share."""
 START_S = 90
 PROGRAMS = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import SLOW
+from tests.builders import SLOW_STRATEGY
 from tests.conftest import store_candles
 from tests.database.programs import until
 from tests.e2e.conftest import (
@@ -28,7 +28,7 @@ from tests.e2e.conftest import (
 def test_ctrl_c_stops_everything_a_run_included(tmp_path: Path) -> None:
     """After one Ctrl-C nothing that was started is left: no program, no run, no database."""
     store_candles(tmp_path)
-    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "slow.py").write_text(SLOW_STRATEGY)
     platform = start_platform(tmp_path, "--strategy-file", str(tmp_path / "slow.py"))
     body = {"strategy": "slow", "symbols": ["AAA_KRW"], "start_date": "2024-01-01", "end_date": "2024-12-31"}
     task_id = platform.api.post("/api/backtests/run-async", json=body).json()["task_id"]

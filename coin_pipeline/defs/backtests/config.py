@@ -58,7 +58,7 @@ EXAMPLE = BacktestConfig(
 )
 
 
-def config_of(run: dg.DagsterRun) -> BacktestConfig:
+def backtest_config_of(run: dg.DagsterRun) -> BacktestConfig:
     """Return the config that a run of the job was launched with, or the job's own where it was launched without."""
     ops: Any = run.run_config.get("ops")
     return BacktestConfig(**ops["load_candles"]["config"]) if ops else EXAMPLE

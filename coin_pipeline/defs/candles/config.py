@@ -9,7 +9,7 @@ from coin_pipeline.candles.exchanges.registry import UPBIT
 from coin_pipeline.candles.refresh_spec import RefreshSpec, parse_refresh, resolve_refresh
 from coin_pipeline.settings import load_settings
 
-PLAN = "plan_refresh"
+PLAN_OP = "plan_refresh"
 """The op that has the config of a run."""
 
 
@@ -36,7 +36,7 @@ class RefreshConfig(dg.Config):
         return resolve_refresh(parse_refresh(fields), load_settings())
 
 
-def config_of_plan(context: dg.OpExecutionContext) -> RefreshConfig:
+def plan_config(context: dg.OpExecutionContext) -> RefreshConfig:
     """Return the config of the run that a step is one of, defaults filled in; one that is repeated alone has it too."""
-    config: Any = context.get_step_execution_context().resolved_run_config.ops[PLAN].config
+    config: Any = context.get_step_execution_context().resolved_run_config.ops[PLAN_OP].config
     return RefreshConfig(**config)

@@ -4,7 +4,7 @@ import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from coin_pipeline.candles.exchanges.registry import UPBIT
-from coin_pipeline.defs.candles.config import PLAN, RefreshConfig
+from coin_pipeline.defs.candles.config import PLAN_OP, RefreshConfig
 from coin_pipeline.defs.candles.ops import collect_symbol, plan_refresh
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
 from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG
@@ -14,7 +14,7 @@ from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG
     executor_def=dg.in_process_executor,
     tags={CLASS_TAG: BULK, EXCHANGE_TAG: UPBIT, MAX_RETRIES_TAG: "0"},  # the next one goes on where one has ended
     description="Collect finished candles from an exchange: each market by itself, on from what is fetched already.",
-    config=dg.RunConfig(ops={PLAN: RefreshConfig()}, loggers=QUIET_LOGGERS),
+    config=dg.RunConfig(ops={PLAN_OP: RefreshConfig()}, loggers=QUIET_LOGGERS),
 )
 def refresh_candles() -> None:
     """Collect each market."""

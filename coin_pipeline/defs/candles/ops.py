@@ -12,7 +12,7 @@ from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.candles.timeframe import Timeframe, day_range, parse_timeframe
 from coin_pipeline.defs.candles import progress
 from coin_pipeline.defs.candles.checks import Verdicts
-from coin_pipeline.defs.candles.config import PLAN, RefreshConfig, config_of_plan
+from coin_pipeline.defs.candles.config import PLAN_OP, RefreshConfig, plan_config
 from coin_pipeline.defs.candles.partitions import know, materializations
 from coin_pipeline.errors import CandlesNotCollected, CoinError, NotFound, ServiceUnavailable
 from coin_pipeline.orchestration.failures import explained
@@ -23,7 +23,7 @@ Exchanges = Callable[[str], Exchange]
 
 
 @dg.op(
-    name=PLAN,
+    name=PLAN_OP,
     out=dg.DynamicOut(dg.Nothing),
     required_resource_keys={"alive"},
     description="Name the markets; each is collected by a step of its own.",
@@ -51,7 +51,7 @@ def collect_symbol(
     """Collect, tell what became of each series, and fail with one sentence if any of them was not collected."""
     symbol = str(context.get_mapping_key())
     with explained():
-        spec = config_of_plan(context).resolved()
+        spec = plan_config(context).resolved()
         failed: dict[str, CoinError] = {}
         for timeframe in map(parse_timeframe, spec.timeframes):
             try:

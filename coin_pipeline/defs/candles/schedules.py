@@ -4,7 +4,7 @@ import dagster as dg
 
 from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
 from coin_pipeline.defs.candles.jobs import refresh_candles
-from coin_pipeline.defs.run_requests import refresh_launch
+from coin_pipeline.defs.run_requests import refresh_submission
 from coin_pipeline.settings import load_settings
 
 SEOUL = "Asia/Seoul"
@@ -26,7 +26,7 @@ def daily_candles() -> dg.ScheduleDefinition:
         description="Collect what is new of SCHEDULER_SYMBOLS and SCHEDULER_TIMEFRAMES, every day.",
     )
     def collect(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        launch = refresh_launch(resolve_refresh(RefreshRequest(), load_settings()))
+        launch = refresh_submission(resolve_refresh(RefreshRequest(), load_settings()))
         return dg.RunRequest(run_config=launch.config, tags=launch.tags)
 
     return collect
