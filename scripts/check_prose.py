@@ -25,7 +25,7 @@ PROSE = {
     r"(?<!there )\b(is|are|was|were|be) no (?!longer\b|more\b|less\b|later\b|earlier\b|fewer\b)\w+": "is not a",
     r"\b(so many|as many as may)\b": "N, the limit",
     r"\bolder platform\b": "legacy platform",
-    r"\bat which\b": "when",
+    r"\b(time|moment) at which\b": "when",
     r"\bof (ours|theirs|hers|yours|one's own)\b": "our, their, custom",
     r"\bmade up\b": "computed, caught up",
     r"\bcomes? (to|of) (an end|it|nothing)\b": "ends, results",
