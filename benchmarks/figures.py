@@ -23,7 +23,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, Fill
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep

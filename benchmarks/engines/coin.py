@@ -16,11 +16,10 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.exits import ExitRule
-from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.outcomes import outcomes, places
-from coin_pipeline.engine.rows import SignalRows
-from coin_pipeline.engine.shared import Book, SharedRules, share
+from coin_pipeline.engine.execution import Costs, ExitRule, Fill
+from coin_pipeline.engine.outcomes import compute_outcomes, true_indices
+from coin_pipeline.engine.shared_account import SharedRules, SymbolSamples, simulate_shared_account
+from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
@@ -169,10 +168,12 @@ def _share(books: Sequence[Bars], signals_of: Callable[[], Sequence[Signals]]) -
     def run(watch: Stopwatch) -> Arrays:
         with watch:
             samples = [
-                outcomes(bars, places(signals.entries), rule, COSTS, Fill.NEXT_OPEN)
+                compute_outcomes(bars, true_indices(signals.entries), rule, COSTS, Fill.NEXT_OPEN)
                 for bars, signals in zip(books, signals_of(), strict=True)
             ]
-            account = share([Book.of(*book) for book in zip(names, books, samples, strict=True)], rules, COSTS)
+            account = simulate_shared_account(
+                [SymbolSamples.from_bars(*book) for book in zip(names, books, samples, strict=True)], rules, COSTS
+            )
             deepest = account.drawdown.max()
         taken = [one.where(mask) for one, mask in zip(samples, account.taken, strict=True)]
         trades = [(np.full(len(own), symbol), own.entry_bar, own.exit_bar) for symbol, own in enumerate(taken)]

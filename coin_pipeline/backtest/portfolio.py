@@ -11,13 +11,13 @@ from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.symbol_result import STRESS, symbol_json, to_table
 from coin_pipeline.engine import metrics
-from coin_pipeline.engine.account import Sizing, drawdown, walk
+from coin_pipeline.engine.account import Sizing, drawdown, simulate_account
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
-from coin_pipeline.engine.fills import Costs
+from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import Samples
-from coin_pipeline.engine.shared import Book, SharedAccount, SharedRules, share
+from coin_pipeline.engine.shared_account import SharedAccount, SharedRules, SymbolSamples, simulate_shared_account
 from coin_pipeline.engine.simulate import Simulation
-from coin_pipeline.engine.stress import break_even_rate, compounded, highest_rate
+from coin_pipeline.engine.stress import break_even_rate, compound_return, find_break_even
 
 SHARED = "shared account"
 """Name of the curve of an account that several symbols share."""
@@ -98,12 +98,12 @@ def statistics(account: Curve, exposure: float | None, parts: Sequence[Json], ba
 def best_trade(parts: Sequence[Json], fraction: float) -> BestTrade | None:
     """Return the trade without which the accounts would have returned least; the others compound as they did."""
     growth = [1 + fraction * np.array([trade["return_pct"] for trade in part["trades"]]) for part in parts]
-    totals = [compounded(each) for each in growth]
+    totals = [compound_return(each) for each in growth]
     found = []
     for number, own in enumerate(growth):
         if len(own):
             row = int(np.argmax(own))
-            rest = _mean_of_all([*totals[:number], compounded(np.delete(own, row)), *totals[number + 1 :]])
+            rest = _mean_of_all([*totals[:number], compound_return(np.delete(own, row)), *totals[number + 1 :]])
             if rest is not None:
                 found.append(BestTrade(parts[number]["trades"][row], rest))
     return min(found, key=lambda best: best.return_without, default=None)
@@ -183,8 +183,8 @@ def trade_together(
         For each symbol its JSON part and the table of its trades' equity per bar; and the account.
     """
     found = list(zip(spec.symbols, samples, strict=True))
-    books = [Book.of(symbol, bars_of(symbol), own) for symbol, own in found]
-    account = share(books, rules, spec.costs)
+    books = [SymbolSamples.from_bars(symbol, bars_of(symbol), own) for symbol, own in found]
+    account = simulate_shared_account(books, rules, spec.costs)
     parts = []
     for number, (symbol, own) in enumerate(found):
         bars = bars_of(symbol)
@@ -205,24 +205,24 @@ def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: in
     trades = samples.where(taken)
     alone = Sizing(spec.sizing.fraction)
     paid = spec.costs.paid(trades.entry_price)
-    _, _, equity, max_drawdown = walk(
+    _, _, equity, max_drawdown = simulate_account(
         bars.close, trades.signal_bar, trades.entry_bar, trades.exit_bar, paid, trades.growth, alone
     )
     too_small, no_slot = int(account.too_small[number]), int(account.no_slot[number])
     return Simulation(samples, taken, too_small, equity, max_drawdown, no_slot)
 
 
-def _chosen(book: Book, chosen: Bools) -> Book:
+def _chosen(book: SymbolSamples, chosen: Bools) -> SymbolSamples:
     return replace(book, samples=book.samples.where(chosen))
 
 
-def _total_return(chosen: Sequence[Book], rules: SharedRules, costs: Costs) -> float:
+def _total_return(chosen: Sequence[SymbolSamples], rules: SharedRules, costs: Costs) -> float:
     """Return what an account returns that makes these trades and no others, however small their orders."""
-    return float(share(chosen, replace(rules, min_order=0.0), costs).equity[-1]) - 1
+    return float(simulate_shared_account(chosen, replace(rules, min_order=0.0), costs).equity[-1]) - 1
 
 
 def _best_trade(
-    parts: Sequence[Json], made: Sequence[Book], account: SharedAccount, rules: SharedRules, costs: Costs
+    parts: Sequence[Json], made: Sequence[SymbolSamples], account: SharedAccount, rules: SharedRules, costs: Costs
 ) -> BestTrade | None:
     """Return the trade that gained the largest share of the equity of its time."""
     gains = []
@@ -239,7 +239,7 @@ def _best_trade(
     return BestTrade(parts[number]["trades"][row], _total_return(others, rules, costs))
 
 
-def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[Book], told: Json) -> Json:
+def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[SymbolSamples], told: Json) -> Json:
     """Return what the account would have returned at other costs with the trades that were made.
 
     As in single accounts these stay the same: were orders below the minimum left out anew at each cost, the account
@@ -252,12 +252,12 @@ def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[Book], told: J
     def loses(rate: float) -> bool:
         return total_return_at(Costs(rate, 0.0)) < 0
 
-    stress = {f"{k}x": total_return_at(spec.costs.times(k)) for k in STRESS if k != 1}
+    stress = {f"{k}x": total_return_at(spec.costs.scaled(k)) for k in STRESS if k != 1}
     return {
         "gross_return": total_return_at(Costs(0.0, 0.0)),
         "net_return": told["total_return"],
         "stress": {f"{k}x": stress.get(f"{k}x", told["total_return"]) for k in STRESS},
-        "break_even_rate": highest_rate(loses, _PRECISION) if told["trades"] else None,
+        "break_even_rate": find_break_even(loses, _PRECISION) if told["trades"] else None,
     }
 
 

@@ -11,10 +11,8 @@ from coin_pipeline.candles.coverage import ENOUGH
 from coin_pipeline.candles.fields import MAX_SYMBOLS, Day, RequestModel, Symbols, TimeframeName, to_problems
 from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.exits import Stops
-from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.shared import SharedRules
-from coin_pipeline.engine.ticks import Ticks
+from coin_pipeline.engine.execution import Costs, Fill, Stops, Ticks
+from coin_pipeline.engine.shared_account import SharedRules
 from coin_pipeline.errors import InvalidSpec
 from coin_pipeline.strategies.registry import StrategyRegistry
 

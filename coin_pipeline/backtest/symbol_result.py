@@ -10,9 +10,9 @@ import pyarrow as pa
 from coin_pipeline.backtest.formatting import Json, iso
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars, Floats
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, Fill
 from coin_pipeline.engine.lookahead import LookAheadReport
-from coin_pipeline.engine.metrics import measure
+from coin_pipeline.engine.metrics import compute_metrics
 from coin_pipeline.engine.outcomes import ExitReason, Samples
 from coin_pipeline.engine.simulate import Simulation
 from coin_pipeline.engine.stress import break_even_rate, total_return_at
@@ -36,7 +36,7 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestS
         spent: Money that each trade spent, in multiples of the initial cash; None without an account.
     """
     trades = simulation.trades
-    metrics = measure(simulation, bars, spec.candle_length.bars_per_year, spec.costs)
+    metrics = compute_metrics(simulation, bars, spec.candle_length.bars_per_year, spec.costs)
     return {
         "symbol": symbol,
         "is_active": True,
@@ -57,7 +57,7 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestS
 def costs_json(trades: Samples, spec: BacktestSpec, net_return: float) -> Json:
     """Return what the trades of one account return at other costs, and the cost at which they return nothing."""
     fraction = spec.sizing.fraction
-    stress = {f"{k}x": total_return_at(trades, spec.costs.times(k), fraction) for k in STRESS}
+    stress = {f"{k}x": total_return_at(trades, spec.costs.scaled(k), fraction) for k in STRESS}
     return {
         "gross_return": total_return_at(trades, Costs(0.0, 0.0), fraction),
         "net_return": net_return,
@@ -86,15 +86,15 @@ def checks_json(covered: Json, ahead: LookAheadReport) -> list[Json]:
     A check that could compare nothing has not passed.
     """
     compared = (
-        f"signals unchanged with other later candles at {ahead.points} points,"
-        f" {ahead.decisions} of {ahead.all_decisions} decisions among them"
+        f"signals unchanged with other later candles at {ahead.cuts} points,"
+        f" {ahead.decisions} of {ahead.total_decisions} decisions among them"
     )
-    if not ahead.enough:
+    if not ahead.is_conclusive:
         reason = ahead.failure or "the strategy looks back too far for that"
         compared = f"not checked, no decision came out again from fewer candles: {reason}"
     return [
         {"name": "candles", "passed": True, "detail": f"{covered['present']} candles in order, prices consistent"},
-        {"name": "no_look_ahead", "passed": ahead.enough, "detail": compared},
+        {"name": "no_look_ahead", "passed": ahead.is_conclusive, "detail": compared},
     ]
 
 

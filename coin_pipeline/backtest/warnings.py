@@ -5,7 +5,7 @@ from typing import Any
 
 from coin_pipeline.backtest.formatting import Json, pluralize
 from coin_pipeline.backtest.portfolio import BestTrade
-from coin_pipeline.strategies.registry import limits_of
+from coin_pipeline.strategies.registry import numeric_limits
 
 FEW_TRADES = 30
 """Below so many trades, a mean says little: the usual rule of thumb for a sample."""
@@ -58,7 +58,7 @@ def _of_params(params: Mapping[str, Any], schema: Json) -> list[str]:
     """A limit that somebody chose, not a default, hints that the best value may lie beyond it."""
     found = []
     for name, field in schema.get("properties", {}).items():
-        value, edges = params[name], dict(zip(limits_of(field), ("lowest", "highest"), strict=True))
+        value, edges = params[name], dict(zip(numeric_limits(field), ("lowest", "highest"), strict=True))
         if value is not None and value != field.get("default") and not isinstance(value, bool) and value in edges:
             found.append(f"{name}={value} is the {edges[value]} value that the strategy takes")
     return found

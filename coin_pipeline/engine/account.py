@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coin_pipeline.engine.bars import Bools, Floats, Ints
-from coin_pipeline.engine.kernel import kernel, part, prefetch
+from coin_pipeline.engine.kernel import borrowed_slice, kernel, prefetch
 
 _LESS = 1.0 + 1e-12  # more than rounding may turn
 _AHEAD = 16  # samples
@@ -37,12 +37,12 @@ class Sizing:
         object.__setattr__(self, "fraction", float(self.fraction))  # kernels are compiled for floats
 
     @property
-    def least_equity(self) -> float:
+    def min_equity(self) -> float:
         """Equity, in multiples of the initial cash, below which no entry is large enough."""
         return self.min_order / (self.fraction * self.initial_cash)
 
 
-def walk(
+def simulate_account(
     close: Floats, decided: Ints, entered: Ints, left: Ints, paid: Floats, growth: Floats, sizing: Sizing
 ) -> tuple[Bools, int, Floats, float]:
     """Trade m samples in their order on n bars, one position at a time.
@@ -67,7 +67,7 @@ def walk(
     # Made by numpy, which asks for huge pages; a kernel's own array would cost several times the loop in page faults.
     equity, taken = np.empty(len(close)), np.zeros(len(decided), np.bool_)
     too_small, max_drawdown = _walk(
-        close, decided, entered, left, fraction / paid, growth, fraction, sizing.least_equity, equity, taken
+        close, decided, entered, left, fraction / paid, growth, fraction, sizing.min_equity, equity, taken
     )
     return taken, too_small, equity, max_drawdown
 
@@ -87,11 +87,11 @@ def _walk(
     units: Floats,
     growth: Floats,
     fraction: float,
-    least_equity: float,
+    min_equity: float,
     equity: Floats,
     taken: Bools,
 ) -> tuple[int, float]:
-    """Fill the last two arrays as ``walk`` says; ``units`` is what one unit of equity buys."""
+    """Fill the last two arrays as ``simulate_account`` says; ``units`` is what one unit of equity buys."""
     too_small = flat_from = 0
     value = peak = 1.0
     deepest = 0.0
@@ -103,16 +103,16 @@ def _walk(
                 prefetch(close, i)
         if entered[s] < 0 or decided[s] < flat_from:
             continue
-        if value < least_equity:
+        if value < min_equity:
             too_small += 1
             continue
         taken[s] = True
         if entered[s] > flat_from:  # overlapping samples may end at one bar: then nothing is seen in between
             peak = max(peak, value)
             deepest = max(deepest, 1.0 - value / peak)
-            _wait(part(equity, flat_from, entered[s]), value)
-        held = part(close, entered[s], left[s])
-        lowest, highest = _hold(held, part(equity, entered[s], left[s]), value, cash, units[s])
+            _wait(borrowed_slice(equity, flat_from, entered[s]), value)
+        held = borrowed_slice(close, entered[s], left[s])
+        lowest, highest = _hold(held, borrowed_slice(equity, entered[s], left[s]), value, cash, units[s])
         if lowest < highest * (1.0 - deepest) * _LESS:
             deepest = max(deepest, _deepest_fall(held, cash, units[s]))
         deepest = max(deepest, 1.0 - value * lowest / peak)

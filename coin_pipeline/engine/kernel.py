@@ -13,21 +13,21 @@ from numba.np.arrayobj import populate_array
 P = ParamSpec("P")
 R = TypeVar("R")
 ScalarT = TypeVar("ScalarT", bound=np.generic)
-Ask: TypeAlias = Callable[[npt.NDArray[Any], int], None]
+Prefetch: TypeAlias = Callable[[npt.NDArray[Any], int], None]
 
 
-class ColumnAt(Protocol):
-    """What type checkers know of ``column_at``."""
+class ArrayAtAddress(Protocol):
+    """What type checkers know of ``array_at_address``."""
 
     def __call__(self, like: npt.NDArray[ScalarT], address: int, length: int) -> npt.NDArray[ScalarT]:
-        """See ``column_at``."""
+        """See ``array_at_address``."""
 
 
-class Part(Protocol):
-    """What type checkers know of ``part``."""
+class BorrowedSlice(Protocol):
+    """What type checkers know of ``borrowed_slice``."""
 
     def __call__(self, column: npt.NDArray[ScalarT], first: int, end: int) -> npt.NDArray[ScalarT]:
-        """See ``part``."""
+        """See ``borrowed_slice``."""
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -55,7 +55,7 @@ def _prefetch(_: Any, column: Any, place: Any) -> Any:  # noqa: ANN401, ARG001 -
     return numba.types.void(column, numba.intp), generate
 
 
-prefetch: Ask = cast("Ask", intrinsic(_prefetch))
+prefetch: Prefetch = cast("Prefetch", intrinsic(_prefetch))
 """Within a kernel, ask for an element that is read soon and do not wait for it; a place past the end does no harm.
 
 A kernel that jumps through a long column spends most of its time on waiting for memory, unless it asks ahead.
@@ -74,7 +74,7 @@ def _part(_: Any, column: Any, first: Any, end: Any) -> Any:  # noqa: ANN401, AR
     return column(column, numba.intp, numba.intp), generate
 
 
-part: Part = cast("Part", intrinsic(_part))
+borrowed_slice: BorrowedSlice = cast("BorrowedSlice", intrinsic(_part))
 """Within a kernel, what ``column[first:end]`` is for places within it, without a reference to the column.
 
 References are counted by locked writes: more than a loop over a few bars costs. It must not outlive its column.
@@ -93,7 +93,7 @@ def _column_at(_: Any, like: Any, address: Any, length: Any) -> Any:  # noqa: AN
     return like(like, numba.intp, numba.intp), generate
 
 
-column_at: ColumnAt = cast("ColumnAt", intrinsic(_column_at))
+array_at_address: ArrayAtAddress = cast("ArrayAtAddress", intrinsic(_column_at))
 """Within a kernel, the array of the type of ``like`` that begins at an address, to read many columns where they are.
 
 Nothing is checked: who hands in addresses is sure of the columns' type, and keeps them until the kernel is done.

@@ -10,9 +10,9 @@ from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import LookAhead, StrategyFailed
 
-ALWAYS_AFFORDABLE = 32_768
+MIN_BAR_BUDGET = 32_768
 """Bars that may be computed again in any run, in about a hundred calls."""
-SHARE = 6
+BUDGET_DIVISOR = 6
 """On long series: one bar in so many."""
 _SHORTEST = 64
 """Bars of the first window that is tried."""
@@ -29,21 +29,21 @@ class LookAheadReport(NamedTuple):
     """What a check that found nothing has compared.
 
     Attributes:
-        points: At how many places later bars were taken away and replaced.
+        cuts: At how many places later bars were taken away and replaced.
         decisions: How many of these come right after a bar with an entry or an exit.
-        all_decisions: How many bars with an entry or an exit have a bar after them.
+        total_decisions: How many bars with an entry or an exit have a bar after them.
         failure: What the strategy said last where it failed on fewer bars; None where it never did.
     """
 
-    points: int
+    cuts: int
     decisions: int
-    all_decisions: int
+    total_decisions: int
     failure: str | None = None
 
     @property
-    def enough(self) -> bool:
+    def is_conclusive(self) -> bool:
         """Whether decisions were compared, where there are any."""
-        return self.decisions > 0 or not self.all_decisions
+        return self.decisions > 0 or not self.total_decisions
 
 
 def check_no_lookahead(
@@ -56,7 +56,7 @@ def check_no_lookahead(
     run is made longer, up to the first bar.
 
     Cuts are right after the first and the last decisions of each column and some between, those for and those against,
-    and at random. What is computed depends on decisions and seed, never on a clock: at most ``ALWAYS_AFFORDABLE`` bars,
+    and at random. What is computed depends on decisions and seed, never on a clock: at most ``MIN_BAR_BUDGET`` bars,
     or a sixth of all if that is more.
 
     Args:
@@ -104,7 +104,7 @@ class _Check:
     def __post_init__(self) -> None:
         self.columns = _columns(self.full)
         self.history = _SHORTEST + self.warm_up + self.warm_up // (_PART // 2)
-        self.left = max(ALWAYS_AFFORDABLE, len(self.bars) // SHARE)
+        self.left = max(MIN_BAR_BUDGET, len(self.bars) // BUDGET_DIVISOR)
 
     def some(self, cuts: Ints, k: int) -> Ints:
         """Draw up to k cuts; where only heads are left, of those that leave something for others."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coin_pipeline.engine.bars import YEAR_NS, Bars, Floats, Ints
-from coin_pipeline.engine.fills import Costs
+from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import Samples
 from coin_pipeline.engine.simulate import Simulation
 
@@ -53,7 +53,7 @@ class Metrics:
     avg_hold_bars: float | None
 
 
-def measure(simulation: Simulation, bars: Bars, bars_per_year: float, costs: Costs) -> Metrics:
+def compute_metrics(simulation: Simulation, bars: Bars, bars_per_year: float, costs: Costs) -> Metrics:
     """Compute every statistic of a simulation.
 
     Args:

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints, read_only
-from coin_pipeline.engine.exits import ExitRule, Stops
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops
 from coin_pipeline.engine.kernel import kernel, prefetch
 
 
@@ -77,7 +76,7 @@ class Samples:
         return Samples(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def places(decisions: Bools) -> Ints:
+def true_indices(decisions: Bools) -> Ints:
     """Return the bars at which decisions are True, ascending: ``np.flatnonzero``, two or three times as fast."""
     count = int(np.count_nonzero(decisions))
     found = np.empty(count + 1, np.int64)  # what is False is written down too, for the next one to replace
@@ -85,7 +84,7 @@ def places(decisions: Bools) -> Ints:
     return found[:count]
 
 
-def outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: Fill) -> Samples:
+def compute_outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: Fill) -> Samples:
     """Follow each entry from its fill to its exit.
 
     A stop is an order that rests at the exchange while the position is open. It is filled at its level; where a bar
@@ -111,7 +110,7 @@ def outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: F
         *_blocks(bars, stops),
         signal_bar,
         min(rule.hold or len(bars), len(bars)),
-        _NEVER if rule.signals is None else places(rule.signals),
+        _NEVER if rule.signals is None else true_indices(rule.signals),
         fill is Fill.NEXT_OPEN,
         # Without a stop its level is 0, below every price; without a target it is infinite.
         1.0 - stops.stop_loss if stops.stop_loss else 0.0,

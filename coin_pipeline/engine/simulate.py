@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coin_pipeline.engine.account import Sizing, drawdown, walk
+from coin_pipeline.engine.account import Sizing, drawdown, simulate_account
 from coin_pipeline.engine.bars import Bars, Bools, Floats
-from coin_pipeline.engine.exits import ExitRule, Stops
-from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.outcomes import UNFILLED, Samples, outcomes, places
+from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops
+from coin_pipeline.engine.outcomes import UNFILLED, Samples, compute_outcomes, true_indices
 from coin_pipeline.engine.signals import Signals
 
 
@@ -86,11 +85,11 @@ def simulate(
     if len(signals) != len(bars):
         raise ValueError(f"signals on {len(signals)} bars do not fit {len(bars)} bars")
     rule = ExitRule(signals.hold, signals.exits, stops)
-    samples = outcomes(bars, places(signals.entries), rule, costs, fill)
+    samples = compute_outcomes(bars, true_indices(signals.entries), rule, costs, fill)
     if fill is Fill.SIGNAL_CLOSE:
         return _compound(bars, samples, sizing)
     paid = costs.paid(samples.entry_price)
-    taken, too_small, equity, max_drawdown = walk(
+    taken, too_small, equity, max_drawdown = simulate_account(
         bars.close, samples.signal_bar, samples.entry_bar, samples.exit_bar, paid, samples.growth, sizing
     )
     return Simulation(samples, taken, too_small, equity, max_drawdown)
@@ -102,5 +101,5 @@ def _compound(bars: Bars, samples: Samples, sizing: Sizing) -> Simulation:
         raise ValueError("overlapping samples share no account, so they take no sizing")
     order = np.argsort(samples.exit_bar, kind="stable")  # a stop may end a later sample first
     left, growth = samples.exit_bar[order], samples.growth[order]
-    taken, _, equity, max_drawdown = walk(bars.close, left, left, left, growth, growth, sizing)
+    taken, _, equity, max_drawdown = simulate_account(bars.close, left, left, left, growth, growth, sizing)
     return Simulation(samples, taken, 0, equity, max_drawdown)

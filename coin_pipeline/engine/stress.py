@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from coin_pipeline.engine.bars import Floats
-from coin_pipeline.engine.fills import Costs
+from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import Samples
 
 
@@ -20,7 +20,7 @@ def total_return_at(trades: Samples, costs: Costs, fraction: float = 1.0) -> flo
         fraction: Share of the equity in each trade.
     """
     growth = costs.received(trades.exit_price) / costs.paid(trades.entry_price)
-    return compounded(1 - fraction + fraction * growth)
+    return compound_return(1 - fraction + fraction * growth)
 
 
 def break_even_rate(accounts: Sequence[Floats], fraction: float = 1.0) -> float | None:
@@ -39,10 +39,10 @@ def break_even_rate(accounts: Sequence[Floats], fraction: float = 1.0) -> float 
         logs = np.array([_log_growth(1 - fraction + kept * ratio) for ratio in accounts])
         return bool(np.logaddexp.reduce(logs) < np.log(len(logs)))
 
-    return highest_rate(loses) if any(map(len, accounts)) else None
+    return find_break_even(loses) if any(map(len, accounts)) else None
 
 
-def highest_rate(loses: Callable[[float], bool], precision: float = 1e-12) -> float:
+def find_break_even(loses: Callable[[float], bool], precision: float = 1e-12) -> float:
     """Return the cost of a leg at which gain turns to loss, by bisection: what fixed trades return has no jumps."""
     low, high = 0.0, 1.0
     if loses(low):
@@ -53,7 +53,7 @@ def highest_rate(loses: Callable[[float], bool], precision: float = 1e-12) -> fl
     return low
 
 
-def compounded(growth: Floats) -> float | None:
+def compound_return(growth: Floats) -> float | None:
     """Return the product of growth factors less 1; undefined where it overflows."""
     log_growth = _log_growth(growth)
     return float(np.expm1(log_growth)) if log_growth < np.log(np.finfo(float).max) else None

@@ -13,20 +13,19 @@ import numpy.typing as npt
 
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars, Floats, Ints
-from coin_pipeline.engine.exits import ExitRule, Stops
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops
 from coin_pipeline.engine.kernel import kernel
 from coin_pipeline.engine.metrics import gains_and_losses, total_return
-from coin_pipeline.engine.rows import SignalRows, Words, unpack
+from coin_pipeline.engine.signal_rows import SignalRows, Words, unpack
 from coin_pipeline.engine.simulate import Simulation, simulate
 from coin_pipeline.engine.trade_table import Closes, TradeTable
 
-OhlcvArrays: TypeAlias = Sequence[npt.NDArray[Any]]
+TrialColumns: TypeAlias = Sequence[npt.NDArray[Any]]
 
 _WORD = 64  # bits of a row's word, written here too: kernels take no constants from other files
-SLICE_WORDS = 1 << 16
+CHUNK_WORDS = 1 << 16
 """Words of entries that a thread holds at a time, about: they fit into its cache."""
-FEW = 8
+SPARSE_RATIO = 8
 """Candidates are few where they are less than one in so many bars: then their bits are worth copying."""
 
 
@@ -53,7 +52,7 @@ class Trials:
     losses: Floats
 
     @classmethod
-    def of(cls, simulation: Simulation) -> "Trials":
+    def from_simulation(cls, simulation: Simulation) -> "Trials":
         """Return the one row of a simulation."""
         trades = simulation.trades
         gains, losses = gains_and_losses(trades.net_return)
@@ -68,7 +67,7 @@ class Trials:
         )
 
     @classmethod
-    def joined(cls, parts: Sequence["Trials"]) -> "Trials":
+    def concatenate(cls, parts: Sequence["Trials"]) -> "Trials":
         """Return all rows, those of the first part first."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
@@ -94,7 +93,8 @@ def sweep(
         workers: Threads to use; the figures do not depend on it.
 
     Returns:
-        Row k is ``Trials.of(simulate(bars, rows.signals(k), costs, fill, stops[k], sizing))``, to the last bit.
+        Row k equals ``Trials.from_simulation(simulate(bars, rows.signals(k), costs, fill, stops[k], sizing))`` exactly,
+        to the last bit.
 
     Raises:
         ValueError: The rows are not as long as the bars, there are not as many stops as points, or ``SIGNAL_CLOSE`` is
@@ -104,13 +104,13 @@ def sweep(
         raise ValueError(f"rows on {rows.n} bars do not fit {len(bars)} bars")
     if stops is not None and len(stops) != rows.points:
         raise ValueError(f"{len(stops)} stops do not fit {rows.points} points")
-    columns: OhlcvArrays = [np.empty(rows.points, dtype) for dtype in [np.int64] * 3 + [np.float64] * 4]
+    columns: TrialColumns = [np.empty(rows.points, dtype) for dtype in [np.int64] * 3 + [np.float64] * 4]
     jobs, closes = list(_jobs(rows, stops, workers)), Closes.of(bars.close)
 
-    def evaluate(job: _Job) -> OhlcvArrays:
+    def evaluate(job: _Job) -> TrialColumns:
         if fill is Fill.SIGNAL_CLOSE:
             runs = (simulate(bars, rows.signals(k), costs, fill, job.rule.stops, sizing) for k in job.points)
-            return _joined([_columns(Trials.of(run)) for run in runs])
+            return _joined([_columns(Trials.from_simulation(run)) for run in runs])
         narrowed = _Narrowed.of(rows, job.points)
         table = TradeTable(bars, closes, narrowed.candidates, job.rule, costs, sizing, len(job.points))
         return _joined([table.trade(entries) for entries in narrowed.entries()])
@@ -162,7 +162,7 @@ class _Narrowed:
         chosen = list(zip(rows.factors, used, strict=True))
         unions = (reduce(np.bitwise_or, (factor[row] for row in numbers)) for factor, numbers in chosen)
         candidates = np.flatnonzero(unpack(reduce(np.bitwise_and, unions), rows.n))
-        if len(candidates) * FEW > rows.n:
+        if len(candidates) * SPARSE_RATIO > rows.n:
             return cls(np.arange(rows.n), rows.factors, index)
         words = -(-len(candidates) // _WORD)
         factors = [np.zeros((len(numbers), words), np.uint64) for numbers in used]
@@ -173,7 +173,7 @@ class _Narrowed:
     def entries(self) -> Iterator[Words]:
         """Return the entries of some points after the other, with a word more in which all bits are set."""
         words = self.factors[0].shape[1] + 1
-        size = max(SLICE_WORDS // words, 1)
+        size = max(CHUNK_WORDS // words, 1)
         for first in range(0, len(self.index), size):
             index = self.index[first : first + size]
             entries = np.full((len(index), words), 2**64 - 1, np.uint64)
@@ -193,9 +193,9 @@ def _narrow(factor: Words, rows: Ints, candidates: Ints, narrowed: Words) -> Non
             narrowed[k, place // _WORD] |= bit << np.uint64(place % _WORD)
 
 
-def _columns(trials: Trials) -> OhlcvArrays:
+def _columns(trials: Trials) -> TrialColumns:
     return [getattr(trials, field.name) for field in fields(trials)]
 
 
-def _joined(parts: Sequence[OhlcvArrays]) -> OhlcvArrays:
+def _joined(parts: Sequence[TrialColumns]) -> TrialColumns:
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]

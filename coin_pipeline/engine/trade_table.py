@@ -7,11 +7,10 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
-from coin_pipeline.engine.exits import ExitRule
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, ExitRule, Fill
 from coin_pipeline.engine.kernel import kernel
-from coin_pipeline.engine.outcomes import outcomes
-from coin_pipeline.engine.rows import Words
+from coin_pipeline.engine.outcomes import compute_outcomes
+from coin_pipeline.engine.signal_rows import Words
 
 _BLOCK = 16
 _WORD = 64  # bits of a row's word, written here too: kernels take no constants from other files
@@ -62,7 +61,7 @@ class TradeTable:
         sizing: Sizing,
         accounts: int,
     ) -> None:
-        samples = outcomes(bars, candidates, rule, costs, Fill.NEXT_OPEN)
+        samples = compute_outcomes(bars, candidates, rule, costs, Fill.NEXT_OPEN)
         following = np.searchsorted(candidates, samples.exit_bar)
         # It is 0 where nothing can be traded: for an entry past the last bar, and for bits past the last candidate, to
         # the end of a word more.
@@ -95,7 +94,7 @@ class TradeTable:
             *self._positions,
             self._bars_held,
             self._sizing.fraction,
-            self._sizing.least_equity,
+            self._sizing.min_equity,
             counts,
             figures,
         )
@@ -117,7 +116,7 @@ def _accounts(
     cash: float,
     bars_held: Ints,
     fraction: float,
-    least_equity: float,
+    min_equity: float,
     counts: Ints,
     figures: Floats,
 ) -> None:
@@ -126,7 +125,7 @@ def _accounts(
     for k in range(len(entries)):
         traded = chosen[: _choose(entries[k], following, chosen)]
         _follow(traded, followed, paths, close, block_high, block_low, entered, left, units, cash)
-        _trade(traded, paths, bars_held, fraction, least_equity, counts[:, k], figures[:, k])
+        _trade(traded, paths, bars_held, fraction, min_equity, counts[:, k], figures[:, k])
 
 
 @kernel
@@ -190,7 +189,7 @@ def _trade(
     paths: Floats,
     bars_held: Ints,
     fraction: float,
-    least_equity: float,
+    min_equity: float,
     counts: Ints,
     figures: Floats,
 ) -> None:
@@ -201,7 +200,7 @@ def _trade(
     trades = wins = held = 0
     for place in traded:
         # An order that is too small once is too small for good, since only trades change the value.
-        if value < least_equity:
+        if value < min_equity:
             break
         growth = paths[place, _GROWTH]
         net_return = growth - 1.0

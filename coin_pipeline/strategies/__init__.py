@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.rows import SignalRows
+from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.rows import SignalRows
+from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 _State = tuple[int, int, int]
 
 
-class Watched:
+class FileSnapshot:
     """Some files as they were when they were read."""
 
     def __init__(self, files: Iterable[Path]) -> None:
         self._states = {file: _state(file) for file in files}
         self._digests = {file: _digest(file) for file in self._states}
 
-    def changed(self) -> bool:
+    def has_changed(self) -> bool:
         """Tell whether any file holds something else now; one that was only touched does not."""
         states = {file: _state(file) for file in self._states}
         touched = [file for file, state in states.items() if state != self._states[file]]

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.rows import SignalRows
+from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import InvalidStrategyFile, StrategyFailed
 from coin_pipeline.strategies.base import Strategy, StrategyParams
@@ -34,7 +34,7 @@ def run_strategy(strategy: Strategy[Any], bars: Bars, params: StrategyParams, sy
     except MemoryError:
         raise  # of the run, not of the code that happened to ask for more
     except Exception as error:
-        raise StrategyFailed(strategy.name, symbol, failure(error, inspect.getfile(type(strategy)))) from error
+        raise StrategyFailed(strategy.name, symbol, describe_failure(error, inspect.getfile(type(strategy)))) from error
     if not isinstance(signals, Signals):
         reason = f"signals() returned {type(signals).__name__}, not Signals"
         raise StrategyFailed(strategy.name, symbol, reason)
@@ -44,7 +44,7 @@ def run_strategy(strategy: Strategy[Any], bars: Bars, params: StrategyParams, sy
     return signals
 
 
-def run_rows(
+def run_signal_rows(
     strategy: Strategy[Any], bars: Bars, points: Sequence[StrategyParams], symbol: str, workers: int
 ) -> SignalRows:
     """Return what the strategy decides for many points at once on the bars of one symbol.
@@ -57,7 +57,7 @@ def run_rows(
     except MemoryError:
         raise  # of the run, not of the code that happened to ask for more
     except Exception as error:
-        raise StrategyFailed(strategy.name, symbol, failure(error, inspect.getfile(type(strategy)))) from error
+        raise StrategyFailed(strategy.name, symbol, describe_failure(error, inspect.getfile(type(strategy)))) from error
     if not isinstance(rows, SignalRows):
         reason = f"signal_rows() returned {type(rows).__name__}, not SignalRows"
         raise StrategyFailed(strategy.name, symbol, reason)
@@ -69,7 +69,7 @@ def run_rows(
     return rows
 
 
-def strategies_in(path: Path) -> list[type[Strategy[Any]]]:
+def load_strategies(path: Path) -> list[type[Strategy[Any]]]:
     """Import a strategy file and return the concrete strategies that it defines, in their order.
 
     Raises:
@@ -89,7 +89,7 @@ def strategies_in(path: Path) -> list[type[Strategy[Any]]]:
     return found
 
 
-def failure(error: BaseException, source: str) -> str:
+def describe_failure(error: BaseException, source: str) -> str:
     """Say what was raised, and on which line of the source file the way there led."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
     if isinstance(error, SyntaxError) and error.filename == source:
@@ -98,14 +98,14 @@ def failure(error: BaseException, source: str) -> str:
     return f"{where}{type(error).__name__}: {error}"
 
 
-def files_beside(paths: Iterable[Path]) -> list[Path]:
+def imported_files(paths: Iterable[Path]) -> list[Path]:
     """Return the files of modules that strategy files brought in from their own folders."""
     folders = [path.resolve().parent for path in paths]
     loaded = {Path(file) for name in _BROUGHT_IN if (file := getattr(sys.modules.get(name), "__file__", None))}
     return sorted(file for file in loaded if any(file.is_relative_to(folder) for folder in folders))
 
 
-def forget(files: Iterable[Path]) -> None:
+def unload_modules(files: Iterable[Path]) -> None:
     """Let modules of these files be imported anew, from their text; whoever holds one keeps it."""
     gone = {str(file) for file in files}
     for name in _BROUGHT_IN & sys.modules.keys():
@@ -140,7 +140,7 @@ def _import_file(path: Path) -> ModuleType:
         loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise InvalidStrategyFile(path, failure(error, source)) from error
+        raise InvalidStrategyFile(path, describe_failure(error, source)) from error
     finally:
         _BROUGHT_IN.update(new for new in set(sys.modules) - known if _is_users_own(new, folder))
     return module

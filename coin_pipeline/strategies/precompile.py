@@ -2,18 +2,17 @@
 
 import numpy as np
 
-from coin_pipeline.engine import shared
+from coin_pipeline.engine import shared_account
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.exits import Stops
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep
 from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import BUILT_IN
 
 
-def warm_up() -> None:
+def compile_kernels() -> None:
     """Run every built-in strategy, a simulation, a sweep and a shared account on a few bars: no later call compiles."""
     price = np.linspace(100.0, 101.0, 32)
     bars = Bars(np.arange(32), price, price + 1, price - 1, price + 0.5, price)
@@ -23,8 +22,8 @@ def warm_up() -> None:
         params = strategy.Params()
         simulate(bars, run_strategy(strategy, bars, params, "warm-up"), costs, Fill.NEXT_OPEN, stops, sizing)
         sweep(bars, strategy.signal_rows(bars, [params]), [stops], costs, Fill.NEXT_OPEN, sizing)
-    shared.warm_up()
+    shared_account.compile_kernels()
 
 
 if __name__ == "__main__":
-    warm_up()
+    compile_kernels()

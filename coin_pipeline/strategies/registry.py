@@ -17,8 +17,8 @@ from coin_pipeline.errors import InvalidParams, InvalidStrategyFile, Problem, Un
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout
-from coin_pipeline.strategies.file_watcher import Watched
-from coin_pipeline.strategies.loader import failure, files_beside, forget, strategies_in
+from coin_pipeline.strategies.file_watcher import FileSnapshot
+from coin_pipeline.strategies.loader import describe_failure, imported_files, load_strategies, unload_modules
 
 ENTRY_POINTS = "coin_pipeline.strategies"
 BUILT_IN: tuple[type[Strategy[Any]], ...] = (VolumeLongCandle, VolumeZoneBreakout)
@@ -88,22 +88,24 @@ class _Source:
     def __init__(self, files: Sequence[Path]) -> None:
         self._files, self._lock = tuple(files), Lock()
         self._registry: StrategyRegistry | None = None
-        self._watched = Watched(())
+        self._watched = FileSnapshot(())
 
     def registry(self) -> StrategyRegistry:
         """Return the registry of what the files hold now."""
         with self._lock:
-            if self._registry is None or self._watched.changed():
+            if self._registry is None or self._watched.has_changed():
                 self._registry = self._load()
             return self._registry
 
     def _load(self) -> StrategyRegistry:
-        watched = Watched(self._files)  # as they were before they are read: an edit in between is noticed next time
+        watched = FileSnapshot(
+            self._files
+        )  # as they were before they are read: an edit in between is noticed next time
         if self._registry is not None:
-            forget(files_beside(self._files))
+            unload_modules(imported_files(self._files))
         loaded = StrategyRegistry(_collected(self._files), self)
-        self._watched = Watched((*self._files, *files_beside(self._files)))
-        if watched.changed():
+        self._watched = FileSnapshot((*self._files, *imported_files(self._files)))
+        if watched.has_changed():
             self._watched = watched
         return loaded
 
@@ -113,7 +115,7 @@ def _collected(strategy_files: Sequence[Path]) -> Iterable[Strategy[Any]]:
     for point in _installed(tuple(sys.path)):
         _register(found, point.value, _load(point))
     for path in strategy_files:
-        for strategy_class in strategies_in(path):
+        for strategy_class in load_strategies(path):
             _register(found, path, strategy_class)
     return found.values()
 
@@ -124,7 +126,7 @@ def _installed(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=ENTRY_POINTS))
 
 
-def describe(strategy: Strategy[Any]) -> dict[str, Any]:
+def describe_strategy(strategy: Strategy[Any]) -> dict[str, Any]:
     """Return name, description, JSON schema of the params, and warm-up bars with default params."""
     return {
         "name": strategy.name,
@@ -134,12 +136,12 @@ def describe(strategy: Strategy[Any]) -> dict[str, Any]:
     }
 
 
-def bounds_of(schema: Mapping[str, Any]) -> list[str]:
+def format_bounds(schema: Mapping[str, Any]) -> list[str]:
     """Return the range that a property's JSON schema allows, such as ['>= 1', '<= 500']."""
     return [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
 
 
-def limits_of(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def numeric_limits(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Return the lowest and the highest number that a property's JSON schema takes; None where there is no such number.
 
     Of several schemas (`int | None`) those of numbers count. An integer above 0 is 1 or more; a fraction above 0 has no
@@ -164,7 +166,7 @@ def _load(point: EntryPoint) -> type[Strategy[Any]]:
     try:
         loaded = point.load()
     except Exception as error:
-        raise InvalidStrategyFile(point.value, failure(error, "")) from error
+        raise InvalidStrategyFile(point.value, describe_failure(error, "")) from error
     if not (inspect.isclass(loaded) and issubclass(loaded, Strategy)):
         raise InvalidStrategyFile(point.value, "is not a subclass of Strategy")
     return loaded
@@ -185,7 +187,7 @@ def _register(found: dict[str, Strategy[Any]], origin: object, strategy_class: t
         reason = f"{strategy_class.__name__}.Params has no valid defaults: {details}"
         raise InvalidStrategyFile(origin, reason) from error
     except Exception as error:
-        why = failure(error, inspect.getfile(strategy_class))
+        why = describe_failure(error, inspect.getfile(strategy_class))
         reason = f"{strategy_class.__name__} does not work with default params: {why}"
         raise InvalidStrategyFile(origin, reason) from error
     found[name] = strategy
@@ -210,5 +212,5 @@ def _accepted(schema: Mapping[str, Any]) -> str:
     """Say in words what a property's JSON schema takes; nothing for a type that has no words here."""
     if schema.get("type") not in TYPES:
         return ""
-    bounds = " and".join(f" {bound}" for bound in bounds_of(schema))
+    bounds = " and".join(f" {bound}" for bound in format_bounds(schema))
     return f"; it takes {TYPES[schema['type']]}{bounds} (default {schema['default']!r})"

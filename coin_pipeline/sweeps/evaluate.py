@@ -12,12 +12,12 @@ from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.runner import CandleSlice, checked_signals, read_candles
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.rows import SignalRows
+from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.sweep import Trials, sweep
 from coin_pipeline.errors import CodeChanged
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy
-from coin_pipeline.strategies.loader import run_rows, run_strategy
+from coin_pipeline.strategies.loader import run_signal_rows, run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.plan import CandleName, SweepChunk, decides_for_many, sweep_fingerprint, written
 from coin_pipeline.sweeps.search_space import Point
@@ -140,13 +140,13 @@ class _Bench:
         batch = BATCH_OF_ROWS if decides_for_many(self.strategy) else BATCH
         parts = [self._swept(candles, bars, taken[first : first + batch]) for first in range(0, len(taken), batch)]
         self.progress(len(taken))
-        return Trials.joined(parts)
+        return Trials.concatenate(parts)
 
     def _swept(self, candles: CandleName, bars: Bars, taken: Sequence[Numbered]) -> Trials:
         spec = self.chunk.spec
         if decides_for_many(self.strategy):
             where = f"{_place(candles, taken[0][1])} or one of the {len(taken) - 1} points after that"
-            rows = run_rows(self.strategy, bars, [params for _, _, params in taken], where, self.workers)
+            rows = run_signal_rows(self.strategy, bars, [params for _, _, params in taken], where, self.workers)
         else:
             rows = SignalRows.of(
                 run_strategy(self.strategy, bars, params, _place(candles, point)) for _, point, params in taken

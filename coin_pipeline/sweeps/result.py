@@ -16,7 +16,7 @@ from coin_pipeline.backtest.spec import Times
 from coin_pipeline.backtest.warnings import FEW_TRADES
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.engine.bars import Floats, Ints
-from coin_pipeline.engine.fills import Fill
+from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
@@ -299,7 +299,7 @@ def _run_again(
             )
             for point, own in zip(values, params, strict=True)
         )
-        trials.append(Trials.joined([Trials.of(run) for run in runs]))
+        trials.append(Trials.concatenate([Trials.from_simulation(run) for run in runs]))
     taken = [*zip((int(points.numbers[place]) for place in places), values, params, strict=True)]
     rows: list[Json] = rows_table(spec, taken, [piece.rows for piece in pieces], trials).to_pylist()
     return rows

@@ -9,7 +9,7 @@ import numpy as np
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.engine.bars import Floats, Ints
-from coin_pipeline.strategies.registry import limits_of
+from coin_pipeline.strategies.registry import numeric_limits
 from coin_pipeline.sweeps.search_space import Dimension, Point, Range, Value, is_number
 
 MAX_CELLS = 50
@@ -108,7 +108,7 @@ def edges(space: Sequence[Dimension], point: Point, schema: Json) -> list[str]:
     found = []
     for one in space:
         value, (low, high) = point[one.name], _edges_of(one)
-        lowest, highest = limits_of(schema.get("properties", {}).get(one.name, {})) if one.param else (None, None)
+        lowest, highest = numeric_limits(schema.get("properties", {}).get(one.name, {})) if one.param else (None, None)
         if not is_number(value):
             continue
         if value <= low and value != lowest:

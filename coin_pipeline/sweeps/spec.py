@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationE
 
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, parse_request
 from coin_pipeline.candles.fields import to_problems
-from coin_pipeline.engine.exits import Stops
+from coin_pipeline.engine.execution import Stops
 from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, nearest
 from coin_pipeline.strategies.base import StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry

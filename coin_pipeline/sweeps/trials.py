@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from coin_pipeline.engine.bars import Floats, Ints
-from coin_pipeline.engine.fills import Fill
+from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.errors import ObjectNotFound
 from coin_pipeline.results.store import Json

@@ -10,7 +10,7 @@ import pytest
 import coin_pipeline
 from coin_pipeline.backtest.code_digest import SourceDigests, _parsed, code_closure
 from coin_pipeline.errors import InvalidStrategyFile
-from coin_pipeline.strategies.loader import strategies_in
+from coin_pipeline.strategies.loader import load_strategies
 from tests.strategy_files import FILES, HELPER, OWN, as_new_process, edit, write
 
 MANY = {
@@ -48,7 +48,7 @@ def _nothing_stays_imported() -> Iterator[None]:
 
 def closure_of(file: Path) -> SourceDigests:
     """Load a strategy file and follow its imports."""
-    (strategy,) = strategies_in(file)
+    (strategy,) = load_strategies(file)
     return code_closure(strategy())
 
 
@@ -149,7 +149,7 @@ def test_a_helper_that_is_no_python_is_named(tmp_path: Path) -> None:
     file = write(tmp_path, FILES)
     closure_of(file)
     (tmp_path / "helped_levels.py").write_text("def level(:\n")
-    (strategy,) = strategies_in(file)
+    (strategy,) = load_strategies(file)
     with pytest.raises(InvalidStrategyFile, match=r"helped_levels\.py: is no Python: .*line 1"):
         code_closure(strategy())
 

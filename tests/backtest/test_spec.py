@@ -7,10 +7,8 @@ import pytest
 
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.exits import Stops
-from coin_pipeline.engine.fills import Costs
-from coin_pipeline.engine.shared import SharedRules
-from coin_pipeline.engine.ticks import Ticks
+from coin_pipeline.engine.execution import Costs, Stops, Ticks
+from coin_pipeline.engine.shared_account import SharedRules
 from coin_pipeline.errors import InvalidParams, InvalidSpec, UnknownStrategy
 from coin_pipeline.strategies.registry import load_registry
 

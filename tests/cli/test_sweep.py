@@ -20,8 +20,7 @@ from coin_pipeline.cli.app import coin
 from coin_pipeline.cli.views import sweep
 from coin_pipeline.database.runs.leases import LEASE_S
 from coin_pipeline.defs.maintenance.sensors import lost_runs
-from coin_pipeline.engine.fills import Fill
-from coin_pipeline.engine.ticks import Ticks
+from coin_pipeline.engine.execution import Fill, Ticks
 from coin_pipeline.errors import CandlesNotFound, CoinError, InvalidSpec, SweepTooLarge, UnknownStrategy
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import load_settings

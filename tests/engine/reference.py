@@ -7,8 +7,7 @@ import pytest
 
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.exits import Stops
-from coin_pipeline.engine.fills import Costs
+from coin_pipeline.engine.execution import Costs, Stops
 from coin_pipeline.engine.outcomes import ExitReason, Samples
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from coin_pipeline.engine.fills import Costs
+from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import ExitReason
-from coin_pipeline.engine.shared import Book, SharedRules
+from coin_pipeline.engine.shared_account import SharedRules, SymbolSamples
 
 AT_OPEN = {ExitReason.SIGNAL, ExitReason.HOLD}
 
@@ -41,7 +41,7 @@ class Account:
         return self.cash + sum(position.coins * position.price for position in self.positions.values())
 
 
-def trade_together(books: Sequence[Book], rules: SharedRules, costs: Costs) -> Account:
+def trade_together(books: Sequence[SymbolSamples], rules: SharedRules, costs: Costs) -> Account:
     """Trade the samples of all books from one account."""
     account = Account(rules.initial_cash)
     by_name = sorted(books, key=lambda book: book.name)
@@ -64,7 +64,7 @@ def trade_together(books: Sequence[Book], rules: SharedRules, costs: Costs) -> A
     return account
 
 
-def _enter(account: Account, book: Book, sample: int, worth: float, rules: SharedRules, costs: Costs) -> None:
+def _enter(account: Account, book: SymbolSamples, sample: int, worth: float, rules: SharedRules, costs: Costs) -> None:
     decided = book.samples.signal_bar[sample]
     money = min(rules.fraction * worth, account.cash)
     if book.name in account.positions or decided < account.last_exit.get(book.name, 0):
@@ -80,7 +80,7 @@ def _enter(account: Account, book: Book, sample: int, worth: float, rules: Share
         account.positions[book.name] = Position(sample, money / paid, money, paid)
 
 
-def _exit(account: Account, book: Book, bar: int, *, at_open: bool) -> None:
+def _exit(account: Account, book: SymbolSamples, bar: int, *, at_open: bool) -> None:
     if book.name not in account.positions:
         return
     position = account.positions[book.name]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, Fill
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate
 from tests.engine.candles import bars_of

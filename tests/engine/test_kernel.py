@@ -11,19 +11,17 @@ from numba.core.extending import _Intrinsic
 
 import coin_pipeline.engine
 import coin_pipeline.strategies
-from coin_pipeline.engine import rows, trade_table
+from coin_pipeline.engine import signal_rows, trade_table
 from coin_pipeline.engine import sweep as swept
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.exits import Stops
-from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.kernel import column_at, kernel, part, prefetch
-from coin_pipeline.engine.rows import SignalRows
-from coin_pipeline.engine.shared import Book, SharedRules, share
+from coin_pipeline.engine.execution import Costs, Fill, Stops, Ticks
+from coin_pipeline.engine.kernel import array_at_address, borrowed_slice, kernel, prefetch
+from coin_pipeline.engine.shared_account import SharedRules, SymbolSamples, simulate_shared_account
+from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep
-from coin_pipeline.engine.ticks import Ticks
-from coin_pipeline.strategies.precompile import warm_up
+from coin_pipeline.strategies.precompile import compile_kernels
 from coin_pipeline.strategies.registry import load_registry
 from tests.engine.candles import random_bars
 
@@ -72,12 +70,12 @@ def test_no_kernel_reads_a_constant_of_another_module() -> None:
 
 def test_a_word_has_as_many_bits_everywhere() -> None:
     """Kernels have the number from their own file."""
-    assert trade_table._WORD == swept._WORD == rows.WORD == 8 * np.dtype(np.uint64).itemsize
+    assert trade_table._WORD == swept._WORD == signal_rows.WORD == 8 * np.dtype(np.uint64).itemsize
 
 
 def test_after_warming_up_nothing_is_compiled() -> None:
     """Backtests with other params, fills and bars use the code that the warm-up compiled."""
-    warm_up()
+    compile_kernels()
     compiled = {name: list(used.signatures) for name, (_, used) in kernels().items()}
     bars, registry = random_bars(300, seed=1), load_registry()
     given = {"volume_long_candle": {"vol_multiplier": 1}, "volume_zone_breakout": {"include_wicks": False}}
@@ -90,8 +88,8 @@ def test_after_warming_up_nothing_is_compiled() -> None:
             samples = simulate(head, signals, costs, fill, stops).samples
             sweep(head, strategy.signal_rows(head, points), [Stops(), stops], costs, fill, Sizing(), workers=2)
         sweep(head, exits, None, costs, Fill.NEXT_OPEN, Sizing(0.5))
-        books = [Book.of(name, bars.head(n), samples) for name, n in (("A", 200), ("B", 300))]
-        share(books, SharedRules(1, max_positions=1), costs)
+        books = [SymbolSamples.from_bars(name, bars.head(n), samples) for name, n in (("A", 200), ("B", 300))]
+        simulate_shared_account(books, SharedRules(1, max_positions=1), costs)
     assert compiled == {name: list(used.signatures) for name, (_, used) in kernels().items()}
     assert {name for name, signatures in compiled.items() if len(signatures) > 1} == set()
 
@@ -114,7 +112,7 @@ def test_a_part_is_the_slice() -> None:
 
     @kernel
     def double(column: np.ndarray, first: int, end: int) -> float:
-        own = part(column, first, end)
+        own = borrowed_slice(column, first, end)
         for i in range(len(own)):
             own[i] *= 2.0
         return own.sum()
@@ -129,7 +127,7 @@ def test_a_column_is_read_where_it_is() -> None:
 
     @kernel
     def read(like: np.ndarray, address: int, length: int) -> np.ndarray:
-        return column_at(like, address, length).copy()
+        return array_at_address(like, address, length).copy()
 
     address = column.ctypes.data
     assert read(like, address, 5).tolist() == [0, 1, 2, 3, 4]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from coin_pipeline.engine.bars import Bars, Bools
-from coin_pipeline.engine.lookahead import ALWAYS_AFFORDABLE, SHARE, LookAheadReport, check_no_lookahead
+from coin_pipeline.engine.lookahead import BUDGET_DIVISOR, MIN_BAR_BUDGET, LookAheadReport, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import LookAhead, StrategyFailed
 from tests.engine.candles import random_bars, real_bars
@@ -212,16 +212,16 @@ def test_look_ahead_is_caught_in_the_real_market(trap: str, file: str, market_da
 def test_an_honest_strategy_passes(rule: Rule, n: int) -> None:
     """Neither a long window nor statistics since the first bar are look-ahead, and decisions are compared."""
     evidence = check(rule, made(n, 8))
-    assert evidence.points > 0 or not evidence.all_decisions
-    assert evidence.enough
-    assert evidence.decisions <= evidence.points
+    assert evidence.cuts > 0 or not evidence.total_decisions
+    assert evidence.is_conclusive
+    assert evidence.decisions <= evidence.cuts
 
 
 @pytest.mark.parametrize("file", REAL)
 @pytest.mark.parametrize("rule", HONEST.values(), ids=HONEST)
 def test_an_honest_strategy_passes_in_the_real_market(rule: Rule, file: str, market_data: Path) -> None:
     """So it is on real candles."""
-    assert check(rule, read(market_data, file)).enough
+    assert check(rule, read(market_data, file)).is_conclusive
 
 
 def test_the_bar_is_named() -> None:
@@ -250,7 +250,7 @@ def test_few_bars_are_computed_again(n: int, warm_up: int, rate: float) -> None:
     full, bars = Signals(entries), made(n, 8)
     strategy = Counted(lambda known: Signals(entries[np.searchsorted(bars.time, known.time) % n]))
     check_no_lookahead(bars, strategy, full, warm_up)
-    assert sum(strategy.lengths) <= max(ALWAYS_AFFORDABLE, n // SHARE)
+    assert sum(strategy.lengths) <= max(MIN_BAR_BUDGET, n // BUDGET_DIVISOR)
     assert len(strategy.lengths) < 120
     assert min(strategy.lengths, default=warm_up + 1) > warm_up
 
@@ -282,7 +282,7 @@ def test_a_strategy_that_fails_on_fewer_bars_is_not_checked() -> None:
         return Signals(~falls_next(bars))
 
     evidence = check(rule, made(370, 8))
-    assert (evidence.points, evidence.enough) == (0, False)
+    assert (evidence.cuts, evidence.is_conclusive) == (0, False)
     assert evidence.failure is not None
     assert "wants a year" in evidence.failure
 
@@ -296,8 +296,8 @@ def test_windows_longer_than_what_is_computed_again_are_no_evidence(undeclared: 
         return Signals(~falls_next(bars) & above(bars, 50_000))
 
     evidence = check(rule, bars, 0 if undeclared else 50_000)
-    assert (evidence.decisions, evidence.enough) == (0, False)
-    assert evidence.all_decisions > 1_000
+    assert (evidence.decisions, evidence.is_conclusive) == (0, False)
+    assert evidence.total_decisions > 1_000
 
 
 def test_a_peek_at_the_last_decisions_of_a_long_series_is_caught() -> None:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.metrics import Metrics, bar_returns, measure
+from coin_pipeline.engine.execution import Costs, Fill
+from coin_pipeline.engine.metrics import Metrics, bar_returns, compute_metrics
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate
 from tests.engine.candles import bars_of, random_bars
@@ -19,7 +19,7 @@ FREE = Costs(0.0, 0.0)
 def run(bars: Bars, signals: Signals, costs: Costs = FREE, fill: Fill = Fill.NEXT_OPEN) -> tuple[Simulation, Metrics]:
     """Simulate and measure hourly bars."""
     simulation = simulate(bars, signals, costs, fill)
-    return simulation, measure(simulation, bars, HOURS, costs)
+    return simulation, compute_metrics(simulation, bars, HOURS, costs)
 
 
 @pytest.mark.parametrize("fill", list(Fill))

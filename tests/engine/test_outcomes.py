@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coin_pipeline.engine.outcomes import places
+from coin_pipeline.engine.outcomes import true_indices
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
@@ -11,5 +11,5 @@ from coin_pipeline.engine.outcomes import places
 def test_places_are_those_that_numpy_finds(n: int, share: float) -> None:
     """Every decision is found once and in order, at the ends of words and blocks too."""
     decisions = np.random.default_rng(n).random(n) < share
-    assert places(decisions).tolist() == np.flatnonzero(decisions).tolist()
-    assert places(decisions[1:]).tolist() == np.flatnonzero(decisions[1:]).tolist()
+    assert true_indices(decisions).tolist() == np.flatnonzero(decisions).tolist()
+    assert true_indices(decisions[1:]).tolist() == np.flatnonzero(decisions[1:]).tolist()

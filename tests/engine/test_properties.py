@@ -13,10 +13,9 @@ from coin_pipeline.backtest.portfolio import Curve, equal_shares
 from coin_pipeline.candles.validation import OHLCV, check_prices
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.exits import Stops
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.outcomes import ExitReason, Samples
-from coin_pipeline.engine.shared import Book, SharedRules, share
+from coin_pipeline.engine.shared_account import SharedRules, SymbolSamples, simulate_shared_account
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate
 from coin_pipeline.errors import InvalidCandles
@@ -238,12 +237,15 @@ def test_the_order_of_symbols_changes_no_shared_account(
 ) -> None:
     """Names decide who buys first, so that not a bit depends on the order they are given in."""
     books = [
-        Book.of(str(i), bars, simulate(bars, signals, costs, Fill.NEXT_OPEN, stops).samples)
+        SymbolSamples.from_bars(str(i), bars, simulate(bars, signals, costs, Fill.NEXT_OPEN, stops).samples)
         for i, (bars, signals) in enumerate(parts)
     ]
     rules = SharedRules(fraction=fraction, max_positions=positions)
     order = random.sample(range(len(books)), len(books))
-    one, other = share(books, rules, costs), share([books[i] for i in order], rules, costs)
+    one, other = (
+        simulate_shared_account(books, rules, costs),
+        simulate_shared_account([books[i] for i in order], rules, costs),
+    )
     assert one.equity.tobytes() == other.equity.tobytes()
     assert [one.spent[i].tobytes() for i in order] == [spent.tobytes() for spent in other.spent]
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.exits import Stops
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.outcomes import ExitReason
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coin_pipeline.engine.bars import Bools
-from coin_pipeline.engine.exits import ExitRule
-from coin_pipeline.engine.rows import SignalRows, distinct, filled, pack, unpack
+from coin_pipeline.engine.execution import ExitRule
+from coin_pipeline.engine.signal_rows import SignalRows, evaluate_rows, pack, sorted_unique, unpack
 from coin_pipeline.engine.signals import Signals
 
 
@@ -47,21 +47,21 @@ def test_rows_filled_in_blocks_are_those_of_the_whole_table(workers: int) -> Non
         block[:] = table[first : first + len(block), start : start + block.shape[1]]
 
     decides = [(3000, lambda start, block: rows_from(0, start, block)), (1, lambda *given: rows_from(3000, *given))]
-    assert np.array_equal(filled(5000, decides, workers), pack(table))
+    assert np.array_equal(evaluate_rows(5000, decides, workers), pack(table))
     assert sorted(blocks) == [(1, 5000), (3000, 904), (3000, 2048), (3000, 2048)]
-    assert filled(5000, [], workers).shape == (0, 79)
+    assert evaluate_rows(5000, [], workers).shape == (0, 79)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_a_function_raises_comes_out(workers: int) -> None:
     """No row is left undecided in silence."""
     with pytest.raises(ZeroDivisionError):
-        filled(10, [(1, lambda start, _: start // 0)] * 2, workers)
+        evaluate_rows(10, [(1, lambda start, _: start // 0)] * 2, workers)
 
 
 def test_distinct_keys_are_in_order_and_found_again() -> None:
     """Each key is at its place among the different ones."""
-    different, place = distinct([3, 1, 3, 2])
+    different, place = sorted_unique([3, 1, 3, 2])
     assert (different, place.tolist(), place.dtype) == ([1, 2, 3], [2, 0, 2, 1], np.int64)
 
 

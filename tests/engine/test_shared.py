@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coin_pipeline.engine import metrics, shared
+from coin_pipeline.engine import metrics, shared_account
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars, Floats, Ints
-from coin_pipeline.engine.exits import ExitRule, Stops
-from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.outcomes import UNFILLED, ExitReason, Samples, outcomes
-from coin_pipeline.engine.shared import Book, SharedAccount, SharedRules, share
+from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops
+from coin_pipeline.engine.outcomes import UNFILLED, ExitReason, Samples, compute_outcomes
+from coin_pipeline.engine.shared_account import SharedAccount, SharedRules, SymbolSamples, simulate_shared_account
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate
 from tests.engine.candles import HOUR_NS, bars_of, random_bars
@@ -35,11 +34,13 @@ def book(
     hold: int | None = None,
     stops: Stops = Stops(),  # noqa: B008 - frozen
     hours: Sequence[int] | None = None,
-) -> Book:
+) -> SymbolSamples:
     """Make a book without costs of rows (open, high, low, close), at the given hours or at all from 0 on."""
     bars = at_hours(bars_of(rows), np.arange(len(rows)) if hours is None else np.array(hours))
-    return Book.of(
-        name, bars, outcomes(bars, np.array(signals, np.int64), ExitRule(hold, None, stops), FREE, Fill.NEXT_OPEN)
+    return SymbolSamples.from_bars(
+        name,
+        bars,
+        compute_outcomes(bars, np.array(signals, np.int64), ExitRule(hold, None, stops), FREE, Fill.NEXT_OPEN),
     )
 
 
@@ -48,7 +49,7 @@ def at_hours(bars: Bars, hours: Ints) -> Bars:
     return Bars(hours * HOUR_NS, *(getattr(bars, field.name) for field in fields(bars)[1:]))
 
 
-def random_book(name: str, random: np.random.Generator, times: int) -> Book:
+def random_book(name: str, random: np.random.Generator, times: int) -> SymbolSamples:
     """Draw bars with gaps, a start and an end of their own, entries, and any kind of exit."""
     first, end = np.sort(random.integers(0, times + 1, 2)) if random.random() < 0.5 else (0, times)
     gaps = random.choice([0.0, 0.2])
@@ -58,11 +59,11 @@ def random_book(name: str, random: np.random.Generator, times: int) -> Book:
     hold = int(random.integers(1, 12)) if random.random() < 0.7 else None
     stops = Stops(*(random.choice([None, 0.01, 0.03]) for _ in range(3)))
     entries = np.flatnonzero(random.random(len(hours)) < random.choice([0.1, 0.5, 1.0]))
-    samples = outcomes(bars, entries, ExitRule(hold, exits, stops), COSTS, Fill.NEXT_OPEN)
-    return Book.of(name, bars, samples)
+    samples = compute_outcomes(bars, entries, ExitRule(hold, exits, stops), COSTS, Fill.NEXT_OPEN)
+    return SymbolSamples.from_bars(name, bars, samples)
 
 
-def random_books(seed: int, most: int = 6) -> list[Book]:
+def random_books(seed: int, most: int = 6) -> list[SymbolSamples]:
     """Draw one or more books, in a random order of names."""
     random = np.random.default_rng(seed)
     names = random.permutation(list("ABCDEF"))[: random.integers(1, most + 1)]
@@ -80,7 +81,7 @@ rules_of_any_kind = st.builds(
 seeds = st.integers(0, 2**32)
 
 
-def step_of(own: Book, sample: int, *, leaving: bool) -> tuple[int, int]:
+def step_of(own: SymbolSamples, sample: int, *, leaving: bool) -> tuple[int, int]:
     """Return when a fill moves money: the time of its bar, and whether exits at the open, entries, or later."""
     samples = own.samples
     if not leaving:
@@ -89,7 +90,7 @@ def step_of(own: Book, sample: int, *, leaving: bool) -> tuple[int, int]:
     return int(own.time[samples.exit_bar[sample]]), 0 if at_open else 2
 
 
-def ledger(books: Sequence[Book], account: SharedAccount) -> tuple[Floats, Ints]:
+def ledger(books: Sequence[SymbolSamples], account: SharedAccount) -> tuple[Floats, Ints]:
     """Return the cash and the number of positions after every step that moves money."""
     moves: dict[tuple[int, int], tuple[float, int]] = {}
     for own, spent in zip(books, account.spent, strict=True):
@@ -108,7 +109,7 @@ def ledger(books: Sequence[Book], account: SharedAccount) -> tuple[Floats, Ints]
 def test_the_account_agrees_with_cash_and_coins_moved_time_by_time(seed: int, rules: SharedRules) -> None:
     """Trades and counts are the same, money is to rounding."""
     books = random_books(seed)
-    account, expected = share(books, rules, COSTS), trade_together(books, rules, COSTS)
+    account, expected = simulate_shared_account(books, rules, COSTS), trade_together(books, rules, COSTS)
     assert account.time.tolist() == sorted({time for own in books for time in own.time.tolist()})
     assert (account.equity * rules.initial_cash).tolist() == pytest.approx(expected.equity, rel=1e-11)
     assert account.drawdown.tolist() == pytest.approx(drawdowns(account.equity.tolist()), rel=1e-9, abs=1e-12)
@@ -128,7 +129,7 @@ def test_the_random_books_reach_every_rule() -> None:
     """The agreement above is about something: every count and both kinds of exits occur, and books differ in times."""
     rules = SharedRules(max_positions=2, fraction=0.5, initial_cash=1e6, min_order=480_000)
     drawn = [random_books(seed) for seed in range(60)]
-    accounts = [share(books, rules, COSTS) for books in drawn]
+    accounts = [simulate_shared_account(books, rules, COSTS) for books in drawn]
     assert all(sum(getattr(account, count).sum() for account in accounts) > 50 for count in COUNTS)
     reasons = np.concatenate([own.samples.exit_reason for books in drawn for own in books])
     assert set(reasons.tolist()) == set(ExitReason)
@@ -142,7 +143,10 @@ def test_the_order_of_the_books_changes_no_bit(seed: int, rules: SharedRules, or
     books = random_books(seed)
     places = list(range(len(books)))
     order.shuffle(places)
-    account, other = share(books, rules, COSTS), share([books[place] for place in places], rules, COSTS)
+    account, other = (
+        simulate_shared_account(books, rules, COSTS),
+        simulate_shared_account([books[place] for place in places], rules, COSTS),
+    )
     for name in ("time", "equity", "drawdown"):
         assert getattr(account, name).tobytes() == getattr(other, name).tobytes()
     assert [account.spent[place].tobytes() for place in places] == [money.tobytes() for money in other.spent]
@@ -157,7 +161,7 @@ def test_the_order_of_the_books_changes_no_bit(seed: int, rules: SharedRules, or
 def test_money_and_limits_hold_at_every_step(seed: int, rules: SharedRules) -> None:
     """No cash is borrowed or made, no limit is broken, and every signal is accounted for."""
     books = random_books(seed)
-    account = share(books, rules, COSTS)
+    account = simulate_shared_account(books, rules, COSTS)
     cash, positions = ledger(books, account)
     assert cash.min(initial=1.0) > -1e-12
     assert positions.max(initial=0) <= min(rules.max_positions, len(books))
@@ -174,12 +178,14 @@ def test_money_and_limits_hold_at_every_step(seed: int, rules: SharedRules) -> N
         assert np.all(money[mask] * rules.initial_cash >= rules.min_order * (1 - 1e-12))
 
 
-def alone(own: Book, bars: Bars, signals: Signals, stops: Stops, sizing: Sizing) -> tuple[SharedAccount, Simulation]:
+def alone(
+    own: SymbolSamples, bars: Bars, signals: Signals, stops: Stops, sizing: Sizing
+) -> tuple[SharedAccount, Simulation]:
     """Trade the same signals from a shared account of one symbol and from an account of its own."""
     rules = SharedRules(
         max_positions=1, fraction=sizing.fraction, initial_cash=sizing.initial_cash, min_order=sizing.min_order
     )
-    return share([own], rules, COSTS), simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops, sizing)
+    return simulate_shared_account([own], rules, COSTS), simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops, sizing)
 
 
 @given(
@@ -198,10 +204,10 @@ def test_one_symbol_is_an_account_of_its_own(
     bars = random_bars(200, seed)
     signals = Signals(random.random(200) < 0.2, random.random(200) < 0.1, hold)
     sizing = Sizing(fraction, 1e6, min_order * fraction * 1e6)
-    samples = outcomes(
+    samples = compute_outcomes(
         bars, np.flatnonzero(signals.entries), ExitRule(hold, signals.exits, stops), COSTS, Fill.NEXT_OPEN
     )
-    account, single = alone(Book.of("A", bars, samples), bars, signals, stops, sizing)
+    account, single = alone(SymbolSamples.from_bars("A", bars, samples), bars, signals, stops, sizing)
     assert np.array_equal(account.taken[0], single.taken)
     assert [getattr(account, name).tolist() for name in COUNTS] == [[single.ignored], [0], [single.too_small]]
     assert account.exposure == metrics.exposure(single.trades, len(bars))
@@ -219,7 +225,7 @@ def test_a_planned_exit_pays_for_an_entry_at_the_same_open() -> None:
     """A's money is free at the open at which B buys, and so is its position."""
     a = book("A", [CALM, (100, 101, 99, 100), (110, 111, 109, 110), CALM], [0], hold=1)
     b = book("B", [CALM, CALM, CALM, (100, 121, 99, 120)], [1])
-    account = share([a, b], ONE, FREE)
+    account = simulate_shared_account([a, b], ONE, FREE)
     assert [money.tolist() for money in account.spent] == [[1.0], [1.1]]
     assert account.equity.tolist() == pytest.approx([1.0, 1.0, 1.1, 1.32])
 
@@ -228,7 +234,7 @@ def test_a_stop_within_a_bar_pays_for_later_entries_only() -> None:
     """At the open of the bar in which A is stopped out, its position is still in use; one bar later it is not."""
     a = book("A", [CALM, CALM, (100, 101, 70, 80), CALM], [0], stops=Stops(0.25))
     b = book("B", [CALM] * 4, [1, 2])
-    account = share([a, b], ONE, FREE)
+    account = simulate_shared_account([a, b], ONE, FREE)
     assert [mask.tolist() for mask in account.taken] == [[True], [False, True]]
     assert account.spent[1].tolist() == [0.0, 0.75]
     assert (account.no_slot.tolist(), account.exposure) == ([0, 1], 0.75)
@@ -238,7 +244,7 @@ def test_a_stop_within_a_bar_pays_for_later_entries_only() -> None:
 def test_at_one_open_the_names_decide_and_all_spend_the_same() -> None:
     """Of three entries at one open two are bought, first by name, each with half the equity."""
     books = [book(name, [CALM, (100, 151, 99, 150)], [0]) for name in ("C", "A", "B")]
-    account = share(books, TWO, FREE)
+    account = simulate_shared_account(books, TWO, FREE)
     assert [money.tolist() for money in account.spent] == [[0.0], [0.5], [0.5]]
     assert (account.no_slot.tolist(), account.equity.tolist()) == ([1, 0, 0], [1.0, 1.5])
 
@@ -247,7 +253,7 @@ def test_a_share_of_the_equity_may_be_more_than_the_cash_left() -> None:
     """B spends what is left; C finds no cash, though a position is free."""
     half_up = [CALM, (100, 151, 99, 150), (150, 151, 149, 150), (150, 151, 149, 150)]
     books = [book("A", half_up, [0]), book("B", half_up, [1]), book("C", half_up, [2])]
-    account = share(books, SharedRules(max_positions=3, fraction=0.6, initial_cash=1000.0), FREE)
+    account = simulate_shared_account(books, SharedRules(max_positions=3, fraction=0.6, initial_cash=1000.0), FREE)
     assert [money.tolist() for money in account.spent] == [[0.6], [0.4], [0.0]]
     assert (account.no_slot.tolist(), account.too_small.tolist()) == ([0, 0, 0], [0, 0, 1])
     assert account.equity.tolist() == pytest.approx([1.0, 1.3, 1.3, 1.3])
@@ -257,7 +263,7 @@ def test_a_share_of_the_equity_may_be_more_than_the_cash_left() -> None:
 def test_an_order_at_the_minimum_is_bought(min_order: float, *, bought: bool) -> None:
     """The minimum is in KRW and counts what the entry spends."""
     rules = SharedRules(max_positions=1, fraction=0.5, initial_cash=1000.0, min_order=min_order)
-    account = share([book("A", [CALM, CALM], [0])], rules, FREE)
+    account = simulate_shared_account([book("A", [CALM, CALM], [0])], rules, FREE)
     assert (account.taken[0].tolist(), account.too_small.tolist()) == ([bought], [not bought])
 
 
@@ -265,10 +271,10 @@ def test_a_symbol_without_a_bar_keeps_its_last_close() -> None:
     """A has no bar at hours 2 and 3: B's entry at hour 3 and the curve see A's close of hour 1."""
     a = book("A", [CALM, (100, 141, 99, 140), (100, 101, 99, 100)], [0], hours=[0, 1, 4])
     b = book("B", [CALM] * 5, [2])
-    account = share([a, b], TWO, FREE)
+    account = simulate_shared_account([a, b], TWO, FREE)
     assert account.equity.tolist() == pytest.approx([1.0, 1.2, 1.2, 1.2, 1.0])
     assert account.spent[1].tolist() == [0.5]
-    third = share([a, b], SharedRules(max_positions=2, fraction=0.25, initial_cash=1000.0), FREE)
+    third = simulate_shared_account([a, b], SharedRules(max_positions=2, fraction=0.25, initial_cash=1000.0), FREE)
     assert third.spent[1].tolist() == pytest.approx([0.25 * (0.75 + 0.25 * 1.4)])
 
 
@@ -276,22 +282,22 @@ def test_a_symbol_that_ends_early_is_sold_at_its_last_close() -> None:
     """Its money is free for the next open."""
     a = book("A", [CALM, (100, 131, 99, 130)], [0])
     b = book("B", [CALM] * 4, [0, 1])
-    account = share([a, b], ONE, FREE)
+    account = simulate_shared_account([a, b], ONE, FREE)
     assert account.spent[1].tolist() == [0.0, 1.3]
     assert account.equity.tolist() == [1.0, 1.3, 1.3, 1.3]
 
 
 def test_the_drawdown_counts_the_start() -> None:
     """A first loss is a loss from 1.0."""
-    account = share([book("A", [CALM, (100, 101, 74, 75), (75, 76, 74, 75)], [0])], ONE, FREE)
+    account = simulate_shared_account([book("A", [CALM, (100, 101, 74, 75), (75, 76, 74, 75)], [0])], ONE, FREE)
     assert account.drawdown.tolist() == [0.0, 0.25, 0.25]
 
 
 def test_no_bars_and_no_samples_are_no_trouble() -> None:
     """An account that nothing happens to stays at 1.0, and one without a time has no exposure."""
-    nothing = share([book("A", [], [])], ONE, FREE)
+    nothing = simulate_shared_account([book("A", [], [])], ONE, FREE)
     assert (len(nothing.time), nothing.exposure) == (0, None)
-    quiet = share([book("A", [], []), book("B", [CALM, CALM], [])], ONE, FREE)
+    quiet = simulate_shared_account([book("A", [], []), book("B", [CALM, CALM], [])], ONE, FREE)
     assert (quiet.equity.tolist(), quiet.exposure) == ([1.0, 1.0], 0.0)
     assert [len(mask) for mask in quiet.taken] == [0, 0]
 
@@ -300,25 +306,25 @@ def test_impossible_input_is_refused() -> None:
     """The message says what does not fit."""
     a = book("A", [CALM, CALM, CALM], [0])
     with pytest.raises(ValueError, match=r"one book for each of its symbols, not the books \['A', 'A'\]"):
-        share([a, a], ONE, FREE)
+        simulate_shared_account([a, a], ONE, FREE)
     with pytest.raises(ValueError, match=r"not the books \[\]"):
-        share([], ONE, FREE)
+        simulate_shared_account([], ONE, FREE)
     with pytest.raises(ValueError, match="A: 2 closes do not fit 3 bars"):
-        Book("A", a.time, a.close[:2], a.samples)
+        SymbolSamples("A", a.time, a.close[:2], a.samples)
     with pytest.raises(ValueError, match="A: exits at bar 2 do not fit its bars"):
-        share([Book("A", a.time[:2], a.close[:2], a.samples)], ONE, FREE)
+        simulate_shared_account([SymbolSamples("A", a.time[:2], a.close[:2], a.samples)], ONE, FREE)
 
 
 def test_closes_and_times_are_taken_as_they_come() -> None:
     """Columns with gaps between their elements, of other types or in the same memory give the same account."""
     own = random_book("A", np.random.default_rng(5), 60)
     assert len(own.samples) > 0
-    apart = Book("A", np.repeat(own.time, 2)[::2], np.repeat(own.close, 3)[::3], own.samples)
-    other = Book("A", own.time, own.close.astype(np.longdouble), own.samples)
+    apart = SymbolSamples("A", np.repeat(own.time, 2)[::2], np.repeat(own.close, 3)[::3], own.samples)
+    other = SymbolSamples("A", own.time, own.close.astype(np.longdouble), own.samples)
     twins = [replace(one, name=name) for one, name in ((own, "A"), (own, "B"), (apart, "C"))]
-    alone = share([own], ONE, COSTS).equity.tobytes()
-    assert [share([one], ONE, COSTS).equity.tobytes() for one in (apart, other)] == [alone, alone]
-    assert share(twins, ONE, COSTS).equity.tobytes() == alone
+    alone = simulate_shared_account([own], ONE, COSTS).equity.tobytes()
+    assert [simulate_shared_account([one], ONE, COSTS).equity.tobytes() for one in (apart, other)] == [alone, alone]
+    assert simulate_shared_account(twins, ONE, COSTS).equity.tobytes() == alone
 
 
 def read_only_samples(samples: Samples) -> Samples:
@@ -331,16 +337,22 @@ def read_only_samples(samples: Samples) -> Samples:
 
 def test_warming_up_compiles_all_that_any_books_need() -> None:
     """One book or many, of the same or of different times, read-only or not: each kernel is compiled once."""
-    shared.warm_up()
-    kernels = [shared._address, shared._same, shared._symbols, shared._merge, shared._trade]
+    shared_account.compile_kernels()
+    kernels = [
+        shared_account._address,
+        shared_account._same,
+        shared_account._symbols,
+        shared_account._merge,
+        shared_account._trade,
+    ]
     compiled = [list(used.signatures) for used in kernels]
     assert [len(signatures) for signatures in compiled] == [1] * len(kernels)
     a, b = book("A", [CALM] * 4, [0, 1], hold=1), book("B", [CALM] * 4, [0], hours=[1, 2, 4, 5])
     for books in (
         [a],
         [a, b],
-        [Book("C", a.time, a.close, read_only_samples(a.samples)), b],
+        [SymbolSamples("C", a.time, a.close, read_only_samples(a.samples)), b],
         [book("D", [], [])],
     ):
-        share(books, ONE, FREE)
+        simulate_shared_account(books, ONE, FREE)
     assert compiled == [list(used.signatures) for used in kernels]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, Fill
 from coin_pipeline.engine.outcomes import Samples
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate

@@ -6,12 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.exits import Stops
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, Fill, Stops, Ticks
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.stress import break_even_rate, total_return_at
-from coin_pipeline.engine.ticks import Ticks
 from tests.engine.candles import bars_of, random_bars
 
 COSTS = Costs(0.001, 0.0002)
@@ -24,8 +22,8 @@ def test_it_is_what_a_simulation_at_those_costs_returns(seed: int, factor: float
     signals = Signals(np.random.default_rng(seed).random(200) < 0.2, hold=5)
     sizing, stops = Sizing(fraction), Stops(stop_loss=0.02)
     trades = simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops, sizing).trades
-    again = simulate(bars, signals, COSTS.times(factor), Fill.NEXT_OPEN, stops, sizing)
-    assert total_return_at(trades, COSTS.times(factor), fraction) == pytest.approx(again.equity[-1] - 1, abs=1e-9)
+    again = simulate(bars, signals, COSTS.scaled(factor), Fill.NEXT_OPEN, stops, sizing)
+    assert total_return_at(trades, COSTS.scaled(factor), fraction) == pytest.approx(again.equity[-1] - 1, abs=1e-9)
 
 
 @given(st.lists(st.lists(st.floats(0.5, 2.0), max_size=8), min_size=1, max_size=4), st.sampled_from([1.0, 0.4]))
@@ -67,9 +65,9 @@ def test_price_steps_go_against_the_trader() -> None:
 @given(st.floats(1e-4, 1e9))
 def test_a_price_moves_by_less_than_a_step(price: float) -> None:
     """Up is at or above, down at or below, at most one step apart, and both stay where they are."""
-    up, down = (float(move(np.array([price]))[0]) for move in (Ticks.UPBIT.up, Ticks.UPBIT.down))
+    up, down = (float(move(np.array([price]))[0]) for move in (Ticks.UPBIT.round_up, Ticks.UPBIT.round_down))
     assert down <= price * (1 + 1e-11)
     assert up >= price * (1 - 1e-11)
     assert up - down <= 0.0101 * price
-    assert float(Ticks.UPBIT.up(np.array([up]))[0]) == up
-    assert float(Ticks.UPBIT.down(np.array([down]))[0]) == down
+    assert float(Ticks.UPBIT.round_up(np.array([up]))[0]) == up
+    assert float(Ticks.UPBIT.round_down(np.array([down]))[0]) == down

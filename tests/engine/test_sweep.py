@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars, Floats
-from coin_pipeline.engine.exits import ExitRule, Stops
-from coin_pipeline.engine.fills import Costs, Fill
-from coin_pipeline.engine.rows import SignalRows, pack
+from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops, Ticks
+from coin_pipeline.engine.signal_rows import SignalRows, pack
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials, sweep
-from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from tests.engine.candles import bars_of, market_bars, random_bars
 
@@ -41,7 +39,7 @@ def check(
     assert [getattr(trials, field.name).shape for field in fields(Trials)] == [(rows.points,)] * 7
     for k in range(rows.points):
         run = simulate(bars, rows.signals(k), costs, fill, stops[k] if stops else Stops(), sizing)
-        assert bits(trials, k) == bits(Trials.of(run), 0), f"point {k}"
+        assert bits(trials, k) == bits(Trials.from_simulation(run), 0), f"point {k}"
     return trials
 
 

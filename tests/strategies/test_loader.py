@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.rows import SignalRows
+from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StrategyFailed
 from coin_pipeline.strategies import Strategy, StrategyParams
-from coin_pipeline.strategies.loader import run_rows, run_strategy
+from coin_pipeline.strategies.loader import run_signal_rows, run_strategy
 from tests.engine.candles import random_bars
 
 
@@ -91,6 +91,6 @@ def test_failing_rows_are_reported(rule: Callable[[Bars], Any], reason: str) -> 
     """In the same way, when many points are decided at once."""
     points = [StrategyParams()] * 2
     with pytest.raises(StrategyFailed, match=f"strategy 'many' failed on BTC_KRW: .*{reason}"):
-        run_rows(Many(rule), random_bars(10, 1), points, "BTC_KRW", 4)
+        run_signal_rows(Many(rule), random_bars(10, 1), points, "BTC_KRW", 4)
     rows = rows_of(2, 10)
-    assert run_rows(Many(lambda _: rows), random_bars(10, 1), points, "BTC_KRW", 4) is rows
+    assert run_signal_rows(Many(lambda _: rows), random_bars(10, 1), points, "BTC_KRW", 4) is rows

@@ -10,7 +10,7 @@ import pytest
 
 from coin_pipeline.errors import InvalidParams, InvalidStrategyFile, UnknownStrategy
 from coin_pipeline.strategies.loader import run_strategy
-from coin_pipeline.strategies.registry import describe, load_registry
+from coin_pipeline.strategies.registry import describe_strategy, load_registry
 from tests.engine.candles import random_bars
 
 SMA_CROSS = '''
@@ -113,7 +113,7 @@ def test_an_unprintable_name_is_reported_in_ascii() -> None:
 
 def test_a_description_tells_all_that_a_form_needs() -> None:
     """Name, text, ranges, defaults and look-back are plain JSON."""
-    description = describe(load_registry().get("volume_zone_breakout"))
+    description = describe_strategy(load_registry().get("volume_zone_breakout"))
     assert description["name"] == "volume_zone_breakout"
     assert description["description"].startswith("Buy when the price breaks above")
     assert description["warm_up_bars"] == 10
@@ -129,14 +129,14 @@ def test_a_strategy_file_adds_a_strategy(tmp_path: Path) -> None:
     signals = run_strategy(registry.get("sma_cross"), random_bars(300, 1), params, "BTC_KRW")
     assert signals.entries.sum() > 5
     assert np.logical_not(signals.entries & signals.exits).all()
-    assert describe(registry.get("sma_cross"))["warm_up_bars"] == 0
+    assert describe_strategy(registry.get("sma_cross"))["warm_up_bars"] == 0
 
 
 def test_an_edited_file_is_read_anew(tmp_path: Path) -> None:
     """A file changed within the same second, to the same length, is not served from a cache."""
     for text in ("first", "other"):
         path = write(tmp_path, SMA_CROSS.replace("Be in the market", text))
-        assert describe(load_registry([path]).get("sma_cross"))["description"].startswith(text)
+        assert describe_strategy(load_registry([path]).get("sma_cross"))["description"].startswith(text)
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.engine.bars import Bools, Floats, read_only
-from coin_pipeline.strategies.builtin.volume_profile import CHUNK, LANES, REACHED, ULP, breakouts, breaks_out
+from coin_pipeline.strategies.builtin.volume_profile import (
+    CHUNK,
+    LANES,
+    REACHED_FACTOR,
+    ULP,
+    find_breakouts,
+    is_breakout,
+)
 
 Columns = tuple[Floats, Floats, Floats]
 
@@ -20,14 +27,14 @@ def frozen(values: npt.ArrayLike) -> Floats:
 def side_by_side(columns: Columns, window: int, bins: int, factor: float, share: float, start: int = 0) -> Bools:
     """Decide all bars from ``start`` on in one call."""
     entries = np.zeros((1, len(columns[0]) - start), bool)
-    breakouts(*columns, window, np.array([bins]), np.array([factor]), np.array([share]), start, entries)
+    find_breakouts(*columns, window, np.array([bins]), np.array([factor]), np.array([share]), start, entries)
     return entries[0]
 
 
 def one_by_one(columns: Columns, window: int, bins: int, factor: float, share: float) -> list[bool]:
     """Decide each bar by itself."""
     n = len(columns[0])
-    return [t >= window and breaks_out(*columns, t, window, bins, factor, share) for t in range(n)]
+    return [t >= window and is_breakout(*columns, t, window, bins, factor, share) for t in range(n)]
 
 
 def rough_bars(n: int, seed: int, level: float, sizes: int, flat: float) -> Columns:
@@ -67,7 +74,7 @@ def test_the_order_of_a_sum_never_decides() -> None:
         volume, bottom = random.lognormal(0, 3, 101), np.arange(100.0, 201.0)
         bottom[-1] = 149.5
         above = sum(volume[50:100].tolist())
-        share = above / sum(volume[:100].tolist()) / REACHED * (1 + random.integers(-3, 4) * ULP)
+        share = above / sum(volume[:100].tolist()) / REACHED_FACTOR * (1 + random.integers(-3, 4) * ULP)
         columns, rule = (frozen(bottom), frozen(bottom), frozen(volume)), (100, 99, 1.0, share)
         outcomes.append(side_by_side(columns, *rule)[-1])
         assert outcomes[-1] == one_by_one(columns, *rule)[-1]

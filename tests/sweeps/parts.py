@@ -9,7 +9,7 @@ import pyarrow as pa
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.engine.rows import SignalRows
+from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry

@@ -57,7 +57,7 @@ def test_every_row_is_that_of_a_run_of_its_own(
         for symbol in symbols:
             bars = candles.read(symbol, run.candle_length, run.start_date, run.end_date)
             signals = known.get(strategy).signals(bars, params)
-            trials.append(Trials.of(simulate(bars, signals, run.costs, run.fill, run.stops, run.sizing)))
+            trials.append(Trials.from_simulation(simulate(bars, signals, run.costs, run.fill, run.stops, run.sizing)))
             counts.append(len(bars))
         assert rows_table(spec, [(number, point, params)], counts, trials).equals(table.slice(2 * number, 2))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.engine.exits import Stops
+from coin_pipeline.engine.execution import Stops
 from coin_pipeline.errors import CoinError, InvalidParams, InvalidSpec, SweepTooLarge, UnknownStrategy
 from coin_pipeline.sweeps.plan import plan
 from coin_pipeline.sweeps.search_space import Draws, Range

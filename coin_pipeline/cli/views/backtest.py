@@ -96,14 +96,14 @@ def print_verdicts(verdicts: Sequence["VerifiedResult"]) -> bool:
 
 def print_strategies(registry: "StrategyRegistry") -> None:
     """Print each strategy with its params, their defaults and ranges."""
-    from coin_pipeline.strategies.registry import bounds_of, describe
+    from coin_pipeline.strategies.registry import describe_strategy, format_bounds
 
     for name in registry.names():
-        told = describe(registry.get(name))
+        told = describe_strategy(registry.get(name))
         click.secho(name, bold=True)
         click.echo(f"  {told['description'].splitlines()[0] if told['description'] else ''}")
         for param, schema in told["params"].get("properties", {}).items():
-            kind = ", ".join([schema.get("type", "any"), *bounds_of(schema)])
+            kind = ", ".join([schema.get("type", "any"), *format_bounds(schema)])
             click.echo(f"    {param} = {schema.get('default')}  ({kind})")
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
-from coin_pipeline.engine.exits import ExitRule
-from coin_pipeline.engine.kernel import kernel, part
-from coin_pipeline.engine.rows import Decide, SignalRows, distinct, filled
+from coin_pipeline.engine.execution import ExitRule
+from coin_pipeline.engine.kernel import borrowed_slice, kernel
+from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, evaluate_rows, sorted_unique
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 
@@ -44,18 +44,18 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
         entries = np.empty(len(bars), np.bool_)
         decide = _decide(bars, [float(params.body_pct)], [(params.vol_ma_window, float(params.vol_multiplier))])
         for start in range(0, len(bars), BLOCK):  # so that both conditions stay in the cache until they are combined
-            part = entries[start : start + BLOCK]
-            factors = np.zeros((2, len(part)), np.bool_)
+            block = entries[start : start + BLOCK]
+            factors = np.zeros((2, len(block)), np.bool_)
             decide(start, factors)
-            np.logical_and(factors[0], factors[1], out=part)
+            np.logical_and(factors[0], factors[1], out=block)
         return Signals(entries, hold=params.hold_period_bars)
 
     def signal_rows(self, bars: Bars, points: Sequence[VolumeLongCandleParams], workers: int = 1) -> SignalRows:
         """Decide once for each different shape, and once for each different volume."""
-        bodies, body = distinct([float(params.body_pct) for params in points])
-        volumes, volume = distinct([(params.vol_ma_window, float(params.vol_multiplier)) for params in points])
-        holds, rule = distinct([params.hold_period_bars for params in points])
-        rows = filled(len(bars), [(len(bodies) + len(volumes), _decide(bars, bodies, volumes))], workers)
+        bodies, body = sorted_unique([float(params.body_pct) for params in points])
+        volumes, volume = sorted_unique([(params.vol_ma_window, float(params.vol_multiplier)) for params in points])
+        holds, rule = sorted_unique([params.hold_period_bars for params in points])
+        rows = evaluate_rows(len(bars), [(len(bodies) + len(volumes), _decide(bars, bodies, volumes))], workers)
         factors, index = (rows[: len(bodies)], rows[len(bodies) :]), np.column_stack([body, volume])
         return SignalRows(len(bars), factors, index, tuple(ExitRule(hold) for hold in holds), rule)
 
@@ -64,7 +64,7 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
         return params.vol_ma_window - 1
 
 
-def _decide(bars: Bars, bodies: Sequence[float], volumes: Sequence[tuple[int, float]]) -> Decide:
+def _decide(bars: Bars, bodies: Sequence[float], volumes: Sequence[tuple[int, float]]) -> DecideBlock:
     """Return what decides one row for each body, and below them one for each window and multiplier, in their order."""
     body = np.array(bodies)
     window, multiplier = np.array([one[0] for one in volumes]), np.array([one[1] for one in volumes])
@@ -177,7 +177,7 @@ def _places(likely: Bools, places: Ints) -> int:
 
 @kernel
 def _window(volumes: Floats, t: int, window: int) -> Floats:
-    return part(volumes, max(t + 1 - window, 0), t + 1)
+    return borrowed_slice(volumes, max(t + 1 - window, 0), t + 1)
 
 
 @kernel

@@ -5,7 +5,7 @@ grows as edges get lower; so the level lies below the first edge out of reach (e
 the volume above that one edge is still short of its share.
 
 Many bars are decided side by side, with sums whose rounding errors are bounded; a bar that is too close to call is
-decided by itself. So every decision is that of ``breaks_out``, wherever a block of bars begins.
+decided by itself. So every decision is that of ``is_breakout``, wherever a block of bars begins.
 """
 
 import numpy as np
@@ -13,19 +13,19 @@ import numpy as np
 from coin_pipeline.engine.bars import Bools, Floats, Ints
 from coin_pipeline.engine.kernel import kernel
 
-REACHED = 1.0 - 1e-12
+REACHED_FACTOR = 1.0 - 1e-12
 """A share of the volume that falls short by no more than rounding errors counts as reached."""
 CHUNK = 2048
 """Bars of one pass, so that its columns stay in the cache of a core."""
 LANES = 64
 """Neighbouring bars whose windows are summed side by side."""
 ULP = 2.0**-52
-STEP = 0.75 * ULP
+NEXT_FLOAT_STEP = 0.75 * ULP
 """A price plus this part of itself rounds to the next higher float."""
 
 
 @kernel
-def breakouts(
+def find_breakouts(
     top: Floats,
     bottom: Floats,
     volume: Floats,
@@ -76,13 +76,13 @@ def breakouts(
             if _compare(above, total, slack, shares[row], decided):
                 for i in range(n):
                     if _too_close(above[i], total[i], slack[i], shares[row]):
-                        decided[i] = breaks_out(
+                        decided[i] = is_breakout(
                             top, bottom, volume, first + i, window, bins[row], factors[row], shares[row]
                         )
 
 
 @kernel
-def breaks_out(
+def is_breakout(
     top: Floats, bottom: Floats, volume: Floats, t: int, window: int, bins: int, factor: float, share: float
 ) -> bool:
     """Decide bar ``t`` by itself, t >= window.
@@ -142,7 +142,7 @@ def _spread(
     """
     for i in range(len(top)):
         flat = top[i] == bottom[i]
-        upper[i] = top[i] + STEP * top[i] if flat else top[i]
+        upper[i] = top[i] + NEXT_FLOAT_STEP * top[i] if flat else top[i]
         height[i] = upper[i] - bottom[i]
         density[i] = np.divide(volume[i], height[i])
         blur[i] = 0.0 if flat else top[i] * density[i]
@@ -287,4 +287,4 @@ def _too_close(above: float, total: float, slack: float, share: float) -> bool:
 
 @kernel
 def _needed(total: float, share: float) -> float:
-    return share * total * REACHED
+    return share * total * REACHED_FACTOR

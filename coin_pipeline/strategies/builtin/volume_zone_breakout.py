@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from coin_pipeline.engine.bars import Bars, Bools, read_only
-from coin_pipeline.engine.exits import ExitRule
-from coin_pipeline.engine.rows import Decide, SignalRows, distinct, filled
+from coin_pipeline.engine.execution import ExitRule
+from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, evaluate_rows, sorted_unique
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.builtin import volume_profile
@@ -46,10 +46,10 @@ class VolumeZoneBreakout(Strategy[VolumeZoneBreakoutParams]):
 
     def signal_rows(self, bars: Bars, points: Sequence[VolumeZoneBreakoutParams], workers: int = 1) -> SignalRows:
         """Decide once for each different rule of entry; rules of one window share its preparation."""
-        entries, index = distinct([_Entry.of(params) for params in points])
+        entries, index = sorted_unique([_Entry.of(params) for params in points])
         windows = [list(group) for _, group in groupby(entries, attrgetter("include_wicks", "window"))]
-        rows = filled(len(bars), [(len(window), _decide(bars, window)) for window in windows], workers)
-        holds, rule = distinct([params.hold_period_bars for params in points])
+        rows = evaluate_rows(len(bars), [(len(window), _decide(bars, window)) for window in windows], workers)
+        holds, rule = sorted_unique([params.hold_period_bars for params in points])
         return SignalRows(len(bars), (rows,), index[:, None], tuple(ExitRule(hold) for hold in holds), rule)
 
     def warm_up_bars(self, params: VolumeZoneBreakoutParams) -> int:
@@ -77,7 +77,7 @@ class _Entry(NamedTuple):
         )
 
 
-def _decide(bars: Bars, entries: Sequence[_Entry]) -> Decide:
+def _decide(bars: Bars, entries: Sequence[_Entry]) -> DecideBlock:
     """Return what decides the rows of these entries, which have their window and ``include_wicks`` in common."""
     top, bottom = bars.high, bars.low
     if not entries[0].include_wicks:
@@ -86,6 +86,6 @@ def _decide(bars: Bars, entries: Sequence[_Entry]) -> Decide:
     factors, shares = (np.array([entry[i] for entry in entries]) for i in (3, 4))
 
     def decide(start: int, block: Bools) -> None:
-        volume_profile.breakouts(top, bottom, bars.volume, entries[0].window, bins, factors, shares, start, block)
+        volume_profile.find_breakouts(top, bottom, bars.volume, entries[0].window, bins, factors, shares, start, block)
 
     return decide

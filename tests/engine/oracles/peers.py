@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats
-from coin_pipeline.engine.exits import Stops
-from coin_pipeline.engine.fills import Costs
+from coin_pipeline.engine.execution import Costs, Stops
 from coin_pipeline.engine.outcomes import ExitReason
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation

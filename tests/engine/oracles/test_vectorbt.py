@@ -8,8 +8,7 @@ import pytest
 import vectorbt
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats
-from coin_pipeline.engine.exits import Stops
-from coin_pipeline.engine.fills import Costs, Fill
+from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.outcomes import ExitReason
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate

@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.engine.bars import Bools, Ints, read_only
-from coin_pipeline.engine.exits import ExitRule
+from coin_pipeline.engine.execution import ExitRule
 from coin_pipeline.engine.signals import Signals
 
 Words: TypeAlias = npt.NDArray[np.uint64]
-Decide: TypeAlias = Callable[[int, Bools], None]
+DecideBlock: TypeAlias = Callable[[int, Bools], None]
 KeyT = TypeVar("KeyT", bound=Hashable)
 
 WORD = 64
-BLOCK = 1 << 22
+BLOCK_SIZE = 1 << 22
 """Decisions that a thread holds as booleans before they are packed, about."""
-FEWEST_BARS = 2048
+MIN_BLOCK_BARS = 2048
 """Bars of a block at least, however many rows it has: a multiple of ``WORD``."""
 
 
@@ -108,14 +108,14 @@ def unpack(words: Words, n: int) -> Bools:
     return np.unpackbits(words.view(np.uint8), axis=-1, count=n, bitorder="little").view(np.bool_)
 
 
-def distinct(keys: Sequence[KeyT]) -> tuple[list[KeyT], Ints]:
+def sorted_unique(keys: Sequence[KeyT]) -> tuple[list[KeyT], Ints]:
     """Return the different keys in ascending order, and for each given key its place among them."""
     different = sorted(set(keys))  # type: ignore[type-var]
     place = {key: number for number, key in enumerate(different)}
     return different, np.array([place[key] for key in keys], np.int64)
 
 
-def filled(n: int, decides: Sequence[tuple[int, Decide]], workers: int = 1) -> Words:
+def evaluate_rows(n: int, decides: Sequence[tuple[int, DecideBlock]], workers: int = 1) -> Words:
     """Decide and pack many rows block by block, so that the booleans of all of them never exist at once.
 
     Args:
@@ -139,7 +139,7 @@ def filled(n: int, decides: Sequence[tuple[int, Decide]], workers: int = 1) -> W
 
     jobs = []
     for number, (count, _) in enumerate(decides):
-        bars = max(BLOCK // count // WORD * WORD, FEWEST_BARS)
+        bars = max(BLOCK_SIZE // count // WORD * WORD, MIN_BLOCK_BARS)
         jobs += [(number, start, bars) for start in range(0, n, bars)]
     if workers == 1:
         for job in jobs:

@@ -8,8 +8,8 @@ import numpy as np
 
 from coin_pipeline.engine.account import Sizing, drawdown
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints, read_only
-from coin_pipeline.engine.fills import Costs
-from coin_pipeline.engine.kernel import column_at, kernel, part, prefetch
+from coin_pipeline.engine.execution import Costs
+from coin_pipeline.engine.kernel import array_at_address, borrowed_slice, kernel, prefetch
 from coin_pipeline.engine.outcomes import Samples
 
 _EXHAUSTED = 1e-12  # of the equity: so little cash is what rounding has left
@@ -22,7 +22,7 @@ _IGNORED, _NO_SLOT, _TOO_SMALL = range(3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Book:
+class SymbolSamples:
     """What the account needs to know of one symbol with n bars and m samples.
 
     Attributes:
@@ -45,7 +45,7 @@ class Book:
             raise ValueError(f"{self.name}: {len(self.close)} closes do not fit {len(self.time)} bars")
 
     @classmethod
-    def of(cls, name: str, bars: Bars, samples: Samples) -> "Book":
+    def from_bars(cls, name: str, bars: Bars, samples: Samples) -> "SymbolSamples":
         """Return the book of samples that were found on the bars."""
         return cls(name, bars.time, bars.close, samples)
 
@@ -97,7 +97,7 @@ class SharedAccount:
     exposure: float | None
 
 
-def share(books: Sequence[Book], rules: SharedRules, costs: Costs) -> SharedAccount:
+def simulate_shared_account(books: Sequence[SymbolSamples], rules: SharedRules, costs: Costs) -> SharedAccount:
     """Trade the samples of all books from one cash account.
 
     Every fill is one of ``NEXT_OPEN``. In each symbol one position is held at a time, as in an account of its own: a
@@ -149,7 +149,7 @@ def share(books: Sequence[Book], rules: SharedRules, costs: Costs) -> SharedAcco
         costs.received(np.concatenate([s.exit_price for s in samples])) / paid,
         rules.max_positions,
         rules.fraction,
-        rules.least_equity,
+        rules.min_equity,
         len(time),
     )
     taken = spent > 0
@@ -169,12 +169,12 @@ def share(books: Sequence[Book], rules: SharedRules, costs: Costs) -> SharedAcco
     )
 
 
-def warm_up() -> None:
+def compile_kernels() -> None:
     """Compile the kernels of this module; two symbols of the same times and one of others need them all."""
     none, nothing = np.empty(0, np.int64), np.empty(0)
     samples = Samples(none, none, none, nothing, nothing, nothing, none, np.empty(0, np.int8))
-    books = [Book(name, np.arange(n), np.ones(n), samples) for name, n in (("A", 1), ("B", 1), ("C", 0))]
-    share(books, SharedRules(max_positions=1), Costs(0.0, 0.0))
+    books = [SymbolSamples(name, np.arange(n), np.ones(n), samples) for name, n in (("A", 1), ("B", 1), ("C", 0))]
+    simulate_shared_account(books, SharedRules(max_positions=1), Costs(0.0, 0.0))
 
 
 def _ends(columns: Sequence[Ints | Samples]) -> Ints:
@@ -254,10 +254,10 @@ def _trade(
     growth: Floats,
     slots: int,
     fraction: float,
-    least_equity: float,
+    min_equity: float,
     times: int,
 ) -> tuple[Floats, Floats, Ints, int]:
-    """Do what ``share`` says, symbols numbered in the order of their names; ``closes`` are the addresses of theirs.
+    """Implement ``simulate_shared_account``: symbols are numbered in name order, ``closes`` holds column addresses.
 
     Returned are money spent, equity, signals left out by symbol and reason, and the number of times with a position.
 
@@ -273,7 +273,7 @@ def _trade(
     for now in range(times):
         s = first[now + _SOON] if now + _SOON < times else -1
         while s >= 0:
-            coming = column_at(equity, closes[symbol[s]], left[s])
+            coming = array_at_address(equity, closes[symbol[s]], left[s])
             for i in range(entered[s], min(left[s], entered[s] + _FIRST), _LINE):
                 prefetch(coming, i)
             s = after[s]
@@ -287,20 +287,20 @@ def _trade(
                 counts[b, _IGNORED] += 1
             elif free == 0:
                 counts[b, _NO_SLOT] += 1
-            elif cash <= _EXHAUSTED * worth or min(worth, cash / fraction) < least_equity:
+            elif cash <= _EXHAUSTED * worth or min(worth, cash / fraction) < min_equity:
                 counts[b, _TOO_SMALL] += 1
             else:
                 spent[s] = min(fraction * worth, cash)
                 cash -= spent[s]
                 free -= 1
                 last_exit[b] = left[s]
-                held = column_at(equity, closes[b] + _BYTES * entered[s], left[s] - entered[s])
-                held_rows = part(rows, row_at[b] + entered[s], row_at[b] + left[s] + 1)
+                held = array_at_address(equity, closes[b] + _BYTES * entered[s], left[s] - entered[s])
+                held_rows = borrowed_slice(rows, row_at[b] + entered[s], row_at[b] + left[s] + 1)
                 # A position left at an open is not held during the bar of its exit.
                 exit_step = 2 * held_rows[-1] + (bars_held[s] > left[s] - entered[s])
                 received[exit_step] += spent[s] * growth[s]
                 freed[exit_step] += 1
-                _hold(held, held_rows, spent[s], 1.0 / paid[s], part(positions, 0, exit_step))
+                _hold(held, held_rows, spent[s], 1.0 / paid[s], borrowed_slice(positions, 0, exit_step))
             s = after[s]
         busy += free < slots
         cash += received[2 * now + 1]
@@ -326,7 +326,7 @@ def _hold(close: Floats, rows: Ints, spent: float, units: float, positions: Floa
     """Add a position's value at each close and at each open, where it is that of the close before, up to its exit."""
     first, count = rows[0], len(close)
     if rows[count] - first == count:  # a bar at every time: a plain loop
-        own = part(positions, 2 * first + 1, len(positions))
+        own = borrowed_slice(positions, 2 * first + 1, len(positions))
         for i in range(len(own) >> 1):
             value = spent * (units * close[i])
             own[2 * i] += value
