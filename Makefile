@@ -1,12 +1,16 @@
-# make demo       run a backtest on made-up candles and show what comes out
-# make test       run every test
-# make coverage   the same, half as long again, and which lines were run; exits with 1 below 90 %
-# make bench      compare the speed with other backtesters
-# make bench-candles  how fast stored candles are read, beside pandas, Polars and DuckDB
-# make bench-api  how fast the platform answers over HTTP
-# make test-cold  tests of the running platform once more, with Dagster's default launcher instead of the worker pool
-# make chaos      a thousand kills and other faults while clients submit; prints what came of it
-# All set up .venv first, from requirements*.lock, with uv where it is installed and pip where it is not.
+# make demo                run a backtest on synthetic candles and print the result
+# make up                  serve the API and the Dagster UI
+# make test                run the test suite
+# make coverage            run it with line and branch coverage (half as long again); fails below 90 %
+# make test-cold           run the platform tests with Dagster's default launcher instead of the worker pool
+# make test-dagster-next   run the suite against the newest Dagster release
+# make chaos               a thousand kills and other faults while clients submit; prints what was lost
+# make bench               compare the engine's speed with other backtesters
+# make bench-candles       compare reading stored candles with pandas, Polars and DuckDB
+# make bench-api           measure the platform over HTTP
+# make lint                ruff, mypy, import contracts, prose
+# make docs                build the documentation site
+# Every target sets up .venv first, from requirements*.lock, with uv if it is installed and pip otherwise.
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +19,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.installed-dev
 DOCUMENTED := $(VENV)/.installed-docs
 
-# Behind a company's proxy only the system's certificates do; pip asks for them itself.
+# Behind a corporate proxy only the system's certificates work; pip uses them by default.
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
@@ -39,19 +43,19 @@ coverage: $(DEVELOPED)
 test-cold: $(DEVELOPED)
 	COIN_LAUNCHER=dagster $(BIN)/python -m pytest tests/e2e/test_events.py tests/e2e/test_platform.py tests/e2e/test_runs.py $(ARGS)
 
-# About 40 minutes; ARGS="-k power_cut" does some, COIN_CHAOS_KILLS=100 fewer kills.
+# About 40 minutes; ARGS="-k power_cut" selects faults, COIN_CHAOS_KILLS=100 kills fewer times.
 chaos: $(DEVELOPED)
 	$(BIN)/python -m pytest -m "" tests/chaos $(ARGS)
 
-# About ten minutes; ARGS="W1 W3" measures some workloads only. Exits with 1 where a target of ours is missed.
+# About ten minutes; ARGS="W1 W3" selects workloads. Exits with 1 if a target is missed.
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-# About a minute; ARGS="R-1m" measures some rows only. Exits with 1 where a target is missed.
+# About a minute; ARGS="R-1m" selects rows. Exits with 1 if a target is missed.
 bench-candles: $(DEVELOPED)
 	@$(BIN)/python -m benchmarks.reading $(ARGS)
 
-# Less than six minutes; ARGS="--launcher warm" leaves out Dagster's own. Exits with 1 where a target is missed.
+# Less than six minutes; ARGS="--launcher warm" skips Dagster's default launcher. Exits with 1 if a target is missed.
 bench-api: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.api $(ARGS)
 
@@ -70,7 +74,7 @@ docs: $(DOCUMENTED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "open site/index.html"
 
-# Needs uv: pip cannot resolve for every platform at once.
+# Needs uv: pip cannot resolve for all platforms at once.
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
   --python-version 3.11 pyproject.toml
 lock:
@@ -81,11 +85,11 @@ lock:
 clean:
 	rm -rf $(VENV) site benchmarks/.venv .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-# A stamp is written last, so a set-up that was interrupted starts over. Bytecode is compiled now (Dagster imports in a
-# third of the time), and so are the kernels, so that no backtest waits for a compiler.
+# The stamp is written last, so an interrupted setup starts over. Bytecode is compiled now (Dagster then imports in a
+# third of the time), and so are the kernels, so no backtest waits for the compiler.
 $(INSTALLED): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	  { echo "Python 3.11 or newer is required; select it with: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@rm -f $(INSTALLED) $(DEVELOPED) $(DOCUMENTED)
 	@if command -v uv >/dev/null; then uv venv --quiet --clear --python $(PYTHON) $(VENV); \
 	  else $(PYTHON) -m venv --clear $(VENV); fi
