@@ -18,7 +18,7 @@ from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.candles.writer import MergeReport
 from coin_pipeline.errors import InvalidInput, Problem, UploadTooLarge
-from coin_pipeline.storage.atomic import storing
+from coin_pipeline.storage.atomic import translate_os_errors
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -56,7 +56,7 @@ def file_suffix(content_type: str | None) -> str:
 @contextmanager
 def upload_folder() -> Iterator[Path]:
     """Give a folder that is gone in the end."""
-    with storing("the upload"), tempfile.TemporaryDirectory(prefix="coin-upload-") as folder:
+    with translate_os_errors("the upload"), tempfile.TemporaryDirectory(prefix="coin-upload-") as folder:
         yield Path(folder)
 
 

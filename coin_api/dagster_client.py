@@ -22,8 +22,8 @@ from coin_api.task_status import TaskStatusReader
 from coin_api.tasks import Job, Task
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
 from coin_pipeline.candles.refresh_spec import RefreshSpec
-from coin_pipeline.database.feature_flags import require_async
-from coin_pipeline.database.runs.status import queued
+from coin_pipeline.database.feature_flags import require_async_enabled
+from coin_pipeline.database.runs.status import count_queued_runs
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.run_requests import RunSubmission, backtest_submission, refresh_submission, sweep_submission
@@ -68,7 +68,7 @@ class DagsterOrchestrator:
 
     def require_async(self) -> None:
         """Raise AsyncDisabled if asynchronous submissions are switched off, which every process sees at once."""
-        require_async(self._settings, self._session)
+        require_async_enabled(self._settings, self._session)
 
     def submit(
         self, spec: BacktestSpec, shelf: ResultArea, idempotency_key: str | None = None, *, task_id: str | None = None
@@ -180,7 +180,7 @@ class DagsterOrchestrator:
 
     def _require_room(self, run_id: str) -> None:
         """Raise QueueFull if as many runs wait as may; one that is stored already needs no room."""
-        waiting = queued(self._session)
+        waiting = count_queued_runs(self._session)
         if waiting >= self._max_queued and not self._instance.has_run(run_id):
             raise QueueFull(waiting, self._max_queued)
 

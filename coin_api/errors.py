@@ -123,8 +123,8 @@ def _explained(told: Mapping[str, Any]) -> str:
         return "is not read as a JSON object; send one, with the header Content-Type: application/json"
     if told["type"] == "extra_forbidden" and told["loc"][0] == "query" and told["msg"].startswith("Extra"):
         known = HistoryQuery.model_fields
-        return f"is not a filter{errors.nearest(str(told['loc'][-1]), known)}; there are {', '.join(known)}"
-    return errors.plain(told["msg"], told.get("input"))
+        return f"is not a filter{errors.did_you_mean(str(told['loc'][-1]), known)}; there are {', '.join(known)}"
+    return errors.format_validation_message(told["msg"], told.get("input"))
 
 
 def _field(location: Sequence[str | int]) -> str:

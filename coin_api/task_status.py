@@ -58,10 +58,10 @@ class TaskStatusReader:
 
     def _attempts(self, task_ids: Collection[str]) -> dict[str, list[status.RunStatusRow]]:
         """Return the runs of each task, first to latest: another one follows where a process died."""
-        found = status.standings(self._session, task_ids)
+        found = status.fetch_run_statuses(self._session, task_ids)
         attempts = {run_id: [run] for run_id, run in found.items() if run.job in JOBS and not is_retry(run.tags)}
         while following := {later: runs for runs in attempts.values() if (later := self._next(runs[-1]))}:
-            more = status.standings(self._session, following)
+            more = status.fetch_run_statuses(self._session, following)
             for run_id, run in more.items():
                 following[run_id].append(run)
             if len(more) < len(following):  # deleted by hand
@@ -122,7 +122,7 @@ class TaskStatusReader:
             heard, cursor = self._tallies.pop(run_id, (kind(), None))
             new = self._instance.get_records_for_run(run_id, cursor=cursor, of_type=TYPES)
             for record in new.records:
-                heard.hear(record.event_log_entry)
+                heard.observe(record.event_log_entry)
             last = new.records[-1].storage_id if new.records else 0
             if last > OVERLAP:
                 cursor = EventLogCursor.from_storage_id(last - OVERLAP).to_string()

@@ -77,19 +77,19 @@ class Problem(NamedTuple):
     message: str
 
 
-def class_named(name: str | None) -> type[CoinError]:
+def error_class(name: str | None) -> type[CoinError]:
     """Return the class of this family with this name; the base class for any other name."""
     found = globals().get(name or "")
     return found if isinstance(found, type) and issubclass(found, CoinError) else CoinError
 
 
-def plain(message: str, value: object = None) -> str:
+def format_validation_message(message: str, value: object = None) -> str:
     """Return a validation message of pydantic's without the prefix that it puts before ours, and with the value."""
     told = f", not {value!r:.60}" if message.startswith("Input should") and isinstance(value, str | int | float) else ""
     return message.removeprefix("Value error, ") + told
 
 
-def nearest(name: str, known: Iterable[str], alike: float = 0.5) -> str:
+def did_you_mean(name: str, known: Iterable[str], alike: float = 0.5) -> str:
     """Return ' (did you mean X?)' for the closest known name, or nothing where none is so much alike."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=alike)
     return f" (did you mean {close[0]!r}?)" if close else ""
@@ -145,7 +145,7 @@ class UnknownStrategy(InvalidInput):
     """A strategy name that nobody registered."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        hint = nearest(name, known)
+        hint = did_you_mean(name, known)
         super().__init__(
             [Problem("strategy", f"{name[:80]!r} is not a strategy{hint}; registered are {', '.join(known)}")]
         )

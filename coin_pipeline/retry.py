@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def patience(seconds: float = OUTAGE_S) -> Iterator[None]:
+def tolerate_outages(seconds: float = OUTAGE_S) -> Iterator[None]:
     """Have this thread wait for what is away, in each piece of work on it, so long at most."""
     before = _patience()
     _own.seconds = seconds
@@ -26,7 +26,7 @@ def patience(seconds: float = OUTAGE_S) -> Iterator[None]:
         _own.seconds = before
 
 
-def patiently(work: Callable[[], T], is_away: Callable[[Exception], bool]) -> T:
+def retry_until_available(work: Callable[[], T], is_away: Callable[[Exception], bool]) -> T:
     """Do something that may be done twice: again while what it needs is away, if the thread is patient."""
     began, told = time.monotonic(), False
     while True:

@@ -18,10 +18,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from coin_pipeline.errors import InvalidSettings, Problem, nearest, plain
+from coin_pipeline.errors import InvalidSettings, Problem, did_you_mean, format_validation_message
 
 # A migrating user's .env holds these; saying that they do nothing here beats refusing to start or silent neglect.
-NO_EFFECT_YET = frozenset(
+IGNORED_SETTINGS = frozenset(
     {
         "BACKUP_RETENTION_DAYS",
         "EMAIL_ENABLED",
@@ -59,7 +59,7 @@ DAILY_TIMEFRAMES = ("1m", "5m", "1h", "1d", "1w")
 Listed = Annotated[tuple[str, ...], NoDecode]
 
 
-def cores() -> int:
+def available_cpus() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         "warm", description="Who starts runs: the worker pool, or Dagster's default launcher."
     )
     coin_workers: int = Field(
-        default_factory=lambda: cores() + 1,
+        default_factory=lambda: available_cpus() + 1,
         ge=1,
         le=256,
         description="Backtests that the worker pool runs at a time; none: cores and one, as each waits for the disk.",
@@ -193,12 +193,12 @@ def load_settings() -> Settings:
 @lru_cache(maxsize=1)
 def _settings(*_read: object) -> Settings:
     """Return what `load_settings` does: the same as the last time if what is read is the same."""
-    known = {name.upper() for name in Settings.model_fields} | NO_EFFECT_YET
+    known = {name.upper() for name in Settings.model_fields} | IGNORED_SETTINGS
     unknown = [
         Problem(
             name,
-            f"is not a setting{nearest(name.upper(), known, alike=0.7)}; remove it or put a # before it (.env.sample"
-            " lists all)",
+            f"is not a setting{did_you_mean(name.upper(), known, alike=0.7)}; remove it or put a # before it"
+            " (.env.sample lists all)",
         )
         for name in _dotenv()
         if name.upper() not in known and not name.upper().startswith("REDIS_")
@@ -209,15 +209,18 @@ def _settings(*_read: object) -> Settings:
         return Settings()
     except ValidationError as error:
         raise InvalidSettings(
-            [Problem(str(e["loc"][0]).upper(), plain(e["msg"])) for e in error.errors(include_input=False)]
+            [
+                Problem(str(e["loc"][0]).upper(), format_validation_message(e["msg"]))
+                for e in error.errors(include_input=False)
+            ]
         ) from None
 
 
-def without_effect() -> list[str]:
+def ignored_setting_notices() -> list[str]:
     """Return one sentence for each variable that is set but does nothing in this version."""
     names = sorted({name.upper() for name in (*os.environ, *_dotenv())})
     redis = [f"{name} is no longer used: Dagster replaces Redis" for name in names if name.startswith("REDIS_")]
-    return redis + [f"{name} has no effect in this version" for name in names if name in NO_EFFECT_YET]
+    return redis + [f"{name} has no effect in this version" for name in names if name in IGNORED_SETTINGS]
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -239,7 +242,7 @@ def inherited_environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **extra}
 
 
-def export(values: Mapping[str, str]) -> None:
+def set_environment(values: Mapping[str, str]) -> None:
     """Set variables for this process and for the libraries in it that read the environment themselves."""
     os.environ.update(values)
 
@@ -248,7 +251,7 @@ def export_strategy_files(files: Sequence[Path]) -> None:
     """Add strategy files to those of the settings, for this process and for what it starts."""
     if files:
         each_once = dict.fromkeys(str(file.absolute()) for file in (*load_settings().coin_strategy_files, *files))
-        export({"COIN_STRATEGY_FILES": os.pathsep.join(each_once)})
+        set_environment({"COIN_STRATEGY_FILES": os.pathsep.join(each_once)})
 
 
 def _dotenv() -> Mapping[str, str | None]:

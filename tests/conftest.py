@@ -131,7 +131,7 @@ def index_url(data_root: Path) -> str:
 def index(index_url: str) -> Iterator[ResultIndex]:
     """An empty index in a real database."""
     with closing(Session(index_url)) as session:
-        session.do(lambda cursor: cursor.execute("truncate coin.result"))
+        session.run(lambda cursor: cursor.execute("truncate coin.result"))
         yield ResultIndex(session)
 
 

@@ -78,6 +78,7 @@ def start_s3(folder: Path, ports: tuple[int, ...] = ()) -> S3Server:
         "ip.bind": "127.0.0.1",
         "s3.config": folder / "s3.json",
         "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
         "s3.autoCreateBucket": "false",
         "admin.ui": "false",
         "webdav": "false",

@@ -30,7 +30,7 @@ def test_the_tree_in_the_docstring_is_the_tree_of_classes() -> None:
 )
 def test_class_named_finds_classes_of_the_family_only(name: str | None, expected: type) -> None:
     """A name that is no error of ours stands for the base class."""
-    assert errors.class_named(name) is expected
+    assert errors.error_class(name) is expected
 
 
 def test_nearest_name_is_offered() -> None:

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.errors import InvalidSettings
-from coin_pipeline.settings import Settings, child_environment, export_strategy_files, load_settings, without_effect
+from coin_pipeline.settings import (
+    Settings,
+    child_environment,
+    export_strategy_files,
+    ignored_setting_notices,
+    load_settings,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -121,7 +127,7 @@ def test_settings_of_the_older_platform_are_reported_not_refused(folder: Path) -
     """REDIS_* and settings without effect here are accepted in .env and told in one sentence each."""
     (folder / ".env").write_text("REDIS_HOST=localhost\nSLACK_ENABLED=true\n")
     assert isinstance(load_settings(), Settings)
-    assert without_effect() == [
+    assert ignored_setting_notices() == [
         "REDIS_HOST is no longer used: Dagster replaces Redis",
         "SLACK_ENABLED has no effect in this version",
     ]

@@ -30,7 +30,7 @@ from coin_pipeline.errors import (
     Problem,
     ResultNotFound,
     RunFailed,
-    class_named,
+    error_class,
 )
 from coin_pipeline.results.reuse import find_reusable
 from coin_pipeline.results.store import StoredResult, answered, read_result
@@ -51,7 +51,7 @@ async def run(request: BacktestRequest, parts: Deps, *, fresh: Fresh = False) ->
         return json_response(answered(stored.document, stored.run_id))
     task = await _waited_for(parts, await run_in_threadpool(parts.runs.submit, spec, "results"))
     if task.status != "completed":
-        raise RunFailed(task.task_id, class_named(task.error_kind), task.error or f"the run was {task.status}")
+        raise RunFailed(task.task_id, error_class(task.error_kind), task.error or f"the run was {task.status}")
     return json_response(answered(await run_in_threadpool(read_result, parts.store, task.task_id), None))
 
 

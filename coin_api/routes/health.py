@@ -44,7 +44,7 @@ def health(parts: Deps, response: Response) -> Health:
         status="healthy" if healthy else "unhealthy",
         timestamp=datetime.now(UTC),
         data_root=str(parts.settings.data_root),
-        results_dir=parts.store.place("results"),
+        results_dir=parts.store.uri("results"),
         components=components,
     )
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from coin_pipeline import engine
 from coin_pipeline.errors import InvalidStrategyFile
-from coin_pipeline.storage.atomic import storing
+from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.strategies.base import Strategy
 
 _PROJECT = "coin_pipeline"
@@ -172,7 +172,7 @@ def _label(name: str, path: Path) -> str:
 
 
 def _source(path: Path) -> _Source:
-    with storing(path.name):
+    with translate_os_errors(path.name):
         state = path.stat()
         return _read(path, state.st_ino, state.st_mtime_ns, state.st_size)
 

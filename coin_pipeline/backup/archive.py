@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from coin_pipeline.errors import ObjectCorrupt
-from coin_pipeline.storage.atomic import storing, sync_folder, write_whole
+from coin_pipeline.storage.atomic import atomic_write, sync_directory, translate_os_errors
 from coin_pipeline.storage.local import TEMPORARY
 
 SUFFIX, CHECKSUM = ".tar.gz", ".md5"
@@ -45,9 +45,9 @@ def back_up(source: Path, target: Path, now: datetime) -> Archive:
         ObjectCorrupt: what was read back is not what is there; a file was changed meanwhile, or the disk is bad.
         StorageFull, StorageFailed: it cannot be written; nothing of it is visible.
     """
-    with storing(source):
+    with translate_os_errors(source):
         digests = compute_digests(source)
-    with storing(target):
+    with translate_os_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         with _alone(target):
             _tidy(target)
@@ -97,9 +97,9 @@ def _write(source: Path, path: Path, digests: Digests) -> None:
                 path.name, "a file was changed while it was archived; stop what writes there, run again"
             )
         sums = _checksum_of(path)
-        write_whole(sums, _md5_line(md5, path.name), path.parent / f"{TEMPORARY}{uuid.uuid4().hex}", replace=True)
+        atomic_write(sums, _md5_line(md5, path.name), path.parent / f"{TEMPORARY}{uuid.uuid4().hex}", replace=True)
         aside.replace(path)
-        sync_folder(path.parent)
+        sync_directory(path.parent)
     finally:
         aside.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.errors import InvalidInput, Problem, nearest, plain
+from coin_pipeline.errors import InvalidInput, Problem, did_you_mean, format_validation_message
 
 T = TypeVar("T")
 MAX_SYMBOLS = 500
@@ -112,7 +112,7 @@ class RequestModel(BaseModel):
 def to_problems(error: ValidationError) -> list[Problem]:
     """Turn pydantic's findings into ours: the field's path and one sentence."""
     return [
-        Problem(".".join(map(str, found["loc"])), plain(found["msg"], found["input"]))
+        Problem(".".join(map(str, found["loc"])), format_validation_message(found["msg"], found["input"]))
         for found in error.errors(include_url=False, include_context=False)
     ]
 
@@ -121,6 +121,6 @@ def _explained(found: ErrorDetails, known: Sequence[str]) -> InitErrorDetails:
     """Return pydantic's finding as it was, but for an unknown field."""
     again = InitErrorDetails(type=found["type"], loc=found["loc"], input=found["input"], ctx=found.get("ctx", {}))
     if found["type"] == "extra_forbidden":
-        hint = nearest(str(found["loc"][0]), known, alike=0.6)
+        hint = did_you_mean(str(found["loc"][0]), known, alike=0.6)
         again["type"] = PydanticCustomError("extra_forbidden", f"is not a field of this request{hint}")
     return again

@@ -26,7 +26,7 @@ from coin_pipeline.candles.timeframe import SECOND_NS
 from coin_pipeline.candles.validation import OHLCV, check_prices, check_times
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidCandleFile
-from coin_pipeline.storage.atomic import storing, write_whole
+from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
 _UPBIT_TIME = "candle_date_time_utc"
 _TIMES = ("timestamp", "datetime", "date", "time")
@@ -215,8 +215,8 @@ def write_candle_file(path: Path, bars: Bars, *, force: bool = False) -> None:
     columns = OHLCV(bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
     sink = pa.BufferOutputStream()
     write(columns, sink)
-    with storing(path):
-        write_whole(path, sink.getvalue(), path.with_name(f".{path.name}.tmp"), replace=True)
+    with translate_os_errors(path):
+        atomic_write(path, sink.getvalue(), path.with_name(f".{path.name}.tmp"), replace=True)
 
 
 def _write_csv(columns: OHLCV, sink: pa.BufferOutputStream) -> None:

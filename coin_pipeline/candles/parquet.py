@@ -18,7 +18,7 @@ from coin_pipeline.candles.arrow import PRICES, TIME, index_column, plain_table
 from coin_pipeline.candles.provenance import Footer, parse_footer
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.errors import InvalidCandleFile
-from coin_pipeline.storage.atomic import storing, write_whole
+from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
 _GROUP_ROWS = 65_536
 _PAGE_BYTES = 131_072  # unpacked, a page is still in the processor's cache when it is decoded
@@ -216,8 +216,8 @@ def replace(path: Path, source: str, table: pa.Table) -> None:
         StorageFailed: The file cannot be written; the old file is as it was.
     """
     content = encoded(table)
-    with storing(source):
-        write_whole(path, content, path.with_name(f".{path.name}.tmp"), replace=True)
+    with translate_os_errors(source):
+        atomic_write(path, content, path.with_name(f".{path.name}.tmp"), replace=True)
 
 
 @contextmanager

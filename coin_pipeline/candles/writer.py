@@ -22,7 +22,7 @@ from coin_pipeline.candles.provenance import Footer, Provenance, check_digest, c
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.candles.validation import OHLCV, check_prices, check_spacing, check_times, utc
 from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
-from coin_pipeline.storage.atomic import storing
+from coin_pipeline.storage.atomic import translate_os_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def _check_grid(source: str, time: npt.NDArray[np.int64], spans: Collection[Span
 @contextmanager
 def _locked(folder: Path, name: str) -> Iterator[None]:
     """Let one merger at a time into a series, of this and every other process."""
-    with storing(name):
+    with translate_os_errors(name):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a")
     with lock:

@@ -64,7 +64,7 @@ def rollback(*, undo: bool) -> None:
     """
     from contextlib import closing
 
-    from coin_pipeline.database.feature_flags import switch_async
+    from coin_pipeline.database.feature_flags import set_async_enabled
     from coin_pipeline.database.session import Session
     from coin_pipeline.database.url import database_url
     from coin_pipeline.errors import InvalidInput, Problem
@@ -75,7 +75,7 @@ def rollback(*, undo: bool) -> None:
         reason = f"no platform has run over {settings.data_root}; call this with the settings of 'coin up'"
         raise InvalidInput([Problem("DATA_ROOT", reason)])
     with closing(Session(database_url(settings))) as session:
-        changed = switch_async(session, on=undo)
+        changed = set_async_enabled(session, on=undo)
     click.echo(f"asynchronous runs are {'' if changed else 'already '}switched {'on' if undo else 'off'}")
     if not undo:
         click.echo("'coin migrate rollback --undo' switches them on; POST /api/backtests/run and results keep working")

@@ -80,17 +80,17 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
         require_free_ports,
     )
     from coin_pipeline.database.url import release_database
-    from coin_pipeline.settings import child_environment, without_effect
+    from coin_pipeline.settings import child_environment, ignored_setting_notices
     from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
-    from coin_pipeline.storage.probe import ready
+    from coin_pipeline.storage.probe import check_writable
     from coin_pipeline.strategies.registry import load_registry
 
     settings = settings_with(strategy_files)
     load_registry(settings.coin_strategy_files)  # a broken strategy file is told now, not by each program's log
     resolve_refresh(RefreshRequest(), settings)  # and so is a market that is none
     require_free_ports([("--api-port", api_port), ("--ui-port", ui_port)])
-    unready = ready(open_store(settings, FAST_TIMEOUTS))  # a bucket that refuses is told now, not by each run
-    for notice in (*without_effect(), *([unready] if unready else [])):
+    unready = check_writable(open_store(settings, FAST_TIMEOUTS))  # a bucket that refuses is told now, not by each run
+    for notice in (*ignored_setting_notices(), *([unready] if unready else [])):
         click.secho(notice, fg="yellow", err=True)
     stopping = _stop_on_signals()
     alone = lock_data_root(settings.data_root)

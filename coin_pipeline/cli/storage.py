@@ -47,13 +47,13 @@ def check() -> None:
     """
     from coin_pipeline.settings import load_settings
     from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
-    from coin_pipeline.storage.probe import probe, probe_bucket
+    from coin_pipeline.storage.probe import probe_bucket, probe_store
 
     settings = load_settings()
     store = open_store(settings, FAST_TIMEOUTS)
-    click.echo(store.place("results"))
-    findings = list(probe(store))
-    failed = any(finding.state == "fail" for finding in findings)
+    click.echo(store.uri("results"))
+    findings = list(probe_store(store))
+    failed = any(finding.status == "fail" for finding in findings)
     if settings.aws_bucket_name and not failed:
         findings += probe_bucket(_bucket(settings, settings.aws_bucket_name))
     for state, what, says in findings:
@@ -70,7 +70,7 @@ def policy(bucket: str | None) -> None:
     It permits no more than that takes, in this bucket alone.
     """
     from coin_pipeline.settings import load_settings
-    from coin_pipeline.storage.bucket import policy as policy_of
+    from coin_pipeline.storage.bucket import iam_policy as policy_of
 
     name = bucket or load_settings().aws_bucket_name
     if not name:
@@ -87,12 +87,12 @@ def _bucket(settings: "Settings", name: str) -> "Bucket":
 
 
 def _make_folders(settings: "Settings") -> None:
-    from coin_pipeline.storage.atomic import storing
+    from coin_pipeline.storage.atomic import translate_os_errors
 
     click.echo(f"AWS_BUCKET_NAME is not set, so results lie below {settings.data_root}")
     for name in ("tasks", "results"):
         folder = settings.data_root / name
         there = folder.is_dir()
-        with storing(folder):
+        with translate_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         click.echo(f"{folder} is {'there' if there else 'made'}")

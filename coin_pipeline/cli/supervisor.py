@@ -19,7 +19,7 @@ from typing import IO, Self
 import click
 
 from coin_pipeline.errors import InvalidInput, OrchestratorUnavailable, Problem
-from coin_pipeline.storage.atomic import storing
+from coin_pipeline.storage.atomic import translate_os_errors
 
 LOOPBACK = "127.0.0.1"
 STOP_S = 15
@@ -177,7 +177,7 @@ def lock_data_root(data_root: Path) -> IO[str]:
         InvalidInput: another `coin up` serves it; two daemons would run everything twice.
         StorageFailed: the folder cannot be made or written.
     """
-    with storing(data_root):
+    with translate_os_errors(data_root):
         data_root.mkdir(parents=True, exist_ok=True)
         lock = (data_root / "up.lock").open("a")
     try:

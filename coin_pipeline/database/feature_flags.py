@@ -1,6 +1,6 @@
 """What an operator has switched off, for every process on the database at once and without a restart."""
 
-from coin_pipeline.database.schema import create_once
+from coin_pipeline.database.schema import create_table_once
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import AsyncDisabled
 from coin_pipeline.settings import Settings
@@ -15,10 +15,10 @@ def prepare(session: Session) -> None:
     Raises:
         DatabaseUnavailable: the account may not create a schema, say.
     """
-    create_once(session, "switch", _TABLE)
+    create_table_once(session, "switch", _TABLE)
 
 
-def switch_async(session: Session, *, on: bool) -> bool:
+def set_async_enabled(session: Session, *, on: bool) -> bool:
     """Take asynchronous submissions from now on, or refuse them; return whether that is a change."""
     off, back = "insert into coin.switch values (%s) on conflict do nothing", "delete from coin.switch where name = %s"
 
@@ -27,10 +27,10 @@ def switch_async(session: Session, *, on: bool) -> bool:
         return bool(cursor.rowcount)
 
     prepare(session)
-    return session.do(turn)
+    return session.run(turn)
 
 
-def require_async(settings: Settings, session: Session) -> None:
+def require_async_enabled(settings: Settings, session: Session) -> None:
     """Let an asynchronous submission pass.
 
     Raises:
@@ -38,7 +38,7 @@ def require_async(settings: Settings, session: Session) -> None:
     """
     if settings.coin_async == "off":
         raise AsyncDisabled("COIN_ASYNC=off", "remove that setting and start 'coin up' again")
-    if session.do(_is_off):
+    if session.run(_is_off):
         raise AsyncDisabled("'coin migrate rollback'", "switch them on with 'coin migrate rollback --undo'")
 
 

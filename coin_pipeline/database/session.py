@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from coin_pipeline.errors import DatabaseUnavailable, DataRefused
-from coin_pipeline.retry import patiently
+from coin_pipeline.retry import retry_until_available
 
 T = TypeVar("T")
 _GOING_AWAY = ("08", "57P")
@@ -26,14 +26,14 @@ class Session:
         self._connection: Connection | None = None
         self._lock = threading.Lock()
 
-    def do(self, work: Callable[[Cursor], T]) -> T:
+    def run(self, work: Callable[[Cursor], T]) -> T:
         """Do something that may be done twice: a connection that has been cut is replaced.
 
         Raises:
             DatabaseUnavailable: the server cannot be reached, or refuses.
             DataRefused: it takes no such value.
         """
-        return patiently(lambda: self._do(work), _is_away)
+        return retry_until_available(lambda: self._do(work), _is_away)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -63,14 +63,14 @@ class Session:
             self._connection = None
 
 
-def clock(session: Session) -> datetime:
+def database_time(session: Session) -> datetime:
     """Return what time it is by the database."""
 
     def read(cursor: Cursor) -> datetime:
         cursor.execute("select extract(epoch from clock_timestamp())::float8")
         return datetime.fromtimestamp((cursor.fetchone() or (0.0,))[0], UTC)
 
-    return session.do(read)
+    return session.run(read)
 
 
 def connect(url: str) -> Connection:

@@ -8,7 +8,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.run_requests import RunSubmission
-from coin_pipeline.errors import RunFailed, class_named
+from coin_pipeline.errors import RunFailed, error_class
 from coin_pipeline.orchestration.failures import failure_of
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG
@@ -38,5 +38,5 @@ def run_here(settings: Settings, launch: RunSubmission, on_event: Callable[[dg.E
         )
     if not outcome.success:
         message, kind = failure_of(outcome.all_events)
-        raise RunFailed(run_id, class_named(kind), message)
+        raise RunFailed(run_id, error_class(kind), message)
     return run_id

@@ -19,8 +19,8 @@ from coin_pipeline.migration.step import NAMED, Step, StepReport, join_first
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.reindex import reindex
-from coin_pipeline.settings import Settings, without_effect
-from coin_pipeline.storage.atomic import storing
+from coin_pipeline.settings import Settings, ignored_setting_notices
+from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.storage.open_store import open_store
 
 FOLDERS = ("tasks", "results", FOLDER)
@@ -42,7 +42,7 @@ def run_steps(settings: Settings) -> Iterator[tuple[str, StepReport]]:
 
 def _make_folders(settings: Settings) -> StepReport:
     missing = [name for name in FOLDERS if not (settings.data_root / name).is_dir()]
-    with storing(settings.data_root):
+    with translate_os_errors(settings.data_root):
         for name in missing:
             (settings.data_root / name).mkdir(parents=True, exist_ok=True)
     return StepReport("done" if missing else "already", ", ".join(missing or FOLDERS))
@@ -50,7 +50,7 @@ def _make_folders(settings: Settings) -> StepReport:
 
 def _prepare_database(settings: Settings) -> StepReport:
     with closing(Session(database_url(settings))) as session:
-        known = session.do(_has_tables)
+        known = session.run(_has_tables)
     with open_instance(settings):
         where = "DATABASE_URL" if settings.database_url else "DATA_ROOT/postgres"
         return StepReport("already" if known else "done", f"the tables are there, in {where}")
@@ -78,7 +78,7 @@ def _settings(_: Settings) -> StepReport:
         sample = PACKAGE.parent / ".env.sample"
         how = f"; one to begin with: cp {shlex.quote(str(sample))} .env" if sample.is_file() else ""
         return StepReport("not applicable", f"there is no .env here, and defaults need none{how}")
-    unused = ", ".join(notice.split()[0] for notice in without_effect())
+    unused = ", ".join(notice.split()[0] for notice in ignored_setting_notices())
     return StepReport("already", ".env is read, and left as it is" + (f"; without effect: {unused}" if unused else ""))
 
 

@@ -10,14 +10,14 @@ import dagster as dg
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.database.runs.leases import RENEWAL_S, Leases
-from coin_pipeline.database.runs.status import standings
+from coin_pipeline.database.runs.status import fetch_run_statuses
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.orchestration.failures import INTERRUPTED
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.reindex import add_entry
-from coin_pipeline.retry import patience
+from coin_pipeline.retry import tolerate_outages
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 
@@ -45,7 +45,7 @@ class RunHeartbeat:
         self._done += 1
         if self._leases and time.monotonic() - self._when > INTERVAL_S:
             self._when = time.monotonic()
-            self._leases.advance(self._run_id, self._done / of)
+            self._leases.record_progress(self._run_id, self._done / of)
 
     def begin_publishing(self) -> None:
         """Pass the gate before the result becomes visible.
@@ -73,9 +73,9 @@ def alive(context: dg.InitResourceContext) -> Iterator[RunHeartbeat]:
     if context.run is None or context.instance is None or context.instance.is_ephemeral:
         yield RunHeartbeat()  # somebody looks at a resource outside any recorded run
         return
-    with patience(), closing(Session(database_url(load_settings()))) as session:
+    with tolerate_outages(), closing(Session(database_url(load_settings()))) as session:
         run_id, stopping = context.run.run_id, threading.Event()
-        run = standings(session, [run_id])[run_id]
+        run = fetch_run_statuses(session, [run_id])[run_id]
         if run.status != "STARTED":  # cancelled, or given up, just before its process began: it is started all the same
             raise dg.Failure(INTERRUPTED, allow_retries=False)
         leases = Leases(session)

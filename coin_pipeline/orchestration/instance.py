@@ -7,8 +7,8 @@ import dagster as dg
 
 import coin_pipeline
 from coin_pipeline.errors import InvalidSettings, Problem
-from coin_pipeline.settings import Settings, export
-from coin_pipeline.storage.atomic import storing, write_whole
+from coin_pipeline.settings import Settings, set_environment
+from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
 LOCATION = "coin_pipeline"
 _PACKAGE = Path(coin_pipeline.__file__).parent
@@ -27,10 +27,10 @@ def prepare_home(settings: Settings) -> Path:
         return settings.dagster_home
     home = settings.data_root / "dagster"
     target, shipped = home / "dagster.yaml", _shipped("dagster.yaml")
-    with storing(home):
+    with translate_os_errors(home):
         home.mkdir(parents=True, exist_ok=True)
         if not target.is_file() or target.read_bytes() != shipped:
-            write_whole(target, shipped, home / f".dagster.yaml.{os.getpid()}", replace=True)
+            atomic_write(target, shipped, home / f".dagster.yaml.{os.getpid()}", replace=True)
     return home
 
 
@@ -42,7 +42,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """
     home = prepare_home(settings)
     # Dagster itself, and our storage when Dagster loads it, read these two from the environment.
-    export({"DAGSTER_HOME": str(home), "DATA_ROOT": str(settings.data_root)})
+    set_environment({"DAGSTER_HOME": str(home), "DATA_ROOT": str(settings.data_root)})
     return dg.DagsterInstance.get()
 
 
@@ -54,7 +54,7 @@ def write_workspace(settings: Settings) -> Path:
     host, port = settings.coin_code_server.rsplit(":", 1)
     path = settings.data_root / "dagster" / "workspace.yaml"
     text = f"load_from:\n  - grpc_server:\n      host: {host}\n      port: {port}\n      location_name: {LOCATION}\n"
-    with storing(path):
+    with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return path

@@ -113,11 +113,11 @@ class ColdRunLauncher(DefaultRunLauncher):
         if run is None:
             return False
         with closing(Session(database_url(load_settings()))) as session:
-            lease = Leases(session).of([run_id]).get(run_id)
-        if lease is None or not lease.here:  # it has not begun to work
+            lease = Leases(session).fetch([run_id]).get(run_id)
+        if lease is None or not lease.is_local:  # it has not begun to work
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
-        lease.send(signal.SIGINT)
-        killing = threading.Timer(KILL_S, lease.send, (signal.SIGKILL,))
+        lease.send_signal(signal.SIGINT)
+        killing = threading.Timer(KILL_S, lease.send_signal, (signal.SIGKILL,))
         killing.daemon = True  # the sensor lost_runs kills it too
         killing.start()
         return True

@@ -16,7 +16,7 @@ from dagster_postgres.utils import create_pg_engine, pg_alembic_config
 from sqlalchemy import inspect
 from sqlalchemy.pool import NullPool
 
-from coin_pipeline.database.schema import exists
+from coin_pipeline.database.schema import table_exists
 from coin_pipeline.database.session import Cursor, Session
 
 _METADATA = (RunStorageSqlMetadata, SqlEventLogStorageMetadata, ScheduleStorageSqlMetadata)
@@ -26,7 +26,7 @@ def is_new(url: str) -> bool:
     """Tell whether the database lacks our tables, which are made last, and has no run."""
 
     def look(cursor: Cursor) -> bool:
-        if exists(cursor, "lease"):
+        if table_exists(cursor, "lease"):
             return False
         cursor.execute("select to_regclass('runs') is not null")
         if cursor.fetchone() == (False,):
@@ -35,7 +35,7 @@ def is_new(url: str) -> bool:
         return cursor.fetchone() == (True,)
 
     with closing(Session(url)) as session:
-        return session.do(look)
+        return session.run(look)
 
 
 def create_tables(url: str) -> None:

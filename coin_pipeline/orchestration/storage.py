@@ -27,7 +27,7 @@ from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration.reflected_tables import create_tables, is_new, mark_as_current
 from coin_pipeline.results import index
-from coin_pipeline.retry import patiently
+from coin_pipeline.retry import retry_until_available
 from coin_pipeline.settings import load_settings
 
 _STATEMENT_TIMEOUT_MS = 60_000
@@ -86,12 +86,12 @@ class RunStorage(SharedEngineMixin, PostgresRunStorage):
     def fetchall(self, query: Any) -> Sequence[Any]:  # noqa: ANN401 -- SQLAlchemy has many classes for it
         """Return all rows."""
         fetch = partial(super().fetchall, query)
-        return fetch() if self._under_way() else patiently(fetch, _is_away)
+        return fetch() if self._under_way() else retry_until_available(fetch, _is_away)
 
     def fetchone(self, query: Any) -> Any | None:  # noqa: ANN401 -- see above
         """Return the first row."""
         fetch = partial(super().fetchone, query)
-        return fetch() if self._under_way() else patiently(fetch, _is_away)
+        return fetch() if self._under_way() else retry_until_available(fetch, _is_away)
 
     def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
         """Add tags to a run, or put them in the place of those of the same names."""
@@ -100,7 +100,7 @@ class RunStorage(SharedEngineMixin, PostgresRunStorage):
     def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
         """Record the status that an event tells, and why a run failed."""
         change = partial(super().handle_run_event, run_id, event, update_timestamp)
-        patiently(partial(self._as_a_whole, run_id, change), _is_away)
+        retry_until_available(partial(self._as_a_whole, run_id, change), _is_away)
 
     def has_job_snapshot(self, job_snapshot_id: str) -> bool:
         """Return whether a job, as it is at some version of the code, is stored; nothing removes it."""
@@ -132,7 +132,7 @@ class EventStorage(SharedEngineMixin, PostgresEventLogStorage):
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an event, unless it says nothing; if the connection was cut just then, twice at worst."""
-        patiently(partial(self._store, event), _is_away)
+        retry_until_available(partial(self._store, event), _is_away)
 
     def delete_events_for_run(self, conn: Connection, run_id: str) -> None:
         """Remove what is recorded of a run, but not which partitions it made: they outlive its record."""

@@ -11,7 +11,7 @@ from psycopg2.extras import execute_values
 
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.database import session as database
-from coin_pipeline.database.schema import create_once
+from coin_pipeline.database.schema import create_table_once
 from coin_pipeline.database.session import Session
 from coin_pipeline.results.filters import Cursor, Filters, parse_cursor
 from coin_pipeline.results.index_entry import IndexEntry, ObjectVersion
@@ -103,7 +103,7 @@ class ResultIndex:
         # In one order, so that two writers of many do not wait for each other.
         rows = [entry for _, entry in sorted({entry.run_id: entry for entry in entries}.items())]
         if rows:
-            self._session.do(lambda cursor: execute_values(cursor, _ADD, rows, page_size=len(rows)))
+            self._session.run(lambda cursor: execute_values(cursor, _ADD, rows, page_size=len(rows)))
 
     def remove(self, shelf: ResultArea, run_ids: Collection[str]) -> None:
         """Remove entries of documents on a shelf; one of the same run on the other shelf stays.
@@ -111,7 +111,7 @@ class ResultIndex:
         Remove their objects first, or a `reindex` under way may add them again.
         """
         statement = "delete from coin.result where shelf = %s and run_id = any(%s)"
-        self._session.do(lambda cursor: cursor.execute(statement, (shelf, list(run_ids))))
+        self._session.run(lambda cursor: cursor.execute(statement, (shelf, list(run_ids))))
 
     def remove_unchanged(self, marks: Mapping[str, ObjectVersion]) -> None:
         """Remove entries that are still of the documents with these marks."""
@@ -120,7 +120,7 @@ class ResultIndex:
             " where run_id = gone.id and size = gone.bytes and modified = gone.at"
         )
         columns = [list(marks), [mark.size for mark in marks.values()], [mark.modified for mark in marks.values()]]
-        self._session.do(lambda cursor: cursor.execute(statement, columns))
+        self._session.run(lambda cursor: cursor.execute(statement, columns))
 
     def page(self, filters: Filters, limit: int, offset: int = 0, after: str | None = None) -> Page:
         """Return a page of the entries that match, beginning behind the cursor `after`, or behind so many.
@@ -148,7 +148,7 @@ class ResultIndex:
             cursor.execute("commit")
             return total, rows
 
-        total, rows = self._session.do(read)
+        total, rows = self._session.run(read)
         more, entries = len(rows) > limit, [_entry(row) for row in rows[:limit]]
         return Page(total, entries, Cursor(entries[-1].timestamp, entries[-1].run_id).text() if more else None)
 
@@ -169,11 +169,11 @@ class ResultIndex:
             cursor.execute("select run_id, shelf, size, modified from coin.result")
             return {row[0]: ObjectVersion(row[1], row[2], row[3].astimezone(UTC)) for row in cursor.fetchall()}
 
-        return self._session.do(read)
+        return self._session.run(read)
 
     def analyse(self) -> None:
         """Have the server look at what has come in large numbers, so that pages are as fast as they will be later."""
-        self._session.do(lambda cursor: cursor.execute("vacuum (analyze) coin.result"))
+        self._session.run(lambda cursor: cursor.execute("vacuum (analyze) coin.result"))
 
 
 def prepare(session: Session) -> None:
@@ -182,7 +182,7 @@ def prepare(session: Session) -> None:
     Raises:
         DatabaseUnavailable: the account may not create a schema, say.
     """
-    create_once(session, "result", _TABLE)
+    create_table_once(session, "result", _TABLE)
 
 
 def _entry(row: tuple[Any, ...]) -> IndexEntry:

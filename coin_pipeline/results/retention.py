@@ -163,7 +163,7 @@ def stale_pins(stored: StorageSnapshot, before: datetime) -> Iterator[ExpiredIte
 
 def broken_write(leftover: IncompleteWrite) -> ExpiredItem:
     """Return what a write left as one that is to go."""
-    return ExpiredItem("broken writes", leftover.key, 1, leftover.size, leftover.begun)
+    return ExpiredItem("broken writes", leftover.key, 1, leftover.size, leftover.started_at)
 
 
 def run_record(run_id: str, since: datetime) -> ExpiredItem:

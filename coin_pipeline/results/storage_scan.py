@@ -102,6 +102,6 @@ def _fingerprints(store: ObjectStore, before: datetime) -> Iterator[Fingerprint]
 def _leftovers(store: ObjectStore, before: datetime, told: list[str]) -> Iterator[IncompleteWrite]:
     try:
         for shelf in SHELVES:
-            yield from store.leftovers(shelf, before)
+            yield from store.incomplete_writes(shelf, before)
     except StorageRefused as error:  # a policy that permits no more than to read and write objects
         told.append(f"broken uploads are not looked for: {error}")

@@ -107,7 +107,7 @@ def read_result(store: ObjectStore, run_id: str) -> bytes:
         data = store.get(key)
     except ObjectNotFound:
         return _read_task_result(store, run_id)
-    if store.facts(key).sha256 is None:  # it came here some other way, and may have been cut short on it
+    if store.info(key).sha256 is None:  # it came here some other way, and may have been cut short on it
         check_document(key, data)
     return data
 
@@ -183,7 +183,7 @@ def stored_document(store: ObjectStore, run_id: str) -> StoredDocument:
     shelves: tuple[ResultArea, ...] = ("results", "tasks")
     for shelf in shelves:
         try:
-            facts = store.facts(result_key(shelf, run_id))
+            facts = store.info(result_key(shelf, run_id))
         except ObjectNotFound:
             continue
         return StoredDocument(run_id, shelf, facts.size, facts.modified)

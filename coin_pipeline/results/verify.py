@@ -105,7 +105,7 @@ class _Reading:
         self._objects, self._size = self._objects + 1, self._size + len(data)
         if listed:
             check_listed(key, data, listed)
-        elif self._store.facts(key).sha256 is None:
+        elif self._store.info(key).sha256 is None:
             self._unchecked += 1
         return data
 

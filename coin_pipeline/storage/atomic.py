@@ -20,7 +20,7 @@ NO_LINKS = (
 )
 
 
-def write_whole(
+def atomic_write(
     path: Path,
     data: "ReadableBuffer",
     aside: Path,
@@ -48,7 +48,7 @@ def write_whole(
             _link(path, aside)
     finally:
         aside.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    sync_directory(path.parent)
 
 
 def _link(path: Path, aside: Path) -> None:
@@ -66,7 +66,7 @@ class _NoLinks(OSError):
 
 
 @contextmanager
-def storing(target: object) -> Iterator[None]:
+def translate_os_errors(target: object) -> Iterator[None]:
     """Turn what the operating system says about files into this project's errors, which call the file `target`."""
     try:
         yield
@@ -79,7 +79,7 @@ def storing(target: object) -> Iterator[None]:
         raise StorageFailed(f"cannot reach {target}: {reason}; check the folder and its permissions") from error
 
 
-def sync_folder(folder: Path) -> None:
+def sync_directory(folder: Path) -> None:
     """Make a new name in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -37,14 +37,14 @@ class IncompleteWrite(NamedTuple):
     Attributes:
         key: Of the file, or that which the object was to have.
         size: Bytes.
-        begun: When it was last written, or the upload begun, UTC.
-        upload: The id of the upload; empty for a file.
+        started_at: When it was last written, or the upload begun, UTC.
+        upload_id: The id of the upload; empty for a file.
     """
 
     key: str
     size: int
-    begun: datetime
-    upload: str = ""
+    started_at: datetime
+    upload_id: str = ""
 
 
 class ObjectInfo(NamedTuple):
@@ -89,7 +89,7 @@ class ObjectStore(Protocol):
         """Tell whether `key` holds an object."""
         ...
 
-    def facts(self, key: str) -> ObjectInfo:
+    def info(self, key: str) -> ObjectInfo:
         """Return what is known of the object under `key`, or raise ObjectNotFound."""
         ...
 
@@ -105,7 +105,7 @@ class ObjectStore(Protocol):
         """Remove `key`; one that is absent is not an error."""
         ...
 
-    def leftovers(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
+    def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Yield what writes below the folder `prefix` left that began before a moment and never ended."""
         ...
 
@@ -117,7 +117,7 @@ class ObjectStore(Protocol):
         """Return how much can be written to the disk; None where there is no such limit."""
         ...
 
-    def place(self, key: str) -> str:
+    def uri(self, key: str) -> str:
         """Return where people find `key`: a path, or an s3:// URL."""
         ...
 
@@ -162,7 +162,7 @@ def sha256_hex(data: "ReadableBuffer") -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def checked(key: str, data: bytes, sha256: str | None) -> bytes:
+def verify_sha256(key: str, data: bytes, sha256: str | None) -> bytes:
     """Return what was read if it is what was put, or raise ObjectCorrupt; without a digest nothing is known."""
     if sha256 is not None and sha256_hex(data) != sha256:
         raise ObjectCorrupt(key, f"its {len(data):,} bytes have not the SHA-256 with which it was stored")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from coin_pipeline.errors import StorageRefused
-from coin_pipeline.storage.s3_errors import FORBIDDEN, UNSUPPORTED, code_of, speaking
+from coin_pipeline.storage.s3_errors import FORBIDDEN, UNSUPPORTED, error_code, translate_s3_errors
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 PREFIX, KEPT_DAYS, OLD_VERSIONS_DAYS, UNFINISHED_DAYS = "backtests/", 30, 7, 1
-RULES: Sequence[Mapping[str, Any]] = (
+LIFECYCLE_RULES: Sequence[Mapping[str, Any]] = (
     {
         "ID": "coin-backtests",
         "Status": "Enabled",
@@ -31,7 +31,7 @@ RULES: Sequence[Mapping[str, Any]] = (
     },
 )
 """Of the bucket's lifecycle; rules with other ids are nobody's here."""
-RULES_SAY = (
+LIFECYCLE_SUMMARY = (
     f"{PREFIX} expires after {KEPT_DAYS} days, an old version in it after {OLD_VERSIONS_DAYS};"
     f" an unfinished upload ends after {UNFINISHED_DAYS}"
 )
@@ -58,7 +58,7 @@ class Bucket:
             StorageUnavailable: the server is away; what was told has been done, and doing it again is fine.
         """
         where = f"s3://{self.name}"
-        with speaking(where), _naming_permissions(where):
+        with translate_s3_errors(where), _naming_permissions(where):
             yield self._create()
             yield self._close()
             if versioning:
@@ -67,21 +67,21 @@ class Bucket:
 
     def versioning(self) -> str | None:
         """Return whether old versions are kept, Enabled or Suspended, or None if they never were."""
-        with speaking(f"s3://{self.name}"):
+        with translate_s3_errors(f"s3://{self.name}"):
             status: str | None = self._client.get_bucket_versioning(Bucket=self.name).get("Status")
         return status
 
     def missing_rules(self) -> list[str]:
         """Return the ids of the rules of the lifecycle that are not there, or differ."""
-        with speaking(f"s3://{self.name}"):
+        with translate_s3_errors(f"s3://{self.name}"):
             there = self._lifecycle().get("Rules", [])
-        return [rule["ID"] for rule in RULES if rule not in there]
+        return [rule["ID"] for rule in LIFECYCLE_RULES if rule not in there]
 
     def _create(self) -> str:
         try:
             self._client.list_objects_v2(Bucket=self.name, MaxKeys=1)
         except ClientError as error:
-            if code_of(error) != "NoSuchBucket":
+            if error_code(error) != "NoSuchBucket":
                 raise
         else:
             return "the bucket is there"
@@ -94,9 +94,9 @@ class Bucket:
         try:
             now = self._client.get_public_access_block(Bucket=self.name)["PublicAccessBlockConfiguration"]
         except ClientError as error:
-            if code_of(error) in UNSUPPORTED:
+            if error_code(error) in UNSUPPORTED:
                 return "public access: this server has no such setting; see to it that nobody else reads the bucket"
-            if code_of(error) != "NoSuchPublicAccessBlockConfiguration":
+            if error_code(error) != "NoSuchPublicAccessBlockConfiguration":
                 raise
             now = {}
         if now == _CLOSED:
@@ -113,30 +113,30 @@ class Bucket:
     def _forget(self) -> str:
         lifecycle = self._lifecycle()
         there = lifecycle.get("Rules", [])
-        if all(rule in there for rule in RULES):
-            return RULES_SAY
-        ours = {rule["ID"] for rule in RULES}
+        if all(rule in there for rule in LIFECYCLE_RULES):
+            return LIFECYCLE_SUMMARY
+        ours = {rule["ID"] for rule in LIFECYCLE_RULES}
         others = [_in_new_form(rule) for rule in there if rule.get("ID") not in ours]
         self._client.put_bucket_lifecycle_configuration(
             Bucket=self.name,
-            LifecycleConfiguration={"Rules": [*others, *RULES]},
+            LifecycleConfiguration={"Rules": [*others, *LIFECYCLE_RULES]},
             # It would go back to its default otherwise.
             **{name: lifecycle[name] for name in ("TransitionDefaultMinimumObjectSize",) if name in lifecycle},
         )
         also = f", beside {len(others)} rules that were there" if others else ""
-        return f"from now on {RULES_SAY}{also}"
+        return f"from now on {LIFECYCLE_SUMMARY}{also}"
 
     def _lifecycle(self) -> dict[str, Any]:
         try:
             found: dict[str, Any] = self._client.get_bucket_lifecycle_configuration(Bucket=self.name)
         except ClientError as error:
-            if code_of(error) != "NoSuchLifecycleConfiguration":
+            if error_code(error) != "NoSuchLifecycleConfiguration":
                 raise
             return {}
         return found
 
 
-def policy(bucket: str) -> str:
+def iam_policy(bucket: str) -> str:
     """Return the IAM policy, in JSON, of who stores results in a bucket: no more than S3Store does."""
     text = (files("coin_pipeline.storage") / "iam-policy.json").read_text("utf-8")
     return text.replace("BUCKET", bucket)
@@ -153,7 +153,7 @@ def _naming_permissions(where: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if code_of(error) not in FORBIDDEN:
+        if error_code(error) not in FORBIDDEN:
             raise
         says = f"'coin storage init' needs {_PERMISSIONS}: run it once with an administrator's credentials"
         raise StorageRefused(where, says) from error

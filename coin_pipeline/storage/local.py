@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coin_pipeline.errors import InvalidInput, ObjectExists, ObjectNotFound, Problem, StorageFailed
-from coin_pipeline.storage.atomic import storing, write_whole
+from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 from coin_pipeline.storage.base import (
     IncompleteWrite,
     ObjectEntry,
     ObjectInfo,
     check_key,
     check_metadata,
-    checked,
     is_key,
     sha256_hex,
+    verify_sha256,
 )
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ class LocalStore:
         attributes = {_SHA256: digest.encode()}
         if metadata:
             attributes[_METADATA] = json.dumps(check_metadata(metadata)).encode()
-        with storing(key):
+        with translate_os_errors(key):
             try:
                 _within(
                     path.parent,
-                    lambda: write_whole(
+                    lambda: atomic_write(
                         path, data, aside, replace=overwrite, before=lambda file: _describe(file, attributes)
                     ),
                 )
@@ -69,22 +69,22 @@ class LocalStore:
 
     def get(self, key: str) -> bytes:
         """Return the bytes under `key`, or raise ObjectNotFound, or ObjectCorrupt if they are not those put."""
-        with storing(key):
+        with translate_os_errors(key):
             try:
                 with self._path(key).open("rb") as file:
                     data = file.read()
-                    return checked(key, data, _attribute(file.fileno(), _SHA256))
+                    return verify_sha256(key, data, _attribute(file.fileno(), _SHA256))
             except _ABSENT:
                 raise ObjectNotFound(key) from None
 
     def exists(self, key: str) -> bool:
         """Tell whether `key` holds an object."""
-        with storing(key):
+        with translate_os_errors(key):
             return self._path(key).is_file()
 
-    def facts(self, key: str) -> ObjectInfo:
+    def info(self, key: str) -> ObjectInfo:
         """Return what is known of the object under `key`, or raise ObjectNotFound."""
-        with storing(key):
+        with translate_os_errors(key):
             try:
                 with self._path(key).open("rb") as file:
                     found, put_with = os.fstat(file.fileno()), _attribute(file.fileno(), _METADATA)
@@ -96,7 +96,7 @@ class LocalStore:
     def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
         """Yield what lies below the folder `prefix`; what is still being written is left out."""
         folder = self._path(prefix) if prefix else self.root
-        with storing(prefix):
+        with translate_os_errors(prefix):
             if self._link_to(folder):
                 return
             yield from _files(folder, f"{prefix}/" if prefix else "")
@@ -109,9 +109,9 @@ class LocalStore:
         """Remove `key`, and folders that it leaves empty; one that is absent is not an error."""
         self._remove(check_key(key))
 
-    def leftovers(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
+    def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Yield temporary files below the folder `prefix` that were last written before a moment."""
-        with storing(prefix):
+        with translate_os_errors(prefix):
             for path in sorted(_temporary(self._path(prefix))):
                 with suppress(FileNotFoundError):  # it has just got its name
                     told = path.stat()
@@ -128,10 +128,10 @@ class LocalStore:
 
     def free_bytes(self) -> int | None:
         """Return how much can be written to the disk of the folder."""
-        with storing(self.root):
+        with translate_os_errors(self.root):
             return shutil.disk_usage(self.root).free
 
-    def place(self, key: str) -> str:
+    def uri(self, key: str) -> str:
         """Return the path of `key`."""
         return str(self._path(key))
 
@@ -149,7 +149,7 @@ class LocalStore:
         if link := self._link_to(path.parent):
             says = "what a link leads to is somebody else's; remove the link"
             raise StorageFailed(f"cannot remove {relative}: {link.relative_to(self.root)} is a link, and {says}")
-        with storing(relative):
+        with translate_os_errors(relative):
             path.unlink(missing_ok=True)
         for folder in path.parents[: relative.count("/")]:
             try:
@@ -158,10 +158,10 @@ class LocalStore:
                 break
 
 
-def keeps_checksums(folder: Path) -> bool:
+def supports_checksums(folder: Path) -> bool:
     """Tell whether files below `folder` can carry their checksum: not every file system has extended attributes."""
     probe = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
-    with storing(folder):
+    with translate_os_errors(folder):
         try:
             with probe.open("wb") as file:
                 _describe(file.fileno(), {_SHA256: b"-"})

@@ -22,13 +22,13 @@ _clients: "WeakSet[BaseClient]" = WeakSet()
 class StoreTimeouts(NamedTuple):
     """How long a bucket may say nothing, in seconds, before it is asked again, and how often it is asked."""
 
-    silence_s: float
+    read_timeout_s: float
     attempts: int
 
     @property
-    def reading_s(self) -> float:
+    def read_budget_s(self) -> float:
         """Return in how many seconds after its beginning a read that breaks off may begin anew."""
-        return self.silence_s * self.attempts
+        return self.read_timeout_s * self.attempts
 
 
 SLOW_TIMEOUTS, FAST_TIMEOUTS = StoreTimeouts(20, 4), StoreTimeouts(5, 2)
@@ -52,9 +52,9 @@ def new_client(settings: Settings, limits: StoreTimeouts = SLOW_TIMEOUTS) -> "Ba
     import boto3  # noqa: PLC0415 -- it takes a quarter of a second, which nobody without a bucket shall wait
     from botocore.config import Config  # noqa: PLC0415
 
-    from coin_pipeline.storage.s3_errors import speaking  # noqa: PLC0415
+    from coin_pipeline.storage.s3_errors import translate_s3_errors  # noqa: PLC0415
 
-    with speaking(f"s3://{settings.aws_bucket_name}"), _naming_endpoint(settings):
+    with translate_s3_errors(f"s3://{settings.aws_bucket_name}"), _naming_endpoint(settings):
         session = boto3.session.Session(**_credentials(settings), region_name=settings.aws_region)
         client: BaseClient = session.client(
             "s3",
@@ -62,7 +62,7 @@ def new_client(settings: Settings, limits: StoreTimeouts = SLOW_TIMEOUTS) -> "Ba
             endpoint_url=settings.aws_endpoint_url,
             config=Config(
                 connect_timeout=CONNECT_S,
-                read_timeout=limits.silence_s,
+                read_timeout=limits.read_timeout_s,
                 max_pool_connections=CONNECTIONS,
                 retries={"mode": "standard", "total_max_attempts": limits.attempts},
                 s3={"addressing_style": "path" if settings.coin_s3_path_style else "auto"},
@@ -78,7 +78,7 @@ def _open(settings: Settings, limits: StoreTimeouts) -> ObjectStore:
         return LocalStore(settings.data_root)
     from coin_pipeline.storage.s3 import S3Store  # noqa: PLC0415 -- as above
 
-    return S3Store(new_client(settings, limits), settings.aws_bucket_name, limits.reading_s)
+    return S3Store(new_client(settings, limits), settings.aws_bucket_name, limits.read_budget_s)
 
 
 def _close_clients() -> None:

@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from coin_pipeline.errors import ObjectExists, StorageFailed, StorageFull, StorageRefused, StorageUnavailable
-from coin_pipeline.storage.atomic import storing
+from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
-from coin_pipeline.storage.local import LocalStore, keeps_checksums
+from coin_pipeline.storage.local import LocalStore, supports_checksums
 
 if TYPE_CHECKING:
     from coin_pipeline.storage.bucket import Bucket
@@ -23,12 +23,12 @@ NO_CHECKSUMS = (
 class ProbeFinding(NamedTuple):
     """What a trial showed: `state` is fail where results would suffer, note where something is worth knowing."""
 
-    state: Literal["ok", "note", "fail"]
-    what: str
-    says: str
+    status: Literal["ok", "note", "fail"]
+    check: str
+    message: str
 
 
-def probe(store: ObjectStore) -> Iterator[ProbeFinding]:
+def probe_store(store: ObjectStore) -> Iterator[ProbeFinding]:
     """Try each operation on a new object, which is removed; the first that the store refuses is the last one."""
     key = f"runs/check-{uuid.uuid4().hex}/probe"
     trials: dict[str, Callable[[], str | None]] = {
@@ -70,7 +70,7 @@ def probe_bucket(bucket: "Bucket") -> Iterator[ProbeFinding]:
         yield ProbeFinding("note", "lifecycle", unseen)
 
 
-def ready(store: ObjectStore) -> str | None:
+def check_writable(store: ObjectStore) -> str | None:
     """Return what somebody who starts the platform on this store should know, or None.
 
     Raises:
@@ -78,7 +78,7 @@ def ready(store: ObjectStore) -> str | None:
         StorageFailed: the folder cannot be written, or cannot refuse to overwrite.
     """
     if isinstance(store, LocalStore):
-        with storing(store.root):
+        with translate_os_errors(store.root):
             store.root.mkdir(parents=True, exist_ok=True)
     key = f"runs/start-{uuid.uuid4().hex}"
     try:
@@ -86,7 +86,7 @@ def ready(store: ObjectStore) -> str | None:
         store.delete(key)
     except (StorageUnavailable, StorageFull) as error:  # it may come back, and runs wait for it; space can be freed
         return str(error)
-    if isinstance(store, LocalStore) and not keeps_checksums(store.root):
+    if isinstance(store, LocalStore) and not supports_checksums(store.root):
         return f"{store.root}: {NO_CHECKSUMS}"
     return None
 
@@ -105,6 +105,6 @@ def _delete(store: ObjectStore, key: str) -> str | None:
 
 
 def _checksum(store: ObjectStore, key: str) -> str | None:
-    if store.facts(key).sha256 == sha256_hex(_DATA):
+    if store.info(key).sha256 == sha256_hex(_DATA):
         return None
     return NO_CHECKSUMS if isinstance(store, LocalStore) else "the server drops an object's metadata; use another one"

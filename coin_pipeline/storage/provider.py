@@ -13,7 +13,7 @@ from typing import Any
 
 from coin_pipeline.errors import InvalidInput, ObjectCorrupt, Problem, StorageFailed
 from coin_pipeline.settings import load_settings
-from coin_pipeline.storage.atomic import storing, write_whole
+from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.storage.local import TEMPORARY
 from coin_pipeline.storage.open_store import new_client
@@ -73,7 +73,7 @@ class StorageProvider:
 
     async def get_metadata(self, remote_path: str) -> dict[str, Any]:
         """Return remote_path, size, last_modified, etag (None: another program's) and metadata, or ObjectNotFound."""
-        facts = await asyncio.to_thread(self.store.facts, remote_path)
+        facts = await asyncio.to_thread(self.store.info, remote_path)
         return {
             "remote_path": remote_path,
             "size": facts.size,
@@ -85,19 +85,19 @@ class StorageProvider:
     def _upload(self, path: Path, key: str, metadata: Mapping[str, str] | None) -> dict[str, Any]:
         if not path.is_file():
             raise InvalidInput([Problem("file_path", f"there is no file {path}")])
-        with storing(path):
+        with translate_os_errors(path):
             data = path.read_bytes()  # not mapped: a file that is cut short meanwhile would kill the process
             digest, size = sha256_hex(data), len(data)
             self.store.put(key, data, overwrite=True, metadata=metadata)
             if _digest_of(path) != digest:
                 raise StorageFailed(f"{path} was written to while it was uploaded as {key!r}; upload it again")
-        return _done(key, digest, size) | {"location": self.store.place(key)}
+        return _done(key, digest, size) | {"location": self.store.uri(key)}
 
     def _download(self, key: str, path: Path) -> dict[str, Any]:
         data = self.store.get(key)
-        with storing(path):
+        with translate_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, data, path.parent / f"{TEMPORARY}{uuid.uuid4().hex}", replace=True)
+            atomic_write(path, data, path.parent / f"{TEMPORARY}{uuid.uuid4().hex}", replace=True)
         return _done(key, sha256_hex(data), len(data)) | {"file_path": str(path)}
 
     def _list(self, prefix: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
 from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable
-from coin_pipeline.retry import patiently
+from coin_pipeline.retry import retry_until_available
 from coin_pipeline.storage.base import SHA256 as _SHA256
 from coin_pipeline.storage.base import (
     IncompleteWrite,
@@ -22,11 +22,17 @@ from coin_pipeline.storage.base import (
     ObjectInfo,
     check_key,
     check_metadata,
-    checked,
     is_key,
     sha256_hex,
+    verify_sha256,
 )
-from coin_pipeline.storage.s3_errors import BROKEN_READ, code_of, is_unexplained, of_s3, speaking
+from coin_pipeline.storage.s3_errors import (
+    BROKEN_READ,
+    error_code,
+    has_no_error_body,
+    require_s3_response,
+    translate_s3_errors,
+)
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -34,9 +40,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PART_BYTES = 16 * 2**20
-WHOLE_BYTES = 2 * PART_BYTES
+MULTIPART_THRESHOLD_BYTES = 2 * PART_BYTES
 """Up to so many bytes an object is sent at once; a larger one in parts, each with a checksum and retries of its own."""
-TRIES, RACE_PAUSE_S = 3, 0.05
+MAX_ATTEMPTS, RACE_PAUSE_S = 3, 0.05
 """How often a body that breaks off or is damaged is read, and a put that meets another one is sent."""
 _TAKEN, _IN_A_RACE = {"PreconditionFailed", "412"}, "ConditionalRequestConflict"
 _NOT_THERE, _NO_UPLOAD = {"NoSuchKey"}, {"NoSuchUpload"}
@@ -49,13 +55,13 @@ _PARTS = {"PartNumberMarker": "NextPartNumberMarker"}
 class S3Store:
     """An ObjectStore in a bucket; `client` is one of boto3's for S3, which threads may share.
 
-    A body that breaks off is read again only in the first `reading_s` seconds of a read.
+    A body that breaks off is read again only in the first `read_budget_s` seconds of a read.
     """
 
-    def __init__(self, client: "BaseClient", bucket: str, reading_s: float = math.inf) -> None:
+    def __init__(self, client: "BaseClient", bucket: str, read_budget_s: float = math.inf) -> None:
         self.bucket = bucket
         self.client: Any = client
-        self._reading_s = reading_s
+        self._read_budget_s = read_budget_s
 
     def put(
         self, key: str, data: "ReadableBuffer", *, overwrite: bool = False, metadata: Mapping[str, str] | None = None
@@ -66,11 +72,11 @@ class S3Store:
         digest = sha256_hex(view)
         only_new = {} if overwrite else {"IfNoneMatch": "*"}
         about = {"Metadata": {**check_metadata(metadata), _SHA256: digest}}
-        send = self._send if view.nbytes <= WHOLE_BYTES else self._send_parts
+        send = self._send if view.nbytes <= MULTIPART_THRESHOLD_BYTES else self._send_parts
         try:
             self._do(key, lambda: _decided(lambda: send(key, view, about, only_new)))
         except _Taken:
-            if (self.facts(key).sha256 or sha256_hex(self.get(key))) != digest:
+            if (self.info(key).sha256 or sha256_hex(self.get(key))) != digest:
                 raise ObjectExists(key) from None
 
     def get(self, key: str) -> bytes:
@@ -81,12 +87,12 @@ class S3Store:
     def exists(self, key: str) -> bool:
         """Tell whether `key` holds an object."""
         try:
-            self.facts(key)
+            self.info(key)
         except ObjectNotFound:
             return False
         return True
 
-    def facts(self, key: str) -> ObjectInfo:
+    def info(self, key: str) -> ObjectInfo:
         """Return what is known of the object under `key`, or raise ObjectNotFound."""
         check_key(key)
         head = self._do(key, lambda: self._head(key))
@@ -110,7 +116,7 @@ class S3Store:
         check_key(key)
         self._do(key, lambda: self._ask("delete_object", Key=key))
 
-    def leftovers(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
+    def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Yield uploads to keys below the folder `prefix` that began before a moment and are not complete."""
         ask = partial(self._ask, "list_multipart_uploads")
         for page in self._pages(prefix, ask, _UPLOADS, Prefix=f"{check_key(prefix)}/"):
@@ -121,13 +127,13 @@ class S3Store:
 
     def discard(self, leftover: IncompleteWrite) -> None:
         """Abort an upload; one that is gone already is not an error."""
-        self._do(leftover.key, lambda: self._of_upload("abort_multipart_upload", leftover.key, leftover.upload))
+        self._do(leftover.key, lambda: self._of_upload("abort_multipart_upload", leftover.key, leftover.upload_id))
 
     def free_bytes(self) -> int | None:
         """Return None: a bucket takes whatever is paid for."""
         return None
 
-    def place(self, key: str) -> str:
+    def uri(self, key: str) -> str:
         """Return the s3:// URL of `key`."""
         return f"s3://{self.bucket}/{check_key(key)}"
 
@@ -170,13 +176,13 @@ class S3Store:
 
     def _read(self, key: str) -> bytes:
         """Read an object, from its beginning again where it breaks off or arrives damaged."""
-        deadline = time.monotonic() + self._reading_s
-        for attempt in range(1, TRIES + 1):
+        deadline = time.monotonic() + self._read_budget_s
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             answer = self._open(key, ChecksumMode="ENABLED")
             try:
-                return checked(key, answer["Body"].read(), answer["Metadata"].get(_SHA256))
+                return verify_sha256(key, answer["Body"].read(), answer["Metadata"].get(_SHA256))
             except (*BROKEN_READ, FlexibleChecksumError, ObjectCorrupt):
-                if attempt == TRIES or time.monotonic() > deadline:
+                if attempt == MAX_ATTEMPTS or time.monotonic() > deadline:
                     raise
         raise AssertionError
 
@@ -200,7 +206,7 @@ class S3Store:
         try:
             return self._ask(operation, Key=key, UploadId=upload, **more)
         except ClientError as error:
-            if code_of(error) not in _NO_UPLOAD:
+            if error_code(error) not in _NO_UPLOAD:
                 raise
         return {"IsTruncated": False}
 
@@ -208,7 +214,7 @@ class S3Store:
         try:
             return self._ask("get_object", Key=key, **options)
         except ClientError as error:
-            if code_of(error) not in _NOT_THERE:
+            if error_code(error) not in _NOT_THERE:
                 raise
         raise ObjectNotFound(key)
 
@@ -216,31 +222,31 @@ class S3Store:
         try:
             return self._ask("head_object", Key=key)
         except ClientError as error:
-            if not is_unexplained(error):
+            if not has_no_error_body(error):
                 raise
         self._open(key)["Body"].close()  # answered alike, with a reason, such as a missing bucket: a HEAD has no body
         return self._ask("head_object", Key=key)  # it has come meanwhile
 
     def _ask(self, operation: str, **arguments: Any) -> Any:  # noqa: ANN401 -- boto3's
-        return of_s3(operation, getattr(self.client, operation)(Bucket=self.bucket, **arguments))
+        return require_s3_response(operation, getattr(self.client, operation)(Bucket=self.bucket, **arguments))
 
     def _do(self, key: str, work: Callable[[], T]) -> T:
         """Do something that may be done twice: again while the store is away, if the thread is patient."""
 
         def once() -> T:
-            with speaking(self.place(key) if key else f"s3://{self.bucket}"):
+            with translate_s3_errors(self.uri(key) if key else f"s3://{self.bucket}"):
                 return work()
 
-        return patiently(once, lambda error: isinstance(error, StorageUnavailable))
+        return retry_until_available(once, lambda error: isinstance(error, StorageUnavailable))
 
 
 def _decided(send: Callable[[], None]) -> None:
     """Send again what S3 has not decided on because of another request to the same key."""
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             return send()
         except ClientError as error:
-            if code_of(error) != _IN_A_RACE or attempt == TRIES:
+            if error_code(error) != _IN_A_RACE or attempt == MAX_ATTEMPTS:
                 raise
         time.sleep(RACE_PAUSE_S * attempt)
     raise AssertionError
@@ -251,13 +257,13 @@ def _telling_taken() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if code_of(error) in _TAKEN:
+        if error_code(error) in _TAKEN:
             raise _Taken from error
         raise
 
 
 def _is(error: BaseException, codes: set[str]) -> bool:
-    return isinstance(error, ClientError) and code_of(error) in codes
+    return isinstance(error, ClientError) and error_code(error) in codes
 
 
 class _Taken(Exception):

@@ -73,12 +73,12 @@ _TOLD = {
 """What S3 says in each answer to a request that succeeded, and a gateway with a page of its own does not."""
 
 
-class NotOfS3(Exception):
+class NotAnS3Response(Exception):
     """Something between here and the store has answered in its place."""
 
 
 @contextmanager
-def speaking(where: str) -> Iterator[None]:
+def translate_s3_errors(where: str) -> Iterator[None]:
     """Turn what boto3 raises into errors of this project that name the place `where`, and no secret."""
     try:
         yield
@@ -96,8 +96,8 @@ def speaking(where: str) -> Iterator[None]:
         raise StorageUnavailable(where, f"{_sentence(error)} ({hint})") from error
     except (ConnectionError, HTTPClientError, *BROKEN_READ) as error:
         raise StorageUnavailable(where, _sentence(error)) from error
-    except (NotOfS3, ResponseParserError) as error:
-        reason = str(error) if isinstance(error, NotOfS3) else "it cannot be read"
+    except (NotAnS3Response, ResponseParserError) as error:
+        reason = str(error) if isinstance(error, NotAnS3Response) else "it cannot be read"
         raise StorageUnavailable(where, _NOT_S3.format(reason)) from error
     except RecursionError as error:  # boto3's, which asks a bucket that redirects everything for its region for ever
         raise StorageUnavailable(where, _NOT_S3.format("it redirects")) from error
@@ -105,27 +105,27 @@ def speaking(where: str) -> Iterator[None]:
         raise StorageRefused(where, _sentence(error)) from error
 
 
-def of_s3(operation: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+def require_s3_response(operation: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an answer in which S3 says that an operation succeeded, or raise NotOfS3."""
     missing = [name for name in _TOLD.get(operation, ()) if name not in answer]
     if missing:
-        raise NotOfS3(f"it has no {missing[0]}")
+        raise NotAnS3Response(f"it has no {missing[0]}")
     return answer
 
 
-def code_of(error: ClientError) -> str:
+def error_code(error: ClientError) -> str:
     """Return the code of an error, which is the bare HTTP status where the answer had no body."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def is_unexplained(error: ClientError) -> bool:
+def has_no_error_body(error: ClientError) -> bool:
     """Tell whether a request was refused without a word why."""
-    code = code_of(error)
+    code = error_code(error)
     return code.isdigit() and _FIRST_CLIENT_ERROR <= int(code) < _FIRST_SERVER_ERROR
 
 
 def _refusal(where: str, error: ClientError) -> CoinError:
-    code, told = code_of(error), error.response.get("Error", {})
+    code, told = error_code(error), error.response.get("Error", {})
     meta = error.response.get("ResponseMetadata", {})
     status = meta.get("HTTPStatusCode", 0)
     if code in ("", str(status)) and code not in _REGION and (status < _FIRST_CLIENT_ERROR or status == _NOT_FOUND):

@@ -13,7 +13,14 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from coin_pipeline.errors import InvalidParams, InvalidStrategyFile, Problem, UnknownStrategy, nearest, plain
+from coin_pipeline.errors import (
+    InvalidParams,
+    InvalidStrategyFile,
+    Problem,
+    UnknownStrategy,
+    did_you_mean,
+    format_validation_message,
+)
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout
@@ -194,14 +201,14 @@ def _register(found: dict[str, Strategy[Any]], origin: object, strategy_class: t
 
 
 def _problem(params_class: type[StrategyParams], details: ErrorDetails) -> Problem:
-    message = plain(details["msg"])
+    message = format_validation_message(details["msg"])
     if not details["loc"]:
         return Problem("params", message)
     key = str(details["loc"][0])
     known = list(params_class.model_fields)
     if details["type"] == "extra_forbidden":
         printable = key if key.isidentifier() else ascii(key)
-        message = f"is not a parameter{nearest(key, known)}; known are {', '.join(known) or 'none'}"
+        message = f"is not a parameter{did_you_mean(key, known)}; known are {', '.join(known) or 'none'}"
         return Problem(f"params.{printable[:80]}", message)
     field = ".".join(str(part) for part in ("params", *details["loc"]))
     accepted = _accepted(params_class.model_json_schema()["properties"].get(key, {}))

@@ -19,9 +19,17 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.loader import run_signal_rows, run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.sweeps.plan import CandleName, SweepChunk, decides_for_many, sweep_fingerprint, written
+from coin_pipeline.sweeps.plan import CandleDigest, SweepChunk, format_point, is_vectorized, sweep_fingerprint
 from coin_pipeline.sweeps.search_space import Point
-from coin_pipeline.sweeps.trials import Numbered, read_rows, rows_table, schema_of, told_by, trials_digest, with_told
+from coin_pipeline.sweeps.trials import (
+    NumberedPoint,
+    read_metadata,
+    read_trials,
+    trials_digest,
+    trials_schema,
+    trials_table,
+    with_metadata,
+)
 
 BATCH = 256
 """Points whose signals are in memory at once where a strategy decides point by point."""
@@ -69,7 +77,7 @@ def evaluate(
     if (made_of["code"], made_of["versions"]) != (chunk.code, chunk.versions):
         raise CodeChanged(chunk.spec.strategy)
     table = bench.stored(chunk.key, bench.searched if chunk.spec.search == "optuna" else bench.listed)
-    return with_told(table, {**told_by(table), "chunk": chunk.model_dump(mode="json")})
+    return with_metadata(table, {**read_metadata(table), "chunk": chunk.model_dump(mode="json")})
 
 
 @dataclass
@@ -93,10 +101,10 @@ class _Bench:
         """Return the rows under a key, with facts beside them; compute and store them where there are none."""
         if self.fresh:
             self.store.delete(key)
-        table = read_rows(self.store, key)
+        table = read_trials(self.store, key)
         if table is None:
             rows, facts = compute()
-            table = with_told(rows, {**facts, "sha256": trials_digest(rows)})
+            table = with_metadata(rows, {**facts, "sha256": trials_digest(rows)})
             self.store.put(key, to_parquet(table))
         else:
             self.progress(len(table))
@@ -119,32 +127,32 @@ class _Bench:
         # Optuna takes longer to import than most sweeps take.
         from coin_pipeline.sweeps.search import search  # noqa: PLC0415
 
-        def rows_of(taken: Sequence[Numbered]) -> pa.Table:
+        def rows_of(taken: Sequence[NumberedPoint]) -> pa.Table:
             key = self.chunk.key_of([(number, point) for number, point, _ in taken])
             return self.stored(key, lambda: (self.rows(taken), {})).replace_schema_metadata(None)
 
         found = search(self.chunk.spec, self.registry, rows_of)
         return pa.concat_tables(found.tables), {"skipped": found.skipped, "duplicates": found.duplicates}
 
-    def rows(self, taken: Sequence[Numbered]) -> pa.Table:
+    def rows(self, taken: Sequence[NumberedPoint]) -> pa.Table:
         """Evaluate points on every symbol; only one symbol's candles are in memory, unless a search keeps them."""
         if not taken:
-            return schema_of(self.chunk.spec).empty_table()
+            return trials_schema(self.chunk.spec).empty_table()
         trials = [self._trials(candles, taken) for candles in self.chunk.candles]
-        return rows_table(self.chunk.spec, taken, [candles.rows for candles in self.chunk.candles], trials)
+        return trials_table(self.chunk.spec, taken, [candles.rows for candles in self.chunk.candles], trials)
 
-    def _trials(self, candles: CandleName, taken: Sequence[Numbered]) -> Trials:
+    def _trials(self, candles: CandleDigest, taken: Sequence[NumberedPoint]) -> Trials:
         bars = self._bars(candles)
         _, point, params = taken[0]
         checked_signals(self.strategy, params, bars, _place(candles, point))
-        batch = BATCH_OF_ROWS if decides_for_many(self.strategy) else BATCH
+        batch = BATCH_OF_ROWS if is_vectorized(self.strategy) else BATCH
         parts = [self._swept(candles, bars, taken[first : first + batch]) for first in range(0, len(taken), batch)]
         self.progress(len(taken))
         return Trials.concatenate(parts)
 
-    def _swept(self, candles: CandleName, bars: Bars, taken: Sequence[Numbered]) -> Trials:
+    def _swept(self, candles: CandleDigest, bars: Bars, taken: Sequence[NumberedPoint]) -> Trials:
         spec = self.chunk.spec
-        if decides_for_many(self.strategy):
+        if is_vectorized(self.strategy):
             where = f"{_place(candles, taken[0][1])} or one of the {len(taken) - 1} points after that"
             rows = run_signal_rows(self.strategy, bars, [params for _, _, params in taken], where, self.workers)
         else:
@@ -155,7 +163,7 @@ class _Bench:
         watched = stops if any(each.any for each in stops) else None
         return sweep(bars, rows, watched, spec.costs, spec.fill, spec.sizing, self.workers)
 
-    def _bars(self, candles: CandleName) -> Bars:
+    def _bars(self, candles: CandleDigest) -> Bars:
         spec, symbol = self.chunk.spec, candles.symbol
         if symbol in self.kept:
             return self.kept[symbol]
@@ -168,6 +176,6 @@ class _Bench:
         return bars
 
 
-def _place(candles: CandleName, point: Point) -> str:
+def _place(candles: CandleDigest, point: Point) -> str:
     """Return what an error calls the place where a strategy failed."""
-    return f"{candles.symbol} with {written(point)}"
+    return f"{candles.symbol} with {format_point(point)}"

@@ -17,22 +17,22 @@ from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.search_space import Point
 from coin_pipeline.sweeps.spec import SweepSpec
-from coin_pipeline.sweeps.trials import schema_of
+from coin_pipeline.sweeps.trials import trials_schema
 
 FORMAT = "sweep-1.0"
 """What rows and documents of sweeps look like; raised when a figure gets another meaning, so that none is reused."""
 _EVALUATION = "coin_pipeline.sweeps.evaluate"
 _COVERAGE = ("expected", "present", "ratio", "no_trade", "not_fetched", "first_unfetched", "known", "verdict")
 _MADE_OF = ("spec", "candles", "code", "versions", "modules")
-MOST_POINTS, FEWEST_POINTS = 1000, 50
+MAX_CHUNK_POINTS, MIN_CHUNK_POINTS = 1000, 50
 """Points of a chunk."""
 MANY_TIMES = 10
 """How many more a chunk has where a strategy decides for many points at once, and so is done with them sooner."""
-MOST_CHUNKS = 500
+MAX_CHUNKS = 500
 """Chunks that an orchestrator can still keep an eye on; beyond that, chunks have more points."""
 
 
-class CandleName(BaseModel):
+class CandleDigest(BaseModel):
     """The candles of one symbol, named by their digest, with what the document of the sweep tells of them."""
 
     model_config = ConfigDict(frozen=True)
@@ -53,7 +53,7 @@ class SweepChunk(BaseModel):
     chunks: int
     first: int
     stop: int
-    candles: tuple[CandleName, ...]
+    candles: tuple[CandleDigest, ...]
     code: str
     versions: dict[str, str]
 
@@ -69,14 +69,14 @@ class SweepChunk(BaseModel):
         """Return where the rows of these points are stored."""
         said = self.spec.model_dump(mode="json", exclude={"space", "search", "trials", "seed"})
         candles = [(each.symbol, each.sha256) for each in self.candles]
-        columns = [(column.name, str(column.type)) for column in schema_of(self.spec)]
+        columns = [(column.name, str(column.type)) for column in trials_schema(self.spec)]
         digest = digest_of([FORMAT, columns, said, points, candles, self.code, self.versions])
         return f"sweeps/chunks/{digest}.parquet"
 
     def numbered(self) -> Iterator[tuple[int, Point | None]]:
         """Yield its numbers, each with its point, or None where that repeats an earlier one."""
         points = self.spec.points()
-        return ((number, points.at(number)) for number in range(self.first, self.stop))
+        return ((number, points.point_at(number)) for number in range(self.first, self.stop))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class SweepPlan:
     duplicates: int
 
 
-def plan(
+def split_into_chunks(
     catalog: CandleCatalog, registry: StrategyRegistry, spec: SweepSpec, chunk_points: int | None = None
 ) -> SweepPlan:
     """Read and check the candles, count the points, and cut them into chunks.
@@ -114,7 +114,7 @@ def plan(
     """
     pieces = find_candles(catalog, spec, "tasks")
     candles = tuple(
-        CandleName(
+        CandleDigest(
             symbol=each.symbol,
             rows=each.rows,
             sha256=each.sha256,
@@ -159,25 +159,25 @@ def sweep_fingerprint(spec: SweepSpec, candles: Mapping[str, str], strategy: Str
     return {**{name: found[name] for name in _MADE_OF}, "versions": {**found["versions"], **chooses}}
 
 
-def written(point: Point) -> str:
+def format_point(point: Point) -> str:
     """Return a point as text: volume_window=5, stop_loss=none."""
     return ", ".join(f"{name}={'none' if value is None else value}" for name, value in point.items())
 
 
-def decides_for_many(strategy: Strategy[Any]) -> bool:
+def is_vectorized(strategy: Strategy[Any]) -> bool:
     """Return whether a strategy decides for many points at once in a way of its own."""
     return type(strategy).signal_rows is not Strategy.signal_rows
 
 
 def _chunk_points(numbers: int, strategy: Strategy[Any]) -> int:
-    more = MANY_TIMES if decides_for_many(strategy) else 1
-    return max(more * FEWEST_POINTS, min(more * MOST_POINTS, -(-numbers // 20)), -(-numbers // MOST_CHUNKS))
+    more = MANY_TIMES if is_vectorized(strategy) else 1
+    return max(more * MIN_CHUNK_POINTS, min(more * MAX_CHUNK_POINTS, -(-numbers // 20)), -(-numbers // MAX_CHUNKS))
 
 
 def _fates(registry: StrategyRegistry, spec: SweepSpec) -> Counter[str]:
     """Count what becomes of the points, one by one: all of them never exist at once."""
     points = spec.points()
-    return Counter(_fate(registry, spec, points.at(number)) for number in range(len(points)))
+    return Counter(_fate(registry, spec, points.point_at(number)) for number in range(len(points)))
 
 
 def _fate(registry: StrategyRegistry, spec: SweepSpec, point: Point | None) -> str:

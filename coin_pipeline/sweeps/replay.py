@@ -18,7 +18,7 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.evaluate import evaluate
-from coin_pipeline.sweeps.plan import SweepPlan, plan, sweep_fingerprint
+from coin_pipeline.sweeps.plan import SweepPlan, split_into_chunks, sweep_fingerprint
 from coin_pipeline.sweeps.spec import SweepSpec
 from coin_pipeline.sweeps.trials import trials_digest
 
@@ -52,7 +52,7 @@ def replay_sweep(store: ObjectStore, catalog: CandleCatalog, registry: StrategyR
     if (trials_digest(trials), digest_of(told["spec"])) != (told["trials"]["sha256"], said["spec"]):
         raise ObjectCorrupt(run_id, "the sweep is not what its own digests say, so it was changed after the run")
     spec = _spec_of(told)
-    planned = plan(catalog, registry, spec)
+    planned = split_into_chunks(catalog, registry, spec)
     candles = {each.symbol: each.sha256 for each in planned.chunks[0].candles}
     now = sweep_fingerprint(spec, candles, registry.get(spec.strategy))
     inputs = (

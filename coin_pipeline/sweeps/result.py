@@ -27,10 +27,18 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps import sensitivity
-from coin_pipeline.sweeps.plan import FORMAT, SweepChunk, sweep_fingerprint, written
+from coin_pipeline.sweeps.plan import FORMAT, SweepChunk, format_point, sweep_fingerprint
 from coin_pipeline.sweeps.search_space import Point
 from coin_pipeline.sweeps.spec import SweepSpec
-from coin_pipeline.sweeps.trials import COUNTS, FIGURES, column_of, objectives_of, rows_table, told_by, trials_digest
+from coin_pipeline.sweeps.trials import (
+    COUNTS,
+    FIGURES,
+    column_of,
+    objectives_of,
+    read_metadata,
+    trials_digest,
+    trials_table,
+)
 
 TRIALS_FILE = "trials.parquet"
 SAMPLED = 3
@@ -76,7 +84,7 @@ def assemble(
         LookAhead: the strategy uses bars that it cannot have known at the best point.
         SweepDisagrees: the normal run of one of these points says otherwise than its trial.
     """
-    parts = sorted(((told_by(table), table) for table in tables), key=lambda part: part[0]["chunk"]["number"])
+    parts = sorted(((read_metadata(table), table) for table in tables), key=lambda part: part[0]["chunk"]["number"])
     chunk = SweepChunk.model_validate(parts[0][0]["chunk"])
     if [facts["chunk"]["number"] for facts, _ in parts] != [*range(chunk.chunks)]:
         raise ValueError(f"a sweep of {chunk.chunks} chunks needs each of them once")
@@ -200,7 +208,7 @@ def _told(points: _Points, schema: Json) -> Json:
     spec, near = points.spec, None
     if spec.search == "grid" and points.order:
         near = sensitivity.neighbourhoods(spec.space, points.numbers, points.objectives)
-    columns = {one.name: _numbers(points, one.name) for one in spec.space if one.ordered}
+    columns = {one.name: _numbers(points, one.name) for one in spec.space if one.is_numeric}
     best = None
     if points.order:
         first = points.order[0]
@@ -291,7 +299,7 @@ def _run_again(
         runs = (
             simulate(
                 bars,
-                run_strategy(strategy, bars, own, f"{piece.symbol} with {written(point)}"),
+                run_strategy(strategy, bars, own, f"{piece.symbol} with {format_point(point)}"),
                 spec.costs,
                 spec.fill,
                 spec.stops_at(point),
@@ -301,7 +309,7 @@ def _run_again(
         )
         trials.append(Trials.concatenate([Trials.from_simulation(run) for run in runs]))
     taken = [*zip((int(points.numbers[place]) for place in places), values, params, strict=True)]
-    rows: list[Json] = rows_table(spec, taken, [piece.rows for piece in pieces], trials).to_pylist()
+    rows: list[Json] = trials_table(spec, taken, [piece.rows for piece in pieces], trials).to_pylist()
     return rows
 
 
@@ -321,4 +329,4 @@ def _compare(points: _Points, places: Sequence[int], again: Sequence[Json]) -> N
     for place, swept, run in zip(where, rows, again, strict=True):
         for name in FIGURES:
             if swept[name] != run[name]:
-                raise SweepDisagrees(written(points.values(place)), swept["symbol"], name, swept[name], run[name])
+                raise SweepDisagrees(format_point(points.values(place)), swept["symbol"], name, swept[name], run[name])

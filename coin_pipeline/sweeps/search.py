@@ -9,12 +9,12 @@ import pyarrow as pa
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.search_space import Dimension, Range, Value
 from coin_pipeline.sweeps.spec import SweepSpec
-from coin_pipeline.sweeps.trials import Numbered, objectives_of
+from coin_pipeline.sweeps.trials import NumberedPoint, objectives_of
 
 BATCH = 16
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """The rows of each batch, and how many trials broke a constraint between params or repeated an earlier one."""
 
     tables: list[pa.Table]
@@ -22,7 +22,9 @@ class Found(NamedTuple):
     duplicates: int
 
 
-def search(spec: SweepSpec, registry: StrategyRegistry, rows_of: Callable[[Sequence[Numbered]], pa.Table]) -> Found:
+def search(
+    spec: SweepSpec, registry: StrategyRegistry, rows_of: Callable[[Sequence[NumberedPoint]], pa.Table]
+) -> SearchResult:
     """Ask for points and tell what came of them, until all trials are spent.
 
     A batch is asked for as a whole before any of it is told: what is proposed depends on the seed and on the batches
@@ -57,17 +59,17 @@ def search(spec: SweepSpec, registry: StrategyRegistry, rows_of: Callable[[Seque
         known |= {keys[number - first]: value for (number, _, _), value in zip(taken, found, strict=True)}
         for trial, key in zip(asked, keys, strict=True):
             _tell(study, trial, known[key])
-    return Found(tables, refused, repeated)
+    return SearchResult(tables, refused, repeated)
 
 
 def _proposed(trial: optuna.Trial, one: Dimension) -> Value:
     """Let the sampler choose a value; of listed numbers it is told the order, not the distances."""
     if isinstance(one.values, Range):
-        if one.values.whole:
+        if one.values.is_integer:
             return trial.suggest_int(one.name, int(one.values.low), int(one.values.high))
         return trial.suggest_float(one.name, one.values.low, one.values.high)
     places = range(len(one.values))
-    if one.ordered:
+    if one.is_numeric:
         return one.values[trial.suggest_int(one.name, 0, places[-1])]
     return one.values[trial.suggest_categorical(one.name, places)]
 

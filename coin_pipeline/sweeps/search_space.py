@@ -26,7 +26,7 @@ class Range(BaseModel):
     high: int | float
 
     @property
-    def whole(self) -> bool:
+    def is_integer(self) -> bool:
         """Whether only integers are meant."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
@@ -42,7 +42,7 @@ class Dimension(BaseModel):
     values: tuple[Value, ...] | Range
 
     @property
-    def ordered(self) -> bool:
+    def is_numeric(self) -> bool:
         """Whether its values are numbers, so that one lies beside another; ``None`` lies above them all."""
         return isinstance(self.values, Range) or all(value is None or is_number(value) for value in self.values)
 
@@ -69,12 +69,12 @@ class SearchPoints(Protocol):
         """Return how many numbers there are."""
         ...
 
-    def at(self, number: int) -> Point | None:
+    def point_at(self, number: int) -> Point | None:
         """Return the point of a number, or None where it repeats an earlier one."""
         ...
 
 
-class Grid:
+class GridPoints:
     """All combinations of the values, the last name changing fastest; a point is made when it is asked for."""
 
     def __init__(self, dimensions: Sequence[Dimension]) -> None:
@@ -83,7 +83,7 @@ class Grid:
     def __len__(self) -> int:
         return math.prod(len(values) for _, values in self._values)
 
-    def at(self, number: int) -> Point:
+    def point_at(self, number: int) -> Point:
         """Return the point of a number."""
         places = []
         for _, values in reversed(self._values):
@@ -92,7 +92,7 @@ class Grid:
         return {name: values[place] for (name, values), place in zip(self._values, reversed(places), strict=True)}
 
 
-class Draws:
+class RandomPoints:
     """Random points, drawn independently and evenly: from a range over its width, else from the values."""
 
     def __init__(self, dimensions: Sequence[Dimension], trials: int, seed: int) -> None:
@@ -106,7 +106,7 @@ class Draws:
     def __len__(self) -> int:
         return len(self._new)
 
-    def at(self, number: int) -> Point | None:
+    def point_at(self, number: int) -> Point | None:
         """Return the point of a number, or None where it repeats an earlier one."""
         if not self._new[number]:
             return None
@@ -146,7 +146,7 @@ def _drawn(values: tuple[Value, ...] | Range, trials: int, random: np.random.Gen
     """Draw numbers of a range, or places among values."""
     if not isinstance(values, Range):
         return random.integers(len(values), size=trials)
-    if values.whole:
+    if values.is_integer:
         return random.integers(int(values.low), int(values.high), size=trials, endpoint=True)
     return random.uniform(values.low, values.high, trials)
 

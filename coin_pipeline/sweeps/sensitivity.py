@@ -49,7 +49,7 @@ def neighbourhoods(space: Sequence[Dimension], numbers: Ints, objectives: Floats
         objectives: Their objectives, NaN where undefined, shape (k,).
     """
     shape = [len(one.values) for one in space if not isinstance(one.values, Range)]
-    reach = [(-1, 0, 1) if one.ordered and count > 1 else (0,) for one, count in zip(space, shape, strict=True)]
+    reach = [(-1, 0, 1) if one.is_numeric and count > 1 else (0,) for one, count in zip(space, shape, strict=True)]
     if len(numbers) * math.prod(map(len, reach)) > _MOST_NEIGHBOURS:
         return None
     offsets = np.array([*itertools.product(*reach)])
@@ -75,7 +75,7 @@ def heat_map(space: Sequence[Dimension], columns: Mapping[str, Floats], objectiv
         `x` and `y` (None with one dimension) with names and labels, and `best`, `median` and `points` as rows of y; a
         cell without a defined objective has None and 0 points. None where no numeric dimension has two values.
     """
-    axes = [cells for one in space if one.ordered and (cells := _cells(one, columns[one.name])) is not None]
+    axes = [cells for one in space if one.is_numeric and (cells := _cells(one, columns[one.name])) is not None]
     known = np.flatnonzero(~np.isnan(objectives))
     if not axes or not len(known):
         return None
@@ -121,10 +121,10 @@ def edges(space: Sequence[Dimension], point: Point, schema: Json) -> list[str]:
 def _edges_of(one: Dimension) -> tuple[float, float]:
     """Return up to where the lower edge of a numeric dimension reaches, and from where on the upper one does."""
     if isinstance(one.values, Range):
-        room = 0.0 if one.values.whole else EDGE * (one.values.high - one.values.low)
+        room = 0.0 if one.values.is_integer else EDGE * (one.values.high - one.values.low)
         return one.values.low + room, one.values.high - room
     numbers = [value for value in one.values if is_number(value)]
-    if not one.ordered or len(one.values) < 3:  # noqa: PLR2004 - two values have no middle
+    if not one.is_numeric or len(one.values) < 3:  # noqa: PLR2004 - two values have no middle
         return -math.inf, math.inf
     return numbers[0], math.inf if None in one.values else numbers[-1]
 
@@ -142,7 +142,7 @@ def _medians(values: Floats, shape: Sequence[int], numbers: Ints, offsets: Ints)
 
 def _cells(one: Dimension, column: Floats) -> _Cells | None:
     """Cut a numeric dimension into cells; None where it has a single value."""
-    if isinstance(one.values, Range) and not one.values.whole:
+    if isinstance(one.values, Range) and not one.values.is_integer:
         low, high = one.values.low, one.values.high
         bounds = np.linspace(low, high, BINS + 1)
         labels = [f"{a:.4g} to {b:.4g}" for a, b in itertools.pairwise(bounds.tolist())]

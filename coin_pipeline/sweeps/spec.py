@@ -12,14 +12,14 @@ from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationE
 from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, parse_request
 from coin_pipeline.candles.fields import to_problems
 from coin_pipeline.engine.execution import Stops
-from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, nearest
+from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, did_you_mean
 from coin_pipeline.strategies.base import StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.search_space import (
     Dimension,
-    Draws,
-    Grid,
+    GridPoints,
     Point,
+    RandomPoints,
     Range,
     SearchPoints,
     Steps,
@@ -109,7 +109,7 @@ class SweepSpec(BacktestSpec):
 
     def points(self) -> SearchPoints:
         """Return the points by number; optuna proposes its own, one batch after another."""
-        return Grid(self.space) if self.trials is None else _drawn(self.model_dump_json(include=_DRAWN))
+        return GridPoints(self.space) if self.trials is None else _drawn(self.model_dump_json(include=_DRAWN))
 
     def params_at(self, point: Point) -> dict[str, Any]:
         """Return the strategy's params at a point, not yet validated."""
@@ -144,10 +144,10 @@ _DRAWN = set(_Drawn.model_fields)
 
 
 @lru_cache(maxsize=1)
-def _drawn(said: str) -> Draws:
+def _drawn(said: str) -> RandomPoints:
     """Draw a sweep's points once for all its chunks in this process; as text, values of equal numbers stay apart."""
     asked = _Drawn.model_validate_json(said)
-    return Draws(asked.space, asked.trials, asked.seed)
+    return RandomPoints(asked.space, asked.trials, asked.seed)
 
 
 def parse_sweep(fields: Mapping[str, Any]) -> SweepRequest:
@@ -291,7 +291,7 @@ def _choices(request: SweepRequest, judges: Mapping[str, _Judge]) -> tuple[dict[
 
 def _check_name(request: SweepRequest, name: str, judges: Mapping[str, _Judge]) -> None:
     if name not in judges:
-        raise ValueError(f"cannot be swept{nearest(name, judges)}; what can is {', '.join(judges)}")
+        raise ValueError(f"cannot be swept{did_you_mean(name, judges)}; what can is {', '.join(judges)}")
     if name in request.params or (judges[name].model is BacktestRequest and getattr(request, name) is not None):
         raise ValueError("is both fixed and swept; leave one of them out")
 
@@ -352,10 +352,10 @@ def _unswept_params(spec: SweepSpec, registry: StrategyRegistry) -> dict[str, An
     """Return the params of the first point that the strategy takes, without those that are swept."""
     swept = {one.name for one in spec.space if one.param}
     points = spec.points()
-    valid = (spec.valid_params(registry, point) for number in range(len(points)) if (point := points.at(number)))
+    valid = (spec.valid_params(registry, point) for number in range(len(points)) if (point := points.point_at(number)))
     params = next((params for params in valid if params is not None), None)
     if params is None:
-        (problem, *_) = _problems(lambda: registry.resolve(spec.strategy, spec.params_at(points.at(0) or {})))
+        (problem, *_) = _problems(lambda: registry.resolve(spec.strategy, spec.params_at(points.point_at(0) or {})))
         raise InvalidSpec(
             [Problem("space", f"the strategy refuses each of the {len(points):,} points: {problem.message}")]
         )

@@ -21,7 +21,7 @@ from coin_pipeline.sweeps.search_space import Dimension, Point, Range, is_number
 from coin_pipeline.sweeps.spec import SweepSpec
 
 Column: TypeAlias = Floats | Ints
-Numbered: TypeAlias = tuple[int, Point, StrategyParams]
+NumberedPoint: TypeAlias = tuple[int, Point, StrategyParams]
 """A point that the strategy takes, with its number and its params."""
 
 FIGURES = (
@@ -44,7 +44,9 @@ def column_of(name: str) -> str:
     return f"params.{name}" if name in {"point", "symbol", *FIGURES} else name
 
 
-def rows_table(spec: SweepSpec, taken: Sequence[Numbered], bars: Sequence[int], trials: Sequence[Trials]) -> pa.Table:
+def trials_table(
+    spec: SweepSpec, taken: Sequence[NumberedPoint], bars: Sequence[int], trials: Sequence[Trials]
+) -> pa.Table:
     """Return the rows of points in their order, for each point every symbol in the order of the spec.
 
     Undefined figures are null: rates without trades, a profit factor without losses, an objective over a drawdown of 0,
@@ -65,10 +67,10 @@ def rows_table(spec: SweepSpec, taken: Sequence[Numbered], bars: Sequence[int], 
         *([point[one.name] for _, point, _ in taken for _ in range(symbols)] for one in spec.space),
         *(pa.array(column, mask=~np.isfinite(column)) for column in both.values()),
     ]
-    return pa.table(columns, schema=schema_of(spec))
+    return pa.table(columns, schema=trials_schema(spec))
 
 
-def schema_of(spec: SweepSpec) -> pa.Schema:
+def trials_schema(spec: SweepSpec) -> pa.Schema:
     """Return the columns of a sweep's rows, which all its chunks share."""
     swept = [(column_of(one.name), _type_of(one)) for one in spec.space]
     figures = [(name, pa.int64() if name in COUNTS else pa.float64()) for name in FIGURES]
@@ -104,22 +106,22 @@ def trials_digest(table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def with_told(table: pa.Table, told: Json) -> pa.Table:
+def with_metadata(table: pa.Table, told: Json) -> pa.Table:
     """Return the table with facts beside its rows, in the schema's metadata."""
     return table.replace_schema_metadata({_TOLD: json.dumps(told, allow_nan=False)})
 
 
-def told_by(table: pa.Table) -> Json:
-    """Return the facts that `with_told` put beside the rows."""
+def read_metadata(table: pa.Table) -> Json:
+    """Return the facts that `with_metadata` put beside the rows."""
     told: Json = json.loads(table.schema.metadata[_TOLD])
     return told
 
 
-def read_rows(store: ObjectStore, key: str) -> pa.Table | None:
+def read_trials(store: ObjectStore, key: str) -> pa.Table | None:
     """Return stored rows; None where there are none, and where they are not what was stored, which removes them."""
     try:
         table = pq.read_table(pa.BufferReader(store.get(key)))
-        intact = told_by(table)["sha256"] == trials_digest(table)
+        intact = read_metadata(table)["sha256"] == trials_digest(table)
     except ObjectNotFound:
         return None
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
@@ -153,7 +155,7 @@ def _ratio(part: Column, whole: Column) -> Floats:
 
 def _type_of(dimension: Dimension) -> pa.DataType:
     if isinstance(dimension.values, Range):
-        return pa.int64() if dimension.values.whole else pa.float64()
+        return pa.int64() if dimension.values.is_integer else pa.float64()
     values = [value for value in dimension.values if value is not None]
     if all(map(is_number, values)):
         return pa.int64() if all(isinstance(value, int) for value in values) else pa.float64()

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from coin_pipeline.database.runs.leases import Leases, prepare
-from coin_pipeline.database.runs.status import standings
+from coin_pipeline.database.runs.status import fetch_run_statuses
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
@@ -60,13 +60,13 @@ def test_a_lease_names_its_process_and_is_renewed(instance: dg.DagsterInstance, 
     """Taken twice it is one lease, which holds anew from the second time on, and knows since when."""
     run = run_in(instance)
     leases.renew(run.run_id)
-    first = leases.of([run.run_id])[run.run_id]
+    first = leases.fetch([run.run_id])[run.run_id]
     time.sleep(0.05)
     leases.renew(run.run_id)
-    second = leases.of([run.run_id, "another"])[run.run_id]
+    second = leases.fetch([run.run_id, "another"])[run.run_id]
     assert (second.pid, second.published) == (os.getpid(), False)
     assert second.age_s > first.age_s > 0
-    assert second.left_s > first.left_s - 0.04
+    assert second.remaining_s > first.remaining_s - 0.04
 
 
 def test_where_runs_stand(instance: dg.DagsterInstance, leases: Leases, session: Session) -> None:
@@ -75,8 +75,8 @@ def test_where_runs_stand(instance: dg.DagsterInstance, leases: Leases, session:
     instance.add_run_tags(first.run_id, {"coin/tag": "value"})
     leases.renew(first.run_id)
     for share in (0.5, 0.25):
-        leases.advance(first.run_id, share)
-    found = standings(session, [first.run_id, second.run_id, "unknown"])
+        leases.record_progress(first.run_id, share)
+    found = fetch_run_statuses(session, [first.run_id, second.run_id, "unknown"])
     assert found.keys() == {first.run_id, second.run_id}
     begun, new = found[first.run_id], found[second.run_id]
     assert (begun.job, begun.status, begun.progress, begun.tags["coin/tag"]) == ("backtest", "STARTED", 0.5, "value")
@@ -122,7 +122,7 @@ def test_a_published_run_cannot_be_cancelled(instance: dg.DagsterInstance, lease
     leases.begin_publishing(run.run_id)
     instance.report_run_canceling(run)
     assert status_of(instance, run) == "STARTED"
-    assert leases.of([run.run_id])[run.run_id].published
+    assert leases.fetch([run.run_id])[run.run_id].published
 
 
 def test_of_a_cancellation_and_a_publication_one_wins(instance: dg.DagsterInstance, leases: Leases) -> None:
@@ -146,7 +146,7 @@ def test_of_a_cancellation_and_a_publication_one_wins(instance: dg.DagsterInstan
         else:
             published = True
         thread.join()
-        assert published == leases.of([run.run_id])[run.run_id].published
+        assert published == leases.fetch([run.run_id])[run.run_id].published
         assert status_of(instance, run) == ("STARTED" if published else "CANCELING")
 
 
@@ -160,14 +160,14 @@ def test_a_cut_connection_is_replaced(instance: dg.DagsterInstance, leases: Leas
         )
         assert cursor.rowcount == 1
     leases.renew(run.run_id)
-    assert leases.of([run.run_id])
+    assert leases.fetch([run.run_id])
 
 
 def test_a_server_that_is_away_is_named_without_its_password() -> None:
     """The family's error, and no secret."""
     session = Session("postgresql+psycopg2://coin:secret@127.0.0.1:1/coin")
     with pytest.raises(DatabaseUnavailable) as told:
-        standings(session, ["run"])
+        fetch_run_statuses(session, ["run"])
     assert "secret" not in str(told.value)
 
 
@@ -176,7 +176,7 @@ def test_a_lease_goes_with_its_run(instance: dg.DagsterInstance, leases: Leases)
     run = run_in(instance)
     leases.renew(run.run_id)
     instance.delete_run(run.run_id)
-    assert leases.of([run.run_id]) == {}
+    assert leases.fetch([run.run_id]) == {}
     with pytest.raises(DatabaseUnavailable, match="foreign key"):
         leases.renew(run.run_id)
 

@@ -15,7 +15,7 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.runs.leases import Leases
-from coin_pipeline.database.runs.processes import started
+from coin_pipeline.database.runs.processes import start_ticks
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
@@ -52,7 +52,7 @@ class Away(LocalStore):
 
     def get(self, key: str) -> bytes:
         """Time out."""
-        raise StorageUnavailable(self.place(key), "timed out")
+        raise StorageUnavailable(self.uri(key), "timed out")
 
 
 def look(instance: dg.DagsterInstance, cursor: str | None = None, store: LocalStore | None = None) -> str | None:
@@ -88,7 +88,7 @@ def held_by_another(leases: Leases, run: dg.DagsterRun) -> Iterator[subprocess.P
     leases.renew(run.run_id)
     with subprocess.Popen(["sleep", "60"]) as process:  # noqa: S607 -- found on any PATH
         with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
-            held = (process.pid, started(process.pid), run.run_id)
+            held = (process.pid, start_ticks(process.pid), run.run_id)
             cursor.execute("update coin.lease set pid = %s, started = %s where run_id = %s", held)
         yield process
         process.kill()
@@ -192,7 +192,7 @@ def test_a_run_that_died_behind_the_gate_is_what_its_result_says(
     leases.begin_publishing(run.run_id)
     if stored:
         publish_document(store, {"run_id": run.run_id}, b"page")
-    settle(instance, store, own_index, run.run_id, leases.of([run.run_id])[run.run_id])
+    settle(instance, store, own_index, run.run_id, leases.fetch([run.run_id])[run.run_id])
     assert status_of(instance, run).value == ("SUCCESS" if stored else "FAILURE")
     assert (run.run_id in own_index.known()) == stored
 

@@ -13,7 +13,7 @@ from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import DatabaseUnavailable
-from coin_pipeline.retry import patience, patiently
+from coin_pipeline.retry import retry_until_available, tolerate_outages
 from coin_pipeline.settings import load_settings
 
 
@@ -58,7 +58,7 @@ def test_a_run_goes_on_over_another_connection(
         work(instance, run)
     looked_at(instance, run)
     cut_all()
-    with patience(10):
+    with tolerate_outages(10):
         assert work(instance, run) is not False
     instance.report_run_canceled(run)
 
@@ -69,13 +69,13 @@ def test_a_run_waits_for_the_database(instance: dg.DagsterInstance) -> None:
     away = Session("postgresql://nobody@127.0.0.1:1/none")
     for seconds in (0, 1):
         began = time.monotonic()
-        with patience(seconds), pytest.raises(DatabaseUnavailable):
-            away.do(lambda cursor: cursor.execute("select 1"))
+        with tolerate_outages(seconds), pytest.raises(DatabaseUnavailable):
+            away.run(lambda cursor: cursor.execute("select 1"))
         assert time.monotonic() - began > seconds
     began = time.monotonic()
     refused = pytest.raises(DatabaseUnavailable, match="does not exist")
-    with closing(Session(database_url(load_settings()))) as session, patience(60), refused:
-        session.do(lambda cursor: cursor.execute("select * from nothing"))
+    with closing(Session(database_url(load_settings()))) as session, tolerate_outages(60), refused:
+        session.run(lambda cursor: cursor.execute("select * from nothing"))
     assert time.monotonic() - began < 30
 
 
@@ -89,6 +89,6 @@ def test_who_waits_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
             raise error
         return "done"
 
-    with patience(5):
-        assert patiently(work, lambda error: isinstance(error, OSError)) == "done"
+    with tolerate_outages(5):
+        assert retry_until_available(work, lambda error: isinstance(error, OSError)) == "done"
     assert [record.message for record in caplog.records] == ["the store is away (the run waits for it, 5 s at most)"]

@@ -49,7 +49,7 @@ def standings(done: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> 
     """Return what the stored events of a run add up to."""
     series = SeriesReporter()
     for record in instance.get_records_for_run(done.run_id).records:
-        series.hear(record.event_log_entry)
+        series.observe(record.event_log_entry)
     return series
 
 

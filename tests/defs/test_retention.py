@@ -14,7 +14,7 @@ from dagster._core.events import StepMaterializationData
 from dagster._core.storage.tags import MAX_RETRIES_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, ROOT_RUN_ID_TAG
 
 from coin_pipeline.database.runs.leases import Leases
-from coin_pipeline.database.session import Session, clock, connect
+from coin_pipeline.database.session import Session, connect, database_time
 from coin_pipeline.database.url import database_url, release_database
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.in_process import run_here
@@ -401,7 +401,7 @@ def test_what_the_older_platform_left_stays(instance: dg.DagsterInstance, tmp_pa
     for task_id, files in (("done", {"result.json": b"{}"}), ("failed", {})):
         publish_task(store, {"task_id": task_id, **long_ago}, files)
     store.put("tasks/without/result.json", b"{}")
-    os.utime(store.place("tasks/without/result.json"), (0, 0))
+    os.utime(store.uri("tasks/without/result.json"), (0, 0))
     before = sorted(store.keys())
     outcome = RetentionJob(instance, store).run(later(), LIMITS)
     assert (counts(outcome), sorted(store.keys())) == ({}, before)
@@ -433,7 +433,7 @@ def test_the_earlier_of_two_clocks_counts(instance: dg.DagsterInstance) -> None:
     """One that is ahead would let everything expire."""
     assert instance
     with closing(Session(database_url(load_settings()))) as session:
-        assert abs(clock(session) - datetime.now(UTC)) < timedelta(minutes=1)
+        assert abs(database_time(session) - datetime.now(UTC)) < timedelta(minutes=1)
     assert earliest_now(load_settings()) <= datetime.now(UTC)
 
 
@@ -503,7 +503,7 @@ def test_a_retention_that_died_is_over_and_needs_no_manifest(instance: dg.Dagste
     run = instance.create_run_for_job(job, status=Status.STARTED)
     with closing(Session(database_url(load_settings()))) as session:
         Leases(session).renew(run.run_id)
-        session.do(lambda cursor: cursor.execute("update coin.lease set until = 'epoch', started = 0"))
+        session.run(lambda cursor: cursor.execute("update coin.lease set until = 'epoch', started = 0"))
     with dg.build_sensor_context(instance=instance, resources={"store": store}) as context:
         lost_runs(context)
         unanswered_tasks(context)

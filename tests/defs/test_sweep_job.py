@@ -17,7 +17,7 @@ from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.failure_manifest import leave_manifest
 from coin_pipeline.defs.run_requests import sweep_submission
 from coin_pipeline.defs.sweeps.config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
-from coin_pipeline.defs.sweeps.progress import PLANNED, POINTS, SweepProgress
+from coin_pipeline.defs.sweeps.progress import POINTS_EVALUATED, POINTS_PLANNED, SweepProgress
 from coin_pipeline.orchestration.executors import in_process_or_multiprocess
 from coin_pipeline.orchestration.failures import ENDED, failure_of
 from coin_pipeline.results import index_entry
@@ -132,7 +132,7 @@ def test_the_run_page_shows_chunks_and_the_best(finished: Any, data_root: Path) 
     """Each chunk says how many points it has, how fast they came and its best; the last step, the best of all."""
     document = document_of(data_root, finished.run_id)
     chunks = [output_metadata(finished, f"evaluate_chunk[chunk_{number:04}]") for number in (1, 2)]
-    assert [chunk[POINTS] for chunk in chunks] == [500, POINT_COUNT - 500]
+    assert [chunk[POINTS_EVALUATED] for chunk in chunks] == [500, POINT_COUNT - 500]
     assert all(chunk["points/s"] > 0 and not chunk["stored"] for chunk in chunks)
     assert max(chunk["best_objective"] for chunk in chunks) == document["best"]["figures"]["objective"]
     shown = output_metadata(finished, "finish_sweep")
@@ -204,8 +204,8 @@ def test_a_tally_of_the_events(finished: Any, instance: dg.DagsterInstance) -> N
     tally, seen = SweepProgress(), []
     entries = instance.all_logs(finished.run_id)
     for entry in entries:
-        tally.hear(entry)
-        tally.hear(entry)
+        tally.observe(entry)
+        tally.observe(entry)
         seen.append(tally.done)
     assert seen == sorted(seen)
     assert (tally.planned, tally.done) == (POINT_COUNT, POINT_COUNT)
@@ -224,18 +224,18 @@ def entry_of(when: int, step: str, **said: int) -> dg.EventLogEntry:
 def test_the_rate_is_that_of_the_last_half_minute() -> None:
     """Chunks that were read from the store, or that took longer at first, are soon forgotten; slow ones still count."""
     tally = SweepProgress()
-    tally.hear(entry_of(0, "plan_sweep", **{PLANNED: 1000}))
+    tally.observe(entry_of(0, "plan_sweep", **{POINTS_PLANNED: 1000}))
     assert tally.points_per_second is None
-    tally.hear(entry_of(1, "evaluate_chunk[a]", **{POINTS: 500}))
+    tally.observe(entry_of(1, "evaluate_chunk[a]", **{POINTS_EVALUATED: 500}))
     assert tally.points_per_second == 500
     for second in range(2, 102):
-        tally.hear(entry_of(second, "evaluate_chunk[b]", **{POINTS: second - 1}))
+        tally.observe(entry_of(second, "evaluate_chunk[b]", **{POINTS_EVALUATED: second - 1}))
     assert tally.points_per_second == 1
     assert tally.eta_s(101) == 400
     assert tally.eta_s(111) == 390
-    tally.hear(entry_of(200, "evaluate_chunk[b]", **{POINTS: 199}))
+    tally.observe(entry_of(200, "evaluate_chunk[b]", **{POINTS_EVALUATED: 199}))
     assert tally.points_per_second == 1
-    tally.hear(entry_of(201, "evaluate_chunk[b]", **{POINTS: 100}))  # a retried step starts over
+    tally.observe(entry_of(201, "evaluate_chunk[b]", **{POINTS_EVALUATED: 100}))  # a retried step starts over
     assert tally.done == 699
 
 

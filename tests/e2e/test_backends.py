@@ -77,7 +77,7 @@ def test_submit_poll_fetch_verify_list_expire(place: Place) -> None:
     stored = {task_id: f"tasks/{task_id}/result.json", sync["run_id"]: f"results/{sync['run_id']}.json"}
     for run_id, key in stored.items():
         assert api.get(f"/api/backtests/{run_id}").content == place.store.get(key)
-        assert place.store.facts(key).sha256
+        assert place.store.info(key).sha256
     assert list(place.store.keys("runs")) == []
 
     verified = place.coin("results", "verify")

@@ -302,9 +302,9 @@ def narrow(index: ResultIndex, index_url: str) -> Iterator[ResultIndex]:
     """An index that holds no count above 32,767: no document that is known to us has a value that none can hold."""
     alter = "alter table coin.result alter total_signals type {}"
     with closing(Session(index_url)) as session:
-        session.do(lambda cursor: cursor.execute(alter.format("smallint")))
+        session.run(lambda cursor: cursor.execute(alter.format("smallint")))
         yield index
-        session.do(lambda cursor: cursor.execute(alter.format("bigint")))
+        session.run(lambda cursor: cursor.execute(alter.format("bigint")))
 
 
 def test_an_entry_that_the_database_refuses_costs_no_other(narrow: ResultIndex, store: LocalStore) -> None:
@@ -433,7 +433,7 @@ def test_fifty_parallel_writers_a_reader_and_a_rebuild(
 def make_table(url: str, ready: Any) -> None:  # noqa: ANN401 -- a barrier has no public class
     """Create the table in the same moment as others, as a process of its own."""
     with closing(Session(url)) as session:
-        session.do(lambda cursor: cursor.execute("select 1"))
+        session.run(lambda cursor: cursor.execute("select 1"))
         ready.wait()
         prepare(session)
         ResultIndex(session).add([entry(os.getpid())])
@@ -443,7 +443,7 @@ def make_table(url: str, ready: Any) -> None:  # noqa: ANN401 -- a barrier has n
 def test_processes_that_start_at_once_make_the_table_once(index: ResultIndex, index_url: str, lost: str) -> None:
     """Each finds it, whoever made it, in a new database and in one of before there was an index."""
     with closing(Session(index_url)) as session:
-        session.do(lambda cursor: cursor.execute(f"drop {lost}"))
+        session.run(lambda cursor: cursor.execute(f"drop {lost}"))
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Barrier(4)
     making = [spawn.Process(target=make_table, args=(index_url, ready)) for _ in range(4)]

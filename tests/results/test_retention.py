@@ -194,7 +194,7 @@ def test_the_survey_of_a_store_is_what_lies_in_it(store: ObjectStore) -> None:
 class Refusing(LocalStore):
     """A store whose account may read and write objects, and no more."""
 
-    def leftovers(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
+    def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Refuse."""
         raise StorageRefused(prefix, f"the credentials do not permit it ({before})")
 

@@ -42,7 +42,7 @@ def replace(store: ObjectStore, key: str, data: bytes) -> None:
         metadata = store.client.head_object(Bucket=store.bucket, Key=key)["Metadata"]
         store.client.put_object(Bucket=store.bucket, Key=key, Body=data, Metadata=metadata)
     else:
-        Path(store.place(key)).write_bytes(data)
+        Path(store.uri(key)).write_bytes(data)
 
 
 def test_what_is_as_it_was_stored_has_no_problem(store: ObjectStore) -> None:

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from coin_pipeline.errors import StorageRefused
-from coin_pipeline.storage.bucket import RULES, Bucket
+from coin_pipeline.storage.bucket import LIFECYCLE_RULES, Bucket
 from tests.faulty_s3 import FaultyS3, refusal
 from tests.moto_aws import MotoAws
 from tests.s3 import S3Server
@@ -43,7 +43,7 @@ def test_a_bucket_is_made_and_set_up_once(bucket: Bucket, client: Any) -> None: 
     """The first run makes all; a second one changes nothing and says that all is as wanted."""
     first = list(bucket.set_up(versioning=True))
     assert first[0] == "the bucket is made, in us-east-1"
-    assert rules(client, bucket) == list(RULES)
+    assert rules(client, bucket) == list(LIFECYCLE_RULES)
     assert (bucket.versioning(), bucket.missing_rules()) == ("Enabled", [])
     second = list(bucket.set_up(versioning=True))
     assert second[0] == "the bucket is there"
@@ -52,7 +52,7 @@ def test_a_bucket_is_made_and_set_up_once(bucket: Bucket, client: Any) -> None: 
         "old versions are kept",
         "backtests/ expires after 30 days, an old version in it after 7; an unfinished upload ends after 1",
     ]
-    assert rules(client, bucket) == list(RULES)
+    assert rules(client, bucket) == list(LIFECYCLE_RULES)
 
 
 def test_versioning_is_not_turned_on_unasked(bucket: Bucket) -> None:
@@ -78,14 +78,14 @@ def test_rules_that_are_there_stay(bucket: Bucket, client: Any) -> None:  # noqa
     """Rules of other ids are kept, in the older form too, and one of ours that was changed is put right."""
     client.create_bucket(Bucket=bucket.name)
     old_form = {"ID": "older", "Status": "Enabled", "Prefix": "backtests/", "Expiration": {"Days": 30}}
-    changed = {**RULES[0], "Expiration": {"Days": 3}}
+    changed = {**LIFECYCLE_RULES[0], "Expiration": {"Days": 3}}
     client.put_bucket_lifecycle_configuration(
         Bucket=bucket.name, LifecycleConfiguration={"Rules": [THEIRS, old_form, changed]}
     )
-    assert bucket.missing_rules() == [rule["ID"] for rule in RULES]
+    assert bucket.missing_rules() == [rule["ID"] for rule in LIFECYCLE_RULES]
     assert list(bucket.set_up(versioning=False))[-1].endswith("beside 2 rules that were there")
     new_form = {"ID": "older", "Status": "Enabled", "Filter": {"Prefix": "backtests/"}, "Expiration": {"Days": 30}}
-    assert rules(client, bucket) == [*RULES, new_form, THEIRS]
+    assert rules(client, bucket) == [*LIFECYCLE_RULES, new_form, THEIRS]
     assert bucket.missing_rules() == []
 
 

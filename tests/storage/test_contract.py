@@ -13,7 +13,7 @@ import pytest
 from coin_pipeline.errors import InvalidInput, ObjectExists, ObjectNotFound
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.storage.s3 import PART_BYTES, WHOLE_BYTES, S3Store
+from coin_pipeline.storage.s3 import MULTIPART_THRESHOLD_BYTES, PART_BYTES, S3Store
 from tests.s3 import S3Server
 
 LONGEST = "/".join(["k" * 255] * 4)
@@ -49,8 +49,8 @@ def test_overwrite_replaces(store: ObjectStore) -> None:
     store.put("a", b"first", overwrite=True, metadata={"of": "first"})
     store.put("a", b"second", overwrite=True)
     assert store.get("a") == b"second"
-    assert store.facts("a").sha256 == hashlib.sha256(b"second").hexdigest()
-    assert store.facts("a").metadata == {}
+    assert store.info("a").sha256 == hashlib.sha256(b"second").hexdigest()
+    assert store.info("a").metadata == {}
 
 
 def test_get_of_an_absent_key_is_a_named_error(store: ObjectStore) -> None:
@@ -65,7 +65,7 @@ def test_get_of_an_absent_key_is_a_named_error(store: ObjectStore) -> None:
 def test_facts_are_those_of_the_bytes(store: ObjectStore) -> None:
     """Size, digest, time and metadata are known without reading the object."""
     store.put("a/b", b"12345", metadata={"source": "upbit", "kind": "a=b; c"})
-    facts = store.facts("a/b")
+    facts = store.info("a/b")
     assert (facts.size, facts.sha256) == (5, hashlib.sha256(b"12345").hexdigest())
     assert facts.metadata == {"source": "upbit", "kind": "a=b; c"}
     assert abs(datetime.now(UTC) - facts.modified) < timedelta(minutes=1)
@@ -127,7 +127,9 @@ def test_unicode_signs_and_the_longest_keys_work(store: ObjectStore, key: str) -
     assert not store.exists(key)
 
 
-@pytest.mark.parametrize("size", [WHOLE_BYTES, WHOLE_BYTES + 1, 3 * PART_BYTES, 100 * 2**20])
+@pytest.mark.parametrize(
+    "size", [MULTIPART_THRESHOLD_BYTES, MULTIPART_THRESHOLD_BYTES + 1, 3 * PART_BYTES, 100 * 2**20]
+)
 def test_large_objects_come_back_whole(store: ObjectStore, size: int, tmp_path: Path) -> None:
     """Beyond a size a bucket gets them in parts; a mapped file need not be in memory; a second put is told apart."""
     path = tmp_path / "to-upload"
@@ -137,7 +139,7 @@ def test_large_objects_come_back_whole(store: ObjectStore, size: int, tmp_path: 
         store.put("large", mapped)
         store.put("large", mapped)
     assert hashlib.sha256(store.get("large")).hexdigest() == digest
-    facts = store.facts("large")
+    facts = store.info("large")
     assert (facts.size, facts.sha256) == (size, digest)
     with pytest.raises(ObjectExists):
         store.put("large", bytes(size))
@@ -186,19 +188,19 @@ def test_what_broken_writes_left_is_found_and_discarded(store: ObjectStore) -> N
     for key in ("results/broken", "results2/other", "runs/r/deep/broken"):
         _break_a_write(store, key)
     later = datetime.now(UTC) + timedelta(minutes=1)
-    assert list(store.leftovers("results", later - timedelta(hours=1))) == []
-    (left,) = store.leftovers("results", later)
-    (deep,) = store.leftovers("runs", later)
+    assert list(store.incomplete_writes("results", later - timedelta(hours=1))) == []
+    (left,) = store.incomplete_writes("results", later)
+    (deep,) = store.incomplete_writes("runs", later)
     assert (left.size, deep.key.rpartition("/")[0]) == (5, "runs/r/deep")
-    assert abs(datetime.now(UTC) - left.begun) < timedelta(minutes=1)
+    assert abs(datetime.now(UTC) - left.started_at) < timedelta(minutes=1)
     assert list(store.keys("results")) == ["results/whole"]
     for _ in range(2):
         store.discard(left)
         store.discard(deep)
-    assert [*store.leftovers("results", later), *store.leftovers("runs", later)] == []
-    assert len(list(store.leftovers("results2", later))) == 1
+    assert [*store.incomplete_writes("results", later), *store.incomplete_writes("runs", later)] == []
+    assert len(list(store.incomplete_writes("results2", later))) == 1
     assert list(store.keys()) == ["results/whole"]
-    assert list(store.leftovers("nothing", later)) == []
+    assert list(store.incomplete_writes("nothing", later)) == []
 
 
 def test_free_space_is_that_of_a_disk(store: ObjectStore) -> None:

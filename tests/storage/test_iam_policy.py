@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from coin_pipeline.errors import ObjectExists, ObjectNotFound, StorageRefused
-from coin_pipeline.storage.bucket import Bucket, policy
-from coin_pipeline.storage.probe import probe, probe_bucket
-from coin_pipeline.storage.s3 import WHOLE_BYTES, S3Store
+from coin_pipeline.storage.bucket import Bucket, iam_policy
+from coin_pipeline.storage.probe import probe_bucket, probe_store
+from coin_pipeline.storage.s3 import MULTIPART_THRESHOLD_BYTES, S3Store
 from tests.moto_aws import MotoAws
 
 BUCKET, OTHER = "policy-bucket", "policy-bucket-2"
@@ -25,14 +25,14 @@ def allowed(moto_aws: MotoAws) -> Iterator[Any]:
     for name in (BUCKET, OTHER):
         admin.create_bucket(Bucket=name)
         admin.put_object(Bucket=name, Key="there", Body=b"1")
-    keys = moto_aws.user(f"stores-results-{uuid.uuid4().hex}", policy(BUCKET))
+    keys = moto_aws.user(f"stores-results-{uuid.uuid4().hex}", iam_policy(BUCKET))
     with moto_aws.enforcing():
         yield moto_aws.client("s3", *keys)
 
 
 def test_the_policy_is_of_one_bucket() -> None:
     """It names the bucket, its objects, and no more actions than the store needs."""
-    statements = json.loads(policy(BUCKET))["Statement"]
+    statements = json.loads(iam_policy(BUCKET))["Statement"]
     assert [each["Resource"] for each in statements] == [f"arn:aws:s3:::{BUCKET}/*", f"arn:aws:s3:::{BUCKET}"]
     assert [each["Action"] for each in statements] == [
         ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
@@ -43,14 +43,14 @@ def test_the_policy_is_of_one_bucket() -> None:
 def test_every_operation_of_the_store_is_allowed(allowed: Any) -> None:  # noqa: ANN401
     """Small and in parts, new and over another one, read, listed, described and removed."""
     store = S3Store(allowed, BUCKET)
-    large = bytes(WHOLE_BYTES + 1)
+    large = bytes(MULTIPART_THRESHOLD_BYTES + 1)
     store.put("a/small", b"1", metadata={"of": "test"})
     store.put("a/large", large)
     with pytest.raises(ObjectExists):
         store.put("a/small", b"2")
     store.put("a/small", b"3", overwrite=True)
     assert (store.get("a/small"), store.get("a/large")) == (b"3", large)
-    assert store.facts("a/large").size == len(large)
+    assert store.info("a/large").size == len(large)
     assert sorted(store.keys("a")) == ["a/large", "a/small"]
     for key in ("a/small", "a/large"):
         store.delete(key)
@@ -59,16 +59,16 @@ def test_every_operation_of_the_store_is_allowed(allowed: Any) -> None:  # noqa:
         store.get("a/small")
     upload = allowed.create_multipart_upload(Bucket=BUCKET, Key="a/b")["UploadId"]
     allowed.upload_part(Bucket=BUCKET, Key="a/b", UploadId=upload, PartNumber=1, Body=b"12345")
-    (left,) = store.leftovers("a", datetime.now(UTC) + timedelta(days=1000))
+    (left,) = store.incomplete_writes("a", datetime.now(UTC) + timedelta(days=1000))
     assert (left.key, left.size) == ("a/b", 5)
     store.discard(left)
-    assert list(store.leftovers("a", datetime.now(UTC) + timedelta(days=1000))) == []
+    assert list(store.incomplete_writes("a", datetime.now(UTC) + timedelta(days=1000))) == []
 
 
 def test_the_check_needs_no_more(allowed: Any) -> None:  # noqa: ANN401
     """What these credentials may not see is no failure."""
-    assert {finding.state for finding in probe(S3Store(allowed, BUCKET))} == {"ok"}
-    assert [finding.state for finding in probe_bucket(Bucket(allowed, BUCKET))] == ["note", "note"]
+    assert {finding.status for finding in probe_store(S3Store(allowed, BUCKET))} == {"ok"}
+    assert [finding.status for finding in probe_bucket(Bucket(allowed, BUCKET))] == ["note", "note"]
 
 
 REFUSED: dict[str, Callable[[Any], object]] = {

@@ -12,7 +12,7 @@ import pytest
 
 from coin_pipeline.errors import InvalidInput, ObjectCorrupt, StorageFailed
 from coin_pipeline.storage.base import IncompleteWrite
-from coin_pipeline.storage.local import LocalStore, keeps_checksums
+from coin_pipeline.storage.local import LocalStore, supports_checksums
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def test_a_file_that_came_some_other_way_has_no_checksum(store: LocalStore, tmp_
     """Files of the older platform, or from an archive, are read as they are, and known to be unchecked."""
     (tmp_path / "old.json").write_bytes(b"{}")
     assert store.get("old.json") == b"{}"
-    assert store.facts("old.json").sha256 is None
+    assert store.info("old.json").sha256 is None
     store.put("old.json", b"{}")
-    assert keeps_checksums(tmp_path)
+    assert supports_checksums(tmp_path)
     assert list(store.keys()) == ["old.json"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from coin_pipeline.errors import StorageFailed, StorageRefused
 from coin_pipeline.storage.base import ObjectInfo
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.storage.probe import probe, ready
+from coin_pipeline.storage.probe import check_writable, probe_store
 from tests.faulty_s3 import FaultyS3
 from tests.s3 import S3Server
 
@@ -29,9 +29,9 @@ class Overwrites(LocalStore):
 class Forgets(LocalStore):
     """On a file system without extended attributes."""
 
-    def facts(self, key: str) -> ObjectInfo:
+    def info(self, key: str) -> ObjectInfo:
         """Return no digest."""
-        return super().facts(key)._replace(sha256=None)
+        return super().info(key)._replace(sha256=None)
 
 
 class Garbles(LocalStore):
@@ -69,9 +69,9 @@ class Hides(LocalStore):
 )
 def test_each_thing_that_is_wrong_is_found(kind: type[LocalStore], what: str, says: str, tmp_path: Path) -> None:
     """Only that trial fails, and says what to think of it."""
-    found = list(probe(kind(tmp_path)))
-    assert [finding.what for finding in found if finding.state != "ok"] == [what]
-    assert [finding for finding in found if re.search(says, finding.says)]
+    found = list(probe_store(kind(tmp_path)))
+    assert [finding.check for finding in found if finding.status != "ok"] == [what]
+    assert [finding for finding in found if re.search(says, finding.message)]
 
 
 class RefusesListings(LocalStore):
@@ -84,16 +84,16 @@ class RefusesListings(LocalStore):
 
 def test_a_refusal_ends_the_trials_and_leaves_nothing(tmp_path: Path) -> None:
     """What was tried until then is told, and its object is gone."""
-    found = list(probe(RefusesListings(tmp_path)))
-    assert [(finding.state, finding.what) for finding in found] == [("ok", "put"), ("ok", "get"), ("fail", "list")]
+    found = list(probe_store(RefusesListings(tmp_path)))
+    assert [(finding.status, finding.check) for finding in found] == [("ok", "put"), ("ok", "get"), ("fail", "list")]
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_store_that_is_ready_says_nothing(tmp_path: Path, s3_server: S3Server) -> None:
     """Neither a folder, which is made, nor a bucket; nothing of the trial is left in it."""
-    assert ready(LocalStore(tmp_path / "new" / "data")) is None
+    assert check_writable(LocalStore(tmp_path / "new" / "data")) is None
     bucket = s3_server.store("ready")
-    assert ready(bucket) is None
+    assert check_writable(bucket) is None
     assert list(bucket.keys()) == []
 
 
@@ -119,8 +119,8 @@ def test_a_file_system_without_hard_links_is_refused(
 
     monkeypatch.setattr(os, "link", refuse)
     with pytest.raises(StorageFailed, match=r"cannot store runs/start-\w+: files there cannot have a second name"):
-        ready(LocalStore(tmp_path))
-    (found,) = probe(LocalStore(tmp_path))
+        check_writable(LocalStore(tmp_path))
+    (found,) = probe_store(LocalStore(tmp_path))
     assert (found.state, found.what) == ("fail", "put")
     assert "use a file system that has hard links" in found.says
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -132,9 +132,9 @@ def test_a_store_that_is_away_is_a_warning_and_one_that_refuses_an_error(tmp_pat
     away.start()
     store = s3_server.store("ready", endpoint_url=away.endpoint)
     away.stop()
-    assert "try again later" in str(ready(store))
+    assert "try again later" in str(check_writable(store))
     with pytest.raises(StorageRefused, match="coin storage init"):
-        ready(type(store)(s3_server.client(), "never-made"))
+        check_writable(type(store)(s3_server.client(), "never-made"))
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageFailed, match="Not a directory"):
-        ready(LocalStore(tmp_path / "file" / "data"))
+        check_writable(LocalStore(tmp_path / "file" / "data"))

@@ -54,7 +54,7 @@ def damage(store: ObjectStore, key: str) -> None:
             file.write(b"!")
         return
     assert isinstance(store, S3Store)
-    about = {"sha256": store.facts(key).sha256}
+    about = {"sha256": store.info(key).sha256}
     store.client.put_object(Bucket=store.bucket, Key=key, Body=b"!" + store.get(key)[1:], Metadata=about)
 
 
@@ -90,7 +90,7 @@ def test_what_was_uploaded_comes_back(provider: StorageProvider, file: Path, tmp
     async def act() -> None:
         sent = await provider.upload(file, "test/test.json", {"test": "true"})
         facts = {"success": True, "etag": digest, "sha256": digest, "remote_path": "test/test.json", "size": 16}
-        assert sent == {**facts, "location": provider.store.place("test/test.json")}
+        assert sent == {**facts, "location": provider.store.uri("test/test.json")}
         told = await provider.get_metadata("test/test.json")
         assert (told["size"], told["etag"], told["metadata"]) == (16, digest, {"test": "true"})
         listed = await provider.list_files()

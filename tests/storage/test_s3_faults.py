@@ -14,19 +14,19 @@ from coin_pipeline.errors import (
     StorageRefused,
     StorageUnavailable,
 )
-from coin_pipeline.retry import patience
-from coin_pipeline.storage.s3 import PART_BYTES, WHOLE_BYTES, S3Store
+from coin_pipeline.retry import tolerate_outages
+from coin_pipeline.storage.s3 import MULTIPART_THRESHOLD_BYTES, PART_BYTES, S3Store
 from tests import faulty_s3
 from tests.faulty_s3 import Fault, FaultyS3, Request, refusal
 from tests.s3 import S3Server
 
 DATA = bytes(range(256)) * 40
-LARGE = WHOLE_BYTES + 1
+LARGE = MULTIPART_THRESHOLD_BYTES + 1
 OPERATIONS: dict[str, Callable[[S3Store], object]] = {
     "put": lambda store: store.put("new", DATA),
     "overwrite": lambda store: store.put("new", DATA, overwrite=True),
     "get": lambda store: store.get("there"),
-    "facts": lambda store: store.facts("there")._replace(modified=None),  # type: ignore[arg-type]
+    "facts": lambda store: store.info("there")._replace(modified=None),  # type: ignore[arg-type]
     "exists": lambda store: store.exists("there"),
     "list": lambda store: [entry.key for entry in store.entries()],
     "delete": lambda store: store.delete("gone"),
@@ -178,16 +178,16 @@ def test_a_gateways_answer_to_an_upload_in_parts_stores_nothing(
 def test_what_comes_between_two_looks_is_there(store: S3Store, near: S3Store, faulty: FaultyS3) -> None:
     """Where a HEAD finds nothing and the GET that is to say why finds an object, it has just come."""
     faulty.inject(faulty_s3.page(404), times=1, hits=to("HEAD"))
-    assert store.facts("there") == near.facts("there")
+    assert store.info("there") == near.info("there")
 
 
 def test_an_upload_that_ends_while_it_is_looked_at_is_empty(store: S3Store, near: S3Store, faulty: FaultyS3) -> None:
     """Whoever looks for leftovers does not wait for one that is gone already."""
     upload = near.client.create_multipart_upload(Bucket=near.bucket, Key="tasks/broken")["UploadId"]
     faulty.inject(refusal(404, "NoSuchUpload"), hits=to("GET", "uploadId"))
-    with patience(20):
-        (left,) = store.leftovers("tasks", datetime.now(UTC) + timedelta(minutes=1))
-    assert (left.size, left.upload, faulty.met) == (0, upload, 1)
+    with tolerate_outages(20):
+        (left,) = store.incomplete_writes("tasks", datetime.now(UTC) + timedelta(minutes=1))
+    assert (left.size, left.upload_id, faulty.met) == (0, upload, 1)
     store.discard(left)
 
 
@@ -307,7 +307,7 @@ def test_a_put_whose_answer_is_lost_is_a_success(
     store = through(faulty, s3_server, near.bucket, attempts=attempts)
     faulty.inject(faulty_s3.answer_lost, times=1, hits=to(*(("POST", "uploadId") if size == LARGE else ("PUT",))))
     data = DATA if size == len(DATA) else bytes(size)
-    with patience(5):
+    with tolerate_outages(5):
         store.put("new", data, overwrite=overwrite)
     assert faulty.met == 1
     assert near.get("new") == data
@@ -398,7 +398,7 @@ def test_a_listing_is_whole_or_an_error(store: S3Store, near: S3Store, faulty: F
         list(store.keys("many"))
     faulty.heal()
     faulty.inject(refusal(503, "SlowDown"), times=2, hits=to("GET", "continuation-token"))
-    with patience(5):
+    with tolerate_outages(5):
         assert len(list(store.keys("many"))) == 1001
 
 
@@ -407,13 +407,13 @@ def test_a_patient_thread_waits_for_a_server_that_is_away(
     store: S3Store, near: S3Store, faulty: FaultyS3, operation: str
 ) -> None:
     """A run goes on where the server comes back, however it was away."""
-    with faulty.away(1.0), patience(20):
+    with faulty.away(1.0), tolerate_outages(20):
         assert OPERATIONS[operation](store) == OPERATIONS[operation](near)
 
 
 def test_a_patient_thread_does_not_wait_for_a_refusal(store: S3Store, faulty: FaultyS3) -> None:
     """What a retry does not change is told at once: one request, one answer."""
     faulty.inject(refusal(403, "AccessDenied"))
-    with patience(20), pytest.raises(StorageRefused):
+    with tolerate_outages(20), pytest.raises(StorageRefused):
         store.get("there")
     assert len(faulty.seen) == 1

@@ -14,7 +14,7 @@ from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from coin_pipeline.sweeps.evaluate import evaluate
-from coin_pipeline.sweeps.plan import plan
+from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.result import SweepResult, assemble
 from coin_pipeline.sweeps.spec import SweepSpec, parse_sweep, resolve_sweep
 
@@ -167,7 +167,7 @@ def tables_of(
     chunk_points: int | None = None,
 ) -> list[pa.Table]:
     """Return the rows of every chunk of a sweep."""
-    chunks = plan(candles, known, spec, chunk_points).chunks
+    chunks = split_into_chunks(candles, known, spec, chunk_points).chunks
     return [evaluate(candles, known, LocalStore(root), chunk, workers) for chunk in chunks]
 
 

@@ -18,8 +18,8 @@ from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.sweeps import evaluate as module
 from coin_pipeline.sweeps.evaluate import evaluate
-from coin_pipeline.sweeps.plan import plan
-from coin_pipeline.sweeps.trials import rows_table, told_by, trials_digest
+from coin_pipeline.sweeps.plan import split_into_chunks
+from coin_pipeline.sweeps.trials import read_metadata, trials_digest, trials_table
 from tests.conftest import store_candles
 from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
 
@@ -50,7 +50,7 @@ def test_every_row_is_that_of_a_run_of_its_own(
     (table,) = tables_of(candles, known, tmp_path, spec)
     assert len(table) == 8 * 2
     for number in range(8):
-        point = spec.points().at(number)
+        point = spec.points().point_at(number)
         run = spec.backtest(point)
         params = known.resolve(run.strategy, run.params)
         trials, counts = [], []
@@ -59,7 +59,7 @@ def test_every_row_is_that_of_a_run_of_its_own(
             signals = known.get(strategy).signals(bars, params)
             trials.append(Trials.from_simulation(simulate(bars, signals, run.costs, run.fill, run.stops, run.sizing)))
             counts.append(len(bars))
-        assert rows_table(spec, [(number, point, params)], counts, trials).equals(table.slice(2 * number, 2))
+        assert trials_table(spec, [(number, point, params)], counts, trials).equals(table.slice(2 * number, 2))
 
 
 def test_threads_and_chunks_do_not_show(candles: CandleCatalog, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_only_what_is_missing_is_computed_again(candles: CandleCatalog, tmp_path
     crossing = known.get("crossing")
     assert isinstance(crossing, Crossing)
     spec = spec_of(known, SPACE)
-    chunks = plan(candles, known, spec, 10).chunks
+    chunks = split_into_chunks(candles, known, spec, 10).chunks
     first = [evaluate(candles, known, store, chunk) for chunk in chunks]
     assert len(crossing.seen) > 100
     crossing.seen.clear()
@@ -120,7 +120,7 @@ def test_a_kill_leaves_the_finished_chunks(candles: CandleCatalog, tmp_path: Pat
         raise Killed
 
     known, store = registry(), LocalStore(tmp_path)
-    chunks = plan(candles, known, spec_of(known, SPACE, symbols=["AAA_KRW", "BBB_KRW"]), 40).chunks
+    chunks = split_into_chunks(candles, known, spec_of(known, SPACE, symbols=["AAA_KRW", "BBB_KRW"]), 40).chunks
     evaluate(candles, known, store, chunks[0])
     with pytest.raises(Killed):
         evaluate(candles, known, store, chunks[1], progress=kill)
@@ -132,7 +132,7 @@ def test_fresh_computes_again(candles: CandleCatalog, tmp_path: Path) -> None:
     known, store = registry(), LocalStore(tmp_path)
     crossing = known.get("crossing")
     assert isinstance(crossing, Crossing)
-    (chunk,) = plan(candles, known, spec_of(known, {"fast": "1,2"})).chunks
+    (chunk,) = split_into_chunks(candles, known, spec_of(known, {"fast": "1,2"})).chunks
     stored = evaluate(candles, known, store, chunk)
     crossing.seen.clear()
     assert evaluate(candles, known, store, chunk, fresh=True).equals(stored)
@@ -142,7 +142,7 @@ def test_fresh_computes_again(candles: CandleCatalog, tmp_path: Path) -> None:
 def test_damaged_rows_are_computed_again(candles: CandleCatalog, tmp_path: Path) -> None:
     """Never handed on."""
     known, store = registry(), LocalStore(tmp_path)
-    (chunk,) = plan(candles, known, spec_of(known, {"fast": "1,2"})).chunks
+    (chunk,) = split_into_chunks(candles, known, spec_of(known, {"fast": "1,2"})).chunks
     stored = evaluate(candles, known, store, chunk)
     store.put(chunk.key, store.get(chunk.key)[:-9], overwrite=True)
     assert evaluate(candles, known, store, chunk).equals(stored)
@@ -152,19 +152,21 @@ def test_points_without_rows_are_counted(candles: CandleCatalog, tmp_path: Path)
     """Beside the rows, chunk by chunk, also in a chunk that has none at all."""
     known = registry()
     tables = tables_of(candles, known, tmp_path, spec_of(known, {"fast": "9:14:1", "slow": [12]}), chunk_points=3)
-    assert [(len(table), told_by(table)["skipped"]) for table in tables] == [(3, 0), (0, 3)]
+    assert [(len(table), read_metadata(table)["skipped"]) for table in tables] == [(3, 0), (0, 3)]
     assert tables[0].schema.equals(tables[1].schema, check_metadata=False)
     drawn = tables_of(
         candles, known, tmp_path, spec_of(known, {"fast": "9,14", "slow": [12]}, search="random", trials=30)
     )
-    assert [(len(table), told_by(table)["skipped"], told_by(table)["duplicates"]) for table in drawn] == [(1, 1, 28)]
+    assert [(len(table), read_metadata(table)["skipped"], read_metadata(table)["duplicates"]) for table in drawn] == [
+        (1, 1, 28)
+    ]
 
 
 def test_progress_adds_up_to_the_rows(candles: CandleCatalog, tmp_path: Path) -> None:
     """Whether they are computed or read."""
     known, store = registry(), LocalStore(tmp_path)
     spec = spec_of(known, {"fast": "1:5:1"}, symbols=["AAA_KRW", "BBB_KRW"])
-    (chunk,) = plan(candles, known, spec).chunks
+    (chunk,) = split_into_chunks(candles, known, spec).chunks
     computed: list[int] = []
     evaluate(candles, known, store, chunk, progress=computed.append)
     read: list[int] = []
@@ -175,7 +177,7 @@ def test_progress_adds_up_to_the_rows(candles: CandleCatalog, tmp_path: Path) ->
 def test_candles_that_changed_are_refused(tmp_path: Path) -> None:
     """A sweep never mixes two versions of them."""
     known, catalog = registry(), store_candles(tmp_path)
-    (chunk,) = plan(catalog, known, spec_of(known, {"fast": "1,2"})).chunks
+    (chunk,) = split_into_chunks(catalog, known, spec_of(known, {"fast": "1,2"})).chunks
     daily = parse_timeframe("1d")
     catalog.merge("AAA_KRW", daily, synthetic_candles(9, daily, date(2023, 1, 1), 731))
     with pytest.raises(CandlesChanged, match="AAA_KRW"):
@@ -201,12 +203,12 @@ class Mine(Strategy[Params]):
     file.write_text(source)
     known, store = load_registry([file]), LocalStore(tmp_path)
     spec = spec_of(known, {"every": "1:4:1"}, strategy="mine")
-    (chunk,) = plan(candles, known, spec).chunks
+    (chunk,) = split_into_chunks(candles, known, spec).chunks
     assert len(evaluate(candles, known, store, chunk)) == 4
     file.write_text(source.replace("bars.close >", "bars.close <"))
     with pytest.raises(CodeChanged, match="mine"):
         evaluate(candles, known, store, chunk, fresh=True)
-    (edited,) = plan(candles, known, spec).chunks
+    (edited,) = split_into_chunks(candles, known, spec).chunks
     assert edited.key != chunk.key
     with pytest.raises(CodeChanged, match="mine"):
         evaluate(candles, known, store, edited.model_copy(update={"versions": {**edited.versions, "numpy": "1.0"}}))

@@ -6,7 +6,7 @@ import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import CandlesNotFound
-from coin_pipeline.sweeps.plan import SweepChunk, SweepPlan, plan
+from coin_pipeline.sweeps.plan import SweepChunk, SweepPlan, split_into_chunks
 from tests.conftest import store_candles
 from tests.sweeps.parts import registry, spec_of
 
@@ -18,7 +18,7 @@ def planned(
     candles: CandleCatalog, space: dict[str, object], chunk_points: int | None = None, **fields: object
 ) -> SweepPlan:
     """Return the plan of a sweep."""
-    return plan(candles, KNOWN, spec_of(KNOWN, space, **fields), chunk_points)
+    return split_into_chunks(candles, KNOWN, spec_of(KNOWN, space, **fields), chunk_points)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_chunks_are_a_twentieth_within_bounds(
 def test_chunks_are_larger_where_a_strategy_decides_for_many_points(candles: CandleCatalog) -> None:
     """What is soon done is not worth parting into small pieces."""
     spec = spec_of(KNOWN, {"hold_period_bars": "1:900:1"}, strategy="volume_long_candle")
-    assert [chunk.stop - chunk.first for chunk in plan(candles, KNOWN, spec).chunks] == [500, 400]
+    assert [chunk.stop - chunk.first for chunk in split_into_chunks(candles, KNOWN, spec).chunks] == [500, 400]
 
 
 def test_points_that_break_a_constraint_are_counted(candles: CandleCatalog) -> None:
@@ -98,7 +98,7 @@ def test_the_address_is_that_of_points_spec_candles_and_code(candles: CandleCata
     keys = {name: SweepChunk.model_validate(other.model_dump()).key for name, other in others.items()}
     assert len({chunk.key, *keys.values()}) == len(keys) + 1
     store_candles(tmp_path)
-    assert plan(CandleCatalog(tmp_path), KNOWN, chunk.spec, 50).chunks[0].key == chunk.key
+    assert split_into_chunks(CandleCatalog(tmp_path), KNOWN, chunk.spec, 50).chunks[0].key == chunk.key
 
 
 def test_rows_of_other_columns_have_another_address(candles: CandleCatalog) -> None:

@@ -21,7 +21,7 @@ from coin_pipeline.results.store import listing
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.evaluate import evaluate
-from coin_pipeline.sweeps.plan import plan, sweep_fingerprint
+from coin_pipeline.sweeps.plan import split_into_chunks, sweep_fingerprint
 from coin_pipeline.sweeps.replay import replay_sweep
 from coin_pipeline.sweeps.result import assemble, publish_sweep
 from coin_pipeline.sweeps.trials import trials_digest
@@ -76,7 +76,7 @@ def run(place: Path, space: dict[str, Any] | None = None, **fields: object) -> d
     with as_new_process():
         known, catalog, store = loaded(place), CandleCatalog(place), LocalStore(place)
         asked = {"strategy": "rising", "symbols": ["AAA_KRW", "BBB_KRW"], **fields}
-        chunks = plan(catalog, known, spec_of(known, space or SPACE, **asked), 5).chunks
+        chunks = split_into_chunks(catalog, known, spec_of(known, space or SPACE, **asked), 5).chunks
         tables = [evaluate(catalog, known, store, chunk) for chunk in chunks]
         result = assemble("run-1", tables, catalog, known, "test", datetime.now(UTC))
         publish_sweep(store, result)

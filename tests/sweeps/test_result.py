@@ -14,7 +14,7 @@ from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
 from coin_pipeline.results.store import load_result, read_manifest, stored_documents
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.result import assemble, publish_sweep
-from coin_pipeline.sweeps.trials import told_by, trials_digest, with_told
+from coin_pipeline.sweeps.trials import read_metadata, trials_digest, with_metadata
 from tests.conftest import store_candles
 from tests.sweeps.parts import registry, run, spec_of, tables_of
 
@@ -145,14 +145,14 @@ def test_candles_that_changed_since_are_refused(tmp_path: Path) -> None:
     """The best point's run would be of others than its trial."""
     known, catalog = registry(), store_candles(tmp_path)
     tables = tables_of(catalog, known, tmp_path, spec_of(known, {"fast": "1,2"}))
-    told = told_by(tables[0])
+    told = read_metadata(tables[0])
     told["chunk"]["candles"][0]["sha256"] = "0" * 64
     with pytest.raises(CandlesChanged, match="AAA_KRW"):
-        assemble("run-1", [with_told(tables[0], told)], catalog, known, "test", datetime.now(UTC))
-    told = told_by(tables[0])
+        assemble("run-1", [with_metadata(tables[0], told)], catalog, known, "test", datetime.now(UTC))
+    told = read_metadata(tables[0])
     told["chunk"]["code"] = "0" * 64
     with pytest.raises(CodeChanged, match="crossing"):
-        assemble("run-1", [with_told(tables[0], told)], catalog, known, "test", datetime.now(UTC))
+        assemble("run-1", [with_metadata(tables[0], told)], catalog, known, "test", datetime.now(UTC))
 
 
 def test_the_plateau_has_the_best_neighbourhood(candles: CandleCatalog, tmp_path: Path) -> None:

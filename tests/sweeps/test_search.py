@@ -9,10 +9,10 @@ import pytest
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.evaluate import evaluate
-from coin_pipeline.sweeps.plan import plan
+from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.search import BATCH, search
 from coin_pipeline.sweeps.search_space import Point
-from coin_pipeline.sweeps.trials import Numbered, objectives_of, told_by, trials_digest
+from coin_pipeline.sweeps.trials import NumberedPoint, objectives_of, read_metadata, trials_digest
 from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
 
 SPACE = {"fast": "1:35", "slow": "15:25:1", "edge": "0:0.2", "side": "above,below", "stop_loss": "none,0.05,0.1"}
@@ -26,7 +26,7 @@ def test_the_table_follows_from_the_seed(candles: CandleCatalog, tmp_path: Path)
     (two,) = tables_of(candles, known, tmp_path / "2", spec, 2)
     (other,) = tables_of(candles, known, tmp_path / "3", spec_of(known, SPACE, search="optuna", trials=40, seed=4))
     assert trials_digest(one) == trials_digest(two) != trials_digest(other)
-    facts = told_by(one)
+    facts = read_metadata(one)
     assert len(one) + facts["skipped"] + facts["duplicates"] == 40
     assert facts["skipped"] > 0
     for point in one.to_pylist():
@@ -40,7 +40,7 @@ def test_a_search_goes_on_from_its_stored_batches(candles: CandleCatalog, tmp_pa
     crossing = known.get("crossing")
     assert isinstance(crossing, Crossing)
     spec = spec_of(known, SPACE, search="optuna", trials=4 * BATCH, seed=1)
-    (chunk,) = plan(candles, known, spec).chunks
+    (chunk,) = split_into_chunks(candles, known, spec).chunks
 
     class Killed(BaseException):
         """As a signal."""
@@ -74,10 +74,10 @@ def test_a_longer_search_starts_with_the_shorter_one(candles: CandleCatalog, tmp
     assert long.slice(0, len(short)).equals(short)
 
 
-def rows_by(value: Callable[[Point], float | None]) -> Callable[[Sequence[Numbered]], pa.Table]:
+def rows_by(value: Callable[[Point], float | None]) -> Callable[[Sequence[NumberedPoint]], pa.Table]:
     """Return a stand-in for the rows of a batch, whose objective a function of the point decides."""
 
-    def rows_of(taken: Sequence[Numbered]) -> pa.Table:
+    def rows_of(taken: Sequence[NumberedPoint]) -> pa.Table:
         return pa.table({"objective": pa.array([value(point) for _, point, _ in taken], pa.float64())})
 
     return rows_of

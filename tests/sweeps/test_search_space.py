@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coin_pipeline.sweeps.search_space import Dimension, Draws, Grid, Range, Steps, parse_text
+from coin_pipeline.sweeps.search_space import Dimension, GridPoints, RandomPoints, Range, Steps, parse_text
 
 
 def dimension(name: str, values: tuple[object, ...] | Range) -> Dimension:
@@ -60,8 +60,8 @@ def test_values_are_numbers_truth_values_none_or_text(text: str, expected: list[
 def test_two_numbers_are_a_range() -> None:
     """Whole, where both ends are written as integers."""
     assert parse_text("5:60") == Range(low=5, high=60)
-    assert parse_text("5:60").whole
-    assert not parse_text("5:60.0").whole
+    assert parse_text("5:60").is_integer
+    assert not parse_text("5:60.0").is_integer
 
 
 @pytest.mark.parametrize(
@@ -95,18 +95,18 @@ def test_steps_are_counted_without_being_written_down() -> None:
 def test_a_grid_is_the_product_of_its_values(lengths: list[int]) -> None:
     """Each number has its point, the last name changing fastest."""
     names = "abcd"[: len(lengths)]
-    grid = Grid([dimension(name, tuple(range(length))) for name, length in zip(names, lengths, strict=True)])
+    grid = GridPoints([dimension(name, tuple(range(length))) for name, length in zip(names, lengths, strict=True)])
     product = itertools.product(*(range(length) for length in lengths))
-    assert [grid.at(number) for number in range(len(grid))] == [
+    assert [grid.point_at(number) for number in range(len(grid))] == [
         dict(zip(names, point, strict=True)) for point in product
     ]
 
 
 def test_a_grid_of_millions_makes_its_points_when_asked() -> None:
     """Neither its length nor one of its points takes the others."""
-    grid = Grid([dimension(name, tuple(range(1000))) for name in "abc"])
+    grid = GridPoints([dimension(name, tuple(range(1000))) for name in "abc"])
     assert len(grid) == 10**9
-    assert grid.at(123_456_789) == {"a": 123, "b": 456, "c": 789}
+    assert grid.point_at(123_456_789) == {"a": 123, "b": 456, "c": 789}
 
 
 def test_draws_follow_the_seed_and_stay_in_the_space() -> None:
@@ -116,20 +116,20 @@ def test_draws_follow_the_seed_and_stay_in_the_space() -> None:
         dimension("real", Range(low=0.5, high=0.75)),
         dimension("listed", ("x", None)),
     ]
-    draws = Draws(space, 200, seed=7)
-    points = [draws.at(number) for number in range(len(draws))]
+    draws = RandomPoints(space, 200, seed=7)
+    points = [draws.point_at(number) for number in range(len(draws))]
     assert {point["whole"] for point in points} == {1, 2, 3}
     assert all(type(point["whole"]) is int and 0.5 <= point["real"] <= 0.75 for point in points)
     assert {point["listed"] for point in points} == {"x", None}
-    again, other = Draws(space, 200, seed=7), Draws(space, 200, seed=8)
-    assert [again.at(number) for number in range(200)] == points
-    assert [other.at(number) for number in range(200)] != points
+    again, other = RandomPoints(space, 200, seed=7), RandomPoints(space, 200, seed=8)
+    assert [again.point_at(number) for number in range(200)] == points
+    assert [other.point_at(number) for number in range(200)] != points
 
 
 def test_a_draw_that_repeats_another_is_no_point() -> None:
     """The first of each is one; of four possible points a hundred draws leave four."""
-    draws = Draws([dimension("a", (1, 2)), dimension("b", Range(low=0, high=1))], 100, seed=0)
-    points = [draws.at(number) for number in range(100)]
+    draws = RandomPoints([dimension("a", (1, 2)), dimension("b", Range(low=0, high=1))], 100, seed=0)
+    points = [draws.point_at(number) for number in range(100)]
     assert points[0] is not None
     kept = [tuple(point.values()) for point in points if point is not None]
     assert sorted(kept) == [(1, 0), (1, 1), (2, 0), (2, 1)]
@@ -141,4 +141,4 @@ def test_a_draw_that_repeats_another_is_no_point() -> None:
 )
 def test_numbers_have_an_order(values: tuple[object, ...] | Range, ordered: bool) -> None:  # noqa: FBT001
     """Truth values and texts have none."""
-    assert dimension("a", values).ordered is ordered
+    assert dimension("a", values).is_numeric is ordered

@@ -5,8 +5,8 @@ import pytest
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.engine.execution import Stops
 from coin_pipeline.errors import CoinError, InvalidParams, InvalidSpec, SweepTooLarge, UnknownStrategy
-from coin_pipeline.sweeps.plan import plan
-from coin_pipeline.sweeps.search_space import Draws, Range
+from coin_pipeline.sweeps.plan import split_into_chunks
+from coin_pipeline.sweeps.search_space import RandomPoints, Range
 from coin_pipeline.sweeps.spec import SweepSpec, parse_sweep, resolve_sweep
 from tests.sweeps.parts import registry, spec_of
 
@@ -49,7 +49,7 @@ def test_ranges_take_the_type_of_the_field() -> None:
     """An integer param is drawn whole, a float param never."""
     spec = spec_of(KNOWN, {"fast": "1:4", "edge": "0:1"}, search="random", trials=5)
     assert [one.values for one in spec.space] == [Range(low=1, high=4), Range(low=0.0, high=1.0)]
-    assert [one.values.whole for one in spec.space] == [True, False]
+    assert [one.values.is_integer for one in spec.space] == [True, False]
 
 
 def test_every_wrong_value_is_named() -> None:
@@ -142,11 +142,13 @@ def test_fixed_params_are_checked() -> None:
 
 def test_a_rule_of_one_field_that_sees_others_is_a_constraint(candles: CandleCatalog) -> None:
     """Its points are skipped and counted, whether the other field is swept, fixed or default; a range stays a range."""
-    planned = plan(candles, KNOWN, spec_of(KNOWN, {"fast": "5,20", "slow": "2:22:10"}, strategy="ruled"))
+    planned = split_into_chunks(candles, KNOWN, spec_of(KNOWN, {"fast": "5,20", "slow": "2:22:10"}, strategy="ruled"))
     assert (planned.points, planned.skipped) == (3, 3)
-    planned = plan(candles, KNOWN, spec_of(KNOWN, {"fast": "5:15:1"}, strategy="ruled"))
+    planned = split_into_chunks(candles, KNOWN, spec_of(KNOWN, {"fast": "5:15:1"}, strategy="ruled"))
     assert (planned.points, planned.skipped) == (5, 6)
-    planned = plan(candles, KNOWN, spec_of(KNOWN, {"slow": "30:60:10"}, strategy="ruled", params={"fast": 40}))
+    planned = split_into_chunks(
+        candles, KNOWN, spec_of(KNOWN, {"slow": "30:60:10"}, strategy="ruled", params={"fast": 40})
+    )
     assert (planned.points, planned.skipped) == (2, 2)
     told = reasons({"fast": "5,20", "slow": "2,101"}, strategy="ruled")
     assert told.startswith("space.slow=101: input should be less than or equal to 100, not 101;")
@@ -206,11 +208,11 @@ def test_points_are_drawn_once_for_all_chunks() -> None:
     spec = spec_of(KNOWN, {"edge": "0:1", "hold": [1, 2]}, search="random", trials=50, seed=1)
     copies = [SweepSpec.model_validate_json(spec.model_dump_json()) for _ in range(3)]
     assert len({id(copy.points()) for copy in copies}) == 1
-    drawn = [spec.points().at(number) for number in range(50)]
-    assert drawn == [Draws(spec.space, 50, 1).at(number) for number in range(50)]
-    assert spec.model_copy(update={"seed": 2}).points().at(0) != drawn[0]
+    drawn = [spec.points().point_at(number) for number in range(50)]
+    assert drawn == [RandomPoints(spec.space, 50, 1).point_at(number) for number in range(50)]
+    assert spec.model_copy(update={"seed": 2}).points().point_at(0) != drawn[0]
     whole = tuple(one.model_copy(update={"values": (1.0, 2.0)}) if one.name == "hold" else one for one in spec.space)
-    first = spec.model_copy(update={"space": whole}).points().at(0)
+    first = spec.model_copy(update={"space": whole}).points().point_at(0)
     assert first is not None
     assert isinstance(first["hold"], float)
 

@@ -10,7 +10,7 @@ import pytest
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.sweeps.trials import FIGURES, objectives_of, read_rows, rows_table, trials_digest, with_told
+from coin_pipeline.sweeps.trials import FIGURES, objectives_of, read_trials, trials_digest, trials_table, with_metadata
 from tests.sweeps.parts import CrossingParams, registry, spec_of
 
 KNOWN = registry()
@@ -46,7 +46,7 @@ def test_figures_follow_from_the_trials() -> None:
         (3, {"fast": 1, "stop_loss": None}, CrossingParams()),
         (4, {"fast": 2, "stop_loss": 0.5}, CrossingParams()),
     ]
-    never, four = rows_table(spec, taken, [10], [trials()]).to_pylist()
+    never, four = trials_table(spec, taken, [10], [trials()]).to_pylist()
     assert never == {
         "point": 3,
         "symbol": "AAA_KRW",
@@ -84,7 +84,7 @@ def test_an_objective_is_one_of_the_figures(objective: str) -> None:
     """Under its own name, and as what is compared."""
     spec = spec_of(KNOWN, {"fast": "1,2"}, objective=objective)
     taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
-    table = rows_table(spec, taken, [10], [trials()])
+    table = trials_table(spec, taken, [10], [trials()])
     assert table["objective"] == table[objective]
     assert table["objective"].null_count == (objective != "total_return")
 
@@ -93,7 +93,7 @@ def test_overlapping_samples_have_no_exposure_and_no_infinite_return() -> None:
     """Samples are open side by side, and may compound beyond all numbers."""
     spec = spec_of(KNOWN, {"fast": "1,2"}, fill="signal_close")
     taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
-    table = rows_table(spec, taken, [10], [trials(total_return=[np.inf, 0.5], max_drawdown=[np.nan, 0.5])])
+    table = trials_table(spec, taken, [10], [trials(total_return=[np.inf, 0.5], max_drawdown=[np.nan, 0.5])])
     assert table["exposure"].to_pylist() == [None, None]
     assert table["total_return"].to_pylist() == table["objective"].to_pylist() == [None, 0.5]
     assert table["max_drawdown"].to_pylist() == [None, 0.5]
@@ -103,7 +103,7 @@ def test_swept_names_may_be_those_of_columns() -> None:
     """They get a prefix."""
     spec = spec_of(KNOWN, {"trades": "1,2", "kind": [1]}, strategy="named_like_columns")
     taken = [(number, {"trades": number, "kind": 1}, CrossingParams()) for number in (1, 2)]
-    table = rows_table(spec, taken, [10], [trials()])
+    table = trials_table(spec, taken, [10], [trials()])
     assert table["params.trades"].to_pylist() == [1, 2]
     assert table["trades"].to_pylist() == [0, 4]
     assert table.column_names == ["point", "symbol", "params.trades", "kind", *FIGURES]
@@ -113,7 +113,7 @@ def test_rows_of_a_point_stand_together_in_the_order_of_the_symbols() -> None:
     """Its objective is their mean, and undefined if it is undefined on one of them."""
     spec = spec_of(KNOWN, {"fast": "1,2"}, symbols=["BBB_KRW", "AAA_KRW"], objective="win_rate")
     taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
-    table = rows_table(spec, taken, [10, 20], [trials(), trials(trades=[2, 2], wins=[1, 1])])
+    table = trials_table(spec, taken, [10, 20], [trials(), trials(trades=[2, 2], wins=[1, 1])])
     assert table.select(["point", "symbol", "win_rate"]).to_pylist() == [
         {"point": 1, "symbol": "BBB_KRW", "win_rate": None},
         {"point": 1, "symbol": "AAA_KRW", "win_rate": 0.5},
@@ -127,7 +127,7 @@ def test_the_digest_is_of_the_values() -> None:
     """Not of their chunks, of how they are encoded, or of what stands beside them."""
     expected = trials_digest(TABLE)
     cut = pa.concat_tables([TABLE.slice(0, 1), TABLE.slice(1)])
-    through_parquet = pq.read_table(pa.BufferReader(to_parquet(with_told(cut, {"some": "fact"}))))
+    through_parquet = pq.read_table(pa.BufferReader(to_parquet(with_metadata(cut, {"some": "fact"}))))
     plain = pa.BufferOutputStream()
     pq.write_table(TABLE, plain, compression="none", use_dictionary=False, row_group_size=1)
     assert trials_digest(cut) == trials_digest(through_parquet) == expected
@@ -163,17 +163,17 @@ def test_names_and_order_change_the_digest() -> None:
 def test_rows_that_are_not_what_was_stored_are_removed(tmp_path: Path, harm: str) -> None:
     """So that they are computed again, under the same key."""
     store = LocalStore(tmp_path)
-    stored = to_parquet(with_told(TABLE, {"sha256": trials_digest(TABLE)}))
+    stored = to_parquet(with_metadata(TABLE, {"sha256": trials_digest(TABLE)}))
     store.put("rows", stored)
-    assert read_rows(store, "rows").equals(TABLE)
+    assert read_trials(store, "rows").equals(TABLE)
     broken = {
         "flip": stored[:20] + bytes([stored[20] ^ 255]) + stored[21:],
         "cut": stored[:-30],
         "empty": b"",
         "text": b"PAR1 not at all PAR1",
         "untold": to_parquet(TABLE),
-        "other": to_parquet(with_told(TABLE.slice(1), {"sha256": trials_digest(TABLE)})),
+        "other": to_parquet(with_metadata(TABLE.slice(1), {"sha256": trials_digest(TABLE)})),
     }
     store.put("rows", broken[harm], overwrite=True)
-    assert read_rows(store, "rows") is None
+    assert read_trials(store, "rows") is None
     assert not store.exists("rows")

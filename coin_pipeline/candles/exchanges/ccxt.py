@@ -12,7 +12,7 @@ from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe
 from coin_pipeline.candles.validation import OHLCV
-from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown, UnknownExchange, nearest
+from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown, UnknownExchange, did_you_mean
 
 T = TypeVar("T")
 _MS = 1_000_000
@@ -124,7 +124,7 @@ def open_ccxt(name: str) -> CcxtExchange:
         reason = "is asked through ccxt, which is not installed: pip install 'coin-pipeline[exchanges]'"
         raise UnknownExchange(name, f"{reason}; or choose 'upbit', which needs nothing") from error
     if name not in ccxt.exchanges:
-        raise UnknownExchange(name, f"is no exchange that ccxt knows{nearest(name, ccxt.exchanges)}")
+        raise UnknownExchange(name, f"is no exchange that ccxt knows{did_you_mean(name, ccxt.exchanges)}")
     return CcxtExchange(getattr(ccxt, name)({"requests_trust_env": True}))
 
 

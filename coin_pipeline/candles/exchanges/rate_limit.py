@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
-from coin_pipeline.storage.atomic import storing
+from coin_pipeline.storage.atomic import translate_os_errors
 
 WINDOW_S = 1.0
 _UNTOLD_S = 0.1
@@ -88,7 +88,7 @@ class RateLimiter:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[TextIO]:
-    with storing(path):
+    with translate_os_errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -202,12 +202,12 @@ def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, s
     run_id = document["run_id"]
     store = open_store(settings)
     shelf: ResultArea = "results" if store.exists(result_key("results", run_id)) else "tasks"
-    places = [("Run", run_id), ("Result", store.place(result_key(shelf, run_id)))]
+    places = [("Run", run_id), ("Result", store.uri(result_key(shelf, run_id)))]
     if store.exists(report_key(shelf, run_id)):
-        places.append(("Report", store.place(report_key(shelf, run_id))))
+        places.append(("Report", store.uri(report_key(shelf, run_id))))
     if "trials" in document:
         trials = document["trials"]
-        uri = store.place(task_key(run_id, trials["file"]))
+        uri = store.uri(task_key(run_id, trials["file"]))
         places.append(("Trials", f"{uri} ({pluralize(trials['rows'], 'row')})"))
     if "fingerprint" in document:
         places.append(("Dagster", f"{settings.dagster_ui_url}/runs/{run_id}  (while 'coin up' runs)"))

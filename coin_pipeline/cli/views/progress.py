@@ -57,7 +57,7 @@ class SweepBar:
         from coin_pipeline.defs.sweeps.progress import SweepProgress
 
         tally = self._tally = self._tally or SweepProgress()
-        tally.hear(entry)
+        tally.observe(entry)
         if tally.planned is None:
             what = "planning"
         elif entry.dagster_event and entry.dagster_event.step_key == "finish_sweep":

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.cli.views.backtest import UNDEFINED, percent
-from coin_pipeline.sweeps.plan import written
+from coin_pipeline.sweeps.plan import format_point
 
 SHOWN = 10
 DIGITS, MOST_DIGITS = 2, 14
@@ -82,10 +82,10 @@ def _telling_digits(objective: str, values: Sequence[float]) -> int:
 def _said(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     objective, best, plateau = document["objective"], document["best"], document["plateau"]
     if best:
-        yield "Best", f"{written(best['values'])}: {objective} {_figure(objective, best['figures']['objective'])}"
+        yield "Best", f"{format_point(best['values'])}: {objective} {_figure(objective, best['figures']['objective'])}"
     if plateau:
         around = f"median {_figure(objective, plateau['median'])} over {pluralize(plateau['size'], 'point')} around it"
-        yield "Plateau", f"{written(plateau['values'])}: {around}"
+        yield "Plateau", f"{format_point(plateau['values'])}: {around}"
     for warning in [*document["warnings"], *(best["warnings"] if best else ())]:
         yield "Warning", warning
 

@@ -8,8 +8,8 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coin_pipeline.database.runs.processes import at_work, send, started
-from coin_pipeline.database.schema import create_once
+from coin_pipeline.database.runs.processes import is_running, send_signal, start_ticks
+from coin_pipeline.database.schema import create_table_once
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import Superseded
 
@@ -60,37 +60,37 @@ class RunLease:
         pid: Its number there.
         started: When it was started there, ticks.
         age_s: Since when it has run, s.
-        left_s: How long the lease still holds, s; negative once it is over.
+        remaining_s: How long the lease still holds, s; negative once it is over.
         published: Whether its result may be visible.
     """
 
     run_id: str
     host: str
     pid: int
-    started: int
+    start_ticks: int
     age_s: float
-    left_s: float
+    remaining_s: float
     published: bool
 
     @property
-    def lost(self) -> bool:
+    def is_lost(self) -> bool:
         """Whether it is over, unless its process is seen to work: a loop may be too busy to let a thread renew it."""
-        return self.left_s < 0 and not (self.here and at_work(self.pid, self.started))
+        return self.remaining_s < 0 and not (self.is_local and is_running(self.pid, self.start_ticks))
 
     @property
-    def ended(self) -> bool:
+    def process_ended(self) -> bool:
         """Whether its process is known to have ended, since it was one of this machine."""
-        return self.here and started(self.pid) != self.started
+        return self.is_local and start_ticks(self.pid) != self.start_ticks
 
     @property
-    def here(self) -> bool:
+    def is_local(self) -> bool:
         """Whether its process is, or was, one of this machine."""
         return self.host == socket.gethostname()
 
-    def send(self, signum: int) -> None:
+    def send_signal(self, signum: int) -> None:
         """Send a signal to its process, if that is one of this machine."""
-        if self.here:
-            send(self.pid, self.started, signum)
+        if self.is_local:
+            send_signal(self.pid, self.start_ticks, signum)
 
 
 class Leases:
@@ -106,13 +106,13 @@ class Leases:
             " values (%s, %s, %s, %s, clock_timestamp() + %s * interval '1 second') on conflict (run_id) do update"
             " set (host, pid, started, until) = row(excluded.host, excluded.pid, excluded.started, excluded.until)"
         )
-        us = (socket.gethostname(), os.getpid(), started(os.getpid()))
-        self._session.do(lambda cursor: cursor.execute(statement, (run_id, *us, LEASE_S)))
+        us = (socket.gethostname(), os.getpid(), start_ticks(os.getpid()))
+        self._session.run(lambda cursor: cursor.execute(statement, (run_id, *us, LEASE_S)))
 
-    def advance(self, run_id: str, progress: float) -> None:
+    def record_progress(self, run_id: str, progress: float) -> None:
         """Record which share of a run is done; it never goes down."""
         statement = "update coin.lease set progress = greatest(progress, %s) where run_id = %s"
-        self._session.do(lambda cursor: cursor.execute(statement, (progress, run_id)))
+        self._session.run(lambda cursor: cursor.execute(statement, (progress, run_id)))
 
     def begin_publishing(self, run_id: str) -> None:
         """Pass the gate before a result becomes visible; from then on the run can no longer be cancelled.
@@ -130,11 +130,11 @@ class Leases:
             cursor.execute("commit")
             return str(status)
 
-        status = self._session.do(decide)
+        status = self._session.run(decide)
         if status != "STARTED":
             raise Superseded(run_id, status)
 
-    def of(self, run_ids: Sequence[str]) -> dict[str, RunLease]:
+    def fetch(self, run_ids: Sequence[str]) -> dict[str, RunLease]:
         """Return the leases of those runs that have one."""
         statement = (
             "select run_id, host, pid, started, extract(epoch from clock_timestamp() - taken)::float8,"
@@ -145,7 +145,7 @@ class Leases:
             cursor.execute(statement, (list(run_ids),))
             return {row[0]: RunLease(*row) for row in cursor.fetchall()}
 
-        return self._session.do(read)
+        return self._session.run(read)
 
 
 def prepare(session: Session) -> None:
@@ -154,4 +154,4 @@ def prepare(session: Session) -> None:
     Raises:
         DatabaseUnavailable: the account may not create a schema, say.
     """
-    create_once(session, "lease", _TABLE)
+    create_table_once(session, "lease", _TABLE)

@@ -7,7 +7,7 @@ from pathlib import Path
 _STOPPED_OR_ENDED = frozenset("TtZXx")
 
 
-def started(pid: int) -> int:
+def start_ticks(pid: int) -> int:
     """Return when a process was started, in ticks since the machine was; 0 if there is none, or it cannot be told.
 
     A number of a process is used again after it; number and start together are not.
@@ -16,7 +16,7 @@ def started(pid: int) -> int:
     return int(fields[19]) if fields else 0
 
 
-def at_work(pid: int, since: int) -> bool:
+def is_running(pid: int, since: int) -> bool:
     """Tell whether the process that was started then lives and is not stopped."""
     fields = _fields(pid)
     if fields:
@@ -24,9 +24,9 @@ def at_work(pid: int, since: int) -> bool:
     return not Path("/proc/self/stat").exists() and _exists(pid)
 
 
-def send(pid: int, since: int, signum: int) -> None:
+def send_signal(pid: int, since: int, signum: int) -> None:
     """Send a signal to the process that was started then, if it is still there."""
-    if since and started(pid) == since:
+    if since and start_ticks(pid) == since:
         with suppress(ProcessLookupError):
             os.kill(pid, signum)
 

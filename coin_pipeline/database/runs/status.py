@@ -38,21 +38,21 @@ class RunStatusRow:
     tags: dict[str, str]
 
 
-def standings(session: Session, run_ids: Collection[str]) -> dict[str, RunStatusRow]:
+def fetch_run_statuses(session: Session, run_ids: Collection[str]) -> dict[str, RunStatusRow]:
     """Return those of the ids that are runs, with where each stands."""
 
     def read(cursor: Cursor) -> dict[str, RunStatusRow]:
         cursor.execute(_STATEMENT, (list(run_ids),))
         return {row[0]: RunStatusRow(*row) for row in cursor.fetchall()}
 
-    return session.do(read)
+    return session.run(read)
 
 
-def queued(session: Session) -> int:
+def count_queued_runs(session: Session) -> int:
     """Return how many runs wait in the queue."""
 
     def count(cursor: Cursor) -> int:
         cursor.execute("select count(*) from runs where status = 'QUEUED'")
         return int((cursor.fetchone() or (0,))[0])
 
-    return session.do(count)
+    return session.run(count)

@@ -119,7 +119,7 @@ class SeriesReporter:
         """The sentences of the markets that failed."""
         return tuple(self._failures.values())
 
-    def hear(self, entry: dg.EventLogEntry) -> None:
+    def observe(self, entry: dg.EventLogEntry) -> None:
         """Take an event into account; one that was heard before changes nothing."""
         event = entry.dagster_event
         if event is None or event.step_key is None:

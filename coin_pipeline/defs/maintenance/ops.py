@@ -8,7 +8,7 @@ import dagster as dg
 from dagster import MetadataValue
 from pydantic import Field
 
-from coin_pipeline.database.session import Session, clock
+from coin_pipeline.database.session import Session, database_time
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.maintenance.removal import RetentionJob, RetentionReport
 from coin_pipeline.orchestration.failures import explained
@@ -63,7 +63,7 @@ def limits_of(settings: Settings) -> RetentionLimits:
 def earliest_now(settings: Settings) -> datetime:
     """Return what time it is by this machine or by the database, whichever is earlier: one ahead would remove all."""
     with closing(Session(database_url(settings))) as session:
-        return min(datetime.now(UTC), clock(session))
+        return min(datetime.now(UTC), database_time(session))
 
 
 def told_of(outcome: RetentionReport, *, dry_run: bool) -> Mapping[str, MetadataValue]:

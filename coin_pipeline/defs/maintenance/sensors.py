@@ -61,11 +61,11 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
     if not isinstance(instance.run_launcher, PooledRunLauncher):  # who knows what it was handed
         starting = _runs(instance, dg.DagsterRunStatus.STARTING)
         since |= {run.run_id: silent.get(run.run_id, now + STARTING_S) for run in starting}
-    lost = [run_id for run_id, lease in leases.items() if lease.lost]
+    lost = [run_id for run_id, lease in leases.items() if lease.is_lost]
     if lost:
         time.sleep(2 * RENEWAL_S)
         leases = _leases(runs)
-        lost = [run_id for run_id in lost if run_id in leases and leases[run_id].lost]
+        lost = [run_id for run_id in lost if run_id in leases and leases[run_id].is_lost]
     lost += [run_id for run_id, began in since.items() if not -STARTING_S <= now - began <= SILENCE_S]
     untold = 0
     with closing(Session(database_url(load_settings()))) as session:
@@ -136,14 +136,14 @@ def _runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[
 
 def _leases(runs: Sequence[dg.DagsterRun]) -> Mapping[str, RunLease]:
     with closing(Session(database_url(load_settings()))) as session:
-        return Leases(session).of([run.run_id for run in runs])
+        return Leases(session).fetch([run.run_id for run in runs])
 
 
 def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], leases: Mapping[str, RunLease]) -> None:
     limit = load_settings().coin_max_run_seconds
     for run in runs:
         lease = leases.get(run.run_id)
-        if lease and not lease.lost and lease.age_s > limit and run.status == dg.DagsterRunStatus.STARTED:
+        if lease and not lease.is_lost and lease.age_s > limit and run.status == dg.DagsterRunStatus.STARTED:
             instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})  # another attempt would take as long
             instance.report_run_failed(run, overdue(limit))
             _stop(instance, run.run_id, lease)
@@ -153,7 +153,7 @@ def _stop(instance: dg.DagsterInstance, run_id: str, lease: RunLease | None) -> 
     """End the process of a run, even if who started it is away."""
     instance.run_launcher.terminate(run_id)
     if lease:
-        lease.send(signal.SIGKILL)
+        lease.send_signal(signal.SIGKILL)
 
 
 def _start_stranded(instance: dg.DagsterInstance) -> int:

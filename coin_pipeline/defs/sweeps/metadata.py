@@ -8,29 +8,29 @@ import numpy as np
 import pyarrow as pa
 from dagster import MetadataValue
 
-from coin_pipeline.defs.sweeps.progress import BEST, PLANNED, POINTS
+from coin_pipeline.defs.sweeps.progress import BEST_OBJECTIVE, POINTS_EVALUATED, POINTS_PLANNED
 from coin_pipeline.results.store import Json, report_key
-from coin_pipeline.sweeps.plan import SweepChunk, SweepPlan, written
+from coin_pipeline.sweeps.plan import SweepChunk, SweepPlan, format_point
 from coin_pipeline.sweeps.result import TRIALS_FILE, SweepResult
 from coin_pipeline.sweeps.spec import SweepSpec
 from coin_pipeline.sweeps.trials import column_of, objectives_of
 
 
-def of_chunk(plan: SweepPlan, chunk: SweepChunk) -> Mapping[str, MetadataValue]:
+def chunk_metadata(plan: SweepPlan, chunk: SweepChunk) -> Mapping[str, MetadataValue]:
     """Say which points a chunk has, and how many there are in all."""
     return {
         "numbers": MetadataValue.text(f"{chunk.first:,} to {chunk.stop - 1:,}"),
-        PLANNED: MetadataValue.int(plan.points),
+        POINTS_PLANNED: MetadataValue.int(plan.points),
         "skipped": MetadataValue.int(plan.skipped),
         "duplicates": MetadataValue.int(plan.duplicates),
     }
 
 
-def of_rows(spec: SweepSpec, table: pa.Table, seconds: float | None) -> Mapping[str, MetadataValue]:
+def trials_metadata(spec: SweepSpec, table: pa.Table, seconds: float | None) -> Mapping[str, MetadataValue]:
     """Say how many points a chunk has, the best of them, and how fast they were evaluated, unless they were stored."""
     objectives = objectives_of(table, len(spec.symbols))
     told: dict[str, MetadataValue] = {
-        POINTS: MetadataValue.int(len(objectives)),
+        POINTS_EVALUATED: MetadataValue.int(len(objectives)),
         "stored": MetadataValue.bool(seconds is None),
     }
     if seconds:
@@ -39,11 +39,14 @@ def of_rows(spec: SweepSpec, table: pa.Table, seconds: float | None) -> Mapping[
         place = int(np.nanargmax(objectives))
         row = table.slice(place * len(spec.symbols), 1).to_pylist()[0]
         best = {one.name: row[column_of(one.name)] for one in spec.space}
-        told |= {BEST: MetadataValue.float(float(objectives[place])), "best": MetadataValue.text(written(best))}
+        told |= {
+            BEST_OBJECTIVE: MetadataValue.float(float(objectives[place])),
+            "best": MetadataValue.text(format_point(best)),
+        }
     return told
 
 
-def of_sweep(result: SweepResult, data_root: Path) -> Mapping[str, MetadataValue]:
+def sweep_metadata(result: SweepResult, data_root: Path) -> Mapping[str, MetadataValue]:
     """Show the best points, the map, warnings, the digest of the trials, and where everything lies."""
     document = result.document
     warnings = "\n".join(f"- {warning}" for warning in document["warnings"]) or "none"
@@ -60,7 +63,7 @@ def of_sweep(result: SweepResult, data_root: Path) -> Mapping[str, MetadataValue
     if document["best"]:
         best = document["best"]
         told |= {
-            "best": MetadataValue.text(written(best["values"])),
+            "best": MetadataValue.text(format_point(best["values"])),
             document["objective"]: MetadataValue.float(best["figures"]["objective"]),
         }
     return told

@@ -39,11 +39,11 @@ def plan_sweep(
     """Yield the chunks."""
     with explained():
         spec = resolve_sweep(config.request(), strategies)
-        planned = plan.plan(candles, strategies, spec)
+        planned = plan.split_into_chunks(candles, strategies, spec)
         require_coverage(spec, {each.symbol: each.coverage for each in planned.chunks[0].candles})
     for chunk in planned.chunks:
         key = f"chunk_{chunk.number + 1:04}"
-        yield dg.DynamicOutput(chunk, mapping_key=key, metadata=metadata.of_chunk(planned, chunk))
+        yield dg.DynamicOutput(chunk, mapping_key=key, metadata=metadata.chunk_metadata(planned, chunk))
 
 
 @dg.op(
@@ -72,7 +72,7 @@ def evaluate_chunk(
             progress=PointsReporter(context, len(chunk.spec.symbols)).more_rows,
         )
     seconds = None if stored else time.perf_counter() - began
-    context.add_output_metadata(metadata.of_rows(chunk.spec, table, seconds))
+    context.add_output_metadata(metadata.trials_metadata(chunk.spec, table, seconds))
     return table
 
 
@@ -89,7 +89,7 @@ def finish_sweep(
     with explained():
         task_id = task_of(context.instance, context.run)
         done = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
-    context.add_output_metadata(metadata.of_sweep(done, settings.data_root))
+    context.add_output_metadata(metadata.sweep_metadata(done, settings.data_root))
     return replace(done, report=render_sweep_report(done.document, done.trials).encode())
 
 

@@ -11,9 +11,9 @@ from dagster._core.execution.plan.outputs import StepOutputData
 
 from coin_pipeline.orchestration.progress import Reporter
 
-POINTS, PLANNED, BEST = "points_evaluated", "points_planned", "best_objective"
+POINTS_EVALUATED, POINTS_PLANNED, BEST_OBJECTIVE = "points_evaluated", "points_planned", "best_objective"
 """Metadata that steps tell: points of a chunk that are evaluated, of all chunks together, the best objective."""
-TYPES = {dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.ENGINE_EVENT}
+EVENT_TYPES = {dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.ENGINE_EVENT}
 """Events that a tally wants to hear."""
 WINDOW_S = 30.0
 
@@ -30,7 +30,7 @@ class PointsReporter:
         """Hear that more rows, one for each point and symbol, are there."""
         self._rows += rows
         points = self._rows // self._symbols
-        self._reporter.hear(f"{points:,} points evaluated", {POINTS: MetadataValue.int(points)})
+        self._reporter.hear(f"{points:,} points evaluated", {POINTS_EVALUATED: MetadataValue.int(points)})
 
 
 @dataclass(slots=True)
@@ -52,18 +52,18 @@ class SweepProgress:
         """Points that are evaluated; never goes down."""
         return sum(self._of_step.values())
 
-    def hear(self, entry: dg.EventLogEntry) -> None:
+    def observe(self, entry: dg.EventLogEntry) -> None:
         """Take an event into account; one that was heard before changes nothing."""
         event = entry.dagster_event
-        if event is None or event.step_key is None or event.event_type not in TYPES:
+        if event is None or event.step_key is None or event.event_type not in EVENT_TYPES:
             return
         said, before = _numbers(event), (self.planned, self.done)
-        if PLANNED in said:
-            self.planned = int(said[PLANNED])
-        if BEST in said:
-            self.best = max(said[BEST], self.best if self.best is not None else said[BEST])
-        if POINTS in said:
-            self._of_step[event.step_key] = max(int(said[POINTS]), self._of_step.get(event.step_key, 0))
+        if POINTS_PLANNED in said:
+            self.planned = int(said[POINTS_PLANNED])
+        if BEST_OBJECTIVE in said:
+            self.best = max(said[BEST_OBJECTIVE], self.best if self.best is not None else said[BEST_OBJECTIVE])
+        if POINTS_EVALUATED in said:
+            self._of_step[event.step_key] = max(int(said[POINTS_EVALUATED]), self._of_step.get(event.step_key, 0))
         if (self.planned, self.done) != before:
             self._remember(entry.timestamp)
 

@@ -21,7 +21,7 @@ from coin_pipeline.migration.legacy_files import missing_from_disk
 from coin_pipeline.migration.step import join_first
 from coin_pipeline.migration.steps import FOLDERS
 from coin_pipeline.results.store import result_key
-from coin_pipeline.storage.bucket import RULES_SAY, Bucket
+from coin_pipeline.storage.bucket import LIFECYCLE_SUMMARY, Bucket
 from coin_pipeline.storage.open_store import new_client
 
 _OWNER_ALL = stat.S_IRWXU
@@ -105,7 +105,7 @@ def sync_works(evidence: Inspector) -> ChecklistOutcome:
 def sync_stored(evidence: Inspector) -> ChecklistOutcome:
     """Look whether the result of that run is stored."""
     key = result_key("results", evidence.sync()[0])
-    place = evidence.store.place(key)
+    place = evidence.store.uri(key)
     return passed(place) if evidence.store.exists(key) else failed(f"{place} is missing; see DATA_ROOT/logs")
 
 
@@ -138,7 +138,7 @@ def lifecycle(evidence: Inspector) -> ChecklistOutcome:
     return (
         failed(f"rules {', '.join(missing)} are missing; make them", "coin storage init")
         if missing
-        else passed(RULES_SAY)
+        else passed(LIFECYCLE_SUMMARY)
     )
 
 

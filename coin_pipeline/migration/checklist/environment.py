@@ -15,7 +15,7 @@ from coin_pipeline.migration.checklist.item import (
     redis_replaced,
 )
 from coin_pipeline.migration.inspector import Inspector
-from coin_pipeline.settings import without_effect
+from coin_pipeline.settings import ignored_setting_notices
 
 _NO_CONTAINERS = constant(not_applicable("no containers are needed: 'coin up' starts and watches every program"))
 
@@ -33,7 +33,7 @@ def data_root(evidence: Inspector) -> ChecklistOutcome:
 
 def redis_settings(_: Inspector) -> ChecklistOutcome:
     """Report the settings of Redis that are still there."""
-    names = ", ".join(notice.split()[0] for notice in without_effect() if notice.startswith("REDIS_"))
+    names = ", ".join(notice.split()[0] for notice in ignored_setting_notices() if notice.startswith("REDIS_"))
     return not_applicable(f"{names}: no longer used" if names else "no REDIS_* is set, and none is needed")
 
 

@@ -59,7 +59,7 @@ def task_files(evidence: Inspector) -> ChecklistOutcome:
     missing = [key for key in task_keys(evidence.task().task_id) if not evidence.store.exists(key)]
     if missing:
         return failed(f"{', '.join(missing)} is missing; see DATA_ROOT/logs")
-    return passed(f"result.json and manifest.json in {evidence.store.place(f'tasks/{evidence.task().task_id}')}")
+    return passed(f"result.json and manifest.json in {evidence.store.uri(f'tasks/{evidence.task().task_id}')}")
 
 
 def sync_seconds(evidence: Inspector) -> ChecklistOutcome:

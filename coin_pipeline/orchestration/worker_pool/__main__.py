@@ -106,8 +106,8 @@ def settle_former(instance: dg.DagsterInstance, settings: Settings) -> None:
     # Those of commands may have several processes, of which the last to renew the lease may have ended in good order.
     runs = [run.run_id for run in instance.get_runs(under_way) if LOCAL_TAG not in run.tags]
     with contextlib.closing(Session(database_url(settings))) as session:
-        for run_id, lease in Leases(session).of(runs).items():
-            if lease.ended and not settle(instance, open_store(settings), ResultIndex(session), run_id, lease):
+        for run_id, lease in Leases(session).fetch(runs).items():
+            if lease.process_ended and not settle(instance, open_store(settings), ResultIndex(session), run_id, lease):
                 _log.warning("the object store cannot say yet how %s ended", run_id)  # the sensor lost_runs asks on
 
 
@@ -137,7 +137,7 @@ def _settle(instance: dg.DagsterInstance, settings: Settings, run_id: str) -> No
     for _ in range(SETTLE_TRIES):
         try:
             with contextlib.closing(Session(database_url(settings))) as session:
-                lease = Leases(session).of([run_id]).get(run_id)
+                lease = Leases(session).fetch([run_id]).get(run_id)
                 if settle(instance, open_store(settings), ResultIndex(session), run_id, lease):
                     return
         except DatabaseUnavailable as error:

@@ -14,7 +14,7 @@ from dagster._cli.api import _execute_run_command_body
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
 from coin_pipeline.orchestration.storage import connections_of
-from coin_pipeline.retry import patience
+from coin_pipeline.retry import tolerate_outages
 from coin_pipeline.settings import load_settings
 
 READY = b"ready\n"
@@ -36,7 +36,7 @@ def serve(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoRet
     line.sendall(READY)
     run_id, _, bulk = line.makefile().readline().strip().partition(" ")
     os.nice(BULK_NICENESS if bulk == "1" else NICENESS)
-    with patience():
+    with tolerate_outages():
         os._exit(execute(instance, run_id) if run_id else 0)
 
 
