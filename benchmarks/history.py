@@ -22,8 +22,7 @@ from rich.table import Table
 from benchmarks.report import MET, described, machine
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.database.session import Session
-from coin_pipeline.results.filters import Filters, parse_cursor
-from coin_pipeline.results.index import ResultIndex, prepare
+from coin_pipeline.results.index import Filters, ResultIndex, create_table, parse_cursor
 from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.legacy import SEOUL
 
@@ -99,7 +98,7 @@ def fill(index: ResultIndex, peer: sqlite3.Connection, made: Sequence[IndexEntry
     """Write the same rows to both, and let both look at them."""
     for start in range(0, len(made), 1000):
         index.add(made[start : start + 1000])
-    index.analyse()
+    index.analyze()
     peer.executescript(SCHEMA)
     rows = [
         (e.run_id, e.kind, e.strategy, str(e.start_date), str(e.end_date), *e[7:12], e.timestamp.timestamp(), e.version)
@@ -180,7 +179,7 @@ def main(arguments: Sequence[str]) -> int:
         lease = EmbeddedPostgres(Path(folder) / "postgres").lease()
         try:
             with closing(Session(lease.url)) as session, closing(sqlite3.connect(Path(folder) / "peer.db")) as peer:
-                prepare(session)
+                create_table(session)
                 index = ResultIndex(session)
                 fill(index, peer, made)
                 versions = f"psycopg2 {psycopg2.__version__.split()[0]}, SQLite {sqlite3.sqlite_version}"

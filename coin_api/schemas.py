@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from coin_pipeline.candles import fields
-from coin_pipeline.results.filters import Filters
+from coin_pipeline.results.index import Filters
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
 SeriesState = Literal["waiting", "collecting", "collected", "failed"]

@@ -17,7 +17,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
-from coin_pipeline.results.index import ResultIndex, prepare
+from coin_pipeline.results.index import ResultIndex, create_table
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
@@ -123,7 +123,7 @@ def index_url(data_root: Path) -> str:
         cursor.execute("create database index_of_results")
     own = urlsplit(url)._replace(path="/index_of_results").geturl()
     with closing(Session(own)) as session:
-        prepare(session)
+        create_table(session)
     return own
 
 

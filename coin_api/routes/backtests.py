@@ -33,7 +33,7 @@ from coin_pipeline.errors import (
     error_class,
 )
 from coin_pipeline.results.reuse import find_reusable
-from coin_pipeline.results.store import StoredResult, answered, read_result
+from coin_pipeline.results.store import StoredResult, read_result, with_reused_from
 
 router = APIRouter(prefix="/api/backtests", tags=["backtests"])
 
@@ -48,11 +48,11 @@ async def run(request: BacktestRequest, parts: Deps, *, fresh: Fresh = False) ->
     """
     spec, stored = await run_in_threadpool(_known, parts, request, fresh=fresh)
     if stored:
-        return json_response(answered(stored.document, stored.run_id))
+        return json_response(with_reused_from(stored.document, stored.run_id))
     task = await _waited_for(parts, await run_in_threadpool(parts.runs.submit, spec, "results"))
     if task.status != "completed":
         raise RunFailed(task.task_id, error_class(task.error_kind), task.error or f"the run was {task.status}")
-    return json_response(answered(await run_in_threadpool(read_result, parts.store, task.task_id), None))
+    return json_response(with_reused_from(await run_in_threadpool(read_result, parts.store, task.task_id), None))
 
 
 @router.post("/run-async", status_code=status.HTTP_202_ACCEPTED)
@@ -72,7 +72,7 @@ def run_async(request: BacktestRequest, parts: Deps, response: Response, submitt
 async def task_status(task_id: str, parts: Deps) -> Response:
     """Tell where a task stands; once it is completed, with its result."""
     status = _status(parts, await parts.statuses.task(task_id))
-    return await status_response(status, lambda: answered(read_result(parts.store, task_id), None))
+    return await status_response(status, lambda: with_reused_from(read_result(parts.store, task_id), None))
 
 
 @router.get("/status/{task_id}/events", responses=EVENTS)

@@ -53,7 +53,7 @@ class _Source:
     files: tuple[str, ...] = ()
 
 
-def code_closure(strategy: Strategy[Any], *others: str) -> SourceDigests:
+def source_digests(strategy: Strategy[Any], *others: str) -> SourceDigests:
     """Follow the imports of the engine, of what assembles a result, of the strategy, and of other modules of ours.
 
     The standard library and installed packages are left out, unless it is the strategy's own package. Names are those

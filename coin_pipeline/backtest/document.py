@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coin_pipeline.backtest.fingerprint import gap_json, knowledge_json, result_digest
-from coin_pipeline.backtest.formatting import Json, instant, iso
+from coin_pipeline.backtest.fingerprint import gap_json, missing_candles_json, result_digest
+from coin_pipeline.backtest.formatting import Json, iso_microseconds, iso_seconds
 from coin_pipeline.backtest.portfolio import CombinedResult
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.backtest.warnings import warnings_of
+from coin_pipeline.backtest.warnings import collect_warnings
 from coin_pipeline.candles.coverage import Coverage
 
 SCHEMA = "1.2.0"
@@ -25,7 +25,7 @@ SymbolParts = Sequence[tuple[Json, pa.Table]]
 
 def coverage_json(found: Coverage) -> Json:
     """Say how much of the range has candles, where the first gaps are, and what is known of them."""
-    first, last = (None if ns is None else iso(ns) for ns in (found.first, found.last))
+    first, last = (None if ns is None else iso_seconds(ns) for ns in (found.first, found.last))
     return {
         "expected": found.expected,
         "present": found.present,
@@ -34,7 +34,7 @@ def coverage_json(found: Coverage) -> Json:
         "last": last,
         "gap_count": len(found.edges),
         "gaps": [gap_json(gap) for gap in found.listed(found.edges[:MAX_GAPS])],
-        **knowledge_json(found),
+        **missing_candles_json(found),
     }
 
 
@@ -75,7 +75,7 @@ def result_json(
         "total_signals": sum(len(part["signals"]) for part in symbols),
         "execution_time": (times[1] - times[0]).total_seconds(),
         "metadata": {
-            "execution_date": instant(times[1]),
+            "execution_date": iso_microseconds(times[1]),
             "environment": environment,
             "execution_host": socket.gethostname(),
         },
@@ -87,7 +87,7 @@ def result_json(
         "metrics": whole.metrics,
         "spec": spec.model_dump(mode="json"),
         "fingerprint": fingerprint,
-        "warnings": warnings_of(symbols, whole.metrics, whole.costs, whole.best, spec.params, params_schema),
+        "warnings": collect_warnings(symbols, whole.metrics, whole.costs, whole.best, spec.params, params_schema),
     }
     return {**document, "result_sha256": result_digest(document)}
 
@@ -109,6 +109,6 @@ def _curve(table: pa.Table) -> list[Json]:
     step = max(1, -(-len(table) // (MAX_CURVE_POINTS - 1)))  # one point is for the last bar
     rows = np.unique(np.append(np.arange(0, len(table), step), len(table) - 1))
     thin = table.take(rows)
-    stamps = iso(thin["timestamp"].cast(pa.int64()).to_numpy())
+    stamps = iso_seconds(thin["timestamp"].cast(pa.int64()).to_numpy())
     points = zip(stamps, thin["equity"].to_pylist(), thin["drawdown"].to_pylist(), strict=True)
     return [{"timestamp": stamp, "equity": equity, "drawdown": drawdown} for stamp, equity, drawdown in points]

@@ -8,19 +8,19 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
-from coin_pipeline.backtest.code_digest import code_closure
-from coin_pipeline.backtest.formatting import Json, iso
+from coin_pipeline.backtest.code_digest import source_digests
+from coin_pipeline.backtest.formatting import Json, iso_seconds
 from coin_pipeline.candles.coverage import Coverage, Gap
 from coin_pipeline.candles.provenance import columns_digest
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.strategies.base import Strategy
 
-KEYS = frozenset({"sha256", "snapshot", "no_trade", "not_fetched", "first_unfetched", "known", "verdict"})
+PROVENANCE_KEYS = frozenset({"sha256", "snapshot", "no_trade", "not_fetched", "first_unfetched", "known", "verdict"})
 """In the `candles` of a symbol's part."""
 
 
-def knowledge_json(found: Coverage) -> Json:
+def missing_candles_json(found: Coverage) -> Json:
     """Say how many of the missing candles do not exist, how many nobody has fetched, and what to think of that."""
     unfetched = found.listed(found.unfetched[:1])
     return {
@@ -34,7 +34,7 @@ def knowledge_json(found: Coverage) -> Json:
 
 def gap_json(gap: Gap) -> Json:
     """Return a gap with its ends as texts."""
-    start, end = iso([gap.start, gap.end])
+    start, end = iso_seconds([gap.start, gap.end])
     return {"start": start, "end": end, "missing": gap.missing}
 
 
@@ -58,7 +58,7 @@ def candles_digest(bars: Bars) -> str:
 
 def code_digest(strategy: Strategy[Any]) -> str:
     """Return the SHA-256 over the modules that the engine and the strategy consist of, as they are on disk now."""
-    return digest_of(code_closure(strategy).modules)
+    return digest_of(source_digests(strategy).modules)
 
 
 def fingerprint_of(
@@ -77,7 +77,7 @@ def fingerprint_of(
     Returns:
         `spec`, `candles`, `code` (over `modules`), `versions`; `sha256` of these four; `modules`, each one's digest.
     """
-    closure = code_closure(strategy, *others)
+    closure = source_digests(strategy, *others)
     inputs = {
         "spec": spec_sha256,
         "candles": dict(candles),
@@ -87,7 +87,7 @@ def fingerprint_of(
     return {"sha256": digest_of(inputs), **inputs, "modules": closure.modules}
 
 
-def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
+def comparable_content(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a replay must reproduce of a result, figure by figure.
 
     Run id, times, host, description, and what it was computed from are left out, at the top and in each symbol's part:
@@ -98,10 +98,10 @@ def content_of(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def result_digest(document: Mapping[str, Any]) -> str:
     """Return the SHA-256 of the content of a result."""
-    return digest_of(content_of(document))
+    return digest_of(comparable_content(document))
 
 
-def check_own_digests(name: str, document: Mapping[str, Any]) -> None:
+def verify_own_digests(name: str, document: Mapping[str, Any]) -> None:
     """Check the content and the spec of a result against the digests in it.
 
     Raises:
@@ -119,7 +119,7 @@ def _without_circumstances(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _figures_of(part: Mapping[str, Any]) -> dict[str, Any]:
-    coverage = {key: value for key, value in part["candles"].items() if key not in KEYS}
+    coverage = {key: value for key, value in part["candles"].items() if key not in PROVENANCE_KEYS}
     return {**_without_circumstances(part), "candles": coverage}
 
 

@@ -58,7 +58,9 @@ class CombinedResult(NamedTuple):
     account: Json | None
 
 
-def separate(parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float, fraction: float) -> CombinedResult:
+def combine_equal_weight(
+    parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float, fraction: float
+) -> CombinedResult:
     """Return equal accounts of all symbols as one result; for one symbol, its own.
 
     A symbol without a candle at some time keeps its last value, and its share untouched before its first one. Sums run
@@ -165,7 +167,7 @@ def _mean(values: Sequence[float]) -> float | None:
 _PRECISION = 1e-6  # each step towards the break-even rate trades the whole account again
 
 
-def trade_together(
+def combine_shared_account(
     spec: BacktestSpec, rules: SharedRules, samples: Sequence[Samples], bars_of: Callable[[str], Bars]
 ) -> tuple[list[tuple[Json, pa.Table]], CombinedResult]:
     """Trade the samples of the spec's symbols, given in its order, from one account.

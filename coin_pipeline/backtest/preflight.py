@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from coin_pipeline.backtest.formatting import Json, pluralize
-from coin_pipeline.backtest.runner import CandleSlice, find_candles, refuse_missing
+from coin_pipeline.backtest.runner import CandleSlice, find_candles, raise_if_missing
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.intervals import Interval, clip, total
@@ -24,7 +24,7 @@ def require_candles(catalog: CandleCatalog, spec: BacktestSpec) -> None:
     whole = day_range(spec.start_date, spec.end_date)
     stored = {symbol: catalog.stored(symbol, spec.candle_length) for symbol in spec.symbols}
     spans = {symbol: clip(map(_span, series), whole) for symbol, series in stored.items()}
-    refuse_missing(catalog, spec, [symbol for symbol, inside in spans.items() if not inside])
+    raise_if_missing(catalog, spec, [symbol for symbol, inside in spans.items() if not inside])
     slack = 3 * spec.candle_length.ns  # the last stored candle, and one at each end that lies partly outside
     short = [
         symbol

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from coin_pipeline.backtest import document, portfolio, symbol_result
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest, fingerprint_of
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.portfolio import trade_together
+from coin_pipeline.backtest.portfolio import combine_shared_account
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.coverage import coverage
@@ -63,7 +63,7 @@ def find_candles(catalog: CandleCatalog, spec: BacktestSpec, shelf: ResultArea) 
     """
     # Only one symbol's candles are in memory at a time.
     found = {symbol: _slice(catalog, spec, shelf, symbol) for symbol in spec.symbols}
-    refuse_missing(catalog, spec, [symbol for symbol, piece in found.items() if piece is None])
+    raise_if_missing(catalog, spec, [symbol for symbol, piece in found.items() if piece is None])
     return [piece for piece in found.values() if piece]
 
 
@@ -116,7 +116,7 @@ def checked_signals(
     return signals, check_no_lookahead(bars, signals_of, signals, strategy.warm_up_bars(params))
 
 
-def assemble(
+def assemble_result(
     run_id: str,
     tables: Sequence[pa.Table],
     catalog: CandleCatalog,
@@ -141,10 +141,12 @@ def assemble(
     ordered = [by_symbol[symbol] for symbol in spec.symbols]
     if spec.shared:
         samples = [symbol_result.from_samples_table(table) for _, table in ordered]
-        own, whole = trade_together(spec, spec.shared, samples, lambda symbol: read_candles(catalog, pieces[symbol]))
+        own, whole = combine_shared_account(
+            spec, spec.shared, samples, lambda symbol: read_candles(catalog, pieces[symbol])
+        )
     else:
         own = [(one["symbol"], table) for one, table in ordered]
-        whole = portfolio.separate(own, spec.candle_length.bars_per_year, spec.sizing.fraction)
+        whole = portfolio.combine_equal_weight(own, spec.candle_length.bars_per_year, spec.sizing.fraction)
     parts = [({**part, **one["facts"]}, table) for (part, table), (one, _) in zip(own, ordered, strict=True)]
     times = (started_at, datetime.now(started_at.tzinfo))
     body = document.result_json(
@@ -194,7 +196,7 @@ def _slice(catalog: CandleCatalog, spec: BacktestSpec, shelf: ResultArea, symbol
     )
 
 
-def refuse_missing(catalog: CandleCatalog, spec: BacktestSpec, missing: Sequence[str]) -> None:
+def raise_if_missing(catalog: CandleCatalog, spec: BacktestSpec, missing: Sequence[str]) -> None:
     """Raise CandlesNotFound if there are symbols without candles, with what is stored for each."""
     if missing:
         stored = {symbol: catalog.describe(symbol) for symbol in missing}

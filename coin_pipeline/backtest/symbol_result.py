@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from coin_pipeline.backtest.formatting import Json, iso
+from coin_pipeline.backtest.formatting import Json, iso_seconds
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars, Floats
 from coin_pipeline.engine.execution import Costs, Fill
@@ -62,11 +62,11 @@ def costs_json(trades: Samples, spec: BacktestSpec, net_return: float) -> Json:
         "gross_return": total_return_at(trades, Costs(0.0, 0.0), fraction),
         "net_return": net_return,
         "stress": {**stress, "1x": net_return},
-        "break_even_rate": break_even_rate([ratios(trades)], fraction),
+        "break_even_rate": break_even_rate([gross_ratios(trades)], fraction),
     }
 
 
-def ratios(trades: Samples) -> Floats:
+def gross_ratios(trades: Samples) -> Floats:
     """Return what each trade would have multiplied its money by without costs."""
     return trades.exit_price / trades.entry_price
 
@@ -137,7 +137,7 @@ def _signals(symbol: str, bars: Bars, simulation: Simulation) -> list[Json]:
     """Every signal with the outcome it would have had by itself; nulls where its fill lies past the last candle."""
     samples = simulation.samples
     rows = zip(
-        iso(bars.time[samples.signal_bar]),
+        iso_seconds(bars.time[samples.signal_bar]),
         _numbers(samples.entry_price),
         _numbers(samples.exit_price),
         _numbers(samples.net_return),
@@ -167,8 +167,8 @@ def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent:
     length = spec.candle_length.ns
     planned = (trades.exit_reason == ExitReason.SIGNAL) | (trades.exit_reason == ExitReason.HOLD)
     rows = zip(
-        iso(bars.time[trades.entry_bar] + length * at_close),
-        iso(bars.time[trades.exit_bar] + length * ((at_close & planned) | trades.open_at_end)),
+        iso_seconds(bars.time[trades.entry_bar] + length * at_close),
+        iso_seconds(bars.time[trades.exit_bar] + length * ((at_close & planned) | trades.open_at_end)),
         trades.entry_price.tolist(),
         trades.exit_price.tolist(),
         trades.net_return.tolist(),

@@ -11,7 +11,7 @@ FEW_TRADES = 30
 """Below so many trades, a mean says little: the usual rule of thumb for a sample."""
 
 
-def warnings_of(
+def collect_warnings(
     symbols: Sequence[Json],
     metrics: Json,
     costs: Json,

@@ -50,7 +50,7 @@ def backtest(
     coin backtest volume_long_candle BTC_KRW ETH_KRW --start 2024-01-01 --end 2024-12-31 --param vol_multiplier=2
     """
     from coin_pipeline.cli.views.backtest import print_result
-    from coin_pipeline.results.store import answered
+    from coin_pipeline.results.store import with_reused_from
 
     fields = {
         "strategy": strategy,
@@ -65,7 +65,7 @@ def backtest(
     reused = None if fresh else _reusable(settings, spec)
     run_id = reused or run_backtest(settings, spec)
     if as_json:
-        click.echo(answered(_document(settings, run_id), reused))
+        click.echo(with_reused_from(_document(settings, run_id), reused))
     else:
         print_result(settings, run_id, reused=reused is not None)
 
@@ -81,7 +81,7 @@ def results() -> None:
 def list_results(limit: int, date_from: datetime | None, date_to: datetime | None, **bounds: Any) -> None:  # noqa: ANN401 -- one for each option
     """List stored results, newest first, those that somebody has just copied there as well."""
     from coin_pipeline.cli.history import print_history
-    from coin_pipeline.results.filters import Filters
+    from coin_pipeline.results.index import Filters
 
     filters = Filters(kind=None, date_from=date_from and date_from.date(), date_to=date_to and date_to.date(), **bounds)
     print_history(settings_with(()), filters, limit)
@@ -119,12 +119,12 @@ def verify_results(run_ids: tuple[str, ...]) -> None:
     """
     from coin_pipeline.cli.views.backtest import print_verdicts
     from coin_pipeline.cli.views.progress import counting
-    from coin_pipeline.results.verify import verify
+    from coin_pipeline.results.verify import verify_results
     from coin_pipeline.storage.open_store import open_store
 
     settings = settings_with(())
     with counting("verifying results") as counted:
-        verdicts = [*counted(verify(open_store(settings), run_ids))]
+        verdicts = [*counted(verify_results(open_store(settings), run_ids))]
     if not print_verdicts(verdicts):
         sys.exit(1)
 

@@ -12,11 +12,10 @@ from coin_pipeline.cli.views.backtest import MAX_LINES, UNDEFINED, new_console, 
 from coin_pipeline.cli.views.progress import reading_progress
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.results.filters import Filters
-from coin_pipeline.results.index import ResultIndex, prepare
+from coin_pipeline.results.index import Filters, ResultIndex, create_table
 from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.legacy import SEOUL
-from coin_pipeline.results.reindex import Rebuild, reindex
+from coin_pipeline.results.reindex import IndexRebuild, reindex
 from coin_pipeline.storage.open_store import open_store
 
 if TYPE_CHECKING:
@@ -74,10 +73,10 @@ def print_rebuild(settings: "Settings", *, everything: bool) -> None:
 
 
 @contextmanager
-def _rebuilt(settings: "Settings", *, everything: bool = False) -> Iterator[tuple[ResultIndex, Rebuild]]:
+def _rebuilt(settings: "Settings", *, everything: bool = False) -> Iterator[tuple[ResultIndex, IndexRebuild]]:
     """Open the index, equal to what is stored; many documents to read show how far it has come."""
     with closing(Session(database_url(settings))) as session:
-        prepare(session)
+        create_table(session)
         index = ResultIndex(session)
         with reading_progress() as show:
             rebuild = reindex(open_store(settings), index, everything=everything, on_progress=show)

@@ -1,7 +1,6 @@
 """Recomputing a stored run."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ def replay(ctx: click.Context, run_id: str, strategy_files: tuple[Path, ...], *,
     """
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.cli.backtests import settings_with
-    from coin_pipeline.results.replay import replay as replay_backtest
+    from coin_pipeline.results.replay import replay_backtest
     from coin_pipeline.results.store import load_result
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
@@ -39,20 +38,20 @@ def replay(ctx: click.Context, run_id: str, strategy_files: tuple[Path, ...], *,
     computed = replay_sweep if is_sweep(load_result(open_store(settings), run_id)) else replay_backtest
     found = computed(open_store(settings), CandleCatalog(root), load_registry(settings.coin_strategy_files), run_id)
     if as_json:
-        click.echo(json.dumps({**asdict(found), "identical": found.identical}))
+        click.echo(json.dumps(found.to_json()))
     else:
         _print(found)
     ctx.exit(0 if found.identical else 1)
 
 
 def _print(found: "Replay") -> None:
-    inputs = [difference for difference in found.differences if difference.what != "result"]
+    inputs = [difference for difference in found.differences if difference.kind != "result"]
     for difference in inputs:
-        click.echo(_sentence(_SUBJECTS[difference.what].format(difference.name), difference))
+        click.echo(_sentence(_SUBJECTS[difference.kind].format(difference.name), difference))
     if found.identical:
-        click.secho(f"identical{' all the same' if inputs else ''}: {found.said_sha256}", fg="green")
+        click.secho(f"identical{' all the same' if inputs else ''}: {found.stored_sha256}", fg="green")
         return
-    (result,) = (difference for difference in found.differences if difference.what == "result")
+    (result,) = (difference for difference in found.differences if difference.kind == "result")
     if not inputs:
         click.secho(
             "spec, candles, code and versions are the same, and yet the result differs: the strategy is random, reads"
@@ -60,16 +59,16 @@ def _print(found: "Replay") -> None:
             fg="red",
             bold=True,
         )
-    if found.now_sha256 is None:
-        click.secho(f"the run now fails: {result.now}", fg="red")
+    if found.current_sha256 is None:
+        click.secho(f"the run now fails: {result.current}", fg="red")
         return
-    click.secho(f"the result differs: {found.said_sha256} when it ran, {found.now_sha256} now", fg="red")
+    click.secho(f"the result differs: {found.stored_sha256} when it ran, {found.current_sha256} now", fg="red")
     if result.name:
         click.echo(_sentence(f"first at {result.name}", result))
 
 
 def _sentence(subject: str, difference: "Difference") -> str:
-    return f"{subject}: {_shown(difference.said)} when it ran, {_shown(difference.now)} now"
+    return f"{subject}: {_shown(difference.stored)} when it ran, {_shown(difference.current)} now"
 
 
 def _shown(value: object) -> str:

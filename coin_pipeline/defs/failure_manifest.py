@@ -9,8 +9,7 @@ from coin_pipeline.defs.backtests.config import BacktestConfig, backtest_config_
 from coin_pipeline.defs.sweeps.config import SweepConfig, sweep_config_of
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.orchestration.retries import task_of
-from coin_pipeline.results.manifest import Unfinished, unfinished_manifest
-from coin_pipeline.results.publish import publish_task
+from coin_pipeline.results.publish import UnfinishedStatus, publish_task, unfinished_manifest
 from coin_pipeline.results.store import read_manifest
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
@@ -20,7 +19,7 @@ def leave_manifest(
     store: ObjectStore,
     instance: dg.DagsterInstance,
     run: dg.DagsterRun,
-    status: Unfinished,
+    status: UnfinishedStatus,
     error: str,
 ) -> None:
     """Publish the manifest unless the task has one already, or is none."""

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.database.runs.leases import RENEWAL_S, Leases
 from coin_pipeline.database.runs.status import fetch_run_statuses
 from coin_pipeline.database.session import Session
@@ -16,10 +15,8 @@ from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.orchestration.failures import INTERRUPTED
 from coin_pipeline.results.index import ResultIndex
-from coin_pipeline.results.reindex import add_entry
 from coin_pipeline.retry import tolerate_outages
 from coin_pipeline.settings import load_settings
-from coin_pipeline.storage.base import ObjectStore
 
 INTERVAL_S = 0.2
 
@@ -37,7 +34,7 @@ class RunHeartbeat:
         self.started_at = datetime.now(UTC) if started_at is None else datetime.fromtimestamp(started_at, UTC)
         self._run_id = run_id
         self._leases = leases
-        self._index = index
+        self.index = index
         self._done, self._when = 0, 0.0
 
     def step_done(self, of: int) -> None:
@@ -56,15 +53,10 @@ class RunHeartbeat:
         if self._leases:
             self._leases.begin_publishing(self._run_id)
 
-    def published(self, store: ObjectStore, run_id: str, document: Json | None) -> None:
-        """Put a result into the index; without its `document`, what is stored is read."""
-        if self._index:
-            add_entry(store, self._index, run_id, document)
-
     def unlist(self, task_id: str) -> None:
         """Take the result of a task out of the index whose objects are gone."""
-        if self._index:
-            self._index.remove("tasks", [task_id])
+        if self.index:
+            self.index.remove("tasks", [task_id])
 
 
 @dg.resource(description="The sign of life of a run's process.")

@@ -22,7 +22,7 @@ from coin_pipeline.errors import NotFound, ObjectCorrupt, StorageFailed
 from coin_pipeline.orchestration.failures import ENDED
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG
 from coin_pipeline.results.index import ResultIndex
-from coin_pipeline.results.reindex import add_entry
+from coin_pipeline.results.publish import index_result
 from coin_pipeline.storage.base import ObjectStore
 
 RETRY_ALL_STEPS = {RETRY_STRATEGY_TAG: "ALL_STEPS"}
@@ -133,7 +133,7 @@ def _copy(instance: dg.DagsterInstance, run: dg.DagsterRun, number: int) -> dg.D
 def _complete(store: ObjectStore, index: ResultIndex, task_id: str) -> bool:
     """Tell whether a task has its result, which then is in the index as well."""
     try:
-        add_entry(store, index, task_id)
+        index_result(store, index, task_id)
     except (NotFound, ObjectCorrupt):
         return False
     return True

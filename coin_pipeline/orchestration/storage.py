@@ -182,7 +182,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
             with closing(Session(url)) as session:
                 leases.prepare(session)
                 feature_flags.prepare(session)
-                index.prepare(session)
+                index.create_table(session)
         return storage
 
 

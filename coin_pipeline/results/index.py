@@ -1,25 +1,30 @@
-"""The index of results in PostgreSQL: an entry for each stored document, so that nobody has to read them to list them.
+"""Index of results in PostgreSQL: one entry per stored document, so that lists read no documents.
 
-The objects are the truth; `reindex` makes the index equal to them.
+The stored objects are authoritative; `reindex` brings the index in line with them.
 """
 
+import base64
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from psycopg2.extras import execute_values
 
 from coin_pipeline.backtest.spec import ResultArea
+from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.database import session as database
 from coin_pipeline.database.schema import create_table_once
 from coin_pipeline.database.session import Session
-from coin_pipeline.results.filters import Cursor, Filters, parse_cursor
-from coin_pipeline.results.index_entry import IndexEntry, ObjectVersion
+from coin_pipeline.errors import EmptyRange, InvalidInput, Problem
+from coin_pipeline.results import legacy
+from coin_pipeline.results.index_entry import IndexEntry, Kind, ObjectVersion
+from coin_pipeline.results.store import is_run_id
 
-PAGE = 100
-"""Entries that are read at a time where a caller wants all."""
+PAGE_SIZE = 100
+"""Entries per query when all are read."""
 
-# By the order of bytes, so that a cursor means the same on every server.
+# The "C" collation sorts by bytes, so that a cursor means the same on every server.
 _TABLE = """
 create table coin.result (
     run_id text collate "C" primary key,
@@ -47,8 +52,8 @@ _COLUMNS = ", ".join(f'"{name}"' for name in IndexEntry._fields)
 _ADD = f"""
 insert into coin.result ({_COLUMNS}) values %s on conflict (run_id) do update
 set ({_COLUMNS}) = row({", ".join(f'excluded."{name}"' for name in IndexEntry._fields)})
-"""  # noqa: S608 -- of constants
-# The values come in as text, so a filter that is null is no condition at all to the planner.
+"""  # noqa: S608 -- built from constants
+# Parameters are interpolated by the client, so that the planner drops the condition of a filter that is null.
 _MATCHING = """
     (%(kind)s is null or kind = %(kind)s)
     and (%(strategy)s is null or strategy = %(strategy)s)
@@ -61,7 +66,7 @@ _MATCHING = """
     and (%(date_to)s is null
         or "timestamp" < (%(date_to)s::timestamp + interval '1 day') at time zone 'Asia/Seoul')
 """
-_COUNT = f"select count(*) from coin.result where {_MATCHING}"  # noqa: S608 -- of constants, as those below
+_COUNT = f"select count(*) from coin.result where {_MATCHING}"  # noqa: S608 -- built from constants, like those below
 _KEYS = f"""
 select run_id, "timestamp" from coin.result
 where {_MATCHING} and (%(after_time)s is null or ("timestamp", run_id) < (%(after_time)s, %(after_run)s))
@@ -71,20 +76,106 @@ select {columns} from coin.result join (
     select run_id from ({keys}) keys order by "timestamp" desc, run_id desc limit %(limit)s offset %(offset)s
 ) page using (run_id) order by "timestamp" desc, run_id desc
 """
-# Of many that match, the first come soon in the order of the index. Few might come last in it, so they are found by
-# what they are like and then sorted: `offset 0` keeps the planner from guessing.
+# With many matches the first page is found quickly in index order. With few matches that scan might read the whole
+# index, so they are selected by their filters and then sorted: `offset 0` keeps the planner from flattening the query.
 _OF_MANY = _PAGE.format(columns=_COLUMNS, keys=_KEYS)
 _OF_FEW = _PAGE.format(columns=_COLUMNS, keys=f"{_KEYS} offset 0")
 _FEW = 2000
 
 
-class Page(NamedTuple):
-    """Some of the entries that match, newest first.
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Conditions on entries; None where a field does not matter.
+
+    Bounds are inclusive. An entry whose value is unknown matches no bound.
 
     Attributes:
-        total: How many match.
-        entries: Those of this page.
-        next_cursor: Where the next page begins, or None if this is the last one.
+        kind: Kind of result.
+        strategy: Name of the strategy.
+        symbol: One of the symbols, in either spelling.
+        min_return: Lower bound of avg_return, percent per trade.
+        max_return: Upper bound of avg_return, percent per trade.
+        min_signals: Lower bound of total_signals.
+        max_signals: Upper bound of total_signals.
+        date_from: First day, in Asia/Seoul, on which the run finished.
+        date_to: Last day, in Asia/Seoul, on which the run finished.
+
+    Raises:
+        EmptyRange: A lower bound is above its upper bound.
+        InvalidSymbol: The symbol is not a market.
+
+    >>> Filters(symbol="KRW-BTC").symbol
+    'BTC_KRW'
+    """
+
+    kind: Kind | None = "backtest"
+    strategy: str | None = None
+    symbol: str | None = None
+    min_return: float | None = None
+    max_return: float | None = None
+    min_signals: int | None = None
+    max_signals: int | None = None
+    date_from: date | None = None
+    date_to: date | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strategy", legacy.clean_text(self.strategy))
+        if self.symbol is not None:
+            object.__setattr__(self, "symbol", parse_symbol(self.symbol))
+        bounds: tuple[tuple[str, Any, str, Any], ...] = (
+            ("min_return", self.min_return, "max_return", self.max_return),
+            ("min_signals", self.min_signals, "max_signals", self.max_signals),
+            ("date_from", self.date_from, "date_to", self.date_to),
+        )
+        problems = [
+            Problem(lower, f"{minimum} is above {upper}, which is {maximum}; no result can match")
+            for lower, minimum, upper, maximum in bounds
+            if minimum is not None and maximum is not None and minimum > maximum
+        ]
+        if problems:
+            raise EmptyRange(problems)
+
+    def values(self) -> dict[str, Any]:
+        """Return the filters by name, as query parameters."""
+        return asdict(self)
+
+
+class Cursor(NamedTuple):
+    """Position of the last entry of a page; the next page starts right after it, regardless of later inserts."""
+
+    timestamp: datetime
+    run_id: str
+
+    def token(self) -> str:
+        """Return the cursor as an opaque token."""
+        return base64.urlsafe_b64encode(f"{self.timestamp.isoformat()} {self.run_id}".encode()).decode().rstrip("=")
+
+
+def parse_cursor(token: str) -> Cursor:
+    """Return the cursor that `Cursor.token` encoded.
+
+    Raises:
+        InvalidInput: The token is not a cursor.
+    """
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        stamp, run_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").split(" ")
+        cursor = Cursor(datetime.fromisoformat(stamp), run_id)
+    except ValueError:
+        cursor = None
+    if cursor is None or not _is_valid(cursor):
+        reason = f"{token[:80]!r} is not a cursor; use next_cursor of the previous page, or omit it for the first page"
+        raise InvalidInput([Problem("cursor", reason)])
+    return cursor
+
+
+class Page(NamedTuple):
+    """A page of matching entries, newest first.
+
+    Attributes:
+        total: Number of matching entries on all pages.
+        entries: Entries of this page.
+        next_cursor: Token of the next page; None on the last page.
     """
 
     total: int
@@ -93,54 +184,64 @@ class Page(NamedTuple):
 
 
 class ResultIndex:
-    """The table of results. Every method may raise DatabaseUnavailable, and DataRefused for a value of no column."""
+    """Table of results.
+
+    Every method may raise DatabaseUnavailable, and DataRefused for a value that a column cannot hold.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def add(self, entries: Collection[IndexEntry]) -> None:
-        """Add entries, or put them in the place of those of the same runs."""
-        # In one order, so that two writers of many do not wait for each other.
+        """Insert entries; an entry of the same run is replaced."""
+        # A fixed row order keeps two concurrent writers from deadlocking.
         rows = [entry for _, entry in sorted({entry.run_id: entry for entry in entries}.items())]
         if rows:
             self._session.run(lambda cursor: execute_values(cursor, _ADD, rows, page_size=len(rows)))
 
     def remove(self, shelf: ResultArea, run_ids: Collection[str]) -> None:
-        """Remove entries of documents on a shelf; one of the same run on the other shelf stays.
+        """Remove entries of documents in one area; an entry of the same run in the other area stays.
 
-        Remove their objects first, or a `reindex` under way may add them again.
+        Remove the objects first: a concurrent `reindex` may otherwise add the entries again.
         """
         statement = "delete from coin.result where shelf = %s and run_id = any(%s)"
         self._session.run(lambda cursor: cursor.execute(statement, (shelf, list(run_ids))))
 
-    def remove_unchanged(self, marks: Mapping[str, ObjectVersion]) -> None:
-        """Remove entries that are still of the documents with these marks."""
+    def remove_unchanged(self, versions: Mapping[str, ObjectVersion]) -> None:
+        """Remove entries, by run ID, that still describe these versions of their documents."""
         statement = (
             "delete from coin.result using unnest(%s::text[], %s::bigint[], %s::timestamptz[]) gone (id, bytes, at)"
             " where run_id = gone.id and size = gone.bytes and modified = gone.at"
         )
-        columns = [list(marks), [mark.size for mark in marks.values()], [mark.modified for mark in marks.values()]]
-        self._session.run(lambda cursor: cursor.execute(statement, columns))
+        sizes = [version.size for version in versions.values()]
+        times = [version.modified for version in versions.values()]
+        self._session.run(lambda cursor: cursor.execute(statement, [list(versions), sizes, times]))
 
     def page(self, filters: Filters, limit: int, offset: int = 0, after: str | None = None) -> Page:
-        """Return a page of the entries that match, beginning behind the cursor `after`, or behind so many.
+        """Return a page of matching entries.
 
-        Following cursors, nobody sees an entry twice or misses one that was there at the first page, whatever is
-        added meanwhile.
+        A client that follows cursors sees each entry once and misses none that existed at its first page, even if
+        results are added meanwhile.
+
+        Args:
+            filters: Conditions.
+            limit: Entries per page.
+            offset: Entries to skip.
+            after: Token of the cursor to start after; None for the first page.
 
         Raises:
-            InvalidInput: `after` is no cursor.
+            InvalidInput: `after` is not a cursor.
         """
-        begin = parse_cursor(after) if after is not None else None
+        start = parse_cursor(after) if after is not None else None
         values = filters.values() | {
-            "after_time": begin and begin.timestamp,
-            "after_run": begin and begin.run_id,
+            "after_time": start and start.timestamp,
+            "after_run": start and start.run_id,
             "limit": limit + 1,
             "offset": offset,
         }
 
         def read(cursor: database.Cursor) -> tuple[int, list[tuple[Any, ...]]]:
-            cursor.execute("begin isolation level repeatable read read only")  # all of the same moment
+            cursor.execute("begin isolation level repeatable read read only")  # one snapshot for count and page
             cursor.execute(_COUNT, values)
             total = int((cursor.fetchone() or (0,))[0])
             cursor.execute(_OF_FEW if total < _FEW else _OF_MANY, values)
@@ -150,20 +251,20 @@ class ResultIndex:
 
         total, rows = self._session.run(read)
         more, entries = len(rows) > limit, [_entry(row) for row in rows[:limit]]
-        return Page(total, entries, Cursor(entries[-1].timestamp, entries[-1].run_id).text() if more else None)
+        return Page(total, entries, Cursor(entries[-1].timestamp, entries[-1].run_id).token() if more else None)
 
     def latest(self) -> Iterator[IndexEntry]:
-        """Yield backtests, newest first."""
+        """Yield all backtests, newest first."""
         after = None
         while True:
-            page = self.page(Filters(), PAGE, after=after)
+            page = self.page(Filters(), PAGE_SIZE, after=after)
             yield from page.entries
             after = page.next_cursor
             if after is None:
                 return
 
-    def known(self) -> dict[str, ObjectVersion]:
-        """Return by what each indexed document is known, by run id."""
+    def versions(self) -> dict[str, ObjectVersion]:
+        """Return the version of every indexed document by run ID."""
 
         def read(cursor: database.Cursor) -> dict[str, ObjectVersion]:
             cursor.execute("select run_id, shelf, size, modified from coin.result")
@@ -171,18 +272,24 @@ class ResultIndex:
 
         return self._session.run(read)
 
-    def analyse(self) -> None:
-        """Have the server look at what has come in large numbers, so that pages are as fast as they will be later."""
+    def analyze(self) -> None:
+        """Vacuum and analyze the table after a bulk insert, so that pages are fast at once."""
         self._session.run(lambda cursor: cursor.execute("vacuum (analyze) coin.result"))
 
 
-def prepare(session: Session) -> None:
-    """Create the table, unless it is there.
+def create_table(session: Session) -> None:
+    """Create the table unless it exists.
 
     Raises:
-        DatabaseUnavailable: the account may not create a schema, say.
+        DatabaseUnavailable: The table cannot be created, for example for lack of permission.
     """
     create_table_once(session, "result", _TABLE)
+
+
+def _is_valid(cursor: Cursor) -> bool:
+    """Return whether an entry may have this position: times are UTC, within the years every time zone can express."""
+    in_utc = cursor.timestamp.utcoffset() == timedelta(0)
+    return in_utc and date.min.year < cursor.timestamp.year < date.max.year and is_run_id(cursor.run_id)
 
 
 def _entry(row: tuple[Any, ...]) -> IndexEntry:

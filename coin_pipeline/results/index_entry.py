@@ -62,12 +62,12 @@ class IndexEntry(NamedTuple):
     modified: datetime
 
 
-def mark_of(stored: StoredDocument) -> ObjectVersion:
+def version_of(stored: StoredDocument) -> ObjectVersion:
     """Return by what the index knows a document."""
     return ObjectVersion(stored.shelf, stored.size, stored.modified.astimezone(UTC).replace(microsecond=0))
 
 
-def entry_of(document: Json, stored: StoredDocument, finished: datetime | None = None) -> IndexEntry:
+def build_entry(document: Json, stored: StoredDocument, finished: datetime | None = None) -> IndexEntry:
     """Return the entry of a document of any schema.
 
     Args:
@@ -75,24 +75,24 @@ def entry_of(document: Json, stored: StoredDocument, finished: datetime | None =
         stored: Which object it is.
         finished: When the run finished if the document does not tell; without, when the object was written.
     """
-    parts, version = legacy.parts_of(document), legacy.text(document.get("version")) or "1.0"
+    parts, version = legacy.parts_of(document), legacy.clean_text(document.get("version")) or "1.0"
     metadata, metrics = _object(document, "metadata"), _object(document, "metrics")
     kind: Kind = "sweep" if version.startswith("sweep") else "backtest"
-    shelf, size, modified = mark_of(stored)
+    shelf, size, modified = version_of(stored)
     return IndexEntry(
         run_id=stored.run_id,
         shelf=shelf,
         kind=kind,
-        strategy=legacy.text(document.get("strategy")),
+        strategy=legacy.clean_text(document.get("strategy")),
         symbols=[legacy.symbol_name(part) for part in parts],
-        start_date=legacy.day(document.get("start_date")),
-        end_date=legacy.day(document.get("end_date")),
-        timeframe=legacy.text(document.get("timeframe")),
+        start_date=legacy.parse_day(document.get("start_date")),
+        end_date=legacy.parse_day(document.get("end_date")),
+        timeframe=legacy.clean_text(document.get("timeframe")),
         total_signals=None if kind == "sweep" else legacy.total_signals(document, parts),
-        avg_return=_mean([legacy.number(part.get("avg_return")) for part in parts]),
-        total_return=legacy.number(metrics.get("total_return")),
-        execution_time=legacy.number(document.get("execution_time")),
-        timestamp=legacy.moment(metadata.get("execution_date")) or finished or stored.modified.astimezone(UTC),
+        avg_return=_mean([legacy.finite_number(part.get("avg_return")) for part in parts]),
+        total_return=legacy.finite_number(metrics.get("total_return")),
+        execution_time=legacy.finite_number(document.get("execution_time")),
+        timestamp=legacy.parse_time(metadata.get("execution_date")) or finished or stored.modified.astimezone(UTC),
         version=version,
         size=size,
         modified=modified,

@@ -19,24 +19,24 @@ _MOST = 2**63
 _LONGEST = 200
 
 
-class OlderIndex(NamedTuple):
+class LegacyIndex(NamedTuple):
     """When runs finished according to the older platform's index, by run id, and what is wrong with that file."""
 
     finished: Mapping[str, datetime]
     problem: CoinError | None
 
 
-def read_older_index(store: ObjectStore) -> OlderIndex:
+def read_legacy_index(store: ObjectStore) -> LegacyIndex:
     """Return what the older platform's index tells; one that cannot be read tells nothing, and is left as it is."""
     try:
         told = json.loads(store.get(INDEX_KEY))
     except ObjectNotFound:
-        return OlderIndex({}, None)
+        return LegacyIndex({}, None)
     except StorageFailed as error:
-        return OlderIndex({}, error)
+        return LegacyIndex({}, error)
     except (ValueError, RecursionError) as error:
-        return OlderIndex({}, ObjectCorrupt(INDEX_KEY, f"it is no JSON ({error}), so it is left out of account"))
-    return OlderIndex({run_id: finished for run_id, finished in listed_runs(told) if finished}, None)
+        return LegacyIndex({}, ObjectCorrupt(INDEX_KEY, f"it is no JSON ({error}), so it is left out of account"))
+    return LegacyIndex({run_id: finished for run_id, finished in listed_runs(told) if finished}, None)
 
 
 def listed_runs(told: object) -> Iterator[tuple[str, datetime | None]]:
@@ -45,10 +45,10 @@ def listed_runs(told: object) -> Iterator[tuple[str, datetime | None]]:
     for entries in lists:
         for entry in entries if isinstance(entries, list) else ():
             if isinstance(entry, dict) and isinstance(entry.get("run_id"), str):
-                yield entry["run_id"], moment(entry.get("timestamp"))
+                yield entry["run_id"], parse_time(entry.get("timestamp"))
 
 
-def moment(value: object) -> datetime | None:
+def parse_time(value: object) -> datetime | None:
     """Return a time in UTC; naive ones mean Asia/Seoul, and one may end in `+00:00Z`. None for what is no time."""
     if not isinstance(value, str):
         return None
@@ -61,7 +61,7 @@ def moment(value: object) -> datetime | None:
     return (read if read.tzinfo else read.replace(tzinfo=SEOUL)).astimezone(UTC)
 
 
-def day(value: object) -> date | None:
+def parse_day(value: object) -> date | None:
     """Return the day that a text begins with, or None."""
     try:
         return date.fromisoformat(value[:10]) if isinstance(value, str) else None
@@ -69,21 +69,21 @@ def day(value: object) -> date | None:
         return None
 
 
-def number(value: object) -> float | None:
+def finite_number(value: object) -> float | None:
     """Return a finite number, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= _MOST:
         return None
     return float(value) if math.isfinite(value) else None
 
 
-def count(value: object) -> int | None:
+def parse_count(value: object) -> int | None:
     """Return a count: a number that is one, or the length of a list; else None."""
     if isinstance(value, list):
         return len(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST else None
 
 
-def text(value: object) -> str | None:
+def clean_text(value: object) -> str | None:
     """Return a text as a database can hold it, not longer than any name is; None for what is no text."""
     if not isinstance(value, str):
         return None
@@ -101,7 +101,7 @@ def parts_of(document: Json) -> list[Json]:
 
 def symbol_name(part: Mapping[str, Any]) -> str:
     """Return the name of a symbol, in the one spelling where it is a market."""
-    name = text(part["symbol"]) or ""
+    name = clean_text(part["symbol"]) or ""
     try:
         return parse_symbol(name)
     except InvalidSymbol:
@@ -113,7 +113,7 @@ def total_signals(document: Json, parts: list[Json]) -> int | None:
 
     None where nobody knows, or where the sum is more than any count can be.
     """
-    told = count(document.get("total_signals"))
-    counts = [count(part.get("signals")) for part in parts]
+    told = parse_count(document.get("total_signals"))
+    counts = [parse_count(part.get("signals")) for part in parts]
     known = [each for each in counts if each is not None]
-    return count(sum(known)) if told is None and known and len(known) == len(parts) else told
+    return parse_count(sum(known)) if told is None and known and len(known) == len(parts) else told

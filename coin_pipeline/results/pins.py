@@ -52,7 +52,7 @@ def is_pinned(store: ObjectStore, task_id: str) -> bool:
     return store.exists(pin_key(check_run_id(task_id)))
 
 
-def pinned(store: ObjectStore) -> Mapping[str, ObjectEntry]:
+def pinned_tasks(store: ObjectStore) -> Mapping[str, ObjectEntry]:
     """Return the pins of all tasks that are kept."""
     return _marks(store, "pins/")
 
@@ -72,7 +72,7 @@ def remove_claimed(store: ObjectStore, task_id: str) -> None:
     _end_claim(store, task_id)
 
 
-def end_claims(store: ObjectStore) -> None:
+def release_claims(store: ObjectStore) -> None:
     """End the claims of a removal that was killed; none may be under way."""
     for task_id in _marks(store, "pins/claims/"):
         _end_claim(store, task_id)

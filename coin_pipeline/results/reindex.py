@@ -4,25 +4,23 @@ from collections.abc import Callable, Mapping, Sequence
 
 from coin_pipeline.errors import CoinError, DataRefused, NotFound, ObjectCorrupt, StorageFailed
 from coin_pipeline.results.index import ResultIndex
-from coin_pipeline.results.index_entry import IndexEntry, ObjectVersion, entry_of, mark_of
-from coin_pipeline.results.legacy import read_older_index
+from coin_pipeline.results.index_entry import IndexEntry, ObjectVersion, build_entry, version_of
+from coin_pipeline.results.legacy import read_legacy_index
 from coin_pipeline.results.store import (
-    Json,
     StoredDocument,
     is_stored,
     load_result,
-    stored_document,
     stored_documents,
 )
 from coin_pipeline.storage.base import ObjectStore
 
-BATCH = 50
+BATCH_SIZE = 50
 """Documents whose entries are written at a time."""
 MANY = 1000
 """So many new entries at once change how the database should read them."""
 
 
-class Rebuild:
+class IndexRebuild:
     """One rebuild, and what it did.
 
     Attributes:
@@ -35,17 +33,19 @@ class Rebuild:
         self.added, self.removed = 0, 0
         self.broken: list[CoinError] = []
         self._store, self._index = store, index
-        self._known = index.known()  # before the objects: an entry that comes later is of a later object
+        self._known = index.versions()  # before the objects: an entry that comes later is of a later object
         listed = sorted(stored_documents(store), key=lambda each: each.shelf, reverse=True)
         self._listed = {each.run_id: each for each in listed}  # in results/ rather than in tasks/, as it is read
-        older = read_older_index(store)
+        older = read_legacy_index(store)
         self._finished = older.finished
         if older.problem:
             self.broken.append(older.problem)
 
     def changed(self, *, everything: bool) -> list[StoredDocument]:
         """Return the documents to read, newest first."""
-        found = [each for each in self._listed.values() if everything or self._known.get(each.run_id) != mark_of(each)]
+        found = [
+            each for each in self._listed.values() if everything or self._known.get(each.run_id) != version_of(each)
+        ]
         return sorted(found, key=lambda each: each.modified, reverse=True)
 
     def read(self, documents: Sequence[StoredDocument]) -> None:
@@ -79,7 +79,7 @@ class Rebuild:
         except StorageFailed as error:
             self.broken.append(error)
             return None
-        return entry_of(document, stored, self._finished.get(stored.run_id))
+        return build_entry(document, stored, self._finished.get(stored.run_id))
 
     def _add(self, entries: list[IndexEntry]) -> list[IndexEntry]:
         """Add entries; return those that the database took. One that it refuses is reported, and costs no other."""
@@ -118,7 +118,7 @@ def reindex(
     *,
     everything: bool = False,
     on_progress: Callable[[int, int], None] = lambda _done, _of: None,
-) -> Rebuild:
+) -> IndexRebuild:
     """Make the index equal to the stored results, reading those that are new or have changed, or everything.
 
     Others may publish and remove results meanwhile. A document that cannot be read is reported and has no entry.
@@ -128,23 +128,13 @@ def reindex(
         StorageFailed: the objects cannot be listed.
         DatabaseUnavailable: the index cannot be read or written.
     """
-    rebuild = Rebuild(store, index)
+    rebuild = IndexRebuild(store, index)
     changed = rebuild.changed(everything=everything)
-    for start in range(0, len(changed), BATCH):
+    for start in range(0, len(changed), BATCH_SIZE):
         on_progress(start, len(changed))
-        rebuild.read(changed[start : start + BATCH])
+        rebuild.read(changed[start : start + BATCH_SIZE])
     on_progress(len(changed), len(changed))
     rebuild.remove_missing()
     if rebuild.added >= MANY:
-        index.analyse()
+        index.analyze()
     return rebuild
-
-
-def add_entry(store: ObjectStore, index: ResultIndex, run_id: str, document: Json | None = None) -> None:
-    """Add the entry of a result that has just been published; `document` is what it holds, if that is known.
-
-    Raises:
-        ResultNotFound: nothing complete is stored under this id.
-    """
-    known = load_result(store, run_id) if document is None else document
-    index.add([entry_of(known, stored_document(store, run_id))])

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.fingerprint import check_own_digests, content_of, fingerprint_of
+from coin_pipeline.backtest.fingerprint import comparable_content, fingerprint_of, verify_own_digests
 from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.spec import parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
@@ -17,20 +17,24 @@ from coin_pipeline.results.store import Json, load_result, to_bytes
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 
-What = Literal["spec", "candles", "code", "versions", "result"]
+DifferenceKind = Literal["spec", "candles", "code", "versions", "result"]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One thing that is not what it was: a field, a symbol's candles, a module, a package, or a place in the result.
 
-    `said` is what the stored result says, `now` what is found now; None where there is no such thing.
+    Attributes:
+        kind: The input that differs, or `result`.
+        name: Name of the field, symbol, module or package; the path of a figure in the result.
+        stored: Its value in the stored result; None if absent.
+        current: Its value now; None if absent.
     """
 
-    what: What
+    kind: DifferenceKind
     name: str
-    said: object
-    now: object
+    stored: object
+    current: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +42,31 @@ class Replay:
     """What came of a replay: the digests of both results, and what differs, inputs first."""
 
     run_id: str
-    said_sha256: str
-    now_sha256: str | None
+    stored_sha256: str
+    current_sha256: str | None
     """None where the run now fails."""
     differences: tuple[Difference, ...]
 
     @property
     def identical(self) -> bool:
         """Whether the result was reproduced bit for bit."""
-        return self.said_sha256 == self.now_sha256
+        return self.stored_sha256 == self.current_sha256
+
+    def to_json(self) -> Json:
+        """Return the replay under the keys of `coin replay --json`."""
+        return {
+            "run_id": self.run_id,
+            "said_sha256": self.stored_sha256,
+            "now_sha256": self.current_sha256,
+            "differences": [
+                {"what": each.kind, "name": each.name, "said": each.stored, "now": each.current}
+                for each in self.differences
+            ],
+            "identical": self.identical,
+        }
 
 
-def replay(store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistry, run_id: str) -> Replay:
+def replay_backtest(store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistry, run_id: str) -> Replay:
     """Recompute a stored run from its spec with the candles, the code and the packages that are here now.
 
     Raises:
@@ -64,16 +81,16 @@ def replay(store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistr
     said: Json = told.get("fingerprint", {})
     if "sha256" not in said or "spec" not in told:
         raise NotReplayable(run_id, told.get("version", "1.0"))
-    check_own_digests(run_id, told)
+    verify_own_digests(run_id, told)
     spec = resolve(parse_request(told["spec"]), registry)
     pieces = runner.find_candles(catalog, spec, "results")
     candles = {piece.symbol: piece.sha256 for piece in pieces}
     now = fingerprint_of(spec.digest, candles, registry.get(spec.strategy))
     inputs = (
-        *differences("spec", told["spec"], spec.model_dump(mode="json")),
-        *differences("candles", said["candles"], candles),
-        *differences("code", said["modules"], now["modules"]),
-        *differences("versions", said["versions"], now["versions"]),
+        *compare_inputs("spec", told["spec"], spec.model_dump(mode="json")),
+        *compare_inputs("candles", said["candles"], candles),
+        *compare_inputs("code", said["modules"], now["modules"]),
+        *compare_inputs("versions", said["versions"], now["versions"]),
     )
     try:
         again = _computed(catalog, registry, pieces, run_id)
@@ -82,16 +99,16 @@ def replay(store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistr
         return Replay(run_id, told["result_sha256"], None, (*inputs, failed))
     if again["result_sha256"] == told["result_sha256"]:
         return Replay(run_id, told["result_sha256"], told["result_sha256"], inputs)
-    first = first_difference("", content_of(told), json.loads(to_bytes(content_of(again))))
+    first = first_difference("", comparable_content(told), json.loads(to_bytes(comparable_content(again))))
     return Replay(run_id, told["result_sha256"], again["result_sha256"], (*inputs, first))
 
 
 def _computed(catalog: CandleCatalog, registry: StrategyRegistry, pieces: Sequence[CandleSlice], run_id: str) -> Json:
     parts = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
-    return runner.assemble(run_id, parts, catalog, registry, "replay", datetime.now(UTC)).document
+    return runner.assemble_result(run_id, parts, catalog, registry, "replay", datetime.now(UTC)).document
 
 
-def differences(what: What, said: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+def compare_inputs(what: DifferenceKind, said: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
     """Yield each name whose value is another."""
     for name in sorted(said.keys() | now.keys()):
         if said.get(name) != now.get(name):

@@ -81,7 +81,7 @@ class StorageSnapshot:
         pinned: Pins of the tasks that are kept.
         fingerprints: Entries of the index that are old enough to be settled.
         leftovers: What broken writes left.
-        told: What could not be read, a sentence each.
+        warnings: What could not be read, a sentence each.
     """
 
     tasks: Mapping[str, Folder]
@@ -92,10 +92,10 @@ class StorageSnapshot:
     pinned: Mapping[str, ObjectEntry] = field(default_factory=dict)
     fingerprints: Collection[Fingerprint] = ()
     leftovers: Collection[IncompleteWrite] = ()
-    told: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def folders(entries: Iterable[ObjectEntry]) -> dict[str, Folder]:
+def group_by_folder(entries: Iterable[ObjectEntry]) -> dict[str, Folder]:
     """Return the folders of runs in a listing of one shelf, in whichever order that is; other names are not ours."""
     found: dict[str, Folder] = {}
     for entry in entries:
@@ -126,7 +126,7 @@ def expired_tasks(stored: StorageSnapshot, under_way: Collection[str], before: d
             yield ExpiredItem(kind, folder.name, folder.objects, folder.size, since)
 
 
-def kept_by_pins(stored: StorageSnapshot, under_way: Collection[str], before: datetime) -> int:
+def count_kept_by_pins(stored: StorageSnapshot, under_way: Collection[str], before: datetime) -> int:
     """Return how many tasks would expire without their pins."""
     unpinned = expired_tasks(replace(stored, pinned={}), under_way, before)
     return sum(item.name in stored.pinned for item in unpinned)
@@ -171,7 +171,7 @@ def run_record(run_id: str, since: datetime) -> ExpiredItem:
     return ExpiredItem("run records", run_id, 0, 0, since)
 
 
-def forgotten_runs(
+def expired_run_records(
     ended: Iterable[EndedRun],
     tasks: Collection[str],
     under_way: Collection[str],

@@ -1,26 +1,75 @@
-"""Finding the stored result of an identical submission, so that nothing is computed twice."""
+"""Fingerprint index: finds the stored result of an identical submission, so that nothing is computed twice."""
 
 from coin_pipeline.backtest.fingerprint import fingerprint_of
 from coin_pipeline.backtest.preflight import coverage_of, require_coverage
 from coin_pipeline.backtest.runner import find_candles
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.results.store import StoredResult, recall
-from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.errors import NotFound, ObjectCorrupt, ObjectNotFound
+from coin_pipeline.results.store import StoredResult, fingerprint_key, parse_document, read_result, to_bytes
+from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 
 def find_reusable(
     store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistry, spec: BacktestSpec
 ) -> StoredResult | None:
-    """Return a stored result of the same spec, candles, code and versions; none is no error.
+    """Return a stored result of the same spec, candles, code and package versions, or None.
 
-    It reads and digests the candles, a small part of what a run costs.
+    Candles are read and digested for it, which costs a small part of a run.
 
     Raises:
-        CandlesNotFound, InsufficientCoverage, InvalidCandles: as a run would.
+        CandlesNotFound: As for a run.
+        InsufficientCoverage: As for a run.
+        InvalidCandles: As for a run.
     """
-    pieces = find_candles(catalog, spec, "results")
-    require_coverage(spec, coverage_of(pieces))
-    candles = {piece.symbol: piece.sha256 for piece in pieces}
-    return recall(store, fingerprint_of(spec.digest, candles, registry.get(spec.strategy))["sha256"])
+    slices = find_candles(catalog, spec, "results")
+    require_coverage(spec, coverage_of(slices))
+    candles = {part.symbol: part.sha256 for part in slices}
+    return find_by_fingerprint(store, fingerprint_of(spec.digest, candles, registry.get(spec.strategy))["sha256"])
+
+
+def find_by_fingerprint(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:
+    """Return the result with this fingerprint, or None if it is no longer stored or has changed since it was recorded.
+
+    Args:
+        store: Object store of the results.
+        fingerprint_sha256: The `sha256` of a fingerprint.
+    """
+    key = fingerprint_key(fingerprint_sha256)
+    try:
+        entry = parse_document(key, store.get(key))
+        stored = StoredResult(entry["run_id"], read_result(store, entry["run_id"]))
+    except (NotFound, ObjectCorrupt):  # an expired task, for example: entries may outlive their results
+        return None
+    return stored if sha256_hex(stored.document) == entry["sha256"] else None
+
+
+def fingerprinted_run(store: ObjectStore, key: str) -> str | None:
+    """Return the run that an entry of the fingerprint index points to, or None if the entry is missing or invalid.
+
+    Args:
+        store: Object store of the results.
+        key: Key of the entry.
+    """
+    try:
+        run_id = parse_document(key, store.get(key)).get("run_id")
+    except (ObjectNotFound, ObjectCorrupt):
+        return None
+    return run_id if isinstance(run_id, str) else None
+
+
+def record_fingerprint(store: ObjectStore, fingerprint_sha256: str, run_id: str, document_sha256: str) -> None:
+    """Record which stored result has a fingerprint; the latest result replaces earlier ones.
+
+    Args:
+        store: Object store of the results.
+        fingerprint_sha256: The `sha256` of the result's fingerprint.
+        run_id: The result.
+        document_sha256: Digest of its stored document, so that a changed one is never reused.
+
+    Raises:
+        StorageFailed: The entry cannot be written.
+    """
+    entry = {"run_id": run_id, "sha256": document_sha256}
+    store.put(fingerprint_key(fingerprint_sha256), to_bytes(entry), overwrite=True)

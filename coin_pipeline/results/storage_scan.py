@@ -7,13 +7,14 @@ from typing import NamedTuple
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.errors import ObjectCorrupt, StorageRefused
 from coin_pipeline.results import legacy
-from coin_pipeline.results.manifest import is_ours
-from coin_pipeline.results.pins import pinned
-from coin_pipeline.results.retention import DAY, Fingerprint, Folder, StorageSnapshot, folders
-from coin_pipeline.results.store import Json, kept_results, read_manifest, remembered_run
+from coin_pipeline.results.pins import pinned_tasks
+from coin_pipeline.results.publish import is_current_platform
+from coin_pipeline.results.retention import DAY, Fingerprint, Folder, StorageSnapshot, group_by_folder
+from coin_pipeline.results.reuse import fingerprinted_run
+from coin_pipeline.results.store import Json, kept_result_ids, read_manifest
 from coin_pipeline.storage.base import IncompleteWrite, ObjectStore
 
-SHELVES = ("results", "tasks", "runs", "reports", "fingerprints", "sweeps", "pins")
+STORAGE_FOLDERS = ("results", "tasks", "runs", "reports", "fingerprints", "sweeps", "pins")
 """Folders in which broken writes are looked for."""
 
 
@@ -27,7 +28,7 @@ class StorageUsage(NamedTuple):
     free: int | None
 
 
-def use(store: ObjectStore) -> StorageUsage:
+def measure_usage(store: ObjectStore) -> StorageUsage:
     """Measure how much is stored."""
     free = store.free_bytes()
     sizes = {"tasks": 0, "runs": 0, "sweeps": 0}
@@ -42,24 +43,24 @@ def use(store: ObjectStore) -> StorageUsage:
     return StorageUsage(**sizes, bucket=total if free is None else None, free=free)
 
 
-def survey(store: ObjectStore, now: datetime) -> StorageSnapshot:
+def scan_storage(store: ObjectStore, now: datetime) -> StorageSnapshot:
     """Look at everything that may expire."""
     told: list[str] = []
-    tasks = folders(store.entries("tasks"))
+    tasks = group_by_folder(store.entries("tasks"))
     return StorageSnapshot(
         tasks=tasks,
         ended=dict(_ended(store, tasks.values(), told)),
-        interim=folders(store.entries("runs")),
+        interim=group_by_folder(store.entries("runs")),
         chunks=tuple(store.entries("sweeps")),
-        results=frozenset(kept_results(store)),
-        pinned=pinned(store),
+        results=frozenset(kept_result_ids(store)),
+        pinned=pinned_tasks(store),
         fingerprints=tuple(_fingerprints(store, now - DAY)),
         leftovers=tuple(_leftovers(store, now - DAY, told)),
-        told=tuple(told),
+        warnings=tuple(told),
     )
 
 
-def ended_at(task_id: str, manifest: Json) -> datetime:
+def parse_ended_at(task_id: str, manifest: Json) -> datetime:
     """Return when a task ended, as its manifest says.
 
     Raises:
@@ -70,7 +71,7 @@ def ended_at(task_id: str, manifest: Json) -> datetime:
         raise ObjectCorrupt(name, f"it says task_id {str(manifest.get('task_id'))[:80]!r}")
     metadata = manifest.get("metadata")
     told = metadata.get("finished_at") if isinstance(metadata, dict) else None
-    if (ended := legacy.moment(told)) is None:
+    if (ended := legacy.parse_time(told)) is None:
         raise ObjectCorrupt(name, f"its finished_at is {str(told)[:80]!r}")
     return ended
 
@@ -83,9 +84,9 @@ def _ended(store: ObjectStore, tasks: Iterable[Folder], told: list[str]) -> Iter
             continue
         try:
             manifest = read_manifest(store, folder.name)
-            if manifest is not None and is_ours(manifest):
-                yield folder.name, ended_at(folder.name, manifest)
-            older += manifest is not None and not is_ours(manifest)
+            if manifest is not None and is_current_platform(manifest):
+                yield folder.name, parse_ended_at(folder.name, manifest)
+            older += manifest is not None and not is_current_platform(manifest)
         except ObjectCorrupt as error:
             told.append(f"kept: {error}")
     if older:
@@ -96,12 +97,12 @@ def _fingerprints(store: ObjectStore, before: datetime) -> Iterator[Fingerprint]
     """Yield the index of fingerprints but for what is so new that its result may not have been listed."""
     for entry in store.entries("fingerprints"):
         if entry.modified < before:
-            yield Fingerprint(entry, remembered_run(store, entry.key))
+            yield Fingerprint(entry, fingerprinted_run(store, entry.key))
 
 
 def _leftovers(store: ObjectStore, before: datetime, told: list[str]) -> Iterator[IncompleteWrite]:
     try:
-        for shelf in SHELVES:
+        for shelf in STORAGE_FOLDERS:
             yield from store.incomplete_writes(shelf, before)
     except StorageRefused as error:  # a policy that permits no more than to read and write objects
         told.append(f"broken uploads are not looked for: {error}")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from coin_pipeline.backtest.fingerprint import check_own_digests
+from coin_pipeline.backtest.fingerprint import verify_own_digests
 from coin_pipeline.backtest.spec import ResultArea
-from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectNotFound, ResultNotFound
+from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectNotFound, ResultNotFound
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 
 Json = dict[str, Any]
@@ -108,40 +108,20 @@ def read_result(store: ObjectStore, run_id: str) -> bytes:
     except ObjectNotFound:
         return _read_task_result(store, run_id)
     if store.info(key).sha256 is None:  # it came here some other way, and may have been cut short on it
-        check_document(key, data)
+        verify_document(key, data)
     return data
 
 
 def load_result(store: ObjectStore, run_id: str) -> Json:
     """Return the parsed document of a finished run; raises as `read_result`, and ObjectCorrupt if it is no JSON."""
-    return parsed(run_id, read_result(store, run_id))
-
-
-def recall(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:
-    """Return the result that has this fingerprint, if it is still stored, and still as it was when it was noted."""
-    key = fingerprint_key(fingerprint_sha256)
-    try:
-        entry = parsed(key, store.get(key))
-        found = StoredResult(entry["run_id"], read_result(store, entry["run_id"]))
-    except (NotFound, ObjectCorrupt):  # a task that expired, say: an index that lags behind is no error
-        return None
-    return found if sha256_hex(found.document) == entry["sha256"] else None
-
-
-def remembered_run(store: ObjectStore, key: str) -> str | None:
-    """Return the run to which an entry of the index of fingerprints points; None if it is gone, or makes no sense."""
-    try:
-        run_id = parsed(key, store.get(key)).get("run_id")
-    except (ObjectNotFound, ObjectCorrupt):
-        return None
-    return run_id if isinstance(run_id, str) else None
+    return parse_document(run_id, read_result(store, run_id))
 
 
 def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
     """Return a task's manifest, or None while it has none."""
     key = manifest_key(task_id)
     try:
-        return parsed(key, store.get(key))
+        return parse_document(key, store.get(key))
     except ObjectNotFound:
         return None
 
@@ -160,14 +140,14 @@ def stored_documents(store: ObjectStore) -> Iterator[StoredDocument]:
             yield StoredDocument(task_id, "tasks", entry.size, entry.modified)
 
 
-def kept_results(store: ObjectStore) -> Iterator[str]:
+def kept_result_ids(store: ObjectStore) -> Iterator[str]:
     """Yield the id of every result in `results/`."""
     for key in store.keys("results"):
         if run_id := _run_in(key, "results/", ".json"):
             yield run_id
 
 
-def ended_tasks(store: ObjectStore) -> Iterator[str]:
+def ended_task_ids(store: ObjectStore) -> Iterator[str]:
     """Yield the id of every task that has a manifest, with or without a result."""
     for key in store.keys("tasks"):
         if task_id := _run_in(key, "tasks/", "/manifest.json"):
@@ -201,7 +181,7 @@ def to_bytes(document: Json) -> bytes:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def answered(stored: bytes, reused_from: str | None) -> bytes:
+def with_reused_from(stored: bytes, reused_from: str | None) -> bytes:
     """Return a stored document as a submission is answered: its last key names the run that it is reused from.
 
     The text is extended as it is: parsing and writing a large one would take seconds.
@@ -231,7 +211,7 @@ def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
         if store.exists(manifest_key(task_id)):
             raise ObjectCorrupt(key, "its manifest lists it, and it is gone") from None
         raise ResultNotFound(task_id) from None  # it has expired since its manifest was read
-    return check_listed(key, data, listed["result.json"])
+    return verify_listed_file(key, data, listed["result.json"])
 
 
 def _read_unlisted(store: ObjectStore, task_id: str) -> bytes:
@@ -241,31 +221,31 @@ def _read_unlisted(store: ObjectStore, task_id: str) -> bytes:
         data = store.get(key)
     except ObjectNotFound:
         raise ResultNotFound(task_id) from None
-    check_document(key, data)
+    verify_document(key, data)
     return data
 
 
-def check_listed(key: str, data: bytes, listed: Json) -> bytes:
+def verify_listed_file(key: str, data: bytes, listed: Json) -> bytes:
     """Return a file of a task if it is what the manifest says of it, or raise ObjectCorrupt."""
-    now = listing(listed["name"], key, data)
+    now = file_entry(listed["name"], key, data)
     for what in ("size_bytes", "checksum", "sha256"):  # the older platform's manifests have no SHA-256
         if what in listed and listed[what] != now[what]:
             raise ObjectCorrupt(key, f"its {what} is {now[what]}, and {listed[what]} in the manifest")
     return data
 
 
-def check_document(key: str, data: bytes) -> None:
+def verify_document(key: str, data: bytes) -> None:
     """Check a document by itself: it is JSON and, from schema 1.2.0 on, what its own digests say.
 
     Raises:
         ObjectCorrupt: it is not.
     """
-    document = parsed(key, data)
+    document = parse_document(key, data)
     if "result_sha256" in document:
-        check_own_digests(key, document)
+        verify_own_digests(key, document)
 
 
-def parsed(name: str, data: bytes) -> Json:
+def parse_document(name: str, data: bytes) -> Json:
     """Parse a stored JSON object, or raise ObjectCorrupt."""
     try:
         document = json.loads(data)
@@ -276,7 +256,7 @@ def parsed(name: str, data: bytes) -> Json:
     return document
 
 
-def listing(name: str, key: str, data: bytes) -> Json:
+def file_entry(name: str, key: str, data: bytes) -> Json:
     """Return what a manifest says of a file."""
     return {
         "name": name,

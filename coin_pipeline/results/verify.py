@@ -8,16 +8,16 @@ from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.errors import InvalidInput, NotFound, ObjectCorrupt
 from coin_pipeline.results.store import (
-    check_document,
-    check_listed,
-    ended_tasks,
-    kept_results,
+    ended_task_ids,
+    kept_result_ids,
     manifest_key,
     read_manifest,
     report_key,
     result_key,
     stored_document,
     task_key,
+    verify_document,
+    verify_listed_file,
 )
 from coin_pipeline.storage.base import ObjectStore
 
@@ -43,7 +43,7 @@ class VerifiedResult(NamedTuple):
     problems: tuple[str, ...]
 
 
-def verify(store: ObjectStore, run_ids: Collection[str] = ()) -> Iterator[VerifiedResult]:
+def verify_results(store: ObjectStore, run_ids: Collection[str] = ()) -> Iterator[VerifiedResult]:
     """Read every object of every result, or of these, and yield a verdict on each result, good or bad.
 
     A store that cannot be reached raises as it does for whoever reads.
@@ -51,10 +51,10 @@ def verify(store: ObjectStore, run_ids: Collection[str] = ()) -> Iterator[Verifi
     Raises:
         ResultNotFound: one of `run_ids` is no result.
     """
-    kept = kept_results(store) if not run_ids else (each for each in run_ids if _shelf(store, each) == "results")
+    kept = kept_result_ids(store) if not run_ids else (each for each in run_ids if _shelf(store, each) == "results")
     for run_id in kept:
         yield _Reading(store, run_id).result()
-    ended = ended_tasks(store) if not run_ids else (each for each in run_ids if _shelf(store, each) == "tasks")
+    ended = ended_task_ids(store) if not run_ids else (each for each in run_ids if _shelf(store, each) == "tasks")
     for task_id in ended:
         verdict = _Reading(store, task_id).task()
         if verdict.objects or verdict.problems:  # one that failed has no result
@@ -98,13 +98,13 @@ class _Reading:
             self._trying(partial(read, task_key(self._run_id, listed["name"]), listed))
 
     def _document(self, key: str, listed: Json | None = None) -> None:
-        check_document(key, self._object(key, listed))
+        verify_document(key, self._object(key, listed))
 
     def _object(self, key: str, listed: Json | None = None) -> bytes:
         data = self._store.get(key)
         self._objects, self._size = self._objects + 1, self._size + len(data)
         if listed:
-            check_listed(key, data, listed)
+            verify_listed_file(key, data, listed)
         elif self._store.info(key).sha256 is None:
             self._unchecked += 1
         return data

@@ -12,7 +12,7 @@ from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.fields import to_problems
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, ObjectCorrupt, StrategyFailed
-from coin_pipeline.results.replay import Difference, Replay, differences, first_difference
+from coin_pipeline.results.replay import Difference, Replay, compare_inputs, first_difference
 from coin_pipeline.results.store import Json, load_result, task_key
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
@@ -56,10 +56,10 @@ def replay_sweep(store: ObjectStore, catalog: CandleCatalog, registry: StrategyR
     candles = {each.symbol: each.sha256 for each in planned.chunks[0].candles}
     now = sweep_fingerprint(spec, candles, registry.get(spec.strategy))
     inputs = (
-        *differences("spec", told["spec"], spec.model_dump(mode="json")),
-        *differences("candles", said["candles"], candles),
-        *differences("code", said["modules"], now["modules"]),
-        *differences("versions", said["versions"], now["versions"]),
+        *compare_inputs("spec", told["spec"], spec.model_dump(mode="json")),
+        *compare_inputs("candles", said["candles"], candles),
+        *compare_inputs("code", said["modules"], now["modules"]),
+        *compare_inputs("versions", said["versions"], now["versions"]),
     )
     digest = told["trials"]["sha256"]
     try:

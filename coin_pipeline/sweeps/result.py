@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.backtest.formatting import Json, instant, pluralize
+from coin_pipeline.backtest.formatting import Json, iso_microseconds, pluralize
 from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.spec import Times
 from coin_pipeline.backtest.warnings import FEW_TRADES
@@ -20,10 +20,8 @@ from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
-from coin_pipeline.results.manifest import completed_manifest
-from coin_pipeline.results.publish import Published, publish_task
+from coin_pipeline.results.publish import ResultFiles, completed_manifest
 from coin_pipeline.results.store import to_bytes
-from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps import sensitivity
@@ -101,7 +99,7 @@ def assemble(
         _check_candles(chunk, pieces)
         _compare(points, others, _run_again(points, others, catalog, registry, pieces))
         parts_of_run = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
-        normal = runner.assemble(run_id, parts_of_run, catalog, registry, environment, started_at).document
+        normal = runner.assemble_result(run_id, parts_of_run, catalog, registry, environment, started_at).document
         _compare(points, [best], [_figures_of(spec, part) for part in normal["symbols"]])
         told["checked"] = sorted(int(points.numbers[place]) for place in (best, *others))
         told["best"] |= {
@@ -130,7 +128,7 @@ def assemble(
         "spec": spec.model_dump(mode="json"),
         "fingerprint": fingerprint,
         "metadata": {
-            "execution_date": instant(times[1]),
+            "execution_date": iso_microseconds(times[1]),
             "environment": environment,
             "execution_host": socket.gethostname(),
         },
@@ -139,8 +137,8 @@ def assemble(
     return SweepResult(spec, document, points.table, times)
 
 
-def publish_sweep(store: ObjectStore, result: SweepResult) -> Published:
-    """Store a result under `tasks/RUN_ID/`, manifest last."""
+def sweep_files(result: SweepResult) -> ResultFiles:
+    """Return the files of a finished sweep, which are stored under `tasks/RUN_ID/`."""
     each = result.document["execution_time"] / len(result.spec.symbols)
     symbols = [{**part, "execution_time": each} for part in result.document["symbols"]]
     asked = {**result.document, "symbols": symbols, "total_signals": 0}
@@ -149,7 +147,7 @@ def publish_sweep(store: ObjectStore, result: SweepResult) -> Published:
         "report.html": result.report,
         "result.json": to_bytes(result.document),
     }
-    return publish_task(store, {**completed_manifest(asked, result.times), "sweep": True}, files)
+    return ResultFiles("tasks", result.document, files, {**completed_manifest(asked, result.times), "sweep": True})
 
 
 @dataclass(frozen=True, slots=True)

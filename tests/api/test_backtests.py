@@ -21,7 +21,7 @@ from coin_pipeline.backtest.spec import parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.results.publish import publish_backtest, remember
+from coin_pipeline.results.publish import backtest_files, publish_result
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 from tests.api.conftest import client_of
@@ -163,8 +163,8 @@ def computed(client: TestClient, candles: CandleCatalog, data_root: Path) -> str
     registry, run_id = load_registry(), str(uuid.uuid4())
     pieces = runner.find_candles(candles, resolve(parse_request(BODY), registry), "results")
     parts = [runner.simulate_symbol(candles, registry, piece) for piece in pieces]
-    store, result = LocalStore(data_root), runner.assemble(run_id, parts, candles, registry, "test", NOW)
-    remember(store, result, publish_backtest(store, result))
+    store, result = LocalStore(data_root), runner.assemble_result(run_id, parts, candles, registry, "test", NOW)
+    publish_result(store, backtest_files(result))
     return run_id
 
 

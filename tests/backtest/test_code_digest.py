@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import coin_pipeline
-from coin_pipeline.backtest.code_digest import SourceDigests, _parsed, code_closure
+from coin_pipeline.backtest.code_digest import SourceDigests, _parsed, source_digests
 from coin_pipeline.errors import InvalidStrategyFile
 from coin_pipeline.strategies.loader import load_strategies
 from tests.strategy_files import FILES, HELPER, OWN, as_new_process, edit, write
@@ -49,7 +49,7 @@ def _nothing_stays_imported() -> Iterator[None]:
 def closure_of(file: Path) -> SourceDigests:
     """Load a strategy file and follow its imports."""
     (strategy,) = load_strategies(file)
-    return code_closure(strategy())
+    return source_digests(strategy())
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_the_package_of_an_installed_strategy_counts(tmp_path: Path) -> None:
     sys.path.append(str(site))
     from helped_pack.rule import Helped  # type: ignore[import-not-found] # noqa: PLC0415 -- it was just written
 
-    found = code_closure(Helped())
+    found = source_digests(Helped())
     assert {"helped_pack", "helped_pack.rule", "helped_pack.levels"} <= set(found.modules)
     assert "helped_neighbour" not in found.modules
     assert found.packages["helped_neighbour"] == "unknown"
@@ -151,7 +151,7 @@ def test_a_helper_that_is_no_python_is_named(tmp_path: Path) -> None:
     (tmp_path / "helped_levels.py").write_text("def level(:\n")
     (strategy,) = load_strategies(file)
     with pytest.raises(InvalidStrategyFile, match=r"helped_levels\.py: is no Python: .*line 1"):
-        code_closure(strategy())
+        source_digests(strategy())
 
 
 @pytest.mark.parametrize(

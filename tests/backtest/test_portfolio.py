@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from coin_pipeline.backtest.portfolio import CombinedResult, Curve, equal_shares, separate
+from coin_pipeline.backtest.portfolio import CombinedResult, Curve, combine_equal_weight, equal_shares
 
 DAY_NS = 86_400 * 10**9
 
@@ -40,7 +40,7 @@ def part(found: Curve, returns: list[float], **metrics: float) -> tuple[dict[str
 
 def together(*parts: tuple[dict[str, Any], pa.Table]) -> CombinedResult:
     """Combine daily parts of accounts that are all in."""
-    return separate(parts, 365.0, 1.0)
+    return combine_equal_weight(parts, 365.0, 1.0)
 
 
 def test_symbols_of_different_spans_form_one_account() -> None:

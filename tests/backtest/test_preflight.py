@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.fingerprint import check_own_digests, result_digest
+from coin_pipeline.backtest.fingerprint import result_digest, verify_own_digests
 from coin_pipeline.backtest.preflight import coverage_of, require_candles, require_coverage
 from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe
 from coin_pipeline.errors import CandlesNotFound, InsufficientCoverage, InvalidSpec
-from coin_pipeline.results.publish import publish_backtest, publish_document, remember
-from coin_pipeline.results.replay import replay
+from coin_pipeline.results.publish import backtest_files, publish_document, publish_result
+from coin_pipeline.results.replay import replay_backtest
 from coin_pipeline.results.reuse import find_reusable
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
@@ -63,7 +63,7 @@ def document_of(catalog: CandleCatalog, registry: StrategyRegistry, spec: Backte
     parts = [
         runner.simulate_symbol(catalog, registry, piece) for piece in runner.find_candles(catalog, spec, "results")
     ]
-    return runner.assemble("run-1", parts, catalog, registry, "test", datetime.now(UTC)).document
+    return runner.assemble_result("run-1", parts, catalog, registry, "test", datetime.now(UTC)).document
 
 
 def admit(catalog: CandleCatalog, spec: BacktestSpec) -> None:
@@ -172,8 +172,8 @@ def test_an_identical_result_is_reused_unless_the_request_is_stricter(
     assert find_reusable(store, catalog, registry, lax) is None
     started = datetime.now(UTC)
     parts = [runner.simulate_symbol(catalog, registry, piece) for piece in runner.find_candles(catalog, lax, "results")]
-    result = runner.assemble("run-1", parts, catalog, registry, "test", started)
-    remember(store, result, publish_backtest(store, result))
+    result = runner.assemble_result("run-1", parts, catalog, registry, "test", started)
+    publish_result(store, backtest_files(result))
     found = find_reusable(store, catalog, registry, spec_of(registry, min_coverage=0))
     assert found
     assert found.run_id == "run-1"
@@ -215,7 +215,7 @@ def test_fetching_later_changes_no_result(
     )
     assert before["result_sha256"] == after["result_sha256"]
     assert before["fingerprint"]["sha256"] == after["fingerprint"]["sha256"]
-    assert replay(store, catalog, registry, "run-1").identical
+    assert replay_backtest(store, catalog, registry, "run-1").identical
 
 
 def test_results_from_before_all_this_verify_and_replay(
@@ -228,10 +228,10 @@ def test_results_from_before_all_this_verify_and_replay(
     new = {"no_trade", "not_fetched", "first_unfetched", "known", "verdict", "snapshot"}
     part["candles"] = {key: value for key, value in part["candles"].items() if key not in new}
     assert result_digest(document) == document["result_sha256"]
-    check_own_digests("old", document)
+    verify_own_digests("old", document)
     store = LocalStore(tmp_path / "store")
     publish_document(store, document, b"")
-    assert replay(store, catalog, registry, "run-1").identical
+    assert replay_backtest(store, catalog, registry, "run-1").identical
 
 
 def test_other_figures_and_other_warnings_still_change_the_digest(

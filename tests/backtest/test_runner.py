@@ -105,7 +105,7 @@ def spec_of(**fields: object) -> BacktestSpec:
 def run(catalog: CandleCatalog, spec: BacktestSpec) -> dict[str, Any]:
     """Run everything but the publishing; return the document."""
     parts = [runner.simulate_symbol(catalog, REGISTRY, piece) for piece in runner.find_candles(catalog, spec, "tasks")]
-    return runner.assemble("run-1", parts, catalog, REGISTRY, "test", datetime.now(UTC)).document
+    return runner.assemble_result("run-1", parts, catalog, REGISTRY, "test", datetime.now(UTC)).document
 
 
 def test_trades_and_signals_say_what_happened_when(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_a_long_curve_is_thinned_in_the_document_only(tmp_path: Path) -> None:
     catalog.merge("BTC_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 25_000))
     spec = spec_of(timeframe="1m", end_date="2024-01-18")
     parts = [runner.simulate_symbol(catalog, REGISTRY, piece) for piece in runner.find_candles(catalog, spec, "tasks")]
-    result = runner.assemble("run-1", parts, catalog, REGISTRY, "test", datetime.now(UTC))
+    result = runner.assemble_result("run-1", parts, catalog, REGISTRY, "test", datetime.now(UTC))
     curve = result.document["symbols"][0]["performance_curve"]
     assert len(result.equity) == 25_000
     assert len(curve) <= MAX_CURVE_POINTS
@@ -333,7 +333,7 @@ def test_an_account_that_costs_eat_up_is_told_in_numbers(tmp_path: Path) -> None
         parts = [
             runner.simulate_symbol(catalog, registry, piece) for piece in runner.find_candles(catalog, spec, "tasks")
         ]
-        document = runner.assemble("run-1", parts, catalog, registry, "test", datetime.now(UTC)).document
+        document = runner.assemble_result("run-1", parts, catalog, registry, "test", datetime.now(UTC)).document
         assert document["metrics"]["total_return"] == -1.0
         assert -1 < document["symbols"][0]["costs"]["gross_return"] < 10
         assert json.loads(to_bytes(document))

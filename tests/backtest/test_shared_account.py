@@ -42,7 +42,7 @@ def result(catalog: CandleCatalog, **fields: object) -> runner.BacktestResult:
     }
     spec = resolve(parse_request({**asked, **fields}), REGISTRY)
     tables = [runner.simulate_symbol(catalog, REGISTRY, p) for p in runner.find_candles(catalog, spec, "tasks")]
-    return runner.assemble("run-1", tables, catalog, REGISTRY, "test", datetime.now(UTC))
+    return runner.assemble_result("run-1", tables, catalog, REGISTRY, "test", datetime.now(UTC))
 
 
 def of_symbols(document: dict[str, Any]) -> dict[str, Any]:
@@ -168,4 +168,4 @@ def test_candles_that_change_before_the_account_trades_are_noticed(catalog: Cand
     tables = [runner.simulate_symbol(catalog, REGISTRY, p) for p in runner.find_candles(catalog, spec, "tasks")]
     catalog.merge("BBB_KRW", DAY, synthetic_candles(9, DAY, date(2024, 3, 1), 2))
     with pytest.raises(CandlesChanged, match="BBB_KRW"):
-        runner.assemble("run-1", tables, catalog, REGISTRY, "test", datetime.now(UTC))
+        runner.assemble_result("run-1", tables, catalog, REGISTRY, "test", datetime.now(UTC))

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from coin_pipeline.backtest.portfolio import best_trade
-from coin_pipeline.backtest.warnings import warnings_of
+from coin_pipeline.backtest.warnings import collect_warnings
 from coin_pipeline.strategies import Field, StrategyParams
 
 
@@ -38,7 +38,7 @@ def warned(*parts: dict[str, Any], total: float = 0.1, at_twice: float | None = 
     best = best_trade(parts, 1.0)
     metrics = {"trades": sum(len(one["trades"]) for one in parts), "total_return": total}
     costs = {"stress": {"1x": total, "2x": at_twice}, "break_even_rate": 0.0015}
-    return warnings_of(parts, metrics, costs, best, Params(**params).model_dump(), Params.model_json_schema())
+    return collect_warnings(parts, metrics, costs, best, Params(**params).model_dump(), Params.model_json_schema())
 
 
 def test_a_solid_result_is_not_warned_of() -> None:

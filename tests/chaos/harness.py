@@ -15,7 +15,7 @@ from typing import Any, Self
 import httpx2
 import psycopg2
 
-from coin_pipeline.backtest.runner import assemble, find_candles, simulate_symbol
+from coin_pipeline.backtest.runner import assemble_result, find_candles, simulate_symbol
 from coin_pipeline.backtest.spec import parse_request, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.embedded.cluster import DATABASE, USER
@@ -245,7 +245,7 @@ class Traffic:
         except CandlesNotFound:
             return None
         tables = [simulate_symbol(self._catalog, self._registry, piece) for piece in pieces]
-        result = assemble("undisturbed", tables, self._catalog, self._registry, "test", datetime.now(UTC))
+        result = assemble_result("undisturbed", tables, self._catalog, self._registry, "test", datetime.now(UTC))
         return str(result.document["result_sha256"])
 
     def _without_manifest(self) -> list[str]:

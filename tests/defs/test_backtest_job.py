@@ -26,8 +26,8 @@ from coin_pipeline.errors import StorageFull, StorageUnavailable
 from coin_pipeline.orchestration.failures import ENDED, failure_of
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.results.index import ResultIndex
-from coin_pipeline.results.index_entry import entry_of, mark_of
-from coin_pipeline.results.publish import publish_backtest
+from coin_pipeline.results.index_entry import build_entry, version_of
+from coin_pipeline.results.publish import backtest_files
 from coin_pipeline.results.store import load_result, stored_document
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy, StrategyParams
@@ -92,8 +92,8 @@ def test_a_run_has_its_entry_once_it_has_succeeded(
     """The index knows the very document that is stored, and a rebuild finds nothing to do about it."""
     store = LocalStore(data_root)
     document, stored = load_result(store, finished.run_id), stored_document(store, finished.run_id)
-    assert next(own_index.latest()) == entry_of(document, stored)
-    assert own_index.known()[finished.run_id] == mark_of(stored)
+    assert next(own_index.latest()) == build_entry(document, stored)
+    assert own_index.versions()[finished.run_id] == version_of(stored)
 
 
 def test_an_entry_is_of_what_an_attempt_before_has_published(
@@ -103,13 +103,13 @@ def test_an_entry_is_of_what_an_attempt_before_has_published(
     assert candles
     store, run_id = LocalStore(data_root), run(instance, shelf="results").run_id
     document = load_result(store, run_id)
-    entry = entry_of(document, stored_document(store, run_id))
+    entry = build_entry(document, stored_document(store, run_id))
     own_index.remove("results", [run_id])
     later = {**document, "metadata": {**document["metadata"], "execution_date": "2100-01-01T00:00:00Z"}}
     now = datetime.now(UTC)
     again = BacktestResult(BacktestSpec.model_validate(document["spec"]), "results", later, pa.table({}), (now, now))
-    ResultIOManager(store, RunHeartbeat(index=own_index), publish_backtest).handle_output(
-        dg.build_output_context(), again
+    ResultIOManager(store, RunHeartbeat(index=own_index)).handle_output(
+        dg.build_output_context(), backtest_files(again)
     )
     assert next(own_index.latest()) == entry
 
@@ -280,7 +280,7 @@ def test_a_result_that_is_there_is_a_success(
     assert candles
     done = run(instance, build_defs({"store": NoRoomToRemember(data_root)}))
     assert done.success
-    assert done.run_id in own_index.known()
+    assert done.run_id in own_index.versions()
     logged = [entry.user_message for entry in instance.all_logs(done.run_id)]
     assert any("will be computed again: no space to write fingerprints/" in message for message in logged)
 

@@ -194,7 +194,7 @@ def test_a_run_that_died_behind_the_gate_is_what_its_result_says(
         publish_document(store, {"run_id": run.run_id}, b"page")
     settle(instance, store, own_index, run.run_id, leases.fetch([run.run_id])[run.run_id])
     assert status_of(instance, run).value == ("SUCCESS" if stored else "FAILURE")
-    assert (run.run_id in own_index.known()) == stored
+    assert (run.run_id in own_index.versions()) == stored
 
 
 def test_a_store_that_is_away_holds_up_only_who_needs_it(
@@ -215,7 +215,7 @@ def test_a_store_that_is_away_holds_up_only_who_needs_it(
     assert [status_of(instance, run).value for run in (behind, other, told)] == ["STARTED", "FAILURE", "CANCELED"]
     look(instance)
     assert status_of(instance, behind) == dg.DagsterRunStatus.SUCCESS
-    assert behind.run_id in own_index.known()
+    assert behind.run_id in own_index.versions()
 
 
 def test_a_run_that_was_told_to_end_is_cancelled(instance: dg.DagsterInstance, own_index: ResultIndex) -> None:

@@ -28,7 +28,7 @@ from coin_pipeline.orchestration.failures import ENDED
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.results.pins import pin
 from coin_pipeline.results.publish import publish_document, publish_task
-from coin_pipeline.results.retention import DAY, RetentionLimits, folders
+from coin_pipeline.results.retention import DAY, RetentionLimits, group_by_folder
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
@@ -347,7 +347,7 @@ def test_what_is_gone_is_not_listed_whatever_happens_to_the_next(instance: dg.Da
     store = Refusing(tmp_path)
     for _ in range(4):
         leave_task(store, recorded(instance, Status.SUCCESS), datetime.now(UTC), "result.json")
-    listed = [*folders(store.entries("tasks"))]
+    listed = [*group_by_folder(store.entries("tasks"))]
     store.refused = listed[2]
     told: list[str] = []
     with pytest.raises(StorageRefused):

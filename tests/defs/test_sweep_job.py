@@ -21,8 +21,7 @@ from coin_pipeline.defs.sweeps.progress import POINTS_EVALUATED, POINTS_PLANNED,
 from coin_pipeline.orchestration.executors import in_process_or_multiprocess
 from coin_pipeline.orchestration.failures import ENDED, failure_of
 from coin_pipeline.results import index_entry
-from coin_pipeline.results.filters import Filters
-from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.index import Filters, ResultIndex
 from coin_pipeline.results.store import stored_document
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
@@ -120,7 +119,7 @@ def test_a_sweep_publishes_trials_a_document_and_a_page(finished: Any, data_root
 
 def test_a_sweep_has_its_entry(finished: Any, own_index: ResultIndex, data_root: Path) -> None:  # noqa: ANN401
     """As a sweep, so that no list of backtests holds it."""
-    entry = index_entry.entry_of(
+    entry = index_entry.build_entry(
         document_of(data_root, finished.run_id), stored_document(LocalStore(data_root), finished.run_id)
     )
     assert entry.kind == "sweep"

@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import EmptyRange, InvalidInput, InvalidSymbol, ObjectCorrupt
-from coin_pipeline.results.filters import Filters
-from coin_pipeline.results.index import ResultIndex, prepare
+from coin_pipeline.results.index import Filters, ResultIndex, create_table
 from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.legacy import SEOUL
-from coin_pipeline.results.publish import publish_document, publish_task
-from coin_pipeline.results.reindex import add_entry, reindex
+from coin_pipeline.results.publish import index_result, publish_document, publish_task
+from coin_pipeline.results.reindex import reindex
 from coin_pipeline.results.store import to_bytes
 from coin_pipeline.storage.local import LocalStore
 from tests.s3 import S3Server
@@ -89,14 +88,14 @@ def test_an_entry_comes_back_as_it_was_added(index: ResultIndex) -> None:
     index.add([entry(1, strategy="before"), known, bare])
     index.add([known])
     assert everything(index) == [bare, known]
-    assert index.known() == {"run-1": ("results", 101, START), "run-2": ("tasks", 102, START)}
+    assert index.versions() == {"run-1": ("results", 101, START), "run-2": ("tasks", 102, START)}
 
 
 def test_entries_that_are_removed_are_gone(index: ResultIndex) -> None:
     """Those named and no others; one that has changed meanwhile stays where only the unchanged may go."""
     index.add([entry(n) for n in range(4)])
     index.remove("results", ["run-0", "nobody"])
-    marks = index.known()
+    marks = index.versions()
     index.add([entry(1, size=7)])
     index.remove_unchanged({run_id: marks[run_id] for run_id in ("run-1", "run-2")})
     assert run_ids(everything(index)) == ["run-3", "run-1"]
@@ -248,7 +247,7 @@ def test_filters_find_what_plain_python_finds(
     except EmptyRange:
         return
     for shelf in ("results", "tasks"):
-        index.remove(shelf, [*index.known()])
+        index.remove(shelf, [*index.versions()])
     index.add(entries)
     unique = {each.run_id: each for each in entries}.values()
     matching = sorted(
@@ -334,7 +333,7 @@ def test_results_in_a_bucket_are_known_again(index: ResultIndex, s3_server: S3Se
     publish_document(store, document("r", 1), b"")
     publish_task(store, {"task_id": "t"}, {"result.json": to_bytes(document("t", 2))})
     for run_id in ("r", "t"):
-        add_entry(store, index, run_id)
+        index_result(store, index, run_id)
     rebuild = reindex(store, index)
     assert (rebuild.added, rebuild.removed, rebuild.broken) == (0, 0, [])
     store.delete("results/r.json")
@@ -373,7 +372,7 @@ def test_a_rebuild_removes_nothing_that_was_published_while_it_read(index: Resul
     def meanwhile() -> None:
         for run_id in ("fresh", "run-7"):
             publish_document(store, document(run_id, 2), b"")
-            add_entry(store, index, run_id)
+            index_result(store, index, run_id)
 
     store.after = {"results/r.json": meanwhile}
     reindex(store, index)
@@ -388,7 +387,7 @@ def publish_some(root: str, url: str, numbers: Sequence[int]) -> None:
         for number in numbers:
             made = document(f"writer-{number:02}", 1000 + number)
             publish_document(store, made, b"")
-            add_entry(store, ResultIndex(session), made["run_id"], made)
+            index_result(store, ResultIndex(session), made["run_id"], made)
 
 
 def rebuild_again_and_again(root: str, url: str, done: Any) -> None:  # noqa: ANN401 -- an event has no public class
@@ -405,7 +404,7 @@ def test_fifty_parallel_writers_a_reader_and_a_rebuild(
     before = [f"before-{number:02}" for number in range(30)]
     for number, run_id in enumerate(before):
         publish_document(store, document(run_id, number), b"")
-        add_entry(store, index, run_id)
+        index_result(store, index, run_id)
     spawn = multiprocessing.get_context("spawn")
     done = spawn.Event()
     root = str(tmp_path)
@@ -435,7 +434,7 @@ def make_table(url: str, ready: Any) -> None:  # noqa: ANN401 -- a barrier has n
     with closing(Session(url)) as session:
         session.run(lambda cursor: cursor.execute("select 1"))
         ready.wait()
-        prepare(session)
+        create_table(session)
         ResultIndex(session).add([entry(os.getpid())])
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from coin_pipeline.errors import InvalidRunId
-from coin_pipeline.results.index_entry import IndexEntry, entry_of
-from coin_pipeline.results.legacy import moment, read_older_index
+from coin_pipeline.results.index_entry import IndexEntry, build_entry
+from coin_pipeline.results.legacy import parse_time, read_legacy_index
 from coin_pipeline.results.store import StoredDocument, load_result, stored_documents
 from coin_pipeline.storage.local import LocalStore
 
@@ -35,7 +35,7 @@ V12 = {
 
 def read(document: Mapping[str, Any], finished: datetime | None = None) -> IndexEntry:
     """Return the entry of a document."""
-    return entry_of(dict(document), STORED, finished)
+    return build_entry(dict(document), STORED, finished)
 
 
 def test_a_document_of_today_is_told_in_full() -> None:
@@ -146,13 +146,13 @@ def test_whatever_a_document_holds_becomes_an_entry_that_a_database_takes(docume
 )
 def test_a_naive_time_is_one_of_seoul(text: str, hours: int) -> None:
     """And each other spelling is the instant that it says."""
-    assert moment(text) == datetime(2024, 11, 4, 10, 30, 45, tzinfo=timezone(timedelta(hours=hours)))
+    assert parse_time(text) == datetime(2024, 11, 4, 10, 30, 45, tzinfo=timezone(timedelta(hours=hours)))
 
 
 @pytest.mark.parametrize("value", [None, 5, "", "yesterday", "2024-13-01", "9999-12-31T23:59:59"])
 def test_what_is_no_time_is_none(value: object) -> None:
     """An old file with a broken time is still listed, by the time of its object."""
-    assert moment(value) is None
+    assert parse_time(value) is None
 
 
 ITEM = {
@@ -171,7 +171,7 @@ def test_the_older_index_is_read_in_its_shapes(tmp_path: Path, content: object) 
     """A list, or an object that holds one; what is no entry in it is passed over."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/index.json").write_text(json.dumps(content))
-    older = read_older_index(LocalStore(tmp_path))
+    older = read_legacy_index(LocalStore(tmp_path))
     assert older.problem is None
     assert older.finished == {"r": datetime(2024, 11, 4, 10, 30, 45, tzinfo=UTC)}
 
@@ -181,7 +181,7 @@ def test_a_broken_older_index_is_reported_and_left_as_it_is(tmp_path: Path, cont
     """It tells nothing, and is not touched."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/index.json").write_text(content)
-    older = read_older_index(LocalStore(tmp_path))
+    older = read_legacy_index(LocalStore(tmp_path))
     assert older.finished == {}
     assert str(older.problem).startswith("'results/index.json' is corrupt: it is no JSON")
     assert (tmp_path / "results/index.json").read_text() == content
@@ -190,7 +190,7 @@ def test_a_broken_older_index_is_reported_and_left_as_it_is(tmp_path: Path, cont
 def test_the_older_index_is_no_result(tmp_path: Path) -> None:
     """Neither listed nor read as one; where there is none, nothing is told."""
     store = LocalStore(tmp_path)
-    assert read_older_index(store) == ({}, None)
+    assert read_legacy_index(store) == ({}, None)
     (tmp_path / "results").mkdir()
     (tmp_path / "results/index.json").write_text("{}")
     assert [(each.run_id, each.shelf) for each in stored_documents(store)] == []

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from coin_pipeline.errors import InvalidRunId, NotPinned, ResultNotFound, TaskExpiring
 from coin_pipeline.results.pins import (
     claim,
-    end_claims,
     is_pinned,
     pin,
-    pinned,
+    pinned_tasks,
+    release_claims,
     remove_claimed,
     remove_stale_pin,
     unpin,
@@ -35,12 +35,12 @@ def store(tmp_path: Path) -> LocalStore:
 
 def test_a_pin_keeps_until_it_is_taken_away(store: LocalStore) -> None:
     """Pinning twice is as good as once."""
-    assert pinned(store) == {}
+    assert pinned_tasks(store) == {}
     pin(store, "t")
     pin(store, "t")
-    assert ({*pinned(store)}, is_pinned(store, "t")) == ({"t"}, True)
+    assert ({*pinned_tasks(store)}, is_pinned(store, "t")) == ({"t"}, True)
     unpin(store, "t")
-    assert ({*pinned(store)}, is_pinned(store, "t")) == (set(), False)
+    assert ({*pinned_tasks(store)}, is_pinned(store, "t")) == (set(), False)
     with pytest.raises(NotPinned, match="task 't' is not pinned"):
         unpin(store, "t")
 
@@ -152,7 +152,7 @@ class Shared(LocalStore):
 
 def expire(store: LocalStore) -> bool:
     """Remove the task as retention does, unless it is pinned; tell whether it was removed."""
-    end_claims(store)
+    release_claims(store)
     if is_pinned(store, "t") or not claim(store, "t"):
         return False
     remove_claimed(store, "t")
@@ -197,6 +197,6 @@ def test_who_pins_what_is_claimed_is_told(store: LocalStore) -> None:
     with pytest.raises(TaskExpiring, match="task t has expired"):
         pin(store, "t")
     assert not claim(store, "t")
-    end_claims(store)
+    release_claims(store)
     pin(store, "t")
     assert list(store.keys("pins")) == ["pins/t.json"]

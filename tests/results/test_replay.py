@@ -18,10 +18,10 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import CodeChanged, InvalidStrategyFile, NotReplayable, ObjectCorrupt, ResultNotFound
-from coin_pipeline.results.publish import publish_backtest, remember
-from coin_pipeline.results.replay import Difference, replay
+from coin_pipeline.results.publish import backtest_files, publish_result
+from coin_pipeline.results.replay import Difference, replay_backtest
 from coin_pipeline.results.reuse import find_reusable
-from coin_pipeline.results.store import Json, answered, load_result, to_bytes
+from coin_pipeline.results.store import Json, load_result, to_bytes, with_reused_from
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -83,14 +83,14 @@ def run(
     catalog, store = CandleCatalog(place), LocalStore(place)
     pieces = runner.find_candles(catalog, spec_of(registry, **fields), shelf)
     parts = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
-    result = runner.assemble(run_id, parts, catalog, registry, "test", datetime.now(UTC))
-    remember(store, result, publish_backtest(store, result))
+    result = runner.assemble_result(run_id, parts, catalog, registry, "test", datetime.now(UTC))
+    publish_result(store, backtest_files(result))
     return load_result(store, run_id)
 
 
 def replayed(place: Path, registry: StrategyRegistry, run_id: str = "r") -> Any:  # noqa: ANN401 -- a Replay
     """Replay a run on what is in the folder now."""
-    return replay(LocalStore(place), CandleCatalog(place), registry, run_id)
+    return replay_backtest(LocalStore(place), CandleCatalog(place), registry, run_id)
 
 
 def reusable(place: Path, registry: StrategyRegistry, **fields: object) -> str | None:
@@ -108,7 +108,7 @@ def test_a_replay_is_identical(place: Path, shelf: ResultArea, fields: dict[str,
     found = replayed(place, loaded(place))
     assert found.identical
     assert found.differences == ()
-    assert found.now_sha256 == document["result_sha256"]
+    assert found.current_sha256 == document["result_sha256"]
 
 
 def test_an_edited_comment_is_no_difference(place: Path) -> None:
@@ -127,8 +127,8 @@ def test_an_edited_helper_is_named_and_so_is_what_it_changed(place: Path) -> Non
     edit(place / "code/helped_levels.py", "close > bars.open", "close > 1.01 * bars.open")
     found = replayed(place, loaded(place))
     assert not found.identical
-    assert [(each.what, each.name) for each in found.differences[:-1]] == [("code", "helped_levels")]
-    assert found.differences[-1].what == "result"
+    assert [(each.kind, each.name) for each in found.differences[:-1]] == [("code", "helped_levels")]
+    assert found.differences[-1].kind == "result"
     assert found.differences[-1].name.startswith("symbols.0.signals.0.")
 
 
@@ -139,7 +139,7 @@ def test_an_edit_that_changes_no_figure_is_told_all_the_same(place: Path) -> Non
     edit(place / "code/helped_levels.py", "return bars", "unused = 1\n    return bars")
     found = replayed(place, loaded(place))
     assert found.identical
-    assert [(each.what, each.name) for each in found.differences] == [("code", "helped_levels")]
+    assert [(each.kind, each.name) for each in found.differences] == [("code", "helped_levels")]
 
 
 def test_a_helper_that_now_fails_is_told_after_its_edit(place: Path) -> None:
@@ -148,9 +148,9 @@ def test_a_helper_that_now_fails_is_told_after_its_edit(place: Path) -> None:
         run(place, loaded(place))
     edit(place / "code/helped_levels.py", "return bars", "1 / 0\n    return bars")
     found = replayed(place, loaded(place))
-    assert (found.identical, found.now_sha256) == (False, None)
-    assert [each.what for each in found.differences] == ["code", "result"]
-    assert "ZeroDivisionError" in str(found.differences[-1].now)
+    assert (found.identical, found.current_sha256) == (False, None)
+    assert [each.kind for each in found.differences] == ["code", "result"]
+    assert "ZeroDivisionError" in str(found.differences[-1].current)
 
 
 def test_edited_candles_are_named_by_their_symbol(place: Path) -> None:
@@ -159,8 +159,8 @@ def test_edited_candles_are_named_by_their_symbol(place: Path) -> None:
     store_candles(place, "BBB_KRW", 9)
     found = replayed(place, loaded(place))
     assert not found.identical
-    assert [(each.what, each.name) for each in found.differences[:-1]] == [("candles", "BBB_KRW")]
-    assert found.differences[0].said == document["fingerprint"]["candles"]["BBB_KRW"]
+    assert [(each.kind, each.name) for each in found.differences[:-1]] == [("candles", "BBB_KRW")]
+    assert found.differences[0].stored == document["fingerprint"]["candles"]["BBB_KRW"]
     assert found.differences[-1].name.startswith("symbols.1.")
 
 
@@ -172,7 +172,7 @@ def test_edited_candles_that_change_no_figure_are_told_all_the_same(place: Path)
     catalog.merge("BBB_KRW", DAILY, frame.assign(volume=frame["volume"] * 2))
     found = replayed(place, loaded(place))
     assert found.identical
-    assert [(each.what, each.name) for each in found.differences] == [("candles", "BBB_KRW")]
+    assert [(each.kind, each.name) for each in found.differences] == [("candles", "BBB_KRW")]
 
 
 def rewrite(place: Path, change: Callable[[Json], object]) -> None:
@@ -191,7 +191,7 @@ def test_another_version_of_a_package_is_named(place: Path) -> None:
     found = replayed(place, loaded(place))
     assert found.identical
     (only,) = found.differences
-    assert (only.what, only.name, only.said, only.now) == ("versions", "numpy", "1.0", np.__version__)
+    assert (only.kind, only.name, only.stored, only.current) == ("versions", "numpy", "1.0", np.__version__)
 
 
 def test_a_field_that_the_spec_did_not_have_is_named(place: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_strategy_that_is_not_deterministic_is_found_out(place: Path) -> None:
     assert replayed(place, StrategyRegistry([Moody(1)])).identical
     found = replayed(place, StrategyRegistry([Moody(2)]))
     assert not found.identical
-    assert [each.what for each in found.differences] == ["result"]
+    assert [each.kind for each in found.differences] == ["result"]
 
 
 def test_code_that_is_edited_while_a_run_is_under_way_ends_it(place: Path) -> None:
@@ -259,7 +259,7 @@ def test_code_that_is_edited_while_a_run_is_under_way_ends_it(place: Path) -> No
     parts = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
     edit(place / "code/helped_levels.py", "> bars", ">= bars")
     with pytest.raises(CodeChanged, match="'helped'"):
-        runner.assemble("r", parts, catalog, registry, "test", datetime.now(UTC))
+        runner.assemble_result("r", parts, catalog, registry, "test", datetime.now(UTC))
 
 
 def test_an_identical_submission_finds_the_stored_result(place: Path) -> None:
@@ -312,7 +312,7 @@ def test_an_answer_is_the_document_with_one_key_more(place: Path) -> None:
     document = run(place, loaded(place))
     assert "reused_from" not in document
     for run_id in ("r", None):
-        assert json.loads(answered(to_bytes(document), run_id)) == {**document, "reused_from": run_id}
+        assert json.loads(with_reused_from(to_bytes(document), run_id)) == {**document, "reused_from": run_id}
 
 
 def test_the_fingerprint_is_over_all_four(place: Path) -> None:

@@ -18,12 +18,12 @@ from coin_pipeline.results.retention import (
     dead_fingerprints,
     expired_chunks,
     expired_interim,
+    expired_run_records,
     expired_tasks,
-    folders,
-    forgotten_runs,
+    group_by_folder,
     stale_pins,
 )
-from coin_pipeline.results.storage_scan import ended_at, survey, use
+from coin_pipeline.results.storage_scan import measure_usage, parse_ended_at, scan_storage
 from coin_pipeline.results.store import manifest_key, read_result, remove_task
 from coin_pipeline.storage.base import IncompleteWrite, ObjectEntry, ObjectStore
 from coin_pipeline.storage.local import LocalStore
@@ -117,7 +117,7 @@ def test_which_fingerprints_point_nowhere(run_id: str | None, dead: object) -> N
 )
 def test_which_records_of_runs_are_forgotten(run: EndedRun, goes: object) -> None:
     """Those of tasks go with the task, others when they are old; none while an attempt is under way."""
-    assert bool(list(forgotten_runs([run], {"stored"}, {"working"}, NOW, LIMITS))) is goes
+    assert bool(list(expired_run_records([run], {"stored"}, {"working"}, NOW, LIMITS))) is goes
 
 
 def test_a_listing_in_any_order_gives_the_folders_of_runs() -> None:
@@ -130,7 +130,7 @@ def test_a_listing_in_any_order_gives_the_folders_of_runs() -> None:
         ObjectEntry("tasks/가/x", 7, OLD),
         ObjectEntry("tasks/a/deep/manifest.json", 1, OLD),
     ]
-    assert folders(listed) == {"a": Folder("a", 2, 2, OLD, False), "b": Folder("b", 2, 7, NEW, True)}
+    assert group_by_folder(listed) == {"a": Folder("a", 2, 2, OLD, False), "b": Folder("b", 2, 7, NEW, True)}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_listing_in_any_order_gives_the_folders_of_runs() -> None:
 def test_ends_are_read_as_each_platform_wrote_them(told: str) -> None:
     """With Z, with the older platform's doubled zone, and without any, which means Seoul here as in lists."""
     manifest = {"task_id": "t", "metadata": {"finished_at": told}}
-    assert ended_at("t", manifest) == datetime(2024, 11, 4, 10, 30, 45, 123456, UTC)
+    assert parse_ended_at("t", manifest) == datetime(2024, 11, 4, 10, 30, 45, 123456, UTC)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_ends_are_read_as_each_platform_wrote_them(told: str) -> None:
 def test_a_manifest_that_does_not_say_when_its_task_ended_is_corrupt(manifest: dict[str, object]) -> None:
     """Nothing is made up for it."""
     with pytest.raises(ObjectCorrupt, match="manifest of task t"):
-        ended_at("t", manifest)
+        parse_ended_at("t", manifest)
 
 
 def store_task(store: ObjectStore, task_id: str, ended: datetime = OLD) -> None:
@@ -178,15 +178,15 @@ def test_the_survey_of_a_store_is_what_lies_in_it(store: ObjectStore) -> None:
     store.put("runs/r/simulate/AAA_KRW", b"12345")
     publish_document(store, {"run_id": "kept"}, b"page")
     store.put("fingerprints/f.json", b'{"run_id": "gone"}')
-    found = survey(store, datetime.now(UTC))
+    found = scan_storage(store, datetime.now(UTC))
     assert set(found.tasks) == {"done", "broken", "evil", "half"}
     assert found.ended == {"done": OLD}
     assert (found.interim["r"].size, set(found.results), found.fingerprints) == (5, {"kept"}, ())
-    assert [text.split(" is corrupt")[0] for text in found.told] == [
+    assert [text.split(" is corrupt")[0] for text in found.warnings] == [
         "kept: 'tasks/broken/manifest.json'",
         "kept: 'manifest of task evil'",
     ]
-    later = survey(store, datetime.now(UTC) + 2 * DAY)
+    later = scan_storage(store, datetime.now(UTC) + 2 * DAY)
     assert [(each.entry.key, each.run_id) for each in later.fingerprints] == [("fingerprints/f.json", "gone")]
     assert {item.name for item in expired_tasks(later, (), datetime.now(UTC) + DAY)} == {"done", "half"}
 
@@ -202,9 +202,9 @@ class Refusing(LocalStore):
 def test_a_bucket_that_shows_no_uploads_is_told_and_no_hindrance(tmp_path: Path) -> None:
     """A narrow policy costs the broken uploads, which a rule of the bucket may end too, and nothing else."""
     store_task(LocalStore(tmp_path), "done")
-    found = survey(Refusing(tmp_path), NOW)
+    found = scan_storage(Refusing(tmp_path), NOW)
     assert found.ended == {"done": OLD}
-    assert [text.split(":")[0] for text in found.told] == ["broken uploads are not looked for"]
+    assert [text.split(":")[0] for text in found.warnings] == ["broken uploads are not looked for"]
 
 
 def test_use_is_what_lies_in_the_shelves(store: ObjectStore) -> None:
@@ -213,7 +213,7 @@ def test_use_is_what_lies_in_the_shelves(store: ObjectStore) -> None:
     store.put("runs/r/x", b"123")
     store.put("sweeps/chunks/a.parquet", b"1")
     store.put("results/kept.json", b"12")
-    found = use(store)
+    found = measure_usage(store)
     assert (found.tasks, found.runs, found.sweeps) == (5, 3, 1)
     assert found.bucket == (None if isinstance(store, LocalStore) else 11)
     assert (found.free is None) == (found.bucket is not None)

@@ -11,7 +11,7 @@ import pytest
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.results.publish import publish_document, publish_task
 from coin_pipeline.results.store import read_result, to_bytes
-from coin_pipeline.results.verify import verify
+from coin_pipeline.results.verify import verify_results
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.s3 import S3Store
@@ -47,7 +47,7 @@ def replace(store: ObjectStore, key: str, data: bytes) -> None:
 
 def test_what_is_as_it_was_stored_has_no_problem(store: ObjectStore) -> None:
     """Every object of both results was read; the failed task has no result."""
-    verdicts = {verdict.run_id: verdict for verdict in verify(store)}
+    verdicts = {verdict.run_id: verdict for verdict in verify_results(store)}
     assert {run_id: (found.objects, found.unchecked, found.problems) for run_id, found in verdicts.items()} == {
         "t": (3, 0, ()),
         "r": (2, 0, ()),
@@ -60,7 +60,7 @@ def test_what_is_as_it_was_stored_has_no_problem(store: ObjectStore) -> None:
 def test_every_changed_or_cut_object_is_named(store: ObjectStore, key: str, change: Callable[[bytes], bytes]) -> None:
     """One wrong byte, one byte less, nothing left: in each object of a result, and of no other."""
     replace(store, key, change(store.get(key)))
-    (bad,) = [verdict for verdict in verify(store) if verdict.problems]
+    (bad,) = [verdict for verdict in verify_results(store) if verdict.problems]
     assert bad.run_id == key.split("/")[1].split(".", maxsplit=1)[0]
     assert [key in problem and "is corrupt" in problem for problem in bad.problems] == [True]
 
@@ -69,7 +69,7 @@ def test_every_changed_or_cut_object_is_named(store: ObjectStore, key: str, chan
 def test_a_listed_file_that_is_gone_is_named(store: ObjectStore, key: str) -> None:
     """The manifest knows what there was."""
     store.delete(key)
-    (bad,) = [verdict for verdict in verify(store) if verdict.problems]
+    (bad,) = [verdict for verdict in verify_results(store) if verdict.problems]
     assert bad.problems == (f"no object {key!r}",)
 
 
@@ -79,7 +79,7 @@ def test_a_file_of_another_task_is_not_taken_for_its_own(store: ObjectStore) -> 
     manifest["result_files"][0]["sha256"] = "0" * 64
     manifest["result_files"][1]["name"] = "../../results/r.json"
     store.put("tasks/t/manifest.json", to_bytes(manifest), overwrite=True)
-    (bad,) = [verdict for verdict in verify(store) if verdict.problems]
+    (bad,) = [verdict for verdict in verify_results(store) if verdict.problems]
     assert "sha256" in bad.problems[0]
     assert "is not an object key" in bad.problems[1]
 
@@ -87,7 +87,7 @@ def test_a_file_of_another_task_is_not_taken_for_its_own(store: ObjectStore) -> 
 def test_a_manifest_that_cannot_be_read_hides_nothing(store: ObjectStore) -> None:
     """It is named, and the other results are verified all the same."""
     replace(store, "tasks/t/manifest.json", b"{")
-    verdicts = {verdict.run_id: verdict.problems for verdict in verify(store)}
+    verdicts = {verdict.run_id: verdict.problems for verdict in verify_results(store)}
     assert verdicts["r"] == ()
     assert "'tasks/t/manifest.json' is corrupt" in verdicts["t"][0]
 
@@ -97,7 +97,7 @@ def test_old_results_are_read_and_known_to_be_unchecked(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results/old.json").write_text('{"run_id":"old","symbols":[{"symbol":"BTC_KRW","signals":3}]}')
     (tmp_path / "results/cut.json").write_text('{"run_id":"cut","symb')
-    cut, old = verify(LocalStore(tmp_path))
+    cut, old = verify_results(LocalStore(tmp_path))
     assert (old.unchecked, old.problems) == (1, ())
     assert (cut.unchecked, "it is no JSON" in cut.problems[0]) == (1, True)
 
@@ -107,7 +107,7 @@ def test_figures_that_were_changed_with_their_file_are_found(tmp_path: Path) -> 
     (tmp_path / "results").mkdir()
     document = {"run_id": "r", "total": 9.9, "symbols": [], "result_sha256": "0" * 64}
     (tmp_path / "results/r.json").write_bytes(to_bytes(document))
-    (bad,) = verify(LocalStore(tmp_path))
+    (bad,) = verify_results(LocalStore(tmp_path))
     assert "changed after the run" in bad.problems[0]
 
 
@@ -116,7 +116,7 @@ def test_a_result_of_a_hundred_megabytes_is_as_any_other(store: ObjectStore) -> 
     document = b'{"run_id":"large","signals":"' + b"x" * 100 * 2**20 + b'"}'
     publish_task(store, {"task_id": "large", "status": "completed"}, {"result.json": document})
     assert read_result(store, "large") == document
-    assert [verdict.problems for verdict in verify(store)] == [()] * 3
+    assert [verdict.problems for verdict in verify_results(store)] == [()] * 3
     replace(store, "tasks/large/result.json", document[:-1])
     with pytest.raises(ObjectCorrupt, match=r"tasks/large/result\.json"):
         read_result(store, "large")

@@ -16,14 +16,15 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import NotReplayable, ObjectCorrupt
+from coin_pipeline.results.publish import publish_result
 from coin_pipeline.results.replay import Difference, Replay
-from coin_pipeline.results.store import listing
+from coin_pipeline.results.store import file_entry
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import split_into_chunks, sweep_fingerprint
 from coin_pipeline.sweeps.replay import replay_sweep
-from coin_pipeline.sweeps.result import assemble, publish_sweep
+from coin_pipeline.sweeps.result import assemble, sweep_files
 from coin_pipeline.sweeps.trials import trials_digest
 from tests.conftest import store_candles
 from tests.strategy_files import as_new_process, edit, registry_of, write
@@ -79,7 +80,7 @@ def run(place: Path, space: dict[str, Any] | None = None, **fields: object) -> d
         chunks = split_into_chunks(catalog, known, spec_of(known, space or SPACE, **asked), 5).chunks
         tables = [evaluate(catalog, known, store, chunk) for chunk in chunks]
         result = assemble("run-1", tables, catalog, known, "test", datetime.now(UTC))
-        publish_sweep(store, result)
+        publish_result(store, sweep_files(result))
     return result.document
 
 
@@ -107,7 +108,7 @@ def test_a_replay_is_identical_and_stores_nothing(place: Path, space: dict[str, 
     before = everything_in(place)
     found = replayed(place)
     assert (found.identical, found.differences) == (True, ())
-    assert found.said_sha256 == found.now_sha256 == document["trials"]["sha256"]
+    assert found.stored_sha256 == found.current_sha256 == document["trials"]["sha256"]
     assert everything_in(place) == before
 
 
@@ -120,11 +121,11 @@ def test_an_edited_helper_is_named_and_so_is_the_first_trial_that_differs(place:
     edit(place / "code/helped_rule.py", "close > bars.open", "close >= bars.high")
     found = replayed(place)
     assert not found.identical
-    assert [(each.what, each.name) for each in found.differences[:-1]] == [("code", "helped_rule")]
+    assert [(each.kind, each.name) for each in found.differences[:-1]] == [("code", "helped_rule")]
     first = found.differences[-1]
-    assert (first.what, first.name) == ("result", "trials.0.trades")
-    assert first.said == document_rows(place)[0]["trades"] != first.now
-    assert found.now_sha256 != document["trials"]["sha256"]
+    assert (first.kind, first.name) == ("result", "trials.0.trades")
+    assert first.stored == document_rows(place)[0]["trades"] != first.current
+    assert found.current_sha256 != document["trials"]["sha256"]
 
 
 def document_rows(place: Path) -> list[dict[str, Any]]:
@@ -138,9 +139,9 @@ def test_a_helper_that_now_fails_is_told_after_its_edit(place: Path) -> None:
     run(place)
     edit(place / "code/helped_rule.py", "return bars", "1 / 0\n    return bars")
     found = replayed(place)
-    assert (found.identical, found.now_sha256) == (False, None)
-    assert [each.what for each in found.differences] == ["code", "result"]
-    assert "ZeroDivisionError" in str(found.differences[-1].now)
+    assert (found.identical, found.current_sha256) == (False, None)
+    assert [each.kind for each in found.differences] == ["code", "result"]
+    assert "ZeroDivisionError" in str(found.differences[-1].current)
 
 
 def test_edited_candles_and_other_versions_are_named(place: Path) -> None:
@@ -152,7 +153,7 @@ def test_edited_candles_and_other_versions_are_named(place: Path) -> None:
     rewrite(place, lambda document: document["fingerprint"]["versions"].update(numpy="1.0"))
     found = replayed(place)
     assert found.identical
-    assert [(each.what, each.name) for each in found.differences] == [("candles", "BBB_KRW"), ("versions", "numpy")]
+    assert [(each.kind, each.name) for each in found.differences] == [("candles", "BBB_KRW"), ("versions", "numpy")]
 
 
 def test_what_chooses_and_evaluates_points_is_part_of_the_code(place: Path) -> None:
@@ -185,7 +186,7 @@ def rewrite(place: Path, change: Any) -> None:  # noqa: ANN401 -- any function
     store = LocalStore(place)
     store.put("tasks/run-1/result.json", json.dumps(document).encode(), overwrite=True)
     others = [file for file in manifest["result_files"] if file["name"] != "result.json"]
-    manifest["result_files"] = [*others, listing("result.json", "tasks/run-1/result.json", path.read_bytes())]
+    manifest["result_files"] = [*others, file_entry("result.json", "tasks/run-1/result.json", path.read_bytes())]
     store.put("tasks/run-1/manifest.json", json.dumps(manifest).encode(), overwrite=True)
 
 

@@ -11,9 +11,10 @@ import pytest
 from coin_pipeline.backtest import runner
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
+from coin_pipeline.results.publish import publish_result
 from coin_pipeline.results.store import load_result, read_manifest, stored_documents
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.sweeps.result import assemble, publish_sweep
+from coin_pipeline.sweeps.result import assemble, sweep_files
 from coin_pipeline.sweeps.trials import read_metadata, trials_digest, with_metadata
 from tests.conftest import store_candles
 from tests.sweeps.parts import registry, run, spec_of, tables_of
@@ -30,7 +31,7 @@ def test_the_best_point_is_that_of_a_normal_run(candles: CandleCatalog, tmp_path
     assert single.params == best["params"]
     assert best["stops"] == {"stop_loss": best["values"]["stop_loss"], "take_profit": None, "trailing_stop": None}
     parts = [runner.simulate_symbol(candles, known, piece) for piece in runner.find_candles(candles, single, "tasks")]
-    document = runner.assemble("other", parts, candles, known, "elsewhere", datetime.now(UTC)).document
+    document = runner.assemble_result("other", parts, candles, known, "elsewhere", datetime.now(UTC)).document
     assert best["result_sha256"] == document["result_sha256"]
     assert best["result"] == document["metrics"]
     assert best["warnings"] == document["warnings"]
@@ -215,7 +216,7 @@ def test_a_published_sweep_is_read_as_any_result(candles: CandleCatalog, tmp_pat
     """Its files are listed by a manifest of the same shape, which says that it is a sweep."""
     known, store = registry(), LocalStore(tmp_path)
     result = run(candles, known, tmp_path, spec_of(known, SPACE, symbols=["AAA_KRW", "BBB_KRW"]))
-    assert publish_sweep(store, result).key == "tasks/run-1/result.json"
+    assert publish_result(store, sweep_files(result)).key == "tasks/run-1/result.json"
     manifest = read_manifest(store, "run-1")
     assert manifest is not None
     assert manifest["sweep"] is True

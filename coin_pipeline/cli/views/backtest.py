@@ -9,7 +9,7 @@ from rich.table import Table
 
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.errors import CoinError
-from coin_pipeline.results.legacy import count, number, parts_of
+from coin_pipeline.results.legacy import finite_number, parse_count, parts_of
 from coin_pipeline.results.store import load_result, report_key, result_key, task_key
 from coin_pipeline.storage.open_store import open_store
 
@@ -67,8 +67,8 @@ def _older(document: dict[str, Any], symbols: Sequence[dict[str, Any]]) -> list[
 
 
 def _older_figures(part: dict[str, Any]) -> str:
-    signals, won = count(part.get("signals")), number(part.get("win_rate"))
-    average, deepest = number(part.get("avg_return")), number(part.get("max_drawdown"))
+    signals, won = parse_count(part.get("signals")), finite_number(part.get("win_rate"))
+    average, deepest = finite_number(part.get("avg_return")), finite_number(part.get("max_drawdown"))
     figures = [
         f"{UNDEFINED if signals is None else f'{signals:,}'} signals",
         f"win rate {UNDEFINED if won is None else f'{won:.1%}'}",
@@ -207,8 +207,7 @@ def _places(settings: "Settings", document: dict[str, Any]) -> list[tuple[str, s
         places.append(("Report", store.uri(report_key(shelf, run_id))))
     if "trials" in document:
         trials = document["trials"]
-        uri = store.uri(task_key(run_id, trials["file"]))
-        places.append(("Trials", f"{uri} ({pluralize(trials['rows'], 'row')})"))
+        places.append(("Trials", f"{store.uri(task_key(run_id, trials['file']))} ({pluralize(trials['rows'], 'row')})"))
     if "fingerprint" in document:
         places.append(("Dagster", f"{settings.dagster_ui_url}/runs/{run_id}  (while 'coin up' runs)"))
     return places

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.preflight import coverage_of, require_coverage
-from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
+from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.backtest.symbol_result import from_table
 from coin_pipeline.candles.catalog import CandleCatalog
@@ -18,6 +18,7 @@ from coin_pipeline.orchestration.failures import explained
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.retries import task_of
 from coin_pipeline.report.page import render_backtest_report
+from coin_pipeline.results.publish import ResultFiles, backtest_files
 from coin_pipeline.settings import load_settings
 from coin_pipeline.strategies.registry import StrategyRegistry
 
@@ -68,13 +69,13 @@ def persist(
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
     alive: dg.ResourceParam[RunHeartbeat],
-) -> BacktestResult:
-    """Return the finished result; its IO manager publishes it."""
+) -> ResultFiles:
+    """Return the files of the finished result; the IO manager publishes them."""
     with explained():
         task_id, environment = task_of(context.instance, context.run), load_settings().environment
-        result = runner.assemble(task_id, parts, candles, strategies, environment, alive.started_at)
+        result = runner.assemble_result(task_id, parts, candles, strategies, environment, alive.started_at)
     context.add_output_metadata(metadata.of_result(result))
-    return replace(result, report=render_backtest_report(result.document, result.equity).encode())
+    return backtest_files(replace(result, report=render_backtest_report(result.document, result.equity).encode()))
 
 
 def _steps(spec: BacktestSpec) -> int:

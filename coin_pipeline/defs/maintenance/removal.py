@@ -20,7 +20,7 @@ from coin_pipeline.defs.maintenance.run_records import (
     remove_record,
     under_way,
 )
-from coin_pipeline.results.pins import claim, end_claims, is_pinned, remove_claimed, remove_stale_pin
+from coin_pipeline.results.pins import claim, is_pinned, release_claims, remove_claimed, remove_stale_pin
 from coin_pipeline.results.retention import (
     DAY,
     EndedRun,
@@ -28,16 +28,16 @@ from coin_pipeline.results.retention import (
     RetentionLimits,
     StorageSnapshot,
     broken_write,
+    count_kept_by_pins,
     dead_fingerprints,
     expired_chunks,
     expired_interim,
+    expired_run_records,
     expired_tasks,
-    forgotten_runs,
-    kept_by_pins,
     run_record,
     stale_pins,
 )
-from coin_pipeline.results.storage_scan import StorageUsage, survey, use
+from coin_pipeline.results.storage_scan import StorageUsage, measure_usage, scan_storage
 from coin_pipeline.storage.base import ObjectStore
 
 T = TypeVar("T")
@@ -96,13 +96,13 @@ class RetentionJob:
     def run(self, now: datetime, limits: RetentionLimits) -> RetentionReport:
         """Remove what is no longer kept at the moment `now`."""
         if not self.dry_run:
-            end_claims(self.store)
-        before, working, stored = use(self.store), under_way(self.instance), survey(self.store, now)
+            release_claims(self.store)
+        before, working, stored = measure_usage(self.store), under_way(self.instance), scan_storage(self.store, now)
         expired = now - limits.tasks
         tasks = [*expired_tasks(stored, working, expired)]
         objects = [*self._objects(stored, working, now, expired, {item.name for item in tasks})]
         ended = ended_runs(self.instance, now - min(limits))
-        runs = [*forgotten_runs(ended, stored.tasks, working, now, limits)]
+        runs = [*expired_run_records(ended, stored.tasks, working, now, limits)]
         # A task has a run; whether there are more, or none, is seen in its turn.
         self._of = 2 * len(tasks) + len(objects) + len(runs)
         for some in _batches(tasks):
@@ -111,9 +111,9 @@ class RetentionJob:
             self._remove_runs(each)
         for item, remove in objects:
             self._remove(item, remove)
-        after = before if self.dry_run else use(self.store)
+        after = before if self.dry_run else measure_usage(self.store)
         removed = tuple(self._removed.values())
-        return RetentionReport(removed, before, after, kept_by_pins(stored, working, expired), stored.told)
+        return RetentionReport(removed, before, after, count_kept_by_pins(stored, working, expired), stored.warnings)
 
     def _objects(
         self, stored: StorageSnapshot, working: Collection[str], now: datetime, expired: datetime, gone: Collection[str]

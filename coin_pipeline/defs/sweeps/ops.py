@@ -18,12 +18,13 @@ from coin_pipeline.orchestration.failures import explained
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.retries import task_of
 from coin_pipeline.report.sweep_page import render_sweep_report
+from coin_pipeline.results.publish import ResultFiles
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps import evaluate, plan, result
 from coin_pipeline.sweeps.plan import SweepChunk
-from coin_pipeline.sweeps.result import SweepResult
+from coin_pipeline.sweeps.result import sweep_files
 from coin_pipeline.sweeps.spec import resolve_sweep
 
 
@@ -83,14 +84,14 @@ def finish_sweep(
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
     alive: dg.ResourceParam[RunHeartbeat],
-) -> SweepResult:
-    """Return the finished sweep; its IO manager publishes it."""
+) -> ResultFiles:
+    """Return the files of the finished sweep; the IO manager publishes them."""
     settings = load_settings()
     with explained():
         task_id = task_of(context.instance, context.run)
         done = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
     context.add_output_metadata(metadata.sweep_metadata(done, settings.data_root))
-    return replace(done, report=render_sweep_report(done.document, done.trials).encode())
+    return sweep_files(replace(done, report=render_sweep_report(done.document, done.trials).encode()))
 
 
 def _workers(context: dg.OpExecutionContext) -> int:
