@@ -16,8 +16,9 @@ from benchmarks.environment import last_line
 from benchmarks.inputs import minutes
 from benchmarks.measuring import Stopwatch
 from benchmarks.report import Figure
+from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import checked_signals, find_candles, simulate_symbol
-from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe

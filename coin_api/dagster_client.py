@@ -44,7 +44,8 @@ from coin_pipeline.orchestration.run_tags import LOCAL_TAG, SPEC_TAG
 from coin_pipeline.orchestration.worker_pool.protocol import ask
 from coin_pipeline.results.store import check_run_id
 from coin_pipeline.settings import Settings
-from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
+from coin_pipeline.sweeps.request import SweepRequest
+from coin_pipeline.sweeps.spec import SweepSpec
 
 _KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
 PING_S, DECISION_S, SILENCE_S = 2, 2, 60

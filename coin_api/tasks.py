@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 from coin_api.schemas import SeriesState, Status
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
 from coin_pipeline.candles.refresh_spec import RefreshSpec
-from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
+from coin_pipeline.sweeps.request import SweepRequest
+from coin_pipeline.sweeps.spec import SweepSpec
 
 Job = Literal["backtest", "sweep", "refresh_candles"]
 _STAGES: Mapping[Status, int] = {"queued": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}

@@ -18,7 +18,8 @@ from coin_pipeline.errors import (
     ResultNotFound,
     TaskIdConflict,
 )
-from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
+from coin_pipeline.sweeps.request import SweepRequest
+from coin_pipeline.sweeps.spec import SweepSpec
 
 Spec = BacktestSpec | RefreshSpec
 

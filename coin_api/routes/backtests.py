@@ -22,7 +22,8 @@ from coin_api.responses import (
 from coin_api.schemas import Accepted, History, HistoryItem, HistoryQuery, TaskStatus
 from coin_api.tasks import Task
 from coin_pipeline.backtest.preflight import require_candles
-from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, resolve
+from coin_pipeline.backtest.request import BacktestRequest
+from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.errors import (
     InvalidInput,
     NoResults,

@@ -15,8 +15,9 @@ from coin_api.responses import (
 from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
 from coin_api.tasks import SweepPoints, Task
 from coin_pipeline.results.store import read_manifest, read_result
+from coin_pipeline.sweeps.request import SweepRequest
 from coin_pipeline.sweeps.result import TRIALS_FILE
-from coin_pipeline.sweeps.spec import SweepRequest, resolve_sweep
+from coin_pipeline.sweeps.spec import resolve_sweep
 
 router = APIRouter(prefix="/api/sweeps", tags=["sweeps"])
 

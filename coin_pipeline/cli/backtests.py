@@ -186,7 +186,8 @@ def settings_with(strategy_files: tuple[Path, ...]) -> "Settings":
 def resolved(settings: "Settings", fields: dict[str, Any]) -> "BacktestSpec":
     """Check everything that can be checked before a run is recorded."""
     from coin_pipeline.backtest.preflight import require_candles
-    from coin_pipeline.backtest.spec import parse_request, resolve
+    from coin_pipeline.backtest.request import parse_request
+    from coin_pipeline.backtest.spec import resolve
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.strategies.registry import load_registry
 

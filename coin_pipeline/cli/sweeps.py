@@ -11,7 +11,8 @@ from coin_pipeline.errors import InvalidSpec, Problem
 
 if TYPE_CHECKING:
     from coin_pipeline.settings import Settings
-    from coin_pipeline.sweeps.spec import SweepRequest, SweepSpec
+    from coin_pipeline.sweeps.request import SweepRequest
+    from coin_pipeline.sweeps.spec import SweepSpec
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -108,7 +109,8 @@ def _resolved(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepReque
     from coin_pipeline.backtest.preflight import require_candles
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.strategies.registry import load_registry
-    from coin_pipeline.sweeps.spec import parse_sweep, resolve_sweep
+    from coin_pipeline.sweeps.request import parse_sweep
+    from coin_pipeline.sweeps.spec import resolve_sweep
 
     request = parse_sweep(fields)
     spec = resolve_sweep(request, load_registry(settings.coin_strategy_files))

@@ -13,8 +13,9 @@ from typing import Literal, NamedTuple, Protocol
 
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formatting import Json, iso_microseconds
+from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.runner import BacktestResult
-from coin_pipeline.backtest.spec import BacktestRequest, ResultArea, Times
+from coin_pipeline.backtest.spec import ResultArea, Times
 from coin_pipeline.errors import ObjectExists, StorageFailed
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import build_entry

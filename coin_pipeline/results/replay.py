@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.fingerprint import comparable_content, fingerprint_of, verify_own_digests
+from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import CandleSlice
-from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, StrategyFailed
 from coin_pipeline.results.store import Json, load_result, to_bytes

@@ -1,20 +1,21 @@
-"""What is to be swept: the request as people write it, and the frozen spec that it resolves to."""
+"""The frozen spec that a sweep request resolves to."""
 
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from coin_pipeline.backtest.spec import BacktestRequest, BacktestSpec, parse_request
-from coin_pipeline.candles.fields import to_problems
+from coin_pipeline.backtest.request import BacktestRequest, parse_request
+from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.execution import Stops
 from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, did_you_mean
 from coin_pipeline.strategies.base import StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
+from coin_pipeline.sweeps.request import MAX_POINTS, MAX_UNCONFIRMED, Objective, Search, SweepRequest
 from coin_pipeline.sweeps.search_space import (
     Dimension,
     GridPoints,
@@ -28,74 +29,14 @@ from coin_pipeline.sweeps.search_space import (
     parse_text,
 )
 
-Search = Literal["grid", "random", "optuna"]
-Objective = Literal["total_return", "return_over_drawdown", "win_rate", "avg_return", "profit_factor"]
 Choices = Steps | Range | list[Value]
 STOPS = tuple(Stops.__dataclass_fields__)
 """Fields of a request that can be swept beside the strategy's params."""
-MAX_UNCONFIRMED = 100_000
-"""Points that are evaluated without asking back."""
-MAX_POINTS = 10_000_000
 MAX_VALUES = 100_000
 """Values of one name."""
 _RULES = frozenset({"value_error", "assertion_error"})  # pydantic's names for what validators raise
 MAX_PROBLEMS = 20
 """Wrong values that are named; of more, the number is said."""
-
-
-def _as_written(value: object) -> object:
-    scalars = bool | int | float | str | None
-    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, scalars) for each in value)):
-        return value
-    msg = f"takes a list of values or text such as '5:60:5', not {value!r:.60}"
-    raise ValueError(msg)
-
-
-class SweepRequest(BacktestRequest):
-    """A sweep as submitted over HTTP, from the command line or from the Dagster UI."""
-
-    space: Annotated[
-        dict[str, Annotated[list[Value] | str, BeforeValidator(_as_written)]],
-        Field(
-            min_length=1,
-            max_length=10,
-            description="Values of params, stop_loss, take_profit or trailing_stop by name: a list, '0.1,0.2,0.3',"
-            " '5:60:5' (lo:hi:step, both ends included) or, unless the search is a grid, '5:60' (a range).",
-        ),
-    ]
-    search: Annotated[Search, Field(description="All points, random ones, or those that Optuna's TPE proposes.")] = (
-        "grid"
-    )
-    trials: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_POINTS, strict=True)] | None,
-        Field(description="How many points random and optuna try.", validate_default=True),
-    ] = None
-    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="Of random and optuna.")] = 0
-    objective: Annotated[Objective, Field(description="What is to be as high as possible.")] = "total_return"
-    confirm: Annotated[bool, Field(description=f"Go on with more than {MAX_UNCONFIRMED:,} points.")] = False
-
-    @field_validator("trials")
-    @classmethod
-    def _for_searches(cls, trials: int | None, known: ValidationInfo) -> int | None:
-        search = known.data.get("search", "grid")
-        if search == "grid" and trials is not None:
-            msg = "a grid tries all its points; leave this out, or search random or optuna"
-            raise ValueError(msg)
-        if search != "grid" and trials is None:
-            msg = f"say how many points {search} is to try"
-            raise ValueError(msg)
-        return trials
-
-    @field_validator("max_positions")
-    @classmethod
-    def _no_shared_account(cls, value: int | None) -> int | None:
-        if value is not None:
-            msg = (
-                "a sweep trades every symbol from an account of its own, since in a shared one each point would need"
-                " all symbols at once; leave this out, and run the best points as backtests"
-            )
-            raise ValueError(msg)
-        return value
 
 
 class SweepSpec(BacktestSpec):
@@ -148,18 +89,6 @@ def _drawn(said: str) -> RandomPoints:
     """Draw a sweep's points once for all its chunks in this process; as text, values of equal numbers stay apart."""
     asked = _Drawn.model_validate_json(said)
     return RandomPoints(asked.space, asked.trials, asked.seed)
-
-
-def parse_sweep(fields: Mapping[str, Any]) -> SweepRequest:
-    """Build a request from loose fields.
-
-    Raises:
-        InvalidSpec: naming each field that is wrong.
-    """
-    try:
-        return SweepRequest.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidSpec(to_problems(error)) from None
 
 
 def resolve_sweep(request: SweepRequest, registry: StrategyRegistry) -> SweepSpec:

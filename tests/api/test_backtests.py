@@ -17,7 +17,8 @@ from coin_api.deps import Timeouts
 from coin_api.middleware import MAX_BODY_BYTES
 from coin_api.schemas import Status
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe

@@ -55,9 +55,9 @@ def test_a_sweep_is_accepted_with_its_number_of_points(client: TestClient, runs:
         ({"space": {"nothing": "1"}}, "space.nothing", "cannot be swept"),
         ({"space": {}}, "space", "at least 1"),
         ({"space": {"volume_window": "5:500:1", "top_percentile": "0.001:0.9:0.001"}}, "space", '"confirm": true'),
-        ({"search": "random"}, "trials", "how many points"),
+        ({"search": "random"}, "trials", "the number of points to try"),
         ({"strategy": "volume_zone"}, "strategy", "did you mean"),
-        ({"max_positions": 3}, "max_positions", "account of its own"),
+        ({"max_positions": 3}, "max_positions", "from its own account"),
         ({"workers": 3}, "workers", "is not a field"),
     ],
 )

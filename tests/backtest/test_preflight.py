@@ -9,7 +9,8 @@ import pytest
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.fingerprint import result_digest, verify_own_digests
 from coin_pipeline.backtest.preflight import coverage_of, require_candles, require_coverage
-from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe

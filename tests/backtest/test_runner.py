@@ -12,7 +12,8 @@ import pytest
 from coin_pipeline.backtest import preflight, runner
 from coin_pipeline.backtest.document import MAX_CURVE_POINTS
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest
-from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.backtest.symbol_result import from_table
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.files import read_candle_file

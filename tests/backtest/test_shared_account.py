@@ -9,7 +9,8 @@ import pytest
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.portfolio import SHARED
-from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe

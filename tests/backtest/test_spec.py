@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.execution import Costs, Stops, Ticks
 from coin_pipeline.engine.shared_account import SharedRules

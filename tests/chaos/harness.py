@@ -15,8 +15,9 @@ from typing import Any, Self
 import httpx2
 import psycopg2
 
+from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import assemble_result, find_candles, simulate_symbol
-from coin_pipeline.backtest.spec import parse_request, resolve
+from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.embedded.cluster import DATABASE, USER
 from coin_pipeline.errors import CandlesNotFound

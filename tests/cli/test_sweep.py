@@ -25,7 +25,7 @@ from coin_pipeline.errors import CandlesNotFound, CoinError, InvalidSpec, SweepT
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.sweeps.spec import MAX_UNCONFIRMED, Objective, Search
+from coin_pipeline.sweeps.request import MAX_UNCONFIRMED, Objective, Search
 from tests.builders import STEADY_STRATEGY
 
 COIN = Path(sys.executable).with_name("coin")

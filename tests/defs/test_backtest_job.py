@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import BacktestResult
-from coin_pipeline.backtest.spec import BacktestSpec, parse_request, resolve
+from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.candles.catalog import CandleCatalog, CandleSeries
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe

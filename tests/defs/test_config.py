@@ -1,6 +1,7 @@
 """What the Launchpad takes is what a request takes."""
 
-from coin_pipeline.backtest.spec import BacktestRequest, resolve
+from coin_pipeline.backtest.request import BacktestRequest
+from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.defs.backtests.config import EXAMPLE, BacktestConfig
 from coin_pipeline.defs.run_requests import backtest_submission
 from coin_pipeline.orchestration.run_tags import SPEC_TAG

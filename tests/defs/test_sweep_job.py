@@ -25,7 +25,8 @@ from coin_pipeline.results.index import Filters, ResultIndex
 from coin_pipeline.results.store import stored_document
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
-from coin_pipeline.sweeps.spec import SweepRequest, parse_sweep, resolve_sweep
+from coin_pipeline.sweeps.request import SweepRequest, parse_sweep
+from coin_pipeline.sweeps.spec import resolve_sweep
 from coin_pipeline.sweeps.trials import trials_digest
 from tests.defs.conftest import answer
 

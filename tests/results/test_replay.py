@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of, result_digest
-from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, parse_request, resolve
+from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe

@@ -15,8 +15,9 @@ from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyPar
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import split_into_chunks
+from coin_pipeline.sweeps.request import parse_sweep
 from coin_pipeline.sweeps.result import SweepResult, assemble
-from coin_pipeline.sweeps.spec import SweepSpec, parse_sweep, resolve_sweep
+from coin_pipeline.sweeps.spec import SweepSpec, resolve_sweep
 
 
 class CrossingParams(StrategyParams):

@@ -6,8 +6,9 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.engine.execution import Stops
 from coin_pipeline.errors import CoinError, InvalidParams, InvalidSpec, SweepTooLarge, UnknownStrategy
 from coin_pipeline.sweeps.plan import split_into_chunks
+from coin_pipeline.sweeps.request import parse_sweep
 from coin_pipeline.sweeps.search_space import RandomPoints, Range
-from coin_pipeline.sweeps.spec import SweepSpec, parse_sweep, resolve_sweep
+from coin_pipeline.sweeps.spec import SweepSpec, resolve_sweep
 from tests.sweeps.parts import registry, spec_of
 
 KNOWN = registry()
@@ -85,14 +86,14 @@ def test_of_many_wrong_values_twenty_are_named() -> None:
         ({"fast": "2:1:1"}, {}, "space.fast: '2:1:1' ends below its start"),
         ({"fast": "0:1e9:1"}, {}, "space.fast: has 1,000,000,001 values, the most is 100,000"),
         ({"fast": "1,2"}, {"trials": 5}, "trials: a grid tries all its points"),
-        ({"fast": "1,2"}, {"search": "random"}, "trials: say how many points random is to try"),
+        ({"fast": "1,2"}, {"search": "random"}, "trials: random needs the number of points to try"),
         ({"fast": "1,2"}, {"search": "optuna", "trials": 0}, "trials: Input should be greater than or equal to 1"),
         ({"fast": "1,2"}, {"seed": -1}, "seed: "),
         ({"fast": "1,2"}, {"objective": "sharpe"}, "objective: "),
         (
             {"fast": "1,2"},
             {"max_positions": 2},
-            "max_positions: a sweep trades every symbol from an account of its own",
+            "max_positions: a sweep trades each symbol from its own account",
         ),
         ({"fast": [[1]]}, {}, r"^space.fast: takes a list of values or text such as '5:60:5', not \[\[1\]\]$"),
         ({"fast": {"a": 1}}, {}, r"^space.fast: takes a list of values or text such as '5:60:5', not {'a': 1}$"),

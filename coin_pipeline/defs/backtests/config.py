@@ -5,7 +5,7 @@ from typing import Any, Literal
 import dagster as dg
 from pydantic import Field
 
-from coin_pipeline.backtest.spec import BacktestRequest, parse_request
+from coin_pipeline.backtest.request import BacktestRequest, parse_request
 from coin_pipeline.candles.coverage import ENOUGH
 
 

@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from coin_pipeline.defs.backtests.config import TradingConfig
-from coin_pipeline.sweeps.spec import SweepRequest, parse_sweep
+from coin_pipeline.sweeps.request import SweepRequest, parse_sweep
 
 
 class SweepConfig(TradingConfig):

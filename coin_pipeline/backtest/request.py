@@ -1,0 +1,110 @@
+"""The request fields of a backtest: the one definition behind the API, the command line and the Dagster Launchpad.
+
+Importing this module loads neither numba nor Dagster, so that command-line help stays fast.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from coin_pipeline.candles.coverage import ENOUGH
+from coin_pipeline.candles.fields import MAX_SYMBOLS, Day, RequestModel, Symbols, TimeframeName, to_problems
+from coin_pipeline.engine.execution import Fill
+from coin_pipeline.errors import InvalidSpec
+
+MAX_PARAMS = 100
+Rate = Annotated[float, Field(ge=0, le=0.1, allow_inf_nan=False, strict=True)]
+LossFraction = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
+GainFraction = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False, strict=True)]
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False, strict=True)]
+
+
+class BacktestRequest(RequestModel):
+    """A backtest as submitted over HTTP, from the command line or from the Dagster UI."""
+
+    strategy: Annotated[str, Field(min_length=1, max_length=100, description="Name of a registered strategy.")]
+    params: Annotated[
+        dict[str, Any],
+        Field(max_length=MAX_PARAMS, description="Strategy parameters; omitted ones take the strategy's defaults."),
+    ] = {}  # noqa: RUF012 -- pydantic copies it
+    symbols: Symbols
+    start_date: Annotated[Day, Field(description="First calendar day in Asia/Seoul, YYYY-MM-DD.")]
+    end_date: Annotated[Day, Field(description="Last calendar day in Asia/Seoul, YYYY-MM-DD, inclusive.")]
+    timeframe: TimeframeName = "1d"
+    fill: Annotated[
+        Fill,
+        Field(
+            description="next_open fills orders at the open of the next bar; signal_close is the event study of the"
+            " legacy platform."
+        ),
+    ] = Fill.NEXT_OPEN
+    fee_rate: Annotated[Rate, Field(description="Fee of each leg, as a fraction of the traded value.")] = 0.001
+    slippage_rate: Annotated[Rate, Field(description="Slippage of each leg, as a fraction of the price.")] = 0.0002
+    stop_loss: Annotated[
+        LossFraction | None, Field(description="Sell at this fraction below the entry price, such as 0.05.")
+    ] = None
+    take_profit: Annotated[
+        GainFraction | None, Field(description="Sell at this fraction above the entry price, such as 0.1.")
+    ] = None
+    trailing_stop: Annotated[
+        LossFraction | None, Field(description="Sell at this fraction below the highest price since entry.")
+    ] = None
+    position_size: Annotated[
+        Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] | None,
+        Field(description="Fraction of the equity spent on an entry; defaults to 1, or to 1/max_positions if given."),
+    ] = None
+    max_positions: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_SYMBOLS, strict=True)] | None,
+        Field(
+            description="Trade all symbols from one cash account with at most this many open positions; by default,"
+            " each symbol has its own account."
+        ),
+    ] = None
+    initial_cash: Annotated[Amount, Field(gt=0, description="Starting cash of the account, KRW.")] = 10_000_000.0
+    min_order: Annotated[
+        Amount, Field(description="Smallest buy order to place, KRW; Upbit requires at least 5000.")
+    ] = 0.0
+    tick_sizes: Annotated[
+        Literal["none", "upbit"],
+        Field(description="Exchange whose price ticks fills are rounded to, against the trader."),
+    ] = "none"
+    # Admission of a run does not affect what it computes: excluded from every dump, this field changes no digest.
+    min_coverage: Annotated[
+        Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)],
+        Field(
+            exclude=True,
+            description="Reject symbols with a smaller fraction of known candles, which are stored, or were fetched"
+            " and had no trades; 0 accepts any.",
+        ),
+    ] = ENOUGH
+
+    @field_validator("end_date")
+    @classmethod
+    def _in_order(cls, end: date, known: ValidationInfo) -> date:
+        start = known.data.get("start_date")
+        if start and end < start:
+            msg = f"{end} is before start_date {start}"
+            raise ValueError(msg)
+        return end
+
+    @field_validator("position_size", "max_positions", "min_order")
+    @classmethod
+    def _require_account(cls, value: float | None, known: ValidationInfo) -> float | None:
+        if value and known.data.get("fill") is Fill.SIGNAL_CLOSE:
+            msg = "signal_close evaluates each signal independently, without an account; omit this or use next_open"
+            raise ValueError(msg)
+        return value
+
+
+def parse_request(fields: Mapping[str, Any]) -> BacktestRequest:
+    """Validate loose fields as a request.
+
+    Raises:
+        InvalidSpec: Names each invalid field.
+    """
+    try:
+        return BacktestRequest.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidSpec(to_problems(error)) from None

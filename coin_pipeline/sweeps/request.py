@@ -1,0 +1,87 @@
+"""The request fields of a sweep: those of a backtest, plus the search space and how to search it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+
+from coin_pipeline.backtest.request import BacktestRequest
+from coin_pipeline.candles.fields import to_problems
+from coin_pipeline.errors import InvalidSpec
+from coin_pipeline.sweeps.search_space import Value
+
+Search = Literal["grid", "random", "optuna"]
+Objective = Literal["total_return", "return_over_drawdown", "win_rate", "avg_return", "profit_factor"]
+MAX_UNCONFIRMED = 100_000
+"""Points evaluated without confirmation."""
+MAX_POINTS = 10_000_000
+
+
+def _check_space_value(value: object) -> object:
+    scalars = bool | int | float | str | None
+    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, scalars) for item in value)):
+        return value
+    msg = f"takes a list of values or text such as '5:60:5', not {value!r:.60}"
+    raise ValueError(msg)
+
+
+class SweepRequest(BacktestRequest):
+    """A sweep as submitted over HTTP, from the command line or from the Dagster UI."""
+
+    space: Annotated[
+        dict[str, Annotated[list[Value] | str, BeforeValidator(_check_space_value)]],
+        Field(
+            min_length=1,
+            max_length=10,
+            description="Values to try, by name of a strategy parameter, stop_loss, take_profit or trailing_stop: a"
+            " list, '0.1,0.2,0.3', '5:60:5' (lo:hi:step, both ends included) or, unless the search is a grid, '5:60'"
+            " (a range).",
+        ),
+    ]
+    search: Annotated[
+        Search, Field(description="Try all points of the grid, random points, or those that Optuna's TPE proposes.")
+    ] = "grid"
+    trials: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_POINTS, strict=True)] | None,
+        Field(description="Number of points to try with random and optuna.", validate_default=True),
+    ] = None
+    seed: Annotated[
+        int, Field(ge=0, lt=2**32, strict=True, description="Seed of the random numbers of random and optuna.")
+    ] = 0
+    objective: Annotated[Objective, Field(description="Figure to maximize.")] = "total_return"
+    confirm: Annotated[bool, Field(description=f"Accept more than {MAX_UNCONFIRMED:,} points.")] = False
+
+    @field_validator("trials")
+    @classmethod
+    def _check_trials(cls, trials: int | None, known: ValidationInfo) -> int | None:
+        search = known.data.get("search", "grid")
+        if search == "grid" and trials is not None:
+            msg = "a grid tries all its points; omit this, or set search to random or optuna"
+            raise ValueError(msg)
+        if search != "grid" and trials is None:
+            msg = f"{search} needs the number of points to try"
+            raise ValueError(msg)
+        return trials
+
+    @field_validator("max_positions")
+    @classmethod
+    def _reject_shared_account(cls, value: int | None) -> int | None:
+        if value is not None:
+            msg = (
+                "a sweep trades each symbol from its own account, because a shared account would need all symbols at"
+                " once for every point; omit this, and run the best points as backtests"
+            )
+            raise ValueError(msg)
+        return value
+
+
+def parse_sweep(fields: Mapping[str, Any]) -> SweepRequest:
+    """Validate loose fields as a sweep request.
+
+    Raises:
+        InvalidSpec: Names each invalid field.
+    """
+    try:
+        return SweepRequest.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidSpec(to_problems(error)) from None
