@@ -39,9 +39,9 @@ from coin_pipeline.errors import (
 )
 from coin_pipeline.orchestration.instance import LOCATION, open_instance
 from coin_pipeline.orchestration.launcher import pool_home
-from coin_pipeline.orchestration.retries import GIVEN_UP, is_decided, next_attempt
+from coin_pipeline.orchestration.retries import ABANDONED_TAGS, is_retry_decided, next_attempt_id
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG, SPEC_TAG
-from coin_pipeline.orchestration.worker_pool.protocol import ask
+from coin_pipeline.orchestration.worker_pool.protocol import send_request
 from coin_pipeline.results.store import check_run_id
 from coin_pipeline.settings import Settings
 from coin_pipeline.sweeps.request import SweepRequest
@@ -257,7 +257,7 @@ class DagsterOrchestrator:
         if LOCAL_TAG in run.tags:
             raise NotCancellable(task_id, "it runs inside a coin command; press Ctrl-C there")
         if run.status == dg.DagsterRunStatus.FAILURE:
-            self._instance.add_run_tags(run.run_id, GIVEN_UP)
+            self._instance.add_run_tags(run.run_id, ABANDONED_TAGS)
             run = self._begun_meanwhile(run.run_id)
             if run is None:
                 return
@@ -272,7 +272,7 @@ class DagsterOrchestrator:
     def _begun_meanwhile(self, failed: str) -> dg.DagsterRun | None:
         """Return the attempt that somebody made after a failed one before they could see that it was cancelled."""
         run = self._instance.get_run_by_id(failed)
-        following = next_attempt(run.tags) if run else None
+        following = next_attempt_id(run.tags) if run else None
         return self._instance.get_run_by_id(following) if following else None
 
     def _decided(self, task_id: str) -> dg.DagsterRun | None:
@@ -280,7 +280,7 @@ class DagsterOrchestrator:
         deadline = time.monotonic() + DECISION_S
         while True:
             run = self._instance.get_run_by_id(self._standing.latest(task_id))
-            undecided = run and run.status == dg.DagsterRunStatus.FAILURE and not is_decided(run.tags)
+            undecided = run and run.status == dg.DagsterRunStatus.FAILURE and not is_retry_decided(run.tags)
             if not undecided or time.monotonic() > deadline:
                 return run
             time.sleep(0.05)
@@ -298,7 +298,7 @@ def _database_errors() -> Iterator[None]:
 
 def _pool_illness() -> str | None:
     try:
-        ask(pool_home(), runs=True)
+        send_request(pool_home(), runs=True)
     except OSError as error:
         return f"the worker pool does not answer ({error.strerror or error}); new runs wait until it does"
     return None

@@ -16,8 +16,8 @@ from coin_pipeline.database.runs import status
 from coin_pipeline.database.session import Session
 from coin_pipeline.defs.candles.progress import TYPES, SeriesReporter, all_of
 from coin_pipeline.defs.sweeps.progress import SweepProgress
-from coin_pipeline.orchestration.failures import told_by
-from coin_pipeline.orchestration.retries import follows, is_retry, next_attempt, retries
+from coin_pipeline.orchestration.failures import read_failure
+from coin_pipeline.orchestration.retries import default_max_retries, is_retry, next_attempt_id, will_retry
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, POINTS_TAG
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class TaskStatusReader:
     def __init__(self, instance: dg.DagsterInstance, session: Session) -> None:
         self._instance = instance
         self._session = session
-        self._most = retries(instance)
+        self._most = default_max_retries(instance)
         self._lock = Lock()
         self._errors: dict[str, tuple[str, str | None]] = {}
         self._tallies: dict[str, tuple[SweepProgress | SeriesReporter, str | None]] = {}
@@ -98,12 +98,12 @@ class TaskStatusReader:
         latest = attempts[-1]
         if CANCELLED_TAG in latest.tags:
             return "cancelled"
-        goes_on = latest.status == "FAILURE" and follows(latest.tags, self._most)
+        goes_on = latest.status == "FAILURE" and will_retry(latest.tags, self._most)
         status = "queued" if goes_on else _STATUS.get(latest.status, "queued")
         return "running" if status == "queued" and any(run.started_at for run in attempts) else status
 
     def _next(self, run: status.RunStatusRow) -> str | None:
-        return next_attempt(run.tags) if run.status == "FAILURE" and follows(run.tags, self._most) else None
+        return next_attempt_id(run.tags) if run.status == "FAILURE" and will_retry(run.tags, self._most) else None
 
     def _farthest(self, attempts: Attempts, status: Status) -> SweepPoints:
         """Return how far the attempt at a sweep is that came farthest, so that a later one takes nothing back."""
@@ -133,7 +133,7 @@ class TaskStatusReader:
         """Return why a run failed, which does not change any more."""
         with self._lock:
             if run_id not in self._errors:
-                _keep(self._errors, run_id, told_by(self._instance, run_id))
+                _keep(self._errors, run_id, read_failure(self._instance, run_id))
             return self._errors[run_id]
 
 

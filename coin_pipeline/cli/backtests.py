@@ -202,10 +202,10 @@ def run_backtest(settings: "Settings", spec: "BacktestSpec") -> str:
 
     with progress(len(spec.symbols)) as bar:
         # Dagster takes a second or two to import.
-        from coin_pipeline.defs.in_process import run_here
+        from coin_pipeline.defs.in_process import run_in_process
         from coin_pipeline.defs.run_requests import backtest_submission
 
-        return run_here(settings, backtest_submission(spec, "results"), bar.hear)
+        return run_in_process(settings, backtest_submission(spec, "results"), bar.hear)
 
 
 def _reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:

@@ -29,17 +29,17 @@ def retention(*, dry_run: bool) -> None:
     settings = load_settings()
     with retention_progress() as bar:
         # Dagster takes a second or two to import.
-        from coin_pipeline.defs.in_process import run_here
+        from coin_pipeline.defs.in_process import run_in_process
         from coin_pipeline.defs.run_requests import retention_submission
 
-        run_here(settings, retention_submission(dry_run=dry_run), bar.hear)
+        run_in_process(settings, retention_submission(dry_run=dry_run), bar.hear)
     _print(bar.outcome, settings.task_result_ttl_days, dry_run=dry_run)
 
 
 def _print(outcome: Mapping[str, Any], days: int, *, dry_run: bool) -> None:
     """Print what a run told of itself."""
     from coin_pipeline.cli.views.backtest import new_console
-    from coin_pipeline.defs.maintenance.ops import PINNED, REMOVED, STORED, TOLD, WOULD_BE_REMOVED
+    from coin_pipeline.defs.maintenance.ops import NOTICES, PINNED, REMOVED, STORED, WOULD_BE_REMOVED
 
     console = new_console()
     removed = [record.data for record in outcome[WOULD_BE_REMOVED if dry_run else REMOVED].records]
@@ -52,7 +52,7 @@ def _print(outcome: Mapping[str, Any], days: int, *, dry_run: bool) -> None:
     console.print(_stored([record.data for record in outcome[STORED].records], dry_run=dry_run))
     if outcome[PINNED].value:
         console.print(f"\nkept by pins: {outcome[PINNED].value:,}")
-    for sentence in outcome[TOLD].value:
+    for sentence in outcome[NOTICES].value:
         click.secho(sentence, fg="yellow", err=True)
 
 

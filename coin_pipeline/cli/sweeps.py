@@ -124,7 +124,7 @@ def _run(settings: "Settings", request: "SweepRequest", spec: "SweepSpec", worke
 
     with sweep_progress(len(spec.points())) as bar:
         # Dagster takes a second or two to import.
-        from coin_pipeline.defs.in_process import run_here
+        from coin_pipeline.defs.in_process import run_in_process
         from coin_pipeline.defs.run_requests import sweep_submission
 
-        return run_here(settings, sweep_submission(request, spec, workers=workers, fresh=fresh), bar.hear)
+        return run_in_process(settings, sweep_submission(request, spec, workers=workers, fresh=fresh), bar.hear)

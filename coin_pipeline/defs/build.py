@@ -27,7 +27,7 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
         sensors=[lost_runs, unanswered_tasks, markets],
         executor=dg.in_process_executor,  # of runs that the page of an asset starts
         resources={
-            "alive": heartbeat.alive,
+            "alive": heartbeat.run_heartbeat,
             "candles": resources.candles,
             "exchange": resources.exchange,
             "verdicts": resources.verdicts,

@@ -9,13 +9,13 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.run_requests import RunSubmission
 from coin_pipeline.errors import RunFailed, error_class
-from coin_pipeline.orchestration.failures import failure_of
+from coin_pipeline.orchestration.failures import failure_from_events
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG
 from coin_pipeline.settings import Settings
 
 
-def run_here(settings: Settings, launch: RunSubmission, on_event: Callable[[dg.EventLogEntry], None]) -> str:
+def run_in_process(settings: Settings, launch: RunSubmission, on_event: Callable[[dg.EventLogEntry], None]) -> str:
     """Run a job now and return its run id; `on_event` hears each event of the run.
 
     Raises:
@@ -37,6 +37,6 @@ def run_here(settings: Settings, launch: RunSubmission, on_event: Callable[[dg.E
             )
         )
     if not outcome.success:
-        message, kind = failure_of(outcome.all_events)
+        message, kind = failure_from_events(outcome.all_events)
         raise RunFailed(run_id, error_class(kind), message)
     return run_id

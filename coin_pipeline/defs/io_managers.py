@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from coin_pipeline.backtest.document import to_parquet
-from coin_pipeline.orchestration.failures import explained
+from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.results.publish import ResultFiles, publish_result
 from coin_pipeline.results.store import read_result
@@ -29,13 +29,13 @@ class InterimIOManager(dg.IOManager):
             msg = f"cannot store a {type(obj).__name__}: return a pyarrow table or a pydantic model"
             raise TypeError(msg)
         key = _interim_key(context)
-        with explained():
+        with translate_errors():
             self._store.put(key, data, overwrite=True)
         context.add_output_metadata({"key": key, "bytes": len(data)})
 
     def load_input(self, context: dg.InputContext) -> object:
         """Return the upstream output: a pydantic model if the input is annotated with one, else a table."""
-        with explained():
+        with translate_errors():
             data = self._store.get(_interim_key(_upstream(context)))
         declared = context.dagster_type.typing_type
         if isinstance(declared, type) and issubclass(declared, BaseModel):
@@ -52,7 +52,7 @@ class ResultIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: ResultFiles) -> None:
         """Publish the result, unless the run was ended from outside."""
-        with explained():
+        with translate_errors():
             published = publish_result(
                 self._store, obj, gate=self._heartbeat, index=self._heartbeat.index, log=context.log
             )
@@ -60,7 +60,7 @@ class ResultIOManager(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> bytes:
         """Return the stored JSON document of the upstream run."""
-        with explained():
+        with translate_errors():
             return read_result(self._store, _upstream(context).run_id)
 
 

@@ -23,11 +23,11 @@ from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import Settings, load_settings
 
-LOOK_S = 1.0
+POLL_S = 1.0
 """Between two looks at the lock: of who waits, whether it is free; of who holds it, whether it still does."""
-AGAIN = 75
+EXIT_RESTART = 75
 """Exit code of a daemon that is to be started again: its lock is lost, or its clock went back."""
-BACK_S = 5.0
+MAX_CLOCK_STEP_S = 5.0
 """How far the clock may go back."""
 _KEY = (0x636F696E, 1)  # any numbers that only this project uses
 # We give a silent network up after 5 s; the server gives us up after 10 s, so nobody else works before we have stopped.
@@ -52,11 +52,11 @@ def main() -> None:
     connection = _take_lock(settings)
     threading.Thread(target=_watch, args=(connection,), daemon=True).start()
     with open_instance(settings) as instance:
-        forget_the_future(instance)
+        reset_future_ticks(instance)
     run_command()
 
 
-def forget_the_future(instance: dg.DagsterInstance) -> None:
+def reset_future_ticks(instance: dg.DagsterInstance) -> None:
     """Let sensors look now that looked when the clock was ahead; Dagster would wait until that time comes."""
     now = time.time()
     for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
@@ -87,7 +87,7 @@ def _take_lock(settings: Settings) -> Connection:
         if reason != said:
             _say(f"standing by: {reason}")
         said = reason
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 def _connect(settings: Settings) -> Connection:
@@ -108,9 +108,9 @@ def _watch(connection: Connection) -> NoReturn:
     """
     offset = time.time() - time.monotonic()
     while True:
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
         before, offset = offset, time.time() - time.monotonic()
-        if offset < before - BACK_S:
+        if offset < before - MAX_CLOCK_STEP_S:
             _end(f"the clock went back by {before - offset:.0f} s")
         try:
             with connection.cursor() as cursor:
@@ -122,7 +122,7 @@ def _watch(connection: Connection) -> NoReturn:
 def _end(why: str) -> NoReturn:
     _say(why)
     sys.stderr.flush()
-    os._exit(AGAIN)
+    os._exit(EXIT_RESTART)
 
 
 def _say(what: str) -> None:

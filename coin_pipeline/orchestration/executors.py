@@ -19,6 +19,6 @@ in_process_or_multiprocess = dg.ExecutorDefinition(
 )
 
 
-def has_processes(run_config: Mapping[str, Any]) -> bool:
+def uses_multiprocess(run_config: Mapping[str, Any]) -> bool:
     """Tell whether a run's steps have processes of their own."""
     return "multiprocess" in run_config.get("execution", {}).get("config", {})

@@ -12,14 +12,14 @@ from coin_pipeline.settings import load_settings
 MAX_RETRIES = 3
 RETRY_DELAY_S = 1.0
 INTERRUPTED = "the run was stopped before it had a result; run it again"
-ENDED = (
+PROCESS_DIED = (
     "the run's process ended before it had a result (killed, out of memory, or stopped with the platform); run it again"
 )
-SAYS_NOTHING = "This run has been marked as failed from outside"
+GENERIC_FAILURE_PREFIX = "This run has been marked as failed from outside"
 """How Dagster begins what it says where it was told nothing."""
 
 
-def overdue(limit_s: int) -> str:
+def overdue_message(limit_s: int) -> str:
     """Return the sentence for a run that took longer than it may."""
     return (
         f"the run was ended because it took longer than COIN_MAX_RUN_SECONDS={limit_s}; test fewer symbols or fewer"
@@ -28,7 +28,7 @@ def overdue(limit_s: int) -> str:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Tell Dagster which errors of the family are worth a retry; the others fail with their sentence."""
     try:
         yield
@@ -45,23 +45,23 @@ def _failure(error: errors.CoinError) -> dg.Failure:
     return dg.Failure(str(error), metadata=kind, allow_retries=False)
 
 
-def told_by(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str | None]:
-    """Return what `failure_of` finds in the events of a run."""
+def read_failure(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str | None]:
+    """Return what `failure_from_events` finds in the events of a run."""
     of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     records = instance.get_records_for_run(run_id, of_type=of_type).records
-    return failure_of([record.event_log_entry.get_dagster_event() for record in records])
+    return failure_from_events([record.event_log_entry.get_dagster_event() for record in records])
 
 
-def failure_of(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | None]:
+def failure_from_events(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | None]:
     """Return the sentence that tells why a run failed, and the name of the error class of ours that said it, if any."""
     for event in events:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             return _of_step(event.step_failure_data)
         said = event.message if event.event_type == dg.DagsterEventType.RUN_FAILURE else None
-        if said and not said.startswith(SAYS_NOTHING):
+        if said and not said.startswith(GENERIC_FAILURE_PREFIX):
             return said.strip().splitlines()[0], errors.RunInterrupted.__name__
     # Without a failed step the run's process ended, or it was stopped, from outside.
-    return ENDED, errors.RunInterrupted.__name__
+    return PROCESS_DIED, errors.RunInterrupted.__name__
 
 
 def _of_step(data: StepFailureData) -> tuple[str, str | None]:

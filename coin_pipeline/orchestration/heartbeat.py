@@ -18,7 +18,7 @@ from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.retry import tolerate_outages
 from coin_pipeline.settings import load_settings
 
-INTERVAL_S = 0.2
+PROGRESS_INTERVAL_S = 0.2
 
 
 class RunHeartbeat:
@@ -40,7 +40,7 @@ class RunHeartbeat:
     def step_done(self, of: int) -> None:
         """Tell that one more step of so many is done; at most five times a second."""
         self._done += 1
-        if self._leases and time.monotonic() - self._when > INTERVAL_S:
+        if self._leases and time.monotonic() - self._when > PROGRESS_INTERVAL_S:
             self._when = time.monotonic()
             self._leases.record_progress(self._run_id, self._done / of)
 
@@ -53,14 +53,14 @@ class RunHeartbeat:
         if self._leases:
             self._leases.begin_publishing(self._run_id)
 
-    def unlist(self, task_id: str) -> None:
+    def remove_from_index(self, task_id: str) -> None:
         """Take the result of a task out of the index whose objects are gone."""
         if self.index:
             self.index.remove("tasks", [task_id])
 
 
 @dg.resource(description="The sign of life of a run's process.")
-def alive(context: dg.InitResourceContext) -> Iterator[RunHeartbeat]:
+def run_heartbeat(context: dg.InitResourceContext) -> Iterator[RunHeartbeat]:
     """Hold the lease of the run until its last op has ended; it outlasts that by the time to tell the end."""
     if context.run is None or context.instance is None or context.instance.is_ephemeral:
         yield RunHeartbeat()  # somebody looks at a resource outside any recorded run

@@ -17,7 +17,7 @@ from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration.run_tags import is_bulk
-from coin_pipeline.orchestration.worker_pool.protocol import KILL_S, Message, ask
+from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, Message, send_request
 from coin_pipeline.settings import load_settings
 
 _log = logging.getLogger("coin.launcher")
@@ -53,7 +53,7 @@ class PooledRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
     def reserve(self, run_id: str) -> bool:
         """Ask for a place in the pool, kept for a few seconds; no is an answer, so is a pool that is away."""
         try:
-            return bool(ask(self._home, reserve=run_id)["ok"])
+            return bool(send_request(self._home, reserve=run_id)["ok"])
         except OSError:
             return False
 
@@ -67,7 +67,7 @@ class PooledRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
                 f"The worker pool is away ({error}); the run starts when it is back.", run, cls=self.__class__
             )
 
-    def start_missing(self, runs: Sequence[dg.DagsterRun]) -> int:
+    def launch_missing(self, runs: Sequence[dg.DagsterRun]) -> int:
         """Hand over those runs that the pool does not know; return how many."""
         try:
             known = self._ask(runs=True)["runs"]
@@ -81,7 +81,7 @@ class PooledRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
     def terminate(self, run_id: str) -> bool:
         """Interrupt a run, and kill it if it does not end soon; False where it has ended, or is about to."""
-        run = told_to_end(self._instance, run_id)
+        run = mark_canceling(self._instance, run_id)
         if run is None:
             return False
         try:
@@ -97,7 +97,7 @@ class PooledRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         self._ask(launch=run.run_id, bulk=is_bulk(run))
 
     def _ask(self, **message: object) -> Message:
-        return ask(self._home, **message)
+        return send_request(self._home, **message)
 
 
 class ColdRunLauncher(DefaultRunLauncher):
@@ -109,7 +109,7 @@ class ColdRunLauncher(DefaultRunLauncher):
 
     def terminate(self, run_id: str) -> bool:
         """Interrupt a run, and kill it if it does not end soon; False where it has ended, or is about to."""
-        run = told_to_end(self._instance, run_id)
+        run = mark_canceling(self._instance, run_id)
         if run is None:
             return False
         with closing(Session(database_url(load_settings()))) as session:
@@ -117,13 +117,13 @@ class ColdRunLauncher(DefaultRunLauncher):
         if lease is None or not lease.is_local:  # it has not begun to work
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
         lease.send_signal(signal.SIGINT)
-        killing = threading.Timer(KILL_S, lease.send_signal, (signal.SIGKILL,))
+        killing = threading.Timer(KILL_GRACE_S, lease.send_signal, (signal.SIGKILL,))
         killing.daemon = True  # the sensor lost_runs kills it too
         killing.start()
         return True
 
 
-def told_to_end(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun | None:
+def mark_canceling(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun | None:
     """Record that a run is to end; None where there is nothing to end: its result is published, or about to be."""
     run = instance.get_run_by_id(run_id)
     if run is not None and not run.is_finished:

@@ -10,7 +10,7 @@ from dagster._core.events import EngineEventData
 INTERVAL_S = 1.0
 
 
-class Reporter:
+class ProgressReporter:
     """Tells how far a step is, at most once a second."""
 
     def __init__(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> None:
@@ -22,12 +22,12 @@ class Reporter:
         """Whether it is time to tell again."""
         return time.monotonic() - self._told >= INTERVAL_S
 
-    def hear(self, message: str, metadata: Mapping[str, MetadataValue]) -> None:
+    def report_if_due(self, message: str, metadata: Mapping[str, MetadataValue]) -> None:
         """Tell, if it is time to."""
         if self.due:
-            self.tell(message, metadata)
+            self.report(message, metadata)
 
-    def tell(self, message: str, metadata: Mapping[str, MetadataValue]) -> None:
+    def report(self, message: str, metadata: Mapping[str, MetadataValue]) -> None:
         """Tell now."""
         self._told = time.monotonic()
         step = self._context.get_step_execution_context()

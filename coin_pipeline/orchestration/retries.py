@@ -19,7 +19,7 @@ from dagster._core.storage.tags import (
 
 from coin_pipeline.database.runs.leases import RunLease
 from coin_pipeline.errors import NotFound, ObjectCorrupt, StorageFailed
-from coin_pipeline.orchestration.failures import ENDED
+from coin_pipeline.orchestration.failures import PROCESS_DIED
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.publish import index_result
@@ -28,11 +28,11 @@ from coin_pipeline.storage.base import ObjectStore
 RETRY_ALL_STEPS = {RETRY_STRATEGY_TAG: "ALL_STEPS"}
 """Another attempt runs all steps: of one whose process died it is not known what its steps have left."""
 
-GIVEN_UP = {WILL_RETRY_TAG: "false", CANCELLED_TAG: "true"}
+ABANDONED_TAGS = {WILL_RETRY_TAG: "false", CANCELLED_TAG: "true"}
 """Tags of a failed attempt whose task was cancelled before another one followed."""
 
 
-def task_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+def task_id_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Return the id of the task that a run is an attempt at: that of the first attempt."""
     while is_retry(run.tags) and run.parent_run_id:
         parent = instance.get_run_by_id(run.parent_run_id)
@@ -47,12 +47,12 @@ def is_retry(tags: Mapping[str, str]) -> bool:
     return RETRY_NUMBER_TAG in tags
 
 
-def retries(instance: dg.DagsterInstance) -> int:
+def default_max_retries(instance: dg.DagsterInstance) -> int:
     """Return how many more attempts a run gets that does not say so itself."""
     return instance.run_retries_max_retries if instance.run_retries_enabled else 0
 
 
-def follows(tags: Mapping[str, str], most: int) -> bool:
+def will_retry(tags: Mapping[str, str], most: int) -> bool:
     """Tell whether a failed run with these tags is followed by another attempt, of at most so many.
 
     That Dagster will not make one is not the last word: it gives up for good if the code server is away just then.
@@ -66,17 +66,17 @@ def follows(tags: Mapping[str, str], most: int) -> bool:
     return left > 0 and tags.get(RUN_FAILURE_REASON_TAG) != RunFailureReason.STEP_FAILURE.value
 
 
-def is_decided(tags: Mapping[str, str]) -> bool:
+def is_retry_decided(tags: Mapping[str, str]) -> bool:
     """Tell whether Dagster has decided about another attempt; it does so some milliseconds after a run has failed."""
     return WILL_RETRY_TAG in tags
 
 
-def next_attempt(tags: Mapping[str, str]) -> str | None:
+def next_attempt_id(tags: Mapping[str, str]) -> str | None:
     """Return the run that follows the failed one with these tags; None where there is none yet."""
     return tags.get(AUTO_RETRY_RUN_ID_TAG)
 
 
-def attempt_again(instance: dg.DagsterInstance, failed: dg.DagsterRun) -> None:
+def enqueue_retry(instance: dg.DagsterInstance, failed: dg.DagsterRun) -> None:
     """Queue another attempt at what a failed run did not end, as Dagster's daemon does if nothing is in its way."""
     group = instance.get_run_group(failed.run_id)
     runs = [*group[1]] if group else []
@@ -90,7 +90,7 @@ def attempt_again(instance: dg.DagsterInstance, failed: dg.DagsterRun) -> None:
         instance.report_dagster_event(dg.DagsterEvent.job_enqueue(again), again.run_id)
 
 
-def settle(
+def finalize_orphan(
     instance: dg.DagsterInstance, store: ObjectStore, index: ResultIndex, run_id: str, lease: RunLease | None
 ) -> bool:
     """Record how a run ended whose process did not live to tell: with a stored result, cancelled, or failed.
@@ -104,14 +104,14 @@ def settle(
         instance.report_run_canceled(run)
         return True
     try:
-        stored = lease is not None and lease.published and _complete(store, index, task_of(instance, run))
+        stored = lease is not None and lease.published and _complete(store, index, task_id_of(instance, run))
     except StorageFailed:
         return False
     if stored:
         done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message="Its result is stored.")
         instance.report_dagster_event(done, run_id)
     else:
-        instance.report_run_failed(run, ENDED)
+        instance.report_run_failed(run, PROCESS_DIED)
     return True
 
 

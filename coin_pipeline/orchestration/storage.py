@@ -25,7 +25,7 @@ from coin_pipeline.database import feature_flags
 from coin_pipeline.database.runs import leases
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
-from coin_pipeline.orchestration.reflected_tables import create_tables, is_new, mark_as_current
+from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database, mark_migrated
 from coin_pipeline.results import index
 from coin_pipeline.retry import retry_until_available
 from coin_pipeline.settings import load_settings
@@ -173,12 +173,12 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         """Open the storages, creating their tables on a new database."""
         url = database_url(load_settings())
         with _one_at_a_time(url):
-            new = is_new(url)
+            new = is_new_database(url)
             if new:
                 create_tables(url)
             storage = cls(url, inst_data)
             if new:
-                mark_as_current(storage)
+                mark_migrated(storage)
             with closing(Session(url)) as session:
                 leases.prepare(session)
                 feature_flags.prepare(session)
@@ -186,13 +186,13 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         return storage
 
 
-def acquaint(instance: dg.DagsterInstance) -> None:
+def warm_caches(instance: dg.DagsterInstance) -> None:
     """Have the instance learn now what it would ask the database at its first run: columns, and how statements read."""
     for found in (instance.get_run_by_id, instance.has_run):
         found("nobody")
 
 
-def connections_of(instance: dg.DagsterInstance) -> Engine:
+def engine_of(instance: dg.DagsterInstance) -> Engine:
     """Return the connection pool of an instance on this storage."""
     engine: Engine = instance.run_storage._engine  # type: ignore[attr-defined]  # noqa: SLF001 -- see above
     return engine

@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 
 from coin_pipeline.orchestration.worker_pool.server import Pool, PoolLimits
-from coin_pipeline.orchestration.worker_pool.worker import READY, die_with
+from coin_pipeline.orchestration.worker_pool.worker import READY, die_with_parent
 
 HOME, POOL = Path(sys.argv[1]), os.getpid()
 
 
 def work(line: socket.socket) -> None:
     """Be a worker."""
-    die_with(POOL)
+    die_with_parent(POOL)
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore

@@ -19,12 +19,12 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.backtests.config import backtest_config_of
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.failure_manifest import leave_manifest
+from coin_pipeline.defs.failure_manifest import write_failure_manifest
 from coin_pipeline.defs.io_managers import InterimIOManager, ResultIOManager
 from coin_pipeline.defs.run_requests import backtest_submission
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StorageFull, StorageUnavailable
-from coin_pipeline.orchestration.failures import ENDED, failure_of
+from coin_pipeline.orchestration.failures import PROCESS_DIED, failure_from_events
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import build_entry, version_of
@@ -171,7 +171,7 @@ def test_missing_candles_fail_the_run_with_the_sentence_and_a_manifest(
     """The error names the symbol and what is stored; the task's folder says so too, without retries."""
     assert candles
     failed = run(instance, symbols=["AAA_KRW", "NONE_KRW"])
-    message, kind = failure_of(failed.all_events)
+    message, kind = failure_from_events(failed.all_events)
     assert not failed.success
     assert message == "no 1d candles from 2023-06-01 to 2024-12-31 for NONE_KRW (nothing stored)"
     assert kind == "CandlesNotFound"
@@ -195,7 +195,7 @@ def test_a_run_over_too_few_candles_is_refused_unless_told_otherwise(
     """Gaps that no footer shows end the run with the sentence; with a lower share it runs, and says what it was."""
     store_with_a_hole(candles)
     asked = {"symbols": ["AAA_KRW", "HOLE_KRW"], "start_date": "2023-01-01", "end_date": "2023-12-31"}
-    message, kind = failure_of(run(instance, **asked).all_events)
+    message, kind = failure_from_events(run(instance, **asked).all_events)
     assert kind == "InsufficientCoverage"
     assert message
     assert "HOLE_KRW (365 candles expected, 292 there, 73 not fetched, the first of these from 2023-01-03" in message
@@ -213,7 +213,7 @@ def test_a_run_over_too_few_candles_is_refused_unless_told_otherwise(
 
 def test_bad_config_from_the_launchpad_is_explained(instance: dg.DagsterInstance) -> None:
     """What Dagster's own check cannot see is told by the run, field by field."""
-    message, kind = failure_of(run(instance, start_date="2024-13-01", symbols=["../x"]).all_events)
+    message, kind = failure_from_events(run(instance, start_date="2024-13-01", symbols=["../x"]).all_events)
     assert kind == "InvalidSpec"
     assert "start_date" in message
     assert "'../x' is not a market" in message
@@ -236,7 +236,7 @@ def test_a_strategy_that_looks_ahead_fails_the_run(instance: dg.DagsterInstance,
     """The run names the column and the bar, and publishes nothing."""
     assert candles
     defs = build_defs({"strategies": StrategyRegistry([Peeking()])})
-    message, kind = failure_of(run(instance, defs, strategy="peeking", symbols=["AAA_KRW"]).all_events)
+    message, kind = failure_from_events(run(instance, defs, strategy="peeking", symbols=["AAA_KRW"]).all_events)
     assert kind == "LookAhead"
     assert "its entries at bar" in message
 
@@ -308,7 +308,7 @@ def test_candles_that_change_between_ops_are_noticed(
     daily = parse_timeframe("1d")
     CandleCatalog(data_root).merge("CCC_KRW", daily, synthetic_candles(3, daily, date(2024, 1, 1), 366))
     defs = build_defs({"candles": Changing(data_root)})
-    message, kind = failure_of(run(instance, defs, symbols=["CCC_KRW"], start_date="2024-01-01").all_events)
+    message, kind = failure_from_events(run(instance, defs, symbols=["CCC_KRW"], start_date="2024-01-01").all_events)
     assert kind == "CandlesChanged"
     assert "CCC_KRW" in message
 
@@ -332,12 +332,12 @@ def test_a_run_that_ended_from_outside_gets_its_manifest(
     job = build_defs().resolve_job_def("backtest")
     lost = instance.create_run_for_job(job, run_config=config)
     for _ in range(2):  # the sensor may see a run that the hook has answered for
-        leave_manifest(LocalStore(data_root), instance, lost, status, ENDED)
+        write_failure_manifest(LocalStore(data_root), instance, lost, status, PROCESS_DIED)
     folder = data_root / "tasks" / lost.run_id
     assert folder.exists() == (shelf == "tasks")
     if folder.exists():
         manifest = json.loads((folder / "manifest.json").read_bytes())
-        assert (manifest["status"], manifest["error"]["message"]) == (status, ENDED)
+        assert (manifest["status"], manifest["error"]["message"]) == (status, PROCESS_DIED)
 
 
 def test_a_run_launched_without_config_is_that_of_the_example(instance: dg.DagsterInstance) -> None:

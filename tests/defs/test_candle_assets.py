@@ -17,7 +17,7 @@ from coin_pipeline.defs.candles.partitions import EVER, FIRST_MONTH, ROWS, asked
 from coin_pipeline.defs.candles.schedules import daily_candles
 from coin_pipeline.defs.candles.sensors import markets
 from coin_pipeline.errors import NotFound
-from coin_pipeline.orchestration.failures import failure_of
+from coin_pipeline.orchestration.failures import failure_from_events
 from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG, SERIES_TAG
 from tests.exchanges import FakeExchange
 
@@ -67,7 +67,10 @@ def test_a_market_that_fails_leaves_the_partitions_of_others(
     """The run has failed with a sentence; what is stored is told of."""
     exchange = FakeExchange(MARCH, faults={"AAA_KRW": NotFound("upbit has no market AAA_KRW")})
     done = materialize(instance, catalog, exchange, "1h", "2024-02|AAA_KRW", "2024-02|BBB_KRW")
-    assert failure_of(done.all_events)[0] == "candles of 1h were not collected, AAA_KRW: upbit has no market AAA_KRW"
+    assert (
+        failure_from_events(done.all_events)[0]
+        == "candles of 1h were not collected, AAA_KRW: upbit has no market AAA_KRW"
+    )
     assert rows(done) == {"2024-02|BBB_KRW": 29 * 24}
 
 

@@ -23,7 +23,7 @@ from dagster._core.scheduler.instigation import (
 )
 
 from coin_pipeline.database.url import database_url
-from coin_pipeline.orchestration.daemon import AGAIN, forget_the_future
+from coin_pipeline.orchestration.daemon import EXIT_RESTART, reset_future_ticks
 from coin_pipeline.orchestration.instance import write_workspace
 from coin_pipeline.settings import load_settings
 from tests.chaos.clock import Clock
@@ -102,7 +102,7 @@ def test_a_daemon_that_hangs_loses_the_lock_and_ends(daemon: Callable[..., Daemo
     first.process.send_signal(signal.SIGSTOP)
     until(second.works, 25)
     first.process.send_signal(signal.SIGCONT)
-    assert first.process.wait(5) == AGAIN
+    assert first.process.wait(5) == EXIT_RESTART
     assert first.said("the lock is lost")
 
 
@@ -113,7 +113,7 @@ def test_a_restart_of_the_database_ends_it(daemon: Callable[..., Daemon], data_r
     second = daemon()
     until(lambda: second.said("standing by"), START_S)
     os.kill(server_pid(data_root / "postgres"), signal.SIGKILL)
-    assert first.process.wait(10) == AGAIN
+    assert first.process.wait(10) == EXIT_RESTART
     until(lambda: answers(database_url(load_settings())))
     until(second.works, START_S)
 
@@ -125,7 +125,7 @@ def test_a_clock_that_goes_back_starts_it_again(daemon: Callable[..., Daemon], t
     ahead = daemon(**clock.environment("coin_pipeline.orchestration.daemon"))
     until(ahead.works, START_S)
     clock.back()
-    assert ahead.process.wait(10) == AGAIN
+    assert ahead.process.wait(10) == EXIT_RESTART
     assert ahead.said("the clock went back by 3600 s")
 
 
@@ -137,7 +137,7 @@ def test_sensors_do_not_wait_for_a_time_that_was_wrong(instance: dg.DagsterInsta
         data = SensorInstigatorData(last_tick_timestamp=last, last_tick_start_timestamp=last, cursor="kept")
         state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data)
         instance.add_instigator_state(state)
-        forget_the_future(instance)
+        reset_future_ticks(instance)
         stored = instance.get_instigator_state(origin.get_id(), state.selector_id)
         instance.delete_instigator_state(origin.get_id(), state.selector_id)
         assert stored is not None

@@ -21,9 +21,9 @@ from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.maintenance.sensors import SILENCE_S, lost_runs
 from coin_pipeline.errors import StorageUnavailable
-from coin_pipeline.orchestration.retries import follows, retries, settle
+from coin_pipeline.orchestration.retries import default_max_retries, finalize_orphan, will_retry
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG
-from coin_pipeline.orchestration.worker_pool.__main__ import settle_former
+from coin_pipeline.orchestration.worker_pool.__main__ import finalize_orphans
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.publish import publish_document
 from coin_pipeline.settings import load_settings
@@ -175,7 +175,7 @@ def test_a_run_that_takes_too_long_is_ended_with_a_sentence(
     assert "COIN_MAX_RUN_SECONDS=1" in told[0].event_log_entry.message
     found = instance.get_run_by_id(run.run_id)
     assert found
-    assert not follows(found.tags, retries(instance))  # another attempt would take as long
+    assert not will_retry(found.tags, default_max_retries(instance))  # another attempt would take as long
     assert found.tags[WILL_RETRY_TAG] == "false"
 
 
@@ -192,7 +192,7 @@ def test_a_run_that_died_behind_the_gate_is_what_its_result_says(
     leases.begin_publishing(run.run_id)
     if stored:
         publish_document(store, {"run_id": run.run_id}, b"page")
-    settle(instance, store, own_index, run.run_id, leases.fetch([run.run_id])[run.run_id])
+    finalize_orphan(instance, store, own_index, run.run_id, leases.fetch([run.run_id])[run.run_id])
     assert status_of(instance, run).value == ("SUCCESS" if stored else "FAILURE")
     assert (run.run_id in own_index.versions()) == stored
 
@@ -222,7 +222,7 @@ def test_a_run_that_was_told_to_end_is_cancelled(instance: dg.DagsterInstance, o
     """Killed because it did not end by itself."""
     store, run = LocalStore(load_settings().data_root), run_in(instance)
     instance.report_run_canceling(run)
-    settle(instance, store, own_index, run.run_id, None)
+    finalize_orphan(instance, store, own_index, run.run_id, None)
     assert status_of(instance, run) == dg.DagsterRunStatus.CANCELED
 
 
@@ -247,7 +247,7 @@ def test_a_new_pool_tells_how_the_runs_of_the_one_before_ended(instance: dg.Dags
     with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
         cursor.execute("update coin.lease set started = 0 where run_id = any(%s)", ([dead.run_id, local.run_id],))
         cursor.execute("update coin.lease set host = 'another', started = 0 where run_id = %s", (elsewhere.run_id,))
-    settle_former(instance, load_settings())
+    finalize_orphans(instance, load_settings())
     assert status_of(instance, dead) == dg.DagsterRunStatus.FAILURE
     assert {status_of(instance, run) for run in (alive, elsewhere, local)} == {dg.DagsterRunStatus.STARTED}
     for run in (alive, elsewhere, local):

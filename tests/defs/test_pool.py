@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.orchestration.worker_pool.protocol import NAME, ask
+from coin_pipeline.orchestration.worker_pool.protocol import SOCKET_NAME, send_request
 
 PROGRAM = Path(__file__).with_name("pool_program.py")
 
@@ -26,7 +26,7 @@ class Running:
 
     def launch(self, run_id: str, *, bulk: bool = False) -> None:
         """Hand over a run."""
-        assert ask(self.home, launch=run_id, bulk=bulk) == {"ok": True}
+        assert send_request(self.home, launch=run_id, bulk=bulk) == {"ok": True}
 
     def began(self, run_id: str) -> bool:
         """Tell whether a run has a process."""
@@ -39,7 +39,7 @@ class Running:
 
     def known(self) -> set[str]:
         """Return the runs that wait or run."""
-        return set(ask(self.home, runs=True)["runs"])
+        return set(send_request(self.home, runs=True)["runs"])
 
     def settled(self) -> list[str]:
         """Return the runs whose workers did not tell their end."""
@@ -66,7 +66,7 @@ def gone(pid: int) -> bool:
 def answers(home: Path) -> bool:
     """Tell whether a pool serves there."""
     try:
-        ask(home, runs=True)
+        send_request(home, runs=True)
     except OSError:
         return False
     return True
@@ -138,7 +138,7 @@ def test_a_cancelled_run_ends_within_two_seconds(pool: Running, run_id: str) -> 
     pid = pool.pid(run_id)
     time.sleep(0.1)
     began = time.monotonic()
-    assert ask(pool.home, cancel=run_id) == {"known": True}
+    assert send_request(pool.home, cancel=run_id) == {"known": True}
     until(lambda: gone(pid))
     assert time.monotonic() - began < 4  # two seconds, and as much again for a machine that does other things
     assert pool.known() == set()
@@ -150,7 +150,7 @@ def test_a_stopped_run_is_killed_too(pool: Running) -> None:
     pool.launch("sleep-1")
     pid = pool.pid("sleep-1")
     os.kill(pid, signal.SIGSTOP)
-    ask(pool.home, cancel="sleep-1")
+    send_request(pool.home, cancel="sleep-1")
     until(lambda: gone(pid))
 
 
@@ -158,7 +158,7 @@ def test_a_waiting_run_is_cancelled_before_it_begins(pool: Running) -> None:
     """There is no process to interrupt, and there will be none."""
     for run_id in ("sleep-1", "sleep-2", "quick-3"):
         pool.launch(run_id)
-    assert ask(pool.home, cancel="quick-3") == {"known": False}
+    assert send_request(pool.home, cancel="quick-3") == {"known": False}
     for run_id in ("sleep-1", "sleep-2"):
         os.kill(pool.pid(run_id), signal.SIGINT)
     until(lambda: not pool.known())
@@ -168,11 +168,11 @@ def test_a_waiting_run_is_cancelled_before_it_begins(pool: Running) -> None:
 def test_places_are_reserved_within_a_bound(pool: Running) -> None:
     """Four at most, waiting, running and reserved; bulk does not count; a launch uses its reservation."""
     pool.launch("sleep-9", bulk=True)
-    assert [ask(pool.home, reserve=f"sleep-{n}")["ok"] for n in range(1, 6)] == [True] * 4 + [False]
+    assert [send_request(pool.home, reserve=f"sleep-{n}")["ok"] for n in range(1, 6)] == [True] * 4 + [False]
     pool.launch("sleep-1")
-    assert not ask(pool.home, reserve="sleep-5")["ok"]
+    assert not send_request(pool.home, reserve="sleep-5")["ok"]
     os.kill(pool.pid("sleep-1"), signal.SIGINT)
-    until(lambda: bool(ask(pool.home, reserve="sleep-5")["ok"]))
+    until(lambda: bool(send_request(pool.home, reserve="sleep-5")["ok"]))
 
 
 def test_nonsense_does_not_end_the_pool(pool: Running) -> None:
@@ -180,7 +180,7 @@ def test_nonsense_does_not_end_the_pool(pool: Running) -> None:
     for said in (b"", b"nonsense\n", b"[]\n"):
         with socket.socket(socket.AF_UNIX) as caller:
             folder = os.open(pool.home, os.O_RDONLY)
-            caller.connect(f"/proc/self/fd/{folder}/{NAME}")
+            caller.connect(f"/proc/self/fd/{folder}/{SOCKET_NAME}")
             caller.sendall(said)
             os.close(folder)
     pool.launch("quick-1")
@@ -190,7 +190,7 @@ def test_nonsense_does_not_end_the_pool(pool: Running) -> None:
 def test_a_pool_that_is_away_is_an_os_error(tmp_path: Path) -> None:
     """Whoever asks knows that it cannot be asked."""
     with pytest.raises(FileNotFoundError):
-        ask(tmp_path, runs=True)
+        send_request(tmp_path, runs=True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a program that its parent was killed")

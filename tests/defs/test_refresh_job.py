@@ -16,7 +16,7 @@ from coin_pipeline.defs.candles.partitions import ROWS, asset_key
 from coin_pipeline.defs.candles.progress import SeriesReporter
 from coin_pipeline.defs.run_requests import refresh_submission
 from coin_pipeline.errors import NotFound
-from coin_pipeline.orchestration.failures import failure_of
+from coin_pipeline.orchestration.failures import failure_from_events
 from tests.exchanges import FakeExchange
 
 NOON = int(datetime(2024, 3, 2, 12, 30, tzinfo=UTC).timestamp()) * 10**9
@@ -60,7 +60,7 @@ def test_a_market_that_fails_stops_no_other(instance: dg.DagsterInstance, catalo
     done = refresh(instance, catalog, exchange, **asked, start=date(2024, 3, 1))
     assert not done.success
     sentence = "candles of BBB_KRW were not collected, 1h: upbit has no market BBB_KRW; check its name"
-    assert failure_of(done.all_events) == (sentence, "CandlesNotCollected")
+    assert failure_from_events(done.all_events) == (sentence, "CandlesNotCollected")
     assert [each.symbol for each in exchange_series(catalog)] == ["AAA_KRW", "AAA_KRW", "CCC_KRW", "CCC_KRW"]
     assert sum(symbol == "BBB_KRW" for symbol, *_ in exchange.asked) == 1
     told = standings(done, instance)
@@ -150,7 +150,7 @@ def test_config_that_cannot_be_read_is_told(instance: dg.DagsterInstance, catalo
     job = build_defs({"candles": catalog}).resolve_job_def("refresh_candles")
     config = {"ops": {"plan_refresh": {"config": {"timeframes": ["2d"], "end": "2024-01-01"}}}}
     done = job.execute_in_process(config, instance, raise_on_error=False)
-    says, kind = failure_of(done.all_events)
+    says, kind = failure_from_events(done.all_events)
     assert kind == "InvalidSpec"
     assert "timeframes.0: '2d' is not a timeframe" in says
     assert "end: goes with a start" in says

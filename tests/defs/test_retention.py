@@ -17,14 +17,14 @@ from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session, connect, database_time
 from coin_pipeline.database.url import database_url, release_database
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.in_process import run_here
-from coin_pipeline.defs.maintenance.ops import REMOVED, STORED, WOULD_BE_REMOVED, earliest_now
-from coin_pipeline.defs.maintenance.removal import BATCH, RetentionJob, RetentionReport
-from coin_pipeline.defs.maintenance.run_records import ended_runs
+from coin_pipeline.defs.in_process import run_in_process
+from coin_pipeline.defs.maintenance.ops import REMOVED, STORED, WOULD_BE_REMOVED, conservative_now
+from coin_pipeline.defs.maintenance.removal import BATCH_SIZE, RetentionJob, RetentionReport
+from coin_pipeline.defs.maintenance.run_records import finished_runs
 from coin_pipeline.defs.maintenance.sensors import lost_runs, unanswered_tasks
 from coin_pipeline.defs.run_requests import retention_submission
 from coin_pipeline.errors import StorageRefused, TaskExpiring
-from coin_pipeline.orchestration.failures import ENDED
+from coin_pipeline.orchestration.failures import PROCESS_DIED
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.results.pins import pin
 from coin_pipeline.results.publish import publish_document, publish_task
@@ -102,7 +102,7 @@ def recorded(
     run_config = {"ops": {"load_candles": {"config": config}}}
     run = instance.create_run_for_job(job, run_config=run_config, status=Status.STARTED, tags=tags, **parents)
     if status == Status.FAILURE:
-        instance.report_run_failed(run, ENDED)
+        instance.report_run_failed(run, PROCESS_DIED)
     elif status == Status.CANCELED:
         instance.report_run_canceled(run)
     elif status == Status.SUCCESS:
@@ -193,7 +193,7 @@ def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, 
     gone = runs_of(instance) - left[1]
     before = state(instance, store)
     told: list[str] = []
-    dry = RetentionJob(instance, store, dry_run=True, forget=told.append).run(later(), LIMITS)
+    dry = RetentionJob(instance, store, dry_run=True, on_removed=told.append).run(later(), LIMITS)
     assert (state(instance, store), told) == (before, [])
     heard: list[tuple[int, int]] = []
     outcome = RetentionJob(instance, store, False, told.append, lambda *far: heard.append(far)).run(later(), LIMITS)
@@ -213,7 +213,7 @@ def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, 
             "run records": (8, 0),
         }
     )
-    assert (outcome.pinned, len(outcome.told)) == (1, 2)
+    assert (outcome.pinned, len(outcome.notices)) == (1, 2)
     assert outcome.before.tasks - outcome.after.tasks == sum(
         removed.size for removed in outcome.removed if "tasks" in removed.what
     )
@@ -228,9 +228,9 @@ def test_records_of_other_runs_go_when_they_are_old(instance: dg.DagsterInstance
     kept, working = recorded(instance, Status.SUCCESS, shelf="results"), recorded(instance, Status.STARTED)
     publish_document(store, {"run_id": kept.run_id}, b"page")
     told: list[str] = []
-    RetentionJob(instance, store, forget=told.append).run(later(29), LIMITS)
+    RetentionJob(instance, store, on_removed=told.append).run(later(29), LIMITS)
     assert runs_of(instance) == {kept.run_id, working.run_id}
-    RetentionJob(instance, store, forget=told.append).run(later(31), LIMITS)
+    RetentionJob(instance, store, on_removed=told.append).run(later(31), LIMITS)
     assert runs_of(instance) == {working.run_id}
     assert store.exists(f"results/{kept.run_id}.json")
     assert told == []
@@ -248,7 +248,7 @@ def test_partitions_outlive_the_records_of_the_runs_that_made_them(
         event_specific_data=StepMaterializationData(made),
     )
     instance.report_dagster_event(event, run.run_id)
-    instance.report_run_failed(run, ENDED)
+    instance.report_run_failed(run, PROCESS_DIED)
     assert RetentionJob(instance, LocalStore(tmp_path)).run(later(31), LIMITS).removed[0].count == 1
     assert instance.get_run_by_id(run.run_id) is None
     left = instance.get_records_for_run(run.run_id).records
@@ -261,9 +261,9 @@ def test_more_records_than_a_page_are_all_found(instance: dg.DagsterInstance) ->
     """Each once, the latest first."""
     runs = [recorded(instance, status) for status in (Status.FAILURE, Status.SUCCESS, Status.CANCELED) * 3]
     recorded(instance, Status.STARTED)
-    found = [run.run_id for run in ended_runs(instance, later(1), page=4)]
+    found = [run.run_id for run in finished_runs(instance, later(1), page=4)]
     assert found == [run.run_id for run in reversed(runs)]
-    assert list(ended_runs(instance, later(-1))) == []
+    assert list(finished_runs(instance, later(-1))) == []
 
 
 @pytest.mark.parametrize("last", range(26))
@@ -276,9 +276,9 @@ def test_killed_before_any_deletion_the_next_time_ends_it(
     tasks = {run.run_id for run in instance.get_runs() if RETRY_NUMBER_TAG not in run.tags} - left[1]
     told: list[str] = []
     with suppress(Died):
-        RetentionJob(instance, Dying(tmp_path, last), forget=told.append).run(later(), LIMITS)
+        RetentionJob(instance, Dying(tmp_path, last), on_removed=told.append).run(later(), LIMITS)
     assert state(instance, store) != left or last == 25
-    RetentionJob(instance, store, forget=told.append).run(later(), LIMITS)
+    RetentionJob(instance, store, on_removed=told.append).run(later(), LIMITS)
     assert state(instance, store) == left
     assert set(told) == tasks
 
@@ -303,7 +303,7 @@ def die_after(instance: dg.DagsterInstance, store: ObjectStore, last: int) -> bo
             raise Died
 
     try:
-        RetentionJob(instance, store, heard=hear).run(later(), LIMITS)
+        RetentionJob(instance, store, on_progress=hear).run(later(), LIMITS)
     except Died:
         return True
     return False
@@ -351,7 +351,7 @@ def test_what_is_gone_is_not_listed_whatever_happens_to_the_next(instance: dg.Da
     store.refused = listed[2]
     told: list[str] = []
     with pytest.raises(StorageRefused):
-        RetentionJob(instance, store, forget=told.append).run(later(), LIMITS)
+        RetentionJob(instance, store, on_removed=told.append).run(later(), LIMITS)
     assert {key.split("/")[1] for key in store.keys("tasks")} == set(listed[2:])
     assert told == listed[:2]
 
@@ -361,7 +361,7 @@ def test_what_is_pinned_or_begun_meanwhile_stays(instance: dg.DagsterInstance, t
     store = LocalStore(tmp_path)
     first = recorded(instance, Status.SUCCESS)
     leave_task(store, first, datetime.now(UTC), "result.json")
-    others = [recorded(instance, Status.SUCCESS) for _ in range(BATCH)]
+    others = [recorded(instance, Status.SUCCESS) for _ in range(BATCH_SIZE)]
     for run in others:
         leave_task(store, run, datetime.now(UTC))
     order = sorted([first.run_id, *(run.run_id for run in others)])
@@ -372,7 +372,7 @@ def test_what_is_pinned_or_begun_meanwhile_stays(instance: dg.DagsterInstance, t
             pin(store, pinned)
             recorded(instance, Status.STARTED, after=instance.get_run_by_id(last))
 
-    RetentionJob(instance, store, heard=meddle).run(later(), LIMITS)
+    RetentionJob(instance, store, on_progress=meddle).run(later(), LIMITS)
     assert {key.split("/")[1] for key in store.keys("tasks")} == {pinned, last}
     assert {pinned, last} < runs_of(instance)
 
@@ -405,7 +405,7 @@ def test_what_the_older_platform_left_stays(instance: dg.DagsterInstance, tmp_pa
     before = sorted(store.keys())
     outcome = RetentionJob(instance, store).run(later(), LIMITS)
     assert (counts(outcome), sorted(store.keys())) == ({}, before)
-    assert outcome.told == ("kept: 2 tasks of the older platform, whose files are never removed",)
+    assert outcome.notices == ("kept: 2 tasks of the older platform, whose files are never removed",)
 
 
 def test_two_thousand_tasks_cost_a_read_each_and_little_memory(instance: dg.DagsterInstance, tmp_path: Path) -> None:
@@ -434,7 +434,7 @@ def test_the_earlier_of_two_clocks_counts(instance: dg.DagsterInstance) -> None:
     assert instance
     with closing(Session(database_url(load_settings()))) as session:
         assert abs(database_time(session) - datetime.now(UTC)) < timedelta(minutes=1)
-    assert earliest_now(load_settings()) <= datetime.now(UTC)
+    assert conservative_now(load_settings()) <= datetime.now(UTC)
 
 
 def ago(run: dg.DagsterRun, days: int) -> None:
@@ -466,10 +466,10 @@ def test_the_job_removes_and_tells_on_its_page(instance: dg.DagsterInstance) -> 
     leave_task(store, old, datetime.now(UTC) - 8 * DAY, "result.json")
     leave_task(store, new, datetime.now(UTC), "result.json")
     ago(old, 8)
-    _, told = told_by(lambda hear: run_here(settings, retention_submission(dry_run=True), hear))
+    _, told = told_by(lambda hear: run_in_process(settings, retention_submission(dry_run=True), hear))
     assert isinstance(told[WOULD_BE_REMOVED], dg.TableMetadataValue)
     assert store.exists(f"tasks/{old.run_id}/manifest.json")
-    run_id, told = told_by(lambda hear: run_here(settings, retention_submission(dry_run=False), hear))
+    run_id, told = told_by(lambda hear: run_in_process(settings, retention_submission(dry_run=False), hear))
     removed, stored = told[REMOVED], told[STORED]
     assert isinstance(removed, dg.TableMetadataValue)
     assert isinstance(stored, dg.TableMetadataValue)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InternalError
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.orchestration.storage import connections_of
+from coin_pipeline.orchestration.storage import engine_of
 from coin_pipeline.settings import load_settings
 
 _REFUSE = """
@@ -86,7 +86,7 @@ def test_a_process_that_is_stopped_in_the_middle_keeps_nobody_waiting(
     instance: dg.DagsterInstance, run: dg.DagsterRun
 ) -> None:
     """The server ends its transaction, as it does that of one that is gone."""
-    with connections_of(instance).connect() as connection:
+    with engine_of(instance).connect() as connection:
         connection.execution_options(isolation_level="READ COMMITTED")
         connection.execute(text("select from runs where run_id = :run_id for update"), {"run_id": run.run_id})
         instance.add_run_tags(run.run_id, {"colour": "blue"})

@@ -14,12 +14,12 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.failure_manifest import leave_manifest
+from coin_pipeline.defs.failure_manifest import write_failure_manifest
 from coin_pipeline.defs.run_requests import sweep_submission
 from coin_pipeline.defs.sweeps.config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
 from coin_pipeline.defs.sweeps.progress import POINTS_EVALUATED, POINTS_PLANNED, SweepProgress
 from coin_pipeline.orchestration.executors import in_process_or_multiprocess
-from coin_pipeline.orchestration.failures import ENDED, failure_of
+from coin_pipeline.orchestration.failures import PROCESS_DIED, failure_from_events
 from coin_pipeline.results import index_entry
 from coin_pipeline.results.index import Filters, ResultIndex
 from coin_pipeline.results.store import stored_document
@@ -84,7 +84,7 @@ def test_a_sweep_over_too_few_candles_is_refused_unless_told_otherwise(
     candles.merge("SIEVE_KRW", daily, frame[frame.index % 5 != 2])
     asked: dict[str, Any] = {"symbols": ["SIEVE_KRW"], "start_date": "2023-01-01", "end_date": "2023-12-31"}
     asked["space"] = {"volume_window": [5, 10]}
-    message, kind = failure_of(run(instance, **asked).all_events)
+    message, kind = failure_from_events(run(instance, **asked).all_events)
     assert kind == "InsufficientCoverage"
     assert message
     assert "SIEVE_KRW (365 candles expected, 292 there, 73 not fetched" in message
@@ -253,7 +253,7 @@ def test_a_sweep_that_fails_says_why_and_leaves_a_manifest(
     """As a backtest does."""
     assert candles
     failed = run(instance, **fields)
-    message, found = failure_of(failed.all_events)
+    message, found = failure_from_events(failed.all_events)
     assert (found, words in message) == (kind, True)
     answer(instance)
     manifest = json.loads((data_root / "tasks" / failed.run_id / "manifest.json").read_bytes())
@@ -266,7 +266,7 @@ def test_a_sweep_that_ended_from_outside_gets_its_manifest(instance: dg.DagsterI
     lost, example = (instance.create_run_for_job(job, run_config=config) for config in (config_with({}), None))
     assert sweep_config_of(example) == SWEEP_EXAMPLE
     for each in (lost, example):
-        leave_manifest(LocalStore(data_root), instance, each, "failed", ENDED)
+        write_failure_manifest(LocalStore(data_root), instance, each, "failed", PROCESS_DIED)
         assert json.loads((data_root / "tasks" / each.run_id / "manifest.json").read_bytes())["status"] == "failed"
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url
-from coin_pipeline.orchestration.reflected_tables import create_tables, is_new
 from coin_pipeline.orchestration.storage import PooledPostgresStorage
+from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database
 from coin_pipeline.settings import load_settings
 
 _DESCRIPTION = """
@@ -49,9 +49,9 @@ def test_they_are_those_that_dagster_makes(empty: list[str], monkeypatch: pytest
     theirs, ours = empty
     DagsterPostgresStorage(theirs)
     monkeypatch.setenv("DATABASE_URL", ours)
-    assert is_new(ours)
+    assert is_new_database(ours)
     PooledPostgresStorage.from_config_value(None, {})
-    assert not is_new(ours)
+    assert not is_new_database(ours)
     assert described(ours) == described(theirs)
     assert len(described(ours)) > 100
 

@@ -17,8 +17,8 @@ from dagster._core.storage.tags import (
 
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.maintenance.sensors import FORGOTTEN_S, unanswered_tasks
-from coin_pipeline.orchestration.failures import ENDED, INTERRUPTED
-from coin_pipeline.orchestration.retries import GIVEN_UP
+from coin_pipeline.orchestration.failures import INTERRUPTED, PROCESS_DIED
+from coin_pipeline.orchestration.retries import ABANDONED_TAGS
 from coin_pipeline.storage.local import LocalStore
 from tests.defs.conftest import answer
 
@@ -35,7 +35,7 @@ def ended(instance: dg.DagsterInstance, *, retries: int = 0, cancelled: bool = F
     if cancelled:
         instance.report_run_canceled(run)
     else:
-        instance.report_run_failed(run, ENDED)
+        instance.report_run_failed(run, PROCESS_DIED)
     return run
 
 
@@ -52,7 +52,7 @@ def test_what_ended_before_the_first_look_is_answered_for(instance: dg.DagsterIn
     """Failed and cancelled tasks get their manifests, once."""
     failed, cancelled = ended(instance), ended(instance, cancelled=True)
     answer(instance)
-    assert manifest(data_root, failed) == ("failed", ENDED)
+    assert manifest(data_root, failed) == ("failed", PROCESS_DIED)
     assert manifest(data_root, cancelled) == ("cancelled", INTERRUPTED)
     before = (data_root / "tasks" / failed.run_id / "manifest.json").stat().st_mtime_ns
     answer(instance)
@@ -131,10 +131,10 @@ def test_nothing_follows_the_last_attempt_or_one_that_was_cancelled(
 ) -> None:
     """Their tasks have ended."""
     last, cancelled = ended(instance), ended(instance, retries=2)
-    instance.add_run_tags(cancelled.run_id, GIVEN_UP)
+    instance.add_run_tags(cancelled.run_id, ABANDONED_TAGS)
     answer(instance)
     assert (following(instance, last), following(instance, cancelled)) == (None, None)
-    assert manifest(data_root, last) == ("failed", ENDED)
+    assert manifest(data_root, last) == ("failed", PROCESS_DIED)
     assert manifest(data_root, cancelled) == ("cancelled", INTERRUPTED)
 
 

@@ -14,9 +14,9 @@ from coin_pipeline.backtest.symbol_result import from_table
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.backtests import metadata
 from coin_pipeline.defs.backtests.config import BacktestConfig
-from coin_pipeline.orchestration.failures import explained
+from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
-from coin_pipeline.orchestration.retries import task_of
+from coin_pipeline.orchestration.retries import task_id_of
 from coin_pipeline.report.page import render_backtest_report
 from coin_pipeline.results.publish import ResultFiles, backtest_files
 from coin_pipeline.settings import load_settings
@@ -34,7 +34,7 @@ def load_candles(
     alive: dg.ResourceParam[RunHeartbeat],
 ) -> Iterator[dg.DynamicOutput[CandleSlice]]:
     """Yield one slice per symbol."""
-    with explained():
+    with translate_errors():
         spec = resolve(config.request(), strategies)
         pieces = runner.find_candles(candles, spec, config.shelf)
         require_coverage(spec, coverage_of(pieces))
@@ -55,7 +55,7 @@ def simulate(
     alive: dg.ResourceParam[RunHeartbeat],
 ) -> pa.Table:
     """Return one symbol's equity per bar, with its part of the result."""
-    with explained():
+    with translate_errors():
         table = runner.simulate_symbol(candles, strategies, piece)
         alive.step_done(_steps(piece.spec))
     context.add_output_metadata(metadata.of_symbol(from_table(table)))
@@ -71,8 +71,8 @@ def persist(
     alive: dg.ResourceParam[RunHeartbeat],
 ) -> ResultFiles:
     """Return the files of the finished result; the IO manager publishes them."""
-    with explained():
-        task_id, environment = task_of(context.instance, context.run), load_settings().environment
+    with translate_errors():
+        task_id, environment = task_id_of(context.instance, context.run), load_settings().environment
         result = runner.assemble_result(task_id, parts, candles, strategies, environment, alive.started_at)
     context.add_output_metadata(metadata.of_result(result))
     return backtest_files(replace(result, report=render_backtest_report(result.document, result.equity).encode()))

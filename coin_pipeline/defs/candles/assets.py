@@ -15,7 +15,7 @@ from coin_pipeline.defs.candles import checks
 from coin_pipeline.defs.candles.ops import Exchanges, ProgressLogger
 from coin_pipeline.defs.candles.partitions import asked_for, asset_key, by_month, materializations, partitions_of
 from coin_pipeline.errors import CandlesNotCollected, CoinError
-from coin_pipeline.orchestration.failures import explained
+from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 
 GROUP = "candles"
@@ -42,7 +42,7 @@ def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
         exchange: dg.ResourceParam[Exchanges],
         alive: dg.ResourceParam[RunHeartbeat],
     ) -> Iterator[dg.AssetMaterialization]:
-        with explained():
+        with translate_errors():
             yield from _collect_partitions(context, candles, exchange, timeframe)
             alive.step_done(1)
 
@@ -81,7 +81,7 @@ def _check(timeframe: Timeframe) -> dg.AssetChecksDefinition:
         candles: dg.ResourceParam[CandleCatalog],
         alive: dg.ResourceParam[RunHeartbeat],
     ) -> Iterator[dg.AssetCheckResult]:
-        with explained():
+        with translate_errors():
             for each in checks.evaluate(candles, timeframe):
                 if each.asset_check_key in context.selected_asset_check_keys:
                     yield dg.AssetCheckResult(

@@ -15,8 +15,8 @@ from coin_pipeline.defs.candles.checks import Verdicts
 from coin_pipeline.defs.candles.config import PLAN_OP, RefreshConfig, plan_config
 from coin_pipeline.defs.candles.partitions import know, materializations
 from coin_pipeline.errors import CandlesNotCollected, CoinError, NotFound, ServiceUnavailable
-from coin_pipeline.orchestration.failures import explained
-from coin_pipeline.orchestration.progress import Reporter
+from coin_pipeline.orchestration.failures import translate_errors
+from coin_pipeline.orchestration.progress import ProgressReporter
 
 Exchanges = Callable[[str], Exchange]
 """Opens an exchange by its name, or returns the one that is open."""
@@ -30,7 +30,7 @@ Exchanges = Callable[[str], Exchange]
 )
 def plan_refresh(context: dg.OpExecutionContext, config: RefreshConfig) -> Iterator[dg.DynamicOutput[None]]:
     """Yield one output per market."""
-    with explained():
+    with translate_errors():
         spec = config.resolved()
     know(context.instance, spec.symbols)
     for symbol in spec.symbols:
@@ -50,7 +50,7 @@ def collect_symbol(
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
     """Collect, tell what became of each series, and fail with one sentence if any of them was not collected."""
     symbol = str(context.get_mapping_key())
-    with explained():
+    with translate_errors():
         spec = plan_config(context).resolved()
         failed: dict[str, CoinError] = {}
         for timeframe in map(parse_timeframe, spec.timeframes):
@@ -60,7 +60,9 @@ def collect_symbol(
                 yield from verdicts.of_collected(candles, done)
             except CoinError as error:
                 failed[timeframe.name] = error
-                Reporter(context).tell(f"{symbol} {timeframe}: {error}", progress.of_failure(symbol, timeframe, error))
+                ProgressReporter(context).report(
+                    f"{symbol} {timeframe}: {error}", progress.of_failure(symbol, timeframe, error)
+                )
                 if isinstance(error, NotFound | ServiceUnavailable):  # of the market, or of the exchange as a whole
                     break
         if failed:
@@ -83,7 +85,9 @@ def _collect(
         begin = refresh_begin(candles, symbol, timeframe, end)
     heard = ProgressLogger(context)
     done = collect(candles, exchange, symbol, timeframe, begin, end, heard)
-    Reporter(context).tell(f"{symbol} {timeframe}: {done.added:,} added", progress.of_collected(done, heard.last))
+    ProgressReporter(context).report(
+        f"{symbol} {timeframe}: {done.added:,} added", progress.of_collected(done, heard.last)
+    )
     return done
 
 
@@ -91,10 +95,10 @@ class ProgressLogger:
     """Hears how far a series is, and tells that in the run's events at most once a second."""
 
     def __init__(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> None:
-        self._reporter = Reporter(context)
+        self._reporter = ProgressReporter(context)
         self.last: Progress | None = None
 
     def __call__(self, now: Progress) -> None:
         """Hear, and tell if it is time to."""
         self.last = now
-        self._reporter.hear(progress.sentence(now), progress.of_progress(now))
+        self._reporter.report_if_due(progress.sentence(now), progress.of_progress(now))

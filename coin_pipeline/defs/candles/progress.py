@@ -12,7 +12,7 @@ from dagster._core.execution.plan.outputs import StepOutputData
 from coin_pipeline.candles.collect import Collected, Progress
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.errors import CoinError
-from coin_pipeline.orchestration.failures import failure_of
+from coin_pipeline.orchestration.failures import failure_from_events
 
 SERIES, TIMEFRAMES = "series", "timeframes"
 """Metadata: how one series stands, and which timeframes are planned of a market."""
@@ -130,7 +130,7 @@ class SeriesReporter:
         elif isinstance(data, EngineEventData) and SERIES in data.metadata:
             self._move(data.metadata[SERIES].value)
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            self._fail(event.step_key, failure_of([event])[0])
+            self._fail(event.step_key, failure_from_events([event])[0])
 
     def _plan(self, symbol: str, timeframes: Any) -> None:  # noqa: ANN401 -- as JSON
         for timeframe in timeframes:

@@ -11,16 +11,16 @@ from pydantic import Field
 from coin_pipeline.database.session import Session, database_time
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.maintenance.removal import RetentionJob, RetentionReport
-from coin_pipeline.orchestration.failures import explained
+from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
-from coin_pipeline.orchestration.progress import Reporter
+from coin_pipeline.orchestration.progress import ProgressReporter
 from coin_pipeline.results.retention import RetentionLimits
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.base import ObjectStore
 
 REMOVED, WOULD_BE_REMOVED, STORED = "removed", "would_be_removed", "stored"
 """Metadata: a table of what was removed, or would be, and one of how much is stored, bytes."""
-PINNED, TOLD = "kept_by_pins", "noticed"
+PINNED, NOTICES = "kept_by_pins", "noticed"
 """Metadata: how many tasks only a pin keeps, and sentences about what could not be read or looked at."""
 DONE, PLANNED = "done", "planned"
 """Metadata of events while it goes on."""
@@ -40,33 +40,35 @@ def remove_expired(
     alive: dg.ResourceParam[RunHeartbeat],
 ) -> None:
     """Remove what is no longer kept."""
-    settings, reporter = load_settings(), Reporter(context)
+    settings, reporter = load_settings(), ProgressReporter(context)
 
-    def hear(done: int, planned: int) -> None:
+    def report(done: int, planned: int) -> None:
         told = {DONE: MetadataValue.int(done), PLANNED: MetadataValue.int(planned)}
-        reporter.hear(f"{done:,} of {planned:,} done", told)
+        reporter.report_if_due(f"{done:,} of {planned:,} done", told)
 
-    with explained():
-        removal = RetentionJob(context.instance, store, dry_run=config.dry_run, forget=alive.unlist, heard=hear)
-        outcome = removal.run(earliest_now(settings), limits_of(settings))
+    with translate_errors():
+        removal = RetentionJob(
+            context.instance, store, dry_run=config.dry_run, on_removed=alive.remove_from_index, on_progress=report
+        )
+        outcome = removal.run(conservative_now(settings), retention_limits(settings))
         alive.step_done(1)
-    context.add_output_metadata(told_of(outcome, dry_run=config.dry_run))
+    context.add_output_metadata(report_metadata(outcome, dry_run=config.dry_run))
 
 
-def limits_of(settings: Settings) -> RetentionLimits:
+def retention_limits(settings: Settings) -> RetentionLimits:
     """Return how long what is kept."""
     return RetentionLimits(
         timedelta(days=settings.task_result_ttl_days), timedelta(days=settings.coin_run_history_days)
     )
 
 
-def earliest_now(settings: Settings) -> datetime:
+def conservative_now(settings: Settings) -> datetime:
     """Return what time it is by this machine or by the database, whichever is earlier: one ahead would remove all."""
     with closing(Session(database_url(settings))) as session:
         return min(datetime.now(UTC), database_time(session))
 
 
-def told_of(outcome: RetentionReport, *, dry_run: bool) -> Mapping[str, MetadataValue]:
+def report_metadata(outcome: RetentionReport, *, dry_run: bool) -> Mapping[str, MetadataValue]:
     """Return what a run shows of an outcome."""
     removed = [
         dg.TableRecord({"what": r.what, "count": r.count, "bytes": r.size, "oldest": f"{r.oldest:%Y-%m-%d %H:%M}"})
@@ -80,7 +82,7 @@ def told_of(outcome: RetentionReport, *, dry_run: bool) -> Mapping[str, Metadata
         WOULD_BE_REMOVED if dry_run else REMOVED: _table(removed, ("what", "count", "bytes", "oldest")),
         STORED: _table(stored, ("where", "before", "after", "freed")),
         PINNED: MetadataValue.int(outcome.pinned),
-        TOLD: MetadataValue.json([*outcome.told]),
+        NOTICES: MetadataValue.json([*outcome.notices]),
     }
 
 

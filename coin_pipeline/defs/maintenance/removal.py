@@ -14,11 +14,11 @@ import dagster as dg
 
 from coin_pipeline.defs.io_managers import remove_interim
 from coin_pipeline.defs.maintenance.run_records import (
-    attempts_at,
-    ended_runs,
-    in_order_of_removal,
-    remove_record,
-    under_way,
+    attempts_by_task,
+    delete_run_record,
+    finished_runs,
+    removal_order,
+    unfinished_ids,
 )
 from coin_pipeline.results.pins import claim, is_pinned, release_claims, remove_claimed, remove_stale_pin
 from coin_pipeline.results.retention import (
@@ -41,8 +41,8 @@ from coin_pipeline.results.storage_scan import StorageUsage, measure_usage, scan
 from coin_pipeline.storage.base import ObjectStore
 
 T = TypeVar("T")
-Forget = Callable[[str], None]
-BATCH = 50
+OnRemoved = Callable[[str], None]
+BATCH_SIZE = 50
 """Tasks whose runs are looked up at once."""
 
 
@@ -65,10 +65,10 @@ class RetentionReport:
     before: StorageUsage
     after: StorageUsage
     pinned: int
-    told: tuple[str, ...]
+    notices: tuple[str, ...]
 
 
-def nobody(_task_id: str) -> None:
+def ignore_removal(_task_id: str) -> None:
     """Stand for an index of results, which is told of each task whose result is gone."""
 
 
@@ -80,15 +80,15 @@ class RetentionJob:
         instance: Whose records of runs are removed.
         store: Where tasks lie.
         dry_run: Whether everything is only found.
-        forget: Is told of each task whose files have just been removed, before its runs are; maybe twice.
-        heard: Is told how many things of how many are done.
+        on_removed: Is told of each task whose files have just been removed, before its runs are; maybe twice.
+        on_progress: Is told how many things of how many are done.
     """
 
     instance: dg.DagsterInstance
     store: ObjectStore
     dry_run: bool = False
-    forget: Forget = nobody
-    heard: Callable[[int, int], None] = lambda _done, _of: None
+    on_removed: OnRemoved = ignore_removal
+    on_progress: Callable[[int, int], None] = lambda _done, _of: None
     _removed: dict[str, RemovedKind] = field(default_factory=dict)
     _done: int = 0
     _of: int = 0
@@ -97,11 +97,15 @@ class RetentionJob:
         """Remove what is no longer kept at the moment `now`."""
         if not self.dry_run:
             release_claims(self.store)
-        before, working, stored = measure_usage(self.store), under_way(self.instance), scan_storage(self.store, now)
+        before, working, stored = (
+            measure_usage(self.store),
+            unfinished_ids(self.instance),
+            scan_storage(self.store, now),
+        )
         expired = now - limits.tasks
         tasks = [*expired_tasks(stored, working, expired)]
         objects = [*self._objects(stored, working, now, expired, {item.name for item in tasks})]
-        ended = ended_runs(self.instance, now - min(limits))
+        ended = finished_runs(self.instance, now - min(limits))
         runs = [*expired_run_records(ended, stored.tasks, working, now, limits)]
         # A task has a run; whether there are more, or none, is seen in its turn.
         self._of = 2 * len(tasks) + len(objects) + len(runs)
@@ -130,7 +134,7 @@ class RetentionJob:
 
     def _remove_tasks(self, batch: Sequence[ExpiredItem]) -> None:
         """Remove tasks with their runs, but for those that somebody has pinned or begun again meanwhile."""
-        attempts = attempts_at(self.instance, [item.name for item in batch])
+        attempts = attempts_by_task(self.instance, [item.name for item in batch])
         self._of += sum(map(len, attempts.values())) - len(batch)
         for item in batch:
             # A folder without a manifest that no run made is the older platform's.
@@ -145,19 +149,19 @@ class RetentionJob:
     def _remove_task(self, item: ExpiredItem, attempts: Sequence[dg.DagsterRun]) -> None:
         self._remove(item, partial(remove_claimed, self.store, item.name))
         self._tell(item.name)
-        for run in in_order_of_removal(attempts):
-            self._remove(run_record(run.run_id, item.since), partial(remove_record, self.instance, run.run_id))
+        for run in removal_order(attempts):
+            self._remove(run_record(run.run_id, item.since), partial(delete_run_record, self.instance, run.run_id))
 
     def _remove_runs(self, batch: Sequence[EndedRun]) -> None:
         """Remove records of runs; of those whose task expired, whoever removed it may not have come to the rest."""
         for task_id in dict.fromkeys(run.task_id for run in batch if run.expires):
             self._tell(task_id)
         for run in batch:
-            self._remove(run_record(run.run_id, run.ended_at), partial(remove_record, self.instance, run.run_id))
+            self._remove(run_record(run.run_id, run.ended_at), partial(delete_run_record, self.instance, run.run_id))
 
     def _tell(self, task_id: str) -> None:
         if not self.dry_run:
-            self.forget(task_id)
+            self.on_removed(task_id)
 
     def _remove(self, item: ExpiredItem, remove: Callable[[], object]) -> None:
         if not self.dry_run:
@@ -171,8 +175,8 @@ class RetentionJob:
             min(so_far.oldest, item.since),
         )
         self._done += 1
-        self.heard(self._done, self._of)
+        self.on_progress(self._done, self._of)
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[begin : begin + BATCH] for begin in range(0, len(items), BATCH))
+    return (items[begin : begin + BATCH_SIZE] for begin in range(0, len(items), BATCH_SIZE))

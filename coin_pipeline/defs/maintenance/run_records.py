@@ -8,21 +8,21 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 
 from coin_pipeline.defs.failure_manifest import is_task
-from coin_pipeline.orchestration.retries import is_retry, task_of
+from coin_pipeline.orchestration.retries import is_retry, task_id_of
 from coin_pipeline.results.retention import EndedRun
 
-PAGE = 500
+PAGE_SIZE = 500
 """Records that are read at a time."""
 
 
-def under_way(instance: dg.DagsterInstance) -> frozenset[str]:
+def unfinished_ids(instance: dg.DagsterInstance) -> frozenset[str]:
     """Return the ids of all runs that have not ended, and of the tasks that they are attempts at."""
     statuses = [status for status in dg.DagsterRunStatus if status not in FINISHED_STATUSES]
     runs = instance.get_runs(dg.RunsFilter(statuses=statuses))
-    return frozenset(name for run in runs for name in (run.run_id, task_of(instance, run)))
+    return frozenset(name for run in runs for name in (run.run_id, task_id_of(instance, run)))
 
 
-def ended_runs(instance: dg.DagsterInstance, before: datetime, page: int = PAGE) -> Iterator[EndedRun]:
+def finished_runs(instance: dg.DagsterInstance, before: datetime, page: int = PAGE_SIZE) -> Iterator[EndedRun]:
     """Yield the runs that had ended before a moment, latest first; none may be removed until all are read."""
     filters = dg.RunsFilter(statuses=[*FINISHED_STATUSES], updated_before=before)
     cursor: str | None = None
@@ -30,11 +30,11 @@ def ended_runs(instance: dg.DagsterInstance, before: datetime, page: int = PAGE)
         for record in records:
             run = record.dagster_run
             ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp
-            yield EndedRun(run.run_id, task_of(instance, run), is_task(run), ended_at)
+            yield EndedRun(run.run_id, task_id_of(instance, run), is_task(run), ended_at)
         cursor = records[-1].dagster_run.run_id
 
 
-def attempts_at(instance: dg.DagsterInstance, task_ids: Sequence[str]) -> dict[str, list[dg.DagsterRun]]:
+def attempts_by_task(instance: dg.DagsterInstance, task_ids: Sequence[str]) -> dict[str, list[dg.DagsterRun]]:
     """Return the runs of each task, first to latest, with as few queries as for one task."""
     tasks = {task_id: task_id for task_id in task_ids}
     found: dict[str, list[dg.DagsterRun]] = {task_id: [] for task_id in task_ids}
@@ -50,7 +50,7 @@ def attempts_at(instance: dg.DagsterInstance, task_ids: Sequence[str]) -> dict[s
     return found
 
 
-def in_order_of_removal(attempts: Sequence[dg.DagsterRun]) -> list[dg.DagsterRun]:
+def removal_order(attempts: Sequence[dg.DagsterRun]) -> list[dg.DagsterRun]:
     """Return the first attempt, without which there is no task, then the others from the latest back.
 
     So those that are left can be told to belong to the task at any moment: each knows the one before it.
@@ -58,7 +58,7 @@ def in_order_of_removal(attempts: Sequence[dg.DagsterRun]) -> list[dg.DagsterRun
     return [*attempts[:1], *attempts[:0:-1]]
 
 
-def remove_record(instance: dg.DagsterInstance, run_id: str) -> None:
+def delete_run_record(instance: dg.DagsterInstance, run_id: str) -> None:
     """Remove the record of a run that has ended, its events first: a run without events is still found and removed."""
     instance.event_log_storage.delete_events(run_id)
     instance.delete_run(run_id)

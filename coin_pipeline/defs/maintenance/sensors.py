@@ -16,12 +16,18 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.backtests.jobs import backtest
 from coin_pipeline.defs.candles.jobs import refresh_candles
-from coin_pipeline.defs.failure_manifest import has_manifest, leave_manifest
+from coin_pipeline.defs.failure_manifest import is_answered, write_failure_manifest
 from coin_pipeline.defs.maintenance.jobs import retention
 from coin_pipeline.defs.sweeps.jobs import sweep
-from coin_pipeline.orchestration.failures import INTERRUPTED, overdue, told_by
+from coin_pipeline.orchestration.failures import INTERRUPTED, overdue_message, read_failure
 from coin_pipeline.orchestration.launcher import PooledRunLauncher
-from coin_pipeline.orchestration.retries import attempt_again, follows, next_attempt, retries, settle
+from coin_pipeline.orchestration.retries import (
+    default_max_retries,
+    enqueue_retry,
+    finalize_orphan,
+    next_attempt_id,
+    will_retry,
+)
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import load_settings
@@ -70,7 +76,7 @@ def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Objec
     untold = 0
     with closing(Session(database_url(load_settings()))) as session:
         for run_id in lost:
-            untold += not settle(instance, store, ResultIndex(session), run_id, leases.get(run_id))
+            untold += not finalize_orphan(instance, store, ResultIndex(session), run_id, leases.get(run_id))
             _stop(instance, run_id, leases.get(run_id))  # a process that was stopped still takes a place
     _end_overdue(instance, runs, leases)
     context.update_cursor(json.dumps(since))
@@ -92,29 +98,29 @@ def unanswered_tasks(context: dg.SensorEvaluationContext, store: dg.ResourcePara
     """
     instance, answered = context.instance, 0
     waiting: dict[str, float] = json.loads(context.cursor or "{}")
-    now, still, most = time.monotonic(), dict[str, float](), retries(instance)
+    now, still, most = time.monotonic(), dict[str, float](), default_max_retries(instance)
     ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     filters = dg.RunsFilter(statuses=ended, updated_after=datetime.now(UTC) - _answerable())
     runs = [run for run in instance.get_runs(filters, limit=RECENT) if run.job_name in TASKS]
     _answered.intersection_update(run.run_id for run in runs)
     for run in runs:
-        if run.run_id in _answered or has_manifest(store, instance, run):
+        if run.run_id in _answered or is_answered(store, instance, run):
             _answered.add(run.run_id)
             continue
-        if run.status == dg.DagsterRunStatus.FAILURE and follows(run.tags, most):
-            if (made := next_attempt(run.tags)) and not _left_behind(instance, made):
+        if run.status == dg.DagsterRunStatus.FAILURE and will_retry(run.tags, most):
+            if (made := next_attempt_id(run.tags)) and not _left_behind(instance, made):
                 continue
             began = waiting.get(run.run_id, now)
             if run.tags.get(WILL_RETRY_TAG) != "false" and 0 <= now - began <= FORGOTTEN_S:
                 still[run.run_id] = began
             else:
-                attempt_again(instance, run)
+                enqueue_retry(instance, run)
             continue
         answered += 1
         if run.status == dg.DagsterRunStatus.CANCELED or CANCELLED_TAG in run.tags:  # between two attempts
-            leave_manifest(store, instance, run, "cancelled", INTERRUPTED)
+            write_failure_manifest(store, instance, run, "cancelled", INTERRUPTED)
         else:
-            leave_manifest(store, instance, run, "failed", told_by(instance, run.run_id)[0])
+            write_failure_manifest(store, instance, run, "failed", read_failure(instance, run.run_id)[0])
     context.update_cursor(json.dumps(still))
     return dg.SkipReason(f"{answered} tasks answered for, {len(still)} to be attempted again")
 
@@ -145,7 +151,7 @@ def _end_overdue(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], le
         lease = leases.get(run.run_id)
         if lease and not lease.is_lost and lease.age_s > limit and run.status == dg.DagsterRunStatus.STARTED:
             instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})  # another attempt would take as long
-            instance.report_run_failed(run, overdue(limit))
+            instance.report_run_failed(run, overdue_message(limit))
             _stop(instance, run.run_id, lease)
 
 
@@ -161,4 +167,4 @@ def _start_stranded(instance: dg.DagsterInstance) -> int:
     launcher = instance.run_launcher
     if not isinstance(launcher, PooledRunLauncher):
         return 0
-    return launcher.start_missing(_runs(instance, dg.DagsterRunStatus.STARTING)[::-1])  # who waits longest first
+    return launcher.launch_missing(_runs(instance, dg.DagsterRunStatus.STARTING)[::-1])  # who waits longest first

@@ -13,10 +13,10 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.sweeps import metadata
 from coin_pipeline.defs.sweeps.config import EvaluationConfig, SweepConfig
 from coin_pipeline.defs.sweeps.progress import PointsReporter
-from coin_pipeline.orchestration.executors import has_processes
-from coin_pipeline.orchestration.failures import explained
+from coin_pipeline.orchestration.executors import uses_multiprocess
+from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
-from coin_pipeline.orchestration.retries import task_of
+from coin_pipeline.orchestration.retries import task_id_of
 from coin_pipeline.report.sweep_page import render_sweep_report
 from coin_pipeline.results.publish import ResultFiles
 from coin_pipeline.settings import load_settings
@@ -38,7 +38,7 @@ def plan_sweep(
     strategies: dg.ResourceParam[StrategyRegistry],
 ) -> Iterator[dg.DynamicOutput[SweepChunk]]:
     """Yield the chunks."""
-    with explained():
+    with translate_errors():
         spec = resolve_sweep(config.request(), strategies)
         planned = plan.split_into_chunks(candles, strategies, spec)
         require_coverage(spec, {each.symbol: each.coverage for each in planned.chunks[0].candles})
@@ -61,7 +61,7 @@ def evaluate_chunk(
 ) -> pa.Table:
     """Return one row for each point and symbol."""
     began = time.perf_counter()
-    with explained():
+    with translate_errors():
         stored = not config.fresh and store.exists(chunk.key)
         table = evaluate.evaluate(
             candles,
@@ -87,8 +87,8 @@ def finish_sweep(
 ) -> ResultFiles:
     """Return the files of the finished sweep; the IO manager publishes them."""
     settings = load_settings()
-    with explained():
-        task_id = task_of(context.instance, context.run)
+    with translate_errors():
+        task_id = task_id_of(context.instance, context.run)
         done = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
     context.add_output_metadata(metadata.sweep_metadata(done, settings.data_root))
     return sweep_files(replace(done, report=render_sweep_report(done.document, done.trials).encode()))
@@ -96,4 +96,4 @@ def finish_sweep(
 
 def _workers(context: dg.OpExecutionContext) -> int:
     # Chunks that run beside each other in processes of their own use the cores already.
-    return 1 if has_processes(context.run.run_config) else os.cpu_count() or 1
+    return 1 if uses_multiprocess(context.run.run_config) else os.cpu_count() or 1

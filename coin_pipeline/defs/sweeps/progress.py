@@ -9,7 +9,7 @@ from dagster import MetadataValue
 from dagster._core.events import EngineEventData
 from dagster._core.execution.plan.outputs import StepOutputData
 
-from coin_pipeline.orchestration.progress import Reporter
+from coin_pipeline.orchestration.progress import ProgressReporter
 
 POINTS_EVALUATED, POINTS_PLANNED, BEST_OBJECTIVE = "points_evaluated", "points_planned", "best_objective"
 """Metadata that steps tell: points of a chunk that are evaluated, of all chunks together, the best objective."""
@@ -22,7 +22,7 @@ class PointsReporter:
     """Tells in the run's events how many points of a chunk are evaluated, at most once a second."""
 
     def __init__(self, context: dg.OpExecutionContext, symbols: int) -> None:
-        self._reporter = Reporter(context)
+        self._reporter = ProgressReporter(context)
         self._symbols = symbols
         self._rows = 0
 
@@ -30,7 +30,7 @@ class PointsReporter:
         """Hear that more rows, one for each point and symbol, are there."""
         self._rows += rows
         points = self._rows // self._symbols
-        self._reporter.hear(f"{points:,} points evaluated", {POINTS_EVALUATED: MetadataValue.int(points)})
+        self._reporter.report_if_due(f"{points:,} points evaluated", {POINTS_EVALUATED: MetadataValue.int(points)})
 
 
 @dataclass(slots=True)

@@ -22,19 +22,19 @@ from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.launcher import pool_home
-from coin_pipeline.orchestration.retries import settle
+from coin_pipeline.orchestration.retries import finalize_orphan
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG
-from coin_pipeline.orchestration.storage import acquaint, connections_of
+from coin_pipeline.orchestration.storage import engine_of, warm_caches
 from coin_pipeline.orchestration.worker_pool.server import Pool, PoolLimits
-from coin_pipeline.orchestration.worker_pool.warm_up import preload
-from coin_pipeline.orchestration.worker_pool.worker import serve, use_own_connections
+from coin_pipeline.orchestration.worker_pool.warm_up import warm_up
+from coin_pipeline.orchestration.worker_pool.worker import discard_inherited_connections, run_worker
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.open_store import open_store
 
-LOCK, LOCK_S = "pool.lock", 30.0
-STOPPING = {signal.SIGTERM, signal.SIGINT}
-SETTLE_TRIES = 5
+LOCK_NAME, LOCK_TIMEOUT_S = "pool.lock", 30.0
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+FINALIZE_ATTEMPTS = 5
 _log = logging.getLogger("coin.pool")
 
 
@@ -44,20 +44,20 @@ def main() -> None:
     settings = load_settings()
     home = pool_home()
     # Dagster replaces handlers while a job runs, so a signal waits until ours are in place.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    with open_instance(settings) as instance, alone(home):
-        settle_former(instance, settings)
-        preload()
-        acquaint(instance)
-        connections_of(instance).dispose()  # no connection is shared across a fork
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    with open_instance(settings) as instance, single_instance(home):
+        finalize_orphans(instance, settings)
+        warm_up()
+        warm_caches(instance)
+        engine_of(instance).dispose()  # no connection is shared across a fork
         if threading.active_count() > 1:
             raise ServiceUnavailable(f"threads are left, which no worker would have: {threading.enumerate()}")
         gc.collect()
         gc.freeze()  # what is loaded now stays shared between the processes
         stop: list[int] = []
-        for signum in STOPPING:
+        for signum in STOP_SIGNALS:
             signal.signal(signum, lambda number, _: stop.append(number))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         limits = PoolLimits(settings.coin_workers, 1, settings.coin_pool_room)
         pool = Pool(limits, lambda line: _fork_worker(instance, line), lambda run_id: _fork_settler(instance, run_id))
         _log.info("ready: %s", limits)
@@ -65,10 +65,10 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def alone(home: Path) -> Iterator[None]:
+def single_instance(home: Path) -> Iterator[None]:
     """Be the only pool of this DATA_ROOT; one that was killed has workers that the kernel is ending."""
-    deadline = time.monotonic() + LOCK_S
-    with (home / LOCK).open("a+") as lock:
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    with (home / LOCK_NAME).open("a+") as lock:
         while not _take(lock):
             _end_session(lock)
             if time.monotonic() > deadline:
@@ -100,14 +100,16 @@ def _end_session(lock: IO[str]) -> None:
                     os.kill(int(process.name), signal.SIGKILL)
 
 
-def settle_former(instance: dg.DagsterInstance, settings: Settings) -> None:
+def finalize_orphans(instance: dg.DagsterInstance, settings: Settings) -> None:
     """Record how runs ended whose process has died, with a pool before this one most likely."""
     under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
     # Those of commands may have several processes, of which the last to renew the lease may have ended in good order.
     runs = [run.run_id for run in instance.get_runs(under_way) if LOCAL_TAG not in run.tags]
     with contextlib.closing(Session(database_url(settings))) as session:
         for run_id, lease in Leases(session).fetch(runs).items():
-            if lease.process_ended and not settle(instance, open_store(settings), ResultIndex(session), run_id, lease):
+            if lease.process_ended and not finalize_orphan(
+                instance, open_store(settings), ResultIndex(session), run_id, lease
+            ):
                 _log.warning("the object store cannot say yet how %s ended", run_id)  # the sensor lost_runs asks on
 
 
@@ -117,7 +119,7 @@ def _fork_worker(instance: dg.DagsterInstance, line: socket.socket) -> int:
     if pid:
         return pid
     try:
-        serve(instance, pool, line)
+        run_worker(instance, pool, line)
     finally:
         _leave()
 
@@ -127,18 +129,18 @@ def _fork_settler(instance: dg.DagsterInstance, run_id: str) -> None:
     if os.fork():
         return
     try:
-        use_own_connections(instance)
+        discard_inherited_connections(instance)
         _settle(instance, load_settings(), run_id)
     finally:
         _leave()
 
 
 def _settle(instance: dg.DagsterInstance, settings: Settings, run_id: str) -> None:
-    for _ in range(SETTLE_TRIES):
+    for _ in range(FINALIZE_ATTEMPTS):
         try:
             with contextlib.closing(Session(database_url(settings))) as session:
                 lease = Leases(session).fetch([run_id]).get(run_id)
-                if settle(instance, open_store(settings), ResultIndex(session), run_id, lease):
+                if finalize_orphan(instance, open_store(settings), ResultIndex(session), run_id, lease):
                     return
         except DatabaseUnavailable as error:
             _log.warning("cannot settle %s: %s", run_id, error)

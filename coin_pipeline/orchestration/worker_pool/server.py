@@ -11,16 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from coin_pipeline.orchestration.worker_pool.protocol import KILL_S, NAME, Message, address
+from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, SOCKET_NAME, Message, socket_address
 from coin_pipeline.orchestration.worker_pool.worker import READY
 
-RESERVED_S = 5.0
-TICK_S = 0.25
-STANDBY = 4
+RESERVATION_TTL_S = 5.0
+POLL_S = 0.25
+MAX_STANDBY = 4
 """Workers that are kept ready, at most."""
-PAUSE_S = 1.0
+RESPAWN_DELAY_S = 1.0
 """Before another worker is made where one has ended without getting ready: the database is away, say."""
-LONGEST_REQUEST = 4096
+MAX_REQUEST_BYTES = 4096
 
 
 @dataclass(slots=True, eq=False)
@@ -70,17 +70,17 @@ class Pool:
 
     def serve(self, home: Path, stopping: Callable[[], bool]) -> None:
         """Answer requests until told to stop."""
-        with socket.socket(socket.AF_UNIX) as door, address(home) as name:
+        with socket.socket(socket.AF_UNIX) as door, socket_address(home) as name:
             with contextlib.suppress(FileNotFoundError):
-                (home / NAME).unlink()
+                (home / SOCKET_NAME).unlink()
             door.bind(name)
-            (home / NAME).chmod(0o600)
+            (home / SOCKET_NAME).chmod(0o600)
             door.listen(128)
             door.setblocking(False)
             self._selector.register(door, selectors.EVENT_READ, self._open)
             self._tend()
             while not stopping():
-                for key, _ in self._selector.select(TICK_S):
+                for key, _ in self._selector.select(POLL_S):
                     key.data(key.fileobj)
                 self._tend()
 
@@ -115,7 +115,7 @@ class Pool:
             self._selector.unregister(worker.line)
             worker.line.close()
             if not worker.ready:
-                self._fork_again_at = time.monotonic() + PAUSE_S
+                self._fork_again_at = time.monotonic() + RESPAWN_DELAY_S
             if worker.run_id and status:
                 self._settle(worker.run_id)
 
@@ -127,7 +127,7 @@ class Pool:
         bulk = sum(worker.bulk for worker in self._workers.values()) + sum(self._waiting.values())
         if len(self._known()) - bulk >= self._limits.room:
             return False
-        self._reserved[run_id] = time.monotonic() + RESERVED_S
+        self._reserved[run_id] = time.monotonic() + RESERVATION_TTL_S
         return True
 
     def _cancel(self, run_id: str) -> bool:
@@ -136,7 +136,7 @@ class Pool:
         for worker in self._workers.values():
             if worker.run_id == run_id:
                 os.kill(worker.pid, signal.SIGINT)
-                worker.kill_at = worker.kill_at or time.monotonic() + KILL_S
+                worker.kill_at = worker.kill_at or time.monotonic() + KILL_GRACE_S
                 return True
         return False
 
@@ -151,7 +151,7 @@ class Pool:
         self._hand_out()
         idle = sum(worker.run_id is None for worker in self._workers.values())
         if now > self._fork_again_at:
-            for _ in range(min(self._limits.interactive + self._limits.bulk, STANDBY) - idle):
+            for _ in range(min(self._limits.interactive + self._limits.bulk, MAX_STANDBY) - idle):
                 self._start_worker()
 
     def _hand_out(self) -> None:
@@ -183,5 +183,5 @@ class Pool:
             caller, _ = door.accept()
             with caller:
                 caller.settimeout(1)
-                request = json.loads(caller.recv(LONGEST_REQUEST))
+                request = json.loads(caller.recv(MAX_REQUEST_BYTES))
                 caller.sendall(json.dumps(self.answer(request)).encode() + b"\n")

@@ -22,10 +22,10 @@ from coin_pipeline.strategies.registry import load_registry
 
 DEFINITIONS = "coin_pipeline.definitions"
 """Where Dagster looks for the job of a run, by name."""
-DAYS = 60
+WARM_UP_DAYS = 60
 
 
-def preload() -> None:
+def warm_up() -> None:
     """Run each built-in strategy once on a few made-up candles, in a folder that is thrown away.
 
     Strategy files are left out: each run loads them as they are then.
@@ -37,7 +37,7 @@ def preload() -> None:
     daily = parse_timeframe("1d")
     with TemporaryDirectory() as folder, dg.DagsterInstance.ephemeral() as instance:
         candles = CandleCatalog(Path(folder))
-        candles.merge("WARM_KRW", daily, synthetic_candles(1, daily, date(2024, 1, 1), DAYS))
+        candles.merge("WARM_KRW", daily, synthetic_candles(1, daily, date(2024, 1, 1), WARM_UP_DAYS))
         overrides = {
             "alive": RunHeartbeat(),
             "candles": candles,

@@ -13,34 +13,34 @@ import dagster as dg
 from dagster._cli.api import _execute_run_command_body
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
-from coin_pipeline.orchestration.storage import connections_of
+from coin_pipeline.orchestration.storage import engine_of
 from coin_pipeline.retry import tolerate_outages
 from coin_pipeline.settings import load_settings
 
 READY = b"ready\n"
-UNSETTLED = 3
+EXIT_UNFINISHED = 3
 """Exit code of a worker whose run has no end on record."""
 NICENESS, BULK_NICENESS = 5, 10
 """Whoever asks the API is answered before runs go on, and runs that somebody waits for go before the others."""
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoReturn:
+def run_worker(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoReturn:
     """Be a worker of the pool whose process is `pool`; what to run comes over `line`."""
-    die_with(pool)
+    die_with_parent(pool)
     os.setpgid(0, 0)
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(signum, signal.SIG_DFL)
-    use_own_connections(instance)
+    discard_inherited_connections(instance)
     instance.get_runs(limit=1)  # connects now, while nobody waits
     line.sendall(READY)
     run_id, _, bulk = line.makefile().readline().strip().partition(" ")
     os.nice(BULK_NICENESS if bulk == "1" else NICENESS)
     with tolerate_outages():
-        os._exit(execute(instance, run_id) if run_id else 0)
+        os._exit(execute_run(instance, run_id) if run_id else 0)
 
 
-def execute(instance: dg.DagsterInstance, run_id: str) -> int:
+def execute_run(instance: dg.DagsterInstance, run_id: str) -> int:
     """Execute a run that nobody has begun; return the exit code of the process."""
     run = instance.get_run_by_id(run_id)
     if run is None or run.status != dg.DagsterRunStatus.STARTING:
@@ -52,12 +52,12 @@ def execute(instance: dg.DagsterInstance, run_id: str) -> int:
     ended = instance.get_run_by_id(run_id)
     sys.stdout.flush()
     sys.stderr.flush()
-    return 0 if ended is None or ended.is_finished else UNSETTLED
+    return 0 if ended is None or ended.is_finished else EXIT_UNFINISHED
 
 
-def use_own_connections(instance: dg.DagsterInstance) -> None:
+def discard_inherited_connections(instance: dg.DagsterInstance) -> None:
     """Forget the connections that were open at the fork: they belong to the parent."""
-    connections_of(instance).dispose(close=False)
+    engine_of(instance).dispose(close=False)
 
 
 def _limit_memory(mib: int) -> None:
@@ -68,7 +68,7 @@ def _limit_memory(mib: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def die_with(pool: int) -> None:
+def die_with_parent(pool: int) -> None:
     """Have Linux kill this process when the pool ends, however it ends: no worker goes on unwatched."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

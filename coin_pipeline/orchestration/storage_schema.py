@@ -22,7 +22,7 @@ from coin_pipeline.database.session import Cursor, Session
 _METADATA = (RunStorageSqlMetadata, SqlEventLogStorageMetadata, ScheduleStorageSqlMetadata)
 
 
-def is_new(url: str) -> bool:
+def is_new_database(url: str) -> bool:
     """Tell whether the database lacks our tables, which are made last, and has no run."""
 
     def look(cursor: Cursor) -> bool:
@@ -48,7 +48,7 @@ def create_tables(url: str) -> None:
         stamp_alembic_rev(pg_alembic_config(run_storage.__file__), connection)
 
 
-def mark_as_current(storage: DagsterPostgresStorage) -> None:
+def mark_migrated(storage: DagsterPostgresStorage) -> None:
     """Note that a new database needs no migration of data, as Dagster does where it makes the tables itself."""
     for part in (storage.run_storage, storage.schedule_storage):
         part.migrate()
