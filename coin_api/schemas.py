@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from coin_pipeline.candles import fields
+from coin_pipeline.candles.series_progress import SeriesProgress
 from coin_pipeline.results.index import Filters
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
-SeriesState = Literal["waiting", "collecting", "collected", "failed"]
 Instant = Annotated[
     datetime, PlainSerializer(lambda t: t.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str, when_used="json")
 ]
@@ -70,25 +70,10 @@ class RefreshAccepted(Accepted):
     status_url: str
 
 
-class SeriesStatus(BaseModel):
-    """How far one series of a refresh is."""
-
-    symbol: str
-    timeframe: str
-    state: SeriesState
-    done: Annotated[int, Field(description="Places of its grid that were asked for.")]
-    planned: Annotated[int | None, Field(description="Places to ask for; null before that is known.")]
-    candles: Annotated[int, Field(description="Candles that came.")]
-    added: Annotated[int | None, Field(description="Of those, how many were new; null before it is collected.")]
-    per_second: float | None
-    eta_seconds: float | None
-    error: str | None
-
-
 class RefreshStatus(TaskStatus):
     """Where a refresh of candles stands."""
 
-    series: Annotated[list[SeriesStatus], Field(description="Empty before its run has begun.")]
+    series: Annotated[list[SeriesProgress], Field(description="Empty before its run has begun.")]
 
 
 class CandleSeries(BaseModel):

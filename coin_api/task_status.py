@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TypeVar, cast, get_args
@@ -11,7 +10,7 @@ import dagster as dg
 from dagster._core.event_api import EventLogCursor
 
 from coin_api.schemas import Status
-from coin_api.tasks import Job, SeriesProgress, SweepPoints, Task
+from coin_api.tasks import Job, SweepPoints, Task
 from coin_pipeline.database.runs import status
 from coin_pipeline.database.session import Session
 from coin_pipeline.defs.candles.progress import TYPES, SeriesReporter, all_of
@@ -74,11 +73,11 @@ class TaskStatusReader:
         error, kind = self._error(latest.run_id) if status == "failed" else (None, None)
         points = self._farthest(attempts, status) if latest.job == "sweep" else None
         share = points.done / points.planned if points else max(run.progress for run in attempts)
-        series = self._heard(latest.run_id, SeriesReporter) if latest.job == "refresh_candles" else SeriesReporter()
-        if series.standings:
-            share = series.share
-        if status == "failed" and series.failures:
-            error = all_of(series.failures)
+        refresh = self._heard(latest.run_id, SeriesReporter) if latest.job == "refresh_candles" else SeriesReporter()
+        if refresh.series:
+            share = refresh.share
+        if status == "failed" and refresh.failures:
+            error = all_of(refresh.failures)
         return Task(
             task_id=first.run_id,
             status=status,
@@ -89,7 +88,7 @@ class TaskStatusReader:
             started_at=_instant(next((run.started_at for run in attempts if run.started_at), None)),
             finished_at=_instant(latest.ended_at) if status in {"completed", "failed", "cancelled"} else None,
             points=points,
-            series=tuple(SeriesProgress(**asdict(one)) for one in series.standings),
+            series=refresh.series,
             job=cast("Job", latest.job),
         )
 

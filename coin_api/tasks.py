@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from coin_api.schemas import SeriesState, Status
+from coin_api.schemas import Status
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
 from coin_pipeline.candles.refresh_spec import RefreshSpec
+from coin_pipeline.candles.series_progress import SeriesProgress
 from coin_pipeline.sweeps.request import SweepRequest
 from coin_pipeline.sweeps.spec import SweepSpec
 
@@ -24,22 +25,6 @@ class SweepPoints:
     done: int
     per_second: float | None
     eta_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesProgress:
-    """How far one series of a refresh is: places asked for of those planned, candles that came, how fast, its error."""
-
-    symbol: str
-    timeframe: str
-    state: SeriesState
-    done: int
-    planned: int | None
-    candles: int
-    added: int | None
-    per_second: float | None
-    eta_s: float | None
-    error: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from coin_api.schemas import (
     CandleSeries,
     RefreshAccepted,
     RefreshStatus,
-    SeriesStatus,
     UploadReport,
 )
 from coin_api.tasks import Job, Task
@@ -154,19 +153,4 @@ def _page(found: CandleRange, wanted: CandleQuery) -> CandlePage:
 
 
 def _status(parts: AppState, task: Task) -> RefreshStatus:
-    series = [
-        SeriesStatus(
-            symbol=one.symbol,
-            timeframe=one.timeframe,
-            state=one.state,
-            done=one.done,
-            planned=one.planned,
-            candles=one.candles,
-            added=one.added,
-            per_second=one.per_second,
-            eta_seconds=one.eta_s,
-            error=one.error,
-        )
-        for one in task.series
-    ]
-    return RefreshStatus(**task_fields(parts, task), series=series)
+    return RefreshStatus(**task_fields(parts, task), series=list(task.series))

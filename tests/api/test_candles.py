@@ -16,8 +16,8 @@ from httpx2 import Response
 from pyarrow import feather
 
 from coin_api.candles import ARROW
-from coin_api.tasks import SeriesProgress
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.series_progress import SeriesProgress
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
 from tests.api.conftest import client_of
@@ -285,8 +285,17 @@ def test_a_refresh_is_refused_while_asynchronous_runs_are_off(client: TestClient
 def test_where_a_refresh_stands(client: TestClient, runs: FakeOrchestrator) -> None:
     """Series by series; a failed one is 200 too, with the sentences of its markets."""
     series = (
-        SeriesProgress("BTC_KRW", "1m", "collecting", 400, 20_000, 398, None, 1600.0, 12.25, None),
-        SeriesProgress("XRP_KRW", "1m", "failed", 0, None, 0, None, None, None, "upbit has no market XRP_KRW"),
+        SeriesProgress(
+            symbol="BTC_KRW",
+            timeframe="1m",
+            state="collecting",
+            done=400,
+            planned=20_000,
+            candles=398,
+            per_second=1600.0,
+            eta_seconds=12.25,
+        ),
+        SeriesProgress(symbol="XRP_KRW", timeframe="1m", state="failed", error="upbit has no market XRP_KRW"),
     )
     runs.outcome = replace(runs.outcome, status="running", progress=0.51, series=series, started_at=NOW)
     task_id = client.post("/api/candles/refresh", json={}).json()["task_id"]

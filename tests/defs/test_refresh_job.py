@@ -45,7 +45,7 @@ def partitions(done: dg.ExecuteInProcessResult, timeframe: str) -> dict[str | No
     return {each.partition: {name: value.value for name, value in each.metadata.items()} for each in told}
 
 
-def standings(done: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> SeriesReporter:
+def reported(done: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> SeriesReporter:
     """Return what the stored events of a run add up to."""
     series = SeriesReporter()
     for record in instance.get_records_for_run(done.run_id).records:
@@ -63,8 +63,8 @@ def test_a_market_that_fails_stops_no_other(instance: dg.DagsterInstance, catalo
     assert failure_from_events(done.all_events) == (sentence, "CandlesNotCollected")
     assert [each.symbol for each in exchange_series(catalog)] == ["AAA_KRW", "AAA_KRW", "CCC_KRW", "CCC_KRW"]
     assert sum(symbol == "BBB_KRW" for symbol, *_ in exchange.asked) == 1
-    told = standings(done, instance)
-    assert {(each.symbol, each.timeframe): each.state for each in told.standings} == {
+    told = reported(done, instance)
+    assert {(each.symbol, each.timeframe): each.state for each in told.series} == {
         ("AAA_KRW", "1h"): "collected",
         ("AAA_KRW", "1d"): "collected",
         ("BBB_KRW", "1h"): "failed",
@@ -116,7 +116,7 @@ def test_a_refresh_goes_on_where_the_last_one_ended(instance: dg.DagsterInstance
     again = refresh(instance, catalog, exchange, **asked)
     assert again.success
     assert len(exchange.asked) == 1
-    told = standings(done, instance).standings[0]
+    told = reported(done, instance).series[0]
     assert (told.state, told.done, told.planned, told.added, told.error) == ("collected", 72, 72, 72, None)
 
 

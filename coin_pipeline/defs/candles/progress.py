@@ -1,8 +1,7 @@
 """How far a refresh is: what its steps say of each series in the run's events, and what these add up to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 from dagster import MetadataValue
@@ -10,6 +9,7 @@ from dagster._core.events import EngineEventData
 from dagster._core.execution.plan.outputs import StepOutputData
 
 from coin_pipeline.candles.collect import Collected, Progress
+from coin_pipeline.candles.series_progress import SeriesProgress, SeriesState
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.errors import CoinError
 from coin_pipeline.orchestration.failures import failure_from_events
@@ -19,43 +19,8 @@ SERIES, TIMEFRAMES = "series", "timeframes"
 TYPES = {dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.STEP_FAILURE}
 """Events that a tally wants to hear."""
 NAMED = 10
-State = Literal["waiting", "collecting", "collected", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesStanding:
-    """How far one series is.
-
-    Attributes:
-        symbol: The market.
-        timeframe: Length of the candles, `1d`.
-        state: Where it stands.
-        done: Candles of its grid that were asked for.
-        planned: Candles of its grid to ask for; None until that is known.
-        candles: Candles that came.
-        added: Of those, how many were not stored; None until it is collected.
-        per_second: Rate of `done`; None where it is not known.
-        eta_s: In how many seconds it will be collected at this rate; None where it is not known.
-        error: Why it was not collected.
-    """
-
-    symbol: str
-    timeframe: str
-    state: State = "waiting"
-    done: int = 0
-    planned: int | None = None
-    candles: int = 0
-    added: int | None = None
-    per_second: float | None = None
-    eta_s: float | None = None
-    error: str | None = None
-
-    @property
-    def share(self) -> float:
-        """How much of it is done, 0 to 1."""
-        if self.state in {"collected", "failed"}:
-            return 1.0
-        return self.done / self.planned if self.planned else 0.0
+_FIELDS = {"eta_s": "eta_seconds"}
+"""Fields of the metadata in stored events that have another name in the model."""
 
 
 def of_plan(timeframes: Sequence[str]) -> Mapping[str, MetadataValue]:
@@ -92,7 +57,9 @@ def _figures(now: Progress) -> dict[str, Any]:
     return {**told, "per_second": now.per_second, "eta_s": now.eta_s}
 
 
-def _series(symbol: str, timeframe: Timeframe, state: State, more: Mapping[str, Any]) -> Mapping[str, MetadataValue]:
+def _series(
+    symbol: str, timeframe: Timeframe, state: SeriesState, more: Mapping[str, Any]
+) -> Mapping[str, MetadataValue]:
     told = {"symbol": symbol, "timeframe": str(timeframe), "state": state, **more}
     return {SERIES: MetadataValue.json(told)}
 
@@ -101,18 +68,18 @@ class SeriesReporter:
     """What the events of a run, heard in their order, say of its series."""
 
     def __init__(self) -> None:
-        self._standings: dict[tuple[str, str], SeriesStanding] = {}
+        self._series: dict[tuple[str, str], SeriesProgress] = {}
         self._failures: dict[str, str] = {}
 
     @property
-    def standings(self) -> tuple[SeriesStanding, ...]:
-        """How far each series is, in the order in which they are collected."""
-        return tuple(self._standings.values())
+    def series(self) -> tuple[SeriesProgress, ...]:
+        """Progress of each series, in the order of collection."""
+        return tuple(self._series.values())
 
     @property
     def share(self) -> float:
         """How much of all is done, 0 to 1."""
-        return sum(one.share for one in self.standings) / len(self._standings) if self._standings else 0.0
+        return sum(one.share for one in self.series) / len(self._series) if self._series else 0.0
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -134,21 +101,22 @@ class SeriesReporter:
 
     def _plan(self, symbol: str, timeframes: Any) -> None:  # noqa: ANN401 -- as JSON
         for timeframe in timeframes:
-            self._standings.setdefault((symbol, timeframe), SeriesStanding(symbol, timeframe))
+            self._series.setdefault((symbol, timeframe), SeriesProgress(symbol=symbol, timeframe=timeframe))
 
     def _move(self, told: Any) -> None:  # noqa: ANN401 -- as JSON
-        key = (told["symbol"], told["timeframe"])
-        before = self._standings.get(key, SeriesStanding(*key))
-        known = {name: value for name, value in told.items() if name in SeriesStanding.__dataclass_fields__}
+        symbol, timeframe = told["symbol"], told["timeframe"]
+        before = self._series.get((symbol, timeframe), SeriesProgress(symbol=symbol, timeframe=timeframe))
+        fields = {_FIELDS.get(name, name): value for name, value in told.items()}
         if before.share < 1.0:
-            self._standings[key] = replace(before, **known)
+            update = {name: value for name, value in fields.items() if name in SeriesProgress.model_fields}
+            self._series[symbol, timeframe] = before.model_copy(update=update)
 
     def _fail(self, step_key: str, error: str) -> None:
         symbol = step_key.partition("[")[2].removesuffix("]")
         self._failures[symbol] = error
-        for key, one in self._standings.items():
+        for key, one in self._series.items():
             if one.symbol == symbol and one.share < 1.0:
-                self._standings[key] = replace(one, state="failed", error=error)
+                self._series[key] = one.model_copy(update={"state": "failed", "error": error})
 
 
 def all_of(failures: Sequence[str]) -> str:
