@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import described, machine
-from coin_pipeline.candles.arrow import PRICES, TIME, columns_of, plain_table, stored_table
 from coin_pipeline.candles.files import read_candle_file
-from coin_pipeline.candles.parquet import encoded
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import MINUTE_NS, parse_timeframe
+from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, TIME_COLUMN, normalize_table, to_ohlcv, to_table
+from coin_pipeline.candles.year_files.parquet import encode
 
 ROWS, ROUNDS = 525_600, 15
 SPLIT, PLAIN, DELTA = "BYTE_STREAM_SPLIT", "PLAIN", "DELTA_BINARY_PACKED"
@@ -36,14 +36,14 @@ def year(file: Path | None) -> pa.Table:
         if file is None
         else read_candle_file(file, "UTC")
     )
-    columns = columns_of(plain_table(file, pa.Table.from_pandas(made, preserve_index=False)))
+    columns = to_ohlcv(normalize_table(file, pa.Table.from_pandas(made, preserve_index=False)))
     rows = np.arange(ROWS) % len(columns.time)
-    return stored_table(columns.rows(rows)._replace(time=columns.time[0] + np.arange(ROWS) * MINUTE_NS))
+    return to_table(columns.rows(rows)._replace(time=columns.time[0] + np.arange(ROWS) * MINUTE_NS))
 
 
 def candidates(table: pa.Table) -> Iterator[tuple[str, bytes]]:
     """Yield what each encoding is called, and the file."""
-    yield "as stored", encoded(table)
+    yield "as stored", encode(table)
     nullable = pa.schema([field.with_nullable(True) for field in table.schema])
     yield "as stored, columns that may be null", _written(table.cast(nullable), SPLIT, DELTA, "lz4", 65_536, 131_072)
     for name, prices, opens, codec in (
@@ -73,7 +73,7 @@ def _written(table: pa.Table, prices: str, opens: str, codec: str, rows: int, pa
         data_page_size=page,
         compression=codec,
         use_dictionary=False,
-        column_encoding={TIME: opens, **dict.fromkeys(PRICES, prices)},
+        column_encoding={TIME_COLUMN: opens, **dict.fromkeys(PRICE_COLUMNS, prices)},
         write_page_checksum=True,
     )
     return sink.getvalue()

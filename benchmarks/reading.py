@@ -23,9 +23,9 @@ from benchmarks.series import COLUMNS, sums
 from benchmarks.worker import forget_peak, peak_mib
 from benchmarks.workloads import Target, Variant, Workload
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.paths import series_folder
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import day_range, parse_timeframe
+from coin_pipeline.candles.year_files.paths import series_folder
 
 LATEST = Path(__file__).parent / "latest-reading.json"
 START, END = date(2023, 1, 1), date(2023, 12, 31)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from coin_pipeline.candles.arrow import stored_table
 from coin_pipeline.candles.candle_range import CandleRange
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.candles.timeframe import Timeframe
-from coin_pipeline.candles.writer import MergeReport
+from coin_pipeline.candles.year_files.arrow import to_table
+from coin_pipeline.candles.year_files.writer import MergeReport
 from coin_pipeline.errors import InvalidInput, Problem, UploadTooLarge
 from coin_pipeline.storage.atomic import translate_os_errors
 
@@ -98,12 +98,11 @@ def arrow_stream(stretch: CandleRange) -> Iterator[bytes]:
         InvalidInput: They may be more than one stream takes.
         InvalidCandleFile, InvalidCandles: The first piece cannot be read; a later one that cannot cuts the stream.
     """
-    if stretch.most > MAX_STREAMED_CANDLES:
-        says = (
-            f"up to {stretch.most:,} candles are more than the {MAX_STREAMED_CANDLES:,} of a stream; ask for fewer days"
-        )
+    if stretch.max_candles > MAX_STREAMED_CANDLES:
+        count = f"up to {stretch.max_candles:,} candles"
+        says = f"{count} are more than the {MAX_STREAMED_CANDLES:,} of a stream; ask for fewer days"
         raise InvalidInput([Problem("start", says)])
-    tables = (stored_table(piece) for piece in stretch.pieces())
+    tables = (to_table(piece) for piece in stretch.chunks())
     first = next(tables)  # whatever is wrong with it is told before the answer has begun
     return _written(chain([first], tables), first.schema)
 

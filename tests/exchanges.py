@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from coin_pipeline.candles.exchanges.base import FetchResult
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import Timeframe
-from coin_pipeline.candles.validation import OHLCV
 from coin_pipeline.errors import CoinError
 
 
@@ -32,7 +32,7 @@ class FakeExchange:
     asked: list[tuple[str, str, int, int]] = field(default_factory=list)
     closed: bool = False
 
-    def finished(self, timeframe: Timeframe) -> int:
+    def last_closed(self, timeframe: Timeframe) -> int:
         """Return the close of the newest finished candle."""
         return self.now - (self.now - timeframe.phase_ns) % timeframe.ns
 

@@ -17,12 +17,12 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pyarrow as pa
 
-from coin_pipeline.candles.arrow import columns_of, plain_table
 from coin_pipeline.candles.exchanges.rate_limit import Timer
-from coin_pipeline.candles.exchanges.registry import turns_file
+from coin_pipeline.candles.exchanges.registry import rate_limit_file
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.synthetic import synthetic_candles
-from coin_pipeline.candles.timeframe import DAY_NS, SECOND_NS, parse_timeframe
-from coin_pipeline.candles.validation import OHLCV, utc
+from coin_pipeline.candles.timeframe import DAY_NS, SECOND_NS, parse_timeframe, utc
+from coin_pipeline.candles.year_files.arrow import normalize_table, to_ohlcv
 
 LENGTHS_NS = {
     **{f"minutes/{n}": n * 60 * SECOND_NS for n in (1, 3, 5, 10, 15, 30, 60, 240)},
@@ -189,7 +189,7 @@ def _instant(text: str) -> int:
 def market_candles(seed: int, timeframe: str, start: date, bars: int, traded: float = 0.9) -> OHLCV:
     """Return candles of which some are missing, since nobody traded: the same ones for the same seed."""
     frame = synthetic_candles(seed, parse_timeframe(timeframe), start, bars)
-    columns = columns_of(plain_table("synthetic", pa.Table.from_pandas(frame, preserve_index=False)))
+    columns = to_ohlcv(normalize_table("synthetic", pa.Table.from_pandas(frame, preserve_index=False)))
     return columns.rows(np.flatnonzero(np.random.default_rng(seed).random(bars) < traded))
 
 
@@ -206,7 +206,7 @@ def serving(server: UpbitServer) -> Iterator[UpbitServer]:
         http.shutdown()
         http.server_close()
         thread.join()
-        turns_file(server.url).unlink(missing_ok=True)
+        rate_limit_file(server.url).unlink(missing_ok=True)
 
 
 class _Server(ThreadingHTTPServer):

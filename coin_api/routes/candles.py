@@ -23,16 +23,15 @@ from coin_api.schemas import (
     UploadReport,
 )
 from coin_api.tasks import Job, Task
-from coin_pipeline.candles.audit.scan import audit, audit_json
-from coin_pipeline.candles.candle_range import CandleRange, stretch
+from coin_pipeline.candles.audit.scan import audit_json, audit_series
+from coin_pipeline.candles.candle_range import CandleRange, stored_range
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.exchanges.registry import open_exchange
 from coin_pipeline.candles.fields import TimeframeName
 from coin_pipeline.candles.intervals import clip, total
 from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
 from coin_pipeline.candles.symbol import parse_symbol
-from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
-from coin_pipeline.candles.validation import utc
+from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe, utc
 
 router = APIRouter(prefix="/api/candles", tags=["candles"])
 REFRESH: Job = "refresh_candles"
@@ -86,7 +85,7 @@ def candles(
     accept: Annotated[str, Header(description=f"{ARROW} for all of the range as one stream.")] = "",
 ) -> Response:
     """Return candles of one market, oldest first: a page as JSON, or the whole range as a stream of Arrow."""
-    found = stretch(parts.candles, symbol, parse_timeframe(wanted.timeframe), wanted.start, wanted.end)
+    found = stored_range(parts.candles, symbol, parse_timeframe(wanted.timeframe), wanted.start, wanted.end)
     if ARROW in accept:
         return StreamingResponse(arrow_stream(found), media_type=ARROW)
     return Response(_page(found, wanted).model_dump_json(), media_type="application/json")
@@ -120,14 +119,14 @@ def _merged(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: Pat
         unchanged=report.unchanged,
         first=report.first,
         last=report.last,
-        quality=audit_json(audit(catalog, symbol, timeframe)),
+        quality=audit_json(audit_series(catalog, symbol, timeframe)),
     )
 
 
 def _told(stored: StoredCandles) -> CandleSeries:
     begin, end = (int(instant.timestamp()) * 10**9 for instant in (stored.first, stored.last))
     span = (begin, end + stored.timeframe.ns)
-    fetched = stored.known.fetched
+    fetched = stored.provenance.fetched
     return CandleSeries(
         symbol=stored.symbol,
         timeframe=stored.timeframe.name,
@@ -135,9 +134,9 @@ def _told(stored: StoredCandles) -> CandleSeries:
         last=stored.last,
         rows=stored.rows,
         bytes=stored.bytes,
-        source=stored.known.source,
+        source=stored.provenance.source,
         fetched_until=utc(fetched[-1][1]) if fetched else None,
-        present=stored.present,
+        present=stored.present_ratio,
         fetched=total(clip(fetched, span)) / (span[1] - span[0]),
     )
 

@@ -33,7 +33,7 @@ def coverage_json(found: Coverage) -> Json:
         "first": first,
         "last": last,
         "gap_count": len(found.edges),
-        "gaps": [gap_json(gap) for gap in found.listed(found.edges[:MAX_GAPS])],
+        "gaps": [gap_json(gap) for gap in found.list_gaps(found.edges[:MAX_GAPS])],
         **missing_candles_json(found),
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 from coin_pipeline.backtest.code_digest import source_digests
 from coin_pipeline.backtest.formatting import Json, iso_seconds
 from coin_pipeline.candles.coverage import Coverage, Gap
-from coin_pipeline.candles.provenance import columns_digest
+from coin_pipeline.candles.ohlcv import columns_digest
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.strategies.base import Strategy
@@ -22,12 +22,12 @@ PROVENANCE_KEYS = frozenset({"sha256", "snapshot", "no_trade", "not_fetched", "f
 
 def missing_candles_json(found: Coverage) -> Json:
     """Say how many of the missing candles do not exist, how many nobody has fetched, and what to think of that."""
-    unfetched = found.listed(found.unfetched[:1])
+    unfetched = found.list_gaps(found.unfetched[:1])
     return {
         "no_trade": found.no_trade,
         "not_fetched": found.not_fetched,
         "first_unfetched": gap_json(unfetched[0]) if unfetched else None,
-        "known": found.known,
+        "known": found.known_ratio,
         "verdict": found.verdict,
     }
 

@@ -29,7 +29,7 @@ def require_candles(catalog: CandleCatalog, spec: BacktestSpec) -> None:
     short = [
         symbol
         for symbol, (series,) in stored.items()
-        if total([*spans[symbol], *clip(series.known.fetched, whole)]) + slack < spec.min_coverage * total([whole])
+        if total([*spans[symbol], *clip(series.provenance.fetched, whole)]) + slack < spec.min_coverage * total([whole])
     ]
     if short:
         found = find_candles(catalog, spec.model_copy(update={"symbols": tuple(short)}), "results")

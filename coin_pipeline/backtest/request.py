@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from coin_pipeline.candles.coverage import ENOUGH
+from coin_pipeline.candles.coverage import MIN_KNOWN_RATIO
 from coin_pipeline.candles.fields import MAX_SYMBOLS, Day, RequestModel, Symbols, TimeframeName, to_problems
 from coin_pipeline.engine.execution import Fill
 from coin_pipeline.errors import InvalidSpec
@@ -78,7 +78,7 @@ class BacktestRequest(RequestModel):
             description="Reject symbols with a smaller fraction of known candles, which are stored, or were fetched"
             " and had no trades; 0 accepts any.",
         ),
-    ] = ENOUGH
+    ] = MIN_KNOWN_RATIO
 
     @field_validator("end_date")
     @classmethod

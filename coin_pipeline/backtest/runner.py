@@ -184,7 +184,7 @@ def _slice(catalog: CandleCatalog, spec: BacktestSpec, shelf: ResultArea, symbol
     if not len(bars):
         return None
     days = day_range(spec.start_date, spec.end_date)
-    covered = coverage(bars.time, spec.candle_length, *days, series.known.fetched)
+    covered = coverage(bars.time, spec.candle_length, *days, series.provenance.fetched)
     return CandleSlice(
         spec=spec,
         shelf=shelf,

@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import NamedTuple
 
 import numpy as np
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.intervals import Interval, clip, total
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.symbol import parse_symbol
-from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, day_range, seoul_day
-from coin_pipeline.candles.validation import OHLCV, utc
+from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, day_range, seoul_day, utc
 from coin_pipeline.errors import CandlesNotFound
 
 _PIECE = 65_536
@@ -36,9 +34,9 @@ class CandleRange:
     timeframe: Timeframe
     start: date
     end: date
-    most: int
+    max_candles: int
 
-    def pieces(self, at: int | None = None) -> Iterator[OHLCV]:
+    def chunks(self, at: int | None = None) -> Iterator[OHLCV]:
         """Yield the candles in order, from the one that opens at an instant on, ns UTC, or from the first.
 
         Raises:
@@ -62,7 +60,7 @@ class CandleRange:
             InvalidCandleFile, InvalidCandles: As for `CandleCatalog.load`.
         """
         found: list[OHLCV] = []
-        for piece in self.pieces(at):
+        for piece in self.chunks(at):
             found.append(piece)
             if sum(len(each.time) for each in found) > limit:
                 break
@@ -72,7 +70,7 @@ class CandleRange:
         return columns.rows(slice(limit)), int(columns.time[limit]) if len(columns.time) > limit else None
 
 
-def stretch(
+def stored_range(
     catalog: CandleCatalog, symbol: str, timeframe: Timeframe, start: date | None, end: date | None
 ) -> CandleRange:
     """Return what is stored of a series from one Seoul day to another; without a day, to where it begins or ends.
@@ -94,57 +92,3 @@ def stretch(
 
 
 _NONE = OHLCV(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(5)))
-
-
-_EPOCH = date(1970, 1, 1)
-
-
-class StoredMonth(NamedTuple):
-    """What is stored of a series in one UTC month.
-
-    Attributes:
-        rows: Its candles.
-        fetched: How much of the month was fetched, 0 to 1.
-        coverage: Candles of what was fetched, as a fraction of those with a trade in each place; 1.0 of nothing.
-    """
-
-    rows: int
-    fetched: float
-    coverage: float
-
-
-def month_interval(month: date) -> Interval:
-    """Return the UTC month that begins on a day, as instants in ns."""
-    return _midnight(month), _midnight(_next(month))
-
-
-def months_touched(interval: Interval) -> list[date]:
-    """Return the first days of the UTC months that have an instant of an interval, ns UTC."""
-    months, month = [], utc(interval[0]).date().replace(day=1)
-    while _midnight(month) < interval[1]:
-        months.append(month)
-        month = _next(month)
-    return months
-
-
-def stored_month(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, month: date) -> StoredMonth:
-    """Return what is stored of one month of a series.
-
-    Raises:
-        InvalidCandleFile, InvalidCandles: As for `CandleCatalog.load`.
-    """
-    begin, end = month_interval(month)
-    # A day in Asia/Seoul begins nine hours before that of UTC: the next month's first has the rest of the last.
-    series = catalog.load(symbol, timeframe, month, _next(month))
-    inside = clip(series.known.fetched, (begin, end))
-    rows, *of_fetched = (int(np.diff(np.searchsorted(series.bars.time, each))[0]) for each in ((begin, end), *inside))
-    places = total(inside) // timeframe.ns
-    return StoredMonth(rows, total(inside) / (end - begin), sum(of_fetched) / places if places else 1.0)
-
-
-def _next(month: date) -> date:
-    return (month + timedelta(days=31)).replace(day=1)
-
-
-def _midnight(day: date) -> int:
-    return (day - _EPOCH).days * DAY_NS

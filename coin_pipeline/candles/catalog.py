@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from coin_pipeline.candles.decoding import decode
 from coin_pipeline.candles.intervals import Interval
-from coin_pipeline.candles.parquet import RowGroups, open_part, summary
-from coin_pipeline.candles.paths import name_under, series_folder, stored_symbols, year_files
-from coin_pipeline.candles.provenance import Provenance, together
+from coin_pipeline.candles.provenance import Provenance, merge_provenance
 from coin_pipeline.candles.symbol import parse_symbol
-from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, day_range, seoul_day
-from coin_pipeline.candles.validation import check_prices, check_times, utc
-from coin_pipeline.candles.writer import MergeReport, numbered, write_candles
+from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, day_range, seoul_day, utc
+from coin_pipeline.candles.validation import check_prices, check_times
+from coin_pipeline.candles.year_files.decoding import decode
+from coin_pipeline.candles.year_files.parquet import RowGroups, open_row_groups, summary
+from coin_pipeline.candles.year_files.paths import name_under, series_folder, stored_symbols, year_files
+from coin_pipeline.candles.year_files.writer import MergeReport, merge_into_series, row_label
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidCandleFile
 
@@ -47,10 +47,10 @@ class StoredCandles:
     rows: int
     files: int
     bytes: int
-    known: Provenance
+    provenance: Provenance
 
     @property
-    def present(self) -> float:
+    def present_ratio(self) -> float:
         """Candles as a fraction of those from the first to the last, with one in each place."""
         return self.rows / (1 + (self.last - self.first) // timedelta(microseconds=self.timeframe.ns // 1000))
 
@@ -66,7 +66,7 @@ class CandleSeries:
     """
 
     bars: Bars
-    known: Provenance
+    provenance: Provenance
     snapshot: str
 
 
@@ -96,7 +96,9 @@ class CandleCatalog:
         begin, stop = day_range(start, end)
         files = [path for path in year_files(folder) if utc(begin).year <= int(path.stem) <= end.year]
         with ExitStack() as opened:
-            parts = {path.name: opened.enter_context(open_part(path, self._name(path), begin, stop)) for path in files}
+            parts = {
+                path.name: opened.enter_context(open_row_groups(path, self._name(path), begin, stop)) for path in files
+            }
             columns, sound = decode(list(parts.values()))
         if not sound:
             check_times(self._name(folder), columns.time, lambda row: _locate(parts, row))
@@ -104,10 +106,10 @@ class CandleCatalog:
         inside = columns.rows(slice(low, high))
         if not sound:
             check_prices(self._name(folder), inside, lambda row: _locate(parts, low + row))
-        known = together(part.footer.known for part in parts.values())
+        known = merge_provenance(part.footer.provenance for part in parts.values())
         return CandleSeries(Bars(*inside), known, _snapshot(zip(files, parts.values(), strict=True)))
 
-    def known(self, symbol: str, timeframe: Timeframe) -> Provenance:
+    def provenance(self, symbol: str, timeframe: Timeframe) -> Provenance:
         """Return what is known of a series beside its candles; nothing where nothing is stored.
 
         Raises:
@@ -115,7 +117,7 @@ class CandleCatalog:
             InvalidCandleFile: The footer of a file cannot be read, or a series is stored under two spellings.
         """
         files = year_files(series_folder(self.root, symbol, timeframe))
-        return together(summary(path, self._name(path)).footer.known for path in files)
+        return merge_provenance(summary(path, self._name(path)).footer.provenance for path in files)
 
     def stored(self, symbol: str, timeframe: Timeframe | None = None) -> list[StoredCandles]:
         """Return what is stored of a market, shortest timeframe first.
@@ -184,7 +186,7 @@ class CandleCatalog:
             StorageFull: No space; what was stored is as it was.
             StorageFailed: The files cannot be written.
         """
-        return write_candles(self.root, parse_symbol(symbol), timeframe, frame, Provenance(tuple(fetched), source))
+        return merge_into_series(self.root, parse_symbol(symbol), timeframe, frame, Provenance(tuple(fetched), source))
 
     def _stored(self, symbol: str, timeframe: Timeframe) -> StoredCandles | None:
         files = year_files(series_folder(self.root, symbol, timeframe))
@@ -200,7 +202,7 @@ class CandleCatalog:
             rows=sum(span.rows for span in spans),
             files=len(files),
             bytes=sum(path.stat().st_size for path in files),
-            known=together(each.footer.known for each in summaries),
+            provenance=merge_provenance(each.footer.provenance for each in summaries),
         )
 
     def _name(self, path: Path) -> str:
@@ -213,7 +215,7 @@ def _locate(parts: Mapping[str, RowGroups], row: int) -> str:
     ends = list(accumulate(part.rows for part in parts.values()))
     place = bisect_right(ends, row)
     name, part = list(parts.items())[place]
-    return f"{name} {numbered(part.first_row + row - ends[place] + part.rows)}"
+    return f"{name} {row_label(part.first_row + row - ends[place] + part.rows)}"
 
 
 def _snapshot(parts: Iterable[tuple[Path, RowGroups]]) -> str:

@@ -11,24 +11,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coin_pipeline.candles.arrow import NO_CANDLES, candle_frame, columns_of
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.exchanges.registry import Exchange
+from coin_pipeline.candles.exchanges.base import Exchange
 from coin_pipeline.candles.intervals import subtract, total
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance
-from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe
-from coin_pipeline.candles.validation import OHLCV, next_open
-from coin_pipeline.candles.writer import require_source
+from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, next_open
+from coin_pipeline.candles.year_files.arrow import NO_CANDLES, to_frame, to_ohlcv
+from coin_pipeline.candles.year_files.writer import require_same_source
 from coin_pipeline.errors import ExchangeAnswer
 
-PIECE = 10_000
+CHUNK_CANDLES = 10_000
 """Candles of the grid that are stored at once: 50 requests to Upbit, some five seconds, are lost in a kill."""
-FIRST_REFRESH = 20_000
+INITIAL_CANDLES = 20_000
 """How many candles the first refresh of a series goes back."""
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CollectProgress:
     """How far a collector has come.
 
     Attributes:
@@ -51,7 +51,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class CollectReport:
     """What a collector did.
 
     Attributes:
@@ -82,8 +82,8 @@ def collect(
     timeframe: Timeframe,
     begin: int,
     end: int,
-    on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Collected:
+    on_progress: Callable[[CollectProgress], None] = lambda _: None,
+) -> CollectReport:
     """Fetch and store the finished candles that open in [begin, end), ns UTC, as far as they were not fetched before.
 
     Several collectors may work on one series at a time, in several processes.
@@ -96,31 +96,31 @@ def collect(
         InvalidInput: What is stored was fetched from another exchange.
         InvalidCandles, InvalidCandleFile, StorageFailed: As `CandleCatalog.merge` has it.
     """
-    stored = catalog.known(symbol, timeframe)
-    require_source(f"{symbol} {timeframe}", stored, Provenance(source=exchange.name))
+    stored = catalog.provenance(symbol, timeframe)
+    require_same_source(f"{symbol} {timeframe}", stored, Provenance(source=exchange.name))
     begin = next_open(begin, timeframe.phase_ns, timeframe)
-    end = max(begin, min(next_open(end, timeframe.phase_ns, timeframe), exchange.finished(timeframe)))
+    end = max(begin, min(next_open(end, timeframe.phase_ns, timeframe), exchange.last_closed(timeframe)))
     missing = subtract((begin, end), stored.fetched)
     work = _Work(catalog, exchange, symbol, timeframe, total(missing) // timeframe.ns, on_progress)
     work.tell()
     for start, stop in missing:
         work.fill(start, stop)
-    return Collected(symbol, timeframe, work.requests, work.added, work.replaced, work.unchanged, begin, end)
+    return CollectReport(symbol, timeframe, work.requests, work.added, work.replaced, work.unchanged, begin, end)
 
 
-def refresh_begin(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, now: int) -> int:
+def refresh_start(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, now: int) -> int:
     """Return where a refresh of a series begins, ns UTC: where fetching ended the last time.
 
     A series that nobody fetched begins with its last stored candle, which may have been stored before it was finished;
     one of which nothing is stored 20,000 candles before `now`.
     """
-    fetched = catalog.known(symbol, timeframe).fetched
+    fetched = catalog.provenance(symbol, timeframe).fetched
     if fetched:
         return fetched[-1][1]
     stored = catalog.stored(symbol, timeframe)
     if stored:
         return int(stored[0].last.timestamp()) * SECOND_NS
-    return now - FIRST_REFRESH * timeframe.ns
+    return now - INITIAL_CANDLES * timeframe.ns
 
 
 class _Piece(NamedTuple):
@@ -139,7 +139,7 @@ class _Work:
     symbol: str
     timeframe: Timeframe
     planned: int
-    on_progress: Callable[[Progress], None]
+    on_progress: Callable[[CollectProgress], None]
     began: float = field(default_factory=time.monotonic)
     requests: int = 0
     added: int = 0
@@ -150,13 +150,13 @@ class _Work:
 
     def fill(self, begin: int, end: int) -> None:
         """Fetch and store what opens in [begin, end)."""
-        size = PIECE
+        size = CHUNK_CANDLES
         while begin < end:
-            piece = self._fetched(begin, min(end, begin + size * self.timeframe.ns), is_long=size > PIECE)
+            piece = self._fetched(begin, min(end, begin + size * self.timeframe.ns), is_long=size > CHUNK_CANDLES)
             if piece.reached > begin:
                 self._store(piece, begin)
             # Before a market was listed there is nothing: an answer that says so is worth a longer stretch each time.
-            size = 2 * size if piece.reached > begin and not piece.pages else PIECE
+            size = 2 * size if piece.reached > begin and not piece.pages else CHUNK_CANDLES
             begin = piece.reached
 
     def tell(self) -> None:
@@ -164,7 +164,7 @@ class _Work:
         passed = time.monotonic() - self.began
         rate = self.done / passed if self.done and passed else None
         eta_s = (self.planned - self.done) / rate if rate else None
-        told = Progress(self.symbol, self.timeframe, self.done, self.planned, self.candles, rate, eta_s)
+        told = CollectProgress(self.symbol, self.timeframe, self.done, self.planned, self.candles, rate, eta_s)
         self.on_progress(told)
 
     def _fetched(self, begin: int, end: int, *, is_long: bool) -> _Piece:
@@ -193,13 +193,13 @@ class _Work:
         return _Piece(sorted(pages, key=lambda page: int(page.time[0])), low if low < high else end)
 
     def _store(self, piece: _Piece, begin: int) -> None:
-        columns = columns_of(NO_CANDLES)
+        columns = to_ohlcv(NO_CANDLES)
         if piece.pages:
             columns = OHLCV(*map(np.concatenate, zip(*piece.pages, strict=True)))
         report = self.catalog.merge(
             self.symbol,
             self.timeframe,
-            candle_frame(columns),
+            to_frame(columns),
             fetched=[(begin, piece.reached)],
             source=self.exchange.name,
         )

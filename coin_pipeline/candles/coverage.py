@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.candles.intervals import Interval
-from coin_pipeline.candles.timeframe import Timeframe
-from coin_pipeline.candles.validation import next_open
+from coin_pipeline.candles.timeframe import Timeframe, next_open
 
 _FIRST, _LAST = np.int64(-(2**63)), np.int64(2**63 - 1)
 _Edges = npt.NDArray[np.int64]
 CoverageVerdict = Literal["complete", "gaps", "insufficient"]
-ENOUGH = 0.9
+MIN_KNOWN_RATIO = 0.9
 """Below this share of candles that are known, a result says more of the gaps than of the market."""
 
 
@@ -72,7 +71,7 @@ class Coverage:
         return self.expected - self.present - self.not_fetched
 
     @property
-    def known(self) -> float:
+    def known_ratio(self) -> float:
         """Candles that are there, or known not to exist, as a fraction of those expected; 1.0 of an empty range."""
         return 1 - self.not_fetched / self.expected if self.expected else 1.0
 
@@ -81,14 +80,14 @@ class Coverage:
         """Whether all is known, enough of it, or too little to believe what is computed from it."""
         if not self.not_fetched:
             return "complete"
-        return "gaps" if self.known >= ENOUGH else "insufficient"
+        return "gaps" if self.known_ratio >= MIN_KNOWN_RATIO else "insufficient"
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
         """What is missing, in order, before the first and after the last candle too."""
-        return self.listed(self.edges)
+        return self.list_gaps(self.edges)
 
-    def listed(self, edges: _Edges) -> tuple[Gap, ...]:
+    def list_gaps(self, edges: _Edges) -> tuple[Gap, ...]:
         """Return some of `edges` or `unfetched` as gaps; there can be hundreds of thousands."""
         return tuple(Gap(start, end, (end - start) // self.step) for start, end in edges.tolist())
 

@@ -13,17 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, feather, parquet
 
-from coin_pipeline.candles.arrow import (
-    PRICES,
-    TIME,
-    candle_frame,
-    columns_of,
-    index_column,
-    plain_table,
-    stored_table,
-)
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import SECOND_NS
-from coin_pipeline.candles.validation import OHLCV, check_prices, check_times
+from coin_pipeline.candles.validation import check_prices, check_times
+from coin_pipeline.candles.year_files.arrow import (
+    PRICE_COLUMNS,
+    TIME_COLUMN,
+    index_column,
+    normalize_table,
+    to_frame,
+    to_ohlcv,
+    to_table,
+)
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidCandleFile
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
@@ -68,13 +69,13 @@ def read_candle_file(path: Path, tz: str | None, most_rows: int = sys.maxsize) -
     table = _read_table(path, most_rows)
     zone = "UTC" if table.column_names[0].strip().lower() == _UPBIT_TIME else tz
     with _understanding(path, "has times that cannot be placed"):
-        table = table.set_column(0, TIME, _instants(path, table.column(0), zone))
-        columns = columns_of(plain_table(path, table))
+        table = table.set_column(0, TIME_COLUMN, _instants(path, table.column(0), zone))
+        columns = to_ohlcv(normalize_table(path, table))
     order = np.argsort(columns.time, kind="stable")
     columns = columns.rows(order)
     check_times(path, columns.time, lambda row: f"row {order[row] + 1}")
     check_prices(path, columns, lambda row: f"row {order[row] + 1}")
-    return candle_frame(columns)
+    return to_frame(columns)
 
 
 def _read_table(path: Path, most_rows: int) -> pa.Table:
@@ -96,14 +97,14 @@ def _read_csv(path: Path, most_rows: int) -> pa.Table:
     options = csv.ConvertOptions(column_types=types, include_columns=names, strings_can_be_null=True)
     table = csv.read_csv(path, convert_options=options)
     _check_rows(path, table.num_rows, most_rows)
-    return table.rename_columns([time, *PRICES])
+    return table.rename_columns([time, *PRICE_COLUMNS])
 
 
 def _read_parquet(path: Path, most_rows: int) -> pa.Table:
     with parquet.ParquetFile(path, page_checksum_verification=True) as file:
         _check_rows(path, file.metadata.num_rows, most_rows)
         names = _found_names(path, file.schema_arrow.names, index_column(file.schema_arrow))
-        return file.read(columns=names).select(names).rename_columns([names[0], *PRICES])
+        return file.read(columns=names).select(names).rename_columns([names[0], *PRICE_COLUMNS])
 
 
 def _read_feather(path: Path, most_rows: int) -> pa.Table:
@@ -111,7 +112,7 @@ def _read_feather(path: Path, most_rows: int) -> pa.Table:
         reader = pa.ipc.open_file(file)
         _check_rows(path, reader.count_rows(), most_rows)
         names = _found_names(path, reader.schema.names, index_column(reader.schema))
-        return reader.read_all().select(names).rename_columns([names[0], *PRICES])
+        return reader.read_all().select(names).rename_columns([names[0], *PRICE_COLUMNS])
 
 
 def _check_rows(path: Path, rows: int, most_rows: int) -> None:
@@ -134,8 +135,8 @@ def _found_names(path: Path, names: Sequence[str], index: str | None) -> list[st
     """Return the names of the columns with the times, open, high, low, close and volume."""
     # Upbit's own `timestamp` is the moment of the last trade in the candle.
     upbit = any(name.strip().lower() == _UPBIT_TIME for name in names)
-    time = _only_one(path, names, TIME, (_UPBIT_TIME,) if upbit else _TIMES, index)
-    return [time, *(_only_one(path, names, name, _PRICE_NAMES[name]) for name in PRICES)]
+    time = _only_one(path, names, TIME_COLUMN, (_UPBIT_TIME,) if upbit else _TIMES, index)
+    return [time, *(_only_one(path, names, name, _PRICE_NAMES[name]) for name in PRICE_COLUMNS)]
 
 
 def _only_one(path: Path, names: Sequence[str], wanted: str, known: Sequence[str], default: str | None = None) -> str:
@@ -222,16 +223,16 @@ def write_candle_file(path: Path, bars: Bars, *, force: bool = False) -> None:
 def _write_csv(columns: OHLCV, sink: pa.BufferOutputStream) -> None:
     whole = not (columns.time % SECOND_NS).any()
     stamps = np.datetime_as_string(columns.time.view("datetime64[ns]"), unit="s" if whole else "ns", timezone="UTC")
-    table = stored_table(columns).set_column(0, TIME, pa.array(stamps))
+    table = to_table(columns).set_column(0, TIME_COLUMN, pa.array(stamps))
     csv.write_csv(table, sink, csv.WriteOptions(quoting_style="none"))
 
 
 def _write_parquet(columns: OHLCV, sink: pa.BufferOutputStream) -> None:
-    parquet.write_table(stored_table(columns), sink, write_page_checksum=True)
+    parquet.write_table(to_table(columns), sink, write_page_checksum=True)
 
 
 def _write_feather(columns: OHLCV, sink: pa.BufferOutputStream) -> None:
-    feather.write_feather(stored_table(columns), sink)
+    feather.write_feather(to_table(columns), sink)
 
 
 _WRITERS: Mapping[str, Callable[[OHLCV, pa.BufferOutputStream], None]] = MappingProxyType(

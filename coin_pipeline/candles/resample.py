@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.intervals import Interval, union
-from coin_pipeline.candles.timeframe import SECOND_NS, TIMEFRAMES, Timeframe
-from coin_pipeline.candles.validation import OHLCV, next_open, utc
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.timeframe import SECOND_NS, TIMEFRAMES, Timeframe, next_open, utc
 from coin_pipeline.errors import InvalidCandles, InvalidResample
 
 _ALWAYS = (-(2**63), 2**63 - 1)
@@ -49,10 +49,10 @@ def resample_stored(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, t
     stored = catalog.stored(symbol, to)
     phase = int(stored[0].first.timestamp()) * SECOND_NS % to.ns if stored else None
     every = resample(columns, timeframe, to, [_ALWAYS], phase)
-    known = union(series.known.fetched, runs(columns.time, timeframe))
+    known = union(series.provenance.fetched, contiguous_intervals(columns.time, timeframe))
     bars = resample(columns, timeframe, to, known, phase)
-    whole = _whole(series.known.fetched, int(every.time[0]) % to.ns, to) if len(every.time) else ()
-    return Resampled(bars, len(every.time) - len(bars.time), whole, series.known.source)
+    whole = _whole(series.provenance.fetched, int(every.time[0]) % to.ns, to) if len(every.time) else ()
+    return Resampled(bars, len(every.time) - len(bars.time), whole, series.provenance.source)
 
 
 def resample(
@@ -70,7 +70,7 @@ def resample(
         to: Length of the bars, a multiple of it.
         known: Where every candle that there is was handed in, disjoint and in order, ns UTC: one that is missing there
             had no trade. A bar that does not lie in one of them as a whole is left out, and so is one without a candle.
-            `runs` is what is known of candles of which nobody remembers what was fetched.
+            `contiguous_intervals` is what is known of candles of which nobody remembers what was fetched.
         phase: Where the bars open, ns UTC modulo their length; `bar_phase` of the first candle unless given.
 
     Raises:
@@ -111,7 +111,7 @@ def bar_phase(candle: int, timeframe: Timeframe, to: Timeframe) -> int:
     return (to.phase_ns + nearest) % to.ns
 
 
-def runs(time: npt.NDArray[np.int64], timeframe: Timeframe) -> tuple[Interval, ...]:
+def contiguous_intervals(time: npt.NDArray[np.int64], timeframe: Timeframe) -> tuple[Interval, ...]:
     """Return the stretches in which no candle is missing, each from an open to a close, ns UTC."""
     if not len(time):
         return ()

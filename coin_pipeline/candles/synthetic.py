@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from coin_pipeline.candles.arrow import candle_frame
-from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, day_range
-from coin_pipeline.candles.validation import OHLCV, next_open
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, day_range, next_open
+from coin_pipeline.candles.year_files.arrow import to_frame
 
 _Floats = npt.NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def synthetic_candles(seed: int, timeframe: Timeframe, start: date, bars: int) -
     volume = _DAILY_VOLUME * share_of_day * (0.3 + shock * shock * waves) * (0.5 + chance[10]) / (0.5 + chance[11])
     begin, _ = day_range(start, start)
     time = next_open(begin, timeframe.phase_ns, timeframe) + timeframe.ns * np.arange(bars, dtype=np.int64)
-    return candle_frame(OHLCV(time, open_, high, low, close, np.round(volume, 8)))
+    return to_frame(OHLCV(time, open_, high, low, close, np.round(volume, 8)))
 
 
 def _uniforms(seed: int, rows: int, columns: int) -> _Floats:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
+
+import numpy as np
 
 from coin_pipeline.engine.bars import YEAR_NS
 from coin_pipeline.errors import InvalidTimeframe
@@ -16,6 +18,7 @@ DAY_NS = 24 * HOUR_NS
 SEOUL_OFFSET_NS = 9 * HOUR_NS
 """Seoul has been nine hours ahead of UTC, summer and winter, since 1988: longer than any coin has had a price."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _INT64_MAX = 2**63 - 1
 
@@ -80,6 +83,28 @@ def day_range(start: date, end: date) -> tuple[int, int]:
 def seoul_day(instant: datetime) -> date:
     """Return the calendar day in Asia/Seoul of an instant in UTC."""
     return (instant + timedelta(microseconds=SEOUL_OFFSET_NS // 1000)).date()
+
+
+def utc(ns: int | np.int64) -> datetime:
+    """Return an instant as an aware datetime."""
+    return _EPOCH + timedelta(microseconds=int(ns) // 1000)
+
+
+def next_open(ns: int, phase: int, timeframe: Timeframe) -> int:
+    """Return the first open on the grid at or after an instant."""
+    return ns + (phase - ns) % timeframe.ns
+
+
+def format_utc(ns: int | np.int64) -> str:
+    """Return an instant as text, to the second."""
+    return f"{utc(ns):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def format_duration(ns: int) -> str:
+    """Return a length of time as text, in the largest unit that measures it in whole numbers."""
+    units = ((DAY_NS, "d"), (HOUR_NS, "h"), (MINUTE_NS, "min"), (SECOND_NS, "s"))
+    size, unit = next(((size, unit) for size, unit in units if ns % size == 0), (SECOND_NS, "s"))
+    return f"{ns / size:g} {unit}"
 
 
 def _midnight_ns(ordinal: int) -> int:

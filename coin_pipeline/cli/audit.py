@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coin_pipeline.candles.audit.findings import Example
-    from coin_pipeline.candles.audit.scan import Audit
+    from coin_pipeline.candles.audit.scan import AuditReport
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.candles.timeframe import Timeframe
 
@@ -52,7 +52,7 @@ def check(
     days = first and first.date(), last and last.date()
     found, console = [], new_console()
     for each in _audits(catalog, symbols, [parse_timeframe(text) for text in timeframes], days):
-        found.append((each.sound, audit_json(each) if as_json else None))
+        found.append((each.is_valid, audit_json(each) if as_json else None))
         if not as_json:
             _print(console, each)
     if as_json:
@@ -68,19 +68,19 @@ def _audits(
     symbols: Iterable[str],
     timeframes: "list[Timeframe]",
     days: tuple[date | None, date | None],
-) -> "Iterator[Audit]":
+) -> "Iterator[AuditReport]":
     """Look at one stored series after another."""
-    from coin_pipeline.candles.audit.scan import audit
-    from coin_pipeline.candles.paths import stored_symbols
+    from coin_pipeline.candles.audit.scan import audit_series
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import TIMEFRAMES
+    from coin_pipeline.candles.year_files.paths import stored_symbols
     from coin_pipeline.cli.views.progress import busy
 
     for symbol in dict.fromkeys(map(parse_symbol, symbols)) or stored_symbols(catalog.root):
         for timeframe in timeframes or TIMEFRAMES.values():
             if _is_stored(catalog, symbol, timeframe):
                 with busy(f"looking at {symbol} {timeframe}"):
-                    found = audit(catalog, symbol, timeframe, *days)
+                    found = audit_series(catalog, symbol, timeframe, *days)
                 yield found
 
 
@@ -93,7 +93,7 @@ def _is_stored(catalog: "CandleCatalog", symbol: str, timeframe: "Timeframe") ->
         return True
 
 
-def _print(console: "Console", found: "Audit") -> None:
+def _print(console: "Console", found: "AuditReport") -> None:
     from rich.padding import Padding
 
     from coin_pipeline.cli.views.calendar import calendar
@@ -106,7 +106,7 @@ def _print(console: "Console", found: "Audit") -> None:
     console.print()
     for finding in found.findings:
         console.print(
-            f"{finding.severity:<8} {finding.kind.replace('_', ' ')}: {finding.found:,}",
+            f"{finding.severity:<8} {finding.kind.replace('_', ' ')}: {finding.occurrences:,}",
             style=_COLOURS[finding.severity],
         )
         for example in finding.examples:
@@ -116,8 +116,8 @@ def _print(console: "Console", found: "Audit") -> None:
     console.print()
 
 
-def _heading(found: "Audit") -> Iterator[str]:
-    from coin_pipeline.candles.validation import utc
+def _heading(found: "AuditReport") -> Iterator[str]:
+    from coin_pipeline.candles.timeframe import utc
     from coin_pipeline.cli.views.candles import share
 
     present, no_trade, not_fetched = found.totals
@@ -128,14 +128,14 @@ def _heading(found: "Audit") -> Iterator[str]:
         f"{present:,} candles ({share(present, expected)}), {no_trade:,} without a trade, {not_fetched:,} not fetched"
         f" ({share(present + no_trade, expected)} known)"
     )
-    if found.known.fetched:
-        yield f"fetched from {found.known.source} until {utc(found.known.fetched[-1][1]):%Y-%m-%d %H:%M} UTC"
+    if found.provenance.fetched:
+        yield f"fetched from {found.provenance.source} until {utc(found.provenance.fetched[-1][1]):%Y-%m-%d %H:%M} UTC"
 
 
 def _example(example: "Example") -> str:
-    from coin_pipeline.candles.validation import utc
+    from coin_pipeline.candles.timeframe import utc
 
     time = "" if example.time is None else f"{utc(example.time):%Y-%m-%d %H:%M}  "
     row = "" if example.row is None else f" row {example.row:,}"
     place = "" if example.file is None else f"{example.file.rpartition('/')[2]}{row} "
-    return f"{time}{place}{example.told}"
+    return f"{time}{place}{example.message}"

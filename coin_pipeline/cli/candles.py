@@ -63,8 +63,7 @@ def export_candles(
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.candles.files import write_candle_file
     from coin_pipeline.candles.symbol import parse_symbol
-    from coin_pipeline.candles.timeframe import parse_timeframe
-    from coin_pipeline.candles.validation import utc
+    from coin_pipeline.candles.timeframe import parse_timeframe, utc
     from coin_pipeline.cli.views.progress import busy
     from coin_pipeline.errors import CandlesNotFound
     from coin_pipeline.settings import load_settings

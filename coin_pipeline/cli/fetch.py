@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from coin_pipeline.candles.catalog import CandleCatalog
-    from coin_pipeline.candles.collect import Collected
-    from coin_pipeline.candles.exchanges.registry import Exchange
+    from coin_pipeline.candles.collect import CollectReport
+    from coin_pipeline.candles.exchanges.base import Exchange
     from coin_pipeline.candles.timeframe import Timeframe
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -93,7 +93,7 @@ def _outcomes(
     series: "Iterable[tuple[str, Timeframe]]",
     first: date | None,
     last: date | None,
-) -> "Iterator[Collected | str]":
+) -> "Iterator[CollectReport | str]":
     """Collect one series after another; yield what was collected of each, or a sentence on why it was not."""
     unknown = set[str]()
     waiting = list(series)
@@ -120,13 +120,13 @@ def _collected(
     timeframe: "Timeframe",
     first: date | None,
     last: date | None,
-) -> "Collected":
-    from coin_pipeline.candles.collect import collect, refresh_begin
+) -> "CollectReport":
+    from coin_pipeline.candles.collect import collect, refresh_start
     from coin_pipeline.candles.timeframe import day_range
     from coin_pipeline.cli.views.progress import collecting_progress
 
     with collecting_progress(f"{symbol} {timeframe}") as hear:
-        now = exchange.finished(timeframe)
-        begin = day_range(first, first)[0] if first else refresh_begin(catalog, symbol, timeframe, now)
+        now = exchange.last_closed(timeframe)
+        begin = day_range(first, first)[0] if first else refresh_start(catalog, symbol, timeframe, now)
         end = day_range(last, last)[1] if last else now
         return collect(catalog, exchange, symbol, timeframe, begin, end, hear)

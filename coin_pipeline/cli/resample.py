@@ -19,11 +19,11 @@ def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
 
     Only complete ones are made: each of their candles is stored, or was asked for and had no trade.
     """
-    from coin_pipeline.candles.arrow import candle_frame
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.candles.resample import resample_stored
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
+    from coin_pipeline.candles.year_files.arrow import to_frame
     from coin_pipeline.cli.views.candles import print_merge
     from coin_pipeline.cli.views.progress import busy
     from coin_pipeline.settings import load_settings
@@ -41,7 +41,7 @@ def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
         click.echo("nothing was stored")
         return
     with busy(f"storing {bars:,} candles"):
-        report = catalog.merge(market, to, candle_frame(made.bars), fetched=made.fetched, source=made.source)
+        report = catalog.merge(market, to, to_frame(made.bars), fetched=made.fetched, source=made.source)
     print_merge(market, to, report)
 
 

@@ -7,8 +7,9 @@ from functools import cache
 import dagster as dg
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.exchanges.registry import Exchange, open_exchange
-from coin_pipeline.defs.candles.checks import Verdicts
+from coin_pipeline.candles.exchanges.base import Exchange
+from coin_pipeline.candles.exchanges.registry import open_exchange
+from coin_pipeline.defs.candles.checks import CheckVerdicts
 from coin_pipeline.defs.candles.ops import Exchanges
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
@@ -47,6 +48,6 @@ def exchange(_context: dg.InitResourceContext) -> Iterator[Exchanges]:
 
 
 @dg.resource(description="What the checks of candles have said in this run.")
-def verdicts(_context: dg.InitResourceContext) -> Verdicts:
+def verdicts(_context: dg.InitResourceContext) -> CheckVerdicts:
     """Return an empty collection."""
-    return Verdicts()
+    return CheckVerdicts()

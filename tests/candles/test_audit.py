@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coin_pipeline.candles.audit.findings import EXAMPLES
-from coin_pipeline.candles.audit.scan import NOT_FETCHED, PRESENT, Audit, audit, audit_json
+from coin_pipeline.candles.audit.findings import MAX_EXAMPLES
+from coin_pipeline.candles.audit.scan import NOT_FETCHED, PRESENT, AuditReport, audit_json, audit_series
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.candles.synthetic import synthetic_candles
@@ -32,9 +32,9 @@ def rewrite(path: Path, change: Change) -> None:
     change(pd.read_parquet(path)).to_parquet(path, index=False)
 
 
-def found_in(found: Audit) -> dict[str, tuple[str, int]]:
+def found_in(found: AuditReport) -> dict[str, tuple[str, int]]:
     """Return severity and count of each kind."""
-    return {each.kind: (each.severity, each.found) for each in found.findings}
+    return {each.kind: (each.severity, each.occurrences) for each in found.findings}
 
 
 def setting(row: int, **values: float) -> Change:
@@ -105,27 +105,27 @@ def test_each_fault_of_a_row_is_found(
     """Its kind, how bad it is, how often, and the first place with file, row and reason."""
     stored_hours(catalog, hourly)
     rewrite(catalog.root / YEAR_FILE, change)
-    found = audit(catalog, "BTC_KRW", hourly)
+    found = audit_series(catalog, "BTC_KRW", hourly)
     assert found_in(found)[kind] == (severity, count)
     assert {each for each in found_in(found) if each != "not_fetched"} == {kind}
     (first, *_) = next(each.examples for each in found.findings if each.kind == kind)
     assert (first.file, first.row) == (YEAR_FILE, row)
-    assert told in first.told
-    assert found.sound == (severity != "error")
+    assert told in first.message
+    assert found.is_valid == (severity != "error")
 
 
 def test_sound_candles_have_no_findings(catalog: CandleCatalog, hourly: Timeframe) -> None:
     """A complete series over two years is said to be so, day by day."""
     catalog.merge("BTC_KRW", hourly, synthetic_candles(1, hourly, date(2023, 12, 1), 24 * 62))
-    found = audit(catalog, "BTC_KRW", hourly)
-    assert (found.findings, found.sound, found.rows, found.totals) == ((), True, 24 * 62, (24 * 62, 0, 0))
+    found = audit_series(catalog, "BTC_KRW", hourly)
+    assert (found.findings, found.is_valid, found.rows, found.totals) == ((), True, 24 * 62, (24 * 62, 0, 0))
     assert (found.first_day, found.days[:, PRESENT].tolist()) == (date(2023, 12, 1), [24] * 62)
 
 
 def test_nothing_stored_is_no_error(catalog: CandleCatalog, hourly: Timeframe) -> None:
     """Without candles and without days there is nothing to say; of days, that nothing was fetched."""
-    assert audit(catalog, "BTC_KRW", hourly).findings == ()
-    found = audit(catalog, "BTC_KRW", hourly, date(2024, 1, 1), date(2024, 1, 2))
+    assert audit_series(catalog, "BTC_KRW", hourly).findings == ()
+    found = audit_series(catalog, "BTC_KRW", hourly, date(2024, 1, 1), date(2024, 1, 2))
     assert (found_in(found), found.totals) == ({"not_fetched": ("warning", 48)}, (0, 0, 48))
 
 
@@ -134,23 +134,23 @@ def test_gaps_are_told_apart(catalog: CandleCatalog, hourly: Timeframe) -> None:
     frame = synthetic_candles(1, hourly, date(2024, 3, 1), 72).drop(index=[*range(5, 8), *range(40, 50)])
     start = int(frame["timestamp"].iloc[0].value)
     catalog.merge("BTC_KRW", hourly, frame, fetched=[(start, start + 45 * HOUR_NS)], source="upbit")
-    found = audit(catalog, "BTC_KRW", hourly, date(2024, 2, 29), date(2024, 3, 4))
+    found = audit_series(catalog, "BTC_KRW", hourly, date(2024, 2, 29), date(2024, 3, 4))
     assert found_in(found) == {"not_fetched": ("warning", 24 + 5 + 24), "no_trade": ("info", 3 + 5)}
     by_kind = {each.kind: [example.time for example in each.examples] for each in found.findings}
     assert by_kind["not_fetched"] == [start - DAY_NS, start + 45 * HOUR_NS, start + 72 * HOUR_NS]
     assert by_kind["no_trade"] == [start + 5 * HOUR_NS, start + 40 * HOUR_NS]
     assert found.days.tolist() == [[0, 0, 24], [21, 3, 0], [16, 5, 3], [22, 0, 2], [0, 0, 24]]
-    assert (found.known.source, found.sound) == ("upbit", True)
+    assert (found.provenance.source, found.is_valid) == ("upbit", True)
 
 
 def test_days_limit_what_is_looked_at(catalog: CandleCatalog, hourly: Timeframe) -> None:
     """Faults outside the days are not found, and rows keep their numbers."""
     stored_hours(catalog, hourly)
     rewrite(catalog.root / YEAR_FILE, lambda frame: setting(30, volume=-1.0)(setting(4, volume=-1.0)(frame)))
-    found = audit(catalog, "BTC_KRW", hourly, date(2024, 3, 2), date(2024, 3, 2))
+    found = audit_series(catalog, "BTC_KRW", hourly, date(2024, 3, 2), date(2024, 3, 2))
     assert (found.rows, found.totals) == (24, (24, 0, 0))
     (finding,) = found.findings
-    assert (finding.found, finding.examples[0].row) == (1, 31)
+    assert (finding.occurrences, finding.examples[0].row) == (1, 31)
 
 
 def test_a_changed_file_is_found_by_its_checksum(catalog: CandleCatalog, hourly: Timeframe) -> None:
@@ -162,7 +162,7 @@ def test_a_changed_file_is_found_by_its_checksum(catalog: CandleCatalog, hourly:
     table = pq.read_table(path)
     other = table.set_column(5, "volume", [table["volume"].to_numpy() + 1.0])
     pq.write_table(other.replace_schema_metadata(table.schema.metadata), path)
-    assert found_in(audit(catalog, "BTC_KRW", hourly)) == {"checksum": ("error", 1)}
+    assert found_in(audit_series(catalog, "BTC_KRW", hourly)) == {"checksum": ("error", 1)}
 
 
 @pytest.mark.parametrize("content", [b"", b"no Parquet", b"PAR1" + bytes(100) + b"PAR1"])
@@ -170,9 +170,9 @@ def test_an_unreadable_file_is_a_finding(catalog: CandleCatalog, hourly: Timefra
     """A broken year does not hide what is in the others; its candles count as not fetched."""
     catalog.merge("BTC_KRW", hourly, synthetic_candles(1, hourly, date(2023, 12, 1), 24 * 62))
     (catalog.root / "BTC_KRW/1H/2023.parquet").write_bytes(content)
-    found = audit(catalog, "BTC_KRW", hourly, date(2023, 12, 1), date(2024, 1, 31))
+    found = audit_series(catalog, "BTC_KRW", hourly, date(2023, 12, 1), date(2024, 1, 31))
     assert found_in(found) == {"unreadable": ("error", 1), "not_fetched": ("warning", 24 * 31 + 9)}
-    assert "cannot be read" in found.findings[0].examples[0].told
+    assert "cannot be read" in found.findings[0].examples[0].message
 
 
 def test_a_series_that_is_stored_twice_is_a_finding(
@@ -183,19 +183,19 @@ def test_a_series_that_is_stored_twice_is_a_finding(
     for folder in ("BTC_KRW/1D", "KRW-BTC/1D"):
         CandleCatalog(catalog.root / folder).merge("BTC_KRW", hourly, synthetic_candles(1, hourly, date(2024, 3, 1), 5))
         (catalog.root / folder / "BTC_KRW/1H/2024.parquet").rename(catalog.root / folder / "2024.parquet")
-    found = audit(catalog, "BTC_KRW", daily)
+    found = audit_series(catalog, "BTC_KRW", daily)
     assert found_in(found) == {"unreadable": ("error", 1)}
-    assert "the same candles are stored in KRW-BTC/1D too" in found.findings[0].examples[0].told
-    assert audit(catalog, "BTC_KRW", hourly).sound
+    assert "the same candles are stored in KRW-BTC/1D too" in found.findings[0].examples[0].message
+    assert audit_series(catalog, "BTC_KRW", hourly).is_valid
 
 
 def test_a_row_without_a_time_is_a_finding(catalog: CandleCatalog, hourly: Timeframe) -> None:
     """It is named; nothing else can be said of its file."""
     stored_hours(catalog, hourly)
     rewrite(catalog.root / YEAR_FILE, lambda frame: frame.assign(timestamp=frame["timestamp"].mask(frame.index == 3)))
-    found = audit(catalog, "BTC_KRW", hourly)
+    found = audit_series(catalog, "BTC_KRW", hourly)
     assert found_in(found)["unreadable"] == ("error", 1)
-    assert "row 4 has no time" in found.findings[0].examples[0].told
+    assert "row 4 has no time" in found.findings[0].examples[0].message
 
 
 def test_a_last_candle_that_was_stored_too_soon_is_suspected(catalog: CandleCatalog, hourly: Timeframe) -> None:
@@ -204,9 +204,9 @@ def test_a_last_candle_that_was_stored_too_soon_is_suspected(catalog: CandleCata
     last = int(frame["timestamp"].iloc[-1].value)
     path = catalog.root / YEAR_FILE
     os.utime(path, ns=(last + HOUR_NS, last + HOUR_NS))
-    assert found_in(audit(catalog, "BTC_KRW", hourly)) == {}
+    assert found_in(audit_series(catalog, "BTC_KRW", hourly)) == {}
     os.utime(path, ns=(last + HOUR_NS // 2, last + HOUR_NS // 2))
-    assert found_in(audit(catalog, "BTC_KRW", hourly)) == {"unfinished": ("warning", 1)}
+    assert found_in(audit_series(catalog, "BTC_KRW", hourly)) == {"unfinished": ("warning", 1)}
 
 
 def test_a_whole_file_on_another_clock_is_a_slip(catalog: CandleCatalog, daily: Timeframe) -> None:
@@ -214,7 +214,7 @@ def test_a_whole_file_on_another_clock_is_a_slip(catalog: CandleCatalog, daily: 
     frame = synthetic_candles(1, daily, date(2023, 1, 1), 500)
     catalog.merge("BTC_KRW", daily, frame)
     rewrite(catalog.root / "BTC_KRW/1D/2024.parquet", moved(slice(None), -540))
-    found = audit(catalog, "BTC_KRW", daily)
+    found = audit_series(catalog, "BTC_KRW", daily)
     slips = len(pd.read_parquet(catalog.root / "BTC_KRW/1D/2024.parquet"))
     assert found_in(found)["time_zone_slip"] == ("error", slips)
 
@@ -223,8 +223,8 @@ def test_examples_are_few(catalog: CandleCatalog, hourly: Timeframe) -> None:
     """A thousand faults are counted, three are shown."""
     stored_hours(catalog, hourly)
     rewrite(catalog.root / YEAR_FILE, lambda frame: frame.assign(volume=0.0))
-    (finding,) = audit(catalog, "BTC_KRW", hourly).findings
-    assert (finding.found, len(finding.examples)) == (1000, EXAMPLES)
+    (finding,) = audit_series(catalog, "BTC_KRW", hourly).findings
+    assert (finding.occurrences, len(finding.examples)) == (1000, MAX_EXAMPLES)
 
 
 @pytest.mark.parametrize(("zone", "sound"), [("UTC", True), ("Asia/Seoul", False)])
@@ -239,18 +239,18 @@ def test_real_candles_show_an_hour_file_on_another_clock(
     catalog.merge("BTC_KRW", parse_timeframe("1m"), read_candle_file(market_data / minutes, "UTC"))
     catalog.merge("BTC_KRW", parse_timeframe("1d"), read_candle_file(market_data / days, "Asia/Seoul"))
     catalog.merge("BTC_KRW", hourly, read_candle_file(market_data / "upbit_KRW-BTC_1h.csv", zone))
-    found = found_in(audit(catalog, "BTC_KRW", hourly))
+    found = found_in(audit_series(catalog, "BTC_KRW", hourly))
     missing = {"not_fetched": ("warning", 52)}
     slipped = {"time_zone_slip": ("error", 24 * 29 - 9 - 4), "inconsistent": ("error", 2)}
     assert found == (missing if sound else missing | slipped)
-    assert audit(catalog, "BTC_KRW", parse_timeframe("1d")).sound == sound
+    assert audit_series(catalog, "BTC_KRW", parse_timeframe("1d")).is_valid == sound
 
 
 def test_an_audit_as_json(catalog: CandleCatalog, hourly: Timeframe) -> None:
     """Instants are texts, counts add up, and the worst finding comes first."""
     stored_hours(catalog, hourly)
     rewrite(catalog.root / YEAR_FILE, lambda frame: setting(4, volume=-1.0)(frame).drop(index=[7]))
-    told = audit_json(audit(catalog, "BTC_KRW", hourly))
+    told = audit_json(audit_series(catalog, "BTC_KRW", hourly))
     assert (told["expected"], told["present"], told["not_fetched"], told["known"]) == (1000, 999, 1, 0.999)
     assert (told["start"], told["sound"], told["source"]) == ("2024-02-29T15:00:00Z", False, None)
     assert [each["kind"] for each in told["findings"]] == ["negative_volume", "not_fetched"]
@@ -262,4 +262,4 @@ def test_an_audit_as_json(catalog: CandleCatalog, hourly: Timeframe) -> None:
             "told": "has volume -1.0, below 0",
         }
     ]
-    assert audit(catalog, "BTC_KRW", hourly).days[:, NOT_FETCHED].sum() == 1
+    assert audit_series(catalog, "BTC_KRW", hourly).days[:, NOT_FETCHED].sum() == 1

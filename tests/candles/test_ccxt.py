@@ -18,8 +18,7 @@ from coin_pipeline.candles.collect import collect
 from coin_pipeline.candles.exchanges import http
 from coin_pipeline.candles.exchanges.ccxt import CcxtExchange
 from coin_pipeline.candles.exchanges.registry import open_exchange
-from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, MINUTE_NS, Timeframe, day_range, parse_timeframe
-from coin_pipeline.candles.validation import utc
+from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, MINUTE_NS, Timeframe, day_range, parse_timeframe, utc
 from coin_pipeline.errors import (
     ExchangeAnswer,
     ExchangeUnavailable,
@@ -119,7 +118,7 @@ def test_a_series_is_collected_forward(catalog: CandleCatalog, binance: CcxtExch
     bars = catalog.read("BTC_USDT", minutely, date(2023, 1, 1), date(2025, 1, 1))
     for mine, theirs in zip((bars.time, bars.open, bars.volume), (expected[i] for i in (0, 1, 5)), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    known = catalog.known("BTC_USDT", minutely)
+    known = catalog.provenance("BTC_USDT", minutely)
     assert (known.fetched, known.source) == (((begin, finished),), "binance")
     assert done.added == len(expected.time)
     assert done.requests < 20
@@ -132,7 +131,7 @@ def test_the_exchanges_clock_says_what_is_finished(
 ) -> None:
     """It is asked for the time; one that does not tell it dates its answers."""
     binance._api.has = {**binance._api.has, "fetchTime": tells_time}
-    assert utc(binance.finished(hourly)) == NOW.replace(minute=0, second=0)
+    assert utc(binance.last_closed(hourly)) == NOW.replace(minute=0, second=0)
     assert server.asked[-1]["path"] == f"/api/v3/{'time' if tells_time else 'exchangeInfo'}"
 
 
@@ -174,7 +173,7 @@ def test_faults_of_the_network_are_retried(binance: CcxtExchange, server: Binanc
         server.plan(fault)
     assert binance.fetch("BTC_USDT", hourly, *day).end == day[1]
     server.plan(reset, times=100)
-    with pytest.raises(ExchangeUnavailable, match=rf"binance does not answer \(.*, {http.TRIES} tries\)"):
+    with pytest.raises(ExchangeUnavailable, match=rf"binance does not answer \(.*, {http.MAX_ATTEMPTS} tries\)"):
         binance.fetch("BTC_USDT", hourly, *day)
 
 

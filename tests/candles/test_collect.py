@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coin_pipeline.candles.arrow import candle_frame
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.collect import FIRST_REFRESH, PIECE, Progress, collect, refresh_begin
-from coin_pipeline.candles.exchanges.base import FetchResult
-from coin_pipeline.candles.exchanges.registry import Exchange, open_exchange
+from coin_pipeline.candles.collect import CHUNK_CANDLES, INITIAL_CANDLES, CollectProgress, collect, refresh_start
+from coin_pipeline.candles.exchanges.base import Exchange, FetchResult
+from coin_pipeline.candles.exchanges.registry import open_exchange
 from coin_pipeline.candles.exchanges.upbit import UpbitClient
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.synthetic import synthetic_candles
-from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, MINUTE_NS, Timeframe, day_range
-from coin_pipeline.candles.validation import OHLCV, utc
+from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, MINUTE_NS, Timeframe, day_range, utc
+from coin_pipeline.candles.year_files.arrow import to_frame
 from coin_pipeline.errors import ExchangeAnswer, ExchangeUnavailable, InvalidInput, MarketUnknown
 from coin_pipeline.settings import Settings
 from tests.upbit_server import Clock, UpbitServer, market_candles, reset, rows, serving
@@ -59,7 +59,7 @@ def test_everything_that_is_finished_is_stored(
     expected = MINUTES.rows(MINUTES.time < finished)
     for mine, theirs in zip(stored(catalog, minutely), expected, strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    known = catalog.known("BTC_KRW", minutely)
+    known = catalog.provenance("BTC_KRW", minutely)
     assert (known.fetched, known.source) == (((BEGIN, finished),), "upbit")
     assert (done.begin, done.end) == (BEGIN, finished)
     assert (done.added, done.replaced, done.unchanged) == (len(expected.time), 0, 0)
@@ -92,7 +92,7 @@ def test_what_was_fetched_is_never_asked_again(
     done = collect(catalog, upbit, "BTC_KRW", hourly, *wider)
     assert {asked["to"] for asked in server.asked} == {"2023-12-24T15:00:00Z", "2023-12-27T15:00:00Z"}
     assert {asked["count"] for asked in server.asked} == {"24"}
-    assert catalog.known("BTC_KRW", hourly).fetched == (wider,)
+    assert catalog.provenance("BTC_KRW", hourly).fetched == (wider,)
     assert (done.unchanged, done.replaced) == (0, 0)
 
 
@@ -101,12 +101,12 @@ def test_years_before_a_market_was_listed_cost_few_requests(
 ) -> None:
     """Empty answers are taken in ever longer stretches, and not one candle is lost behind them."""
     begin, _ = day_range(date(2010, 1, 1), date(2010, 1, 1))
-    pieces = (BEGIN - begin) // MINUTE_NS // PIECE
+    pieces = (BEGIN - begin) // MINUTE_NS // CHUNK_CANDLES
     assert pieces > 700
     collect(catalog, upbit, "BTC_KRW", minutely, begin, day_range(LISTED, LISTED)[1])
     assert len(server.asked) < 50
     np.testing.assert_array_equal(stored(catalog, minutely).time, MINUTES.time[MINUTES.time < MINUTES.time[0] + DAY_NS])
-    assert catalog.known("BTC_KRW", minutely).fetched == ((begin, day_range(LISTED, LISTED)[1]),)
+    assert catalog.provenance("BTC_KRW", minutely).fetched == ((begin, day_range(LISTED, LISTED)[1]),)
 
 
 @pytest.mark.parametrize(("requests", "pieces"), [(1, 0), (60, 1), (100, 2)])
@@ -119,8 +119,8 @@ def test_a_failure_keeps_the_pieces_before_it(
     server.plan(rows(lambda told: told and told[0].pop("trade_price") and None))
     with pytest.raises(ExchangeAnswer):
         collect(catalog, upbit, "BTC_KRW", minutely, listed, end)
-    assert catalog.known("BTC_KRW", minutely).fetched == (
-        ((listed, listed + pieces * PIECE * MINUTE_NS),) * (pieces > 0)
+    assert catalog.provenance("BTC_KRW", minutely).fetched == (
+        ((listed, listed + pieces * CHUNK_CANDLES * MINUTE_NS),) * (pieces > 0)
     )
     collect(catalog, upbit, "BTC_KRW", minutely, listed, end)
     np.testing.assert_array_equal(stored(catalog, minutely).time, MINUTES.time[MINUTES.time < end])
@@ -134,7 +134,7 @@ def test_an_exchange_that_goes_away_leaves_what_was_stored(
     server.plan(reset, times=100)
     with pytest.raises(ExchangeUnavailable, match="what was stored stays"):
         collect(catalog, upbit, "BTC_KRW", hourly, BEGIN, END)
-    assert catalog.known("BTC_KRW", hourly).fetched == ()
+    assert catalog.provenance("BTC_KRW", hourly).fetched == ()
 
 
 def test_an_unknown_market_leaves_nothing(catalog: CandleCatalog, upbit: UpbitClient, hourly: Timeframe) -> None:
@@ -146,7 +146,7 @@ def test_an_unknown_market_leaves_nothing(catalog: CandleCatalog, upbit: UpbitCl
 
 def test_progress_is_told_to_the_end(catalog: CandleCatalog, upbit: UpbitClient, minutely: Timeframe) -> None:
     """Each request moves it on, it never goes back, and it ends at what was planned, with rate and ETA."""
-    heard: list[Progress] = []
+    heard: list[CollectProgress] = []
     begin, end = day_range(LISTED, date(2023, 12, 22))
     collect(catalog, upbit, "BTC_KRW", minutely, begin, end, heard.append)
     assert (heard[0].done, heard[0].per_second, heard[0].eta_s) == (0, None, None)
@@ -178,14 +178,14 @@ def test_collectors_of_one_series_do_not_disturb_each_other(
     finished = int(NOW.replace(second=0).timestamp()) * 10**9
     whole = (MINUTES.time >= begin) & (MINUTES.time < finished)
     np.testing.assert_array_equal(stored(catalog, minutely).time, MINUTES.time[whole])
-    assert catalog.known("BTC_KRW", minutely).fetched == ((begin, finished),)
+    assert catalog.provenance("BTC_KRW", minutely).fetched == ((begin, finished),)
 
 
 def test_another_exchanges_candles_are_not_mixed_in(
     catalog: CandleCatalog, upbit: UpbitClient, hourly: Timeframe, server: UpbitServer
 ) -> None:
     """A series that another exchange filled stays as it is, and nothing is asked for."""
-    catalog.merge("BTC_KRW", hourly, candle_frame(HOURS.rows(slice(0, 5))), fetched=[(BEGIN, END)], source="binance")
+    catalog.merge("BTC_KRW", hourly, to_frame(HOURS.rows(slice(0, 5))), fetched=[(BEGIN, END)], source="binance")
     with pytest.raises(InvalidInput, match="was fetched from binance, not from upbit"):
         collect(catalog, upbit, "BTC_KRW", hourly, BEGIN - DAY_NS, END)
     assert len(stored(catalog, hourly).time) == 5
@@ -206,7 +206,7 @@ def test_an_answer_that_leads_nowhere_is_refused(catalog: CandleCatalog, hourly:
     class Odd:
         name = "odd"
 
-        def finished(self, timeframe: Timeframe) -> int:
+        def last_closed(self, timeframe: Timeframe) -> int:
             return END - END % timeframe.ns
 
         def fetch(self, _symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
@@ -222,18 +222,18 @@ def test_an_answer_that_leads_nowhere_is_refused(catalog: CandleCatalog, hourly:
 
 def test_a_refresh_begins_where_fetching_ended(catalog: CandleCatalog, upbit: UpbitClient, hourly: Timeframe) -> None:
     """Behind what was fetched; else with the last candle that is stored, again; else 20,000 candles ago."""
-    now = upbit.finished(hourly)
-    assert refresh_begin(catalog, "BTC_KRW", hourly, now) == now - FIRST_REFRESH * HOUR_NS
+    now = upbit.last_closed(hourly)
+    assert refresh_start(catalog, "BTC_KRW", hourly, now) == now - INITIAL_CANDLES * HOUR_NS
     catalog.merge("BTC_KRW", hourly, synthetic_candles(5, hourly, LISTED, 48))
     last = day_range(LISTED, LISTED)[0] + 47 * HOUR_NS
-    assert refresh_begin(catalog, "BTC_KRW", hourly, now) == last
+    assert refresh_start(catalog, "BTC_KRW", hourly, now) == last
     done = collect(catalog, upbit, "BTC_KRW", hourly, last, now)
     assert done.replaced <= 1
-    assert refresh_begin(catalog, "BTC_KRW", hourly, now) == now
+    assert refresh_start(catalog, "BTC_KRW", hourly, now) == now
 
 
 def test_upbit_is_opened_where_the_settings_say(server: UpbitServer, hourly: Timeframe) -> None:
     """COIN_UPBIT_URL names the server that is asked."""
     with closing(open_exchange("upbit", Settings(coin_upbit_url=server.url, data_root=Path()))) as exchange:
-        assert utc(exchange.finished(hourly)) == NOW.replace(minute=0, second=0)
+        assert utc(exchange.last_closed(hourly)) == NOW.replace(minute=0, second=0)
     assert exchange.name == "upbit"

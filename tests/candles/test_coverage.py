@@ -72,11 +72,11 @@ def test_a_missing_candle_that_was_fetched_had_no_trade(hourly: Timeframe) -> No
     fetched = [(MIDNIGHT + 3 * HOUR_NS, MIDNIGHT + 5 * HOUR_NS), (MIDNIGHT + 6 * HOUR_NS, MIDNIGHT + 8 * HOUR_NS - 1)]
     found = coverage(hours(1, 2, 5), hourly, MIDNIGHT, MIDNIGHT + 8 * HOUR_NS, fetched)
     assert (found.expected, found.present, found.no_trade, found.not_fetched) == (8, 3, 3, 2)
-    assert found.listed(found.unfetched) == (
+    assert found.list_gaps(found.unfetched) == (
         (MIDNIGHT, MIDNIGHT + HOUR_NS, 1),
         (MIDNIGHT + 7 * HOUR_NS, MIDNIGHT + 8 * HOUR_NS, 1),
     )
-    assert (found.ratio, found.known, found.verdict) == (3 / 8, 6 / 8, "insufficient")
+    assert (found.ratio, found.known_ratio, found.verdict) == (3 / 8, 6 / 8, "insufficient")
 
 
 @pytest.mark.parametrize(
@@ -117,5 +117,5 @@ def test_every_missing_candle_is_judged_as_one_by_one(
     missing = [MIDNIGHT + hour * HOUR_NS for hour in range(begin, begin + length) if hour not in present]
     unknown = [ns for ns in missing if not any(start <= ns and ns + HOUR_NS <= end for start, end in fetched)]
     assert (found.not_fetched, found.no_trade) == (len(unknown), len(missing) - len(unknown))
-    listed = [ns for gap in found.listed(found.unfetched) for ns in range(gap.start, gap.end, HOUR_NS)]
+    listed = [ns for gap in found.list_gaps(found.unfetched) for ns in range(gap.start, gap.end, HOUR_NS)]
     assert listed == unknown

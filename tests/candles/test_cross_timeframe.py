@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from coin_pipeline.candles.audit.cross_timeframe import ComparedSeries, disagreements
-from coin_pipeline.candles.audit.scan import audit
+from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe, parse_timeframe
-from coin_pipeline.candles.validation import OHLCV
 
 DAYS = 20
 
@@ -94,10 +94,10 @@ def test_the_audit_names_slips_and_disagreements(
     catalog.merge("BTC_KRW", minutely, fine)
     catalog.merge("BTC_KRW", hourly, coarse)
     for timeframe, row in ((hourly, 110), (minutely, 109 * 60 + 1)):
-        found = {each.kind: each for each in audit(catalog, "BTC_KRW", timeframe).findings}
-        assert {kind: each.found for kind, each in found.items()} == {"time_zone_slip": 91, "inconsistent": 1}
+        found = {each.kind: each for each in audit_series(catalog, "BTC_KRW", timeframe).findings}
+        assert {kind: each.occurrences for kind, each in found.items()} == {"time_zone_slip": 91, "inconsistent": 1}
         assert found["time_zone_slip"].examples[0].row == row
-        assert "the 1h candle fits the 1m candles -9 h from there" in found["time_zone_slip"].examples[0].told
+        assert "the 1h candle fits the 1m candles -9 h from there" in found["time_zone_slip"].examples[0].message
 
 
 def test_bad_rows_are_left_out(fine: pd.DataFrame) -> None:

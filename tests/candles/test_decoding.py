@@ -15,9 +15,9 @@ import pyarrow as pa
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.paths import series_folder
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
+from coin_pipeline.candles.year_files.paths import series_folder
 from coin_pipeline.engine.bars import Bars
 
 FIRST, LAST = date(2023, 7, 1), date(2024, 6, 30)

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coin_pipeline.candles.arrow import PRICES, columns_of, plain_table, stored_table
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.parquet import encoded
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import Timeframe
+from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, normalize_table, to_ohlcv, to_table
+from coin_pipeline.candles.year_files.parquet import encode
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 
 NEW_YEAR, NEW_YEARS_EVE = date(2024, 1, 1), date(2024, 12, 31)
@@ -24,18 +24,18 @@ YEAR_FILE = "BTC_KRW/1D/2024.parquet"
 def day_candles(catalog: CandleCatalog, daily: Timeframe) -> list[list[float]]:
     """Read the year, as lists that can be compared."""
     bars = catalog.read("BTC_KRW", daily, NEW_YEAR, NEW_YEARS_EVE)
-    return [getattr(bars, name).tolist() for name in ("time", *PRICES)]
+    return [getattr(bars, name).tolist() for name in ("time", *PRICE_COLUMNS)]
 
 
 def test_the_same_candles_are_the_same_bytes(minutely: Timeframe) -> None:
     """However a table lies in memory, and whatever chunks it comes in, its file is the same."""
     frame = synthetic_candles(1, minutely, NEW_YEAR, 100_000)
-    columns = columns_of(plain_table("frame", pa.Table.from_pandas(frame, preserve_index=False)))
+    columns = to_ohlcv(normalize_table("frame", pa.Table.from_pandas(frame, preserve_index=False)))
     words = pa.chunked_array([pa.array(["a", None, "b"] * 20_000), pa.array(["c"] * 40_000)])
-    whole = stored_table(columns, [("note", words)])
+    whole = to_table(columns, [("note", words)])
     pieces = pa.concat_tables([whole.slice(0, 1), whole.slice(1, 70_000), whole.slice(70_001)])
     assert pieces.column("close").num_chunks == 3
-    assert encoded(whole) == encoded(pieces)
+    assert encode(whole) == encode(pieces)
 
 
 def test_the_order_of_merging_leaves_no_trace(tmp_path: Path, daily: Timeframe) -> None:
@@ -83,7 +83,7 @@ def test_no_byte_of_a_page_passes_when_it_is_wrong(catalog: CandleCatalog, daily
     [
         {"row_group_size": 30, "compression": "lz4", "use_dictionary": False, "write_page_checksum": True},
         {"row_group_size": 50, "compression": "zstd", "version": "1.0", "data_page_version": "2.0"},
-        {"compression": "none", "use_dictionary": False, "column_encoding": dict.fromkeys(PRICES, "PLAIN")},
+        {"compression": "none", "use_dictionary": False, "column_encoding": dict.fromkeys(PRICE_COLUMNS, "PLAIN")},
         {"compression": "gzip", "write_statistics": False, "store_schema": False},
     ],
 )
@@ -93,14 +93,14 @@ def test_other_encodings_are_read(
 ) -> None:
     """Files of this and other programs, in other encodings and types, with columns that may be null, are read right."""
     frame = synthetic_candles(1, daily, NEW_YEAR, 100)
-    frame[list(PRICES)] = frame[list(PRICES)].round().clip(upper=2.0**23)
+    frame[list(PRICE_COLUMNS)] = frame[list(PRICE_COLUMNS)].round().clip(upper=2.0**23)
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    for position, name in enumerate(PRICES, start=1):
+    for position, name in enumerate(PRICE_COLUMNS, start=1):
         table = table.set_column(position, name, table[name].cast(kind))
     (catalog.root / YEAR_FILE).parent.mkdir(parents=True)
     encodings = options.get("column_encoding") if kind == pa.float64() else None
     pq.write_table(table, catalog.root / YEAR_FILE, **{**options, "column_encoding": encodings})
-    assert day_candles(catalog, daily)[1:] == [frame[name].tolist() for name in PRICES]
+    assert day_candles(catalog, daily)[1:] == [frame[name].tolist() for name in PRICE_COLUMNS]
 
 
 def test_a_null_price_is_named(catalog: CandleCatalog, daily: Timeframe) -> None:

@@ -49,17 +49,17 @@ def files(root: Path) -> dict[str, bytes]:
 def test_what_was_fetched_is_remembered_across_years(catalog: CandleCatalog) -> None:
     """As one interval, though it lies in two files."""
     fetch(catalog, 0, 60)
-    assert catalog.known("BTC_KRW", DAILY) == Provenance((between(0, 60)[1],), "upbit")
-    assert catalog.load("BTC_KRW", DAILY, *ALWAYS).known.fetched == (between(0, 60)[1],)
-    assert catalog.stored("BTC_KRW")[0].known.source == "upbit"
-    assert catalog.known("ETH_KRW", DAILY) == Provenance()
+    assert catalog.provenance("BTC_KRW", DAILY) == Provenance((between(0, 60)[1],), "upbit")
+    assert catalog.load("BTC_KRW", DAILY, *ALWAYS).provenance.fetched == (between(0, 60)[1],)
+    assert catalog.stored("BTC_KRW")[0].provenance.source == "upbit"
+    assert catalog.provenance("ETH_KRW", DAILY) == Provenance()
 
 
 def test_a_stretch_without_a_trade_is_remembered_too(catalog: CandleCatalog) -> None:
     """A market that was not listed yet is not asked for again and again; nothing is stored of it."""
     report = catalog.merge("NEW_KRW", DAILY, CANDLES.head(0), fetched=[between(0, 60)[1]], source="upbit")
     assert (report.added, report.first, len(report.files)) == (0, None, 2)
-    assert catalog.known("NEW_KRW", DAILY).fetched == (between(0, 60)[1],)
+    assert catalog.provenance("NEW_KRW", DAILY).fetched == (between(0, 60)[1],)
     assert len(catalog.read("NEW_KRW", DAILY, *ALWAYS)) == 0
     assert catalog.stored("NEW_KRW") == []
     assert catalog.merge("NEW_KRW", DAILY, CANDLES.head(0), fetched=[between(5, 50)[1]], source="upbit").files == ()
@@ -81,10 +81,10 @@ def test_files_do_not_tell_in_which_pieces_they_came(edges: list[int], chance: o
 def test_imported_candles_are_not_fetched(catalog: CandleCatalog) -> None:
     """And an import takes nothing from what is known."""
     catalog.merge("BTC_KRW", DAILY, between(0, 10)[0])
-    assert catalog.known("BTC_KRW", DAILY) == Provenance()
+    assert catalog.provenance("BTC_KRW", DAILY) == Provenance()
     fetch(catalog, 20, 30)
     catalog.merge("BTC_KRW", DAILY, between(40, 60)[0])
-    assert catalog.known("BTC_KRW", DAILY) == Provenance((between(20, 30)[1],), "upbit")
+    assert catalog.provenance("BTC_KRW", DAILY) == Provenance((between(20, 30)[1],), "upbit")
 
 
 def test_one_series_is_of_one_exchange(catalog: CandleCatalog) -> None:
@@ -145,7 +145,7 @@ def test_a_malformed_footer_is_named(catalog: CandleCatalog, text: str) -> None:
     path = catalog.root / "BTC_KRW/1D/2023.parquet"
     pq.write_table(pq.read_table(path).replace_schema_metadata({"coin.candles": text}), path)
     with pytest.raises(InvalidCandleFile, match=r"2023.parquet: cannot be read .*its entry coin.candles is malformed"):
-        catalog.known("BTC_KRW", DAILY)
+        catalog.provenance("BTC_KRW", DAILY)
 
 
 KILLED = """
@@ -180,7 +180,7 @@ def test_killed_anywhere_it_says_nothing_that_is_not_so(tmp_path: Path) -> None:
         command = [sys.executable, "-c", KILLED, str(catalog.root), str(moment)]
         done = subprocess.run(command, check=False, cwd=Path(__file__).parents[2])
         held = set(catalog.read("BTC_KRW", DAILY, *ALWAYS).time.tolist())
-        for start, end in catalog.known("BTC_KRW", DAILY).fetched:
+        for start, end in catalog.provenance("BTC_KRW", DAILY).fetched:
             traded = between((start - FIRST) // DAY_NS, (end - FIRST) // DAY_NS)[0]["timestamp"].astype("int64")
             assert held.issuperset(traded.tolist())
         fetch(catalog, 20, 60)
@@ -203,4 +203,4 @@ def test_a_displaced_candle_is_written_before_its_year_is_marked(catalog: Candle
     catalog.merge("BTC_KRW", hourly, new, fetched=[(begin, end)], source="upbit")
     written = {path.name: path.stat().st_mtime_ns for path in (catalog.root / "BTC_KRW/1H").glob("*.parquet")}
     assert written["2024.parquet"] < written["2023.parquet"]
-    assert catalog.known("BTC_KRW", hourly).fetched == ((begin, end),)
+    assert catalog.provenance("BTC_KRW", hourly).fetched == ((begin, end),)

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coin_pipeline.candles.arrow import candle_frame, columns_of, plain_table
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.candles.intervals import Interval, union
-from coin_pipeline.candles.resample import resample, resample_stored, runs
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.resample import contiguous_intervals, resample, resample_stored
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, MINUTE_NS, TIMEFRAMES, Timeframe, parse_timeframe
-from coin_pipeline.candles.validation import OHLCV
+from coin_pipeline.candles.year_files.arrow import normalize_table, to_frame, to_ohlcv
 from coin_pipeline.errors import InvalidCandles, InvalidResample
 
 ALWAYS = [(-(2**63), 2**63 - 1)]
@@ -29,7 +29,7 @@ PAIRS = [(a, b) for a in TIMEFRAMES.values() for b in TIMEFRAMES.values() if a.n
 
 def of_frame(frame: pd.DataFrame) -> OHLCV:
     """Return a frame as columns."""
-    return columns_of(plain_table("frame", pa.Table.from_pandas(frame, preserve_index=False)))
+    return to_ohlcv(normalize_table("frame", pa.Table.from_pandas(frame, preserve_index=False)))
 
 
 def made(timeframe: str, start: date, bars: int) -> OHLCV:
@@ -60,7 +60,8 @@ def candles(draw: st.DrawFn) -> tuple[OHLCV, Timeframe, Timeframe, tuple[Interva
     values = np.array(draw(st.lists(st.integers(1, 2**20), min_size=5 * len(time), max_size=5 * len(time)))) / 1024
     edges = st.integers(-1, 6 * ratio).map(lambda place: start + place * timeframe.ns + draw(st.sampled_from([0, 1])))
     known = union(
-        draw(st.lists(st.tuples(edges, edges), max_size=6)), draw(st.sampled_from([(), runs(time, timeframe)]))
+        draw(st.lists(st.tuples(edges, edges), max_size=6)),
+        draw(st.sampled_from([(), contiguous_intervals(time, timeframe)])),
     )
     phase = (start + draw(st.integers(0, ratio - 1)) * timeframe.ns) % to.ns
     return OHLCV(time, *values.reshape(5, -1)), timeframe, to, known, phase
@@ -93,7 +94,7 @@ def test_every_pair_of_timeframes_fits(timeframe: str, to: str) -> None:
     """Bars of each timeframe open where the exchange's do: weeks on Monday, the others counted from the epoch."""
     shorter, longer = parse_timeframe(timeframe), parse_timeframe(to)
     columns = made(timeframe, date(2024, 1, 1), 3 * longer.ns // shorter.ns)
-    bars = resample(columns, shorter, longer, runs(columns.time, shorter))
+    bars = resample(columns, shorter, longer, contiguous_intervals(columns.time, shorter))
     assert len(bars.time) >= 2
     assert {(opens - longer.phase_ns) % longer.ns for opens in bars.time.tolist()} == {0}
 
@@ -102,14 +103,16 @@ def test_days_of_seoul_make_weeks_of_seoul() -> None:
     """Days that open at 15:00 UTC, a Seoul midnight, make weeks that open on Monday in Seoul."""
     days = made("1d", date(2024, 1, 1), 21)
     days = days._replace(time=days.time - 9 * HOUR_NS)
-    weeks = resample(days, parse_timeframe("1d"), parse_timeframe("1w"), runs(days.time, parse_timeframe("1d")))
+    weeks = resample(
+        days, parse_timeframe("1d"), parse_timeframe("1w"), contiguous_intervals(days.time, parse_timeframe("1d"))
+    )
     assert weeks.time.tolist() == [MONDAY - 9 * HOUR_NS + week * 7 * DAY_NS for week in range(3)]
 
 
 def test_an_unfinished_bar_is_left_out(minutely: Timeframe, hourly: Timeframe) -> None:
     """A bar without its last candle is none: nobody saw it close; nor is one without its first."""
     minutes = made("1m", date(2024, 1, 1), 180).rows(slice(1, 179))
-    assert len(resample(minutes, minutely, hourly, runs(minutes.time, minutely)).time) == 1
+    assert len(resample(minutes, minutely, hourly, contiguous_intervals(minutes.time, minutely)).time) == 1
 
 
 def test_what_was_asked_for_and_is_missing_had_no_trade(minutely: Timeframe, hourly: Timeframe) -> None:
@@ -153,7 +156,7 @@ def test_candles_between_the_others_are_refused(minutely: Timeframe, hourly: Tim
 def test_no_candles_are_no_bars(minutely: Timeframe, hourly: Timeframe) -> None:
     """Nothing makes nothing."""
     nothing = made("1m", date(2024, 1, 1), 3).rows(slice(0))
-    assert runs(nothing.time, minutely) == ()
+    assert contiguous_intervals(nothing.time, minutely) == ()
     assert not len(resample(nothing, minutely, hourly, ALWAYS).time)
 
 
@@ -166,7 +169,7 @@ def test_an_exchanges_own_bars_are_made(market_data: Path, minutely: Timeframe, 
     minutes, hours = (
         of_frame(read_candle_file(market_data / f"upbit_KRW-BTC_{name}.csv", "UTC")) for name in ("1m", "1h")
     )
-    for known, count in ((runs(minutes.time, minutely), 694), (ALWAYS, 696)):
+    for known, count in ((contiguous_intervals(minutes.time, minutely), 694), (ALWAYS, 696)):
         bars = resample(minutes, minutely, hourly, known)
         _, here, there = np.intersect1d(bars.time, hours.time, return_indices=True)
         assert len(here) == count
@@ -183,7 +186,7 @@ def test_a_stored_series_is_resampled_with_what_was_fetched(
     begin = int(minutes.time[0])
     some = np.r_[0:170:10, 240:300, 330:600]
     fetched = (begin, begin + 170 * MINUTE_NS)
-    catalog.merge("BTC_KRW", minutely, candle_frame(minutes.rows(some)), fetched=[fetched], source="upbit")
+    catalog.merge("BTC_KRW", minutely, to_frame(minutes.rows(some)), fetched=[fetched], source="upbit")
     found = resample_stored(catalog, "BTC_KRW", minutely, hourly)
     assert ((found.bars.time - begin) // HOUR_NS).tolist() == [0, 1, 4, 6, 7, 8, 9]
     assert found.incomplete == 2
@@ -193,11 +196,11 @@ def test_a_stored_series_is_resampled_with_what_was_fetched(
 def test_bars_fall_on_the_grid_that_is_stored(catalog: CandleCatalog, hourly: Timeframe, daily: Timeframe) -> None:
     """Where days open at 15:00 UTC, those made of hours do too, and can be merged."""
     days = made("1d", date(2024, 1, 1), 3)
-    catalog.merge("BTC_KRW", daily, candle_frame(days._replace(time=days.time - 9 * HOUR_NS)))
+    catalog.merge("BTC_KRW", daily, to_frame(days._replace(time=days.time - 9 * HOUR_NS)))
     catalog.merge("BTC_KRW", hourly, synthetic_candles(3, hourly, date(2024, 2, 1), 72))
     found = resample_stored(catalog, "BTC_KRW", hourly, daily)
     assert (found.bars.time % DAY_NS // HOUR_NS).tolist() == [15, 15, 15]
-    assert catalog.merge("BTC_KRW", daily, candle_frame(found.bars), fetched=found.fetched).added == 3
+    assert catalog.merge("BTC_KRW", daily, to_frame(found.bars), fetched=found.fetched).added == 3
 
 
 def test_nothing_stored_makes_nothing(catalog: CandleCatalog, hourly: Timeframe, daily: Timeframe) -> None:

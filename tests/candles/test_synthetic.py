@@ -8,11 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from coin_pipeline.candles.arrow import columns_of, plain_table
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, day_range
 from coin_pipeline.candles.validation import check_prices, check_spacing, check_times
+from coin_pipeline.candles.year_files.arrow import normalize_table, to_ohlcv
 
 PRICES = ["open", "high", "low", "close"]
 
@@ -21,8 +21,8 @@ PRICES = ["open", "high", "low", "close"]
 def test_they_keep_the_rules(name: str) -> None:
     """Synthetic candles of every timeframe pass the checks, from the first open of the Seoul day on, without a gap."""
     timeframe = TIMEFRAMES[name]
-    columns = columns_of(
-        plain_table("synthetic", pa.Table.from_pandas(synthetic_candles(7, timeframe, date(2024, 1, 1), 5_000)))
+    columns = to_ohlcv(
+        normalize_table("synthetic", pa.Table.from_pandas(synthetic_candles(7, timeframe, date(2024, 1, 1), 5_000)))
     )
     check_times("synthetic", columns.time, str)
     check_prices("synthetic", columns, str)

@@ -16,9 +16,9 @@ import pytest
 
 from coin_pipeline.candles.exchanges import http
 from coin_pipeline.candles.exchanges.rate_limit import Timer
-from coin_pipeline.candles.exchanges.upbit import MINUTES, PAGE, UpbitClient
-from coin_pipeline.candles.timeframe import HOUR_NS, TIMEFRAMES, Timeframe, day_range
-from coin_pipeline.candles.validation import OHLCV, utc
+from coin_pipeline.candles.exchanges.upbit import MINUTES, PAGE_SIZE, UpbitClient
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.timeframe import HOUR_NS, TIMEFRAMES, Timeframe, day_range, utc
 from coin_pipeline.errors import (
     ExchangeAnswer,
     ExchangeUnavailable,
@@ -99,7 +99,7 @@ def test_pages_go_back_in_time_until_the_beginning(upbit: UpbitClient, server: U
         edge = batch.begin
     whole = OHLCV(*map(np.concatenate, zip(*reversed(pages), strict=True)))
     assert same(whole, hours(begin, end))
-    assert [len(page.time) for page in pages] == [PAGE, len(whole.time) - PAGE, 0]
+    assert [len(page.time) for page in pages] == [PAGE_SIZE, len(whole.time) - PAGE_SIZE, 0]
     assert {asked["count"] for asked in server.asked} == {"200"}
 
 
@@ -176,10 +176,10 @@ def test_what_the_network_loses_is_asked_again(
     upbit: UpbitClient, server: UpbitServer, hourly: Timeframe, fault: Fault
 ) -> None:
     """A reset, a body that breaks off, or a gateway without Upbit behind it costs a pause, not the candles."""
-    server.plan(fault, times=http.TRIES - 1)
+    server.plan(fault, times=http.MAX_ATTEMPTS - 1)
     assert same(upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE).columns, hours(*NEW_YEARS_EVE))
-    assert len(server.asked) == http.TRIES
-    assert len(server.clock.slept) == len(set(server.clock.slept)) == http.TRIES - 1  # type: ignore[attr-defined]
+    assert len(server.asked) == http.MAX_ATTEMPTS
+    assert len(server.clock.slept) == len(set(server.clock.slept)) == http.MAX_ATTEMPTS - 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_what_stays_away_is_given_up(
     server.plan(fault, times=100)
     with pytest.raises(ExchangeUnavailable, match=rf"upbit does not answer \(.*({reason}).*, 6 tries\)"):
         upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
-    assert len(server.asked) == http.TRIES
+    assert len(server.asked) == http.MAX_ATTEMPTS
 
 
 def test_nobody_there_is_said(hourly: Timeframe) -> None:
@@ -203,7 +203,7 @@ def test_nobody_there_is_said(hourly: Timeframe) -> None:
         closing(UpbitClient(base_url=url, timer=gone.clock)) as client,
         pytest.raises(ExchangeUnavailable, match="upbit does not answer"),
     ):
-        client.finished(hourly)
+        client.last_closed(hourly)
 
 
 def test_the_limit_is_never_met(upbit: UpbitClient, server: UpbitServer, hourly: Timeframe) -> None:
@@ -230,7 +230,7 @@ def test_the_limit_is_never_met_in_real_time(hourly: Timeframe, tmp_path: Path, 
     limited = UpbitServer({("KRW-BTC", "minutes/60"): HOURS}, Wall(), per_second=10)
 
     def work() -> None:
-        with closing(UpbitClient(base_url=server.url, turns=tmp_path / "turns")) as client:
+        with closing(UpbitClient(base_url=server.url, rate_limit_file=tmp_path / "turns")) as client:
             for _ in range(24 // programs):
                 client.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
 
@@ -249,7 +249,7 @@ def test_what_a_killed_program_left_of_its_turn_costs_a_second_at_most(
 ) -> None:
     """A file that says nothing, or what was true before the machine was started anew, stops nobody."""
     (tmp_path / "turns").write_text(content)
-    with closing(UpbitClient(base_url=server.url, timer=server.clock, turns=tmp_path / "turns")) as client:
+    with closing(UpbitClient(base_url=server.url, timer=server.clock, rate_limit_file=tmp_path / "turns")) as client:
         client.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
     assert sum(server.clock.slept) <= 1  # type: ignore[attr-defined]
     assert json.loads((tmp_path / "turns").read_text())["left"] > 0
@@ -259,7 +259,7 @@ def test_turns_that_cannot_be_taken_are_told(server: UpbitServer, hourly: Timefr
     """A link that somebody else put there is not followed."""
     (tmp_path / "turns").symlink_to(tmp_path / "elsewhere")
     with (
-        closing(UpbitClient(base_url=server.url, turns=tmp_path / "turns")) as client,
+        closing(UpbitClient(base_url=server.url, rate_limit_file=tmp_path / "turns")) as client,
         pytest.raises(StorageFailed, match="turns"),
     ):
         client.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
@@ -411,11 +411,11 @@ def test_the_exchanges_clock_says_what_is_finished(
 ) -> None:
     """A candle is finished five seconds after its end, by the header Date, whatever this machine takes the time for."""
     server.clock.seconds = NOW.replace(second=second).timestamp()  # type: ignore[attr-defined]
-    assert f"{utc(upbit.finished(minutely)):%H:%M}" == expected
-    assert f"{utc(upbit.finished(hourly)):%H:%M}" == "09:00"
+    assert f"{utc(upbit.last_closed(minutely)):%H:%M}" == expected
+    assert f"{utc(upbit.last_closed(hourly)):%H:%M}" == "09:00"
     assert len(server.asked) == 1, "the time of one answer does for all timeframes"
     server.clock.sleep(60)
-    assert utc(upbit.finished(hourly)) == NOW.replace(minute=0, second=0)
+    assert utc(upbit.last_closed(hourly)) == NOW.replace(minute=0, second=0)
     assert len(server.asked) == 2, "an old answer does not"
 
 
@@ -428,7 +428,7 @@ def test_a_date_is_in_utc_wherever_this_machine_is(
     with monkeypatch.context() as away:
         away.setenv("TZ", "America/New_York")
         time.tzset()
-        finished = upbit.finished(hourly)
+        finished = upbit.last_closed(hourly)
     time.tzset()
     assert utc(finished) == NOW.replace(minute=0, second=0)
 
@@ -440,7 +440,7 @@ def test_an_exchange_without_a_clock_is_refused(
     """Nobody would know which candle is finished."""
     server.plan(headers(Date=date_))
     with pytest.raises(ExchangeAnswer, match=rf"asked for the time and answered with the header Date {words}"):
-        upbit.finished(hourly)
+        upbit.last_closed(hourly)
 
 
 def test_the_transport_is_an_argument(hourly: Timeframe) -> None:

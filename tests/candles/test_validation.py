@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe
-from coin_pipeline.candles.validation import OHLCV, check_prices, check_spacing, check_times
+from coin_pipeline.candles.validation import check_prices, check_spacing, check_times
 from coin_pipeline.errors import InvalidCandles
 
 MIDNIGHT = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z, a Monday

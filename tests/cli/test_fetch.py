@@ -126,7 +126,7 @@ def test_stopped_it_goes_on_where_it_was(server: UpbitServer, root: Path, signum
     server.delay_s = 0.005
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     minutely = parse_timeframe("1m")
-    while not CandleCatalog(root).known("BTC_KRW", minutely).fetched:
+    while not CandleCatalog(root).provenance("BTC_KRW", minutely).fetched:
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signum)
@@ -134,7 +134,7 @@ def test_stopped_it_goes_on_where_it_was(server: UpbitServer, root: Path, signum
     if signum == signal.SIGINT:
         assert process.returncode == 130
         assert told == "error: stopped; what was stored until now stays, and the same command goes on from there\n"
-    (fetched,) = CandleCatalog(root).known("BTC_KRW", minutely).fetched
+    (fetched,) = CandleCatalog(root).provenance("BTC_KRW", minutely).fetched
     server.asked.clear()
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("BTC_KRW 1m: ")

@@ -45,7 +45,7 @@ def test_bars_are_merged_with_what_was_fetched(catalog: CandleCatalog) -> None:
     minutes = catalog.read("BTC_KRW", MINUTES, date(2024, 1, 1), date(2024, 1, 1))
     assert bars.volume[0] == pytest.approx(minutes.volume[:14].sum())
     np.testing.assert_array_equal(bars.open, minutes.open[[0, 14, 29, 44, 59, 74, 89, 104]])
-    known = catalog.known("BTC_KRW", QUARTERS)
+    known = catalog.provenance("BTC_KRW", QUARTERS)
     assert (known.fetched, known.source) == (((int(bars.time[0]), int(bars.time[4])),), "upbit")
     assert "0 candles added, 0 replaced, 8 unchanged" in told("BTC_KRW", "--from", "1m", "--to", "15m")[1]
 

@@ -8,12 +8,20 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from coin_pipeline.candles.candle_range import month_interval, months_touched
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.candles.checks import COMPLETE, SOUND
-from coin_pipeline.defs.candles.partitions import EVER, FIRST_MONTH, ROWS, asked_for, asset_key, partitions_of
+from coin_pipeline.defs.candles.partitions import (
+    END_OF_TIME_NS,
+    FIRST_MONTH,
+    ROW_COUNT,
+    asset_key,
+    intervals_by_symbol,
+    month_interval,
+    months_touched,
+    partitions_of,
+)
 from coin_pipeline.defs.candles.schedules import daily_candles
 from coin_pipeline.defs.candles.sensors import markets
 from coin_pipeline.errors import NotFound
@@ -40,7 +48,7 @@ def materialize(
 def rows(done: dg.ExecuteInProcessResult) -> dict[str | None, object]:
     """Return how many candles each partition has that a run has materialized."""
     told = [event.materialization for event in done.get_asset_materialization_events()]
-    return {each.partition: each.metadata[ROWS].value for each in told}
+    return {each.partition: each.metadata[ROW_COUNT].value for each in told}
 
 
 @pytest.fixture
@@ -57,7 +65,7 @@ def test_months_of_a_market_are_collected_in_one_run(instance: dg.DagsterInstanc
     assert done.success
     assert rows(done) == {"2024-02|AAA_KRW": 29 * 24, "2024-03|AAA_KRW": 19 * 24}
     first = month_interval(months_touched((MARCH, MARCH + 1))[0])[0] - 29 * 24 * 3_600 * 10**9
-    assert catalog.known("AAA_KRW", parse_timeframe("1h")).fetched == ((first, MARCH),)
+    assert catalog.provenance("AAA_KRW", parse_timeframe("1h")).fetched == ((first, MARCH),)
     assert len(done.get_asset_materialization_events()) == 2
 
 
@@ -94,7 +102,7 @@ def test_every_timeframe_is_an_asset_with_two_checks_and_a_freshness(instance: d
         keys = partitions_of(timeframe).get_partition_keys(dynamic_partitions_store=instance)
         assert ("NEW_KRW" if timeframe.ns > HOUR else "2017-09|NEW_KRW") in keys
     day = parse_timeframe("1d")
-    assert asked_for(["NEW_KRW"], day) == {"NEW_KRW": ((month_interval(FIRST_MONTH)[0], EVER),)}
+    assert intervals_by_symbol(["NEW_KRW"], day) == {"NEW_KRW": ((month_interval(FIRST_MONTH)[0], END_OF_TIME_NS),)}
 
 
 def test_checks_can_be_run_by_themselves(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:

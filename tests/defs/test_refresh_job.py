@@ -12,7 +12,7 @@ from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.candles.checks import COMPLETE, SOUND
-from coin_pipeline.defs.candles.partitions import ROWS, asset_key
+from coin_pipeline.defs.candles.partitions import ROW_COUNT, asset_key
 from coin_pipeline.defs.candles.progress import SeriesReporter
 from coin_pipeline.defs.run_requests import refresh_submission
 from coin_pipeline.errors import NotFound
@@ -93,7 +93,7 @@ def test_partitions_are_months_of_short_candles_and_markets_of_long_ones(
     hours = partitions(done, "1h")
     assert set(hours) == {"2024-02|AAA_KRW", "2024-03|AAA_KRW"}
     # From Seoul's midnight on: 9 hours of the 27th, two days; in March one day and 12 hours. None at midnight of UTC.
-    assert [each[ROWS] for each in hours.values()] == [9 + 2 * 23, 23 + 11]
+    assert [each[ROW_COUNT] for each in hours.values()] == [9 + 2 * 23, 23 + 11]
     assert hours["2024-02|AAA_KRW"]["fetched"] == pytest.approx((2 * 24 + 9) / (29 * 24))
     assert hours["2024-02|AAA_KRW"]["coverage"] == pytest.approx((9 + 2 * 23) / (9 + 2 * 24))
     assert hours["2024-03|AAA_KRW"]["fetched_until"] == NOON / 10**9 - 1800

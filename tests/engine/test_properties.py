@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.backtest.portfolio import Curve, equal_shares
-from coin_pipeline.candles.validation import OHLCV, check_prices
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.validation import check_prices
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.execution import Costs, Fill, Stops

@@ -8,13 +8,14 @@ import numpy.typing as npt
 
 from coin_pipeline.candles.coverage import phase_of
 from coin_pipeline.candles.intervals import Interval, union
-from coin_pipeline.candles.resample import resample, runs
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.resample import contiguous_intervals, resample
 from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe
-from coin_pipeline.candles.validation import OHLCV, sound
+from coin_pipeline.candles.validation import valid_rows
 
 SHIFTS = tuple(hours for size in range(1, 15) for hours in (size, -size))
 """Hours by which a clock may be wrong; no zone is further from UTC."""
-FEWEST = 3
+MIN_MATCHES = 3
 """Fewer candles that fit another clock may do so by chance."""
 _VOLUME_RTOL, _VOLUME_ATOL = 1e-6, 1e-6  # sums of volumes that the exchange has rounded
 
@@ -50,7 +51,7 @@ def disagreements(fine: ComparedSeries, coarse: ComparedSeries) -> Iterator[Disa
     if not len(short.time) or not len(long.time):
         return
     # What is known of the shorter ones, whoever brought them.
-    fine = ComparedSeries(short, fine.timeframe, union(fine.fetched, runs(short.time, fine.timeframe)))
+    fine = ComparedSeries(short, fine.timeframe, union(fine.fetched, contiguous_intervals(short.time, fine.timeframe)))
     different = _differing(_made(fine, coarse.timeframe, long, 0), long, volume=True)
     hours, explained = _best_shift(fine, coarse.timeframe, long, different)
     if len(explained):
@@ -66,19 +67,19 @@ def _best_shift(
     """Return the move that explains most differences, and which; none unless it explains half of them."""
     wrong = long.rows(np.isin(long.time, different))
     best, explained = 0, different[:0]
-    for hours in SHIFTS if len(different) >= FEWEST else ():
+    for hours in SHIFTS if len(different) >= MIN_MATCHES else ():
         moved = _made(fine, timeframe, wrong, hours)
         common = np.intersect1d(moved.time, wrong.time)
         fitting = np.setdiff1d(common, _differing(moved, wrong, volume=False))
         if len(fitting) > len(explained):
             best, explained = hours, fitting
-    enough = len(explained) >= max(FEWEST, len(different) / 2)
+    enough = len(explained) >= max(MIN_MATCHES, len(different) / 2)
     return (best, explained) if enough else (0, different[:0])
 
 
 def _clean(series: ComparedSeries) -> OHLCV:
     """Return the rows that a backtest could be given, in order and on one grid."""
-    columns = series.columns.rows(sound(series.columns))
+    columns = series.columns.rows(valid_rows(series.columns))
     if (np.diff(columns.time) <= 0).any():
         columns = columns.rows(np.unique(columns.time, return_index=True)[1])
     phase, only = phase_of(columns.time, series.timeframe)

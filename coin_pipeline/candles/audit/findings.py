@@ -8,15 +8,16 @@ import numpy.typing as npt
 
 from coin_pipeline.candles.coverage import Coverage, phase_of
 from coin_pipeline.candles.intervals import subtract
-from coin_pipeline.candles.timeframe import Timeframe
-from coin_pipeline.candles.validation import OHLCV, length_of, price_fault, sound, stamp
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.timeframe import Timeframe, format_duration, format_utc
+from coin_pipeline.candles.validation import describe_violation, valid_rows
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """The worst first."""
-EXAMPLES = 3
+MAX_EXAMPLES = 3
 """How many of a kind are shown."""
-SLIPPED = 3
+MIN_SLIP_ROWS = 3
 """So many candles one after another on another grid are a slip of the clock; fewer are strays."""
 _Rows = npt.NDArray[np.intp]
 
@@ -27,7 +28,7 @@ class Example(NamedTuple):
     time: int | None
     file: str | None
     row: int | None
-    told: str
+    message: str
 
 
 class AuditFinding(NamedTuple):
@@ -42,17 +43,17 @@ class AuditFinding(NamedTuple):
 
     kind: str
     severity: Severity
-    found: int
+    occurrences: int
     examples: tuple[Example, ...]
 
 
-def together(findings: Sequence[AuditFinding]) -> tuple[AuditFinding, ...]:
+def group_findings(findings: Sequence[AuditFinding]) -> tuple[AuditFinding, ...]:
     """Return one finding for each kind, the worst first, in the order in which they came up."""
     joined: dict[str, AuditFinding] = {}
     for each in findings:
-        before = joined.get(each.kind, each._replace(found=0, examples=()))
-        examples = (*before.examples, *each.examples)[:EXAMPLES]
-        joined[each.kind] = before._replace(found=before.found + each.found, examples=examples)
+        before = joined.get(each.kind, each._replace(occurrences=0, examples=()))
+        examples = (*before.examples, *each.examples)[:MAX_EXAMPLES]
+        joined[each.kind] = before._replace(occurrences=before.occurrences + each.occurrences, examples=examples)
     return tuple(sorted(joined.values(), key=lambda each: SEVERITIES.index(each.severity)))
 
 
@@ -71,7 +72,7 @@ def row_findings(
 
     def found(kind: str, severity: Severity, rows: _Rows, told: Callable[[int], str]) -> Iterator[AuditFinding]:
         if len(rows):
-            first = rows[:EXAMPLES].tolist()
+            first = rows[:MAX_EXAMPLES].tolist()
             examples = tuple(Example(int(columns.time[row]), file, int(numbers[row]) + 1, told(row)) for row in first)
             yield AuditFinding(kind, severity, len(rows), examples)
 
@@ -83,7 +84,7 @@ def row_findings(
 def gap_findings(found: Coverage) -> Iterator[AuditFinding]:
     """Yield what is missing: what may exist, and what does not."""
     if found.not_fetched:
-        examples = tuple(_gap(start, end, found.step) for start, end in found.unfetched[:EXAMPLES].tolist())
+        examples = tuple(_gap(start, end, found.step) for start, end in found.unfetched[:MAX_EXAMPLES].tolist())
         yield AuditFinding("not_fetched", "warning", found.not_fetched, examples)
     if found.no_trade:
         yield AuditFinding("no_trade", "info", found.no_trade, _quiet(found))
@@ -93,12 +94,12 @@ def _quiet(found: Coverage) -> tuple[Example, ...]:
     """Return the first stretches in which nobody traded."""
     same = np.isin(found.edges[:, 0], found.unfetched[:, 0]) & np.isin(found.edges[:, 1], found.unfetched[:, 1])
     unfetched = found.unfetched.tolist()
-    gaps = (subtract((start, end), map(tuple, unfetched)) for start, end in found.edges[~same][:EXAMPLES].tolist())
+    gaps = (subtract((start, end), map(tuple, unfetched)) for start, end in found.edges[~same][:MAX_EXAMPLES].tolist())
     return tuple(_gap(*quiet[0], found.step) for quiet in gaps)
 
 
 def _gap(start: int, end: int, step: int) -> Example:
-    return Example(start, None, None, f"{(end - start) // step:,} missing, the next at {stamp(end)}")
+    return Example(start, None, None, f"{(end - start) // step:,} missing, the next at {format_utc(end)}")
 
 
 _Found = Callable[[str, Severity, _Rows, Callable[[int], str]], Iterator[AuditFinding]]
@@ -117,7 +118,7 @@ def _order(columns: OHLCV, numbers: _Rows, newest: int | None, found: _Found) ->
     yield from found("duplicate", "error", np.sort(order[again]), duplicate)
     latest = np.maximum.accumulate(np.append(np.int64(-(2**63)) if newest is None else newest, time))[:-1]
     late = np.setdiff1d(np.flatnonzero(time < latest), order[again])
-    yield from found("out_of_order", "error", late, lambda row: f"comes after {stamp(latest[row])}")
+    yield from found("out_of_order", "error", late, lambda row: f"comes after {format_utc(latest[row])}")
     if newest is not None:
         twice = np.flatnonzero(time == newest)[:1]
         yield from found("duplicate", "error", twice, lambda _: "is in the file before this one too")
@@ -125,13 +126,13 @@ def _order(columns: OHLCV, numbers: _Rows, newest: int | None, found: _Found) ->
 
 def _prices(columns: OHLCV, found: _Found) -> Iterator[AuditFinding]:
     _, open_, high, low, close, volume = columns
-    wrong = np.flatnonzero(~sound(columns))
+    wrong = np.flatnonzero(~valid_rows(columns))
     bad = columns.rows(wrong)
     finite = np.isfinite(np.stack(bad[1:])).all(axis=0)
     positive = (np.stack(bad[1:5]) > 0).all(axis=0)
 
     def told(row: int) -> str:
-        fault = price_fault(*(float(column[row]) for column in (open_, high, low, close, volume)))
+        fault = describe_violation(*(float(column[row]) for column in (open_, high, low, close, volume)))
         return f"has {fault}"
 
     yield from found("not_a_number", "error", wrong[~finite], told)
@@ -147,10 +148,10 @@ def _grid(time: npt.NDArray[np.int64], timeframe: Timeframe, found: _Found) -> I
     off = (time - timeframe.phase_ns) % timeframe.ns
     apart = np.flatnonzero((np.diff(off) != 0) | (np.diff(time) != timeframe.ns)) + 1
     runs = np.diff(np.concatenate(([0], apart, [len(time)])))
-    slipped = (off != 0) & (np.repeat(runs, runs) >= SLIPPED)
+    slipped = (off != 0) & (np.repeat(runs, runs) >= MIN_SLIP_ROWS)
 
     def told(row: int) -> str:
-        return f"opens {length_of(int(off[row]))} off the grid of the others"
+        return f"opens {format_duration(int(off[row]))} off the grid of the others"
 
     yield from found("off_grid", "warning", np.flatnonzero((off != 0) & ~slipped), told)
     yield from found("time_zone_slip", "error", np.flatnonzero(slipped), told)

@@ -8,17 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.candles.arrow import NO_CANDLES, columns_of
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.coverage import coverage
-from coin_pipeline.candles.decoding import decode
 from coin_pipeline.candles.intervals import Interval, subtract
-from coin_pipeline.candles.parquet import Summary, open_part, summary
-from coin_pipeline.candles.paths import name_under, series_folder, year_files
-from coin_pipeline.candles.provenance import Provenance
-from coin_pipeline.candles.provenance import together as known_together
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.provenance import Provenance, merge_provenance
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe
-from coin_pipeline.candles.validation import OHLCV, distinct
+from coin_pipeline.candles.validation import sorted_unique
+from coin_pipeline.candles.year_files.arrow import NO_CANDLES, to_ohlcv
+from coin_pipeline.candles.year_files.decoding import decode
+from coin_pipeline.candles.year_files.parquet import FileSummary, open_row_groups, summary
+from coin_pipeline.candles.year_files.paths import name_under, series_folder, year_files
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 
 
@@ -39,7 +39,7 @@ class Rows(NamedTuple):
         return int(self.numbers[found[0]]) + 1 if len(found) else None
 
 
-NO_ROWS = Rows(columns_of(NO_CANDLES), np.arange(0))
+NO_ROWS = Rows(to_ohlcv(NO_CANDLES), np.arange(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class StoredFile:
 
     path: Path
     name: str
-    summary: Summary | str
+    summary: FileSummary | str
 
     @property
     def span(self) -> Interval | None:
@@ -69,7 +69,7 @@ class StoredFile:
             InvalidCandleFile: The file cannot be read.
             InvalidCandles: A row has no time.
         """
-        with open_part(self.path, self.name) as part:
+        with open_row_groups(self.path, self.name) as part:
             columns = decode([part]).columns
         return Rows(columns, np.arange(len(columns.time))), part.footer.sha256
 
@@ -79,7 +79,7 @@ class StoredFile:
         Raises:
             InvalidCandleFile, InvalidCandles: As for `read`.
         """
-        with open_part(self.path, self.name, begin, end) as part:
+        with open_row_groups(self.path, self.name, begin, end) as part:
             return decode([part]).columns
 
 
@@ -100,9 +100,9 @@ def stored_files(catalog: CandleCatalog, symbol: str, timeframe: Timeframe) -> l
     return found
 
 
-def known_of(files: Iterable[StoredFile]) -> Provenance:
+def provenance_of(files: Iterable[StoredFile]) -> Provenance:
     """Return what the files that can be read say was fetched."""
-    return known_together(file.summary.footer.known for file in files if not isinstance(file.summary, str))
+    return merge_provenance(file.summary.footer.provenance for file in files if not isinstance(file.summary, str))
 
 
 def common_phase(files: Iterable[StoredFile], timeframe: Timeframe) -> int:
@@ -117,7 +117,7 @@ def common_phase(files: Iterable[StoredFile], timeframe: Timeframe) -> int:
 
 def rows_between(files: Iterable[StoredFile], begin: int, end: int) -> OHLCV:
     """Return the candles of [begin, end) from the files that can be read, and what else is in their row groups."""
-    found = [columns_of(NO_CANDLES)]
+    found = [to_ohlcv(NO_CANDLES)]
     for file in files:
         if file.span and file.span[0] < end and file.span[1] >= begin:
             try:
@@ -132,7 +132,7 @@ def span_coverage(catalog: CandleCatalog, stored: StoredCandles) -> tuple[int, i
 
     Files are only read where their footers do not tell it.
     """
-    step, fetched = stored.timeframe.ns, stored.known.fetched
+    step, fetched = stored.timeframe.ns, stored.provenance.fetched
     begin, last = (int(instant.timestamp()) * SECOND_NS for instant in (stored.first, stored.last))
     end = last + step
     expected = max(stored.rows, (end - begin) // step)
@@ -141,7 +141,7 @@ def span_coverage(catalog: CandleCatalog, stored: StoredCandles) -> tuple[int, i
     missing, cursor = 0, begin
     for file in stored_files(catalog, stored.symbol, stored.timeframe):  # one year in memory at a time
         if file.span:
-            time = distinct(rows_between([file], file.span[0], file.span[1] + 1).time)
+            time = sorted_unique(rows_between([file], file.span[0], file.span[1] + 1).time)
             until = file.span[1] + step
             missing += coverage(time, stored.timeframe, cursor, max(cursor, until), fetched).not_fetched
             cursor = max(cursor, until)

@@ -9,23 +9,39 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.candles.audit.cross_timeframe import ComparedSeries, disagreements
-from coin_pipeline.candles.audit.findings import EXAMPLES, AuditFinding, Example, gap_findings, row_findings, together
+from coin_pipeline.candles.audit.findings import (
+    MAX_EXAMPLES,
+    AuditFinding,
+    Example,
+    gap_findings,
+    group_findings,
+    row_findings,
+)
 from coin_pipeline.candles.audit.raw_files import (
     NO_ROWS,
     Rows,
     StoredFile,
     common_phase,
-    known_of,
+    provenance_of,
     rows_between,
     stored_files,
 )
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.coverage import coverage, phase_of
 from coin_pipeline.candles.intervals import Interval, clip
-from coin_pipeline.candles.provenance import Provenance, columns_digest
+from coin_pipeline.candles.ohlcv import columns_digest
+from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.symbol import parse_symbol
-from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, SEOUL_OFFSET_NS, TIMEFRAMES, Timeframe, day_range
-from coin_pipeline.candles.validation import distinct, stamp
+from coin_pipeline.candles.timeframe import (
+    DAY_NS,
+    HOUR_NS,
+    SEOUL_OFFSET_NS,
+    TIMEFRAMES,
+    Timeframe,
+    day_range,
+    format_utc,
+)
+from coin_pipeline.candles.validation import sorted_unique
 from coin_pipeline.errors import CoinError, InvalidCandleFile, InvalidCandles
 
 PRESENT, NO_TRADE, NOT_FETCHED = range(3)
@@ -35,7 +51,7 @@ _EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Audit:
+class AuditReport:
     """What was found of one series.
 
     Attributes:
@@ -56,13 +72,13 @@ class Audit:
     begin: int
     end: int
     rows: int
-    known: Provenance
+    provenance: Provenance
     findings: tuple[AuditFinding, ...]
     first_day: date
     days: npt.NDArray[np.int64]
 
     @property
-    def sound(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether nothing was found that no market produces."""
         return all(each.severity != "error" for each in self.findings)
 
@@ -73,9 +89,9 @@ class Audit:
         return present, no_trade, not_fetched
 
 
-def audit(
+def audit_series(
     catalog: CandleCatalog, symbol: str, timeframe: Timeframe, start: date | None = None, end: date | None = None
-) -> Audit:
+) -> AuditReport:
     """Look at every stored row of a series; what is bad is reported, and raises nothing.
 
     One year of candles is in memory at a time, beside the same time of another timeframe.
@@ -91,7 +107,7 @@ def audit(
         InvalidSymbol: The symbol is not a market.
     """
     files, broken = _files(catalog, symbol, timeframe)
-    known = known_of(files)
+    known = provenance_of(files)
     spans = [*known.fetched, *((file.span[0], file.span[1] + timeframe.ns) for file in files if file.span)]
     begin = min((first for first, _ in spans), default=0) if start is None else day_range(start, start)[0]
     stop = max((last for _, last in spans), default=0) if end is None else day_range(end, end)[1]
@@ -149,7 +165,7 @@ class _Scan:
         self._rows += len(columns.time)
         if not len(columns.time):
             return
-        time = distinct(columns.time)
+        time = sorted_unique(columns.time)
         self._cover(time, min(self._end, int(time[-1]) + step))
         if self._newest is None or time[-1] > self._newest:
             self._newest = int(time[-1])
@@ -160,12 +176,12 @@ class _Scan:
         """Note what cannot be looked at."""
         self._findings.append(AuditFinding("unreadable", "error", 1, (Example(None, file, None, str(error)),)))
 
-    def result(self, symbol: str, timeframe: Timeframe) -> Audit:
+    def result(self, symbol: str, timeframe: Timeframe) -> AuditReport:
         """Return what was found, once every file has been looked at."""
         self._cover(NO_ROWS.columns.time, self._end)
-        found = together([*self._findings, *([self._unfinished] if self._unfinished else [])])
+        found = group_findings([*self._findings, *([self._unfinished] if self._unfinished else [])])
         first = _EPOCH + timedelta(days=self._first_day)
-        return Audit(symbol, timeframe, self._begin, self._end, self._rows, self._known, found, first, self._days)
+        return AuditReport(symbol, timeframe, self._begin, self._end, self._rows, self._known, found, first, self._days)
 
     def _read(self, file: StoredFile) -> Rows:
         """Return the rows of a file; none where they cannot be read, which is found."""
@@ -202,7 +218,7 @@ class _Scan:
         closes = int(rows.columns.time[place]) + self._timeframe.ns
         if file.path.stat().st_mtime_ns >= closes:
             return None
-        told = f"was stored before it ended at {stamp(closes)}"
+        told = f"was stored before it ended at {format_utc(closes)}"
         example = Example(int(rows.columns.time[place]), file.name, int(rows.numbers[place]) + 1, told)
         return AuditFinding("unfinished", "warning", 1, (example,))
 
@@ -213,12 +229,12 @@ class _Scan:
         own = ComparedSeries(rows.columns, self._timeframe, clip(self._known.fetched, (begin, end)))
         for timeframe, files in self._others:
             columns = rows_between(files, begin - _MARGIN_NS, end + _MARGIN_NS)
-            other = ComparedSeries(columns, timeframe, known_of(files).fetched)
+            other = ComparedSeries(columns, timeframe, provenance_of(files).fetched)
             pair = (other, own) if timeframe.ns < step else (own, other)
             for each in disagreements(*pair):
                 kind, told = _disagreement(pair, each.hours)
                 examples = tuple(
-                    Example(ns, file.name, rows.number_at(ns), told) for ns in each.time[:EXAMPLES].tolist()
+                    Example(ns, file.name, rows.number_at(ns), told) for ns in each.time[:MAX_EXAMPLES].tolist()
                 )
                 yield AuditFinding(kind, "error", len(each.time), examples)
 
@@ -243,29 +259,29 @@ def _day(ns: int) -> int:
     return (ns + SEOUL_OFFSET_NS) // DAY_NS
 
 
-def audit_json(found: Audit) -> dict[str, Any]:
+def audit_json(found: AuditReport) -> dict[str, Any]:
     """Return an audit as JSON: what was looked at, how much of it is there, and what is wrong with it."""
     present, no_trade, not_fetched = found.totals
     expected = present + no_trade + not_fetched
     return {
         "symbol": found.symbol,
         "timeframe": found.timeframe.name,
-        "start": stamp(found.begin),
-        "end": stamp(found.end),
+        "start": format_utc(found.begin),
+        "end": format_utc(found.end),
         "rows": found.rows,
         "expected": expected,
         "present": present,
         "no_trade": no_trade,
         "not_fetched": not_fetched,
         "known": 1 - not_fetched / expected if expected else 1.0,
-        "source": found.known.source,
-        "fetched": [{"start": stamp(start), "end": stamp(end)} for start, end in found.known.fetched],
-        "sound": found.sound,
+        "source": found.provenance.source,
+        "fetched": [{"start": format_utc(start), "end": format_utc(end)} for start, end in found.provenance.fetched],
+        "sound": found.is_valid,
         "findings": [
             {
                 "kind": each.kind,
                 "severity": each.severity,
-                "count": each.found,
+                "count": each.occurrences,
                 "examples": [_example_json(example) for example in each.examples],
             }
             for each in found.findings
@@ -274,4 +290,9 @@ def audit_json(found: Audit) -> dict[str, Any]:
 
 
 def _example_json(example: Example) -> dict[str, Any]:
-    return {**example._asdict(), "time": None if example.time is None else stamp(example.time)}
+    return {
+        "time": None if example.time is None else format_utc(example.time),
+        "file": example.file,
+        "row": example.row,
+        "told": example.message,  # prose: ok -- a key of the published JSON
+    }

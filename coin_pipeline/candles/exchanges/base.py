@@ -1,12 +1,13 @@
 """What one request to an exchange brings: candles that are checked, and for which time they are all there are."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe
-from coin_pipeline.candles.validation import OHLCV, check_prices, check_times, next_open, utc
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, next_open, utc
+from coin_pipeline.candles.validation import check_prices, check_times
 from coin_pipeline.errors import ExchangeAnswer, InvalidCandles
 
 SETTLING_NS = 5 * SECOND_NS
@@ -27,12 +28,35 @@ class FetchResult(NamedTuple):
     end: int
 
 
-def finished_at(now: int, timeframe: Timeframe) -> int:
+class Exchange(Protocol):
+    """Where candles come from."""
+
+    @property
+    def name(self) -> str:
+        """What the source of a series is called."""
+
+    def last_closed(self, timeframe: Timeframe) -> int:
+        """Return the close of the newest candle that is surely finished, by the exchange's clock, ns UTC."""
+
+    def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
+        """Return what one request brings of [begin, end), ns UTC on the grid: it touches `begin` or `end`.
+
+        Raises:
+            MarketUnknown: The exchange has no such market.
+            ExchangeUnavailable: It does not answer, or refuses for longer than is waited.
+            ExchangeAnswer: It answered something else than such candles.
+        """
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+def last_closed_at(now: int, timeframe: Timeframe) -> int:
     """Return the close of the newest candle that is finished at `now`, both ns UTC."""
     return next_open(now - SETTLING_NS + 1, timeframe.phase_ns, timeframe) - timeframe.ns
 
 
-def require_sound(exchange: str, asked: str, columns: OHLCV) -> None:
+def require_valid(exchange: str, asked: str, columns: OHLCV) -> None:
     """Refuse an answer with candles that are out of order, or that no market can have produced.
 
     Raises:

@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from coin_pipeline.candles.exchanges.base import FetchResult, finished_at, require_grid, require_sound
-from coin_pipeline.candles.exchanges.http import Lost, instant_of, retrying
+from coin_pipeline.candles.exchanges.base import FetchResult, last_closed_at, require_grid, require_valid
+from coin_pipeline.candles.exchanges.http import RequestLost, parse_http_date, send_with_retries
 from coin_pipeline.candles.exchanges.rate_limit import Timer
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe
-from coin_pipeline.candles.validation import OHLCV
 from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown, UnknownExchange, did_you_mean
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class CcxtExchange:
         """Close the connections."""
         self._api.session.close()
 
-    def finished(self, timeframe: Timeframe) -> int:
+    def last_closed(self, timeframe: Timeframe) -> int:
         """Return the close of the newest candle that is finished by the exchange's own clock, ns UTC.
 
         Raises:
@@ -43,9 +43,9 @@ class CcxtExchange:
             ExchangeAnswer: Its answer does not say when it was given.
         """
         if self._api.has["fetchTime"]:
-            return finished_at(self._ask("the time", self._api.fetch_time) * _MS, timeframe)
+            return last_closed_at(self._ask("the time", self._api.fetch_time) * _MS, timeframe)
         self._ask("its markets", lambda: self._api.load_markets(reload=True))
-        return finished_at(instant_of(self.name, self._api.last_response_headers.get("Date")), timeframe)
+        return last_closed_at(parse_http_date(self.name, self._api.last_response_headers.get("Date")), timeframe)
 
     def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
         """Return the first candles that open in [begin, end), ns UTC, on the grid of the timeframe.
@@ -78,7 +78,7 @@ class CcxtExchange:
         time = np.array([row[0] for row in rows], dtype=np.int64) * _MS
         prices = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), _FIELDS - 1)
         columns = OHLCV(time, *np.ascontiguousarray(prices.T))
-        require_sound(self.name, asked, columns)
+        require_valid(self.name, asked, columns)
         require_grid(self.name, asked, time, time - (time - timeframe.phase_ns) % timeframe.ns)
         return columns.rows(time >= begin)
 
@@ -104,10 +104,10 @@ class CcxtExchange:
             try:
                 return request()
             except ccxt.NetworkError as error:
-                raise Lost(_first_line(error)) from error
+                raise RequestLost(_first_line(error)) from error
 
         try:
-            return retrying(self.name, self._timer, send)
+            return send_with_retries(self.name, self._timer, send)
         except ccxt.BaseError as error:
             raise ExchangeAnswer(self.name, asked, _first_line(error)) from error
 

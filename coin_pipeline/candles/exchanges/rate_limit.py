@@ -49,7 +49,7 @@ class RateLimiter:
         self._last = _Second()
 
     @contextmanager
-    def turn(self) -> Iterator[Callable[[str], None]]:
+    def acquire(self) -> Iterator[Callable[[str], None]]:
         """Wait for a turn; the block sends a request, and calls what it gets with the header Remaining-Req.
 
         Raises:

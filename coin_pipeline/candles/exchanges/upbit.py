@@ -11,12 +11,12 @@ import httpx2
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.candles.exchanges.base import FetchResult, finished_at, require_grid, require_sound
-from coin_pipeline.candles.exchanges.http import RateLimitedClient, instant_of, told
+from coin_pipeline.candles.exchanges.base import FetchResult, last_closed_at, require_grid, require_valid
+from coin_pipeline.candles.exchanges.http import RateLimitedClient, error_excerpt, parse_http_date
 from coin_pipeline.candles.exchanges.rate_limit import Timer
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.symbol import upbit_market
-from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, parse_timeframe
-from coin_pipeline.candles.validation import OHLCV, utc
+from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, parse_timeframe, utc
 from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown
 
 TIME = "candle_date_time_utc"
@@ -24,7 +24,7 @@ PRICES = ("opening_price", "high_price", "low_price", "trade_price", "candle_acc
 _FORM = "%Y-%m-%dT%H:%M:%S"
 
 
-def columns_of_rows(
+def parse_candles(
     exchange: str, asked: str, answer: httpx2.Response, same: Mapping[str, object], to: int, count: int
 ) -> OHLCV:
     """Return the candles of an answer in order of time, which nobody has checked for order and prices yet.
@@ -43,9 +43,9 @@ def columns_of_rows(
     try:
         rows = answer.json()
     except (ValueError, RecursionError) as error:
-        raise ExchangeAnswer(exchange, asked, f"what is no JSON: {told(answer)}") from error
+        raise ExchangeAnswer(exchange, asked, f"what is no JSON: {error_excerpt(answer)}") from error
     if not isinstance(rows, list):
-        raise ExchangeAnswer(exchange, asked, f"what is no list of candles: {told(answer)}")
+        raise ExchangeAnswer(exchange, asked, f"what is no list of candles: {error_excerpt(answer)}")
     if len(rows) > count:
         raise ExchangeAnswer(exchange, asked, f"{len(rows):,} candles")
     try:
@@ -57,7 +57,7 @@ def columns_of_rows(
     return OHLCV(time, *np.ascontiguousarray(prices.T))
 
 
-def error_of(answer: httpx2.Response) -> str | None:
+def error_message(answer: httpx2.Response) -> str | None:
     """Return what Upbit says in a refusal; None of an answer that is not of its kind, of another server say."""
     try:
         return str(answer.json()["error"]["message"])[:120]
@@ -107,7 +107,7 @@ def _field(row: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
 
 
 UPBIT_URL = "https://api.upbit.com"
-PAGE = 200
+PAGE_SIZE = 200
 CLOCK_AGE_S = 5.0
 MINUTES = (1, 3, 5, 10, 15, 30, 60, 240)
 MONTHS = "months"
@@ -125,7 +125,8 @@ class UpbitClient:
         transport: The network; None is the real one, with the proxies that the environment names.
         base_url: Where Upbit, or who speaks for it, answers.
         timer: The clock of all waiting.
-        turns: A file through which programs of this machine take turns, for Upbit counts them together; None: no turns.
+        rate_limit_file: Rate-limit state shared by all processes on this machine, which Upbit counts together;
+            None limits this client alone.
     """
 
     name = "upbit"
@@ -135,10 +136,10 @@ class UpbitClient:
         transport: httpx2.BaseTransport | None = None,
         base_url: str = UPBIT_URL,
         timer: Timer | None = None,
-        turns: Path | None = None,
+        rate_limit_file: Path | None = None,
     ) -> None:
         self._timer = timer or Timer()
-        self._http = RateLimitedClient(self.name, base_url, transport, self._timer, turns)
+        self._http = RateLimitedClient(self.name, base_url, transport, self._timer, rate_limit_file)
         self._clock, self._heard = 0, -math.inf
         self._seen: dict[tuple[str, str], int] = {}
 
@@ -146,7 +147,7 @@ class UpbitClient:
         """Close the connections."""
         self._http.close()
 
-    def finished(self, timeframe: Timeframe) -> int:
+    def last_closed(self, timeframe: Timeframe) -> int:
         """Return the close of the newest candle that is finished by Upbit's own clock, ns UTC; ours may be wrong.
 
         Raises:
@@ -155,7 +156,7 @@ class UpbitClient:
         """
         if self._timer.now() - self._heard > CLOCK_AGE_S:
             self._get("days", {"market": "KRW-BTC", "count": 1})
-        return finished_at(self._clock, timeframe)
+        return last_closed_at(self._clock, timeframe)
 
     def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
         """Return the last candles that open in [begin, end), 200 at most: all there are from `begin` of the batch on.
@@ -172,13 +173,13 @@ class UpbitClient:
             ExchangeUnavailable: Upbit does not answer, or refuses for longer than is waited.
             ExchangeAnswer: Upbit answered something else than such candles.
         """
-        count = min(PAGE, (end - begin) // timeframe.ns)
+        count = min(PAGE_SIZE, (end - begin) // timeframe.ns)
         columns = self.page(_UNITS[timeframe.name], symbol, end, count)
         # Fewer than asked for may be a short answer; only an empty one says that there is nothing before.
         reached = int(columns.time[0]) if len(columns.time) else begin
         return FetchResult(columns.rows(columns.time >= begin), max(begin, reached), end)
 
-    def page(self, unit: str, symbol: str, to: int, count: int = PAGE) -> OHLCV:
+    def page(self, unit: str, symbol: str, to: int, count: int = PAGE_SIZE) -> OHLCV:
         """Return the last candles that open before a moment, in order of time: what one request brings.
 
         Args:
@@ -201,12 +202,12 @@ class UpbitClient:
         params: dict[str, str | int] = {"market": market, "to": f"{utc(to):%Y-%m-%dT%H:%M:%SZ}", "count": count}
         asked = f"{count} candles ({unit}) of {market} before {params['to']}"
         answer = self._get(unit, params)
-        if answer.status_code == httpx2.codes.NOT_FOUND and (reason := error_of(answer)):
+        if answer.status_code == httpx2.codes.NOT_FOUND and (reason := error_message(answer)):
             raise MarketUnknown(self.name, symbol, reason)
         if answer.status_code != httpx2.codes.OK:
-            raise ExchangeAnswer(self.name, asked, f"HTTP {answer.status_code}: {told(answer)}")
-        columns = columns_of_rows(self.name, asked, answer, {"market": market, "unit": _minutes(unit)}, to, count)
-        require_sound(self.name, asked, columns)
+            raise ExchangeAnswer(self.name, asked, f"HTTP {answer.status_code}: {error_excerpt(answer)}")
+        columns = parse_candles(self.name, asked, answer, {"market": market, "unit": _minutes(unit)}, to, count)
+        require_valid(self.name, asked, columns)
         require_grid(self.name, asked, columns.time, _grid(unit, columns.time))
         self._require_seen(asked, (market, unit), columns, to)
         return columns
@@ -225,7 +226,7 @@ class UpbitClient:
             answer = self._http.get(f"/v1/candles/{unit}", params)
         except httpx2.DecodingError as error:
             raise ExchangeAnswer(self.name, f"candles ({unit})", f"what cannot be unpacked ({error})") from error
-        self._clock, self._heard = instant_of(self.name, answer.headers.get("Date")), self._timer.now()
+        self._clock, self._heard = parse_http_date(self.name, answer.headers.get("Date")), self._timer.now()
         return answer
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.text import Text
 
-from coin_pipeline.candles.audit.scan import NO_TRADE, NOT_FETCHED, PRESENT, Audit
+from coin_pipeline.candles.audit.scan import NO_TRADE, NOT_FETCHED, PRESENT, AuditReport
 from coin_pipeline.candles.timeframe import DAY_NS
 
 MOST_YEARS = 3
@@ -24,7 +24,7 @@ _WEEK = 7
 _Ints = npt.NDArray[np.int64]
 
 
-def calendar(found: Audit) -> Iterator[Text]:
+def calendar(found: AuditReport) -> Iterator[Text]:
     """Yield the lines of the picture, with a legend of the marks that are in it."""
     years = range(found.first_day.year, (found.first_day + timedelta(days=max(0, len(found.days) - 1))).year + 1)
     weeks = len(years) > MOST_YEARS or found.timeframe.ns > DAY_NS
@@ -46,7 +46,7 @@ def calendar(found: Audit) -> Iterator[Text]:
     yield _legend(sorted(seen - {_EMPTY}), "week" if weeks else "day")
 
 
-def _grid(found: Audit, year: int) -> _Ints:
+def _grid(found: AuditReport, year: int) -> _Ints:
     """Return the counts of a year by week, from the Monday on or before New Year, and weekday: shape (w, 7, 3)."""
     first = _first_monday(year)
     weeks = (date(year, 12, 31) - first).days // _WEEK + 1

@@ -8,10 +8,9 @@ from rich.table import Table
 
 from coin_pipeline.candles.audit.raw_files import span_coverage
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
-from coin_pipeline.candles.collect import Collected
-from coin_pipeline.candles.timeframe import Timeframe
-from coin_pipeline.candles.validation import utc
-from coin_pipeline.candles.writer import MergeReport
+from coin_pipeline.candles.collect import CollectReport
+from coin_pipeline.candles.timeframe import Timeframe, utc
+from coin_pipeline.candles.year_files.writer import MergeReport
 from coin_pipeline.cli.views.backtest import UNDEFINED, not_listed, print_table
 from coin_pipeline.errors import CoinError
 
@@ -24,7 +23,7 @@ def print_inventory(root: Path, stored: Sequence[StoredCandles], broken: Sequenc
     catalog = CandleCatalog(root)
     for series in stored:
         expected, not_fetched = span_coverage(catalog, series)
-        fetched = series.known.fetched
+        fetched = series.provenance.fetched
         span = (f"{series.first:%Y-%m-%d}", f"{series.last:%Y-%m-%d}")
         table.add_row(
             series.symbol,
@@ -48,7 +47,7 @@ def print_merge(symbol: str, timeframe: Timeframe, report: MergeReport) -> None:
     )
 
 
-def print_collected(collected: Collected) -> None:
+def print_collected(collected: CollectReport) -> None:
     """Print what was fetched of a series, and of which time all of it is stored now."""
     series = f"{collected.symbol} {collected.timeframe}"
     if collected.begin == collected.end:

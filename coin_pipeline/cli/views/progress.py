@@ -21,7 +21,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     import dagster as dg
 
-    from coin_pipeline.candles.collect import Progress as Collecting
+    from coin_pipeline.candles.collect import CollectProgress as Collecting
 
 T = TypeVar("T")
 WORTH_A_BAR = 200

@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from coin_pipeline.backtest.request import BacktestRequest, parse_request
-from coin_pipeline.candles.coverage import ENOUGH
+from coin_pipeline.candles.coverage import MIN_KNOWN_RATIO
 
 
 class TradingConfig(dg.Config):
@@ -33,7 +33,9 @@ class TradingConfig(dg.Config):
     initial_cash: float = Field(default=10_000_000.0, description="What the account starts with, KRW.")
     min_order: float = Field(default=0.0, description="Smallest buy that is placed, KRW; Upbit takes 5000 and more.")
     tick_sizes: Literal["none", "upbit"] = Field(default="none", description="Whose price steps fills are moved to.")
-    min_coverage: float = Field(default=ENOUGH, description="Refuse symbols with a smaller share of known candles.")
+    min_coverage: float = Field(
+        default=MIN_KNOWN_RATIO, description="Refuse symbols with a smaller share of known candles."
+    )
 
 
 class BacktestConfig(TradingConfig):

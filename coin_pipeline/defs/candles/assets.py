@@ -13,7 +13,13 @@ from coin_pipeline.candles.exchanges.registry import UPBIT
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe
 from coin_pipeline.defs.candles import checks
 from coin_pipeline.defs.candles.ops import Exchanges, ProgressLogger
-from coin_pipeline.defs.candles.partitions import asked_for, asset_key, by_month, materializations, partitions_of
+from coin_pipeline.defs.candles.partitions import (
+    asset_key,
+    has_monthly_partitions,
+    intervals_by_symbol,
+    materializations,
+    partitions_of,
+)
 from coin_pipeline.errors import CandlesNotCollected, CoinError
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
@@ -26,6 +32,8 @@ FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn
 
 
 def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
+    partitioning = "market and UTC month" if has_monthly_partitions(timeframe) else "market"
+
     @dg.asset(
         key=asset_key(timeframe),
         partitions_def=partitions_of(timeframe),
@@ -34,7 +42,7 @@ def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
         kinds={"parquet"},
         dagster_type=NOTHING,
         metadata={"stored_in": MetadataValue.text(f"DATA_ROOT/SYMBOL/{timeframe.folder}/YEAR.parquet")},
-        description=f"Finished candles of {timeframe}; a partition is a {'month of a ' * by_month(timeframe)}market.",
+        description=f"Closed {timeframe} candles, partitioned by {partitioning}.",
     )
     def candles_of_timeframe(
         context: dg.AssetExecutionContext,
@@ -55,7 +63,7 @@ def _collect_partitions(
     """Collect each market that partitions are asked for of; a step that fails yields what it has collected."""
     told: list[dg.AssetMaterialization] = []
     failed: dict[str, CoinError] = {}
-    for symbol, intervals in asked_for(context.partition_keys, timeframe).items():
+    for symbol, intervals in intervals_by_symbol(context.partition_keys, timeframe).items():
         try:
             for begin, end in intervals:
                 done = collect(candles, exchange(UPBIT), symbol, timeframe, begin, end, ProgressLogger(context))

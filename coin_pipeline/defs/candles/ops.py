@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.collect import Collected, Progress, collect, refresh_begin
-from coin_pipeline.candles.exchanges.registry import Exchange
+from coin_pipeline.candles.collect import CollectProgress, CollectReport, collect, refresh_start
+from coin_pipeline.candles.exchanges.base import Exchange
 from coin_pipeline.candles.fields import LAST_DAY
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.candles.timeframe import Timeframe, day_range, parse_timeframe
 from coin_pipeline.defs.candles import progress
-from coin_pipeline.defs.candles.checks import Verdicts
+from coin_pipeline.defs.candles.checks import CheckVerdicts
 from coin_pipeline.defs.candles.config import PLAN_OP, RefreshConfig, plan_config
-from coin_pipeline.defs.candles.partitions import know, materializations
+from coin_pipeline.defs.candles.partitions import materializations, register_partitions
 from coin_pipeline.errors import CandlesNotCollected, CoinError, NotFound, ServiceUnavailable
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.progress import ProgressReporter
@@ -32,7 +32,7 @@ def plan_refresh(context: dg.OpExecutionContext, config: RefreshConfig) -> Itera
     """Yield one output per market."""
     with translate_errors():
         spec = config.resolved()
-    know(context.instance, spec.symbols)
+    register_partitions(context.instance, spec.symbols)
     for symbol in spec.symbols:
         yield dg.DynamicOutput(None, mapping_key=symbol, metadata=progress.of_plan(spec.timeframes))
 
@@ -46,7 +46,7 @@ def collect_symbol(
     context: dg.OpExecutionContext,
     candles: dg.ResourceParam[CandleCatalog],
     exchange: dg.ResourceParam[Exchanges],
-    verdicts: dg.ResourceParam[Verdicts],
+    verdicts: dg.ResourceParam[CheckVerdicts],
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
     """Collect, tell what became of each series, and fail with one sentence if any of them was not collected."""
     symbol = str(context.get_mapping_key())
@@ -76,13 +76,13 @@ def _collect(
     symbol: str,
     timeframe: Timeframe,
     spec: RefreshSpec,
-) -> Collected:
+) -> CollectReport:
     """Collect one series, and tell how far it is."""
     if spec.start:
         begin, end = day_range(spec.start, spec.end or LAST_DAY)
     else:
-        end = exchange.finished(timeframe)
-        begin = refresh_begin(candles, symbol, timeframe, end)
+        end = exchange.last_closed(timeframe)
+        begin = refresh_start(candles, symbol, timeframe, end)
     heard = ProgressLogger(context)
     done = collect(candles, exchange, symbol, timeframe, begin, end, heard)
     ProgressReporter(context).report(
@@ -96,9 +96,9 @@ class ProgressLogger:
 
     def __init__(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> None:
         self._reporter = ProgressReporter(context)
-        self.last: Progress | None = None
+        self.last: CollectProgress | None = None
 
-    def __call__(self, now: Progress) -> None:
+    def __call__(self, now: CollectProgress) -> None:
         """Hear, and tell if it is time to."""
         self.last = now
         self._reporter.report_if_due(progress.sentence(now), progress.of_progress(now))

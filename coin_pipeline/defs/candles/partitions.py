@@ -6,19 +6,19 @@ from datetime import date
 import dagster as dg
 from dagster import MetadataValue
 
-from coin_pipeline.candles.candle_range import month_interval, months_touched, stored_month
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.collect import Collected
+from coin_pipeline.candles.collect import CollectReport
 from coin_pipeline.candles.intervals import Interval, union
 from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe
+from coin_pipeline.defs.candles.months import month_interval, months_touched, stored_month
 
 Told = dict[str, MetadataValue]
 FIRST_MONTH = date(2017, 9, 1)
 """The first month of which Upbit has candles."""
-EVER = 2**62
+END_OF_TIME_NS = 2**62
 """Later than any candle that is finished, ns UTC."""
 SYMBOL, MONTH = "symbol", "month"
-ROWS = "dagster/partition_row_count"
+ROW_COUNT = "dagster/partition_row_count"
 _MARKETS = "candle_symbols"
 symbols = dg.DynamicPartitionsDefinition(name=_MARKETS)
 """Markets become partitions at runtime: those of the settings, and whatever is stored or asked for."""
@@ -35,20 +35,20 @@ def asset_key(timeframe: Timeframe) -> dg.AssetKey:
     return dg.AssetKey(["candles", timeframe.name])
 
 
-def by_month(timeframe: Timeframe) -> bool:
+def has_monthly_partitions(timeframe: Timeframe) -> bool:
     """Tell whether each UTC month of a market is a partition; of longer candles the market as a whole is one."""
     return timeframe.ns <= HOUR_NS
 
 
 def partitions_of(timeframe: Timeframe) -> dg.PartitionsDefinition[str]:
     """Return how the candles of a timeframe are cut."""
-    return symbol_months if by_month(timeframe) else symbols
+    return symbol_months if has_monthly_partitions(timeframe) else symbols
 
 
-def asked_for(partition_keys: Sequence[str], timeframe: Timeframe) -> dict[str, tuple[Interval, ...]]:
+def intervals_by_symbol(partition_keys: Sequence[str], timeframe: Timeframe) -> dict[str, tuple[Interval, ...]]:
     """Return what partitions hold of each market, ns UTC; what is not finished yet is left out when it is collected."""
-    if not by_month(timeframe):
-        return dict.fromkeys(partition_keys, ((month_interval(FIRST_MONTH)[0], EVER),))
+    if not has_monthly_partitions(timeframe):
+        return dict.fromkeys(partition_keys, ((month_interval(FIRST_MONTH)[0], END_OF_TIME_NS),))
     found: dict[str, list[Interval]] = {}
     for key in partition_keys:
         of = symbol_months.get_partition_key_from_str(key).keys_by_dimension
@@ -56,21 +56,21 @@ def asked_for(partition_keys: Sequence[str], timeframe: Timeframe) -> dict[str, 
     return {symbol: union(each) for symbol, each in found.items()}
 
 
-def know(instance: dg.DagsterInstance, names: Iterable[str]) -> None:
+def register_partitions(instance: dg.DagsterInstance, names: Iterable[str]) -> None:
     """Make markets partitions that are none yet."""
     known = set(instance.get_dynamic_partitions(_MARKETS))
     if new := [name for name in dict.fromkeys(names) if name not in known]:
         instance.add_dynamic_partitions(_MARKETS, new)
 
 
-def materializations(catalog: CandleCatalog, done: Collected) -> Iterator[dg.AssetMaterialization]:
+def materializations(catalog: CandleCatalog, done: CollectReport) -> Iterator[dg.AssetMaterialization]:
     """Yield each partition of which candles were collected, with what is stored of it now."""
     for partition, told in _partitions(catalog, done):
         counts = {"added_by_this_run": MetadataValue.int(done.added)}
         yield dg.AssetMaterialization(asset_key(done.timeframe), partition=partition, metadata={**told, **counts})
 
 
-def _partitions(catalog: CandleCatalog, done: Collected) -> Iterator[tuple[str, Told]]:
+def _partitions(catalog: CandleCatalog, done: CollectReport) -> Iterator[tuple[str, Told]]:
     stored = next(iter(catalog.stored(done.symbol, done.timeframe)), None)
     if stored is None:
         return
@@ -79,13 +79,13 @@ def _partitions(catalog: CandleCatalog, done: Collected) -> Iterator[tuple[str, 
         "last": MetadataValue.timestamp(stored.last),
         "fetched_until": MetadataValue.timestamp(done.end / 10**9),
     }
-    if not by_month(done.timeframe):
-        coverage = MetadataValue.float(stored.present)
-        yield done.symbol, {ROWS: MetadataValue.int(stored.rows), "coverage": coverage, **told}
+    if not has_monthly_partitions(done.timeframe):
+        coverage = MetadataValue.float(stored.present_ratio)
+        yield done.symbol, {ROW_COUNT: MetadataValue.int(stored.rows), "coverage": coverage, **told}
         return
     for month in months_touched((done.begin, done.end)):
         if month >= FIRST_MONTH:
             has = stored_month(catalog, done.symbol, done.timeframe, month)
             figures = {"coverage": MetadataValue.float(has.coverage), "fetched": MetadataValue.float(has.fetched)}
             key = dg.MultiPartitionKey({SYMBOL: done.symbol, MONTH: f"{month:%Y-%m}"})
-            yield key, {ROWS: MetadataValue.int(has.rows), **figures, **told}
+            yield key, {ROW_COUNT: MetadataValue.int(has.rows), **figures, **told}

@@ -8,7 +8,7 @@ from dagster import MetadataValue
 from dagster._core.events import EngineEventData
 from dagster._core.execution.plan.outputs import StepOutputData
 
-from coin_pipeline.candles.collect import Collected, Progress
+from coin_pipeline.candles.collect import CollectProgress, CollectReport
 from coin_pipeline.candles.series_progress import SeriesProgress, SeriesState
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.errors import CoinError
@@ -28,19 +28,19 @@ def of_plan(timeframes: Sequence[str]) -> Mapping[str, MetadataValue]:
     return {TIMEFRAMES: MetadataValue.json([*timeframes])}
 
 
-def sentence(now: Progress) -> str:
+def sentence(now: CollectProgress) -> str:
     """Say how far a series is."""
     rate = f", {now.per_second:,.0f} a second" if now.per_second else ""
     eta = f", {now.eta_s:,.0f} s to go" if now.eta_s else ""
     return f"{now.symbol} {now.timeframe}: {now.done:,} of {now.planned:,}{rate}{eta}"
 
 
-def of_progress(now: Progress) -> Mapping[str, MetadataValue]:
+def of_progress(now: CollectProgress) -> Mapping[str, MetadataValue]:
     """Say the same in figures."""
     return _series(now.symbol, now.timeframe, "collecting", _figures(now))
 
 
-def of_collected(done: Collected, last: Progress | None) -> Mapping[str, MetadataValue]:
+def of_collected(done: CollectReport, last: CollectProgress | None) -> Mapping[str, MetadataValue]:
     """Say that a series is collected, and with which progress it ended."""
     figures = _figures(last) if last else {"done": 0, "planned": 0}
     counts = {"added": done.added, "replaced": done.replaced, "unchanged": done.unchanged, "requests": done.requests}
@@ -52,7 +52,7 @@ def of_failure(symbol: str, timeframe: Timeframe, error: CoinError) -> Mapping[s
     return _series(symbol, timeframe, "failed", {"error": str(error)})
 
 
-def _figures(now: Progress) -> dict[str, Any]:
+def _figures(now: CollectProgress) -> dict[str, Any]:
     told = {"done": now.done, "planned": now.planned, "candles": now.candles}
     return {**told, "per_second": now.per_second, "eta_s": now.eta_s}
 

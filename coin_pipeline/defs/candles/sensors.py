@@ -4,7 +4,7 @@ import dagster as dg
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.refresh_spec import daily_symbols
-from coin_pipeline.defs.candles.partitions import know
+from coin_pipeline.defs.candles.partitions import register_partitions
 from coin_pipeline.settings import load_settings
 
 
@@ -17,5 +17,5 @@ from coin_pipeline.settings import load_settings
 def markets(context: dg.SensorEvaluationContext, candles: dg.ResourceParam[CandleCatalog]) -> dg.SkipReason:
     """Look at the settings and the folders."""
     found = dict.fromkeys((*daily_symbols(load_settings()), *candles.symbols()))
-    know(context.instance, found)
+    register_partitions(context.instance, found)
     return dg.SkipReason(f"{len(found)} markets")

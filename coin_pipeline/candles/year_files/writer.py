@@ -13,14 +13,22 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from coin_pipeline.candles.arrow import NO_CANDLES, columns_of, plain_table, stored_table
-from coin_pipeline.candles.decoding import decode
 from coin_pipeline.candles.intervals import Interval, union
-from coin_pipeline.candles.parquet import Span, open_part, read_others, replace, summary
-from coin_pipeline.candles.paths import name_under, series_folder, year_files
-from coin_pipeline.candles.provenance import Footer, Provenance, check_digest, columns_digest, together, with_footer
-from coin_pipeline.candles.timeframe import Timeframe
-from coin_pipeline.candles.validation import OHLCV, check_prices, check_spacing, check_times, utc
+from coin_pipeline.candles.ohlcv import OHLCV, columns_digest
+from coin_pipeline.candles.provenance import Provenance, merge_provenance
+from coin_pipeline.candles.timeframe import Timeframe, utc
+from coin_pipeline.candles.validation import check_prices, check_spacing, check_times
+from coin_pipeline.candles.year_files.arrow import NO_CANDLES, normalize_table, to_ohlcv, to_table
+from coin_pipeline.candles.year_files.decoding import decode
+from coin_pipeline.candles.year_files.footer import Footer, check_digest, with_footer
+from coin_pipeline.candles.year_files.parquet import (
+    FileSpan,
+    open_row_groups,
+    read_extra_columns,
+    replace_file,
+    summary,
+)
+from coin_pipeline.candles.year_files.paths import name_under, series_folder, year_files
 from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
 from coin_pipeline.storage.atomic import translate_os_errors
 
@@ -46,7 +54,7 @@ class MergeReport:
     last: datetime | None
 
 
-class Merged(NamedTuple):
+class MergedRows(NamedTuple):
     """The union of old and new candles.
 
     Attributes:
@@ -62,7 +70,7 @@ class Merged(NamedTuple):
     unchanged: int
 
 
-def merge_columns(old: OHLCV, new: OHLCV) -> Merged:
+def merge_ohlcv(old: OHLCV, new: OHLCV) -> MergedRows:
     """Unite candles, both strictly increasing; of two at the same time the new one stays."""
     time = np.concatenate((old.time, new.time))
     order = np.argsort(time, kind="stable")
@@ -72,10 +80,10 @@ def merge_columns(old: OHLCV, new: OHLCV) -> Merged:
     pairs = zip(old.rows(in_old)[1:], new.rows(in_new)[1:], strict=True)
     differs = np.any([before != after for before, after in pairs], axis=0)
     replaced = int(differs.sum())
-    return Merged(rows, len(rows) - len(old.time), replaced, len(in_new) - replaced)
+    return MergedRows(rows, len(rows) - len(old.time), replaced, len(in_new) - replaced)
 
 
-def file_years(time: npt.NDArray[np.int64], spans: Mapping[int, Span]) -> npt.NDArray[np.int64]:
+def assign_years(time: npt.NDArray[np.int64], spans: Mapping[int, FileSpan]) -> npt.NDArray[np.int64]:
     """Return the year file each candle belongs to: its UTC year, unless it lies within the span of another file.
 
     A few old files were split by Seoul years; a candle beside their first ones must not go to the file before.
@@ -91,7 +99,7 @@ def utc_years(time: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return time.view("datetime64[ns]").astype("datetime64[Y]").astype(np.int64) + 1970
 
 
-def by_year(intervals: Iterable[Interval]) -> dict[int, tuple[Interval, ...]]:
+def split_by_year(intervals: Iterable[Interval]) -> dict[int, tuple[Interval, ...]]:
     """Return what of some intervals lies in each UTC year."""
     parts = [(year, piece) for interval in intervals for year, piece in _years_of(interval)]
     return {year: union(piece for of, piece in parts if of == year) for year, _ in parts}
@@ -104,21 +112,23 @@ def _years_of(interval: Interval) -> Iterator[tuple[int, Interval]]:
         yield year, (max(start, interval[0]), min(end, interval[1]))
 
 
-def write_candles(root: Path, symbol: str, timeframe: Timeframe, frame: pd.DataFrame, new: Provenance) -> MergeReport:
+def merge_into_series(
+    root: Path, symbol: str, timeframe: Timeframe, frame: pd.DataFrame, new: Provenance
+) -> MergeReport:
     """Merge candles, and what is known of them, into a series: `CandleCatalog.merge` tells how."""
     folder, source = series_folder(root, symbol, timeframe), f"{symbol} {timeframe}"
-    candles = columns_of(plain_table(source, pa.Table.from_pandas(frame, preserve_index=False)))
+    candles = to_ohlcv(normalize_table(source, pa.Table.from_pandas(frame, preserve_index=False)))
     _check(source, candles)
     check_spacing(source, candles.time, timeframe)
-    fetched = by_year(new.fetched)
+    fetched = split_by_year(new.fetched)
     if not len(candles.time) and not fetched:
         return MergeReport(0, 0, 0, (), None, None)
     with _locked(folder, name_under(root, folder)):
         stored = {int(path.stem): summary(path, name_under(root, path)) for path in year_files(folder)}
         spans = {year: each.span for year, each in stored.items() if each.span}
-        require_source(source, together(each.footer.known for each in stored.values()), new)
+        require_same_source(source, merge_provenance(each.footer.provenance for each in stored.values()), new)
         _check_grid(source, candles.time, spans.values(), timeframe)
-        years = file_years(candles.time, spans)
+        years = assign_years(candles.time, spans)
         done = {}
         for year in _in_order(candles.time, years, fetched):
             path = folder / f"{year:04d}.parquet"
@@ -134,7 +144,7 @@ def write_candles(root: Path, symbol: str, timeframe: Timeframe, frame: pd.DataF
     )
 
 
-def numbered(row: int) -> str:
+def row_label(row: int) -> str:
     """Return what an error calls a row, the first of which is 0."""
     return f"row {row + 1}"
 
@@ -148,32 +158,32 @@ def _in_order(time: npt.NDArray[np.int64], years: npt.NDArray[np.int64], fetched
     return sorted({*years.tolist(), *fetched}, key=lambda year: (year not in displaced, year))
 
 
-def _merge_year(path: Path, name: str, new: OHLCV, told: Provenance) -> tuple[Merged, bool]:
+def _merge_year(path: Path, name: str, new: OHLCV, told: Provenance) -> tuple[MergedRows, bool]:
     """Merge candles into a file; return what that changed of them, and whether the file was written."""
-    old, before, others = columns_of(NO_CANDLES), Footer(), []
+    old, before, others = to_ohlcv(NO_CANDLES), Footer(), []
     if path.exists():
-        with open_part(path, name) as part:
+        with open_row_groups(path, name) as part:
             old, before = decode([part]).columns, part.footer
         _check(name, old)
         check_digest(name, old, before)
-        others = read_others(path, name)
-    merged, known = merge_columns(old, new), together((told, before.known))
-    changed = merged.added or merged.replaced or known != before.known
+        others = read_extra_columns(path, name)
+    merged, known = merge_ohlcv(old, new), merge_provenance((told, before.provenance))
+    changed = merged.added or merged.replaced or known != before.provenance
     if changed:
         both = OHLCV(*(np.concatenate(pair)[merged.rows] for pair in zip(old, new, strict=True)))
         # Further columns of an old file belong to its old candles: beside a new one they stay empty.
         kept = pa.array(merged.rows, mask=merged.rows >= len(old.time))
-        table = stored_table(both, [(column, values.take(kept)) for column, values in others])
-        replace(path, name, with_footer(table, Footer(known, columns_digest(both))))
+        table = to_table(both, [(column, values.take(kept)) for column, values in others])
+        replace_file(path, name, with_footer(table, Footer(known, columns_digest(both))))
     return merged, bool(changed)
 
 
 def _check(source: str, columns: OHLCV) -> None:
-    check_times(source, columns.time, numbered)
-    check_prices(source, columns, numbered)
+    check_times(source, columns.time, row_label)
+    check_prices(source, columns, row_label)
 
 
-def require_source(series: str, stored: Provenance, new: Provenance) -> None:
+def require_same_source(series: str, stored: Provenance, new: Provenance) -> None:
     """Refuse to fetch a series from two exchanges: their prices differ, and so would the series from day to day.
 
     Raises:
@@ -184,7 +194,7 @@ def require_source(series: str, stored: Provenance, new: Provenance) -> None:
         raise InvalidInput([Problem("exchange", reason)])
 
 
-def _check_grid(source: str, time: npt.NDArray[np.int64], spans: Collection[Span], timeframe: Timeframe) -> None:
+def _check_grid(source: str, time: npt.NDArray[np.int64], spans: Collection[FileSpan], timeframe: Timeframe) -> None:
     """Refuse candles that would lie between the stored ones."""
     known = next(iter(spans), None)
     if known and len(time) and (time[0] - known.first) % timeframe.ns:

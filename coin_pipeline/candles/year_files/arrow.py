@@ -6,13 +6,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coin_pipeline.candles.validation import OHLCV
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 
-TIME = "timestamp"
-PRICES = ("open", "high", "low", "close", "volume")
+TIME_COLUMN = "timestamp"
+PRICE_COLUMNS = ("open", "high", "low", "close", "volume")
 INSTANT = pa.timestamp("ns", "UTC")
-NO_CANDLES = pa.schema([(TIME, pa.int64()), *((name, pa.float64()) for name in PRICES)]).empty_table()
+NO_CANDLES = pa.schema([(TIME_COLUMN, pa.int64()), *((name, pa.float64()) for name in PRICE_COLUMNS)]).empty_table()
 
 
 def index_column(schema: pa.Schema) -> str | None:
@@ -21,8 +21,8 @@ def index_column(schema: pa.Schema) -> str | None:
     return index[0] if len(index) == 1 and isinstance(index[0], str) else None
 
 
-def plain_table(
-    source: object, table: pa.Table, time: str = TIME, naive_offset_ns: int | None = None, first_row: int = 0
+def normalize_table(
+    source: object, table: pa.Table, time: str = TIME_COLUMN, naive_offset_ns: int | None = None, first_row: int = 0
 ) -> pa.Table:
     """Return the candles of a table, in its order and unchecked, as timestamp (int64 ns UTC) and float64 columns.
 
@@ -37,24 +37,28 @@ def plain_table(
         InvalidCandleFile: A column is missing or of another type, or stamps lack a zone.
         InvalidCandles: A row has no time.
     """
-    missing = [name for name in (time, *PRICES) if name not in table.column_names]
+    missing = [name for name in (time, *PRICE_COLUMNS) if name not in table.column_names]
     if missing:
-        raise InvalidCandleFile(source, f"has no column {', '.join(missing)}; it needs {', '.join((TIME, *PRICES))}")
+        raise InvalidCandleFile(
+            source, f"has no column {', '.join(missing)}; it needs {', '.join((TIME_COLUMN, *PRICE_COLUMNS))}"
+        )
     stamps = table[time]
     if stamps.null_count:
         row = first_row + pc.index(stamps.is_null(), value=True).as_py() + 1
         raise InvalidCandles(source, stamps.null_count, f"row {row} has no time")
     opens = _int64_ns(source, stamps, naive_offset_ns)
-    return pa.table([opens, *(_float64(source, name, table[name]) for name in PRICES)], names=[TIME, *PRICES])
+    return pa.table(
+        [opens, *(_float64(source, name, table[name]) for name in PRICE_COLUMNS)], names=[TIME_COLUMN, *PRICE_COLUMNS]
+    )
 
 
-def columns_of(plain: pa.Table) -> OHLCV:
+def to_ohlcv(plain: pa.Table) -> OHLCV:
     """Return the columns of a plain table as read-only arrays."""
     # One after another in Arrow's memory, which stays warm, costs half of what ChunkedArray.to_numpy does.
     return OHLCV(*(column.to_numpy() for column in plain.combine_chunks().columns))
 
 
-def put(plain: pa.Table, columns: OHLCV) -> None:
+def copy_into(plain: pa.Table, columns: OHLCV) -> None:
     """Copy the rows of a plain table into columns of as many rows."""
     for target, column in zip(columns, plain.columns, strict=True):
         start = 0
@@ -63,19 +67,19 @@ def put(plain: pa.Table, columns: OHLCV) -> None:
             start += len(chunk)
 
 
-def candle_frame(columns: OHLCV) -> pd.DataFrame:
+def to_frame(columns: OHLCV) -> pd.DataFrame:
     """Return columns as a frame: timestamp (ns, UTC), open, high, low, close, volume."""
     time = pd.DatetimeIndex(columns.time.view("datetime64[ns]"), tz="UTC")
-    return pd.DataFrame({TIME: time, **dict(zip(PRICES, columns[1:], strict=True))})
+    return pd.DataFrame({TIME_COLUMN: time, **dict(zip(PRICE_COLUMNS, columns[1:], strict=True))})
 
 
-def stored_table(columns: OHLCV, others: Sequence[tuple[str, pa.ChunkedArray]] = ()) -> pa.Table:
+def to_table(columns: OHLCV, others: Sequence[tuple[str, pa.ChunkedArray]] = ()) -> pa.Table:
     """Return columns, and others behind them, as the table that is stored."""
     candles = [pa.array(columns.time).cast(INSTANT), *map(pa.array, columns[1:])]
     # What no row may lack need not be looked for in each: a file without such marks is read faster.
     fields = [
-        pa.field(TIME, INSTANT, nullable=False),
-        *(pa.field(name, pa.float64(), nullable=False) for name in PRICES),
+        pa.field(TIME_COLUMN, INSTANT, nullable=False),
+        *(pa.field(name, pa.float64(), nullable=False) for name in PRICE_COLUMNS),
     ]
     further = [pa.field(name, column.type) for name, column in others]
     return pa.table([*candles, *(column for _, column in others)], schema=pa.schema([*fields, *further]))

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coin_pipeline.candles.arrow import PRICES, TIME, index_column, plain_table
-from coin_pipeline.candles.provenance import Footer, parse_footer
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
+from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, TIME_COLUMN, index_column, normalize_table
+from coin_pipeline.candles.year_files.footer import Footer, parse_footer
 from coin_pipeline.errors import InvalidCandleFile
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
@@ -26,14 +26,14 @@ _END = 8  # after the footer stand its length, four bytes, and PAR1
 _MARK = b"coin"
 
 
-def encoded(table: pa.Table) -> bytes:
+def encode(table: pa.Table) -> bytes:
     """Encode a table for the fastest read that is small too: `benchmarks.encodings` compares.
 
     How the table lies in memory does not matter: the same candles are the same bytes. Parquet has checksums of pages
     only, so one of the footer stands before it, where readers look for nothing.
     """
     sink = pa.BufferOutputStream()
-    prices = dict.fromkeys(PRICES, "BYTE_STREAM_SPLIT")
+    prices = dict.fromkeys(PRICE_COLUMNS, "BYTE_STREAM_SPLIT")
     pq.write_table(
         table.combine_chunks(),
         sink,
@@ -41,7 +41,7 @@ def encoded(table: pa.Table) -> bytes:
         data_page_size=_PAGE_BYTES,
         compression="lz4",
         use_dictionary=False,
-        column_encoding={TIME: "DELTA_BINARY_PACKED", **prices},
+        column_encoding={TIME_COLUMN: "DELTA_BINARY_PACKED", **prices},
         write_page_checksum=True,
     )
     content = memoryview(sink.getvalue())
@@ -121,7 +121,7 @@ class RowGroups:
         return sum(group.rows for group in self.groups)
 
     def read(self, group: RowGroup) -> pa.Table:
-        """Return the candles of a row group as `plain_table` makes them; threads may read at the same time.
+        """Return the candles of a row group as `normalize_table` makes them; threads may read at the same time.
 
         Raises:
             InvalidCandleFile: They cannot be read, or a column is missing.
@@ -132,13 +132,13 @@ class RowGroups:
                 parquet = self._idle.pop()
             except IndexError:
                 parquet = _parquet(self._file)
-            raw = parquet.read_row_group(group.number, columns=[self._time, *PRICES], use_threads=False)
+            raw = parquet.read_row_group(group.number, columns=[self._time, *PRICE_COLUMNS], use_threads=False)
             self._idle.append(parquet)
-            return plain_table(self.source, raw, self._time, SEOUL_OFFSET_NS, group.first_row)
+            return normalize_table(self.source, raw, self._time, SEOUL_OFFSET_NS, group.first_row)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class FileSpan:
     """What is in a file.
 
     Attributes:
@@ -153,7 +153,7 @@ class Span:
 
 
 @contextmanager
-def open_part(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2**63) -> Iterator[RowGroups]:
+def open_row_groups(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2**63) -> Iterator[RowGroups]:
     """Open the row groups that can hold candles of [start_ns, end_ns), and those between them.
 
     Raises:
@@ -171,7 +171,7 @@ def open_part(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2
         yield RowGroups(source, groups, footer, file, time, deque([parquet]))
 
 
-def read_others(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
+def read_extra_columns(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
     """Read the columns of a file that are not a candle's, by name.
 
     Raises:
@@ -179,33 +179,35 @@ def read_others(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
     """
     with _opened(path, source) as file, _named(source):
         parquet = _parquet(file)
-        candles = {_time_column(parquet.schema_arrow), *PRICES}
+        candles = {_time_column(parquet.schema_arrow), *PRICE_COLUMNS}
         table = parquet.read([name for name in parquet.schema_arrow.names if name not in candles])
     return list(zip(table.column_names, table.columns, strict=True))
 
 
-class Summary(NamedTuple):
+class FileSummary(NamedTuple):
     """What a file says of itself; `span` is None of a file without rows."""
 
-    span: Span | None
+    span: FileSpan | None
     footer: Footer
 
 
-def summary(path: Path, source: str) -> Summary:
+def summary(path: Path, source: str) -> FileSummary:
     """Return what a file holds, from its footer where that tells.
 
     Raises:
         InvalidCandleFile: The file cannot be read, or has no times.
         InvalidCandles: A row has no time.
     """
-    with open_part(path, source) as part:
+    with open_row_groups(path, source) as part:
         opens = [group.opens or _opens(part.read(group)) for group in part.groups if group.rows]
     if not opens:
-        return Summary(None, part.footer)
-    return Summary(Span(min(first for first, _ in opens), max(last for _, last in opens), part.rows), part.footer)
+        return FileSummary(None, part.footer)
+    return FileSummary(
+        FileSpan(min(first for first, _ in opens), max(last for _, last in opens), part.rows), part.footer
+    )
 
 
-def replace(path: Path, source: str, table: pa.Table) -> None:
+def replace_file(path: Path, source: str, table: pa.Table) -> None:
     """Put a table in the place of a file: whoever reads sees the old one or the new one, whole.
 
     Only one process may replace a file at a time: the temporary file has a fixed name, so that a killed writer's is
@@ -215,7 +217,7 @@ def replace(path: Path, source: str, table: pa.Table) -> None:
         StorageFull: No space; the old file is as it was.
         StorageFailed: The file cannot be written; the old file is as it was.
     """
-    content = encoded(table)
+    content = encode(table)
     with translate_os_errors(source):
         atomic_write(path, content, path.with_name(f".{path.name}.tmp"), replace=True)
 
@@ -251,7 +253,7 @@ def _parquet(file: pa.NativeFile) -> pq.ParquetFile:
 
 
 def _time_column(schema: pa.Schema) -> str:
-    return TIME if TIME in schema.names else index_column(schema) or TIME
+    return TIME_COLUMN if TIME_COLUMN in schema.names else index_column(schema) or TIME_COLUMN
 
 
 def _row_groups(parquet: pq.ParquetFile, time: str) -> tuple[RowGroup, ...]:
@@ -276,5 +278,5 @@ def _range(chunk: pq.ColumnChunkMetaData, kind: pa.DataType) -> tuple[int, int] 
 
 
 def _opens(candles: pa.Table) -> tuple[int, int]:
-    ends = pc.min_max(candles[TIME]).as_py()
+    ends = pc.min_max(candles[TIME_COLUMN]).as_py()
     return ends["min"], ends["max"]

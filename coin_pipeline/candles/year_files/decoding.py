@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from coin_pipeline.candles.arrow import put
-from coin_pipeline.candles.parquet import RowGroups
-from coin_pipeline.candles.validation import OHLCV, are_sound
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.validation import all_valid
+from coin_pipeline.candles.year_files.arrow import copy_into
+from coin_pipeline.candles.year_files.parquet import RowGroups
 
 _THREADED_ROWS = 20_000  # fewer are decoded before a second thread has woken up
 _MOST_THREADS = 4  # more wait for memory
@@ -23,7 +24,7 @@ class Decoded(NamedTuple):
 
     Attributes:
         columns: The candles.
-        sound: Whether they are in order and `are_sound`; found out while they were in the processor's cache.
+        sound: Whether they are in order and `all_valid`; found out while they were in the processor's cache.
     """
 
     columns: OHLCV
@@ -49,8 +50,8 @@ def decode(parts: Sequence[RowGroups]) -> Decoded:
     def fill(place: int) -> bool:
         part, group = groups[place]
         rows = columns.rows(slice(*ends[place : place + 2]))
-        put(part.read(group), rows)
-        return bool((rows.time[1:] > rows.time[:-1]).all()) and are_sound(rows)
+        copy_into(part.read(group), rows)
+        return bool((rows.time[1:] > rows.time[:-1]).all()) and all_valid(rows)
 
     if ends[-1] < _THREADED_ROWS:
         sound = [fill(place) for place in range(len(groups))]

@@ -1,0 +1,1 @@
+"""Year files: where they are, their Parquet format, and merging candles into them."""
