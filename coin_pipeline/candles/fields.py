@@ -1,10 +1,13 @@
-"""What requests share: fields that name markets, timeframes and calendar days, and how a wrong one is told."""
+"""Building blocks of request models: shared field types, strict parsing and problem messages."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Self, TypeVar
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -24,12 +27,12 @@ from coin_pipeline.errors import InvalidInput, Problem, did_you_mean, format_val
 
 T = TypeVar("T")
 MAX_SYMBOLS = 500
-FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2261, 12, 31)  # what nanoseconds since 1970 can hold
+FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2261, 12, 31)  # the range of int64 nanoseconds since 1970
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def as_value_error(parse: Callable[[str], T], text: str) -> T:
-    """Let pydantic add the field to what `parse` complains about."""
+    """Return `parse(text)`, raising its InvalidInput as a ValueError to which pydantic adds the field."""
     try:
         return parse(text)
     except InvalidInput as error:
@@ -37,19 +40,27 @@ def as_value_error(parse: Callable[[str], T], text: str) -> T:
 
 
 def require_unique(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a list that names something twice."""
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        msg = f"named more than once: {', '.join(sorted(twice))}"
+    """Return the names.
+
+    Raises:
+        ValueError: Lists the names that occur more than once.
+    """
+    duplicates = {name for name in names if names.count(name) > 1}
+    if duplicates:
+        msg = f"named more than once: {', '.join(sorted(duplicates))}"
         raise ValueError(msg)
     return names
 
 
 def parse_calendar_day(value: object) -> object:
-    """Read YYYY-MM-DD; pydantic alone would also take numbers, as seconds since 1970."""
+    """Parse YYYY-MM-DD; pydantic by itself would also accept numbers, as seconds since 1970.
+
+    Raises:
+        ValueError: The value is not a date between FIRST_DAY and LAST_DAY.
+    """
     day = value
     if isinstance(value, str) and _DAY.fullmatch(value):
-        with suppress(ValueError):  # of a 13th month, say
+        with suppress(ValueError):  # such as month 13
             day = date.fromisoformat(value)
     if not isinstance(day, date):
         msg = f"{str(value)[:40]!r} is not a day; write YYYY-MM-DD"
@@ -60,10 +71,10 @@ def parse_calendar_day(value: object) -> object:
     return day
 
 
-def _list_of(what: str, example: str) -> BeforeValidator:
+def _list_of(items: str, example: str) -> BeforeValidator:
     def check(value: object) -> object:
         if not isinstance(value, list | tuple):
-            msg = f'must be a list of {what}, such as ["{example}"]'
+            msg = f'must be a list of {items}, such as ["{example}"]'
             raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
         return value
 
@@ -78,49 +89,103 @@ Day = Annotated[date, BeforeValidator(parse_calendar_day)]
 TimeframeName = Annotated[
     str,
     AfterValidator(_canonical_timeframe),
-    Field(description="Length of a candle: 1m 3m 5m 10m 15m 30m 1h 4h 1d 1w."),
+    Field(description="Candle length: 1m 3m 5m 10m 15m 30m 1h 4h 1d 1w."),
 ]
 Symbols = Annotated[
     tuple[str, ...],
-    Field(min_length=1, max_length=MAX_SYMBOLS, description="Markets: BTC_KRW, or Upbit's KRW-BTC."),
+    Field(min_length=1, max_length=MAX_SYMBOLS, description="Markets, as BTC_KRW or Upbit's KRW-BTC."),
     AfterValidator(lambda names: require_unique(tuple(as_value_error(parse_symbol, name) for name in names))),
     _list_of("markets", "BTC_KRW"),
 ]
 Timeframes = Annotated[
     tuple[TimeframeName, ...],
-    Field(min_length=1, description="Lengths of candles: 1m 3m 5m 10m 15m 30m 1h 4h 1d 1w."),
+    Field(min_length=1, description="Candle lengths: 1m 3m 5m 10m 15m 30m 1h 4h 1d 1w."),
     AfterValidator(require_unique),
     _list_of("timeframes", "1d"),
 ]
 
 
 class RequestModel(BaseModel):
-    """What somebody asks for; a field that it has not is refused, and which one may have been meant is said."""
+    """Base of request models: frozen; rejects unknown fields and suggests the nearest known one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="wrap")
     @classmethod
-    def _known_fields(cls, value: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
+    def _suggest_fields(cls, value: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             return validate(value)
         except ValidationError as error:
-            found = [_explained(each, list(cls.model_fields)) for each in error.errors(include_url=False)]
-            raise ValidationError.from_exception_data(error.title, found) from None
+            details = [_with_suggestion(detail, list(cls.model_fields)) for detail in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(error.title, details) from None
+
+
+@dataclass(frozen=True, slots=True)
+class PlainField:
+    """A field of a request model without its constraints, as click and Dagster can declare it.
+
+    Attributes:
+        name: Name of the field.
+        type: One of str, int, float, bool, date, list[str], dict[str, Any] or a Literal of strings.
+        required: Whether the field has no default.
+        default: Its default as a JSON value; None if required.
+        description: One sentence for help texts.
+    """
+
+    name: str
+    type: Any
+    required: bool
+    default: Any
+    description: str
+
+
+def plain_fields(model: type[RequestModel]) -> Iterator[PlainField]:
+    """Yield the fields of a request model in their order, for front ends that are generated from it.
+
+    >>> class Order(RequestModel):
+    ...     symbols: Symbols
+    ...     size: Annotated[float, Field(gt=0)] | None = Field(None, description="Fraction of the equity.")
+    >>> for field in plain_fields(Order):
+    ...     print(field.name, field.type, field.required, field.description)
+    symbols list[str] True Markets, as BTC_KRW or Upbit's KRW-BTC.
+    size <class 'float'> False Fraction of the equity.
+    """
+    for name, field in model.model_fields.items():
+        default = None if field.is_required() else field.default
+        json_default = default.value if isinstance(default, Enum) else default
+        plain_type = _plain_type(field.annotation)
+        yield PlainField(name, plain_type, field.is_required(), json_default, field.description or "")
+
+
+def _plain_type(annotation: Any) -> Any:  # noqa: ANN401 -- annotations have no common type
+    """Return an annotation without its constraints and without None."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _plain_type(args[0])
+    if origin in {Union, UnionType}:
+        (member,) = (arg for arg in args if arg is not NoneType)
+        return _plain_type(member)
+    if origin is tuple:
+        return list[str]
+    if origin is dict:
+        return dict[str, Any]
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return Literal[tuple(member.value for member in annotation)]
+    return annotation
 
 
 def to_problems(error: ValidationError) -> list[Problem]:
-    """Turn pydantic's findings into ours: the field's path and one sentence."""
+    """Convert a pydantic error to problems: the path of each field and one sentence."""
     return [
-        Problem(".".join(map(str, found["loc"])), format_validation_message(found["msg"], found["input"]))
-        for found in error.errors(include_url=False, include_context=False)
+        Problem(".".join(map(str, detail["loc"])), format_validation_message(detail["msg"], detail["input"]))
+        for detail in error.errors(include_url=False, include_context=False)
     ]
 
 
-def _explained(found: ErrorDetails, known: Sequence[str]) -> InitErrorDetails:
-    """Return pydantic's finding as it was, but for an unknown field."""
-    again = InitErrorDetails(type=found["type"], loc=found["loc"], input=found["input"], ctx=found.get("ctx", {}))
-    if found["type"] == "extra_forbidden":
-        hint = did_you_mean(str(found["loc"][0]), known, alike=0.6)
-        again["type"] = PydanticCustomError("extra_forbidden", f"is not a field of this request{hint}")
-    return again
+def _with_suggestion(detail: ErrorDetails, known: Sequence[str]) -> InitErrorDetails:
+    """Return an error detail unchanged, except that an unknown field suggests the nearest known one."""
+    result = InitErrorDetails(type=detail["type"], loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {}))
+    if detail["type"] == "extra_forbidden":
+        hint = did_you_mean(str(detail["loc"][0]), known, alike=0.6)
+        result["type"] = PydanticCustomError("extra_forbidden", f"is not a field of this request{hint}")
+    return result

@@ -17,15 +17,24 @@ from coin_pipeline.settings import Settings
 class RefreshRequest(RequestModel):
     """Candles to be collected, as submitted over HTTP or from the Dagster UI; what is left out the settings say."""
 
-    symbols: Symbols | None = None
-    timeframes: Timeframes | None = None
+    symbols: Annotated[
+        Symbols | None, Field(description="Markets, as BTC_KRW or Upbit's KRW-BTC; defaults to SCHEDULER_SYMBOLS.")
+    ] = None
+    timeframes: Annotated[
+        Timeframes | None,
+        Field(description="Candle lengths: 1m 3m 5m 10m 15m 30m 1h 4h 1d 1w; defaults to SCHEDULER_TIMEFRAMES."),
+    ] = None
     start: Annotated[
-        Day | None, Field(description="First calendar day in Asia/Seoul; none: on from what is fetched already.")
+        Day | None,
+        Field(description="First calendar day in Asia/Seoul, YYYY-MM-DD; by default, the end of what is fetched."),
     ] = None
     end: Annotated[
-        Day | None, Field(description="Last calendar day in Asia/Seoul, included whole; none: the newest candle.")
+        Day | None,
+        Field(
+            description="Last calendar day in Asia/Seoul, YYYY-MM-DD, inclusive; by default, the newest closed candle."
+        ),
     ] = None
-    exchange: Annotated[str, Field(min_length=1, max_length=40, description="Where they are asked for.")] = UPBIT
+    exchange: Annotated[str, Field(min_length=1, max_length=40, description="Exchange to fetch from.")] = UPBIT
 
     @field_validator("end")
     @classmethod

@@ -1,4 +1,4 @@
-"""Submissions in Dagster's words: which job, with which config, under which tags."""
+"""Submissions as Dagster runs: the job to launch, its run config and its tags."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,60 +13,69 @@ from coin_pipeline.orchestration.run_tags import EXCHANGE_TAG, POINTS_TAG, SERIE
 from coin_pipeline.sweeps.request import SweepRequest
 from coin_pipeline.sweeps.spec import SweepSpec
 
+JobName = Literal["backtest", "sweep", "retention", "refresh_candles"]
+
 
 @dataclass(frozen=True, slots=True)
 class RunSubmission:
-    """What a run is made from.
+    """Everything a run is created from.
 
     Attributes:
         job: Name of the job.
         config: Its run config.
-        tags: By which people find the run in the UI, and by which a repeated submission knows its run.
+        tags: Shown in the UI; SPEC_TAG identifies a repeated submission.
     """
 
-    job: Literal["backtest", "sweep", "retention", "refresh_candles"]
+    job: JobName
     config: dict[str, Any]
     tags: dict[str, str]
 
 
-def backtest_submission(spec: BacktestSpec, shelf: ResultArea) -> RunSubmission:
-    """Return what makes Dagster run a backtest."""
-    asked = {**spec.model_dump(mode="json"), "min_coverage": spec.min_coverage}
-    config = {"load_candles": {"config": {**asked, "shelf": shelf}}}
-    return RunSubmission("backtest", {"ops": config, "loggers": QUIET_LOGGERS}, _tags(spec))
+def backtest_submission(spec: BacktestSpec, area: ResultArea) -> RunSubmission:
+    """Return the submission of a backtest whose result is stored in `area`."""
+    fields = {**spec.model_dump(mode="json"), "min_coverage": spec.min_coverage, "shelf": area}
+    return _submission("backtest", {"load_candles": fields}, _spec_tags(spec))
 
 
 def sweep_submission(
     request: SweepRequest, spec: SweepSpec, *, workers: int | None = None, fresh: bool = False
 ) -> RunSubmission:
-    """Return what makes Dagster run the sweep that `request` resolves to."""
-    config = {
-        "plan_sweep": {"config": {**request.model_dump(mode="json"), "min_coverage": request.min_coverage}},
-        "evaluate_chunk": {"config": {"workers": workers, "fresh": fresh}},
-    }
-    return RunSubmission(
-        "sweep", {"ops": config, "loggers": QUIET_LOGGERS}, {**_tags(spec), POINTS_TAG: str(len(spec.points()))}
-    )
+    """Return the submission of a sweep.
+
+    Args:
+        request: The request, which the run resolves again.
+        spec: What the request resolves to.
+        workers: Threads per chunk; None for the default of the evaluation.
+        fresh: Evaluate chunks even if their rows are already stored.
+    """
+    fields = {**request.model_dump(mode="json"), "min_coverage": request.min_coverage}
+    ops = {"plan_sweep": fields, "evaluate_chunk": {"workers": workers, "fresh": fresh}}
+    return _submission("sweep", ops, {**_spec_tags(spec), POINTS_TAG: str(len(spec.points()))})
 
 
 def retention_submission(*, dry_run: bool) -> RunSubmission:
-    """Return what makes Dagster remove what is no longer kept, or only find it."""
-    config = {"remove_expired": {"config": {"dry_run": dry_run}}}
-    return RunSubmission("retention", {"ops": config, "loggers": QUIET_LOGGERS}, {})
+    """Return the submission of a retention run; a dry run only reports what would be removed."""
+    return _submission("retention", {"remove_expired": {"dry_run": dry_run}}, {})
 
 
 def refresh_submission(spec: RefreshSpec) -> RunSubmission:
-    """Return what makes Dagster collect candles."""
-    asked = spec.model_dump(mode="json")
-    tags = {SPEC_TAG: digest_of(asked), EXCHANGE_TAG: spec.exchange, SERIES_TAG: str(len(spec.series))}
-    return RunSubmission("refresh_candles", {"ops": {PLAN_OP: {"config": asked}}, "loggers": QUIET_LOGGERS}, tags)
+    """Return the submission of a candle refresh."""
+    fields = spec.model_dump(mode="json")
+    tags = {SPEC_TAG: digest_of(fields), EXCHANGE_TAG: spec.exchange, SERIES_TAG: str(len(spec.series))}
+    return _submission("refresh_candles", {PLAN_OP: fields}, tags)
 
 
-def _tags(spec: BacktestSpec) -> dict[str, str]:
-    return {SPEC_TAG: _asked(spec), "coin/strategy": spec.strategy, "coin/timeframe": spec.timeframe}
+def _submission(job: JobName, op_configs: dict[str, dict[str, Any]], tags: dict[str, str]) -> RunSubmission:
+    ops = {op: {"config": config} for op, config in op_configs.items()}
+    return RunSubmission(job, {"ops": ops, "loggers": QUIET_LOGGERS}, tags)
 
 
-def _asked(spec: BacktestSpec) -> str:
-    """Return the digest of a submission: who asks again with another `min_coverage` may be admitted this time."""
-    usual = spec.min_coverage == BacktestRequest.model_fields["min_coverage"].default
-    return spec.digest if usual else digest_of({"spec": spec.digest, "min_coverage": spec.min_coverage})
+def _spec_tags(spec: BacktestSpec) -> dict[str, str]:
+    return {SPEC_TAG: _submission_digest(spec), "coin/strategy": spec.strategy, "coin/timeframe": spec.timeframe}
+
+
+def _submission_digest(spec: BacktestSpec) -> str:
+    """Return the digest of a submission; another `min_coverage` makes another submission, which may be admitted."""
+    if spec.min_coverage == BacktestRequest.model_fields["min_coverage"].default:
+        return spec.digest
+    return digest_of({"spec": spec.digest, "min_coverage": spec.min_coverage})

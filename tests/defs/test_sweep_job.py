@@ -16,7 +16,7 @@ from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.failure_manifest import write_failure_manifest
 from coin_pipeline.defs.run_requests import sweep_submission
-from coin_pipeline.defs.sweeps.config import SWEEP_EXAMPLE, SweepConfig, sweep_config_of
+from coin_pipeline.defs.sweeps.config import SWEEP_EXAMPLE, sweep_config_of
 from coin_pipeline.defs.sweeps.progress import POINTS_EVALUATED, POINTS_PLANNED, SweepProgress
 from coin_pipeline.orchestration.executors import in_process_or_multiprocess
 from coin_pipeline.orchestration.failures import PROCESS_DIED, failure_from_events
@@ -25,7 +25,7 @@ from coin_pipeline.results.index import Filters, ResultIndex
 from coin_pipeline.results.store import stored_document
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
-from coin_pipeline.sweeps.request import SweepRequest, parse_sweep
+from coin_pipeline.sweeps.request import parse_sweep
 from coin_pipeline.sweeps.spec import resolve_sweep
 from coin_pipeline.sweeps.trials import trials_digest
 from tests.defs.conftest import answer
@@ -268,11 +268,3 @@ def test_a_sweep_that_ended_from_outside_gets_its_manifest(instance: dg.DagsterI
     for each in (lost, example):
         write_failure_manifest(LocalStore(data_root), instance, each, "failed", PROCESS_DIED)
         assert json.loads((data_root / "tasks" / each.run_id / "manifest.json").read_bytes())["status"] == "failed"
-
-
-def test_the_launchpad_has_every_field_of_a_request() -> None:
-    """A field that a request gets cannot be forgotten here, nor its default differ; the example is a valid one."""
-    request = SWEEP_EXAMPLE.request()
-    assert set(SweepConfig.model_fields) == set(SweepRequest.model_fields)
-    defaults = {name: field.default for name, field in SweepRequest.model_fields.items() if not field.is_required()}
-    assert {name: getattr(request, name) for name in defaults} == defaults
