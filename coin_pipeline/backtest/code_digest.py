@@ -1,14 +1,15 @@
-"""The code a result rests on: the modules of the engine, of the strategy and of what these import, by what they do.
+"""Digests of the code behind a result: the modules of the engine and the strategy, and everything these import.
 
-Nothing is executed to find them. Imports are read from the syntax trees, and so are names of files beside a strategy
-that stand in its text, be it code that it loads by path or data. What a program makes up while it runs, such as an
-import by a computed name, is not seen.
+Nothing is executed to find them. Imports are read from syntax trees, as are names of files next to a strategy that
+appear in its text, whether code that it loads by path or data. Names computed at run time, such as the argument of a
+dynamic import, are not found.
 """
 
 import ast
 import hashlib
 import importlib.util
 import inspect
+import json
 import os
 import pkgutil
 import re
@@ -19,6 +20,7 @@ from functools import cache, lru_cache
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 from coin_pipeline import engine
@@ -27,10 +29,10 @@ from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.strategies.base import Strategy
 
 _PROJECT = "coin_pipeline"
-_ENGINE = tuple(f"{engine.__name__}.{found.name}" for found in pkgutil.iter_modules(engine.__path__))
+_ENGINE = tuple(f"{engine.__name__}.{module.name}" for module in pkgutil.iter_modules(engine.__path__))
 _RUNNER = f"{_PROJECT}.backtest.runner"  # from signals to a document
-# The one knows every strategy, and the others change nothing; the other reads candles, which have their own digest.
-_APART = frozenset({f"{_PROJECT}.strategies.registry", f"{_PROJECT}.market.catalog"})
+# The registry imports every strategy without changing any; candles have a digest of their own.
+_EXCLUDED = frozenset({f"{_PROJECT}.strategies.registry", f"{_PROJECT}.candles.catalog"})
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _FILE_NAME = re.compile(r"[\w-][\w./-]{0,200}\.\w{1,10}")
 _IMPORTERS = frozenset({"import_module", "__import__"})
@@ -38,7 +40,7 @@ _IMPORTERS = frozenset({"import_module", "__import__"})
 
 @dataclass(frozen=True, slots=True)
 class SourceDigests:
-    """Digests of modules and files by name, and the versions of the installed packages that the strategy imports."""
+    """Digests of modules and files by name, and versions of the installed packages that the strategy imports."""
 
     modules: Mapping[str, str]
     packages: Mapping[str, str]
@@ -46,7 +48,7 @@ class SourceDigests:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Source:
-    """What is kept of one file: its digest, its imports as (dots, module, names), and file names in its text."""
+    """A file's digest, its imports as (dots, module, names), and the file names in its text."""
 
     digest: str
     imports: tuple[tuple[int, str, tuple[str, ...]], ...] = ()
@@ -54,58 +56,105 @@ class _Source:
 
 
 def source_digests(strategy: Strategy[Any], *others: str) -> SourceDigests:
-    """Follow the imports of the engine, of what assembles a result, of the strategy, and of other modules of ours.
+    """Digest the engine, the code that assembles a result, the strategy, and everything these import.
 
-    The standard library and installed packages are left out, unless it is the strategy's own package. Names are those
-    of modules, and of files relative to the strategy's: the same wherever all of it lies.
+    The standard library and installed packages are left out, unless the strategy is in one. Modules go by their names
+    and other files by their paths relative to the strategy's file, so that digests do not depend on the folder.
+
+    A strategy that is defined interactively, in a notebook, has no file: its compiled methods and the schema of its
+    parameters are digested instead, without the functions that they call.
+
+    Args:
+        strategy: The strategy.
+        *others: Names of further modules of this project.
 
     Raises:
-        InvalidStrategyFile: A file is no Python, or a module beside the strategy is hidden by another of its name.
+        InvalidStrategyFile: A file is not Python, or another module has the name of one next to the strategy.
         StorageFailed: A file cannot be read.
     """
-    own = type(strategy).__module__
-    source = Path(inspect.getfile(type(strategy))).resolve()
-    ours = {_PROJECT, _top(own)}
-    waiting = [(name, _file_of(name)) for root in (*_ENGINE, _RUNNER, *others) for name in _with_parents(root)]
-    waiting += [(name, source if name == own else _file_of(name)) for name in _with_parents(own)]
-    seen = {name for name, _ in waiting} | _APART
+    kind = type(strategy)
+    own, source = kind.__module__, _defining_file(kind)
+    first_party = {_PROJECT, _top(own)}
+    pending = [(name, _file_of(name)) for root in (*_ENGINE, _RUNNER, *others) for name in _with_parents(root)]
     modules: dict[str, str] = {}
+    if source is None:
+        modules[f"{own}:{kind.__qualname__}"] = _compiled_digest(kind)
+        pending += [(name, _file_of(name)) for base in kind.__mro__[1:] for name in _project_modules(base)]
+    else:
+        pending += [(name, source if name == own else _file_of(name)) for name in _with_parents(own)]
+    seen = {name for name, _ in pending} | _EXCLUDED
     packages: set[str] = set()
-    while waiting:
-        name, path = waiting.pop()
-        if path is None:  # a namespace package, or a name in a module and no module itself
+    while pending:
+        name, path = pending.pop()
+        if path is None:  # a namespace package, or a name in a module that is not a module itself
             continue
-        read = _source(path)
-        modules[_label(name, path)] = read.digest
-        imported = _imported(read, name, path)
-        installed = {top for top in map(_top, imported) if top not in ours and _is_installed(top)}
-        found = [(wanted, _file_of(wanted)) for wanted in imported if _top(wanted) not in installed]
+        parsed = _source(path)
+        modules[_label(name, path)] = parsed.digest
+        imported = _imported(parsed, name, path)
+        installed = {top for top in map(_top, imported) if top not in first_party and _is_installed(top)}
+        following = [(target, _file_of(target)) for target in imported if _top(target) not in installed]
         if _top(name) != _PROJECT:
             packages |= installed
-            found += [(_relative(file, source), file) for file in _files_beside(read, path) if file != source]
+            if source is not None:
+                files = [file for file in _neighbouring_files(parsed, path) if file != source]
+                following += [(_relative(file, source), file) for file in files]
         if "." not in name:
-            _refuse_hidden(path, map(_top, imported))
-        waiting += [(wanted, file) for wanted, file in found if wanted not in seen]
-        seen.update(wanted for wanted, _ in found)
+            _reject_hidden(path, map(_top, imported))
+        pending += [(target, file) for target, file in following if target not in seen]
+        seen.update(target for target, _ in following)
     return SourceDigests(dict(sorted(modules.items())), {name: _version(name) for name in sorted(packages)})
 
 
+def _defining_file(kind: type[Strategy[Any]]) -> Path | None:
+    """Return the file that defines a class; None if it was defined interactively."""
+    signals = inspect.unwrap(kind.signals)
+    if isinstance(signals, FunctionType) and not Path(signals.__code__.co_filename).is_file():
+        return None
+    try:
+        return Path(inspect.getfile(kind)).resolve()
+    except (OSError, TypeError):
+        return None
+
+
+def _compiled_digest(kind: type[Strategy[Any]]) -> str:
+    """Digest a class by its compiled methods and the schema of its parameters."""
+    methods = {name: value for name, value in sorted(vars(kind).items()) if isinstance(value, FunctionType)}
+    tokens = [json.dumps(kind.Params.model_json_schema(), sort_keys=True)]
+    tokens += [f"{name} {token}" for name, method in methods.items() for token in _code_tokens(method.__code__)]
+    return hashlib.sha256("\n".join(tokens).encode()).hexdigest()
+
+
+def _code_tokens(code: CodeType) -> Iterator[str]:
+    yield code.co_code.hex()
+    yield repr((code.co_names, code.co_varnames, code.co_argcount))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _code_tokens(constant)
+        else:  # the order of a set of strings differs from process to process
+            yield repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
+
+
+def _project_modules(base: type) -> Iterator[str]:
+    if _top(base.__module__) == _PROJECT:
+        yield from _with_parents(base.__module__)
+
+
 @lru_cache(maxsize=4096)
-def _imported(read: _Source, name: str, path: Path) -> tuple[str, ...]:
+def _imported(source: _Source, name: str, path: Path) -> tuple[str, ...]:
     """Return the absolute names that a module imports: packages, modules, and names in them that may be modules.
 
-    Those of the standard library are left out.
+    The standard library is left out.
     """
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    found: list[str] = []
-    for dots, module, names in read.imports:
+    imported: list[str] = []
+    for dots, module, names in source.imports:
         try:
             base = importlib.util.resolve_name("." * dots + module, package)
-        except ImportError:  # more dots than packages: it raises when it runs, if it ever does
+        except ImportError:  # more dots than packages: the import fails if it is ever executed
             continue
         if _top(base) not in sys.stdlib_module_names:
-            found += (*_with_parents(base), *(f"{base}.{each}" for each in names))
-    return tuple(found)
+            imported += (*_with_parents(base), *(f"{base}.{attribute}" for attribute in names))
+    return tuple(imported)
 
 
 def _top(name: str) -> str:
@@ -118,7 +167,7 @@ def _with_parents(name: str) -> Iterator[str]:
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Find a module without executing it or its parents, which importlib's own search would."""
+    """Find a module without executing it or its parents, unlike `importlib.util.find_spec`."""
     if name in sys.modules:
         return getattr(sys.modules[name], "__spec__", None)
     parent = name.rpartition(".")[0]
@@ -130,11 +179,11 @@ def _spec(name: str) -> ModuleSpec | None:
 
 
 def _file_of(name: str) -> Path | None:
-    return _file_of_ours(name) if _top(name) == _PROJECT else _find(name)
+    return _project_file(name) if _top(name) == _PROJECT else _find(name)
 
 
-@cache  # our files change, but which there are does not while a process lives
-def _file_of_ours(name: str) -> Path | None:
+@cache  # the project's files may be edited, but none appears or disappears while a process runs
+def _project_file(name: str) -> Path | None:
     return _find(name)
 
 
@@ -145,21 +194,21 @@ def _find(name: str) -> Path | None:
 
 def _is_installed(top: str) -> bool:
     spec = _spec(top)
-    places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
-    return any(_INSTALLED & set(Path(place).parts) for place in places if place)
+    locations = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+    return any(_INSTALLED & set(Path(location).parts) for location in locations if location)
 
 
-def _refuse_hidden(importer: Path, names: Iterable[str]) -> None:
-    """Refuse a file that imports a neighbour's name and gets another module, as when two folders have one `helpers`."""
+def _reject_hidden(importer: Path, names: Iterable[str]) -> None:
+    """Reject a file whose import of a neighbour finds another module, as when two folders each have a `helpers`."""
     for name in names:
-        beside, loaded = importer.with_name(f"{name}.py"), _file_of(name)
-        if beside != importer and beside.is_file() and loaded and not loaded.samefile(beside):
-            reason = f"imports {name}, which is {loaded} and not the file beside it; give {beside.name} another name"
+        neighbour, loaded = importer.with_name(f"{name}.py"), _file_of(name)
+        if neighbour != importer and neighbour.is_file() and loaded and not loaded.samefile(neighbour):
+            reason = f"imports {name}, which is {loaded} and not the file next to it; rename {neighbour.name}"
             raise InvalidStrategyFile(importer, reason)
 
 
-def _files_beside(read: _Source, path: Path) -> list[Path]:
-    return [file for name in read.files if (file := path.parent / name).is_file()]
+def _neighbouring_files(source: _Source, path: Path) -> list[Path]:
+    return [file for name in source.files if (file := path.parent / name).is_file()]
 
 
 def _relative(file: Path, source: Path) -> str:
@@ -167,7 +216,7 @@ def _relative(file: Path, source: Path) -> str:
 
 
 def _label(name: str, path: Path) -> str:
-    """Return a module's name; for one that was loaded by path, under a name made from that path, its file's."""
+    """Return a module's name; the file's name for a module that was loaded by path, whose name contains that path."""
     return name if path.stem in {name.rpartition(".")[2], "__init__"} or "/" in name else path.name
 
 
@@ -183,15 +232,15 @@ def _read(path: Path, *_version: int) -> _Source:
     if path.suffix != ".py":
         return _Source(hashlib.sha256(data).hexdigest())
     try:
-        return _parsed(data)
+        return _parse(data)
     except (SyntaxError, ValueError) as error:
-        raise InvalidStrategyFile(path, f"is no Python: {error}") from error
+        raise InvalidStrategyFile(path, f"is not valid Python: {error}") from error
 
 
-def _parsed(text: bytes) -> _Source:
-    """Digest the syntax tree in prefix order, without positions, comments, docstrings and other idle text.
+def _parse(text: bytes) -> _Source:
+    """Digest a syntax tree in prefix order, without positions, comments, docstrings and other unused strings.
 
-    Absent fields are left out, so that a version of Python whose trees have more of them finds the same digest.
+    Absent fields are left out, so that a Python version whose trees have more fields finds the same digest.
     """
     tokens: list[str] = []
     imports: list[tuple[int, str, tuple[str, ...]]] = []
@@ -206,7 +255,7 @@ def _parsed(text: bytes) -> _Source:
                 stack += (value, name)
             imports += _imports_of(item)
         elif isinstance(item, list):
-            kept = [each for each in item if not _is_idle_text(each)]
+            kept = [node for node in item if not _is_unused_string(node)]
             tokens.append(f"[{len(kept)}")
             stack += reversed(kept)
         else:
@@ -227,7 +276,7 @@ def _imports_of(node: ast.AST) -> list[tuple[int, str, tuple[str, ...]]]:
     return []
 
 
-def _is_idle_text(node: object) -> bool:
+def _is_unused_string(node: object) -> bool:
     match node:
         case ast.Expr(value=ast.Constant(value=str())):
             return True
@@ -236,9 +285,9 @@ def _is_idle_text(node: object) -> bool:
 
 @cache
 def _version(package: str) -> str:
-    """Return the version of an installed top-level package, whose distribution most often has the same name."""
+    """Return the version of an installed top-level package, whose distribution usually has the same name."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         distributions = metadata.packages_distributions().get(package, [])
-        return ", ".join(metadata.version(each) for each in distributions) or "unknown"
+        return ", ".join(metadata.version(distribution) for distribution in distributions) or "unknown"

@@ -1,4 +1,4 @@
-"""The JSON of a result, schema 1.2.0, put together from the parts of its symbols."""
+"""The result document, JSON schema 1.2.0, assembled from the parts of its symbols."""
 
 import io
 import socket
@@ -20,26 +20,30 @@ SCHEMA = "1.2.0"
 MAX_CURVE_POINTS = 10_000
 MAX_GAPS = 20
 SymbolParts = Sequence[tuple[Json, pa.Table]]
-"""For each symbol its JSON part, and the table of its equity per bar."""
+"""Each symbol's JSON part and the table of its equity per bar."""
 
 
-def coverage_json(found: Coverage) -> Json:
-    """Say how much of the range has candles, where the first gaps are, and what is known of them."""
-    first, last = (None if ns is None else iso_seconds(ns) for ns in (found.first, found.last))
+def coverage_json(covered: Coverage) -> Json:
+    """Return the coverage of a symbol's candles: counts, the first gaps, and how many missing candles do not exist."""
+    first, last = (None if ns is None else iso_seconds(ns) for ns in (covered.first, covered.last))
     return {
-        "expected": found.expected,
-        "present": found.present,
-        "ratio": found.ratio,
+        "expected": covered.expected,
+        "present": covered.present,
+        "ratio": covered.ratio,
         "first": first,
         "last": last,
-        "gap_count": len(found.edges),
-        "gaps": [gap_json(gap) for gap in found.list_gaps(found.edges[:MAX_GAPS])],
-        **missing_candles_json(found),
+        "gap_count": len(covered.edges),
+        "gaps": [gap_json(gap) for gap in covered.list_gaps(covered.edges[:MAX_GAPS])],
+        **missing_candles_json(covered),
     }
 
 
 def equity_table(parts: SymbolParts, whole: CombinedResult) -> pa.Table:
-    """Return every symbol's equity per bar one below the other, with the symbol in front; a shared account on top."""
+    """Return the equity per bar of every symbol, stacked; a shared account comes first, as a symbol of its own.
+
+    Returns:
+        Columns symbol, timestamp (ns, UTC), equity (1.0 at the start), drawdown (a fraction), buy_and_hold.
+    """
     tables = [
         table.replace_schema_metadata(None).add_column(0, "symbol", pa.array([part["symbol"]] * len(table)))
         for part, table in _blocks(parts, whole)
@@ -65,7 +69,18 @@ def result_json(
     environment: str,
     times: tuple[datetime, datetime],
 ) -> Json:
-    """Return the document of a finished run; `times` are its start and end."""
+    """Return the document of a finished run.
+
+    Args:
+        run_id: ID of the run, or of the task that it is an attempt of.
+        spec: The backtest.
+        parts: Each symbol's part, in the order of the spec.
+        whole: All symbols together.
+        params_schema: JSON schema of the strategy's parameters.
+        fingerprint: Digests of the inputs.
+        environment: Name of the environment that the run belongs to.
+        times: Start and end of the run, UTC.
+    """
     symbols = [{**part, "performance_curve": _curve(table)} for part, table in parts]
     document = {
         "version": SCHEMA,
@@ -98,14 +113,14 @@ def _blocks(parts: SymbolParts, whole: CombinedResult) -> list[tuple[Json, pa.Ta
 
 
 def _rows_of(whole: CombinedResult) -> pa.Table:
-    """Return the account's curve as a table like that of a symbol."""
+    """Return the account's curve as a table with a symbol's columns."""
     time, equity, drawdown, held = whole.curve[1:]
     stamps = pa.array(time, pa.timestamp("ns", tz="UTC"))
     return pa.table({"timestamp": stamps, "equity": equity, "drawdown": drawdown, "buy_and_hold": held})
 
 
 def _curve(table: pa.Table) -> list[Json]:
-    """Return equity and drawdown as JSON points; every k-th and the last where all would be too many to send."""
+    """Return equity and drawdown as JSON points, thinned to every k-th bar and the last if there are too many."""
     step = max(1, -(-len(table) // (MAX_CURVE_POINTS - 1)))  # one point is for the last bar
     rows = np.unique(np.append(np.arange(0, len(table), step), len(table) - 1))
     thin = table.take(rows)

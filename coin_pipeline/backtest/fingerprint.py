@@ -1,4 +1,4 @@
-"""What a result was computed from, as digests: spec, candles, code, package versions; and the digest of a result."""
+"""Fingerprints: digests of everything that a result is computed from, and the digest of the result itself."""
 
 import hashlib
 import json
@@ -17,36 +17,40 @@ from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.strategies.base import Strategy
 
 PROVENANCE_KEYS = frozenset({"sha256", "snapshot", "no_trade", "not_fetched", "first_unfetched", "known", "verdict"})
-"""In the `candles` of a symbol's part."""
+"""Keys of `candles` in a symbol's part that describe its inputs, not its figures."""
 
 
-def missing_candles_json(found: Coverage) -> Json:
-    """Say how many of the missing candles do not exist, how many nobody has fetched, and what to think of that."""
-    unfetched = found.list_gaps(found.unfetched[:1])
+def missing_candles_json(coverage: Coverage) -> Json:
+    """Return how many missing candles do not exist, how many were never fetched, and the verdict on them."""
+    unfetched = coverage.list_gaps(coverage.unfetched[:1])
     return {
-        "no_trade": found.no_trade,
-        "not_fetched": found.not_fetched,
+        "no_trade": coverage.no_trade,
+        "not_fetched": coverage.not_fetched,
         "first_unfetched": gap_json(unfetched[0]) if unfetched else None,
-        "known": found.known_ratio,
-        "verdict": found.verdict,
+        "known": coverage.known_ratio,
+        "verdict": coverage.verdict,
     }
 
 
 def gap_json(gap: Gap) -> Json:
-    """Return a gap with its ends as texts."""
+    """Return a gap with ISO 8601 start and end."""
     start, end = iso_seconds([gap.start, gap.end])
     return {"start": start, "end": end, "missing": gap.missing}
 
 
 _PACKAGES = ("coin-pipeline", "numba", "numpy")
-# Who ran it, when, where and from what: all that two runs of one computation may tell differently.
+# Keys in which two runs of the same computation may differ: who ran it, when, where and from which inputs.
 _CIRCUMSTANCES = frozenset(
     {"run_id", "execution_time", "metadata", "description", "spec", "fingerprint", "result_sha256", "reused_from"}
 )
 
 
 def digest_of(value: object) -> str:
-    """Return the SHA-256 of a value's canonical JSON: keys sorted, no spaces, UTF-8, floats in their shortest form."""
+    """Return the SHA-256 of a value's canonical JSON: sorted keys, no spaces, UTF-8, shortest form of floats.
+
+    >>> digest_of({"b": 1, "a": 2.0}) == digest_of({"a": 2.0, "b": 1})
+    True
+    """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -57,65 +61,69 @@ def candles_digest(bars: Bars) -> str:
 
 
 def code_digest(strategy: Strategy[Any]) -> str:
-    """Return the SHA-256 over the modules that the engine and the strategy consist of, as they are on disk now."""
+    """Return the SHA-256 over the modules of the engine and the strategy, as they are on disk now."""
     return digest_of(source_digests(strategy).modules)
 
 
 def fingerprint_of(
     spec_sha256: str, candles: Mapping[str, str], strategy: Strategy[Any], *others: str
 ) -> dict[str, Any]:
-    """Return the digests of all that decides a result, and `sha256`, which is over the others.
+    """Return the digests of all inputs of a result, and `sha256`, the digest of these digests.
 
-    The machine is not among them: a result has the same bits on every one, and a replay elsewhere is to show it.
+    The machine is not an input: results have the same bits on every machine, and a replay elsewhere proves it.
 
     Args:
         spec_sha256: Digest of the resolved spec.
         candles: Digest of each symbol's candles.
-        strategy: The strategy, whose code and the engine's are read from disk now.
-        *others: Modules of ours that decide it too.
+        strategy: The strategy; its code and the engine's are read from disk now.
+        *others: Names of further modules that determine the result.
 
     Returns:
-        `spec`, `candles`, `code` (over `modules`), `versions`; `sha256` of these four; `modules`, each one's digest.
+        `spec`, `candles`, `code` (over `modules`), `versions`; `sha256` of these four; `modules`, a digest per module.
     """
-    closure = source_digests(strategy, *others)
+    sources = source_digests(strategy, *others)
     inputs = {
         "spec": spec_sha256,
         "candles": dict(candles),
-        "code": digest_of(closure.modules),
-        "versions": {**closure.packages, **_versions()},
+        "code": digest_of(sources.modules),
+        "versions": {**sources.packages, **_versions()},
     }
-    return {"sha256": digest_of(inputs), **inputs, "modules": closure.modules}
+    return {"sha256": digest_of(inputs), **inputs, "modules": sources.modules}
 
 
 def comparable_content(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a replay must reproduce of a result, figure by figure.
+    """Return the part of a result that a replay must reproduce exactly.
 
-    Run id, times, host, description, and what it was computed from are left out, at the top and in each symbol's part:
-    a candle that no figure depends on is another input, and no other result. So is what is known of missing candles.
+    It leaves out the run ID, times, host, description and inputs, at the top and in each symbol's part. A candle that
+    no figure depends on is a different input but not a different result. The same holds for the provenance of candles.
     """
     return {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
 
 
 def result_digest(document: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the content of a result."""
+    """Return the SHA-256 of a result's comparable content."""
     return digest_of(comparable_content(document))
 
 
 def verify_own_digests(name: str, document: Mapping[str, Any]) -> None:
-    """Check the content and the spec of a result against the digests in it.
+    """Verify the content and the spec of a result against the digests that it contains.
+
+    Args:
+        name: Name of the document in the error.
+        document: The parsed document.
 
     Raises:
-        ObjectCorrupt: it was changed after the run.
+        ObjectCorrupt: The document was changed after the run.
     """
     spec = document.get("spec")
     if result_digest(document) != document["result_sha256"] or (
         spec is not None and digest_of(spec) != document["fingerprint"]["spec"]
     ):
-        raise ObjectCorrupt(name, "the document is not what its own digests say, so it was changed after the run")
+        raise ObjectCorrupt(name, "the document does not match its own digests, so it was changed after the run")
 
 
-def _without_circumstances(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if key not in _CIRCUMSTANCES}
+def _without_circumstances(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in _CIRCUMSTANCES}
 
 
 def _figures_of(part: Mapping[str, Any]) -> dict[str, Any]:

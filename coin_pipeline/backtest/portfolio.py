@@ -1,4 +1,4 @@
-"""Several symbols as one result: the curve of all together, its statistics and its costs."""
+"""Portfolios: several symbols as one result, with its equity curve, statistics and costs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,11 +20,11 @@ from coin_pipeline.engine.simulate import Simulation
 from coin_pipeline.engine.stress import break_even_rate, compound_return, find_break_even
 
 SHARED = "shared account"
-"""Name of the curve of an account that several symbols share."""
+"""Name of the equity curve of an account that several symbols share."""
 
 
 class Curve(NamedTuple):
-    """An account per bar, four columns of shape (n,): time in ns UTC, growth factors, drawdown as a fraction."""
+    """An account per bar, columns of shape (n,): time in ns UTC, equity as growth factors, drawdown as a fraction."""
 
     name: str
     time: Ints
@@ -34,7 +34,7 @@ class Curve(NamedTuple):
 
 
 class BestTrade(NamedTuple):
-    """The trade that made most of a result, and what the result would be without it."""
+    """The trade that contributed most to a result, and the total return without it."""
 
     trade: Json
     return_without: float
@@ -44,11 +44,11 @@ class CombinedResult(NamedTuple):
     """All symbols of a result together.
 
     Attributes:
-        curve: Their account.
-        metrics: Its statistics.
-        costs: What it returns at other costs.
-        best: Its best trade; None without trades.
-        account: What is to be said of a shared account; None where each symbol has its own.
+        curve: Equity curve of the whole account.
+        metrics: Statistics of the account.
+        costs: Total return at other costs.
+        best: Best trade; None without trades.
+        account: Facts about a shared account; None if each symbol has its own.
     """
 
     curve: Curve
@@ -61,11 +61,16 @@ class CombinedResult(NamedTuple):
 def combine_equal_weight(
     parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float, fraction: float
 ) -> CombinedResult:
-    """Return equal accounts of all symbols as one result; for one symbol, its own.
+    """Combine equal, separate accounts of all symbols into one result; a single symbol keeps its own figures.
 
-    A symbol without a candle at some time keeps its last value, and its share untouched before its first one. Sums run
-    in the order of names: that in which symbols were asked for changes not one bit.
-    Figures of trades are over the trades of all symbols; exposure is the mean of the symbols' exposures.
+    A symbol without a candle at some time keeps its last value; before its first candle its share is cash. Sums run in
+    the order of names, so that the order of the request changes no bit. Statistics of trades are over the trades of all
+    symbols; exposure is the mean of the symbols' exposures.
+
+    Args:
+        parts: Each symbol's JSON part and equity per bar.
+        bars_per_year: Bars in a year, for annualized figures.
+        fraction: Share of the equity that an entry spends.
     """
     curves = [curve_of(part["symbol"], table) for part, table in parts]
     by_name = sorted((part for part, _ in parts), key=lambda part: str(part["symbol"]))
@@ -74,14 +79,21 @@ def combine_equal_weight(
         return CombinedResult(curves[0], parts[0][0]["metrics"], parts[0][0]["costs"], best, None)
     account = equal_shares(sorted(curves, key=lambda curve: curve.name))
     exposure = float(np.mean([part["metrics"]["exposure"] for part in by_name]))
-    told = statistics(account, exposure, by_name, bars_per_year)
-    return CombinedResult(account, told, _mean_costs(by_name, told["total_return"], fraction), best, None)
+    figures = statistics(account, exposure, by_name, bars_per_year)
+    return CombinedResult(account, figures, _mean_costs(by_name, figures["total_return"], fraction), best, None)
 
 
 def statistics(account: Curve, exposure: float | None, parts: Sequence[Json], bars_per_year: float) -> Json:
-    """Return the statistics of an account of several symbols; those of trades are over the trades of all."""
+    """Return the statistics of an account of several symbols; statistics of trades are over the trades of all.
+
+    Args:
+        account: Equity curve.
+        exposure: Share of the bars on which a position was held; None if undefined.
+        parts: The symbols' JSON parts.
+        bars_per_year: Bars in a year, for annualized figures.
+    """
     returns = metrics.bar_returns(account.equity)
-    each: list[Json] = [part["metrics"] for part in parts]
+    own: list[Json] = [part["metrics"] for part in parts]
     return {
         "total_return": metrics.total_return(account.equity),
         "cagr": metrics.cagr(account.equity, account.time, bars_per_year),
@@ -90,29 +102,29 @@ def statistics(account: Curve, exposure: float | None, parts: Sequence[Json], ba
         "sortino": metrics.sortino(returns, bars_per_year),
         "max_drawdown": float(account.drawdown.max()),
         "exposure": exposure,
-        "buy_and_hold": float(np.mean([m["buy_and_hold"] for m in each])),
-        **{count: sum(m[count] for m in each) for count in ("signals", "trades", "ignored")},
+        "buy_and_hold": float(np.mean([m["buy_and_hold"] for m in own])),
+        **{count: sum(m[count] for m in own) for count in ("signals", "trades", "ignored")},
         **_of_all_trades([trade["return_pct"] for part in parts for trade in part["trades"]]),
         "avg_hold_bars": _mean([trade["bars_held"] for part in parts for trade in part["trades"]]),
     }
 
 
 def best_trade(parts: Sequence[Json], fraction: float) -> BestTrade | None:
-    """Return the trade without which the accounts would have returned least; the others compound as they did."""
+    """Return the trade without which the accounts would have returned least; the other trades compound as they did."""
     growth = [1 + fraction * np.array([trade["return_pct"] for trade in part["trades"]]) for part in parts]
-    totals = [compound_return(each) for each in growth]
-    found = []
+    totals = [compound_return(factors) for factors in growth]
+    candidates = []
     for number, own in enumerate(growth):
         if len(own):
             row = int(np.argmax(own))
             rest = _mean_of_all([*totals[:number], compound_return(np.delete(own, row)), *totals[number + 1 :]])
             if rest is not None:
-                found.append(BestTrade(parts[number]["trades"][row], rest))
-    return min(found, key=lambda best: best.return_without, default=None)
+                candidates.append(BestTrade(parts[number]["trades"][row], rest))
+    return min(candidates, key=lambda best: best.return_without, default=None)
 
 
 def equal_shares(curves: Sequence[Curve]) -> Curve:
-    """Return one account of equal shares at the start, never rebalanced; a share is cash until its first bar."""
+    """Return one account of equal initial shares, never rebalanced; a share is cash until its first bar."""
     # A stable sort merges sorted runs; np.unique would hash millions of times.
     merged = np.sort(np.concatenate([curve.time for curve in curves]), kind="stable")
     time = merged[np.append(True, np.diff(merged) > 0)]
@@ -126,7 +138,7 @@ def equal_shares(curves: Sequence[Curve]) -> Curve:
 
 
 def curve_of(symbol: str, table: pa.Table) -> Curve:
-    """Return a table of equity per bar as a curve."""
+    """Return a table of equity per bar as a curve with the symbol's name."""
     columns = (table[name].to_numpy() for name in ("equity", "drawdown", "buy_and_hold"))
     return Curve(symbol, table["timestamp"].cast(pa.int64()).to_numpy(), *columns)
 
@@ -143,11 +155,11 @@ def _of_all_trades(returns: Sequence[float]) -> Json:
 
 
 def _mean_costs(parts: Sequence[Json], net_return: float, fraction: float) -> Json:
-    each = [part["costs"] for part in parts]
-    stress = {k: _mean_of_all([costs["stress"][k] for costs in each]) for k in each[0]["stress"]}
+    own = [part["costs"] for part in parts]
+    stress = {k: _mean_of_all([costs["stress"][k] for costs in own]) for k in own[0]["stress"]}
     ratios = [np.array([t["exit_price"] / t["entry_price"] for t in part["trades"]]) for part in parts]
     return {
-        "gross_return": _mean_of_all([costs["gross_return"] for costs in each]),
+        "gross_return": _mean_of_all([costs["gross_return"] for costs in own]),
         "net_return": net_return,
         "stress": {**stress, "1x": net_return},
         "break_even_rate": break_even_rate(ratios, fraction),
@@ -155,7 +167,7 @@ def _mean_costs(parts: Sequence[Json], net_return: float, fraction: float) -> Js
 
 
 def _mean_of_all(values: Sequence[float | None]) -> float | None:
-    """Return the mean; undefined where any value is."""
+    """Return the mean, or None if any value is None."""
     known = [value for value in values if value is not None]
     return _mean(known) if len(known) == len(values) else None
 
@@ -164,42 +176,44 @@ def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-_PRECISION = 1e-6  # each step towards the break-even rate trades the whole account again
+_PRECISION = 1e-6  # of the break-even rate; each bisection step trades the whole account again
 
 
 def combine_shared_account(
     spec: BacktestSpec, rules: SharedRules, samples: Sequence[Samples], bars_of: Callable[[str], Bars]
 ) -> tuple[list[tuple[Json, pa.Table]], CombinedResult]:
-    """Trade the samples of the spec's symbols, given in its order, from one account.
+    """Trade the samples of all symbols from one shared account.
 
-    A symbol's own figures are those of the trades that the account made in it, one after the other, each with the same
-    share of the money: what the symbol contributed, not a second account.
+    A symbol's own figures are those of the account's trades in it, one after the other, each with the same share of the
+    money. They show what the symbol contributed; they are not a second account.
 
     Args:
-        spec: What was asked for.
+        spec: The backtest.
         rules: Limits of the account.
-        samples: What each signal of each symbol would do by itself.
-        bars_of: Reads the candles of a symbol; called twice for each, so that one symbol's report is made at a time.
+        samples: Outcome of each signal as a separate trade, one item per symbol, in the order of the spec.
+        bars_of: Reads the candles of a symbol. Called twice per symbol, so that one symbol is in memory at a time.
 
     Returns:
-        For each symbol its JSON part and the table of its trades' equity per bar; and the account.
+        Each symbol's JSON part and its trades' equity per bar; and the whole account.
     """
-    found = list(zip(spec.symbols, samples, strict=True))
-    books = [SymbolSamples.from_bars(symbol, bars_of(symbol), own) for symbol, own in found]
+    by_symbol = list(zip(spec.symbols, samples, strict=True))
+    books = [SymbolSamples.from_bars(symbol, bars_of(symbol), own) for symbol, own in by_symbol]
     account = simulate_shared_account(books, rules, spec.costs)
     parts = []
-    for number, (symbol, own) in enumerate(found):
+    for number, (symbol, own) in enumerate(by_symbol):
         bars = bars_of(symbol)
         simulation = _own_trades(bars, own, account, number, spec)
         part = symbol_json(symbol, bars, simulation, spec, account.spent[number][simulation.taken])
         parts.append((part, to_table(bars, simulation, spec.costs, {})))
-    by_name = sorted(parts, key=lambda part: str(part[0]["symbol"]))  # sums do not hang on the order of the spec
+    by_name = sorted(parts, key=lambda part: str(part[0]["symbol"]))  # sums must not depend on the order of the spec
     held = equal_shares([curve_of(part["symbol"], table) for part, table in by_name]).buy_and_hold
     curve = Curve(SHARED, account.time, account.equity, account.drawdown, held)
-    told = statistics(curve, account.exposure, [part for part, _ in by_name], spec.candle_length.bars_per_year)
-    made = [_chosen(book, taken) for book, taken in zip(books, account.taken, strict=True)]
+    figures = statistics(curve, account.exposure, [part for part, _ in by_name], spec.candle_length.bars_per_year)
+    made = [_select(book, taken) for book, taken in zip(books, account.taken, strict=True)]
     best = _best_trade([part for part, _ in parts], made, account, rules, spec.costs)
-    return parts, CombinedResult(curve, told, _costs(spec, rules, made, told), best, _account_json(rules, account))
+    return parts, CombinedResult(
+        curve, figures, _costs(spec, rules, made, figures), best, _account_json(rules, account)
+    )
 
 
 def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: int, spec: BacktestSpec) -> Simulation:
@@ -214,19 +228,19 @@ def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: in
     return Simulation(samples, taken, too_small, equity, max_drawdown, no_slot)
 
 
-def _chosen(book: SymbolSamples, chosen: Bools) -> SymbolSamples:
+def _select(book: SymbolSamples, chosen: Bools) -> SymbolSamples:
     return replace(book, samples=book.samples.where(chosen))
 
 
 def _total_return(chosen: Sequence[SymbolSamples], rules: SharedRules, costs: Costs) -> float:
-    """Return what an account returns that makes these trades and no others, however small their orders."""
+    """Return the total return of an account that makes exactly these trades, however small their orders."""
     return float(simulate_shared_account(chosen, replace(rules, min_order=0.0), costs).equity[-1]) - 1
 
 
 def _best_trade(
     parts: Sequence[Json], made: Sequence[SymbolSamples], account: SharedAccount, rules: SharedRules, costs: Costs
 ) -> BestTrade | None:
-    """Return the trade that gained the largest share of the equity of its time."""
+    """Return the trade with the largest gain relative to the equity at its entry."""
     gains = []
     for book, spent in zip(made, account.spent, strict=True):
         equity = account.equity[np.searchsorted(account.time, book.time[book.samples.entry_bar])]
@@ -236,16 +250,16 @@ def _best_trade(
     number = max(range(len(made)), key=lambda number: gains[number].max(initial=-np.inf))
     row = int(np.argmax(gains[number]))
     others = [
-        _chosen(book, np.arange(len(book.samples)) != row) if n == number else book for n, book in enumerate(made)
+        _select(book, np.arange(len(book.samples)) != row) if n == number else book for n, book in enumerate(made)
     ]
     return BestTrade(parts[number]["trades"][row], _total_return(others, rules, costs))
 
 
-def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[SymbolSamples], told: Json) -> Json:
-    """Return what the account would have returned at other costs with the trades that were made.
+def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[SymbolSamples], figures: Json) -> Json:
+    """Return the account's total return at other costs, with the trades that were made.
 
-    As in single accounts these stay the same: were orders below the minimum left out anew at each cost, the account
-    could return more at higher costs, and no rate would be the one that it breaks even at.
+    As in single accounts the trades stay the same. If orders below the minimum were dropped at each cost, the account
+    could return more at higher costs, and the break-even rate would not be unique.
     """
 
     def total_return_at(costs: Costs) -> float:
@@ -257,9 +271,9 @@ def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[SymbolSamples]
     stress = {f"{k}x": total_return_at(spec.costs.scaled(k)) for k in STRESS if k != 1}
     return {
         "gross_return": total_return_at(Costs(0.0, 0.0)),
-        "net_return": told["total_return"],
-        "stress": {f"{k}x": stress.get(f"{k}x", told["total_return"]) for k in STRESS},
-        "break_even_rate": find_break_even(loses, _PRECISION) if told["trades"] else None,
+        "net_return": figures["total_return"],
+        "stress": {f"{k}x": stress.get(f"{k}x", figures["total_return"]) for k in STRESS},
+        "break_even_rate": find_break_even(loses, _PRECISION) if figures["trades"] else None,
     }
 
 

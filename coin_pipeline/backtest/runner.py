@@ -1,10 +1,14 @@
-"""The steps of one backtest as plain functions of values: find candles, simulate a symbol, assemble."""
+"""The backtest: find candles, simulate each symbol, assemble the result.
+
+`run_backtest` is the whole of it. Dagster's ops run the same three steps one by one, so that a failed step is retried
+alone.
+"""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +17,10 @@ from pydantic import BaseModel, ConfigDict
 from coin_pipeline.backtest import document, portfolio, symbol_result
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest, fingerprint_of
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.portfolio import combine_shared_account
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
-from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.catalog import CandleSeries
 from coin_pipeline.candles.coverage import coverage
-from coin_pipeline.candles.timeframe import day_range
+from coin_pipeline.candles.timeframe import Timeframe, day_range
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.lookahead import LookAheadReport, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
@@ -28,8 +31,18 @@ from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 
+class CandleSource(Protocol):
+    """Where a backtest reads its candles: `CandleCatalog` for stored ones, or an object that holds them in memory."""
+
+    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> CandleSeries:
+        """Return the candles that open on the Seoul days from `start` to `end`, both included."""
+
+    def describe(self, symbol: str) -> str:
+        """Return a phrase for an error message: which candles of a market exist."""
+
+
 class CandleSlice(BaseModel):
-    """The candles of one symbol that a backtest reads, named by their digest instead of copied."""
+    """The candles of one symbol that a backtest reads, identified by their digest instead of copied."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,7 +57,16 @@ class CandleSlice(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
-    """A finished backtest, ready to be published: its document, equity per bar, start and end, and report page."""
+    """A finished backtest.
+
+    Attributes:
+        spec: What was run.
+        shelf: Area in which the result is stored.
+        document: The result document, schema 1.2.0.
+        equity: Equity per bar, one block of rows per symbol; see `document.equity_table`.
+        times: Start and end of the run, UTC.
+        report: Report page, HTML; empty until it is rendered.
+    """
 
     spec: BacktestSpec
     shelf: ResultArea
@@ -54,59 +76,111 @@ class BacktestResult:
     report: bytes = b""
 
 
-def find_candles(catalog: CandleCatalog, spec: BacktestSpec, shelf: ResultArea) -> list[CandleSlice]:
-    """Read and check every symbol's candles, and say which they were.
+def run_backtest(
+    spec: BacktestSpec,
+    candles: CandleSource,
+    registry: StrategyRegistry,
+    *,
+    run_id: str = "",
+    environment: str = "",
+    started_at: datetime | None = None,
+    slices: Sequence[CandleSlice] | None = None,
+) -> BacktestResult:
+    """Run a backtest in this process and return its result, without storing it.
+
+    Args:
+        spec: What to run.
+        candles: Source of the candles.
+        registry: Registry that holds the strategy.
+        run_id: ID in the document; changes no figure.
+        environment: Name of the environment in the document; changes no figure.
+        started_at: Start of the run, UTC; now if None.
+        slices: What `find_candles` returned for this spec, if the caller has called it; None to call it here.
 
     Raises:
-        CandlesNotFound: one or more symbols have no candle in the range.
-        InvalidCandles: stored candles that no market can have produced.
+        CandlesNotFound: One or more symbols have no candle in the range.
+        InvalidCandles: Stored candles break a market's rules.
+        CandlesChanged: Candles changed during the run.
+        CodeChanged: The code of the engine or the strategy changed during the run.
+        StrategyFailed: The strategy raised an exception or returned no signals.
+        LookAhead: The strategy reads bars of its future.
+    """
+    start = datetime.now(UTC) if started_at is None else started_at
+    if slices is None:
+        slices = find_candles(candles, spec, "results")
+    tables = [simulate_symbol(candles, registry, part) for part in slices]
+    return assemble_result(run_id, tables, candles, registry, environment, start)
+
+
+def find_candles(candles: CandleSource, spec: BacktestSpec, shelf: ResultArea) -> list[CandleSlice]:
+    """Read and validate every symbol's candles and return their digests and coverage, in the order of the spec.
+
+    Raises:
+        CandlesNotFound: One or more symbols have no candle in the range.
+        InvalidCandles: Stored candles break a market's rules.
     """
     # Only one symbol's candles are in memory at a time.
-    found = {symbol: _slice(catalog, spec, shelf, symbol) for symbol in spec.symbols}
-    raise_if_missing(catalog, spec, [symbol for symbol, piece in found.items() if piece is None])
-    return [piece for piece in found.values() if piece]
+    slices = {symbol: _slice(candles, spec, shelf, symbol) for symbol in spec.symbols}
+    raise_if_missing(candles, spec, [symbol for symbol, part in slices.items() if part is None])
+    return [part for part in slices.values() if part]
 
 
-def simulate_symbol(catalog: CandleCatalog, registry: StrategyRegistry, piece: CandleSlice) -> pa.Table:
-    """Run the strategy on one symbol; return its equity per bar, with the symbol's part of the result as metadata.
+def simulate_symbol(candles: CandleSource, registry: StrategyRegistry, piece: CandleSlice) -> pa.Table:
+    """Run the strategy on one symbol.
+
+    Args:
+        candles: Source of the candles.
+        registry: Registry that holds the strategy.
+        piece: The symbol's candles.
+
+    Returns:
+        Equity per bar, with the symbol's part of the result as metadata of the schema. For a shared account the
+        symbol's samples instead of its equity: that depends on the other symbols.
 
     Raises:
-        CandlesChanged: what is stored is no longer what the run was started with.
-        StrategyFailed: the strategy's own code raised or returned no signals.
-        LookAhead: the strategy uses bars that it cannot have known.
+        CandlesChanged: The candles are no longer those of the slice.
+        StrategyFailed: The strategy raised an exception or returned no signals.
+        LookAhead: The strategy reads bars of its future.
+        InvalidSpec: Overlapping samples compound beyond the range of a float.
     """
-    began = time.perf_counter()
+    start = time.perf_counter()
     spec = piece.spec
-    bars = read_candles(catalog, piece)
+    bars = read_candles(candles, piece)
     strategy = registry.get(spec.strategy)
-    signals, evidence = checked_signals(strategy, registry.resolve(spec.strategy, spec.params), bars, piece.symbol)
+    signals, report = checked_signals(strategy, registry.resolve(spec.strategy, spec.params), bars, piece.symbol)
     simulation = simulate(bars, signals, spec.costs, spec.fill, spec.stops, spec.sizing)
-    told = {"slice": piece.model_dump(mode="json"), "code": code_digest(strategy)}
+    metadata = {"slice": piece.model_dump(mode="json"), "code": code_digest(strategy)}
     facts: Json = {
-        "checks": symbol_result.checks_json(piece.coverage, evidence),
+        "checks": symbol_result.checks_json(piece.coverage, report),
         "candles": {"rows": piece.rows, "sha256": piece.sha256, "snapshot": piece.snapshot, **piece.coverage},
     }
-    if spec.shared:  # what the account makes of the samples depends on those of the other symbols
-        facts["execution_time"] = time.perf_counter() - began
-        return symbol_result.samples_table(simulation.samples, {**told, "facts": facts})
+    if spec.shared:  # which samples the account takes depends on the other symbols
+        facts["execution_time"] = time.perf_counter() - start
+        return symbol_result.samples_table(simulation.samples, {**metadata, "facts": facts})
     if not np.isfinite(simulation.equity).all():
-        reason = f"the returns of {len(simulation.samples)} overlapping samples compound beyond what a number can hold"
-        raise InvalidSpec([Problem("fill", f"{reason}; use next_open, a shorter range or a shorter hold")])
+        reason = f"the returns of {len(simulation.samples)} overlapping samples compound beyond the range of a float"
+        raise InvalidSpec([Problem("fill", f"{reason}; use next_open, a shorter range or a shorter holding period")])
     part = symbol_result.symbol_json(
         piece.symbol, bars, simulation, spec, symbol_result.money_spent(simulation.trades, spec)
     )
-    facts["execution_time"] = time.perf_counter() - began
-    return symbol_result.to_table(bars, simulation, spec.costs, {**told, "facts": facts, "symbol": part})
+    facts["execution_time"] = time.perf_counter() - start
+    return symbol_result.to_table(bars, simulation, spec.costs, {**metadata, "facts": facts, "symbol": part})
 
 
 def checked_signals(
     strategy: Strategy[Any], params: StrategyParams, bars: Bars, symbol: str
 ) -> tuple[Signals, LookAheadReport]:
-    """Run a strategy and check that it does not look ahead; return its signals and what was compared.
+    """Run a strategy, check that it does not look ahead, and return its signals with the report of the check.
+
+    Args:
+        strategy: The strategy.
+        params: Its validated parameters.
+        bars: n candles.
+        symbol: Named in errors.
 
     Raises:
-        StrategyFailed: the strategy's own code raised or returned no signals.
-        LookAhead: the strategy uses bars that it cannot have known.
+        StrategyFailed: The strategy raised an exception or returned no signals.
+        LookAhead: The strategy reads bars of its future.
     """
 
     def signals_of(known: Bars) -> Signals:
@@ -119,35 +193,43 @@ def checked_signals(
 def assemble_result(
     run_id: str,
     tables: Sequence[pa.Table],
-    catalog: CandleCatalog,
+    candles: CandleSource,
     registry: StrategyRegistry,
     environment: str,
     started_at: datetime,
 ) -> BacktestResult:
-    """Put what `simulate_symbol` returned together, in the order of the spec, as one result of schema 1.2.0.
+    """Combine the tables of `simulate_symbol`, in any order, into one result of schema 1.2.0.
+
+    Args:
+        run_id: ID of the run, or of the task that it is an attempt of.
+        tables: One table per symbol.
+        candles: Source of the candles; read only for a shared account.
+        registry: Registry that holds the strategy.
+        environment: Name of the environment that the run belongs to.
+        started_at: Start of the run, UTC.
 
     Raises:
-        CodeChanged: the engine or the strategy is no longer what the symbols were simulated with.
-        CandlesChanged: a shared account reads them once more, and they are no longer the same.
+        CodeChanged: The code of the engine or the strategy has changed since the symbols were simulated.
+        CandlesChanged: A shared account reads the candles again, and they have changed.
     """
-    told = [(symbol_result.from_table(table), table) for table in tables]
-    pieces = {piece.symbol: piece for piece in (CandleSlice.model_validate(one["slice"]) for one, _ in told)}
-    by_symbol = {one["slice"]["symbol"]: (one, table) for one, table in told}
-    spec, shelf = (piece := next(iter(pieces.values()))).spec, piece.shelf
+    loaded = [(symbol_result.table_metadata(table), table) for table in tables]
+    slices = {part.symbol: part for part in (CandleSlice.model_validate(metadata["slice"]) for metadata, _ in loaded)}
+    by_symbol = {metadata["slice"]["symbol"]: (metadata, table) for metadata, table in loaded}
+    spec, shelf = (first := next(iter(slices.values()))).spec, first.shelf
     strategy = registry.get(spec.strategy)
-    fingerprint = fingerprint_of(spec.digest, {symbol: pieces[symbol].sha256 for symbol in spec.symbols}, strategy)
-    if any(one["code"] != fingerprint["code"] for one, _ in told):
+    fingerprint = fingerprint_of(spec.digest, {symbol: slices[symbol].sha256 for symbol in spec.symbols}, strategy)
+    if any(metadata["code"] != fingerprint["code"] for metadata, _ in loaded):
         raise CodeChanged(spec.strategy)
     ordered = [by_symbol[symbol] for symbol in spec.symbols]
     if spec.shared:
         samples = [symbol_result.from_samples_table(table) for _, table in ordered]
-        own, whole = combine_shared_account(
-            spec, spec.shared, samples, lambda symbol: read_candles(catalog, pieces[symbol])
+        own, whole = portfolio.combine_shared_account(
+            spec, spec.shared, samples, lambda symbol: read_candles(candles, slices[symbol])
         )
     else:
-        own = [(one["symbol"], table) for one, table in ordered]
+        own = [(metadata["symbol"], table) for metadata, table in ordered]
         whole = portfolio.combine_equal_weight(own, spec.candle_length.bars_per_year, spec.sizing.fraction)
-    parts = [({**part, **one["facts"]}, table) for (part, table), (one, _) in zip(own, ordered, strict=True)]
+    parts = [({**part, **metadata["facts"]}, table) for (part, table), (metadata, _) in zip(own, ordered, strict=True)]
     times = (started_at, datetime.now(started_at.tzinfo))
     body = document.result_json(
         run_id=run_id,
@@ -162,24 +244,28 @@ def assemble_result(
     return BacktestResult(spec, shelf, body, document.equity_table(parts, whole), times)
 
 
-def read_candles(catalog: CandleCatalog, piece: CandleSlice) -> Bars:
-    """Read the candles of a slice.
+def read_candles(candles: CandleSource, piece: CandleSlice) -> Bars:
+    """Return the candles of a slice.
 
     Raises:
-        CandlesChanged: what is stored is no longer what the run was started with.
+        CandlesChanged: The candles are no longer those of the slice.
     """
-    bars = _read(catalog, piece.spec, piece.symbol)
+    spec = piece.spec
+    bars = candles.load(piece.symbol, spec.candle_length, spec.start_date, spec.end_date).bars
     if candles_digest(bars) != piece.sha256:
         raise CandlesChanged(piece.symbol)
     return bars
 
 
-def _read(catalog: CandleCatalog, spec: BacktestSpec, symbol: str) -> Bars:
-    return catalog.read(symbol, spec.candle_length, spec.start_date, spec.end_date)
+def raise_if_missing(candles: CandleSource, spec: BacktestSpec, missing: Sequence[str]) -> None:
+    """Raise CandlesNotFound if any symbol is missing, with the candles that each has."""
+    if missing:
+        described = {symbol: candles.describe(symbol) for symbol in missing}
+        raise CandlesNotFound(described, spec.timeframe, spec.start_date, spec.end_date)
 
 
-def _slice(catalog: CandleCatalog, spec: BacktestSpec, shelf: ResultArea, symbol: str) -> CandleSlice | None:
-    series = catalog.load(symbol, spec.candle_length, spec.start_date, spec.end_date)
+def _slice(candles: CandleSource, spec: BacktestSpec, shelf: ResultArea, symbol: str) -> CandleSlice | None:
+    series = candles.load(symbol, spec.candle_length, spec.start_date, spec.end_date)
     bars = series.bars
     if not len(bars):
         return None
@@ -194,10 +280,3 @@ def _slice(catalog: CandleCatalog, spec: BacktestSpec, shelf: ResultArea, symbol
         sha256=candles_digest(bars),
         snapshot=series.snapshot,
     )
-
-
-def raise_if_missing(catalog: CandleCatalog, spec: BacktestSpec, missing: Sequence[str]) -> None:
-    """Raise CandlesNotFound if there are symbols without candles, with what is stored for each."""
-    if missing:
-        stored = {symbol: catalog.describe(symbol) for symbol in missing}
-        raise CandlesNotFound(stored, spec.timeframe, spec.start_date, spec.end_date)

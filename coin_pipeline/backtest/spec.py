@@ -12,32 +12,32 @@ from coin_pipeline.engine.shared_account import SharedRules
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 ResultArea = Literal["tasks", "results"]
-"""`tasks` for what is submitted and polled (it expires), `results` for what is waited for (it is kept)."""
+"""Area of a result: `tasks` for submitted and polled runs (they expire), `results` for synchronous ones (kept)."""
 Times = tuple[datetime, datetime]
-"""Start and end of a run."""
+"""Start and end of a run, UTC."""
 
 
 class BacktestSpec(BacktestRequest):
-    """A request whose strategy exists and whose params are complete and valid; its digest names it."""
+    """A request whose strategy exists and whose parameters are complete and valid; its digest identifies it."""
 
     @property
     def costs(self) -> Costs:
-        """Fee, slippage and price steps of each leg."""
+        """Fee, slippage and price steps per leg."""
         return Costs(self.fee_rate, self.slippage_rate, None if self.tick_sizes == "none" else Ticks(self.tick_sizes))
 
     @property
     def stops(self) -> Stops:
-        """Exits at a price."""
+        """Stop-loss, take-profit and trailing stop."""
         return Stops(self.stop_loss, self.take_profit, self.trailing_stop)
 
     @property
     def sizing(self) -> Sizing:
-        """How much of the account an entry takes."""
+        """Size of an entry, initial cash and smallest order."""
         return Sizing(self.position_size or 1.0, self.initial_cash, self.min_order)
 
     @property
     def shared(self) -> SharedRules | None:
-        """Limits of the one account of all symbols; None where each has its own."""
+        """Limits of the account that all symbols share; None if each symbol has its own."""
         if self.max_positions is None:
             return None
         own = self.sizing
@@ -50,16 +50,16 @@ class BacktestSpec(BacktestRequest):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON form: equal for equal backtests, whatever defaults were left out."""
+        """SHA-256 of the canonical JSON form; equal backtests have equal digests, whichever defaults were omitted."""
         return digest_of(self.model_dump(mode="json"))
 
 
 def resolve(request: BacktestRequest, registry: StrategyRegistry) -> BacktestSpec:
-    """Complete `request` with its strategy's defaults.
+    """Return the spec of a request: its strategy's defaults filled in.
 
     Raises:
-        UnknownStrategy: nobody registered the name.
-        InvalidParams: the strategy's schema refuses the params.
+        UnknownStrategy: No strategy has this name.
+        InvalidParams: The strategy's schema rejects the parameters.
     """
     params = registry.resolve(request.strategy, request.params)
     size = request.position_size

@@ -1,4 +1,4 @@
-"""One entry of a result's `symbols`, built from arrays, and the tables that carry it between steps."""
+"""One symbol's entry in `symbols` of a result, and the tables that carry it between steps."""
 
 import json
 from dataclasses import asdict, fields
@@ -18,22 +18,22 @@ from coin_pipeline.engine.simulate import Simulation
 from coin_pipeline.engine.stress import break_even_rate, total_return_at
 
 STRESS = (0, 1, 2, 5)
-"""Multiples of the costs at which every result is told."""
+"""Multiples of the costs at which every result is reported."""
 _PART = b"coin.part"
 _REASONS = {reason.value: reason.name.lower() for reason in ExitReason}
 
 
 def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestSpec, spent: Floats | None) -> Json:
-    """Return one entry of `symbols`: the keys of 1.1.0 first, then what 1.2.0 adds.
+    """Return one entry of `symbols`: the keys of schema 1.1.0 first, then those that 1.2.0 adds.
 
-    win_rate is a share, avg_return and max_drawdown are percent, as they were; all three are 0 without trades.
+    win_rate is a fraction; avg_return and max_drawdown are percentages, as in 1.1.0. All three are 0 without trades.
 
     Args:
-        symbol: Its name.
+        symbol: Name of the market.
         bars: n candles.
-        simulation: What became of the signals on them.
-        spec: What was asked for.
-        spent: Money that each trade spent, in multiples of the initial cash; None without an account.
+        simulation: The signals' simulation on these bars.
+        spec: The backtest.
+        spent: Money spent by each trade, in multiples of the initial cash, shape (trades,); None without an account.
     """
     trades = simulation.trades
     metrics = compute_metrics(simulation, bars, spec.candle_length.bars_per_year, spec.costs)
@@ -55,7 +55,13 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestS
 
 
 def costs_json(trades: Samples, spec: BacktestSpec, net_return: float) -> Json:
-    """Return what the trades of one account return at other costs, and the cost at which they return nothing."""
+    """Return the total return of one account's trades at other costs, and the cost rate at which they break even.
+
+    Args:
+        trades: The trades.
+        spec: The backtest.
+        net_return: Their total return at the spec's costs, a fraction.
+    """
     fraction = spec.sizing.fraction
     stress = {f"{k}x": total_return_at(trades, spec.costs.scaled(k), fraction) for k in STRESS}
     return {
@@ -67,12 +73,12 @@ def costs_json(trades: Samples, spec: BacktestSpec, net_return: float) -> Json:
 
 
 def gross_ratios(trades: Samples) -> Floats:
-    """Return what each trade would have multiplied its money by without costs."""
+    """Return each trade's growth factor without costs, shape (trades,)."""
     return trades.exit_price / trades.entry_price
 
 
 def money_spent(trades: Samples, spec: BacktestSpec) -> Floats | None:
-    """Return what each trade of a single account spent, in multiples of the initial cash."""
+    """Return the money spent by each trade of a single account, in multiples of the initial cash, shape (trades,)."""
     if spec.fill is Fill.SIGNAL_CLOSE:
         return None
     fraction = spec.sizing.fraction
@@ -81,9 +87,13 @@ def money_spent(trades: Samples, spec: BacktestSpec) -> Floats | None:
 
 
 def checks_json(covered: Json, ahead: LookAheadReport) -> list[Json]:
-    """Say what was verified about one symbol's run; what is found wrong ends the run instead.
+    """Return the checks of one symbol's run. A violation ends the run instead; a check without data has not passed.
 
-    A check that could compare nothing has not passed.
+    The details are part of the result's digest.
+
+    Args:
+        covered: Coverage of the symbol's candles.
+        ahead: Report of the look-ahead check.
     """
     compared = (
         f"signals unchanged with other later candles at {ahead.cuts} points,"
@@ -99,8 +109,8 @@ def checks_json(covered: Json, ahead: LookAheadReport) -> list[Json]:
 
 
 def to_table(bars: Bars, simulation: Simulation, costs: Costs, part: Json) -> pa.Table:
-    """Return equity, drawdown and buy-and-hold value per bar, with `part` as JSON in the schema's metadata."""
-    return _with_part(
+    """Return timestamp, equity, drawdown and buy_and_hold per bar, with `part` as JSON in the schema's metadata."""
+    return _attach(
         pa.table(
             {
                 "timestamp": pa.array(bars.time, pa.timestamp("ns", tz="UTC")),
@@ -115,26 +125,26 @@ def to_table(bars: Bars, simulation: Simulation, costs: Costs, part: Json) -> pa
 
 def samples_table(samples: Samples, part: Json) -> pa.Table:
     """Return samples as a table, with `part` as JSON in the schema's metadata."""
-    return _with_part(pa.table({field.name: getattr(samples, field.name) for field in fields(samples)}), part)
+    return _attach(pa.table({field.name: getattr(samples, field.name) for field in fields(samples)}), part)
 
 
 def from_samples_table(table: pa.Table) -> Samples:
-    """Return the samples that `samples_table` wrote."""
+    """Return the samples of a table from `samples_table`."""
     return Samples(*(table[field.name].to_numpy() for field in fields(Samples)))
 
 
-def from_table(table: pa.Table) -> Json:
-    """Return the part that was put beside the columns."""
+def table_metadata(table: pa.Table) -> Json:
+    """Return the part in a table's metadata."""
     part: Json = json.loads(table.schema.metadata[_PART])
     return part
 
 
-def _with_part(table: pa.Table, part: Json) -> pa.Table:
+def _attach(table: pa.Table, part: Json) -> pa.Table:
     return table.replace_schema_metadata({_PART: json.dumps(part, allow_nan=False)})
 
 
 def _signals(symbol: str, bars: Bars, simulation: Simulation) -> list[Json]:
-    """Every signal with the outcome it would have had by itself; nulls where its fill lies past the last candle."""
+    """Return every signal with its outcome as a separate trade; null where the fill is past the last candle."""
     samples = simulation.samples
     rows = zip(
         iso_seconds(bars.time[samples.signal_bar]),
@@ -159,9 +169,10 @@ def _signals(symbol: str, bars: Bars, simulation: Simulation) -> list[Json]:
 
 
 def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent: Floats | None) -> list[Json]:
-    """Every round trip of the account; a fill at an open is stamped with it, one at a close with the candle's end.
+    """Return every round trip of the account.
 
-    An exit at a price is stamped with the open of its candle: when within it the price was reached, nobody knows.
+    A fill at an open is stamped with that open, a fill at a close with the end of the candle. An exit at a price is
+    stamped with the open of its candle: when the price was reached within the candle is unknown.
     """
     at_close = spec.fill is Fill.SIGNAL_CLOSE
     length = spec.candle_length.ns

@@ -1,4 +1,4 @@
-"""Sentences that a reader of a result must know before the figures."""
+"""Warnings of a result: sentences to read before the figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from coin_pipeline.backtest.portfolio import BestTrade
 from coin_pipeline.strategies.registry import numeric_limits
 
 FEW_TRADES = 30
-"""Below so many trades, a mean says little: the usual rule of thumb for a sample."""
+"""Below this number of trades a mean is unreliable: the usual rule of thumb for a sample."""
 
 
 def collect_warnings(
@@ -19,32 +19,32 @@ def collect_warnings(
     params: Mapping[str, Any],
     schema: Json,
 ) -> list[str]:
-    """Return every warning, those about all symbols together first.
+    """Return all warnings, those about the whole result first.
 
     Args:
-        symbols: The parts of a result.
+        symbols: The symbols' parts of the result.
         metrics: Statistics of all symbols together.
         costs: The result at other costs.
-        best: The trade that made most of it.
-        params: Resolved params of the strategy.
-        schema: JSON schema of the params.
+        best: The trade that contributed most to it.
+        params: Resolved parameters of the strategy.
+        schema: JSON schema of the parameters.
     """
-    each = [warning for part in symbols for warning in _of_symbol(part)]
-    return [*_of_trades(metrics, best), *_of_costs(costs), *_of_params(params, schema), *each]
+    per_symbol = [warning for part in symbols for warning in _of_symbol(part)]
+    return [*_of_trades(metrics, best), *_of_costs(costs), *_of_params(params, schema), *per_symbol]
 
 
 def _of_trades(metrics: Json, best: BestTrade | None) -> list[str]:
     trades = metrics["trades"]
-    found = []
+    warnings = []
     if 0 < trades < FEW_TRADES:
-        found.append(f"only {pluralize(trades, 'trade')}: figures from fewer than {FEW_TRADES} may be luck")
+        warnings.append(f"only {pluralize(trades, 'trade')}: figures from fewer than {FEW_TRADES} may be luck")
     if best and metrics["total_return"] > 0 >= best.return_without:
         trade = best.trade
-        found.append(
+        warnings.append(
             f"all of the profit comes from one trade: {trade['symbol']}, entered {trade['entry_time']},"
             f" returned {trade['return_pct']:+.2%}; without it the result is {best.return_without:+.2%}"
         )
-    return found
+    return warnings
 
 
 def _of_costs(costs: Json) -> list[str]:
@@ -55,33 +55,35 @@ def _of_costs(costs: Json) -> list[str]:
 
 
 def _of_params(params: Mapping[str, Any], schema: Json) -> list[str]:
-    """A limit that somebody chose, not a default, hints that the best value may lie beyond it."""
-    found = []
+    """Warn of a chosen value at the limit of its range: the best value may be beyond it. Defaults are exempt."""
+    warnings = []
     for name, field in schema.get("properties", {}).items():
-        value, edges = params[name], dict(zip(numeric_limits(field), ("lowest", "highest"), strict=True))
-        if value is not None and value != field.get("default") and not isinstance(value, bool) and value in edges:
-            found.append(f"{name}={value} is the {edges[value]} value that the strategy takes")
-    return found
+        value, limits = params[name], dict(zip(numeric_limits(field), ("lowest", "highest"), strict=True))
+        if value is not None and value != field.get("default") and not isinstance(value, bool) and value in limits:
+            warnings.append(f"{name}={value} is the {limits[value]} value that the strategy takes")
+    return warnings
 
 
 def _of_symbol(part: Json) -> list[str]:
     symbol, candles, trades = part["symbol"], part["candles"], part["trades"]
     missing = candles["expected"] - candles["present"]
-    found = [f"{symbol}: {check['name']}: {check['detail']}" for check in part["checks"] if not check["passed"]]
+    warnings = [f"{symbol}: {check['name']}: {check['detail']}" for check in part["checks"] if not check["passed"]]
     if missing > 0:
         share = 1 - candles["ratio"]
-        found.append(
+        warnings.append(
             f"{symbol}: {missing} of {candles['expected']} candles ({share:.2%}) are missing,"
             f" in {pluralize(candles['gap_count'], 'gap')};"
             f" the first candle is at {candles['first']}, the last at {candles['last']}"
         )
     if not trades:
-        found.append(f"{symbol}: the strategy never traded")
+        warnings.append(f"{symbol}: the strategy never traded")
     elif trades[-1]["open_at_end"]:
-        found.append(f"{symbol}: the last position was still open and is valued at the last close")
+        warnings.append(f"{symbol}: the last position was still open and is valued at the last close")
     if part["too_small"]:
         left_out = pluralize(part["too_small"], "signal")
-        found.append(f"{symbol}: {left_out} not traded, for lack of cash or below the minimum order")
+        warnings.append(f"{symbol}: {left_out} not traded, for lack of cash or below the minimum order")
     if part["signals"] and part["signals"][-1]["entry_price"] is None:
-        found.append(f"{symbol}: the last candle gave a signal; it would be filled at the next open, which is not here")
-    return found
+        warnings.append(
+            f"{symbol}: the last candle gave a signal; it would be filled at the next open, which is not here"
+        )
+    return warnings

@@ -1,18 +1,16 @@
-"""Computing a stored result again, and saying what differs: its spec, candles, code, versions, or the result itself."""
+"""Replay: computes a stored result again and reports what differs: spec, candles, code, versions or the result."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, Literal
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.fingerprint import comparable_content, fingerprint_of, verify_own_digests
 from coin_pipeline.backtest.request import parse_request
-from coin_pipeline.backtest.runner import CandleSlice
+from coin_pipeline.backtest.runner import CandleSource
 from coin_pipeline.backtest.spec import resolve
-from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, StrategyFailed
 from coin_pipeline.results.store import Json, load_result, to_bytes
 from coin_pipeline.storage.base import ObjectStore
@@ -23,7 +21,7 @@ DifferenceKind = Literal["spec", "candles", "code", "versions", "result"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not what it was: a field, a symbol's candles, a module, a package, or a place in the result.
+    """A difference between the stored run and the current one.
 
     Attributes:
         kind: The input that differs, or `result`.
@@ -40,12 +38,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What came of a replay: the digests of both results, and what differs, inputs first."""
+    """Outcome of a replay.
+
+    Attributes:
+        run_id: The stored run.
+        stored_sha256: Digest of its result.
+        current_sha256: Digest of the result computed now; None if the run now fails.
+        differences: Differences, those of inputs first.
+    """
 
     run_id: str
     stored_sha256: str
     current_sha256: str | None
-    """None where the run now fails."""
     differences: tuple[Difference, ...]
 
     @property
@@ -57,76 +61,84 @@ class Replay:
         """Return the replay under the keys of `coin replay --json`."""
         return {
             "run_id": self.run_id,
-            "said_sha256": self.stored_sha256,
+            "said_sha256": self.stored_sha256,  # prose: ok
             "now_sha256": self.current_sha256,
             "differences": [
-                {"what": each.kind, "name": each.name, "said": each.stored, "now": each.current}
-                for each in self.differences
+                {
+                    "what": difference.kind,
+                    "name": difference.name,
+                    "said": difference.stored,  # prose: ok
+                    "now": difference.current,
+                }
+                for difference in self.differences
             ],
             "identical": self.identical,
         }
 
 
-def replay_backtest(store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistry, run_id: str) -> Replay:
-    """Recompute a stored run from its spec with the candles, the code and the packages that are here now.
+def replay_backtest(store: ObjectStore, candles: CandleSource, registry: StrategyRegistry, run_id: str) -> Replay:
+    """Run a stored backtest again from its spec, with the current candles, code and packages.
 
     Raises:
-        ResultNotFound: nothing complete is stored under `run_id`.
-        NotReplayable: the result does not say from what it was computed, as those of the older platform do not.
-        ObjectCorrupt: the stored result is not what its own digests say.
-        CandlesNotFound: a symbol's candles are gone.
-        UnknownStrategy: the strategy is not registered here.
-        InvalidParams: it no longer takes the params.
+        ResultNotFound: No complete result is stored under `run_id`.
+        NotReplayable: The result does not name its inputs; results of the legacy platform do not.
+        ObjectCorrupt: The stored result does not match its own digests.
+        CandlesNotFound: A symbol's candles are gone.
+        UnknownStrategy: The strategy is not registered.
+        InvalidParams: The strategy no longer accepts the parameters.
     """
-    told = load_result(store, run_id)
-    said: Json = told.get("fingerprint", {})
-    if "sha256" not in said or "spec" not in told:
-        raise NotReplayable(run_id, told.get("version", "1.0"))
-    verify_own_digests(run_id, told)
-    spec = resolve(parse_request(told["spec"]), registry)
-    pieces = runner.find_candles(catalog, spec, "results")
-    candles = {piece.symbol: piece.sha256 for piece in pieces}
-    now = fingerprint_of(spec.digest, candles, registry.get(spec.strategy))
+    document = load_result(store, run_id)
+    stored: Json = document.get("fingerprint", {})
+    if "sha256" not in stored or "spec" not in document:
+        raise NotReplayable(run_id, document.get("version", "1.0"))
+    verify_own_digests(run_id, document)
+    spec = resolve(parse_request(document["spec"]), registry)
+    slices = runner.find_candles(candles, spec, "results")
+    digests = {part.symbol: part.sha256 for part in slices}
+    current = fingerprint_of(spec.digest, digests, registry.get(spec.strategy))
     inputs = (
-        *compare_inputs("spec", told["spec"], spec.model_dump(mode="json")),
-        *compare_inputs("candles", said["candles"], candles),
-        *compare_inputs("code", said["modules"], now["modules"]),
-        *compare_inputs("versions", said["versions"], now["versions"]),
+        *compare_inputs("spec", document["spec"], spec.model_dump(mode="json")),
+        *compare_inputs("candles", stored["candles"], digests),
+        *compare_inputs("code", stored["modules"], current["modules"]),
+        *compare_inputs("versions", stored["versions"], current["versions"]),
     )
+    before = document["result_sha256"]
     try:
-        again = _computed(catalog, registry, pieces, run_id)
+        again = runner.run_backtest(
+            spec, candles, registry, run_id=run_id, environment="replay", slices=slices
+        ).document
     except (InvalidSpec, LookAhead, StrategyFailed) as error:
-        failed = Difference("result", "", told["result_sha256"], str(error))
-        return Replay(run_id, told["result_sha256"], None, (*inputs, failed))
-    if again["result_sha256"] == told["result_sha256"]:
-        return Replay(run_id, told["result_sha256"], told["result_sha256"], inputs)
-    first = first_difference("", comparable_content(told), json.loads(to_bytes(comparable_content(again))))
-    return Replay(run_id, told["result_sha256"], again["result_sha256"], (*inputs, first))
+        return Replay(run_id, before, None, (*inputs, Difference("result", "", before, str(error))))
+    if again["result_sha256"] == before:
+        return Replay(run_id, before, before, inputs)
+    first = first_difference("", comparable_content(document), json.loads(to_bytes(comparable_content(again))))
+    return Replay(run_id, before, again["result_sha256"], (*inputs, first))
 
 
-def _computed(catalog: CandleCatalog, registry: StrategyRegistry, pieces: Sequence[CandleSlice], run_id: str) -> Json:
-    parts = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
-    return runner.assemble_result(run_id, parts, catalog, registry, "replay", datetime.now(UTC)).document
+def compare_inputs(kind: DifferenceKind, stored: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield a difference for each name whose values differ, in alphabetical order."""
+    for name in sorted(stored.keys() | current.keys()):
+        if stored.get(name) != current.get(name):
+            yield Difference(kind, name, stored.get(name), current.get(name))
 
 
-def compare_inputs(what: DifferenceKind, said: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
-    """Yield each name whose value is another."""
-    for name in sorted(said.keys() | now.keys()):
-        if said.get(name) != now.get(name):
-            yield Difference(what, name, said.get(name), now.get(name))
+def first_difference(path: str, stored: object, current: object) -> Difference:
+    """Return the first difference, down to a single figure.
 
+    The path of the difference is empty if only the types of numbers differ.
 
-def first_difference(path: str, said: object, now: object) -> Difference:
-    """Follow the first thing that differs down to a single figure; an empty path where only the types of numbers do."""
-    for name, before, after in _members(said, now):
+    >>> first_difference("", {"metrics": {"trades": [1, 2]}}, {"metrics": {"trades": [1, 3]}}).name
+    'metrics.trades.1'
+    """
+    for name, before, after in _members(stored, current):
         if before != after:
             return first_difference(f"{path}.{name}".lstrip("."), before, after)
-    return Difference("result", path, *((said, now) if path else (None, None)))
+    return Difference("result", path, *((stored, current) if path else (None, None)))
 
 
-def _members(said: object, now: object) -> Iterable[tuple[object, object, object]]:
-    if isinstance(said, dict) and isinstance(now, dict):
-        return ((name, said.get(name), now.get(name)) for name in said | now)
-    if isinstance(said, list) and isinstance(now, list):
-        return ((row, *pair) for row, pair in enumerate(zip_longest(said, now)))
+def _members(stored: object, current: object) -> Iterable[tuple[object, object, object]]:
+    if isinstance(stored, dict) and isinstance(current, dict):
+        return ((name, stored.get(name), current.get(name)) for name in stored | current)
+    if isinstance(stored, list) and isinstance(current, list):
+        return ((row, *pair) for row, pair in enumerate(zip_longest(stored, current)))
     return ()

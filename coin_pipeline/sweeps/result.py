@@ -98,8 +98,15 @@ def assemble(
         pieces = runner.find_candles(catalog, run, "tasks")
         _check_candles(chunk, pieces)
         _compare(points, others, _run_again(points, others, catalog, registry, pieces))
-        parts_of_run = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
-        normal = runner.assemble_result(run_id, parts_of_run, catalog, registry, environment, started_at).document
+        normal = runner.run_backtest(
+            run,
+            catalog,
+            registry,
+            run_id=run_id,
+            environment=environment,
+            started_at=started_at,
+            slices=pieces,
+        ).document
         _compare(points, [best], [_figures_of(spec, part) for part in normal["symbols"]])
         told["checked"] = sorted(int(points.numbers[place]) for place in (best, *others))
         told["best"] |= {

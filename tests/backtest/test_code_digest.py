@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import coin_pipeline
-from coin_pipeline.backtest.code_digest import SourceDigests, _parsed, source_digests
+from coin_pipeline.backtest.code_digest import SourceDigests, _parse, source_digests
 from coin_pipeline.errors import InvalidStrategyFile
 from coin_pipeline.strategies.loader import load_strategies
 from tests.strategy_files import FILES, HELPER, OWN, as_new_process, edit, write
@@ -160,7 +160,7 @@ def test_a_helper_that_is_no_python_is_named(tmp_path: Path) -> None:
 def test_layout_never_counts(name: str) -> None:
     """A module written out anew from its syntax tree, without a comment left, has the digest that it had."""
     text = Path(coin_pipeline.__path__[0], name).read_bytes()
-    assert _parsed(ast.unparse(ast.parse(text)).encode()).digest == _parsed(text).digest
+    assert _parse(ast.unparse(ast.parse(text)).encode()).digest == _parse(text).digest
 
 
 @pytest.mark.parametrize(
@@ -180,4 +180,4 @@ def test_layout_never_counts(name: str) -> None:
 )
 def test_what_does_something_else_has_another_digest(one: str, other: str) -> None:
     """Values, types and structure all count."""
-    assert _parsed(one.encode()).digest != _parsed(other.encode()).digest
+    assert _parse(one.encode()).digest != _parse(other.encode()).digest

@@ -112,9 +112,9 @@ def test_a_refusal_names_everything_and_both_remedies(
         admit(catalog, spec_of(registry, symbols=["AAA_KRW", "BBB_KRW", "CCC_KRW"]))
     assert str(refused.value) == (
         "too few 1d candles from 2024-01-01 to 2024-04-09 are known, less than min_coverage=0.9:"
-        " AAA_KRW (100 candles expected, 80 there, 20 not fetched, the first of these from 2024-02-10T00:00:00Z to"
+        " AAA_KRW (100 candles expected, 80 present, 20 not fetched, the first of these from 2024-02-10T00:00:00Z to"
         " 2024-03-01T00:00:00Z);"
-        " BBB_KRW (100 candles expected, 70 there, 25 not fetched, the first of these from 2024-02-05T00:00:00Z to"
+        " BBB_KRW (100 candles expected, 70 present, 25 not fetched, the first of these from 2024-02-05T00:00:00Z to"
         " 2024-03-01T00:00:00Z);"
         " fetch them with 'coin candles get AAA_KRW BBB_KRW --timeframe 1d --from 2024-01-01 --to 2024-04-09', or run"
         " without them: min_coverage=0.75 ('--min-coverage 0.75' on the command line)"
@@ -129,7 +129,7 @@ def test_a_range_beyond_the_candles_is_refused_from_footers(
     store_days(catalog, daily, range(0))
     require_candles(catalog, spec_of(registry, end_date="2024-04-19"))
     beyond = spec_of(registry, end_date="2024-05-19")
-    with pytest.raises(InsufficientCoverage, match="140 candles expected, 100 there, 40 not fetched") as early:
+    with pytest.raises(InsufficientCoverage, match="140 candles expected, 100 present, 40 not fetched") as early:
         require_candles(catalog, beyond)
     with pytest.raises(InsufficientCoverage) as late:
         admit(catalog, beyond)
@@ -255,7 +255,7 @@ def test_the_footer_check_reads_hours_too(catalog: CandleCatalog, registry: Stra
     hourly = parse_timeframe("1h")
     catalog.merge("AAA_KRW", hourly, synthetic_candles(1, hourly, date(2024, 1, 1), 24 * 89))
     spec = spec_of(registry, timeframe="1h")
-    with pytest.raises(InsufficientCoverage, match=r"2,400 candles expected, 2,136 there, 264 not fetched"):
+    with pytest.raises(InsufficientCoverage, match=r"2,400 candles expected, 2,136 present, 264 not fetched"):
         require_candles(catalog, spec)
     begin = MIDNIGHT + 89 * DAY_NS
     empty = synthetic_candles(1, hourly, date(2024, 1, 1), 0)

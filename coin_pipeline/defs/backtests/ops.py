@@ -10,7 +10,7 @@ from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.preflight import coverage_of, require_coverage
 from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.backtest.symbol_result import from_table
+from coin_pipeline.backtest.symbol_result import table_metadata
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.backtests import metadata
 from coin_pipeline.defs.backtests.config import BacktestConfig
@@ -58,7 +58,7 @@ def simulate(
     with translate_errors():
         table = runner.simulate_symbol(candles, strategies, piece)
         alive.step_done(_steps(piece.spec))
-    context.add_output_metadata(metadata.of_symbol(from_table(table)))
+    context.add_output_metadata(metadata.of_symbol(table_metadata(table)))
     return table
 
 
