@@ -14,7 +14,7 @@ from coin_pipeline.backtest.document import MAX_CURVE_POINTS
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.backtest.symbol_result import from_table
+from coin_pipeline.backtest.symbol_result import table_metadata
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.candles.synthetic import synthetic_candles
@@ -372,7 +372,7 @@ def test_real_candles_run(market_data: Path, tmp_path: Path, timeframe: str) -> 
     request = {"strategy": "volume_zone_breakout", "symbols": ["KRW-BTC"], "timeframe": timeframe}
     spec = resolve(parse_request({**request, "start_date": "2025-09-02", "end_date": "2025-09-28"}), registry)
     (piece,) = runner.find_candles(catalog, spec, "results")
-    told = from_table(runner.simulate_symbol(catalog, registry, piece))
+    told = table_metadata(runner.simulate_symbol(catalog, registry, piece))
     part = {**told["symbol"], **told["facts"]}
     assert part["candles"]["expected"] - part["candles"]["present"] <= 2
     assert part["metrics"]["trades"] > 50
