@@ -20,7 +20,7 @@ from coin_pipeline.settings import Settings
 COIN = Path(sys.executable).with_name("coin")
 PATIENT = Path(__file__).with_name("patient.py")
 START_S, STOP_S = 90, 60
-UP = "Ctrl-C stops all"
+UP = "Press Ctrl-C to stop"
 
 
 class NotUp(Exception):

@@ -1,1 +1,1 @@
-"""The coin command."""
+"""The `coin` command-line interface."""

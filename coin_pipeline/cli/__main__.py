@@ -1,4 +1,4 @@
-"""`python -m coin_pipeline.cli` is `coin`, wherever that is installed."""
+"""Entry point of `python -m coin_pipeline.cli`, which is the `coin` command."""
 
 from coin_pipeline.cli.app import main
 

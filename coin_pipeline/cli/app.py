@@ -1,4 +1,4 @@
-"""The coin command: its groups, and how errors end it."""
+"""The `coin` command: its subcommands, loaded lazily, and the mapping of errors to exit codes."""
 
 import sys
 from importlib import import_module
@@ -10,29 +10,29 @@ from coin_pipeline.errors import CoinError, InvalidInput, RunFailed, RunInterrup
 
 EXIT_FAILED, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 130
 _COMMANDS = {
-    "demo": ("serve:demo", "Run a backtest on made-up candles and show what comes out."),
-    "up": ("serve:up", "Serve the API and the Dagster UI on this machine; Ctrl-C stops all."),
-    "backtest": ("backtests:backtest", "Run a backtest as a Dagster job and show its result."),
-    "sweep": ("sweeps:sweep", "Try many params of a strategy as one Dagster job and show the best."),
-    "candles": ("candles:candles", "Fetch candles from an exchange, import them, and see which are stored."),
-    "migrate": ("migrate:migrate", "Move from the older platform: check, run, roll back."),
-    "replay": ("replay:replay", "Compute a stored result again and say whether it is the same, bit for bit."),
-    "results": ("backtests:results", "List stored results, show one, or pin tasks that shall not expire."),
-    "retention": ("retention:retention", "Remove tasks that have expired, and what broken runs left."),
+    "demo": ("backtests:demo", "Run a backtest on synthetic candles, offline."),
+    "up": ("serve:up", "Serve the API and the Dagster UI on this machine."),
+    "backtest": ("backtests:backtest", "Run a backtest and show its result."),
+    "sweep": ("sweeps:sweep", "Search the parameters of a strategy and show the best points."),
+    "candles": ("candles:candles", "Fetch, import, export and check candles."),
+    "migrate": ("migrate:migrate", "Migrate from the legacy platform: check, run, roll back."),
+    "replay": ("results:replay", "Recompute a stored result and compare it bit for bit."),
+    "results": ("results:results", "List, show, verify and pin stored results."),
+    "retention": ("retention:retention", "Remove expired tasks and the leftovers of failed runs."),
     "storage": ("storage:storage", "Set up and check where results are stored."),
-    "strategies": ("backtests:strategies", "List the strategies and their params."),
+    "strategies": ("backtests:strategies", "List the strategies and their parameters."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used, so that --help answers at once."""
+    """Command group that imports a command only when it is used, which keeps `coin --help` fast."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Return the commands in the order in which a newcomer needs them."""
+        """Return the commands in the order of their declaration."""
         return list(_COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
+        """Import and return a command."""
         if cmd_name not in _COMMANDS:
             return None
         module, attribute = _COMMANDS[cmd_name][0].split(":")
@@ -48,14 +48,14 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(coin_pipeline.__version__, prog_name="coin")
 def coin() -> None:
-    """Crypto backtests you can believe: orchestrated by Dagster, recorded, reproducible, honestly costed.
+    """Reproducible crypto backtests with realistic costs, run and recorded by Dagster.
 
-    Settings come from the environment and .env (see .env.sample); DATA_ROOT is where everything is kept.
+    Settings are read from the environment and from .env (see .env.sample). All data are kept under DATA_ROOT.
     """
 
 
 def main() -> None:
-    """Run the command; an error of ours becomes one sentence and an exit code, 2 for bad input and 1 for the rest."""
+    """Run the command; print a CoinError as one line and exit with 2 for invalid input, 130 if interrupted, else 1."""
     try:
         coin(prog_name="coin")
     except CoinError as error:

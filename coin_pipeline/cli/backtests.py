@@ -1,21 +1,76 @@
-"""Running backtests and reading results."""
+"""Commands that run backtests, and the strategies they can run."""
 
 import json
+import os
+import shutil
 import sys
-from datetime import datetime
+import time
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from coin_pipeline.cli import options
-from coin_pipeline.errors import Conflict, InvalidInput, InvalidSpec, NotFound, Problem
+from coin_pipeline.errors import InvalidSpec, Problem
 
 if TYPE_CHECKING:
     from coin_pipeline.backtest.spec import BacktestSpec
     from coin_pipeline.settings import Settings
 
+DEMO_SYMBOL, DEMO_SEED = "DEMO_KRW", 20
+DEMO_START, DEMO_END = date(2023, 1, 1), date(2024, 12, 31)
 _DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+def demo() -> None:
+    """Run a backtest on synthetic candles, offline, and show its result.
+
+    The candles of DEMO_KRW are generated and identical on every machine. Nothing else under DATA_ROOT changes.
+    """
+    from coin_pipeline.cli.views.result import print_result
+
+    settings = settings_with(())
+    _store_demo_candles(settings)
+    began = time.perf_counter()
+    spec = resolve_spec(
+        settings,
+        {
+            "strategy": "volume_zone_breakout",
+            "symbols": [DEMO_SYMBOL],
+            "start_date": DEMO_START,
+            "end_date": DEMO_END,
+        },
+    )
+    run_id = run_backtest(settings, spec)
+    print_result(settings, run_id)
+    seconds = time.perf_counter() - began
+    click.echo(f"\nDone in {seconds:.1f} s, as a recorded Dagster run on synthetic candles. Next steps:")
+    coin = _command_as_typed()
+    for command, purpose in (
+        (f"{coin} up", "serve the API and the Dagster UI, where this run is listed"),
+        (f"{coin} candles get BTC_KRW --from 2024-01-01", "fetch real candles from Upbit (no API key needed)"),
+        (f"{coin} candles import FILE --symbol BTC_KRW --timeframe 1d --tz UTC", "or import your own"),
+        (f"{coin} backtest volume_long_candle BTC_KRW --start 2024-01-01 --end 2024-12-31", "backtest on them"),
+    ):
+        click.echo(f"  {command}\n      {purpose}")
+
+
+def _store_demo_candles(settings: "Settings") -> None:
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.synthetic import synthetic_candles
+    from coin_pipeline.candles.timeframe import parse_timeframe
+
+    days = (DEMO_END - DEMO_START).days + 1
+    daily = parse_timeframe("1d")
+    CandleCatalog(settings.data_root).merge(DEMO_SYMBOL, daily, synthetic_candles(DEMO_SEED, daily, DEMO_START, days))
+
+
+def _command_as_typed() -> str:
+    """Return how to call this program from the shell: by name if it is on the PATH, else by relative path."""
+    program = Path(sys.argv[0])
+    return program.name if shutil.which(program.name) == str(program) else os.path.relpath(program)
 
 
 @click.command()
@@ -43,148 +98,69 @@ def backtest(
 ) -> None:
     """Run STRATEGY on one or more SYMBOLs as a Dagster job and show the result.
 
-    If spec, candles, code and versions are those of a stored result, that one is shown, and said to be reused.
+    If the result of an identical backtest (same spec, candles, code and versions) is stored, that result is shown
+    and marked as reused.
 
     \b
     coin backtest volume_zone_breakout BTC_KRW --start 2024-01-01 --end 2024-12-31
     coin backtest volume_long_candle BTC_KRW ETH_KRW --start 2024-01-01 --end 2024-12-31 --param vol_multiplier=2
     """
-    from coin_pipeline.cli.views.backtest import print_result
-    from coin_pipeline.results.store import with_reused_from
+    from coin_pipeline.cli.views.result import print_result
+    from coin_pipeline.results.store import read_result, with_reused_from
+    from coin_pipeline.storage.open_store import open_store
 
     fields = {
         "strategy": strategy,
-        "params": parsed_params(params),
+        "params": parse_params(params),
         "symbols": symbols,
         "start_date": start.date(),
         "end_date": end.date(),
         **rest,
     }
     settings = settings_with(strategy_files)
-    spec = resolved(settings, fields)
-    reused = None if fresh else _reusable(settings, spec)
+    spec = resolve_spec(settings, fields)
+    reused = None if fresh else _find_reusable(settings, spec)
     run_id = reused or run_backtest(settings, spec)
     if as_json:
-        click.echo(with_reused_from(_document(settings, run_id), reused))
+        click.echo(with_reused_from(read_result(open_store(settings), run_id), reused))
     else:
         print_result(settings, run_id, reused=reused is not None)
-
-
-@click.group()
-def results() -> None:
-    """Stored results: list, show, verify and pin them."""
-
-
-@results.command("list")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Newest first.")
-@options.filters
-def list_results(limit: int, date_from: datetime | None, date_to: datetime | None, **bounds: Any) -> None:  # noqa: ANN401 -- one for each option
-    """List stored results, newest first, those that somebody has just copied there as well."""
-    from coin_pipeline.cli.history import print_history
-    from coin_pipeline.results.index import Filters
-
-    filters = Filters(kind=None, date_from=date_from and date_from.date(), date_to=date_to and date_to.date(), **bounds)
-    print_history(settings_with(()), filters, limit)
-
-
-@results.command("reindex")
-@click.option("--all", "everything", is_flag=True, help="Read every document again, not only those that are new.")
-def reindex_results(*, everything: bool) -> None:
-    """Make the index, from which lists are answered, equal to the stored results."""
-    from coin_pipeline.cli.history import print_rebuild
-
-    print_rebuild(settings_with(()), everything=everything)
-
-
-@results.command("show")
-@click.argument("run_id")
-@options.as_json
-def show_result(run_id: str, *, as_json: bool) -> None:
-    """Show the result of RUN_ID."""
-    from coin_pipeline.cli.views.backtest import print_result
-
-    settings = settings_with(())
-    if as_json:
-        click.echo(_document(settings, run_id))
-    else:
-        print_result(settings, run_id)
-
-
-@results.command("verify")
-@click.argument("run_ids", nargs=-1, metavar="[RUN_ID...]")
-def verify_results(run_ids: tuple[str, ...]) -> None:
-    """Read every object of every result, or of these, and compare it with the digests that were stored with it.
-
-    Exits with 1 if one is changed, cut short or gone; each is named.
-    """
-    from coin_pipeline.cli.views.backtest import print_verdicts
-    from coin_pipeline.cli.views.progress import counting
-    from coin_pipeline.results.verify import verify_results
-    from coin_pipeline.storage.open_store import open_store
-
-    settings = settings_with(())
-    with counting("verifying results") as counted:
-        verdicts = [*counted(verify_results(open_store(settings), run_ids))]
-    if not print_verdicts(verdicts):
-        sys.exit(1)
-
-
-@results.command("pin")
-@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
-def pin_results(run_ids: tuple[str, ...]) -> None:
-    """Keep tasks that have ended, with their runs, until they are unpinned; exits with 1 if one cannot be."""
-    from coin_pipeline.results.pins import pin
-    from coin_pipeline.results.store import result_key
-    from coin_pipeline.storage.open_store import open_store
-
-    store, refused = open_store(settings_with(())), False
-    for run_id in run_ids:
-        try:
-            if store.exists(result_key("results", run_id)):
-                click.echo(f"{run_id} lies in results/ and is kept without a pin")
-            else:
-                pin(store, run_id)
-                click.echo(f"{run_id} is pinned")
-        except (NotFound, InvalidInput, Conflict) as error:  # the others are pinned all the same
-            click.secho(f"not pinned: {error}", fg="red", err=True)
-            refused = True
-    if refused:
-        sys.exit(1)
-
-
-@results.command("unpin")
-@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
-def unpin_results(run_ids: tuple[str, ...]) -> None:
-    """Let tasks expire again."""
-    from coin_pipeline.results.pins import unpin
-    from coin_pipeline.storage.open_store import open_store
-
-    settings = settings_with(())
-    for run_id in run_ids:
-        unpin(open_store(settings), run_id)
-        click.echo(f"{run_id} expires {settings.task_result_ttl_days} days after its end")
 
 
 @click.command()
 @options.strategy_files
 def strategies(strategy_files: tuple[Path, ...]) -> None:
-    """List the strategies that can be run, with their params."""
-    from coin_pipeline.cli.views.backtest import print_strategies
+    """List the available strategies and their parameters."""
+    from coin_pipeline.cli.views.strategies import print_strategies
     from coin_pipeline.strategies.registry import load_registry
 
     print_strategies(load_registry(settings_with(strategy_files).coin_strategy_files))
 
 
 def settings_with(strategy_files: tuple[Path, ...]) -> "Settings":
-    """Read the settings, with these strategy files in addition."""
+    """Return the settings with additional strategy files."""
     from coin_pipeline.settings import export_strategy_files, load_settings
 
     export_strategy_files(strategy_files)
     return load_settings()
 
 
-def resolved(settings: "Settings", fields: dict[str, Any]) -> "BacktestSpec":
-    """Check everything that can be checked before a run is recorded."""
+def resolve_spec(settings: "Settings", fields: dict[str, Any]) -> "BacktestSpec":
+    """Validate a request as far as possible before a run is recorded.
+
+    Args:
+        settings: Where candles and strategy files are.
+        fields: Fields of a backtest request.
+
+    Returns:
+        The spec to run.
+
+    Raises:
+        InvalidSpec: A field is invalid.
+        UnknownStrategy: No strategy has this name.
+        CandlesNotFound: A symbol has no candles in the range.
+        InsufficientCoverage: A symbol has too few candles in the range.
+    """
     from coin_pipeline.backtest.preflight import require_candles
     from coin_pipeline.backtest.request import parse_request
     from coin_pipeline.backtest.spec import resolve
@@ -197,18 +173,19 @@ def resolved(settings: "Settings", fields: dict[str, Any]) -> "BacktestSpec":
 
 
 def run_backtest(settings: "Settings", spec: "BacktestSpec") -> str:
-    """Run the job in this process, with a progress bar; return the run id."""
-    from coin_pipeline.cli.views.progress import progress
+    """Run the job in this process with a progress bar; return the run id."""
+    from coin_pipeline.cli.views.progress import backtest_progress
 
-    with progress(len(spec.symbols)) as bar:
-        # Dagster takes a second or two to import.
+    with backtest_progress(len(spec.symbols)) as bar:
+        # Importing Dagster takes one to two seconds: show the bar first.
         from coin_pipeline.defs.in_process import run_in_process
         from coin_pipeline.defs.run_requests import backtest_submission
 
-        return run_in_process(settings, backtest_submission(spec, "results"), bar.hear)
+        return run_in_process(settings, backtest_submission(spec, "results"), bar.on_event)
 
 
-def _reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:
+def _find_reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:
+    """Return the run id of a stored result of an identical backtest."""
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.results.reuse import find_reusable
     from coin_pipeline.storage.open_store import open_store
@@ -219,15 +196,15 @@ def _reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:
     return found and found.run_id
 
 
-def _document(settings: "Settings", run_id: str) -> bytes:
-    from coin_pipeline.results.store import read_result
-    from coin_pipeline.storage.open_store import open_store
+def parse_params(params: tuple[str, ...]) -> dict[str, Any]:
+    """Parse NAME=VALUE pairs; a value that is not JSON is taken as text.
 
-    return read_result(open_store(settings), run_id)
+    Raises:
+        InvalidSpec: A pair lacks a name or an equals sign.
 
-
-def parsed_params(params: tuple[str, ...]) -> dict[str, Any]:
-    """Read NAME=VALUE pairs; a value that is no JSON is text."""
+    >>> parse_params(("window=20", "mode=fast"))
+    {'window': 20, 'mode': 'fast'}
+    """
     parsed: dict[str, Any] = {}
     for pair in params:
         name, equals, value = pair.partition("=")

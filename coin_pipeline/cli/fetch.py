@@ -1,4 +1,4 @@
-"""Fetching candles from an exchange."""
+"""The `coin candles get` command."""
 
 from contextlib import closing
 from datetime import date, datetime
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from coin_pipeline.candles.timeframe import Timeframe
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-_HOPELESS = (ExchangeUnavailable, StorageFull)
-"""What fails one series would fail the others too, or make the exchange block us for longer."""
+_FATAL = (ExchangeUnavailable, StorageFull)
+"""Errors that would fail the remaining series too, or extend a block by the exchange."""
 
 
 @click.command()
@@ -39,9 +39,11 @@ _HOPELESS = (ExchangeUnavailable, StorageFull)
     show_default=True,
     help="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w; may be repeated.",
 )
-@click.option("--from", "first", type=_DAY, help="First day, Asia/Seoul; if not given, where fetching ended last time.")
-@click.option("--to", "last", type=_DAY, help="Last day, included; if not given, up to now.")
-@click.option("--exchange", "name", default="upbit", show_default=True, help="Others need the package ccxt.")
+@click.option("--from", "first", type=_DAY, help="First day (Asia/Seoul); defaults to where the last fetch ended.")
+@click.option("--to", "last", type=_DAY, help="Last day, inclusive; defaults to now.")
+@click.option(
+    "--exchange", "name", default="upbit", show_default=True, help="Exchanges other than upbit need the ccxt package."
+)
 @click.pass_context
 def get(
     ctx: click.Context,
@@ -51,9 +53,9 @@ def get(
     last: datetime | None,
     name: str,
 ) -> None:
-    """Fetch candles of SYMBOLs from an exchange: those that are finished, and not fetched yet.
+    """Fetch closed candles of the SYMBOLs that have not been fetched yet.
 
-    Stopped or killed at any moment, the same command goes on where it was.
+    Safe to interrupt: running the same command again resumes the fetch.
 
     \b
     coin candles get BTC_KRW ETH_KRW --timeframe 1d --timeframe 1h --from 2024-01-01
@@ -70,7 +72,7 @@ def get(
         raise InvalidInput([Problem("to", f"{last:%Y-%m-%d} is before --from {first:%Y-%m-%d}")])
     settings = load_settings()
     lengths = dict.fromkeys(map(parse_timeframe, timeframes))
-    series = [(symbol, each) for symbol in dict.fromkeys(map(parse_symbol, symbols)) for each in lengths]
+    series = [(symbol, length) for symbol in dict.fromkeys(map(parse_symbol, symbols)) for length in lengths]
     days = first and first.date(), last and last.date()
     try:
         with closing(open_exchange(name, settings)) as exchange:
@@ -82,7 +84,7 @@ def get(
                 else:
                     print_collected(outcome)
     except KeyboardInterrupt:
-        reason = "stopped; what was stored until now stays, and the same command goes on from there"
+        reason = "interrupted; fetched candles are stored, and the same command resumes the fetch"
         raise RunInterrupted(reason) from None
     ctx.exit(1 if failed else 0)
 
@@ -94,26 +96,26 @@ def _outcomes(
     first: date | None,
     last: date | None,
 ) -> "Iterator[CollectReport | str]":
-    """Collect one series after another; yield what was collected of each, or a sentence on why it was not."""
+    """Fetch one series after another; yield the outcome of each, or the error message if it failed."""
     unknown = set[str]()
-    waiting = list(series)
-    while waiting:
-        symbol, timeframe = waiting.pop(0)
+    pending = list(series)
+    while pending:
+        symbol, timeframe = pending.pop(0)
         if symbol in unknown:
             continue
         try:
-            yield _collected(catalog, exchange, symbol, timeframe, first, last)
+            yield _fetch_series(catalog, exchange, symbol, timeframe, first, last)
         except MarketUnknown as error:
             unknown.add(symbol)
             yield f"{symbol}: {error}"
         except CoinError as error:
             yield f"{symbol} {timeframe}: {error}"
-            if isinstance(error, _HOPELESS) and waiting:
-                yield f"not tried: {', '.join(f'{symbol} {timeframe}' for symbol, timeframe in waiting)}"
+            if isinstance(error, _FATAL) and pending:
+                yield f"not tried: {', '.join(f'{symbol} {timeframe}' for symbol, timeframe in pending)}"
                 return
 
 
-def _collected(
+def _fetch_series(
     catalog: "CandleCatalog",
     exchange: "Exchange",
     symbol: str,
@@ -123,10 +125,10 @@ def _collected(
 ) -> "CollectReport":
     from coin_pipeline.candles.collect import collect, refresh_start
     from coin_pipeline.candles.timeframe import day_range
-    from coin_pipeline.cli.views.progress import collecting_progress
+    from coin_pipeline.cli.views.progress import fetch_progress
 
-    with collecting_progress(f"{symbol} {timeframe}") as hear:
+    with fetch_progress(f"{symbol} {timeframe}") as on_progress:
         now = exchange.last_closed(timeframe)
         begin = day_range(first, first)[0] if first else refresh_start(catalog, symbol, timeframe, now)
         end = day_range(last, last)[1] if last else now
-        return collect(catalog, exchange, symbol, timeframe, begin, end, hear)
+        return collect(catalog, exchange, symbol, timeframe, begin, end, on_progress)

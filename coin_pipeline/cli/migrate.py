@@ -1,4 +1,4 @@
-"""Moving here from the older platform, and back."""
+"""Commands that migrate from the legacy platform, and roll back."""
 
 import click
 
@@ -7,37 +7,45 @@ from coin_pipeline.cli.options import as_json
 
 @click.group()
 def migrate() -> None:
-    """Move from the older platform: check, run, and roll back if need be (docs/migration.md)."""
+    """Migrate from the legacy platform: check, run, and roll back if necessary (see docs/migration.md)."""
 
 
 @migrate.command()
-@click.option("--api", "api_url", default="http://127.0.0.1:8000", show_default=True, help="Where 'coin up' serves.")
+@click.option(
+    "--api",
+    "api_url",
+    default="http://127.0.0.1:8000",
+    show_default=True,
+    help="Base URL of the API that 'coin up' serves.",
+)
 @as_json
 def check(api_url: str, *, as_json: bool) -> None:
-    """Go through the checklist of the move: pass, fail with what to do, missing in this version, or n/a with why.
+    """Run the migration checklist and report each item as pass, fail, missing or n/a.
 
-    Runs one synchronous backtest and eleven tasks on stored candles over the API. Exits with 1 if an item fails.
+    A failing item states the remedy; missing means that this version lacks the feature. Runs one synchronous
+    backtest and eleven tasks on stored candles through the API. Exits with 1 if an item fails.
     """
     from coin_pipeline.cli.views.checklist import print_checklist, print_json
-    from coin_pipeline.cli.views.progress import busy
+    from coin_pipeline.cli.views.progress import spinner
     from coin_pipeline.migration.checklist.sections import run_checklist
     from coin_pipeline.migration.inspector import Inspector
     from coin_pipeline.settings import load_settings
 
-    evidence = Inspector(load_settings(), api_url)
-    with busy("going through the checklist"):
-        looked = list(run_checklist(evidence))
-    (print_json if as_json else print_checklist)(looked)
-    if any(outcome.status == "fail" for _, _, outcome in looked):
+    inspector = Inspector(load_settings(), api_url)
+    with spinner("running the checklist"):
+        checked = list(run_checklist(inspector))
+    (print_json if as_json else print_checklist)(checked)
+    if any(outcome.status == "fail" for _, _, outcome in checked):
         raise click.exceptions.Exit(1)
 
 
 @migrate.command()
 def run() -> None:
-    """Take the steps of the move: make folders, back up results, set up database and bucket; repeat it after any break.
+    """Run the migration steps: create folders, back up results, set up the database and the bucket.
 
-    Every step looks at what is there and does what is missing. No file of the older platform is changed or removed.
-    Exits with 1 if a step is incomplete, that is to say, if a person has to decide something first.
+    Every step checks the current state and does only what is missing, so the command is safe to interrupt and repeat.
+    No file of the legacy platform is changed or removed. Exits with 1 if a step is incomplete because it needs a
+    decision from you.
     """
     from coin_pipeline.database.url import release_database
     from coin_pipeline.migration.steps import run_steps
@@ -50,17 +58,17 @@ def run() -> None:
         incomplete += [name] if report.state == "incomplete" else []
     release_database(settings)
     if incomplete:
-        click.secho(f"Incomplete: {', '.join(incomplete)}; what to do is said above", fg="red", err=True)
+        click.secho(f"Incomplete: {', '.join(incomplete)}; see above for what to do", fg="red", err=True)
         raise click.exceptions.Exit(1)
-    click.echo("Next: 'coin up', and 'coin migrate check' beside it")
+    click.echo("Next: start 'coin up', then run 'coin migrate check' in another terminal")
 
 
 @migrate.command()
-@click.option("--undo", is_flag=True, help="Take asynchronous submissions again.")
+@click.option("--undo", is_flag=True, help="Accept asynchronous submissions again.")
 def rollback(*, undo: bool) -> None:
-    """Switch asynchronous runs off, at once and without a restart, on every API on this database.
+    """Switch asynchronous runs off on every API that uses this database, immediately and without a restart.
 
-    POST /api/backtests/run, tasks that were accepted, and all results keep working. --undo is the way back.
+    POST /api/backtests/run, tasks already accepted and all results keep working. --undo switches them on again.
     """
     from contextlib import closing
 
@@ -71,13 +79,15 @@ def rollback(*, undo: bool) -> None:
     from coin_pipeline.settings import load_settings
 
     settings = load_settings()
-    if not (settings.database_url or (settings.data_root / "postgres").is_dir()):  # else nobody would notice the switch
-        reason = f"no platform has run over {settings.data_root}; call this with the settings of 'coin up'"
+    if not (settings.database_url or (settings.data_root / "postgres").is_dir()):  # otherwise no API reads the flag
+        reason = f"no platform has run on {settings.data_root}; use the same settings as 'coin up'"
         raise InvalidInput([Problem("DATA_ROOT", reason)])
     with closing(Session(database_url(settings))) as session:
         changed = set_async_enabled(session, on=undo)
     click.echo(f"asynchronous runs are {'' if changed else 'already '}switched {'on' if undo else 'off'}")
     if not undo:
-        click.echo("'coin migrate rollback --undo' switches them on; POST /api/backtests/run and results keep working")
+        click.echo(
+            "POST /api/backtests/run and results keep working; 'coin migrate rollback --undo' switches them on again"
+        )
     elif settings.coin_async == "off":
-        click.secho("COIN_ASYNC=off is set here too; remove it and start 'coin up' again", fg="yellow", err=True)
+        click.secho("COIN_ASYNC=off is also set here; remove it and restart 'coin up'", fg="yellow", err=True)

@@ -1,4 +1,4 @@
-"""Options that more than one command takes."""
+"""Options shared by several commands."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ strategy_files = click.option(
     "strategy_files",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A .py file with strategies of your own; may be repeated.",
+    help="A .py file with custom strategies; may be repeated.",
 )
 # Written here too: to import what defines them takes longer than --help may.
 FILLS = ("next_open", "signal_close")
@@ -51,26 +51,26 @@ _TRADING = (
 )
 _DAY = click.DateTime(["%Y-%m-%d"])
 _FILTERS = (
-    click.option("--strategy", help="Of this strategy."),
-    click.option("--symbol", help="Of this market, BTC_KRW or KRW-BTC."),
-    click.option("--min-return", type=float, help="Percent per trade, mean over the symbols."),
-    click.option("--max-return", type=float, help="The same."),
-    click.option("--min-signals", type=int, help="Signals of all symbols."),
-    click.option("--max-signals", type=int, help="The same."),
-    click.option("--date-from", type=_DAY, help="Finished on this day of Asia/Seoul or later."),
-    click.option("--date-to", type=_DAY, help="Finished on this day of Asia/Seoul or before."),
+    click.option("--strategy", help="Only results of this strategy."),
+    click.option("--symbol", help="Only results on this market, BTC_KRW or KRW-BTC."),
+    click.option("--min-return", type=float, help="Minimum mean return per trade over all symbols, percent."),
+    click.option("--max-return", type=float, help="Maximum mean return per trade over all symbols, percent."),
+    click.option("--min-signals", type=int, help="Minimum number of signals over all symbols."),
+    click.option("--max-signals", type=int, help="Maximum number of signals over all symbols."),
+    click.option("--date-from", type=_DAY, help="Finished on this day (Asia/Seoul) or later."),
+    click.option("--date-to", type=_DAY, help="Finished on this day (Asia/Seoul) or earlier."),
 )
 
 
 def filters(command: CommandT) -> CommandT:
-    """Add the options that say which results are listed."""
+    """Add the options that filter lists of results."""
     for option in reversed(_FILTERS):
         command = option(command)
     return command
 
 
 def trading(command: CommandT) -> CommandT:
-    """Add the options that say how signals are traded."""
+    """Add the options that determine how signals are traded."""
     for option in reversed(_TRADING):
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""Setting up and checking where results are stored."""
+"""Commands that set up and check result storage."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -16,24 +16,24 @@ _COLOURS = {"ok": "green", "note": "yellow", "fail": "red"}
 
 @click.group()
 def storage() -> None:
-    """Where results are stored: the bucket AWS_BUCKET_NAME, or DATA_ROOT."""
+    """Set up and check result storage: the bucket AWS_BUCKET_NAME, or else DATA_ROOT."""
 
 
 @storage.command()
-@click.option("--versioning", is_flag=True, help="Keep versions that were replaced or deleted.")
+@click.option("--versioning", is_flag=True, help="Keep versions of objects that are replaced or deleted.")
 def init(*, versioning: bool) -> None:
-    """Make the bucket and set it up.
+    """Create the bucket and configure it.
 
-    Blocks public access to it, and sets what expires: backtests/ after 30 days, unfinished uploads after one. May be
-    repeated: what is as wanted stays, and so do rules of the lifecycle that are not this program's. Needs more
-    permissions than storing results does, so run it with an administrator's credentials. Without AWS_BUCKET_NAME it
-    makes the folders below DATA_ROOT.
+    Blocks public access and sets lifecycle rules: objects in backtests/ expire after 30 days, incomplete uploads
+    after one. Safe to repeat: correct settings and other lifecycle rules are left alone. Needs more permissions than
+    storing results, so use an administrator's credentials. Without AWS_BUCKET_NAME, creates the folders under
+    DATA_ROOT instead.
     """
     from coin_pipeline.settings import load_settings
 
     settings = load_settings()
     if not settings.aws_bucket_name:
-        _make_folders(settings)
+        _create_folders(settings)
         return
     for line in _bucket(settings, settings.aws_bucket_name).set_up(versioning=versioning):
         click.echo(line)
@@ -41,9 +41,9 @@ def init(*, versioning: bool) -> None:
 
 @storage.command()
 def check() -> None:
-    """Try whether results can be stored; exit code 1 if not.
+    """Check that results can be stored; exits with 1 if not.
 
-    An object below runs/ is put, read, listed and removed; a line tells of each, and what to do where it fails.
+    Puts, reads, lists and deletes an object under runs/, and prints a line per step, with the remedy if it fails.
     """
     from coin_pipeline.settings import load_settings
     from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
@@ -56,27 +56,27 @@ def check() -> None:
     failed = any(finding.status == "fail" for finding in findings)
     if settings.aws_bucket_name and not failed:
         findings += probe_bucket(_bucket(settings, settings.aws_bucket_name))
-    for state, what, says in findings:
-        click.echo(f"{click.style(f'{state:<4}', fg=_COLOURS[state])}  {what:<11}  {says}".rstrip())
+    for state, step, message in findings:
+        click.echo(f"{click.style(f'{state:<4}', fg=_COLOURS[state])}  {step:<11}  {message}".rstrip())
     if failed:
         sys.exit(EXIT_FAILED)
 
 
 @storage.command()
-@click.option("--bucket", help="Another bucket than AWS_BUCKET_NAME.")
+@click.option("--bucket", help="Bucket name; defaults to AWS_BUCKET_NAME.")
 def policy(bucket: str | None) -> None:
-    """Print the IAM policy for who stores results.
+    """Print the IAM policy for accounts that store results.
 
-    It permits no more than that takes, in this bucket alone.
+    It grants the permissions this needs and no others, on this bucket only.
     """
     from coin_pipeline.settings import load_settings
-    from coin_pipeline.storage.bucket import iam_policy as policy_of
+    from coin_pipeline.storage.bucket import iam_policy
 
     name = bucket or load_settings().aws_bucket_name
     if not name:
-        msg = "no bucket is named; set AWS_BUCKET_NAME, or give --bucket"
-        raise click.UsageError(msg)
-    click.echo(policy_of(name), nl=False)
+        message = "no bucket given; set AWS_BUCKET_NAME or pass --bucket"
+        raise click.UsageError(message)
+    click.echo(iam_policy(name), nl=False)
 
 
 def _bucket(settings: "Settings", name: str) -> "Bucket":
@@ -86,13 +86,13 @@ def _bucket(settings: "Settings", name: str) -> "Bucket":
     return Bucket(new_client(settings, FAST_TIMEOUTS), name)
 
 
-def _make_folders(settings: "Settings") -> None:
+def _create_folders(settings: "Settings") -> None:
     from coin_pipeline.storage.atomic import translate_os_errors
 
-    click.echo(f"AWS_BUCKET_NAME is not set, so results lie below {settings.data_root}")
+    click.echo(f"AWS_BUCKET_NAME is not set: results are stored under {settings.data_root}")
     for name in ("tasks", "results"):
         folder = settings.data_root / name
-        there = folder.is_dir()
+        exists = folder.is_dir()
         with translate_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        click.echo(f"{folder} is {'there' if there else 'made'}")
+        click.echo(f"{folder} {'exists' if exists else 'created'}")

@@ -1,4 +1,4 @@
-"""The programs behind `coin up`: started together, started again when they die, and stopped together."""
+"""Supervisor of the processes behind `coin up`: starts them together, restarts those that die, stops them together."""
 
 import ctypes
 import fcntl
@@ -22,63 +22,87 @@ from coin_pipeline.errors import InvalidInput, OrchestratorUnavailable, Problem
 from coin_pipeline.storage.atomic import translate_os_errors
 
 LOOPBACK = "127.0.0.1"
-STOP_S = 15
-LOOK_S = 0.1
-_TAIL_LINES = 15
+STOP_TIMEOUT_S = 15
+POLL_S = 0.1
+_LOG_TAIL_LINES = 15
 _PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)  # loaded here: between fork and exec it is too late for a dynamic linker's lock
+_libc = ctypes.CDLL(None)  # loaded here because a child must not take the dynamic linker's lock between fork and exec
 
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """When a program that dies is started again: at once, then twice as late each time that it dies soon again.
+    """Exponential backoff between restarts of a process that keeps dying.
 
-    A database that is away for a minute must not end the platform; a program that cannot run must not try for ever.
+    A database outage of a minute must not stop the platform, and a process that cannot run must not be retried forever.
+
+    Attributes:
+        first_s: Delay before the first restart.
+        longest_s: Upper bound of the delay, which doubles with each death in a row.
+        sound_s: Uptime after which a process counts as stable, so that its next death is its first again.
+        give_up_s: Time without a stable start after which the platform stops.
     """
 
     first_s: float = 0.2
     longest_s: float = 10.0
     sound_s: float = 10.0
-    """A program that stayed up for so long is sound: its next death is its first."""
     give_up_s: float = 120.0
-    """Dying soon for so long, it ends the platform."""
 
-    def pause_s(self, deaths: int) -> float:
-        """Return how long to wait after so many deaths in a row."""
+    def delay_s(self, deaths: int) -> float:
+        """Return the delay before the restart that follows `deaths` deaths in a row.
+
+        >>> RestartPolicy().delay_s(3)
+        0.8
+        """
         return min(self.first_s * 2.0 ** (deaths - 1), self.longest_s)
 
 
 @dataclass(slots=True)
 class ManagedProcess:
-    """One program: its name, its command, where it logs, its process, and since when it is up or keeps dying."""
+    """A supervised process.
+
+    Attributes:
+        name: Name shown in messages and used for the log file.
+        command: Command line.
+        log: File that receives its output.
+        process: The current, or most recent, process.
+        started: Monotonic time of the latest start, s.
+        unstable_since: Monotonic time of the first start, or of the latest death after a stable run, s.
+        deaths: Deaths in a row.
+        restart_at: Monotonic time of the next start, s; None while the process runs.
+    """
 
     name: str
     command: Sequence[str]
     log: Path
     process: subprocess.Popen[bytes]
     started: float
-    sound: float
-    """When it was started first, or died after it had been up for a while."""
+    unstable_since: float
     deaths: int = 0
-    due: float | None = None
-    """When it is started again; None while it is up."""
+    restart_at: float | None = None
 
 
 class ProcessSupervisor:
-    """Programs that run until they are told to stop; a context manager that stops all of them, whatever happens."""
+    """Runs processes until asked to stop; as a context manager, stops all of them on exit.
+
+    Args:
+        logs: Folder of the log files; created if missing.
+        environment: Environment of the processes.
+        stopping: Event that ends `wait_for` and `watch`.
+        policy: When to restart a process that died.
+    """
 
     def __init__(
         self,
         logs: Path,
         environment: dict[str, str],
         stopping: threading.Event,
-        patience: RestartPolicy = RestartPolicy(),
+        policy: RestartPolicy = RestartPolicy(),
     ) -> None:
         self._logs = logs
         self._environment = environment
         self._stopping = stopping
-        self._patience = patience
-        self._services: list[ManagedProcess] = []
+        self._policy = policy
+        self._managed: list[ManagedProcess] = []
         logs.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
@@ -90,74 +114,74 @@ class ProcessSupervisor:
     def start(self, name: str, module: str, *arguments: str) -> None:
         """Start `python -m module arguments`."""
         log, command = self._logs / f"{name}.log", [sys.executable, "-m", module, *arguments]
-        process, now = self._process(command, log), time.monotonic()
-        self._services.append(ManagedProcess(name, command, log, process, started=now, sound=now))
+        process, now = self._spawn(command, log), time.monotonic()
+        self._managed.append(ManagedProcess(name, command, log, process, started=now, unstable_since=now))
 
     def wait_for(self, url: str, timeout_s: float) -> None:
-        """Wait until `url` answers 200, or we are told to stop.
+        """Wait until `url` responds with 200 or the supervisor is asked to stop.
 
         Raises:
-            OrchestratorUnavailable: a program ended, or the time is over; the message holds the end of its log.
+            OrchestratorUnavailable: A process died, or the timeout expired; the message ends with the end of its log.
         """
         deadline = time.monotonic() + timeout_s
-        while not (self._stopping.is_set() or _answers(url)):
+        while not (self._stopping.is_set() or _responds(url)):
             self.check()
             if time.monotonic() > deadline:
-                raise OrchestratorUnavailable(f"{url} does not answer after {timeout_s:.0f} s; see {self._logs}")
-            time.sleep(LOOK_S)
+                raise OrchestratorUnavailable(f"{url} does not respond after {timeout_s:.0f} s; see {self._logs}")
+            time.sleep(POLL_S)
 
     def check(self) -> None:
-        """Raise OrchestratorUnavailable if a program has ended."""
-        for service in self._services:
-            if service.process.poll() is not None:
-                raise _given_up(service)
+        """Raise OrchestratorUnavailable if a process has died."""
+        for managed in self._managed:
+            if managed.process.poll() is not None:
+                raise _unavailable(managed)
 
     def watch(self) -> None:
-        """Start programs that die again until we are told to stop.
+        """Restart processes that die until asked to stop.
 
         Raises:
-            OrchestratorUnavailable: a program does not stay up.
+            OrchestratorUnavailable: A process does not stay up.
         """
-        while not self._stopping.wait(LOOK_S):
-            for service in self._services:
-                if service.due is None:
-                    self._look_after(service)
-                elif time.monotonic() > service.due:
-                    service.process, service.started = self._process(service.command, service.log), time.monotonic()
-                    service.due = None
+        while not self._stopping.wait(POLL_S):
+            for managed in self._managed:
+                if managed.restart_at is None:
+                    self._schedule_restart_if_dead(managed)
+                elif time.monotonic() > managed.restart_at:
+                    managed.process, managed.started = self._spawn(managed.command, managed.log), time.monotonic()
+                    managed.restart_at = None
 
     def stop(self) -> None:
-        """Ask every program to end, last started first; kill what is still there when the time is over."""
-        running = [service for service in self._services if service.due is None]
-        for service in reversed(running):
-            _signal_group(service, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_S
-        for service in running:
+        """Terminate every process, the last started first; kill those still running after the timeout."""
+        running = [managed for managed in self._managed if managed.restart_at is None]
+        for managed in reversed(running):
+            _signal_group(managed, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for managed in running:
             with suppress(subprocess.TimeoutExpired):
-                service.process.wait(max(0.0, deadline - time.monotonic()))
-            # What the program itself started may outlive it.
-            _signal_group(service, signal.SIGKILL)
-            service.process.wait()
-        self._services.clear()
+                managed.process.wait(max(0.0, deadline - time.monotonic()))
+            # Children of the process may outlive it.
+            _signal_group(managed, signal.SIGKILL)
+            managed.process.wait()
+        self._managed.clear()
 
-    def _look_after(self, service: ManagedProcess) -> None:
-        """If it died, end what it started, tell, and say when it is started again."""
-        if service.process.poll() is None:
+    def _schedule_restart_if_dead(self, managed: ManagedProcess) -> None:
+        """Kill the children of a dead process, print a message and schedule its restart."""
+        if managed.process.poll() is None:
             return
-        _signal_group(service, signal.SIGKILL)
+        _signal_group(managed, signal.SIGKILL)
         now = time.monotonic()
-        if now - service.started > self._patience.sound_s:
-            service.deaths, service.sound = 0, now
-        if now - service.sound > self._patience.give_up_s:
-            raise _given_up(service)
-        service.deaths += 1
-        service.due = now + self._patience.pause_s(service.deaths)
+        if now - managed.started > self._policy.sound_s:
+            managed.deaths, managed.unstable_since = 0, now
+        if now - managed.unstable_since > self._policy.give_up_s:
+            raise _unavailable(managed)
+        managed.deaths += 1
+        managed.restart_at = now + self._policy.delay_s(managed.deaths)
         with suppress(OSError):  # standard error may be a file on a full disk
-            click.echo(f"{service.name} {_end_of(service)} and is started again; its log is {service.log}", err=True)
+            click.echo(f"{managed.name} {_exit_reason(managed)}; restarting it (log: {managed.log})", err=True)
 
-    def _process(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-        """Start a program in a session of its own, so that Ctrl-C reaches only us and what it starts is its group."""
-        us = os.getpid()
+    def _spawn(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+        """Start a process in its own session: Ctrl-C does not reach it, and its children share its process group."""
+        parent = os.getpid()
         with log.open("ab") as output:
             return subprocess.Popen(  # noqa: S603 -- our own modules
                 command,
@@ -166,16 +190,16 @@ class ProcessSupervisor:
                 stderr=subprocess.STDOUT,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=lambda: _end_with(us),  # noqa: PLW1509 -- no other thread of ours runs
+                preexec_fn=lambda: _exit_with_parent(parent),  # noqa: PLW1509 -- this process runs no other thread
             )
 
 
 def lock_data_root(data_root: Path) -> IO[str]:
-    """Hold the right to serve `data_root` until the returned file is closed, or this process ends.
+    """Lock `data_root` for one `coin up`, until the returned file is closed or this process ends.
 
     Raises:
-        InvalidInput: another `coin up` serves it; two daemons would run everything twice.
-        StorageFailed: the folder cannot be made or written.
+        InvalidInput: Another `coin up` serves it; two daemons would execute everything twice.
+        StorageFailed: The folder cannot be created or written.
     """
     with translate_os_errors(data_root):
         data_root.mkdir(parents=True, exist_ok=True)
@@ -184,60 +208,64 @@ def lock_data_root(data_root: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        reason = f"another 'coin up' serves {data_root}; stop it, or name another folder"
+        reason = f"another 'coin up' already serves {data_root}; stop it or choose another folder"
         raise InvalidInput([Problem("DATA_ROOT", reason)]) from None
     return lock
 
 
 def require_free_ports(ports: Sequence[tuple[str, int]]) -> None:
-    """Raise InvalidInput naming each option whose port another program listens on."""
-    taken = []
+    """Raise InvalidInput if a port is in use.
+
+    Args:
+        ports: Each port with the option that sets it, which the error names.
+    """
+    problems = []
     for option, port in ports:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((LOOPBACK, port))
             except OSError as error:
-                taken.append(Problem(option, f"port {port} cannot be used ({error.strerror}); choose another"))
-    if taken:
-        raise InvalidInput(taken)
+                problems.append(Problem(option, f"port {port} cannot be used ({error.strerror}); choose another"))
+    if problems:
+        raise InvalidInput(problems)
 
 
 def find_free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a port on which no process listens at the moment."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 -- a loopback URL made by us
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 -- a loopback URL built by us
             return bool(response.status == 200)  # noqa: PLR2004 -- HTTP OK
-    except OSError:  # refused, reset, timed out, or an answer other than 2xx
+    except OSError:  # refused, reset, timed out, or a response other than 2xx
         return False
 
 
-def _end_of(service: ManagedProcess) -> str:
-    """Say how a program ended."""
-    code = service.process.returncode
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+def _exit_reason(managed: ManagedProcess) -> str:
+    """Describe how a process ended."""
+    code = managed.process.returncode
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
 
 
-def _given_up(service: ManagedProcess) -> OrchestratorUnavailable:
-    tail = "\n".join(service.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
-    return OrchestratorUnavailable(f"{service.name} {_end_of(service)}; {service.log} ends:\n{tail}")
+def _unavailable(managed: ManagedProcess) -> OrchestratorUnavailable:
+    tail = "\n".join(managed.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
+    return OrchestratorUnavailable(f"{managed.name} {_exit_reason(managed)}; end of {managed.log}:\n{tail}")
 
 
-def _signal_group(service: ManagedProcess, signum: int) -> None:
+def _signal_group(managed: ManagedProcess, signum: int) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(service.process.pid, signum)
+        os.killpg(managed.process.pid, signum)
 
 
-def _end_with(parent: int) -> None:
-    """Have Linux end this program when ours is killed; elsewhere only an orderly stop ends it."""
+def _exit_with_parent(parent: int) -> None:
+    """Have Linux terminate this process when the parent is killed; elsewhere only an orderly stop ends it."""
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it was killed before we asked
+        if os.getppid() != parent:  # the parent was killed before the prctl call
             os.kill(os.getpid(), signal.SIGKILL)

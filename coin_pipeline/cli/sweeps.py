@@ -1,4 +1,4 @@
-"""Running parameter sweeps."""
+"""The `coin sweep` command."""
 
 from datetime import datetime
 from pathlib import Path
@@ -28,25 +28,31 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     multiple=True,
     required=True,
     metavar="NAME=VALUES",
-    help="What to try of a param or a stop: lo:hi:step, values with commas, or a range lo:hi; may be repeated.",
+    help="Values of a parameter or stop: lo:hi:step, comma-separated values, or a range lo:hi; may be repeated.",
 )
 @click.option(
-    "--search", type=click.Choice(options.SEARCHES), default="grid", show_default=True, help="grid is all points."
+    "--search",
+    type=click.Choice(options.SEARCHES),
+    default="grid",
+    show_default=True,
+    help="Search method; grid evaluates every point.",
 )
-@click.option("--trials", type=int, help="How many points random and optuna try.")
-@click.option("--seed", default=0, show_default=True, help="Of random and optuna.")
+@click.option("--trials", type=int, help="Number of points that random and optuna evaluate.")
+@click.option("--seed", default=0, show_default=True, help="Random seed of random and optuna.")
 @click.option(
     "--objective",
     type=click.Choice(options.OBJECTIVES),
     default="total_return",
     show_default=True,
-    help="What is to be high.",
+    help="Figure to maximize.",
 )
-@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter that is fixed.")
+@click.option(
+    "--param", "params", multiple=True, metavar="NAME=VALUE", help="Fixed value of a parameter; may be repeated."
+)
 @options.trading
-@click.option("--workers", type=click.IntRange(min=1), help="Threads; all cores if not given.")
-@click.option("--yes", "confirm", is_flag=True, help=f"Go on with more than {options.MAX_UNCONFIRMED:,} points.")
-@click.option("--fresh", is_flag=True, help="Evaluate points even where an earlier sweep stored them.")
+@click.option("--workers", type=click.IntRange(min=1), help="Number of threads; defaults to all cores.")
+@click.option("--yes", "confirm", is_flag=True, help=f"Allow more than {options.MAX_UNCONFIRMED:,} points.")
+@click.option("--fresh", is_flag=True, help="Evaluate every point again, even if an earlier sweep stored it.")
 @options.strategy_files
 @options.as_json
 def sweep(
@@ -61,9 +67,9 @@ def sweep(
     as_json: bool,
     **rest: object,
 ) -> None:
-    """Run STRATEGY with many params on one or more SYMBOLs, as one Dagster job, and show the best.
+    """Search the parameters of STRATEGY on one or more SYMBOLs as one Dagster job and show the best points.
 
-    A sweep that was killed goes on where it was when it is started again.
+    Safe to interrupt: running the same command again resumes the sweep.
 
     \b
     coin sweep volume_zone_breakout BTC_KRW --start 2023-01-01 --end 2024-12-31 \\
@@ -71,20 +77,20 @@ def sweep(
     coin sweep volume_zone_breakout BTC_KRW --start 2023-01-01 --end 2024-12-31 \\
         --grid volume_window=5:200 --grid stop_loss=0.01:0.2 --search optuna --trials 200
     """
-    from coin_pipeline.cli.backtests import parsed_params, settings_with
-    from coin_pipeline.cli.views.backtest import print_result
+    from coin_pipeline.cli.backtests import parse_params, settings_with
+    from coin_pipeline.cli.views.result import print_result
     from coin_pipeline.results.store import read_result
     from coin_pipeline.storage.open_store import open_store
 
     fields = {
-        "params": parsed_params(params),
-        "space": _parsed_space(space),
+        "params": parse_params(params),
+        "space": _parse_space(space),
         "start_date": start.date(),
         "end_date": end.date(),
         **rest,
     }
     settings = settings_with(strategy_files)
-    request, spec = _resolved(settings, fields)
+    request, spec = _resolve(settings, fields)
     run_id = _run(settings, request, spec, workers, fresh=fresh)
     if as_json:
         click.echo(read_result(open_store(settings), run_id))
@@ -92,20 +98,20 @@ def sweep(
         print_result(settings, run_id)
 
 
-def _parsed_space(pairs: tuple[str, ...]) -> dict[str, str]:
+def _parse_space(pairs: tuple[str, ...]) -> dict[str, str]:
     space: dict[str, str] = {}
     for pair in pairs:
         name, equals, values = pair.partition("=")
         if not (name and equals):
             raise InvalidSpec([Problem("space", f"{pair!r} is not NAME=VALUES, such as volume_window=5:60:5")])
         if name in space:
-            raise InvalidSpec([Problem(f"space.{name}", "is given twice; put all its values into one --grid")])
+            raise InvalidSpec([Problem(f"space.{name}", "given twice; put all its values into one --grid")])
         space[name] = values
     return space
 
 
-def _resolved(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepRequest, SweepSpec]":
-    """Check everything that can be checked before a run is recorded."""
+def _resolve(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepRequest, SweepSpec]":
+    """Validate a request as far as possible before a run is recorded."""
     from coin_pipeline.backtest.preflight import require_candles
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.strategies.registry import load_registry
@@ -119,12 +125,12 @@ def _resolved(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepReque
 
 
 def _run(settings: "Settings", request: "SweepRequest", spec: "SweepSpec", workers: int | None, *, fresh: bool) -> str:
-    """Run the job in this process, with a progress bar; return the run id."""
+    """Run the job in this process with a progress bar; return the run id."""
     from coin_pipeline.cli.views.progress import sweep_progress
 
     with sweep_progress(len(spec.points())) as bar:
-        # Dagster takes a second or two to import.
+        # Importing Dagster takes one to two seconds: show the bar first.
         from coin_pipeline.defs.in_process import run_in_process
         from coin_pipeline.defs.run_requests import sweep_submission
 
-        return run_in_process(settings, sweep_submission(request, spec, workers=workers, fresh=fresh), bar.hear)
+        return run_in_process(settings, sweep_submission(request, spec, workers=workers, fresh=fresh), bar.on_event)

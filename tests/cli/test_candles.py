@@ -1,4 +1,4 @@
-"""The candle commands as a person types them: check, export, list, and a backtest over too few candles."""
+"""The candle commands check, export and list, and backtests on too few candles."""
 
 import json
 from datetime import date
@@ -19,33 +19,33 @@ DAILY, HOURLY = parse_timeframe("1d"), parse_timeframe("1h")
 
 @pytest.fixture
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
-    """An empty DATA_ROOT of the test's own."""
+    """An empty catalog under DATA_ROOT."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     return CandleCatalog(tmp_path)
 
 
 def invoke(*arguments: str) -> Result:
-    """Run a command in this process; errors of ours come out as exceptions."""
+    """Run a command in this process; a CoinError propagates."""
     return CliRunner().invoke(coin, arguments, catch_exceptions=False)
 
 
 def store_days(catalog: CandleCatalog, missing: range, fetched: int, bars: int = 200) -> None:
-    """Store daily candles from 2024-01-01 on without some; the first ones, so many, were fetched."""
+    """Store daily candles from 2024-01-01, except the missing ones; the first `fetched` days count as fetched."""
     frame = synthetic_candles(1, DAILY, date(2024, 1, 1), bars).drop(index=[*missing])
     start = int(frame["timestamp"].iloc[0].value)
-    asked = [(start, start + fetched * DAY_NS)] if fetched else []
-    catalog.merge("AAA_KRW", DAILY, frame, fetched=asked, source="upbit" if asked else None)
+    ranges = [(start, start + fetched * DAY_NS)] if fetched else []
+    catalog.merge("AAA_KRW", DAILY, frame, fetched=ranges, source="upbit" if ranges else None)
 
 
-def spoil(path: Path) -> None:
-    """Make the fifth row of a file impossible."""
+def corrupt(path: Path) -> None:
+    """Give the fifth row of a file a negative volume."""
     frame = pd.read_parquet(path)
     frame.loc[4, "volume"] = -1.0
     frame.to_parquet(path, index=False)
 
 
 def test_check_shows_a_calendar_and_findings(catalog: CandleCatalog) -> None:
-    """Each kind of day has a mark of its own, named below the picture; what is missing is told apart."""
+    """Each kind of day has its own mark in the legend; missing days are classified."""
     store_days(catalog, range(30, 60), 45)
     result = invoke("candles", "check", "AAA_KRW")
     assert result.exit_code == 0
@@ -56,65 +56,65 @@ def test_check_shows_a_calendar_and_findings(catalog: CandleCatalog) -> None:
     assert lines[4] == "2024 Jan Feb Mar  Apr May Jun  Jul Aug Sep  Oct Nov Dec"
     assert lines[5] == "Mon  █████▄▄··████████████████████"
     assert lines[8] == "     ████▄▄···████████████████████"
-    assert lines[12] == "     a day: █ complete  ▄ in part no trade  · nothing fetched"
+    assert lines[12] == "     each day: █ complete  ▄ some without a trade  · nothing fetched"
     assert "warning  not fetched: 15" in lines
     assert "         2024-02-15 00:00  15 missing, the next at 2024-03-01T00:00:00Z" in lines
 
 
 def test_check_fits_eighty_columns(catalog: CandleCatalog) -> None:
-    """Neither a year of days nor years of weeks are wider than a terminal was made."""
+    """A year of days and several years of weeks both fit a standard terminal."""
     store_days(catalog, range(30, 60), 45)
     catalog.merge("BBB_KRW", HOURLY, synthetic_candles(2, HOURLY, date(2020, 6, 1), 24 * 1400))
     lines = invoke("candles", "check").output.splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 80
     years = [line for line in lines if line.startswith(("2020 ", "2021 ", "2022 ", "2023 ", "2024 ")) and "█" in line]
     assert [line[:4] for line in years] == ["2020", "2021", "2022", "2023", "2024"]
-    assert "     a week: █ complete" in [line.rstrip() for line in lines]
+    assert "     each week: █ complete" in [line.rstrip() for line in lines]
 
 
 def test_partly_fetched_days_have_a_mark(catalog: CandleCatalog) -> None:
-    """A day of which some hours are unknown is neither complete nor empty."""
+    """A day with some unknown hours is neither complete nor empty."""
     catalog.merge("AAA_KRW", HOURLY, synthetic_candles(2, HOURLY, date(2024, 1, 1), 48).drop(index=[30]))
     lines = [line.rstrip() for line in invoke("candles", "check").output.splitlines()]
     assert "     /" in lines
-    assert "     a day: █ complete  / partly fetched" in lines
+    assert "     each day: █ complete  / partly fetched" in lines
 
 
-def test_check_exits_with_1_for_what_no_market_produces(catalog: CandleCatalog) -> None:
-    """One impossible row is enough, in any series, with JSON too; gaps alone are not."""
+def test_check_exits_with_1_for_impossible_rows(catalog: CandleCatalog) -> None:
+    """One impossible row in any series is enough, with JSON too; gaps alone are not."""
     store_days(catalog, range(30, 60), 0)
     catalog.merge("BBB_KRW", HOURLY, synthetic_candles(2, HOURLY, date(2024, 1, 1), 100))
     assert invoke("candles", "check").exit_code == 0
-    spoil(catalog.root / "BBB_KRW/1H/2024.parquet")
+    corrupt(catalog.root / "BBB_KRW/1H/2024.parquet")
     result = invoke("candles", "check")
     assert result.exit_code == 1
     assert "error    negative volume: 1" in result.output
     assert "2024.parquet row 5 has volume -1.0, below 0" in result.output
     assert invoke("candles", "check", "--timeframe", "1d").exit_code == 0
     result = invoke("candles", "check", "KRW-BBB", "AAA_KRW", "--json")
-    told = json.loads(result.output)
+    audits = json.loads(result.output)
     assert result.exit_code == 1
-    assert [(each["symbol"], each["sound"]) for each in told] == [("BBB_KRW", False), ("AAA_KRW", True)]
+    assert [(audit["symbol"], audit["sound"]) for audit in audits] == [("BBB_KRW", False), ("AAA_KRW", True)]
 
 
-def test_check_looks_at_the_days_asked_for(catalog: CandleCatalog) -> None:
-    """Days are included whole; a range that ends before it begins is refused."""
+def test_check_is_limited_to_the_given_days(catalog: CandleCatalog) -> None:
+    """Both days are included; a range that ends before it begins is rejected."""
     store_days(catalog, range(0), 0)
-    (told,) = json.loads(invoke("candles", "check", "--from", "2024-02-01", "--to", "2024-02-10", "--json").output)
-    assert (told["expected"], told["present"]) == (10, 10)
+    (audit,) = json.loads(invoke("candles", "check", "--from", "2024-02-01", "--to", "2024-02-10", "--json").output)
+    assert (audit["expected"], audit["present"]) == (10, 10)
     with pytest.raises(InvalidInput, match="2024-01-01 is before --from 2024-02-01"):
         invoke("candles", "check", "--from", "2024-02-01", "--to", "2024-01-01")
 
 
-def test_check_of_nothing_says_so(catalog: CandleCatalog) -> None:
-    """Nothing stored is nothing wrong."""
+def test_check_without_stored_candles(catalog: CandleCatalog) -> None:
+    """Checking nothing succeeds with a message."""
     assert catalog
     result = invoke("candles", "check", "AAA_KRW")
-    assert (result.exit_code, "no such candles are stored" in result.output) == (0, True)
+    assert (result.exit_code, "no candles match" in result.output) == (0, True)
 
 
-def test_list_tells_what_is_there_and_what_was_fetched(catalog: CandleCatalog) -> None:
-    """The share of the span, how many were not fetched, and until when it was asked for."""
+def test_list_shows_coverage_and_fetched_until(catalog: CandleCatalog) -> None:
+    """Each series has its coverage, the number of candles not fetched and the end of the last fetch."""
     store_days(catalog, range(30, 60), 45)
     catalog.merge("AAA_KRW", HOURLY, synthetic_candles(2, HOURLY, date(2024, 1, 1), 48))
     hours, days = invoke("candles", "list").output.splitlines()[-2:]
@@ -122,13 +122,13 @@ def test_list_tells_what_is_there_and_what_was_fetched(catalog: CandleCatalog) -
     assert days.split() == ["AAA_KRW", "1d", "2024-01-01", "2024-07-18", "170", "85.00%", "15", "2024-02-15", "0.0"]
 
 
-def test_export_says_what_it_wrote(catalog: CandleCatalog, tmp_path: Path) -> None:
-    """Rows, span and place; of days, only these; nothing to write, or a file that is there, is an error."""
+def test_export_reports_rows_span_and_file(catalog: CandleCatalog, tmp_path: Path) -> None:
+    """Only the given days are written; an empty range or an existing file is an error."""
     store_days(catalog, range(0), 0)
     file = tmp_path / "aaa.csv"
     arguments = ("candles", "export", "KRW-AAA", str(file), "--timeframe", "1d")
     result = invoke(*arguments, "--from", "2024-01-03", "--to", "2024-01-05")
-    assert result.output == f"AAA_KRW 1d: 3 candles, 2024-01-03 00:00 to 2024-01-05 00:00 UTC, in {file}\n"
+    assert result.output == f"AAA_KRW 1d: 3 candles, 2024-01-03 00:00 to 2024-01-05 00:00 UTC, written to {file}\n"
     with pytest.raises(InvalidCandleFile, match="--force"):
         invoke(*arguments)
     assert "200 candles" in invoke(*arguments, "--force").output
@@ -144,10 +144,10 @@ def test_export_says_what_it_wrote(catalog: CandleCatalog, tmp_path: Path) -> No
         ("sweep", ("--grid", "volume_window=5:10:5")),
     ],
 )
-def test_too_few_candles_are_refused_before_a_run_is_recorded(
+def test_low_coverage_is_rejected_before_a_run_is_recorded(
     catalog: CandleCatalog, command: str, more: tuple[str, ...]
 ) -> None:
-    """A range that reaches far beyond what is stored says how to get the rest, whatever is to run."""
+    """The error names the command that fetches the missing candles."""
     store_days(catalog, range(0), 0)
     arguments = (command, "volume_zone_breakout", "AAA_KRW", "--start", "2024-01-01", "--end", "2024-12-31", *more)
     with pytest.raises(InsufficientCoverage, match="coin candles get AAA_KRW --timeframe 1d --from 2024-01-01 --to"):

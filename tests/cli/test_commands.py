@@ -1,4 +1,4 @@
-"""The coin command as a person types it."""
+"""The coin command as typed in a shell."""
 
 import json
 import os
@@ -28,8 +28,8 @@ from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")
 RANGE = ("--start", "2023-06-01", "--end", "2024-12-31")
-OWN = '''
-"""A strategy of one's own."""
+CUSTOM_STRATEGY = '''
+"""A custom strategy."""
 import numpy as np
 from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
 
@@ -37,7 +37,7 @@ class Params(StrategyParams):
     every: int = Field(5, ge=2, le=50)
 
 class EveryNth(Strategy[Params]):
-    """Buy at every n-th bar and hold for one."""
+    """Buy on every n-th bar and hold for one."""
     name = "every_nth"
     Params = Params
 
@@ -47,19 +47,19 @@ class EveryNth(Strategy[Params]):
 
 
 def invoke(*arguments: str) -> Result:
-    """Run a command in this process; errors of ours come out as exceptions."""
+    """Run a command in this process; a CoinError propagates."""
     return CliRunner().invoke(coin, arguments, catch_exceptions=False)
 
 
-def run_id_in(output: str) -> str:
-    """Find the run id that a summary prints."""
-    found = re.search(r"^Run +(\S+)$", output, re.MULTILINE)
-    assert found
-    return found[1]
+def printed_run_id(output: str) -> str:
+    """Return the run id that a summary prints."""
+    match = re.search(r"^Run +(\S+)$", output, re.MULTILINE)
+    assert match
+    return match[1]
 
 
-def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
-    """Neither Dagster nor the numeric libraries are loaded to print help."""
+def test_help_imports_no_heavy_library() -> None:
+    """Printing help loads neither Dagster nor the numeric libraries."""
     program = (
         "import sys; from coin_pipeline.cli.app import coin; coin(['--help'], standalone_mode=False);"
         "print(sorted({'dagster', 'pandas', 'numpy', 'numba', 'pydantic', 'rich'} & set(sys.modules)))"
@@ -79,34 +79,34 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     ],
 )
 def test_every_command_has_help(command: list[str]) -> None:
-    """--help works on each, with a sentence of its own."""
+    """Each command prints its own help text."""
     result = invoke(*command, "--help")
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 4
 
 
-def test_demo_shows_what_it_did(candles: CandleCatalog, data_root: Path) -> None:
-    """Result against buy and hold, costs, drawdown, coverage, checks, where things are, and what to do next."""
+def test_demo_summarizes_its_run(candles: CandleCatalog, data_root: Path) -> None:
+    """The summary has returns, costs, drawdown, coverage, checks, file locations and next steps."""
     assert candles
     result = invoke("demo")
     for words in ("Return", "buy and hold", "max drawdown", "Costs", "731 of 731 candles", "no_look_ahead", "coin up"):
         assert words in result.output
     assert len(result.output.splitlines()) <= 30
-    run_id = run_id_in(result.output)
+    run_id = printed_run_id(result.output)
     assert (data_root / f"results/{run_id}.json").is_file()
     assert str(data_root / f"reports/{run_id}.html") in result.output
     assert f"/runs/{run_id}" in result.output
 
 
-def test_demo_is_the_same_every_time(candles: CandleCatalog) -> None:
-    """The second demo prints the same figures."""
+def test_demo_is_reproducible(candles: CandleCatalog) -> None:
+    """Two demos print the same figures."""
     assert candles
     first, second = (invoke("demo").output.splitlines()[:13] for _ in range(2))
     assert first == second
 
 
 def test_backtest_runs_the_job_and_prints_json(candles: CandleCatalog) -> None:
-    """--json prints the stored document, with the params that were given."""
+    """--json prints the stored document with the given params."""
     assert candles
     result = invoke(
         "backtest", "volume_long_candle", "AAA_KRW", "KRW-BBB", *RANGE, "--param", "vol_multiplier=1.1", "--json"
@@ -116,8 +116,8 @@ def test_backtest_runs_the_job_and_prints_json(candles: CandleCatalog) -> None:
     assert [part["symbol"] for part in document["symbols"]] == ["AAA_KRW", "BBB_KRW"]
 
 
-def test_a_backtest_over_few_candles_runs_when_told_to_and_says_what_it_knows(candles: CandleCatalog) -> None:
-    """The summary tells days without a trade from those that nobody fetched, with the verdict."""
+def test_min_coverage_allows_a_backtest_on_incomplete_candles(candles: CandleCatalog) -> None:
+    """The summary counts days without a trade separately from days that were never fetched."""
     daily = parse_timeframe("1d")
     frame = synthetic_candles(3, daily, date(2024, 1, 1), 100).drop(index=[*range(40, 60)])
     start = int(frame["timestamp"].iloc[0].value)
@@ -129,14 +129,14 @@ def test_a_backtest_over_few_candles_runs_when_told_to_and_says_what_it_knows(ca
     assert "1 gap (5 without a trade, 15 not fetched): 85.0% known\n" in output
 
 
-def test_a_strategy_of_ones_own_runs_from_a_file(candles: CandleCatalog, tmp_path: Path) -> None:
-    """One small file is all it takes."""
+def test_custom_strategy_runs_from_a_file(candles: CandleCatalog, tmp_path: Path) -> None:
+    """A strategy file is listed and can be backtested."""
     assert candles
-    own = tmp_path / "own.py"
-    own.write_text(OWN)
-    result = invoke("backtest", "every_nth", "AAA_KRW", *RANGE, "--param", "every=7", "--strategy-file", str(own))
+    file = tmp_path / "own.py"
+    file.write_text(CUSTOM_STRATEGY)
+    result = invoke("backtest", "every_nth", "AAA_KRW", *RANGE, "--param", "every=7", "--strategy-file", str(file))
     assert result.output.startswith("every_nth on AAA_KRW")
-    listed = invoke("strategies", "--strategy-file", str(own)).output
+    listed = invoke("strategies", "--strategy-file", str(file)).output
     assert "every = 5  (integer, >= 2, <= 50)" in listed
 
 
@@ -151,55 +151,56 @@ def test_a_strategy_of_ones_own_runs_from_a_file(candles: CandleCatalog, tmp_pat
         (("x", "AAA_KRW", *RANGE, "--strategy-file", "/none.py"), InvalidStrategyFile, r"/none\.py"),
     ],
 )
-def test_bad_input_is_refused_before_a_run_is_recorded(
+def test_invalid_input_is_rejected_before_a_run_is_recorded(
     candles: CandleCatalog, arguments: tuple[str, ...], error: type[Exception], message: str
 ) -> None:
-    """Each mistake is told in one sentence."""
+    """Each mistake raises its own error with a one-sentence message."""
     assert candles
     with pytest.raises(error, match=message):
         invoke("backtest", *arguments)
 
 
-def test_a_run_that_fails_tells_why(candles: CandleCatalog, tmp_path: Path) -> None:
-    """A strategy's own error ends the command with its sentence and the run's id."""
+def test_failed_run_reports_the_cause(candles: CandleCatalog, tmp_path: Path) -> None:
+    """An error raised by a strategy becomes a RunFailed of kind StrategyFailed."""
     assert candles
-    own = tmp_path / "broken.py"
-    own.write_text(OWN.replace("every_nth", "broken").replace("hold=1", "hold=1 // 0"))
+    file = tmp_path / "broken.py"
+    file.write_text(CUSTOM_STRATEGY.replace("every_nth", "broken").replace("hold=1", "hold=1 // 0"))
     with pytest.raises(RunFailed, match="strategy 'broken' failed on AAA_KRW") as caught:
-        invoke("backtest", "broken", "AAA_KRW", *RANGE, "--strategy-file", str(own))
+        invoke("backtest", "broken", "AAA_KRW", *RANGE, "--strategy-file", str(file))
     assert caught.value.kind.__name__ == "StrategyFailed"
 
 
 def test_results_are_listed_and_shown(candles: CandleCatalog) -> None:
-    """What was run is found again, newest first."""
+    """A finished run is listed first, and can be shown as a summary and as JSON."""
     assert candles
-    run_id = run_id_in(invoke("backtest", "volume_zone_breakout", "AAA_KRW", *RANGE).output)
+    run_id = printed_run_id(invoke("backtest", "volume_zone_breakout", "AAA_KRW", *RANGE).output)
     listed = re.findall(r"^[0-9a-f-]{36}(?= )", invoke("results", "list").output, re.MULTILINE)
     assert listed[0] == run_id
     assert run_id in invoke("results", "show", run_id).output
     assert json.loads(invoke("results", "show", run_id, "--json").output)["run_id"] == run_id
 
 
-def test_an_older_result_is_shown_as_what_it_is(data_root: Path) -> None:
-    """A file of schema 1.0 has no metrics, and none are made up."""
+def test_legacy_result_is_shown_without_metrics(data_root: Path) -> None:
+    """A result of schema 1.0 has no metrics, and the summary invents none."""
     (data_root / "results").mkdir(exist_ok=True)
     old = {"run_id": "old", "strategy": "s", "start_date": "2024-01-01", "end_date": "2024-02-01"}
     symbols = [{"symbol": "BTC_KRW", "signals": 3, "win_rate": 0.5, "avg_return": -1.25}]
     (data_root / "results/old.json").write_text(json.dumps({**old, "symbols": symbols, "total_signals": 3}))
     shown = invoke("results", "show", "old").output
-    assert "an older result (schema 1.0)" in shown
-    assert "BTC_KRW     3 signals, win rate 50.0%, average -1.25 % a trade, max drawdown -\n" in shown
+    assert "a legacy result (schema 1.0)" in shown
+    assert "BTC_KRW     3 signals, win rate 50.0%, average -1.25 % per trade, max drawdown -\n" in shown
     assert "old " in invoke("results", "list", "--limit", "1000").output
 
 
-def test_results_are_listed_by_what_they_are_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that were copied here are found at once, by the filters of the API; what is gone is listed no more."""
+def test_results_are_filtered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copied-in files are listed at once and match the filters of the API; deleted files disappear."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     (tmp_path / "results").mkdir()
     for day, signals in enumerate((1, 5, 9), 1):
         symbols = [{"symbol": "KRW-BTC", "signals": signals, "avg_return": float(signals)}]
-        told = {"strategy": f"s{day}", "symbols": symbols, "metadata": {"execution_date": f"2024-11-0{day}T00:00:00"}}
-        (tmp_path / f"results/run-{day}.json").write_text(json.dumps(told))
+        metadata = {"execution_date": f"2024-11-0{day}T00:00:00"}
+        document = {"strategy": f"s{day}", "symbols": symbols, "metadata": metadata}
+        (tmp_path / f"results/run-{day}.json").write_text(json.dumps(document))
 
     def listed(*filters: str) -> list[str]:
         return re.findall(r"^(run-\d) ", invoke("results", "list", *filters).stdout, re.MULTILINE)
@@ -216,8 +217,8 @@ def test_results_are_listed_by_what_they_are_like(tmp_path: Path, monkeypatch: p
     assert listed() == ["run-2", "run-1"]
 
 
-def test_the_index_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what is new is read, unless everything is asked for; what cannot be read is named, a few of many."""
+def test_reindex_reads_new_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only new documents are read unless --all is given; the first few unreadable ones are named."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     (tmp_path / "results").mkdir()
     (tmp_path / "results/index.json").write_text("{")
@@ -235,8 +236,8 @@ def test_the_index_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("command", [["up"], ["demo"], ["backtest", "volume_zone_breakout", "AAA_KRW", *RANGE]])
-def test_a_data_root_that_is_no_folder_is_told(tmp_path: Path, command: list[str]) -> None:
-    """One sentence and exit code 1, whichever command meets it first."""
+def test_data_root_must_be_a_folder(tmp_path: Path, command: list[str]) -> None:
+    """Every command reports one line and exits with 1."""
     (tmp_path / "file").write_text("")
     environment = {**os.environ, "DATA_ROOT": str(tmp_path / "file")}
     done = subprocess.run([COIN, *command], env=environment, capture_output=True, text=True, check=False)
@@ -245,8 +246,8 @@ def test_a_data_root_that_is_no_folder_is_told(tmp_path: Path, command: list[str
     assert "error: " in done.stderr
 
 
-def test_one_broken_file_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists show what can be read and name what cannot."""
+def test_unreadable_file_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists show the readable items and name the unreadable ones."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     store_candles(tmp_path)
     (tmp_path / "AAA_KRW/1D/2023.parquet").write_bytes(b"PAR1 and then nothing")
@@ -261,8 +262,8 @@ def test_one_broken_file_does_not_hide_the_others(tmp_path: Path, monkeypatch: p
     assert "not listed: 'results/bad.json' is corrupt" in listed.stderr
 
 
-def test_several_symbols_are_summed_up(candles: CandleCatalog) -> None:
-    """Checks are counted over all symbols, not shown for one as if for all."""
+def test_checks_are_counted_over_symbols(candles: CandleCatalog) -> None:
+    """With several symbols, each check shows for how many it passed."""
     assert candles
     output = invoke("backtest", "volume_zone_breakout", "AAA_KRW", "BBB_KRW", *RANGE).stdout
     assert "no_look_ahead: passed for 2 of 2 symbols" in output
@@ -270,10 +271,10 @@ def test_several_symbols_are_summed_up(candles: CandleCatalog) -> None:
 
 
 def test_candles_are_imported_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CSV becomes stored candles; an empty DATA_ROOT says what to do."""
+    """A CSV file becomes stored candles; with an empty DATA_ROOT the lists suggest a command."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
     assert "'coin candles import FILE'" in invoke("candles", "list").output
-    assert "'coin demo' makes one" in invoke("results", "list").output
+    assert "'coin demo' creates one" in invoke("results", "list").output
     file = tmp_path / "btc.csv"
     file.write_text("timestamp,open,high,low,close,volume\n2024-01-01,1,3,1,2,5\n2024-01-02,2,4,2,3,6\n")
     done = invoke("candles", "import", str(file), "--symbol", "KRW-BTC", "--timeframe", "1D", "--tz", "UTC")
@@ -289,8 +290,8 @@ def test_candles_are_imported_and_listed(tmp_path: Path, monkeypatch: pytest.Mon
         (["candles", "import", __file__, "--symbol", "BTC_KRW", "--timeframe", "1d"], 2, f"error: file: {__file__}"),
     ],
 )
-def test_errors_end_the_program_with_a_sentence_and_a_code(arguments: list[str], code: int, message: str) -> None:
-    """No traceback: 2 for bad input, 1 for the rest."""
+def test_errors_exit_with_a_message_and_a_code(arguments: list[str], code: int, message: str) -> None:
+    """Errors print one line without a traceback; the code is 2 for invalid input and 1 otherwise."""
     done = subprocess.run([COIN, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert done.stderr.startswith(message)

@@ -1,4 +1,4 @@
-"""`coin candles get` as a person types it, against a server that speaks Upbit's protocol."""
+"""`coin candles get` against a server that implements Upbit's protocol."""
 
 import signal
 import subprocess
@@ -36,7 +36,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, root: Path) -> Iterator[UpbitServer]:
-    """The server that COIN_UPBIT_URL names."""
+    """The server at COIN_UPBIT_URL."""
     assert root.is_dir()
     with serving(UpbitServer(CANDLES, Clock(NOW))) as running:
         monkeypatch.setenv("COIN_UPBIT_URL", running.url)
@@ -44,13 +44,13 @@ def server(monkeypatch: pytest.MonkeyPatch, root: Path) -> Iterator[UpbitServer]
 
 
 def get(*arguments: str) -> Result:
-    """Run the command in this process; errors of ours come out as exceptions."""
+    """Run the command in this process; a CoinError propagates."""
     return CliRunner().invoke(coin, ["candles", "get", *arguments], catch_exceptions=False)
 
 
 @pytest.mark.usefixtures("server")
-def test_days_are_those_of_seoul_and_both_included(root: Path) -> None:
-    """A line for each series says what came, in the order in which they were given."""
+def test_days_are_seoul_days_and_inclusive(root: Path) -> None:
+    """Each series has its line, in the order of the arguments."""
     days = ("--from", "2023-12-31", "--to", "2024-01-01")
     result = get("KRW-ETH", "BTC_KRW", "--timeframe", "1h", "--timeframe", "1d", *days)
     assert result.exit_code == 0
@@ -64,20 +64,23 @@ def test_days_are_those_of_seoul_and_both_included(root: Path) -> None:
     assert stored.time.tolist() == expected
 
 
-def test_without_from_it_is_a_refresh(server: UpbitServer) -> None:
-    """What came since is fetched, and nothing else; once it is there, nothing is."""
+def test_without_from_only_new_candles_are_fetched(server: UpbitServer) -> None:
+    """Only candles since the last fetch are requested; a third call requests nothing."""
     get("BTC_KRW", "--timeframe", "1h", "--from", "2024-01-01")
     server.clock.sleep(3 * 3600)
     server.asked.clear()
     assert get("BTC_KRW", "--timeframe", "1h").stdout.endswith("2024-01-10 09:00 to 2024-01-10 12:00 UTC\n")
     assert [asked["count"] for asked in server.asked] == ["1", "3"], "the time, and three hours"
-    assert get("BTC_KRW", "--timeframe", "1h").stdout == "BTC_KRW 1h: nothing to fetch from 2024-01-10 12:00 UTC on\n"
+    assert (
+        get("BTC_KRW", "--timeframe", "1h").stdout
+        == "BTC_KRW 1h: up to date; nothing to fetch from 2024-01-10 12:00 UTC\n"
+    )
 
 
-def test_a_series_that_fails_does_not_stop_the_others(server: UpbitServer) -> None:
-    """An unknown market is told once, a malformed answer too, and the exit code says that not all is there."""
+def test_failed_series_does_not_stop_the_others(server: UpbitServer) -> None:
+    """An unknown market and a malformed response are each reported once, and the exit code is 1."""
     server.plan(lambda answer: answer, times=2)
-    server.plan(rows(lambda told: told[0].pop("high_price") and None))
+    server.plan(rows(lambda candles: candles[0].pop("high_price") and None))
     result = get("XYZ_KRW", "BTC_KRW", "ETH_KRW", "--timeframe", "1d", "--timeframe", "1h", "--from", "2024-01-01")
     assert result.exit_code == 1
     assert [line.split(": ")[0] for line in result.stdout.splitlines()] == ["BTC_KRW 1h", "ETH_KRW 1d", "ETH_KRW 1h"]
@@ -89,15 +92,15 @@ def test_a_series_that_fails_does_not_stop_the_others(server: UpbitServer) -> No
     assert "a candle without high_price" in malformed
 
 
-def test_an_exchange_that_is_away_is_not_asked_for_the_others(server: UpbitServer) -> None:
-    """Its failure is told, with what was not tried because of it."""
+def test_unavailable_exchange_is_not_asked_again(server: UpbitServer) -> None:
+    """The failure is reported, with the series that were skipped because of it."""
     server.plan(lambda answer: answer, times=2)
     server.plan(reset, times=6)
     result = get("BTC_KRW", "ETH_KRW", "--timeframe", "1d", "--timeframe", "1h", "--from", "2024-01-01")
     assert result.exit_code == 1
     assert result.stdout.startswith("BTC_KRW 1d: ")
-    away, not_tried = result.stderr.splitlines()
-    assert away.startswith("BTC_KRW 1h: upbit does not answer (")
+    unavailable, not_tried = result.stderr.splitlines()
+    assert unavailable.startswith("BTC_KRW 1h: upbit does not answer (")
     assert not_tried == "not tried: ETH_KRW 1d, ETH_KRW 1h"
 
 
@@ -110,18 +113,18 @@ def test_an_exchange_that_is_away_is_not_asked_for_the_others(server: UpbitServe
         (("BTC_KRW", "--from", "2024-01-02", "--to", "2024-01-01"), InvalidInput),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_asked(
+def test_invalid_input_is_rejected_before_any_request(
     server: UpbitServer, arguments: tuple[str, ...], kind: type[InvalidInput]
 ) -> None:
-    """One wrong argument of several, and nothing is fetched."""
+    """One invalid argument among several prevents the whole fetch."""
     with pytest.raises(kind):
         get("ETH_KRW", *arguments)
     assert not server.asked
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_it_goes_on_where_it_was(server: UpbitServer, root: Path, signum: signal.Signals) -> None:
-    """Ctrl-C ends with a sentence and 130, a kill with nothing; the same command again asks only for the rest."""
+def test_interrupted_fetch_resumes(server: UpbitServer, root: Path, signum: signal.Signals) -> None:
+    """Ctrl-C exits with a message and 130; after Ctrl-C or a kill the same command requests only the rest."""
     command = [COIN, "candles", "get", "BTC_KRW", "--timeframe", "1m", "--from", "2023-12-20"]
     server.delay_s = 0.005
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -130,15 +133,15 @@ def test_stopped_it_goes_on_where_it_was(server: UpbitServer, root: Path, signum
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signum)
-    _, told = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=30)
     if signum == signal.SIGINT:
         assert process.returncode == 130
-        assert told == "error: stopped; what was stored until now stays, and the same command goes on from there\n"
+        assert stderr == "error: interrupted; fetched candles are stored, and the same command resumes the fetch\n"
     (fetched,) = CandleCatalog(root).provenance("BTC_KRW", minutely).fetched
     server.asked.clear()
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("BTC_KRW 1m: ")
-    asked = [datetime.fromisoformat(each["to"]).timestamp() * 1e9 for each in server.asked if "to" in each]
-    assert asked
-    assert min(asked) > fetched[1]
+    requested = [datetime.fromisoformat(query["to"]).timestamp() * 1e9 for query in server.asked if "to" in query]
+    assert requested
+    assert min(requested) > fetched[1]
     assert not list(root.rglob(".*.tmp"))

@@ -1,4 +1,4 @@
-"""``coin candles resample``: what it makes, what it says, and what it leaves alone."""
+"""`coin candles resample`: what it stores and what it prints."""
 
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ MINUTES, QUARTERS = parse_timeframe("1m"), parse_timeframe("15m")
 
 @pytest.fixture
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
-    """Two hours of minutes, the first of which lacks one of them and was fetched, and five minutes more."""
+    """125 minutes of candles, of which the first hour was fetched and lacks one candle."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     catalog = CandleCatalog(tmp_path)
     frame = synthetic_candles(1, MINUTES, date(2024, 1, 1), 125).drop(index=7)
@@ -27,18 +27,18 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
     return catalog
 
 
-def told(*arguments: str, exit_code: int = 0) -> list[str]:
-    """Run the command and return what it says."""
+def output_lines(*arguments: str, exit_code: int = 0) -> list[str]:
+    """Run the command and return its output."""
     command = ["candles", "resample", *arguments]
     done = CliRunner().invoke(coin, command, catch_exceptions=False)
     assert done.exit_code == exit_code
     return done.output.splitlines()
 
 
-def test_bars_are_merged_with_what_was_fetched(catalog: CandleCatalog) -> None:
-    """The bars are stored with source and fetched stretch, and once more is no change."""
-    assert told("KRW-BTC", "--from", "1m", "--to", "15m") == [
-        "BTC_KRW 1m to 15m: 8 complete candles, 1 incomplete one left out",
+def test_candles_are_merged_with_their_fetched_range(catalog: CandleCatalog) -> None:
+    """The candles are stored with source and fetched range; a second run changes nothing."""
+    assert output_lines("KRW-BTC", "--from", "1m", "--to", "15m") == [
+        "BTC_KRW 1m to 15m: 8 complete candles, 1 incomplete dropped",
         "BTC_KRW 15m: 8 candles added, 0 replaced, 0 unchanged; 2023-12-31 15:00 to 2023-12-31 16:45 UTC",
     ]
     bars = catalog.read("BTC_KRW", QUARTERS, date(2024, 1, 1), date(2024, 1, 1))
@@ -47,27 +47,27 @@ def test_bars_are_merged_with_what_was_fetched(catalog: CandleCatalog) -> None:
     np.testing.assert_array_equal(bars.open, minutes.open[[0, 14, 29, 44, 59, 74, 89, 104]])
     known = catalog.provenance("BTC_KRW", QUARTERS)
     assert (known.fetched, known.source) == (((int(bars.time[0]), int(bars.time[4])),), "upbit")
-    assert "0 candles added, 0 replaced, 8 unchanged" in told("BTC_KRW", "--from", "1m", "--to", "15m")[1]
+    assert "0 candles added, 0 replaced, 8 unchanged" in output_lines("BTC_KRW", "--from", "1m", "--to", "15m")[1]
 
 
 def test_a_dry_run_stores_nothing(catalog: CandleCatalog) -> None:
-    """It says what would be made."""
-    said = told("BTC_KRW", "--from", "1m", "--to", "1h", "--dry-run")
-    assert said == ["BTC_KRW 1m to 1h: 2 complete candles, 1 incomplete one left out", "nothing was stored"]
-    assert [each.timeframe for each in catalog.stored("BTC_KRW")] == [MINUTES]
+    """The output has the counts."""
+    lines = output_lines("BTC_KRW", "--from", "1m", "--to", "1h", "--dry-run")
+    assert lines == ["BTC_KRW 1m to 1h: 2 complete candles, 1 incomplete dropped", "dry run: nothing was stored"]
+    assert [series.timeframe for series in catalog.stored("BTC_KRW")] == [MINUTES]
 
 
-def test_nothing_to_make_them_of_is_told(catalog: CandleCatalog) -> None:
-    """Without such candles, or too few, the command fails and says what there is."""
+def test_missing_candles_are_reported(catalog: CandleCatalog) -> None:
+    """Without enough source candles the command fails and lists what is stored."""
     assert catalog
-    assert told("BTC_KRW", "--from", "1h", "--to", "1d", exit_code=1) == [
-        "BTC_KRW 1h to 1d: 0 complete candles, none incomplete",
+    assert output_lines("BTC_KRW", "--from", "1h", "--to", "1d", exit_code=1) == [
+        "BTC_KRW 1h to 1d: 0 complete candles, 0 incomplete dropped",
         "BTC_KRW: stored: 1m 2024-01-01..2024-01-01",
     ]
 
 
-def test_lengths_that_do_not_fit_are_an_error(catalog: CandleCatalog) -> None:
-    """The error names the lengths that would."""
+def test_target_must_be_a_longer_multiple(catalog: CandleCatalog) -> None:
+    """The error lists the valid timeframes."""
     assert catalog
     with pytest.raises(InvalidResample, match="choose one of 3m, 5m"):
-        told("BTC_KRW", "--from", "1m", "--to", "1m")
+        output_lines("BTC_KRW", "--from", "1m", "--to", "1m")

@@ -1,4 +1,4 @@
-"""What a person does with stored results."""
+"""The results commands."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from coin_pipeline.storage.local import LocalStore
 
 
 def invoke(*arguments: str) -> Result:
-    """Run a command in this process; errors of ours come out as exceptions."""
+    """Run a command in this process; a CoinError propagates."""
     return CliRunner().invoke(coin, arguments, catch_exceptions=False)
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
-    """Two results under a DATA_ROOT of the test's own."""
+    """A store under DATA_ROOT with one task and one result."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     store = LocalStore(tmp_path)
     publish_task(store, {"task_id": "t", "status": "completed"}, {"result.json": b'{"run_id":"t"}'})
@@ -26,22 +26,19 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
     return store
 
 
-def test_verify_says_that_all_is_well(store: LocalStore) -> None:
-    """One line with what was read; results of the older platform are counted as unchecked."""
+def test_verify_of_intact_results(store: LocalStore) -> None:
+    """One line sums up what was read; results of the legacy platform count as unchecked."""
     (store.root / "results/old.json").write_text('{"run_id":"old"}')
     done = invoke("results", "verify")
     assert done.exit_code == 0
     assert done.output == (
-        "3 results, 4 objects, 0.0 MiB: all as they were stored\n"
-        "1 object came without a checksum, as those of the older platform do\n"
+        "3 results, 4 objects, 0.0 MiB: all intact\n1 object without a checksum, as the legacy platform stored them\n"
     )
 
 
 @pytest.mark.parametrize("width", [80, 100, 134])
-def test_a_result_is_listed_under_the_day_by_which_it_is_found(
-    store: LocalStore, monkeypatch: pytest.MonkeyPatch, width: int
-) -> None:
-    """Days are those of Seoul in both, and the table says so; the id is whole however narrow the terminal is."""
+def test_listed_day_matches_the_date_filter(store: LocalStore, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """Both use Seoul days, as the heading states; the run id is never shortened."""
     monkeypatch.setenv("COLUMNS", str(width))
     run_id = "c0ffee00-a679-4b6b-9ea8-d3316a53fff2"
     finished = {"execution_date": "2024-01-01T15:30:00Z"}
@@ -53,17 +50,17 @@ def test_a_result_is_listed_under_the_day_by_which_it_is_found(
     assert "no stored result matches" in invoke("results", "list", "--date-to", "2024-01-01").output
 
 
-def test_verify_names_what_was_changed_and_fails(store: LocalStore) -> None:
-    """The result, the object and what is wrong with it; a script sees the exit code."""
+def test_verify_names_changed_objects_and_fails(store: LocalStore) -> None:
+    """The message names the result, the object and the problem; the exit code is 1."""
     (store.root / "tasks/t/result.json").write_bytes(b'{"run_id":"T"}')
     done = invoke("results", "verify")
     assert done.exit_code == 1
     assert "t: 'tasks/t/result.json' is corrupt" in done.output
-    assert "2 results, 2 objects, 0.0 MiB: 1 not as stored" in done.output
+    assert "2 results, 2 objects, 0.0 MiB: 1 damaged" in done.output
 
 
-def test_verify_looks_at_those_that_are_named(store: LocalStore) -> None:
-    """A task, a synchronous run, and what is none."""
+def test_verify_of_given_results(store: LocalStore) -> None:
+    """A task, a synchronous run and an unknown id."""
     (store.root / "results/other.json").write_text("{")
     assert invoke("results", "verify", "t", "r").output.startswith("2 results, 3 objects, 0.0 MiB: all")
     (store.root / "tasks/t/result.json").unlink()

@@ -1,4 +1,4 @@
-"""coin retention, and pins, as a person types them."""
+"""The retention command, and pins."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,13 +13,13 @@ from coin_pipeline.storage.local import LocalStore
 
 
 def invoke(*arguments: str) -> Result:
-    """Run a command in this process; errors of ours come out as exceptions."""
+    """Run a command in this process; a CoinError propagates."""
     return CliRunner().invoke(coin, arguments, catch_exceptions=False)
 
 
 @pytest.fixture
 def store(data_root: Path) -> LocalStore:
-    """The session's store, with a task that has expired and one whose manifest cannot be read."""
+    """The session's store, with an expired task and a task whose manifest is unreadable."""
     store = LocalStore(data_root)
     ended = (datetime.now(UTC) - timedelta(days=8)).isoformat()
     publish_task(
@@ -31,36 +31,38 @@ def store(data_root: Path) -> LocalStore:
     return store
 
 
-def line(output: str, begin: str) -> list[str]:
-    """Return the words of the line that begins so."""
-    return next(text for text in output.splitlines() if text.strip().startswith(begin)).split()
+def line_words(output: str, prefix: str) -> list[str]:
+    """Return the words of the first line that starts with `prefix`."""
+    return next(text for text in output.splitlines() if text.strip().startswith(prefix)).split()
 
 
-def test_a_dry_run_says_what_would_be_removed_and_a_run_removes_it(store: LocalStore) -> None:
-    """What, how many, how much and since when; then nothing is left to do; what cannot be read is told and kept."""
+def test_dry_run_lists_what_a_run_removes(store: LocalStore) -> None:
+    """Both show kind, count, size and age; unreadable tasks are reported and kept; a second run removes nothing."""
     before = list(store.entries("tasks"))
     dry = invoke("retention", "--dry-run")
     assert list(store.entries("tasks")) == before
     assert "would be removed" in dry.stdout
     since = f"{datetime.now(UTC) - timedelta(days=8):%Y-%m-%d}"
-    assert line(dry.stdout, "expired tasks")[:5] == ["expired", "tasks", "1", "3.00", since]
+    assert line_words(dry.stdout, "expired tasks")[:5] == ["expired", "tasks", "1", "3.00", since]
     done = invoke("retention")
     assert not list(store.keys("tasks/expired"))
-    assert line(done.stdout, "expired tasks") == line(dry.stdout, "expired tasks")
-    assert line(done.stdout, "tasks/")[3] == "3.00"
-    assert line(done.stdout, "free on")
+    assert line_words(done.stdout, "expired tasks") == line_words(dry.stdout, "expired tasks")
+    assert line_words(done.stdout, "tasks/")[3] == "3.00"
+    assert line_words(done.stdout, "free on")
     assert "kept: 'tasks/unreadable/manifest.json' is corrupt" in done.stderr
     assert invoke("retention").stdout.startswith("nothing was removed")
     store.delete("tasks/unreadable/manifest.json")
 
 
-def test_a_pin_keeps_a_task_that_would_expire(store: LocalStore) -> None:
-    """Until it is taken away."""
+def test_pinned_task_does_not_expire(store: LocalStore) -> None:
+    """Unpinned, the task expires again."""
     assert invoke("results", "pin", "expired").stdout == "expired is pinned\n"
     kept = invoke("retention").stdout
     assert store.exists("tasks/expired/manifest.json")
     assert "kept by pins: 1" in kept
-    assert invoke("results", "unpin", "expired").stdout == "expired expires 7 days after its end\n"
+    assert (
+        invoke("results", "unpin", "expired").stdout == "expired is unpinned; tasks expire 7 days after they finish\n"
+    )
     invoke("retention")
     assert not store.exists("tasks/expired/manifest.json")
     with pytest.raises(NotPinned):
@@ -68,12 +70,12 @@ def test_a_pin_keeps_a_task_that_would_expire(store: LocalStore) -> None:
     store.delete("tasks/unreadable/manifest.json")
 
 
-def test_only_tasks_that_have_ended_need_a_pin(store: LocalStore) -> None:
-    """An unknown one is an error, which keeps nobody from pinning the others; a result in results/ is kept anyway."""
+def test_pin_of_results_and_unknown_ids(store: LocalStore) -> None:
+    """A result in results/ needs no pin; an unknown id is an error but does not prevent pinning the others."""
     publish_document(store, {"run_id": "kept-anyway"}, b"page")
-    assert "kept without a pin" in invoke("results", "pin", "kept-anyway").stdout
+    assert "no pin needed" in invoke("results", "pin", "kept-anyway").stdout
     assert not list(store.keys("pins"))
-    done = invoke("results", "pin", "nobody-knows", "expired")
+    done = invoke("results", "pin", "unknown", "expired")
     assert (done.exit_code, done.stdout) == (1, "expired is pinned\n")
-    assert "not pinned: no result or task has the id 'nobody-knows'" in done.stderr
+    assert "not pinned: no result or task has the id 'unknown'" in done.stderr
     invoke("results", "unpin", "expired")

@@ -1,4 +1,4 @@
-"""coin storage as a person types it: in a bucket, and in a folder."""
+"""The storage commands on a bucket and on a folder."""
 
 import json
 import os
@@ -20,22 +20,22 @@ COIN = Path(sys.executable).with_name("coin")
 
 
 def invoke(*arguments: str) -> Result:
-    """Run a command in this process; errors of ours come out as exceptions."""
+    """Run a command in this process; a CoinError propagates."""
     return CliRunner().invoke(coin, ("storage", *arguments), catch_exceptions=False)
 
 
 @pytest.fixture
 def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Store]:
-    """The bucket that the settings name, which is not there yet."""
+    """The bucket named by the settings, which does not exist yet."""
     for name, value in s3_server.environment("typed").items():
         monkeypatch.setenv(name, value)
     yield S3Store(s3_server.client(), "typed")
-    if "typed" in [each["Name"] for each in s3_server.client().list_buckets()["Buckets"]]:
+    if "typed" in [entry["Name"] for entry in s3_server.client().list_buckets()["Buckets"]]:
         s3_server.client().delete_bucket(Bucket="typed")
 
 
-def test_init_makes_a_bucket_that_check_finds_in_order(bucket: S3Store) -> None:
-    """After init every trial succeeds, nothing of them is left, and a second init says that all is as wanted."""
+def test_init_creates_a_bucket_that_passes_check(bucket: S3Store) -> None:
+    """After init every check passes and leaves no object; a second init changes nothing."""
     made = invoke("init", "--versioning")
     assert (made.exit_code, made.output.splitlines()[0]) == (0, "the bucket is made, in us-east-1")
     again = invoke("init", "--versioning")
@@ -43,24 +43,24 @@ def test_init_makes_a_bucket_that_check_finds_in_order(bucket: S3Store) -> None:
     assert "from now on" not in again.output
     checked = invoke("check")
     assert checked.exit_code == 0
-    told = [line.split()[:2] for line in checked.output.splitlines()[1:]]
-    trials = ["put", "get", "list", "checksum", "create-only", "delete"]
-    assert told == [*(["ok", what] for what in trials), ["note", "versioning"], ["ok", "lifecycle"]]
+    outcomes = [line.split()[:2] for line in checked.output.splitlines()[1:]]
+    steps = ["put", "get", "list", "checksum", "create-only", "delete"]
+    assert outcomes == [*(["ok", step] for step in steps), ["note", "versioning"], ["ok", "lifecycle"]]
     assert list(bucket.keys()) == []
     for version in bucket.client.list_object_versions(Bucket="typed").get("Versions", []):
         bucket.client.delete_object(Bucket="typed", Key=version["Key"], VersionId=version["VersionId"])
 
 
-def test_check_of_a_bucket_that_is_not_there_fails_with_the_remedy(bucket: S3Store) -> None:
-    """The first thing that fails is told, with exit code 1."""
+def test_check_of_a_missing_bucket_names_the_remedy(bucket: S3Store) -> None:
+    """The first failing step is printed, and the exit code is 1."""
     checked = invoke("check")
     assert checked.exit_code == 1
     assert checked.output.startswith(f"s3://{bucket.bucket}/")
     assert re.search(r"^fail  put +the object store refuses .*coin storage init", checked.output, re.MULTILINE)
 
 
-def test_up_does_not_start_on_a_bucket_that_refuses(bucket: S3Store, tmp_path: Path) -> None:
-    """The sentence comes before any program is started, with exit code 1."""
+def test_up_does_not_start_on_an_unusable_bucket(bucket: S3Store, tmp_path: Path) -> None:
+    """The error is printed before any process starts, and the exit code is 1."""
     done = subprocess.run(
         [COIN, "up"],
         env={**os.environ, "DATA_ROOT": str(tmp_path)},
@@ -74,8 +74,8 @@ def test_up_does_not_start_on_a_bucket_that_refuses(bucket: S3Store, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_check_tells_what_init_would_set(bucket: S3Store, s3_server: S3Server) -> None:
-    """A bucket made by hand can be used; what it lacks is a note."""
+def test_check_notes_what_init_would_configure(bucket: S3Store, s3_server: S3Server) -> None:
+    """A bucket created by hand is usable; missing settings are notes."""
     s3_server.store(bucket.bucket)
     checked = invoke("check")
     assert checked.exit_code == 0
@@ -83,29 +83,29 @@ def test_check_tells_what_init_would_set(bucket: S3Store, s3_server: S3Server) -
     assert re.search("^note  lifecycle +without .*coin-backtests.*'coin storage init'", checked.output, re.MULTILINE)
 
 
-def test_init_refuses_credentials_that_are_wrong(bucket: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence is that of the store."""
+def test_init_rejects_wrong_credentials(bucket: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message is that of the object store."""
     assert bucket.bucket == "typed"
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StorageRefused, match="AWS_SECRET_ACCESS_KEY"):
         invoke("init")
 
 
-def test_without_a_bucket_init_makes_the_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where results lie then is said; a second time the folders are there."""
+def test_init_without_a_bucket_creates_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output names the storage location; the second call reports that the folders exist."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
     made = invoke("init").output
     assert made.splitlines() == [
-        f"AWS_BUCKET_NAME is not set, so results lie below {tmp_path / 'data'}",
-        f"{tmp_path / 'data' / 'tasks'} is made",
-        f"{tmp_path / 'data' / 'results'} is made",
+        f"AWS_BUCKET_NAME is not set: results are stored under {tmp_path / 'data'}",
+        f"{tmp_path / 'data' / 'tasks'} created",
+        f"{tmp_path / 'data' / 'results'} created",
     ]
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["results", "tasks"]
-    assert invoke("init").output == made.replace("is made", "is there")
+    assert invoke("init").output == made.replace(" created", " exists")
 
 
-def test_check_tries_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same trials, and nothing is left."""
+def test_check_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same steps run and leave no file."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     checked = invoke("check")
     assert checked.exit_code == 0, checked.output
@@ -113,8 +113,8 @@ def test_check_tries_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_check_of_a_folder_that_cannot_be_written_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file where the folder should be is told as such."""
+def test_check_of_an_unwritable_folder_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in place of the folder is reported."""
     (tmp_path / "data").write_text("")
     monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
     checked = invoke("check")
@@ -122,15 +122,15 @@ def test_check_of_a_folder_that_cannot_be_written_fails(tmp_path: Path, monkeypa
     assert "Not a directory" in checked.output
 
 
-def test_policy_prints_what_a_bucket_takes(bucket: S3Store) -> None:
-    """For the bucket of the settings, or for another one, as JSON that IAM takes."""
+def test_policy_names_the_bucket(bucket: S3Store) -> None:
+    """The policy covers the configured bucket, or the one given with --bucket."""
     for arguments, name in (((), bucket.bucket), (("--bucket", "another"), "another")):
         statements = json.loads(invoke("policy", *arguments).output)["Statement"]
-        assert {each["Resource"] for each in statements} == {f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"}
+        assert {statement["Resource"] for statement in statements} == {f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"}
 
 
-def test_policy_without_a_bucket_asks_for_one() -> None:
-    """A policy with a placeholder in it would be pasted as it is."""
+def test_policy_requires_a_bucket() -> None:
+    """No policy with a placeholder is printed, since users would paste it as is."""
     asked = invoke("policy")
     assert asked.exit_code == 2
     assert "AWS_BUCKET_NAME" in asked.output

@@ -1,4 +1,4 @@
-"""The sweep command as a person types it."""
+"""The sweep command."""
 
 import io
 import json
@@ -35,24 +35,24 @@ GRID = ("--grid", "volume_window=5:20:5", "--grid", "top_percentile=0.1,0.2,0.3"
 
 
 def invoke(*arguments: str) -> Result:
-    """Run a command in this process; errors of ours come out as exceptions."""
+    """Run a command in this process; a CoinError propagates."""
     return CliRunner().invoke(coin, arguments, catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")
 def printed(candles: CandleCatalog) -> str:
-    """What a finished sweep prints."""
+    """The output of a finished sweep."""
     assert candles
     return invoke(*SWEEP, *GRID).output
 
 
-def place_in(printed: str, name: str) -> str:
-    """Find where a summary says that something is."""
+def printed_location(printed: str, name: str) -> str:
+    """Return the location that a summary prints under `name`."""
     return next(line.split()[1] for line in printed.splitlines() if line.startswith(f"{name} "))
 
 
-def test_a_sweep_shows_the_best_points_a_map_and_where_all_is(printed: str) -> None:
-    """Everything a person needs to judge it, on one screen."""
+def test_summary_fits_one_screen(printed: str) -> None:
+    """It has the best points, the heat map, the warnings and the file locations."""
     lines = printed.splitlines()
     assert lines[0] == "volume_zone_breakout on AAA_KRW, 2024-01-01 to 2024-12-31, 1d"
     assert lines[1].startswith("12 points in ")
@@ -60,18 +60,18 @@ def test_a_sweep_shows_the_best_points_a_map_and_where_all_is(printed: str) -> N
         "point volume_window top_percentile total return max drawdown profit factor win rate exposure trades"
     )
     for name in ("Trials", "Report", "Result"):
-        assert Path(place_in(printed, name)).is_file()
+        assert Path(printed_location(printed, name)).is_file()
     assert "the best of 12 points is biased upwards" in printed
     assert len(lines) <= 35
-    document = json.loads(Path(place_in(printed, "Result")).read_bytes())
+    document = json.loads(Path(printed_location(printed, "Result")).read_bytes())
     assert f"Best      volume_window={document['best']['values']['volume_window']}" in printed
-    table = pq.read_table(place_in(printed, "Trials"))
+    table = pq.read_table(printed_location(printed, "Trials"))
     assert len(table) == 12
 
 
-def test_the_map_reads_without_colour(printed: str) -> None:
-    """Each cell holds its figure below its column and beside its row, and the highest is marked."""
-    document = json.loads(Path(place_in(printed, "Result")).read_bytes())
+def test_heat_map_reads_without_colour(printed: str) -> None:
+    """Each cell shows its figure, aligned with its labels, and the highest is marked."""
+    document = json.loads(Path(printed_location(printed, "Result")).read_bytes())
     lines = printed.splitlines()
     first = lines.index("highest total return by volume_window and top_percentile") + 1
     for row, values in enumerate(document["heat_map"]["best"]):
@@ -83,32 +83,32 @@ def test_the_map_reads_without_colour(printed: str) -> None:
 
 
 def test_a_stored_sweep_is_shown_and_listed(printed: str) -> None:
-    """As results of backtests are."""
-    run_id = place_in(printed, "Run")
+    """Sweeps are shown and listed like backtests."""
+    run_id = printed_location(printed, "Run")
     assert invoke("results", "show", run_id).output == printed
     assert run_id in invoke("results", "list").output
 
 
 def test_a_stored_sweep_is_replayed(printed: str) -> None:
-    """As a backtest is; what is compared is the digest of the trials."""
-    document = json.loads(Path(place_in(printed, "Result")).read_bytes())
-    done = invoke("replay", place_in(printed, "Run"))
+    """The replay compares the digest of the trials."""
+    document = json.loads(Path(printed_location(printed, "Result")).read_bytes())
+    done = invoke("replay", printed_location(printed, "Run"))
     assert (done.exit_code, done.stdout) == (0, f"identical: {document['trials']['sha256']}\n")
 
 
-def test_help_says_what_can_be_chosen() -> None:
-    """The same values, and the same limit, that a request takes."""
-    chosen = (
+def test_help_lists_the_choices() -> None:
+    """The options accept the same values and limit as a request."""
+    choices = (
         ("search", get_args(Search), options.SEARCHES),
         ("objective", get_args(Objective), options.OBJECTIVES),
         ("fill", tuple(map(str, Fill)), options.FILLS),
         ("tick-sizes", ("none", *map(str, Ticks)), options.TICK_SIZES),
     )
     text = " ".join(invoke("sweep", "--help").output.split())
-    for name, taken, offered in chosen:
-        assert offered == taken
-        assert f"--{name} [{'|'.join(taken)}]" in text
-    assert f"Go on with more than {MAX_UNCONFIRMED:,} points" in text
+    for name, accepted, offered in choices:
+        assert offered == accepted
+        assert f"--{name} [{'|'.join(accepted)}]" in text
+    assert f"Allow more than {MAX_UNCONFIRMED:,} points" in text
     refused = invoke(*SWEEP, *GRID, "--objective", "luck")
     assert refused.exit_code == 2
     assert "'luck' is not one of 'total_return', 'return_over_drawdown'" in refused.output
@@ -124,31 +124,31 @@ def test_help_says_what_can_be_chosen() -> None:
         ("total_return", [-1 + 2**-53, -1.0], ["-99.99999999999999 %", "-100.00000000000000 %"]),
     ],
 )
-def test_ranks_can_be_seen(objective: str, values: list[float], shown: list[str]) -> None:
-    """Objectives that differ are shown with as many digits as it takes to tell them apart, other figures are not."""
+def test_top_table_shows_enough_digits_to_rank(objective: str, values: list[float], shown: list[str]) -> None:
+    """Distinct objectives get enough digits to look distinct; other figures keep two digits."""
     figures = {**dict.fromkeys(sweep._FIGURES, 0.12351), "trades": 3}
     top = [
         {"point": number, "values": {"w": number}, "figures": {**figures, objective: value, "objective": value}}
         for number, value in enumerate(values)
     ]
-    table = sweep._top({"objective": objective, "top": top})
+    table = sweep._top_table({"objective": objective, "top": top})
     columns = {str(column.header): list(column.cells) for column in table.columns}
     assert columns[objective.replace("_", " ")] == shown
     assert columns["max drawdown"] == ["-12.35 %"] * len(values)
 
 
-def test_a_wide_map_is_drawn_with_marks() -> None:
-    """Where figures do not fit, higher cells are denser, empty ones blank, and the scale is told."""
-    values = [[place / 49 if place else None for place in range(50)]]
+def test_wide_heat_map_uses_shades() -> None:
+    """Where figures do not fit, higher cells are denser, empty cells blank, and the title has the scale."""
+    values = [[column / 49 if column else None for column in range(50)]]
     drawn = {"x": {"name": "w", "labels": [str(w) for w in range(50)]}, "y": None, "best": values}
     console = Console(width=80, record=True, file=io.StringIO())
-    for line in sweep._map({"heat_map": drawn, "objective": "win_rate"}, console.width):
+    for line in sweep._heat_map({"heat_map": drawn, "objective": "win_rate"}, console.width):
         console.print(line)
     title, row, labels, _ = console.export_text().splitlines()
     assert title == "highest win rate by w; from 2.04 % (·) to 100.00 % (█)"
     assert row.strip().startswith("·")
     assert row.strip().endswith("██")
-    marks = [sweep._DOTS.index(mark) for mark in row.strip()]
+    marks = [sweep._SHADES.index(mark) for mark in row.strip()]
     assert marks == sorted(marks)
     assert labels.split() == ["0", "...", "49"]
     assert max(map(len, (title, row, labels))) <= 80
@@ -165,15 +165,15 @@ def test_a_wide_map_is_drawn_with_marks() -> None:
         (("--grid", "volume_window=0:5:1"), InvalidSpec, "space.volume_window=0: "),
         (("--grid", "volume_windw=1:5:1"), InvalidSpec, "did you mean 'volume_window'"),
         (("--grid", "volume_window"), InvalidSpec, "'volume_window' is not NAME=VALUES"),
-        (("--grid", "volume_window=1", "--grid", "volume_window=2"), InvalidSpec, "volume_window: is given twice"),
+        (("--grid", "volume_window=1", "--grid", "volume_window=2"), InvalidSpec, "volume_window: given twice"),
         (("--grid", "volume_window=5:10"), InvalidSpec, "a grid needs steps"),
         (("--grid", "volume_window=5:10", "--search", "optuna"), InvalidSpec, "trials"),
     ],
 )
-def test_bad_input_is_refused_before_a_run_is_recorded(
+def test_invalid_input_is_rejected_before_a_run_is_recorded(
     candles: CandleCatalog, arguments: tuple[str, ...], error: type[CoinError], message: str
 ) -> None:
-    """Each mistake is told in one sentence."""
+    """Each mistake raises its own error with a one-sentence message."""
     assert candles
     with pytest.raises(error, match=message):
         invoke(*SWEEP, *arguments)
@@ -183,14 +183,14 @@ def test_bad_input_is_refused_before_a_run_is_recorded(
     ("strategy", "symbol", "error"),
     [("volume_zone", "AAA_KRW", UnknownStrategy), ("volume_zone_breakout", "ZZZ_KRW", CandlesNotFound)],
 )
-def test_unknown_names_are_refused_too(strategy: str, symbol: str, error: type[CoinError]) -> None:
-    """As by a backtest."""
+def test_unknown_names_are_rejected(strategy: str, symbol: str, error: type[CoinError]) -> None:
+    """Unknown strategies and symbols raise the same errors as for a backtest."""
     with pytest.raises(error):
         invoke("sweep", strategy, symbol, *RANGE, "--grid", "volume_window=5,6")
 
 
-def test_fixed_params_stops_and_costs_are_handed_on(candles: CandleCatalog) -> None:
-    """The options of a backtest work here; stops can be swept."""
+def test_fixed_params_stops_and_costs_are_passed_on(candles: CandleCatalog) -> None:
+    """The options of a backtest apply to a sweep, and stops can be swept."""
     assert candles
     options = ("--param", "breakout_buffer=0.01", "--take-profit", "0.1", "--fee-rate", "0.0005", "--workers", "2")
     done = invoke(*SWEEP, "--grid", "stop_loss=0.02,0.05,none", *options, "--json")
@@ -200,19 +200,19 @@ def test_fixed_params_stops_and_costs_are_handed_on(candles: CandleCatalog) -> N
     assert {point["values"]["stop_loss"] for point in document["top"]} == {0.02, 0.05, None}
 
 
-def test_errors_end_the_program_with_a_sentence_and_a_code(candles: CandleCatalog) -> None:
-    """2 for bad input, as everywhere."""
+def test_errors_exit_with_a_message_and_a_code(candles: CandleCatalog) -> None:
+    """Invalid input exits with 2, like every command."""
     assert candles
     done = subprocess.run([COIN, *SWEEP, "--grid", "x=1"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: space.x: cannot be swept; what can is volume_window")
 
 
-def test_a_killed_sweep_goes_on_where_it_was(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Killed with signal 9, it loses no finished chunk; what comes out is what an undisturbed sweep gives."""
-    own, calls = tmp_path / "steady.py", tmp_path / "calls"
-    own.write_text(STEADY_STRATEGY)
-    command = ("sweep", "steady", "AAA_KRW", *RANGE, "--grid", "every=2:151:1", "--strategy-file", str(own))
+def test_killed_sweep_resumes(candles: CandleCatalog, tmp_path: Path) -> None:
+    """A killed sweep loses no finished chunk, and its final result equals that of an undisturbed sweep."""
+    file, calls = tmp_path / "steady.py", tmp_path / "calls"
+    file.write_text(STEADY_STRATEGY)
+    command = ("sweep", "steady", "AAA_KRW", *RANGE, "--grid", "every=2:151:1", "--strategy-file", str(file))
     folder = candles.root / "sweeps/chunks"
     before = {*folder.glob("*.parquet")}
     process = subprocess.Popen([COIN, *command])
@@ -239,9 +239,9 @@ def test_a_killed_sweep_goes_on_where_it_was(candles: CandleCatalog, tmp_path: P
     kept = {value for path in finished for value in pq.read_table(path)["every"].to_pylist()}
     calls.unlink()
     resumed = json.loads(invoke(*command, "--json").stdout)
-    asked = {int(line) for line in calls.read_text().split()}
-    again = {2 + number for number in resumed["checked"]}
-    assert asked - again == {*range(2, 152)} - kept - again
+    evaluated = {int(line) for line in calls.read_text().split()}
+    checked = {2 + number for number in resumed["checked"]}
+    assert evaluated - checked == {*range(2, 152)} - kept - checked
     undisturbed = json.loads(invoke(*command, "--json", "--fresh").stdout)
     assert resumed["trials"] == undisturbed["trials"]
     assert resumed["best"]["result_sha256"] == undisturbed["best"]["result_sha256"]

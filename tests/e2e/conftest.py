@@ -57,7 +57,7 @@ def start_platform(root: Path, *arguments: str, ports: Sequence[int] = (), **env
             start_new_session=True,
         )
     deadline = time.monotonic() + START_S
-    while "Ctrl-C stops all" not in log.read_text():
+    while "Press Ctrl-C to stop" not in log.read_text():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)

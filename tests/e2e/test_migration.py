@@ -58,7 +58,7 @@ def served(home: Path, environment: Mapping[str, str], api_port: int) -> Iterato
         )
     try:
         deadline = time.monotonic() + START_S
-        while "Ctrl-C stops all" not in log.read_text():
+        while "Press Ctrl-C to stop" not in log.read_text():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)

@@ -65,7 +65,7 @@ def test_programs_that_are_killed_come_back(tmp_path: Path) -> None:
     until(lambda: healthy(platform), 60)
     log = (tmp_path / "up.log").read_text()
     for name in killed.values():
-        told = f"{name} was ended by SIGKILL and is started again; its log is {tmp_path}/logs/{name}.log"
+        told = f"{name} was killed by SIGKILL; restarting it (log: {tmp_path}/logs/{name}.log)"
         assert log.splitlines().count(told) == 1
     assert killed.keys().isdisjoint(programs_of(platform.process.pid).values())
     body = {"strategy": "volume_zone_breakout", "symbols": ["AAA_KRW"], "start_date": "2024-01-01"}

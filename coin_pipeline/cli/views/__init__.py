@@ -1,1 +1,1 @@
-"""What commands print: results, tables, calendars and progress bars."""
+"""Terminal output of the commands: tables, summaries and progress bars."""

@@ -1,4 +1,4 @@
-"""Stored candles as lines on a terminal: which there are, and what an import or a fetch changed."""
+"""Stored candles on the terminal: the inventory, and what an import or a fetch changed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +11,15 @@ from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.collect import CollectReport
 from coin_pipeline.candles.timeframe import Timeframe, utc
 from coin_pipeline.candles.year_files.writer import MergeReport
-from coin_pipeline.cli.views.backtest import UNDEFINED, not_listed, print_table
+from coin_pipeline.cli.views.console import UNDEFINED, print_table, print_unreadable
 from coin_pipeline.errors import CoinError
 
 
 def print_inventory(root: Path, stored: Sequence[StoredCandles], broken: Sequence[CoinError]) -> None:
-    """Print which candles are stored, and which cannot be read."""
+    """Print the stored series, and the files that cannot be read."""
     columns = ("symbol", "timeframe", "first (UTC)", "last (UTC)", "candles")
-    told = ("there", "not fetched", "fetched until", "MiB")
-    table = Table(*columns, *told, box=None, pad_edge=False, collapse_padding=True)
+    coverage = ("coverage", "not fetched", "fetched until", "MiB")
+    table = Table(*columns, *coverage, box=None, pad_edge=False, collapse_padding=True)
     catalog = CandleCatalog(root)
     for series in stored:
         expected, not_fetched = span_coverage(catalog, series)
@@ -30,13 +30,13 @@ def print_inventory(root: Path, stored: Sequence[StoredCandles], broken: Sequenc
             str(series.timeframe),
             *span,
             f"{series.rows:,}",
-            share(series.rows, expected),
+            format_share(series.rows, expected),
             f"{not_fetched:,}",
             f"{utc(fetched[-1][1]):%Y-%m-%d}" if fetched else UNDEFINED,
             f"{series.bytes / 2**20:,.1f}",
         )
-    print_table(table, f"no candles under {root}; 'coin candles import FILE' or 'coin demo' brings some")
-    not_listed(broken)
+    print_table(table, f"no candles under {root}; add some with 'coin candles import FILE' or 'coin demo'")
+    print_unreadable(broken)
 
 
 def print_merge(symbol: str, timeframe: Timeframe, report: MergeReport) -> None:
@@ -48,17 +48,21 @@ def print_merge(symbol: str, timeframe: Timeframe, report: MergeReport) -> None:
 
 
 def print_collected(collected: CollectReport) -> None:
-    """Print what was fetched of a series, and of which time all of it is stored now."""
+    """Print what a fetch changed in a series, and the time range that is now stored completely."""
     series = f"{collected.symbol} {collected.timeframe}"
     if collected.begin == collected.end:
-        click.echo(f"{series}: nothing to fetch from {utc(collected.begin):%Y-%m-%d %H:%M} UTC on")
+        click.echo(f"{series}: up to date; nothing to fetch from {utc(collected.begin):%Y-%m-%d %H:%M} UTC")
         return
     span = f"{utc(collected.begin):%Y-%m-%d %H:%M} to {utc(collected.end):%Y-%m-%d %H:%M} UTC"
     click.echo(f"{series}: {collected.added:,} added, {collected.replaced:,} replaced; {span}")
 
 
-def share(part: int, whole: int) -> str:
-    """Format a part as a percentage that is 100 only if nothing is missing."""
-    if part == whole:
+def format_share(part: int, total: int) -> str:
+    """Format a share as a percentage, rounded down, so that 100% means that nothing is missing.
+
+    >>> format_share(199_999, 200_000)
+    '99.99%'
+    """
+    if part == total:
         return "100%"
-    return f"{10_000 * part // whole / 100:.2f}%"
+    return f"{10_000 * part // total / 100:.2f}%"

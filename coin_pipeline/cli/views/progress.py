@@ -1,4 +1,4 @@
-"""Progress of a run, shown on a terminal and silent elsewhere."""
+"""Progress bars on standard error; silent unless it is a terminal."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,21 +21,22 @@ from rich.text import Text
 if TYPE_CHECKING:
     import dagster as dg
 
-    from coin_pipeline.candles.collect import CollectProgress as Collecting
+    from coin_pipeline.candles.collect import CollectProgress
 
 T = TypeVar("T")
-WORTH_A_BAR = 200
+MIN_RESULTS_FOR_BAR = 200
+"""Reading fewer results takes too little time to show a bar."""
 
 
-class RunBar:
-    """One bar over the symbols of a backtest."""
+class BacktestBar:
+    """Progress bar over the symbols of a backtest."""
 
     def __init__(self, bar: Progress, symbols: int) -> None:
         self._bar = bar
         self._task = bar.add_task("starting Dagster", total=symbols)
 
-    def hear(self, entry: "dg.EventLogEntry") -> None:
-        """Hear an event of the run."""
+    def on_event(self, entry: "dg.EventLogEntry") -> None:
+        """Update the bar from an event of the run."""
         event = entry.dagster_event
         key = event.step_key if event and event.is_step_success else None
         if key and key.startswith("simulate"):
@@ -45,130 +46,130 @@ class RunBar:
 
 
 class SweepBar:
-    """One bar over the points of a sweep."""
+    """Progress bar over the points of a sweep."""
 
     def __init__(self, bar: Progress, points: int) -> None:
         self._bar = bar
         self._task = bar.add_task("starting Dagster", total=points)
-        self._tally: Any = None
+        self._progress: Any = None
 
-    def hear(self, entry: "dg.EventLogEntry") -> None:
-        """Hear an event of the run."""
+    def on_event(self, entry: "dg.EventLogEntry") -> None:
+        """Update the bar from an event of the run."""
         from coin_pipeline.defs.sweeps.progress import SweepProgress
 
-        tally = self._tally = self._tally or SweepProgress()
-        tally.observe(entry)
-        if tally.planned is None:
-            what = "planning"
+        progress = self._progress = self._progress or SweepProgress()
+        progress.observe(entry)
+        if progress.planned is None:
+            activity = "planning"
         elif entry.dagster_event and entry.dagster_event.step_key == "finish_sweep":
-            what = "running the best point"
+            activity = "running the best point"
         else:
-            what = "evaluating" if tally.best is None else f"best so far {tally.best:.4g}"
-        self._bar.update(self._task, completed=tally.done, total=tally.planned, description=what)
+            activity = "evaluating" if progress.best is None else f"best so far {progress.best:.4g}"
+        self._bar.update(self._task, completed=progress.done, total=progress.planned, description=activity)
 
 
 class RetentionBar:
-    """One bar over what is removed; `outcome` is what the run tells of itself at its end."""
+    """Progress bar over removals; `outcome` holds the metadata of the finished run."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._task = bar.add_task("starting Dagster", total=None)
         self.outcome: Mapping[str, Any] = {}
 
-    def hear(self, entry: "dg.EventLogEntry") -> None:
-        """Hear an event of the run."""
+    def on_event(self, entry: "dg.EventLogEntry") -> None:
+        """Update the bar from an event of the run; keep the metadata of its output."""
         from coin_pipeline.defs.maintenance.ops import DONE, PLANNED, STORED
 
         event = entry.dagster_event
         if event is None:
             return
-        if event.is_engine_event and PLANNED in (told := event.engine_event_data.metadata):
-            done, planned = (float(str(told[name].value)) for name in (DONE, PLANNED))
+        if event.is_engine_event and PLANNED in (metadata := event.engine_event_data.metadata):
+            done, planned = (float(str(metadata[name].value)) for name in (DONE, PLANNED))
             self._bar.update(self._task, description="removing", completed=done, total=planned)
-        elif event.is_successful_output and STORED in (told := event.step_output_data.metadata):
-            self.outcome = told
+        elif event.is_successful_output and STORED in (metadata := event.step_output_data.metadata):
+            self.outcome = metadata
         elif event.is_step_start:
-            self._bar.update(self._task, description="looking at what is stored")
+            self._bar.update(self._task, description="scanning storage")
 
 
-class Rate(ProgressColumn):
-    """How many of something a second."""
+class RateColumn(ProgressColumn):
+    """Column with the number of items per second."""
 
-    def __init__(self, things: str) -> None:
+    def __init__(self, unit: str) -> None:
         super().__init__()
-        self._things = things
+        self._unit = unit
 
     def render(self, task: Task) -> Text:
-        """Return the rate of the last half minute."""
+        """Return the rate over the last 30 s."""
         speed = task.finished_speed or task.speed
-        told = f"{speed:,.{0 if speed >= 10 else 1}f} {self._things}/s" if speed else ""  # noqa: PLR2004 - a decimal for slow ones
-        return Text(told, style="progress.data.speed")
+        rate = f"{speed:,.{0 if speed >= 10 else 1}f} {self._unit}/s" if speed else ""  # noqa: PLR2004 - a decimal for slow rates
+        return Text(rate, style="progress.data.speed")
 
 
 @contextmanager
-def progress(symbols: int) -> Iterator[RunBar]:
-    """Show a bar on standard error until the block ends, then remove it."""
-    with _shown(TimeElapsedColumn(), TimeRemainingColumn()) as bar:
-        yield RunBar(bar, symbols)
+def backtest_progress(symbols: int) -> Iterator[BacktestBar]:
+    """Show a bar until the block ends."""
+    with _new_bar(TimeElapsedColumn(), TimeRemainingColumn()) as bar:
+        yield BacktestBar(bar, symbols)
 
 
 @contextmanager
 def sweep_progress(points: int) -> Iterator[SweepBar]:
-    """Show a bar on standard error until the block ends, then remove it."""
-    with _shown(Rate("points"), TextColumn("ETA"), TimeRemainingColumn()) as bar:
+    """Show a bar until the block ends."""
+    with _new_bar(RateColumn("points"), TextColumn("ETA"), TimeRemainingColumn()) as bar:
         yield SweepBar(bar, points)
 
 
 @contextmanager
-def collecting_progress(what: str) -> "Iterator[Callable[[Collecting], None]]":
-    """Show how far a collector has come, on standard error until the block ends, then remove it."""
-    with _shown(Rate("candles"), TextColumn("ETA"), TimeRemainingColumn()) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda told: bar.update(task, completed=told.done, total=told.planned)
+def fetch_progress(description: str) -> "Iterator[Callable[[CollectProgress], None]]":
+    """Show a bar until the block ends; yield the callback that updates it."""
+    with _new_bar(RateColumn("candles"), TextColumn("ETA"), TimeRemainingColumn()) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda progress: bar.update(task, completed=progress.done, total=progress.planned)
 
 
 @contextmanager
 def reading_progress() -> Iterator[Callable[[int, int], None]]:
-    """Show how many of how many results are read, on standard error until the block ends; a few are not worth a bar."""
-    with _shown(TimeRemainingColumn()) as bar:
+    """Show a bar until the block ends; yield a callback that takes the results read and their total."""
+    with _new_bar(TimeRemainingColumn()) as bar:
         task = bar.add_task("reading results", visible=False)
-        yield lambda done, of: bar.update(task, completed=done, total=of, visible=of >= WORTH_A_BAR)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=total >= MIN_RESULTS_FOR_BAR)
 
 
 @contextmanager
 def retention_progress() -> Iterator[RetentionBar]:
-    """Show a bar on standard error until the block ends, then remove it."""
-    with _shown(TimeElapsedColumn(), TimeRemainingColumn()) as bar:
+    """Show a bar until the block ends."""
+    with _new_bar(TimeElapsedColumn(), TimeRemainingColumn()) as bar:
         yield RetentionBar(bar)
 
 
 @contextmanager
-def busy(what: str) -> Iterator[None]:
-    """Show that something of unknown length goes on, with the seconds it has taken so far."""
+def spinner(description: str) -> Iterator[None]:
+    """Show a spinner and the seconds elapsed until the block ends."""
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        bar.add_task(what, total=None)
+        bar.add_task(description, total=None)
         yield
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[Iterable[T]], Iterator[T]]]:
-    """Count what passes of a stream of unknown length; the block gets a function to pass it through."""
+def item_counter(description: str) -> Iterator[Callable[[Iterable[T]], Iterator[T]]]:
+    """Show a spinner with a count; yield a function that passes an iterable through and counts its items."""
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(description, total=None)
 
-        def through(stream: Iterable[T]) -> Iterator[T]:
-            for each in stream:
+        def counted(items: Iterable[T]) -> Iterator[T]:
+            for item in items:
                 bar.advance(task)
-                yield each
+                yield item
 
-        yield through
+        yield counted
 
 
-def _shown(*columns: ProgressColumn) -> Progress:
+def _new_bar(*columns: ProgressColumn) -> Progress:
     console = Console(stderr=True)
-    left = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*left, *columns, console=console, transient=True, disable=not console.is_terminal)
+    first = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*first, *columns, console=console, transient=True, disable=not console.is_terminal)

@@ -1,4 +1,4 @@
-"""The result of a sweep as lines on a terminal, with a small map."""
+"""Terminal summary of a sweep result, with a small heat map."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,141 +9,144 @@ from rich.table import Table
 from rich.text import Text
 
 from coin_pipeline.backtest.formatting import pluralize
-from coin_pipeline.cli.views.backtest import UNDEFINED, percent
+from coin_pipeline.cli.views.console import MAX_LINES, UNDEFINED, percent
 from coin_pipeline.sweeps.plan import format_point
 
-SHOWN = 10
-DIGITS, MOST_DIGITS = 2, 14
-_SHARES = frozenset({"total_return", "max_drawdown", "win_rate", "avg_return", "exposure"})
+TOP_ROWS = 10
+DIGITS, MAX_DIGITS = 2, 14
+_PERCENTAGES = frozenset({"total_return", "max_drawdown", "win_rate", "avg_return", "exposure"})
 _FIGURES = ("total_return", "max_drawdown", "profit_factor", "win_rate", "exposure", "trades")
-_DOTS = " ·░▒▓█"
-_LOWEST, _HIGHEST = (33, 38, 45), (0, 114, 178)
+_SHADES = " ·░▒▓█"
+_LOW_RGB, _HIGH_RGB = (33, 38, 45), (0, 114, 178)
 
 
-def print_document(console: Console, document: dict[str, Any]) -> None:
-    """Print a sweep's best points, their map, the plateau and the warnings."""
-    names = ", ".join(part["symbol"] for part in document["symbols"][:5])
-    more = " ..." if len(document["symbols"]) > 5 else ""  # noqa: PLR2004 - as many as fit
+def print_sweep(console: Console, document: dict[str, Any]) -> None:
+    """Print a sweep's best points, its heat map, the plateau and the warnings."""
+    names = ", ".join(part["symbol"] for part in document["symbols"][:MAX_LINES])
+    more = " ..." if len(document["symbols"]) > MAX_LINES else ""
     console.print(
         f"{document['strategy']} on {names}{more}, {document['start_date']} to {document['end_date']},"
         f" {document['timeframe']}"
     )
     console.print("".join(_counts(document)) + "\n")
     if document["top"]:
-        console.print(_top(document))
+        console.print(_top_table(document))
         console.print()
-    for line in _map(document, console.width):
+    for line in _heat_map(document, console.width):
         console.print(line, no_wrap=True, crop=False)
-    for name, said in _said(document):
-        console.print(f"{name:<10}{said}")
+    for label, message in _conclusions(document):
+        console.print(f"{label:<10}{message}")
     console.print()
 
 
 def _counts(document: dict[str, Any]) -> Iterator[str]:
     seconds = document["execution_time"]
-    yield f"{pluralize(document['points'], 'point')} in {seconds:.1f} s ({document['points'] / seconds:,.0f} a second)"
+    rate = document["points"] / seconds
+    yield f"{pluralize(document['points'], 'point')} in {seconds:.1f} s ({rate:,.0f} per second)"
     if document["skipped"]:
-        yield f"; {document['skipped']:,} skipped, the strategy refuses them"
+        yield f"; {document['skipped']:,} skipped because the strategy rejects their parameters"
     if document["duplicates"]:
-        yield f"; {pluralize(document['duplicates'], 'draw')} repeated another"
+        yield f"; {pluralize(document['duplicates'], 'duplicate draw')}"
 
 
-def _top(document: dict[str, Any]) -> Table:
-    """Return a table of the best points; the objective has a column of its own unless it is a figure of its own."""
+def _top_table(document: dict[str, Any]) -> Table:
+    """Return the best points; the objective gets its own column unless it is one of the figures."""
     objective = document["objective"]
     figures = _FIGURES if objective in _FIGURES else ("objective", *_FIGURES)
-    heads = [objective if name == "objective" else name for name in figures]
+    headings = [objective if name == "objective" else name for name in figures]
     table = Table("point", box=None, pad_edge=False)
-    for name in (*document["top"][0]["values"], *heads):
-        table.add_column(name.replace("_", " ") if name in heads else name, justify="right")
-    best = document["top"][:SHOWN]
-    digits = _telling_digits(objective, [row["figures"]["objective"] for row in best])
+    for name in (*document["top"][0]["values"], *headings):
+        table.add_column(name.replace("_", " ") if name in headings else name, justify="right")
+    best = document["top"][:TOP_ROWS]
+    digits = _distinguishing_digits(objective, [row["figures"]["objective"] for row in best])
     for row in best:
-        values = [_written(value) for value in row["values"].values()]
-        shown = [
-            _figure(head, row["figures"][name], digits=digits if head == objective else DIGITS)
-            for name, head in zip(figures, heads, strict=True)
+        values = [_parameter(value) for value in row["values"].values()]
+        cells = [
+            _figure(heading, row["figures"][name], digits=digits if heading == objective else DIGITS)
+            for name, heading in zip(figures, headings, strict=True)
         ]
-        table.add_row(f"{row['point']:,}", *values, *shown)
+        table.add_row(f"{row['point']:,}", *values, *cells)
     return table
 
 
-def _telling_digits(objective: str, values: Sequence[float]) -> int:
-    """Return how many digits tell different objectives apart, so that their ranks can be seen."""
-    different = set(values)
+def _distinguishing_digits(objective: str, values: Sequence[float]) -> int:
+    """Return the smallest number of digits with which distinct objectives look distinct."""
+    distinct = set(values)
 
-    def shown(digits: int) -> set[str]:
-        return {_figure(objective, value, digits=digits) for value in different}
+    def formatted(digits: int) -> set[str]:
+        return {_figure(objective, value, digits=digits) for value in distinct}
 
-    enough = (digits for digits in range(DIGITS, MOST_DIGITS) if len(shown(digits)) == len(different))
-    return next(enough, MOST_DIGITS)
+    sufficient = (digits for digits in range(DIGITS, MAX_DIGITS) if len(formatted(digits)) == len(distinct))
+    return next(sufficient, MAX_DIGITS)
 
 
-def _said(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _conclusions(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     objective, best, plateau = document["objective"], document["best"], document["plateau"]
     if best:
         yield "Best", f"{format_point(best['values'])}: {objective} {_figure(objective, best['figures']['objective'])}"
     if plateau:
-        around = f"median {_figure(objective, plateau['median'])} over {pluralize(plateau['size'], 'point')} around it"
-        yield "Plateau", f"{format_point(plateau['values'])}: {around}"
+        median = f"median {_figure(objective, plateau['median'])}"
+        neighbourhood = f"{median} over the {pluralize(plateau['size'], 'point')} around it"
+        yield "Plateau", f"{format_point(plateau['values'])}: {neighbourhood}"
     for warning in [*document["warnings"], *(best["warnings"] if best else ())]:
         yield "Warning", warning
 
 
-def _map(document: dict[str, Any], width: int) -> list[Text]:
-    """Draw the highest objective over two dimensions: figures where they fit, else denser marks for higher ones."""
-    drawn = document["heat_map"]
-    if not drawn:
+def _heat_map(document: dict[str, Any], width: int) -> list[Text]:
+    """Return the highest objective over two dimensions: as figures where they fit, else as shades."""
+    heat_map = document["heat_map"]
+    if not heat_map:
         return []
-    objective, x, y = document["objective"], drawn["x"], drawn["y"] or {"name": "", "labels": [""]}
-    known = [value for row in drawn["best"] for value in row if value is not None]
-    figures = [[_figure(objective, value, short=True) for value in row] for row in drawn["best"]]
+    objective, x, y = document["objective"], heat_map["x"], heat_map["y"] or {"name": "", "labels": [""]}
+    known = [value for row in heat_map["best"] for value in row if value is not None]
+    figures = [[_figure(objective, value, compact=True) for value in row] for row in heat_map["best"]]
     left = max(len(text) for text in (*y["labels"], y["name"])) + 2
-    wide = max(len(text) for text in (*x["labels"], *(cell for row in figures for cell in row))) + 2
+    cell_width = max(len(text) for text in (*x["labels"], *(cell for row in figures for cell in row))) + 2
     title = Text(f"highest {objective.replace('_', ' ')} by {x['name']}" + (f" and {y['name']}" if y["name"] else ""))
-    if left + wide * len(x["labels"]) > width:
-        wide, figures = max(1, min(2, (width - left) // len(x["labels"]))), []
-        title.append(
-            f"; from {_figure(objective, min(known))} ({_DOTS[1]}) to {_figure(objective, max(known))} ({_DOTS[-1]})"
-        )
+    if left + cell_width * len(x["labels"]) > width:
+        cell_width, figures = max(1, min(2, (width - left) // len(x["labels"]))), []
+        low, high = _figure(objective, min(known)), _figure(objective, max(known))
+        title.append(f"; from {low} ({_SHADES[1]}) to {high} ({_SHADES[-1]})")
     rows = [
-        _row(y["labels"][place].rjust(left - 1) + " ", row, figures[place] if figures else None, wide, known)
-        for place, row in enumerate(drawn["best"])
+        _row(y["labels"][index].rjust(left - 1) + " ", row, figures[index] if figures else None, cell_width, known)
+        for index, row in enumerate(heat_map["best"])
     ]
-    return [title, *rows, Text(y["name"].rjust(left - 1) + " " + _labels(x["labels"], wide), style="dim"), Text()]
+    x_labels = y["name"].rjust(left - 1) + " " + _labels(x["labels"], cell_width)
+    return [title, *rows, Text(x_labels, style="dim"), Text()]
 
 
 def _row(
-    label: str, values: Sequence[float | None], figures: Sequence[str] | None, wide: int, known: Sequence[float]
+    label: str, values: Sequence[float | None], figures: Sequence[str] | None, cell_width: int, known: Sequence[float]
 ) -> Text:
     low, high = min(known), max(known)
     line = Text(label)
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         depth = 0.0 if value is None else 1.0 if high == low else (value - low) / (high - low)
-        mark = _DOTS[0] if value is None else _DOTS[1 + round(depth * (len(_DOTS) - 2))]
-        inside = (figures[place] + ("*" if value == high else " ")).rjust(wide) if figures else mark * wide
-        colour = ",".join(str(round(a + depth * (b - a))) for a, b in zip(_LOWEST, _HIGHEST, strict=True))
-        cell = Style(color="white", bgcolor=f"rgb({colour})", bold=value == high) if value is not None else Style()
-        line.append(inside, cell)
+        shade = _SHADES[0] if value is None else _SHADES[1 + round(depth * (len(_SHADES) - 2))]
+        marker = "*" if value == high else " "
+        content = (figures[index] + marker).rjust(cell_width) if figures else shade * cell_width
+        colour = ",".join(str(round(a + depth * (b - a))) for a, b in zip(_LOW_RGB, _HIGH_RGB, strict=True))
+        style = Style(color="white", bgcolor=f"rgb({colour})", bold=value == high) if value is not None else Style()
+        line.append(content, style)
     return line
 
 
-def _labels(labels: Sequence[str], wide: int) -> str:
-    """Write each label below its column where it fits, else the first and the last."""
-    if max(map(len, labels)) < wide:
-        return "".join(f"{label} ".rjust(wide) for label in labels)
+def _labels(labels: Sequence[str], cell_width: int) -> str:
+    """Return each label under its column; only the first and the last if they do not fit."""
+    if max(map(len, labels)) < cell_width:
+        return "".join(f"{label} ".rjust(cell_width) for label in labels)
     return f"{labels[0]} ... {labels[-1]}"
 
 
-def _figure(name: str, value: float | None, *, short: bool = False, digits: int = DIGITS) -> str:
+def _figure(name: str, value: float | None, *, compact: bool = False, digits: int = DIGITS) -> str:
     if value is None:
         return UNDEFINED
-    if name in _SHARES:
+    if name in _PERCENTAGES:
         signed = percent(-value if name == "max_drawdown" else value, digits)
         text = signed if name.endswith(("return", "drawdown")) else signed.lstrip("+")
-        return text.removesuffix(" %") + "%" if short else text
+        return text.removesuffix(" %") + "%" if compact else text
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
 
 
-def _written(value: object) -> str:
+def _parameter(value: object) -> str:
     return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,141 @@
+"""Commands on stored results: list, show, verify, pin and replay them."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coin_pipeline.cli import options
+from coin_pipeline.cli.backtests import settings_with
+from coin_pipeline.errors import Conflict, InvalidInput, NotFound
+
+
+@click.group()
+def results() -> None:
+    """List, show, verify and pin stored results."""
+
+
+@results.command("list")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Maximum number of results.")
+@options.filters
+def list_results(limit: int, date_from: datetime | None, date_to: datetime | None, **bounds: Any) -> None:  # noqa: ANN401 -- one per filter option
+    """List stored results, newest first, including files that were copied in since the last call."""
+    from coin_pipeline.cli.views.history import print_history
+    from coin_pipeline.results.index import Filters
+
+    filters = Filters(kind=None, date_from=date_from and date_from.date(), date_to=date_to and date_to.date(), **bounds)
+    print_history(settings_with(()), filters, limit)
+
+
+@results.command("reindex")
+@click.option("--all", "everything", is_flag=True, help="Read every document again, not only new ones.")
+def reindex_results(*, everything: bool) -> None:
+    """Bring the index, which lists are read from, up to date with the stored results."""
+    from coin_pipeline.cli.views.history import print_rebuild
+
+    print_rebuild(settings_with(()), everything=everything)
+
+
+@results.command("show")
+@click.argument("run_id")
+@options.as_json
+def show_result(run_id: str, *, as_json: bool) -> None:
+    """Show the result of RUN_ID."""
+    from coin_pipeline.cli.views.result import print_result
+    from coin_pipeline.results.store import read_result
+    from coin_pipeline.storage.open_store import open_store
+
+    settings = settings_with(())
+    if as_json:
+        click.echo(read_result(open_store(settings), run_id))
+    else:
+        print_result(settings, run_id)
+
+
+@results.command("verify")
+@click.argument("run_ids", nargs=-1, metavar="[RUN_ID...]")
+def verify_stored_results(run_ids: tuple[str, ...]) -> None:
+    """Verify stored results against the digests that were stored with them.
+
+    Reads every object of the given results, or of all. Names each object that was changed, truncated or deleted, and
+    exits with 1 if there is one.
+    """
+    from coin_pipeline.cli.views.progress import item_counter
+    from coin_pipeline.cli.views.result import print_verification
+    from coin_pipeline.results.verify import verify_results
+    from coin_pipeline.storage.open_store import open_store
+
+    settings = settings_with(())
+    with item_counter("verifying results") as counted:
+        verified = [*counted(verify_results(open_store(settings), run_ids))]
+    if not print_verification(verified):
+        sys.exit(1)
+
+
+@results.command("pin")
+@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
+def pin_results(run_ids: tuple[str, ...]) -> None:
+    """Keep finished tasks and their runs until they are unpinned; exits with 1 if a task cannot be pinned."""
+    from coin_pipeline.results.pins import pin
+    from coin_pipeline.results.store import result_key
+    from coin_pipeline.storage.open_store import open_store
+
+    store, refused = open_store(settings_with(())), False
+    for run_id in run_ids:
+        try:
+            if store.exists(result_key("results", run_id)):
+                click.echo(f"{run_id} is in results/, which never expires: no pin needed")
+            else:
+                pin(store, run_id)
+                click.echo(f"{run_id} is pinned")
+        except (NotFound, InvalidInput, Conflict) as error:  # pin the others nevertheless
+            click.secho(f"not pinned: {error}", fg="red", err=True)
+            refused = True
+    if refused:
+        sys.exit(1)
+
+
+@results.command("unpin")
+@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
+def unpin_results(run_ids: tuple[str, ...]) -> None:
+    """Let pinned tasks expire again."""
+    from coin_pipeline.results.pins import unpin
+    from coin_pipeline.storage.open_store import open_store
+
+    settings = settings_with(())
+    for run_id in run_ids:
+        unpin(open_store(settings), run_id)
+        click.echo(f"{run_id} is unpinned; tasks expire {settings.task_result_ttl_days} days after they finish")
+
+
+@click.command()
+@click.argument("run_id")
+@options.strategy_files
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@click.pass_context
+def replay(ctx: click.Context, run_id: str, strategy_files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Recompute the result of RUN_ID and compare it bit for bit; for a sweep, all its trials.
+
+    Reports which parts of the spec, candles, code and package versions have changed. Exits with 1 if the result
+    differs.
+    """
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.cli.views.replay import print_replay
+    from coin_pipeline.results.replay import replay_backtest
+    from coin_pipeline.results.store import load_result
+    from coin_pipeline.storage.open_store import open_store
+    from coin_pipeline.strategies.registry import load_registry
+    from coin_pipeline.sweeps.replay import is_sweep, replay_sweep
+
+    settings = settings_with(strategy_files)
+    store, catalog = open_store(settings), CandleCatalog(settings.data_root)
+    recompute = replay_sweep if is_sweep(load_result(store, run_id)) else replay_backtest
+    outcome = recompute(store, catalog, load_registry(settings.coin_strategy_files), run_id)
+    if as_json:
+        click.echo(json.dumps(outcome.to_json()))
+    else:
+        print_replay(outcome)
+    ctx.exit(0 if outcome.identical else 1)

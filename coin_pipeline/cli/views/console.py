@@ -1,0 +1,43 @@
+"""The console, and the formatting that all views share."""
+
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from coin_pipeline.errors import CoinError
+
+UNDEFINED = "-"
+"""Shown in place of a value that is undefined or unknown."""
+MAX_LINES = 5
+PIPE_WIDTH = 200
+"""Columns of output that does not go to a terminal."""
+
+
+def new_console() -> Console:
+    """Return a console as wide as the terminal; a fixed width if the output is piped."""
+    return Console(width=None if Console().is_terminal else PIPE_WIDTH, highlight=False)
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """Format a fraction as a signed percentage.
+
+    >>> percent(0.125)
+    '+12.50 %'
+    """
+    return UNDEFINED if value is None else f"{100 * value:+,.{digits}f} %"
+
+
+def print_table(table: Table, empty: str) -> None:
+    """Print a table, or the sentence `empty` if it has no rows."""
+    if table.row_count:
+        new_console().print(table)
+    else:
+        click.echo(empty)
+
+
+def print_unreadable(errors: Sequence[CoinError]) -> None:
+    """Print why items are missing from a list."""
+    for error in errors:
+        click.secho(f"not listed: {error}", fg="red", err=True)
