@@ -8,14 +8,6 @@ from threading import Lock
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterRunAlreadyExists, DagsterUserCodeUnreachableError
-from dagster._core.remote_representation.code_location import CodeLocation, GrpcServerCodeLocation
-from dagster._core.remote_representation.external import RemoteJob
-from dagster._core.snap import ExecutionPlanSnapshot
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import GrpcServerTarget
-from dagster._daemon.controller import get_daemon_statuses
-from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import SQLAlchemyError
 
 from coin_api.task_status import TaskStatusReader
@@ -36,6 +28,18 @@ from coin_pipeline.errors import (
     QueueFull,
     ResultNotFound,
     TaskIdConflict,
+)
+from coin_pipeline.orchestration._dagster_internals import (
+    CodeLocation,
+    DagsterPostgresException,
+    DagsterRunAlreadyExists,
+    DagsterUserCodeUnreachableError,
+    ExecutionPlanSnapshot,
+    GrpcServerCodeLocation,
+    GrpcServerTarget,
+    RemoteJob,
+    WorkspaceProcessContext,
+    get_daemon_statuses,
 )
 from coin_pipeline.orchestration.instance import LOCATION, open_instance
 from coin_pipeline.orchestration.launcher import pool_home

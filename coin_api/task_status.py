@@ -7,7 +7,6 @@ from threading import Lock
 from typing import TypeVar, cast, get_args
 
 import dagster as dg
-from dagster._core.event_api import EventLogCursor
 
 from coin_api.schemas import Status
 from coin_api.tasks import Job, SweepPoints, Task
@@ -15,6 +14,7 @@ from coin_pipeline.database.runs import status
 from coin_pipeline.database.session import Session
 from coin_pipeline.defs.candles.progress import TYPES, SeriesReporter, all_of
 from coin_pipeline.defs.sweeps.progress import SweepProgress
+from coin_pipeline.orchestration._dagster_internals import EventLogCursor
 from coin_pipeline.orchestration.failures import read_failure
 from coin_pipeline.orchestration.retries import default_max_retries, is_retry, next_attempt_id, will_retry
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, POINTS_TAG

@@ -4,14 +4,13 @@ import uuid
 from collections.abc import Callable
 
 import dagster as dg
-from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.run_requests import RunSubmission
 from coin_pipeline.errors import RunFailed, error_class
 from coin_pipeline.orchestration.failures import failure_from_events
 from coin_pipeline.orchestration.instance import open_instance
-from coin_pipeline.orchestration.run_tags import LOCAL_TAG
+from coin_pipeline.orchestration.run_tags import LOCAL_TAG, MAX_RETRIES_TAG
 from coin_pipeline.settings import Settings
 
 

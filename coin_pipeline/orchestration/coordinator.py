@@ -1,21 +1,29 @@
 """Run queue that interactive runs bypass while the worker pool has free slots."""
 
 import dagster as dg
-from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
-from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 
 from coin_pipeline.candles.exchanges.registry import UPBIT
+from coin_pipeline.orchestration._dagster_internals import IMPLICIT_ASSET_JOB_NAME
 from coin_pipeline.orchestration.launcher import PooledRunLauncher
-from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG, is_bulk
+from coin_pipeline.orchestration.run_tags import (
+    BACKFILL_TAG,
+    BULK,
+    CLASS_TAG,
+    EXCHANGE_TAG,
+    RETRY_NUMBER_TAG,
+    SCHEDULE_NAME_TAG,
+    SENSOR_NAME_TAG,
+    is_bulk,
+)
 
-QUEUED_TAGS = frozenset({"dagster/schedule_name", "dagster/sensor_name", "dagster/backfill", "dagster/retry_number"})
+QUEUED_TAGS = frozenset({SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, BACKFILL_TAG, RETRY_NUMBER_TAG})
 """Runs that nobody waits for at a screen."""
 
 
-class PriorityRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
+class PriorityRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
     """Dagster's queue, which a run skips that somebody waits for, while the pool has room."""
 
-    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+    def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
         """Launch the run now or store it in the queue."""
         run, launcher = context.dagster_run, self._instance.run_launcher
         if run.job_name.startswith(IMPLICIT_ASSET_JOB_NAME):  # from the page of an asset, where no job gives it tags

@@ -14,12 +14,11 @@ from typing import Any, NoReturn
 import click
 import dagster as dg
 import psycopg2
-from dagster._core.scheduler.instigation import InstigatorType, SensorInstigatorData
-from dagster._daemon.cli import run_command  # imported before the wait: who takes over is ready
 from psycopg2.extensions import connection as Connection  # noqa: N812 -- a class
 
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.orchestration._dagster_internals import InstigatorType, SensorInstigatorData, daemon_command
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import Settings, load_settings
 
@@ -48,12 +47,13 @@ and database = (select oid from pg_database where datname = current_database())"
 
 def main() -> None:
     """Wait for the lock, then run Dagster's daemon until it is told to stop or the lock is lost."""
+    run_dagster_daemon = daemon_command()  # imported before the wait, so that a standby takes over at once
     settings = load_settings()
     connection = _take_lock(settings)
     threading.Thread(target=_watch, args=(connection,), daemon=True).start()
     with open_instance(settings) as instance:
         reset_future_ticks(instance)
-    run_command()
+    run_dagster_daemon()
 
 
 def reset_future_ticks(instance: dg.DagsterInstance) -> None:

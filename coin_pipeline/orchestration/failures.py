@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
-from dagster._core.execution.plan.objects import StepFailureData
 
 from coin_pipeline import errors
+from coin_pipeline.orchestration._dagster_internals import StepFailureData
 from coin_pipeline.settings import load_settings
 
 MAX_RETRIES = 3

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import dagster as dg
 from dagster import MetadataValue
-from dagster._core.events import EngineEventData
+
+from coin_pipeline.orchestration._dagster_internals import EngineEventData
 
 INTERVAL_S = 1.0
 

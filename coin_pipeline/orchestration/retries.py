@@ -4,28 +4,29 @@ import uuid
 from collections.abc import Mapping
 
 import dagster as dg
-from dagster._core.events import RunFailureReason
-from dagster._core.storage.tags import (
+
+from coin_pipeline.database.runs.leases import RunLease
+from coin_pipeline.errors import NotFound, ObjectCorrupt, StorageFailed
+from coin_pipeline.orchestration._dagster_internals import TAGS_TO_MAYBE_OMIT_ON_RETRY
+from coin_pipeline.orchestration.failures import PROCESS_DIED
+from coin_pipeline.orchestration.run_tags import (
+    ALL_STEPS,
     AUTO_RETRY_RUN_ID_TAG,
+    CANCELLED_TAG,
     MAX_RETRIES_TAG,
     PARENT_RUN_ID_TAG,
     RETRY_NUMBER_TAG,
     RETRY_STRATEGY_TAG,
     ROOT_RUN_ID_TAG,
     RUN_FAILURE_REASON_TAG,
-    TAGS_TO_MAYBE_OMIT_ON_RETRY,
+    STEP_FAILURE,
     WILL_RETRY_TAG,
 )
-
-from coin_pipeline.database.runs.leases import RunLease
-from coin_pipeline.errors import NotFound, ObjectCorrupt, StorageFailed
-from coin_pipeline.orchestration.failures import PROCESS_DIED
-from coin_pipeline.orchestration.run_tags import CANCELLED_TAG
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.publish import index_result
 from coin_pipeline.storage.base import ObjectStore
 
-RETRY_ALL_STEPS = {RETRY_STRATEGY_TAG: "ALL_STEPS"}
+RETRY_ALL_STEPS = {RETRY_STRATEGY_TAG: ALL_STEPS}
 """Another attempt runs all steps: of one whose process died it is not known what its steps have left."""
 
 ABANDONED_TAGS = {WILL_RETRY_TAG: "false", CANCELLED_TAG: "true"}
@@ -63,7 +64,7 @@ def will_retry(tags: Mapping[str, str], most: int) -> bool:
         return True
     limit = tags.get(MAX_RETRIES_TAG, "")
     left = (int(limit) if limit.isdecimal() else most) - int(tags.get(RETRY_NUMBER_TAG, 0))
-    return left > 0 and tags.get(RUN_FAILURE_REASON_TAG) != RunFailureReason.STEP_FAILURE.value
+    return left > 0 and tags.get(RUN_FAILURE_REASON_TAG) != STEP_FAILURE
 
 
 def is_retry_decided(tags: Mapping[str, str]) -> bool:

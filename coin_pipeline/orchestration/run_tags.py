@@ -1,18 +1,33 @@
-"""The tags that this platform puts on Dagster runs."""
+"""Tags of Dagster runs: those that this platform adds and those of Dagster that it reads or sets."""
 
 import dagster as dg
 
 CLASS_TAG, BULK = "coin/class", "bulk"
-"""Runs of this class wait in the queue and run one at a time, beside those that somebody waits for."""
+"""Bulk runs wait in the queue and execute one at a time, alongside interactive runs."""
 EXCHANGE_TAG = "coin/exchange"
-"""Whom a run asks for candles; one run at a time asks each."""
+"""Exchange that a run fetches candles from; the queue starts one run per exchange at a time."""
 SPEC_TAG, POINTS_TAG, SERIES_TAG = "coin/spec", "coin/points", "coin/series"
-"""Digest of the submission; points of a sweep; series of a refresh."""
+"""Digest of the submission, number of points of a sweep, number of series of a refresh."""
 LOCAL_TAG = "coin/local"
-"""Marks a run inside a command, which the API cannot end."""
+"""Marks a run inside a `coin` command, which the API cannot cancel."""
+COLD_LAUNCH_TAG = "coin/cold_launch"
+"""Run id of a run that started in a process of its own because there was no worker pool."""
 CANCELLED_TAG = "coin/cancelled"
+"""Marks a failed attempt whose task was cancelled before the next attempt."""
+
+# Dagster's tags. Their names and values are stored with each run, so a rename upstream would need a migration;
+# tests/orchestration/test_dagster_contract.py compares them with the installed version.
+AUTO_RETRY_RUN_ID_TAG = "dagster/auto_retry_run_id"
+MAX_RETRIES_TAG = "dagster/max_retries"
+PARENT_RUN_ID_TAG = "dagster/parent_run_id"
+RETRY_NUMBER_TAG = "dagster/retry_number"
+RETRY_STRATEGY_TAG, ALL_STEPS = "dagster/retry_strategy", "ALL_STEPS"
+ROOT_RUN_ID_TAG = "dagster/root_run_id"
+RUN_FAILURE_REASON_TAG, STEP_FAILURE = "dagster/failure_reason", "STEP_FAILURE"
+SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, BACKFILL_TAG = "dagster/schedule_name", "dagster/sensor_name", "dagster/backfill"
+WILL_RETRY_TAG = "dagster/will_retry"
 
 
 def is_bulk(run: dg.DagsterRun) -> bool:
-    """Tell whether a run may take long, and so runs beside those that somebody waits for."""
+    """Return whether a run belongs to the class that may take long."""
     return run.tags.get(CLASS_TAG) == BULK

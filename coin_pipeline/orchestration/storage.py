@@ -10,14 +10,6 @@ from typing import Any, Self
 
 import dagster as dg
 import psycopg2
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-from dagster._serdes import ConfigurableClassData
-from dagster_postgres.event_log import PostgresEventLogStorage
-from dagster_postgres.run_storage import PostgresRunStorage
-from dagster_postgres.schedule_storage import PostgresScheduleStorage
-from dagster_postgres.storage import DagsterPostgresStorage
-from dagster_postgres.utils import DagsterPostgresException, create_pg_engine
 from sqlalchemy import Connection, Engine, event, or_, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
@@ -25,6 +17,18 @@ from coin_pipeline.database import feature_flags
 from coin_pipeline.database.runs import leases
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
+from coin_pipeline.orchestration._dagster_internals import (
+    ASSET_CHECK_EVENTS,
+    ASSET_EVENTS,
+    ConfigurableClassData,
+    DagsterPostgresException,
+    DagsterPostgresStorage,
+    PostgresEventLogStorage,
+    PostgresRunStorage,
+    PostgresScheduleStorage,
+    SqlEventLogStorageTable,
+    create_pg_engine,
+)
 from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database, mark_migrated
 from coin_pipeline.results import index
 from coin_pipeline.retry import retry_until_available

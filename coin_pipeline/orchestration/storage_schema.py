@@ -6,18 +6,21 @@ lacks some for ever.
 
 from contextlib import closing
 
-from dagster._core.storage.event_log import SqlEventLogStorageMetadata
-from dagster._core.storage.runs import RunStorageSqlMetadata
-from dagster._core.storage.schedules import ScheduleStorageSqlMetadata
-from dagster._core.storage.sql import stamp_alembic_rev
-from dagster_postgres.run_storage import run_storage
-from dagster_postgres.storage import DagsterPostgresStorage
-from dagster_postgres.utils import create_pg_engine, pg_alembic_config
 from sqlalchemy import inspect
 from sqlalchemy.pool import NullPool
 
 from coin_pipeline.database.schema import table_exists
 from coin_pipeline.database.session import Cursor, Session
+from coin_pipeline.orchestration._dagster_internals import (
+    DagsterPostgresStorage,
+    RunStorageSqlMetadata,
+    ScheduleStorageSqlMetadata,
+    SqlEventLogStorageMetadata,
+    create_pg_engine,
+    pg_alembic_config,
+    run_storage_module,
+    stamp_alembic_rev,
+)
 
 _METADATA = (RunStorageSqlMetadata, SqlEventLogStorageMetadata, ScheduleStorageSqlMetadata)
 
@@ -45,7 +48,7 @@ def create_tables(url: str) -> None:
             return
         for metadata in _METADATA:
             metadata.create_all(connection)
-        stamp_alembic_rev(pg_alembic_config(run_storage.__file__), connection)
+        stamp_alembic_rev(pg_alembic_config(run_storage_module.__file__), connection)
 
 
 def mark_migrated(storage: DagsterPostgresStorage) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_timeframe
@@ -27,6 +26,7 @@ from coin_pipeline.defs.candles.sensors import markets
 from coin_pipeline.errors import NotFound
 from coin_pipeline.orchestration.failures import failure_from_events
 from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG, SERIES_TAG
+from tests.dagster_records import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from tests.exchanges import FakeExchange
 
 MARCH = int(datetime(2024, 3, 20, tzinfo=UTC).timestamp()) * 10**9

@@ -10,23 +10,20 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import (
-    RegisteredCodeLocationOrigin,
-    RemoteInstigatorOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    InstigatorType,
-    SensorInstigatorData,
-)
 
 from coin_pipeline.database.url import database_url
+from coin_pipeline.orchestration._dagster_internals import InstigatorType, SensorInstigatorData
 from coin_pipeline.orchestration.daemon import EXIT_RESTART, reset_future_ticks
 from coin_pipeline.orchestration.instance import write_workspace
 from coin_pipeline.settings import load_settings
 from tests.chaos.clock import Clock
+from tests.dagster_records import (
+    InstigatorState,
+    InstigatorStatus,
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
 from tests.database.programs import answers, server_pid, until
 
 START_S = 30

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.runs.leases import Leases
@@ -22,7 +21,7 @@ from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.maintenance.sensors import SILENCE_S, lost_runs
 from coin_pipeline.errors import StorageUnavailable
 from coin_pipeline.orchestration.retries import default_max_retries, finalize_orphan, will_retry
-from coin_pipeline.orchestration.run_tags import LOCAL_TAG
+from coin_pipeline.orchestration.run_tags import LOCAL_TAG, WILL_RETRY_TAG
 from coin_pipeline.orchestration.worker_pool.__main__ import finalize_orphans
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.publish import publish_document

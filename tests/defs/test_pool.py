@@ -47,7 +47,7 @@ class Running:
         return path.read_text().split() if path.exists() else []
 
 
-def until(met: Callable[[], bool], timeout_s: float = 10) -> None:
+def until(met: Callable[[], bool], timeout_s: float = 30) -> None:
     """Wait until a condition is met."""
     deadline = time.monotonic() + timeout_s
     while not met():

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.events import StepMaterializationData
-from dagster._core.storage.tags import MAX_RETRIES_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, ROOT_RUN_ID_TAG
 
 from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session, connect, database_time
@@ -26,12 +24,14 @@ from coin_pipeline.defs.run_requests import retention_submission
 from coin_pipeline.errors import StorageRefused, TaskExpiring
 from coin_pipeline.orchestration.failures import PROCESS_DIED
 from coin_pipeline.orchestration.instance import open_instance
+from coin_pipeline.orchestration.run_tags import MAX_RETRIES_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, ROOT_RUN_ID_TAG
 from coin_pipeline.results.pins import pin
 from coin_pipeline.results.publish import publish_document, publish_task
 from coin_pipeline.results.retention import DAY, RetentionLimits, group_by_folder
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
+from tests.dagster_records import StepMaterializationData
 
 LIMITS = RetentionLimits(7 * DAY, 30 * DAY)
 Status = dg.DagsterRunStatus

@@ -6,7 +6,6 @@ from contextlib import closing
 
 import dagster as dg
 import pytest
-from dagster._core.events import JobFailureData, RunFailureReason
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InternalError
 
@@ -15,6 +14,7 @@ from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration.storage import engine_of
 from coin_pipeline.settings import load_settings
+from tests.dagster_records import JobFailureData, RunFailureReason
 
 _REFUSE = """
 create function refuse() returns trigger language plpgsql as $$ begin raise 'broken off here'; end $$;

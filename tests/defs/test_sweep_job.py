@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
-from dagster._core.events import EngineEventData
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
@@ -18,6 +17,7 @@ from coin_pipeline.defs.failure_manifest import write_failure_manifest
 from coin_pipeline.defs.run_requests import sweep_submission
 from coin_pipeline.defs.sweeps.config import SWEEP_EXAMPLE, sweep_config_of
 from coin_pipeline.defs.sweeps.progress import POINTS_EVALUATED, POINTS_PLANNED, SweepProgress
+from coin_pipeline.orchestration._dagster_internals import EngineEventData
 from coin_pipeline.orchestration.executors import in_process_or_multiprocess
 from coin_pipeline.orchestration.failures import PROCESS_DIED, failure_from_events
 from coin_pipeline.results import index_entry

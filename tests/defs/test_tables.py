@@ -5,11 +5,11 @@ from contextlib import closing
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from dagster_postgres.storage import DagsterPostgresStorage
 from sqlalchemy.exc import ProgrammingError
 
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url
+from coin_pipeline.orchestration._dagster_internals import DagsterPostgresStorage
 from coin_pipeline.orchestration.storage import PooledPostgresStorage
 from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database
 from coin_pipeline.settings import load_settings

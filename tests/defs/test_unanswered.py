@@ -6,20 +6,20 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster._core.storage.tags import (
+
+from coin_pipeline.defs.build import build_defs
+from coin_pipeline.defs.maintenance.sensors import FORGOTTEN_S, unanswered_tasks
+from coin_pipeline.orchestration.failures import INTERRUPTED, PROCESS_DIED
+from coin_pipeline.orchestration.retries import ABANDONED_TAGS
+from coin_pipeline.orchestration.run_tags import (
     AUTO_RETRY_RUN_ID_TAG,
     PARENT_RUN_ID_TAG,
     RETRY_NUMBER_TAG,
     ROOT_RUN_ID_TAG,
     WILL_RETRY_TAG,
 )
-
-from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.maintenance.sensors import FORGOTTEN_S, unanswered_tasks
-from coin_pipeline.orchestration.failures import INTERRUPTED, PROCESS_DIED
-from coin_pipeline.orchestration.retries import ABANDONED_TAGS
 from coin_pipeline.storage.local import LocalStore
+from tests.dagster_records import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from tests.defs.conftest import answer
 
 SERVER = GrpcServerCodeLocationOrigin(host="localhost", port=4266)

@@ -5,13 +5,12 @@ from typing import Any
 
 import dagster as dg
 from dagster import MetadataValue
-from dagster._core.events import EngineEventData
-from dagster._core.execution.plan.outputs import StepOutputData
 
 from coin_pipeline.candles.collect import CollectProgress, CollectReport
 from coin_pipeline.candles.series_progress import SeriesProgress, SeriesState
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.errors import CoinError
+from coin_pipeline.orchestration._dagster_internals import EngineEventData, StepOutputData
 from coin_pipeline.orchestration.failures import failure_from_events
 
 SERIES, TIMEFRAMES = "series", "timeframes"

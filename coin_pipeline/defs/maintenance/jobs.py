@@ -1,11 +1,10 @@
 """The retention job."""
 
 import dagster as dg
-from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from coin_pipeline.defs.maintenance.ops import RetentionConfig, remove_expired
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
-from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG
+from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, MAX_RETRIES_TAG
 
 
 @dg.job(

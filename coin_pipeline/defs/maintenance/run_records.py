@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 
 from coin_pipeline.defs.failure_manifest import is_task
 from coin_pipeline.orchestration.retries import is_retry, task_id_of
+from coin_pipeline.orchestration.run_tags import PARENT_RUN_ID_TAG
 from coin_pipeline.results.retention import EndedRun
 
+FINISHED_STATUSES = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 PAGE_SIZE = 500
 """Records that are read at a time."""
 

@@ -8,8 +8,6 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
-from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 
 from coin_pipeline.database.runs.leases import RENEWAL_S, Leases, RunLease
 from coin_pipeline.database.session import Session
@@ -19,6 +17,7 @@ from coin_pipeline.defs.candles.jobs import refresh_candles
 from coin_pipeline.defs.failure_manifest import is_answered, write_failure_manifest
 from coin_pipeline.defs.maintenance.jobs import retention
 from coin_pipeline.defs.sweeps.jobs import sweep
+from coin_pipeline.orchestration._dagster_internals import IMPLICIT_ASSET_JOB_NAME
 from coin_pipeline.orchestration.failures import INTERRUPTED, overdue_message, read_failure
 from coin_pipeline.orchestration.launcher import PooledRunLauncher
 from coin_pipeline.orchestration.retries import (
@@ -28,7 +27,7 @@ from coin_pipeline.orchestration.retries import (
     next_attempt_id,
     will_retry,
 )
-from coin_pipeline.orchestration.run_tags import CANCELLED_TAG
+from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, MAX_RETRIES_TAG, WILL_RETRY_TAG
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore

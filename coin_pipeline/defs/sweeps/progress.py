@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 from dagster import MetadataValue
-from dagster._core.events import EngineEventData
-from dagster._core.execution.plan.outputs import StepOutputData
 
+from coin_pipeline.orchestration._dagster_internals import EngineEventData, StepOutputData
 from coin_pipeline.orchestration.progress import ProgressReporter
 
 POINTS_EVALUATED, POINTS_PLANNED, BEST_OBJECTIVE = "points_evaluated", "points_planned", "best_objective"

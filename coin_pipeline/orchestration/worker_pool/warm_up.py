@@ -5,14 +5,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dagster as dg
-from dagster._core.code_pointer import ModuleCodePointer
-from dagster._core.definitions.reconstruct import reconstruct_repository_def_from_pointer
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import ServiceUnavailable
+from coin_pipeline.orchestration._dagster_internals import ModuleCodePointer, reconstruct_repository_def_from_pointer
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.settings import load_settings

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import dagster as dg
-from dagster._cli.api import _execute_run_command_body
-from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
+from coin_pipeline.orchestration._dagster_internals import (
+    capture_interrupts,
+    execute_run_function,
+    setup_interrupt_handlers,
+)
 from coin_pipeline.orchestration.storage import engine_of
 from coin_pipeline.retry import tolerate_outages
 from coin_pipeline.settings import load_settings
@@ -23,6 +26,7 @@ EXIT_UNFINISHED = 3
 NICENESS, BULK_NICENESS = 5, 10
 """Whoever asks the API is answered before runs go on, and runs that somebody waits for go before the others."""
 _PR_SET_PDEATHSIG = 1
+_execute = execute_run_function()  # imported before the fork
 
 
 def run_worker(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoReturn:
@@ -48,7 +52,7 @@ def execute_run(instance: dg.DagsterInstance, run_id: str) -> int:
     _limit_memory(load_settings().coin_run_memory_mib)
     setup_interrupt_handlers()
     with capture_interrupts():
-        _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
+        _execute(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
     ended = instance.get_run_by_id(run_id)
     sys.stdout.flush()
     sys.stderr.flush()

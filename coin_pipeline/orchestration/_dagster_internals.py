@@ -1,0 +1,143 @@
+"""The only importer of Dagster's private modules.
+
+Dagster promises nothing about these names: any release may move or change them. So the versions of Dagster and of its
+companion packages are capped in pyproject.toml, ruff rejects imports of private modules everywhere else, and
+`tests/orchestration/test_dagster_contract.py` asserts the shape of each name below. Each group says what depends on
+it and which tests notice a change of behaviour. Names that `dagster` exports at its top level are not listed here.
+"""
+
+from typing import TYPE_CHECKING
+
+# Loading definitions by pointer. The worker pool fills the cache that executing a run reads; if Dagster used another
+# cache, each run would load the definitions again (tests/orchestration/test_dagster_contract.py).
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.definitions.reconstruct import reconstruct_repository_def_from_pointer
+
+# Errors of the storage and of the gRPC client. The API maps them to its own error classes: an unmapped one becomes a
+# 500, and without DagsterRunAlreadyExists a repeated idempotency key no longer finds its run (tests/e2e/test_runs.py).
+from dagster._core.errors import DagsterRunAlreadyExists, DagsterUserCodeUnreachableError
+
+# Cursor into a run's events by storage id: progress is read from the last event seen (tests/e2e/test_sweeps.py).
+from dagster._core.event_api import EventLogCursor
+
+# Event payloads. Progress is written and read back as engine events and step outputs; RunStorage and EventStorage
+# decide by event type which events need Dagster's asset index (tests/orchestration/test_storage.py).
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EngineEventData
+from dagster._core.execution.plan.objects import StepFailureData
+from dagster._core.execution.plan.outputs import StepOutputData
+
+# Base of all launchers' contexts, named in signatures only.
+from dagster._core.launcher.base import LaunchRunContext
+
+# Submission without GraphQL: the API creates runs from a cached plan snapshot (tests/e2e/test_runs.py).
+from dagster._core.remote_representation.code_location import CodeLocation, GrpcServerCodeLocation
+from dagster._core.remote_representation.external import RemoteJob
+
+# Sensor state, rewritten when the clock was wrong (tests/orchestration/test_daemon.py).
+from dagster._core.scheduler.instigation import InstigatorType, SensorInstigatorData
+from dagster._core.snap import ExecutionPlanSnapshot
+
+# Dagster's tables and migrations: created in one transaction, and event rows deleted except those of asset partitions
+# (tests/orchestration/test_storage_schema.py, tests/defs/test_retention.py).
+from dagster._core.storage.event_log import SqlEventLogStorageMetadata
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.runs import RunStorageSqlMetadata
+from dagster._core.storage.schedules import ScheduleStorageSqlMetadata
+from dagster._core.storage.sql import stamp_alembic_rev
+
+# Tags that Dagster's retries leave out of the next attempt (tests/orchestration/test_unanswered_tasks.py).
+from dagster._core.storage.tags import TAGS_TO_MAYBE_OMIT_ON_RETRY
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import GrpcServerTarget
+
+# Daemon heartbeats, for /health (tests/e2e/test_platform.py).
+from dagster._daemon.controller import get_daemon_statuses
+
+# How dagster.yaml configures a class (tests/orchestration/test_instance.py).
+from dagster._serdes import ConfigurableClassData
+
+# Interrupt handling of Dagster's own run processes, so that a run in the worker pool is cancelled in the same way
+# (tests/e2e/test_runs.py).
+from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
+
+# The PostgreSQL storages. `PooledPostgresStorage` replaces the `_engine` of all three; see storage.py for each method
+# that is overridden (tests/orchestration/test_storage.py).
+from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.run_storage import PostgresRunStorage
+from dagster_postgres.run_storage import run_storage as run_storage_module
+from dagster_postgres.schedule_storage import PostgresScheduleStorage
+from dagster_postgres.storage import DagsterPostgresStorage
+from dagster_postgres.utils import DagsterPostgresException, create_pg_engine, pg_alembic_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import click
+
+IMPLICIT_ASSET_JOB_NAME = "__ASSET_JOB"
+"""Job of runs that the page of an asset starts (tests/defs/test_candle_assets.py)."""
+
+
+def daemon_command() -> "click.Command":
+    """Return the command `dagster-daemon run`; importing it takes tens of milliseconds that only the daemon pays.
+
+    The command reads the workspace from the command line (tests/orchestration/test_daemon.py).
+    """
+    from dagster._daemon.cli import run_command  # noqa: PLC0415
+
+    return run_command
+
+
+def execute_run_function() -> "Callable[..., int]":
+    """Return the body of `dagster api execute_run`; importing it takes tens of milliseconds that only workers pay.
+
+    A worker calls it after the fork, with the run id, the instance, a callback for events and
+    `set_exit_code_on_failure` (tests/e2e/test_runs.py).
+    """
+    from dagster._cli.api import _execute_run_command_body  # noqa: PLC0415
+
+    return _execute_run_command_body
+
+
+__all__ = [
+    "ASSET_CHECK_EVENTS",
+    "ASSET_EVENTS",
+    "IMPLICIT_ASSET_JOB_NAME",
+    "TAGS_TO_MAYBE_OMIT_ON_RETRY",
+    "CodeLocation",
+    "ConfigurableClassData",
+    "DagsterPostgresException",
+    "DagsterPostgresStorage",
+    "DagsterRunAlreadyExists",
+    "DagsterUserCodeUnreachableError",
+    "EngineEventData",
+    "EventLogCursor",
+    "ExecutionPlanSnapshot",
+    "GrpcServerCodeLocation",
+    "GrpcServerTarget",
+    "InstigatorType",
+    "LaunchRunContext",
+    "ModuleCodePointer",
+    "PostgresEventLogStorage",
+    "PostgresRunStorage",
+    "PostgresScheduleStorage",
+    "RemoteJob",
+    "RunStorageSqlMetadata",
+    "ScheduleStorageSqlMetadata",
+    "SensorInstigatorData",
+    "SqlEventLogStorageMetadata",
+    "SqlEventLogStorageTable",
+    "StepFailureData",
+    "StepOutputData",
+    "WorkspaceProcessContext",
+    "capture_interrupts",
+    "create_pg_engine",
+    "daemon_command",
+    "execute_run_function",
+    "get_daemon_statuses",
+    "pg_alembic_config",
+    "reconstruct_repository_def_from_pointer",
+    "run_storage_module",
+    "setup_interrupt_handlers",
+    "stamp_alembic_rev",
+]

@@ -1,0 +1,27 @@
+"""Private Dagster classes that tests need to write records which only Dagster itself writes otherwise."""
+
+from dagster._core.events import JobFailureData, RunFailureReason, StepMaterializationData
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+__all__ = [
+    "ASSET_PARTITION_RANGE_END_TAG",
+    "ASSET_PARTITION_RANGE_START_TAG",
+    "GrpcServerCodeLocationOrigin",
+    "InstigatorState",
+    "InstigatorStatus",
+    "JobFailureData",
+    "RegisteredCodeLocationOrigin",
+    "RemoteInstigatorOrigin",
+    "RemoteJobOrigin",
+    "RemoteRepositoryOrigin",
+    "RunFailureReason",
+    "StepMaterializationData",
+]
