@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: bars, signals, fills, simulation and metrics. No files, no clock, no Dagster."""
+"""Simulation engine: arrays in, arrays out. It knows no files, no clock, no coin names and no Dagster."""

@@ -1,4 +1,4 @@
-"""One account that trades samples in their order, one position at a time."""
+"""A single-symbol account that trades samples in order, one position at a time."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ import numpy as np
 from coin_pipeline.engine.bars import Bools, Floats, Ints
 from coin_pipeline.engine.kernel import borrowed_slice, kernel, prefetch
 
-_LESS = 1.0 + 1e-12  # more than rounding may turn
-_AHEAD = 16  # samples
-_FIRST = 64  # bars of a position; the processor sees by itself that a longer one goes on
+_ROUNDING_MARGIN = 1.0 + 1e-12  # larger than any rounding error of the comparison
+_PREFETCH_SAMPLES = 16  # samples to look ahead
+_PREFETCH_BARS = 64  # first bars of a position; beyond these the hardware prefetcher takes over
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,11 @@ class Sizing:
 
     Attributes:
         fraction: Share of the equity that each entry spends, costs included, 0 < x <= 1; the rest stays in cash.
-        initial_cash: What the account starts with, KRW; equity is told in multiples of it.
-        min_order: Smallest buy that the exchange takes, KRW; a smaller one is skipped.
+        initial_cash: Starting capital, KRW; equity is expressed in multiples of it.
+        min_order: Minimum order value of the exchange, KRW; smaller buys are skipped.
 
     Raises:
-        ValueError: A figure is out of its range.
+        ValueError: A value is out of range.
     """
 
     fraction: float = 1.0
@@ -33,57 +33,65 @@ class Sizing:
         if not 0 < self.fraction <= 1:
             raise ValueError(f"fraction must be above 0 and at most 1, not {self.fraction}")
         if not (self.initial_cash > 0 and self.min_order >= 0):
-            raise ValueError(f"cash must be above 0, a minimum not below: {self.initial_cash}, {self.min_order}")
-        object.__setattr__(self, "fraction", float(self.fraction))  # kernels are compiled for floats
+            raise ValueError(
+                f"initial_cash must be above 0 and min_order at least 0, not {self.initial_cash} and {self.min_order}"
+            )
+        object.__setattr__(self, "fraction", float(self.fraction))  # kernels are compiled for float arguments
 
     @property
     def min_equity(self) -> float:
-        """Equity, in multiples of the initial cash, below which no entry is large enough."""
+        """Equity, in multiples of the initial cash, below which every entry is under the minimum order."""
         return self.min_order / (self.fraction * self.initial_cash)
 
 
 def simulate_account(
-    close: Floats, decided: Ints, entered: Ints, left: Ints, paid: Floats, growth: Floats, sizing: Sizing
+    close: Floats, signal_bar: Ints, entry_bar: Ints, exit_bar: Ints, paid: Floats, growth: Floats, sizing: Sizing
 ) -> tuple[Bools, int, Floats, float]:
-    """Trade m samples in their order on n bars, one position at a time.
+    """Trade m samples in order on n bars, one position at a time.
 
-    A sample is skipped while a position is held (decided before the last exit) and where it has no entry. While held,
-    the drawdown is taken from the peak before the entry and from the peak since, each as a ratio of its own: so the
-    deepest one follows from the lowest close, which a sweep knows without walking the bars, to the last bit.
+    A sample is skipped if it has no entry or was decided before the last exit, while a position was held. During a
+    position, the drawdown from the peak before the entry and the drawdown from the peak since the entry are computed
+    as separate ratios. The maximum therefore follows from the lowest close, which a sweep knows without iterating over
+    the bars, and both agree to the last bit.
 
     Args:
-        close: Last prices, shape (n,).
-        decided: Bars at whose close the entries are decided, shape (m,).
-        entered: Bars of the entry fills, -1 where there is none, shape (m,).
-        left: Bars of the exit fills, shape (m,).
-        paid: Money paid for one unit, shape (m,).
-        growth: Money received over money paid, shape (m,).
-        sizing: How much of the account a position takes.
+        close: Close prices, shape (n,).
+        signal_bar: Bars at whose close the entries are decided, shape (m,).
+        entry_bar: Bars of the entry fills, -1 if unfilled, shape (m,).
+        exit_bar: Bars of the exit fills, shape (m,).
+        paid: Cash paid for one unit, shape (m,).
+        growth: Cash received over cash paid, shape (m,).
+        sizing: Position sizing.
 
     Returns:
-        Which samples were traded, shape (m,); how many were too small to buy; equity, shape (n,); the deepest drawdown.
+        A mask of the samples traded, shape (m,); the number of samples below the minimum order; equity, shape (n,); and
+        the maximum drawdown.
     """
     fraction = sizing.fraction
-    # Made by numpy, which asks for huge pages; a kernel's own array would cost several times the loop in page faults.
-    equity, taken = np.empty(len(close)), np.zeros(len(decided), np.bool_)
-    too_small, max_drawdown = _walk(
-        close, decided, entered, left, fraction / paid, growth, fraction, sizing.min_equity, equity, taken
+    # Allocated by numpy, which requests huge pages: page faults of an array allocated in the kernel would cost several
+    # times the loop itself.
+    equity, taken = np.empty(len(close)), np.zeros(len(signal_bar), np.bool_)
+    too_small, max_drawdown = _simulate(
+        close, signal_bar, entry_bar, exit_bar, fraction / paid, growth, fraction, sizing.min_equity, equity, taken
     )
     return taken, too_small, equity, max_drawdown
 
 
 def drawdown(equity: Floats) -> Floats:
-    """Return the fraction that each value of an account lies below its highest so far, 1.0 included, shape (n,)."""
-    fall: Floats = 1 - equity / np.maximum.accumulate(np.maximum(equity, 1.0))
-    return fall
+    """Return how far each equity value is below its running maximum, a fraction, shape (n,).
+
+    The running maximum starts at the initial equity, 1.0.
+    """
+    fraction: Floats = 1 - equity / np.maximum.accumulate(np.maximum(equity, 1.0))
+    return fraction
 
 
 @kernel
-def _walk(
+def _simulate(
     close: Floats,
-    decided: Ints,
-    entered: Ints,
-    left: Ints,
+    signal_bar: Ints,
+    entry_bar: Ints,
+    exit_bar: Ints,
     units: Floats,
     growth: Floats,
     fraction: float,
@@ -91,50 +99,50 @@ def _walk(
     equity: Floats,
     taken: Bools,
 ) -> tuple[int, float]:
-    """Fill the last two arrays as ``simulate_account`` says; ``units`` is what one unit of equity buys."""
+    """Fill ``equity`` and ``taken`` as ``simulate_account`` describes; ``units`` is what one unit of equity buys."""
     too_small = flat_from = 0
     value = peak = 1.0
-    deepest = 0.0
+    max_drawdown = 0.0
     cash = 1.0 - fraction
-    for s in range(len(decided)):
-        if s + _AHEAD < len(decided):
-            soon = entered[s + _AHEAD]
-            for i in range(soon, min(left[s + _AHEAD], soon + _FIRST), 8):
+    for s in range(len(signal_bar)):
+        if s + _PREFETCH_SAMPLES < len(signal_bar):
+            upcoming = entry_bar[s + _PREFETCH_SAMPLES]
+            for i in range(upcoming, min(exit_bar[s + _PREFETCH_SAMPLES], upcoming + _PREFETCH_BARS), 8):
                 prefetch(close, i)
-        if entered[s] < 0 or decided[s] < flat_from:
+        if entry_bar[s] < 0 or signal_bar[s] < flat_from:
             continue
         if value < min_equity:
             too_small += 1
             continue
         taken[s] = True
-        if entered[s] > flat_from:  # overlapping samples may end at one bar: then nothing is seen in between
+        if entry_bar[s] > flat_from:  # overlapping samples may exit on the same bar, with no bar in between
             peak = max(peak, value)
-            deepest = max(deepest, 1.0 - value / peak)
-            _wait(borrowed_slice(equity, flat_from, entered[s]), value)
-        held = borrowed_slice(close, entered[s], left[s])
-        lowest, highest = _hold(held, borrowed_slice(equity, entered[s], left[s]), value, cash, units[s])
-        if lowest < highest * (1.0 - deepest) * _LESS:
-            deepest = max(deepest, _deepest_fall(held, cash, units[s]))
-        deepest = max(deepest, 1.0 - value * lowest / peak)
+            max_drawdown = max(max_drawdown, 1.0 - value / peak)
+            _fill_flat(borrowed_slice(equity, flat_from, entry_bar[s]), value)
+        held = borrowed_slice(close, entry_bar[s], exit_bar[s])
+        lowest, highest = _fill_held(held, borrowed_slice(equity, entry_bar[s], exit_bar[s]), value, cash, units[s])
+        if lowest < highest * (1.0 - max_drawdown) * _ROUNDING_MARGIN:
+            max_drawdown = max(max_drawdown, _max_drawdown(held, cash, units[s]))
+        max_drawdown = max(max_drawdown, 1.0 - value * lowest / peak)
         peak = max(peak, value * highest)
         value *= cash + fraction * growth[s]
-        flat_from = left[s]
-    _wait(equity[flat_from:], value)
-    return too_small, max(deepest, 1.0 - value / max(peak, value))  # the last exit leaves its own bar, at least
+        flat_from = exit_bar[s]
+    _fill_flat(equity[flat_from:], value)
+    return too_small, max(max_drawdown, 1.0 - value / max(peak, value))  # at least the bar of the last exit remains
 
 
 @kernel
-def _wait(equity: Floats, value: float) -> None:
-    """Fill bars without a position; a loop is quicker than to assign to a slice."""
+def _fill_flat(equity: Floats, value: float) -> None:
+    """Fill bars without a position; a loop is faster than a slice assignment."""
     for i in range(len(equity)):
         equity[i] = value
 
 
 @kernel
-def _hold(close: Floats, equity: Floats, value: float, cash: float, units: float) -> tuple[float, float]:
-    """Fill bars on which ``cash`` and ``units`` are held per unit of ``value``; return the path's lowest and highest.
+def _fill_held(close: Floats, equity: Floats, value: float, cash: float, units: float) -> tuple[float, float]:
+    """Fill bars on which ``cash`` and ``units`` are held per unit of ``value``; return the path's minimum and maximum.
 
-    Rounding keeps the order of numbers: the extremes of the path are those of the closes.
+    Rounding is monotonic, so the path has its extremes where the closes have theirs.
     """
     low, high = np.inf, 0.0
     for i in range(len(close)):
@@ -144,11 +152,11 @@ def _hold(close: Floats, equity: Floats, value: float, cash: float, units: float
 
 
 @kernel
-def _deepest_fall(close: Floats, cash: float, units: float) -> float:
-    """Return the deepest drawdown of a path from a peak on it."""
-    highest = deepest = 0.0
+def _max_drawdown(close: Floats, cash: float, units: float) -> float:
+    """Return the maximum drawdown within a path, from peaks on that path."""
+    highest = max_drawdown = 0.0
     for i in range(len(close)):
         path = cash + units * close[i]
         highest = max(highest, path)
-        deepest = max(deepest, 1.0 - path / highest)
-    return deepest
+        max_drawdown = max(max_drawdown, 1.0 - path / highest)
+    return max_drawdown

@@ -1,4 +1,4 @@
-"""Candles of one symbol as columns: what strategies read and what the account is simulated on."""
+"""Candles of one symbol as columns, the input of strategies and simulations."""
 
 from dataclasses import dataclass, fields
 from typing import TypeAlias, TypeVar
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 YEAR_NS = 365 * 24 * 3600 * 10**9
-"""A year of markets that never close, ns."""
+"""Length of a year in a market that never closes, ns."""
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -19,20 +19,27 @@ ScalarT = TypeVar("ScalarT", bound=np.generic)
 class Bars:
     """Candles as columns of n bars, each a C-contiguous, read-only array of shape (n,).
 
-    Read-only, so that no strategy can change what it is simulated on. The caller has checked the candles: no NaN, and
-    prices above zero.
+    The arrays are read-only so that a strategy cannot modify its own input. The caller validates the candles: no NaN,
+    and prices above zero.
 
     Attributes:
-        time: Opens of the bars, int64 ns UTC, strictly increasing.
-        open: First prices, float64.
-        high: Highest prices, float64.
-        low: Lowest prices, float64.
-        close: Last prices, float64.
-        volume: Traded amounts of the base currency, float64.
+        time: Open times of the bars, int64 ns UTC, strictly increasing.
+        open: Open prices, float64.
+        high: High prices, float64.
+        low: Low prices, float64.
+        close: Close prices, float64.
+        volume: Traded volume in the base currency, float64.
 
     Raises:
-        TypeError: A column is not a C-contiguous array of its type.
-        ValueError: The columns differ in length, or the time does not increase.
+        TypeError: A column is not a C-contiguous array of the expected dtype.
+        ValueError: The columns differ in length, or the time is not strictly increasing.
+
+    Example:
+        >>> import numpy as np
+        >>> close = np.array([100.0, 101.0, 102.0])
+        >>> bars = Bars(np.arange(3) * 60_000_000_000, close, close + 1, close - 1, close, np.ones(3))
+        >>> len(bars), bars.head(2).close.tolist()
+        (3, [100.0, 101.0])
     """
 
     time: Ints
@@ -48,22 +55,22 @@ class Bars:
             _check_column(field.name, column, len(self.time))
             object.__setattr__(self, field.name, read_only(column))
         if np.any(self.time[1:] <= self.time[:-1]):
-            raise ValueError("the time of bars must increase strictly")
+            raise ValueError("the time of bars must be strictly increasing")
 
     def __len__(self) -> int:
         return len(self.time)
 
     def head(self, n: int) -> "Bars":
-        """Return the first ``n`` bars as views of the same memory."""
+        """Return the first ``n`` bars as views, without copying."""
         return self.window(0, n)
 
     def window(self, first: int, end: int) -> "Bars":
-        """Return the bars from ``first`` to before ``end`` as views of the same memory."""
+        """Return bars ``first`` to ``end - 1`` as views, without copying."""
         return Bars(*(getattr(self, field.name)[first:end] for field in fields(self)))
 
 
 def read_only(column: npt.NDArray[ScalarT]) -> npt.NDArray[ScalarT]:
-    """Return a view of the column that cannot be written through."""
+    """Return a read-only view of the column."""
     view = column.view()
     view.flags.writeable = False
     return view
@@ -72,6 +79,6 @@ def read_only(column: npt.NDArray[ScalarT]) -> npt.NDArray[ScalarT]:
 def _check_column(name: str, column: npt.NDArray[np.generic], n: int) -> None:
     dtype = np.dtype(np.int64 if name == "time" else np.float64)
     if column.dtype != dtype or not column.flags.c_contiguous:
-        raise TypeError(f"{name} must be a C-contiguous array of {dtype}, not of {column.dtype}")
+        raise TypeError(f"{name} must be a C-contiguous array of {dtype}, not {column.dtype}")
     if column.shape != (n,):
-        raise ValueError(f"{name} must have the shape ({n},), not {column.shape}")
+        raise ValueError(f"{name} must have shape ({n},), not {column.shape}")

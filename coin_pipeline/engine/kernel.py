@@ -1,4 +1,4 @@
-"""How loops over bars are compiled."""
+"""Numba compilation of loops over bars, and three low-level intrinsics for use inside kernels."""
 
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
@@ -17,84 +17,86 @@ Prefetch: TypeAlias = Callable[[npt.NDArray[Any], int], None]
 
 
 class ArrayAtAddress(Protocol):
-    """What type checkers know of ``array_at_address``."""
+    """Static type of ``array_at_address``."""
 
     def __call__(self, like: npt.NDArray[ScalarT], address: int, length: int) -> npt.NDArray[ScalarT]:
         """See ``array_at_address``."""
 
 
 class BorrowedSlice(Protocol):
-    """What type checkers know of ``borrowed_slice``."""
+    """Static type of ``borrowed_slice``."""
 
     def __call__(self, column: npt.NDArray[ScalarT], first: int, end: int) -> npt.NDArray[ScalarT]:
         """See ``borrowed_slice``."""
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function on its first call, keep the machine code on disk, and release the GIL while it runs.
+    """Compile a function on first call, cache the machine code on disk, and release the GIL while it runs.
 
-    No fastmath and no parallel loops: a figure has the same bits on every machine, and a server may fork. A kernel
-    calls kernels and reads constants of its own module only, because stored code is renewed when its own file changes,
-    not when another's. The three instructions below are the exception: who changes one touches the files that use it.
+    Fastmath is off so that results are bit-identical on every machine. Parallel loops are off because a server may
+    fork. A kernel may only call kernels and read constants of its own module: numba invalidates cached code when that
+    file changes, not when another one does. The three intrinsics below are the exception; after changing one, touch
+    the files that use it.
     """
     compiled: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)
     return compiled
 
 
-def _prefetch(_: Any, column: Any, place: Any) -> Any:  # noqa: ANN401, ARG001 - what numba hands in is without types
+def _prefetch(_: Any, column: Any, index: Any) -> Any:  # noqa: ANN401, ARG001 - numba passes untyped objects
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:  # noqa: ANN401 - same
         start = context.make_array(column)(context, builder, arguments[0]).data
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        of_kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        instruction = builder.module.declare_intrinsic("llvm.prefetch", [pointer], of_kind)
-        reading, keep, data = number(0), number(3), number(1)
+        pointer, int32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        signature = ir.FunctionType(ir.VoidType(), [pointer, int32, int32, int32])
+        instruction = builder.module.declare_intrinsic("llvm.prefetch", [pointer], signature)
+        read, keep_in_cache, data = int32(0), int32(3), int32(1)
         element = builder.bitcast(builder.gep(start, [arguments[1]]), pointer)
-        builder.call(instruction, [element, reading, keep, data])
+        builder.call(instruction, [element, read, keep_in_cache, data])
         return context.get_dummy_value()
 
     return numba.types.void(column, numba.intp), generate
 
 
 prefetch: Prefetch = cast("Prefetch", intrinsic(_prefetch))
-"""Within a kernel, ask for an element that is read soon and do not wait for it; a place past the end does no harm.
+"""Inside a kernel, prefetch an element into the cache without waiting for it. An index past the end is harmless.
 
-A kernel that jumps through a long column spends most of its time on waiting for memory, unless it asks ahead.
+A kernel that jumps through a long column is bound by memory latency unless it prefetches.
 """
 
 
-def _part(_: Any, column: Any, first: Any, end: Any) -> Any:  # noqa: ANN401, ARG001 - as above
+def _borrowed_slice(_: Any, column: Any, first: Any, end: Any) -> Any:  # noqa: ANN401, ARG001 - as above
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:  # noqa: ANN401 - same
         array, begin, stop = arguments
-        whole, own = context.make_array(column)(context, builder, array), context.make_array(column)(context, builder)
-        start, shape = builder.gep(whole.data, [begin]), [builder.sub(stop, begin)]
-        strides, itemsize = whole.strides, whole.itemsize
-        populate_array(own, start, shape, strides, itemsize, None)  # type: ignore[no-untyped-call]
-        return own._getvalue()  # noqa: SLF001 - numba's own way
+        source, view = context.make_array(column)(context, builder, array), context.make_array(column)(context, builder)
+        start, shape = builder.gep(source.data, [begin]), [builder.sub(stop, begin)]
+        strides, itemsize = source.strides, source.itemsize
+        populate_array(view, start, shape, strides, itemsize, None)  # type: ignore[no-untyped-call]
+        return view._getvalue()  # noqa: SLF001 - as numba's own intrinsics do
 
     return column(column, numba.intp, numba.intp), generate
 
 
-borrowed_slice: BorrowedSlice = cast("BorrowedSlice", intrinsic(_part))
-"""Within a kernel, what ``column[first:end]`` is for places within it, without a reference to the column.
+borrowed_slice: BorrowedSlice = cast("BorrowedSlice", intrinsic(_borrowed_slice))
+"""Inside a kernel, ``column[first:end]`` as a borrowed reference; both bounds must be within the column.
 
-References are counted by locked writes: more than a loop over a few bars costs. It must not outlive its column.
+Reference counts are updated atomically, which costs more than a loop over a few bars. The slice must not outlive its
+column.
 """
 
 
-def _column_at(_: Any, like: Any, address: Any, length: Any) -> Any:  # noqa: ANN401, ARG001 - as above
+def _array_at_address(_: Any, like: Any, address: Any, length: Any) -> Any:  # noqa: ANN401, ARG001 - as above
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - same
-        own = context.make_array(signature.return_type)(context, builder)
+        array = context.make_array(signature.return_type)(context, builder)
         itemsize = context.get_constant(numba.intp, context.get_abi_sizeof(context.get_data_type(like.dtype)))
         _, start, count = arguments
-        data = builder.inttoptr(start, own.data.type)
-        populate_array(own, data, [count], [itemsize], itemsize, None)  # type: ignore[no-untyped-call]
-        return own._getvalue()  # noqa: SLF001 - numba's own way
+        data = builder.inttoptr(start, array.data.type)
+        populate_array(array, data, [count], [itemsize], itemsize, None)  # type: ignore[no-untyped-call]
+        return array._getvalue()  # noqa: SLF001 - as numba's own intrinsics do
 
     return like(like, numba.intp, numba.intp), generate
 
 
-array_at_address: ArrayAtAddress = cast("ArrayAtAddress", intrinsic(_column_at))
-"""Within a kernel, the array of the type of ``like`` that begins at an address, to read many columns where they are.
+array_at_address: ArrayAtAddress = cast("ArrayAtAddress", intrinsic(_array_at_address))
+"""Inside a kernel, an array of the same type as ``like`` at a memory address, to read many columns without copying.
 
-Nothing is checked: who hands in addresses is sure of the columns' type, and keeps them until the kernel is done.
+Nothing is checked. The caller guarantees the type of the columns and keeps them alive until the kernel returns.
 """

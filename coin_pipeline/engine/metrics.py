@@ -1,4 +1,4 @@
-"""Statistics of a simulation, one per function; a year has 365 days of 24 hours."""
+"""Performance statistics of a simulation, one function each. A year has 365 days of 24 hours."""
 
 import math
 import sys
@@ -14,23 +14,23 @@ from coin_pipeline.engine.simulate import Simulation
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Statistics of one simulation; returns, shares and drawdowns are fractions, None stands for undefined.
+    """Statistics of one simulation. Returns, shares and drawdowns are fractions; None means undefined.
 
     Attributes:
-        total_return: Growth of the account less 1.
-        cagr: Compound annual growth rate; undefined without bars or where it overflows.
-        volatility: Annualised deviation of returns per bar; undefined below two bars.
-        sharpe: Annualised Sharpe ratio; undefined where the volatility is undefined or zero.
-        sortino: Annualised Sortino ratio; undefined below two bars or without a losing bar.
-        max_drawdown: Largest loss from a peak of the equity, >= 0.
+        total_return: Growth of the account minus 1.
+        cagr: Compound annual growth rate; undefined without bars or on overflow.
+        volatility: Annualized standard deviation of the returns per bar; undefined for fewer than two bars.
+        sharpe: Annualized Sharpe ratio; undefined if the volatility is undefined or zero.
+        sortino: Annualized Sortino ratio; undefined for fewer than two bars or without a losing bar.
+        max_drawdown: Largest loss from an equity peak, >= 0.
         exposure: Share of the bars on which a position was held; undefined without bars.
         buy_and_hold: Return of buying at the first open and selling at the last close; undefined without bars.
         signals: Number of entry signals.
         trades: Number of round trips.
         ignored: Number of signals not traded because a position was held.
         win_rate: Share of trades with a net gain; undefined without trades.
-        avg_return: Mean net return of a trade; undefined without trades.
-        expectancy: The same figure under the name that traders look for.
+        avg_return: Mean net return per trade; undefined without trades.
+        expectancy: Same value as ``avg_return``, under the name that traders expect.
         profit_factor: Sum of gains over sum of losses; undefined without a losing trade.
         avg_hold_bars: Mean number of bars from entry to exit; undefined without trades.
     """
@@ -54,13 +54,25 @@ class Metrics:
 
 
 def compute_metrics(simulation: Simulation, bars: Bars, bars_per_year: float, costs: Costs) -> Metrics:
-    """Compute every statistic of a simulation.
+    """Compute all statistics of a simulation.
 
     Args:
-        simulation: What ``simulate`` returned.
+        simulation: Result of ``simulate``.
         bars: The bars it ran on.
         bars_per_year: Number of bars in 365 days without gaps.
-        costs: The costs it was charged, for buy and hold.
+        costs: The costs of the simulation, also charged on buy and hold.
+
+    Example:
+        >>> import numpy as np
+        >>> from coin_pipeline.engine.execution import Fill
+        >>> from coin_pipeline.engine.signals import Signals
+        >>> from coin_pipeline.engine.simulate import simulate
+        >>> price, costs = np.array([100.0, 100.0, 110.0]), Costs(0.0, 0.0)
+        >>> bars = Bars(np.arange(3), price, price, price, price, np.ones(3))
+        >>> simulation = simulate(bars, Signals(np.array([True, False, False]), hold=1), costs, Fill.NEXT_OPEN)
+        >>> metrics = compute_metrics(simulation, bars, bars_per_year=365, costs=costs)
+        >>> metrics.trades, metrics.win_rate, round(metrics.total_return, 4)
+        (1, 1.0, 0.1)
     """
     returns, trades = bar_returns(simulation.equity), simulation.trades
     return Metrics(
@@ -84,21 +96,21 @@ def compute_metrics(simulation: Simulation, bars: Bars, bars_per_year: float, co
 
 
 def bar_returns(equity: Floats) -> Floats:
-    """Return the account's simple return per bar, shape (n,); it starts with 1.0, and one that lost all stays at 0."""
+    """Return the simple return per bar, shape (n,). The account starts at 1.0; after a total loss, returns are 0."""
     before = np.concatenate([[1.0], equity])[:-1]
     growth: Floats = np.divide(equity, before, out=np.ones(len(equity)), where=before > 0)
     return growth - 1
 
 
 def total_return(equity: Floats) -> float:
-    """Return the growth of the account less 1; 0 without bars."""
+    """Return the growth of the account minus 1; 0 without bars."""
     return float(equity[-1]) - 1 if len(equity) else 0.0
 
 
 def cagr(equity: Floats, time: Ints, bars_per_year: float) -> float | None:
-    """Return growth ** (1 / years) - 1 over the time that passed, so that missing bars do not shorten it.
+    """Return growth ** (1 / years) - 1, over calendar time so that missing bars do not shorten the period.
 
-    The time runs from the first open to the last close.
+    The period runs from the first open to the last close.
     """
     if not len(time):
         return None
@@ -108,22 +120,22 @@ def cagr(equity: Floats, time: Ints, bars_per_year: float) -> float | None:
 
 
 def volatility(returns: Floats, bars_per_year: float) -> float | None:
-    """Return the sample standard deviation (n - 1) of the returns per bar times the root of the bars per year."""
+    """Return the sample standard deviation (n - 1) of the returns per bar times the square root of bars per year."""
     if len(returns) < 2:  # noqa: PLR2004 - a sample deviation needs two values
         return None
     return float(np.std(returns, ddof=1)) * math.sqrt(bars_per_year)
 
 
 def sharpe(returns: Floats, bars_per_year: float) -> float | None:
-    """Return the annualised mean over the volatility, with a risk-free rate of zero (Sharpe, 1994)."""
+    """Return the annualized mean return over the volatility, with a risk-free rate of zero (Sharpe, 1994)."""
     deviation = volatility(returns, bars_per_year)
     return float(np.mean(returns)) * bars_per_year / deviation if deviation else None
 
 
 def sortino(returns: Floats, bars_per_year: float) -> float | None:
-    """Return the annualised mean over the annualised downside deviation (Sortino and Price, 1994).
+    """Return the annualized mean return over the annualized downside deviation (Sortino and Price, 1994).
 
-    The downside deviation is the root of the mean over all bars of the squared returns below zero.
+    The downside deviation is the square root of the mean squared negative return, taken over all bars.
     """
     downside = np.minimum(returns, 0.0)
     if len(returns) < 2 or not downside.any():  # noqa: PLR2004 - as for the Sharpe ratio
@@ -138,12 +150,12 @@ def exposure(trades: Samples, n: int) -> float | None:
         return None
     first = trades.signal_bar + 1
     end = first + trades.bars_held
-    covered_until = np.maximum.accumulate(np.append(0, end))[: len(end)]  # a stop may end a later sample first
+    covered_until = np.maximum.accumulate(np.append(0, end))[: len(end)]  # a stop may close a later sample first
     return int(np.maximum(end - np.maximum(first, covered_until), 0).sum()) / n
 
 
 def buy_and_hold(bars: Bars, costs: Costs) -> float | None:
-    """Return what buying at the first open and selling at the last close returns after costs."""
+    """Return the return of buying at the first open and selling at the last close, after costs."""
     if not len(bars):
         return None
     return float((costs.received(bars.close[-1:]) / costs.paid(bars.open[:1]))[0]) - 1
@@ -155,21 +167,21 @@ def win_rate(trades: Samples) -> float | None:
 
 
 def avg_return(trades: Samples) -> float | None:
-    """Return the mean net return of a trade, which is its expectancy."""
+    """Return the mean net return per trade, also called expectancy."""
     gains, losses = gains_and_losses(trades.net_return)
     return (gains - losses) / len(trades) if len(trades) else None
 
 
 def profit_factor(trades: Samples) -> float | None:
-    """Return the sum of the gains over the sum of the losses of the trades."""
+    """Return the sum of gains over the sum of losses."""
     gains, losses = gains_and_losses(trades.net_return)
     return gains / losses if losses else None
 
 
 def gains_and_losses(net_return: Floats) -> tuple[float, float]:
-    """Return the sums of the net returns above and not above zero, the latter with the sign changed.
+    """Return the sum of the positive net returns, and the sum of the others with the sign inverted.
 
-    Summed one after another, as a sweep does that follows its trades: so both have the same figures, to the last bit.
+    Values are added in order, as a sweep does trade by trade, so that both agree to the last bit.
     """
     won = net_return > 0
     return _sum_in_order(net_return[won]), _sum_in_order(-net_return[~won])

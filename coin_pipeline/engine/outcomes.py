@@ -1,4 +1,4 @@
-"""What becomes of each entry signal as if it were the only one: the rule behind runs and sweeps alike."""
+"""Outcome of each entry signal, simulated as if it were the only one; used by backtests and sweeps alike."""
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
@@ -12,7 +12,7 @@ from coin_pipeline.engine.kernel import kernel, prefetch
 
 
 class ExitReason(IntEnum):
-    """Why a position was left."""
+    """Reason why a position was closed."""
 
     SIGNAL = 0
     HOLD = 1
@@ -22,29 +22,29 @@ class ExitReason(IntEnum):
     END = 5
 
 
-_BLOCK = 64
-_AHEAD = 32  # samples
-_WORDS = 4096
+_BLOCK = 64  # bars
+_PREFETCH_SAMPLES = 32  # samples to look ahead
+_CHUNK_WORDS = 4096  # words of eight booleans
 _SIGNAL, _HOLD, _STOP_LOSS, _TAKE_PROFIT, _TRAILING_STOP, _END = (reason.value for reason in ExitReason)
-_NOTHING = np.empty(0)
-_NEVER = np.empty(0, np.int64)
+_NO_PRICES = np.empty(0)
+_NO_BARS = np.empty(0, np.int64)
 UNFILLED = -1
-"""Bar of a fill that lies past the last bar."""
+"""Bar index of a fill that would come after the last bar."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """The outcomes of m entry signals, in their order, as arrays of shape (m,).
+    """Outcomes of m entry signals, in signal order, as arrays of shape (m,).
 
     Attributes:
         signal_bar: Bar at whose close the entry was decided, int64.
-        entry_bar: Bar of the entry fill, int64; -1 where it lies past the last bar.
-        exit_bar: Bar of the exit fill, int64; -1 where there was no entry.
-        entry_price: Raw price of the entry, without costs, float64; NaN where there was no entry.
-        exit_price: Raw price of the exit, float64; NaN where there was no entry.
-        growth: Money received over money paid, float64; NaN where there was no entry.
-        bars_held: Bars from entry to exit, int64; 0 where there was no entry.
-        exit_reason: Values of ``ExitReason``, int8; ``END`` where there was no entry.
+        entry_bar: Bar of the entry fill, int64; -1 if it would come after the last bar.
+        exit_bar: Bar of the exit fill, int64; -1 if there was no entry.
+        entry_price: Raw entry price, before costs, float64; NaN if there was no entry.
+        exit_price: Raw exit price, before costs, float64; NaN if there was no entry.
+        growth: Cash received over cash paid, float64; NaN if there was no entry.
+        bars_held: Bars from entry to exit, int64; 0 if there was no entry.
+        exit_reason: Values of ``ExitReason``, int8; ``END`` if there was no entry.
     """
 
     signal_bar: Ints
@@ -61,48 +61,52 @@ class Samples:
 
     @property
     def net_return(self) -> Floats:
-        """Returns after the costs of both legs, fractions."""
+        """Returns after the costs of both legs, fractions, shape (m,)."""
         return self.growth - 1
 
     @property
     def open_at_end(self) -> Bools:
-        """True where the bars ended first, so that the exit is the last close."""
-        ended: Bools = (self.exit_reason == ExitReason.END) & (self.entry_bar != UNFILLED)
-        return ended
+        """True where the data ended before an exit, so that the exit price is the last close, shape (m,)."""
+        still_open: Bools = (self.exit_reason == ExitReason.END) & (self.entry_bar != UNFILLED)
+        return still_open
 
     def where(self, mask: Bools) -> "Samples":
-        """Return the samples at which the mask is True."""
+        """Return the samples where the mask, shape (m,), is True."""
         rows = np.flatnonzero(mask)
         return Samples(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def true_indices(decisions: Bools) -> Ints:
-    """Return the bars at which decisions are True, ascending: ``np.flatnonzero``, two or three times as fast."""
+    """Return the indices of True values, ascending: ``np.flatnonzero``, but two to three times as fast."""
     count = int(np.count_nonzero(decisions))
-    found = np.empty(count + 1, np.int64)  # what is False is written down too, for the next one to replace
-    _find(read_only(decisions), found)
-    return found[:count]
+    indices = np.empty(count + 1, np.int64)  # False values are written too, then overwritten by the next value
+    _write_true_indices(read_only(decisions), indices)
+    return indices[:count]
 
 
 def compute_outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: Fill) -> Samples:
-    """Follow each entry from its fill to its exit.
+    """Simulate each entry from its fill to its exit.
 
-    A stop is an order that rests at the exchange while the position is open. It is filled at its level; where a bar
-    opens beyond a stop-loss or a trailing stop, at that worse open. A target is filled at its level, never better. In a
-    bar whose range holds both, the stop counts, since nobody knows which came first. The trailing level rises with the
-    highest price of closed bars: within a bar, the high may come after the low.
+    A stop is an order resting at the exchange while the position is open. It is filled at its level, or at the open if
+    a bar opens beyond a stop-loss or a trailing stop, which is worse. A profit target is filled at its level, never
+    better. If the range of a bar contains both, the stop is assumed to be hit first, because the order of prices within
+    a bar is unknown. The trailing level rises with the highest price of closed bars only: within a bar, the high may
+    come after the low.
 
     Args:
         bars: n candles.
         signal_bar: Bars at whose close an entry is decided, ascending, shape (m,).
-        rule: When to leave.
+        rule: Exit conditions.
         costs: Charged on both legs.
-        fill: Where decisions are executed.
+        fill: Execution price of decisions.
+
+    Returns:
+        One sample per signal, in the same order.
     """
     stops, m = rule.stops, len(signal_bar)
     entry_bar, exit_bar, bars_held = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m, np.int64)
     entry_price, exit_price, reason = np.empty(m), np.empty(m), np.empty(m, np.int8)
-    _follow(
+    _simulate_samples(
         bars.open,
         bars.high,
         bars.low,
@@ -110,9 +114,9 @@ def compute_outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs,
         *_blocks(bars, stops),
         signal_bar,
         min(rule.hold or len(bars), len(bars)),
-        _NEVER if rule.signals is None else true_indices(rule.signals),
+        _NO_BARS if rule.signals is None else true_indices(rule.signals),
         fill is Fill.NEXT_OPEN,
-        # Without a stop its level is 0, below every price; without a target it is infinite.
+        # A disabled stop has level 0, below every price; a disabled target has an infinite level.
         1.0 - stops.stop_loss if stops.stop_loss else 0.0,
         1.0 + stops.take_profit if stops.take_profit else np.inf,
         1.0 - stops.trailing_stop if stops.trailing_stop else 0.0,
@@ -128,38 +132,38 @@ def compute_outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs,
 
 
 def _blocks(bars: Bars, stops: Stops) -> tuple[Floats, Floats]:
-    """Return the highest and the lowest price of each block of bars; nothing where nothing is watched for."""
+    """Return the highest and the lowest price of each block of bars; empty arrays if no stop is set."""
     if not stops.any:
-        return _NOTHING, _NOTHING
+        return _NO_PRICES, _NO_PRICES
     starts = np.arange(0, len(bars), _BLOCK)
     return np.maximum.reduceat(bars.high, starts), np.minimum.reduceat(bars.low, starts)
 
 
 @kernel
-def _find(decisions: Bools, found: Ints) -> None:
-    """Write down the bars of what is True, first the words of eight that hold any.
+def _write_true_indices(decisions: Bools, indices: Ints) -> None:
+    """Write the indices of True values, after finding the words of eight that contain any.
 
-    No step depends on a guess: where decisions are rare, a processor would guess wrong at each of them.
+    The loops are branch-free: with rare decisions, the branch predictor would miss at each of them.
     """
-    ones, filled = decisions.view(np.uint8), np.empty(_WORDS + 1, np.int64)
+    flags, nonzero = decisions.view(np.uint8), np.empty(_CHUNK_WORDS + 1, np.int64)
     words = decisions[: len(decisions) // 8 * 8].view(np.uint64)
     count = 0
-    for start in range(0, len(words), _WORDS):
-        block, some = words[start : start + _WORDS], 0
-        for word in range(len(block)):
-            filled[some] = start + word
-            some += block[word] != 0
-        for word in filled[:some]:
+    for start in range(0, len(words), _CHUNK_WORDS):
+        chunk, nonzero_count = words[start : start + _CHUNK_WORDS], 0
+        for word in range(len(chunk)):
+            nonzero[nonzero_count] = start + word
+            nonzero_count += chunk[word] != 0
+        for word in nonzero[:nonzero_count]:
             for bar in range(8 * word, 8 * word + 8):
-                found[count] = bar
-                count += ones[bar]
+                indices[count] = bar
+                count += flags[bar]
     for bar in range(8 * len(words), len(decisions)):
-        found[count] = bar
-        count += ones[bar]
+        indices[count] = bar
+        count += flags[bar]
 
 
 @kernel
-def _follow(
+def _simulate_samples(
     opens: Floats,
     highs: Floats,
     lows: Floats,
@@ -180,16 +184,16 @@ def _follow(
     bars_held: Ints,
     reason: npt.NDArray[np.int8],
 ) -> None:
-    """Fill the last six arrays; a hold wins against an exit signal of the same bar."""
+    """Fill the last six arrays; a hold takes precedence over an exit signal on the same bar."""
     n = len(closes)
     prices = opens if next_open else closes
     delay = 1 if next_open else 0
     upcoming = 0
     for s in range(len(signal_bar)):
         decided = signal_bar[s]
-        if s + _AHEAD < len(signal_bar):
-            prefetch(prices, signal_bar[s + _AHEAD] + delay)
-            prefetch(prices, signal_bar[s + _AHEAD] + delay + hold)
+        if s + _PREFETCH_SAMPLES < len(signal_bar):
+            prefetch(prices, signal_bar[s + _PREFETCH_SAMPLES] + delay)
+            prefetch(prices, signal_bar[s + _PREFETCH_SAMPLES] + delay + hold)
         entry = decided + delay
         if entry >= n:
             entry_bar[s] = exit_bar[s] = UNFILLED
@@ -197,39 +201,39 @@ def _follow(
             bars_held[s], reason[s] = 0, _END
             continue
         entry_bar[s], entry_price[s] = entry, prices[entry]
-        planned, why = decided + hold, _HOLD
+        planned, cause = decided + hold, _HOLD
         while upcoming < len(exit_signals) and exit_signals[upcoming] <= decided:
             upcoming += 1
         if upcoming < len(exit_signals) and exit_signals[upcoming] < planned:
-            planned, why = exit_signals[upcoming], _SIGNAL
-        left = planned + delay
-        price = prices[left] if left < n else closes[n - 1]
-        if left >= n:
-            left, why = n - 1, _END
-        # An exit at an open leaves nothing open within its bar; any other one holds its bar as well.
-        at_open = next_open and why != _END
+            planned, cause = exit_signals[upcoming], _SIGNAL
+        exited = planned + delay
+        price = prices[exited] if exited < n else closes[n - 1]
+        if exited >= n:
+            exited, cause = n - 1, _END
+        # After an exit at the open, no position is held during the bar of the exit; any other exit holds it too.
+        at_open = next_open and cause != _END
         if len(block_low) > 0:
-            bar, level, cause = _stopped(
+            stop_bar, stop_price, stop_reason = _first_stop(
                 opens,
                 highs,
                 lows,
                 block_high,
                 block_low,
                 entry if next_open else entry + 1,
-                left - 1 if at_open else left,
+                exited - 1 if at_open else exited,
                 entry_price[s],
                 loss_factor,
                 profit_factor,
                 trail_factor,
             )
-            if bar >= 0:
-                left, price, why, at_open = bar, level, cause, False
-        exit_bar[s], exit_price[s], reason[s] = left, price, why
-        bars_held[s] = left - decided - (1 if at_open else 0)
+            if stop_bar >= 0:
+                exited, price, cause, at_open = stop_bar, stop_price, stop_reason, False
+        exit_bar[s], exit_price[s], reason[s] = exited, price, cause
+        bars_held[s] = exited - decided - (1 if at_open else 0)
 
 
 @kernel
-def _stopped(
+def _first_stop(
     opens: Floats,
     highs: Floats,
     lows: Floats,
@@ -242,14 +246,14 @@ def _stopped(
     profit_factor: float,
     trail_factor: float,
 ) -> tuple[int, float, int]:
-    """Return bar, price and reason of the first level reached, or -1; blocks that reach none are skipped whole."""
+    """Return bar, price and reason of the first level reached, or -1; blocks that reach no level are skipped."""
     fixed, target = entry_price * loss_factor, entry_price * profit_factor
     highest = entry_price
     i = first
     while i <= last:
         b = i // _BLOCK
         if i == b * _BLOCK:
-            # The highest level that the trailing stop can have within the block.
+            # Upper bound of the trailing stop's level within the block.
             level = max(fixed, max(highest, block_high[b]) * trail_factor)
             if block_low[b] > level and block_high[b] < target:
                 highest = max(highest, block_high[b])

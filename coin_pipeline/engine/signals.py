@@ -1,4 +1,4 @@
-"""What a strategy decides: where to enter and when to leave."""
+"""Entry and exit decisions of a strategy."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,25 @@ from coin_pipeline.engine.bars import Bools, read_only
 class Signals:
     """Decisions of a long-only strategy on n bars, each made at the close of its bar.
 
-    A position is left ``hold`` bars after its entry fill or upon the first exit signal after its entry, whichever comes
-    first; with neither it is held to the end. Any one-dimensional array of booleans is taken, a pandas Series too.
+    A position is closed ``hold`` bars after its entry fill or on the first exit signal after its entry, whichever comes
+    first. With neither, it is held until the last bar. Any one-dimensional boolean array is accepted, including a
+    pandas Series.
 
     Attributes:
-        entries: True where a position is to be opened, bool, shape (n,), read-only.
-        exits: True where an open position is to be closed, bool, shape (n,), read-only.
+        entries: True where a position should be opened, bool, shape (n,), read-only.
+        exits: True where an open position should be closed, bool, shape (n,), read-only.
         hold: Bars from the entry fill to the exit fill, at least 1.
 
     Raises:
-        TypeError: entries or exits are not booleans, or hold is not an integer.
-        ValueError: entries or exits are not one-dimensional and equally long, or hold is below 1.
+        TypeError: entries or exits are not boolean, or hold is not an integer.
+        ValueError: entries or exits are not one-dimensional, their lengths differ, or hold is below 1.
+
+    Example:
+        >>> import numpy as np
+        >>> close = np.array([100.0, 99.0, 103.0, 102.0])
+        >>> signals = Signals(entries=close > 100.0, hold=1)
+        >>> signals.entries.tolist()
+        [False, False, True, True]
     """
 
     entries: Bools
@@ -45,9 +53,9 @@ class Signals:
 def _booleans(name: str, column: npt.ArrayLike) -> Bools:
     array = np.ascontiguousarray(column)
     if array.dtype != np.bool_:
-        raise TypeError(f"{name} must be an array of bool, not of {array.dtype}")
+        raise TypeError(f"{name} must be an array of bool, not {array.dtype}")
     if np.ndim(column) != 1:
-        raise ValueError(f"{name} must have one dimension, not {np.ndim(column)}")
+        raise ValueError(f"{name} must be one-dimensional, not {np.ndim(column)}-dimensional")
     return read_only(array)
 
 

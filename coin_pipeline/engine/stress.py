@@ -1,4 +1,4 @@
-"""How much of a result hangs on its costs and on single trades."""
+"""Sensitivity of a result to costs."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,13 +10,13 @@ from coin_pipeline.engine.outcomes import Samples
 
 
 def total_return_at(trades: Samples, costs: Costs, fraction: float = 1.0) -> float | None:
-    """Return what the trades, one after the other, return at other costs; undefined where it overflows.
+    """Return the total return of the same trades at different costs; None if it overflows.
 
-    The trades stay those that were made, also where a minimum order would have left out others.
+    The set of trades is fixed, even where a minimum order would have skipped some at these costs.
 
     Args:
-        trades: The trades of one account, in order.
-        costs: Charged instead of those at the time.
+        trades: Trades of one account, in order.
+        costs: Costs to charge instead of the original ones.
         fraction: Share of the equity in each trade.
     """
     growth = costs.received(trades.exit_price) / costs.paid(trades.entry_price)
@@ -24,14 +24,16 @@ def total_return_at(trades: Samples, costs: Costs, fraction: float = 1.0) -> flo
 
 
 def break_even_rate(accounts: Sequence[Floats], fraction: float = 1.0) -> float | None:
-    """Return the cost of a leg, a fraction of its price, at which the accounts together return nothing.
+    """Return the cost per leg, a fraction of its price, at which the accounts have a combined return of zero.
 
-    Undefined without trades; 0 where they gain nothing even without costs. A leg costs c: a unit is bought at
-    price * (1 + c) and sold at price * (1 - c).
+    With a cost of c per leg, a unit is bought at price * (1 + c) and sold at price * (1 - c).
 
     Args:
-        accounts: For each of several equal accounts, exit over entry price of its trades.
+        accounts: Exit price over entry price of each trade, for each of several equally funded accounts.
         fraction: Share of the equity in each trade.
+
+    Returns:
+        The break-even cost; 0 if the accounts do not gain even without costs, None if there are no trades.
     """
 
     def loses(rate: float) -> bool:
@@ -43,7 +45,14 @@ def break_even_rate(accounts: Sequence[Floats], fraction: float = 1.0) -> float 
 
 
 def find_break_even(loses: Callable[[float], bool], precision: float = 1e-12) -> float:
-    """Return the cost of a leg at which gain turns to loss, by bisection: what fixed trades return has no jumps."""
+    """Return the cost per leg at which gain turns into loss, by bisection.
+
+    Bisection applies because the return of a fixed set of trades is a continuous function of the cost.
+
+    Args:
+        loses: Whether the trades lose at a given cost per leg.
+        precision: Width of the final interval.
+    """
     low, high = 0.0, 1.0
     if loses(low):
         return low
@@ -54,7 +63,7 @@ def find_break_even(loses: Callable[[float], bool], precision: float = 1e-12) ->
 
 
 def compound_return(growth: Floats) -> float | None:
-    """Return the product of growth factors less 1; undefined where it overflows."""
+    """Return the product of the growth factors minus 1; None if it overflows."""
     log_growth = _log_growth(growth)
     return float(np.expm1(log_growth)) if log_growth < np.log(np.finfo(float).max) else None
 

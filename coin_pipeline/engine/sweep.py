@@ -1,4 +1,4 @@
-"""Many points on the same bars, each with exactly the figures that a run of its own would have."""
+"""Sweep over many parameter points on the same bars, with exactly the figures that separate backtests would have."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -22,25 +22,25 @@ from coin_pipeline.engine.trade_table import Closes, TradeTable
 
 TrialColumns: TypeAlias = Sequence[npt.NDArray[Any]]
 
-_WORD = 64  # bits of a row's word, written here too: kernels take no constants from other files
+_WORD = 64  # bits per word; repeated here because kernels may not read constants of other modules
 CHUNK_WORDS = 1 << 16
-"""Words of entries that a thread holds at a time, about: they fit into its cache."""
+"""Approximate number of entry words that a thread processes at a time, chosen to fit its cache."""
 SPARSE_RATIO = 8
-"""Candidates are few where they are less than one in so many bars: then their bits are worth copying."""
+"""Candidates are sparse if fewer than one bar in this many is one; copying their bits then pays off."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trials:
-    """Figures of points, each an array of shape (points,).
+    """Figures of parameter points, each an array of shape (points,).
 
     Attributes:
         trades: Number of round trips, int64.
         wins: Number of trades with a net gain, int64.
         bars_held: Sum over the trades of the bars from entry to exit, int64.
-        total_return: Growth of the account less 1, float64.
-        max_drawdown: Largest loss from a peak of the equity, >= 0, float64.
-        gains: Net returns of the winning trades, summed one after another, float64.
-        losses: Net returns of the losing trades, summed one after another, with the sign changed, float64.
+        total_return: Growth of the account minus 1, float64.
+        max_drawdown: Largest loss from an equity peak, >= 0, float64.
+        gains: Sum of the net returns of the winning trades, added in order, float64.
+        losses: Sum of the net returns of the losing trades, added in order, with the sign inverted, float64.
     """
 
     trades: Ints
@@ -53,7 +53,7 @@ class Trials:
 
     @classmethod
     def from_simulation(cls, simulation: Simulation) -> "Trials":
-        """Return the one row of a simulation."""
+        """Return the figures of one simulation as a single row."""
         trades = simulation.trades
         gains, losses = gains_and_losses(trades.net_return)
         return cls(
@@ -68,7 +68,7 @@ class Trials:
 
     @classmethod
     def concatenate(cls, parts: Sequence["Trials"]) -> "Trials":
-        """Return all rows, those of the first part first."""
+        """Return the rows of all parts, in order."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
@@ -81,39 +81,39 @@ def sweep(
     sizing: Sizing,
     workers: int = 1,
 ) -> Trials:
-    """Evaluate every point.
+    """Evaluate every parameter point.
 
     Args:
         bars: n candles.
         rows: Decisions of the points on the same n bars.
-        stops: Exits at a price of each point; None for none at all.
+        stops: Price-triggered exits per point; None if no point has any.
         costs: Charged on both legs.
-        fill: Where decisions are executed.
-        sizing: How much of the account a position takes.
-        workers: Threads to use; the figures do not depend on it.
+        fill: Execution price of decisions.
+        sizing: Position sizing.
+        workers: Number of threads; the figures do not depend on it.
 
     Returns:
-        Row k equals ``Trials.from_simulation(simulate(bars, rows.signals(k), costs, fill, stops[k], sizing))`` exactly,
+        Row k equals ``Trials.from_simulation(simulate(bars, rows.signals(k), costs, fill, stops[k], sizing))``,
         to the last bit.
 
     Raises:
-        ValueError: The rows are not as long as the bars, there are not as many stops as points, or ``SIGNAL_CLOSE`` is
-            given a sizing.
+        ValueError: The rows and the bars differ in length, the number of stops is not the number of points, or
+            ``SIGNAL_CLOSE`` is combined with a sizing.
     """
     if rows.n != len(bars):
-        raise ValueError(f"rows on {rows.n} bars do not fit {len(bars)} bars")
+        raise ValueError(f"rows have {rows.n} bars, the candles have {len(bars)}")
     if stops is not None and len(stops) != rows.points:
-        raise ValueError(f"{len(stops)} stops do not fit {rows.points} points")
+        raise ValueError(f"{len(stops)} stops given for {rows.points} points")
     columns: TrialColumns = [np.empty(rows.points, dtype) for dtype in [np.int64] * 3 + [np.float64] * 4]
-    jobs, closes = list(_jobs(rows, stops, workers)), Closes.of(bars.close)
+    jobs, closes = list(_jobs(rows, stops, workers)), Closes.from_prices(bars.close)
 
     def evaluate(job: _Job) -> TrialColumns:
         if fill is Fill.SIGNAL_CLOSE:
-            runs = (simulate(bars, rows.signals(k), costs, fill, job.rule.stops, sizing) for k in job.points)
-            return _joined([_columns(Trials.from_simulation(run)) for run in runs])
-        narrowed = _Narrowed.of(rows, job.points)
-        table = TradeTable(bars, closes, narrowed.candidates, job.rule, costs, sizing, len(job.points))
-        return _joined([table.trade(entries) for entries in narrowed.entries()])
+            simulations = (simulate(bars, rows.signals(k), costs, fill, job.rule.stops, sizing) for k in job.points)
+            return _concatenate([_columns(Trials.from_simulation(simulation)) for simulation in simulations])
+        compact = _CompactEntries.of(rows, job.points)
+        table = TradeTable(bars, closes, compact.candidates, job.rule, costs, sizing, len(job.points))
+        return _concatenate([table.trade(entries) for entries in compact.chunks()])
 
     with ThreadPoolExecutor(workers) as pool:
         for job, figures in zip(jobs, pool.map(evaluate, jobs), strict=True):
@@ -123,29 +123,29 @@ def sweep(
 
 
 class _Job(NamedTuple):
-    """Points of one exit rule."""
+    """Points that share an exit rule."""
 
     rule: ExitRule
     points: Ints
 
 
 def _jobs(rows: SignalRows, stops: Sequence[Stops] | None, workers: int) -> Iterator[_Job]:
-    """Put points of one exit rule together, and part them only where there are fewer rules than workers."""
+    """Group points by exit rule, and split a group only if there are fewer rules than workers."""
     groups: dict[tuple[int, Stops], list[int]] = defaultdict(list)
     for point, key in enumerate(zip(rows.rule.tolist(), stops or repeat(Stops()), strict=False)):
         groups[key].append(point)
-    for (number, watched), points in groups.items():
-        rule = replace(rows.rules[number], stops=watched)
+    for (number, point_stops), points in groups.items():
+        rule = replace(rows.rules[number], stops=point_stops)
         parts = min(-(-workers // len(groups)), len(points))
         yield from (_Job(rule, np.array(points[part::parts])) for part in range(parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Narrowed:
-    """Rows of entries of some points on the bars on which any of them enters.
+class _CompactEntries:
+    """Entry rows of some points, restricted to the bars on which any of them may enter.
 
     Attributes:
-        candidates: These bars, or all bars where they are not few, ascending, shape (m,).
+        candidates: These bars, or all bars if they are not sparse, ascending, shape (m,).
         factors: Bits of the candidates, each of shape (rows, ceil(m / 64)).
         index: Row of each point in each factor, shape (points, factors).
     """
@@ -155,23 +155,23 @@ class _Narrowed:
     index: Ints
 
     @classmethod
-    def of(cls, rows: SignalRows, points: Ints) -> "_Narrowed":
-        """Leave out the other bars."""
+    def of(cls, rows: SignalRows, points: Ints) -> "_CompactEntries":
+        """Drop the bars that are not candidates."""
         index = rows.index[points]
-        used, places = zip(*(np.unique(column, return_inverse=True) for column in index.T), strict=True)
-        chosen = list(zip(rows.factors, used, strict=True))
-        unions = (reduce(np.bitwise_or, (factor[row] for row in numbers)) for factor, numbers in chosen)
+        used, inverse = zip(*(np.unique(column, return_inverse=True) for column in index.T), strict=True)
+        selected = list(zip(rows.factors, used, strict=True))
+        unions = (reduce(np.bitwise_or, (factor[row] for row in numbers)) for factor, numbers in selected)
         candidates = np.flatnonzero(unpack(reduce(np.bitwise_and, unions), rows.n))
         if len(candidates) * SPARSE_RATIO > rows.n:
             return cls(np.arange(rows.n), rows.factors, index)
         words = -(-len(candidates) // _WORD)
         factors = [np.zeros((len(numbers), words), np.uint64) for numbers in used]
-        for (factor, numbers), narrowed in zip(chosen, factors, strict=True):
-            _narrow(factor, numbers, candidates, narrowed)
-        return cls(candidates, factors, np.column_stack(places))
+        for (factor, numbers), compact in zip(selected, factors, strict=True):
+            _copy_candidate_bits(factor, numbers, candidates, compact)
+        return cls(candidates, factors, np.column_stack(inverse))
 
-    def entries(self) -> Iterator[Words]:
-        """Return the entries of some points after the other, with a word more in which all bits are set."""
+    def chunks(self) -> Iterator[Words]:
+        """Yield the entries of consecutive points, followed by one extra word with all bits set."""
         words = self.factors[0].shape[1] + 1
         size = max(CHUNK_WORDS // words, 1)
         for first in range(0, len(self.index), size):
@@ -183,19 +183,19 @@ class _Narrowed:
 
 
 @kernel
-def _narrow(factor: Words, rows: Ints, candidates: Ints, narrowed: Words) -> None:
-    """Copy the bits of the candidates from some rows of a factor."""
+def _copy_candidate_bits(factor: Words, rows: Ints, candidates: Ints, compact: Words) -> None:
+    """Copy the bits of the candidates from the given rows of a factor."""
     for k in range(len(rows)):
         words = factor[rows[k]]
-        for place in range(len(candidates)):
-            bar = candidates[place]
+        for c in range(len(candidates)):
+            bar = candidates[c]
             bit = words[bar // _WORD] >> np.uint64(bar % _WORD) & np.uint64(1)
-            narrowed[k, place // _WORD] |= bit << np.uint64(place % _WORD)
+            compact[k, c // _WORD] |= bit << np.uint64(c % _WORD)
 
 
 def _columns(trials: Trials) -> TrialColumns:
     return [getattr(trials, field.name) for field in fields(trials)]
 
 
-def _joined(parts: Sequence[TrialColumns]) -> TrialColumns:
+def _concatenate(parts: Sequence[TrialColumns]) -> TrialColumns:
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]

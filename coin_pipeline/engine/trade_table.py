@@ -1,4 +1,4 @@
-"""Many accounts that choose from the same trades, since what becomes of an entry does not depend on who makes it."""
+"""Many accounts that share one table of trades, because the outcome of an entry is the same in every account."""
 
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ from coin_pipeline.engine.kernel import kernel
 from coin_pipeline.engine.outcomes import compute_outcomes
 from coin_pipeline.engine.signal_rows import Words
 
-_BLOCK = 16
-_WORD = 64  # bits of a row's word, written here too: kernels take no constants from other files
+_BLOCK = 16  # bars
+_WORD = 64  # bits per word; repeated here because kernels may not read constants of other modules
 _ALL_SET = np.uint64(2**64 - 1)
 _LOWEST, _HIGHEST, _DEEPEST, _GROWTH = range(4)
 _TRADES, _WINS, _BARS_HELD = range(3)
@@ -21,34 +21,35 @@ _RETURN, _DRAWDOWN, _GAINS, _LOSSES = range(4)
 
 
 class Closes(NamedTuple):
-    """Closes of n bars, and the highest and the lowest of each block of bars."""
+    """Close prices of n bars, and their maximum and minimum per block of bars."""
 
     close: Floats
     block_high: Floats
     block_low: Floats
 
     @classmethod
-    def of(cls, close: Floats) -> "Closes":
-        """Find the extremes."""
+    def from_prices(cls, close: Floats) -> "Closes":
+        """Compute the block extremes."""
         starts = np.arange(0, len(close), _BLOCK)
         return cls(close, np.maximum.reduceat(close, starts), np.minimum.reduceat(close, starts))
 
 
 class TradeTable:
-    """What becomes of m candidates, bars on which an account may enter, under one exit rule.
+    """Outcomes of m candidates, the bars on which an account may enter, under one exit rule.
 
-    An account that trades some of them has the figures of ``walk``, to the last bit, without walking its bars: in a
-    position the equity is a rounded product of the value before and the position's path, so it is lowest where the path
-    is, and the fall from the peak since the entry is the same in every account.
+    An account that trades a subset of them gets the figures of ``simulate_account``, to the last bit, without iterating
+    over its bars. During a position, the equity is the rounded product of the value before the entry and the path of
+    the position. It is therefore lowest where the path is, and the drawdown from the peak since the entry is the same
+    in every account.
 
     Args:
         bars: n candles.
-        closes: Their closes.
+        closes: Closes of the same bars.
         candidates: Bars at whose close an entry may be decided, ascending, shape (m,).
-        rule: When to leave.
+        rule: Exit conditions.
         costs: Charged on both legs; decisions are filled at the next open.
-        sizing: How much of the account a position takes.
-        accounts: How many are going to trade.
+        sizing: Position sizing.
+        accounts: Number of accounts that will trade.
     """
 
     def __init__(
@@ -63,33 +64,33 @@ class TradeTable:
     ) -> None:
         samples = compute_outcomes(bars, candidates, rule, costs, Fill.NEXT_OPEN)
         following = np.searchsorted(candidates, samples.exit_bar)
-        # It is 0 where nothing can be traded: for an entry past the last bar, and for bits past the last candidate, to
-        # the end of a word more.
+        # 0 marks entries that cannot be traded: those filled after the last bar, and the padding bits after the last
+        # candidate, up to one extra word.
         self._following = np.append(following, np.zeros(2 * _WORD, np.int64))
         self._bars_held, self._sizing = samples.bars_held, sizing
         self._paths = np.empty((len(candidates), 4))
         self._paths[:, _GROWTH] = samples.growth
         units = sizing.fraction / costs.paid(samples.entry_price)
         self._positions = (*closes, samples.entry_bar, samples.exit_bar, units, 1.0 - sizing.fraction)
-        self._followed = np.zeros(len(candidates), np.bool_)
-        # One after another is quicker, as long as that walks no more bars than the accounts hold at most.
+        self._measured = np.zeros(len(candidates), np.bool_)
+        # Measuring all paths in order is faster, as long as it visits no more bars than the accounts could hold.
         if samples.bars_held.sum() <= accounts * len(bars):
-            _follow(np.arange(len(candidates)), self._followed, self._paths, *self._positions)
+            _measure_paths(np.arange(len(candidates)), self._measured, self._paths, *self._positions)
 
     def trade(self, entries: Words) -> tuple[Ints, Ints, Ints, Floats, Floats, Floats, Floats]:
-        """Give each row of entries an account of its own, which holds one position at a time.
+        """Simulate one account per row of entries; each holds one position at a time.
 
         Args:
-            entries: Bits of candidates, shape (accounts, ceil(m / 64) + 1); all are set in the last word.
+            entries: Bits of candidates, uint64, shape (accounts, ceil(m / 64) + 1); all bits of the last word are set.
 
         Returns:
-            Trades, wins, bars held; total return, max drawdown, gains and losses, each of shape (accounts,).
+            Trades, wins, bars held, total return, max drawdown, gains and losses, each of shape (accounts,).
         """
         counts, figures = np.empty((3, len(entries)), np.int64), np.empty((4, len(entries)))
-        _accounts(
+        _simulate_accounts(
             entries,
             self._following,
-            self._followed,
+            self._measured,
             self._paths,
             *self._positions,
             self._bars_held,
@@ -102,16 +103,16 @@ class TradeTable:
 
 
 @kernel
-def _accounts(
+def _simulate_accounts(
     entries: Words,
     following: Ints,
-    followed: Bools,
+    measured: Bools,
     paths: Floats,
     close: Floats,
     block_high: Floats,
     block_low: Floats,
-    entered: Ints,
-    left: Ints,
+    entry_bar: Ints,
+    exit_bar: Ints,
     units: Floats,
     cash: float,
     bars_held: Ints,
@@ -120,57 +121,57 @@ def _accounts(
     counts: Ints,
     figures: Floats,
 ) -> None:
-    """Let each account choose its trades, follow those that nobody has made before, and make them."""
-    chosen = np.empty(len(units), np.int64)
+    """For each account: select its trades, measure the paths that no earlier account has used, and trade them."""
+    selected = np.empty(len(units), np.int64)
     for k in range(len(entries)):
-        traded = chosen[: _choose(entries[k], following, chosen)]
-        _follow(traded, followed, paths, close, block_high, block_low, entered, left, units, cash)
+        traded = selected[: _select(entries[k], following, selected)]
+        _measure_paths(traded, measured, paths, close, block_high, block_low, entry_bar, exit_bar, units, cash)
         _trade(traded, paths, bars_held, fraction, min_equity, counts[:, k], figures[:, k])
 
 
 @kernel
-def _choose(words: Words, following: Ints, chosen: Ints) -> int:
-    """Write down the first entry, and from each exit on the next one; return how many there are."""
-    count = place = 0
+def _select(words: Words, following: Ints, selected: Ints) -> int:
+    """Write the first entry, then the next one after each exit; return their number."""
+    count = start = 0
     while True:
-        w = place // _WORD
-        word = words[w] & (_ALL_SET << np.uint64(place % _WORD))
+        w = start // _WORD
+        word = words[w] & (_ALL_SET << np.uint64(start % _WORD))
         while word == 0:
             w += 1
             word = words[w]
         entry = w * _WORD + np.int64(trailing_zeros(word))  # type: ignore[call-arg]
-        place = following[entry]
-        if place == 0:
+        start = following[entry]
+        if start == 0:
             return count
-        chosen[count] = entry
+        selected[count] = entry
         count += 1
 
 
 @kernel
-def _follow(
-    places: Ints,
-    followed: Bools,
+def _measure_paths(
+    candidates: Ints,
+    measured: Bools,
     paths: Floats,
     close: Floats,
     block_high: Floats,
     block_low: Floats,
-    entered: Ints,
-    left: Ints,
+    entry_bar: Ints,
+    exit_bar: Ints,
     units: Floats,
     cash: float,
 ) -> None:
-    """Find lowest, highest and deepest fall of each new path; blocks that hold no deeper fall are not walked."""
-    for place in places:
-        if followed[place]:
+    """Compute minimum, maximum and max drawdown of each new path, skipping blocks that cannot deepen the drawdown."""
+    for c in candidates:
+        if measured[c]:
             continue
-        followed[place] = True
-        # The value before the entry is a part of the path; a fall from it is one from the peak before.
+        measured[c] = True
+        # The value before the entry belongs to the path; a fall from it is a fall from the peak before the entry.
         lowest, highest, deepest = 1.0, 0.0, 0.0
-        i, end, unit = entered[place], left[place], units[place]
+        i, end, unit = entry_bar[c], exit_bar[c], units[c]
         while i < end:
             b = i // _BLOCK
             if i == b * _BLOCK and i + _BLOCK <= end:
-                # Rounding keeps the order of numbers, so that these bound every value and every fall of the block.
+                # Rounding is monotonic, so these bound every value and every drawdown within the block.
                 top, bottom = max(highest, cash + unit * block_high[b]), cash + unit * block_low[b]
                 if 1.0 - bottom / top <= deepest:
                     lowest, highest = min(lowest, bottom), top
@@ -180,7 +181,7 @@ def _follow(
             lowest, highest = min(lowest, value), max(highest, value)
             deepest = max(deepest, 1.0 - value / highest)
             i += 1
-        paths[place, _LOWEST], paths[place, _HIGHEST], paths[place, _DEEPEST] = lowest, highest, deepest
+        paths[c, _LOWEST], paths[c, _HIGHEST], paths[c, _DEEPEST] = lowest, highest, deepest
 
 
 @kernel
@@ -193,24 +194,24 @@ def _trade(
     counts: Ints,
     figures: Floats,
 ) -> None:
-    """Move one account from trade to trade."""
+    """Simulate one account from trade to trade."""
     cash = 1.0 - fraction
     value = peak = 1.0
     drawdown = gains = losses = 0.0
     trades = wins = held = 0
-    for place in traded:
-        # An order that is too small once is too small for good, since only trades change the value.
+    for c in traded:
+        # Only trades change the account's value, so once an order is too small, all later ones are.
         if value < min_equity:
             break
-        growth = paths[place, _GROWTH]
+        growth = paths[c, _GROWTH]
         net_return = growth - 1.0
         trades += 1
         wins += net_return > 0.0
-        held += bars_held[place]
+        held += bars_held[c]
         gains += max(net_return, 0.0)
         losses += max(-net_return, 0.0)
-        drawdown = max(drawdown, paths[place, _DEEPEST], 1.0 - value * paths[place, _LOWEST] / peak)
-        peak = max(peak, value * paths[place, _HIGHEST])
+        drawdown = max(drawdown, paths[c, _DEEPEST], 1.0 - value * paths[c, _LOWEST] / peak)
+        peak = max(peak, value * paths[c, _HIGHEST])
         value *= cash + fraction * growth
         peak = max(peak, value)
         drawdown = max(drawdown, 1.0 - value / peak)

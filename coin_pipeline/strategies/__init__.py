@@ -1,4 +1,4 @@
-"""Named rules with typed parameters; all that a strategy of one's own imports comes from here."""
+"""Trading strategies: named rules with typed parameters. Custom strategies import everything they need from here."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""What a strategy is."""
+"""Base classes of strategies and their parameters."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from coin_pipeline.engine.signals import Signals
 
 
 class StrategyParams(BaseModel):
-    """Typed parameters of a strategy; every field has a default and says its range with ``Field(default, ge=, le=)``.
+    """Typed parameters of a strategy; every field has a default and declares its range: ``Field(default, ge=, le=)``.
 
-    Values are taken as they are: no text for a number, no truth value for a number, no 10.0 for an integer. An integer
-    is good for a float.
+    Values are not coerced: a string or a boolean is not accepted for a number, nor 10.0 for an integer. An integer is
+    accepted for a float.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
@@ -28,8 +28,25 @@ class Strategy(ABC, Generic[ParamsT]):
     """A named rule that turns bars into signals; the docstring of a subclass is its description.
 
     Attributes:
-        name: What users call it: lower-case letters, digits and ``_``.
-        Params: The class of its parameters.
+        name: Unique name of lower-case letters, digits and ``_``.
+        Params: Class of the parameters.
+
+    Example:
+        >>> import numpy as np
+        >>> from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
+        >>> class BreakoutParams(StrategyParams):
+        ...     level: float = Field(100.0, gt=0)
+        >>> class Breakout(Strategy[BreakoutParams]):
+        ...     '''Buy when the close is above a fixed level.'''
+        ...     name = "breakout"
+        ...     Params = BreakoutParams
+        ...
+        ...     def signals(self, bars: Bars, params: BreakoutParams) -> Signals:
+        ...         return Signals(entries=bars.close > params.level, hold=5)
+        >>> close = np.array([99.0, 101.0])
+        >>> bars = Bars(np.arange(2), close, close, close, close, close)
+        >>> Breakout().signals(bars, BreakoutParams()).entries.tolist()
+        [False, True]
     """
 
     name: ClassVar[str]
@@ -37,7 +54,7 @@ class Strategy(ABC, Generic[ParamsT]):
 
     @abstractmethod
     def signals(self, bars: Bars, params: ParamsT) -> Signals:
-        """Decide at the close of every bar, from that bar and earlier ones only.
+        """Decide at the close of every bar, using only that bar and earlier ones.
 
         Args:
             bars: n candles, read-only.
@@ -48,22 +65,22 @@ class Strategy(ABC, Generic[ParamsT]):
         """
 
     def signal_rows(self, bars: Bars, points: Sequence[ParamsT], workers: int = 1) -> SignalRows:  # noqa: ARG002
-        """Decide for many points at once; a strategy whose points share work may do better than one after another.
+        """Decide for many parameter points at once. Override it to share work between points; the default does not.
 
         Args:
             bars: n candles, read-only.
             points: Validated parameters, one or more.
-            workers: Threads that may be used.
+            workers: Number of threads that may be used.
 
         Returns:
-            Rows whose point k is exactly ``signals(bars, points[k])``.
+            Rows in which point k equals ``signals(bars, points[k])`` exactly.
         """
         return SignalRows.of(self.signals(bars, params) for params in points)
 
     def warm_up_bars(self, params: ParamsT) -> int:  # noqa: ARG002 - for subclasses that look back
-        """Return how many bars before a bar its decision reads.
+        """Return the number of earlier bars that a decision reads.
 
-        The look-ahead check hands the strategy more bars than that, always, and so is cheaper; with 0 it finds out how
-        many it needs. Whatever is returned, signals must be right at the first bars too.
+        The look-ahead check always passes the strategy more bars than this, which makes the check cheaper; with 0, it
+        determines the number itself. Whatever the value, signals must be correct on the first bars too.
         """
         return 0

@@ -1,4 +1,4 @@
-"""Files that are noticed when they change: by their state on disk first, then by what they hold."""
+"""Change detection for files: by inode, modification time and size first, then by content."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,14 +8,14 @@ _State = tuple[int, int, int]
 
 
 class FileSnapshot:
-    """Some files as they were when they were read."""
+    """State and content digest of some files at the time of creation."""
 
     def __init__(self, files: Iterable[Path]) -> None:
         self._states = {file: _state(file) for file in files}
         self._digests = {file: _digest(file) for file in self._states}
 
     def has_changed(self) -> bool:
-        """Tell whether any file holds something else now; one that was only touched does not."""
+        """Return whether the content of any file has changed; a file that was only touched has not."""
         states = {file: _state(file) for file in self._states}
         touched = [file for file, state in states.items() if state != self._states[file]]
         if any(_digest(file) != self._digests[file] for file in touched):
@@ -26,10 +26,10 @@ class FileSnapshot:
 
 def _state(file: Path) -> _State | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _digest(file: Path) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Compiles every kernel once: ``python -m coin_pipeline.strategies.precompile`` fills the cache at set-up."""
+"""Compile every kernel once: ``python -m coin_pipeline.strategies.precompile`` fills numba's cache at set-up."""
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from coin_pipeline.strategies.registry import BUILT_IN
 
 
 def compile_kernels() -> None:
-    """Run every built-in strategy, a simulation, a sweep and a shared account on a few bars: no later call compiles."""
+    """Run every built-in strategy, a simulation, a sweep and a shared account on a few bars.
+
+    Later calls, in this process and in others, load the machine code from the cache.
+    """
     price = np.linspace(100.0, 101.0, 32)
     bars = Bars(np.arange(32), price, price + 1, price - 1, price + 0.5, price)
     costs, stops, sizing = Costs(0.0, 0.0), Stops(stop_loss=0.5), Sizing()

@@ -1,4 +1,4 @@
-"""Which strategies there are: ours, those of installed packages, and those of strategy files."""
+"""Registry of strategies: built-in ones, those of installed packages, and those of strategy files."""
 
 import inspect
 import re
@@ -41,36 +41,36 @@ class StrategyRegistry:
         self._source = source
 
     def current(self) -> "StrategyRegistry":
-        """Return this registry, or a newer one if its strategy files, or modules beside them, hold other code by now.
+        """Return this registry, or a reloaded one if its strategy files or the modules they import have changed.
 
-        A process that lives long asks for it before each use, so that it knows the strategies that a run started now
-        would use. That costs a look at each file's state; any thread may ask.
+        Long-lived processes call this before each use, so that they see the same strategies as a run started now. The
+        cost is one ``stat`` per file. It is thread-safe.
 
         Raises:
-            InvalidStrategyFile: As `load_registry`, for what the files hold now.
+            InvalidStrategyFile: The current content of a file is not valid; see `load_registry`.
         """
         return self if self._source is None else self._source.registry()
 
     def names(self) -> list[str]:
-        """Return the registered names in alphabetical order."""
+        """Return the registered names, sorted."""
         return sorted(self._strategies)
 
     def get(self, name: str) -> Strategy[Any]:
-        """Return the strategy of this name.
+        """Return the strategy with this name.
 
         Raises:
-            UnknownStrategy: Nobody registered it.
+            UnknownStrategy: The name is not registered.
         """
         if name not in self._strategies:
             raise UnknownStrategy(name, self.names())
         return self._strategies[name]
 
     def resolve(self, name: str, params: Mapping[str, Any]) -> StrategyParams:
-        """Return the validated parameters of a strategy, defaults filled in.
+        """Return the validated parameters of a strategy, with defaults filled in.
 
         Raises:
-            UnknownStrategy: Nobody registered the name.
-            InvalidParams: A key is unknown, or a value has the wrong type or lies out of range.
+            UnknownStrategy: The name is not registered.
+            InvalidParams: A key is unknown, or a value has the wrong type or is out of range.
         """
         params_class = self.get(name).Params
         try:
@@ -81,60 +81,65 @@ class StrategyRegistry:
 
 
 def load_registry(strategy_files: Sequence[Path] = ()) -> StrategyRegistry:
-    """Collect our strategies, those of installed packages (entry points) and those of strategy files.
+    """Load the built-in strategies, those of installed packages (entry points) and those of strategy files.
 
     Raises:
-        InvalidStrategyFile: A file or an entry point gives no usable strategy, or one whose name is taken.
+        InvalidStrategyFile: A file or an entry point provides no usable strategy, or one whose name is taken.
+
+    Example:
+        >>> registry = load_registry()
+        >>> registry.names()
+        ['volume_long_candle', 'volume_zone_breakout']
+        >>> registry.resolve("volume_long_candle", {"body_pct": 0.03}).hold_period_bars
+        1
     """
     return _Source(strategy_files).registry()
 
 
 class _Source:
-    """Strategy files, and the registry of what they hold; loaded again when that is something else."""
+    """Strategy files and the registry loaded from them; reloads it when their content changes."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files, self._lock = tuple(files), Lock()
         self._registry: StrategyRegistry | None = None
-        self._watched = FileSnapshot(())
+        self._snapshot = FileSnapshot(())
 
     def registry(self) -> StrategyRegistry:
-        """Return the registry of what the files hold now."""
+        """Return the registry of the current content."""
         with self._lock:
-            if self._registry is None or self._watched.has_changed():
+            if self._registry is None or self._snapshot.has_changed():
                 self._registry = self._load()
             return self._registry
 
     def _load(self) -> StrategyRegistry:
-        watched = FileSnapshot(
-            self._files
-        )  # as they were before they are read: an edit in between is noticed next time
+        before = FileSnapshot(self._files)  # taken before reading, so that an edit during the load is noticed later
         if self._registry is not None:
             unload_modules(imported_files(self._files))
-        loaded = StrategyRegistry(_collected(self._files), self)
-        self._watched = FileSnapshot((*self._files, *imported_files(self._files)))
-        if watched.has_changed():
-            self._watched = watched
+        loaded = StrategyRegistry(_load_all(self._files), self)
+        self._snapshot = FileSnapshot((*self._files, *imported_files(self._files)))
+        if before.has_changed():
+            self._snapshot = before
         return loaded
 
 
-def _collected(strategy_files: Sequence[Path]) -> Iterable[Strategy[Any]]:
-    found: dict[str, Strategy[Any]] = {strategy.name: strategy() for strategy in BUILT_IN}
-    for point in _installed(tuple(sys.path)):
-        _register(found, point.value, _load(point))
+def _load_all(strategy_files: Sequence[Path]) -> Iterable[Strategy[Any]]:
+    strategies: dict[str, Strategy[Any]] = {strategy.name: strategy() for strategy in BUILT_IN}
+    for point in _entry_points(tuple(sys.path)):
+        _register(strategies, point.value, _load_entry_point(point))
     for path in strategy_files:
         for strategy_class in load_strategies(path):
-            _register(found, path, strategy_class)
-    return found.values()
+            _register(strategies, path, strategy_class)
+    return strategies.values()
 
 
 @lru_cache(maxsize=8)
-def _installed(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return what installed packages offer; to read all of them takes longer than a short backtest."""
+def _entry_points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return the entry points of installed packages, cached: reading them takes longer than a short backtest."""
     return tuple(entry_points(group=ENTRY_POINTS))
 
 
 def describe_strategy(strategy: Strategy[Any]) -> dict[str, Any]:
-    """Return name, description, JSON schema of the params, and warm-up bars with default params."""
+    """Return the name, description, JSON schema of the params, and warm-up bars for default params."""
     return {
         "name": strategy.name,
         "description": inspect.cleandoc(type(strategy).__doc__ or ""),
@@ -144,32 +149,32 @@ def describe_strategy(strategy: Strategy[Any]) -> dict[str, Any]:
 
 
 def format_bounds(schema: Mapping[str, Any]) -> list[str]:
-    """Return the range that a property's JSON schema allows, such as ['>= 1', '<= 500']."""
+    """Return the bounds in a property's JSON schema as text, such as ['>= 1', '<= 500']."""
     return [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
 
 
 def numeric_limits(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Return the lowest and the highest number that a property's JSON schema takes; None where there is no such number.
+    """Return the lowest and the highest number that a property's JSON schema accepts; None if there is no such number.
 
-    Of several schemas (`int | None`) those of numbers count. An integer above 0 is 1 or more; a fraction above 0 has no
+    In a union (`int | None`), only the numeric schemas count. An integer above 0 is at least 1; a float above 0 has no
     lowest value.
     """
-    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") in {"integer", "number"}]
-    lows = [_limit(kind, "minimum", "exclusiveMinimum", 1) for kind in kinds]
-    highs = [_limit(kind, "maximum", "exclusiveMaximum", -1) for kind in kinds]
-    known = [[end for end in ends if end is not None] for ends in (lows, highs)]
-    complete = [ends if len(ends) == len(kinds) else [] for ends in known]
+    numeric = [option for option in schema.get("anyOf", [schema]) if option.get("type") in {"integer", "number"}]
+    lows = [_limit(option, "minimum", "exclusiveMinimum", 1) for option in numeric]
+    highs = [_limit(option, "maximum", "exclusiveMaximum", -1) for option in numeric]
+    known = [[limit for limit in limits if limit is not None] for limits in (lows, highs)]
+    complete = [limits if len(limits) == len(numeric) else [] for limits in known]
     return min(complete[0], default=None), max(complete[1], default=None)
 
 
-def _limit(schema: Mapping[str, Any], included: str, excluded: str, step: int) -> float | None:
-    limit: float | None = schema.get(included)
-    if excluded in schema:
-        limit = schema[excluded] + step if schema["type"] == "integer" else None
+def _limit(schema: Mapping[str, Any], inclusive: str, exclusive: str, step: int) -> float | None:
+    limit: float | None = schema.get(inclusive)
+    if exclusive in schema:
+        limit = schema[exclusive] + step if schema["type"] == "integer" else None
     return limit
 
 
-def _load(point: EntryPoint) -> type[Strategy[Any]]:
+def _load_entry_point(point: EntryPoint) -> type[Strategy[Any]]:
     try:
         loaded = point.load()
     except Exception as error:
@@ -179,25 +184,25 @@ def _load(point: EntryPoint) -> type[Strategy[Any]]:
     return loaded
 
 
-def _register(found: dict[str, Strategy[Any]], origin: object, strategy_class: type[Strategy[Any]]) -> None:
+def _register(strategies: dict[str, Strategy[Any]], origin: object, strategy_class: type[Strategy[Any]]) -> None:
     name = getattr(strategy_class, "name", None)
     if not (isinstance(name, str) and re.fullmatch("[a-z][a-z0-9_]{0,63}", name)):
         reason = f"{strategy_class.__name__} needs a name of lower-case letters, digits and _, not {name!r}"
         raise InvalidStrategyFile(origin, reason)
-    if name in found and type(found[name]) is not strategy_class:
+    if name in strategies and type(strategies[name]) is not strategy_class:
         raise InvalidStrategyFile(origin, f"the name {name!r} is taken by another strategy")
-    try:  # the defaults of its params and its look-back are the user's code too
+    try:  # default params and warm_up_bars are user code as well
         strategy = strategy_class()
         strategy.warm_up_bars(strategy.Params())
     except ValidationError as error:
-        details = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        details = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         reason = f"{strategy_class.__name__}.Params has no valid defaults: {details}"
         raise InvalidStrategyFile(origin, reason) from error
     except Exception as error:
-        why = describe_failure(error, inspect.getfile(strategy_class))
-        reason = f"{strategy_class.__name__} does not work with default params: {why}"
+        failure = describe_failure(error, inspect.getfile(strategy_class))
+        reason = f"{strategy_class.__name__} does not work with default params: {failure}"
         raise InvalidStrategyFile(origin, reason) from error
-    found[name] = strategy
+    strategies[name] = strategy
 
 
 def _problem(params_class: type[StrategyParams], details: ErrorDetails) -> Problem:
@@ -208,7 +213,7 @@ def _problem(params_class: type[StrategyParams], details: ErrorDetails) -> Probl
     known = list(params_class.model_fields)
     if details["type"] == "extra_forbidden":
         printable = key if key.isidentifier() else ascii(key)
-        message = f"is not a parameter{did_you_mean(key, known)}; known are {', '.join(known) or 'none'}"
+        message = f"is not a parameter{did_you_mean(key, known)}; the parameters are {', '.join(known) or 'none'}"
         return Problem(f"params.{printable[:80]}", message)
     field = ".".join(str(part) for part in ("params", *details["loc"]))
     accepted = _accepted(params_class.model_json_schema()["properties"].get(key, {}))
@@ -216,8 +221,8 @@ def _problem(params_class: type[StrategyParams], details: ErrorDetails) -> Probl
 
 
 def _accepted(schema: Mapping[str, Any]) -> str:
-    """Say in words what a property's JSON schema takes; nothing for a type that has no words here."""
+    """Describe the values that a property's JSON schema accepts; empty for a type without a description."""
     if schema.get("type") not in TYPES:
         return ""
     bounds = " and".join(f" {bound}" for bound in format_bounds(schema))
-    return f"; it takes {TYPES[schema['type']]}{bounds} (default {schema['default']!r})"
+    return f"; expected {TYPES[schema['type']]}{bounds} (default {schema['default']!r})"

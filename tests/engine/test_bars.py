@@ -44,11 +44,11 @@ def test_no_bars_are_bars_too() -> None:
     ("position", "column", "error", "message"),
     [
         (0, np.arange(3.0), TypeError, "time must be a C-contiguous array of int64"),
-        (0, np.array([0, 1, 1]), ValueError, "must increase strictly"),
-        (4, np.arange(3), TypeError, "close must be a C-contiguous array of float64, not of int64"),
+        (0, np.array([0, 1, 1]), ValueError, "must be strictly increasing"),
+        (4, np.arange(3), TypeError, "close must be a C-contiguous array of float64, not int64"),
         (5, np.ones(6)[::2], TypeError, "volume must be a C-contiguous"),
-        (2, np.ones(4), ValueError, r"high must have the shape \(3,\)"),
-        (1, np.ones((3, 1)), ValueError, "open must have the shape"),
+        (2, np.ones(4), ValueError, r"high must have shape \(3,\)"),
+        (1, np.ones((3, 1)), ValueError, "open must have shape"),
     ],
 )
 def test_a_wrong_column_is_refused(position: int, column: np.ndarray, error: type[Exception], message: str) -> None:

@@ -238,7 +238,7 @@ def test_the_bar_is_named() -> None:
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
 def test_few_bars_are_no_reason_to_fail(n: int) -> None:
     """There are no more points than places to cut."""
-    assert check(HONEST["always"], random_bars(n, 0)).points == max(n - 1, 0)
+    assert check(HONEST["always"], random_bars(n, 0)).cuts == max(n - 1, 0)
 
 
 @pytest.mark.parametrize("n", [370, 10_000, 500_000])

@@ -100,7 +100,7 @@ def test_packed_signals_come_back_and_share_their_rules() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lengths", "message"), [([], "not on none"), ([70, 80], r"not on \[70, 80\]"), ([70, 130], r"not on \[70, 130\]")]
+    ("lengths", "message"), [([], "got no signals"), ([70, 80], r"got \[70, 80\]"), ([70, 130], r"got \[70, 130\]")]
 )
 def test_signals_on_different_bars_are_not_packed(lengths: list[int], message: str) -> None:
     """Not even where they need equally many words."""
@@ -111,19 +111,19 @@ def test_signals_on_different_bars_are_not_packed(lengths: list[int], message: s
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"n": 129}, r"a factor on 129 bars must have the shape \(rows, 3\), not \(2, 2\)"),
-        ({"n": 99}, "a factor on 99 bars has bits set past the last bar"),
-        ({"factors": (np.zeros(2, np.uint64),)}, r"must have the shape \(rows, 2\), not \(2,\)"),
-        ({"factors": (np.zeros((2, 2)),)}, "must be a C-contiguous array of uint64, not of float64"),
+        ({"n": 129}, r"a factor on 129 bars must have shape \(rows, 3\), not \(2, 2\)"),
+        ({"n": 99}, "a factor on 99 bars has bits set after the last bar"),
+        ({"factors": (np.zeros(2, np.uint64),)}, r"must have shape \(rows, 2\), not \(2,\)"),
+        ({"factors": (np.zeros((2, 2)),)}, "must be a C-contiguous array of uint64, not float64"),
         ({"factors": (np.zeros((4, 2), np.uint64)[::2],)}, "must be a C-contiguous array of uint64"),
-        ({"factors": ()}, r"index must have the shape \(3, 0\), not \(3, 1\)"),
-        ({"index": np.array([[0], [1]])}, r"index must have the shape \(3, 1\), not \(2, 1\)"),
-        ({"index": np.array([[0], [1], [2]])}, r"index\[:, 0\] must lie in 0..1, not be 2"),
-        ({"index": np.array([[0], [-1], [1]])}, r"index\[:, 0\] must lie in 0..1, not be -1"),
-        ({"index": np.zeros((3, 1))}, r"index\[:, 0\] must be an array of int64, not of float64"),
-        ({"rule": np.array([0, 0, 1])}, "rule must lie in 0..0, not be 1"),
-        ({"rule": np.zeros(3, bool)}, "rule must be an array of int64, not of bool"),
-        ({"rules": (ExitRule(signals=np.zeros(99, bool)),)}, r"must have the shape \(100,\), not \(99,\)"),
+        ({"factors": ()}, r"index must have shape \(3, 0\), not \(3, 1\)"),
+        ({"index": np.array([[0], [1]])}, r"index must have shape \(3, 1\), not \(2, 1\)"),
+        ({"index": np.array([[0], [1], [2]])}, r"index\[:, 0\] must be in 0..1, not 2"),
+        ({"index": np.array([[0], [-1], [1]])}, r"index\[:, 0\] must be in 0..1, not -1"),
+        ({"index": np.zeros((3, 1))}, r"index\[:, 0\] must be an array of int64, not float64"),
+        ({"rule": np.array([0, 0, 1])}, "rule must be in 0..0, not 1"),
+        ({"rule": np.zeros(3, bool)}, "rule must be an array of int64, not bool"),
+        ({"rules": (ExitRule(signals=np.zeros(99, bool)),)}, r"must have shape \(100,\), not \(99,\)"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused(changed: dict[str, Any], message: str) -> None:

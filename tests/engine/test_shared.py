@@ -305,13 +305,13 @@ def test_no_bars_and_no_samples_are_no_trouble() -> None:
 def test_impossible_input_is_refused() -> None:
     """The message says what does not fit."""
     a = book("A", [CALM, CALM, CALM], [0])
-    with pytest.raises(ValueError, match=r"one book for each of its symbols, not the books \['A', 'A'\]"):
+    with pytest.raises(ValueError, match=r"at least one symbol and distinct names, not \['A', 'A'\]"):
         simulate_shared_account([a, a], ONE, FREE)
-    with pytest.raises(ValueError, match=r"not the books \[\]"):
+    with pytest.raises(ValueError, match=r"distinct names, not \[\]"):
         simulate_shared_account([], ONE, FREE)
-    with pytest.raises(ValueError, match="A: 2 closes do not fit 3 bars"):
+    with pytest.raises(ValueError, match="A: 2 closes for 3 bars"):
         SymbolSamples("A", a.time, a.close[:2], a.samples)
-    with pytest.raises(ValueError, match="A: exits at bar 2 do not fit its bars"):
+    with pytest.raises(ValueError, match="A: exit at bar 2, after its last bar"):
         simulate_shared_account([SymbolSamples("A", a.time[:2], a.close[:2], a.samples)], ONE, FREE)
 
 
@@ -340,8 +340,8 @@ def test_warming_up_compiles_all_that_any_books_need() -> None:
     shared_account.compile_kernels()
     kernels = [
         shared_account._address,
-        shared_account._same,
-        shared_account._symbols,
+        shared_account._equal,
+        shared_account._symbol_of_samples,
         shared_account._merge,
         shared_account._trade,
     ]

@@ -23,11 +23,11 @@ def test_a_pandas_series_is_taken() -> None:
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"entries": YES.astype(int)}, TypeError, "entries must be an array of bool, not of int64"),
-        ({"entries": [1.0, np.nan]}, TypeError, "entries must be an array of bool, not of float64"),
-        ({"entries": pd.Series([True, None])}, TypeError, "entries must be an array of bool, not of object"),
-        ({"entries": YES.reshape(3, 1)}, ValueError, "entries must have one dimension, not 2"),
-        ({"entries": np.bool_(1)}, ValueError, "entries must have one dimension, not 0"),
+        ({"entries": YES.astype(int)}, TypeError, "entries must be an array of bool, not int64"),
+        ({"entries": [1.0, np.nan]}, TypeError, "entries must be an array of bool, not float64"),
+        ({"entries": pd.Series([True, None])}, TypeError, "entries must be an array of bool, not object"),
+        ({"entries": YES.reshape(3, 1)}, ValueError, "entries must be one-dimensional, not 2-dimensional"),
+        ({"entries": np.bool_(1)}, ValueError, "entries must be one-dimensional, not 0-dimensional"),
         ({"entries": YES, "exits": YES[:2]}, ValueError, "exits has 2 bars, entries has 3"),
         ({"entries": YES, "exits": [0, 1, 0]}, TypeError, "exits must be an array of bool"),
         ({"entries": YES, "hold": 0}, ValueError, "hold must be at least 1 bar, not 0"),

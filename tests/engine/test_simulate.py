@@ -93,5 +93,5 @@ def test_a_handful_of_bars_is_enough(fill: Fill, n: int) -> None:
 
 def test_signals_of_other_bars_are_refused() -> None:
     """Signals that are not as long as the bars raise instead of being cut."""
-    with pytest.raises(ValueError, match="signals on 4 bars do not fit 5 bars"):
+    with pytest.raises(ValueError, match="signals have 4 bars, the candles have 5"):
         simulate(random_bars(5, 0), Signals(np.ones(4, bool)), COSTS, Fill.NEXT_OPEN)

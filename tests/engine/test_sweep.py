@@ -182,11 +182,11 @@ def test_no_points_make_an_empty_table() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     """Bars, stops and sizing must be those of the points."""
     bars, rows = random_bars(10, seed=1), SignalRows.of([Signals(np.ones(10, bool), hold=1)] * 2)
-    with pytest.raises(ValueError, match="rows on 10 bars do not fit 9 bars"):
+    with pytest.raises(ValueError, match="rows have 10 bars, the candles have 9"):
         sweep(bars.head(9), rows, None, COSTS, OPEN, Sizing())
-    with pytest.raises(ValueError, match="3 stops do not fit 2 points"):
+    with pytest.raises(ValueError, match="3 stops given for 2 points"):
         sweep(bars, rows, [Stops()] * 3, COSTS, OPEN, Sizing())
-    with pytest.raises(ValueError, match="no sizing"):
+    with pytest.raises(ValueError, match="cannot be combined with a sizing"):
         sweep(bars, rows, None, COSTS, CLOSE, Sizing(0.5), workers=2)
 
 

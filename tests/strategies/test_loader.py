@@ -41,8 +41,8 @@ def overwrite(bars: Bars) -> None:
         (lambda _: 1 / 0, r"line \d+ of test_loader.py: ZeroDivisionError: division by zero"),
         (lambda bars: bars.open > bars.close, r"signals\(\) returned ndarray, not Signals"),
         (lambda _: None, r"signals\(\) returned NoneType, not Signals"),
-        (lambda bars: Signals(bars.open[1:] > 0), r"signals\(\) returned signals on 9 bars, there are 10"),
-        (lambda bars: Signals(bars.open), "TypeError: entries must be an array of bool, not of float64"),
+        (lambda bars: Signals(bars.open[1:] > 0), r"signals\(\) returned signals on 9 bars, expected 10"),
+        (lambda bars: Signals(bars.open), "TypeError: entries must be an array of bool, not float64"),
         (overwrite, "ValueError: output array is read-only"),
     ],
 )
@@ -83,8 +83,8 @@ def rows_of(points: int, bars: int) -> SignalRows:
     [
         (lambda _: 1 / 0, r"line \d+ of test_loader.py: ZeroDivisionError: division by zero"),
         (lambda _: [], r"signal_rows\(\) returned list, not SignalRows"),
-        (lambda _: rows_of(1, 10), r"signal_rows\(\) returned 1 points on 10 bars, asked were 2 on 10"),
-        (lambda _: rows_of(2, 9), r"signal_rows\(\) returned 2 points on 9 bars, asked were 2 on 10"),
+        (lambda _: rows_of(1, 10), r"signal_rows\(\) returned 1 points on 10 bars, expected 2 on 10"),
+        (lambda _: rows_of(2, 9), r"signal_rows\(\) returned 2 points on 9 bars, expected 2 on 10"),
     ],
 )
 def test_failing_rows_are_reported(rule: Callable[[Bars], Any], reason: str) -> None:

@@ -59,7 +59,7 @@ def test_every_wrong_value_is_named() -> None:
     for wrong in ("fast=0: ", "fast=51: ", "edge=-1: ", "edge=x: ", "stop_loss=0: ", "stop_loss=1.5: ", "side=left: "):
         assert f"space.{wrong}" in told
     assert told.count("space.") == 7
-    assert "space.fast=0: input should be greater than or equal to 1, not 0; it takes an integer >= 1 and <= 50" in told
+    assert "space.fast=0: input should be greater than or equal to 1, not 0; expected an integer >= 1 and <= 50" in told
 
 
 def test_of_many_wrong_values_twenty_are_named() -> None:

@@ -1,1 +1,1 @@
-"""The built-in strategies."""
+"""Built-in strategies."""

@@ -1,4 +1,4 @@
-"""The strategy ``volume_long_candle``."""
+"""Built-in strategy ``volume_long_candle``."""
 
 from collections.abc import Sequence
 
@@ -15,25 +15,25 @@ from coin_pipeline.strategies.base import Strategy, StrategyParams
 CHUNK = 4096
 """Bars whose shapes are tested in one pass."""
 BLOCK = 64 * CHUNK
-"""Bars that are decided at a time."""
+"""Bars decided at a time."""
 ROUNDING = 2.0**-51
-"""How far two sums of the same volumes may differ, for each bar of the window, as a fraction."""
+"""Maximum relative difference between two sums of the same volumes, per bar of the window."""
 
 
 class VolumeLongCandleParams(StrategyParams):
     """Parameters of ``volume_long_candle``."""
 
-    vol_ma_window: int = Field(20, ge=1, le=500, description="bars of the mean volume, the signal bar included")
-    vol_multiplier: float = Field(1.5, gt=0, le=10, description="volume over its mean that is high enough")
-    body_pct: float = Field(0.02, gt=0, le=1, description="rise from open to close, a fraction of the open")
+    vol_ma_window: int = Field(20, ge=1, le=500, description="bars of the mean volume, including the signal bar")
+    vol_multiplier: float = Field(1.5, gt=0, le=10, description="minimum volume, as a multiple of its mean")
+    body_pct: float = Field(0.02, gt=0, le=1, description="minimum rise from open to close, a fraction of the open")
     hold_period_bars: int = Field(1, ge=1, le=1000, description="bars from entry to exit")
 
 
 class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
     """Buy after a long rising candle with short wicks on high volume, and hold for a fixed number of bars.
 
-    A bar signals when its volume is at least ``vol_multiplier`` times the mean of the last ``vol_ma_window`` bars (of
-    fewer at the start), it rises by at least ``body_pct`` of its open, and each wick is below twice that.
+    A bar is a signal if its volume is at least ``vol_multiplier`` times the mean of the last ``vol_ma_window`` bars
+    (fewer at the start), it rises by at least ``body_pct`` of its open, and each wick is shorter than twice that.
     """
 
     name = "volume_long_candle"
@@ -43,7 +43,7 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
         """Find the long candles on high volume."""
         entries = np.empty(len(bars), np.bool_)
         decide = _decide(bars, [float(params.body_pct)], [(params.vol_ma_window, float(params.vol_multiplier))])
-        for start in range(0, len(bars), BLOCK):  # so that both conditions stay in the cache until they are combined
+        for start in range(0, len(bars), BLOCK):  # keeps both conditions in the cache until they are combined
             block = entries[start : start + BLOCK]
             factors = np.zeros((2, len(block)), np.bool_)
             decide(start, factors)
@@ -51,7 +51,7 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
         return Signals(entries, hold=params.hold_period_bars)
 
     def signal_rows(self, bars: Bars, points: Sequence[VolumeLongCandleParams], workers: int = 1) -> SignalRows:
-        """Decide once for each different shape, and once for each different volume."""
+        """Evaluate each distinct shape condition once, and each distinct volume condition once."""
         bodies, body = sorted_unique([float(params.body_pct) for params in points])
         volumes, volume = sorted_unique([(params.vol_ma_window, float(params.vol_multiplier)) for params in points])
         holds, rule = sorted_unique([params.hold_period_bars for params in points])
@@ -60,14 +60,14 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
         return SignalRows(len(bars), factors, index, tuple(ExitRule(hold) for hold in holds), rule)
 
     def warm_up_bars(self, params: VolumeLongCandleParams) -> int:
-        """Return the bars of the mean volume before the signal bar."""
+        """Return the number of bars of the mean volume before the signal bar."""
         return params.vol_ma_window - 1
 
 
 def _decide(bars: Bars, bodies: Sequence[float], volumes: Sequence[tuple[int, float]]) -> DecideBlock:
-    """Return what decides one row for each body, and below them one for each window and multiplier, in their order."""
+    """Return a function that decides one row per body, followed by one row per window and multiplier, in order."""
     body = np.array(bodies)
-    window, multiplier = np.array([one[0] for one in volumes]), np.array([one[1] for one in volumes])
+    window, multiplier = np.array([volume[0] for volume in volumes]), np.array([volume[1] for volume in volumes])
     columns = bars.open, bars.high, bars.low, bars.close, bars.volume
 
     def decide(start: int, block: Bools) -> None:
@@ -90,20 +90,20 @@ def _long_candles(
     long: Bools,
     busy: Bools,
 ) -> None:
-    """Set in ``long`` the bars of each shape, and in ``busy`` those of high volume among the bars that may have one.
+    """Set the bars of each shape in ``long``, and those with high volume among the candidate bars in ``busy``.
 
     Args:
-        opens: First prices of all n bars, as the four columns after it.
-        highs: Highest prices.
-        lows: Lowest prices.
-        closes: Last prices.
+        opens: Open prices of all n bars; the next four columns have the same length.
+        highs: High prices.
+        lows: Low prices.
+        closes: Close prices.
         volumes: Volumes.
         bodies: ``body_pct`` of each row of ``long``, ascending, at least one.
-        windows: ``vol_ma_window`` of each row of ``busy``, equal ones next to each other.
+        windows: ``vol_ma_window`` of each row of ``busy``, with equal values adjacent.
         multipliers: ``vol_multiplier`` of each row of ``busy``.
-        start: Number of the bar in column 0 of both.
-        long: False in shape (bodies, bars).
-        busy: False in shape (windows, bars).
+        start: Index of the bar in column 0 of both outputs.
+        long: All False on entry, shape (bodies, bars).
+        busy: All False on entry, shape (windows, bars).
     """
     likely, candidates = np.empty(CHUNK, np.bool_), np.empty(CHUNK, np.int64)
     rises, wicks, means = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
@@ -113,7 +113,7 @@ def _long_candles(
         o, h, low = opens[first:last], highs[first:last], lows[first:last]
         c, v = closes[first:last], volumes[first:last]
         _quick_test(o, h, low, c, v, bodies[0], bodies[-1], likely)
-        at = candidates[: _places(likely, candidates)]
+        at = candidates[: _write_true_indices(likely, candidates)]
         rise, wick, mean = rises[: len(at)], wicks[: len(at)], means[: len(at)]
         for k, i in enumerate(at):
             rise[k] = (c[i] - o[i]) / o[i]
@@ -140,16 +140,16 @@ def _quick_test(
     lows: Floats,
     closes: Floats,
     volumes: Floats,
-    least: float,
-    most: float,
+    min_body: float,
+    max_body: float,
     likely: Bools,
 ) -> None:
-    """Set bars whose body may reach ``least`` and whose wicks may stay below twice ``most``: no division, no miss.
+    """Set bars that may have a body of ``min_body`` and wicks below twice ``max_body``, without divisions or misses.
 
-    A volume that is no number never is high enough. To ask for it here reads the column as a stream: where candidates
-    are frequent, to fetch the windows around them one by one takes longer.
+    A NaN volume is never high enough. Testing it here streams the volume column through the cache: with frequent
+    candidates, fetching the windows around them one by one takes longer.
     """
-    body, wick = least * (1.0 - 1e-9), 2.0 * most * (1.0 + 1e-9)
+    body, wick = min_body * (1.0 - 1e-9), 2.0 * max_body * (1.0 + 1e-9)
     for i in range(len(opens)):
         o = opens[i]
         likely[i] = (closes[i] - o >= body * o) & (highs[i] - closes[i] <= wick * o) & (o - lows[i] <= wick * o)
@@ -157,21 +157,21 @@ def _quick_test(
 
 
 @kernel
-def _places(likely: Bools, places: Ints) -> int:
-    """Write down the places of what is set and return how many there are: first of words that are not empty.
+def _write_true_indices(likely: Bools, indices: Ints) -> int:
+    """Write the indices of True values and return their number, after finding the words of eight that contain any.
 
-    Nothing that a processor has to guess: where candidates are rare, it would guess wrong at each of them.
+    The loops are branch-free: with rare candidates, the branch predictor would miss at each of them.
     """
-    words, ones = likely.view(np.uint64), likely.view(np.uint8)
-    filled = np.empty(len(words) + 1, np.int64)
-    found = count = 0
+    words, flags = likely.view(np.uint64), likely.view(np.uint8)
+    nonzero = np.empty(len(words) + 1, np.int64)
+    nonzero_count = count = 0
     for word in range(len(words)):
-        filled[found] = word
-        found += words[word] != 0
-    for word in filled[:found]:
+        nonzero[nonzero_count] = word
+        nonzero_count += words[word] != 0
+    for word in nonzero[:nonzero_count]:
         for i in range(8 * word, 8 * word + 8):
-            places[count] = i
-            count += ones[i]
+            indices[count] = i
+            count += flags[i]
     return count
 
 
@@ -182,7 +182,7 @@ def _window(volumes: Floats, t: int, window: int) -> Floats:
 
 @kernel
 def _mean(values: Floats) -> float:
-    """Return the mean but for rounding errors: four sums at a time do not wait for each other."""
+    """Return the mean up to rounding errors, with four independent sums for instruction-level parallelism."""
     a = b = c = d = 0.0
     fours = len(values) // 4 * 4
     for i in range(0, fours, 4):
@@ -197,7 +197,7 @@ def _mean(values: Floats) -> float:
 
 @kernel
 def _mean_in_order(values: Floats) -> float:
-    """Return the mean of the values summed anew from left to right: it cannot drift as a running sum would."""
+    """Return the mean of the values, summed from left to right: unlike a running sum, it cannot drift."""
     total = 0.0
     for value in values:
         total += value

@@ -1,11 +1,11 @@
-"""Which bars break out of the volume profile of the bars before them: the kernels of ``volume_zone_breakout``.
+"""Kernels of ``volume_zone_breakout``: find the bars that break out of the volume profile of the bars before them.
 
-No bin is ever filled. The volume summed from the top bin down to an edge is the volume above that edge, which only
-grows as edges get lower; so the level lies below the first edge out of reach (edge * (1 + buffer) > top) if and only if
-the volume above that one edge is still short of its share.
+No bins are filled. The volume summed from the top bin down to an edge is the volume above that edge, which increases
+monotonically as edges get lower. The level is therefore below the first edge out of reach (edge * (1 + buffer) > top)
+if and only if the volume above that edge is still less than the required share.
 
-Many bars are decided side by side, with sums whose rounding errors are bounded; a bar that is too close to call is
-decided by itself. So every decision is that of ``is_breakout``, wherever a block of bars begins.
+Many bars are decided side by side, using sums with bounded rounding errors; bars too close to call are decided
+individually. Every decision is therefore that of ``is_breakout``, regardless of where a block of bars starts.
 """
 
 import numpy as np
@@ -14,14 +14,14 @@ from coin_pipeline.engine.bars import Bools, Floats, Ints
 from coin_pipeline.engine.kernel import kernel
 
 REACHED_FACTOR = 1.0 - 1e-12
-"""A share of the volume that falls short by no more than rounding errors counts as reached."""
+"""Factor on the required share: a share that is short only by rounding errors counts as reached."""
 CHUNK = 2048
-"""Bars of one pass, so that its columns stay in the cache of a core."""
+"""Bars per pass, chosen so that the columns stay in the cache of a core."""
 LANES = 64
-"""Neighbouring bars whose windows are summed side by side."""
+"""Adjacent bars whose windows are summed side by side."""
 ULP = 2.0**-52
 NEXT_FLOAT_STEP = 0.75 * ULP
-"""A price plus this part of itself rounds to the next higher float."""
+"""Adding this fraction of a price to it rounds to the next higher float."""
 
 
 @kernel
@@ -36,18 +36,18 @@ def find_breakouts(
     start: int,
     entries: Bools,
 ) -> None:
-    """Set in each row of ``entries`` the bars that break out of the ``window`` bars before them.
+    """Set the bars that break out of the ``window`` bars before them, in each row of ``entries``.
 
     Args:
-        top: Upper ends of all bars, shape (n,).
-        bottom: Lower ends of all bars, shape (n,).
-        volume: Volumes of all bars, shape (n,).
-        window: Bars of the profile.
-        bins: Bins of the profile, shape (rows,).
-        factors: 1 + buffer, shape (rows,); successive rows with the same bins and factor share their sums.
-        shares: Share of the volume that lies above the level, shape (rows,).
-        start: Number of the bar in column 0 of ``entries``.
-        entries: False in shape (rows, bars).
+        top: Upper price of each bar, shape (n,).
+        bottom: Lower price of each bar, shape (n,).
+        volume: Volume of each bar, shape (n,).
+        window: Number of bars of the profile.
+        bins: Number of bins of the profile, shape (rows,).
+        factors: 1 + buffer, shape (rows,); consecutive rows with the same bins and factor share their sums.
+        shares: Share of the volume above the level, shape (rows,).
+        start: Index of the bar in column 0 of ``entries``.
+        entries: All False on entry, shape (rows, bars).
     """
     upper, height, density = np.empty(CHUNK + window), np.empty(CHUNK + window), np.empty(CHUNK + window)
     values, spare = np.empty(CHUNK + window), np.empty(CHUNK + window)
@@ -85,9 +85,10 @@ def find_breakouts(
 def is_breakout(
     top: Floats, bottom: Floats, volume: Floats, t: int, window: int, bins: int, factor: float, share: float
 ) -> bool:
-    """Decide bar ``t`` by itself, t >= window.
+    """Decide a single bar ``t``, t >= window.
 
-    Short means below share * total by more than a relative 1e-12: the order in which volumes are added never decides.
+    The volume falls short if it is below share * total by more than a relative 1e-12, so that the order in which
+    volumes are added never affects a decision.
     """
     lo, hi = bottom[t - window], top[t - window]
     for i in range(t - window + 1, t):
@@ -102,12 +103,12 @@ def is_breakout(
     for i in range(t - window, t):
         total += volume[i]
         above += volume[i] * _share_above(top[i], bottom[i], lo, height_of_edge)
-    return above < _needed(total, share)  # never where there is no volume
+    return above < _required_volume(total, share)  # always False without volume
 
 
 @kernel
 def _first_edge_out_of_reach(price: float, lo: float, span: float, bins: int, factor: float) -> int:
-    """Return the lowest j with edge_j * factor > price, or ``bins`` if the price reaches every lower edge."""
+    """Return the lowest j with edge_j * factor > price, or ``bins`` if the price reaches all lower edges."""
     estimate = (price / factor - lo) / span * bins
     j = int(min(max(estimate, 0.0), float(bins)))
     while j > 0 and (lo + span * (j - 1) / bins) * factor > price:
@@ -119,9 +120,9 @@ def _first_edge_out_of_reach(price: float, lo: float, span: float, bins: int, fa
 
 @kernel
 def _share_above(top: float, bottom: float, lo: float, height_of_edge: float) -> float:
-    """Return which share of a bar lies above an edge; a bar of no height lies in the bin that starts at its price.
+    """Return the share of a bar above an edge; a bar of zero height belongs to the bin that starts at its price.
 
-    Heights are taken from ``lo``, where they are small: a high price level must not eat their digits.
+    Heights are measured from ``lo`` to keep them small, so that a high price level does not cost precision.
     """
     edge = lo + height_of_edge
     if bottom >= edge:
@@ -137,8 +138,8 @@ def _spread(
 ) -> None:
     """Prepare min(max(upper - edge, 0), height) * density, the volume of a bar above an edge.
 
-    A bar of no height is given the least one, so that it lies wholly above or below any edge. ``blur`` is how much that
-    volume changes with a relative change of the edge.
+    A bar of zero height gets the smallest possible one, so that it is entirely above or below any edge. ``blur`` is the
+    change of that volume for a relative change of the edge.
     """
     for i in range(len(top)):
         flat = top[i] == bottom[i]
@@ -150,7 +151,7 @@ def _spread(
 
 @kernel
 def _largest(values: Floats) -> float:
-    """Return the maximum by halving, which overwrites the values: a running maximum would wait for every step."""
+    """Return the maximum by pairwise halving, overwriting the values; a running maximum is a serial dependency."""
     n = len(values)
     while n > 1:
         half = (n + 1) // 2
@@ -167,7 +168,7 @@ def _keep_larger(values: Floats, kept: Floats) -> None:
 
 @kernel
 def _copy(column: Floats, sign: float, out: Floats) -> None:
-    """Copy with a sign; assigning to a slice would make the compiler build the text of numba's shape errors too."""
+    """Copy with a sign; a slice assignment would also compile numba's shape error messages."""
     for i in range(len(out)):
         out[i] = sign * column[i]
 
@@ -180,7 +181,7 @@ def _negate(values: Floats) -> None:
 
 @kernel
 def _window_maxima(values: Floats, spare: Floats, window: int, out: Floats) -> None:
-    """Set out[i] to the maximum of values[i : i + window]; overwrites both other arrays."""
+    """Set out[i] to the maximum of values[i : i + window]; overwrites ``values`` and ``spare``."""
     span, m = 1, len(values)
     while 2 * span <= window:
         m -= span
@@ -190,21 +191,21 @@ def _window_maxima(values: Floats, spare: Floats, window: int, out: Floats) -> N
 
 
 @kernel
-def _larger(one: Floats, other: Floats, out: Floats) -> None:
+def _larger(a: Floats, b: Floats, out: Floats) -> None:
     for i in range(len(out)):
-        out[i] = max(other[i], one[i])
+        out[i] = max(b[i], a[i])
 
 
 @kernel
 def _window_sums(values: Floats, spare: Floats, window: int, out: Floats) -> None:
-    """Set out[i] to the sum of values[i : i + window], from parts of 1, 2, 4, ... values; overwrites both others."""
+    """Set out[i] to the sum of values[i : i + window], from sums of 1, 2, 4, ... values; overwrites its inputs."""
     out[:] = 0.0
     span, m, done = 1, len(values), 0
     while done < window:
         if window & span:
-            part = values[done : done + len(out)]
+            partial = values[done : done + len(out)]
             for i in range(len(out)):
-                out[i] += part[i]
+                out[i] += partial[i]
             done += span
         if done < window:
             m -= span
@@ -213,23 +214,24 @@ def _window_sums(values: Floats, spare: Floats, window: int, out: Floats) -> Non
 
 
 @kernel
-def _add(one: Floats, other: Floats, out: Floats) -> None:
+def _add(a: Floats, b: Floats, out: Floats) -> None:
     for i in range(len(out)):
-        out[i] = one[i] + other[i]
+        out[i] = a[i] + b[i]
 
 
 @kernel
 def _first_edges_out_of_reach(price: Floats, lo: Floats, hi: Floats, bins: int, factor: float, edge: Floats) -> None:
-    """Set the lowest edge that the price does not reach, inf if it reaches all.
+    """Set the lowest edge that the price does not reach, inf if it reaches all of them.
 
-    The edge nearest to the price is tried; the one below it is reached and the one above it is not, unless edges lie as
-    close together as ``_rounding_errors`` tells. A window without a range gets its price: all volume lies above.
+    Only the edge nearest to the price is tested: the one below it is reached and the one above it is not, unless edges
+    are so close together that ``_rounding_errors`` marks them uncertain. A window without a price range gets its price
+    as the edge, so that all volume is above it.
     """
     count = float(bins)
     for i in range(len(price)):
         span = hi[i] - lo[i]
-        place = (price[i] / factor - lo[i]) * np.divide(count, span)
-        nearest = np.floor(min(count, max(0.0, place)) + 0.5)
+        position = (price[i] / factor - lo[i]) * np.divide(count, span)
+        nearest = np.floor(min(count, max(0.0, position)) + 0.5)
         j = nearest + 1.0 if (lo[i] + span * nearest / count) * factor <= price[i] else nearest
         out = lo[i] + span * j / count if j < count else np.inf
         edge[i] = out if span > 0.0 else lo[i]
@@ -237,7 +239,7 @@ def _first_edges_out_of_reach(price: Floats, lo: Floats, hi: Floats, bins: int, 
 
 @kernel
 def _rounding_errors(lo: Floats, hi: Floats, total: Floats, window: int, bins: int, blur: float, slack: Floats) -> None:
-    """Set how far the volume above an edge may be off, inf where even the edge is uncertain."""
+    """Set the error bound of the volume above an edge, inf where even the edge is uncertain."""
     for i in range(len(lo)):
         span = hi[i] - lo[i]
         uncertain = (span > 0.0) & (span < 64.0 * ULP * bins * hi[i])
@@ -272,19 +274,19 @@ def _clip(value: float, limit: float) -> float:
 
 @kernel
 def _compare(above: Floats, total: Floats, slack: Floats, share: float, entries: Bools) -> int:
-    """Set which bars have too little volume above the edge, and return how many are too close to call."""
+    """Set the bars with too little volume above the edge, and return the number of those too close to call."""
     close = 0
     for i in range(len(above)):
-        entries[i] = above[i] < _needed(total[i], share)
+        entries[i] = above[i] < _required_volume(total[i], share)
         close += _too_close(above[i], total[i], slack[i], share)
     return close
 
 
 @kernel
 def _too_close(above: float, total: float, slack: float, share: float) -> bool:
-    return not abs(above - _needed(total, share)) > slack  # also where one of them is not a number
+    return not abs(above - _required_volume(total, share)) > slack  # written so that NaN counts as too close
 
 
 @kernel
-def _needed(total: float, share: float) -> float:
+def _required_volume(total: float, share: float) -> float:
     return share * total * REACHED_FACTOR

@@ -1,4 +1,4 @@
-"""The strategy ``volume_zone_breakout``."""
+"""Built-in strategy ``volume_zone_breakout``."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -20,32 +20,32 @@ class VolumeZoneBreakoutParams(StrategyParams):
     """Parameters of ``volume_zone_breakout``."""
 
     volume_window: int = Field(10, ge=1, le=500, description="bars of the volume profile, before the signal bar")
-    top_percentile: float = Field(0.2, gt=0, le=1, description="share of the volume that lies above the level")
-    breakout_buffer: float = Field(0.0, ge=0, le=1, description="how far above the level, a fraction of it")
+    top_percentile: float = Field(0.2, gt=0, le=1, description="share of the volume above the level")
+    breakout_buffer: float = Field(0.0, ge=0, le=1, description="required distance above the level, a fraction of it")
     hold_period_bars: int = Field(1, ge=1, le=1000, description="bars from entry to exit")
     num_bins: int = Field(20, ge=1, le=200, description="price bins of the volume profile")
-    include_wicks: bool = Field(default=True, description="whole candles (true) or their bodies only (false)")
+    include_wicks: bool = Field(default=True, description="use whole candles (true) or only their bodies (false)")
 
 
 class VolumeZoneBreakout(Strategy[VolumeZoneBreakoutParams]):
     """Buy when the price breaks above the zone where much of the recent volume was traded.
 
-    The volume of the ``volume_window`` bars before is spread over ``num_bins`` equal bins of their price range. The
-    level is the lower edge of the bin at which the volume, summed from the top bin down, reaches ``top_percentile`` of
-    the total. A bar signals when its high is at least the level times 1 + ``breakout_buffer``.
+    The volume of the previous ``volume_window`` bars is distributed over ``num_bins`` equal bins of their price range.
+    The level is the lower edge of the bin where the volume, summed from the top bin down, reaches ``top_percentile`` of
+    the total. A bar is a signal if its high is at least the level times 1 + ``breakout_buffer``.
     """
 
     name = "volume_zone_breakout"
     Params = VolumeZoneBreakoutParams
 
     def signals(self, bars: Bars, params: VolumeZoneBreakoutParams) -> Signals:
-        """Find the bars that break out of the zone below them."""
+        """Find the bars that break out above the zone."""
         entries = np.zeros((1, len(bars)), np.bool_)
         _decide(bars, [_Entry.of(params)])(0, entries)
         return Signals(entries[0], hold=params.hold_period_bars)
 
     def signal_rows(self, bars: Bars, points: Sequence[VolumeZoneBreakoutParams], workers: int = 1) -> SignalRows:
-        """Decide once for each different rule of entry; rules of one window share its preparation."""
+        """Evaluate each distinct entry rule once; rules with the same window share its preparation."""
         entries, index = sorted_unique([_Entry.of(params) for params in points])
         windows = [list(group) for _, group in groupby(entries, attrgetter("include_wicks", "window"))]
         rows = evaluate_rows(len(bars), [(len(window), _decide(bars, window)) for window in windows], workers)
@@ -53,12 +53,12 @@ class VolumeZoneBreakout(Strategy[VolumeZoneBreakoutParams]):
         return SignalRows(len(bars), (rows,), index[:, None], tuple(ExitRule(hold) for hold in holds), rule)
 
     def warm_up_bars(self, params: VolumeZoneBreakoutParams) -> int:
-        """Return the bars of the volume profile."""
+        """Return the number of bars of the volume profile."""
         return params.volume_window
 
 
 class _Entry(NamedTuple):
-    """What an entry depends on; in ascending order, those that can share work follow each other."""
+    """Parameters that an entry depends on; when sorted, rules that can share work are adjacent."""
 
     include_wicks: bool
     window: int
@@ -78,7 +78,7 @@ class _Entry(NamedTuple):
 
 
 def _decide(bars: Bars, entries: Sequence[_Entry]) -> DecideBlock:
-    """Return what decides the rows of these entries, which have their window and ``include_wicks`` in common."""
+    """Return a function that decides the rows of these entries, which share their window and ``include_wicks``."""
     top, bottom = bars.high, bars.low
     if not entries[0].include_wicks:
         top, bottom = read_only(np.maximum(bars.open, bars.close)), read_only(np.minimum(bars.open, bars.close))
