@@ -32,9 +32,10 @@ def check(
     *,
     as_json: bool,
 ) -> None:
-    """Check the stored candles of the SYMBOLs, or of all: problems, gaps, and a calendar of coverage.
+    """Check stored candles for problems and gaps.
 
-    Exits with 1 if a row is impossible on any market, or if a file is unreadable or was modified.
+    Prints a calendar of coverage and the findings for each series of the given SYMBOLs, or of all. Exits with 1 if a
+    row is impossible on any market, or if a file is unreadable or was modified.
     """
     from coin_pipeline.candles.audit.scan import audit_json
     from coin_pipeline.candles.catalog import CandleCatalog

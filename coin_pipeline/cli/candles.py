@@ -59,7 +59,10 @@ def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> N
 def export_candles(
     symbol: str, file: Path, timeframe: str, first: datetime | None, last: datetime | None, *, force: bool
 ) -> None:
-    """Write the stored candles of SYMBOL to a CSV, Parquet or Feather FILE, which can be imported without loss."""
+    """Write the stored candles of SYMBOL to a FILE.
+
+    The suffix selects CSV, Parquet or Feather. Importing the file restores the same candles.
+    """
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.candles.files import write_candle_file
     from coin_pipeline.candles.symbol import parse_symbol
@@ -83,7 +86,10 @@ def export_candles(
 
 @candles.command("list")
 def list_candles() -> None:
-    """List the stored series with their span, size, coverage and the time until which they were fetched."""
+    """List the stored series.
+
+    Shows the span, size and coverage of each series, and the day until which it was fetched.
+    """
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.cli.views.candles import print_inventory
     from coin_pipeline.settings import load_settings
@@ -98,9 +104,10 @@ def list_candles() -> None:
 @click.option("--to", "longer", required=True, help="Timeframe to create, a multiple of it, such as 15m.")
 @click.option("--dry-run", is_flag=True, help="Only show how many candles would be created.")
 def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
-    """Create longer candles from all stored shorter candles of SYMBOL, and merge them.
+    """Create longer candles of SYMBOL from shorter ones.
 
-    Only complete candles are created: each of their shorter candles is stored, or was fetched and had no trade.
+    Uses all stored candles of the shorter timeframe and merges the result into the longer one. Only complete candles
+    are created: each of their shorter candles is stored, or was fetched and had no trade.
     """
     from coin_pipeline.backtest.formatting import pluralize
     from coin_pipeline.candles.catalog import CandleCatalog

@@ -53,9 +53,10 @@ def get(
     last: datetime | None,
     name: str,
 ) -> None:
-    """Fetch closed candles of the SYMBOLs that have not been fetched yet.
+    """Fetch new candles from an exchange.
 
-    Safe to interrupt: running the same command again resumes the fetch.
+    Fetches the closed candles of the SYMBOLs that have not been fetched yet. Safe to interrupt: the same command
+    resumes.
 
     \b
     coin candles get BTC_KRW ETH_KRW --timeframe 1d --timeframe 1h --from 2024-01-01

@@ -20,10 +20,11 @@ def migrate() -> None:
 )
 @as_json
 def check(api_url: str, *, as_json: bool) -> None:
-    """Run the migration checklist and report each item as pass, fail, missing or n/a.
+    """Run the migration checklist.
 
-    A failing item states the remedy; missing means that this version lacks the feature. Runs one synchronous
-    backtest and eleven tasks on stored candles through the API. Exits with 1 if an item fails.
+    Reports each item as pass, fail, missing or n/a: fail states the remedy, missing means that this version lacks the
+    feature, n/a states why the item does not apply. Runs one synchronous backtest and eleven tasks on stored candles
+    through the API. Exits with 1 if an item fails.
     """
     from coin_pipeline.cli.views.checklist import print_checklist, print_json
     from coin_pipeline.cli.views.progress import spinner
@@ -41,11 +42,11 @@ def check(api_url: str, *, as_json: bool) -> None:
 
 @migrate.command()
 def run() -> None:
-    """Run the migration steps: create folders, back up results, set up the database and the bucket.
+    """Run the migration steps.
 
-    Every step checks the current state and does only what is missing, so the command is safe to interrupt and repeat.
-    No file of the legacy platform is changed or removed. Exits with 1 if a step is incomplete because it needs a
-    decision from you.
+    Creates folders, backs up results, sets up the database and the bucket, and indexes the results. Every step checks
+    the current state and does only what is missing, so the command is safe to interrupt and repeat. No file of the
+    legacy platform is changed or removed. Exits with 1 if a step is incomplete because it needs a decision from you.
     """
     from coin_pipeline.database.url import release_database
     from coin_pipeline.migration.steps import run_steps
@@ -66,9 +67,10 @@ def run() -> None:
 @migrate.command()
 @click.option("--undo", is_flag=True, help="Accept asynchronous submissions again.")
 def rollback(*, undo: bool) -> None:
-    """Switch asynchronous runs off on every API that uses this database, immediately and without a restart.
+    """Switch asynchronous runs off.
 
-    POST /api/backtests/run, tasks already accepted and all results keep working. --undo switches them on again.
+    Takes effect immediately and without a restart on every API that uses this database. POST /api/backtests/run, tasks
+    already accepted and all results keep working. --undo switches asynchronous runs on again.
     """
     from contextlib import closing
 

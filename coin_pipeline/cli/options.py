@@ -76,4 +76,4 @@ def trading(command: CommandT) -> CommandT:
     return command
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the stored document instead of a summary.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a summary.")

@@ -22,7 +22,10 @@ def results() -> None:
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Maximum number of results.")
 @options.filters
 def list_results(limit: int, date_from: datetime | None, date_to: datetime | None, **bounds: Any) -> None:  # noqa: ANN401 -- one per filter option
-    """List stored results, newest first, including files that were copied in since the last call."""
+    """List stored results, newest first.
+
+    Includes results that were copied in since the last call.
+    """
     from coin_pipeline.cli.views.history import print_history
     from coin_pipeline.results.index import Filters
 
@@ -33,7 +36,7 @@ def list_results(limit: int, date_from: datetime | None, date_to: datetime | Non
 @results.command("reindex")
 @click.option("--all", "everything", is_flag=True, help="Read every document again, not only new ones.")
 def reindex_results(*, everything: bool) -> None:
-    """Bring the index, which lists are read from, up to date with the stored results."""
+    """Update the index that lists are read from."""
     from coin_pipeline.cli.views.history import print_rebuild
 
     print_rebuild(settings_with(()), everything=everything)
@@ -58,10 +61,10 @@ def show_result(run_id: str, *, as_json: bool) -> None:
 @results.command("verify")
 @click.argument("run_ids", nargs=-1, metavar="[RUN_ID...]")
 def verify_stored_results(run_ids: tuple[str, ...]) -> None:
-    """Verify stored results against the digests that were stored with them.
+    """Verify stored results against their digests.
 
-    Reads every object of the given results, or of all. Names each object that was changed, truncated or deleted, and
-    exits with 1 if there is one.
+    Reads every object of the given results, or of all, and compares it with the digest stored with it. Names each
+    object that was changed, truncated or deleted, and exits with 1 if there is one.
     """
     from coin_pipeline.cli.views.progress import item_counter
     from coin_pipeline.cli.views.result import print_verification
@@ -78,7 +81,10 @@ def verify_stored_results(run_ids: tuple[str, ...]) -> None:
 @results.command("pin")
 @click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
 def pin_results(run_ids: tuple[str, ...]) -> None:
-    """Keep finished tasks and their runs until they are unpinned; exits with 1 if a task cannot be pinned."""
+    """Keep finished tasks until they are unpinned.
+
+    Retention then keeps their files and runs. Exits with 1 if a task cannot be pinned.
+    """
     from coin_pipeline.results.pins import pin
     from coin_pipeline.results.store import result_key
     from coin_pipeline.storage.open_store import open_store

@@ -123,7 +123,7 @@ def test_min_coverage_allows_a_backtest_on_incomplete_candles(candles: CandleCat
     start = int(frame["timestamp"].iloc[0].value)
     candles.merge("THIN_KRW", daily, frame, fetched=[(start, start + 45 * DAY_NS)], source="upbit")
     command = ("backtest", "volume_zone_breakout", "THIN_KRW", "--start", "2024-01-01", "--end", "2024-04-09")
-    with pytest.raises(InsufficientCoverage, match="100 candles expected, 80 there, 15 not fetched"):
+    with pytest.raises(InsufficientCoverage, match="100 candles expected, 80 present, 15 not fetched"):
         invoke(*command)
     output = invoke(*command, "--min-coverage", "0.8").output
     assert "1 gap (5 without a trade, 15 not fetched): 85.0% known\n" in output
