@@ -197,7 +197,7 @@ def _settings(*_read: object) -> Settings:
     unknown = [
         Problem(
             name,
-            f"is not a setting{did_you_mean(name.upper(), known, alike=0.7)}; remove it or put a # before it"
+            f"is not a setting{did_you_mean(name.upper(), known, cutoff=0.7)}; remove it or put a # before it"
             " (.env.sample lists all)",
         )
         for name in _dotenv()

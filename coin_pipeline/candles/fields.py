@@ -186,6 +186,6 @@ def _with_suggestion(detail: ErrorDetails, known: Sequence[str]) -> InitErrorDet
     """Return an error detail unchanged, except that an unknown field suggests the nearest known one."""
     result = InitErrorDetails(type=detail["type"], loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {}))
     if detail["type"] == "extra_forbidden":
-        hint = did_you_mean(str(detail["loc"][0]), known, alike=0.6)
+        hint = did_you_mean(str(detail["loc"][0]), known, cutoff=0.6)
         result["type"] = PydanticCustomError("extra_forbidden", f"is not a field of this request{hint}")
     return result

@@ -234,17 +234,19 @@ def _check_choices(search: Search, choices: Choices) -> None:
     if not count:
         raise ValueError("has no values")
     if count > MAX_VALUES:
-        raise ValueError(f"has {count:,} values, the most is {MAX_VALUES:,}; take larger steps")
+        raise ValueError(f"has {count:,} values, the limit is {MAX_VALUES:,}; use larger steps")
 
 
 def _check_size(request: SweepRequest, choices: Mapping[str, Choices]) -> None:
     finite = [each for each in choices.values() if not isinstance(each, Range)]
     points = request.trials or math.prod(each.count if isinstance(each, Steps) else len(each) for each in finite)
     if points > MAX_POINTS:
-        raise SweepTooLarge(points, MAX_POINTS, "take larger steps, or search random with fewer trials")
+        raise SweepTooLarge(points, MAX_POINTS, "use larger steps, or a random search with fewer trials")
     if points > MAX_UNCONFIRMED and not request.confirm:
         raise SweepTooLarge(
-            points, MAX_UNCONFIRMED, 'to go on, say --yes on the command line, "confirm": true over HTTP'
+            points,
+            MAX_UNCONFIRMED,
+            'to run it anyway, confirm with --yes on the command line or "confirm": true over HTTP',
         )
 
 

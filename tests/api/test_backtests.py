@@ -130,7 +130,7 @@ def test_a_completed_task_whose_result_has_expired_is_unknown(
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     answer = client.get(path.format(task_id))
     assert answer.status_code == 404
-    assert answer.json()["detail"] == f"no result or task has the id '{task_id}', or it has expired"
+    assert answer.json()["detail"] == f"no result or task has the id '{task_id}'; it may have expired"
 
 
 def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, runs: FakeOrchestrator) -> None:
@@ -287,7 +287,7 @@ def test_a_full_queue_is_429_and_stores_nothing(client: TestClient, runs: FakeOr
     assert answer.headers["Retry-After"] == "5"
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"] == (
-        "the queue is full: 1 waiting, at most 1 may; submit again when some have begun, or raise COIN_MAX_QUEUED"
+        "the queue is full: 1 waiting, limit 1; submit again when some runs have started, or raise COIN_MAX_QUEUED"
     )
     assert set(runs.tasks_by_id) == {first}
     runs.move(first, "running")

@@ -111,7 +111,7 @@ def test_a_refusal_names_everything_and_both_remedies(
     with pytest.raises(InsufficientCoverage) as refused:
         admit(catalog, spec_of(registry, symbols=["AAA_KRW", "BBB_KRW", "CCC_KRW"]))
     assert str(refused.value) == (
-        "too few 1d candles from 2024-01-01 to 2024-04-09 are known, less than min_coverage=0.9:"
+        "coverage of the 1d candles from 2024-01-01 to 2024-04-09 is below min_coverage=0.9:"
         " AAA_KRW (100 candles expected, 80 present, 20 not fetched, the first of these from 2024-02-10T00:00:00Z to"
         " 2024-03-01T00:00:00Z);"
         " BBB_KRW (100 candles expected, 70 present, 25 not fetched, the first of these from 2024-02-05T00:00:00Z to"

@@ -132,7 +132,7 @@ def test_an_exchange_that_goes_away_leaves_what_was_stored(
     """The error is that of the exchange, and nothing of the series is there yet."""
     server.plan(lambda answer: answer)
     server.plan(reset, times=100)
-    with pytest.raises(ExchangeUnavailable, match="what was stored stays"):
+    with pytest.raises(ExchangeUnavailable, match="stored candles are kept"):
         collect(catalog, upbit, "BTC_KRW", hourly, BEGIN, END)
     assert catalog.provenance("BTC_KRW", hourly).fetched == ()
 

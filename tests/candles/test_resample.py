@@ -129,10 +129,10 @@ def test_what_was_asked_for_and_is_missing_had_no_trade(minutely: Timeframe, hou
 @pytest.mark.parametrize(
     ("timeframe", "to", "said"),
     [
-        ("3m", "5m", "to: 5m candles cannot be made of 3m ones; choose one of 15m, 30m, 1h, 4h, 1d, 1w"),
-        ("1h", "1h", "1h candles cannot be made of 1h ones; choose one of 4h, 1d, 1w"),
-        ("1d", "1h", "1h candles cannot be made of 1d ones; choose one of 1w"),
-        ("1w", "1d", "1d candles cannot be made of 1w ones; nothing is longer"),
+        ("3m", "5m", "to: cannot resample 3m candles to 5m; choose one of 15m, 30m, 1h, 4h, 1d, 1w"),
+        ("1h", "1h", "cannot resample 1h candles to 1h; choose one of 4h, 1d, 1w"),
+        ("1d", "1h", "cannot resample 1d candles to 1h; choose one of 1w"),
+        ("1w", "1d", "cannot resample 1w candles to 1d; nothing is longer"),
     ],
 )
 def test_lengths_that_do_not_fit_are_refused(timeframe: str, to: str, said: str) -> None:
@@ -145,9 +145,7 @@ def test_candles_between_the_others_are_refused(minutely: Timeframe, hourly: Tim
     """A candle that two bars share makes neither; bars that open within a candle are refused too."""
     minutes = made("1m", date(2024, 1, 1), 40_000)
     minutes = minutes._replace(time=minutes.time + 5 * (np.arange(40_000) >= 39_000))
-    with pytest.raises(
-        InvalidCandles, match=r"1000 rows are impossible, the first: row 39001 at .* between the others"
-    ):
+    with pytest.raises(InvalidCandles, match=r"1000 invalid rows, the first: row 39001 at .* between the others"):
         resample(minutes, minutely, hourly, ALWAYS)
     with pytest.raises(InvalidResample, match="those stored do not open when a 1m candle does"):
         resample(minutes, minutely, hourly, ALWAYS, phase=30 * 10**9)

@@ -121,7 +121,7 @@ def test_an_empty_answer_where_there_were_candles_is_refused(
     upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
     server.plan(body(b"[]"))
     later = day_range(date(2024, 1, 1), date(2024, 1, 1))
-    with pytest.raises(ExchangeAnswer, match=r"and answered none, after one of 2023-12-30T1\d:00:00Z before;"):
+    with pytest.raises(ExchangeAnswer, match=r"and returned none, after one of 2023-12-30T1\d:00:00Z before;"):
         upbit.fetch("BTC_KRW", hourly, *later)
     assert same(upbit.fetch("BTC_KRW", hourly, *later).columns, hours(*later))
 
@@ -163,7 +163,7 @@ def test_what_upbit_does_not_offer_is_never_asked(upbit: UpbitClient, server: Up
 
 def test_an_unknown_market_is_said_at_once(upbit: UpbitClient, server: UpbitServer, hourly: Timeframe) -> None:
     """A 404 of Upbit's is no fault to retry, and the error says what Upbit said."""
-    with pytest.raises(MarketUnknown, match=r"upbit has no market XYZ_KRW \(Code not found\); check its name"):
+    with pytest.raises(MarketUnknown, match=r"upbit has no market XYZ_KRW \(Code not found\); check the symbol"):
         upbit.fetch("XYZ_KRW", hourly, *NEW_YEARS_EVE)
     assert len(server.asked) == 1
     server.plan(status(404, b"<h1>Not Found</h1>"))
@@ -366,7 +366,7 @@ def _change(**values: object) -> Callable[[list[dict[str, Any]]], None]:
         (rows(_change(low_price=float("nan"))), r"impossible candles .*low nan, not a number of the market"),
         (rows(_change(high_price=float("inf"))), r"impossible candles .*high inf"),
         (rows(_change(low_price=-1)), r"impossible candles .*below its|low -1.0, not above 0"),
-        (rows(_change(high_price=1)), r"impossible candles \(its answer: 1 row is impossible.*above its high 1.0"),
+        (rows(_change(high_price=1)), r"impossible candles \(its answer: 1 invalid row.*above its high 1.0"),
         (rows(_change(candle_acc_trade_volume=-0.5)), r"volume -0.5, below 0"),
         (rows(_change(candle_date_time_utc=1703980800)), "whose candle_date_time_utc is 1703980800"),
         (rows(_change(candle_date_time_utc="yesterday")), "whose candle_date_time_utc is 'yesterday'"),
@@ -378,7 +378,7 @@ def _change(**values: object) -> Callable[[list[dict[str, Any]]], None]:
         (rows(_change(unit=5)), "a candle whose unit is 5"),
         (rows(lambda told: told.reverse()), "is earlier than the candle before it"),
         (rows(lambda told: told[:3] + told[2:-1]), "repeats the candle before it"),
-        (rows(lambda told: told + told), r"and answered \d\d candles;"),
+        (rows(lambda told: told + told), r"and returned \d\d candles;"),
     ],
 )
 def test_what_is_no_candle_is_refused_by_name(
@@ -439,7 +439,7 @@ def test_an_exchange_without_a_clock_is_refused(
 ) -> None:
     """Nobody would know which candle is finished."""
     server.plan(headers(Date=date_))
-    with pytest.raises(ExchangeAnswer, match=rf"asked for the time and answered with the header Date {words}"):
+    with pytest.raises(ExchangeAnswer, match=rf"asked for the time and returned with the header Date {words}"):
         upbit.last_closed(hourly)
 
 

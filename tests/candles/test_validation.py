@@ -54,9 +54,7 @@ def candles(n: int, **last: float) -> OHLCV:
 @pytest.mark.parametrize("n", [1, 3, 70_000])
 def test_impossible_prices_are_named(n: int, last: dict[str, float], reason: str) -> None:
     """A row that breaks a rule is refused with its number, time and value, wherever it stands."""
-    with pytest.raises(
-        InvalidCandles, match=rf"^candles: here: 1 row is impossible, the first: row {n} at 20.* {reason}"
-    ):
+    with pytest.raises(InvalidCandles, match=rf"^candles: here: 1 invalid row, the first: row {n} at 20.* {reason}"):
         check_prices("here", candles(n, **last), row)
 
 
@@ -71,7 +69,7 @@ def test_impossible_prices_are_counted() -> None:
     """The message counts every bad row and shows the first."""
     columns = candles(5)
     columns.volume[[1, 3]] = -1.0
-    with pytest.raises(InvalidCandles, match="2 rows are impossible, the first: row 2 at 2024-01-01T01:00:00Z"):
+    with pytest.raises(InvalidCandles, match="2 invalid rows, the first: row 2 at 2024-01-01T01:00:00Z"):
         check_prices("here", columns, row)
 
 

@@ -176,7 +176,7 @@ def test_a_damaged_file_is_not_merged_into(catalog: CandleCatalog, daily: Timefr
     path = catalog.root / "BTC_KRW/1D/2024.parquet"
     days([1, 2, 3], price=-5.0).to_parquet(path, index=False)
     before = path.read_bytes()
-    with pytest.raises(InvalidCandles, match=r"BTC_KRW/1D/2024.parquet: 3 rows are impossible, the first: row 1"):
+    with pytest.raises(InvalidCandles, match=r"BTC_KRW/1D/2024.parquet: 3 invalid rows, the first: row 1"):
         catalog.merge("BTC_KRW", daily, days([4]))
     assert path.read_bytes() == before
 
@@ -221,7 +221,7 @@ def test_a_full_disk_leaves_the_old_file(catalog: CandleCatalog, minutely: Timef
     before = path.read_bytes()
     limit = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))"
     done = merge_elsewhere(catalog.root, "1m", 20_000, limit)
-    assert f"{StorageFull.__name__}: no space to write BTC_KRW/1M/2024.parquet (File too large)" in done.stderr
+    assert f"{StorageFull.__name__}: no space left to write BTC_KRW/1M/2024.parquet (File too large)" in done.stderr
     assert path.read_bytes() == before
     assert leftovers(catalog.root) == []
 

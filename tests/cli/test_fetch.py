@@ -85,7 +85,7 @@ def test_failed_series_does_not_stop_the_others(server: UpbitServer) -> None:
     assert result.exit_code == 1
     assert [line.split(": ")[0] for line in result.stdout.splitlines()] == ["BTC_KRW 1h", "ETH_KRW 1d", "ETH_KRW 1h"]
     unknown, malformed = result.stderr.splitlines()
-    assert unknown == "XYZ_KRW: upbit has no market XYZ_KRW (Code not found); check its name"
+    assert unknown == "XYZ_KRW: upbit has no market XYZ_KRW (Code not found); check the symbol"
     assert malformed.startswith(
         "BTC_KRW 1d: upbit was asked for 9 candles (days) of KRW-BTC before 2024-01-10T00:00:00Z"
     )

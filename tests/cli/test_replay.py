@@ -115,7 +115,7 @@ def test_legacy_result_cannot_be_replayed(data_root: Path) -> None:
     """The error states that the inputs are not recorded."""
     (data_root / "results").mkdir(exist_ok=True)
     (data_root / "results/legacy.json").write_text('{"run_id": "legacy", "symbols": []}')
-    with pytest.raises(NotReplayable, match="does not say from what it was computed"):
+    with pytest.raises(NotReplayable, match="does not record its inputs"):
         invoke("replay", "legacy")
 
 

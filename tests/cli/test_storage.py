@@ -56,7 +56,7 @@ def test_check_of_a_missing_bucket_names_the_remedy(bucket: S3Store) -> None:
     checked = invoke("check")
     assert checked.exit_code == 1
     assert checked.output.startswith(f"s3://{bucket.bucket}/")
-    assert re.search(r"^fail  put +the object store refuses .*coin storage init", checked.output, re.MULTILINE)
+    assert re.search(r"^fail  put +the object store rejected .*coin storage init", checked.output, re.MULTILINE)
 
 
 def test_up_does_not_start_on_an_unusable_bucket(bucket: S3Store, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_up_does_not_start_on_an_unusable_bucket(bucket: S3Store, tmp_path: Path
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: the object store refuses s3://{bucket.bucket}/")
+    assert done.stderr.startswith(f"error: the object store rejected s3://{bucket.bucket}/")
     assert "coin storage init" in done.stderr
     assert list(tmp_path.iterdir()) == []
 

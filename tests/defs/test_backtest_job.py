@@ -283,7 +283,7 @@ def test_a_result_that_is_there_is_a_success(
     assert done.success
     assert done.run_id in own_index.versions()
     logged = [entry.user_message for entry in instance.all_logs(done.run_id)]
-    assert any("will be computed again: no space to write fingerprints/" in message for message in logged)
+    assert any("will be computed again: no space left to write fingerprints/" in message for message in logged)
 
 
 def test_candles_that_change_between_ops_are_noticed(

@@ -77,7 +77,7 @@ def test_a_market_that_fails_leaves_the_partitions_of_others(
     done = materialize(instance, catalog, exchange, "1h", "2024-02|AAA_KRW", "2024-02|BBB_KRW")
     assert (
         failure_from_events(done.all_events)[0]
-        == "candles of 1h were not collected, AAA_KRW: upbit has no market AAA_KRW"
+        == "failed to collect candles of 1h: AAA_KRW: upbit has no market AAA_KRW"
     )
     assert rows(done) == {"2024-02|BBB_KRW": 29 * 24}
 

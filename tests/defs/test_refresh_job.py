@@ -55,11 +55,11 @@ def reported(done: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> S
 
 def test_a_market_that_fails_stops_no_other(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
     """Its step says why, once; the candles of the others are stored, and the run has failed."""
-    exchange = FakeExchange(NOON, faults={"BBB_KRW": NotFound("upbit has no market BBB_KRW; check its name")})
+    exchange = FakeExchange(NOON, faults={"BBB_KRW": NotFound("upbit has no market BBB_KRW; check the symbol")})
     asked = {"symbols": ["AAA_KRW", "BBB_KRW", "CCC_KRW"], "timeframes": ["1h", "1d"]}
     done = refresh(instance, catalog, exchange, **asked, start=date(2024, 3, 1))
     assert not done.success
-    sentence = "candles of BBB_KRW were not collected, 1h: upbit has no market BBB_KRW; check its name"
+    sentence = "failed to collect candles of BBB_KRW: 1h: upbit has no market BBB_KRW; check the symbol"
     assert failure_from_events(done.all_events) == (sentence, "CandlesNotCollected")
     assert [each.symbol for each in exchange_series(catalog)] == ["AAA_KRW", "AAA_KRW", "CCC_KRW", "CCC_KRW"]
     assert sum(symbol == "BBB_KRW" for symbol, *_ in exchange.asked) == 1

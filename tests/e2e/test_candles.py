@@ -64,7 +64,7 @@ def test_what_was_collected_is_traded(collecting: Platform, upbit: UpbitServer) 
     seen = refresh(collecting, body)
     last = seen[-1]
     assert last["status"] == "failed"
-    assert last["error"].startswith("candles of NON_KRW were not collected, 1h: upbit has no market NON_KRW")
+    assert last["error"].startswith("failed to collect candles of NON_KRW: 1h: upbit has no market NON_KRW")
     assert "BTC_KRW" not in last["error"]
     assert [one["progress"] for one in seen] == sorted(one["progress"] for one in seen)
     states = {(one["symbol"], one["timeframe"]): one["state"] for one in last["series"]}

@@ -68,8 +68,8 @@ def test_what_needs_the_api_says_how_to_start_it(older: Path) -> None:
     """Those items fail, the first with the command, and the others are looked at nevertheless."""
     found = looked_at()
     assert older.is_dir()
-    assert "does not answer (" in found["1.2-sync-api"][1]
-    assert "; start it: coin up --api-port " in found["1.2-sync-api"][1]
+    assert "does not respond (" in found["1.2-sync-api"][1]
+    assert "; start it with: coin up --api-port " in found["1.2-sync-api"][1]
     for needs_api in ("4.3-sync", "5.1-accepted", "5.8-ten", "6.2-backend", "7.2-old", "8-endpoints"):
         assert found[needs_api] == ("fail", "the API does not answer, as above")
     assert found["3.1-redis"] == ("n/a", "REDIS_DB, REDIS_HOST, REDIS_PORT: no longer used")
@@ -244,7 +244,7 @@ def test_who_does_not_speak_http_is_no_api(older: Path) -> None:
         found = check_at(f"http://127.0.0.1:{listening.getsockname()[1]}", "--json")
         answering.join()
     told = {item["id"]: item["detail"] for item in json.loads(found.stdout)["items"]}
-    assert "does not answer (220 mail" in told["1.2-sync-api"]
+    assert "does not respond (220 mail" in told["1.2-sync-api"]
 
 
 def _answer_once(listening: socket.socket) -> None:

@@ -70,7 +70,7 @@ def test_a_listed_file_that_is_gone_is_named(store: ObjectStore, key: str) -> No
     """The manifest knows what there was."""
     store.delete(key)
     (bad,) = [verdict for verdict in verify_results(store) if verdict.problems]
-    assert bad.problems == (f"no object {key!r}",)
+    assert bad.problems == (f"object {key!r} does not exist",)
 
 
 def test_a_file_of_another_task_is_not_taken_for_its_own(store: ObjectStore) -> None:

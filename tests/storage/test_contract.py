@@ -32,7 +32,7 @@ def test_put_then_get_returns_the_same_bytes(store: ObjectStore) -> None:
 def test_a_second_put_never_replaces(store: ObjectStore) -> None:
     """Other bytes under a taken key are refused, and the first ones stay."""
     store.put("a", b"first")
-    with pytest.raises(ObjectExists, match="'a' exists already"):
+    with pytest.raises(ObjectExists, match="'a' already exists"):
         store.put("a", b"second")
     assert store.get("a") == b"first"
 

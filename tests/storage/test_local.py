@@ -67,7 +67,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.startswith("no space to write tasks/a/result.json")
+    assert done.stdout.startswith("no space left to write tasks/a/result.json")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

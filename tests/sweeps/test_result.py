@@ -93,7 +93,7 @@ def test_without_a_defined_objective_there_is_no_best(candles: CandleCatalog, tm
 def test_rows_that_no_run_confirms_are_not_published(candles: CandleCatalog, tmp_path: Path) -> None:
     """A strategy whose rows for many points are not its signals is found at the best point."""
     known = registry()
-    with pytest.raises(SweepDisagrees, match=r"the sweep says trades = \d+ on AAA_KRW for the point slow=9,"):
+    with pytest.raises(SweepDisagrees, match=r"the sweep computed trades = \d+ on AAA_KRW for the point slow=9,"):
         run(candles, known, tmp_path, spec_of(known, {"slow": "8:10:1"}, strategy="lying"))
 
 
@@ -109,7 +109,7 @@ def test_one_changed_bit_is_found(candles: CandleCatalog, tmp_path: Path, column
     if column == "wins":
         changed = [int(value) for value in changed]
     wrong = table.set_column(table.column_names.index(column), column, pa.array(changed, table[column].type))
-    with pytest.raises(SweepDisagrees, match=f"the sweep says {column} = "):
+    with pytest.raises(SweepDisagrees, match=f"the sweep computed {column} = "):
         assemble("run-1", [wrong], candles, known, "test", datetime.now(UTC))
 
 
@@ -126,7 +126,7 @@ def test_the_plateau_and_a_few_others_are_checked_too(candles: CandleCatalog, tm
     for point in checked:
         wins = [n + (p == point) for n, p in zip(table["wins"].to_pylist(), table["point"].to_pylist(), strict=True)]
         wrong = table.set_column(table.column_names.index("wins"), "wins", pa.array(wins))
-        with pytest.raises(SweepDisagrees, match="the sweep says wins = "):
+        with pytest.raises(SweepDisagrees, match="the sweep computed wins = "):
             assemble("run-1", [wrong], candles, known, "test", datetime.now(UTC))
 
 

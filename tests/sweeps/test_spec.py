@@ -84,7 +84,7 @@ def test_of_many_wrong_values_twenty_are_named() -> None:
         ({"fast": "1,2,1"}, {}, "space.fast: has values more than once: 1"),
         ({"edge": [0, 0.0]}, {}, "space.edge: has values more than once: 0.0"),
         ({"fast": "2:1:1"}, {}, "space.fast: '2:1:1' ends below its start"),
-        ({"fast": "0:1e9:1"}, {}, "space.fast: has 1,000,000,001 values, the most is 100,000"),
+        ({"fast": "0:1e9:1"}, {}, "space.fast: has 1,000,000,001 values, the limit is 100,000"),
         ({"fast": "1,2"}, {"trials": 5}, "trials: a grid tries all its points"),
         ({"fast": "1,2"}, {"search": "random"}, "trials: random needs the number of points to try"),
         ({"fast": "1,2"}, {"search": "optuna", "trials": 0}, "trials: Input should be greater than or equal to 1"),
@@ -164,7 +164,7 @@ LARGE = {"fast": "1:50:1", "slow": "51:100:1", "hold": "1:50:1"}
 
 def test_a_large_sweep_goes_on_only_when_it_is_confirmed() -> None:
     """The number, the limit, and both ways to go on."""
-    with pytest.raises(SweepTooLarge, match=r"125,000 points are more than 100,000; .*--yes .*\"confirm\": true"):
+    with pytest.raises(SweepTooLarge, match=r"125,000 points exceed the limit of 100,000; .*--yes .*\"confirm\": true"):
         spec_of(KNOWN, LARGE)
     assert len(spec_of(KNOWN, LARGE, confirm=True).points()) == 125_000
     with pytest.raises(SweepTooLarge, match="100,001 points"):
@@ -173,7 +173,7 @@ def test_a_large_sweep_goes_on_only_when_it_is_confirmed() -> None:
 
 def test_there_is_a_largest_sweep() -> None:
     """Beyond it no confirmation helps."""
-    with pytest.raises(SweepTooLarge, match="125,000,000 points are more than 10,000,000; take larger steps"):
+    with pytest.raises(SweepTooLarge, match="125,000,000 points exceed the limit of 10,000,000; use larger steps"):
         spec_of(KNOWN, {**LARGE, "edge": "0:0.999:0.001"}, confirm=True)
 
 

@@ -1,0 +1,204 @@
+"""Every error that this project raises on purpose, as one family.
+
+CoinError
+├── InvalidInput                    the caller can correct it: HTTP 422, exit code 2
+│   ├── InvalidSpec                 one or more fields of a request, each named
+│   ├── SweepTooLarge               more points than may run without confirmation
+│   ├── InvalidSymbol
+│   ├── InvalidTimeframe
+│   ├── InvalidResample             candles that cannot be resampled to a timeframe
+│   ├── InvalidParams               strategy parameters, each named
+│   ├── UnknownStrategy
+│   ├── InvalidStrategyFile
+│   ├── InvalidRunId
+│   ├── EmptyRange                  a filter's lower bound exceeds its upper bound: HTTP 400
+│   ├── InvalidSettings
+│   ├── UnknownExchange             an unknown exchange, or one whose package is not installed
+│   ├── InvalidCandleFile           a file to import that cannot be read or parsed
+│   └── InvalidCandles              rows that violate the rules for candles
+├── NotFound                        HTTP 404, exit code 1
+│   ├── CandlesNotFound
+│   ├── MarketUnknown               the exchange does not list the market
+│   ├── InsufficientCoverage        too many candles of a range are missing and may exist
+│   ├── ResultNotFound
+│   ├── NoResults                   nothing is stored yet
+│   ├── NotPinned                   the task has no pin to remove
+│   └── ObjectNotFound
+├── StrategyFailed                  the strategy's code raised, or returned the wrong shape
+├── LookAhead                       the strategy used bars that it could not have known
+├── RunInterrupted                  the run was stopped, or its process ended, before it had a result
+├── Superseded                      the run was ended from outside, so this attempt may not publish
+├── OutOfMemory                     the run exceeded its memory limit
+├── RunFailed                       a synchronous run ended without a result
+├── CandlesNotCollected             some series of a market or timeframe could not be collected
+├── CandlesChanged                  stored candles differ from those that the run started with
+├── CodeChanged                     code was edited during the run
+├── SweepDisagrees                  a sweep and a backtest of one of its points produced different figures
+├── NotReplayable                   a stored result does not record its inputs
+├── Conflict                        HTTP 409
+│   ├── ObjectExists
+│   ├── IdempotencyConflict
+│   ├── TaskIdConflict
+│   ├── NotCancellable              the task has already ended
+│   └── TaskExpiring                the task is being removed
+├── UploadTooLarge                  a candle file exceeds the size limit: HTTP 413
+├── QueueFull                       the run queue is at its limit: HTTP 429
+├── StorageFailed                   objects cannot be read or written
+│   ├── StorageFull
+│   ├── ObjectCorrupt
+│   ├── StorageRefused              wrong credentials, region or bucket: a retry will not help
+│   └── StorageUnavailable          transient: a retry may succeed
+├── ExchangeAnswer                  an exchange returned something other than candles: HTTP 502
+├── DataRefused                     the database rejected a value
+└── ServiceUnavailable              HTTP 503
+    ├── DatabaseUnavailable
+    ├── ApiUnreachable              nothing responds at the address of the API
+    ├── ExchangeUnavailable         an exchange cannot be reached, or currently rejects requests
+    ├── AsyncDisabled               an operator has switched asynchronous submissions off
+    └── OrchestratorUnavailable
+
+Each class builds its own message: what was wrong, with which value, and what to do.
+"""
+
+from coin_pipeline.errors.base import (
+    CoinError,
+    Problem,
+    did_you_mean,
+    format_validation_message,
+)
+from coin_pipeline.errors.conflicts import (
+    Conflict,
+    IdempotencyConflict,
+    NotCancellable,
+    ObjectExists,
+    QueueFull,
+    TaskExpiring,
+    TaskIdConflict,
+    UploadTooLarge,
+)
+from coin_pipeline.errors.invalid_input import (
+    EmptyRange,
+    InvalidCandleFile,
+    InvalidCandles,
+    InvalidInput,
+    InvalidParams,
+    InvalidResample,
+    InvalidRunId,
+    InvalidSettings,
+    InvalidSpec,
+    InvalidStrategyFile,
+    InvalidSymbol,
+    InvalidTimeframe,
+    SweepTooLarge,
+    UnknownExchange,
+    UnknownStrategy,
+)
+from coin_pipeline.errors.not_found import (
+    CandlesNotFound,
+    InsufficientCoverage,
+    MarketUnknown,
+    NoResults,
+    NotFound,
+    NotPinned,
+    ObjectNotFound,
+    ResultNotFound,
+)
+from coin_pipeline.errors.runs import (
+    CandlesChanged,
+    CandlesNotCollected,
+    CodeChanged,
+    LookAhead,
+    NotReplayable,
+    OutOfMemory,
+    RunFailed,
+    RunInterrupted,
+    StrategyFailed,
+    Superseded,
+    SweepDisagrees,
+)
+from coin_pipeline.errors.services import (
+    ApiUnreachable,
+    AsyncDisabled,
+    DatabaseUnavailable,
+    DataRefused,
+    ExchangeAnswer,
+    ExchangeUnavailable,
+    OrchestratorUnavailable,
+    ServiceUnavailable,
+)
+from coin_pipeline.errors.storage import (
+    ObjectCorrupt,
+    StorageFailed,
+    StorageFull,
+    StorageRefused,
+    StorageUnavailable,
+)
+
+__all__ = [
+    "ApiUnreachable",
+    "AsyncDisabled",
+    "CandlesChanged",
+    "CandlesNotCollected",
+    "CandlesNotFound",
+    "CodeChanged",
+    "CoinError",
+    "Conflict",
+    "DataRefused",
+    "DatabaseUnavailable",
+    "EmptyRange",
+    "ExchangeAnswer",
+    "ExchangeUnavailable",
+    "IdempotencyConflict",
+    "InsufficientCoverage",
+    "InvalidCandleFile",
+    "InvalidCandles",
+    "InvalidInput",
+    "InvalidParams",
+    "InvalidResample",
+    "InvalidRunId",
+    "InvalidSettings",
+    "InvalidSpec",
+    "InvalidStrategyFile",
+    "InvalidSymbol",
+    "InvalidTimeframe",
+    "LookAhead",
+    "MarketUnknown",
+    "NoResults",
+    "NotCancellable",
+    "NotFound",
+    "NotPinned",
+    "NotReplayable",
+    "ObjectCorrupt",
+    "ObjectExists",
+    "ObjectNotFound",
+    "OrchestratorUnavailable",
+    "OutOfMemory",
+    "Problem",
+    "QueueFull",
+    "ResultNotFound",
+    "RunFailed",
+    "RunInterrupted",
+    "ServiceUnavailable",
+    "StorageFailed",
+    "StorageFull",
+    "StorageRefused",
+    "StorageUnavailable",
+    "StrategyFailed",
+    "Superseded",
+    "SweepDisagrees",
+    "SweepTooLarge",
+    "TaskExpiring",
+    "TaskIdConflict",
+    "UnknownExchange",
+    "UnknownStrategy",
+    "UploadTooLarge",
+    "did_you_mean",
+    "error_class",
+    "format_validation_message",
+]
+
+
+def error_class(name: str | None) -> type[CoinError]:
+    """Return the class of this family with the given name, or the base class for any other name."""
+    found = globals().get(name or "")
+    return found if isinstance(found, type) and issubclass(found, CoinError) else CoinError

@@ -1,0 +1,66 @@
+"""Errors for requests that conflict with the current state: HTTP 409, and HTTP 413 and 429 for exceeded limits."""
+
+from coin_pipeline.errors.base import CoinError
+
+
+class Conflict(CoinError):
+    """The request conflicts with what is already stored."""
+
+
+class ObjectExists(Conflict):
+    """The key is taken; results are immutable."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"object {key!r} already exists and is never overwritten")
+
+
+class IdempotencyConflict(Conflict):
+    """Two different requests used one idempotency key."""
+
+    def __init__(self, key: str, task_id: str) -> None:
+        super().__init__(
+            f"Idempotency-Key {key[:80]!r} already belongs to another request (task {task_id}); use a new key"
+        )
+
+
+class TaskIdConflict(Conflict):
+    """Two different requests used one task id."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task_id {task_id} already belongs to another request; choose a new one")
+
+
+class NotCancellable(Conflict):
+    """The task cannot be cancelled, usually because it has already ended."""
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        super().__init__(f"task {task_id} cannot be cancelled: {reason}")
+
+
+class TaskExpiring(Conflict):
+    """The task was pinned while retention was about to remove it."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"task {task_id} has expired and retention is about to remove it; if the task still exists when 'coin"
+            " retention' ends, this pin keeps it"
+        )
+
+
+class UploadTooLarge(CoinError):
+    """An uploaded candle file exceeds the size limit; none of it is stored."""
+
+    def __init__(self, limit_mib: int) -> None:
+        super().__init__(
+            f"the file is larger than COIN_MAX_UPLOAD_MIB={limit_mib}; split it, or use 'coin candles import'"
+        )
+
+
+class QueueFull(CoinError):
+    """The run queue is at its limit; the submission was not stored."""
+
+    def __init__(self, waiting: int, limit: int) -> None:
+        super().__init__(
+            f"the queue is full: {waiting:,} waiting, limit {limit:,}; submit again when some runs have started, or"
+            " raise COIN_MAX_QUEUED"
+        )

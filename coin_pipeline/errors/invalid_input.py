@@ -1,0 +1,107 @@
+"""Errors that the caller can correct: HTTP 422 and exit code 2, unless noted."""
+
+from collections.abc import Iterable, Sequence
+
+from coin_pipeline.errors.base import CoinError, Problem, did_you_mean
+
+
+class InvalidInput(CoinError):
+    """Invalid input that the caller can correct; `problems` names each field."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{p.field}: {p.message}" if p.field else p.message for p in self.problems))
+
+
+class InvalidSpec(InvalidInput):
+    """One or more fields of a backtest request are wrong."""
+
+
+class SweepTooLarge(InvalidInput):
+    """A sweep has more points than the limit."""
+
+    def __init__(self, points: int, limit: int, remedy: str) -> None:
+        super().__init__([Problem("space", f"{points:,} points exceed the limit of {limit:,}; {remedy}")])
+
+
+class InvalidSymbol(InvalidInput):
+    """A market symbol is neither BASE_QUOTE nor Upbit's QUOTE-BASE."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__([Problem("symbol", f"{symbol[:80]!r} is not a market; write BTC_KRW or KRW-BTC")])
+
+
+class InvalidTimeframe(InvalidInput):
+    """A timeframe is not supported."""
+
+    def __init__(self, timeframe: str, known: Iterable[str]) -> None:
+        super().__init__(
+            [Problem("timeframe", f"{timeframe[:80]!r} is not a timeframe; choose one of {', '.join(known)}")]
+        )
+
+
+class InvalidResample(InvalidInput):
+    """Candles cannot be resampled to the requested timeframe."""
+
+    def __init__(self, timeframe: object, to: object, reason: str) -> None:
+        super().__init__([Problem("to", f"cannot resample {timeframe} candles to {to}; {reason}")])
+
+
+class InvalidParams(InvalidInput):
+    """The strategy's schema rejected its parameters; fields are `params.NAME`."""
+
+
+class UnknownStrategy(InvalidInput):
+    """No strategy is registered under this name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        hint = did_you_mean(name, known)
+        super().__init__(
+            [Problem("strategy", f"{name[:80]!r} is not a strategy{hint}; choose one of {', '.join(known)}")]
+        )
+
+
+class InvalidStrategyFile(InvalidInput):
+    """A strategy file is missing, cannot be imported, or defines no usable strategy."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__([Problem("strategy_file", f"{path}: {reason}")])
+
+
+class InvalidRunId(InvalidInput):
+    """A run id contains characters that are not allowed in one."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            [Problem("run_id", f"{run_id[:80]!r} is not a run id; use only letters, digits, hyphens and underscores")]
+        )
+
+
+class EmptyRange(InvalidInput):
+    """A filter's lower bound is above its upper bound: HTTP 400."""
+
+
+class InvalidSettings(InvalidInput):
+    """Environment variables are malformed; fields are the names of the variables."""
+
+
+class UnknownExchange(InvalidInput):
+    """The exchange is unknown, or the package that it needs is not installed."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__([Problem("exchange", f"{name[:80]!r} {reason}")])
+
+
+class InvalidCandleFile(InvalidInput):
+    """A candle file cannot be read, lacks columns, or needs a time zone."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__([Problem("file", f"{path}: {reason}")])
+
+
+class InvalidCandles(InvalidInput):
+    """Rows violate the rules for candles; none of them is stored."""
+
+    def __init__(self, source: object, count: int, first: str) -> None:
+        rows = "1 invalid row" if count == 1 else f"{count} invalid rows"
+        super().__init__([Problem("candles", f"{source}: {rows}, the first: {first}")])

@@ -1,0 +1,85 @@
+"""Errors for data that does not exist: HTTP 404 and exit code 1."""
+
+import math
+from collections.abc import Mapping
+
+from coin_pipeline.errors.base import CoinError
+
+
+class NotFound(CoinError):
+    """The requested object does not exist."""
+
+
+class CandlesNotFound(NotFound):
+    """Symbols without any candle in the range; `missing` maps each symbol to a summary of its stored candles."""
+
+    def __init__(self, missing: Mapping[str, str], timeframe: str, start: object, end: object) -> None:
+        self.missing = dict(missing)
+        listed = "; ".join(f"{symbol} ({stored})" for symbol, stored in self.missing.items())
+        super().__init__(f"no {timeframe} candles from {start} to {end} for {listed}")
+
+
+class MarketUnknown(NotFound):
+    """The exchange does not list this market."""
+
+    def __init__(self, exchange: str, symbol: str, reason: str) -> None:
+        super().__init__(f"{exchange} has no market {symbol} ({reason}); check the symbol")
+
+
+class InsufficientCoverage(NotFound):
+    """Symbols whose candle coverage is below the limit.
+
+    Attributes:
+        short: A summary of the coverage of each of these symbols.
+    """
+
+    def __init__(
+        self, short: Mapping[str, str], timeframe: str, start: object, end: object, required: float, lowest: float
+    ) -> None:
+        """Build the message.
+
+        Args:
+            short: A summary of the coverage of each symbol below the limit.
+            timeframe: Timeframe of the candles.
+            start: Begin of the range.
+            end: End of the range.
+            required: The limit, min_coverage, 0 to 1.
+            lowest: The lowest coverage of any symbol, 0 to 1.
+        """
+        self.short = dict(short)
+        listed = "; ".join(f"{symbol} ({summary})" for symbol, summary in self.short.items())
+        lower = f"{math.floor(100 * lowest) / 100:g}"
+        fetch = f"coin candles get {' '.join(self.short)} --timeframe {timeframe} --from {start} --to {end}"
+        super().__init__(
+            f"coverage of the {timeframe} candles from {start} to {end} is below min_coverage={required:g}: {listed};"
+            f" fetch the missing candles with '{fetch}', or accept the gaps with min_coverage={lower}"
+            f" ('--min-coverage {lower}' on the command line)"
+        )
+
+
+class ResultNotFound(NotFound):
+    """No result or task has this id."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"no result or task has the id {run_id[:80]!r}; it may have expired")
+
+
+class NoResults(NotFound):
+    """The latest result was requested before any result was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("no backtest result is stored yet; create one with POST /api/backtests/run")
+
+
+class NotPinned(NotFound):
+    """The task has no pin to remove."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task {task_id[:80]!r} is not pinned; nothing was changed")
+
+
+class ObjectNotFound(NotFound):
+    """No object is stored under this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"object {key!r} does not exist")

@@ -1,0 +1,100 @@
+"""Errors that end a run."""
+
+from collections.abc import Mapping
+
+from coin_pipeline.errors.base import CoinError
+
+
+class StrategyFailed(CoinError):
+    """The strategy's own code raised an exception, or did not return signals."""
+
+    def __init__(self, strategy: str, symbol: str, reason: str) -> None:
+        super().__init__(f"strategy {strategy!r} failed on {symbol}: {reason}")
+
+
+class LookAhead(CoinError):
+    """A strategy's past decisions changed when later bars were added."""
+
+    def __init__(self, column: str, bar: int, opened: str, hidden: int) -> None:
+        self.column, self.bar = column, bar
+        super().__init__(
+            f"the strategy looks ahead: its {column} at bar {bar} (the candle of {opened}) depend on candles from bar"
+            f" {hidden} onward; use closed bars only (no shift(-1), whole-series extremes or centred windows)"
+        )
+
+
+class RunInterrupted(CoinError):
+    """A run was stopped, or its process ended, before it had a result."""
+
+
+class Superseded(CoinError):
+    """A run was ended from outside while this attempt was still working."""
+
+    def __init__(self, run_id: str, status: str) -> None:
+        super().__init__(f"run {run_id} is already {status}, so this attempt does not publish its result")
+
+
+class OutOfMemory(CoinError):
+    """A run exceeded its memory limit."""
+
+    def __init__(self, limit_mib: int) -> None:
+        super().__init__(
+            f"the run exceeded COIN_RUN_MEMORY_MIB={limit_mib} or the memory of the machine; use fewer symbols or"
+            " candles, or raise the limit"
+        )
+
+
+class RunFailed(CoinError):
+    """A synchronous run ended without a result; `kind` is the class of the error that ended it."""
+
+    def __init__(self, run_id: str, kind: type[CoinError], message: str) -> None:
+        self.run_id, self.kind = run_id, kind
+        super().__init__(message)
+
+
+class CandlesNotCollected(CoinError):
+    """Some series of a market, or of a timeframe, could not be collected.
+
+    Args:
+        of: The market or timeframe that the series share.
+        failed: The reason for each failed series, by timeframe or market.
+    """
+
+    def __init__(self, of: str, failed: Mapping[str, CoinError]) -> None:
+        reasons = "; ".join(f"{series}: {error}" for series, error in failed.items())
+        super().__init__(f"failed to collect candles of {of}: {reasons}")
+
+
+class CandlesChanged(CoinError):
+    """The stored candles differ from those that the run started with."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(f"the stored candles of {symbol} changed during the run; run it again")
+
+
+class CodeChanged(CoinError):
+    """The engine or the strategy was edited between two steps of a run."""
+
+    def __init__(self, strategy: str) -> None:
+        super().__init__(f"the code of {strategy!r} or of the engine changed during the run; run it again")
+
+
+class SweepDisagrees(CoinError):
+    """A sweep and a normal backtest of one of its points produced different figures."""
+
+    def __init__(self, point: str, symbol: str, figure: str, swept: object, run: object) -> None:
+        super().__init__(
+            f"the sweep computed {figure} = {swept} on {symbol} for the point {point}, but a normal backtest of that"
+            f" point computed {run}; nothing was published: if the strategy defines signal_rows, compare it with"
+            " signals"
+        )
+
+
+class NotReplayable(CoinError):
+    """A stored result lacks the digests and the spec that a replay needs."""
+
+    def __init__(self, run_id: str, version: str) -> None:
+        super().__init__(
+            f"result {run_id[:80]!r} (schema {version}) cannot be replayed because it does not record its inputs; run"
+            " the backtest again to get a replayable result"
+        )

@@ -1,0 +1,68 @@
+"""Errors of the services that the platform depends on: exchanges (HTTP 502), the database, Dagster and the API."""
+
+from coin_pipeline.errors.base import CoinError
+
+
+class ExchangeAnswer(CoinError):
+    """The exchange returned something other than the requested candles; none of it is stored."""
+
+    def __init__(self, exchange: str, asked: str, answered: str) -> None:
+        super().__init__(
+            f"{exchange} returned an invalid answer to a request for {asked}: {answered}; it is not stored"
+        )
+
+
+class DataRefused(CoinError):
+    """PostgreSQL rejected a value, such as one that is out of range; a retry will not help."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the database rejected a value: {reason}")
+
+
+class ServiceUnavailable(CoinError):
+    """A required service is down: HTTP 503."""
+
+
+class DatabaseUnavailable(ServiceUnavailable):
+    """PostgreSQL cannot be started or reached."""
+
+    def __init__(self, where: object, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"PostgreSQL at {where} is not available: {reason}")
+
+
+class ApiUnreachable(ServiceUnavailable):
+    """Nothing responds at the address of the API; `command` starts it there."""
+
+    def __init__(self, url: str, reason: object, command: str) -> None:
+        self.command = command
+        super().__init__(f"{url} does not respond ({reason}); start it with: {command}")
+
+
+class ExchangeUnavailable(ServiceUnavailable):
+    """The exchange does not respond, or currently rejects requests from this address; stored candles are kept."""
+
+    def __init__(self, exchange: str, reason: str) -> None:
+        super().__init__(f"{exchange} {reason}; stored candles are kept, so try again later")
+
+
+class AsyncDisabled(ServiceUnavailable):
+    """Asynchronous submissions are switched off.
+
+    Args:
+        by: The setting or command that switched them off.
+        remedy: How to switch them on again.
+    """
+
+    def __init__(self, by: str, remedy: str) -> None:
+        super().__init__(
+            f"asynchronous runs are switched off by {by}; POST /api/backtests/run, accepted tasks and all results keep"
+            f" working; {remedy}"
+        )
+
+
+class OrchestratorUnavailable(ServiceUnavailable):
+    """Dagster cannot accept work at the moment."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the orchestrator cannot accept work: {reason}")

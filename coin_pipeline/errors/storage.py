@@ -1,0 +1,35 @@
+"""Errors of object storage."""
+
+from coin_pipeline.errors.base import CoinError
+
+
+class StorageFailed(CoinError):
+    """An object could not be read or written."""
+
+
+class StorageFull(StorageFailed):
+    """The disk or quota is full; no partial object is visible."""
+
+    def __init__(self, where: object, reason: str) -> None:
+        super().__init__(f"no space left to write {where} ({reason}); free some space and run again")
+
+
+class ObjectCorrupt(StorageFailed):
+    """The bytes read are not the bytes that were written."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key!r} is corrupt: {reason}")
+
+
+class StorageRefused(StorageFailed):
+    """The object store rejected the request; a setting or permission must change."""
+
+    def __init__(self, where: object, reason: str) -> None:
+        super().__init__(f"the object store rejected {where}: {reason}")
+
+
+class StorageUnavailable(StorageFailed):
+    """The object store did not respond; a retry may succeed."""
+
+    def __init__(self, where: object, reason: str) -> None:
+        super().__init__(f"cannot reach the object store at {where}: {reason}; try again later")
