@@ -1,4 +1,4 @@
-"""Waiting for a database or an object store that is away, in a thread that can do nothing without it: that of a run."""
+"""Retries for work that needs a database or an object store, in threads that may wait through an outage."""
 
 import logging
 import threading
@@ -9,37 +9,60 @@ from typing import TypeVar
 
 T = TypeVar("T")
 OUTAGE_S = 600.0
-"""How long a run waits before it fails."""
+"""How long a run waits for an unavailable service before it fails, in seconds."""
 PAUSE_S = 0.2
-_own = threading.local()
+_local = threading.local()
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
 def tolerate_outages(seconds: float = OUTAGE_S) -> Iterator[None]:
-    """Have this thread wait for what is away, in each piece of work on it, so long at most."""
-    before = _patience()
-    _own.seconds = seconds
+    """Let `retry_until_available` wait for unavailable services in this thread.
+
+    Args:
+        seconds: The longest wait for one piece of work.
+    """
+    previous = _tolerance_s()
+    _local.seconds = seconds
     try:
         yield
     finally:
-        _own.seconds = before
+        _local.seconds = previous
 
 
-def retry_until_available(work: Callable[[], T], is_away: Callable[[Exception], bool]) -> T:
-    """Do something that may be done twice: again while what it needs is away, if the thread is patient."""
-    began, told = time.monotonic(), False
+def retry_until_available(work: Callable[[], T], is_unavailable: Callable[[Exception], bool]) -> T:
+    """Run idempotent work, and repeat it while its service is unavailable and the thread tolerates outages.
+
+    Outside `tolerate_outages` the work runs once.
+
+    Args:
+        work: The work; it may run more than once.
+        is_unavailable: Whether an exception means that the service is unavailable.
+
+    Returns:
+        What `work` returns.
+
+    >>> attempts = iter([ConnectionError, None])
+    >>> def connect() -> str:
+    ...     if error := next(attempts):
+    ...         raise error
+    ...     return "connected"
+    >>> with tolerate_outages(seconds=5):
+    ...     retry_until_available(connect, lambda error: isinstance(error, ConnectionError))
+    'connected'
+    """
+    started, logged = time.monotonic(), False
     while True:
         try:
             return work()
         except Exception as error:
-            if not is_away(error) or time.monotonic() > began + _patience():
+            if not is_unavailable(error) or time.monotonic() > started + _tolerance_s():
                 raise
-            if not told:
-                _log.warning("%s (the run waits for it, %.0f s at most)", error, _patience())
-                told = True
+            if not logged:
+                _log.warning("%s (retrying for up to %.0f s)", error, _tolerance_s())
+                logged = True
         time.sleep(PAUSE_S)
 
 
-def _patience() -> float:
-    return getattr(_own, "seconds", 0.0)
+def _tolerance_s() -> float:
+    return getattr(_local, "seconds", 0.0)

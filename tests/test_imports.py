@@ -1,4 +1,4 @@
-"""The direction of imports, seen from running code."""
+"""Import boundaries, checked in running processes."""
 
 import subprocess
 import sys
@@ -16,15 +16,15 @@ FRAMEWORKS = {"dagster", "fastapi", "click"}
         "coin_pipeline.sweeps.result, coin_pipeline.sweeps.search, coin_pipeline.report.sweep_page",
     ],
 )
-def test_the_core_loads_no_framework(modules: str) -> None:
-    """Engine, strategies and runner work where Dagster and FastAPI are not even installed."""
+def test_core_loads_no_framework(modules: str) -> None:
+    """Engine, strategies and runner do not load Dagster, FastAPI or click."""
     program = f"import sys, {modules}; print(sorted({FRAMEWORKS} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
-def test_dagster_never_loads_the_api() -> None:
-    """A code server carries no web framework of ours."""
+def test_definitions_do_not_load_the_api() -> None:
+    """The Dagster code server loads neither FastAPI nor coin_api."""
     program = "import sys, coin_pipeline.definitions; print('fastapi' in sys.modules, 'coin_api' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"

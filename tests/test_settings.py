@@ -1,4 +1,4 @@
-"""Settings from the environment and .env."""
+"""Settings from the environment and `.env`."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder."""
+    """Change to an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_defaults_need_no_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any variable everything has a value, and paths are absolute."""
+    """Every setting has a default, and paths are absolute."""
     for name in ("DATA_ROOT", "ENVIRONMENT"):
         monkeypatch.delenv(name)
     settings = load_settings()
@@ -35,15 +35,15 @@ def test_defaults_need_no_environment(folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_environment_wins_over_dotenv(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable in the environment replaces the same one in .env."""
+    """A variable in the environment overrides the one in `.env`."""
     (folder / ".env").write_text("ENVIRONMENT=production\nDAGSTER_UI_URL=http://ui\n")
     monkeypatch.setenv("ENVIRONMENT", "test")
     settings = load_settings()
     assert (settings.environment, settings.dagster_ui_url) == ("test", "http://ui")
 
 
-def test_an_unknown_name_in_dotenv_is_refused_with_the_nearest(folder: Path) -> None:
-    """A typo in .env stops the start and says what was meant."""
+def test_unknown_name_in_dotenv_is_rejected_with_suggestion(folder: Path) -> None:
+    """A typo in `.env` is an error that suggests the closest setting."""
     (folder / ".env").write_text("DATA_ROT=/tmp\n")
     with pytest.raises(InvalidSettings, match=r"DATA_ROT: is not a setting \(did you mean 'DATA_ROOT'\?\)"):
         load_settings()
@@ -59,10 +59,10 @@ def test_an_unknown_name_in_dotenv_is_refused_with_the_nearest(folder: Path) -> 
         ("AWS_ENDPOINT_URL", "http://user:secret@127.0.0.1:8333"),
     ],
 )
-def test_a_malformed_value_names_its_variable_and_hides_secrets(
+def test_malformed_value_names_its_variable_and_hides_secrets(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """A wrong value is told by the variable's name, never by printing a password."""
+    """The message names the variable and never contains a password."""
     assert folder.is_dir()
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match=name) as caught:
@@ -71,7 +71,7 @@ def test_a_malformed_value_names_its_variable_and_hides_secrets(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "message"),
     [
         ("AWS_ENDPOINT_URL", "127.0.0.1:8333", "must begin with http:// or https://"),
         ("AWS_BUCKET_NAME", "Bad_Bucket", "lower-case letters, digits, dots and hyphens, such as backtest-bucket"),
@@ -80,35 +80,35 @@ def test_a_malformed_value_names_its_variable_and_hides_secrets(
         ("COIN_UPBIT_URL", "api.upbit.com", "must begin with http:// or https://, such as https://api.upbit.com"),
     ],
 )
-def test_a_malformed_value_is_told_in_words(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
-    """What it must look like, with an example, and no regular expression."""
+def test_malformed_value_is_described_in_words(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    """The message describes the format with an example, not with a regular expression."""
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings) as caught:
         load_settings()
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "pattern" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "message"),
     [
-        ("ENABLE_SCHEDULER", "perhaps", "ENABLE_SCHEDULER: 'perhaps' is not one of its values; write true or false"),
-        ("SCHEDULER_HOUR", "24", "SCHEDULER_HOUR: '24' is not one of its values; write an hour, 0 to 23"),
-        ("SCHEDULER_MINUTE", "half", "SCHEDULER_MINUTE: 'half' is not one of its values; write a minute, 0 to 59"),
+        ("ENABLE_SCHEDULER", "perhaps", "ENABLE_SCHEDULER: 'perhaps' is not a valid value; use true or false"),
+        ("SCHEDULER_HOUR", "24", "SCHEDULER_HOUR: '24' is not a valid value; use an hour, 0 to 23"),
+        ("SCHEDULER_MINUTE", "half", "SCHEDULER_MINUTE: 'half' is not a valid value; use a minute, 0 to 59"),
         ("COIN_MAX_UPLOAD_MIB", "0", "COIN_MAX_UPLOAD_MIB: Input should be greater than or equal to 1"),
     ],
 )
-def test_when_candles_are_collected_is_checked(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
-) -> None:
-    """A wrong value stops the start and is told."""
+def test_scheduler_settings_are_validated(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
+    """A wrong value is an error that lists the valid ones."""
     monkeypatch.setenv(name, value)
-    with pytest.raises(InvalidSettings, match=says):
+    with pytest.raises(InvalidSettings, match=message):
         load_settings()
 
 
-def test_lists_are_separated_by_commas(folder: Path) -> None:
-    """With or without blanks, in the spellings of the older platform; collecting is off unless it is switched on."""
+def test_lists_are_comma_separated(folder: Path) -> None:
+    """Spaces are optional, the legacy platform's spellings are accepted, and the scheduler is off by default."""
     (folder / ".env").write_text("SCHEDULER_SYMBOLS=KRW-BTC, ETH_KRW,\nSCHEDULER_TIMEFRAMES=1D,1m\n")
     settings = load_settings()
     assert settings.scheduler_symbols == ("KRW-BTC", "ETH_KRW")
@@ -116,15 +116,15 @@ def test_lists_are_separated_by_commas(folder: Path) -> None:
     assert (settings.enable_scheduler, settings.scheduler_hour, settings.scheduler_minute) == (False, 9, 0)
 
 
-def test_a_name_of_another_program_is_not_taken_for_one_of_ours(folder: Path) -> None:
-    """It is like none, and the sentence says what to do with it."""
+def test_foreign_name_gets_no_suggestion(folder: Path) -> None:
+    """A name that resembles no setting gets a remedy but no suggestion."""
     (folder / ".env").write_text("RQ_QUEUE=default\n")
-    with pytest.raises(InvalidSettings, match="RQ_QUEUE: is not a setting; remove it or put a # before it"):
+    with pytest.raises(InvalidSettings, match="RQ_QUEUE: is not a setting; remove it or comment it out"):
         load_settings()
 
 
-def test_settings_of_the_older_platform_are_reported_not_refused(folder: Path) -> None:
-    """REDIS_* and settings without effect here are accepted in .env and told in one sentence each."""
+def test_legacy_settings_are_reported_not_rejected(folder: Path) -> None:
+    """REDIS_* and unused settings are accepted in `.env` and reported in one sentence each."""
     (folder / ".env").write_text("REDIS_HOST=localhost\nSLACK_ENABLED=true\n")
     assert isinstance(load_settings(), Settings)
     assert ignored_setting_notices() == [
@@ -133,20 +133,18 @@ def test_settings_of_the_older_platform_are_reported_not_refused(folder: Path) -
     ]
 
 
-def test_strategy_files_are_handed_to_child_programs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files given on the command line join those of the environment, as absolute paths."""
+def test_strategy_files_are_passed_to_child_programs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files from the command line are added to those of the environment, as absolute paths."""
     monkeypatch.setenv("COIN_STRATEGY_FILES", "/one.py")
-    for _ in range(2):  # a file named twice is one file
+    for _ in range(2):  # duplicates are removed
         export_strategy_files([Path("two.py")])
     settings = load_settings()
     assert settings.coin_strategy_files == (Path("/one.py"), folder / "two.py")
     assert child_environment(settings)["COIN_STRATEGY_FILES"] == f"/one.py:{folder / 'two.py'}"
 
 
-def test_strategy_files_of_dotenv_are_kept_beside_those_of_the_command_line(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file given for one command does not make those of .env vanish."""
+def test_command_line_strategy_files_keep_those_of_dotenv(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strategy file for one command does not replace those of `.env`."""
     monkeypatch.delenv("COIN_STRATEGY_FILES", raising=False)
     (folder / ".env").write_text("COIN_STRATEGY_FILES=one.py\n")
     monkeypatch.setenv("COIN_STRATEGY_FILES", "")
@@ -154,8 +152,8 @@ def test_strategy_files_of_dotenv_are_kept_beside_those_of_the_command_line(
     assert load_settings().coin_strategy_files == (folder / "one.py", folder / "two.py")
 
 
-def test_the_sample_lists_every_setting_and_loads(folder: Path) -> None:
-    """.env.sample names each setting, and uncommented it is valid."""
+def test_env_sample_lists_every_setting_and_loads(folder: Path) -> None:
+    """`.env.sample` contains every setting, and is valid when uncommented."""
     sample = (ROOT / ".env.sample").read_text()
     for field in Settings.model_fields:
         assert f"#{field.upper()}=" in sample

@@ -91,4 +91,4 @@ def test_who_waits_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
 
     with tolerate_outages(5):
         assert retry_until_available(work, lambda error: isinstance(error, OSError)) == "done"
-    assert [record.message for record in caplog.records] == ["the store is away (the run waits for it, 5 s at most)"]
+    assert [record.message for record in caplog.records] == ["the store is away (retrying for up to 5 s)"]
