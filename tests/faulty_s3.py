@@ -1,4 +1,4 @@
-"""The way to a real S3 server with faults on it: an HTTP proxy that does to a request what a test says."""
+"""An HTTP proxy that injects faults between a client and a real S3 server."""
 
 import http.client
 import threading
@@ -16,7 +16,7 @@ ALWAYS = 1_000_000
 
 @dataclass(frozen=True)
 class Request:
-    """What the client asks."""
+    """A request of the client."""
 
     method: str
     path: str
@@ -25,21 +25,21 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What it gets."""
+class Response:
+    """A response to the client."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     announced: int | None = None
-    """The length that its header says; if there are fewer bytes, the connection closes after them."""
+    """Content-Length, if it differs from the body; the connection closes after the body."""
     closes: threading.Event | None = None
-    """It closes no earlier than this."""
+    """The connection closes no earlier than this event."""
 
 
-Forward = Callable[[Request], Answer]
-Fault = Callable[[Request, Forward], "Answer | None"]
-"""Answers a request, with the help of the real server or without; None closes the connection without an answer."""
+Forward = Callable[[Request], Response]
+Fault = Callable[[Request, Forward], "Response | None"]
+"""Responds to a request, with or without the real server; None closes the connection without a response."""
 
 
 @dataclass
@@ -51,15 +51,15 @@ class _Planned:
 
 @dataclass
 class FaultyS3:
-    """A proxy that forwards to `upstream`, on a port that it keeps while it is down."""
+    """A proxy to `upstream` on a port that stays the same while the proxy is stopped."""
 
     upstream: str
     port: int = 0
     seen: list[Request] = field(default_factory=list)
     met: int = 0
-    """How many requests have met a fault."""
+    """Number of requests that met a fault."""
     connections: int = 0
-    """How many were ever opened to it."""
+    """Number of connections opened so far."""
     healed: threading.Event = field(default_factory=threading.Event)
     _plan: list[_Planned] = field(default_factory=list)
     _open: set[socket] = field(default_factory=set)
@@ -68,17 +68,17 @@ class FaultyS3:
 
     @property
     def endpoint(self) -> str:
-        """Where clients find it."""
+        """The URL of the proxy."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Listen."""
+        """Start listening."""
         self._server = _Server(self)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
-        """Close every connection, and refuse new ones."""
+        """Close all connections and refuse new ones."""
         self.healed.set()
         if self._server:
             self._server.shutdown()
@@ -89,7 +89,7 @@ class FaultyS3:
                 _close(connection)
 
     def inject(self, fault: Fault, times: int = ALWAYS, hits: Callable[[Request], bool] = lambda _: True) -> None:
-        """Have the next `times` requests that `hits` picks meet a fault."""
+        """Make the next `times` requests selected by `hits` meet a fault."""
         self.healed.clear()
         with self._lock:
             self._plan.append(_Planned(fault, times, hits))
@@ -101,34 +101,34 @@ class FaultyS3:
         self.healed.set()
 
     @contextmanager
-    def away(self, seconds: float) -> Iterator[None]:
-        """Refuse connections for a while; whoever waits longer than that finds it back."""
+    def down(self, seconds: float) -> Iterator[None]:
+        """Refuse connections for a while, then accept them again."""
         self.stop()
-        back = threading.Timer(seconds, self.start)
-        back.start()
+        restart = threading.Timer(seconds, self.start)
+        restart.start()
         try:
             yield
         finally:
-            back.join()
+            restart.join()
 
-    def answer(self, request: Request) -> Answer | None:
-        """Return what a request gets, or None for a closed connection."""
+    def response(self, request: Request) -> Response | None:
+        """Return the response to a request, or None to close the connection."""
         with self._lock:
             self.seen.append(request)
-            planned = next((each for each in self._plan if each.left and each.hits(request)), None)
+            planned = next((item for item in self._plan if item.left and item.hits(request)), None)
             if planned:
                 planned.left -= 1
                 self.met += 1
         return planned.fault(request, self._forward) if planned else self._forward(request)
 
-    def opened(self, connection: socket, *, still: bool) -> None:
-        """Remember a connection while it is open."""
+    def track(self, connection: socket, *, is_open: bool) -> None:
+        """Track an open connection."""
         with self._lock:
-            self.connections += still
-            (self._open.add if still else self._open.discard)(connection)
+            self.connections += is_open
+            (self._open.add if is_open else self._open.discard)(connection)
 
-    def _forward(self, request: Request) -> Answer:
-        """Ask the real server; the signature covers the Host header, so that stays as it is."""
+    def _forward(self, request: Request) -> Response:
+        """Forward a request unchanged, including its Host header, which the signature covers."""
         connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=60)
         try:
             connection.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)
@@ -136,8 +136,8 @@ class FaultyS3:
                 if name.lower() not in {"expect", "connection"}:
                     connection.putheader(name, value)
             connection.endheaders(request.body)
-            answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+            response = connection.getresponse()
+            return Response(response.status, dict(response.getheaders()), response.read())
         finally:
             connection.close()
 
@@ -145,53 +145,53 @@ class FaultyS3:
 def refusal(
     status: int, code: str, message: str = "no", headers: Mapping[str, str] | None = None, **more: str
 ) -> Fault:
-    """An error in S3's own words, such as `refusal(503, "SlowDown")`."""
-    told = {"Code": code, "Message": message, **more}
-    elements = "".join(f"<{name}>{value}</{name}>" for name, value in told.items())
+    """Return an S3 error response, such as `refusal(503, "SlowDown")`."""
+    fields = {"Code": code, "Message": message, **more}
+    elements = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}</Error>'.encode()
-    return lambda _request, _forward: Answer(status, {"Content-Type": "application/xml", **(headers or {})}, body)
+    return lambda _request, _forward: Response(status, {"Content-Type": "application/xml", **(headers or {})}, body)
 
 
 def page(status: int, body: str = "<!DOCTYPE html><title>Welcome</title><br>") -> Fault:
-    """An answer of a gateway that is in the way, and no S3."""
+    """Return a page of a gateway that is not S3."""
     headers = {"Content-Type": "text/html", "Content-Length": str(len(body))}
-    return lambda _request, _forward: Answer(status, headers, body.encode())
+    return lambda _request, _forward: Response(status, headers, body.encode())
 
 
 def lost(_request: Request, _forward: Forward) -> None:
-    """Close without an answer; nothing was carried out."""
+    """Close the connection without executing the request."""
 
 
-def answer_lost(request: Request, forward: Forward) -> None:
-    """Close without an answer, although the request was carried out."""
+def response_lost(request: Request, forward: Forward) -> None:
+    """Execute the request, then close the connection without a response."""
     forward(request)
 
 
-def flipped(request: Request, forward: Forward) -> Answer:
-    """One wrong byte in the middle of the answer."""
-    answer = forward(request)
-    return Answer(answer.status, answer.headers, _flip(answer.body))
+def flipped(request: Request, forward: Forward) -> Response:
+    """Flip a byte in the middle of the response."""
+    response = forward(request)
+    return Response(response.status, response.headers, _flip(response.body))
 
 
-def sent_flipped(request: Request, forward: Forward) -> Answer:
-    """One wrong byte in the middle of what is sent."""
+def sent_flipped(request: Request, forward: Forward) -> Response:
+    """Flip a byte in the middle of the request."""
     return forward(Request(request.method, request.path, request.headers, _flip(request.body)))
 
 
-def cut(request: Request, forward: Forward) -> Answer:
-    """Half of the body, then a closed connection: the length announced is that of the whole."""
-    answer = forward(request)
-    return Answer(answer.status, answer.headers, answer.body[: len(answer.body) // 2], len(answer.body))
+def cut(request: Request, forward: Forward) -> Response:
+    """Send half of the body, then close the connection, although the full length was announced."""
+    response = forward(request)
+    return Response(response.status, response.headers, response.body[: len(response.body) // 2], len(response.body))
 
 
-def truncated(request: Request, forward: Forward) -> Answer:
-    """Half of the body, announced as if it were the whole."""
-    answer = forward(request)
-    return Answer(answer.status, answer.headers, answer.body[: len(answer.body) // 2])
+def truncated(request: Request, forward: Forward) -> Response:
+    """Send half of the body with a matching length."""
+    response = forward(request)
+    return Response(response.status, response.headers, response.body[: len(response.body) // 2])
 
 
 def hung(faulty: FaultyS3) -> Fault:
-    """Say nothing until the fault ends, and then nothing either."""
+    """Send nothing until the fault ends, then close the connection."""
 
     def wait(_request: Request, _forward: Forward) -> None:
         faulty.healed.wait(60)
@@ -200,19 +200,19 @@ def hung(faulty: FaultyS3) -> Fault:
 
 
 def stalled(faulty: FaultyS3) -> Fault:
-    """Half of the body, and silence until the fault ends."""
+    """Send half of the body, then nothing until the fault ends."""
 
-    def wait(request: Request, forward: Forward) -> Answer:
-        answer = cut(request, forward)
-        return Answer(answer.status, answer.headers, answer.body, answer.announced, faulty.healed)
+    def wait(request: Request, forward: Forward) -> Response:
+        response = cut(request, forward)
+        return Response(response.status, response.headers, response.body, response.announced, faulty.healed)
 
     return wait
 
 
 def slow(seconds: float) -> Fault:
-    """Answer after a while."""
+    """Respond after a delay."""
 
-    def wait(request: Request, forward: Forward) -> Answer:
+    def wait(request: Request, forward: Forward) -> Response:
         time.sleep(seconds)
         return forward(request)
 
@@ -229,7 +229,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", faulty.port), _Handler)
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: connections that break are what this is for."""
+        """Ignore broken connections, which are expected here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -239,44 +239,44 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.server.faulty.opened(self.connection, still=True)
+        self.server.faulty.track(self.connection, is_open=True)
 
     def finish(self) -> None:
-        self.server.faulty.opened(self.connection, still=False)
+        self.server.faulty.track(self.connection, is_open=False)
         super().finish()
 
     def log_message(self, *_: object) -> None:
         pass
 
-    def answer(self) -> None:
+    def response(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        found = self.server.faulty.answer(Request(self.command, self.path, dict(self.headers.items()), body))
-        if found is None:
+        response = self.server.faulty.response(Request(self.command, self.path, dict(self.headers.items()), body))
+        if response is None:
             self.close_connection = True
             _close(self.connection)
         else:
-            self._send(found)
+            self._send(response)
 
-    def _send(self, found: Answer) -> None:
-        length = found.announced or len(found.body)
+    def _send(self, response: Response) -> None:
+        length = response.announced or len(response.body)
         if self.command == "HEAD":
-            length = int(found.headers.get("Content-Length", 0))
-        self.send_response_only(found.status)
-        for name, value in found.headers.items():
+            length = int(response.headers.get("Content-Length", 0))
+        self.send_response_only(response.status)
+        for name, value in response.headers.items():
             if name.lower() not in _HOP:
                 self.send_header(name, value)
         self.send_header("Content-Length", str(length))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(found.body)
+            self.wfile.write(response.body)
             self.wfile.flush()
-        if found.announced:
-            if found.closes:
-                found.closes.wait(60)
+        if response.announced:
+            if response.closes:
+                response.closes.wait(60)
             self.close_connection = True
             _close(self.connection)
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer  # noqa: N815 -- the names that http.server calls
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = response  # noqa: N815 -- the names that http.server calls
 
 
 def _flip(data: bytes) -> bytes:
@@ -287,5 +287,5 @@ def _flip(data: bytes) -> bytes:
 def _close(connection: socket) -> None:
     try:
         connection.shutdown(SHUT_RDWR)
-    except OSError:  # closed already
+    except OSError:  # already closed
         return

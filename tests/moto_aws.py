@@ -1,4 +1,4 @@
-"""A stand-in for AWS's IAM and S3 over HTTP, which refuses what a user's policy does not allow."""
+"""A stand-in for AWS IAM and S3 over HTTP that enforces user policies."""
 
 import http.client
 import subprocess
@@ -23,14 +23,12 @@ START_S = 60
 
 @dataclass(frozen=True)
 class MotoAws:
-    """A running server; until `enforcing` anybody may do anything."""
+    """A running server; it permits everything outside `enforcing`."""
 
     process: subprocess.Popen[bytes]
     endpoint: str
 
-    def client(
-        self, service: str, access_key: str = "anybody", secret_key: str = "", *, region: str = "us-east-1"
-    ) -> Any:  # noqa: ANN401
+    def client(self, service: str, access_key: str = "any", secret_key: str = "", *, region: str = "us-east-1") -> Any:  # noqa: ANN401
         """Return a client of one of its services."""
         return boto3.client(
             service,
@@ -42,16 +40,16 @@ class MotoAws:
         )
 
     def user(self, name: str, policy: str) -> tuple[str, str]:
-        """Return the keys of a new user who has this policy and no other."""
+        """Create a user with only this policy and return its keys."""
         iam = self.client("iam")
         iam.create_user(UserName=name)
         iam.put_user_policy(UserName=name, PolicyName="only", PolicyDocument=policy)
-        made = iam.create_access_key(UserName=name)["AccessKey"]
-        return made["AccessKeyId"], made["SecretAccessKey"]
+        keys = iam.create_access_key(UserName=name)["AccessKey"]
+        return keys["AccessKeyId"], keys["SecretAccessKey"]
 
     @contextmanager
     def enforcing(self) -> Iterator[None]:
-        """Check signatures and policies meanwhile."""
+        """Enforce signatures and policies inside the context."""
         self._allow(0)
         try:
             yield
@@ -63,7 +61,7 @@ class MotoAws:
 
 
 def start_moto(log: Path) -> MotoAws:
-    """Start a server; return when it answers."""
+    """Start a server and wait until it responds."""
     port = free_ports(1)[0]
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -83,7 +81,7 @@ def start_moto(log: Path) -> MotoAws:
 
 
 def stop_moto(server: MotoAws) -> None:
-    """End a server."""
+    """Stop a server."""
     server.process.kill()
     server.process.wait(20)
 

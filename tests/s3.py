@@ -1,4 +1,4 @@
-"""A real S3 server over HTTP, started and stopped by the tests that need one."""
+"""A real S3 server for tests."""
 
 import json
 import os
@@ -19,21 +19,21 @@ from coin_pipeline.storage.s3 import S3Store
 
 WEED = Path(sys.executable).with_name("weed")
 START_S = 60
-_PARTS = ("master", "volume", "filer", "s3")
+_SERVICES = ("master", "volume", "filer", "s3")
 
 
 @dataclass(frozen=True)
 class S3Server:
-    """A running server, and the key that it takes."""
+    """A running server and the credentials that it accepts."""
 
     process: subprocess.Popen[bytes]
     endpoint: str
     ports: tuple[int, ...] = ()
     access_key: str = "coin-tests"
-    secret_key: str = "not-a-secret"  # noqa: S105 -- of a server that lives as long as the tests
+    secret_key: str = "not-a-secret"  # noqa: S105 -- of a server that exists only during the tests
 
     def environment(self, bucket: str) -> dict[str, str]:
-        """Return the settings under which results lie in a bucket of this server."""
+        """Return the settings that select a bucket of this server."""
         return {
             "AWS_BUCKET_NAME": bucket,
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -44,30 +44,30 @@ class S3Server:
         }
 
     def client(self, **options: Any) -> Any:  # noqa: ANN401 -- boto3's
-        """Return a client; options replace those of a client that works."""
-        given = {
+        """Return a client; options override the defaults."""
+        defaults = {
             "endpoint_url": self.endpoint,
             "aws_access_key_id": self.access_key,
             "aws_secret_access_key": self.secret_key,
             "region_name": "us-east-1",
             "config": Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 2}),
         }
-        return boto3.client("s3", **(given | options))
+        return boto3.client("s3", **(defaults | options))
 
     def store(self, bucket: str, **options: Any) -> S3Store:  # noqa: ANN401
-        """Return a store in a bucket, which is made if need be."""
+        """Return a store in a bucket, which is created if necessary."""
         client = self.client()
-        if bucket not in [each["Name"] for each in client.list_buckets()["Buckets"]]:
+        if bucket not in [item["Name"] for item in client.list_buckets()["Buckets"]]:
             client.create_bucket(Bucket=bucket)
         return S3Store(self.client(**options) if options else client, bucket)
 
 
 def start_s3(folder: Path, ports: tuple[int, ...] = ()) -> S3Server:
-    """Start a server whose files lie in `folder`; return when it has stored an object and given it back.
+    """Start a server with its data in `folder`, and wait until it stores and returns an object.
 
-    With the ports of a server that was stopped it is that one again.
+    The ports of a stopped server start the same server again.
     """
-    ports = ports or free_ports(2 * len(_PARTS))
+    ports = ports or free_ports(2 * len(_SERVICES))
     (folder / "data").mkdir(parents=True, exist_ok=True)
     keys = [{"accessKey": S3Server.access_key, "secretKey": S3Server.secret_key}]
     identity = {"name": "tests", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
@@ -82,10 +82,10 @@ def start_s3(folder: Path, ports: tuple[int, ...] = ()) -> S3Server:
         "s3.autoCreateBucket": "false",
         "admin.ui": "false",
         "webdav": "false",
-        "volume.max": 5000,  # each bucket takes a few; how many fit into the free disk is not the question here
+        "volume.max": 5000,  # each bucket uses several; the free disk space is not the limit here
         "master.telemetry": "false",
-        **{f"{part}.port": ports[2 * place] for place, part in enumerate(_PARTS)},
-        **{f"{part}.port.grpc": ports[2 * place + 1] for place, part in enumerate(_PARTS)},
+        **{f"{service}.port": ports[2 * index] for index, service in enumerate(_SERVICES)},
+        **{f"{service}.port.grpc": ports[2 * index + 1] for index, service in enumerate(_SERVICES)},
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -96,9 +96,9 @@ def start_s3(folder: Path, ports: tuple[int, ...] = ()) -> S3Server:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    server = S3Server(process, f"http://127.0.0.1:{ports[2 * _PARTS.index('s3')]}", ports)
+    server = S3Server(process, f"http://127.0.0.1:{ports[2 * _SERVICES.index('s3')]}", ports)
     deadline = time.monotonic() + START_S
-    while not _works(server):
+    while not _responds(server):
         assert process.poll() is None, (folder / "log").read_text()
         assert time.monotonic() < deadline, (folder / "log").read_text()
         time.sleep(0.2)
@@ -106,18 +106,18 @@ def start_s3(folder: Path, ports: tuple[int, ...] = ()) -> S3Server:
 
 
 def kill_s3(server: S3Server) -> None:
-    """End a server as a power cut does; what it stored stays."""
+    """Kill a server as a power failure would; its data is kept."""
     server.process.kill()
     server.process.wait(20)
 
 
 def stop_s3(server: S3Server, folder: Path) -> None:
-    """End a server and remove what it stored."""
+    """Kill a server and delete its data."""
     kill_s3(server)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _works(server: S3Server) -> bool:
+def _responds(server: S3Server) -> bool:
     try:
         store = server.store("probe")
         store.put("probe", b"ready", overwrite=True)
@@ -129,7 +129,7 @@ def _works(server: S3Server) -> bool:
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Return ports that nothing listens on."""
+    """Return unused ports."""
     sockets = [socket.socket() for _ in range(count)]
     for probe in sockets:
         probe.bind(("127.0.0.1", 0))

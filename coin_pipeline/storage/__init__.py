@@ -1,1 +1,1 @@
-"""Where results lie: one object-store protocol over a folder or a bucket."""
+"""Object storage: one protocol over a local directory or an S3 bucket."""

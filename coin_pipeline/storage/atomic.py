@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a crash, finds the old bytes or the new ones, never a part."""
+"""Atomic file writes: a reader, or a crash, sees the old bytes or the new ones, never a mixture."""
 
 import errno
 import os
@@ -15,46 +15,51 @@ if TYPE_CHECKING:
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 NO_LINKS = (
-    "files there cannot have a second name, without which a result could be overwritten;"
-    " use a file system that has hard links (ext4, xfs, btrfs, zfs), or a bucket"
+    "the file system has no hard links, which protect results from being overwritten;"
+    " use one that has them (ext4, xfs, btrfs, zfs), or a bucket"
 )
 
 
 def atomic_write(
     path: Path,
     data: "ReadableBuffer",
-    aside: Path,
+    temporary: Path,
     *,
     replace: bool,
-    before: Callable[[int], None] = lambda _file: None,
+    prepare: Callable[[int], None] = lambda _descriptor: None,
 ) -> None:
-    """Write `data` to `aside`, in the same folder, and put it in place once it is on the disk.
+    """Write `data` to a temporary file, sync it to disk, and give it its final name.
 
-    `before` is called with the open file, so that what it says of it is there with the first byte that is read.
+    Args:
+        path: The final name.
+        data: The content.
+        temporary: A name in the same directory; removed on failure.
+        replace: Whether an existing file is replaced.
+        prepare: Called with the open descriptor before the file is visible, to set its attributes.
 
     Raises:
-        FileExistsError: `path` is taken and `replace` is False.
-        OSError: it cannot be written; `path` is as it was, and `aside` is gone.
+        FileExistsError: `path` exists and `replace` is False.
+        OSError: The file cannot be written; `path` is unchanged.
     """
     try:
-        with aside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            before(file.fileno())
+            prepare(file.fileno())
             os.fsync(file.fileno())
         if replace:
-            aside.replace(path)
+            temporary.replace(path)
         else:
-            _link(path, aside)
+            _link(path, temporary)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     sync_directory(path.parent)
 
 
-def _link(path: Path, aside: Path) -> None:
-    """Give a file its name, which unlike a rename refuses to replace."""
+def _link(path: Path, temporary: Path) -> None:
+    """Give the file its name with a hard link, which, unlike a rename, never replaces."""
     try:
-        path.hardlink_to(aside)
+        path.hardlink_to(temporary)
     except OSError as error:
         if error.errno in _NO_LINKS:
             raise _NoLinks(*error.args) from error
@@ -62,26 +67,34 @@ def _link(path: Path, aside: Path) -> None:
 
 
 class _NoLinks(OSError):
-    """The file system has no hard links, as vfat."""
+    """The file system, such as vfat, does not support hard links."""
 
 
 @contextmanager
 def translate_os_errors(target: object) -> Iterator[None]:
-    """Turn what the operating system says about files into this project's errors, which call the file `target`."""
+    """Translate OSError into this project's storage errors.
+
+    Args:
+        target: What the error message calls the file.
+
+    Raises:
+        StorageFull: The disk or quota is full.
+        StorageFailed: Any other error of the file system.
+    """
     try:
         yield
     except _NoLinks as error:
         raise StorageFailed(f"cannot store {target}: {NO_LINKS}") from error
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)  # without the path, nobody's business
+        reason = os.strerror(error.errno) if error.errno else str(error)  # without the path, which stays private
         if error.errno in _NO_SPACE:
             raise StorageFull(target, reason) from error
-        raise StorageFailed(f"cannot reach {target}: {reason}; check the folder and its permissions") from error
+        raise StorageFailed(f"cannot access {target}: {reason}; check the folder and its permissions") from error
 
 
-def sync_directory(folder: Path) -> None:
-    """Make a new name in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync_directory(directory: Path) -> None:
+    """Sync a directory, so that a new name in it survives a power failure."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:

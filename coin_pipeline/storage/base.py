@@ -1,4 +1,4 @@
-"""The object-store protocol and the rule for keys; the stores themselves stand beside it."""
+"""The object-store protocol and the rules for keys and metadata, which every store shares."""
 
 import hashlib
 import re
@@ -11,20 +11,20 @@ from coin_pipeline.errors import InvalidInput, ObjectCorrupt, Problem
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# Letters of any script are fine in a key; what could leave the root, hide, or break a path is not.
+# Letters of any script are allowed in a key; anything that leaves the root, hides a file or breaks a path is not.
 _SEGMENT = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\\ud800-\udfff]+")
 _MAX_KEY_BYTES, _MAX_SEGMENT_BYTES = 1024, 255
-"""The limit of S3, and that of file names."""
+"""The limits of S3 keys and of file names."""
 
 SHA256 = "sha256"
-"""The metadata in which a bucket keeps the digest of an object: a store's own checksum of parts is one of checksums."""
+"""Metadata name of the digest in a bucket; S3's own checksum of a multipart object is a checksum of checksums."""
 _METADATA_NAME, _METADATA_VALUE = re.compile(r"[a-z0-9][a-z0-9_-]*"), re.compile(r"[\x20-\x7e]*")
 _MAX_METADATA_BYTES = 1900
-"""S3 takes 2 KB, ours included."""
+"""S3 allows 2 KB, including the digest."""
 
 
 class ObjectEntry(NamedTuple):
-    """An object in a listing: its key, its size in bytes, and when it was written (UTC)."""
+    """An object in a listing: its key, its size in bytes, and its modification time (UTC)."""
 
     key: str
     size: int
@@ -32,13 +32,13 @@ class ObjectEntry(NamedTuple):
 
 
 class IncompleteWrite(NamedTuple):
-    """What a write left that never ended: a temporary file, or the parts of an upload; no reader sees it.
+    """The remains of an interrupted write, a temporary file or an unfinished upload. Readers never see it.
 
     Attributes:
-        key: Of the file, or that which the object was to have.
-        size: Bytes.
-        started_at: When it was last written, or the upload begun, UTC.
-        upload_id: The id of the upload; empty for a file.
+        key: Key of the file, or the target key of the upload.
+        size: Size in bytes.
+        started_at: Last modification of the file, or start of the upload, UTC.
+        upload_id: Id of the upload; empty for a file.
     """
 
     key: str
@@ -48,13 +48,13 @@ class IncompleteWrite(NamedTuple):
 
 
 class ObjectInfo(NamedTuple):
-    """What is known of an object without reading it.
+    """The attributes of an object.
 
     Attributes:
-        size: Bytes.
-        modified: When it was written, UTC.
-        sha256: Hex digest of the bytes that were put; None for an object that came here some other way.
-        metadata: What was put with it.
+        size: Size in bytes.
+        modified: Modification time, UTC.
+        sha256: Hex digest of the stored bytes; None for an object that another program wrote.
+        metadata: The metadata that was stored with it.
     """
 
     size: int
@@ -66,35 +66,50 @@ class ObjectInfo(NamedTuple):
 class ObjectStore(Protocol):
     """Bytes under keys such as `tasks/ID/result.json`.
 
-    An object appears whole or not at all, with the SHA-256 of the bytes that were handed over, and is read with that.
-    Every method may raise StorageFailed or one of its kinds.
+    Writes are atomic: an object is complete or absent. Its SHA-256 is stored with it and verified by every read. Every
+    method may raise StorageFailed or a subclass.
     """
 
     def put(
         self, key: str, data: "ReadableBuffer", *, overwrite: bool = False, metadata: Mapping[str, str] | None = None
     ) -> None:
-        """Store `data`; with overwrite=False a key that holds other bytes raises ObjectExists."""
+        """Store an object.
+
+        Args:
+            key: The key.
+            data: The bytes.
+            overwrite: Whether to replace an existing object. Storing identical bytes again always succeeds.
+            metadata: Names and ASCII values to store with the object.
+
+        Raises:
+            ObjectExists: The key holds other bytes and `overwrite` is False.
+            InvalidInput: The key or the metadata is invalid.
+        """
         ...
 
     def get(self, key: str) -> bytes:
-        """Return the bytes under `key`.
+        """Return the bytes under a key.
 
         Raises:
-            ObjectNotFound: there is no such object.
-            ObjectCorrupt: they are not those that were put.
+            ObjectNotFound: There is no such object.
+            ObjectCorrupt: The bytes differ from those that were stored.
         """
         ...
 
     def exists(self, key: str) -> bool:
-        """Tell whether `key` holds an object."""
+        """Return whether the key holds an object."""
         ...
 
     def info(self, key: str) -> ObjectInfo:
-        """Return what is known of the object under `key`, or raise ObjectNotFound."""
+        """Return the attributes of an object.
+
+        Raises:
+            ObjectNotFound: There is no such object.
+        """
         ...
 
     def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
-        """Yield what lies below the folder `prefix`, or anywhere."""
+        """Yield the objects under the folder `prefix`, or all objects."""
         ...
 
     def keys(self, prefix: str = "") -> Iterator[str]:
@@ -102,28 +117,32 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Remove `key`; one that is absent is not an error."""
+        """Delete an object; deleting an absent one is not an error."""
         ...
 
     def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
-        """Yield what writes below the folder `prefix` left that began before a moment and never ended."""
+        """Yield the incomplete writes under the folder `prefix` that started before a moment."""
         ...
 
     def discard(self, leftover: IncompleteWrite) -> None:
-        """Remove what a write left; what is gone already is not an error."""
+        """Remove an incomplete write; removing an absent one is not an error."""
         ...
 
     def free_bytes(self) -> int | None:
-        """Return how much can be written to the disk; None where there is no such limit."""
+        """Return the free space in bytes, or None if it is unlimited."""
         ...
 
     def uri(self, key: str) -> str:
-        """Return where people find `key`: a path, or an s3:// URL."""
+        """Return the location of an object for display: a path, or an s3:// URL."""
         ...
 
 
 def is_key(text: str) -> bool:
-    """Tell whether `text` is a relative path of plain segments that every store can hold."""
+    """Return whether `text` is a key: a relative path of plain segments that every store can hold.
+
+    >>> is_key("tasks/123/result.json"), is_key("../etc/passwd")
+    (True, False)
+    """
     parts = text.split("/")
     return (
         all(_SEGMENT.fullmatch(part) and len(part.encode()) <= _MAX_SEGMENT_BYTES for part in parts)
@@ -132,38 +151,50 @@ def is_key(text: str) -> bool:
 
 
 def check_key(key: str) -> str:
-    """Return `key` if it can be one, or raise InvalidInput."""
+    """Return `key` if it is valid.
+
+    Raises:
+        InvalidInput: The key is invalid.
+    """
     if not is_key(key):
-        says = (
+        message = (
             f"{key[:80]!r} is not an object key; use a relative path without '..' or names that begin with a dot,"
             f" of at most {_MAX_KEY_BYTES} bytes, {_MAX_SEGMENT_BYTES} for each name"
         )
-        raise InvalidInput([Problem("key", says)])
+        raise InvalidInput([Problem("key", message)])
     return key
 
 
 def check_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
-    """Return metadata that every store can hold, or raise InvalidInput."""
-    given = dict(metadata or {})
+    """Return metadata that every store can hold.
+
+    Raises:
+        InvalidInput: A name or value is invalid, or the metadata is too large.
+    """
+    checked = dict(metadata or {})
     problems = [
         Problem(f"metadata.{name}", "takes a name of lower-case letters, digits, - and _, and a value in ASCII")
-        for name, value in given.items()
+        for name, value in checked.items()
         if name == SHA256 or not (_METADATA_NAME.fullmatch(name) and _METADATA_VALUE.fullmatch(value))
     ]
-    if sum(len(name) + len(value) for name, value in given.items()) > _MAX_METADATA_BYTES:
-        problems.append(Problem("metadata", f"is more than {_MAX_METADATA_BYTES:,} bytes"))
+    if sum(len(name) + len(value) for name, value in checked.items()) > _MAX_METADATA_BYTES:
+        problems.append(Problem("metadata", f"is larger than {_MAX_METADATA_BYTES:,} bytes"))
     if problems:
         raise InvalidInput(problems)
-    return given
+    return checked
 
 
 def sha256_hex(data: "ReadableBuffer") -> str:
-    """Return the SHA-256 of bytes, in hex."""
+    """Return the SHA-256 of `data` as a hex string."""
     return hashlib.sha256(data).hexdigest()
 
 
 def verify_sha256(key: str, data: bytes, sha256: str | None) -> bytes:
-    """Return what was read if it is what was put, or raise ObjectCorrupt; without a digest nothing is known."""
+    """Return `data` if it matches its digest; without a digest it cannot be verified and is returned as it is.
+
+    Raises:
+        ObjectCorrupt: The digest does not match.
+    """
     if sha256 is not None and sha256_hex(data) != sha256:
-        raise ObjectCorrupt(key, f"its {len(data):,} bytes have not the SHA-256 with which it was stored")
+        raise ObjectCorrupt(key, f"SHA-256 mismatch: the {len(data):,} bytes read are not those that were stored")
     return data

@@ -1,4 +1,4 @@
-"""Objects as files below one folder."""
+"""ObjectStore over a local directory."""
 
 import errno
 import json
@@ -28,19 +28,29 @@ from coin_pipeline.storage.base import (
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# Extended attributes come into being with the file, atomically; a file beside it could not.
+# Extended attributes appear atomically with the file; a second file next to it could not.
 _SHA256, _METADATA = "user.coin.sha256", "user.coin.metadata"
 _ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 _NO_ATTRIBUTES = {errno.ENOTSUP, errno.EOPNOTSUPP}
 TEMPORARY = ".tmp-"
-"""How names of files begin that are still being written."""
-_NOWHERE = {errno.ENOENT, errno.ELOOP}
-_TRIES = 10
-"""How often a write is tried whose folder is removed under it."""
+"""Prefix of the names of files that are still being written."""
+_UNRESOLVABLE = {errno.ENOENT, errno.ELOOP}
+_MAX_ATTEMPTS = 10
+"""How often to write when another process keeps removing the empty directory."""
 
 
 class LocalStore:
-    """An ObjectStore in the folder `root`; each object is written aside, synced, then linked into place."""
+    """An ObjectStore in the directory `root`.
+
+    Each object is written to a temporary file, synced, then linked to its final name.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = LocalStore(Path(folder))
+    ...     store.put("tasks/1/result.json", b"{}")
+    ...     store.get("tasks/1/result.json"), list(store.keys("tasks"))
+    (b'{}', ['tasks/1/result.json'])
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -48,19 +58,23 @@ class LocalStore:
     def put(
         self, key: str, data: "ReadableBuffer", *, overwrite: bool = False, metadata: Mapping[str, str] | None = None
     ) -> None:
-        """Store `data`; with overwrite=False a key that holds other bytes raises ObjectExists."""
+        """Store an object; see `ObjectStore.put`."""
         path = self._path(key)
-        aside = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+        temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
         digest = sha256_hex(data)
         attributes = {_SHA256: digest.encode()}
         if metadata:
             attributes[_METADATA] = json.dumps(check_metadata(metadata)).encode()
         with translate_os_errors(key):
             try:
-                _within(
+                _write_in(
                     path.parent,
                     lambda: atomic_write(
-                        path, data, aside, replace=overwrite, before=lambda file: _describe(file, attributes)
+                        path,
+                        data,
+                        temporary,
+                        replace=overwrite,
+                        prepare=lambda descriptor: _set_attributes(descriptor, attributes),
                     ),
                 )
             except FileExistsError:
@@ -68,36 +82,36 @@ class LocalStore:
                     raise ObjectExists(key) from None
 
     def get(self, key: str) -> bytes:
-        """Return the bytes under `key`, or raise ObjectNotFound, or ObjectCorrupt if they are not those put."""
+        """Return the bytes under a key, verified against their digest; see `ObjectStore.get`."""
         with translate_os_errors(key):
             try:
                 with self._path(key).open("rb") as file:
                     data = file.read()
-                    return verify_sha256(key, data, _attribute(file.fileno(), _SHA256))
+                    return verify_sha256(key, data, _get_attribute(file.fileno(), _SHA256))
             except _ABSENT:
                 raise ObjectNotFound(key) from None
 
     def exists(self, key: str) -> bool:
-        """Tell whether `key` holds an object."""
+        """Return whether the key holds an object."""
         with translate_os_errors(key):
             return self._path(key).is_file()
 
     def info(self, key: str) -> ObjectInfo:
-        """Return what is known of the object under `key`, or raise ObjectNotFound."""
+        """Return the attributes of an object, or raise ObjectNotFound."""
         with translate_os_errors(key):
             try:
                 with self._path(key).open("rb") as file:
-                    found, put_with = os.fstat(file.fileno()), _attribute(file.fileno(), _METADATA)
-                    digest = _attribute(file.fileno(), _SHA256)
+                    status, metadata = os.fstat(file.fileno()), _get_attribute(file.fileno(), _METADATA)
+                    digest = _get_attribute(file.fileno(), _SHA256)
             except _ABSENT:
                 raise ObjectNotFound(key) from None
-        return ObjectInfo(found.st_size, _instant(found), digest, json.loads(put_with or "{}"))
+        return ObjectInfo(status.st_size, _modified(status), digest, json.loads(metadata or "{}"))
 
     def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
-        """Yield what lies below the folder `prefix`; what is still being written is left out."""
+        """Yield the objects under the folder `prefix`; files that are still being written are left out."""
         folder = self._path(prefix) if prefix else self.root
         with translate_os_errors(prefix):
-            if self._link_to(folder):
+            if self._find_link(folder):
                 return
             yield from _files(folder, f"{prefix}/" if prefix else "")
 
@@ -106,20 +120,21 @@ class LocalStore:
         return (entry.key for entry in self.entries(prefix))
 
     def delete(self, key: str) -> None:
-        """Remove `key`, and folders that it leaves empty; one that is absent is not an error."""
+        """Delete an object and the folders that become empty; deleting an absent object is not an error."""
         self._remove(check_key(key))
 
     def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
-        """Yield temporary files below the folder `prefix` that were last written before a moment."""
+        """Yield temporary files under the folder `prefix` that were last written before a moment."""
         with translate_os_errors(prefix):
-            for path in sorted(_temporary(self._path(prefix))):
-                with suppress(FileNotFoundError):  # it has just got its name
-                    told = path.stat()
-                    if _instant(told) < before:
-                        yield IncompleteWrite(path.relative_to(self.root).as_posix(), told.st_size, _instant(told))
+            for path in sorted(_temporary_files(self._path(prefix))):
+                with suppress(FileNotFoundError):  # the write has just completed
+                    status = path.stat()
+                    if _modified(status) < before:
+                        key = path.relative_to(self.root).as_posix()
+                        yield IncompleteWrite(key, status.st_size, _modified(status))
 
     def discard(self, leftover: IncompleteWrite) -> None:
-        """Remove a temporary file, and folders that it leaves empty; one that is gone already is not an error."""
+        """Remove a temporary file and the folders that become empty; removing an absent one is not an error."""
         folder, _, name = leftover.key.rpartition("/")
         check_key(folder)
         if not name.startswith(TEMPORARY):
@@ -127,126 +142,129 @@ class LocalStore:
         self._remove(leftover.key)
 
     def free_bytes(self) -> int | None:
-        """Return how much can be written to the disk of the folder."""
+        """Return the free space on the disk of the root directory, in bytes."""
         with translate_os_errors(self.root):
             return shutil.disk_usage(self.root).free
 
     def uri(self, key: str) -> str:
-        """Return the path of `key`."""
+        """Return the path of an object."""
         return str(self._path(key))
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
 
-    def _link_to(self, folder: Path) -> Path | None:
-        """Return what on the way to a folder is a link, but for its shelf, which may be on another disk."""
-        below_shelf = len(folder.relative_to(self.root).parts) - 1
-        way = [folder, *folder.parents][: max(below_shelf, 0)]
-        return next((each for each in way if each.is_symlink()), None)
+    def _find_link(self, folder: Path) -> Path | None:
+        """Return a symbolic link on the path to a folder, except its first level, which may be on another disk."""
+        depth = len(folder.relative_to(self.root).parts) - 1
+        ancestors = [folder, *folder.parents][: max(depth, 0)]
+        return next((path for path in ancestors if path.is_symlink()), None)
 
     def _remove(self, relative: str) -> None:
         path = self.root / relative
-        if link := self._link_to(path.parent):
-            says = "what a link leads to is somebody else's; remove the link"
-            raise StorageFailed(f"cannot remove {relative}: {link.relative_to(self.root)} is a link, and {says}")
+        if link := self._find_link(path.parent):
+            reason = "its target may belong to another program; remove the link"
+            raise StorageFailed(f"cannot remove {relative}: {link.relative_to(self.root)} is a link, and {reason}")
         with translate_os_errors(relative):
             path.unlink(missing_ok=True)
         for folder in path.parents[: relative.count("/")]:
             try:
                 folder.rmdir()
-            except OSError:  # not empty, or gone already
+            except OSError:  # not empty, or already removed
                 break
 
 
 def supports_checksums(folder: Path) -> bool:
-    """Tell whether files below `folder` can carry their checksum: not every file system has extended attributes."""
+    """Return whether files in `folder` can carry checksums: not every file system has extended attributes."""
     probe = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
     with translate_os_errors(folder):
         try:
             with probe.open("wb") as file:
-                _describe(file.fileno(), {_SHA256: b"-"})
-                return _attribute(file.fileno(), _SHA256) is not None
+                _set_attributes(file.fileno(), {_SHA256: b"-"})
+                return _get_attribute(file.fileno(), _SHA256) is not None
         finally:
             probe.unlink(missing_ok=True)
 
 
-def _within(folder: Path, write: Callable[[], None]) -> None:
-    """Write in a folder that is made if need be, and again where somebody finds it empty and removes it just then."""
-    for _ in range(_TRIES - 1):
+def _write_in(folder: Path, write: Callable[[], None]) -> None:
+    """Create a folder and write in it, and repeat both if another process removes the empty folder in between."""
+    for _ in range(_MAX_ATTEMPTS - 1):
         with suppress(FileNotFoundError):
-            _make(folder)
+            _make_folder(folder)
             return write()
-    _make(folder)
+    _make_folder(folder)
     return write()
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         if folder.is_file():
             raise NotADirectoryError(*error.args) from None
-        raise FileNotFoundError(*error.args) from None  # removed between two looks
+        raise FileNotFoundError(*error.args) from None  # removed between the two checks
 
 
-def _files(folder: Path, before: str) -> Iterator[ObjectEntry]:
-    """Yield the files of a folder; of links to folders only shelves are gone through: others may lead back here."""
+def _files(folder: Path, prefix: str) -> Iterator[ObjectEntry]:
+    """Yield the files of a folder; links are followed only at the first level, since others may form a cycle."""
     try:
-        found = sorted(os.scandir(folder), key=lambda each: each.name)
+        items = sorted(os.scandir(folder), key=lambda item: item.name)
     except _ABSENT:
         return
-    for each in found:
-        key = before + each.name
-        told = _told(each) if is_key(key) else None
-        if told and stat.S_ISREG(told.st_mode):
-            yield ObjectEntry(key, told.st_size, _instant(told))
-        elif told and stat.S_ISDIR(told.st_mode) and not (before and each.is_symlink()):
-            yield from _files(folder / each.name, f"{key}/")
+    for item in items:
+        key = prefix + item.name
+        status = _status(item) if is_key(key) else None
+        if status and stat.S_ISREG(status.st_mode):
+            yield ObjectEntry(key, status.st_size, _modified(status))
+        elif status and stat.S_ISDIR(status.st_mode) and not (prefix and item.is_symlink()):
+            yield from _files(folder / item.name, f"{key}/")
 
 
-def _told(each: "os.DirEntry[str]") -> os.stat_result | None:
+def _status(item: "os.DirEntry[str]") -> os.stat_result | None:
     try:
-        return each.stat()
+        return item.stat()
     except OSError as error:
-        if error.errno not in _NOWHERE:
+        if error.errno not in _UNRESOLVABLE:
             raise
-        return None  # deleted meanwhile, or a link that leads nowhere
+        return None  # deleted in the meantime, or a broken link
 
 
-def _temporary(folder: Path) -> Iterator[Path]:
-    """Yield temporary files below a folder; what a link leads to is somebody else's."""
+def _temporary_files(folder: Path) -> Iterator[Path]:
+    """Yield the temporary files under a folder; links are not followed, as their targets may not be part of the store.
+
+    Files in a folder that is removed in the meantime are left out.
+    """
     try:
-        found = list(os.scandir(folder))
+        items = list(os.scandir(folder))
     except _ABSENT:
         return
-    for each in found:
-        if each.is_dir(follow_symlinks=False):
-            yield from _temporary(folder / each.name)
-        elif each.name.startswith(TEMPORARY) and each.is_file(follow_symlinks=False):
-            yield folder / each.name
+    for item in items:
+        if item.is_dir(follow_symlinks=False):
+            yield from _temporary_files(folder / item.name)
+        elif item.name.startswith(TEMPORARY) and item.is_file(follow_symlinks=False):
+            yield folder / item.name
 
 
-def _instant(told: os.stat_result) -> datetime:
-    return datetime.fromtimestamp(told.st_mtime, UTC)
+def _modified(status: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(status.st_mtime, UTC)
 
 
-def _describe(file: int, attributes: Mapping[str, bytes]) -> None:
-    """Put attributes on an open file where the platform has them; without, the file has no checksum of its own."""
+def _set_attributes(descriptor: int, attributes: Mapping[str, bytes]) -> None:
+    """Set extended attributes on an open file where they are supported; otherwise the file has no checksum."""
     if not hasattr(os, "setxattr"):
         return
     for name, value in attributes.items():
         try:
-            os.setxattr(file, name, value)
+            os.setxattr(descriptor, name, value)
         except OSError as error:
             if error.errno not in _NO_ATTRIBUTES:
                 raise
 
 
-def _attribute(file: int, name: str) -> str | None:
+def _get_attribute(descriptor: int, name: str) -> str | None:
     if not hasattr(os, "getxattr"):
         return None
     try:
-        return os.getxattr(file, name).decode()
+        return os.getxattr(descriptor, name).decode()
     except OSError as error:
         if error.errno in {errno.ENODATA, *_NO_ATTRIBUTES}:
             return None

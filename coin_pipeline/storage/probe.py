@@ -1,4 +1,4 @@
-"""Whether a store does what results need, tried with an object of its own."""
+"""Checks that a store provides what results need, performed on a temporary object."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 
 _DATA, _OTHER = b"a probe of 'coin storage check'", b"another one"
 NO_CHECKSUMS = (
-    "files there have no extended attributes, so their checksums are not kept and damage goes unnoticed;"
-    " use a file system that has them (ext4, xfs, btrfs, zfs), or a bucket"
+    "the file system has no extended attributes, so checksums are not stored and damage goes unnoticed;"
+    " use one that has them (ext4, xfs, btrfs, zfs), or a bucket"
 )
 
 
 class ProbeFinding(NamedTuple):
-    """What a trial showed: `state` is fail where results would suffer, note where something is worth knowing."""
+    """The outcome of one check.
+
+    Attributes:
+        status: fail if results are at risk, note for information, otherwise ok.
+        check: Name of the check.
+        message: What was found; empty if the check passed.
+    """
 
     status: Literal["ok", "note", "fail"]
     check: str
@@ -29,53 +35,56 @@ class ProbeFinding(NamedTuple):
 
 
 def probe_store(store: ObjectStore) -> Iterator[ProbeFinding]:
-    """Try each operation on a new object, which is removed; the first that the store refuses is the last one."""
+    """Try each operation on a new object, which is deleted afterwards. The first rejected operation ends the probe."""
     key = f"runs/check-{uuid.uuid4().hex}/probe"
-    trials: dict[str, Callable[[], str | None]] = {
+    checks: dict[str, Callable[[], str | None]] = {
         "put": lambda: store.put(key, _DATA),
-        "get": lambda: None if store.get(key) == _DATA else "other bytes come back than were put",
-        "list": lambda: None if list(store.keys(key.rpartition("/")[0])) == [key] else "the listing lacks it",
+        "get": lambda: None if store.get(key) == _DATA else "the bytes read differ from those written",
+        "list": lambda: None if list(store.keys(key.rpartition("/")[0])) == [key] else "the listing lacks the object",
         "checksum": lambda: _checksum(store, key),
         "create-only": lambda: _create_only(store, key),
         "delete": lambda: _delete(store, key),
     }
     try:
-        for what, attempt in trials.items():
-            wrong = attempt()
-            yield ProbeFinding("fail" if wrong else "ok", what, wrong or "")
+        for name, check in checks.items():
+            defect = check()
+            yield ProbeFinding("fail" if defect else "ok", name, defect or "")
     except StorageFailed as error:
-        yield ProbeFinding("fail", what, str(error))
+        yield ProbeFinding("fail", name, str(error))
         with suppress(StorageFailed):
             store.delete(key)
 
 
 def probe_bucket(bucket: "Bucket") -> Iterator[ProbeFinding]:
-    """Tell what is set for a bucket as a whole, as far as the credentials may see it."""
-    unseen = "the credentials may not see it, which is fine; 'coin storage init' says it to an administrator"
+    """Report the settings of a bucket, as far as the credentials permit."""
+    hidden = "these credentials may not read it, which is fine; an administrator's 'coin storage init' reports it"
     try:
         yield ProbeFinding(
-            "note", "versioning", bucket.versioning() or "off; 'coin storage init --versioning' turns it on"
+            "note", "versioning", bucket.versioning() or "off; 'coin storage init --versioning' enables it"
         )
     except StorageRefused:
-        yield ProbeFinding("note", "versioning", unseen)
+        yield ProbeFinding("note", "versioning", hidden)
     try:
         missing = ", ".join(bucket.missing_rules())
-        says = (
-            f"without the rules {missing}; 'coin storage init' sets them"
+        message = (
+            f"the rules {missing} are missing; 'coin storage init' sets them"
             if missing
-            else "as 'coin storage init' sets it"
+            else "the rules of 'coin storage init' are set"
         )
-        yield ProbeFinding("note" if missing else "ok", "lifecycle", says)
+        yield ProbeFinding("note" if missing else "ok", "lifecycle", message)
     except StorageRefused:
-        yield ProbeFinding("note", "lifecycle", unseen)
+        yield ProbeFinding("note", "lifecycle", hidden)
 
 
 def check_writable(store: ObjectStore) -> str | None:
-    """Return what somebody who starts the platform on this store should know, or None.
+    """Check at start-up that objects can be stored.
+
+    Returns:
+        A warning, or None. An unavailable or full store is only a warning, since runs wait for it.
 
     Raises:
-        StorageRefused: nothing can be stored until a setting or a permission is changed.
-        StorageFailed: the folder cannot be written, or cannot refuse to overwrite.
+        StorageRefused: Nothing can be stored until a setting or a permission changes.
+        StorageFailed: The folder is not writable, or its file system has no hard links.
     """
     if isinstance(store, LocalStore):
         with translate_os_errors(store.root):
@@ -84,7 +93,7 @@ def check_writable(store: ObjectStore) -> str | None:
     try:
         store.put(key, _DATA)
         store.delete(key)
-    except (StorageUnavailable, StorageFull) as error:  # it may come back, and runs wait for it; space can be freed
+    except (StorageUnavailable, StorageFull) as error:
         return str(error)
     if isinstance(store, LocalStore) and not supports_checksums(store.root):
         return f"{store.root}: {NO_CHECKSUMS}"
@@ -96,15 +105,15 @@ def _create_only(store: ObjectStore, key: str) -> str | None:
         store.put(key, _OTHER)
     except ObjectExists:
         return None
-    return "a second put replaced the first: the server ignores If-None-Match, so use one that honours it"
+    return "a second put replaced the first: the server ignores If-None-Match; use one that honours it"
 
 
 def _delete(store: ObjectStore, key: str) -> str | None:
     store.delete(key)
-    return "it is still there afterwards" if store.exists(key) else None
+    return "the object still exists after its deletion" if store.exists(key) else None
 
 
 def _checksum(store: ObjectStore, key: str) -> str | None:
     if store.info(key).sha256 == sha256_hex(_DATA):
         return None
-    return NO_CHECKSUMS if isinstance(store, LocalStore) else "the server drops an object's metadata; use another one"
+    return NO_CHECKSUMS if isinstance(store, LocalStore) else "the server drops object metadata; use another one"

@@ -1,4 +1,4 @@
-"""What S3 and the way to it say when something is wrong, in this project's words."""
+"""Translation of boto3's errors into this project's error family."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,42 +26,42 @@ BROKEN_READ = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 _KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 FORBIDDEN = ("AccessDenied", "403")
 UNSUPPORTED = ("NotImplemented", "MethodNotAllowed", "501", "405")
-_NO_BUCKET = "there is no such bucket; correct AWS_BUCKET_NAME, or make it with 'coin storage init'"
-_FORBIDDEN = "the credentials do not permit it; give them the policy that 'coin storage policy' prints"
+_NO_BUCKET = "the bucket does not exist; correct AWS_BUCKET_NAME, or create it with 'coin storage init'"
+_FORBIDDEN = "the credentials lack permission; grant them the policy that 'coin storage policy' prints"
 _ADVICE = {
     "NoSuchBucket": _NO_BUCKET,
     **dict.fromkeys(FORBIDDEN, _FORBIDDEN),
-    "BucketAlreadyExists": "somebody else has a bucket of that name; choose another AWS_BUCKET_NAME",
-    "InvalidAccessKeyId": f"the access key is not known; {_KEYS} to those of this store",
-    "SignatureDoesNotMatch": f"the secret key is not that of the access key; {_KEYS} to those of this store",
+    "BucketAlreadyExists": "the bucket name is taken by another account; choose another AWS_BUCKET_NAME",
+    "InvalidAccessKeyId": f"the access key is unknown; {_KEYS} to those of this store",
+    "SignatureDoesNotMatch": f"the secret key does not match the access key; {_KEYS} to those of this store",
     "ExpiredToken": "the credentials have expired; renew them",
-    "InvalidToken": "the session token is not valid; renew the credentials",
-    "RequestTimeTooSkewed": "the clock of this machine is wrong; set it right",
-    "InvalidBucketName": "that is not a bucket name; correct AWS_BUCKET_NAME",
+    "InvalidToken": "the session token is invalid; renew the credentials",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong; correct it",
+    "InvalidBucketName": "the bucket name is invalid; correct AWS_BUCKET_NAME",
 }
 _REGION = {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException", "301"}
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "507"}
 _SLOW = ("SlowDown", "Throttling", "TooManyRequests", "ServiceUnavailable", "429", "503")
-_DAMAGED = "what was sent arrived damaged"
-_IN_A_RACE = "another request to it is under way"
-_PASSING = {
+_DAMAGED = "the data was damaged on the way to the store"
+_RACE = "another request to the same object is in progress"
+_TRANSIENT = {
     **{code: f"it asks to slow down ({code})" for code in _SLOW},
     "BadDigest": _DAMAGED,
     "IncompleteBody": _DAMAGED,
     "XAmzContentSHA256Mismatch": _DAMAGED,
     "XAmzContentChecksumMismatch": _DAMAGED,
-    "ConditionalRequestConflict": _IN_A_RACE,
-    "OperationAborted": _IN_A_RACE,
-    "NoSuchUpload": "the upload was ended by somebody else",
-    "RequestTimeout": "what was sent came too slowly",
+    "ConditionalRequestConflict": _RACE,
+    "OperationAborted": _RACE,
+    "NoSuchUpload": "another client ended the upload",
+    "RequestTimeout": "the data was sent too slowly",
 }
-_NOT_TLS = {
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted; name the authority's in AWS_CA_BUNDLE",
-    "WRONG_VERSION_NUMBER": "it does not speak TLS; correct AWS_ENDPOINT_URL to http://",
+_TLS = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted; set AWS_CA_BUNDLE to its authority's certificate",
+    "WRONG_VERSION_NUMBER": "it does not use TLS; change AWS_ENDPOINT_URL to http://",
 }
 _FIRST_CLIENT_ERROR, _NOT_FOUND, _FIRST_SERVER_ERROR = 400, 404, 500
-_NOT_S3 = "the answer is not one of S3's ({}); if it stays so, correct AWS_ENDPOINT_URL"
-_TOLD = {
+_NOT_S3 = "the response is not from S3 ({}); if this persists, correct AWS_ENDPOINT_URL"
+_EXPECTED = {
     "get_object": ("ETag", "LastModified"),
     "head_object": ("ETag", "LastModified", "ContentLength"),
     "put_object": ("ETag",),
@@ -70,62 +70,76 @@ _TOLD = {
     "complete_multipart_upload": ("ETag",),
     **dict.fromkeys(("list_objects_v2", "list_multipart_uploads", "list_parts"), ("IsTruncated",)),
 }
-"""What S3 says in each answer to a request that succeeded, and a gateway with a page of its own does not."""
+"""Fields that S3 sets in every successful response, and that a gateway's own page lacks."""
 
 
 class NotAnS3Response(Exception):
-    """Something between here and the store has answered in its place."""
+    """A proxy or gateway responded instead of the store."""
 
 
 @contextmanager
 def translate_s3_errors(where: str) -> Iterator[None]:
-    """Turn what boto3 raises into errors of this project that name the place `where`, and no secret."""
+    """Translate boto3's errors into this project's storage errors; the messages contain no secrets.
+
+    Args:
+        where: What the error message calls the bucket or object.
+
+    Raises:
+        ObjectCorrupt: The checksum of the bytes is wrong.
+        StorageFull: The quota is exhausted.
+        StorageRefused: The request will fail until a setting or permission changes.
+        StorageUnavailable: A retry may succeed.
+    """
     try:
         yield
     except ClientError as error:
-        raise _refusal(where, error) from error
+        raise _from_client_error(where, error) from error
     except FlexibleChecksumError as error:
-        raise ObjectCorrupt(where, "its checksum is not the one that the store keeps with it") from error
+        raise ObjectCorrupt(where, "its checksum differs from the one in the store") from error
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise StorageRefused(where, f"there are no credentials for it; {_KEYS}") from error
+        raise StorageRefused(where, f"no credentials were found; {_KEYS}") from error
     except SSLError as error:
-        reason = next((says for code, says in _NOT_TLS.items() if code in str(error)), None)
-        raise (StorageRefused(where, reason) if reason else StorageUnavailable(where, _sentence(error))) from error
+        reason = next((advice for code, advice in _TLS.items() if code in str(error)), None)
+        raise (StorageRefused(where, reason) if reason else StorageUnavailable(where, _one_line(error))) from error
     except EndpointConnectionError as error:
-        hint = "see that AWS_ENDPOINT_URL is right and the server runs"
-        raise StorageUnavailable(where, f"{_sentence(error)} ({hint})") from error
+        hint = "check AWS_ENDPOINT_URL and that the server is running"
+        raise StorageUnavailable(where, f"{_one_line(error)} ({hint})") from error
     except (ConnectionError, HTTPClientError, *BROKEN_READ) as error:
-        raise StorageUnavailable(where, _sentence(error)) from error
+        raise StorageUnavailable(where, _one_line(error)) from error
     except (NotAnS3Response, ResponseParserError) as error:
-        reason = str(error) if isinstance(error, NotAnS3Response) else "it cannot be read"
+        reason = str(error) if isinstance(error, NotAnS3Response) else "it cannot be parsed"
         raise StorageUnavailable(where, _NOT_S3.format(reason)) from error
-    except RecursionError as error:  # boto3's, which asks a bucket that redirects everything for its region for ever
+    except RecursionError as error:  # boto3 asks a server that redirects everything for the region again and again
         raise StorageUnavailable(where, _NOT_S3.format("it redirects")) from error
-    except BotoCoreError as error:  # a malformed setting: an unknown profile, an impossible endpoint
-        raise StorageRefused(where, _sentence(error)) from error
+    except BotoCoreError as error:  # a malformed setting, such as an unknown profile
+        raise StorageRefused(where, _one_line(error)) from error
 
 
-def require_s3_response(operation: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an answer in which S3 says that an operation succeeded, or raise NotOfS3."""
-    missing = [name for name in _TOLD.get(operation, ()) if name not in answer]
+def require_s3_response(operation: str, response: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a response if it is S3's own response to a successful operation.
+
+    Raises:
+        NotAnS3Response: A field is missing that S3 always sets.
+    """
+    missing = [name for name in _EXPECTED.get(operation, ()) if name not in response]
     if missing:
         raise NotAnS3Response(f"it has no {missing[0]}")
-    return answer
+    return response
 
 
 def error_code(error: ClientError) -> str:
-    """Return the code of an error, which is the bare HTTP status where the answer had no body."""
+    """Return the code of an error, or the HTTP status as text if the response had no body."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def has_no_error_body(error: ClientError) -> bool:
-    """Tell whether a request was refused without a word why."""
+    """Return whether the store rejected a request without giving a reason."""
     code = error_code(error)
     return code.isdigit() and _FIRST_CLIENT_ERROR <= int(code) < _FIRST_SERVER_ERROR
 
 
-def _refusal(where: str, error: ClientError) -> CoinError:
-    code, told = error_code(error), error.response.get("Error", {})
+def _from_client_error(where: str, error: ClientError) -> CoinError:
+    code, details = error_code(error), error.response.get("Error", {})
     meta = error.response.get("ResponseMetadata", {})
     status = meta.get("HTTPStatusCode", 0)
     if code in ("", str(status)) and code not in _REGION and (status < _FIRST_CLIENT_ERROR or status == _NOT_FOUND):
@@ -133,14 +147,14 @@ def _refusal(where: str, error: ClientError) -> CoinError:
     if code in _ADVICE:
         return StorageRefused(where, _ADVICE[code])
     if code in _REGION:
-        region = told.get("Region") or meta.get("HTTPHeaders", {}).get("x-amz-bucket-region")
-        return StorageRefused(where, f"it lies in another region; set AWS_REGION{f' to {region}' if region else ''}")
+        region = details.get("Region") or meta.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+        return StorageRefused(where, f"it is in another region; set AWS_REGION{f' to {region}' if region else ''}")
     if code in _FULL:
-        return StorageFull(where, told.get("Message") or code)
-    if code in _PASSING or status >= _FIRST_SERVER_ERROR:
-        return StorageUnavailable(where, _PASSING.get(code) or f"it answers {status} ({code})")
-    return StorageRefused(where, f"it answers {status} {code}: {told.get('Message') or 'no reason given'}")
+        return StorageFull(where, details.get("Message") or code)
+    if code in _TRANSIENT or status >= _FIRST_SERVER_ERROR:
+        return StorageUnavailable(where, _TRANSIENT.get(code) or f"it returned {status} ({code})")
+    return StorageRefused(where, f"it returned {status} {code}: {details.get('Message') or 'no reason given'}")
 
 
-def _sentence(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

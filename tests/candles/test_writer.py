@@ -230,7 +230,7 @@ def test_a_folder_that_cannot_be_made_is_named(catalog: CandleCatalog, daily: Ti
     """What the operating system refuses becomes an error of this project, without a path of the machine."""
     catalog.root.mkdir()
     (catalog.root / "BTC_KRW").write_text("in the way")
-    with pytest.raises(StorageFailed, match=r"cannot reach BTC_KRW/1D: Not a directory; check the folder") as caught:
+    with pytest.raises(StorageFailed, match=r"cannot access BTC_KRW/1D: Not a directory; check the folder") as caught:
         catalog.merge("BTC_KRW", daily, days([1]))
     assert str(catalog.root) not in str(caught.value)
 

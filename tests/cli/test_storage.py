@@ -37,10 +37,10 @@ def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3S
 def test_init_creates_a_bucket_that_passes_check(bucket: S3Store) -> None:
     """After init every check passes and leaves no object; a second init changes nothing."""
     made = invoke("init", "--versioning")
-    assert (made.exit_code, made.output.splitlines()[0]) == (0, "the bucket is made, in us-east-1")
+    assert (made.exit_code, made.output.splitlines()[0]) == (0, "created the bucket in us-east-1")
     again = invoke("init", "--versioning")
-    assert "made" not in again.output
-    assert "from now on" not in again.output
+    assert "created" not in again.output
+    assert "set the lifecycle" not in again.output
     checked = invoke("check")
     assert checked.exit_code == 0
     outcomes = [line.split()[:2] for line in checked.output.splitlines()[1:]]

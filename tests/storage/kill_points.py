@@ -1,7 +1,7 @@
-"""A program that publishes the same result again and again, each time killed one write later than the time before.
+"""Publish the same result repeatedly, killing each attempt one write later than the previous one.
 
-A fork publishes; where its count of writes reaches the number that it was given, it kills itself. What is left is
-looked at, then another fork finishes the work, as a further attempt at a task does. Prints what it saw as JSON.
+Each attempt runs in a fork that kills itself at its n-th write. The program then checks what is visible, and another
+fork completes the publication, as a retry of a task would. The counts are printed as JSON.
 """
 
 import json
@@ -23,31 +23,31 @@ from coin_pipeline.storage.open_store import open_store
 from coin_pipeline.storage.s3 import S3Store
 
 WRITES = {"open", "write", "setxattr", "fsync", "link", "replace", "rename", "unlink", "remove", "mkdir", "flush"}
-"""Calls of C functions that change a file system."""
+"""C functions that modify a file system."""
 ROWS = 20_000
 
 
 class Killer:
-    """Kills this process at its n-th write."""
+    """Kill this process at its n-th write."""
 
     def __init__(self, number: int) -> None:
         self.left = number
 
     def count(self) -> None:
-        """Count one write, and die at the last."""
+        """Count one write, and kill the process at the last one."""
         self.left -= 1
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def __call__(self, _frame: types.FrameType, event: str, called: object) -> None:
-        """Hear of a call, as sys.setprofile tells it; a write is both begun and done."""
+        """Count a call reported by sys.setprofile; a write counts when it starts and when it returns."""
         if event in {"c_call", "c_return"} and getattr(called, "__name__", "") in WRITES:
             self.count()
 
 
 @contextmanager
-def dying(store: ObjectStore, number: int) -> Iterator[None]:
-    """Die at the n-th write that `store` makes: before or after a call of the system, or a request to the server."""
+def die_at_write(store: ObjectStore, number: int) -> Iterator[None]:
+    """Kill this process at the n-th write of `store`: around each system call, or around each request to the server."""
     killer = Killer(number)
     if isinstance(store, S3Store):
         for moment in ("before-send.s3", "after-call.s3"):
@@ -60,7 +60,7 @@ def dying(store: ObjectStore, number: int) -> Iterator[None]:
 
 
 def document(run_id: str, attempt: int) -> results.Json:
-    """Return a result that says which attempt computed it."""
+    """Return a result that records which attempt computed it."""
     return {"run_id": run_id, "attempt": attempt, "rows": list(range(ROWS)), "end": attempt}
 
 
@@ -74,32 +74,32 @@ def publish_task(store: ObjectStore, run_id: str, attempt: int) -> None:
 
 
 def publish_document(store: ObjectStore, run_id: str, attempt: int) -> None:
-    """Publish a synchronous run."""
+    """Publish the result of a synchronous run."""
     publish.publish_document(store, document(run_id, attempt), f"<html>{attempt}</html>".encode() * ROWS)
 
 
-def seen(store: ObjectStore, run_id: str) -> int | None:
-    """Return which attempt's result is visible, None where none is; one that is visible must be whole."""
-    listed = run_id in [each.run_id for each in results.stored_documents(store)]
+def visible_attempt(store: ObjectStore, run_id: str) -> int | None:
+    """Return the attempt whose result is visible, or None; a visible result must be complete."""
+    listed = run_id in [item.run_id for item in results.stored_documents(store)]
     try:
-        found = results.load_result(store, run_id)
+        result = results.load_result(store, run_id)
     except ResultNotFound:
         if listed:
-            raise AssertionError(f"{run_id} is listed, and cannot be read") from None
+            raise AssertionError(f"{run_id} is listed but cannot be read") from None
         return None
-    attempt: int = found["attempt"]
-    if not listed or found != document(run_id, attempt):
-        raise AssertionError(f"{run_id} is not what an attempt published, or is not listed")
+    attempt: int = result["attempt"]
+    if not listed or result != document(run_id, attempt):
+        raise AssertionError(f"{run_id} differs from what an attempt published, or is not listed")
     return attempt
 
 
-def forked(work: Callable[[], None]) -> bool:
-    """Do something in a fork; return whether it was killed."""
+def run_in_fork(work: Callable[[], None]) -> bool:
+    """Run `work` in a fork; return whether the fork was killed."""
     child = os.fork()
     if not child:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 -- told by the exit code, as the parent must not go on twice
+        except BaseException as error:  # noqa: BLE001 -- reported by the exit code; the fork must not continue as the parent
             sys.stderr.write(f"{error!r}\n")
             sys.stderr.flush()
             os._exit(1)
@@ -112,40 +112,40 @@ def forked(work: Callable[[], None]) -> bool:
     return False
 
 
-def killed_at_each_write(
+def kill_at_each_write(
     store: ObjectStore, publish: Callable[[ObjectStore, str, int], None], name: str
 ) -> dict[str, int]:
-    """Publish with a kill at the first write, at the second, and so on until none is left; return what was seen."""
+    """Publish with a kill at the first write, the second, and so on until an attempt completes; return the counts."""
     visible = 0
     for number in range(1, 10_000):
         run_id = f"{name}-{number}"
-        killed = forked(partial(_first, store, number, partial(publish, store, run_id, 1)))
-        before = seen(store, run_id)
-        forked(partial(publish, store, run_id, before or 2))
-        after = seen(store, run_id)
+        killed = run_in_fork(partial(_first, store, number, partial(publish, store, run_id, 1)))
+        before = visible_attempt(store, run_id)
+        run_in_fork(partial(publish, store, run_id, before or 2))
+        after = visible_attempt(store, run_id)
         if after != (before or 2):
             raise AssertionError(f"{run_id}: attempt {before} was visible, then {after}")
         visible += before is not None
         if not killed:
             return {"kills": number - 1, "visible": visible}
-    raise AssertionError("there is no end of writes")
+    raise AssertionError("the writes do not end")
 
 
 def _first(store: ObjectStore, number: int, publish: Callable[[], None]) -> None:
-    with dying(store, number):
+    with die_at_write(store, number):
         publish()
 
 
 def main() -> None:
-    """Kill both ways to publish, in the store that the settings name."""
+    """Kill both kinds of publication at each write, in the configured store."""
     store = open_store(load_settings())
     if isinstance(store, LocalStore):
         store.root.mkdir(parents=True, exist_ok=True)
-    told = {
-        "task": killed_at_each_write(store, publish_task, "task"),
-        "result": killed_at_each_write(store, publish_document, "result"),
+    counts = {
+        "task": kill_at_each_write(store, publish_task, "task"),
+        "result": kill_at_each_write(store, publish_document, "result"),
     }
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(counts))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every object store does, in a folder and in a bucket of a real server alike."""
+"""The contract of every object store, tested on a directory and on a real S3 server."""
 
 import hashlib
 import mmap
@@ -19,8 +19,8 @@ from tests.s3 import S3Server
 LONGEST = "/".join(["k" * 255] * 4)
 
 
-def test_put_then_get_returns_the_same_bytes(store: ObjectStore) -> None:
-    """What was put is what is read."""
+def test_put_get_round_trip(store: ObjectStore) -> None:
+    """The bytes read are the bytes written."""
     store.put("tasks/a/result.json", b"\x00\xff")
     store.put("tasks/a/empty", b"")
     assert store.get("tasks/a/result.json") == b"\x00\xff"
@@ -29,15 +29,15 @@ def test_put_then_get_returns_the_same_bytes(store: ObjectStore) -> None:
     assert not store.exists("tasks/a")
 
 
-def test_a_second_put_never_replaces(store: ObjectStore) -> None:
-    """Other bytes under a taken key are refused, and the first ones stay."""
+def test_second_put_does_not_replace(store: ObjectStore) -> None:
+    """Different bytes under an existing key are rejected, and the first ones are kept."""
     store.put("a", b"first")
     with pytest.raises(ObjectExists, match="'a' already exists"):
         store.put("a", b"second")
     assert store.get("a") == b"first"
 
 
-def test_putting_the_same_bytes_twice_is_fine(store: ObjectStore) -> None:
+def test_repeated_put_of_same_bytes_succeeds(store: ObjectStore) -> None:
     """A retried write of the same object succeeds."""
     store.put("a", b"same")
     store.put("a", b"same")
@@ -45,7 +45,7 @@ def test_putting_the_same_bytes_twice_is_fine(store: ObjectStore) -> None:
 
 
 def test_overwrite_replaces(store: ObjectStore) -> None:
-    """With overwrite the last bytes stand, with their own checksum and metadata."""
+    """With overwrite the last bytes win, with their own checksum and metadata."""
     store.put("a", b"first", overwrite=True, metadata={"of": "first"})
     store.put("a", b"second", overwrite=True)
     assert store.get("a") == b"second"
@@ -53,34 +53,34 @@ def test_overwrite_replaces(store: ObjectStore) -> None:
     assert store.info("a").metadata == {}
 
 
-def test_get_of_an_absent_key_is_a_named_error(store: ObjectStore) -> None:
-    """An absent object is not found; neither is a folder, nor a key below an object."""
+def test_get_of_absent_key_raises_object_not_found(store: ObjectStore) -> None:
+    """Absent objects, folders and keys below an object raise ObjectNotFound."""
     store.put("folder/a", b"")
     for key in ("b", "folder", "folder/a/b"):
-        for ask in (store.get, store.facts):
+        for read in (store.get, store.info):
             with pytest.raises(ObjectNotFound, match=key):
-                ask(key)
+                read(key)
 
 
-def test_facts_are_those_of_the_bytes(store: ObjectStore) -> None:
-    """Size, digest, time and metadata are known without reading the object."""
+def test_info_describes_the_object(store: ObjectStore) -> None:
+    """Size, digest, time and metadata are available without reading the object."""
     store.put("a/b", b"12345", metadata={"source": "upbit", "kind": "a=b; c"})
-    facts = store.info("a/b")
-    assert (facts.size, facts.sha256) == (5, hashlib.sha256(b"12345").hexdigest())
-    assert facts.metadata == {"source": "upbit", "kind": "a=b; c"}
-    assert abs(datetime.now(UTC) - facts.modified) < timedelta(minutes=1)
+    info = store.info("a/b")
+    assert (info.size, info.sha256) == (5, hashlib.sha256(b"12345").hexdigest())
+    assert info.metadata == {"source": "upbit", "kind": "a=b; c"}
+    assert abs(datetime.now(UTC) - info.modified) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("metadata", [{"설명": "x"}, {"a": "비트"}, {"A b": "x"}, {"sha256": "x"}, {"a": "x" * 2000}])
-def test_metadata_that_a_store_cannot_hold_is_refused(store: ObjectStore, metadata: dict[str, str]) -> None:
-    """The same is refused by every store, and nothing is stored."""
+def test_invalid_metadata_is_rejected(store: ObjectStore, metadata: dict[str, str]) -> None:
+    """Every store rejects the same metadata and stores nothing."""
     with pytest.raises(InvalidInput, match="metadata"):
         store.put("a", b"", metadata=metadata)
     assert not store.exists("a")
 
 
-def test_a_listing_is_of_one_folder(store: ObjectStore) -> None:
-    """Keys of a folder are listed, and of no folder whose name only begins alike; servers differ in their order."""
+def test_listing_is_limited_to_one_folder(store: ObjectStore) -> None:
+    """A listing contains one folder, not others that share its prefix; servers sort differently."""
     keys = ["tasks/b/x", "tasks/a/x", "tasks/a-1", "tasks/a.b/y", "tasks/가/y", "tasks2/c", "results/c"]
     for key in keys:
         store.put(key, key.encode())
@@ -90,15 +90,15 @@ def test_a_listing_is_of_one_folder(store: ObjectStore) -> None:
     assert [(entry.key, entry.size) for entry in store.entries("results")] == [("results/c", 9)]
 
 
-def test_a_listing_of_more_than_a_page_is_whole(store: ObjectStore) -> None:
-    """S3 lists a thousand at a time."""
+def test_listing_spans_pages(store: ObjectStore) -> None:
+    """S3 lists a thousand objects per page."""
     for number in range(1100):
         store.put(f"many/{number:04}", b"")
     assert sorted(store.keys("many")) == [f"many/{number:04}" for number in range(1100)]
 
 
 def test_delete_is_idempotent(store: ObjectStore) -> None:
-    """Deleting twice is not an error, and what lies beside stays."""
+    """Deleting twice is not an error, and neighbouring objects are kept."""
     store.put("runs/r/a", b"")
     store.put("runs/r/deep/b", b"")
     store.delete("runs/r/deep/b")
@@ -106,20 +106,34 @@ def test_delete_is_idempotent(store: ObjectStore) -> None:
     assert list(store.keys()) == ["runs/r/a"]
 
 
-BAD = ["../a", "a/../b", "/a", "a//b", "a/", "", ".", "a/.hidden", "a\x00b", "a\\b", "k" * 256, LONGEST + "k", "\ud800"]
+UNSAFE = [
+    "../a",
+    "a/../b",
+    "/a",
+    "a//b",
+    "a/",
+    "",
+    ".",
+    "a/.hidden",
+    "a\x00b",
+    "a\\b",
+    "k" * 256,
+    LONGEST + "k",
+    "\ud800",
+]
 
 
-@pytest.mark.parametrize("key", BAD)
-def test_keys_that_could_leave_the_store_are_refused(store: ObjectStore, key: str) -> None:
-    """No key reaches outside, hides, or is longer than every store can hold."""
+@pytest.mark.parametrize("key", UNSAFE)
+def test_unsafe_keys_are_rejected(store: ObjectStore, key: str) -> None:
+    """No key may leave the store, be hidden, or exceed the length that every store supports."""
     for act in (lambda: store.put(key, b""), lambda: store.get(key), lambda: store.delete(key)):
         with pytest.raises(InvalidInput, match="is not an object key"):
             act()
 
 
 @pytest.mark.parametrize("key", ["결과/비트코인.json", "a b/c", "a+b/%20/&?#=;:@$,'()!~*.json", "e\u0301/é", LONGEST])
-def test_unicode_signs_and_the_longest_keys_work(store: ObjectStore, key: str) -> None:
-    """Keys of any script are kept as they are; the longest takes 1,024 bytes with its separators."""
+def test_unicode_special_and_longest_keys_work(store: ObjectStore, key: str) -> None:
+    """Keys of any script are preserved; the longest key has 1,024 bytes including separators."""
     store.put(key, b"1")
     assert list(store.keys()) == [key]
     assert store.get(key) == b"1"
@@ -130,8 +144,8 @@ def test_unicode_signs_and_the_longest_keys_work(store: ObjectStore, key: str) -
 @pytest.mark.parametrize(
     "size", [MULTIPART_THRESHOLD_BYTES, MULTIPART_THRESHOLD_BYTES + 1, 3 * PART_BYTES, 100 * 2**20]
 )
-def test_large_objects_come_back_whole(store: ObjectStore, size: int, tmp_path: Path) -> None:
-    """Beyond a size a bucket gets them in parts; a mapped file need not be in memory; a second put is told apart."""
+def test_large_objects_round_trip(store: ObjectStore, size: int, tmp_path: Path) -> None:
+    """Large objects are uploaded in parts; memory-mapped data works, and a second put with other bytes is rejected."""
     path = tmp_path / "to-upload"
     path.write_bytes(bytes(range(256)) * (size // 256) + bytes(size % 256))
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
@@ -139,8 +153,8 @@ def test_large_objects_come_back_whole(store: ObjectStore, size: int, tmp_path: 
         store.put("large", mapped)
         store.put("large", mapped)
     assert hashlib.sha256(store.get("large")).hexdigest() == digest
-    facts = store.info("large")
-    assert (facts.size, facts.sha256) == (size, digest)
+    info = store.info("large")
+    assert (info.size, info.sha256) == (size, digest)
     with pytest.raises(ObjectExists):
         store.put("large", bytes(size))
 
@@ -155,38 +169,38 @@ def _put_numbered(store: tuple[str, S3Server] | Path, number: int) -> bool:
 
 
 @pytest.mark.parametrize("backend", ["local", "s3"])
-def test_of_many_writers_of_one_key_one_wins(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Create-only holds between processes."""
-    place: tuple[str, S3Server] | Path = tmp_path
+def test_only_one_of_many_writers_wins(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Create-only puts are atomic across processes."""
+    location: tuple[str, S3Server] | Path = tmp_path
     store: ObjectStore = LocalStore(tmp_path)
     if backend == "s3":
         running: S3Server = request.getfixturevalue("s3_server")
-        server = S3Server(None, running.endpoint)  # type: ignore[arg-type] -- a process cannot be handed to another one
-        place, store = ("contested", server), server.store("contested")
+        server = S3Server(None, running.endpoint)  # type: ignore[arg-type] -- a process cannot be pickled
+        location, store = ("contested", server), server.store("contested")
     with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
-        won = list(pool.map(_put_numbered, [place] * 16, range(16)))
-    assert sum(won) == 1
-    assert store.get("contested") == str(won.index(True)).encode() * 1000
+        wins = list(pool.map(_put_numbered, [location] * 16, range(16)))
+    assert sum(wins) == 1
+    assert store.get("contested") == str(wins.index(True)).encode() * 1000
 
 
-def _break_a_write(store: ObjectStore, key: str) -> None:
-    """Leave what a process leaves that is killed while it writes `key`."""
+def _interrupt_write(store: ObjectStore, key: str) -> None:
+    """Leave what a process leaves when it is killed while writing `key`."""
     if isinstance(store, LocalStore):
         path = store.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_name(f".tmp-{uuid.uuid4().hex}").write_bytes(b"12345")
     else:
         assert isinstance(store, S3Store)
-        begun = store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
-        where = {"Bucket": store.bucket, "Key": key, "UploadId": begun["UploadId"]}
-        store.client.upload_part(**where, PartNumber=1, Body=b"12345")
+        upload = store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
+        target = {"Bucket": store.bucket, "Key": key, "UploadId": upload["UploadId"]}
+        store.client.upload_part(**target, PartNumber=1, Body=b"12345")
 
 
-def test_what_broken_writes_left_is_found_and_discarded(store: ObjectStore) -> None:
-    """Below one folder, once it is old enough; no listing shows it, and twice is not an error."""
+def test_incomplete_writes_are_listed_and_discarded(store: ObjectStore) -> None:
+    """Old incomplete writes of one folder are found; listings hide them, and discarding twice is not an error."""
     store.put("results/whole", b"12345")
     for key in ("results/broken", "results2/other", "runs/r/deep/broken"):
-        _break_a_write(store, key)
+        _interrupt_write(store, key)
     later = datetime.now(UTC) + timedelta(minutes=1)
     assert list(store.incomplete_writes("results", later - timedelta(hours=1))) == []
     (left,) = store.incomplete_writes("results", later)
@@ -203,8 +217,8 @@ def test_what_broken_writes_left_is_found_and_discarded(store: ObjectStore) -> N
     assert list(store.incomplete_writes("nothing", later)) == []
 
 
-def test_free_space_is_that_of_a_disk(store: ObjectStore) -> None:
-    """A bucket has no such limit."""
+def test_free_bytes_of_disk_and_bucket(store: ObjectStore) -> None:
+    """A disk reports its free space; a bucket has no limit."""
     free = store.free_bytes()
     assert (free is None) == isinstance(store, S3Store)
     assert free is None or free > 0

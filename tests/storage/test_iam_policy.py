@@ -1,4 +1,4 @@
-"""The policy that ships is enough for the store, and for nothing else."""
+"""The shipped IAM policy permits action the store needs, and nothing else."""
 
 import json
 import uuid
@@ -20,7 +20,7 @@ BUCKET, OTHER = "policy-bucket", "policy-bucket-2"
 
 @pytest.fixture
 def allowed(moto_aws: MotoAws) -> Iterator[Any]:
-    """A client of a user with this policy, while policies are enforced; there is a second bucket with an object."""
+    """Yield a client of a user with this policy while policies are enforced; a second bucket contains an object."""
     admin = moto_aws.client("s3")
     for name in (BUCKET, OTHER):
         admin.create_bucket(Bucket=name)
@@ -30,18 +30,18 @@ def allowed(moto_aws: MotoAws) -> Iterator[Any]:
         yield moto_aws.client("s3", *keys)
 
 
-def test_the_policy_is_of_one_bucket() -> None:
-    """It names the bucket, its objects, and no more actions than the store needs."""
+def test_policy_covers_one_bucket() -> None:
+    """The policy names the bucket, its objects, and only the actions that the store needs."""
     statements = json.loads(iam_policy(BUCKET))["Statement"]
-    assert [each["Resource"] for each in statements] == [f"arn:aws:s3:::{BUCKET}/*", f"arn:aws:s3:::{BUCKET}"]
-    assert [each["Action"] for each in statements] == [
+    assert [item["Resource"] for item in statements] == [f"arn:aws:s3:::{BUCKET}/*", f"arn:aws:s3:::{BUCKET}"]
+    assert [item["Action"] for item in statements] == [
         ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
         ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
     ]
 
 
-def test_every_operation_of_the_store_is_allowed(allowed: Any) -> None:  # noqa: ANN401
-    """Small and in parts, new and over another one, read, listed, described and removed."""
+def test_policy_permits_every_store_operation(allowed: Any) -> None:  # noqa: ANN401
+    """Puts in one request and in parts, overwrites, reads, listings, info and deletions all succeed."""
     store = S3Store(allowed, BUCKET)
     large = bytes(MULTIPART_THRESHOLD_BYTES + 1)
     store.put("a/small", b"1", metadata={"of": "test"})
@@ -65,17 +65,17 @@ def test_every_operation_of_the_store_is_allowed(allowed: Any) -> None:  # noqa:
     assert list(store.incomplete_writes("a", datetime.now(UTC) + timedelta(days=1000))) == []
 
 
-def test_the_check_needs_no_more(allowed: Any) -> None:  # noqa: ANN401
-    """What these credentials may not see is no failure."""
+def test_policy_suffices_for_storage_check(allowed: Any) -> None:  # noqa: ANN401
+    """Settings that these credentials may not read are notes, not failures."""
     assert {finding.status for finding in probe_store(S3Store(allowed, BUCKET))} == {"ok"}
     assert [finding.status for finding in probe_bucket(Bucket(allowed, BUCKET))] == ["note", "note"]
 
 
-REFUSED: dict[str, Callable[[Any], object]] = {
+DENIED: dict[str, Callable[[Any], object]] = {
     "read another bucket": lambda client: client.get_object(Bucket=OTHER, Key="there"),
     "write to another bucket": lambda client: client.put_object(Bucket=OTHER, Key="new", Body=b"1"),
     "list another bucket": lambda client: client.list_objects_v2(Bucket=OTHER),
-    "remove from another bucket": lambda client: client.delete_object(Bucket=OTHER, Key="there"),
+    "delete from another bucket": lambda client: client.delete_object(Bucket=OTHER, Key="there"),
     "delete the bucket": lambda client: client.delete_bucket(Bucket=BUCKET),
     "change its lifecycle": lambda client: client.put_bucket_lifecycle_configuration(
         Bucket=BUCKET,
@@ -85,25 +85,25 @@ REFUSED: dict[str, Callable[[Any], object]] = {
     ),
     "change its policy": lambda client: client.put_bucket_policy(Bucket=BUCKET, Policy="{}"),
     "list all buckets": lambda client: client.list_buckets(),
-    "make a bucket": lambda client: client.create_bucket(Bucket="policy-bucket-3"),
+    "create a bucket": lambda client: client.create_bucket(Bucket="policy-bucket-3"),
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_anything_else_is_refused(allowed: Any, what: str) -> None:  # noqa: ANN401
-    """Not a bucket whose name only begins alike, and nothing of the bucket as a whole."""
+@pytest.mark.parametrize("action", DENIED)
+def test_policy_denies_everything_else(allowed: Any, action: str) -> None:  # noqa: ANN401
+    """Buckets with a similar name and bucket-level settings are off limits."""
     with pytest.raises(ClientError, match="AccessDenied"):
-        REFUSED[what](allowed)
+        DENIED[action](allowed)
 
 
-def test_the_store_says_which_policy_it_needs(allowed: Any) -> None:  # noqa: ANN401
-    """Credentials that are right for another bucket lead to a sentence with the command in it."""
-    for act in (
+def test_forbidden_access_names_the_policy_command(allowed: Any) -> None:  # noqa: ANN401
+    """Credentials for another bucket lead to a message that names the command."""
+    for read in (
         lambda store: store.get("there"),
         lambda store: store.exists("there"),
         lambda store: list(store.keys()),
     ):
         with pytest.raises(StorageRefused, match="coin storage policy"):
-            act(S3Store(allowed, OTHER))
+            read(S3Store(allowed, OTHER))
     with pytest.raises(StorageRefused, match="an administrator's credentials"):
         list(Bucket(allowed, BUCKET).set_up(versioning=False))

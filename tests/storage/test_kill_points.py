@@ -1,4 +1,4 @@
-"""Killed between any two writes, a result is visible and whole, or not visible at all, in a folder and in a bucket."""
+"""A result whose writer is killed between any two writes is either complete or invisible, on disk and in a bucket."""
 
 import json
 import os
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from tests.s3 import S3Server
 
 
-@pytest.mark.parametrize(("backend", "least"), [("local", 30), ("s3", 6)])
-def test_a_kill_at_any_write_leaves_no_wrong_result(
-    backend: str, least: int, tmp_path: Path, request: pytest.FixtureRequest
+@pytest.mark.parametrize(("backend", "minimum"), [("local", 30), ("s3", 6)])
+def test_kill_at_any_write_leaves_no_partial_result(
+    backend: str, minimum: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Every call of the system that writes, or request to the server, is the last one once, and then it goes on."""
-    place = {"DATA_ROOT": str(tmp_path)}
+    """The writer is killed at every writing system call or request in turn, then a retry completes."""
+    environment = {"DATA_ROOT": str(tmp_path)}
     if backend == "s3":
         server: S3Server = request.getfixturevalue("s3_server")
         server.store("kill-points")
-        place |= server.environment("kill-points")
+        environment |= server.environment("kill-points")
     done = subprocess.run(
         [sys.executable, "-m", "tests.storage.kill_points"],
         cwd=ROOT,
-        env={**os.environ, **place},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    for way in ("task", "result"):
-        assert told[way]["kills"] >= least
-        assert 0 < told[way]["visible"] < told[way]["kills"]
+    counts = json.loads(done.stdout)
+    for kind in ("task", "result"):
+        assert counts[kind]["kills"] >= minimum
+        assert 0 < counts[kind]["visible"] < counts[kind]["kills"]

@@ -1,4 +1,4 @@
-"""Objects in a local folder."""
+"""LocalStore specifics: the disk, its links and its file attributes."""
 
 import resource
 import signal
@@ -17,12 +17,12 @@ from coin_pipeline.storage.local import LocalStore, supports_checksums
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
-    """An empty store."""
+    """Return an empty store."""
     return LocalStore(tmp_path)
 
 
-def test_keys_leave_out_what_is_being_written(store: LocalStore, tmp_path: Path) -> None:
-    """Keys of whole objects come in order; a temporary file of a killed writer is no object."""
+def test_keys_exclude_files_being_written(store: LocalStore, tmp_path: Path) -> None:
+    """Keys of complete objects are listed in order; the temporary file of a killed writer is not."""
     for key in ("tasks/b/x", "tasks/a/x", "results/c"):
         store.put(key, b"")
     (tmp_path / "tasks/a/.tmp-1").write_bytes(b"half")
@@ -30,8 +30,8 @@ def test_keys_leave_out_what_is_being_written(store: LocalStore, tmp_path: Path)
     assert list(store.keys("nothing")) == []
 
 
-def test_delete_is_idempotent_and_leaves_no_empty_folders(store: LocalStore, tmp_path: Path) -> None:
-    """Deleting twice is not an error; a folder with other objects stays."""
+def test_delete_removes_empty_folders(store: LocalStore, tmp_path: Path) -> None:
+    """Deleting twice is not an error; a folder with other objects is kept."""
     store.put("runs/r/a", b"")
     store.put("runs/r/deep/b", b"")
     store.delete("runs/r/deep/b")
@@ -41,8 +41,8 @@ def test_delete_is_idempotent_and_leaves_no_empty_folders(store: LocalStore, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
-    """Without space the write fails with a sentence, and no part of the object or temporary file stays."""
+def test_full_disk_raises_and_leaves_nothing(tmp_path: Path) -> None:
+    """A write to a full disk raises StorageFull and leaves neither a partial object nor a temporary file."""
     limit = 1000
     program = (
         "import pathlib, sys\n"
@@ -71,17 +71,17 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_file_changed_in_place_is_corrupt(store: LocalStore, tmp_path: Path) -> None:
-    """One flipped bit, a lost tail, more bytes: a named error, never wrong figures."""
+def test_modified_file_is_corrupt(store: LocalStore, tmp_path: Path) -> None:
+    """A flipped bit, a truncated file and extra bytes all raise ObjectCorrupt."""
     store.put("a/b", b"figures")
     for changed in (b"figurez", b"figure", b"figures ", b""):
         (tmp_path / "a/b").write_bytes(changed)
-        with pytest.raises(ObjectCorrupt, match=r"'a/b' is corrupt: .* not the SHA-256"):
+        with pytest.raises(ObjectCorrupt, match=r"'a/b' is corrupt: SHA-256 mismatch"):
             store.get("a/b")
 
 
-def test_a_file_that_came_some_other_way_has_no_checksum(store: LocalStore, tmp_path: Path) -> None:
-    """Files of the older platform, or from an archive, are read as they are, and known to be unchecked."""
+def test_foreign_file_has_no_checksum(store: LocalStore, tmp_path: Path) -> None:
+    """Files from the legacy platform or from an archive are read without verification."""
     (tmp_path / "old.json").write_bytes(b"{}")
     assert store.get("old.json") == b"{}"
     assert store.info("old.json").sha256 is None
@@ -90,15 +90,15 @@ def test_a_file_that_came_some_other_way_has_no_checksum(store: LocalStore, tmp_
     assert list(store.keys()) == ["old.json"]
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """A root that is a file is an error of the family, not a traceback."""
+def test_unwritable_root_raises_storage_failed(tmp_path: Path) -> None:
+    """A root that is a file raises StorageFailed."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageFailed, match="cannot reach a/b: Not a directory"):
+    with pytest.raises(StorageFailed, match="cannot access a/b: Not a directory"):
         LocalStore(tmp_path / "file").put("a/b", b"")
 
 
-def test_a_folder_that_is_removed_while_it_is_written_to_is_made_again(store: LocalStore) -> None:
-    """Who deletes the last object of a folder removes it, maybe just before somebody else's first object is there."""
+def test_folder_removed_during_write_is_created_again(store: LocalStore) -> None:
+    """A concurrent deletion may remove an empty folder just before another writer uses it."""
 
     def put_and_delete(writer: int) -> None:
         for number in range(300):
@@ -111,16 +111,16 @@ def test_a_folder_that_is_removed_while_it_is_written_to_is_made_again(store: Lo
 
 
 @pytest.mark.parametrize("key", ["results/a.json", "results/../.tmp-1", ".tmp-1"])
-def test_only_what_a_broken_write_left_is_discarded(store: LocalStore, key: str) -> None:
-    """No object, and nothing outside."""
+def test_discard_removes_only_temporary_files(store: LocalStore, key: str) -> None:
+    """Discarding an object or a path outside the store is rejected."""
     store.put("results/a.json", b"")
     with pytest.raises(InvalidInput):
         store.discard(IncompleteWrite(key, 0, datetime.now(UTC)))
     assert list(store.keys()) == ["results/a.json"]
 
 
-def test_a_shelf_may_be_a_link_to_another_disk(tmp_path: Path) -> None:
-    """Objects in it are put, listed, read and deleted, and the link stays."""
+def test_top_level_folder_may_be_a_link(tmp_path: Path) -> None:
+    """A link to another disk works for every operation and is kept."""
     store = LocalStore(tmp_path / "data")
     (tmp_path / "other").mkdir()
     (tmp_path / "data").mkdir()
@@ -133,8 +133,8 @@ def test_a_shelf_may_be_a_link_to_another_disk(tmp_path: Path) -> None:
     assert ((tmp_path / "data/results").is_symlink(), list((tmp_path / "other").iterdir())) == (True, [])
 
 
-def test_what_a_link_below_a_shelf_leads_to_is_neither_listed_nor_deleted(store: LocalStore, tmp_path: Path) -> None:
-    """Retention of tasks would remove results else."""
+def test_links_below_top_level_are_not_followed(store: LocalStore, tmp_path: Path) -> None:
+    """Otherwise retention of tasks could delete results."""
     store.put("results/deep/a", b"1")
     (tmp_path / "results/deep/.tmp-1").write_bytes(b"half")
     (tmp_path / "tasks").mkdir()
@@ -142,21 +142,21 @@ def test_what_a_link_below_a_shelf_leads_to_is_neither_listed_nor_deleted(store:
     for prefix in ("tasks", "tasks/x", "tasks/x/deep"):
         assert list(store.keys(prefix)) == []
     assert list(store.keys()) == ["results/deep/a"]
-    for act in (
+    for action in (
         lambda: store.delete("tasks/x/deep/a"),
         lambda: store.discard(IncompleteWrite("tasks/x/deep/.tmp-1", 0, datetime.now(UTC))),
     ):
         with pytest.raises(StorageFailed, match="tasks/x is a link"):
-            act()
+            action()
     assert sorted(path.name for path in (tmp_path / "results/deep").iterdir()) == [".tmp-1", "a"]
 
 
-def test_a_link_to_a_file_is_that_file_and_one_to_nowhere_nothing(store: LocalStore, tmp_path: Path) -> None:
-    """Old results may be links; one that loops, or whose file is gone, does not break a listing."""
+def test_link_to_file_is_listed_and_broken_link_skipped(store: LocalStore, tmp_path: Path) -> None:
+    """A link to a file counts as that file; broken and cyclic links do not break a listing."""
     store.put("results/a", b"12345")
-    for name, leads_to in {"b": "a", "loop": "loop", "gone": "absent"}.items():
-        (tmp_path / "results" / name).symlink_to(leads_to)
+    for name, target in {"b": "a", "loop": "loop", "gone": "absent"}.items():
+        (tmp_path / "results" / name).symlink_to(target)
     (tmp_path / "loop").symlink_to("loop")
-    assert [(each.key, each.size) for each in store.entries()] == [("results/a", 5), ("results/b", 5)]
+    assert [(entry.key, entry.size) for entry in store.entries()] == [("results/a", 5), ("results/b", 5)]
     store.delete("results/b")
     assert store.get("results/a") == b"12345"

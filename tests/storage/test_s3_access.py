@@ -1,4 +1,4 @@
-"""Who may use a bucket, and where it is: what wrong settings lead to, at a real server that checks signatures."""
+"""Credentials, region and endpoint: wrong settings against a real server that verifies signatures."""
 
 import gc
 import ssl
@@ -27,21 +27,21 @@ from tests.s3 import S3Server
 OPERATIONS: dict[str, Callable[[ObjectStore], object]] = {
     "put": lambda store: store.put("a", b"1"),
     "get": lambda store: store.get("a"),
-    "facts": lambda store: store.info("a"),
+    "info": lambda store: store.info("a"),
     "exists": lambda store: store.exists("a"),
     "list": lambda store: list(store.keys()),
     "delete": lambda store: store.delete("a"),
 }
-SECRET = "so-much-of-a-secret"  # noqa: S105 -- that no server knows
+SECRET = "so-much-of-a-secret"  # noqa: S105 -- unknown to every server
 WRONG: dict[str, tuple[dict[str, str], str]] = {
     "wrong secret": ({"AWS_SECRET_ACCESS_KEY": SECRET}, "AWS_SECRET_ACCESS_KEY"),
-    "unknown key": ({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}, "the access key is not known"),
+    "unknown key": ({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}, "the access key is unknown"),
     "half a pair": ({"AWS_SECRET_ACCESS_KEY": ""}, "only one is set"),
-    "no credentials": ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "there are no credentials"),
+    "no credentials": ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no credentials were found"),
     "no such bucket": ({"AWS_BUCKET_NAME": "never-made"}, "coin storage init"),
     "unknown profile": (
-        {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "nobodys"},
-        r"profile \(nobodys\) could not be found",
+        {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "absent"},
+        r"profile \(absent\) could not be found",
     ),
     "impossible host": ({"AWS_ENDPOINT_URL": "http://_host_/"}, "correct AWS_ENDPOINT_URL"),
     "impossible port": ({"AWS_ENDPOINT_URL": "http://host:99999"}, "not a valid URI"),
@@ -50,19 +50,19 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
 
 @pytest.fixture
 def environment(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
-    """Settings that name a bucket of the server; nothing of AWS's own files or machines is asked."""
+    """Set up the settings of a bucket on the server, isolated from the AWS configuration of the machine."""
     s3_server.store("access").put("there", b"1")
     for name, value in s3_server.environment("access").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    _open.cache_clear()  # AWS's own variables are not among the settings that it goes by
+    _open.cache_clear()  # its key does not include AWS's own variables
     return monkeypatch
 
 
 def self_signed(path: Path) -> Path:
-    """Write a key and a certificate of 127.0.0.1 that nobody but itself vouches for."""
+    """Write a key and a self-signed certificate of 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -80,28 +80,28 @@ def self_signed(path: Path) -> Path:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_said_without_the_secret(environment: pytest.MonkeyPatch, wrong: str, operation: str) -> None:
-    """The server refuses, or nothing is asked of it; the sentence names the variable to change."""
-    changed, says = WRONG[wrong]
-    for name, value in changed.items():
+def test_wrong_setting_is_reported_without_secrets(environment: pytest.MonkeyPatch, wrong: str, operation: str) -> None:
+    """The message names the variable to change and contains no secret."""
+    changes, message = WRONG[wrong]
+    for name, value in changes.items():
         environment.setenv(name, value) if value else environment.delenv(name)
-    with pytest.raises(StorageRefused, match=says) as caught:
+    with pytest.raises(StorageRefused, match=message) as caught:
         OPERATIONS[operation](open_store(load_settings()))
-    told = str(caught.value)
-    assert "s3://" in told
+    text = str(caught.value)
+    assert "s3://" in text
     for secret in (S3Server.secret_key, S3Server.access_key, SECRET, "AKIANOBODY"):
-        assert secret not in told
+        assert secret not in text
 
 
-def test_what_the_settings_name_can_be_used(environment: pytest.MonkeyPatch) -> None:
-    """The same settings unchanged give a store that works, so that the refusals are not for another reason."""
+def test_valid_settings_work(environment: pytest.MonkeyPatch) -> None:
+    """The unchanged settings work, so the rejections above have no other cause."""
     assert open_store(load_settings()).get("there") == b"1"
     environment.setenv("AWS_REGION", "")
     assert open_store(load_settings()).get("there") == b"1"
 
 
-def test_credentials_come_from_awss_own_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With a profile no key need be in the settings."""
+def test_credentials_come_from_the_aws_profile(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With a profile, the settings need no key."""
     (tmp_path / "credentials").write_text(
         f"[mine]\naws_access_key_id = {S3Server.access_key}\naws_secret_access_key = {S3Server.secret_key}\n"
     )
@@ -111,23 +111,23 @@ def test_credentials_come_from_awss_own_files(environment: pytest.MonkeyPatch, t
     assert open_store(load_settings()).get("there") == b"1"
 
 
-def test_an_address_does_not_hold_a_password(environment: pytest.MonkeyPatch) -> None:
-    """It would be shown with every error."""
+def test_endpoint_with_password_is_rejected(environment: pytest.MonkeyPatch) -> None:
+    """A password in the URL would appear in every error."""
     environment.setenv("AWS_ENDPOINT_URL", f"http://me:{SECRET}@host")
     with pytest.raises(InvalidSettings, match="AWS_ENDPOINT_URL") as caught:
         load_settings()
     assert SECRET not in str(caught.value)
 
 
-def test_a_server_without_tls_is_said_to_be_one(environment: pytest.MonkeyPatch, s3_server: S3Server) -> None:
-    """A run does not wait ten minutes for a mistyped https."""
+def test_server_without_tls_is_rejected(environment: pytest.MonkeyPatch, s3_server: S3Server) -> None:
+    """A mistyped https fails at once instead of after ten minutes of retries."""
     environment.setenv("AWS_ENDPOINT_URL", s3_server.endpoint.replace("http", "https"))
     with pytest.raises(StorageRefused, match="AWS_ENDPOINT_URL to http://"):
         open_store(load_settings(), FAST_TIMEOUTS).get("there")
 
 
-def test_a_certificate_of_nobodys_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The sentence names the variable that makes it trusted, and with that it is."""
+def test_untrusted_certificate_is_rejected(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The message names the variable to set; with it, the certificate is trusted."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(self_signed(tmp_path / "pem"))
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
@@ -138,18 +138,13 @@ def test_a_certificate_of_nobodys_is_refused(environment: pytest.MonkeyPatch, tm
             open_store(load_settings(), FAST_TIMEOUTS).get("there")
         environment.setenv("AWS_CA_BUNDLE", str(tmp_path / "pem"))
         _open.cache_clear()
-        with pytest.raises(StorageUnavailable, match="501"):  # that server knows no GET
+        with pytest.raises(StorageUnavailable, match="501"):  # the server does not implement GET
             open_store(load_settings(), FAST_TIMEOUTS).get("there")
         server.shutdown()
 
 
-def test_who_answers_people_does_not_wait_long_for_a_bucket(environment: pytest.MonkeyPatch) -> None:
-    """The API has few threads; one that asks a bucket that hangs is free again after these."""
-    assert (
-        FAST_TIMEOUTS.read_timeout_s * FAST_TIMEOUTS.attempts
-        <= 10
-        < SLOW_TIMEOUTS.read_timeout_s * SLOW_TIMEOUTS.attempts
-    )
+def test_fast_timeouts_free_threads_early(environment: pytest.MonkeyPatch) -> None:
+    """The API has few threads, so a hanging bucket must release them within these limits."""
     config = new_client(load_settings(), FAST_TIMEOUTS).meta.config
     assert (config.read_timeout, config.retries["total_max_attempts"]) == FAST_TIMEOUTS
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -159,21 +154,19 @@ def test_who_answers_people_does_not_wait_long_for_a_bucket(environment: pytest.
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_client_that_nobody_has_is_gone() -> None:
-    """What is done in forked processes holds no client."""
+def test_unused_client_is_collected() -> None:
+    """The fork handler keeps no client alive."""
     client = weakref.ref(open_store(load_settings()).client)  # type: ignore[attr-defined] -- a bucket's
     _open.cache_clear()
     gc.collect()
     assert client() is None
 
 
-def test_a_forked_process_does_not_talk_over_its_parents_connection(
-    environment: pytest.MonkeyPatch, s3_server: S3Server
-) -> None:
-    """A client of a program's own provider opens another one too."""
-    way = FaultyS3(s3_server.endpoint)
-    way.start()
-    environment.setenv("AWS_ENDPOINT_URL", way.endpoint)
+def test_forked_process_opens_its_own_connection(environment: pytest.MonkeyPatch, s3_server: S3Server) -> None:
+    """This also holds for the client of a custom program's provider."""
+    proxy = FaultyS3(s3_server.endpoint)
+    proxy.start()
+    environment.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
     program = (
         "import os; from coin_pipeline.storage.provider import S3StorageProvider\n"
         "store = S3StorageProvider('access').store\n"
@@ -183,5 +176,5 @@ def test_a_forked_process_does_not_talk_over_its_parents_connection(
         "if child: assert os.waitpid(child, 0)[1] == 0\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-    way.stop()
-    assert (len(way.seen), way.connections) == (3, 2)
+    proxy.stop()
+    assert (len(proxy.seen), proxy.connections) == (3, 2)
