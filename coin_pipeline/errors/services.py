@@ -7,9 +7,7 @@ class ExchangeAnswer(CoinError):
     """The exchange returned something other than the requested candles; none of it is stored."""
 
     def __init__(self, exchange: str, asked: str, answered: str) -> None:
-        super().__init__(
-            f"{exchange} returned an invalid answer to a request for {asked}: {answered}; it is not stored"
-        )
+        super().__init__(f"{exchange} was asked for {asked} and returned {answered}; nothing was stored")
 
 
 class DataRefused(CoinError):
