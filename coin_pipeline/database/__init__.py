@@ -1,1 +1,1 @@
-"""The PostgreSQL of the platform: the embedded server, sessions, and the tables kept next to those of Dagster."""
+"""The platform's PostgreSQL: the embedded server, sessions, and the tables next to those of Dagster."""

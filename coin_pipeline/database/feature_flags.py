@@ -1,4 +1,4 @@
-"""What an operator has switched off, for every process on the database at once and without a restart."""
+"""Feature flags that an operator changes for every process on the database at once, without a restart."""
 
 from coin_pipeline.database.schema import create_table_once
 from coin_pipeline.database.session import Cursor, Session
@@ -10,34 +10,37 @@ _ASYNC = "async"
 
 
 def prepare(session: Session) -> None:
-    """Create the table, whose rows are what is off, unless it is there.
+    """Create the table if necessary; its rows are the features that are off.
 
     Raises:
-        DatabaseUnavailable: the account may not create a schema, say.
+        DatabaseUnavailable: The table cannot be created, for example for lack of permission.
     """
     create_table_once(session, "switch", _TABLE)
 
 
 def set_async_enabled(session: Session, *, on: bool) -> bool:
-    """Take asynchronous submissions from now on, or refuse them; return whether that is a change."""
-    off, back = "insert into coin.switch values (%s) on conflict do nothing", "delete from coin.switch where name = %s"
+    """Enable or disable asynchronous submissions; return whether that changed anything."""
+    disable, enable = (
+        "insert into coin.switch values (%s) on conflict do nothing",
+        "delete from coin.switch where name = %s",
+    )
 
-    def turn(cursor: Cursor) -> bool:
-        cursor.execute(back if on else off, (_ASYNC,))
+    def change(cursor: Cursor) -> bool:
+        cursor.execute(enable if on else disable, (_ASYNC,))
         return bool(cursor.rowcount)
 
     prepare(session)
-    return session.run(turn)
+    return session.run(change)
 
 
 def require_async_enabled(settings: Settings, session: Session) -> None:
-    """Let an asynchronous submission pass.
+    """Check that asynchronous submissions are enabled.
 
     Raises:
-        AsyncDisabled: the setting, or 'coin migrate rollback', has switched them off.
+        AsyncDisabled: COIN_ASYNC or 'coin migrate rollback' has switched them off.
     """
     if settings.coin_async == "off":
-        raise AsyncDisabled("COIN_ASYNC=off", "remove that setting and start 'coin up' again")
+        raise AsyncDisabled("COIN_ASYNC=off", "remove the setting and restart 'coin up'")
     if session.run(_is_off):
         raise AsyncDisabled("'coin migrate rollback'", "switch them on with 'coin migrate rollback --undo'")
 

@@ -1,22 +1,27 @@
-"""Making our tables, beside those of Dagster, by whichever process comes first."""
+"""Creation of the platform's tables next to Dagster's, by whichever process comes first."""
 
 from coin_pipeline.database.session import Cursor, Session
 
-_MAKING = 0x7461626C  # another number than any that is held while tables are made
+_LOCK_ID = 0x7461626C  # advisory lock; differs from every other lock held while tables are created
 
 
 def create_table_once(session: Session, table: str, statements: str) -> None:
-    """Run statements that create a table of the schema `coin`, unless it is there; processes do so one at a time.
+    """Create a table of the schema `coin` unless it exists; concurrent processes take turns.
+
+    Args:
+        session: The database.
+        table: Name of the table, which shows whether the statements have run.
+        statements: SQL that creates the table and its companions.
 
     Raises:
-        DatabaseUnavailable: the account may not create a schema, say.
+        DatabaseUnavailable: The table cannot be created, for example for lack of permission.
     """
 
     def create(cursor: Cursor) -> None:
         if table_exists(cursor, table):
             return
         cursor.execute("begin")
-        cursor.execute("select pg_advisory_xact_lock(%s)", (_MAKING,))
+        cursor.execute("select pg_advisory_xact_lock(%s)", (_LOCK_ID,))
         if not table_exists(cursor, table):
             cursor.execute(f"create schema if not exists coin; {statements}")
         cursor.execute("commit")
@@ -25,7 +30,7 @@ def create_table_once(session: Session, table: str, statements: str) -> None:
 
 
 def table_exists(cursor: Cursor, table: str) -> bool:
-    """Tell whether the schema `coin` has a table."""
-    # From the table of tables: to_regclass would repeat what a connection learned before it waited for the lock.
+    """Return whether the schema `coin` contains a table."""
+    # pg_tables is always current; to_regclass may repeat what the connection cached before it got the lock.
     cursor.execute("select exists (select from pg_tables where schemaname = 'coin' and tablename = %s)", (table,))
     return cursor.fetchone() == (True,)

@@ -1,4 +1,4 @@
-"""One connection to PostgreSQL that the threads of a process share, opened anew when it was cut."""
+"""A PostgreSQL connection shared by the threads of a process, reopened when it is lost."""
 
 import threading
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from coin_pipeline.errors import DatabaseUnavailable, DataRefused
 from coin_pipeline.retry import retry_until_available
 
 T = TypeVar("T")
-_GOING_AWAY = ("08", "57P")
-"""Codes of errors of a server that shuts down, or of a connection that is broken; most often there is none."""
+_UNAVAILABLE = ("08", "57P")
+"""Classes of the error codes of a lost connection or a server shutdown; usually such errors have no code."""
 Connection: TypeAlias = extensions.connection
 Cursor: TypeAlias = extensions.cursor
 
 
 class Session:
-    """Work on the database, one piece at a time."""
+    """A database session that runs one unit of work at a time."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -27,29 +27,35 @@ class Session:
         self._lock = threading.Lock()
 
     def run(self, work: Callable[[Cursor], T]) -> T:
-        """Do something that may be done twice: a connection that has been cut is replaced.
+        """Run idempotent work on a cursor; it is repeated on a new connection if the current one was lost.
+
+        Args:
+            work: The work; it may run more than once.
+
+        Returns:
+            What `work` returns.
 
         Raises:
-            DatabaseUnavailable: the server cannot be reached, or refuses.
-            DataRefused: it takes no such value.
+            DatabaseUnavailable: The server cannot be reached, or rejects the statement.
+            DataRefused: The server rejects a value.
         """
-        return retry_until_available(lambda: self._do(work), _is_away)
+        return retry_until_available(lambda: self._run_once(work), _is_unavailable)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         with self._lock:
             self._drop()
 
-    def _do(self, work: Callable[[Cursor], T]) -> T:
+    def _run_once(self, work: Callable[[Cursor], T]) -> T:
         with self._lock:
             if self._connection is not None:
                 try:
-                    return _on(self._connection, work)
+                    return _execute(self._connection, work)
                 except psycopg2.Error:
                     self._drop()
             self._connection = connect(self._url)
             try:
-                return _on(self._connection, work)
+                return _execute(self._connection, work)
             except psycopg2.DataError as error:
                 self._drop()
                 raise DataRefused(error.diag.message_primary or str(error).strip()) from error
@@ -64,7 +70,7 @@ class Session:
 
 
 def database_time(session: Session) -> datetime:
-    """Return what time it is by the database."""
+    """Return the current time of the database server."""
 
     def read(cursor: Cursor) -> datetime:
         cursor.execute("select extract(epoch from clock_timestamp())::float8")
@@ -74,33 +80,33 @@ def database_time(session: Session) -> datetime:
 
 
 def connect(url: str) -> Connection:
-    """Return a connection in autocommit mode that notices within some 15 seconds that its server is gone.
+    """Return a connection in autocommit mode that detects a lost server within about 15 seconds.
 
     Raises:
-        DatabaseUnavailable: the server cannot be reached; the message holds no password.
+        DatabaseUnavailable: The server cannot be reached; the message contains no password.
     """
     try:
         connection = psycopg2.connect(
             psycopg2_url(url), connect_timeout=10, keepalives_idle=5, keepalives_interval=5, keepalives_count=2
         )
     except psycopg2.OperationalError as error:
-        # The URL holds a password; libpq's own message names host and port only.
+        # The URL contains a password; libpq's own message names only host and port.
         raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from None
     connection.autocommit = True
     return connection
 
 
 def psycopg2_url(url: str) -> str:
-    """Return a URL as libpq reads it, whatever SQLAlchemy was told in it."""
+    """Return a URL in libpq's form, without SQLAlchemy's driver name."""
     return url.replace("postgresql+psycopg2://", "postgresql://", 1)
 
 
-def _is_away(error: Exception) -> bool:
-    """Tell whether the server was not there, or went away; not whether it refused."""
+def _is_unavailable(error: Exception) -> bool:
+    """Return whether the server was unreachable or the connection was lost, as opposed to a rejected statement."""
     code = error.__cause__.pgcode if isinstance(error.__cause__, psycopg2.Error) else None
-    return isinstance(error, DatabaseUnavailable) and (code is None or code.startswith(_GOING_AWAY))
+    return isinstance(error, DatabaseUnavailable) and (code is None or code.startswith(_UNAVAILABLE))
 
 
-def _on(connection: Connection, work: Callable[[Cursor], T]) -> T:
+def _execute(connection: Connection, work: Callable[[Cursor], T]) -> T:
     with connection.cursor() as cursor:
         return work(cursor)

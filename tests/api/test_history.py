@@ -185,7 +185,7 @@ def test_without_a_result_there_is_no_latest(listing: TestClient) -> None:
     """404: none of what the index tells is stored."""
     answer = listing.get("/api/backtests/latest")
     assert answer.status_code == 404
-    assert answer.json()["detail"].startswith("no result of a backtest is stored yet")
+    assert answer.json()["detail"].startswith("no backtest result is stored yet")
 
 
 def test_a_result_is_downloaded_as_a_file(client: TestClient, data_root: Path) -> None:

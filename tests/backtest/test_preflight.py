@@ -116,8 +116,8 @@ def test_a_refusal_names_everything_and_both_remedies(
         " 2024-03-01T00:00:00Z);"
         " BBB_KRW (100 candles expected, 70 present, 25 not fetched, the first of these from 2024-02-05T00:00:00Z to"
         " 2024-03-01T00:00:00Z);"
-        " fetch them with 'coin candles get AAA_KRW BBB_KRW --timeframe 1d --from 2024-01-01 --to 2024-04-09', or run"
-        " without them: min_coverage=0.75 ('--min-coverage 0.75' on the command line)"
+        " fetch the missing candles with 'coin candles get AAA_KRW BBB_KRW --timeframe 1d --from 2024-01-01 --to"
+        " 2024-04-09', or accept the gaps with min_coverage=0.75 ('--min-coverage 0.75' on the command line)"
     )
     admit(catalog, spec_of(registry, symbols=["AAA_KRW", "BBB_KRW", "CCC_KRW"], min_coverage=0.75))
 

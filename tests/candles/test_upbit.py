@@ -320,7 +320,9 @@ def test_a_long_block_is_said_instead(upbit: UpbitClient, server: UpbitServer, h
     """A block of an hour is no pause: the error says when to come back, and nothing is sent that would prolong it."""
     server.first_block_s = 3600
     hammer(server)
-    words = r"upbit blocks requests from here \(HTTP 418: .*blocked for 3600 seconds.*\), .* in 3,601 s; what was"
+    words = (
+        r"upbit blocks requests from here \(HTTP 418: .*for 3600 seconds.*\), .* in 3,601 s; stored candles are kept"
+    )
     with pytest.raises(ExchangeUnavailable, match=words):
         upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE)
     assert server.refused == 3 + 1

@@ -85,7 +85,9 @@ def test_times_that_do_not_increase_are_named(numbers: tuple[int, ...], reason: 
 
 def test_spacing_must_fit_the_timeframe(daily: Timeframe) -> None:
     """Hourly rows are no daily candles; whole days apart, at any hour, are."""
-    with pytest.raises(InvalidCandles, match=r"3 rows are .* row 2 at .*: spacing of 1 h does not fit timeframe 1d"):
+    with pytest.raises(
+        InvalidCandles, match=r"3 invalid rows, .* row 2 at .*: spacing of 1 h does not fit timeframe 1d"
+    ):
         check_spacing("here", hours(0, 1, 2, 3), daily)
     check_spacing("here", hours(15, 39, 87), daily)
     check_spacing("here", hours(5), daily)

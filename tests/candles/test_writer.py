@@ -140,7 +140,7 @@ def test_a_file_cut_at_the_seoul_year_takes_its_own_candles(catalog: CandleCatal
 @pytest.mark.parametrize(
     ("frame", "error", "reason"),
     [
-        (days([1, 1]), InvalidCandles, "BTC_KRW 1d: 1 row is .*row 2 at 2024-01-01T00:00:00Z repeats"),
+        (days([1, 1]), InvalidCandles, "BTC_KRW 1d: 1 invalid row, .*row 2 at 2024-01-01T00:00:00Z repeats"),
         (days([2, 1]), InvalidCandles, "is earlier"),
         (days([1], price=-1.0), InvalidCandles, "open -1.0, not above 0"),
         (days([1]).assign(volume=np.nan), InvalidCandles, "volume nan"),

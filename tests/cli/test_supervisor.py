@@ -13,7 +13,7 @@ import pytest
 
 from coin_pipeline.cli.supervisor import ProcessSupervisor, RestartPolicy
 from coin_pipeline.errors import OrchestratorUnavailable
-from tests.database.programs import alive, until
+from tests.database.programs import is_alive, wait_until
 
 STEADY = """
 import os, subprocess, sys, time
@@ -65,10 +65,10 @@ def test_killed_process_is_restarted(new_supervisor: NewSupervisor, capfd: pytes
     downtimes: list[float] = []
 
     def kill() -> None:
-        until(recorded_starts)
+        wait_until(recorded_starts)
         began = time.monotonic()
         os.kill(int(recorded_starts()[0][0]), signal.SIGKILL)
-        until(lambda: len(recorded_starts()) == 2)
+        wait_until(lambda: len(recorded_starts()) == 2)
         downtimes.append(time.monotonic() - began)
 
     with new_supervisor(stopping) as supervisor:
@@ -77,12 +77,12 @@ def test_killed_process_is_restarted(new_supervisor: NewSupervisor, capfd: pytes
         supervisor.watch()
         killer.join()
         (first, child), (second, _) = recorded_starts()
-        assert not alive(int(first))
-        assert not alive(int(child))
-        assert alive(int(second))
+        assert not is_alive(int(first))
+        assert not is_alive(int(child))
+        assert is_alive(int(second))
     assert downtimes
     assert downtimes[0] < 1.5
-    assert not any(alive(int(pid)) for pids in recorded_starts() for pid in pids)
+    assert not any(is_alive(int(pid)) for pids in recorded_starts() for pid in pids)
     messages = [line for line in capfd.readouterr().err.splitlines() if "steady" in line]
     assert messages == [f"steady was killed by SIGKILL; restarting it (log: {Path.cwd()}/logs/steady.log)"]
 
@@ -92,13 +92,13 @@ def test_process_that_does_not_stay_up_stops_all(new_supervisor: NewSupervisor) 
     policy = RestartPolicy(first_s=0.1, longest_s=0.4, sound_s=5, give_up_s=2)
     with new_supervisor(threading.Event(), policy) as supervisor:
         supervisor.start("steady", "steady")
-        until(recorded_starts)
+        wait_until(recorded_starts)
         steady = [int(pid) for pid in recorded_starts()[0]]
         Path("pids").unlink()
         supervisor.start("broken", "broken")
         with pytest.raises(OrchestratorUnavailable, match=r"broken exited with code 3; end of .*:\n(.*\n)*it cannot"):
             supervisor.watch()
-    assert not any(map(alive, steady))
+    assert not any(map(is_alive, steady))
     times = [at for at, _ in recorded_starts()]
     delays = [after - before for before, after in itertools.pairwise(times)]
     assert 4 <= len(times) <= 9
@@ -111,10 +111,10 @@ def test_death_after_a_stable_run_counts_as_the_first(new_supervisor: NewSupervi
 
     def kill_now_and_then() -> None:
         for number in range(4):
-            until(lambda seen=number: len(recorded_starts()) > seen)
+            wait_until(lambda seen=number: len(recorded_starts()) > seen)
             time.sleep(0.6)
             os.kill(int(recorded_starts()[-1][0]), signal.SIGKILL)
-        until(lambda: len(recorded_starts()) == 5)
+        wait_until(lambda: len(recorded_starts()) == 5)
 
     with new_supervisor(stopping, RestartPolicy(sound_s=0.5, give_up_s=1)) as supervisor:
         supervisor.start("steady", "steady")

@@ -1,4 +1,4 @@
-"""Homes of the packaged server, each of which must be left with nothing running."""
+"""Homes of the packaged server; nothing may be left running in any of them."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,47 +7,47 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
-from tests.database.programs import Program, stopped, until
+from tests.database.programs import Program, is_stopped, wait_until
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a cluster, made once; blanks and letters beyond ASCII in its path must not matter."""
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create a home with a cluster once; its path contains spaces and non-ASCII letters."""
     home = tmp_path_factory.mktemp("data root 데이터 é") / "postgres"
     EmbeddedPostgres(home).lease().close()
-    until(lambda: stopped(home))
+    wait_until(lambda: is_stopped(home))
     return home
 
 
 @pytest.fixture
-def home(made: Path) -> Iterator[Path]:
-    """The home that was made, for tests that leave its files in order."""
-    yield made
-    until(lambda: stopped(made))
+def home(shared_home: Path) -> Iterator[Path]:
+    """Return the shared home, for tests that leave its files intact."""
+    yield shared_home
+    wait_until(lambda: is_stopped(shared_home))
 
 
 @pytest.fixture
-def spare(made: Path, tmp_path: Path) -> Iterator[Path]:
-    """A copy of the home, for tests that damage it."""
+def spare_home(shared_home: Path, tmp_path: Path) -> Iterator[Path]:
+    """Return a copy of the home, for tests that damage it."""
     copy = tmp_path / "spare"
-    subprocess.run(["/bin/cp", "-a", str(made), str(copy)], check=True)
+    subprocess.run(["/bin/cp", "-a", str(shared_home), str(copy)], check=True)
     yield copy
     if copy.exists():
-        until(lambda: stopped(copy))
+        wait_until(lambda: is_stopped(copy))
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Path]:
-    """A home that does not exist yet."""
+def empty_home(tmp_path: Path) -> Iterator[Path]:
+    """Return a home that does not exist yet."""
     home = tmp_path / "new" / "postgres"
     yield home
     if home.exists():
-        until(lambda: stopped(home))
+        wait_until(lambda: is_stopped(home))
 
 
 @pytest.fixture
-def program(request: pytest.FixtureRequest) -> Callable[..., Program]:
-    """Start programs that hold leases; those that a test leaves behind are ended with it."""
+def start_program(request: pytest.FixtureRequest) -> Callable[..., Program]:
+    """Return a function that starts programs with leases; programs left running end with the test."""
 
     def start(*arguments: object, **environment: str) -> Program:
         started = Program(*arguments, **environment)

@@ -1,4 +1,4 @@
-"""Real programs that hold leases, and what can be seen of them from outside."""
+"""Programs that hold leases, and helpers to observe their processes from outside."""
 
 import fcntl
 import os
@@ -31,25 +31,29 @@ sys.stdin.read()
 """
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    """Wait for a condition, and fail when it has not come true in time."""
+def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for a condition; fail if it does not become true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not so within {seconds} s: {condition}"
+        assert time.monotonic() < deadline, f"not true within {seconds} s: {condition}"
         time.sleep(0.02)
 
 
 class Program:
-    """A program that takes a lease, prints its URL, and holds it until it is told to leave or killed."""
+    """A program that takes a lease, prints its URL, and holds the lease until it is stopped or killed."""
 
     def __init__(
-        self, home: Path, step: Sequence[str] = (), first: str = "", then: str = "", **environment: str
+        self, home: Path, switch_user: Sequence[str] = (), first: str = "", then: str = "", **environment: str
     ) -> None:
         self.process = subprocess.Popen(
-            [*step, sys.executable, "-c", HOLDER.replace("{first}", first).replace("{then}", then), str(home)],
+            [*switch_user, sys.executable, "-c", HOLDER.replace("{first}", first).replace("{then}", then), str(home)],
             cwd=ROOT,
-            # Another account could not write its coverage beside ours.
-            env={k: v for k, v in {**os.environ, **environment}.items() if not (step and k.startswith("COVERAGE_"))},
+            # Another user could not write its coverage next to this one's.
+            env={
+                k: v
+                for k, v in {**os.environ, **environment}.items()
+                if not (switch_user and k.startswith("COVERAGE_"))
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -64,15 +68,15 @@ class Program:
         return url
 
     def refusal(self) -> str:
-        """Return what a program that got no lease said."""
+        """Return the error message of a program that got no lease."""
         return self.process.communicate()[1].strip()
 
-    def leave(self) -> None:
-        """Let the program end in an orderly way."""
+    def stop(self) -> None:
+        """Let the program end normally."""
         self.process.communicate()
 
     def kill(self) -> None:
-        """End the program without any chance to clean up."""
+        """Kill the program without any cleanup."""
         self.process.kill()
         self.process.communicate()
 
@@ -84,11 +88,11 @@ def query(url: str, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def answers(url: str) -> bool:
-    """Return whether a server accepts this URL now."""
+def responds(url: str) -> bool:
+    """Return whether a server accepts this URL."""
     try:
         return query(url, "select 1") == [(1,)]
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):  # the latter if it went away in the middle
+    except (psycopg2.OperationalError, psycopg2.InterfaceError):  # the latter if the connection was lost in between
         return False
 
 
@@ -102,29 +106,29 @@ def supervisor_pid(home: Path) -> int:
     return int((home / "supervisor.lock").read_text())
 
 
-def alive(pid: int) -> bool:
-    """Return whether a process runs; one that ended and waits to be collected does not."""
-    return _shown("stat", pid)[:1] not in {"", "Z"}
+def is_alive(pid: int) -> bool:
+    """Return whether a process is running; a zombie is not."""
+    return _ps("stat", pid)[:1] not in {"", "Z"}
 
 
-def account(pid: int) -> int:
-    """Return the user id that a process runs as."""
-    return int(_shown("uid", pid))
+def user_id(pid: int) -> int:
+    """Return the user id of a process."""
+    return int(_ps("uid", pid))
 
 
-def _shown(column: str, pid: int) -> str:
-    """Return what ps shows of a process, nothing when there is none; both Linux and macOS have it there."""
+def _ps(column: str, pid: int) -> str:
+    """Return a column of ps for a process, or an empty string if there is none, on Linux and macOS."""
     command = ["/bin/ps", "-o", f"{column}=", "-p", f"{pid}"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def kill(pid: int) -> None:
-    """End a process at once."""
+    """Kill a process."""
     os.kill(pid, signal.SIGKILL)
 
 
-def stopped(home: Path) -> bool:
-    """Return whether neither a supervisor nor a server, nor anything a server forked, is left."""
+def is_stopped(home: Path) -> bool:
+    """Return whether no supervisor, server or child of a server is left."""
     for name in ("supervisor.lock", "server.lock"):
         lock = files.try_lock(home / name, fcntl.LOCK_SH)
         if lock is None:

@@ -1,4 +1,4 @@
-"""The switch of asynchronous submissions, in a real PostgreSQL."""
+"""The switch of asynchronous submissions, in a real PostgreSQL database."""
 
 import threading
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from coin_pipeline.settings import load_settings
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    """A session on a database whose switch is on when the test ends."""
+    """Yield a session on a database, and enable submissions again afterwards."""
     with closing(Session(database_url(load_settings()))) as session:
         prepare(session)
         yield session
         set_async_enabled(session, on=True)
 
 
-def test_switched_off_by_one_session_it_is_off_for_another_at_once(session: Session) -> None:
-    """The refusal names the command that switches off and the one that switches on; turned twice is turned once."""
+def test_switch_takes_effect_in_other_sessions_at_once(session: Session) -> None:
+    """The message names both commands; switching twice has no further effect."""
     settings = load_settings()
     with closing(Session(database_url(settings))) as operator:
         require_async_enabled(settings, session)
@@ -36,15 +36,15 @@ def test_switched_off_by_one_session_it_is_off_for_another_at_once(session: Sess
     require_async_enabled(settings, session)
 
 
-def test_the_setting_switches_off_too_and_is_named(session: Session) -> None:
-    """Off if either says so; COIN_ASYNC is told as such."""
+def test_setting_disables_submissions_too(session: Session) -> None:
+    """Either switch suffices, and the message names COIN_ASYNC."""
     settings = load_settings().model_copy(update={"coin_async": "off"})
     with pytest.raises(AsyncDisabled, match=r"by COIN_ASYNC=off; .* remove that setting"):
         require_async_enabled(settings, session)
 
 
-def test_programs_that_create_the_table_at_once_all_find_it(session: Session) -> None:
-    """None of eight that begin together fails."""
+def test_concurrent_table_creation_succeeds(session: Session) -> None:
+    """None of eight processes that start together fails."""
     session.run(lambda cursor: cursor.execute("drop table coin.switch"))
     begin, failed = threading.Barrier(8), []
 

@@ -1,4 +1,4 @@
-"""The files of the server's home."""
+"""Files in the server's home."""
 
 import fcntl
 import os
@@ -8,20 +8,20 @@ from pathlib import Path
 from coin_pipeline.database.embedded import files
 
 
-def test_write_replaces_at_once_and_privately(tmp_path: Path) -> None:
-    """A reader that has the old file open keeps the old text; the new file is its owner's alone."""
+def test_write_is_atomic_and_private(tmp_path: Path) -> None:
+    """A reader that has the old file open keeps the old text; only the owner can read the new file."""
     target = tmp_path / "port"
-    files.write(target, "1")
+    files.write_atomically(target, "1")
     with target.open() as old:
-        files.write(target, "22")
+        files.write_atomically(target, "22")
         assert old.read() == "1"
     assert target.read_text() == "22"
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["port"]
 
 
-def test_a_lock_lasts_as_long_as_any_copy_of_its_descriptor(tmp_path: Path) -> None:
-    """A lock handed to another holder of the descriptor is never free in between."""
+def test_lock_lasts_until_the_last_descriptor_is_closed(tmp_path: Path) -> None:
+    """A lock passed to another holder of the descriptor is never free in between."""
     path = tmp_path / "lock"
     held = files.try_lock(path)
     assert held is not None
@@ -34,8 +34,8 @@ def test_a_lock_lasts_as_long_as_any_copy_of_its_descriptor(tmp_path: Path) -> N
     os.close(free)
 
 
-def test_tail_gives_the_last_lines_after_a_mark(tmp_path: Path) -> None:
-    """What was logged before the mark is not repeated, and a long text is cut at its beginning."""
+def test_tail_returns_the_last_lines_after_an_offset(tmp_path: Path) -> None:
+    """Earlier output is not repeated, and a long text is cut at its start."""
     log = tmp_path / "log"
     assert files.tail(log) == ""
     log.write_text("old\nnew\n")
@@ -44,17 +44,17 @@ def test_tail_gives_the_last_lines_after_a_mark(tmp_path: Path) -> None:
     assert files.tail(log) == "x" * files.TAIL_BYTES
 
 
-def test_a_long_log_is_moved_and_goes_on(tmp_path: Path) -> None:
-    """A log beyond its bound is kept once under another name, and its writer goes on in an empty file."""
+def test_long_log_is_rotated(tmp_path: Path) -> None:
+    """A log beyond its limit is kept once under another name, and its writer continues in an empty file."""
     log = tmp_path / "log"
     with log.open("ab") as writer:
         writer.write(b"short")
         writer.flush()
-        files.bound(log)
-        assert files.size(log) == len("short")
-        writer.write(b"x" * files.LOG_BYTES)
+        files.rotate_log(log)
+        assert files.log_size(log) == len("short")
+        writer.write(b"x" * files.MAX_LOG_BYTES)
         writer.flush()
-        files.bound(log)
+        files.rotate_log(log)
         writer.write(b"next")
     assert log.read_text() == "next"
-    assert files.size(tmp_path / "log.1") == len("short") + files.LOG_BYTES
+    assert files.log_size(tmp_path / "log.1") == len("short") + files.MAX_LOG_BYTES

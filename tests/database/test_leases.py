@@ -1,4 +1,4 @@
-"""Leases beside Dagster's runs, in a real PostgreSQL."""
+"""Leases of Dagster runs, in a real PostgreSQL database."""
 
 import os
 import threading
@@ -23,42 +23,42 @@ STARTED = dg.DagsterRunStatus.STARTED
 
 @pytest.fixture(scope="module")
 def instance(data_root: object) -> Iterator[dg.DagsterInstance]:
-    """An instance whose database has the tables."""
+    """Yield an instance whose database has the tables."""
     assert data_root
     with open_instance(load_settings()) as instance:
         yield instance
         for run in instance.get_runs(dg.RunsFilter(statuses=[STARTED, dg.DagsterRunStatus.CANCELING])):
-            instance.delete_run(run.run_id)  # other tests expect that nothing is under way
+            instance.delete_run(run.run_id)  # other tests expect no active runs
 
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    """A session on the database."""
+    """Yield a session on the database."""
     with closing(Session(database_url(load_settings()))) as session:
         yield session
 
 
 @pytest.fixture
 def leases(session: Session) -> Leases:
-    """The table of leases."""
+    """Return the table of leases."""
     return Leases(session)
 
 
-def run_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus = STARTED) -> dg.DagsterRun:
-    """Return a new run that is recorded in this status."""
+def create_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus = STARTED) -> dg.DagsterRun:
+    """Return a new run with this status."""
     return instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=status)
 
 
-def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """Return what is recorded now."""
-    found = instance.get_run_by_id(run.run_id)
-    assert found
-    return found.status.value
+def fetch_status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Return the current status of a run."""
+    current = instance.get_run_by_id(run.run_id)
+    assert current
+    return current.status.value
 
 
-def test_a_lease_names_its_process_and_is_renewed(instance: dg.DagsterInstance, leases: Leases) -> None:
-    """Taken twice it is one lease, which holds anew from the second time on, and knows since when."""
-    run = run_in(instance)
+def test_lease_names_its_process_and_is_renewed(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """Taking it twice renews one lease, which keeps the time it was first taken."""
+    run = create_run(instance)
     leases.renew(run.run_id)
     first = leases.fetch([run.run_id])[run.run_id]
     time.sleep(0.05)
@@ -69,66 +69,69 @@ def test_a_lease_names_its_process_and_is_renewed(instance: dg.DagsterInstance, 
     assert second.remaining_s > first.remaining_s - 0.04
 
 
-def test_where_runs_stand(instance: dg.DagsterInstance, leases: Leases, session: Session) -> None:
-    """Status, times, tags, and progress that never goes down; a run without a lease has made none."""
-    first, second = run_in(instance), run_in(instance, dg.DagsterRunStatus.NOT_STARTED)
+def test_run_statuses(instance: dg.DagsterInstance, leases: Leases, session: Session) -> None:
+    """Status, times, tags and progress are returned; progress never decreases and is 0 without a lease."""
+    first, second = create_run(instance), create_run(instance, dg.DagsterRunStatus.NOT_STARTED)
     instance.add_run_tags(first.run_id, {"coin/tag": "value"})
     leases.renew(first.run_id)
     for share in (0.5, 0.25):
         leases.record_progress(first.run_id, share)
-    found = fetch_run_statuses(session, [first.run_id, second.run_id, "unknown"])
-    assert found.keys() == {first.run_id, second.run_id}
-    begun, new = found[first.run_id], found[second.run_id]
-    assert (begun.job, begun.status, begun.progress, begun.tags["coin/tag"]) == ("backtest", "STARTED", 0.5, "value")
+    statuses = fetch_run_statuses(session, [first.run_id, second.run_id, "unknown"])
+    assert statuses.keys() == {first.run_id, second.run_id}
+    running, new = statuses[first.run_id], statuses[second.run_id]
+    assert (running.job, running.status, running.progress, running.tags["coin/tag"]) == (
+        "backtest",
+        "STARTED",
+        0.5,
+        "value",
+    )
     assert (new.status, new.progress, new.started_at, new.ended_at) == ("NOT_STARTED", 0.0, None, None)
     record = instance.get_run_record_by_id(first.run_id)
     assert record
-    assert begun.created_at == record.create_timestamp.replace(tzinfo=None)
+    assert running.created_at == record.create_timestamp.replace(tzinfo=None)
 
 
 @pytest.mark.parametrize("end", ["report_run_failed", "report_run_canceled"])
-def test_an_attempt_that_was_given_up_publishes_nothing_and_changes_nothing(
+def test_abandoned_attempt_cannot_publish_or_change_status(
     instance: dg.DagsterInstance, leases: Leases, end: str
 ) -> None:
-    """Ended from outside, it fails at the gate, and what it reports afterwards does not undo that end."""
-    run = run_in(instance)
+    """The gate rejects a run that was ended from outside, and its later events do not undo the end."""
+    run = create_run(instance)
     leases.renew(run.run_id)
     getattr(instance, end)(run)
-    ended = status_of(instance, run)
+    ended = fetch_status(instance, run)
     with pytest.raises(Superseded, match=ended):
         leases.begin_publishing(run.run_id)
     for event in (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_STARTING):
         instance.report_dagster_event(dg.DagsterEvent(event.value, run.job_name), run.run_id)
-        assert status_of(instance, run) == ended
+        assert fetch_status(instance, run) == ended
 
 
 @pytest.mark.parametrize("end", [dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE])
-def test_a_run_that_was_told_to_end_is_cancelled_however_it_ends(
-    instance: dg.DagsterInstance, end: dg.DagsterEventType
-) -> None:
-    """It neither starts nor succeeds nor fails any more."""
-    run = run_in(instance)
+def test_canceling_run_ends_as_canceled(instance: dg.DagsterInstance, end: dg.DagsterEventType) -> None:
+    """A run that is being cancelled neither starts, succeeds nor fails."""
+    run = create_run(instance)
     instance.report_run_canceling(run)
     instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name), run.run_id)
-    assert status_of(instance, run) == "CANCELING"
+    assert fetch_status(instance, run) == "CANCELING"
     instance.report_dagster_event(dg.DagsterEvent(end.value, run.job_name), run.run_id)
-    assert status_of(instance, run) == "CANCELED"
+    assert fetch_status(instance, run) == "CANCELED"
 
 
-def test_a_published_run_cannot_be_cancelled(instance: dg.DagsterInstance, leases: Leases) -> None:
-    """Behind the gate the result may be visible, so the run is left to succeed."""
-    run = run_in(instance)
+def test_published_run_cannot_be_canceled(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """Behind the gate the result may be visible, so the run must succeed."""
+    run = create_run(instance)
     leases.renew(run.run_id)
     leases.begin_publishing(run.run_id)
     instance.report_run_canceling(run)
-    assert status_of(instance, run) == "STARTED"
+    assert fetch_status(instance, run) == "STARTED"
     assert leases.fetch([run.run_id])[run.run_id].published
 
 
-def test_of_a_cancellation_and_a_publication_one_wins(instance: dg.DagsterInstance, leases: Leases) -> None:
-    """Whatever comes first, never both: neither a cancelled run with a result nor a lost cancellation."""
+def test_either_cancellation_or_publication_wins(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """Neither a cancelled run with a result nor a lost cancellation is possible."""
     for _ in range(20):
-        run = run_in(instance)
+        run = create_run(instance)
         leases.renew(run.run_id)
         gate = threading.Barrier(2)
 
@@ -147,12 +150,12 @@ def test_of_a_cancellation_and_a_publication_one_wins(instance: dg.DagsterInstan
             published = True
         thread.join()
         assert published == leases.fetch([run.run_id])[run.run_id].published
-        assert status_of(instance, run) == ("STARTED" if published else "CANCELING")
+        assert fetch_status(instance, run) == ("STARTED" if published else "CANCELING")
 
 
-def test_a_cut_connection_is_replaced(instance: dg.DagsterInstance, leases: Leases) -> None:
-    """A restart of the server costs nobody a statement."""
-    run = run_in(instance)
+def test_lost_connection_is_replaced(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """A restart of the server makes no statement fail."""
+    run = create_run(instance)
     leases.renew(run.run_id)
     with closing(connect(database_url(load_settings()))) as other, other.cursor() as cursor:
         cursor.execute(
@@ -163,17 +166,17 @@ def test_a_cut_connection_is_replaced(instance: dg.DagsterInstance, leases: Leas
     assert leases.fetch([run.run_id])
 
 
-def test_a_server_that_is_away_is_named_without_its_password() -> None:
-    """The family's error, and no secret."""
+def test_unavailable_server_is_reported_without_its_password() -> None:
+    """The error is DatabaseUnavailable and contains no secret."""
     session = Session("postgresql+psycopg2://coin:secret@127.0.0.1:1/coin")
-    with pytest.raises(DatabaseUnavailable) as told:
+    with pytest.raises(DatabaseUnavailable) as error:
         fetch_run_statuses(session, ["run"])
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
 
 
-def test_a_lease_goes_with_its_run(instance: dg.DagsterInstance, leases: Leases) -> None:
-    """Deleting a run in Dagster leaves nothing here."""
-    run = run_in(instance)
+def test_lease_is_deleted_with_its_run(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """Deleting a run in Dagster deletes its lease."""
+    run = create_run(instance)
     leases.renew(run.run_id)
     instance.delete_run(run.run_id)
     assert leases.fetch([run.run_id]) == {}
@@ -181,14 +184,14 @@ def test_a_lease_goes_with_its_run(instance: dg.DagsterInstance, leases: Leases)
         leases.renew(run.run_id)
 
 
-def test_an_account_that_may_create_nothing_is_told_so(instance: dg.DagsterInstance) -> None:
-    """By name, before anything runs; its password is not in the sentence."""
+def test_missing_privileges_are_reported(instance: dg.DagsterInstance) -> None:
+    """The message names the missing permission before anything runs, without the password."""
     assert instance
     url = database_url(load_settings())
     with closing(connect(url)) as owner, owner.cursor() as cursor:
         cursor.execute("create role guest login password 'secret'")
         cursor.execute("create database elsewhere")
     guest = url.replace(url.split("//")[1].split("@")[0], "guest:secret").rpartition("/")[0] + "/elsewhere"
-    with closing(Session(guest)) as session, pytest.raises(DatabaseUnavailable, match="permission denied") as told:
+    with closing(Session(guest)) as session, pytest.raises(DatabaseUnavailable, match="permission denied") as error:
         prepare(session)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)

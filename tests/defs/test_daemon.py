@@ -24,7 +24,7 @@ from tests.dagster_records import (
     RemoteInstigatorOrigin,
     RemoteRepositoryOrigin,
 )
-from tests.database.programs import answers, server_pid, until
+from tests.database.programs import responds, server_pid, wait_until
 
 START_S = 30
 
@@ -76,28 +76,28 @@ def heart(instance: dg.DagsterInstance) -> set[str | None]:
 def test_the_second_stands_by_and_takes_over(instance: dg.DagsterInstance, daemon: Callable[..., Daemon]) -> None:
     """It says for whom it waits and does nothing; when the first is killed it works, within seconds."""
     first = daemon()
-    until(first.works, START_S)
-    until(lambda: heart(instance), START_S)
+    wait_until(first.works, START_S)
+    wait_until(lambda: heart(instance), START_S)
     (working,) = heart(instance)
     second = daemon()
-    until(lambda: second.said(f"process {first.process.pid} works"), START_S)
+    wait_until(lambda: second.said(f"process {first.process.pid} works"), START_S)
     assert heart(instance) == {working}
     assert not second.works()
     first.process.kill()
     first.process.wait()
-    until(second.works, 5)
-    until(lambda: working not in heart(instance), 10)
+    wait_until(second.works, 5)
+    wait_until(lambda: working not in heart(instance), 10)
     assert len(heart(instance)) == 1
 
 
 def test_a_daemon_that_hangs_loses_the_lock_and_ends(daemon: Callable[..., Daemon]) -> None:
     """Stopped for too long, another takes its place; continued, it ends before it does anything."""
     first = daemon()
-    until(first.works, START_S)
+    wait_until(first.works, START_S)
     second = daemon()
-    until(lambda: second.said("standing by"), START_S)
+    wait_until(lambda: second.said("standing by"), START_S)
     first.process.send_signal(signal.SIGSTOP)
-    until(second.works, 25)
+    wait_until(second.works, 25)
     first.process.send_signal(signal.SIGCONT)
     assert first.process.wait(5) == EXIT_RESTART
     assert first.said("the lock is lost")
@@ -106,13 +106,13 @@ def test_a_daemon_that_hangs_loses_the_lock_and_ends(daemon: Callable[..., Daemo
 def test_a_restart_of_the_database_ends_it(daemon: Callable[..., Daemon], data_root: Path) -> None:
     """With its session its lock is gone; who was standing by waits for the database and works then."""
     first = daemon()
-    until(first.works, START_S)
+    wait_until(first.works, START_S)
     second = daemon()
-    until(lambda: second.said("standing by"), START_S)
+    wait_until(lambda: second.said("standing by"), START_S)
     os.kill(server_pid(data_root / "postgres"), signal.SIGKILL)
     assert first.process.wait(10) == EXIT_RESTART
-    until(lambda: answers(database_url(load_settings())))
-    until(second.works, START_S)
+    wait_until(lambda: responds(database_url(load_settings())))
+    wait_until(second.works, START_S)
 
 
 def test_a_clock_that_goes_back_starts_it_again(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_clock_that_goes_back_starts_it_again(daemon: Callable[..., Daemon], t
     clock = Clock(tmp_path)
     clock.move(3600)
     ahead = daemon(**clock.environment("coin_pipeline.orchestration.daemon"))
-    until(ahead.works, START_S)
+    wait_until(ahead.works, START_S)
     clock.back()
     assert ahead.process.wait(10) == EXIT_RESTART
     assert ahead.said("the clock went back by 3600 s")
@@ -146,7 +146,7 @@ def test_sensors_do_not_wait_for_a_time_that_was_wrong(instance: dg.DagsterInsta
 def test_told_to_stop_it_stops(daemon: Callable[..., Daemon]) -> None:
     """SIGTERM ends one that works with exit code 0, and its successor need not wait."""
     first = daemon()
-    until(first.works, START_S)
+    wait_until(first.works, START_S)
     first.process.terminate()
     assert first.process.wait(15) == 0
-    until(daemon().works, START_S)
+    wait_until(daemon().works, START_S)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.builders import SLOW_STRATEGY
 from tests.conftest import store_candles
-from tests.database.programs import until
+from tests.database.programs import wait_until
 from tests.e2e.conftest import (
     COIN,
     free_ports,
@@ -62,7 +62,7 @@ def test_programs_that_are_killed_come_back(tmp_path: Path) -> None:
     assert set(killed.values()) >= {"code-server", "daemon", "webserver", "api"}
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
-    until(lambda: healthy(platform), 60)
+    wait_until(lambda: healthy(platform), 60)
     log = (tmp_path / "up.log").read_text()
     for name in killed.values():
         told = f"{name} was killed by SIGKILL; restarting it (log: {tmp_path}/logs/{name}.log)"
@@ -81,8 +81,8 @@ def test_results_that_were_copied_here_are_in_the_history(tmp_path: Path) -> Non
     (tmp_path / "results/old.json").write_text('{"strategy": "s", "symbols": [{"symbol": "BTC_KRW", "signals": 3}]}')
     (tmp_path / "results/broken.json").write_text("{")
     platform = start_platform(tmp_path)
-    until(lambda: platform.api.get("/api/backtests/history").json()["total"] == 1, 30)
-    until(lambda: "not listed: 'results/broken.json' is corrupt" in (tmp_path / "up.log").read_text(), 30)
+    wait_until(lambda: platform.api.get("/api/backtests/history").json()["total"] == 1, 30)
+    wait_until(lambda: "not listed: 'results/broken.json' is corrupt" in (tmp_path / "up.log").read_text(), 30)
     assert healthy(platform)
     assert stop_platform(platform) == 0
     assert left_running(tmp_path) == []

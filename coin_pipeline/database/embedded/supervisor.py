@@ -1,6 +1,6 @@
-"""The program that keeps the packaged server running while somebody uses it, and stops it afterwards.
+"""The supervisor process: keeps the packaged server running while there are leases, and stops it afterwards.
 
-It is quiet; what it says before it gives up goes to its standard error, the home's supervisor.log.
+It logs only why it gave up, to standard error, which is supervisor.log in the home folder.
 """
 
 import fcntl
@@ -15,18 +15,18 @@ from coin_pipeline.database.embedded import files
 from coin_pipeline.database.embedded.cluster import Cluster
 from coin_pipeline.errors import DatabaseUnavailable
 
-INTERVAL = 0.1
-ATTEMPTS = 5
-PAUSE = 1.0  # between two starts after so many have failed in a row
+INTERVAL_S = 0.1
+MAX_FAILURES = 5
+PAUSE_S = 1.0  # between starts after MAX_FAILURES in a row
 
 
 def supervise(home: Path, binaries: Path) -> None:
-    """Run the server of a home until nobody holds a lease on it any more, or until it is deleted.
+    """Run the server of a home folder until there are no leases left, or until the folder is deleted.
 
-    From then on it keeps the lock of `users.lock` until it has ended, so a newcomer waits and finds nothing left.
+    The supervisor then holds the lock of `users.lock` until it ends, so a new program waits and starts from scratch.
 
     Raises:
-        DatabaseUnavailable: the cluster cannot be made or used, or its server fails to start several times in a row.
+        DatabaseUnavailable: The cluster cannot be created or used, or its server repeatedly fails to start.
     """
     users = files.open_private(home / "users.lock")
     cluster = Cluster(home, binaries)
@@ -38,30 +38,30 @@ def supervise(home: Path, binaries: Path) -> None:
 
 
 def _keep_running(cluster: Cluster, users: int) -> None:
-    ran, failures = False, 0
-    while not cluster.gone():
-        if not cluster.running():
+    has_run, failures = False, 0
+    while not cluster.is_deleted():
+        if not cluster.is_running():
             cluster.start()
-            failures = 0 if cluster.running() else failures + 1
-        ran = ran or not failures  # it can run: after a full disk it must come back for those who hold leases
-        if failures == ATTEMPTS and not ran:
-            raise DatabaseUnavailable(cluster.home, f"its server does not start: {cluster.complaint()}")
-        if files.take(users, fcntl.LOCK_EX):
+            failures = 0 if cluster.is_running() else failures + 1
+        has_run = has_run or not failures  # a server that has run may return, for example after a full disk
+        if failures == MAX_FAILURES and not has_run:
+            raise DatabaseUnavailable(cluster.home, f"its server does not start: {cluster.recent_log()}")
+        if files.try_flock(users, fcntl.LOCK_EX):
             return
         for log in (cluster.log, cluster.home / "supervisor.log"):
-            files.bound(log)
-        time.sleep(INTERVAL if failures < ATTEMPTS else PAUSE)
+            files.rotate_log(log)
+        time.sleep(INTERVAL_S if failures < MAX_FAILURES else PAUSE_S)
 
 
 def _terminate(*_: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the stop of the server
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the shutdown of the server
     sys.exit(0)
 
 
 def main() -> None:
-    """Run as `python -m coin_pipeline.database.embedded.supervisor HOME BINARIES`, HOME/supervisor.lock being held."""
+    """Run as `python -m coin_pipeline.database.embedded.supervisor HOME BINARIES`, with HOME/supervisor.lock held."""
     if os.fork():
-        os._exit(0)  # whoever started it neither waits for it nor has to collect it when it ends
+        os._exit(0)  # detaches it from the program that started it
     os.chdir("/")
     signal.signal(signal.SIGTERM, _terminate)
     home, binaries = map(Path, sys.argv[1:])

@@ -1,6 +1,6 @@
-"""Which process runs what, by the database's clock: leases, progress, and the gate before every publication.
+"""Run leases, timed by the database's clock: the process of each run, its progress, and the publication gate.
 
-The table lies beside Dagster's in the same database, so that one transaction can look at a run and decide for it.
+The table is in the same database as Dagster's, so one transaction can read a run's status and decide for its lease.
 """
 
 import os
@@ -14,11 +14,11 @@ from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import Superseded
 
 LEASE_S = 6.0
-"""How long a lease holds after it was taken or renewed."""
+"""Validity of a lease after it was taken or renewed, seconds."""
 RENEWAL_S = 1.5
 
-# Dagster writes the status of a run without looking at the one that is there. The trigger keeps what must not be
-# undone, whoever writes: an attempt that went on after it was given up, a daemon that read the run before.
+# Dagster overwrites the status of a run without checking the current one. The trigger protects final states from any
+# late writer, such as an abandoned attempt or a daemon that read the run earlier.
 _TABLE = """
 create table coin.lease (
     run_id text primary key references runs (run_id) on delete cascade,
@@ -52,16 +52,16 @@ create trigger keep_ended before update on runs
 
 @dataclass(frozen=True, slots=True)
 class RunLease:
-    """What is recorded of the process that runs a run.
+    """The lease of the process that executes a run.
 
     Attributes:
         run_id: The run.
-        host: Name of its machine.
-        pid: Its number there.
-        started: When it was started there, ticks.
-        age_s: Since when it has run, s.
-        remaining_s: How long the lease still holds, s; negative once it is over.
-        published: Whether its result may be visible.
+        host: Host name of the process.
+        pid: Process id on that host.
+        start_ticks: Start time of the process in clock ticks since boot.
+        age_s: Time since the lease was first taken, seconds.
+        remaining_s: Remaining validity, seconds; negative after expiry.
+        published: Whether the result may already be visible.
     """
 
     run_id: str
@@ -74,21 +74,21 @@ class RunLease:
 
     @property
     def is_lost(self) -> bool:
-        """Whether it is over, unless its process is seen to work: a loop may be too busy to let a thread renew it."""
+        """Whether the lease has expired and its process is not known to work; a busy loop may delay the renewal."""
         return self.remaining_s < 0 and not (self.is_local and is_running(self.pid, self.start_ticks))
 
     @property
     def process_ended(self) -> bool:
-        """Whether its process is known to have ended, since it was one of this machine."""
+        """Whether the process ran on this host and has ended."""
         return self.is_local and start_ticks(self.pid) != self.start_ticks
 
     @property
     def is_local(self) -> bool:
-        """Whether its process is, or was, one of this machine."""
+        """Whether the process runs, or ran, on this host."""
         return self.host == socket.gethostname()
 
     def send_signal(self, signum: int) -> None:
-        """Send a signal to its process, if that is one of this machine."""
+        """Send a signal to the process if it runs on this host."""
         if self.is_local:
             send_signal(self.pid, self.start_ticks, signum)
 
@@ -100,25 +100,25 @@ class Leases:
         self._session = session
 
     def renew(self, run_id: str) -> None:
-        """Take or renew the lease of a run for this process; the processes of one run share it."""
+        """Take or renew the lease of a run for this process; all processes of a run share one lease."""
         statement = (
             "insert into coin.lease (run_id, host, pid, started, until)"
             " values (%s, %s, %s, %s, clock_timestamp() + %s * interval '1 second') on conflict (run_id) do update"
             " set (host, pid, started, until) = row(excluded.host, excluded.pid, excluded.started, excluded.until)"
         )
-        us = (socket.gethostname(), os.getpid(), start_ticks(os.getpid()))
-        self._session.run(lambda cursor: cursor.execute(statement, (run_id, *us, LEASE_S)))
+        process = (socket.gethostname(), os.getpid(), start_ticks(os.getpid()))
+        self._session.run(lambda cursor: cursor.execute(statement, (run_id, *process, LEASE_S)))
 
     def record_progress(self, run_id: str, progress: float) -> None:
-        """Record which share of a run is done; it never goes down."""
+        """Record the progress of a run, 0 to 1; it never decreases."""
         statement = "update coin.lease set progress = greatest(progress, %s) where run_id = %s"
         self._session.run(lambda cursor: cursor.execute(statement, (progress, run_id)))
 
     def begin_publishing(self, run_id: str) -> None:
-        """Pass the gate before a result becomes visible; from then on the run can no longer be cancelled.
+        """Pass the gate before a result becomes visible; after that the run can no longer be cancelled.
 
         Raises:
-            Superseded: the run has been ended from outside, so this attempt may not publish.
+            Superseded: The run was ended from outside, so this attempt may not publish.
         """
 
         def decide(cursor: Cursor) -> str:
@@ -135,7 +135,7 @@ class Leases:
             raise Superseded(run_id, status)
 
     def fetch(self, run_ids: Sequence[str]) -> dict[str, RunLease]:
-        """Return the leases of those runs that have one."""
+        """Return the existing leases of the given runs by run id."""
         statement = (
             "select run_id, host, pid, started, extract(epoch from clock_timestamp() - taken)::float8,"
             " extract(epoch from until - clock_timestamp())::float8, published from coin.lease where run_id = any(%s)"
@@ -149,9 +149,9 @@ class Leases:
 
 
 def prepare(session: Session) -> None:
-    """Create the table and the trigger beside Dagster's tables, unless they are there.
+    """Create the table and the trigger next to Dagster's tables if necessary.
 
     Raises:
-        DatabaseUnavailable: the account may not create a schema, say.
+        DatabaseUnavailable: The table cannot be created, for example for lack of permission.
     """
     create_table_once(session, "lease", _TABLE)

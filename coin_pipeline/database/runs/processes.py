@@ -1,4 +1,4 @@
-"""Whether a process of this machine still runs, whatever it is too busy to say of itself."""
+"""State of processes on this host, as the operating system reports it."""
 
 import os
 from contextlib import suppress
@@ -8,16 +8,16 @@ _STOPPED_OR_ENDED = frozenset("TtZXx")
 
 
 def start_ticks(pid: int) -> int:
-    """Return when a process was started, in ticks since the machine was; 0 if there is none, or it cannot be told.
+    """Return the start time of a process in clock ticks since boot, or 0 if there is no such process.
 
-    A number of a process is used again after it; number and start together are not.
+    It is also 0 on platforms without /proc. Process ids are reused; the combination of id and start time is not.
     """
     fields = _fields(pid)
     return int(fields[19]) if fields else 0
 
 
 def is_running(pid: int, since: int) -> bool:
-    """Tell whether the process that was started then lives and is not stopped."""
+    """Return whether the process with this id and start time is alive and not stopped."""
     fields = _fields(pid)
     if fields:
         return fields[0] not in _STOPPED_OR_ENDED and int(fields[19]) == since
@@ -25,14 +25,14 @@ def is_running(pid: int, since: int) -> bool:
 
 
 def send_signal(pid: int, since: int, signum: int) -> None:
-    """Send a signal to the process that was started then, if it is still there."""
+    """Send a signal to the process with this id and start time if it still exists."""
     if since and start_ticks(pid) == since:
         with suppress(ProcessLookupError):
             os.kill(pid, signum)
 
 
 def _fields(pid: int) -> list[str]:
-    """Return the fields of /proc/PID/stat behind the name, which may hold any character."""
+    """Return the fields of /proc/PID/stat after the process name, which may contain any character."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

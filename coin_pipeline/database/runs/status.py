@@ -1,4 +1,4 @@
-"""Where runs stand, read straight from Dagster's tables: its own way takes twenty times as long for many runs."""
+"""Run status read directly from Dagster's tables, twenty times faster than its own API for many runs."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from runs left join coin.lease using (run_id) where run_id = any(%s)
 
 @dataclass(frozen=True, slots=True)
 class RunStatusRow:
-    """Where a run stands.
+    """The status of a run.
 
     Attributes:
         run_id: The run.
         job: Name of its job.
-        status: As Dagster calls it, STARTED say.
-        created_at: When it was stored, UTC without a zone.
-        started_at: When its process began, s since 1970, or None.
-        ended_at: When it ended, s since 1970, or None.
-        progress: Share of it that is done, 0 to 1.
+        status: Dagster's status, such as STARTED.
+        created_at: Creation time, UTC without a zone.
+        started_at: Start of its process, seconds since the epoch, or None.
+        ended_at: End, seconds since the epoch, or None.
+        progress: Completed share, 0 to 1.
         tags: Its tags.
     """
 
@@ -39,7 +39,7 @@ class RunStatusRow:
 
 
 def fetch_run_statuses(session: Session, run_ids: Collection[str]) -> dict[str, RunStatusRow]:
-    """Return those of the ids that are runs, with where each stands."""
+    """Return the status of each existing run by run id."""
 
     def read(cursor: Cursor) -> dict[str, RunStatusRow]:
         cursor.execute(_STATEMENT, (list(run_ids),))
@@ -49,7 +49,7 @@ def fetch_run_statuses(session: Session, run_ids: Collection[str]) -> dict[str, 
 
 
 def count_queued_runs(session: Session) -> int:
-    """Return how many runs wait in the queue."""
+    """Return the number of queued runs."""
 
     def count(cursor: Cursor) -> int:
         cursor.execute("select count(*) from runs where status = 'QUEUED'")
