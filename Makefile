@@ -1,6 +1,6 @@
 # make demo                run a backtest on synthetic candles and print the result
 # make up                  serve the API and the Dagster UI
-# make test                run the test suite
+# make test                run the test suite; LAUNCHERS="warm dagster" repeats the launcher tests as test-cold does
 # make coverage            run it with line and branch coverage (half as long again); fails below 90 %
 # make test-cold           run the platform tests with Dagster's default launcher instead of the worker pool
 # make test-dagster-next   run the suite against the newest Dagster release
@@ -33,15 +33,17 @@ up: $(INSTALLED)
 	@$(BIN)/coin up
 
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --no-loadscope-reorder
+LAUNCHERS := warm
 
+# About eight minutes on two cores. ARGS=tests/engine selects tests.
 test: $(DEVELOPED)
-	$(PYTEST) $(ARGS)
+	COIN_TEST_LAUNCHERS="$(LAUNCHERS)" $(PYTEST) $(ARGS)
 
 coverage: $(DEVELOPED)
 	$(PYTEST) --cov --cov-report=term $(ARGS)
 
 test-cold: $(DEVELOPED)
-	COIN_LAUNCHER=dagster $(BIN)/python -m pytest tests/e2e/test_events.py tests/e2e/test_platform.py tests/e2e/test_runs.py $(ARGS)
+	COIN_TEST_LAUNCHERS=dagster $(BIN)/python -m pytest -m launchers tests/e2e $(ARGS)
 
 # About 40 minutes; ARGS="-k power_cut" selects faults, COIN_CHAOS_KILLS=100 kills fewer times.
 chaos: $(DEVELOPED)
@@ -95,6 +97,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 	  else $(PYTHON) -m venv --clear $(VENV); fi
 	@$(call install,--require-hashes -r requirements.lock)
 	@$(call install,--quiet --no-build-isolation --editable .)
+	@$(BIN)/python -m compileall -q coin_pipeline coin_api
 	@echo "compiling kernels ..."
 	@$(BIN)/python -m coin_pipeline.strategies.precompile
 	@touch $@

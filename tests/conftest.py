@@ -1,32 +1,43 @@
-"""What every test may ask for."""
+"""Fixtures for every test, and the distribution of tests over processes.
+
+Fixtures import what they start: a test of the engine pays neither for an S3 client nor for a database.
+"""
+
+from __future__ import annotations
 
 import os
+import re
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.synthetic import synthetic_candles
-from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.database.session import Session, connect
-from coin_pipeline.database.url import database_url
-from coin_pipeline.results.index import ResultIndex, create_table
-from coin_pipeline.settings import load_settings
-from coin_pipeline.storage.base import ObjectStore
-from coin_pipeline.storage.local import LocalStore
-from tests.moto_aws import MotoAws, start_moto, stop_moto
-from tests.s3 import S3Server, start_s3, stop_s3
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xdist.remote import Producer
+
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.results.index import ResultIndex
+    from coin_pipeline.storage.base import ObjectStore
+    from tests.moto_aws import MotoAws
+    from tests.s3 import S3Server
 
 ROOT = Path(__file__).resolve().parents[1]
-PLATFORMS = ("tests/chaos/", "tests/e2e/")
-OURS = (
+SHARED_PLATFORM = tuple(
+    f"tests/e2e/test_{name}.py" for name in ("platform", "runs", "events", "sweeps", "dagster_ui", "candles")
+)
+"""Files that one process runs, because they share a platform or wait more than they compute."""
+PLATFORMS = (*SHARED_PLATFORM, "tests/chaos/", "tests/e2e/")
+"""Tests of whole platforms in the order in which they start: the longest first."""
+DEFAULT_LAUNCHER = re.compile(r"\[(.*-)?dagster(-.*)?\]$")
+"""Ids of tests that are repeated with Dagster's default launcher, on a platform of their own."""
+SETTINGS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_BUCKET_NAME",
     "AWS_ENDPOINT_URL",
@@ -53,31 +64,50 @@ OURS = (
     "COIN_STRATEGY_FILES",
     "COIN_UPBIT_URL",
 )
+"""Variables that are removed from the environment of the tests."""
 
 
-class _Scheduling(LoadFileScheduling):
-    """Gives each process a file at a time, and one of them all that start whole platforms: two would be too much.
+class PlatformScheduling(LoadFileScheduling):
+    """Gives each process one file at a time; files that share a platform, and the chaos tests, stay together.
 
-    xdist's own groups are marks that it writes into node ids, which pytest 9.2 does not let it.
+    Not an `xdist_group`: xdist would write the group into node ids, which pytest 9.2 does not allow.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "platforms" if nodeid.startswith(PLATFORMS) else super()._split_scope(nodeid)
+        if nodeid.startswith(SHARED_PLATFORM):
+            return "default launcher" if DEFAULT_LAUNCHER.search(nodeid) else "shared platform"
+        return "chaos" if nodeid.startswith("tests/chaos/") else super()._split_scope(nodeid)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduling:
-    """Spread the tests over processes, where there are several."""
-    return _Scheduling(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PlatformScheduling:
+    """Distribute the tests over the processes of `pytest -n`."""
+    return PlatformScheduling(config, log)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return the processes of `-n auto`: one per core, and one more for tests of platforms, which mostly wait."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + any(_selects_platforms(Path(argument.partition("::")[0]).resolve()) for argument in config.args)
+
+
+def _selects_platforms(path: Path) -> bool:
+    folders = (ROOT / "tests/chaos", ROOT / "tests/e2e")
+    return any(path.is_relative_to(folder) or folder.is_relative_to(path) for folder in folders)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(PLATFORMS))
+    """Start with the tests that take longest."""
+
+    def position(item: pytest.Item) -> int:
+        positions = [place for place, prefix in enumerate(PLATFORMS) if item.nodeid.startswith(prefix)]
+        return positions[0] if positions else len(PLATFORMS)
+
+    items.sort(key=position)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _own_environment(data_root: Path) -> Iterator[None]:
-    """What is exported while the tests of a file run, a DAGSTER_HOME say, is not there for those of the next one."""
+def _module_environment(data_root: Path) -> Iterator[None]:
+    """Restore the environment after each file, so that an exported DAGSTER_HOME does not reach the next one."""
     assert data_root.is_dir()
     before = dict(os.environ)
     yield
@@ -88,19 +118,19 @@ def _own_environment(data_root: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def market_data() -> Path:
-    """Folder with the real market candles; a test that asks for it is skipped where they are absent."""
+    """Folder with real market candles; skips the test if they are missing."""
     folder = Path(os.environ.get("COIN_MARKET_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "upbit_KRW-BTC_1h.csv").is_file():
-        pytest.skip(f"real market candles are not at {folder}; name their folder in COIN_MARKET_DATA")
+        pytest.skip(f"no real market candles in {folder}; set COIN_MARKET_DATA to their folder")
     return folder
 
 
 @pytest.fixture(scope="session", autouse=True)
 def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A DATA_ROOT of the session's own, away from the settings and the .env of whoever runs the tests."""
+    """DATA_ROOT of the test session, isolated from the user's settings and .env."""
     root = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
-        for name in OURS:
+        for name in SETTINGS:
             patch.delenv(name, raising=False)
         patch.setenv("DATA_ROOT", str(root))
         patch.setenv("ENVIRONMENT", "test")
@@ -110,13 +140,18 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _no_strategy_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands add to this variable of the process; no test sees what another one added."""
+    """Reset the variable to which commands add strategy files."""
     monkeypatch.setenv("COIN_STRATEGY_FILES", "")
 
 
 @pytest.fixture(scope="session")
 def index_url(data_root: Path) -> str:
-    """A database of its own for the index of results, on the session's embedded server."""
+    """URL of a database for the index of results, on the session's embedded server."""
+    from coin_pipeline.database.session import Session, connect
+    from coin_pipeline.database.url import database_url
+    from coin_pipeline.results.index import create_table
+    from coin_pipeline.settings import load_settings
+
     assert data_root.is_dir()
     url = database_url(load_settings())
     with closing(connect(url)) as connection, connection.cursor() as cursor:
@@ -130,6 +165,9 @@ def index_url(data_root: Path) -> str:
 @pytest.fixture
 def index(index_url: str) -> Iterator[ResultIndex]:
     """An empty index in a real database."""
+    from coin_pipeline.database.session import Session
+    from coin_pipeline.results.index import ResultIndex
+
     with closing(Session(index_url)) as session:
         session.run(lambda cursor: cursor.execute("truncate coin.result"))
         yield ResultIndex(session)
@@ -137,7 +175,9 @@ def index(index_url: str) -> Iterator[ResultIndex]:
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A server that speaks S3 over HTTP and checks signatures."""
+    """A real S3 server, which verifies signatures."""
+    from tests.s3 import start_s3, stop_s3
+
     folder = tmp_path_factory.mktemp("s3")
     server = start_s3(folder)
     yield server
@@ -146,7 +186,9 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def moto_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoAws]:
-    """A server that speaks as AWS's IAM and S3 do, and enforces policies when told to."""
+    """A server with AWS's IAM and S3 APIs, which can enforce policies."""
+    from tests.moto_aws import start_moto, stop_moto
+
     server = start_moto(tmp_path_factory.mktemp("moto") / "log")
     yield server
     stop_moto(server)
@@ -154,7 +196,9 @@ def moto_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoAws]:
 
 @pytest.fixture(params=["local", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    """An empty store of each kind in turn; a module whose tests need one kind has a fixture of this name itself."""
+    """An empty store of each kind; modules that test only one kind override this fixture."""
+    from coin_pipeline.storage.local import LocalStore
+
     if request.param == "local":
         return LocalStore(tmp_path)
     server: S3Server = request.getfixturevalue("s3_server")
@@ -163,12 +207,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 @pytest.fixture(scope="session")
 def candles(data_root: Path) -> CandleCatalog:
-    """Two years of generated daily candles of two markets."""
+    """Two years of synthetic daily candles of two markets."""
     return store_candles(data_root)
 
 
 def store_candles(root: Path) -> CandleCatalog:
-    """Store two years of daily candles of AAA_KRW and BBB_KRW."""
+    """Store two years of synthetic daily candles of AAA_KRW and BBB_KRW under a DATA_ROOT."""
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.synthetic import synthetic_candles
+    from coin_pipeline.candles.timeframe import parse_timeframe
+
     catalog = CandleCatalog(root)
     daily = parse_timeframe("1d")
     for seed, symbol in ((1, "AAA_KRW"), (2, "BBB_KRW")):

@@ -1,4 +1,4 @@
-"""What the README shows is what happens."""
+"""The examples and links of the documentation."""
 
 import re
 from pathlib import Path
@@ -13,30 +13,31 @@ README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 
 
 @pytest.mark.parametrize("days", [10, 250])
-def test_the_strategy_in_the_readme_runs(candles: CandleCatalog, tmp_path: Path, days: int) -> None:
-    """Copied into a file as it stands, it can be run with a parameter of its own, up to the longest."""
+def test_strategy_of_the_readme_runs(candles: CandleCatalog, tmp_path: Path, days: int) -> None:
+    """The code runs unchanged from a strategy file, with values of its parameter up to the greatest."""
     assert candles
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    own = tmp_path / "new_high.py"
-    own.write_text(code)
+    strategy_file = tmp_path / "new_high.py"
+    strategy_file.write_text(code)
     command = ["backtest", "new_high", "AAA_KRW", "--start", "2023-06-01", "--end", "2024-12-31"]
-    options = ["--param", f"days={days}", "--strategy-file", str(own)]
+    options = ["--param", f"days={days}", "--strategy-file", str(strategy_file)]
     result = CliRunner().invoke(coin, [*command, *options], catch_exceptions=False)
     assert result.stdout.startswith("new_high on AAA_KRW")
     assert "no_look_ahead: signals unchanged" in result.stdout
 
 
-def test_the_demo_prints_what_the_readme_shows(candles: CandleCatalog) -> None:
-    """Figures, coverage and checks are those of the README, line by line; ids and paths differ."""
+def test_demo_prints_the_output_in_the_readme(candles: CandleCatalog) -> None:
+    """Figures, coverage and checks are identical line by line; only ids and paths differ."""
     assert candles
-    (shown,) = re.findall(r"```text\n(volume_zone.*?)```", README, re.DOTALL)
+    (documented,) = re.findall(r"```text\n(volume_zone.*?)```", README, re.DOTALL)
     printed = CliRunner().invoke(coin, ["demo"], catch_exceptions=False).stdout.splitlines()
-    fixed = [line for line in shown.splitlines() if not line.startswith(("Run", "Result", "Report", "Dagster"))]
-    assert printed[: len(fixed)] == fixed
+    variable = ("Run", "Result", "Report", "Dagster")
+    expected = [line for line in documented.splitlines() if not line.startswith(variable)]
+    assert printed[: len(expected)] == expected
 
 
-def test_every_document_that_is_linked_is_there() -> None:
-    """No link of the README or of the docs leads nowhere."""
+def test_linked_files_exist() -> None:
+    """Every relative link of the README and the documentation leads to a file."""
     root = Path(__file__).resolve().parents[1]
     for page in (root / "README.md", root / "CONTRIBUTING.md", *root.glob("docs/**/*.md")):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):

@@ -1,5 +1,5 @@
-/* Moves the wall clock of the programs that it is preloaded into, while the file that CHAOS_CLOCK names is there, by the
-   seconds in that file. Only programs whose command line holds the word in CHAOS_CLOCK_OF are meant. */
+/* Preloaded into programs, moves their wall clock by the seconds in the file CHAOS_CLOCK while that file exists.
+   Programs whose command line does not contain CHAOS_CLOCK_OF are not affected. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int meant(void) {
+static int affected(void) {
   static int known = -1;
   char line[4096];
   if (known < 0) {
@@ -22,10 +22,10 @@ static int meant(void) {
   return known;
 }
 
-static long moved(void) {
+static long offset(void) {
   char digits[32] = {0};
   const char *path = getenv("CHAOS_CLOCK");
-  int file = path && meant() ? open(path, O_RDONLY) : -1;
+  int file = path && affected() ? open(path, O_RDONLY) : -1;
   if (file < 0) return 0;
   if (read(file, digits, sizeof digits - 1) < 0) digits[0] = 0;
   close(file);
@@ -36,7 +36,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
   static int (*real)(clockid_t, struct timespec *);
   if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
   int failed = real(clock, now);
-  if (!failed && clock == CLOCK_REALTIME) now->tv_sec += moved();
+  if (!failed && clock == CLOCK_REALTIME) now->tv_sec += offset();
   return failed;
 }
 

@@ -8,25 +8,25 @@ import pytest
 
 
 class Clock:
-    """What moves the clock of programs that are started with its environment; skips the test without a C compiler."""
+    """A library that moves the clock of programs started with its environment; skips the test without a C compiler."""
 
     def __init__(self, folder: Path) -> None:
         compiler = shutil.which("cc")
         if compiler is None:
-            pytest.skip("no C compiler (cc) to build what moves the clock of a program")
-        self._library, self._moved = folder / "clock.so", folder / "moved"
+            pytest.skip("no C compiler (cc) to build the library that moves a program's clock")
+        self._library, self._offset = folder / "clock.so", folder / "clock-offset"
         source = Path(__file__).with_suffix(".c")
         command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(self._library), str(source), "-ldl"]
         subprocess.run(command, check=True)
 
-    def environment(self, word: str) -> dict[str, str]:
-        """Return what makes the clock one of those programs that have a word in their command."""
-        return {"LD_PRELOAD": str(self._library), "CHAOS_CLOCK": str(self._moved), "CHAOS_CLOCK_OF": word}
+    def environment(self, programs: str) -> dict[str, str]:
+        """Return the environment that moves the clock of every program with this text in its command line."""
+        return {"LD_PRELOAD": str(self._library), "CHAOS_CLOCK": str(self._offset), "CHAOS_CLOCK_OF": programs}
 
-    def move(self, seconds: int) -> None:
-        """Set it ahead."""
-        self._moved.write_text(f"{seconds}\n")
+    def advance(self, seconds: int) -> None:
+        """Set the clock ahead."""
+        self._offset.write_text(f"{seconds}\n")
 
-    def back(self) -> None:
-        """Set it right."""
-        self._moved.unlink()
+    def restore(self) -> None:
+        """Set the clock right."""
+        self._offset.unlink()

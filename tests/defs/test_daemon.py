@@ -118,10 +118,10 @@ def test_a_restart_of_the_database_ends_it(daemon: Callable[..., Daemon], data_r
 def test_a_clock_that_goes_back_starts_it_again(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
     """Its loops would wait for as long as the clock went back."""
     clock = Clock(tmp_path)
-    clock.move(3600)
+    clock.advance(3600)
     ahead = daemon(**clock.environment("coin_pipeline.orchestration.daemon"))
     wait_until(ahead.works, START_S)
-    clock.back()
+    clock.restore()
     assert ahead.process.wait(10) == EXIT_RESTART
     assert ahead.said("the clock went back by 3600 s")
 

@@ -1,38 +1,60 @@
-"""One life of a result, from its submission to its end, on each object store; and a store that goes away."""
+"""A result from submission to expiry on each object store, and an object store that goes away."""
 
 import json
 import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from tests.conftest import store_candles
-from tests.e2e.conftest import COIN, Platform, start_platform, stop_platform
-from tests.e2e.test_platform import BODY, follow
+from tests.platforms import BACKTEST, COIN, Platform, follow_backtest, start_platform, stop_platform
 from tests.s3 import S3Server, kill_s3, start_s3, stop_s3
 
 BUCKET = "results"
+OUTAGE_S = 5
+
+
+class Bucket:
+    """A bucket on an S3 server that can be killed and started again on the same ports."""
+
+    def __init__(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        self._folder = tmp_path_factory.mktemp("s3")
+        self.server: S3Server = start_s3(self._folder)
+        self.store = self.server.store(BUCKET)
+
+    def kill(self) -> None:
+        """Kill the server."""
+        kill_s3(self.server)
+
+    def restart(self) -> None:
+        """Start the server again, with its objects."""
+        self.server = start_s3(self._folder, self.server.ports)
+
+    def close(self) -> None:
+        """Stop the server and remove its files."""
+        stop_s3(self.server, self._folder)
 
 
 @dataclass(frozen=True)
-class Place:
-    """A platform and the store of its results."""
+class Backend:
+    """A platform, the store of its results and the settings that select it."""
 
     platform: Platform
     store: ObjectStore
-    environment: dict[str, str]
+    settings: dict[str, str]
 
     def coin(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as a person on the platform's machine does."""
+        """Run a command on the platform's machine."""
         return subprocess.run(
             [COIN, *arguments],
-            env={**os.environ, "DATA_ROOT": str(self.platform.root), **self.environment},
+            env={**os.environ, "DATA_ROOT": str(self.platform.root), **self.settings},
             cwd=self.platform.root,
             capture_output=True,
             text=True,
@@ -40,92 +62,102 @@ class Place:
         )
 
     def history(self) -> list[str]:
-        """Return the ids that the API lists, newest first."""
+        """Return the run ids that the API lists, newest first."""
         return [item["run_id"] for item in self.platform.api.get("/api/backtests/history").json()["items"]]
 
 
-@pytest.fixture(scope="module", params=["local", "s3"])
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A platform whose results lie in a folder, or in a bucket."""
-    root = tmp_path_factory.mktemp("platform")
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    """A bucket of this module's own."""
+    bucket = Bucket(tmp_path_factory)
+    yield bucket
+    bucket.close()
+
+
+@contextmanager
+def started(root: Path, store: ObjectStore, settings: dict[str, str]) -> Iterator[Backend]:
+    """Run a platform over generated candles with these settings."""
     store_candles(root)
-    store: ObjectStore = LocalStore(root)
-    environment: dict[str, str] = {}
-    if request.param == "s3":
-        server: S3Server = request.getfixturevalue("s3_server")
-        store, environment = server.store(BUCKET), server.environment(BUCKET)
-    platform = start_platform(root, **environment)
-    yield Place(platform, store, environment)
+    platform = start_platform(root, **settings)
+    yield Backend(platform, store, settings)
     assert stop_platform(platform) == 0
 
 
-def age(store: ObjectStore, task_id: str) -> None:
-    """Have a task have ended long ago."""
+@pytest.fixture
+def local_backend(tmp_path: Path) -> Iterator[Backend]:
+    """A platform that stores results in a folder."""
+    with started(tmp_path, LocalStore(tmp_path), {}) as backend:
+        yield backend
+
+
+@pytest.fixture(scope="module")
+def bucket_backend(tmp_path_factory: pytest.TempPathFactory, bucket: Bucket) -> Iterator[Backend]:
+    """A platform that stores results in a bucket."""
+    with started(tmp_path_factory.mktemp("platform"), bucket.store, bucket.server.environment(BUCKET)) as backend:
+        yield backend
+
+
+def make_expired(store: ObjectStore, task_id: str) -> None:
+    """Rewrite a task's manifest so that the task ended long ago."""
     key = f"tasks/{task_id}/manifest.json"
     manifest = json.loads(store.get(key))
     manifest["metadata"]["finished_at"] = "2024-01-01T00:00:00.000000Z"
     store.put(key, json.dumps(manifest).encode(), overwrite=True)
 
 
-def test_submit_poll_fetch_verify_list_expire(place: Place) -> None:
-    """The same on both stores: whole while it is there, gone when its time is over, and what is kept is kept."""
-    api = place.platform.api
-    task_id = api.post("/api/backtests/run-async", json=BODY).json()["task_id"]
-    ended = follow(place.platform, task_id)[-1]
-    assert ended["status"] == "completed", ended["error"]
-    sync = api.post("/api/backtests/run", params={"fresh": True}, json=BODY).json()
-    stored = {task_id: f"tasks/{task_id}/result.json", sync["run_id"]: f"results/{sync['run_id']}.json"}
-    for run_id, key in stored.items():
-        assert api.get(f"/api/backtests/{run_id}").content == place.store.get(key)
-        assert place.store.info(key).sha256
-    assert list(place.store.keys("runs")) == []
+@pytest.mark.parametrize("fixture", ["local_backend", "bucket_backend"])
+def test_result_from_submission_to_expiry(request: pytest.FixtureRequest, fixture: str) -> None:
+    """Both stores return every result byte for byte, remove an expired task completely and keep everything else."""
+    backend: Backend = request.getfixturevalue(fixture)
+    api = backend.platform.api
+    task_id = api.post("/api/backtests/run-async", json=BACKTEST).json()["task_id"]
+    completed = follow_backtest(backend.platform.api, task_id)[-1]
+    assert completed["status"] == "completed", completed["error"]
+    sync = api.post("/api/backtests/run", params={"fresh": True}, json=BACKTEST).json()
+    keys = {task_id: f"tasks/{task_id}/result.json", sync["run_id"]: f"results/{sync['run_id']}.json"}
+    for run_id, key in keys.items():
+        assert api.get(f"/api/backtests/{run_id}").content == backend.store.get(key)
+        assert backend.store.info(key).sha256
+    assert list(backend.store.keys("runs")) == []
 
-    verified = place.coin("results", "verify")
+    verified = backend.coin("results", "verify")
     assert verified.returncode == 0, verified.stderr
     assert "2 results, 5 objects" in verified.stdout
-    assert place.history()[:2] == [sync["run_id"], task_id]
+    assert backend.history()[:2] == [sync["run_id"], task_id]
     assert api.get("/api/backtests/latest").json()["run_id"] == sync["run_id"]
     download = api.get(f"/api/backtests/{task_id}/download")
-    assert download.content == place.store.get(stored[task_id])
+    assert download.content == backend.store.get(keys[task_id])
     assert f"backtest_{task_id}.json" in download.headers["Content-Disposition"]
 
-    age(place.store, task_id)
-    dry = place.coin("retention", "--dry-run")
-    assert dry.returncode == 0, dry.stderr
-    assert place.store.exists(stored[task_id])
-    done = place.coin("retention")
-    assert done.returncode == 0, done.stderr
-    assert list(place.store.keys(f"tasks/{task_id}")) == []
-    for gone in (f"/api/backtests/{task_id}", f"/api/backtests/status/{task_id}"):
-        assert api.get(gone).status_code == 404
-    assert place.history() == [sync["run_id"]]
-    assert api.get(f"/api/backtests/{sync['run_id']}").content == place.store.get(stored[sync["run_id"]])
-    assert place.coin("results", "verify").returncode == 0
+    make_expired(backend.store, task_id)
+    dry_run = backend.coin("retention", "--dry-run")
+    assert dry_run.returncode == 0, dry_run.stderr
+    assert backend.store.exists(keys[task_id])
+    retention = backend.coin("retention")
+    assert retention.returncode == 0, retention.stderr
+    assert list(backend.store.keys(f"tasks/{task_id}")) == []
+    for path in (f"/api/backtests/{task_id}", f"/api/backtests/status/{task_id}"):
+        assert api.get(path).status_code == 404
+    assert backend.history() == [sync["run_id"]]
+    assert api.get(f"/api/backtests/{sync['run_id']}").content == backend.store.get(keys[sync["run_id"]])
+    assert backend.coin("results", "verify").returncode == 0
 
 
-def test_a_bucket_that_is_away_is_waited_for(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tasks are accepted, wait for their store and complete; who cannot be answered without it is told, and why."""
-    folder, root = tmp_path_factory.mktemp("s3"), tmp_path_factory.mktemp("platform")
-    store_candles(root)
-    server = start_s3(folder)
-    server.store(BUCKET)
-    platform = start_platform(root, **server.environment(BUCKET))
-    try:
-        known = platform.api.post("/api/backtests/run", json=BODY).json()
-        kill_s3(server)
-        accepted = [platform.api.post("/api/backtests/run-async", json=BODY) for _ in range(3)]
-        assert [answer.status_code for answer in accepted] == [202] * 3
-        told: Any = platform.api.get(f"/api/backtests/{known['run_id']}")
-        assert (told.status_code, "Retry-After" in told.headers) == (503, True)
-        assert "cannot reach the object store at s3://results" in told.json()["detail"]
-        health = platform.api.get("/health")
-        assert (health.status_code, health.json()["components"]["object_store"]["healthy"]) == (503, False)
-        time.sleep(5)
-        server = start_s3(folder, server.ports)
-        for answer in accepted:
-            ended = follow(platform, answer.json()["task_id"])[-1]
-            assert ended["status"] == "completed", ended["error"]
-        assert platform.api.get(f"/api/backtests/{known['run_id']}").status_code == 200
-    finally:
-        stop_platform(platform)
-        stop_s3(server, folder)
+def test_tasks_wait_for_an_unavailable_bucket(bucket_backend: Backend, bucket: Bucket) -> None:
+    """Accepted tasks complete once the bucket is back; meanwhile requests that need it get a 503 with the reason."""
+    platform = bucket_backend.platform
+    stored = platform.api.post("/api/backtests/run", params={"fresh": True}, json=BACKTEST).json()
+    bucket.kill()
+    accepted = [platform.api.post("/api/backtests/run-async", json=BACKTEST) for _ in range(3)]
+    assert [answer.status_code for answer in accepted] == [202] * 3
+    unavailable = platform.api.get(f"/api/backtests/{stored['run_id']}")
+    assert (unavailable.status_code, "Retry-After" in unavailable.headers) == (503, True)
+    assert f"cannot reach the object store at s3://{BUCKET}" in unavailable.json()["detail"]
+    health = platform.api.get("/health")
+    assert (health.status_code, health.json()["components"]["object_store"]["healthy"]) == (503, False)
+    time.sleep(OUTAGE_S)
+    bucket.restart()
+    for answer in accepted:
+        completed = follow_backtest(platform.api, answer.json()["task_id"])[-1]
+        assert completed["status"] == "completed", completed["error"]
+    assert platform.api.get(f"/api/backtests/{stored['run_id']}").status_code == 200

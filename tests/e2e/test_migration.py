@@ -1,11 +1,9 @@
-"""The move from the older platform, there and back: as the documents say, and as a drill."""
+"""Migration from the legacy platform and back: as the documentation describes it, and as a drill."""
 
 import json
 import os
 import re
-import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,59 +13,53 @@ import httpx2
 import pytest
 
 from tests.conftest import ROOT
-from tests.e2e.conftest import COIN, START_S, free_ports, left_running
-from tests.e2e.test_platform import BODY as STORED_ELSEWHERE
 from tests.migration.legacy_platform import RESULTS, TASK_ID, snapshot_files, write_legacy_platform
+from tests.platforms import BACKTEST as BACKTEST_OF_GENERATED_CANDLES
+from tests.platforms import COIN, follow_backtest, free_ports, leftover_processes, start_platform, stop_platform
 from tests.s3 import S3Server
 
-BODY: dict[str, Any] = {**STORED_ELSEWHERE, "symbols": ["BTC_KRW"]}
-SWEEP = {**BODY, "space": {"volume_window": [10, 20]}}
+BACKTEST: dict[str, Any] = {**BACKTEST_OF_GENERATED_CANDLES, "symbols": ["BTC_KRW"]}
+SWEEP = {**BACKTEST, "space": {"volume_window": [10, 20]}}
 UP, CHECK = "coin up", "coin migrate check"
-ABOUT_THE_MACHINE = {"5.7-sync", "5.7-async", "6.1-clean"}
-"""What a busy machine may miss, or a checkout that is worked on."""
+MACHINE_DEPENDENT = {"5.7-sync", "5.7-async", "6.1-clean"}
+"""Checks that a busy machine, or a checkout with uncommitted changes, may fail."""
+
+pytestmark = pytest.mark.timeout(300)
 
 
-def blocks(name: str) -> list[str]:
-    """Return the commands of a document, block by block."""
+def command_blocks(name: str) -> list[str]:
+    """Return the shell commands of a document, block by block."""
     return re.findall(r"```bash\n(.*?)\n```", (ROOT / "docs" / name).read_text(), re.DOTALL)
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """The home of an older platform."""
+def home(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a legacy platform, none of whose files a test may change."""
     write_legacy_platform(tmp_path)
-    return tmp_path
+    before = snapshot_files(tmp_path)
+    yield tmp_path
+    after = snapshot_files(tmp_path)
+    assert {name: after[name] for name in before} == before
 
 
 @pytest.fixture
 def environment() -> dict[str, str]:
-    """The environment of a person: nothing but .env says where data are."""
-    ours = {"DATA_ROOT", "ENVIRONMENT", "COIN_STRATEGY_FILES"}
+    """The environment of a user: only .env locates the data."""
+    test_variables = {"DATA_ROOT", "ENVIRONMENT", "COIN_STRATEGY_FILES"}
     path = f"{COIN.parent}{os.pathsep}{os.environ['PATH']}"
-    return {name: value for name, value in os.environ.items() if name not in ours} | {"PATH": path}
+    return {name: value for name, value in os.environ.items() if name not in test_variables} | {"PATH": path}
 
 
 @contextmanager
 def served(home: Path, environment: Mapping[str, str], api_port: int) -> Iterator[httpx2.Client]:
     """Run `coin up` in `home` until the block ends; yield a client of its API."""
-    command = [COIN, "up", "--api-port", str(api_port), "--ui-port", str(free_ports(1)[0])]
-    log = home / "up.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, cwd=home, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
+    ports = (api_port, *free_ports(1))
+    platform = start_platform(home / "data", cwd=home, environment=environment, ports=ports)
     try:
-        deadline = time.monotonic() + START_S
-        while "Press Ctrl-C to stop" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        with httpx2.Client(base_url=f"http://127.0.0.1:{api_port}", timeout=60) as client:
-            yield client
+        yield platform.api
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(40)
-    assert left_running(home / "data") == []
+        stop_platform(platform)
+    assert leftover_processes(platform.root) == []
 
 
 def coin(home: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -76,40 +68,34 @@ def coin(home: Path, environment: Mapping[str, str], *arguments: str) -> subproc
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
 
 
-def failing(home: Path, environment: Mapping[str, str], api: str) -> dict[str, str]:
-    """Go through the checklist; return what fails and why, but for what says more of the machine than of the move."""
+def failed_checks(home: Path, environment: Mapping[str, str], api: str) -> dict[str, str]:
+    """Run the checklist; return the details of the failed checks that do not depend on the machine."""
     done = coin(home, environment, "migrate", "check", "--api", api, "--json")
     items = json.loads(done.stdout)["items"]
     failed = {item["id"]: item["detail"] for item in items if item["status"] == "fail"}
     assert done.returncode == bool(failed), done.stderr
     assert any(item["status"] == "missing" for item in items)
-    return {name: detail for name, detail in failed.items() if name not in ABOUT_THE_MACHINE}
+    return {name: detail for name, detail in failed.items() if name not in MACHINE_DEPENDENT}
 
 
-def end_of(client: httpx2.Client, answer: httpx2.Response) -> str:
-    """Poll a task that was accepted until it ends; return how."""
-    assert answer.status_code == 202, answer.text
-    deadline = time.monotonic() + 60
-    while True:
-        status: str = client.get(f"/api/backtests/status/{answer.json()['task_id']}").json()["status"]
-        if status not in {"queued", "running"}:
-            return status
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def assert_completes(api: httpx2.Client, accepted: httpx2.Response) -> None:
+    """Poll an accepted task until it has completed."""
+    assert accepted.status_code == 202, accepted.text
+    assert follow_backtest(api, accepted.json()["task_id"])[-1]["status"] == "completed"
 
 
-def assert_old_results_are_answered(client: httpx2.Client, root: Path) -> None:
-    """Compare each with its file, byte for byte."""
+def assert_legacy_results_are_served(api: httpx2.Client, root: Path) -> None:
+    """Compare each response with its file, byte for byte."""
     files = {run_id: root / f"results/{run_id}.json" for run_id in RESULTS}
     for run_id, file in {**files, TASK_ID: root / f"tasks/{TASK_ID}/result.json"}.items():
-        answer = client.get(f"/api/backtests/{run_id}")
+        answer = api.get(f"/api/backtests/{run_id}")
         assert (answer.status_code, answer.content) == (200, file.read_bytes())
 
 
 def test_both_languages_have_the_same_commands_and_chapters() -> None:
-    """Nobody is told something else for the language that they read."""
-    assert blocks("migration.md") == blocks("ko/migration.md")
-    assert len(blocks("migration.md")) > 10
+    """The Korean document instructs its readers exactly as the English one does."""
+    assert command_blocks("migration.md") == command_blocks("ko/migration.md")
+    assert len(command_blocks("migration.md")) > 10
     chapters = [
         re.findall(r"^## (\d+)\.", (ROOT / "docs" / name).read_text(), re.MULTILINE)
         for name in ("migration.md", "ko/migration.md")
@@ -117,17 +103,15 @@ def test_both_languages_have_the_same_commands_and_chapters() -> None:
     assert chapters == [[str(number) for number in range(1, 11)]] * 2
 
 
-@pytest.mark.timeout(300)
-def test_the_commands_of_the_document_work_in_order(home: Path, environment: dict[str, str]) -> None:
-    """Each block succeeds, the checklist too; no old file is touched."""
-    before = snapshot_files(home)
+def test_documented_commands_work_in_order(home: Path, environment: dict[str, str]) -> None:
+    """Every block and the checklist succeed, and legacy results are served unchanged."""
     (port,) = free_ports(1)
-    commands = [block.replace("127.0.0.1:8000", f"127.0.0.1:{port}") for block in blocks("migration.md")]
+    commands = [block.replace("127.0.0.1:8000", f"127.0.0.1:{port}") for block in command_blocks("migration.md")]
     start = commands.index(UP)
 
-    def take(block: str) -> None:
+    def run(block: str) -> None:
         if block == CHECK:
-            assert failing(home, environment, f"http://127.0.0.1:{port}") == {}
+            assert failed_checks(home, environment, f"http://127.0.0.1:{port}") == {}
             return
         script = ["/bin/bash", "-euo", "pipefail", "-c", block]
         done = subprocess.run(script, cwd=home, env=environment, capture_output=True, text=True, check=False)
@@ -135,75 +119,55 @@ def test_the_commands_of_the_document_work_in_order(home: Path, environment: dic
         assert not re.search("no result:|not answered", done.stdout), f"{block}\n{done.stdout}{done.stderr}"
 
     for block in commands[:start]:
-        take(block)
-    with served(home, environment, port) as client:
+        run(block)
+    with served(home, environment, port) as api:
         for block in commands[start + 1 :]:
-            take(block)
-        assert_old_results_are_answered(client, home / "data")
-    after = snapshot_files(home)
-    assert {name: after[name] for name in before} == before
+            run(block)
+        assert_legacy_results_are_served(api, home / "data")
 
 
-@pytest.mark.timeout(300)
-def test_the_drill_there_and_back_and_there(home: Path, environment: dict[str, str]) -> None:
-    """Check, run, check; rolled back, what is asynchronous is refused and all else works; undone, it works again."""
-    before = snapshot_files(home)
+def test_migration_rollback_and_undo(home: Path, environment: dict[str, str]) -> None:
+    """After a rollback only asynchronous requests are rejected; after its undo everything works again."""
     (port,) = free_ports(1)
-    api = f"http://127.0.0.1:{port}"
-    to_do = failing(home, environment, api)
-    assert to_do["4.1-backed-up"].endswith("coin migrate run")
-    assert to_do["5.1-accepted"] == "the API does not answer, as above"
+    url = f"http://127.0.0.1:{port}"
+    failed = failed_checks(home, environment, url)
+    assert failed["4.1-backed-up"].endswith("coin migrate run")
+    assert failed["5.1-accepted"] == "the API does not answer, as above"
     assert coin(home, environment, "migrate", "run").returncode == 0
-    with served(home, environment, port) as client:
-        assert failing(home, environment, api) == {}
+    with served(home, environment, port) as api:
+        assert failed_checks(home, environment, url) == {}
         assert coin(home, environment, "retention").returncode == 0
-        assert_old_results_are_answered(client, home / "data")
-        accepted = client.post("/api/backtests/run-async", json=BODY)
-        assert end_of(client, accepted) == "completed"
+        assert_legacy_results_are_served(api, home / "data")
+        accepted = api.post("/api/backtests/run-async", json=BACKTEST)
+        assert_completes(api, accepted)
 
         assert coin(home, environment, "migrate", "rollback").returncode == 0
-        for path, body in (("/api/backtests/run-async", BODY), ("/api/sweeps", SWEEP)):
-            refused = client.post(path, json=body)
-            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
-            assert "coin migrate rollback --undo" in refused.json()["detail"]
-        assert client.post("/api/backtests/run", params={"fresh": True}, json=BODY).status_code == 200
-        assert end_of(client, accepted) == "completed"
-        assert_old_results_are_answered(client, home / "data")
-        told = failing(home, environment, api)
-        assert "5.1-accepted" in told
-        assert "4.3-sync" not in told
-        assert "7.2-old" not in told
+        for path, body in (("/api/backtests/run-async", BACKTEST), ("/api/sweeps", SWEEP)):
+            rejected = api.post(path, json=body)
+            assert (rejected.status_code, rejected.headers["Retry-After"]) == (503, "5")
+            assert "coin migrate rollback --undo" in rejected.json()["detail"]
+        assert api.post("/api/backtests/run", params={"fresh": True}, json=BACKTEST).status_code == 200
+        assert_completes(api, accepted)
+        assert_legacy_results_are_served(api, home / "data")
+        failed = failed_checks(home, environment, url)
+        assert "5.1-accepted" in failed
+        assert "4.3-sync" not in failed
+        assert "7.2-old" not in failed
 
         assert coin(home, environment, "migrate", "rollback", "--undo").returncode == 0
-        assert end_of(client, client.post("/api/backtests/run-async", json=BODY)) == "completed"
-        assert failing(home, environment, api) == {}
-    after = snapshot_files(home)
-    assert {name: after[name] for name in before} == before
+        assert_completes(api, api.post("/api/backtests/run-async", json=BACKTEST))
+        assert failed_checks(home, environment, url) == {}
 
 
-@pytest.mark.timeout(120)
-def test_the_setting_refuses_from_the_start(home: Path, environment: dict[str, str]) -> None:
-    """COIN_ASYNC=off needs no command; it is named, and what is waited for works."""
+def test_migration_to_a_bucket(home: Path, environment: dict[str, str], s3_server: S3Server) -> None:
+    """Legacy results are served from the bucket byte for byte, even without the local files."""
     (port,) = free_ports(1)
-    with served(home, {**environment, "COIN_ASYNC": "off"}, port) as client:
-        refused = client.post("/api/backtests/run-async", json=BODY)
-        assert (refused.status_code, "by COIN_ASYNC=off" in refused.json()["detail"]) == (503, True)
-        assert client.post("/api/backtests/run", json=BODY).status_code == 200
-
-
-@pytest.mark.timeout(300)
-def test_a_move_to_a_bucket(home: Path, environment: dict[str, str], s3_server: S3Server) -> None:
-    """Old results are answered from the bucket byte for byte, new ones lie there, and no old file is touched."""
-    before = snapshot_files(home)
-    (port,) = free_ports(1)
-    environment |= s3_server.environment("moved-there")
+    environment |= s3_server.environment("migrated")
     done = coin(home, environment, "migrate", "run")
     assert done.returncode == 0, done.stderr
-    with served(home, environment, port) as client:
-        assert failing(home, environment, f"http://127.0.0.1:{port}") == {}
-        assert_old_results_are_answered(client, home / "data")
+    with served(home, environment, port) as api:
+        assert failed_checks(home, environment, f"http://127.0.0.1:{port}") == {}
+        assert_legacy_results_are_served(api, home / "data")
         (home / "data/results").rename(home / "data/aside")
-        assert client.get("/api/backtests/late_signal_lists").status_code == 200
+        assert api.get("/api/backtests/late_signal_lists").status_code == 200
         (home / "data/aside").rename(home / "data/results")
-    after = snapshot_files(home)
-    assert {name: after[name] for name in before} == before

@@ -18,8 +18,8 @@ from coin_pipeline.migration.checkout import git
 from coin_pipeline.migration.client import start_command
 from coin_pipeline.migration.legacy_files import result_files, unserved_keys
 from tests.conftest import ROOT
-from tests.e2e.conftest import free_ports
 from tests.migration.legacy_platform import RESULTS, write_legacy_platform
+from tests.platforms import free_ports
 from tests.s3 import S3Server
 
 BOXES = {"1": 10, "2": 9, "3": 13, "4": 18, "5": 27, "6": 10, "7": 5, "8": 0, "9": 4, "10": 6}
