@@ -245,6 +245,7 @@ def _parse(text: bytes) -> _Source:
     tokens: list[str] = []
     imports: list[tuple[int, str, tuple[str, ...]]] = []
     files: list[str] = []
+    unused: set[int] = set()  # imports for type checkers only
     stack: list[Any] = [ast.parse(text)]
     while stack:
         item = stack.pop()
@@ -253,7 +254,10 @@ def _parse(text: bytes) -> _Source:
             tokens.append(f"{type(item).__name__} {len(fields)}")
             for name, value in reversed(fields):
                 stack += (value, name)
-            imports += _imports_of(item)
+            if isinstance(item, ast.If) and getattr(item.test, "id", "") == "TYPE_CHECKING":
+                unused.update(id(node) for statement in item.body for node in ast.walk(statement))
+            if id(item) not in unused:
+                imports += _imports_of(item)
         elif isinstance(item, list):
             kept = [node for node in item if not _is_unused_string(node)]
             tokens.append(f"[{len(kept)}")

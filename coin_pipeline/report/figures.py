@@ -33,6 +33,9 @@ _INK, _MUTED, _GRID = "#1f2328", "#6e7781", "#e4e7eb"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+_HELD = "buy and hold"
+
+
 class Line(NamedTuple):
     """One curve of the growth panel, and how it is drawn."""
 
@@ -87,18 +90,20 @@ def _curves(equity: pa.Table) -> list[Curve]:
 
 def _lines(curves: Sequence[Curve], account: Curve) -> list[Line]:
     """Return what the growth panel shows, in the order of drawing, so that the account lies on top."""
-    held = Line("buy and hold", account.time, account.buy_and_hold, _MUTED, 2.5, "9 7")
+    held = [Line(_HELD, account.time, account.buy_and_hold, _MUTED, 2.5, "9 7")]
+    if np.isnan(account.buy_and_hold).all():  # not stored with the equity of a synchronous result
+        held = []
     if len(curves) == 1:
-        return [held, Line(f"strategy on {account.name}", account.time, account.equity, _BLUE, 3)]
+        return [*held, Line(f"strategy on {account.name}", account.time, account.equity, _BLUE, 3)]
     shown = curves if len(curves) <= MAX_SYMBOL_LINES else []
     symbols = [Line(c.name, c.time, c.equity, colour, 2) for c, colour in zip(shown, _SYMBOL_COLOURS, strict=False)]
-    return [held, *symbols, Line(account.name, account.time, account.equity, _BLUE, 4)]
+    return [*held, *symbols, Line(account.name, account.time, account.equity, _BLUE, 4)]
 
 
 def _legend(lines: Sequence[Line]) -> Iterator[str]:
     x = 24
-    held, *symbols, account = lines
-    for line in (account, *symbols, held):
+    *others, account = lines
+    for line in (account, *sorted(others, key=lambda line: line.name == _HELD)):
         yield _stroke(f"M{x} 84h44", line)
         yield svg_text(x + 56, 92, line.name, ink=True)
         x += 56 + 13 * len(line.name) + 28
@@ -123,7 +128,7 @@ def _growth_panel(lines: Sequence[Line], time: Axis) -> Iterator[str]:
     yield svg_text(LEFT, GROWTH_TOP - 10, f"Growth factor, log scale{cut}" if growth.log else "Growth factor")
     if growth.low < 1 < growth.high:
         yield _rule(f"M{LEFT} {growth(1.0)}H{RIGHT}", strong=True)
-    column = _COLUMN if len(lines) == 2 else _COLUMN_OF_MANY  # noqa: PLR2004 - one symbol, and buy and hold
+    column = _COLUMN if len(lines) <= 2 else _COLUMN_OF_MANY  # noqa: PLR2004 - one symbol, and buy and hold
     for line in lines:
         x, y = _thin(line.time, line.values, time, growth, column)
         yield _stroke(_path(x, y), line)

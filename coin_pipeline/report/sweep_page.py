@@ -27,18 +27,10 @@ def render_sweep_report(document: Json, trials: pa.Table) -> str:
         trials: Its table of trials.
     """
     found = template_environment()
-    how, balance = _WRITTEN[document["objective"]]
+    how, _ = _WRITTEN[document["objective"]]
     objectives = objectives_of(trials, len(document["symbols"]))
     known = objectives[~np.isnan(objectives)]
-    drawn = document["heat_map"]
-    kinds = {"best": "Highest", "median": "Median"} if drawn else {}
-    if drawn and drawn["median"] == drawn["best"]:
-        del kinds["median"]
-    named = document["objective"].replace("_", " ")
-    pictures = [
-        Markup(heat_map_figure(drawn, which, f"{kind} {named} in each cell", balance, found.filters[how]))  # noqa: S704 - the figure escapes its texts
-        for which, kind in kinds.items()
-    ]
+    pictures = [Markup(figure) for figure in heat_map_figures(document).values()]  # noqa: S704 - escaped by the figure
     values = {
         "document": document,
         "how": how,
@@ -48,6 +40,26 @@ def render_sweep_report(document: Json, trials: pa.Table) -> str:
         "symbols_named": 12,
     }
     return found.get_template("sweep.html.j2").render(values)
+
+
+def heat_map_figures(document: Json) -> dict[str, str]:
+    """Return the heat maps of a sweep as SVG: `best` and, if it differs, `median`; none without a numeric dimension.
+
+    Args:
+        document: Result document of the sweep.
+    """
+    heat_map = document["heat_map"]
+    if not heat_map:
+        return {}
+    names = {"best": "Highest", "median": "Median"}
+    if heat_map["median"] == heat_map["best"]:
+        del names["median"]
+    how, balance = _WRITTEN[document["objective"]]
+    write, objective = template_environment().filters[how], document["objective"].replace("_", " ")
+    return {
+        which: heat_map_figure(heat_map, which, f"{name} {objective} in each cell", balance, write)
+        for which, name in names.items()
+    }
 
 
 def _quartiles(values: np.ndarray) -> list[float | None]:

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formatting import Json, iso_microseconds
@@ -17,7 +17,6 @@ from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import ResultArea, Times
 from coin_pipeline.errors import ObjectExists, StorageFailed
-from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import build_entry
 from coin_pipeline.results.reuse import record_fingerprint
 from coin_pipeline.results.store import (
@@ -32,6 +31,9 @@ from coin_pipeline.results.store import (
     to_bytes,
 )
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
+
+if TYPE_CHECKING:  # a backtest in a notebook needs no database driver
+    from coin_pipeline.results.index import ResultIndex
 
 VERSION = "1.2.0"
 """Schema version of task manifests. The legacy platform's manifests have none, which is how they are recognized."""
@@ -90,7 +92,7 @@ def publish_result(
     result: ResultFiles,
     *,
     gate: PublishGate | None = None,
-    index: ResultIndex | None = None,
+    index: "ResultIndex | None" = None,
     log: logging.Logger = _LOGGER,
 ) -> PublishedResult:
     """Pass the gate, write the result, index it, and record its fingerprint for reuse.
@@ -189,7 +191,7 @@ def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes])
     return PublishedResult(result_key("tasks", task_id), sha256_hex(files["result.json"]))
 
 
-def index_result(store: ObjectStore, index: ResultIndex, run_id: str, document: Json | None = None) -> None:
+def index_result(store: ObjectStore, index: "ResultIndex", run_id: str, document: Json | None = None) -> None:
     """Add a stored result to the index.
 
     Args:

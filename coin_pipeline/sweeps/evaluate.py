@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.runner import CandleSlice, checked_signals, read_candles
-from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.backtest.runner import CandleSlice, CandleSource, checked_signals, read_candles
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.sweep import Trials, sweep
@@ -40,7 +39,7 @@ KEPT_BARS = 20_000_000
 
 
 def evaluate(
-    catalog: CandleCatalog,
+    catalog: CandleSource,
     registry: StrategyRegistry,
     store: ObjectStore,
     chunk: SweepChunk,
@@ -84,7 +83,7 @@ def evaluate(
 class _Bench:
     """Where points of one chunk become rows."""
 
-    catalog: CandleCatalog
+    catalog: CandleSource
     registry: StrategyRegistry
     store: ObjectStore
     chunk: SweepChunk

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.runner import find_candles
-from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.backtest.runner import CandleSource, find_candles
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.search_space import Point
@@ -97,7 +96,7 @@ class SweepPlan:
 
 
 def split_into_chunks(
-    catalog: CandleCatalog, registry: StrategyRegistry, spec: SweepSpec, chunk_points: int | None = None
+    catalog: CandleSource, registry: StrategyRegistry, spec: SweepSpec, chunk_points: int | None = None
 ) -> SweepPlan:
     """Read and check the candles, count the points, and cut them into chunks.
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from coin_pipeline.backtest.fingerprint import digest_of
-from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.backtest.runner import CandleSource
 from coin_pipeline.candles.fields import to_problems
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, ObjectCorrupt, StrategyFailed
 from coin_pipeline.results.replay import Difference, Replay, compare_inputs, first_difference
@@ -31,7 +31,7 @@ def is_sweep(document: Json) -> bool:
     return str(document.get("version")).startswith("sweep")
 
 
-def replay_sweep(store: ObjectStore, catalog: CandleCatalog, registry: StrategyRegistry, run_id: str) -> Replay:
+def replay_sweep(store: ObjectStore, catalog: CandleSource, registry: StrategyRegistry, run_id: str) -> Replay:
     """Evaluate every point of a stored sweep with the candles, the code and the packages that are here now.
 
     The digests in what is returned are those of the trials. Nothing that is stored is read in their place, or changed.
@@ -78,7 +78,7 @@ def _spec_of(told: Json) -> SweepSpec:
         raise InvalidSpec(to_problems(error)) from None
 
 
-def _computed(catalog: CandleCatalog, registry: StrategyRegistry, planned: SweepPlan) -> pa.Table:
+def _computed(catalog: CandleSource, registry: StrategyRegistry, planned: SweepPlan) -> pa.Table:
     with TemporaryDirectory() as folder:
         store = LocalStore(Path(folder))
         tables = [evaluate(catalog, registry, store, chunk, os.cpu_count() or 1) for chunk in planned.chunks]

@@ -11,10 +11,9 @@ import pyarrow as pa
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formatting import Json, iso_microseconds, pluralize
-from coin_pipeline.backtest.runner import CandleSlice
+from coin_pipeline.backtest.runner import CandleSlice, CandleSource
 from coin_pipeline.backtest.spec import Times
 from coin_pipeline.backtest.warnings import FEW_TRADES
-from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.simulate import simulate
@@ -65,7 +64,7 @@ class SweepResult:
 def assemble(
     run_id: str,
     tables: Sequence[pa.Table],
-    catalog: CandleCatalog,
+    catalog: CandleSource,
     registry: StrategyRegistry,
     environment: str,
     started_at: datetime,
@@ -288,7 +287,7 @@ def _others(points: _Points, plateau: Json | None) -> list[int]:
 def _run_again(
     points: _Points,
     places: Sequence[int],
-    catalog: CandleCatalog,
+    catalog: CandleSource,
     registry: StrategyRegistry,
     pieces: Sequence[CandleSlice],
 ) -> list[Json]:

@@ -1,0 +1,218 @@
+"""One backtest from Python, and its result as pandas objects."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.preflight import coverage_of, require_coverage
+from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.spec import resolve
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.errors import InvalidInput, Problem
+from coin_pipeline.notebook.candles import CandleInput, Candles, Day, resolve_candles
+from coin_pipeline.notebook.figure import SvgFigure
+from coin_pipeline.notebook.strategy import StrategyLike, resolve_strategy
+from coin_pipeline.report.figures import equity_figure
+
+_PERCENTAGES = ("total_return", "buy_and_hold", "cagr", "max_drawdown", "win_rate", "exposure")
+_NUMBERS = ("sharpe", "sortino", "profit_factor", "trades")
+_TYPES = {
+    "symbol": "category",
+    "type": "category",
+    "exit_reason": "category",
+    **dict.fromkeys(("entry_price", "exit_price", "return_pct", "spent"), "float64"),
+    "bars_held": "int64",
+    **dict.fromkeys(("open_at_end", "traded"), "bool"),
+}
+_TRADE_COLUMNS = ("symbol", "entry_time", "exit_time", "entry_price", "exit_price", "return_pct", "bars_held",
+                  "exit_reason", "open_at_end", "spent")  # fmt: skip
+_SIGNAL_COLUMNS = ("symbol", "type", "timestamp", "entry_price", "exit_price", "return_pct", "traded")
+_OWN_ARGUMENTS = {"strategy": "strategy", "symbols": "candles", "start_date": "start", "end_date": "end"}
+
+
+class BacktestRun:
+    """The result of a backtest.
+
+    A notebook displays it as a table of figures with the equity curve.
+
+    Attributes:
+        document: The result document, schema 1.2.0: what the API returns as JSON.
+    """
+
+    def __init__(self, document: Json, equity: pa.Table | None = None) -> None:
+        self.document = document
+        self._equity = equity
+
+    @property
+    def run_id(self) -> str:
+        """ID of the stored run; empty if the run is not stored."""
+        return str(self.document["run_id"])
+
+    @property
+    def result_sha256(self) -> str | None:
+        """Digest of the result, equal for equal backtests wherever they ran; None for legacy results."""
+        return self.document.get("result_sha256")
+
+    @property
+    def metrics(self) -> "pd.Series[float]":
+        """Statistics of all symbols together: returns and drawdown as fractions; NaN if undefined."""
+        metrics: dict[str, float] = self.document.get("metrics", {})
+        return pd.Series(metrics, dtype=np.dtype("float64"), name=self.document["strategy"])
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """One row per round trip: prices, `return_pct` (a fraction, after costs) and `spent` (KRW)."""
+        rows = [trade for part in self.document["symbols"] for trade in part.get("trades", ())]
+        return _typed(rows, _TRADE_COLUMNS, ("entry_time", "exit_time"))
+
+    @property
+    def signals(self) -> pd.DataFrame:
+        """One row per signal with its outcome as a separate trade; `traded` if the account took it."""
+        rows = [signal for part in self.document["symbols"] for signal in part.get("signals", ())]
+        return _typed(rows, _SIGNAL_COLUMNS, ("timestamp",))
+
+    @property
+    def equity(self) -> pd.DataFrame:
+        """Equity per bar: index `timestamp` (UTC); columns symbol, equity (1.0 at the start), drawdown, buy_and_hold.
+
+        A shared account comes first, as a symbol of its own. A stored synchronous result has at most 10,000 points per
+        symbol and no buy_and_hold.
+        """
+        frame: pd.DataFrame = self._equity_table().to_pandas()
+        return frame.astype({"symbol": "category"}).set_index("timestamp")
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences to read before the figures."""
+        return list(self.document.get("warnings", ()))
+
+    def plot(self) -> SvgFigure:
+        """Return growth against buy and hold, with the drawdown below."""
+        return SvgFigure(
+            equity_figure(self._equity_table(), f"{self.document['strategy']} {self.document['timeframe']}")
+        )
+
+    def _equity_table(self) -> pa.Table:
+        return _thinned_equity(self.document) if self._equity is None else self._equity
+
+    def _repr_html_(self) -> str:
+        symbols = ", ".join(part["symbol"] for part in self.document["symbols"][:12])
+        rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self._summary())
+        warnings = "".join(f"<li>{escape(warning)}</li>" for warning in self.warnings)
+        return (
+            f"<p><b>{escape(self.document['strategy'])}</b> on {escape(symbols)}, {self.document['start_date']} to"
+            f" {self.document['end_date']}</p><table>{rows}</table><ul>{warnings}</ul>{self.plot().svg}"
+        )
+
+    def _summary(self) -> Iterator[tuple[str, str]]:
+        metrics = self.document.get("metrics", {})
+        for name in (*_PERCENTAGES, *_NUMBERS):
+            value = metrics.get(name)
+            text = "undefined" if value is None else f"{value:.2%}" if name in _PERCENTAGES else f"{value:,.4g}"
+            yield name.replace("_", " "), text
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{name} {text}" for name, text in self._summary() if name in {"total return", "trades"})
+        return f"<BacktestRun {self.document['strategy']}: {figures}>"
+
+
+def run_backtest(
+    strategy: StrategyLike,
+    candles: Candles,
+    *,
+    start: Day | None = None,
+    end: Day | None = None,
+    timeframe: str | None = None,
+    tz: str | None = None,
+    symbol: str | None = None,
+    catalog: CandleCatalog | None = None,
+    **fields: Any,  # noqa: ANN401 -- validated as the fields of a request
+) -> BacktestRun:
+    """Run a backtest in this process. Nothing is stored; no database and no Dagster is involved.
+
+    The look-ahead check, the coverage check (`min_coverage`), the warnings and `result_sha256` are those of a recorded
+    run of the same backtest.
+
+    Args:
+        strategy: A registered name, the path of a strategy file, a subclass of `Strategy` or an instance of one.
+        candles: A DataFrame with open, high, low, close and volume and a DatetimeIndex or a time column; a dict of such
+            frames by symbol; or the names of stored symbols.
+        start: First day in Asia/Seoul, inclusive; by default the first that all symbols have.
+        end: Last day in Asia/Seoul, inclusive; by default the last that all symbols have.
+        timeframe: Length of a candle, such as `1h`. By default that of the frames; `1d` for stored symbols.
+        tz: IANA name of the time zone of times without one.
+        symbol: Name of the market of a single frame; `DATA_KRW` by default.
+        catalog: Stored candles; by default those under DATA_ROOT.
+        **fields: Further fields of a backtest request: params, fill, fee_rate, slippage_rate, stop_loss, take_profit,
+            trailing_stop, position_size, max_positions, initial_cash, min_order, tick_sizes, min_coverage.
+
+    Raises:
+        InvalidInput: An argument is invalid; each is named.
+        CandlesNotFound: A symbol has no candle in the range.
+        InsufficientCoverage: Too many candles are missing; a lower `min_coverage` accepts them.
+        InvalidCandles: Candles break a market's rules.
+        StrategyFailed: The strategy raised an exception or returned no signals.
+        LookAhead: The strategy reads bars of its future.
+
+    >>> import coin_pipeline as cp
+    >>> run = cp.run_backtest("volume_zone_breakout", cp.example_candles(), stop_loss=0.1)
+    >>> str(run.equity.index.dtype)
+    'datetime64[ns, UTC]'
+    >>> run.metrics["trades"] == len(run.trades)
+    True
+    """
+    started_at = datetime.now(UTC)
+    name, registry = resolve_strategy(strategy)
+    given = resolve_candles(candles, start=start, end=end, timeframe=timeframe, tz=tz, symbol=symbol, catalog=catalog)
+    spec = resolve(parse_request(request_fields(name, given, fields)), registry)
+    slices = runner.find_candles(given.source, spec, "results")
+    require_coverage(spec, coverage_of(slices))
+    result = runner.run_backtest(
+        spec, given.source, registry, environment="notebook", started_at=started_at, slices=slices
+    )
+    return BacktestRun(result.document, result.equity)
+
+
+def request_fields(strategy: str, given: CandleInput, fields: Json) -> Json:
+    """Return the fields of a request.
+
+    Raises:
+        InvalidInput: A field has an argument of another name.
+    """
+    problems = [Problem(name, f"pass {_OWN_ARGUMENTS[name]}= instead") for name in fields if name in _OWN_ARGUMENTS]
+    if problems:
+        raise InvalidInput(problems)
+    return {
+        "strategy": strategy,
+        "symbols": list(given.symbols),
+        "start_date": given.start,
+        "end_date": given.end,
+        "timeframe": given.timeframe,
+        **fields,
+    }
+
+
+def _typed(rows: list[Json], columns: tuple[str, ...], times: tuple[str, ...]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns))
+    for name in times:
+        frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[ns, UTC]")
+    return frame.astype({name: kind for name, kind in _TYPES.items() if name in columns})
+
+
+def _thinned_equity(document: Json) -> pa.Table:
+    """Return the equity points of a document as a table like that of a run; buy_and_hold is unknown, NaN."""
+    account = document.get("account")
+    curves = [("shared account", account["performance_curve"])] if account else []
+    curves += [(part["symbol"], part.get("performance_curve") or []) for part in document["symbols"]]
+    rows = [(symbol, *point.values()) for symbol, curve in curves for point in curve]
+    frame = pd.DataFrame(rows, columns=["symbol", "timestamp", "equity", "drawdown"])
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True).astype("datetime64[ns, UTC]")
+    frame["buy_and_hold"] = float("nan")
+    return pa.Table.from_pandas(frame, preserve_index=False)
