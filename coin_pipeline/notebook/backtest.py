@@ -165,7 +165,7 @@ def run_backtest(
     >>> run = cp.run_backtest("volume_zone_breakout", cp.example_candles(), stop_loss=0.1)
     >>> str(run.equity.index.dtype)
     'datetime64[ns, UTC]'
-    >>> run.metrics["trades"] == len(run.trades)
+    >>> int(run.metrics["trades"]) == len(run.trades)
     True
     """
     started_at = datetime.now(UTC)
