@@ -12,7 +12,6 @@ from coin_pipeline.defs.candles.schedules import daily_candles
 from coin_pipeline.defs.candles.sensors import markets
 from coin_pipeline.defs.maintenance.jobs import retention
 from coin_pipeline.defs.maintenance.schedules import daily_retention
-from coin_pipeline.defs.maintenance.sensors import lost_runs, unanswered_tasks
 from coin_pipeline.defs.sweeps.jobs import sweep
 from coin_pipeline.orchestration import heartbeat
 
@@ -24,7 +23,7 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
         asset_checks=assets.asset_checks,
         jobs=[backtest, sweep, retention, refresh_candles],
         schedules=[daily_retention, daily_candles()],
-        sensors=[lost_runs, unanswered_tasks, markets],
+        sensors=[markets],
         executor=dg.in_process_executor,  # of runs that the page of an asset starts
         resources={
             "alive": heartbeat.run_heartbeat,

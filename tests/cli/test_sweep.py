@@ -19,14 +19,13 @@ from coin_pipeline.cli import options
 from coin_pipeline.cli.app import coin
 from coin_pipeline.cli.views import sweep
 from coin_pipeline.database.runs.leases import LEASE_S
-from coin_pipeline.defs.maintenance.sensors import lost_runs
 from coin_pipeline.engine.execution import Fill, Ticks
 from coin_pipeline.errors import CandlesNotFound, CoinError, InvalidSpec, SweepTooLarge, UnknownStrategy
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import load_settings
-from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.request import MAX_UNCONFIRMED, Objective, Search
 from tests.builders import STEADY_STRATEGY
+from tests.dagster_instance import end_lost_runs
 
 COIN = Path(sys.executable).with_name("coin")
 RANGE = ("--start", "2024-01-01", "--end", "2024-12-31")
@@ -227,13 +226,9 @@ def test_killed_sweep_resumes(candles: CandleCatalog, tmp_path: Path) -> None:
         process.wait()
     assert len(finished) < 3
     settings = load_settings()
-    resources = {"store": LocalStore(settings.data_root)}
     time.sleep(LEASE_S)
-    with (
-        open_instance(settings) as instance,
-        dg.build_sensor_context(instance=instance, resources=resources) as context,
-    ):
-        lost_runs(context)
+    with open_instance(settings) as instance:
+        end_lost_runs(instance)
         (run,) = instance.get_runs(dg.RunsFilter(job_name="sweep"), limit=1)
         assert run.status == dg.DagsterRunStatus.FAILURE
     kept = {value for path in finished for value in pq.read_table(path)["every"].to_pylist()}

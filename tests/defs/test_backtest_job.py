@@ -349,9 +349,7 @@ def test_a_run_launched_without_config_is_that_of_the_example(instance: dg.Dagst
 def test_the_sensors_watch_from_the_start() -> None:
     """Nobody has to switch them on."""
     assert {sensor.name: sensor.default_status for sensor in build_defs().sensors or []} == {
-        "lost_runs": dg.DefaultSensorStatus.RUNNING,
         "markets": dg.DefaultSensorStatus.RUNNING,
-        "unanswered_tasks": dg.DefaultSensorStatus.RUNNING,
     }
 
 

@@ -19,7 +19,6 @@ from coin_pipeline.defs.in_process import run_in_process
 from coin_pipeline.defs.maintenance.ops import REMOVED, STORED, WOULD_BE_REMOVED, conservative_now
 from coin_pipeline.defs.maintenance.removal import BATCH_SIZE, RetentionJob, RetentionReport
 from coin_pipeline.defs.maintenance.run_records import finished_runs
-from coin_pipeline.defs.maintenance.sensors import lost_runs, unanswered_tasks
 from coin_pipeline.defs.run_requests import retention_submission
 from coin_pipeline.errors import StorageRefused, TaskExpiring
 from coin_pipeline.orchestration.failures import PROCESS_DIED
@@ -31,6 +30,7 @@ from coin_pipeline.results.retention import DAY, RetentionLimits, group_by_folde
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
+from tests.dagster_instance import answer, end_lost_runs
 from tests.dagster_records import StepMaterializationData
 
 LIMITS = RetentionLimits(7 * DAY, 30 * DAY)
@@ -489,8 +489,7 @@ def test_a_task_that_expires_now_gets_no_other_manifest(instance: dg.DagsterInst
     store = LocalStore(load_settings().data_root)
     old, new = (recorded(instance, Status.FAILURE) for _ in range(2))
     ago(old, 8)
-    with dg.build_sensor_context(instance=instance, resources={"store": store}) as context:
-        unanswered_tasks(context)
+    answer(instance)
     assert not store.exists(f"tasks/{old.run_id}/manifest.json")
     assert store.exists(f"tasks/{new.run_id}/manifest.json")
 
@@ -504,9 +503,8 @@ def test_a_retention_that_died_is_over_and_needs_no_manifest(instance: dg.Dagste
     with closing(Session(database_url(load_settings()))) as session:
         Leases(session).renew(run.run_id)
         session.run(lambda cursor: cursor.execute("update coin.lease set until = 'epoch', started = 0"))
-    with dg.build_sensor_context(instance=instance, resources={"store": store}) as context:
-        lost_runs(context)
-        unanswered_tasks(context)
+    end_lost_runs(instance)
+    answer(instance)
     found = instance.get_run_by_id(run.run_id)
     assert found
     assert found.status == Status.FAILURE

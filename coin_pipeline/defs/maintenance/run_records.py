@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from coin_pipeline.defs.failure_manifest import is_task
 from coin_pipeline.orchestration.retries import is_retry, task_id_of
 from coin_pipeline.orchestration.run_tags import PARENT_RUN_ID_TAG
+from coin_pipeline.orchestration.task_manifests import is_task
 from coin_pipeline.results.retention import EndedRun
 
 FINISHED_STATUSES = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)

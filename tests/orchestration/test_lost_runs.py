@@ -1,6 +1,5 @@
-"""Runs whose process is gone."""
+"""The monitor's check for lost runs."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -18,8 +17,8 @@ from coin_pipeline.database.runs.processes import start_ticks
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
-from coin_pipeline.defs.maintenance.sensors import SILENCE_S, lost_runs
 from coin_pipeline.errors import StorageUnavailable
+from coin_pipeline.orchestration.monitoring.lost_runs import SILENCE_S
 from coin_pipeline.orchestration.retries import default_max_retries, finalize_orphan, will_retry
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG, WILL_RETRY_TAG
 from coin_pipeline.orchestration.worker_pool.__main__ import finalize_orphans
@@ -28,6 +27,7 @@ from coin_pipeline.results.publish import publish_document
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from tests.builders import SLOW_STRATEGY
+from tests.dagster_instance import end_lost_runs
 
 RENEW = """
 import sys, time
@@ -46,34 +46,28 @@ def leases(instance: dg.DagsterInstance) -> Leases:
     return Leases(Session(database_url(load_settings())))
 
 
-class Away(LocalStore):
-    """A store that cannot be reached."""
+class UnavailableStore(LocalStore):
+    """An object store that times out."""
 
     def get(self, key: str) -> bytes:
         """Time out."""
         raise StorageUnavailable(self.uri(key), "timed out")
 
 
-def look(instance: dg.DagsterInstance, cursor: str | None = None, store: LocalStore | None = None) -> str | None:
-    """Let the sensor look once; return its cursor."""
-    resources = {"store": store or LocalStore(load_settings().data_root)}
-    with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
-        lost_runs(context)
-        return context.cursor
-
-
-def under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Return the runs that are recorded as under way."""
+def started_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Return the runs that are recorded as started."""
     return list(instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])))
 
 
-def run_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED) -> dg.DagsterRun:
-    """Return a new run that is recorded in this status."""
+def create_run(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED
+) -> dg.DagsterRun:
+    """Create a run with the given status."""
     return instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=status)
 
 
 def expire(run: dg.DagsterRun) -> None:
-    """Let the lease of a run be over, and held by a process that has ended."""
+    """Expire the lease of a run and attribute it to a process that has ended."""
     with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
         cursor.execute(
             "update coin.lease set until = clock_timestamp() - interval '1 s', started = 0 where run_id = %s",
@@ -82,8 +76,8 @@ def expire(run: dg.DagsterRun) -> None:
 
 
 @contextmanager
-def held_by_another(leases: Leases, run: dg.DagsterRun) -> Iterator[subprocess.Popen[bytes]]:
-    """Let another process hold the lease of a run."""
+def leased_to_subprocess(leases: Leases, run: dg.DagsterRun) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a subprocess that holds the lease of a run."""
     leases.renew(run.run_id)
     with subprocess.Popen(["sleep", "60"]) as process:  # noqa: S607 -- found on any PATH
         with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
@@ -94,29 +88,29 @@ def held_by_another(leases: Leases, run: dg.DagsterRun) -> Iterator[subprocess.P
 
 
 def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
-    """Return what is recorded now."""
+    """Return the recorded status."""
     found = instance.get_run_by_id(run.run_id)
     assert found
     return found.status
 
 
-def test_a_killed_run_ends_and_a_living_one_is_left_alone(
+def test_only_runs_without_a_process_are_ended(
     instance: dg.DagsterInstance, candles: CandleCatalog, tmp_path: Path
 ) -> None:
-    """While its process lives a run goes on, however long; once that is killed, it ends when its lease does."""
+    """A live run keeps running; once its process is killed, it ends when its lease expires."""
     assert candles
     strategy = tmp_path / "slow.py"
     strategy.write_text(SLOW_STRATEGY)
     days = ("--start", "2024-01-01", "--end", "2024-12-31")
     process = subprocess.Popen([COIN, "backtest", "slow", "AAA_KRW", *days, "--strategy-file", str(strategy)])
     try:
-        deadline = time.monotonic() + 30
-        while not under_way(instance):
+        deadline = time.monotonic() + 60
+        while not started_runs(instance):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        (run,) = under_way(instance)
-        look(instance)
-        assert [r.run_id for r in under_way(instance)] == [run.run_id]
+        (run,) = started_runs(instance)
+        end_lost_runs(instance)
+        assert [r.run_id for r in started_runs(instance)] == [run.run_id]
     finally:
         process.kill()
         process.wait()
@@ -124,12 +118,12 @@ def test_a_killed_run_ends_and_a_living_one_is_left_alone(
     while status_of(instance, run) != dg.DagsterRunStatus.FAILURE:
         assert time.monotonic() < deadline
         time.sleep(1)
-        look(instance)
+        end_lost_runs(instance)
 
 
-def test_a_lease_that_is_renewed_in_time_is_left_alone(instance: dg.DagsterInstance, leases: Leases) -> None:
-    """After an outage of the database all leases are over; who lives renews, and is given the time to."""
-    dead, living = run_in(instance), run_in(instance)
+def test_a_lease_renewed_in_time_keeps_its_run(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """All leases have expired after a database outage; live processes get time to renew theirs."""
+    dead, living = create_run(instance), create_run(instance)
     for run in (dead, living):
         leases.renew(run.run_id)
         expire(run)
@@ -142,51 +136,50 @@ def test_a_lease_that_is_renewed_in_time_is_left_alone(instance: dg.DagsterInsta
             living.run_id,
         ]
     )
-    look(instance)
+    end_lost_runs(instance)
     assert renewing.wait() == 0
     assert status_of(instance, dead) == dg.DagsterRunStatus.FAILURE
     assert status_of(instance, living) == dg.DagsterRunStatus.STARTED
     instance.report_run_failed(living)
 
 
-def test_a_run_without_a_lease_is_given_a_while(instance: dg.DagsterInstance) -> None:
-    """Killed before its first op, it is ended once it has been silent for long enough, not before."""
-    run = run_in(instance)
-    cursor = look(instance)
-    assert run.run_id in json.loads(cursor or "")
-    assert [r.run_id for r in under_way(instance)] == [run.run_id]
-    look(instance, json.dumps({run.run_id: time.monotonic() - SILENCE_S - 1}))
-    assert under_way(instance) == []
+def test_a_run_without_a_lease_ends_after_a_grace_period(instance: dg.DagsterInstance) -> None:
+    """A run killed before its first op ends after SILENCE_S, not before."""
+    run = create_run(instance)
+    assert run.run_id in end_lost_runs(instance)
+    assert [r.run_id for r in started_runs(instance)] == [run.run_id]
+    end_lost_runs(instance, {run.run_id: time.monotonic() - SILENCE_S - 1})
+    assert started_runs(instance) == []
 
 
-def test_a_run_that_takes_too_long_is_ended_with_a_sentence(
+def test_an_overdue_run_fails_and_names_the_setting(
     instance: dg.DagsterInstance, leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limit and the setting are named, its process is killed, and nothing is attempted again."""
-    run = run_in(instance)
-    with held_by_another(leases, run) as process:
+    """The message contains limit and setting, the process is killed, and the run is not retried."""
+    run = create_run(instance)
+    with leased_to_subprocess(leases, run) as process:
         time.sleep(1.1)
         monkeypatch.setenv("COIN_MAX_RUN_SECONDS", "1")
-        look(instance)
+        end_lost_runs(instance)
         assert process.wait(10) == -signal.SIGKILL
     assert status_of(instance, run) == dg.DagsterRunStatus.FAILURE
-    told = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
-    assert "COIN_MAX_RUN_SECONDS=1" in told[0].event_log_entry.message
+    records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+    assert "COIN_MAX_RUN_SECONDS=1" in records[0].event_log_entry.message
     found = instance.get_run_by_id(run.run_id)
     assert found
-    assert not will_retry(found.tags, default_max_retries(instance))  # another attempt would take as long
+    assert not will_retry(found.tags, default_max_retries(instance))  # a retry would take as long
     assert found.tags[WILL_RETRY_TAG] == "false"
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_a_run_that_died_behind_the_gate_is_what_its_result_says(
+def test_a_run_that_died_while_publishing_ends_by_its_result(
     instance: dg.DagsterInstance,
     leases: Leases,
     own_index: ResultIndex,
     stored: bool,  # noqa: FBT001 -- a parameter of the test
 ) -> None:
-    """With its result complete, which then is in the index as well, it has succeeded; without, it has failed."""
-    store, run = LocalStore(load_settings().data_root), run_in(instance)
+    """It succeeded if its result is complete, which is then indexed; otherwise it failed."""
+    store, run = LocalStore(load_settings().data_root), create_run(instance)
     leases.renew(run.run_id)
     leases.begin_publishing(run.run_id)
     if stored:
@@ -196,50 +189,54 @@ def test_a_run_that_died_behind_the_gate_is_what_its_result_says(
     assert (run.run_id in own_index.versions()) == stored
 
 
-def test_a_store_that_is_away_holds_up_only_who_needs_it(
+def test_an_unavailable_store_delays_only_runs_that_were_publishing(
     instance: dg.DagsterInstance, leases: Leases, own_index: ResultIndex
 ) -> None:
-    """Whether a run that died behind the gate has a result nobody can say; all others are settled, and it is later."""
+    """Only the store knows whether such a run has a result; all other runs are ended at once."""
     store = LocalStore(load_settings().data_root)
-    behind, other, told = run_in(instance), run_in(instance), run_in(instance)
-    for run in (behind, other):
+    publishing, other, canceling = create_run(instance), create_run(instance), create_run(instance)
+    for run in (publishing, other):
         leases.renew(run.run_id)
-    leases.begin_publishing(behind.run_id)
-    publish_document(store, {"run_id": behind.run_id}, b"page")
-    instance.report_run_canceling(told)
+    leases.begin_publishing(publishing.run_id)
+    publish_document(store, {"run_id": publishing.run_id}, b"page")
+    instance.report_run_canceling(canceling)
     with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
-        over = "update coin.lease set until = until - interval '1 minute', started = 0 where run_id = any(%s)"
-        cursor.execute(over, ([behind.run_id, other.run_id],))
-    look(instance, json.dumps({told.run_id: time.monotonic() - SILENCE_S - 1}), Away(store.root))
-    assert [status_of(instance, run).value for run in (behind, other, told)] == ["STARTED", "FAILURE", "CANCELED"]
-    look(instance)
-    assert status_of(instance, behind) == dg.DagsterRunStatus.SUCCESS
-    assert behind.run_id in own_index.versions()
+        expire_all = "update coin.lease set until = until - interval '1 minute', started = 0 where run_id = any(%s)"
+        cursor.execute(expire_all, ([publishing.run_id, other.run_id],))
+    end_lost_runs(instance, {canceling.run_id: time.monotonic() - SILENCE_S - 1}, UnavailableStore(store.root))
+    assert [status_of(instance, run).value for run in (publishing, other, canceling)] == [
+        "STARTED",
+        "FAILURE",
+        "CANCELED",
+    ]
+    end_lost_runs(instance)
+    assert status_of(instance, publishing) == dg.DagsterRunStatus.SUCCESS
+    assert publishing.run_id in own_index.versions()
 
 
-def test_a_run_that_was_told_to_end_is_cancelled(instance: dg.DagsterInstance, own_index: ResultIndex) -> None:
-    """Killed because it did not end by itself."""
-    store, run = LocalStore(load_settings().data_root), run_in(instance)
+def test_a_canceling_run_ends_as_canceled(instance: dg.DagsterInstance, own_index: ResultIndex) -> None:
+    """It was killed because it did not end by itself."""
+    store, run = LocalStore(load_settings().data_root), create_run(instance)
     instance.report_run_canceling(run)
     finalize_orphan(instance, store, own_index, run.run_id, None)
     assert status_of(instance, run) == dg.DagsterRunStatus.CANCELED
 
 
-def test_a_run_that_hears_no_interrupt_is_killed(instance: dg.DagsterInstance, leases: Leases) -> None:
-    """After a while, if who told it to end could not do so."""
-    run = run_in(instance)
-    with held_by_another(leases, run) as process:
+def test_a_run_that_ignores_interrupts_is_killed(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """The monitor kills it after SILENCE_S if the cancelling program could not."""
+    run = create_run(instance)
+    with leased_to_subprocess(leases, run) as process:
         instance.report_run_canceling(run)
-        assert run.run_id in str(look(instance))
+        assert run.run_id in end_lost_runs(instance)
         assert process.poll() is None
-        look(instance, json.dumps({run.run_id: time.monotonic() - SILENCE_S - 1}))
+        end_lost_runs(instance, {run.run_id: time.monotonic() - SILENCE_S - 1})
         assert process.wait(10) == -signal.SIGKILL
     assert status_of(instance, run) == dg.DagsterRunStatus.CANCELED
 
 
-def test_a_new_pool_tells_how_the_runs_of_the_one_before_ended(instance: dg.DagsterInstance, leases: Leases) -> None:
-    """Those whose process is gone at once, while their leases still hold; those of commands are none of its runs."""
-    dead, alive, elsewhere, local = (run_in(instance) for _ in range(4))
+def test_a_new_pool_ends_the_runs_of_its_predecessor(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """Runs without a process end at once, even with valid leases; runs of commands are left alone."""
+    dead, alive, elsewhere, local = (create_run(instance) for _ in range(4))
     for run in (dead, alive, elsewhere, local):
         leases.renew(run.run_id)
     instance.add_run_tags(local.run_id, {LOCAL_TAG: "command"})

@@ -1,0 +1,9 @@
+"""Names of the jobs that the platform launches; tests/defs/test_build.py compares them with the definitions."""
+
+from coin_pipeline.orchestration._dagster_internals import IMPLICIT_ASSET_JOB_NAME
+
+BACKTEST, SWEEP, RETENTION, REFRESH_CANDLES = "backtest", "sweep", "retention", "refresh_candles"
+TASK_JOBS = frozenset({BACKTEST, SWEEP})
+"""Jobs whose runs have a result or, failing that, a manifest."""
+MONITORED_JOBS = TASK_JOBS | {RETENTION, REFRESH_CANDLES, IMPLICIT_ASSET_JOB_NAME}
+"""Jobs whose runs renew a lease."""
