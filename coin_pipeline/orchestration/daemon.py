@@ -51,7 +51,7 @@ and database = (select oid from pg_database where datname = current_database())"
 
 def main() -> None:
     """Wait for the lock, then run Dagster's daemon and the monitor until SIGTERM or until the lock is lost."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    _log_monitor()
     run_dagster_daemon = daemon_command()  # imported before the wait, so that a standby takes over at once
     settings = load_settings()
     connection = _acquire_lock(settings)
@@ -134,6 +134,15 @@ def _watch(connection: Connection, monitor: Monitor) -> NoReturn:
                 cursor.execute("select 1")
         except psycopg2.Error as error:
             _exit(f"the lock is lost, another daemon may be active: {str(error).strip().splitlines()[0]}")
+
+
+def _log_monitor() -> None:
+    """Log our own messages only: Dagster's daemon sets up its own logging."""
+    handler, logger = logging.StreamHandler(), logging.getLogger("coin")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%F %T"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
 
 
 def _exit(reason: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""One daemon at a time, on a real PostgreSQL."""
+"""One active daemon at a time, on a real PostgreSQL."""
 
 import os
 import signal
@@ -12,8 +12,9 @@ import dagster as dg
 import pytest
 
 from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration._dagster_internals import InstigatorType, SensorInstigatorData
-from coin_pipeline.orchestration.daemon import EXIT_RESTART, reset_future_ticks
+from coin_pipeline.orchestration.daemon import EXIT_RESTART, remove_former_sensors, reset_future_ticks
 from coin_pipeline.orchestration.instance import write_workspace
 from coin_pipeline.settings import load_settings
 from tests.chaos.clock import Clock
@@ -26,7 +27,7 @@ from tests.dagster_records import (
 )
 from tests.database.programs import responds, server_pid, wait_until
 
-START_S = 30
+START_S = 60
 
 
 class Daemon:
@@ -43,18 +44,18 @@ class Daemon:
                 stderr=subprocess.STDOUT,
             )
 
-    def said(self, words: str) -> bool:
-        """Return whether its log has these words."""
-        return words in self.log.read_text()
+    def logged(self, text: str) -> bool:
+        """Return whether its log contains a text."""
+        return text in self.log.read_text()
 
-    def works(self) -> bool:
-        """Return whether it holds the lock and Dagster's daemon runs in it."""
-        return self.said("this is the one daemon") and self.said("Instance is configured with the following daemons")
+    def is_active(self) -> bool:
+        """Return whether it holds the lock and runs Dagster's daemon."""
+        return self.logged("this daemon is active") and self.logged("Instance is configured with the following daemons")
 
 
 @pytest.fixture
 def daemon(instance: dg.DagsterInstance, tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """Start daemons on the session's database; they end with the test."""
+    """Start daemons on the session's database; they are killed after the test."""
     instance.wipe_daemon_heartbeats()
     started: list[Daemon] = []
 
@@ -68,66 +69,66 @@ def daemon(instance: dg.DagsterInstance, tmp_path: Path) -> Iterator[Callable[..
         each.process.wait()
 
 
-def heart(instance: dg.DagsterInstance) -> set[str | None]:
-    """Return the ids of the daemons whose heartbeats were stored last."""
+def heartbeat_ids(instance: dg.DagsterInstance) -> set[str | None]:
+    """Return the ids of the daemons that stored the latest heartbeats."""
     return {beat.daemon_id for beat in instance.get_daemon_heartbeats().values()}
 
 
-def test_the_second_stands_by_and_takes_over(instance: dg.DagsterInstance, daemon: Callable[..., Daemon]) -> None:
-    """It says for whom it waits and does nothing; when the first is killed it works, within seconds."""
+def test_a_second_daemon_stands_by_and_takes_over(instance: dg.DagsterInstance, daemon: Callable[..., Daemon]) -> None:
+    """It logs which daemon it waits for and does nothing; it takes over seconds after that one is killed."""
     first = daemon()
-    wait_until(first.works, START_S)
-    wait_until(lambda: heart(instance), START_S)
-    (working,) = heart(instance)
+    wait_until(first.is_active, START_S)
+    wait_until(lambda: heartbeat_ids(instance), START_S)
+    (active,) = heartbeat_ids(instance)
     second = daemon()
-    wait_until(lambda: second.said(f"process {first.process.pid} works"), START_S)
-    assert heart(instance) == {working}
-    assert not second.works()
+    wait_until(lambda: second.logged(f"process {first.process.pid} is active"), START_S)
+    assert heartbeat_ids(instance) == {active}
+    assert not second.is_active()
     first.process.kill()
     first.process.wait()
-    wait_until(second.works, 5)
-    wait_until(lambda: working not in heart(instance), 10)
-    assert len(heart(instance)) == 1
+    wait_until(second.is_active, 5)
+    wait_until(lambda: active not in heartbeat_ids(instance), 10)
+    assert len(heartbeat_ids(instance)) == 1
 
 
-def test_a_daemon_that_hangs_loses_the_lock_and_ends(daemon: Callable[..., Daemon]) -> None:
-    """Stopped for too long, another takes its place; continued, it ends before it does anything."""
+def test_a_hung_daemon_loses_the_lock_and_exits(daemon: Callable[..., Daemon]) -> None:
+    """Another daemon takes over; the first exits without doing anything when it is continued."""
     first = daemon()
-    wait_until(first.works, START_S)
+    wait_until(first.is_active, START_S)
     second = daemon()
-    wait_until(lambda: second.said("standing by"), START_S)
+    wait_until(lambda: second.logged("standing by"), START_S)
     first.process.send_signal(signal.SIGSTOP)
-    wait_until(second.works, 25)
+    wait_until(second.is_active, 25)
     first.process.send_signal(signal.SIGCONT)
     assert first.process.wait(5) == EXIT_RESTART
-    assert first.said("the lock is lost")
+    assert first.logged("the lock is lost")
 
 
-def test_a_restart_of_the_database_ends_it(daemon: Callable[..., Daemon], data_root: Path) -> None:
-    """With its session its lock is gone; who was standing by waits for the database and works then."""
+def test_a_database_restart_ends_the_active_daemon(daemon: Callable[..., Daemon], data_root: Path) -> None:
+    """Its lock is gone with its session; the standby waits for the database and takes over."""
     first = daemon()
-    wait_until(first.works, START_S)
+    wait_until(first.is_active, START_S)
     second = daemon()
-    wait_until(lambda: second.said("standing by"), START_S)
+    wait_until(lambda: second.logged("standing by"), START_S)
     os.kill(server_pid(data_root / "postgres"), signal.SIGKILL)
     assert first.process.wait(10) == EXIT_RESTART
     wait_until(lambda: responds(database_url(load_settings())))
-    wait_until(second.works, START_S)
+    wait_until(second.is_active, START_S)
 
 
-def test_a_clock_that_goes_back_starts_it_again(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
-    """Its loops would wait for as long as the clock went back."""
+def test_a_clock_set_back_restarts_the_daemon(daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    """Its loops would otherwise wait for as long as the clock went back."""
     clock = Clock(tmp_path)
     clock.advance(3600)
     ahead = daemon(**clock.environment("coin_pipeline.orchestration.daemon"))
-    wait_until(ahead.works, START_S)
+    wait_until(ahead.is_active, START_S)
     clock.restore()
     assert ahead.process.wait(10) == EXIT_RESTART
-    assert ahead.said("the clock went back by 3600 s")
+    assert ahead.logged("the clock went back by 3600 s")
 
 
-def test_sensors_do_not_wait_for_a_time_that_was_wrong(instance: dg.DagsterInstance) -> None:
-    """A tick in the future is one of now; one in the past is left as it is."""
+def test_sensor_ticks_in_the_future_are_reset(instance: dg.DagsterInstance) -> None:
+    """A tick in the future is set to the present; one in the past is kept."""
     now = time.time()
     origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("x"), "y"), "clock")
     for last, expected in ((now + 3600, now), (now - 60, now - 60)):
@@ -143,10 +144,35 @@ def test_sensors_do_not_wait_for_a_time_that_was_wrong(instance: dg.DagsterInsta
         assert stored.instigator_data.cursor == "kept"
 
 
-def test_told_to_stop_it_stops(daemon: Callable[..., Daemon]) -> None:
-    """SIGTERM ends one that works with exit code 0, and its successor need not wait."""
+def test_sigterm_ends_the_daemon_and_frees_the_lock(daemon: Callable[..., Daemon]) -> None:
+    """It exits with 0, and its successor starts at once."""
     first = daemon()
-    wait_until(first.works, START_S)
+    wait_until(first.is_active, START_S)
     first.process.terminate()
     assert first.process.wait(15) == 0
-    wait_until(daemon().works, START_S)
+    wait_until(daemon().is_active, START_S)
+
+
+def test_stored_state_of_former_sensors_is_deleted(instance: dg.DagsterInstance) -> None:
+    """After an upgrade the UI would list them as sensors that fail to load; other sensors are kept."""
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("coin_pipeline"), "__repository__")
+    for name in ("lost_runs", "markets"):
+        origin = RemoteInstigatorOrigin(repository, name)
+        data = SensorInstigatorData(cursor="kept")
+        instance.add_instigator_state(
+            InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data)
+        )
+    remove_former_sensors(instance)
+    left = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    assert [state.instigator_name for state in left] == ["markets"]
+    instance.delete_instigator_state(left[0].instigator_origin_id, left[0].selector_id)
+
+
+def test_the_daemon_runs_the_monitor(instance: dg.DagsterInstance, daemon: Callable[..., Daemon]) -> None:
+    """A failed task without a manifest gets one."""
+    job = build_defs().resolve_job_def("backtest")
+    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/max_retries": "0"})
+    instance.report_run_failed(run)
+    assert daemon().process.poll() is None
+    manifest = load_settings().data_root / "tasks" / run.run_id / "manifest.json"
+    wait_until(manifest.exists, START_S)
