@@ -1,4 +1,4 @@
-"""What the index holds of a result, read off its document, whichever platform and schema it is of."""
+"""Entries of the index, built from documents of any schema, including those of the legacy platform."""
 
 from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple
@@ -12,9 +12,9 @@ Kind = Literal["backtest", "sweep"]
 
 
 class ObjectVersion(NamedTuple):
-    """Where an indexed document lies, its bytes, and when it was written: by which it is known to be still the same.
+    """Area, size and modification time of an indexed document, by which a changed document is recognized.
 
-    Times count in whole seconds: a bucket's listing tells more digits than its objects do.
+    Times are whole seconds: listings of a bucket have more digits than its objects' metadata.
     """
 
     shelf: ResultArea
@@ -27,21 +27,21 @@ class IndexEntry(NamedTuple):
 
     Attributes:
         run_id: The run.
-        shelf: Where its document lies.
-        kind: What it is the result of.
-        strategy: Its strategy, or None where an old document does not tell.
+        shelf: Area of its document.
+        kind: Backtest or sweep.
+        strategy: Name of the strategy; None if a legacy document has none.
         symbols: Names, in the order of the document.
         start_date: First day, or None.
         end_date: Last day, or None.
         timeframe: Length of a candle, or None.
-        total_signals: Over all symbols; None where nobody knows, and of a sweep.
+        total_signals: Signals of all symbols; None if unknown, and for a sweep.
         avg_return: Percent per trade, the mean over symbols, or None.
-        total_return: Of the whole account, a fraction, or None.
-        execution_time: s, or None.
-        timestamp: When it finished, UTC.
-        version: Schema of the document; that of 1.0 has none.
-        size: Bytes of the indexed document.
-        modified: When that was written, UTC, whole seconds.
+        total_return: Return of the whole account, a fraction, or None.
+        execution_time: Seconds, or None.
+        timestamp: When the run finished, UTC.
+        version: Schema of the document; 1.0 if it has none.
+        size: Size of the document, bytes.
+        modified: When the document was written, UTC, whole seconds.
     """
 
     run_id: str
@@ -63,7 +63,7 @@ class IndexEntry(NamedTuple):
 
 
 def version_of(stored: StoredDocument) -> ObjectVersion:
-    """Return by what the index knows a document."""
+    """Return the version of a stored document as the index records it."""
     return ObjectVersion(stored.shelf, stored.size, stored.modified.astimezone(UTC).replace(microsecond=0))
 
 
@@ -71,9 +71,9 @@ def build_entry(document: Json, stored: StoredDocument, finished: datetime | Non
     """Return the entry of a document of any schema.
 
     Args:
-        document: As it is stored.
-        stored: Which object it is.
-        finished: When the run finished if the document does not tell; without, when the object was written.
+        document: The parsed document.
+        stored: The object that holds it.
+        finished: When the run finished, if the document does not contain it; defaults to when the object was written.
     """
     parts, version = legacy.parts_of(document), legacy.clean_text(document.get("version")) or "1.0"
     metadata, metrics = _object(document, "metadata"), _object(document, "metrics")
@@ -100,8 +100,8 @@ def build_entry(document: Json, stored: StoredDocument, finished: datetime | Non
 
 
 def _object(document: Json, key: str) -> Json:
-    found = document.get(key)
-    return found if isinstance(found, dict) else {}
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _mean(values: list[float | None]) -> float | None:

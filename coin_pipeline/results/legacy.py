@@ -1,4 +1,4 @@
-"""Reading what the older platform wrote: times, counts and names in its shapes, and its index of results."""
+"""Legacy documents: times, counts and names in the formats of the legacy platform, and its index of results."""
 
 import json
 import math
@@ -12,36 +12,36 @@ from coin_pipeline.errors import CoinError, InvalidSymbol, ObjectCorrupt, Object
 from coin_pipeline.storage.base import ObjectStore
 
 INDEX_KEY = "results/index.json"
-"""Where the older platform kept its index, which is read, and never written."""
+"""Key of the legacy platform's index, which is read but never written."""
 SEOUL = timezone(timedelta(hours=9), "Asia/Seoul")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
-_MOST = 2**63
-_LONGEST = 200
+_MAX_COUNT = 2**63
+_MAX_LENGTH = 200
 
 
 class LegacyIndex(NamedTuple):
-    """When runs finished according to the older platform's index, by run id, and what is wrong with that file."""
+    """Finish times by run ID in the legacy platform's index, and the error if the file is unreadable."""
 
     finished: Mapping[str, datetime]
     problem: CoinError | None
 
 
 def read_legacy_index(store: ObjectStore) -> LegacyIndex:
-    """Return what the older platform's index tells; one that cannot be read tells nothing, and is left as it is."""
+    """Return the legacy platform's index; an unreadable one is empty, and stays as it is."""
     try:
-        told = json.loads(store.get(INDEX_KEY))
+        content = json.loads(store.get(INDEX_KEY))
     except ObjectNotFound:
         return LegacyIndex({}, None)
     except StorageFailed as error:
         return LegacyIndex({}, error)
     except (ValueError, RecursionError) as error:
-        return LegacyIndex({}, ObjectCorrupt(INDEX_KEY, f"it is no JSON ({error}), so it is left out of account"))
-    return LegacyIndex({run_id: finished for run_id, finished in listed_runs(told) if finished}, None)
+        return LegacyIndex({}, ObjectCorrupt(INDEX_KEY, f"it is not valid JSON ({error}), so it is ignored"))
+    return LegacyIndex({run_id: finished for run_id, finished in listed_runs(content) if finished}, None)
 
 
-def listed_runs(told: object) -> Iterator[tuple[str, datetime | None]]:
-    """Yield the runs of an index, with when each finished: it is a list of them, or an object that holds one."""
-    lists = told.values() if isinstance(told, dict) else [told]
+def listed_runs(content: object) -> Iterator[tuple[str, datetime | None]]:
+    """Yield the runs of a legacy index, a list of runs or an object of such lists, with their finish times."""
+    lists = content.values() if isinstance(content, dict) else [content]
     for entries in lists:
         for entry in entries if isinstance(entries, list) else ():
             if isinstance(entry, dict) and isinstance(entry.get("run_id"), str):
@@ -49,16 +49,22 @@ def listed_runs(told: object) -> Iterator[tuple[str, datetime | None]]:
 
 
 def parse_time(value: object) -> datetime | None:
-    """Return a time in UTC; naive ones mean Asia/Seoul, and one may end in `+00:00Z`. None for what is no time."""
+    """Return a time in UTC, or None if `value` is not a time.
+
+    A time without a zone is in Asia/Seoul. A time may end in `+00:00Z`.
+
+    >>> parse_time("2024-01-01T09:00:00").isoformat()
+    '2024-01-01T00:00:00+00:00'
+    """
     if not isinstance(value, str):
         return None
     try:
-        read = datetime.fromisoformat(value.strip().replace("+00:00Z", "Z"))
+        parsed = datetime.fromisoformat(value.strip().replace("+00:00Z", "Z"))
     except ValueError:
         return None
-    if not _FIRST_YEAR < read.year < _LAST_YEAR:
+    if not _FIRST_YEAR < parsed.year < _LAST_YEAR:
         return None
-    return (read if read.tzinfo else read.replace(tzinfo=SEOUL)).astimezone(UTC)
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=SEOUL)).astimezone(UTC)
 
 
 def parse_day(value: object) -> date | None:
@@ -71,27 +77,27 @@ def parse_day(value: object) -> date | None:
 
 def finite_number(value: object) -> float | None:
     """Return a finite number, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= _MOST:
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= _MAX_COUNT:
         return None
     return float(value) if math.isfinite(value) else None
 
 
 def parse_count(value: object) -> int | None:
-    """Return a count: a number that is one, or the length of a list; else None."""
+    """Return a count, given as a non-negative integer or as a list; None for anything else."""
     if isinstance(value, list):
         return len(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_COUNT else None
 
 
 def clean_text(value: object) -> str | None:
-    """Return a text as a database can hold it, not longer than any name is; None for what is no text."""
+    """Return a text that a database can store, cut to the longest name; None if `value` is not a text."""
     if not isinstance(value, str):
         return None
-    return value[:_LONGEST].replace("\0", "").encode("utf-8", "replace").decode()
+    return value[:_MAX_LENGTH].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def parts_of(document: Json) -> list[Json]:
-    """Return the symbols of a document as objects, also where it has names alone."""
+    """Return the symbols of a document as objects, even if it has only their names."""
     listed = document.get("symbols")
     parts = (
         [part if isinstance(part, dict) else {"symbol": part} for part in listed] if isinstance(listed, list) else []
@@ -100,7 +106,7 @@ def parts_of(document: Json) -> list[Json]:
 
 
 def symbol_name(part: Mapping[str, Any]) -> str:
-    """Return the name of a symbol, in the one spelling where it is a market."""
+    """Return the name of a symbol, in canonical spelling if it is a market."""
     name = clean_text(part["symbol"]) or ""
     try:
         return parse_symbol(name)
@@ -109,11 +115,11 @@ def symbol_name(part: Mapping[str, Any]) -> str:
 
 
 def total_signals(document: Json, parts: list[Json]) -> int | None:
-    """Return how many signals there were, added up where the document does not tell; early ones count per symbol.
+    """Return the number of signals; None if it is unknown or exceeds the largest count.
 
-    None where nobody knows, or where the sum is more than any count can be.
+    It is summed over the symbols if the document has no total.
     """
-    told = parse_count(document.get("total_signals"))
+    total = parse_count(document.get("total_signals"))
     counts = [parse_count(part.get("signals")) for part in parts]
-    known = [each for each in counts if each is not None]
-    return parse_count(sum(known)) if told is None and known and len(known) == len(parts) else told
+    known = [count for count in counts if count is not None]
+    return parse_count(sum(known)) if total is None and known and len(known) == len(parts) else total

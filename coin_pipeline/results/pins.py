@@ -1,7 +1,7 @@
-"""Pins: marks beside the results, one for each task that is to be kept longer than tasks are; and claims against them.
+"""Pins: objects that keep tasks from expiring; and claims, which announce their removal.
 
-Whoever pins a task writes the pin, then looks for a claim. Whoever removes one claims it, then looks for a pin. Of two
-at the same moment at least one sees the other, so no task is removed that somebody was told is pinned.
+Pinning writes the pin, then looks for a claim. Removal writes a claim, then looks for a pin. Of two concurrent calls at
+least one sees the other, so a task whose pin was confirmed is never removed.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ from coin_pipeline.storage.base import ObjectEntry, ObjectStore
 
 
 def pin(store: ObjectStore, task_id: str) -> None:
-    """Keep a task that has ended until it is unpinned.
+    """Keep a finished task until it is unpinned.
 
     Raises:
-        InvalidRunId: `task_id` cannot be one.
-        ResultNotFound: there is no such task, or it has not ended, or it has just expired.
-        TaskExpiring: it is claimed; the pin goes with the task, or keeps it.
+        InvalidRunId: `task_id` cannot be an ID.
+        ResultNotFound: The task does not exist, has not ended, or has just expired.
+        TaskExpiring: It is claimed for removal; the pin may still keep it.
     """
     _require_ended(store, task_id)
     store.put(pin_key(task_id), to_bytes({"task_id": task_id}))
@@ -36,29 +36,29 @@ def pin(store: ObjectStore, task_id: str) -> None:
     except ResultNotFound:
         store.delete(pin_key(task_id))
         raise
-    if claimed:  # others may have been told that this pin holds, so it is not taken back
+    if claimed:  # a concurrent pin() may have been confirmed by this pin, so it is not withdrawn
         raise TaskExpiring(task_id)
 
 
 def unpin(store: ObjectStore, task_id: str) -> None:
-    """Let a task expire, or raise NotPinned."""
+    """Let a task expire again; raise NotPinned if it is not pinned."""
     if not is_pinned(store, task_id):
         raise NotPinned(task_id)
     store.delete(pin_key(task_id))
 
 
 def is_pinned(store: ObjectStore, task_id: str) -> bool:
-    """Tell whether a task is kept."""
+    """Return whether a task is pinned."""
     return store.exists(pin_key(check_run_id(task_id)))
 
 
 def pinned_tasks(store: ObjectStore) -> Mapping[str, ObjectEntry]:
-    """Return the pins of all tasks that are kept."""
-    return _marks(store, "pins/")
+    """Return the pins of all pinned tasks, by task ID."""
+    return _task_objects(store, "pins/")
 
 
 def claim(store: ObjectStore, task_id: str) -> bool:
-    """Claim a task in order to remove it; tell whether it may be, since no pin keeps it."""
+    """Claim a task for removal and return whether it may be removed; a pinned task may not."""
     store.put(claim_key(task_id), to_bytes({"task_id": task_id}))
     if is_pinned(store, task_id):
         store.delete(claim_key(task_id))
@@ -67,29 +67,29 @@ def claim(store: ObjectStore, task_id: str) -> bool:
 
 
 def remove_claimed(store: ObjectStore, task_id: str) -> None:
-    """Remove a task that is claimed, with the pin of somebody who came too late."""
+    """Remove a claimed task, together with a pin that was written too late."""
     remove_task(store, task_id)
-    _end_claim(store, task_id)
+    _release_claim(store, task_id)
 
 
 def release_claims(store: ObjectStore) -> None:
-    """End the claims of a removal that was killed; none may be under way."""
-    for task_id in _marks(store, "pins/claims/"):
-        _end_claim(store, task_id)
+    """Release the claims of a removal that was killed; no removal may be running."""
+    for task_id in _task_objects(store, "pins/claims/"):
+        _release_claim(store, task_id)
 
 
 def remove_stale_pin(store: ObjectStore, task_id: str) -> None:
-    """Remove the pin of a task that is gone, lest it keeps the next one of this id; one that is there keeps its pin."""
+    """Remove the pin of a task that no longer exists, so that it does not keep a later task of the same ID."""
     if not store.exists(manifest_key(task_id)):
         store.delete(pin_key(task_id))
 
 
-def _end_claim(store: ObjectStore, task_id: str) -> None:
+def _release_claim(store: ObjectStore, task_id: str) -> None:
     remove_stale_pin(store, task_id)
     store.delete(claim_key(task_id))
 
 
-def _marks(store: ObjectStore, folder: str) -> Mapping[str, ObjectEntry]:
+def _task_objects(store: ObjectStore, folder: str) -> Mapping[str, ObjectEntry]:
     names = ((entry.key.removeprefix(folder).removesuffix(".json"), entry) for entry in store.entries(folder[:-1]))
     return {name: entry for name, entry in names if is_run_id(name)}
 

@@ -1,4 +1,4 @@
-"""Making the index equal to the stored results, while others publish and remove some."""
+"""Reindexing: bring the index in line with the stored results while others publish and remove results."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,31 +15,31 @@ from coin_pipeline.results.store import (
 from coin_pipeline.storage.base import ObjectStore
 
 BATCH_SIZE = 50
-"""Documents whose entries are written at a time."""
+"""Entries per insert."""
 MANY = 1000
-"""So many new entries at once change how the database should read them."""
+"""From this number of new entries on, the table is analyzed."""
 
 
 class IndexRebuild:
-    """One rebuild, and what it did.
+    """A rebuild of the index.
 
     Attributes:
-        added: How many entries it wrote.
-        removed: How many it removed.
-        broken: What could not be read, each as an error.
+        added: Number of entries written.
+        removed: Number of entries removed.
+        broken: An error for each document that could not be read.
     """
 
     def __init__(self, store: ObjectStore, index: ResultIndex) -> None:
         self.added, self.removed = 0, 0
         self.broken: list[CoinError] = []
         self._store, self._index = store, index
-        self._known = index.versions()  # before the objects: an entry that comes later is of a later object
-        listed = sorted(stored_documents(store), key=lambda each: each.shelf, reverse=True)
-        self._listed = {each.run_id: each for each in listed}  # in results/ rather than in tasks/, as it is read
-        older = read_legacy_index(store)
-        self._finished = older.finished
-        if older.problem:
-            self.broken.append(older.problem)
+        self._known = index.versions()  # read before the objects are listed: later entries are of later objects
+        listed = sorted(stored_documents(store), key=lambda document: document.shelf, reverse=True)
+        self._listed = {document.run_id: document for document in listed}  # results/ wins over tasks/, as for readers
+        legacy = read_legacy_index(store)
+        self._finished = legacy.finished
+        if legacy.problem:
+            self.broken.append(legacy.problem)
 
     def changed(self, *, everything: bool) -> list[StoredDocument]:
         """Return the documents to read, newest first."""
@@ -49,10 +49,10 @@ class IndexRebuild:
         return sorted(found, key=lambda each: each.modified, reverse=True)
 
     def read(self, documents: Sequence[StoredDocument]) -> None:
-        """Write the entries of some documents."""
+        """Write the entries of documents."""
         entries = self._add([entry for each in documents if (entry := self._entry(each))])
         self.added += len(entries)
-        # Whoever removes a result removes its object first: it may have done so between our reading and our writing.
+        # A removal deletes the object before the entry, so it may have run between reading and writing here.
         self._remove(
             {
                 entry.run_id: ObjectVersion(entry.shelf, entry.size, entry.modified)
@@ -62,7 +62,7 @@ class IndexRebuild:
         )
 
     def remove_missing(self) -> None:
-        """Remove the entries whose objects are gone."""
+        """Remove the entries whose objects no longer exist."""
         missing = {run_id: mark for run_id, mark in self._known.items() if run_id not in self._listed}
         self._remove(
             {run_id: mark for run_id, mark in missing.items() if not is_stored(self._store, mark.shelf, run_id)}
@@ -74,7 +74,7 @@ class IndexRebuild:
         except (NotFound, ObjectCorrupt) as error:
             if isinstance(error, ObjectCorrupt):
                 self.broken.append(error)
-            self._remove_former(stored.run_id)
+            self._remove_previous(stored.run_id)
             return None
         except StorageFailed as error:
             self.broken.append(error)
@@ -82,7 +82,7 @@ class IndexRebuild:
         return build_entry(document, stored, self._finished.get(stored.run_id))
 
     def _add(self, entries: list[IndexEntry]) -> list[IndexEntry]:
-        """Add entries; return those that the database took. One that it refuses is reported, and costs no other."""
+        """Add entries and return those that the database accepted; a rejected one is reported and affects no other."""
         try:
             self._index.add(entries)
         except DataRefused:
@@ -93,13 +93,13 @@ class IndexRebuild:
         try:
             self._index.add([entry])
         except DataRefused as error:
-            self.broken.append(ObjectCorrupt(entry.run_id, f"the index cannot hold what it says; {error}"))
-            self._remove_former(entry.run_id)
+            self.broken.append(ObjectCorrupt(entry.run_id, f"its values do not fit the index; {error}"))
+            self._remove_previous(entry.run_id)
             return False
         return True
 
-    def _remove_former(self, run_id: str) -> None:
-        """Remove the entry of what a document was before it could no longer be read."""
+    def _remove_previous(self, run_id: str) -> None:
+        """Remove the entry of a document that was readable before and no longer is."""
         if run_id in self._known:
             self._remove({run_id: self._known[run_id]})
 
@@ -119,14 +119,19 @@ def reindex(
     everything: bool = False,
     on_progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> IndexRebuild:
-    """Make the index equal to the stored results, reading those that are new or have changed, or everything.
+    """Bring the index in line with the stored results.
 
-    Others may publish and remove results meanwhile. A document that cannot be read is reported and has no entry.
-    `on_progress` is told how many of how many documents are read.
+    Results may be published and removed meanwhile. A document that cannot be read is reported and has no entry.
+
+    Args:
+        store: Object store of the results.
+        index: The index.
+        everything: Read all documents, not only new and changed ones.
+        on_progress: Called with the number of documents read and the total.
 
     Raises:
-        StorageFailed: the objects cannot be listed.
-        DatabaseUnavailable: the index cannot be read or written.
+        StorageFailed: The objects cannot be listed.
+        DatabaseUnavailable: The index cannot be read or written.
     """
     rebuild = IndexRebuild(store, index)
     changed = rebuild.changed(everything=everything)

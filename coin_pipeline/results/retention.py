@@ -1,6 +1,6 @@
-"""What is no longer kept: rules on what is stored and what is recorded, without a clock, a store or Dagster.
+"""Retention rules: which stored objects and run records expire. Pure functions without a clock, a store or Dagster.
 
-Results in `results/`, and their reports, are never among what these rules name.
+Results in `results/` and their reports never expire.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -26,14 +26,14 @@ MANIFEST = "manifest.json"
 
 
 class RetentionLimits(NamedTuple):
-    """How long tasks and what belongs to them are kept, and how long the records of other runs."""
+    """How long tasks and their runs are kept, and how long the records of other runs."""
 
     tasks: timedelta
     runs: timedelta
 
 
 class Folder(NamedTuple):
-    """What lies below `tasks/NAME` or `runs/NAME`: objects, bytes, the newest of them, whether one is the manifest."""
+    """Contents of `tasks/NAME` or `runs/NAME`: number of objects, bytes, newest time, whether there is a manifest."""
 
     name: str
     objects: int
@@ -43,14 +43,14 @@ class Folder(NamedTuple):
 
 
 class Fingerprint(NamedTuple):
-    """An entry of the index of fingerprints, and the run that it points to; None if it cannot be read."""
+    """An entry of the fingerprint index, and the run that it points to; None if the entry cannot be read."""
 
     entry: ObjectEntry
     run_id: str | None
 
 
 class EndedRun(NamedTuple):
-    """The record of a run that has ended: which task it was an attempt at, and whether that is one that expires."""
+    """The record of a finished run: the task that it was an attempt of, and whether that task expires."""
 
     run_id: str
     task_id: str
@@ -59,7 +59,7 @@ class EndedRun(NamedTuple):
 
 
 class ExpiredItem(NamedTuple):
-    """Something that is to go, by the name that its kind is found under; `since` is what its age counts from."""
+    """An item to remove, by the name that identifies it within its kind; its age counts from `since`."""
 
     kind: Kind
     name: str
@@ -70,18 +70,18 @@ class ExpiredItem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StorageSnapshot:
-    """What is stored.
+    """Everything in the store that may expire.
 
     Attributes:
-        tasks: Folders below `tasks/`, by name.
-        ended: When each task with a manifest that can be read ended.
-        interim: Folders below `runs/`.
-        chunks: Rows of sweeps, kept so that another sweep need not compute them.
-        results: Runs with a result below `results/`.
-        pinned: Pins of the tasks that are kept.
-        fingerprints: Entries of the index that are old enough to be settled.
-        leftovers: What broken writes left.
-        warnings: What could not be read, a sentence each.
+        tasks: Folders in `tasks/`, by name.
+        ended: End time of each task with a readable manifest.
+        interim: Folders in `runs/`, by name.
+        chunks: Trials of sweeps, kept so that another sweep need not compute them.
+        results: Runs with a result in `results/`.
+        pinned: Pins, by task.
+        fingerprints: Entries of the fingerprint index that are old enough to be final.
+        leftovers: Incomplete writes.
+        warnings: One sentence for each object that could not be read.
     """
 
     tasks: Mapping[str, Folder]
@@ -96,26 +96,31 @@ class StorageSnapshot:
 
 
 def group_by_folder(entries: Iterable[ObjectEntry]) -> dict[str, Folder]:
-    """Return the folders of runs in a listing of one shelf, in whichever order that is; other names are not ours."""
-    found: dict[str, Folder] = {}
+    """Group a listing of one area, in any order, by run; names that are not run IDs are ignored."""
+    grouped: dict[str, Folder] = {}
     for entry in entries:
         _, name, *inside = entry.key.split("/")
         if inside and is_run_id(name):
-            before = found.get(name, Folder(name, 0, 0, entry.modified, has_manifest=False))
-            found[name] = Folder(
+            before = grouped.get(name, Folder(name, 0, 0, entry.modified, has_manifest=False))
+            grouped[name] = Folder(
                 name,
                 before.objects + 1,
                 before.size + entry.size,
                 max(before.newest, entry.modified),
                 before.has_manifest or inside == [MANIFEST],
             )
-    return found
+    return grouped
 
 
 def expired_tasks(stored: StorageSnapshot, under_way: Collection[str], before: datetime) -> Iterator[ExpiredItem]:
-    """Yield tasks that ended before a moment, and what attempts left that never ended and were last heard of then.
+    """Yield tasks that ended before a time, and tasks without a manifest that were last written before it.
 
-    One whose manifest cannot be read is kept, and so is one that is pinned, or that a run is still working on.
+    Tasks with an unreadable manifest, pinned tasks and tasks of active runs are kept.
+
+    Args:
+        stored: What is stored.
+        under_way: Tasks of active runs.
+        before: Tasks that ended earlier expire.
     """
     for folder in stored.tasks.values():
         if folder.name in stored.pinned or folder.name in under_way:
@@ -127,27 +132,27 @@ def expired_tasks(stored: StorageSnapshot, under_way: Collection[str], before: d
 
 
 def count_kept_by_pins(stored: StorageSnapshot, under_way: Collection[str], before: datetime) -> int:
-    """Return how many tasks would expire without their pins."""
+    """Return the number of tasks that would expire without their pins."""
     unpinned = expired_tasks(replace(stored, pinned={}), under_way, before)
     return sum(item.name in stored.pinned for item in unpinned)
 
 
 def expired_interim(stored: StorageSnapshot, under_way: Collection[str], before: datetime) -> Iterator[ExpiredItem]:
-    """Yield what the ops of runs handed on that are not under way and have written nothing since a moment."""
+    """Yield the op outputs of inactive runs that have written nothing since a time."""
     for folder in stored.interim.values():
         if folder.name not in under_way and folder.newest < before:
             yield ExpiredItem("interim data", folder.name, folder.objects, folder.size, folder.newest)
 
 
 def expired_chunks(stored: StorageSnapshot, before: datetime) -> Iterator[ExpiredItem]:
-    """Yield rows of sweeps that were computed before a moment; a sweep that misses them computes them again."""
+    """Yield sweep chunks that were computed before a time; a sweep that needs them computes them again."""
     for entry in stored.chunks:
         if entry.modified < before:
             yield ExpiredItem("sweep chunks", entry.key, 1, entry.size, entry.modified)
 
 
 def dead_fingerprints(stored: StorageSnapshot, removed: Collection[str]) -> Iterator[ExpiredItem]:
-    """Yield entries that point to no result, once the tasks `removed` are gone."""
+    """Yield fingerprint entries that point to no result once the tasks `removed` are gone."""
     for entry, run_id in stored.fingerprints:
         alive = run_id in stored.results or (run_id in stored.tasks and run_id not in removed)
         if not alive:
@@ -155,19 +160,19 @@ def dead_fingerprints(stored: StorageSnapshot, removed: Collection[str]) -> Iter
 
 
 def stale_pins(stored: StorageSnapshot, before: datetime) -> Iterator[ExpiredItem]:
-    """Yield pins that were made before a moment, by task, of tasks of which nothing is stored."""
+    """Yield pins, older than a time, of tasks that are not stored."""
     for task_id, entry in stored.pinned.items():
         if task_id not in stored.tasks and entry.modified < before:
             yield ExpiredItem("stale pins", task_id, 1, entry.size, entry.modified)
 
 
 def broken_write(leftover: IncompleteWrite) -> ExpiredItem:
-    """Return what a write left as one that is to go."""
+    """Return an incomplete write as an item to remove."""
     return ExpiredItem("broken writes", leftover.key, 1, leftover.size, leftover.started_at)
 
 
 def run_record(run_id: str, since: datetime) -> ExpiredItem:
-    """Return the record of a run as one that is to go."""
+    """Return the record of a run as an item to remove."""
     return ExpiredItem("run records", run_id, 0, 0, since)
 
 
@@ -178,10 +183,16 @@ def expired_run_records(
     now: datetime,
     limits: RetentionLimits,
 ) -> Iterator[EndedRun]:
-    """Yield records of runs that are kept for nothing: those of a task that is stored go with the task.
+    """Yield run records that are no longer needed; records of a stored task are removed with the task.
 
-    An expiring task that has ended so long ago that it is no longer stored has no use for its runs; neither had one
-    that was interrupted while it was being removed.
+    This also covers the runs of a task whose removal was interrupted.
+
+    Args:
+        ended: Records of finished runs.
+        tasks: Stored tasks.
+        under_way: Tasks of active runs.
+        now: Current time, UTC.
+        limits: How long records are kept.
     """
     for run in ended:
         age = limits.tasks if run.expires else limits.runs

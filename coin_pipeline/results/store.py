@@ -1,4 +1,4 @@
-"""Where results lie and how they are read: the owner of every result path.
+"""Paths of stored results and how they are read; every result path is defined here.
 
 A task's result appears complete or not at all: its manifest is written last, and without one there is no result.
 """
@@ -19,14 +19,14 @@ Json = dict[str, Any]
 
 
 class StoredResult(NamedTuple):
-    """A stored result: the run that computed it, and its document as it lies there."""
+    """A stored result: the run that computed it, and its document exactly as stored."""
 
     run_id: str
     document: bytes
 
 
 class StoredDocument(NamedTuple):
-    """The document of a result as a listing of objects tells it: its run, its shelf, its bytes, when it was written."""
+    """A result document in a listing of objects: its run, its area, its size in bytes, and when it was written."""
 
     run_id: str
     shelf: ResultArea
@@ -35,23 +35,27 @@ class StoredDocument(NamedTuple):
 
 
 _RUN_ID = re.compile(r"(?!(?:index|latest|history)$)[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-"""results/index.json is a file of the older platform, and no result; the other names are those of routes."""
+"""results/index.json belongs to the legacy platform and is not a result; the other excluded names are API routes."""
 
 
 def is_run_id(text: str) -> bool:
-    """Tell whether a text can be the id of a run."""
+    """Return whether a text can be the ID of a run."""
     return _RUN_ID.fullmatch(text) is not None
 
 
 def check_run_id(run_id: str) -> str:
-    """Return `run_id` if it can be one, or raise InvalidRunId."""
+    """Return `run_id` if it can be the ID of a run; raise InvalidRunId otherwise."""
     if not is_run_id(run_id):
         raise InvalidRunId(run_id)
     return run_id
 
 
 def result_key(shelf: ResultArea, run_id: str) -> str:
-    """Return the key of a result's JSON document."""
+    """Return the key of a result's JSON document.
+
+    >>> result_key("results", "r1"), result_key("tasks", "r1")
+    ('results/r1.json', 'tasks/r1/result.json')
+    """
     check_run_id(run_id)
     return f"results/{run_id}.json" if shelf == "results" else f"tasks/{run_id}/result.json"
 
@@ -73,52 +77,58 @@ def manifest_key(task_id: str) -> str:
 
 
 def pin_key(task_id: str) -> str:
-    """Return the key whose presence keeps a task from expiring."""
+    """Return the key of a pin, whose presence keeps a task from expiring."""
     return f"pins/{check_run_id(task_id)}.json"
 
 
 def claim_key(task_id: str) -> str:
-    """Return the key whose presence says that somebody is about to remove a task."""
+    """Return the key of a claim, whose presence announces that a task is being removed."""
     return f"pins/claims/{check_run_id(task_id)}.json"
 
 
 def fingerprint_key(sha256: str) -> str:
-    """Return the key that says which run computed a result with this fingerprint."""
+    """Return the key of the entry that names the run with this fingerprint."""
     return f"fingerprints/{sha256}.json"
 
 
 def remove_task(store: ObjectStore, task_id: str) -> None:
-    """Remove a task, its manifest first: what is left of it at any moment is no result."""
+    """Remove a task, its manifest first, so that a partly removed task is never taken for a result."""
     store.delete(manifest_key(task_id))
     for key in list(store.keys(f"tasks/{check_run_id(task_id)}")):
         store.delete(key)
 
 
 def read_result(store: ObjectStore, run_id: str) -> bytes:
-    """Return the JSON document of a finished run exactly as stored, old files of the older platform included.
+    """Return the JSON document of a finished run exactly as stored, including files of the legacy platform.
 
     Raises:
-        InvalidRunId: `run_id` cannot be one.
-        ResultNotFound: nothing complete is stored under it.
-        ObjectCorrupt: the file is not what its manifest says, or the digests in it.
+        InvalidRunId: `run_id` cannot be the ID of a run.
+        ResultNotFound: No complete result is stored under it.
+        ObjectCorrupt: The file does not match its manifest or its own digests.
     """
     key = result_key("results", run_id)
     try:
         data = store.get(key)
     except ObjectNotFound:
         return _read_task_result(store, run_id)
-    if store.info(key).sha256 is None:  # it came here some other way, and may have been cut short on it
+    if store.info(key).sha256 is None:  # copied here by other means, and possibly truncated
         verify_document(key, data)
     return data
 
 
 def load_result(store: ObjectStore, run_id: str) -> Json:
-    """Return the parsed document of a finished run; raises as `read_result`, and ObjectCorrupt if it is no JSON."""
+    """Return the parsed document of a finished run.
+
+    Raises:
+        InvalidRunId: `run_id` cannot be the ID of a run.
+        ResultNotFound: No complete result is stored under it.
+        ObjectCorrupt: The file is not JSON, or does not match its manifest or its own digests.
+    """
     return parse_document(run_id, read_result(store, run_id))
 
 
 def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
-    """Return a task's manifest, or None while it has none."""
+    """Return a task's manifest, or None if it has none yet."""
     key = manifest_key(task_id)
     try:
         return parse_document(key, store.get(key))
@@ -127,7 +137,7 @@ def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
 
 
 def stored_documents(store: ObjectStore) -> Iterator[StoredDocument]:
-    """Yield the document of every result from listings alone; of a task, if there is a manifest, whatever that says."""
+    """Yield the document of every result from listings alone: of a task, if it has a manifest of any content."""
     for key, size, modified in store.entries("results"):
         if run_id := _run_in(key, "results/", ".json"):
             yield StoredDocument(run_id, "results", size, modified)
@@ -141,24 +151,24 @@ def stored_documents(store: ObjectStore) -> Iterator[StoredDocument]:
 
 
 def kept_result_ids(store: ObjectStore) -> Iterator[str]:
-    """Yield the id of every result in `results/`."""
+    """Yield the ID of every result in `results/`."""
     for key in store.keys("results"):
         if run_id := _run_in(key, "results/", ".json"):
             yield run_id
 
 
 def ended_task_ids(store: ObjectStore) -> Iterator[str]:
-    """Yield the id of every task that has a manifest, with or without a result."""
+    """Yield the ID of every task that has a manifest, with or without a result."""
     for key in store.keys("tasks"):
         if task_id := _run_in(key, "tasks/", "/manifest.json"):
             yield task_id
 
 
 def stored_document(store: ObjectStore, run_id: str) -> StoredDocument:
-    """Return which object holds the document of a complete result.
+    """Return the object that holds the document of a complete result.
 
     Raises:
-        ResultNotFound: none does.
+        ResultNotFound: No complete result is stored under this ID.
     """
     shelves: tuple[ResultArea, ...] = ("results", "tasks")
     for shelf in shelves:
@@ -171,26 +181,33 @@ def stored_document(store: ObjectStore, run_id: str) -> StoredDocument:
 
 
 def is_stored(store: ObjectStore, shelf: ResultArea, run_id: str) -> bool:
-    """Tell whether a result lies on a shelf."""
+    """Return whether an area holds a complete result of this ID."""
     manifest_there = shelf == "results" or store.exists(manifest_key(run_id))
     return manifest_there and store.exists(result_key(shelf, run_id))
 
 
 def to_bytes(document: Json) -> bytes:
-    """Encode as UTF-8 JSON; NaN and infinity are refused, since JSON has neither."""
+    """Encode as UTF-8 JSON; raise ValueError for NaN and infinity, which JSON does not have."""
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def with_reused_from(stored: bytes, reused_from: str | None) -> bytes:
-    """Return a stored document as a submission is answered: its last key names the run that it is reused from.
+    """Return a stored document with `reused_from` appended as its last key.
 
-    The text is extended as it is: parsing and writing a large one would take seconds.
+    The bytes are extended without parsing them: that would take seconds for a large document.
+
+    Args:
+        stored: The document, a JSON object.
+        reused_from: Run that the result is reused from; None if it was computed for this submission.
+
+    >>> with_reused_from(b'{"a":1}', "run-1")
+    b'{"a":1,"reused_from":"run-1"}'
     """
     return stored.rstrip().removesuffix(b"}") + b',"reused_from":' + json.dumps(reused_from).encode() + b"}"
 
 
 def _run_in(key: str, before: str, after: str) -> str | None:
-    """Return the run whose document or manifest a key is; people leave other files beside those."""
+    """Return the run whose document or manifest has this key; None for any other file."""
     run_id = key.removeprefix(before).removesuffix(after)
     return run_id if key.endswith(after) and _RUN_ID.fullmatch(run_id) else None
 
@@ -199,7 +216,7 @@ def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
     manifest = read_manifest(store, task_id)
     if manifest is None:
         raise ResultNotFound(task_id)
-    if "result_files" not in manifest:  # the older platform wrote some like that
+    if "result_files" not in manifest:  # the legacy platform wrote such manifests
         return _read_unlisted(store, task_id)
     listed = {file["name"]: file for file in manifest["result_files"]}
     if "result.json" not in listed:
@@ -209,13 +226,13 @@ def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
         data = store.get(key)
     except ObjectNotFound:
         if store.exists(manifest_key(task_id)):
-            raise ObjectCorrupt(key, "its manifest lists it, and it is gone") from None
-        raise ResultNotFound(task_id) from None  # it has expired since its manifest was read
+            raise ObjectCorrupt(key, "its manifest lists it, but it does not exist") from None
+        raise ResultNotFound(task_id) from None  # it expired after its manifest was read
     return verify_listed_file(key, data, listed["result.json"])
 
 
 def _read_unlisted(store: ObjectStore, task_id: str) -> bytes:
-    """Return the document of a task whose manifest does not say which files there are."""
+    """Return the document of a task whose manifest lists no files."""
     key = result_key("tasks", task_id)
     try:
         data = store.get(key)
@@ -226,19 +243,28 @@ def _read_unlisted(store: ObjectStore, task_id: str) -> bytes:
 
 
 def verify_listed_file(key: str, data: bytes, listed: Json) -> bytes:
-    """Return a file of a task if it is what the manifest says of it, or raise ObjectCorrupt."""
+    """Return a task's file if it matches its entry in the manifest.
+
+    Args:
+        key: Key of the file.
+        data: Its content.
+        listed: Its entry in the manifest.
+
+    Raises:
+        ObjectCorrupt: Size or digest differ.
+    """
     now = file_entry(listed["name"], key, data)
-    for what in ("size_bytes", "checksum", "sha256"):  # the older platform's manifests have no SHA-256
-        if what in listed and listed[what] != now[what]:
-            raise ObjectCorrupt(key, f"its {what} is {now[what]}, and {listed[what]} in the manifest")
+    for field in ("size_bytes", "checksum", "sha256"):  # manifests of the legacy platform have no SHA-256
+        if field in listed and listed[field] != now[field]:
+            raise ObjectCorrupt(key, f"its {field} is {now[field]}, but the manifest has {listed[field]}")
     return data
 
 
 def verify_document(key: str, data: bytes) -> None:
-    """Check a document by itself: it is JSON and, from schema 1.2.0 on, what its own digests say.
+    """Verify a document on its own: it is JSON and, from schema 1.2.0 on, matches its own digests.
 
     Raises:
-        ObjectCorrupt: it is not.
+        ObjectCorrupt: It is not JSON, or does not match.
     """
     document = parse_document(key, data)
     if "result_sha256" in document:
@@ -246,18 +272,26 @@ def verify_document(key: str, data: bytes) -> None:
 
 
 def parse_document(name: str, data: bytes) -> Json:
-    """Parse a stored JSON object, or raise ObjectCorrupt."""
+    """Return a parsed JSON object.
+
+    Args:
+        name: Name of the object in the error.
+        data: Its content.
+
+    Raises:
+        ObjectCorrupt: It is not a JSON object.
+    """
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ObjectCorrupt(name, f"it is no JSON ({error})") from None
+        raise ObjectCorrupt(name, f"it is not valid JSON ({error})") from None
     if not isinstance(document, dict):
-        raise ObjectCorrupt(name, "it is no JSON object")
+        raise ObjectCorrupt(name, "it is not a JSON object")
     return document
 
 
 def file_entry(name: str, key: str, data: bytes) -> Json:
-    """Return what a manifest says of a file."""
+    """Return a file's entry in a manifest: name, path, size, MD5 and SHA-256."""
     return {
         "name": name,
         "path": key,

@@ -1,4 +1,4 @@
-"""Whether what is stored is still what was stored: every object of every result, against every digest there is."""
+"""Verification: every object of every result against every digest on record."""
 
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -22,18 +22,18 @@ from coin_pipeline.results.store import (
 from coin_pipeline.storage.base import ObjectStore
 
 _WRONG = (InvalidInput, NotFound, ObjectCorrupt)
-"""What is said of the result, and not of the store: an object that is gone, changed, or named as none can be."""
+"""Errors about a result, not about the store: a missing, changed or impossibly named object."""
 
 
 class VerifiedResult(NamedTuple):
-    """What was found of one result.
+    """The verdict on one result.
 
     Attributes:
         run_id: The result.
-        objects: How many objects were read.
-        size: Their bytes.
-        unchecked: How many of them no digest is known of: those of the older platform, say.
-        problems: What is wrong, a sentence each.
+        objects: Number of objects read.
+        size: Their size, bytes.
+        unchecked: Number of objects without a digest, such as those of the legacy platform.
+        problems: One sentence per problem.
     """
 
     run_id: str
@@ -44,30 +44,33 @@ class VerifiedResult(NamedTuple):
 
 
 def verify_results(store: ObjectStore, run_ids: Collection[str] = ()) -> Iterator[VerifiedResult]:
-    """Read every object of every result, or of these, and yield a verdict on each result, good or bad.
+    """Read every object of every result and yield a verdict on each, intact or not.
 
-    A store that cannot be reached raises as it does for whoever reads.
+    Args:
+        store: Object store of the results.
+        run_ids: The results to verify; all if empty.
 
     Raises:
-        ResultNotFound: one of `run_ids` is no result.
+        ResultNotFound: One of `run_ids` is not a result.
+        StorageUnavailable: The store cannot be reached.
     """
-    kept = kept_result_ids(store) if not run_ids else (each for each in run_ids if _shelf(store, each) == "results")
+    kept = kept_result_ids(store) if not run_ids else (name for name in run_ids if _area(store, name) == "results")
     for run_id in kept:
-        yield _Reading(store, run_id).result()
-    ended = ended_task_ids(store) if not run_ids else (each for each in run_ids if _shelf(store, each) == "tasks")
+        yield _Verification(store, run_id).result()
+    ended = ended_task_ids(store) if not run_ids else (name for name in run_ids if _area(store, name) == "tasks")
     for task_id in ended:
-        verdict = _Reading(store, task_id).task()
-        if verdict.objects or verdict.problems:  # one that failed has no result
+        verdict = _Verification(store, task_id).task()
+        if verdict.objects or verdict.problems:  # a failed task has no result
             yield verdict
 
 
-def _shelf(store: ObjectStore, run_id: str) -> ResultArea:
-    """Return where a result lies, or whatever is left of it."""
+def _area(store: ObjectStore, run_id: str) -> ResultArea:
+    """Return the area that holds a result, or what is left of it."""
     return "tasks" if store.exists(manifest_key(run_id)) else stored_document(store, run_id).shelf
 
 
-class _Reading:
-    """One result being read."""
+class _Verification:
+    """Verification of one result."""
 
     def __init__(self, store: ObjectStore, run_id: str) -> None:
         self._store = store
@@ -76,26 +79,26 @@ class _Reading:
         self._problems: list[str] = []
 
     def result(self) -> VerifiedResult:
-        """Read a synchronous result and say what was found."""
+        """Verify a synchronous result."""
         return self._verdict(self._result)
 
     def task(self) -> VerifiedResult:
-        """Read a task and say what was found."""
+        """Verify a task."""
         return self._verdict(self._task)
 
     def _verdict(self, read: Callable[[], object]) -> VerifiedResult:
-        self._trying(read)
+        self._collect_problem(read)
         return VerifiedResult(self._run_id, self._objects, self._size, self._unchecked, tuple(self._problems))
 
     def _result(self) -> None:
         report = report_key("results", self._run_id)
-        self._trying(lambda: self._store.exists(report) and self._object(report))
+        self._collect_problem(lambda: self._store.exists(report) and self._object(report))
         self._document(result_key("results", self._run_id))
 
     def _task(self) -> None:
         for listed in (read_manifest(self._store, self._run_id) or {}).get("result_files", []):
             read = self._document if listed["name"] == "result.json" else self._object
-            self._trying(partial(read, task_key(self._run_id, listed["name"]), listed))
+            self._collect_problem(partial(read, task_key(self._run_id, listed["name"]), listed))
 
     def _document(self, key: str, listed: Json | None = None) -> None:
         verify_document(key, self._object(key, listed))
@@ -109,7 +112,7 @@ class _Reading:
             self._unchecked += 1
         return data
 
-    def _trying(self, read: Callable[[], object]) -> None:
+    def _collect_problem(self, read: Callable[[], object]) -> None:
         try:
             read()
         except _WRONG as error:

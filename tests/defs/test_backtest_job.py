@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import coin_pipeline as cp
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
@@ -38,6 +40,7 @@ from tests.defs.conftest import answer
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+DAILY = parse_timeframe("1d")
 CONFIG: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
     "symbols": ["AAA_KRW", "BBB_KRW"],
@@ -356,3 +359,24 @@ def test_the_sensors_watch_from_the_start() -> None:
 def test_definitions_are_loadable() -> None:
     """Dagster accepts everything, with every resource bound."""
     dg.Definitions.validate_loadable(build_defs())
+
+
+def test_python_gives_the_result_of_a_recorded_run(finished: Any, candles: CandleCatalog, data_root: Path) -> None:  # noqa: ANN401
+    """The notebook API computes the same digest, from stored candles and from frames of the same candles."""
+    recorded = load_result(LocalStore(data_root), finished.run_id)
+    symbols = ["AAA_KRW", "BBB_KRW"]
+    days = {"start": CONFIG["start_date"], "end": CONFIG["end_date"]}
+    stored = cp.run_backtest(CONFIG["strategy"], symbols, catalog=candles, **days)
+    assert stored.result_sha256 == recorded["result_sha256"]
+    bars = {symbol: candles.read(symbol, DAILY, date(2023, 1, 1), date(2024, 12, 31)) for symbol in symbols}
+    frames = {
+        symbol: pd.DataFrame(
+            {"open": b.open, "high": b.high, "low": b.low, "close": b.close, "volume": b.volume},
+            index=pd.to_datetime(b.time, utc=True),
+        )
+        for symbol, b in bars.items()
+    }
+    assert cp.run_backtest(CONFIG["strategy"], frames, **days).result_sha256 == recorded["result_sha256"]
+    loaded = cp.load_result(finished.run_id, store=LocalStore(data_root))
+    assert isinstance(loaded, cp.BacktestRun)
+    assert loaded.trades.equals(stored.trades)

@@ -405,7 +405,7 @@ def test_what_the_older_platform_left_stays(instance: dg.DagsterInstance, tmp_pa
     before = sorted(store.keys())
     outcome = RetentionJob(instance, store).run(later(), LIMITS)
     assert (counts(outcome), sorted(store.keys())) == ({}, before)
-    assert outcome.notices == ("kept: 2 tasks of the older platform, whose files are never removed",)
+    assert outcome.notices == ("kept: 2 tasks of the legacy platform, whose files are never removed",)
 
 
 def test_two_thousand_tasks_cost_a_read_each_and_little_memory(instance: dg.DagsterInstance, tmp_path: Path) -> None:

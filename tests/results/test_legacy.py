@@ -183,7 +183,7 @@ def test_a_broken_older_index_is_reported_and_left_as_it_is(tmp_path: Path, cont
     (tmp_path / "results/index.json").write_text(content)
     older = read_legacy_index(LocalStore(tmp_path))
     assert older.finished == {}
-    assert str(older.problem).startswith("'results/index.json' is corrupt: it is no JSON")
+    assert str(older.problem).startswith("'results/index.json' is corrupt: it is not valid JSON")
     assert (tmp_path / "results/index.json").read_text() == content
 
 

@@ -204,7 +204,7 @@ def test_a_bucket_that_shows_no_uploads_is_told_and_no_hindrance(tmp_path: Path)
     store_task(LocalStore(tmp_path), "done")
     found = scan_storage(Refusing(tmp_path), NOW)
     assert found.ended == {"done": OLD}
-    assert [text.split(":")[0] for text in found.warnings] == ["broken uploads are not looked for"]
+    assert [text.split(":")[0] for text in found.warnings] == ["incomplete uploads are not searched for"]
 
 
 def test_use_is_what_lies_in_the_shelves(store: ObjectStore) -> None:

@@ -198,7 +198,7 @@ def test_a_result_that_is_no_document_is_corrupt(store: LocalStore, tmp_path: Pa
     """Neither a traceback nor an empty result."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/x.json").write_text(content)
-    with pytest.raises(ObjectCorrupt, match=r"'results/x\.json' is corrupt: it is no JSON"):
+    with pytest.raises(ObjectCorrupt, match=r"'results/x\.json' is corrupt: it is not valid JSON"):
         load_result(store, "x")
 
 

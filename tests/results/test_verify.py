@@ -99,7 +99,7 @@ def test_old_results_are_read_and_known_to_be_unchecked(tmp_path: Path) -> None:
     (tmp_path / "results/cut.json").write_text('{"run_id":"cut","symb')
     cut, old = verify_results(LocalStore(tmp_path))
     assert (old.unchecked, old.problems) == (1, ())
-    assert (cut.unchecked, "it is no JSON" in cut.problems[0]) == (1, True)
+    assert (cut.unchecked, "it is not valid JSON" in cut.problems[0]) == (1, True)
 
 
 def test_figures_that_were_changed_with_their_file_are_found(tmp_path: Path) -> None:

@@ -16,6 +16,6 @@ from coin_pipeline.orchestration.retries import RETRY_ALL_STEPS
     config=dg.RunConfig(ops={"load_candles": EXAMPLE}, loggers=QUIET_LOGGERS),
 )
 def backtest() -> None:
-    """Load, simulate each symbol, persist."""
+    """Load the candles, simulate each symbol, publish the result."""
     parts = load_candles().map(simulate)
     persist.with_hooks({drop_interim})(parts.collect())

@@ -1,4 +1,4 @@
-"""What a run shows of itself on its page in Dagster: numbers, tables and the picture of the equity."""
+"""Metadata of a backtest's run page in Dagster: figures, tables and the equity curve."""
 
 import base64
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from coin_pipeline.results.store import Json
 _SHOWN = ("total_return", "buy_and_hold", "cagr", "sharpe", "sortino", "max_drawdown", "profit_factor", "win_rate")
 
 
-def of_slice(piece: CandleSlice) -> Mapping[str, MetadataValue]:
-    """Say which candles a symbol's run reads."""
+def slice_metadata(piece: CandleSlice) -> Mapping[str, MetadataValue]:
+    """Return the range, coverage and digest of the candles that a symbol is simulated on."""
     return {
         "candles": MetadataValue.int(piece.rows),
         "coverage": MetadataValue.float(piece.coverage["ratio"]),
@@ -27,18 +27,18 @@ def of_slice(piece: CandleSlice) -> Mapping[str, MetadataValue]:
     }
 
 
-def of_symbol(told: Json) -> Mapping[str, MetadataValue]:
-    """Show one symbol's figures; in a shared account it has none of its own yet."""
-    own = _numbers(told["symbol"]["metrics"]) if "symbol" in told else {}
-    return {**own, "seconds": MetadataValue.float(told["facts"]["execution_time"])}
+def symbol_metadata(part: Json) -> Mapping[str, MetadataValue]:
+    """Return one symbol's figures; in a shared account it has none of its own yet."""
+    own = _numbers(part["symbol"]["metrics"]) if "symbol" in part else {}
+    return {**own, "seconds": MetadataValue.float(part["facts"]["execution_time"])}
 
 
-def of_result(result: BacktestResult) -> Mapping[str, MetadataValue]:
-    """Show the whole result: figures, a table of the symbols, warnings, and the equity as a picture."""
+def result_metadata(result: BacktestResult) -> Mapping[str, MetadataValue]:
+    """Return the whole result: figures, a table of the symbols, warnings and the equity curve."""
     document = result.document
     warnings = "\n".join(f"- {warning}" for warning in document["warnings"]) or "none"
     return {
-        "equity": MetadataValue.md(_picture(result.equity, document)),
+        "equity": MetadataValue.md(_equity_image(result.equity, document)),
         **_numbers(document["metrics"]),
         "symbols": MetadataValue.table([_row(part) for part in document["symbols"]]),
         "warnings": MetadataValue.md(warnings),
@@ -62,6 +62,6 @@ def _row(part: Json) -> dg.TableRecord:
     )
 
 
-def _picture(equity: pa.Table, document: Json) -> str:
+def _equity_image(equity: pa.Table, document: Json) -> str:
     svg = equity_figure(equity, f"{document['strategy']} {document['timeframe']}")
     return f"![equity](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

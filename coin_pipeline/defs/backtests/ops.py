@@ -1,4 +1,4 @@
-"""The ops of a backtest: each unpacks its config, makes one plain call, and attaches metadata."""
+"""Ops of a backtest: each unpacks its config, makes one plain call and attaches metadata."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,7 +25,7 @@ from coin_pipeline.strategies.registry import StrategyRegistry
 
 @dg.op(
     out=dg.DynamicOut(io_manager_key="interim_io"),
-    description="Find, read and check each symbol's candles; hand on which they were.",
+    description="Find, read and validate each symbol's candles; yield their digests and coverage.",
 )
 def load_candles(
     config: BacktestConfig,
@@ -39,13 +39,13 @@ def load_candles(
         pieces = runner.find_candles(candles, spec, config.shelf)
         require_coverage(spec, coverage_of(pieces))
         for piece in pieces:
-            yield dg.DynamicOutput(piece, mapping_key=piece.symbol, metadata=metadata.of_slice(piece))
+            yield dg.DynamicOutput(piece, mapping_key=piece.symbol, metadata=metadata.slice_metadata(piece))
         alive.step_done(_steps(spec))
 
 
 @dg.op(
     out=dg.Out(io_manager_key="interim_io"),
-    description="Run the strategy on one symbol and account for what it would have traded.",
+    description="Run the strategy on one symbol and simulate its trades.",
 )
 def simulate(
     context: dg.OpExecutionContext,
@@ -58,11 +58,11 @@ def simulate(
     with translate_errors():
         table = runner.simulate_symbol(candles, strategies, piece)
         alive.step_done(_steps(piece.spec))
-    context.add_output_metadata(metadata.of_symbol(table_metadata(table)))
+    context.add_output_metadata(metadata.symbol_metadata(table_metadata(table)))
     return table
 
 
-@dg.op(out=dg.Out(io_manager_key="result_io"), description="Put the symbols together and publish the result.")
+@dg.op(out=dg.Out(io_manager_key="result_io"), description="Combine the symbols and publish the result.")
 def persist(
     context: dg.OpExecutionContext,
     parts: list[pa.Table],
@@ -74,10 +74,10 @@ def persist(
     with translate_errors():
         task_id, environment = task_id_of(context.instance, context.run), load_settings().environment
         result = runner.assemble_result(task_id, parts, candles, strategies, environment, alive.started_at)
-    context.add_output_metadata(metadata.of_result(result))
+    context.add_output_metadata(metadata.result_metadata(result))
     return backtest_files(replace(result, report=render_backtest_report(result.document, result.equity).encode()))
 
 
 def _steps(spec: BacktestSpec) -> int:
-    """Return how many steps a backtest has: one loads, one simulates each symbol, one persists."""
+    """Return the number of steps of a backtest: one to load, one per symbol, one to publish."""
     return len(spec.symbols) + 2
