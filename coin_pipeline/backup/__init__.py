@@ -1,1 +1,1 @@
-"""Backups: archives that are read back before they count."""
+"""Backups: archives that are verified before they become visible."""

@@ -1,7 +1,7 @@
-"""Archives of a folder: `{folder}_{YYYYmmdd_HHMMSS}.tar.gz` with a `.md5` beside it, both or neither.
+"""Archives of a folder: `{folder}_{YYYYmmdd_HHMMSS}.tar.gz` with its `.md5` file, both or neither.
 
-An archive appears when it has been read back and each member compared with its source. The same files give the same
-bytes: times and permissions are theirs, owners and the time of the backup are left out.
+An archive becomes visible only after it was read back and every member compared with its source. The same files
+produce the same bytes: members keep their times and permissions, but no owners and no time of the backup are stored.
 """
 
 import fcntl
@@ -28,80 +28,96 @@ Digests = Mapping[str, str]
 
 
 class Archive(NamedTuple):
-    """A complete archive: where it lies, how many files are in it, its bytes, and whether it was there before."""
+    """A complete archive.
+
+    Attributes:
+        path: Path of the .tar.gz file.
+        files: Number of files in it.
+        size: Its size, bytes.
+        existed: Whether an earlier backup created it.
+    """
 
     path: Path
     files: int
     size: int
-    known: bool
+    existed: bool
 
 
 def back_up(source: Path, target: Path, now: datetime) -> Archive:
-    """Archive the files below `source` in the folder `target`, unless an archive with the same content is there.
+    """Archive the files under `source` in the folder `target`, unless it already has an archive of the same content.
 
-    Symbolic links, and files that are still being written, are left out.
+    Symbolic links and incomplete writes are skipped.
+
+    Args:
+        source: Folder to archive.
+        target: Folder of the archives; created if missing.
+        now: Time of the backup, which the name of the archive contains.
 
     Raises:
-        ObjectCorrupt: what was read back is not what is there; a file was changed meanwhile, or the disk is bad.
-        StorageFull, StorageFailed: it cannot be written; nothing of it is visible.
+        ObjectCorrupt: The archive read back differs from the files: one was modified meanwhile, or the disk is bad.
+        StorageFull: The disk is full; no archive is visible.
+        StorageFailed: The archive cannot be written; no archive is visible.
     """
     with translate_os_errors(source):
         digests = compute_digests(source)
     with translate_os_errors(target):
         target.mkdir(parents=True, exist_ok=True)
-        with _alone(target):
-            _tidy(target)
+        with _exclusive(target):
+            _remove_incomplete(target)
             for path in list_archives(target, source.name):
-                if _holds(path, digests):
-                    return Archive(path, len(digests), path.stat().st_size, known=True)
-            path = _free(target, source.name, now)
+                if _has_content(path, digests):
+                    return Archive(path, len(digests), path.stat().st_size, existed=True)
+            path = _unused_path(target, source.name, now)
             _write(source, path, digests)
-    return Archive(path, len(digests), path.stat().st_size, known=False)
+    return Archive(path, len(digests), path.stat().st_size, existed=False)
 
 
 def list_archives(target: Path, name: str) -> list[Path]:
-    """Return the complete archives of the folder called `name`, newest first."""
-    found = [path for path in target.glob(f"{name}_*{SUFFIX}") if _checksum_of(path).is_file()]
-    return sorted(found, reverse=True)
+    """Return the complete archives in `target` of the folder `name`, newest first."""
+    complete = [path for path in target.glob(f"{name}_*{SUFFIX}") if _checksum_path(path).is_file()]
+    return sorted(complete, reverse=True)
 
 
 def compute_digests(source: Path) -> Digests:
-    """Return the digests of what an archive of `source` holds, in its order."""
+    """Return the digests of the files that an archive of `source` contains, in archive order."""
     return {name: _sha256(path.open("rb")) for name, path in _members(source)}
 
 
 def verify_archive(path: Path) -> Digests:
-    """Read a whole archive; return the digests of its members.
+    """Read an entire archive; return the digests of its members.
 
     Raises:
-        ObjectCorrupt: it is not what its .md5 says, or cannot be unpacked.
+        ObjectCorrupt: Its MD5 checksum does not match the .md5 file, or it cannot be unpacked.
     """
     with path.open("rb") as file:
         md5 = hashlib.file_digest(file, _md5).hexdigest()
-    if _checksum_of(path).read_bytes() != _md5_line(md5, path.name):
-        raise ObjectCorrupt(path.name, "its MD5 is not the one beside it; make another backup")
+    if _checksum_path(path).read_bytes() != _md5_line(md5, path.name):
+        raise ObjectCorrupt(path.name, "its MD5 checksum does not match the .md5 file; create another backup")
     return _read_back(path, path.name)
 
 
 def _write(source: Path, path: Path, digests: Digests) -> None:
-    aside = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+    temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
     try:
-        with aside.open("w+b") as file:
+        with temporary.open("w+b") as file:
             _pack(source, file)
             file.flush()
             os.fsync(file.fileno())
             file.seek(0)
             md5 = hashlib.file_digest(file, _md5).hexdigest()
-        if _read_back(aside, path.name) != digests or compute_digests(source) != digests:
-            raise ObjectCorrupt(
-                path.name, "a file was changed while it was archived; stop what writes there, run again"
-            )
-        sums = _checksum_of(path)
-        atomic_write(sums, _md5_line(md5, path.name), path.parent / f"{TEMPORARY}{uuid.uuid4().hex}", replace=True)
-        aside.replace(path)
+        if _read_back(temporary, path.name) != digests or compute_digests(source) != digests:
+            reason = "a file was modified while it was archived; stop the process that writes there and run again"
+            raise ObjectCorrupt(path.name, reason)
+        atomic_write(
+            _checksum_path(path),
+            _md5_line(md5, path.name),
+            path.parent / f"{TEMPORARY}{uuid.uuid4().hex}",
+            replace=True,
+        )
+        temporary.replace(path)
         sync_directory(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _pack(source: Path, file: IO[bytes]) -> None:
@@ -111,9 +127,9 @@ def _pack(source: Path, file: IO[bytes]) -> None:
     ):
         for name, path in _members(source):
             with path.open("rb") as member:
-                told = archive.gettarinfo(arcname=name, fileobj=member)
-                told.mtime, told.uid, told.gid, told.uname, told.gname = int(told.mtime), 0, 0, "", ""
-                archive.addfile(told, member)
+                info = archive.gettarinfo(arcname=name, fileobj=member)
+                info.mtime, info.uid, info.gid, info.uname, info.gname = int(info.mtime), 0, 0, "", ""
+                archive.addfile(info, member)
 
 
 def _read_back(path: Path, name: str) -> Digests:
@@ -125,8 +141,8 @@ def _read_back(path: Path, name: str) -> Digests:
         raise ObjectCorrupt(name, f"it cannot be unpacked ({error})") from None
 
 
-def _holds(path: Path, digests: Digests) -> bool:
-    """Tell whether an archive is sound and its content is this."""
+def _has_content(path: Path, digests: Digests) -> bool:
+    """Return whether an archive is intact and has this content."""
     try:
         return verify_archive(path) == digests
     except ObjectCorrupt:
@@ -134,7 +150,7 @@ def _holds(path: Path, digests: Digests) -> bool:
 
 
 def _members(source: Path) -> Iterator[tuple[str, Path]]:
-    """Yield each file below `source` in the order of names, with its path in the archive."""
+    """Yield each file under `source`, sorted by name, with its path in the archive."""
     for folder, folders, files in os.walk(source):
         folders.sort()
         for name in sorted(files):
@@ -143,15 +159,15 @@ def _members(source: Path) -> Iterator[tuple[str, Path]]:
                 yield path.relative_to(source.parent).as_posix(), path
 
 
-def _free(target: Path, name: str, now: datetime) -> Path:
-    """Return a path that no archive has: the time in it is that of the backup, or seconds later."""
+def _unused_path(target: Path, name: str, now: datetime) -> Path:
+    """Return a path without an archive; its time is that of the backup, or some seconds later."""
     path = target / f"{name}_{now:%Y%m%d_%H%M%S}{SUFFIX}"
-    return path if not path.exists() else _free(target, name, now + timedelta(seconds=1))
+    return path if not path.exists() else _unused_path(target, name, now + timedelta(seconds=1))
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Have nobody else write archives there."""
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Lock a folder so that no other process writes archives in it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -160,15 +176,15 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _tidy(target: Path) -> None:
-    """Remove what a backup left that was killed."""
+def _remove_incomplete(target: Path) -> None:
+    """Remove the files of backups that were killed."""
     for path in target.iterdir():
         orphan = path.name.endswith(SUFFIX + CHECKSUM) and not path.with_name(path.name.removesuffix(CHECKSUM)).exists()
         if orphan or path.name.startswith(TEMPORARY):
             path.unlink()
 
 
-def _checksum_of(path: Path) -> Path:
+def _checksum_path(path: Path) -> Path:
     return path.with_name(path.name + CHECKSUM)
 
 

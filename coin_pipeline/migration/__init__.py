@@ -1,1 +1,1 @@
-"""Moving from the older platform: the steps, and the checklist that its users hold."""
+"""Migration from the legacy platform: the steps that perform it and the checklist that verifies it."""

@@ -1,4 +1,4 @@
-"""Backups of what the older platform left: an archive for results/, one for tasks/, each read back and compared."""
+"""Backups of the files of the legacy platform: one archive of results/ and one of tasks/, each verified."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -14,55 +14,53 @@ from coin_pipeline.storage.local import LocalStore
 FOLDER = "backups/results"
 
 
-def newest_archive(root: Path, shelf: str) -> tuple[Path, Digests] | None:
-    """Return the newest archive of a shelf and the digests of its files, read from it; None if there is none.
+def newest_archive(root: Path, area: str) -> tuple[Path, Digests] | None:
+    """Return the newest archive of `area` (results or tasks) and the digests of its files; None without one.
 
     Raises:
-        ObjectCorrupt: it is damaged.
+        ObjectCorrupt: The archive is damaged.
     """
-    found = list_archives(root / FOLDER, shelf)
-    return (found[0], verify_archive(found[0])) if found else None
+    archives = list_archives(root / FOLDER, area)
+    return (archives[0], verify_archive(archives[0])) if archives else None
 
 
-def missing_keys(digests: Digests, old: Iterable[LegacyResult]) -> list[str]:
-    """Return the keys of old results that an archive has not, or not as they are now."""
-    return [each.key for each in old if digests.get(each.key) != each.sha256]
+def missing_keys(digests: Digests, results: Iterable[LegacyResult]) -> list[str]:
+    """Return the keys of results that are missing from an archive or have changed since."""
+    return [result.key for result in results if digests.get(result.key) != result.sha256]
 
 
-def legacy_results(found: Iterable[LegacyResult], shelf: str) -> list[LegacyResult]:
-    """Return those of a shelf that the older platform wrote."""
-    return [each for each in found if each.older and each.key.startswith(f"{shelf}/")]
+def legacy_results(results: Iterable[LegacyResult], area: str) -> list[LegacyResult]:
+    """Return the results in `area` that the legacy platform wrote."""
+    return [result for result in results if result.is_legacy and result.key.startswith(f"{area}/")]
 
 
 def back_up_results(settings: Settings) -> StepReport:
-    """Archive results/ as it is now."""
+    """Archive the current content of results/."""
     if not any(LocalStore(settings.data_root).entries("results")):
-        return StepReport("not applicable", "no result is stored")
-    return _archived(settings.data_root, "results")
+        return StepReport("not applicable", "no results are stored")
+    return _archive(settings.data_root, "results")
 
 
 def back_up_tasks(settings: Settings) -> StepReport:
-    """Archive tasks/, unless the old ones are in an archive: tasks come and go here while it is served."""
+    """Archive tasks/, unless an archive already has the legacy tasks; new tasks come and go and need no backup."""
     root = settings.data_root
-    old = legacy_results(result_files(root), "tasks")
-    if not old:
-        return StepReport("not applicable", "the older platform left none with a result")
+    legacy = legacy_results(result_files(root), "tasks")
+    if not legacy:
+        return StepReport("not applicable", "the legacy platform left no task with a result")
     for path in list_archives(root / FOLDER, "tasks"):
-        if _holds(path, old):
-            return StepReport("already", f"{len(old):,} old tasks in {path.relative_to(root)}, read back and compared")
-    return _archived(root, "tasks")
+        if _contains_all(path, legacy):
+            return StepReport("already", f"{len(legacy):,} legacy tasks in {path.relative_to(root)}, verified")
+    return _archive(root, "tasks")
 
 
-def _archived(root: Path, shelf: str) -> StepReport:
-    archive = back_up(root / shelf, root / FOLDER, datetime.now(UTC))
+def _archive(root: Path, area: str) -> StepReport:
+    archive = back_up(root / area, root / FOLDER, datetime.now(UTC))
     name = archive.path.relative_to(root)
-    return StepReport(
-        "already" if archive.known else "done", f"{archive.files:,} files in {name}, read back and compared"
-    )
+    return StepReport("already" if archive.existed else "done", f"{archive.files:,} files in {name}, verified")
 
 
-def _holds(path: Path, old: Iterable[LegacyResult]) -> bool:
+def _contains_all(path: Path, results: Iterable[LegacyResult]) -> bool:
     try:
-        return not missing_keys(verify_archive(path), old)
+        return not missing_keys(verify_archive(path), results)
     except ObjectCorrupt:
         return False

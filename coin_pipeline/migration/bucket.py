@@ -1,4 +1,4 @@
-"""Steps of the move to a bucket: setting it up, and copying old results to it."""
+"""Migration steps for a bucket: set it up and copy the stored results to it."""
 
 from coin_pipeline.errors import ObjectExists, StorageRefused
 from coin_pipeline.migration.legacy_files import legacy_objects
@@ -11,46 +11,50 @@ from coin_pipeline.storage.open_store import new_client, open_store
 
 
 def set_up_bucket(settings: Settings) -> StepReport:
-    """Make the bucket and its rules."""
+    """Create the bucket and set its lifecycle rules."""
     if not settings.aws_bucket_name:
-        return StepReport("not applicable", "AWS_BUCKET_NAME is not set, so results stay below DATA_ROOT")
+        return StepReport("not applicable", "AWS_BUCKET_NAME is not set: results stay under DATA_ROOT")
     bucket = Bucket(new_client(settings), settings.aws_bucket_name)
-    known = _is_set_up(bucket)
+    already_set_up = _is_set_up(bucket)
     lines = bucket.set_up(versioning=False)
-    told = [next(lines)]  # without a bucket there is nothing to go on with
+    details = [next(lines)]  # the bucket itself: an error here must fail the step
     try:
-        told += lines
+        details += lines
     except StorageRefused as error:
-        return StepReport("not applicable", f"{told[0]}, and results can be stored; {error}")
-    return StepReport("already" if known else "done", "; ".join(told))
+        return StepReport("not applicable", f"{details[0]} and can store results; {error}")
+    return StepReport("already" if already_set_up else "done", "; ".join(details))
 
 
 def copy_results(settings: Settings) -> StepReport:
-    """Copy what is not in the bucket, and name what cannot be, since something else has its key."""
+    """Copy results that are missing from the bucket; name those whose key is taken by another object."""
     if not settings.aws_bucket_name:
-        return StepReport("not applicable", "results are read where they lie")
+        return StepReport("not applicable", "results are read in place")
     local, bucket, name = LocalStore(settings.data_root), open_store(settings), settings.aws_bucket_name
-    stored = {entry.key: entry.size for shelf in ("results", "tasks") for entry in bucket.entries(shelf)}
-    missing = [entry.key for entry in legacy_objects(settings.data_root) if not _copied(entry.key, entry.size, stored)]
+    stored = {entry.key: entry.size for area in ("results", "tasks") for entry in bucket.entries(area)}
+    missing = [
+        entry.key for entry in legacy_objects(settings.data_root) if not _is_copied(entry.key, entry.size, stored)
+    ]
     taken = []
     for key in missing:
         try:
             bucket.put(key, local.get(key))
         except ObjectExists:
             taken.append(key)
-    told = f"{len(missing) - len(taken):,} objects copied to bucket {name}"
+    summary = f"{len(missing) - len(taken):,} objects copied to bucket {name}"
     if not taken:
-        return StepReport("done" if missing else "already", told)
-    what = f"bucket {name} holds another object under the key of {len(taken):,} files in DATA_ROOT: {join_first(taken)}"
-    return StepReport("incomplete", f"{told}; {what}; compare both, remove one of the two, and run this again")
+        return StepReport("done" if missing else "already", summary)
+    conflict = f"bucket {name} has a different object under the key of {len(taken):,} local files: {join_first(taken)}"
+    return StepReport("incomplete", f"{summary}; {conflict}; compare them, remove one of each pair, and run this again")
 
 
 def _is_set_up(bucket: Bucket) -> bool:
     try:
         return not bucket.missing_rules()
-    except StorageRefused:  # it is not there, or may not be seen
+    except StorageRefused:  # it does not exist, or these credentials may not read its rules
         return False
 
 
-def _copied(key: str, size: int, stored: dict[str, int]) -> bool:
-    return key in stored if key == INDEX_KEY else stored.get(key) == size  # that one grew while it was in use
+def _is_copied(key: str, size: int, stored: dict[str, int]) -> bool:
+    if key == INDEX_KEY:  # its size changed whenever the legacy platform appended to it
+        return key in stored
+    return stored.get(key) == size

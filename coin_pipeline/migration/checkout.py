@@ -1,4 +1,4 @@
-"""What git says: of the checkout that this program runs from, and of any other folder."""
+"""Git commands in the checkout of this program, or in any folder."""
 
 import shutil
 import subprocess
@@ -10,16 +10,17 @@ PACKAGE = Path(coin_pipeline.__file__).parent
 
 
 def checkout(*arguments: str) -> str | None:
-    """Return what a git command prints in the checkout of this program, or None: it was installed some other way."""
-    ours = git(PACKAGE, "ls-files", "--error-unmatch", "__init__.py")  # a .venv may lie in a checkout of anything
-    return None if ours is None else git(PACKAGE, *arguments)
+    """Return the output of a git command in the checkout of this program; None if it is not run from a checkout."""
+    # Only a tracked package counts: a .venv may be inside the checkout of another project.
+    tracked = git(PACKAGE, "ls-files", "--error-unmatch", "__init__.py")
+    return None if tracked is None else git(PACKAGE, *arguments)
 
 
 def git(folder: Path, *arguments: str) -> str | None:
-    """Return what a git command prints in a folder, or None: no git, no checkout, or it refuses."""
+    """Return the output of a git command in a folder; None if git is missing or the command fails."""
     program = shutil.which("git")
     if program is None:
         return None
     command = [program, "-C", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- of our own
-    return done.stdout.strip() if done.returncode == 0 else None
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- fixed command
+    return completed.stdout.strip() if completed.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""A client of the running API: answers as they are, and a sentence where there is none."""
+"""Client of the running API: responses of any status, or an error that names the command that starts the API."""
 
 import http.client
 import json
@@ -15,62 +15,70 @@ _PORT = 8000
 
 
 class ApiResponse(NamedTuple):
-    """An answer: its status code, its body, and after how many seconds it was there."""
+    """A response: its status code, its body, and the seconds until it was complete."""
 
     status: int
     body: bytes
     seconds: float
 
     def json(self) -> dict[str, Any]:
-        """Return the object in the body, or raise ServiceUnavailable: this is not our API."""
+        """Return the JSON object in the body.
+
+        Raises:
+            ServiceUnavailable: The body is not a JSON object, so another program responded.
+        """
         try:
-            told = json.loads(self.body)
+            document = json.loads(self.body)
         except ValueError:
-            told = None
-        if not isinstance(told, dict):
-            raise ServiceUnavailable("what answers at --api is another program; name the API that 'coin up' prints")
-        return told
+            document = None
+        if not isinstance(document, dict):
+            raise ServiceUnavailable("another program responds at --api; pass the API address that 'coin up' prints")
+        return document
 
     @property
     def refusal(self) -> str:
-        """Status and reason, for an answer that is not the one hoped for."""
+        """Status code and reason of a response with an unexpected status."""
         return f"{self.status} {self.json().get('detail', '')}".strip()
 
 
 class ApiClient:
-    """The API at a base URL."""
+    """Client of the API at a base URL.
+
+    Raises:
+        InvalidInput: `url` is not a valid URL.
+    """
 
     def __init__(self, url: str) -> None:
-        self._start = start_command(url)
-        self._answered = False
-        self._absent: ApiUnreachable | None = None
+        self._start_command = start_command(url)
+        self._has_responded = False
+        self._unreachable: ApiUnreachable | None = None
         self.url = url.rstrip("/")
 
     def get(self, path: str) -> ApiResponse:
-        """Fetch a path.
+        """Send a GET request.
 
         Raises:
-            ApiUnreachable: nobody answers; nobody is asked again after nobody answered the first time.
+            ApiUnreachable: The API does not respond. If the first request fails, later ones fail without being sent.
         """
-        return self._ask(urllib.request.Request(self.url + path))  # noqa: S310 -- http or https, as checked
+        return self._send(urllib.request.Request(self.url + path))  # noqa: S310 -- http or https, as checked
 
     def post(self, path: str, body: dict[str, Any]) -> ApiResponse:
-        """Send an object to a path; raises as `get` does."""
+        """Send a POST request with a JSON body; raises as `get` does."""
         headers = {"Content-Type": "application/json"}
         data = json.dumps(body).encode()
-        return self._ask(urllib.request.Request(self.url + path, data, headers))  # noqa: S310 -- see above
+        return self._send(urllib.request.Request(self.url + path, data, headers))  # noqa: S310 -- see above
 
-    def _ask(self, request: urllib.request.Request) -> ApiResponse:
-        if self._absent:
-            raise self._absent
+    def _send(self, request: urllib.request.Request) -> ApiResponse:
+        if self._unreachable:
+            raise self._unreachable
         began = time.perf_counter()
         try:
             status, body = _exchange(request)
         except (OSError, http.client.HTTPException) as error:
-            absent = ApiUnreachable(self.url, getattr(error, "reason", error), self._start)
-            self._absent = None if self._answered else absent
-            raise absent from error
-        self._answered = True
+            unreachable = ApiUnreachable(self.url, getattr(error, "reason", error), self._start_command)
+            self._unreachable = None if self._has_responded else unreachable
+            raise unreachable from error
+        self._has_responded = True
         return ApiResponse(status, body, time.perf_counter() - began)
 
 
@@ -84,17 +92,20 @@ def _exchange(request: urllib.request.Request) -> tuple[int, bytes]:
 
 
 def start_command(url: str) -> str:
-    """Return the command that serves an API there.
+    """Return the command that serves an API at `url`.
 
     Raises:
-        InvalidInput: it is no URL.
+        InvalidInput: `url` is not a valid URL.
+
+    >>> start_command("http://127.0.0.1:18000")
+    'coin up --api-port 18000'
     """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or http.client.HTTP_PORT
-    except ValueError:  # a port that is none
+    except ValueError:  # an invalid port
         host, port = None, _PORT
     if host is None or parts.scheme not in {"http", "https"}:
         raise InvalidInput([Problem("--api", f"{url[:80]!r} is not a URL; write http://127.0.0.1:{_PORT}")])
-    here = parts.scheme == "http" and host in {"127.0.0.1", "localhost"}
-    return f"coin up --api-port {port}" if here and port != _PORT else "coin up"
+    local = parts.scheme == "http" and host in {"127.0.0.1", "localhost"}
+    return f"coin up --api-port {port}" if local and port != _PORT else "coin up"

@@ -1,4 +1,4 @@
-"""What the items of the checklist look at: each thing is found once, however many items ask for it."""
+"""The state that checklist items inspect: settings, files and the running API; each part is inspected once."""
 
 import time
 from collections.abc import Callable
@@ -23,84 +23,85 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import open_store
 
 T = TypeVar("T")
-TASKS, END_S, LOOK_S = 10, 180, 0.2
+TASKS, TASK_TIMEOUT_S, POLL_S = 10, 180, 0.2
 _YEAR, _SEOUL = timedelta(days=364), timedelta(microseconds=SEOUL_OFFSET_NS // 1000)
 
 
 class PolledTask(NamedTuple):
-    """A task that was submitted and polled until it ended: its acceptance, and each status that was seen."""
+    """A task that was polled until it ended: the response that accepted it, its id, and each status that was read."""
 
     accepted: ApiResponse
     task_id: str
-    seen: list[dict[str, Any]]
+    statuses: list[dict[str, Any]]
 
 
-def cached(find: Callable[["Inspector"], T]) -> Callable[["Inspector"], T]:
-    """Find something the first time that it is asked for; what was found, or the error, is told again."""
+def cached(method: Callable[["Inspector"], T]) -> Callable[["Inspector"], T]:
+    """Call a method of `Inspector` once; later calls return the same value or raise the same CoinError."""
 
-    @wraps(find)
-    def told(evidence: "Inspector") -> T:
-        if find.__name__ not in evidence.found:
+    @wraps(method)
+    def wrapper(inspector: "Inspector") -> T:
+        if method.__name__ not in inspector.cache:
             try:
-                evidence.found[find.__name__] = find(evidence)
+                inspector.cache[method.__name__] = method(inspector)
             except CoinError as error:
-                evidence.found[find.__name__] = error
-        found: T | CoinError = evidence.found[find.__name__]
-        if isinstance(found, CoinError):
-            raise found
-        return found
+                inspector.cache[method.__name__] = error
+        value: T | CoinError = inspector.cache[method.__name__]
+        if isinstance(value, CoinError):
+            raise value
+        return value
 
-    return told
+    return wrapper
 
 
 class Inspector:
-    """The settings, the files, and the running API.
+    """Access to the settings, the files and the running API.
 
-    Looking runs one synchronous backtest and eleven tasks on stored candles; their results are stored like others.
+    Inspecting everything runs one synchronous backtest and eleven tasks on stored candles, whose results are stored
+    like any others.
     """
 
     def __init__(self, settings: Settings, api_url: str) -> None:
         self.settings = settings
         self.api = ApiClient(api_url)
-        self.found: dict[str, Any] = {}
+        self.cache: dict[str, Any] = {}
 
     @property
     def root(self) -> Path:
-        """DATA_ROOT; raises NotFound if it is no folder."""
+        """DATA_ROOT; raises NotFound if it is not a folder."""
         if not self.settings.data_root.is_dir():
             raise NotFound(
-                f"{self.settings.data_root} is not a folder; name the one of the older platform in DATA_ROOT"
+                f"{self.settings.data_root} is not a folder; set DATA_ROOT to the data folder of the legacy platform"
             )
         return self.settings.data_root
 
     @property
     def store(self) -> ObjectStore:
-        """Where results lie."""
+        """The store of results."""
         return open_store(self.settings)
 
     @cached
     def health(self) -> dict[str, Any]:
-        """Return what the API says of its parts."""
+        """Return the response of GET /health."""
         return self.api.get("/health").json()
 
     @cached
     def endpoints(self) -> dict[str, str]:
-        """Return the endpoints that the API lists."""
+        """Return the endpoints that GET / lists."""
         listed: dict[str, str] = self.api.get("/").json().get("endpoints", {})
         return listed
 
     @cached
     def request(self) -> dict[str, Any]:
-        """Return a backtest of the last year of a stored series, daily and BTC_KRW if there is one.
+        """Return a backtest request over the last year of a stored series, preferably daily candles of BTC_KRW.
 
         Raises:
-            NotFound: no candles are stored.
+            NotFound: No candles are stored.
         """
         stored, _ = CandleCatalog(self.root).inventory()
         if not stored:
             command = "coin candles import FILE --symbol BTC_KRW --timeframe 1d --tz Asia/Seoul"
-            raise NotFound(f"no candles are stored below {self.root}; import some: {command}")
-        series = max(stored, key=_suits)
+            raise NotFound(f"no candles are stored under {self.root}; import some: {command}")
+        series = max(stored, key=_preference)
         last = (series.last + _SEOUL).date()
         return {
             "strategy": "volume_zone_breakout",
@@ -108,42 +109,44 @@ class Inspector:
             "start_date": str(max((series.first + _SEOUL).date(), last - _YEAR)),
             "end_date": str(last),
             "timeframe": series.timeframe.name,
-            "min_coverage": 0,  # the platform is on trial, not what the older one has collected
+            "min_coverage": 0,  # this tests the platform, not how complete the collected candles are
         }
 
     @cached
     def sync(self) -> tuple[str, float]:
-        """Run a backtest and wait for it; return its run id and how long it took, s.
+        """Run a synchronous backtest; return its run id and its duration, s.
 
         Raises:
-            RunFailed: it has no result.
+            RunFailed: It has no result.
         """
-        answer = self.api.post("/api/backtests/run?fresh=true", self.request())
-        if answer.status != 200:  # noqa: PLR2004 -- HTTP OK
-            raise RunFailed("", ServiceUnavailable, f"POST /api/backtests/run answers {answer.refusal}")
-        return str(answer.json()["run_id"]), answer.seconds
+        response = self.api.post("/api/backtests/run?fresh=true", self.request())
+        if response.status != 200:  # noqa: PLR2004 -- HTTP OK
+            raise RunFailed("", ServiceUnavailable, f"POST /api/backtests/run returned {response.refusal}")
+        return str(response.json()["run_id"]), response.seconds
 
     @cached
     def task(self) -> PolledTask:
-        """Submit a backtest and poll it until it has ended; raises as `follow` does."""
-        return self.follow()
+        """Submit a backtest and poll it until it ends; raises as `submit_and_poll` does."""
+        return self.submit_and_poll()
 
     @cached
     def tasks(self) -> list[PolledTask]:
-        """Submit ten at once and poll them until they have ended; raises as `follow` does."""
+        """Submit ten backtests at once and poll them until they end; raises as `submit_and_poll` does."""
         self.request()
         with ThreadPoolExecutor(TASKS) as threads:
-            return list(threads.map(lambda _: self.follow(), range(TASKS)))
+            return list(threads.map(lambda _: self.submit_and_poll(), range(TASKS)))
 
     @cached
     def files(self) -> list[LegacyResult]:
-        """Return the result files below DATA_ROOT."""
+        """Return the result files under DATA_ROOT."""
         return list(result_files(self.root))
 
     @cached
     def results(self) -> list[LegacyResult]:
-        """Return the result files below DATA_ROOT; one that the API does not answer byte for byte has a problem."""
-        return [old if old.problem else old._replace(problem=self._unlike(old)) for old in self.files()]
+        """Return the result files under DATA_ROOT; those that the API does not return byte for byte have a problem."""
+        return [
+            result if result.problem else result._replace(problem=self._difference(result)) for result in self.files()
+        ]
 
     @cached
     def archive(self) -> tuple[Path, Digests] | None:
@@ -158,61 +161,60 @@ class Inspector:
     @cached
     def listed(self) -> set[str]:
         """Return the runs that the history lists."""
-        found: set[str] = set()
-        path = more = "/api/backtests/history?limit=100"
-        while more:
-            answer = self.api.get(path)
-            if answer.status != 200:  # noqa: PLR2004 -- HTTP OK
-                raise ServiceUnavailable(f"GET /api/backtests/history answers {answer.refusal}")
-            found |= {item["run_id"] for item in answer.json()["items"]}
-            more = answer.json()["next_cursor"]
-            path = f"/api/backtests/history?limit=100&cursor={quote(more or '')}"
-        return found
+        run_ids: set[str] = set()
+        path = cursor = "/api/backtests/history?limit=100"
+        while cursor:
+            response = self.api.get(path)
+            if response.status != 200:  # noqa: PLR2004 -- HTTP OK
+                raise ServiceUnavailable(f"GET /api/backtests/history returned {response.refusal}")
+            run_ids |= {item["run_id"] for item in response.json()["items"]}
+            cursor = response.json()["next_cursor"]
+            path = f"/api/backtests/history?limit=100&cursor={quote(cursor or '')}"
+        return run_ids
 
     @cached
     def bucket(self) -> str:
-        """Send a file to the bucket, compare digests, fetch it, and remove it; return where it was.
+        """Send a file to the bucket, compare digests, fetch it and delete it; return its URI.
 
         Raises:
-            StorageFailed: one of these fails.
+            StorageFailed: One of these operations failed.
         """
         return round_trip(self.store)
 
-    def follow(self) -> PolledTask:
-        """Submit a backtest and poll it until it has ended.
+    def submit_and_poll(self) -> PolledTask:
+        """Submit a backtest and poll it until it ends.
 
         Raises:
-            ServiceUnavailable: it is not accepted.
-            RunFailed: it does not end, or not with a result.
+            ServiceUnavailable: The submission is rejected.
+            RunFailed: The task does not end in time, or ends without a result.
         """
         accepted = self.api.post("/api/backtests/run-async", self.request())
         if accepted.status != 202:  # noqa: PLR2004 -- HTTP Accepted
-            raise ServiceUnavailable(f"POST /api/backtests/run-async answers {accepted.refusal}")
+            raise ServiceUnavailable(f"POST /api/backtests/run-async returned {accepted.refusal}")
         task_id = str(accepted.json()["task_id"])
-        seen = [self.api.get(f"/api/backtests/status/{task_id}").json()]
-        deadline = time.monotonic() + END_S
-        while seen[-1]["status"] in {"queued", "running"} and time.monotonic() < deadline:
-            time.sleep(LOOK_S)
-            seen.append(self.api.get(f"/api/backtests/status/{task_id}").json())
-        if seen[-1]["status"] != "completed":
-            reason = (
-                f"task {task_id} is {seen[-1]['status']} after {len(seen)} polls: {seen[-1]['error'] or 'no error'}"
-            )
+        statuses = [self.api.get(f"/api/backtests/status/{task_id}").json()]
+        deadline = time.monotonic() + TASK_TIMEOUT_S
+        while statuses[-1]["status"] in {"queued", "running"} and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+            statuses.append(self.api.get(f"/api/backtests/status/{task_id}").json())
+        last = statuses[-1]
+        if last["status"] != "completed":
+            reason = f"task {task_id} is {last['status']} after {len(statuses)} polls: {last['error'] or 'no error'}"
             raise RunFailed(task_id, ServiceUnavailable, reason)
-        return PolledTask(accepted, task_id, seen)
+        return PolledTask(accepted, task_id, statuses)
 
-    def _unlike(self, old: LegacyResult) -> str | None:
-        answer = self.api.get(f"/api/backtests/{old.run_id}")
-        if answer.status != 200:  # noqa: PLR2004 -- HTTP OK
-            return f"the API answers {answer.refusal}"
-        same = answer.body == (self.root / old.key).read_bytes()
-        return None if same else "the API answers something else than the file"
+    def _difference(self, result: LegacyResult) -> str | None:
+        response = self.api.get(f"/api/backtests/{result.run_id}")
+        if response.status != 200:  # noqa: PLR2004 -- HTTP OK
+            return f"the API returned {response.refusal}"
+        same = response.body == (self.root / result.key).read_bytes()
+        return None if same else "the API response differs from the file"
 
 
-def _suits(series: StoredCandles) -> tuple[bool, bool, int]:
+def _preference(series: StoredCandles) -> tuple[bool, bool, int]:
     return series.timeframe.name == "1d", series.symbol == "BTC_KRW", series.rows
 
 
 def task_keys(task_id: str) -> tuple[str, str]:
-    """Return the keys that a completed task has."""
+    """Return the keys of the result and the manifest of a completed task."""
     return result_key("tasks", task_id), manifest_key(task_id)

@@ -1,4 +1,4 @@
-"""What the older platform left under DATA_ROOT; read, and never written."""
+"""Files of the legacy platform under DATA_ROOT, which are read and never written."""
 
 import json
 from collections.abc import Iterator
@@ -12,11 +12,19 @@ from coin_pipeline.storage.base import ObjectEntry, sha256_hex
 from coin_pipeline.storage.local import LocalStore
 
 UNKNOWN_VERSION = "?"
-INVALID_NAME = "its name is no run id; rename a copy"
+INVALID_NAME = "its name is not a valid run id; rename a copy"
 
 
 class LegacyResult(NamedTuple):
-    """A result file below DATA_ROOT: its run, its key, its schema, what is wrong with it or None, and its digest."""
+    """A result file under DATA_ROOT.
+
+    Attributes:
+        run_id: Run that the file name implies.
+        key: Path below DATA_ROOT.
+        version: Schema version; `UNKNOWN_VERSION` if the file cannot be read.
+        problem: Why the result cannot be served; None if it can.
+        sha256: Digest of the file, hex.
+    """
 
     run_id: str
     key: str
@@ -25,55 +33,56 @@ class LegacyResult(NamedTuple):
     sha256: str
 
     @property
-    def older(self) -> bool:
-        """Whether the older platform wrote it, or may have: what cannot be read is not ours either."""
+    def is_legacy(self) -> bool:
+        """Whether the legacy platform wrote the file; unreadable files count, since this platform writes none."""
         return self.version.startswith(("1.0", "1.1")) or self.version == UNKNOWN_VERSION
 
 
 def legacy_objects(root: Path) -> list[ObjectEntry]:
-    """Return what lies in results/ and tasks/ below `root`, in the order of keys."""
+    """Return the files in results/ and tasks/, sorted by key."""
     local = LocalStore(root)
     return [*local.entries("results"), *local.entries("tasks")]
 
 
 def result_files(root: Path) -> Iterator[LegacyResult]:
-    """Yield each result document in results/, and each task's that has a manifest."""
-    local, keys, unnamed = LocalStore(root), {entry.key for entry in legacy_objects(root)}, set(unserved_keys(root))
+    """Yield each result document in results/, and the result of each task that has a manifest."""
+    local, keys, unserved = LocalStore(root), {entry.key for entry in legacy_objects(root)}, set(unserved_keys(root))
     for key in sorted(keys - {INDEX_KEY}):
-        shelf, _, rest = key.partition("/")
-        if shelf == "results" and rest.endswith(".json"):
-            if key in unnamed or is_run_id(_run_of(key)):
-                yield _looked_at(local, _run_of(key), key)
+        area, _, name = key.partition("/")
+        if area == "results" and name.endswith(".json"):
+            if key in unserved or is_run_id(_run_id_of(key)):
+                yield _inspect(local, _run_id_of(key), key)
         elif key.endswith("/result.json") and key.replace("/result.json", "/manifest.json") in keys:
-            yield _looked_at(local, key.split("/")[1], key)
+            yield _inspect(local, key.split("/")[1], key)
 
 
 def unserved_keys(root: Path) -> list[str]:
-    """Return the keys in results/ whose names are no run ids, but for those of which a copy has one."""
+    """Return the keys in results/ whose names are not valid run ids, unless a copy with a valid name exists."""
     keys = [entry.key for entry in LocalStore(root).entries("results") if entry.key.endswith(".json")]
-    unnamed = [key for key in keys if key != INDEX_KEY and not is_run_id(_run_of(key))]
-    served = {_sha256(root / key) for key in keys if unnamed and is_run_id(_run_of(key))}
-    return [key for key in unnamed if _sha256(root / key) not in served]
+    invalid = [key for key in keys if key != INDEX_KEY and not is_run_id(_run_id_of(key))]
+    served = {_sha256(root / key) for key in keys if invalid and is_run_id(_run_id_of(key))}
+    return [key for key in invalid if _sha256(root / key) not in served]
 
 
 def missing_from_disk(root: Path) -> list[str]:
-    """Return the runs that the older platform's index lists and that have no file.
+    """Return the runs that the legacy index lists but that have no file.
 
     Raises:
-        ObjectCorrupt: the index is no JSON.
+        ObjectCorrupt: The index is not JSON.
     """
     local = LocalStore(root)
     try:
-        told = json.loads(local.get(INDEX_KEY))
+        index = json.loads(local.get(INDEX_KEY))
     except ObjectNotFound:
         return []
     except ValueError as error:
-        raise ObjectCorrupt(INDEX_KEY, f"it is no JSON ({error}); it is not used here, so move it away") from None
-    known = {Path(entry.key).stem for entry in local.entries("results")}
-    return sorted({run_id for run_id, _ in listed_runs(told)} - known)
+        reason = f"it is not JSON ({error}); this platform does not use it, so move it out of the way"
+        raise ObjectCorrupt(INDEX_KEY, reason) from None
+    stored = {Path(entry.key).stem for entry in local.entries("results")}
+    return sorted({run_id for run_id, _ in listed_runs(index)} - stored)
 
 
-def _looked_at(local: LocalStore, run_id: str, key: str) -> LegacyResult:
+def _inspect(local: LocalStore, run_id: str, key: str) -> LegacyResult:
     version, problem = UNKNOWN_VERSION, None
     if is_run_id(run_id):
         try:
@@ -85,7 +94,7 @@ def _looked_at(local: LocalStore, run_id: str, key: str) -> LegacyResult:
     return LegacyResult(run_id, key, version, problem, _sha256(local.root / key))
 
 
-def _run_of(key: str) -> str:
+def _run_id_of(key: str) -> str:
     return key.removeprefix("results/").removesuffix(".json")
 
 

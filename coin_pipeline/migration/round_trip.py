@@ -1,4 +1,4 @@
-"""A file to the bucket and back, through the provider that programs of one's own use."""
+"""Round trip of a file to the object store and back, through the public storage provider."""
 
 import asyncio
 import uuid
@@ -11,22 +11,22 @@ from coin_pipeline.storage.provider import StorageProvider
 
 
 def round_trip(store: ObjectStore) -> str:
-    """Upload a small file, compare digests, download it and remove it; return where it was.
+    """Upload a small file, compare digests, download it and delete it; return its URI.
 
     Raises:
-        ObjectCorrupt: it is not the same there, or here.
-        StorageFailed: one of these is refused.
+        ObjectCorrupt: The stored or the downloaded file differs.
+        StorageFailed: The store rejected one of the operations.
     """
     with TemporaryDirectory() as folder:
         sent, fetched = Path(folder, "sent"), Path(folder, "fetched")
         sent.write_text('{"test": "data"}')
-        place, matches = asyncio.run(_there_and_back(StorageProvider(store), sent, fetched))
+        uri, matches = asyncio.run(_upload_and_download(StorageProvider(store), sent, fetched))
         if not matches or fetched.read_bytes() != sent.read_bytes():
-            raise ObjectCorrupt(place, "it came back different")
-    return place
+            raise ObjectCorrupt(uri, "the file read back differs from the file sent")
+    return uri
 
 
-async def _there_and_back(provider: StorageProvider, sent: Path, fetched: Path) -> tuple[str, bool]:
+async def _upload_and_download(provider: StorageProvider, sent: Path, fetched: Path) -> tuple[str, bool]:
     key = f"runs/migration-{uuid.uuid4().hex}"
     put = await provider.upload(sent, key, {"test": "true"})
     try:

@@ -1,29 +1,35 @@
-"""A step of the move and what it reports."""
+"""A migration step and its report."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from coin_pipeline.settings import Settings
 
-NAMED = 5
+MAX_NAMES = 5
 State = Literal["done", "already", "not applicable", "incomplete"]
 
 
 class StepReport(NamedTuple):
-    """What a step found or did; one that is `incomplete` waits for a decision of people, the next are taken."""
+    """State of a step after it ran; an `incomplete` one needs a decision from the user, but later steps still run."""
 
     state: State
     detail: str
 
 
 class Step(NamedTuple):
-    """A part of the move."""
+    """One step of the migration."""
 
     name: str
-    take: Callable[[Settings], StepReport]
+    run: Callable[[Settings], StepReport]
 
 
 def join_first(names: Sequence[str]) -> str:
-    """Name the first few, and say how many more there are."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    """Join the first few names, and add how many more there are.
+
+    >>> join_first(["a", "b"])
+    'a, b'
+    >>> join_first("abcdefg")
+    'a, b, c, d, e and 2 more'
+    """
+    more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more

@@ -1,4 +1,4 @@
-"""Archives: complete or not there, verified, and readable with the tools that people have."""
+"""Archives are complete or absent, verified, and readable with standard tools."""
 
 import os
 import signal
@@ -32,82 +32,82 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where archives go, which is not there yet."""
+    """The folder for archives, which does not exist yet."""
     return tmp_path / "backups/results"
 
 
-def test_md5sum_and_tar_read_it(source: Path, target: Path) -> None:
-    """The names are those of the older platform; links and files that are being written are not in it."""
-    made = back_up(source, target, NOW)
-    assert made == (target / "results_20241104_010203.tar.gz", 3, made.path.stat().st_size, False)
+def test_md5sum_and_tar_read_the_archive(source: Path, target: Path) -> None:
+    """File names are those of the legacy platform; links and incomplete writes are excluded."""
+    archive = back_up(source, target, NOW)
+    assert archive == (target / "results_20241104_010203.tar.gz", 3, archive.path.stat().st_size, False)
     checked = subprocess.run(
-        ["/usr/bin/md5sum", "-c", f"{made.path.name}.md5"], cwd=target, check=True, capture_output=True
+        ["/usr/bin/md5sum", "-c", f"{archive.path.name}.md5"], cwd=target, check=True, capture_output=True
     )
     assert checked.stdout.decode() == "results_20241104_010203.tar.gz: OK\n"
-    with tarfile.open(made.path) as archive:
-        assert archive.getnames() == ["results/a.json", "results/b.json", "results/below/c.json"]
-        told = archive.getmember("results/a.json")
-        assert (told.mode, told.mtime) == (0o640, int((source / "a.json").stat().st_mtime))
+    with tarfile.open(archive.path) as tar:
+        assert tar.getnames() == ["results/a.json", "results/b.json", "results/below/c.json"]
+        info = tar.getmember("results/a.json")
+        assert (info.mode, info.mtime) == (0o640, int((source / "a.json").stat().st_mtime))
 
 
-def test_the_same_content_is_archived_once(source: Path, target: Path) -> None:
-    """A second backup finds the first; a changed file makes another one, in the same second too."""
+def test_same_content_is_archived_once(source: Path, target: Path) -> None:
+    """A second backup returns the first archive; a changed file leads to a new one, even in the same second."""
     first = back_up(source, target, NOW)
-    assert back_up(source, target, NOW) == first._replace(known=True)
+    assert back_up(source, target, NOW) == first._replace(existed=True)
     (source / "a.json").write_text("{}")
     second = back_up(source, target, NOW)
     assert second.path.name == "results_20241104_010204.tar.gz"
     assert list_archives(target, "results") == [second.path, first.path]
 
 
-def test_the_same_files_give_the_same_bytes(source: Path, tmp_path: Path) -> None:
-    """Neither the time of the backup nor the order of the folder is in an archive."""
-    one, two = (back_up(source, tmp_path / str(at.day), at).path for at in (NOW, NOW.replace(day=5)))
-    assert one.read_bytes() == two.read_bytes()
+def test_archives_are_reproducible(source: Path, tmp_path: Path) -> None:
+    """The bytes depend neither on the time of the backup nor on the order of the folder."""
+    first, second = (back_up(source, tmp_path / str(at.day), at).path for at in (NOW, NOW.replace(day=5)))
+    assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.parametrize("where", [0.3, 0.9])
-def test_a_flipped_bit_is_found_and_does_not_count_as_a_backup(source: Path, target: Path, where: float) -> None:
-    """Verification refuses it, and the next backup is a new one."""
-    made = back_up(source, target, NOW)
-    data = bytearray(made.path.read_bytes())
-    data[int(len(data) * where)] ^= 1
-    made.path.write_bytes(data)
-    with pytest.raises(ObjectCorrupt, match="its MD5 is not the one beside it"):
-        verify_archive(made.path)
-    assert not back_up(source, target, NOW).known
+@pytest.mark.parametrize("position", [0.3, 0.9])
+def test_flipped_bit_invalidates_the_backup(source: Path, target: Path, position: float) -> None:
+    """Verification fails, and the next backup creates a new archive."""
+    archive = back_up(source, target, NOW)
+    data = bytearray(archive.path.read_bytes())
+    data[int(len(data) * position)] ^= 1
+    archive.path.write_bytes(data)
+    with pytest.raises(ObjectCorrupt, match="its MD5 checksum does not match"):
+        verify_archive(archive.path)
+    assert not back_up(source, target, NOW).existed
 
 
-@pytest.mark.parametrize("beside", [b"", b"d41d8cd98f00b204e9800998ecf8427e  another\n", b"\xff\xfe\x00", b"\0" * 60])
-def test_a_checksum_that_is_none_is_found(source: Path, target: Path, beside: bytes) -> None:
-    """Whatever bytes a bad disk left there, the archive counts as corrupt, and another backup is made."""
-    made = back_up(source, target, NOW)
-    made.path.with_name(f"{made.path.name}.md5").write_bytes(beside)
-    with pytest.raises(ObjectCorrupt, match="its MD5 is not the one beside it"):
-        verify_archive(made.path)
-    assert not back_up(source, target, NOW).known
+@pytest.mark.parametrize("checksum", [b"", b"d41d8cd98f00b204e9800998ecf8427e  another\n", b"\xff\xfe\x00", b"\0" * 60])
+def test_invalid_checksum_file_invalidates_the_backup(source: Path, target: Path, checksum: bytes) -> None:
+    """Whatever bytes the .md5 file has, the archive counts as corrupt and the next backup is new."""
+    archive = back_up(source, target, NOW)
+    archive.path.with_name(f"{archive.path.name}.md5").write_bytes(checksum)
+    with pytest.raises(ObjectCorrupt, match="its MD5 checksum does not match"):
+        verify_archive(archive.path)
+    assert not back_up(source, target, NOW).existed
 
 
-def test_what_a_killed_backup_left_is_no_backup(source: Path, target: Path) -> None:
-    """A part of an archive, and a checksum without one, are removed; an archive without a checksum does not count."""
+def test_leftovers_of_a_killed_backup_are_removed(source: Path, target: Path) -> None:
+    """Partial archives and orphaned checksums are removed; an archive without a checksum does not count."""
     target.mkdir(parents=True)
     for name in (".tmp-1", "results_20240101_000000.tar.gz.md5", "results_20240101_000001.tar.gz"):
         (target / name).write_text("left")
-    made = back_up(source, target, NOW)
-    assert list_archives(target, "results") == [made.path]
-    left = {path.name for path in target.iterdir()} - {made.path.name, f"{made.path.name}.md5"}
-    assert left == {"results_20240101_000001.tar.gz"}
+    archive = back_up(source, target, NOW)
+    assert list_archives(target, "results") == [archive.path]
+    remaining = {path.name for path in target.iterdir()} - {archive.path.name, f"{archive.path.name}.md5"}
+    assert remaining == {"results_20240101_000001.tar.gz"}
 
 
-def test_an_empty_folder_can_be_archived(tmp_path: Path, target: Path) -> None:
-    """No result yet is a backup of nothing."""
+def test_empty_folder_can_be_archived(tmp_path: Path, target: Path) -> None:
+    """The archive of an empty folder has no files."""
     (tmp_path / "results").mkdir()
-    made = back_up(tmp_path / "results", target, NOW)
-    assert (made.files, verify_archive(made.path)) == (0, {})
+    archive = back_up(tmp_path / "results", target, NOW)
+    assert (archive.files, verify_archive(archive.path)) == (0, {})
 
 
-def test_killed_at_any_moment_it_leaves_whole_archives_only(source: Path, target: Path) -> None:
-    """After each kill everything that counts verifies, and the backup that is not killed is complete."""
+def test_killed_backup_leaves_only_complete_archives(source: Path, target: Path) -> None:
+    """After each kill all visible archives verify, and an undisturbed backup is complete."""
     for number in range(40):
         (source / f"big{number}.json").write_bytes(os.urandom(200_000))
     program = (
@@ -125,6 +125,6 @@ def test_killed_at_any_moment_it_leaves_whole_archives_only(source: Path, target
         process.stdout.close()
         for path in list_archives(target, "results"):
             assert verify_archive(path) == compute_digests(source)
-    made = back_up(source, target, NOW)
-    assert verify_archive(made.path) == compute_digests(source)
+    archive = back_up(source, target, NOW)
+    assert verify_archive(archive.path) == compute_digests(source)
     assert [path.name for path in target.iterdir() if path.name.startswith(".tmp-")] == []

@@ -132,7 +132,7 @@ def test_migration_rollback_and_undo(home: Path, environment: dict[str, str]) ->
     url = f"http://127.0.0.1:{port}"
     failed = failed_checks(home, environment, url)
     assert failed["4.1-backed-up"].endswith("coin migrate run")
-    assert failed["5.1-accepted"] == "the API does not answer, as above"
+    assert failed["5.1-accepted"] == "the API does not respond (see above)"
     assert coin(home, environment, "migrate", "run").returncode == 0
     with served(home, environment, port) as api:
         assert failed_checks(home, environment, url) == {}

@@ -1,4 +1,4 @@
-"""A folder as the older platform leaves it: results of every shape, their index, candles, and a .env with Redis."""
+"""Files as the legacy platform leaves them: results of every shape, their index, candles and a .env with Redis."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ RESULTS: dict[str, dict[str, Any]] = {
         "symbols": [{**FIGURES, "signals": [SIGNAL], "is_active": True, "performance_curve": CURVE}],
     },
 }
-"""By run id: 1.0 early, 1.0 late, 1.1.0, and 1.1.0 with a curve."""
+"""By run id: early 1.0, late 1.0, 1.1.0, and 1.1.0 with a performance curve."""
 TASK_ID = "7d0c2f6e-0000-4000-8000-0000000a57c0"
 DOTENV = """REDIS_HOST=localhost
 REDIS_PORT=6379
@@ -58,7 +58,7 @@ TASK_RESULT_TTL_DAYS=7
 
 
 class FileState(NamedTuple):
-    """What must stay as it was of a file of the older platform."""
+    """State of a file that the migration must preserve."""
 
     content: str
     modified_ns: int
@@ -67,15 +67,17 @@ class FileState(NamedTuple):
 
 
 def write_legacy_platform(home: Path) -> Path:
-    """Fill `home` with what the older platform leaves there, `.env` and `data/`; return the latter."""
+    """Write `.env` and `data/` of the legacy platform to `home`; return the path of `data/`."""
     root = home / "data"
     (root / "results").mkdir(parents=True)
     (home / ".env").write_text(DOTENV)
     (home / ".env").chmod(0o600)
     for run_id, document in RESULTS.items():
-        text = json.dumps({"run_id": run_id, **document}, ensure_ascii=False, indent=2)  # it was written indented
+        text = json.dumps({"run_id": run_id, **document}, ensure_ascii=False, indent=2)  # the legacy platform indents
         (root / f"results/{run_id}.json").write_text(text)
-    listed = [{"run_id": run_id, "timestamp": "2025-11-04T10:30:45", **old} for run_id, old in RESULTS.items()]
+    listed = [
+        {"run_id": run_id, "timestamp": "2025-11-04T10:30:45", **document} for run_id, document in RESULTS.items()
+    ]
     (root / "results/index.json").write_text(json.dumps(listed, indent=2))
     _write_task(root)
     _write_candles(root)
@@ -83,14 +85,15 @@ def write_legacy_platform(home: Path) -> Path:
 
 
 def snapshot_files(home: Path) -> dict[str, FileState]:
-    """Return each file below `home` with what must stay as it was."""
-    found = {}
+    """Return the state of each file under `home`, by relative path."""
+    states = {}
     for path in sorted(home.rglob("*")):
         if path.is_file():
-            told = path.stat()
+            status = path.stat()
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            found[path.relative_to(home).as_posix()] = FileState(digest, told.st_mtime_ns, told.st_ino, told.st_mode)
-    return found
+            name = path.relative_to(home).as_posix()
+            states[name] = FileState(digest, status.st_mtime_ns, status.st_ino, status.st_mode)
+    return states
 
 
 def _write_task(root: Path) -> None:
@@ -105,16 +108,16 @@ def _write_task(root: Path) -> None:
         "task_id": TASK_ID,
         "status": "completed",
         "result_files": [{**file, "checksum": checksum}],
-        "metadata": {"finished_at": "2025-11-04T10:30:46+00:00Z"},  # long enough ago to expire
+        "metadata": {"finished_at": "2025-11-04T10:30:46+00:00Z"},  # old enough to expire
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
 
 
 def _write_candles(root: Path) -> None:
-    """Write year files as it did: naive Seoul stamps, split by UTC year, market and timeframe as columns."""
+    """Write year files of the legacy format: naive Seoul time, split by UTC year, with market and timeframe columns."""
     frame = synthetic_candles(7, parse_timeframe("1d"), date(2023, 1, 1), 731)
     for year, part in frame.groupby(frame["timestamp"].dt.year):
         local = part["timestamp"].dt.tz_convert("Asia/Seoul").dt.tz_localize(None)
         (root / "BTC_KRW/1D").mkdir(parents=True, exist_ok=True)
-        as_it_was = part.assign(timestamp=local, symbol="KRW-BTC", timeframe="1D")
-        as_it_was.to_parquet(root / f"BTC_KRW/1D/{year}.parquet", index=False)
+        legacy = part.assign(timestamp=local, symbol="KRW-BTC", timeframe="1D")
+        legacy.to_parquet(root / f"BTC_KRW/1D/{year}.parquet", index=False)

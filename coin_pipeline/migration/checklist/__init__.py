@@ -1,1 +1,1 @@
-"""The migration checklist: its sections, item by item."""
+"""The migration checklist: its items by section, and the code that runs it."""

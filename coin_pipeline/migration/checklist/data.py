@@ -15,7 +15,7 @@ from coin_pipeline.migration.checklist.item import (
     passed,
     unavailable,
 )
-from coin_pipeline.migration.checklist.preparation import NOTHING_OLD, RUN, backed_up
+from coin_pipeline.migration.checklist.preparation import NO_LEGACY_RESULTS, RUN, backed_up
 from coin_pipeline.migration.inspector import Inspector
 from coin_pipeline.migration.legacy_files import missing_from_disk
 from coin_pipeline.migration.step import join_first
@@ -24,143 +24,136 @@ from coin_pipeline.results.store import result_key
 from coin_pipeline.storage.bucket import LIFECYCLE_SUMMARY, Bucket
 from coin_pipeline.storage.open_store import new_client
 
-_OWNER_ALL = stat.S_IRWXU
-NO_BUCKET = not_applicable("AWS_BUCKET_NAME is not set: results stay below DATA_ROOT")
+NO_BUCKET = not_applicable("AWS_BUCKET_NAME is not set: results stay under DATA_ROOT")
 
 
-def archive_size(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether the backup has content."""
-    if not legacy_results(evidence.files(), "results"):
-        return NOTHING_OLD
-    found = evidence.archive()
-    if found is None:
-        return failed("there is none; make it", RUN)
-    path, digests = found
-    size = path.stat().st_size
-    return (
-        passed(f"{size:,} bytes, {len(digests):,} files") if digests else failed(f"{path.name} is empty; make it", RUN)
-    )
+def archive_size(inspector: Inspector) -> ChecklistOutcome:
+    """Check that the backup of results/ is not empty."""
+    if not legacy_results(inspector.files(), "results"):
+        return NO_LEGACY_RESULTS
+    archive = inspector.archive()
+    if archive is None:
+        return failed("there is no backup; create one", RUN)
+    path, digests = archive
+    if not digests:
+        return failed(f"{path.name} is empty; create a backup", RUN)
+    return passed(f"{path.stat().st_size:,} bytes, {len(digests):,} files")
 
 
-def tasks_folder(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether the folder of tasks is there."""
-    if not (evidence.root / "tasks").is_dir():
-        return failed("DATA_ROOT/tasks is missing; make it", RUN)
-    old = len(legacy_results(evidence.files(), "tasks"))
-    return passed(f"DATA_ROOT/tasks is there; retention leaves the {old:,} old tasks in it" if old else "it is there")
+def tasks_folder(inspector: Inspector) -> ChecklistOutcome:
+    """Check that the folder of tasks exists."""
+    if not (inspector.root / "tasks").is_dir():
+        return failed("DATA_ROOT/tasks is missing; create it", RUN)
+    legacy = len(legacy_results(inspector.files(), "tasks"))
+    kept = f"; retention keeps the {legacy:,} legacy tasks in it" if legacy else ""
+    return passed(f"DATA_ROOT/tasks exists{kept}")
 
 
-def old_results(evidence: Inspector) -> ChecklistOutcome:
-    """Read every result file, and compare it with what the API answers."""
-    found = evidence.results()
-    wrong = [f"{old.key}: {old.problem}" for old in found if old.problem]
-    if wrong:
-        return failed(f"{len(wrong):,} of {len(found):,} files: {join_first(wrong)}")
-    versions = ", ".join(sorted({old.version for old in found}))
-    return passed(
-        f"{len(found):,} files are answered byte for byte (schemas {versions})" if found else "none is stored"
-    )
+def old_results(inspector: Inspector) -> ChecklistOutcome:
+    """Compare every result file with the response of the API."""
+    results = inspector.results()
+    problems = [f"{result.key}: {result.problem}" for result in results if result.problem]
+    if problems:
+        return failed(f"{len(problems):,} of {len(results):,} files: {join_first(problems)}")
+    if not results:
+        return passed("no results are stored")
+    versions = ", ".join(sorted({result.version for result in results}))
+    return passed(f"the API returns all {len(results):,} files byte for byte (schemas {versions})")
 
 
-def index_entries(evidence: Inspector) -> ChecklistOutcome:
-    """Name what the older platform's index lists without a file."""
-    lost = missing_from_disk(evidence.root)
-    if lost:
-        return failed(
-            f"no file for {join_first(lost)}; restore them from a backup of the legacy platform, or accept the loss"
-        )
-    return passed("results/index.json names no run without a file")
+def index_entries(inspector: Inspector) -> ChecklistOutcome:
+    """Check that every run in the legacy index has a file."""
+    missing = missing_from_disk(inspector.root)
+    if missing:
+        remedy = "restore them from a backup of the legacy platform, or accept the loss"
+        return failed(f"no file for {join_first(missing)}; {remedy}")
+    return passed("every run in results/index.json has a file")
 
 
-def history(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether the history lists every file with the result of a backtest."""
-    backtests = [old for old in evidence.results() if not old.version.startswith("sweep")]
-    unlisted = [old for old in backtests if old.run_id not in evidence.listed()]
-    told = f"GET /api/backtests/history lists {len(backtests) - len(unlisted):,} of {len(backtests):,} files"
-    if any(not old.problem for old in unlisted):
-        return failed(f"{told}, without {join_first([old.key for old in unlisted])}; list them", "coin results reindex")
+def history(inspector: Inspector) -> ChecklistOutcome:
+    """Check that the history lists every file with a backtest result."""
+    backtests = [result for result in inspector.results() if not result.version.startswith("sweep")]
+    unlisted = [result for result in backtests if result.run_id not in inspector.listed()]
+    summary = f"GET /api/backtests/history lists {len(backtests) - len(unlisted):,} of {len(backtests):,} files"
+    if any(not result.problem for result in unlisted):
+        keys = join_first([result.key for result in unlisted])
+        return failed(f"{summary}; index the missing ones, {keys}", "coin results reindex")
     if unlisted:
-        return failed(f"{told}; item 4.2-results says what is wrong with the others")
-    return passed(told)
+        return failed(f"{summary}; for the problems of the others see item 4.2-results")
+    return passed(summary)
 
 
-def permissions(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether the owner may do all in the folders, and strangers may not write."""
-    folders = [evidence.root / name for name in FOLDERS if (evidence.root / name).is_dir()]
-    for folder in folders:
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        if mode & _OWNER_ALL != _OWNER_ALL or mode & stat.S_IWOTH:
-            return failed(f"{folder} has {mode:o}; correct it", f"chmod 755 {shlex.quote(str(folder))}")
-    return passed(
-        ", ".join(f"{folder.name} {stat.S_IMODE(folder.stat().st_mode):o}" for folder in folders) or "no folder yet"
-    )
+def permissions(inspector: Inspector) -> ChecklistOutcome:
+    """Check that the owner has full access to the folders and that they are not world-writable."""
+    folders = [inspector.root / name for name in FOLDERS if (inspector.root / name).is_dir()]
+    modes = {folder: stat.S_IMODE(folder.stat().st_mode) for folder in folders}
+    for folder, mode in modes.items():
+        if mode & stat.S_IRWXU != stat.S_IRWXU or mode & stat.S_IWOTH:
+            return failed(f"{folder} has mode {mode:o}; fix it", f"chmod 755 {shlex.quote(str(folder))}")
+    return passed(", ".join(f"{folder.name} {mode:o}" for folder, mode in modes.items()) or "no folder exists yet")
 
 
-def sync_works(evidence: Inspector) -> ChecklistOutcome:
-    """Run a backtest and wait for it."""
-    run_id, seconds = evidence.sync()
-    return passed(f"POST /api/backtests/run answered with run {run_id} after {seconds:.2f} s")
+def sync_works(inspector: Inspector) -> ChecklistOutcome:
+    """Run a synchronous backtest."""
+    run_id, seconds = inspector.sync()
+    return passed(f"POST /api/backtests/run returned run {run_id} after {seconds:.2f} s")
 
 
-def sync_stored(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether the result of that run is stored."""
-    key = result_key("results", evidence.sync()[0])
-    place = evidence.store.uri(key)
-    return passed(place) if evidence.store.exists(key) else failed(f"{place} is missing; see DATA_ROOT/logs")
+def sync_stored(inspector: Inspector) -> ChecklistOutcome:
+    """Check that the result of the synchronous backtest is stored."""
+    key = result_key("results", inspector.sync()[0])
+    uri = inspector.store.uri(key)
+    return passed(uri) if inspector.store.exists(key) else failed(f"{uri} is missing; see DATA_ROOT/logs")
 
 
-def bucket(evidence: Inspector) -> ChecklistOutcome:
-    """Send an object to the bucket, compare its digest, fetch it, and remove it."""
-    return (
-        passed(f"{evidence.bucket()} was sent, compared, fetched and removed")
-        if evidence.settings.aws_bucket_name
-        else NO_BUCKET
-    )
+def bucket(inspector: Inspector) -> ChecklistOutcome:
+    """Send an object to the bucket, compare its digest, fetch it and delete it."""
+    if not inspector.settings.aws_bucket_name:
+        return NO_BUCKET
+    return passed(f"{inspector.bucket()} was sent, compared, fetched and deleted")
 
 
-def bucket_settings(evidence: Inspector) -> ChecklistOutcome:
-    """Say which bucket is set."""
-    settings = evidence.settings
+def bucket_settings(inspector: Inspector) -> ChecklistOutcome:
+    """Report the bucket settings."""
+    settings = inspector.settings
     if not settings.aws_bucket_name:
         return NO_BUCKET
-    return passed(f"AWS_BUCKET_NAME={settings.aws_bucket_name}, AWS_REGION={settings.aws_region or 'from AWS itself'}")
+    region = settings.aws_region or "from the AWS configuration"
+    return passed(f"AWS_BUCKET_NAME={settings.aws_bucket_name}, AWS_REGION={region}")
 
 
-def lifecycle(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether the bucket forgets what is not kept."""
-    name = evidence.settings.aws_bucket_name
+def lifecycle(inspector: Inspector) -> ChecklistOutcome:
+    """Check the lifecycle rules of the bucket."""
+    name = inspector.settings.aws_bucket_name
     if not name:
         return NO_BUCKET
     try:
-        missing = Bucket(new_client(evidence.settings), name).missing_rules()
+        missing = Bucket(new_client(inspector.settings), name).missing_rules()
     except StorageRefused:
-        return not_applicable("these credentials may not see it; an administrator sets it: coin storage init")
-    return (
-        failed(f"rules {', '.join(missing)} are missing; make them", "coin storage init")
-        if missing
-        else passed(LIFECYCLE_SUMMARY)
-    )
+        return not_applicable("these credentials may not read the rules; an administrator sets them: coin storage init")
+    if missing:
+        return failed(f"rules {', '.join(missing)} are missing; create them", "coin storage init")
+    return passed(LIFECYCLE_SUMMARY)
 
 
-def policy(evidence: Inspector) -> ChecklistOutcome:
-    """Say who judges what the credentials may do."""
-    return POLICY if evidence.settings.aws_bucket_name else NO_BUCKET
+def policy(inspector: Inspector) -> ChecklistOutcome:
+    """Point to the IAM policy, which only an administrator can apply."""
+    return POLICY if inspector.settings.aws_bucket_name else NO_BUCKET
 
 
-def environment_read(evidence: Inspector) -> ChecklistOutcome:
-    """All settings have been read, or this command would have stopped."""
-    return passed(f"every setting is read; DATA_ROOT={evidence.root}")
+def environment_read(inspector: Inspector) -> ChecklistOutcome:
+    """Pass: an invalid setting would have stopped this command."""
+    return passed(f"all settings are valid; DATA_ROOT={inspector.root}")
 
 
-def backup_folder(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether the folder of backups is there."""
-    there = (evidence.root / "backups/results").is_dir()
-    return (
-        passed("DATA_ROOT/backups/results is there") if there else failed("DATA_ROOT/backups is missing; make it", RUN)
-    )
+def backup_folder(inspector: Inspector) -> ChecklistOutcome:
+    """Check that the folder of backups exists."""
+    if not (inspector.root / "backups/results").is_dir():
+        return failed("DATA_ROOT/backups is missing; create it", RUN)
+    return passed("DATA_ROOT/backups/results exists")
 
 
-POLICY = not_applicable("yours to do: give the account what 'coin storage policy' prints, and no more")
+POLICY = not_applicable("manual step: grant the account only the policy that 'coin storage policy' prints")
 DATA = (
     Section(
         "4.1",
@@ -174,9 +167,9 @@ DATA = (
         "4.2",
         "Data: folders",
         (
-            ChecklistItem("4.2-tasks", "tasks/ is there", tasks_folder),
-            ChecklistItem("4.2-results", "results/ is kept, every file of it", old_results),
-            ChecklistItem("4.2-index", "results/index.json names files that are there", index_entries),
+            ChecklistItem("4.2-tasks", "tasks/ exists", tasks_folder),
+            ChecklistItem("4.2-results", "Every file in results/ is kept", old_results),
+            ChecklistItem("4.2-index", "Every run in results/index.json has a file", index_entries),
             ChecklistItem("4.2-history", "The history lists every result", history),
             ChecklistItem("4.2-permissions", "Permissions are 755", permissions),
         ),
@@ -193,13 +186,13 @@ DATA = (
         "4.4",
         "Data: S3",
         (
-            ChecklistItem("4.4-bucket", "The bucket is there", bucket),
-            ChecklistItem("4.4-iam", "IAM policy of least privilege", policy),
-            ChecklistItem("4.4-bucket-policy", "Policy and lifecycle of the bucket", lifecycle),
+            ChecklistItem("4.4-bucket", "The bucket works", bucket),
+            ChecklistItem("4.4-iam", "Least-privilege IAM policy", policy),
+            ChecklistItem("4.4-bucket-policy", "Bucket policy and lifecycle", lifecycle),
             ChecklistItem(
                 "4.4-versioning",
-                "Versioning (if you want it)",
-                constant(not_applicable("yours to choose: coin storage init --versioning")),
+                "Bucket versioning (optional)",
+                constant(not_applicable("your choice: coin storage init --versioning")),
             ),
         ),
     ),
@@ -208,8 +201,8 @@ DATA = (
         "Data: notifications",
         (
             ChecklistItem("4.5-slack", "Slack webhook", unavailable("SLACK_WEBHOOK_URL has no effect")),
-            ChecklistItem("4.5-smtp", "SMTP", unavailable("SMTP_HOST and the like have no effect")),
-            ChecklistItem("4.5-s3", "Variables of S3", bucket_settings),
+            ChecklistItem("4.5-smtp", "SMTP settings", unavailable("SMTP_HOST and related settings have no effect")),
+            ChecklistItem("4.5-s3", "S3 variables", bucket_settings),
             ChecklistItem("4.5-verified", "Variables are verified", environment_read),
         ),
     ),
@@ -219,13 +212,15 @@ DATA = (
         (
             ChecklistItem(
                 "4.6-scheduler",
-                "The scheduler of backups runs",
-                unavailable("back up results by hand: coin migrate run"),
+                "The backup scheduler is running",
+                unavailable("back up results manually: coin migrate run"),
             ),
             ChecklistItem(
-                "4.6-jobs", "Its jobs are listed", unavailable("no backup is scheduled; use cron with coin migrate run")
+                "4.6-jobs",
+                "Scheduled backup jobs are listed",
+                unavailable("no backup is scheduled; run coin migrate run from cron"),
             ),
-            ChecklistItem("4.6-folder", "DATA_ROOT/backups is there", backup_folder),
+            ChecklistItem("4.6-folder", "DATA_ROOT/backups exists", backup_folder),
         ),
     ),
 )

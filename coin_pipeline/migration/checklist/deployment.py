@@ -1,4 +1,4 @@
-"""Sections 6 to 10: deployment, rollback, completion, security, and what comes after."""
+"""Sections 6 to 10: deployment, rollback, completion, security and next steps."""
 
 import shlex
 import stat
@@ -18,89 +18,90 @@ from coin_pipeline.migration.checklist.item import (
     redis_replaced,
     unavailable,
 )
-from coin_pipeline.migration.checklist.preparation import answers, backed_up
+from coin_pipeline.migration.checklist.preparation import backed_up, health
 from coin_pipeline.migration.checklist.verification import accepted, task_files
 from coin_pipeline.migration.checkout import PACKAGE, checkout, git
 from coin_pipeline.migration.inspector import Inspector
 
-NEW = ("POST /api/backtests/run-async", "GET /api/backtests/status/{task_id}")
+NEW_ENDPOINTS = ("POST /api/backtests/run-async", "GET /api/backtests/status/{task_id}")
 _STATUS = f"git -C {shlex.quote(str(PACKAGE.parent))} status"
-_WORKERS = ("code_location", "daemon", "worker_pool")
+_WORKER_COMPONENTS = ("code_location", "daemon", "worker_pool")
 
 
 def clean(_: Inspector) -> ChecklistOutcome:
-    """Look whether git sees a change."""
-    told = checkout("status", "--porcelain")
-    if told is None:
+    """Check that the checkout has no uncommitted changes."""
+    changes = checkout("status", "--porcelain")
+    if changes is None:
         return not_applicable("not run from a git checkout")
-    count = len(told.splitlines())
-    if told:
-        return failed(f"{count} paths differ in the checkout; look, then commit or stash them", _STATUS)
-    return passed(f"git sees no change in {PACKAGE.parent}")
+    if changes:
+        count = len(changes.splitlines())
+        return failed(f"{count} paths have uncommitted changes; review, then commit or stash them", _STATUS)
+    return passed(f"no uncommitted changes in {PACKAGE.parent}")
 
 
-def backend(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether the API answers."""
-    return passed(f"{evidence.api.url} answers, {evidence.health()['status']}")
+def backend(inspector: Inspector) -> ChecklistOutcome:
+    """Check that the API responds."""
+    return passed(f"{inspector.api.url} responds: {inspector.health()['status']}")
 
 
-def workers(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether all that runs backtests is well."""
-    parts = {name: part for name, part in evidence.health()["components"].items() if name in _WORKERS}
-    ill = [f"{name}: {part['detail']}" for name, part in parts.items() if not part["healthy"]]
-    return failed(f"{'; '.join(ill)}; see DATA_ROOT/logs") if ill else passed(f"{', '.join(parts)} are well")
+def workers(inspector: Inspector) -> ChecklistOutcome:
+    """Check the health of the components that execute backtests."""
+    components = inspector.health()["components"]
+    relevant = {name: component for name, component in components.items() if name in _WORKER_COMPONENTS}
+    unhealthy = [f"{name}: {component['detail']}" for name, component in relevant.items() if not component["healthy"]]
+    return (
+        failed(f"{'; '.join(unhealthy)}; see DATA_ROOT/logs")
+        if unhealthy
+        else passed(f"healthy: {', '.join(relevant)}")
+    )
 
 
-def files_made(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether the results of both ways to run are stored."""
-    stored = sync_stored(evidence)
-    return task_files(evidence) if stored.status == "pass" else stored
+def result_files(inspector: Inspector) -> ChecklistOutcome:
+    """Check that synchronous and asynchronous results are stored."""
+    stored = sync_stored(inspector)
+    return task_files(inspector) if stored.status == "pass" else stored
 
 
-def rolled_back(evidence: Inspector) -> ChecklistOutcome:
-    """Say whether a submission is refused because asynchronous runs are switched off."""
+def rolled_back(inspector: Inspector) -> ChecklistOutcome:
+    """Check whether asynchronous runs are switched off."""
     try:
-        evidence.task()
+        inspector.task()
     except ServiceUnavailable as error:
         if "switched off" not in str(error):
             raise
         return passed(str(error))
-    return not_applicable("asynchronous runs are on; 'coin migrate rollback' switches them off at once")
+    return not_applicable("asynchronous runs are on; 'coin migrate rollback' switches them off immediately")
 
 
-def new_endpoints(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether the root lists the new endpoints."""
-    missing = [name for name in NEW if name not in evidence.endpoints()]
-    return (
-        failed(f"GET / lacks {', '.join(missing)}; start this version", "coin up")
-        if missing
-        else passed(", ".join(NEW))
-    )
+def new_endpoints(inspector: Inspector) -> ChecklistOutcome:
+    """Check that GET / lists the new endpoints."""
+    missing = [name for name in NEW_ENDPOINTS if name not in inspector.endpoints()]
+    if missing:
+        return failed(f"GET / does not list {', '.join(missing)}; start this version", "coin up")
+    return passed(", ".join(NEW_ENDPOINTS))
 
 
 def secrets_private(_: Inspector) -> ChecklistOutcome:
-    """Look whether only its owner can read .env."""
+    """Check that only its owner can access .env."""
     dotenv = Path(".env")
     if not dotenv.is_file():
-        return not_applicable("there is no .env here")
+        return not_applicable("no .env in this folder")
     mode = stat.S_IMODE(dotenv.stat().st_mode)
-    told = f".env has {mode:o}"
-    return (
-        failed(f"{told}, others can read its secrets; correct it", "chmod 600 .env") if mode & 0o077 else passed(told)
-    )
+    if mode & 0o077:
+        return failed(f".env has mode {mode:o}, so other users can access its secrets; fix it", "chmod 600 .env")
+    return passed(f".env has mode {mode:o}")
 
 
 def ignored(_: Inspector) -> ChecklistOutcome:
-    """Look whether git leaves .env out."""
-    here = Path()  # the .env that is read, wherever the program lies
+    """Check that git ignores .env."""
+    here = Path()  # the folder of the .env that is read, wherever this program is installed
     if git(here, "rev-parse", "--is-inside-work-tree") is None:
-        return not_applicable("not in a git checkout, so nothing is committed")
+        return not_applicable("not in a git checkout, so nothing can be committed")
     if git(here, "check-ignore", ".env") is None:
-        return failed(".env would be committed; leave it out", "echo .env >> .gitignore")
-    tracked = git(here, "ls-files", ".env")
-    return (
-        failed(".env is committed; take it out", "git rm --cached .env") if tracked else passed("git leaves .env out")
-    )
+        return failed("git does not ignore .env; add it to .gitignore", "echo .env >> .gitignore")
+    if git(here, "ls-files", ".env"):
+        return failed(".env is committed; remove it from git", "git rm --cached .env")
+    return passed("git ignores .env")
 
 
 DEPLOYMENT = (
@@ -109,34 +110,34 @@ DEPLOYMENT = (
         "Deployment: before",
         (
             ChecklistItem("6.1-clean", "git status is clean", clean),
-            ChecklistItem("6.1-tests", "All tests pass", manual("'make test' in a checkout, for changes of your own")),
-            ChecklistItem("6.1-backup", "A backup is made", backed_up),
+            ChecklistItem("6.1-tests", "All tests pass", manual("'make test' in a checkout, if you changed the code")),
+            ChecklistItem("6.1-backup", "A backup exists", backed_up),
         ),
     ),
     Section(
         "6.2",
         "Deployment: services",
         (
-            ChecklistItem("6.2-redis", "Redis runs", redis_replaced("see component dagster_storage of GET /health")),
-            ChecklistItem("6.2-backend", "The backend runs", backend),
-            ChecklistItem("6.2-worker", "The workers run", workers),
+            ChecklistItem("6.2-redis", "Redis is running", redis_replaced("see dagster_storage in GET /health")),
+            ChecklistItem("6.2-backend", "The backend is running", backend),
+            ChecklistItem("6.2-worker", "The workers are running", workers),
         ),
     ),
     Section(
         "6.3",
         "Deployment: after",
         (
-            ChecklistItem("6.3-health", "Health check", answers),
+            ChecklistItem("6.3-health", "Health check", health),
             ChecklistItem("6.3-sync", "Synchronous API", sync_works),
             ChecklistItem("6.3-async", "Asynchronous API", accepted),
-            ChecklistItem("6.3-files", "Result files are made", files_made),
+            ChecklistItem("6.3-files", "Result files are created", result_files),
         ),
     ),
 )
 ROLLBACK = (
     Section(
         "7.1",
-        "Rollback: at once",
+        "Rollback: immediate",
         (
             ChecklistItem("7.1-done", "Rolled back", rolled_back),
             ChecklistItem("7.1-sync", "The synchronous API works", sync_works),
@@ -147,11 +148,11 @@ ROLLBACK = (
         "7.2",
         "Rollback: data",
         (
-            ChecklistItem("7.2-old", "Results of the older platform are there", old_results),
+            ChecklistItem("7.2-old", "Results of the legacy platform are available", old_results),
             ChecklistItem(
                 "7.2-new",
                 "Results of this platform",
-                constant(not_applicable("they stay: tasks and results are answered while asynchronous runs are off")),
+                constant(not_applicable("tasks and results stay available while asynchronous runs are off")),
             ),
         ),
     ),
@@ -164,15 +165,13 @@ SECURITY = (
         "9",
         "Security",
         (
-            ChecklistItem("9-iam", "IAM policy of least privilege", policy),
+            ChecklistItem("9-iam", "Least-privilege IAM policy", policy),
             ChecklistItem(
                 "9-redis-auth",
                 "Redis AUTH",
                 redis_replaced("the embedded PostgreSQL has a random password and listens on 127.0.0.1"),
             ),
-            ChecklistItem(
-                "9-webhook", "Webhook URL and other secrets in the environment, .env private", secrets_private
-            ),
+            ChecklistItem("9-webhook", "Webhook URL and other secrets only in a private .env", secrets_private),
             ChecklistItem("9-ignored", "Secrets are in .gitignore", ignored),
         ),
     ),
@@ -180,20 +179,22 @@ SECURITY = (
 NEXT = (
     Section(
         "10",
-        "Next",
+        "Next steps",
         (
-            ChecklistItem("10-team", "The team knows that it is done", manual("tell them")),
+            ChecklistItem("10-team", "The team is informed of the completion", manual("announce it")),
             ChecklistItem("10-clients", "Clients know the new API", manual("send them docs/api.md")),
-            ChecklistItem("10-slack", "Alerts in a Slack channel", unavailable("nothing sends notifications yet")),
+            ChecklistItem("10-slack", "Alerts in a Slack channel", unavailable("no notifications are sent yet")),
             ChecklistItem(
-                "10-cron", "Regular backups (cron)", unavailable("nothing is scheduled; run coin migrate run from cron")
+                "10-cron",
+                "Regular backups (cron)",
+                unavailable("no backup is scheduled; run coin migrate run from cron"),
             ),
             ChecklistItem(
                 "10-dashboard",
-                "A dashboard",
-                constant(not_applicable("yours to do: GET /health and the Dagster UI have the figures")),
+                "Monitoring dashboard",
+                manual("GET /health and the Dagster UI provide the figures"),
             ),
-            ChecklistItem("10-playbook", "Operations have read the playbook", manual("docs/operations.md")),
+            ChecklistItem("10-playbook", "Operations has read the playbook", manual("docs/operations.md")),
         ),
     ),
 )

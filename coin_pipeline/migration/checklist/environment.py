@@ -1,4 +1,4 @@
-"""Section 3: settings, containers, and what was Redis."""
+"""Section 3: settings, containers, and the replacement of Redis."""
 
 import os
 from collections.abc import Callable
@@ -17,29 +17,29 @@ from coin_pipeline.migration.checklist.item import (
 from coin_pipeline.migration.inspector import Inspector
 from coin_pipeline.settings import ignored_setting_notices
 
-_NO_CONTAINERS = constant(not_applicable("no containers are needed: 'coin up' starts and watches every program"))
+_NO_CONTAINERS = constant(not_applicable("no containers are needed: 'coin up' starts and supervises every process"))
 
 
-def data_root(evidence: Inspector) -> ChecklistOutcome:
-    """Look whether DATA_ROOT is a folder that can be written, the one that the API serves."""
-    root = evidence.root
+def data_root(inspector: Inspector) -> ChecklistOutcome:
+    """Check that DATA_ROOT is writable and is the folder that the API serves."""
+    root = inspector.root
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        return failed(f"{root} cannot be written; chown it to the account that runs coin")
-    served = evidence.health()["data_root"]
+        return failed(f"{root} is not writable; chown it to the account that runs coin")
+    served = inspector.health()["data_root"]
     if served != str(root):
-        return failed(f"the API serves {served}, here DATA_ROOT is {root}; start 'coin up' with the same settings")
-    return passed(f"{root} is there, can be written, and is what the API serves")
+        return failed(f"the API serves {served}, but DATA_ROOT here is {root}; start 'coin up' with the same settings")
+    return passed(f"{root} exists, is writable and is the folder that the API serves")
 
 
 def redis_settings(_: Inspector) -> ChecklistOutcome:
-    """Report the settings of Redis that are still there."""
+    """List the Redis settings that are still set."""
     names = ", ".join(notice.split()[0] for notice in ignored_setting_notices() if notice.startswith("REDIS_"))
-    return not_applicable(f"{names}: no longer used" if names else "no REDIS_* is set, and none is needed")
+    return not_applicable(f"{names}: no longer used" if names else "no REDIS_* variable is set, and none is needed")
 
 
-def setting(name: str, told: Callable[[Inspector], object]) -> Check:
-    """Return the look at a setting that has been read."""
-    return lambda evidence: passed(f"{name}={told(evidence)}")
+def setting(name: str, read: Callable[[Inspector], object]) -> Check:
+    """Return a check that passes with the value of a setting."""
+    return lambda inspector: passed(f"{name}={read(inspector)}")
 
 
 ENVIRONMENT = (
@@ -47,13 +47,13 @@ ENVIRONMENT = (
         "3.1",
         "Environment: variables",
         (
-            ChecklistItem("3.1-data-root", "DATA_ROOT is there and can be written", data_root),
+            ChecklistItem("3.1-data-root", "DATA_ROOT exists and is writable", data_root),
             ChecklistItem("3.1-redis", "REDIS_HOST and REDIS_PORT", redis_settings),
-            ChecklistItem("3.1-environment", "ENVIRONMENT", setting("ENVIRONMENT", lambda e: e.settings.environment)),
+            ChecklistItem("3.1-environment", "ENVIRONMENT", setting("ENVIRONMENT", lambda i: i.settings.environment)),
             ChecklistItem(
                 "3.1-ttl",
-                "TASK_RESULT_TTL_DAYS, 7 unless set",
-                setting("TASK_RESULT_TTL_DAYS", lambda e: e.settings.task_result_ttl_days),
+                "TASK_RESULT_TTL_DAYS (default 7)",
+                setting("TASK_RESULT_TTL_DAYS", lambda i: i.settings.task_result_ttl_days),
             ),
         ),
     ),
@@ -67,9 +67,9 @@ ENVIRONMENT = (
             ChecklistItem(
                 "3.2-worker", "Worker service", constant(not_applicable("'coin up' starts the worker pool instead"))
             ),
-            ChecklistItem("3.2-backend", "What the backend depends on", _NO_CONTAINERS),
+            ChecklistItem("3.2-backend", "Backend dependencies", _NO_CONTAINERS),
             ChecklistItem(
-                "3.2-network", "Network", constant(not_applicable("every program listens on 127.0.0.1 only"))
+                "3.2-network", "Network", constant(not_applicable("every process listens on 127.0.0.1 only"))
             ),
         ),
     ),
@@ -78,15 +78,13 @@ ENVIRONMENT = (
         "Environment: Redis",
         (
             ChecklistItem(
-                "3.3-redis-running", "Redis runs", redis_replaced("see component dagster_storage of GET /health")
+                "3.3-redis-running", "Redis is running", redis_replaced("see dagster_storage in GET /health")
             ),
-            ChecklistItem(
-                "3.3-redis-ping", "redis-cli ping answers PONG", redis_replaced("see component daemon of GET /health")
-            ),
+            ChecklistItem("3.3-redis-ping", "redis-cli ping returns PONG", redis_replaced("see daemon in GET /health")),
             ChecklistItem(
                 "3.3-redis-memory",
-                "Memory of Redis",
-                redis_replaced("COIN_MAX_QUEUED bounds what waits, and it is on disk"),
+                "Redis memory",
+                redis_replaced("COIN_MAX_QUEUED limits the queue, which is stored on disk"),
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""Items of the checklist and what looking at one says."""
+"""Checklist items and their outcomes."""
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
@@ -8,12 +8,18 @@ if TYPE_CHECKING:
     from coin_pipeline.migration.inspector import Inspector
 
 Status = Literal["pass", "fail", "missing", "n/a"]
-"""`fail` is for whoever moves to put right; `missing` is what this version has not got."""
+"""`fail`: the user has to fix something. `missing`: this version lacks the feature."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class ChecklistOutcome(NamedTuple):
-    """Whether an item is met, one sentence (what was seen, what to do, or why it does not apply), and what to type."""
+    """Outcome of a check.
+
+    Attributes:
+        status: Whether the item passes.
+        detail: One sentence: what was observed, how to fix it, or why the item does not apply.
+        command: Command that fixes a failure, if there is one.
+    """
 
     status: Status
     detail: str
@@ -24,11 +30,11 @@ Check: TypeAlias = "Callable[[Inspector], ChecklistOutcome]"
 
 
 class ChecklistItem(NamedTuple):
-    """One box of the checklist: its id, its text, and how to look at it; a CoinError that is raised is a failure."""
+    """One checkbox: its id, its text and its check, which may raise a CoinError to fail."""
 
     id: str
     text: str
-    look: Check
+    check: Check
 
 
 class Section(NamedTuple):
@@ -40,35 +46,35 @@ class Section(NamedTuple):
 
 
 def passed(detail: str) -> ChecklistOutcome:
-    """Return that an item is met: what was seen."""
+    """Return the outcome of an item that passes."""
     return ChecklistOutcome("pass", detail)
 
 
-def failed(what: str, command: str = "") -> ChecklistOutcome:
-    """Return that an item is not met: what to do, or what is wrong and the command that puts it right."""
-    return ChecklistOutcome("fail", f"{what}: {command}" if command else what, command)
+def failed(problem: str, command: str = "") -> ChecklistOutcome:
+    """Return the outcome of an item that fails, with the command that fixes it if there is one."""
+    return ChecklistOutcome("fail", f"{problem}: {command}" if command else problem, command)
 
 
-def not_applicable(why: str) -> ChecklistOutcome:
-    """Return that an item does not apply."""
-    return ChecklistOutcome("n/a", why)
+def not_applicable(reason: str) -> ChecklistOutcome:
+    """Return the outcome of an item that does not apply."""
+    return ChecklistOutcome("n/a", reason)
 
 
 def constant(outcome: ChecklistOutcome) -> Check:
-    """Return a look that sees the same whatever there is."""
-    return lambda _evidence: outcome
+    """Return a check that always has this outcome."""
+    return lambda _inspector: outcome
 
 
-def manual(what: str) -> Check:
-    """Return the look of an item that only people can do."""
-    return constant(not_applicable(f"yours to do: {what}"))
+def manual(task: str) -> Check:
+    """Return the check of an item that only a person can complete."""
+    return constant(not_applicable(f"manual step: {task}"))
 
 
-def unavailable(what: str) -> Check:
-    """Return the look of an item about something that this version has not got."""
-    return constant(ChecklistOutcome("missing", f"not in this version: {what}"))
+def unavailable(detail: str) -> Check:
+    """Return the check of an item about a feature that this version lacks."""
+    return constant(ChecklistOutcome("missing", f"not in this version: {detail}"))
 
 
-def redis_replaced(instead: str) -> Check:
-    """Return the look of an item about Redis, which nothing needs any more."""
-    return constant(not_applicable(f"Dagster's run queue in PostgreSQL replaces Redis: {instead}"))
+def redis_replaced(detail: str) -> Check:
+    """Return the check of an item about Redis, which this platform does not use."""
+    return constant(not_applicable(f"Dagster's run queue in PostgreSQL replaces Redis: {detail}"))

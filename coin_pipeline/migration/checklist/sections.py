@@ -1,4 +1,4 @@
-"""The whole checklist, in its order, and going through it."""
+"""The complete checklist in order, and the function that runs it."""
 
 from collections.abc import Iterator
 
@@ -25,21 +25,21 @@ CHECKLIST: tuple[Section, ...] = (
 )
 
 
-def run_checklist(evidence: Inspector) -> Iterator[tuple[Section, ChecklistItem, ChecklistOutcome]]:
-    """Look at every item, one after the other; an error of ours is a failure that says what to do."""
-    told: set[str] = set()
+def run_checklist(inspector: Inspector) -> Iterator[tuple[Section, ChecklistItem, ChecklistOutcome]]:
+    """Check every item in order; a CoinError becomes a failure with its message."""
+    reported: set[str] = set()
     for section in CHECKLIST:
         for item in section.items:
-            yield section, item, _look(item, evidence, told)
+            yield section, item, _check(item, inspector, reported)
 
 
-def _look(item: ChecklistItem, evidence: Inspector, told: set[str]) -> ChecklistOutcome:
-    """Look at one item; that nobody serves the API is told in full once."""
+def _check(item: ChecklistItem, inspector: Inspector, reported: set[str]) -> ChecklistOutcome:
+    """Check one item; an unreachable API is reported in full only once."""
     try:
-        return item.look(evidence)
+        return item.check(inspector)
     except ApiUnreachable as error:
-        detail = "the API does not answer, as above" if str(error) in told else str(error)
-        told.add(str(error))
+        detail = "the API does not respond (see above)" if str(error) in reported else str(error)
+        reported.add(str(error))
         return ChecklistOutcome("fail", detail, error.command)
-    except (CoinError, OSError) as error:  # a file that may not be read, say
+    except (CoinError, OSError) as error:  # OSError: for example a file without read permission
         return failed(str(error))
