@@ -116,7 +116,7 @@ def _resolve(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepReques
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.strategies.registry import load_registry
     from coin_pipeline.sweeps.request import parse_sweep
-    from coin_pipeline.sweeps.spec import resolve_sweep
+    from coin_pipeline.sweeps.resolve import resolve_sweep
 
     request = parse_sweep(fields)
     spec = resolve_sweep(request, load_registry(settings.coin_strategy_files))

@@ -1,1 +1,1 @@
-"""Parameter sweeps: many points of one strategy in chunks, and what to make of them."""
+"""Parameter sweeps: many points of one strategy, evaluated in chunks, and their analysis."""

@@ -1,4 +1,4 @@
-"""The rows of one chunk: read where they are stored, else computed and stored."""
+"""Evaluation of one chunk; stored trials are reused."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -31,11 +31,11 @@ from coin_pipeline.sweeps.trials import (
 )
 
 BATCH = 256
-"""Points whose signals are in memory at once where a strategy decides point by point."""
-BATCH_OF_ROWS = 1024
-"""The same where it decides for many at once: they share most of their rows."""
-KEPT_BARS = 20_000_000
-"""Bars that are kept in memory between the batches of a search, 1 GB; more are read again for each."""
+"""Points whose signals are in memory at once."""
+VECTORIZED_BATCH = 1024
+"""The same for a strategy that computes many points at once, whose signals share most rows."""
+MAX_CACHED_BARS = 20_000_000
+"""Bars kept in memory between the batches of a search, about 1 GB; beyond that, each batch reads them again."""
 
 
 def evaluate(
@@ -48,40 +48,42 @@ def evaluate(
     fresh: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> pa.Table:
-    """Return the rows of a chunk, one for each point and symbol, and store them once they are complete.
+    """Return the trials of a chunk, one row per point and symbol, and store them.
 
-    Columns: point (its number), symbol, one for each swept name, trades, wins, win_rate, total_return, max_drawdown,
-    avg_return, profit_factor, exposure (share of the bars on which a position was held), objective; see
-    `rows.rows_table` for what is null. Facts beside the rows (`rows.told_by`) say which chunk they are.
+    Columns: point (its number), symbol, one per swept name, trades, wins, win_rate, total_return, max_drawdown,
+    avg_return, profit_factor, exposure (share of bars with a position), objective; `trials.trials_table` describes
+    nulls. The metadata of the table (`trials.read_metadata`) identifies the chunk.
 
-    The first point is checked for look-ahead on each symbol; the best of all is checked when it is run again.
+    The first point is checked for look-ahead on each symbol; the best point of the sweep is checked when it is run as
+    a normal backtest.
 
     Args:
-        catalog: Where the candles are.
-        registry: Where the strategy is.
-        store: Where rows are kept, under `chunk.key`.
-        chunk: What to evaluate.
-        workers: Threads to use; the rows do not depend on it.
-        fresh: Compute rows even where they are stored.
-        progress: Told now and then how many more rows there are; what it raises ends the evaluation.
+        catalog: The stored candles.
+        registry: The strategies.
+        store: Storage of the trials, under `chunk.key`.
+        chunk: The chunk.
+        workers: Threads to use; the trials do not depend on it.
+        fresh: Ignore stored trials.
+        progress: Called repeatedly with the number of new rows; an exception that it raises ends the evaluation.
 
     Raises:
-        CandlesChanged: candles are no longer those that the sweep was planned with.
-        CodeChanged: nor is the code of the strategy or the engine, or a package that they use.
-        StrategyFailed: the strategy's own code raised or returned no signals; its params are named.
-        LookAhead: the strategy uses bars that it cannot have known.
+        CandlesChanged: Candles differ from those that the sweep was planned with.
+        CodeChanged: The code of the strategy or the engine, or the version of a package, differs.
+        StrategyFailed: The strategy's own code raised or returned no signals; the message names its parameters.
+        LookAhead: The strategy uses bars that it cannot have known.
     """
-    bench = _Bench(catalog, registry, store, chunk, workers, fresh=fresh, progress=progress)
-    made_of = sweep_fingerprint(chunk.spec, {}, bench.strategy)
-    if (made_of["code"], made_of["versions"]) != (chunk.code, chunk.versions):
+    evaluation = _Evaluation(catalog, registry, store, chunk, workers, fresh=fresh, progress=progress)
+    fingerprint = sweep_fingerprint(chunk.spec, {}, evaluation.strategy)
+    if (fingerprint["code"], fingerprint["versions"]) != (chunk.code, chunk.versions):
         raise CodeChanged(chunk.spec.strategy)
-    table = bench.stored(chunk.key, bench.searched if chunk.spec.search == "optuna" else bench.listed)
+    compute = evaluation.search if chunk.spec.search == "optuna" else evaluation.evaluate_points
+    table = evaluation.load_or_compute(chunk.key, compute)
     return with_metadata(table, {**read_metadata(table), "chunk": chunk.model_dump(mode="json")})
 
 
 @dataclass
-class _Bench:
-    """Where points of one chunk become rows."""
+class _Evaluation:
+    """The evaluation of one chunk."""
 
     catalog: CandleSource
     registry: StrategyRegistry
@@ -90,91 +92,91 @@ class _Bench:
     workers: int
     fresh: bool
     progress: Callable[[int], None]
-    kept: dict[str, Bars] = field(default_factory=dict)
+    cache: dict[str, Bars] = field(default_factory=dict)
 
     @property
     def strategy(self) -> Strategy[Any]:
         return self.registry.get(self.chunk.spec.strategy)
 
-    def stored(self, key: str, compute: Callable[[], tuple[pa.Table, Json]]) -> pa.Table:
-        """Return the rows under a key, with facts beside them; compute and store them where there are none."""
+    def load_or_compute(self, key: str, compute: Callable[[], tuple[pa.Table, Json]]) -> pa.Table:
+        """Return the trials under a key with their metadata, computing and storing them if necessary."""
         if self.fresh:
             self.store.delete(key)
         table = read_trials(self.store, key)
         if table is None:
-            rows, facts = compute()
-            table = with_metadata(rows, {**facts, "sha256": trials_digest(rows)})
+            rows, metadata = compute()
+            table = with_metadata(rows, {**metadata, "sha256": trials_digest(rows)})
             self.store.put(key, to_parquet(table))
         else:
             self.progress(len(table))
         return table
 
-    def listed(self) -> tuple[pa.Table, Json]:
-        """Return the rows of the chunk's points, and how many it leaves out."""
-        spec, taken, left_out = self.chunk.spec, [], Counter({"skipped": 0, "duplicates": 0})
-        for number, point in self.chunk.numbered():
+    def evaluate_points(self) -> tuple[pa.Table, Json]:
+        """Return the trials of the chunk's points, and the counts of omitted points."""
+        spec, points, omitted = self.chunk.spec, [], Counter({"skipped": 0, "duplicates": 0})
+        for number, point in self.chunk.numbered_points():
             if point is None:
-                left_out["duplicates"] += 1
+                omitted["duplicates"] += 1
             elif (params := spec.valid_params(self.registry, point)) is None:
-                left_out["skipped"] += 1
+                omitted["skipped"] += 1
             else:
-                taken.append((number, point, params))
-        return self.rows(taken), dict(left_out)
+                points.append((number, point, params))
+        return self.rows(points), dict(omitted)
 
-    def searched(self) -> tuple[pa.Table, Json]:
-        """Return the rows of the points that a search came to, and how many it left out."""
-        # Optuna takes longer to import than most sweeps take.
+    def search(self) -> tuple[pa.Table, Json]:
+        """Return the trials of the points that optuna proposes, and the counts of omitted points."""
+        # Importing optuna takes longer than most sweeps.
         from coin_pipeline.sweeps.search import search  # noqa: PLC0415
 
-        def rows_of(taken: Sequence[NumberedPoint]) -> pa.Table:
-            key = self.chunk.key_of([(number, point) for number, point, _ in taken])
-            return self.stored(key, lambda: (self.rows(taken), {})).replace_schema_metadata(None)
+        def rows_of(points: Sequence[NumberedPoint]) -> pa.Table:
+            key = self.chunk.key_for([(number, point) for number, point, _ in points])
+            return self.load_or_compute(key, lambda: (self.rows(points), {})).replace_schema_metadata(None)
 
-        found = search(self.chunk.spec, self.registry, rows_of)
-        return pa.concat_tables(found.tables), {"skipped": found.skipped, "duplicates": found.duplicates}
+        result = search(self.chunk.spec, self.registry, rows_of)
+        return pa.concat_tables(result.tables), {"skipped": result.skipped, "duplicates": result.duplicates}
 
-    def rows(self, taken: Sequence[NumberedPoint]) -> pa.Table:
-        """Evaluate points on every symbol; only one symbol's candles are in memory, unless a search keeps them."""
-        if not taken:
+    def rows(self, points: Sequence[NumberedPoint]) -> pa.Table:
+        """Evaluate points on every symbol; candles are in memory one symbol at a time, unless a search caches them."""
+        if not points:
             return trials_schema(self.chunk.spec).empty_table()
-        trials = [self._trials(candles, taken) for candles in self.chunk.candles]
-        return trials_table(self.chunk.spec, taken, [candles.rows for candles in self.chunk.candles], trials)
+        trials = [self._trials(candles, points) for candles in self.chunk.candles]
+        return trials_table(self.chunk.spec, points, [candles.rows for candles in self.chunk.candles], trials)
 
-    def _trials(self, candles: CandleDigest, taken: Sequence[NumberedPoint]) -> Trials:
+    def _trials(self, candles: CandleDigest, points: Sequence[NumberedPoint]) -> Trials:
         bars = self._bars(candles)
-        _, point, params = taken[0]
-        checked_signals(self.strategy, params, bars, _place(candles, point))
-        batch = BATCH_OF_ROWS if is_vectorized(self.strategy) else BATCH
-        parts = [self._swept(candles, bars, taken[first : first + batch]) for first in range(0, len(taken), batch)]
-        self.progress(len(taken))
+        _, point, params = points[0]
+        checked_signals(self.strategy, params, bars, _location(candles, point))
+        batch = VECTORIZED_BATCH if is_vectorized(self.strategy) else BATCH
+        parts = [self._sweep(candles, bars, points[first : first + batch]) for first in range(0, len(points), batch)]
+        self.progress(len(points))
         return Trials.concatenate(parts)
 
-    def _swept(self, candles: CandleDigest, bars: Bars, taken: Sequence[NumberedPoint]) -> Trials:
+    def _sweep(self, candles: CandleDigest, bars: Bars, points: Sequence[NumberedPoint]) -> Trials:
         spec = self.chunk.spec
         if is_vectorized(self.strategy):
-            where = f"{_place(candles, taken[0][1])} or one of the {len(taken) - 1} points after that"
-            rows = run_signal_rows(self.strategy, bars, [params for _, _, params in taken], where, self.workers)
+            location = f"{_location(candles, points[0][1])} or one of the {len(points) - 1} points after it"
+            rows = run_signal_rows(self.strategy, bars, [params for _, _, params in points], location, self.workers)
         else:
             rows = SignalRows.of(
-                run_strategy(self.strategy, bars, params, _place(candles, point)) for _, point, params in taken
+                run_strategy(self.strategy, bars, params, _location(candles, point)) for _, point, params in points
             )
-        stops = [spec.stops_at(point) for _, point, _ in taken]
-        watched = stops if any(each.any for each in stops) else None
-        return sweep(bars, rows, watched, spec.costs, spec.fill, spec.sizing, self.workers)
+        stops = [spec.stops_at(point) for _, point, _ in points]
+        active = stops if any(item.any for item in stops) else None
+        return sweep(bars, rows, active, spec.costs, spec.fill, spec.sizing, self.workers)
 
     def _bars(self, candles: CandleDigest) -> Bars:
         spec, symbol = self.chunk.spec, candles.symbol
-        if symbol in self.kept:
-            return self.kept[symbol]
-        piece = CandleSlice(
+        if symbol in self.cache:
+            return self.cache[symbol]
+        candle_slice = CandleSlice(
             spec=spec, shelf="tasks", symbol=symbol, rows=candles.rows, coverage={}, sha256=candles.sha256
         )
-        bars = read_candles(self.catalog, piece)
-        if spec.search == "optuna" and sum(each.rows for each in self.chunk.candles) <= KEPT_BARS:
-            self.kept[symbol] = bars
+        bars = read_candles(self.catalog, candle_slice)
+        if spec.search == "optuna" and sum(item.rows for item in self.chunk.candles) <= MAX_CACHED_BARS:
+            self.cache[symbol] = bars
         return bars
 
 
-def _place(candles: CandleDigest, point: Point) -> str:
-    """Return what an error calls the place where a strategy failed."""
+def _location(candles: CandleDigest, point: Point) -> str:
+    """Return how an error message names the symbol and point at fault."""
     return f"{candles.symbol} with {format_point(point)}"

@@ -1,4 +1,4 @@
-"""A sweep cut into chunks that are evaluated, stored and resumed one by one."""
+"""Division of a sweep into chunks that are evaluated, stored and resumed independently."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,20 +19,27 @@ from coin_pipeline.sweeps.spec import SweepSpec
 from coin_pipeline.sweeps.trials import trials_schema
 
 FORMAT = "sweep-1.0"
-"""What rows and documents of sweeps look like; raised when a figure gets another meaning, so that none is reused."""
+"""Format of trials and documents; changed when a figure changes its meaning, so that stored trials are not reused."""
 _EVALUATION = "coin_pipeline.sweeps.evaluate"
 _COVERAGE = ("expected", "present", "ratio", "no_trade", "not_fetched", "first_unfetched", "known", "verdict")
-_MADE_OF = ("spec", "candles", "code", "versions", "modules")
+_FINGERPRINT_KEYS = ("spec", "candles", "code", "versions", "modules")
 MAX_CHUNK_POINTS, MIN_CHUNK_POINTS = 1000, 50
-"""Points of a chunk."""
-MANY_TIMES = 10
-"""How many more a chunk has where a strategy decides for many points at once, and so is done with them sooner."""
+"""Limits of the number of points per chunk."""
+VECTORIZED_FACTOR = 10
+"""Factor of these limits for strategies that compute many points at once, which is faster."""
 MAX_CHUNKS = 500
-"""Chunks that an orchestrator can still keep an eye on; beyond that, chunks have more points."""
+"""Largest number of chunks that Dagster handles well; larger sweeps have larger chunks."""
 
 
 class CandleDigest(BaseModel):
-    """The candles of one symbol, named by their digest, with what the document of the sweep tells of them."""
+    """The candles of one symbol, identified by their digest.
+
+    Attributes:
+        symbol: The symbol.
+        rows: Number of candles.
+        sha256: Digest of the candles.
+        coverage: Their coverage, for the sweep document.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,7 +50,18 @@ class CandleDigest(BaseModel):
 
 
 class SweepChunk(BaseModel):
-    """Points `first` to before `stop` of a sweep, and all that their rows depend on; JSON carries it anywhere."""
+    """A range of a sweep's points, with everything their trials depend on; serializable as JSON.
+
+    Attributes:
+        spec: The sweep.
+        number: Number of the chunk, from 0.
+        chunks: Number of chunks of the sweep.
+        first: Number of the first point.
+        stop: Number after the last point.
+        candles: The candles of each symbol.
+        code: Digest of the code.
+        versions: Versions of the packages.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -58,35 +76,35 @@ class SweepChunk(BaseModel):
 
     @cached_property
     def key(self) -> str:
-        """Where its rows are stored: `sweeps/chunks/SHA256.parquet`, the digest being of all that they depend on."""
-        if self.spec.search == "optuna":  # which points it takes is only known in the end
+        """Storage key of its trials, `sweeps/chunks/SHA256.parquet`, with the digest of everything they depend on."""
+        if self.spec.search == "optuna":  # the points are known only after the search
             search = self.spec.model_dump(mode="json", include={"space", "search", "trials", "seed"})
-            return self.key_of(search)
-        return self.key_of([(number, point) for number, point in self.numbered() if point is not None])
+            return self.key_for(search)
+        return self.key_for([(number, point) for number, point in self.numbered_points() if point is not None])
 
-    def key_of(self, points: object) -> str:
-        """Return where the rows of these points are stored."""
-        said = self.spec.model_dump(mode="json", exclude={"space", "search", "trials", "seed"})
-        candles = [(each.symbol, each.sha256) for each in self.candles]
+    def key_for(self, points: object) -> str:
+        """Return the storage key of the trials of some points."""
+        fields = self.spec.model_dump(mode="json", exclude={"space", "search", "trials", "seed"})
+        candles = [(item.symbol, item.sha256) for item in self.candles]
         columns = [(column.name, str(column.type)) for column in trials_schema(self.spec)]
-        digest = digest_of([FORMAT, columns, said, points, candles, self.code, self.versions])
+        digest = digest_of([FORMAT, columns, fields, points, candles, self.code, self.versions])
         return f"sweeps/chunks/{digest}.parquet"
 
-    def numbered(self) -> Iterator[tuple[int, Point | None]]:
-        """Yield its numbers, each with its point, or None where that repeats an earlier one."""
+    def numbered_points(self) -> Iterator[tuple[int, Point | None]]:
+        """Yield the number and the point of each of its points; the point is None if it duplicates an earlier one."""
         points = self.spec.points()
         return ((number, points.point_at(number)) for number in range(self.first, self.stop))
 
 
 @dataclass(frozen=True, slots=True)
 class SweepPlan:
-    """The chunks of a sweep, in the order of their points; optuna, which adapts, is one chunk.
+    """The chunks of a sweep in the order of their points; an optuna search is a single chunk.
 
     Attributes:
-        chunks: What to evaluate.
-        points: How many points have rows; for optuna the most there can be.
-        skipped: How many points break a constraint between the strategy's params; for optuna not known yet, 0.
-        duplicates: How many random draws repeat an earlier one; for optuna not known yet, 0.
+        chunks: The chunks.
+        points: Number of points to evaluate; an upper bound for optuna.
+        skipped: Number of points that violate a constraint between parameters; 0 for optuna, where it is not known yet.
+        duplicates: Number of random draws that duplicate an earlier one; 0 for optuna, where it is not known yet.
     """
 
     chunks: tuple[SweepChunk, ...]
@@ -98,88 +116,93 @@ class SweepPlan:
 def split_into_chunks(
     catalog: CandleSource, registry: StrategyRegistry, spec: SweepSpec, chunk_points: int | None = None
 ) -> SweepPlan:
-    """Read and check the candles, count the points, and cut them into chunks.
+    """Read and validate the candles, count the points, and divide them into chunks.
 
     Args:
-        catalog: Where the candles are.
-        registry: Where the strategy is.
-        spec: What is swept.
-        chunk_points: Points of a chunk; by default a twentieth of all, but 50 to 1000, of a strategy that decides for
-            many at once 500 to 10,000. The rows do not depend on it.
+        catalog: The stored candles.
+        registry: The strategies.
+        spec: The sweep.
+        chunk_points: Points per chunk; by default a twentieth of all, within 50 to 1000, or 500 to 10,000 for a
+            strategy that computes many points at once. The trials do not depend on it.
 
     Raises:
-        CandlesNotFound: one or more symbols have no candle in the range.
-        InvalidCandles: stored candles that no market can have produced.
+        CandlesNotFound: One or more symbols have no candle in the range.
+        InvalidCandles: Stored candles are invalid.
     """
-    pieces = find_candles(catalog, spec, "tasks")
+    slices = find_candles(catalog, spec, "tasks")
     candles = tuple(
         CandleDigest(
-            symbol=each.symbol,
-            rows=each.rows,
-            sha256=each.sha256,
-            coverage={"snapshot": each.snapshot, **{name: each.coverage[name] for name in _COVERAGE}},
+            symbol=item.symbol,
+            rows=item.rows,
+            sha256=item.sha256,
+            coverage={"snapshot": item.snapshot, **{name: item.coverage[name] for name in _COVERAGE}},
         )
-        for each in pieces
+        for item in slices
     )
     strategy = registry.get(spec.strategy)
-    made_of = sweep_fingerprint(spec, {each.symbol: each.sha256 for each in candles}, strategy)
-    numbers = len(spec.points())
-    fates = Counter({"points": numbers}) if spec.search == "optuna" else _fates(registry, spec)
-    starts = range(0, numbers, numbers if spec.search == "optuna" else chunk_points or _chunk_points(numbers, strategy))
+    fingerprint = sweep_fingerprint(spec, {item.symbol: item.sha256 for item in candles}, strategy)
+    count = len(spec.points())
+    outcomes = Counter({"points": count}) if spec.search == "optuna" else _count_outcomes(registry, spec)
+    size = count if spec.search == "optuna" else chunk_points or _chunk_points(count, strategy)
+    starts = range(0, count, size)
     chunks = (
         SweepChunk(
             spec=spec,
             number=number,
             chunks=len(starts),
             first=first,
-            stop=min(first + starts.step, numbers),
+            stop=min(first + size, count),
             candles=candles,
-            code=made_of["code"],
-            versions=made_of["versions"],
+            code=fingerprint["code"],
+            versions=fingerprint["versions"],
         )
         for number, first in enumerate(starts)
     )
-    return SweepPlan(tuple(chunks), fates["points"], fates["skipped"], fates["duplicates"])
+    return SweepPlan(tuple(chunks), outcomes["points"], outcomes["skipped"], outcomes["duplicates"])
 
 
 def sweep_fingerprint(spec: SweepSpec, candles: Mapping[str, str], strategy: Strategy[Any]) -> Json:
-    """Return the digests of all that decides the trials: what decides a result, and what chooses and evaluates points.
+    """Return the digests of everything that determines the trials, including the search and evaluation code.
 
     Args:
-        spec: What is swept.
+        spec: The sweep.
         candles: Digest of each symbol's candles.
         strategy: The strategy.
 
     Returns:
         `spec`, `candles`, `code` (over `modules`), `versions`, `modules`.
     """
-    found = fingerprint_of(spec.digest, candles, strategy, _EVALUATION)
-    chooses = {"optuna": metadata.version("optuna")} if spec.search == "optuna" else {}
-    return {**{name: found[name] for name in _MADE_OF}, "versions": {**found["versions"], **chooses}}
+    backtest = fingerprint_of(spec.digest, candles, strategy, _EVALUATION)
+    search = {"optuna": metadata.version("optuna")} if spec.search == "optuna" else {}
+    return {**{name: backtest[name] for name in _FINGERPRINT_KEYS}, "versions": {**backtest["versions"], **search}}
 
 
 def format_point(point: Point) -> str:
-    """Return a point as text: volume_window=5, stop_loss=none."""
+    """Return a point as text.
+
+    >>> format_point({"volume_window": 5, "stop_loss": None})
+    'volume_window=5, stop_loss=none'
+    """
     return ", ".join(f"{name}={'none' if value is None else value}" for name, value in point.items())
 
 
 def is_vectorized(strategy: Strategy[Any]) -> bool:
-    """Return whether a strategy decides for many points at once in a way of its own."""
+    """Return whether a strategy has its own implementation for many points at once."""
     return type(strategy).signal_rows is not Strategy.signal_rows
 
 
-def _chunk_points(numbers: int, strategy: Strategy[Any]) -> int:
-    more = MANY_TIMES if is_vectorized(strategy) else 1
-    return max(more * MIN_CHUNK_POINTS, min(more * MAX_CHUNK_POINTS, -(-numbers // 20)), -(-numbers // MAX_CHUNKS))
+def _chunk_points(count: int, strategy: Strategy[Any]) -> int:
+    factor = VECTORIZED_FACTOR if is_vectorized(strategy) else 1
+    return max(factor * MIN_CHUNK_POINTS, min(factor * MAX_CHUNK_POINTS, -(-count // 20)), -(-count // MAX_CHUNKS))
 
 
-def _fates(registry: StrategyRegistry, spec: SweepSpec) -> Counter[str]:
-    """Count what becomes of the points, one by one: all of them never exist at once."""
+def _count_outcomes(registry: StrategyRegistry, spec: SweepSpec) -> Counter[str]:
+    """Count valid, skipped and duplicate points; they are generated one at a time to save memory."""
     points = spec.points()
-    return Counter(_fate(registry, spec, points.point_at(number)) for number in range(len(points)))
+    return Counter(_outcome(registry, spec, points.point_at(number)) for number in range(len(points)))
 
 
-def _fate(registry: StrategyRegistry, spec: SweepSpec, point: Point | None) -> str:
+def _outcome(registry: StrategyRegistry, spec: SweepSpec, point: Point | None) -> str:
     if point is None:
         return "duplicates"
     return "skipped" if spec.valid_params(registry, point) is None else "points"

@@ -1,4 +1,4 @@
-"""Computing the trials of a stored sweep again, and saying what differs: spec, candles, code, versions, or a trial."""
+"""Replay of a stored sweep: recomputes its trials and reports differences in inputs and trials."""
 
 import os
 from pathlib import Path
@@ -23,73 +23,76 @@ from coin_pipeline.sweeps.spec import SweepSpec
 from coin_pipeline.sweeps.trials import trials_digest
 
 _BLOCK = 10_000
-"""Rows that are compared at once."""
+"""Rows compared at a time."""
 
 
 def is_sweep(document: Json) -> bool:
-    """Tell the document of a sweep from that of a backtest."""
+    """Return whether a document is that of a sweep and not of a backtest."""
     return str(document.get("version")).startswith("sweep")
 
 
 def replay_sweep(store: ObjectStore, catalog: CandleSource, registry: StrategyRegistry, run_id: str) -> Replay:
-    """Evaluate every point of a stored sweep with the candles, the code and the packages that are here now.
+    """Evaluate every point of a stored sweep with the current candles, code and packages.
 
-    The digests in what is returned are those of the trials. Nothing that is stored is read in their place, or changed.
+    Stored trials are neither reused nor changed.
+
+    Returns:
+        The digests of the stored and of the recomputed trials, and the differences.
 
     Raises:
-        ResultNotFound: nothing complete is stored under `run_id`.
-        NotReplayable: the document does not say from what the sweep was computed.
-        ObjectCorrupt: document or trials are not what their own digests say.
-        CandlesNotFound: a symbol's candles are gone.
-        UnknownStrategy: the strategy is not registered here.
-        InvalidSpec: the spec is one of another release.
+        ResultNotFound: No complete result is stored under `run_id`.
+        NotReplayable: The document does not record its inputs.
+        ObjectCorrupt: The document or the trials do not match their own digests.
+        CandlesNotFound: The candles of a symbol no longer exist.
+        UnknownStrategy: The strategy is not registered.
+        InvalidSpec: The spec is from another release.
     """
-    told = load_result(store, run_id)
-    said: Json = told.get("fingerprint", {})
-    if not is_sweep(told) or "modules" not in said:
-        raise NotReplayable(run_id, told.get("version", "1.0"))
-    trials = pq.read_table(pa.BufferReader(store.get(task_key(run_id, told["trials"]["file"]))))
-    if (trials_digest(trials), digest_of(told["spec"])) != (told["trials"]["sha256"], said["spec"]):
-        raise ObjectCorrupt(run_id, "the sweep is not what its own digests say, so it was changed after the run")
-    spec = _spec_of(told)
+    document = load_result(store, run_id)
+    stored: Json = document.get("fingerprint", {})
+    if not is_sweep(document) or "modules" not in stored:
+        raise NotReplayable(run_id, document.get("version", "1.0"))
+    trials = pq.read_table(pa.BufferReader(store.get(task_key(run_id, document["trials"]["file"]))))
+    if (trials_digest(trials), digest_of(document["spec"])) != (document["trials"]["sha256"], stored["spec"]):
+        raise ObjectCorrupt(run_id, "the sweep does not match its own digests, so it was changed after the run")
+    spec = _spec_of(document)
     planned = split_into_chunks(catalog, registry, spec)
-    candles = {each.symbol: each.sha256 for each in planned.chunks[0].candles}
+    candles = {item.symbol: item.sha256 for item in planned.chunks[0].candles}
     now = sweep_fingerprint(spec, candles, registry.get(spec.strategy))
     inputs = (
-        *compare_inputs("spec", told["spec"], spec.model_dump(mode="json")),
-        *compare_inputs("candles", said["candles"], candles),
-        *compare_inputs("code", said["modules"], now["modules"]),
-        *compare_inputs("versions", said["versions"], now["versions"]),
+        *compare_inputs("spec", document["spec"], spec.model_dump(mode="json")),
+        *compare_inputs("candles", stored["candles"], candles),
+        *compare_inputs("code", stored["modules"], now["modules"]),
+        *compare_inputs("versions", stored["versions"], now["versions"]),
     )
-    digest = told["trials"]["sha256"]
+    digest = document["trials"]["sha256"]
     try:
-        again = _computed(catalog, registry, planned)
+        recomputed = _recompute(catalog, registry, planned)
     except (InvalidSpec, LookAhead, StrategyFailed) as error:
         return Replay(run_id, digest, None, (*inputs, Difference("result", "", digest, str(error))))
-    if trials_digest(again) == digest:
+    if trials_digest(recomputed) == digest:
         return Replay(run_id, digest, digest, inputs)
-    return Replay(run_id, digest, trials_digest(again), (*inputs, _first_trial(trials, again)))
+    return Replay(run_id, digest, trials_digest(recomputed), (*inputs, _first_difference(trials, recomputed)))
 
 
-def _spec_of(told: Json) -> SweepSpec:
+def _spec_of(document: Json) -> SweepSpec:
     try:
-        return SweepSpec.model_validate(told["spec"])
+        return SweepSpec.model_validate(document["spec"])
     except ValidationError as error:
         raise InvalidSpec(to_problems(error)) from None
 
 
-def _computed(catalog: CandleSource, registry: StrategyRegistry, planned: SweepPlan) -> pa.Table:
+def _recompute(catalog: CandleSource, registry: StrategyRegistry, planned: SweepPlan) -> pa.Table:
     with TemporaryDirectory() as folder:
         store = LocalStore(Path(folder))
         tables = [evaluate(catalog, registry, store, chunk, os.cpu_count() or 1) for chunk in planned.chunks]
     return pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
 
 
-def _first_trial(said: pa.Table, now: pa.Table) -> Difference:
-    """Return the first figure that differs, of the first row that does; rows are numbered in the order of the file."""
-    for first in range(0, max(len(said), len(now)), _BLOCK):
-        before, after = ([*enumerate(table.slice(first, _BLOCK).to_pylist(), first)] for table in (said, now))
+def _first_difference(stored: pa.Table, current: pa.Table) -> Difference:
+    """Return the first differing figure of the first differing row; rows are numbered in file order."""
+    for first in range(0, max(len(stored), len(current)), _BLOCK):
+        before, after = ([*enumerate(table.slice(first, _BLOCK).to_pylist(), first)] for table in (stored, current))
         if before != after:
-            told, found = ({str(row): trial for row, trial in rows} for rows in (before, after))
-            return first_difference("trials", told, found)
-    return first_difference("", said.schema.to_string(), now.schema.to_string())
+            old, new = ({str(row): trial for row, trial in rows} for rows in (before, after))
+            return first_difference("trials", old, new)
+    return first_difference("", stored.schema.to_string(), current.schema.to_string())

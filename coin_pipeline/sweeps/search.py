@@ -1,4 +1,4 @@
-"""Points that Optuna proposes, batch by batch, from what came of those before."""
+"""Optuna search: points proposed in batches from the results of earlier batches."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -15,7 +15,13 @@ BATCH = 16
 
 
 class SearchResult(NamedTuple):
-    """The rows of each batch, and how many trials broke a constraint between params or repeated an earlier one."""
+    """The outcome of a search.
+
+    Attributes:
+        tables: The trials of each batch.
+        skipped: Number of proposals that violated a constraint between parameters.
+        duplicates: Number of proposals that repeated an earlier dim.
+    """
 
     tables: list[pa.Table]
     skipped: int
@@ -25,57 +31,57 @@ class SearchResult(NamedTuple):
 def search(
     spec: SweepSpec, registry: StrategyRegistry, rows_of: Callable[[Sequence[NumberedPoint]], pa.Table]
 ) -> SearchResult:
-    """Ask for points and tell what came of them, until all trials are spent.
+    """Run an Optuna search until all trials are spent.
 
-    A batch is asked for as a whole before any of it is told: what is proposed depends on the seed and on the batches
-    before alone, never on which point was ready first, and no stand-in for pending trials is needed. The study is in
-    memory: a search that starts over gets its first batches' rows from the store, and goes on from there.
+    A whole batch is proposed before any of its results are reported, so the proposals depend only on the seed and on
+    earlier batches, never on which point finished first, and pending trials need no placeholder. The study is in
+    memory: a resumed search reads its first batches from the store and continues from there.
 
     The sampler is the tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization",
     2011).
 
     Args:
-        spec: What is swept.
-        registry: Where the strategy is.
-        rows_of: Returns the rows of a batch, stored or new.
+        spec: The sweep.
+        registry: The strategies.
+        rows_of: Returns the trials of a batch, stored or new.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=spec.seed))
     tables: list[pa.Table] = []
     known: dict[tuple[Value, ...], float | None] = {}
-    refused = repeated = 0
+    skipped = duplicates = 0
     for first in range(0, spec.trials or 0, BATCH):
-        asked = [study.ask() for _ in range(first, min(first + BATCH, spec.trials or 0))]
-        points = [{one.name: _proposed(trial, one) for one in spec.space} for trial in asked]
+        proposals = [study.ask() for _ in range(first, min(first + BATCH, spec.trials or 0))]
+        points = [{dim.name: _suggest(trial, dim) for dim in spec.space} for trial in proposals]
         keys = [tuple(point.values()) for point in points]
-        new = {key: place for place, key in reversed([*enumerate(keys)]) if key not in known}
-        repeated += len(keys) - len(new)
-        valid = [(place, spec.valid_params(registry, points[place])) for place in sorted(new.values())]
-        taken = [(first + place, points[place], params) for place, params in valid if params is not None]
-        refused += len(valid) - len(taken)
-        tables.append(rows_of(taken))
+        new = {key: index for index, key in reversed([*enumerate(keys)]) if key not in known}
+        duplicates += len(keys) - len(new)
+        valid = [(index, spec.valid_params(registry, points[index])) for index in sorted(new.values())]
+        batch = [(first + index, points[index], params) for index, params in valid if params is not None]
+        skipped += len(valid) - len(batch)
+        tables.append(rows_of(batch))
         known |= dict.fromkeys(new)
-        found = objectives_of(tables[-1], len(spec.symbols)).tolist()
-        known |= {keys[number - first]: value for (number, _, _), value in zip(taken, found, strict=True)}
-        for trial, key in zip(asked, keys, strict=True):
-            _tell(study, trial, known[key])
-    return SearchResult(tables, refused, repeated)
+        objectives = objectives_of(tables[-1], len(spec.symbols)).tolist()
+        known |= {keys[number - first]: value for (number, _, _), value in zip(batch, objectives, strict=True)}
+        for trial, key in zip(proposals, keys, strict=True):
+            _report(study, trial, known[key])
+    return SearchResult(tables, skipped, duplicates)
 
 
-def _proposed(trial: optuna.Trial, one: Dimension) -> Value:
-    """Let the sampler choose a value; of listed numbers it is told the order, not the distances."""
-    if isinstance(one.values, Range):
-        if one.values.is_integer:
-            return trial.suggest_int(one.name, int(one.values.low), int(one.values.high))
-        return trial.suggest_float(one.name, one.values.low, one.values.high)
-    places = range(len(one.values))
-    if one.is_numeric:
-        return one.values[trial.suggest_int(one.name, 0, places[-1])]
-    return one.values[trial.suggest_categorical(one.name, places)]
+def _suggest(trial: optuna.Trial, dim: Dimension) -> Value:
+    """Let the sampler choose a value; for listed numbers it knows their order but not their distances."""
+    if isinstance(dim.values, Range):
+        if dim.values.is_integer:
+            return trial.suggest_int(dim.name, int(dim.values.low), int(dim.values.high))
+        return trial.suggest_float(dim.name, dim.values.low, dim.values.high)
+    indices = range(len(dim.values))
+    if dim.is_numeric:
+        return dim.values[trial.suggest_int(dim.name, 0, indices[-1])]
+    return dim.values[trial.suggest_categorical(dim.name, indices)]
 
 
-def _tell(study: optuna.Study, trial: optuna.Trial, objective: float | None) -> None:
+def _report(study: optuna.Study, trial: optuna.Trial, objective: float | None) -> None:
     if objective is None or objective != objective:  # noqa: PLR0124 - only NaN differs from itself
-        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)  # prose: ok
     else:
         study.tell(trial, objective)

@@ -1,4 +1,4 @@
-"""What surrounds the best point: how its neighbours did, where it lies in the space, and a map of it all."""
+"""Sensitivity of the objective: neighbourhoods of points, the heat map, and best points at the edge of the space."""
 
 import itertools
 import math
@@ -13,46 +13,57 @@ from coin_pipeline.strategies.registry import numeric_limits
 from coin_pipeline.sweeps.search_space import Dimension, Point, Range, Value, is_number
 
 MAX_CELLS = 50
-"""Cells of a heat map along an axis: as many values are shown one by one, more in bins."""
+"""Cells of a heat map along an axis; more values than this are grouped into bins."""
 BINS = 10
 EDGE = 0.01
 """Share of a range that counts as its edge."""
-_MOST_NEIGHBOURS = 500_000_000
+_MAX_NEIGHBOURS = 500_000_000
 _BLOCK = 1 << 22
 
 
 class Neighbourhoods(NamedTuple):
-    """Of each point with rows, the median objective of its neighbours and itself, and how many these are; (k,)."""
+    """The neighbourhood of each point, which includes the point itself.
+
+    Attributes:
+        median: Median objective, -inf where undefined, shape (k,), float64.
+        size: Number of points, shape (k,), int64.
+    """
 
     median: Floats
     size: Ints
 
 
 class _Cells(NamedTuple):
-    """The cells along one axis of a map: their labels, and in which one each point lies, (k,)."""
+    """The cells along one axis of a heat map.
+
+    Attributes:
+        name: Name of the dimension.
+        labels: Labels of the cells.
+        cell: Cell of each point, shape (k,).
+    """
 
     name: str
     labels: list[str]
-    place: Ints
+    cell: Ints
 
 
 def neighbourhoods(space: Sequence[Dimension], numbers: Ints, objectives: Floats) -> Neighbourhoods | None:
-    """Return how the surroundings of each point of a grid did; None where that would take too long.
+    """Return the neighbourhood of each point of a grid, or None if that would take too long.
 
-    Neighbours of a point are the points that differ from it by at most one step in every numeric dimension, and not at
-    all in the others; it is its own neighbour. What lies beyond the grid or breaks a constraint is no neighbour. An
-    objective that is undefined counts as the lowest of all.
+    The neighbours of a point differ from it by at most one step in every numeric dimension and not at all in the
+    others; a point is its own neighbour. Points that were skipped or are beyond the grid are not neighbours. An
+    undefined objective counts as the lowest.
 
     Args:
         space: The dimensions of the grid.
-        numbers: Numbers of the points that have rows, ascending, shape (k,).
+        numbers: Numbers of the evaluated points, ascending, shape (k,).
         objectives: Their objectives, NaN where undefined, shape (k,).
     """
-    shape = [len(one.values) for one in space if not isinstance(one.values, Range)]
-    reach = [(-1, 0, 1) if one.is_numeric and count > 1 else (0,) for one, count in zip(space, shape, strict=True)]
-    if len(numbers) * math.prod(map(len, reach)) > _MOST_NEIGHBOURS:
+    shape = [len(dim.values) for dim in space if not isinstance(dim.values, Range)]
+    steps = [(-1, 0, 1) if dim.is_numeric and count > 1 else (0,) for dim, count in zip(space, shape, strict=True)]
+    if len(numbers) * math.prod(map(len, steps)) > _MAX_NEIGHBOURS:
         return None
-    offsets = np.array([*itertools.product(*reach)])
+    offsets = np.array([*itertools.product(*steps)])
     values = np.full(math.prod(shape), np.nan)
     values[numbers] = np.where(np.isnan(objectives), -np.inf, objectives)
     rows = max(1, _BLOCK // len(offsets))
@@ -62,9 +73,9 @@ def neighbourhoods(space: Sequence[Dimension], numbers: Ints, objectives: Floats
 
 
 def heat_map(space: Sequence[Dimension], columns: Mapping[str, Floats], objectives: Floats) -> Json | None:
-    """Return the highest and the median objective over the two numeric dimensions that matter most.
+    """Return the highest and the median objective over the two numeric dimensions with the largest effect.
 
-    A dimension matters by the difference between the highest and the lowest mean objective of its cells.
+    The effect of a dimension is the difference between the highest and the lowest mean objective of its cells.
 
     Args:
         space: The dimensions.
@@ -72,105 +83,106 @@ def heat_map(space: Sequence[Dimension], columns: Mapping[str, Floats], objectiv
         objectives: Objectives of the points, NaN where undefined, shape (k,).
 
     Returns:
-        `x` and `y` (None with one dimension) with names and labels, and `best`, `median` and `points` as rows of y; a
-        cell without a defined objective has None and 0 points. None where no numeric dimension has two values.
+        `x` and `y` (None with one dimension) with names and labels, and `best`, `median` and `points` as rows of y. A
+        cell without a defined objective has None and 0 points. None if no numeric dimension has two values.
     """
-    axes = [cells for one in space if one.is_numeric and (cells := _cells(one, columns[one.name])) is not None]
-    known = np.flatnonzero(~np.isnan(objectives))
-    if not axes or not len(known):
+    axes = [cells for dim in space if dim.is_numeric and (cells := _cells(dim, columns[dim.name])) is not None]
+    defined = np.flatnonzero(~np.isnan(objectives))
+    if not axes or not len(defined):
         return None
-    chosen = sorted(axes, key=lambda axis: -_effect(axis.place[known], objectives[known]))[:2]
+    chosen = sorted(axes, key=lambda axis: -_effect(axis.cell[defined], objectives[defined]))[:2]
     y, x = (None, chosen[0]) if len(chosen) == 1 else sorted(chosen, key=lambda axis: len(axis.labels))
-    wide, high = len(x.labels), 1 if y is None else len(y.labels)
-    cell = x.place[known] + (0 if y is None else wide * y.place[known])
+    width, height = len(x.labels), 1 if y is None else len(y.labels)
+    cell = x.cell[defined] + (0 if y is None else width * y.cell[defined])
     maps: dict[str, list[list[float | None]]] = {
-        name: [[empty] * wide for _ in range(high)] for name, empty in (("best", None), ("median", None), ("points", 0))
+        name: [[empty] * width for _ in range(height)]
+        for name, empty in (("best", None), ("median", None), ("points", 0))
     }
-    for number, found in _grouped(cell, objectives[known]):
-        row, place = divmod(number, wide)
-        maps["best"][row][place] = float(found.max())
-        maps["median"][row][place] = float(np.median(found))
-        maps["points"][row][place] = len(found)
+    for number, group in _group_by_cell(cell, objectives[defined]):
+        row, column = divmod(number, width)
+        maps["best"][row][column] = float(group.max())
+        maps["median"][row][column] = float(np.median(group))
+        maps["points"][row][column] = len(group)
     sides = {side: axis and {"name": axis.name, "labels": axis.labels} for side, axis in (("x", x), ("y", y))}
     return {**sides, **maps}
 
 
-def edges(space: Sequence[Dimension], point: Point, schema: Json) -> list[str]:
-    """Return a sentence for each numeric dimension on whose edge the point lies.
+def edge_warnings(space: Sequence[Dimension], point: Point, schema: Json) -> list[str]:
+    """Return a sentence for each numeric dimension in which the point is at an edge of the swept values.
 
-    Beyond what the strategy takes there is nothing to be found, and between two values nothing that is no edge.
+    An edge at the limit of the strategy's schema is ignored, and so are dimensions of fewer than three values.
 
     Args:
         space: The dimensions.
-        point: One point of them.
-        schema: JSON schema of the strategy's params.
+        point: A point of the space.
+        schema: JSON schema of the strategy's parameters.
     """
-    found = []
-    for one in space:
-        value, (low, high) = point[one.name], _edges_of(one)
-        lowest, highest = numeric_limits(schema.get("properties", {}).get(one.name, {})) if one.param else (None, None)
+    warnings = []
+    for dim in space:
+        value, (low, high) = point[dim.name], _edges(dim)
+        lowest, highest = numeric_limits(schema.get("properties", {}).get(dim.name, {})) if dim.param else (None, None)
         if not is_number(value):
             continue
         if value <= low and value != lowest:
-            found.append(f"{one.name}={value} is at the lowest value swept: the best may lie below it")
+            warnings.append(f"{dim.name}={value} is at the lowest value swept: the best may be below it")
         elif value >= high and value != highest:
-            found.append(f"{one.name}={value} is at the highest value swept: the best may lie above it")
-    return found
+            warnings.append(f"{dim.name}={value} is at the highest value swept: the best may be above it")
+    return warnings
 
 
-def _edges_of(one: Dimension) -> tuple[float, float]:
-    """Return up to where the lower edge of a numeric dimension reaches, and from where on the upper one does."""
-    if isinstance(one.values, Range):
-        room = 0.0 if one.values.is_integer else EDGE * (one.values.high - one.values.low)
-        return one.values.low + room, one.values.high - room
-    numbers = [value for value in one.values if is_number(value)]
-    if not one.is_numeric or len(one.values) < 3:  # noqa: PLR2004 - two values have no middle
+def _edges(dim: Dimension) -> tuple[float, float]:
+    """Return where the lower edge of a numeric dimension ends and where its upper edge starts."""
+    if isinstance(dim.values, Range):
+        margin = 0.0 if dim.values.is_integer else EDGE * (dim.values.high - dim.values.low)
+        return dim.values.low + margin, dim.values.high - margin
+    numbers = [value for value in dim.values if is_number(value)]
+    if not dim.is_numeric or len(dim.values) < 3:  # noqa: PLR2004 - of two values, both are edges
         return -math.inf, math.inf
-    return numbers[0], math.inf if None in one.values else numbers[-1]
+    return numbers[0], math.inf if None in dim.values else numbers[-1]
 
 
 def _medians(values: Floats, shape: Sequence[int], numbers: Ints, offsets: Ints) -> tuple[Floats, Ints]:
-    places = np.stack(np.unravel_index(numbers, shape), axis=1)[:, None, :] + offsets
-    inside = ((places >= 0) & (places < shape)).all(axis=2)
-    near = np.clip(places, 0, np.array(shape) - 1)
-    known = np.where(inside, values[np.ravel_multi_index(tuple(np.moveaxis(near, 2, 0)), shape)], np.nan)
-    known.sort(axis=1)  # what is no neighbour comes last
-    size = np.count_nonzero(~np.isnan(known), axis=1)
+    indices = np.stack(np.unravel_index(numbers, shape), axis=1)[:, None, :] + offsets
+    inside = ((indices >= 0) & (indices < shape)).all(axis=2)
+    clipped = np.clip(indices, 0, np.array(shape) - 1)
+    objectives = np.where(inside, values[np.ravel_multi_index(tuple(np.moveaxis(clipped, 2, 0)), shape)], np.nan)
+    objectives.sort(axis=1)  # NaN, for points outside, sorts last
+    size = np.count_nonzero(~np.isnan(objectives), axis=1)
     row = np.arange(len(numbers))
-    return (known[row, (size - 1) // 2] + known[row, size // 2]) / 2, size
+    return (objectives[row, (size - 1) // 2] + objectives[row, size // 2]) / 2, size
 
 
-def _cells(one: Dimension, column: Floats) -> _Cells | None:
-    """Cut a numeric dimension into cells; None where it has a single value."""
-    if isinstance(one.values, Range) and not one.values.is_integer:
-        low, high = one.values.low, one.values.high
+def _cells(dim: Dimension, column: Floats) -> _Cells | None:
+    """Divide a numeric dimension into cells; None if it has a single value."""
+    if isinstance(dim.values, Range) and not dim.values.is_integer:
+        low, high = dim.values.low, dim.values.high
         bounds = np.linspace(low, high, BINS + 1)
         labels = [f"{a:.4g} to {b:.4g}" for a, b in itertools.pairwise(bounds.tolist())]
-        place = np.searchsorted(bounds[1:-1], column, side="right")
-        return _Cells(one.name, labels, place) if high > low else None
-    values = one.values if isinstance(one.values, tuple) else range(int(one.values.low), int(one.values.high) + 1)
+        index = np.searchsorted(bounds[1:-1], column, side="right")
+        return _Cells(dim.name, labels, index) if high > low else None
+    values = dim.values if isinstance(dim.values, tuple) else range(int(dim.values.low), int(dim.values.high) + 1)
     if len(values) == 1:
         return None
     size = 1 if len(values) <= MAX_CELLS else -(-len(values) // BINS)
     cells = [(values[first], values[min(first + size, len(values)) - 1]) for first in range(0, len(values), size)]
     if isinstance(values, range):
-        number = column.astype(np.int64) - values.start
+        index = column.astype(np.int64) - values.start
     else:
-        number = np.searchsorted([np.inf if value is None else value for value in values], column)
-    return _Cells(one.name, [" to ".join(map(_label, dict.fromkeys(cell))) for cell in cells], number // size)
+        index = np.searchsorted([np.inf if value is None else value for value in values], column)
+    return _Cells(dim.name, [" to ".join(map(_label, dict.fromkeys(cell))) for cell in cells], index // size)
 
 
 def _label(value: Value) -> str:
     return "none" if value is None else f"{value:g}"
 
 
-def _effect(place: Ints, objectives: Floats) -> float:
-    counts = np.bincount(place)
-    means = np.bincount(place, objectives)[counts > 0] / counts[counts > 0]
+def _effect(cell: Ints, objectives: Floats) -> float:
+    counts = np.bincount(cell)
+    means = np.bincount(cell, objectives)[counts > 0] / counts[counts > 0]
     return float(means.max() - means.min())
 
 
-def _grouped(cell: Ints, values: Floats) -> Iterator[tuple[int, Floats]]:
+def _group_by_cell(cell: Ints, values: Floats) -> Iterator[tuple[int, Floats]]:
     order = np.argsort(cell, kind="stable")
     starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
     return zip(cell[order][starts].tolist(), np.split(values[order], starts[1:]), strict=True)

@@ -1,4 +1,4 @@
-"""The table of trials: one row for each point and symbol, its figures, its digest, and how it is stored."""
+"""The table of trials: one row per point and symbol, with its schema, digest and storage."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from coin_pipeline.sweeps.spec import SweepSpec
 
 Column: TypeAlias = Floats | Ints
 NumberedPoint: TypeAlias = tuple[int, Point, StrategyParams]
-"""A point that the strategy takes, with its number and its params."""
+"""A valid point: its number, its values and the strategy's parameters."""
 
 FIGURES = (
     "trades",
@@ -36,62 +36,63 @@ FIGURES = (
     "objective",
 )
 COUNTS = frozenset({"trades", "wins"})
-_TOLD = b"coin.sweep"
+_METADATA_KEY = b"coin.sweep"
 
 
 def column_of(name: str) -> str:
-    """Return the column of a swept name, which may be called like a column that is always there."""
+    """Return the column of a swept name, prefixed if it equals the name of a fixed column."""
     return f"params.{name}" if name in {"point", "symbol", *FIGURES} else name
 
 
 def trials_table(
-    spec: SweepSpec, taken: Sequence[NumberedPoint], bars: Sequence[int], trials: Sequence[Trials]
+    spec: SweepSpec, points: Sequence[NumberedPoint], bars: Sequence[int], trials: Sequence[Trials]
 ) -> pa.Table:
-    """Return the rows of points in their order, for each point every symbol in the order of the spec.
+    """Return one row per point and symbol, in the order of the points and of the spec's symbols.
 
-    Undefined figures are null: rates without trades, a profit factor without losses, an objective over a drawdown of 0,
-    the exposure where samples overlap, and returns beyond what a number can hold.
+    Undefined figures are null: rates without trades, a profit factor without losses, a return over a drawdown of 0, the
+    exposure of overlapping samples, and returns that overflow.
 
     Args:
-        spec: What is swept.
-        taken: The points.
+        spec: The sweep.
+        points: The points.
         bars: Number of bars of each symbol.
-        trials: What each symbol's points made of it.
+        trials: Trials of each symbol, one per point.
     """
     symbols = len(spec.symbols)
-    figures = [_figures(spec, count, each) for count, each in zip(bars, trials, strict=True)]
-    both = {name: np.stack([each[name] for each in figures], axis=1).ravel() for name in FIGURES}
+    figures = [_figures(spec, count, symbol_trials) for count, symbol_trials in zip(bars, trials, strict=True)]
+    interleaved = {name: np.stack([columns[name] for columns in figures], axis=1).ravel() for name in FIGURES}
     columns = [
-        [number for number, _, _ in taken for _ in range(symbols)],
-        list(spec.symbols) * len(taken),
-        *([point[one.name] for _, point, _ in taken for _ in range(symbols)] for one in spec.space),
-        *(pa.array(column, mask=~np.isfinite(column)) for column in both.values()),
+        [number for number, _, _ in points for _ in range(symbols)],
+        list(spec.symbols) * len(points),
+        *([point[dim.name] for _, point, _ in points for _ in range(symbols)] for dim in spec.space),
+        *(pa.array(column, mask=~np.isfinite(column)) for column in interleaved.values()),
     ]
     return pa.table(columns, schema=trials_schema(spec))
 
 
 def trials_schema(spec: SweepSpec) -> pa.Schema:
-    """Return the columns of a sweep's rows, which all its chunks share."""
-    swept = [(column_of(one.name), _type_of(one)) for one in spec.space]
+    """Return the schema of a sweep's trials, which all its chunks share."""
+    swept = [(column_of(dim.name), _arrow_type(dim)) for dim in spec.space]
     figures = [(name, pa.int64() if name in COUNTS else pa.float64()) for name in FIGURES]
     return pa.schema([("point", pa.int64()), ("symbol", pa.string()), *swept, *figures])
 
 
 def objectives_of(table: pa.Table, symbols: int) -> Floats:
-    """Return each point's objective, the mean over its symbols; NaN where it is undefined on any of them.
+    """Return the objective of each point, the mean over its symbols, shape (k,), float64.
 
-    A point that never trades on one symbol would otherwise be compared on fewer symbols than the others.
+    It is NaN if it is undefined for any symbol: a point that never trades on one symbol would otherwise be compared
+    on fewer symbols than the others.
     """
-    each = table["objective"].fill_null(np.nan).to_numpy().reshape(-1, symbols)
-    # Symbol by symbol: numpy's own sum along a row adds in an order that depends on their number.
-    return sum(each.T, np.zeros(len(each))) / symbols
+    by_point = table["objective"].fill_null(np.nan).to_numpy().reshape(-1, symbols)
+    # Symbol by symbol, because the order in which np.sum adds along a row depends on its length.
+    return sum(by_point.T, np.zeros(len(by_point))) / symbols
 
 
 def trials_digest(table: pa.Table) -> str:
-    """Return the SHA-256 over the columns' names and values, whatever their chunks and their encoding.
+    """Return the SHA-256 over names, types and values of the columns, independent of chunks and encoding.
 
-    Of each column in turn: its name and type, one byte a row that says whether it has a value, and the values, 0 for
-    null: numbers as 64 bits, little-endian, text as JSON.
+    Each column contributes its name and type, one validity byte per row, and its values with 0 for null: numbers as
+    64 bits, little-endian, and text as JSON.
     """
     digest = hashlib.sha256()
     for name in table.column_names:
@@ -106,19 +107,19 @@ def trials_digest(table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def with_metadata(table: pa.Table, told: Json) -> pa.Table:
-    """Return the table with facts beside its rows, in the schema's metadata."""
-    return table.replace_schema_metadata({_TOLD: json.dumps(told, allow_nan=False)})
+def with_metadata(table: pa.Table, metadata: Json) -> pa.Table:
+    """Return the table with `metadata` in its schema."""
+    return table.replace_schema_metadata({_METADATA_KEY: json.dumps(metadata, allow_nan=False)})
 
 
 def read_metadata(table: pa.Table) -> Json:
-    """Return the facts that `with_metadata` put beside the rows."""
-    told: Json = json.loads(table.schema.metadata[_TOLD])
-    return told
+    """Return the metadata that `with_metadata` stored."""
+    metadata: Json = json.loads(table.schema.metadata[_METADATA_KEY])
+    return metadata
 
 
 def read_trials(store: ObjectStore, key: str) -> pa.Table | None:
-    """Return stored rows; None where there are none, and where they are not what was stored, which removes them."""
+    """Return stored trials, or None if they are absent or corrupt; corrupt ones are deleted."""
     try:
         table = pq.read_table(pa.BufferReader(store.get(key)))
         intact = read_metadata(table)["sha256"] == trials_digest(table)
@@ -133,7 +134,7 @@ def read_trials(store: ObjectStore, key: str) -> pa.Table | None:
 
 
 def _figures(spec: SweepSpec, bars: int, trials: Trials) -> dict[str, Column]:
-    held = np.full(len(trials.trades), np.nan) if spec.fill is Fill.SIGNAL_CLOSE else trials.bars_held / bars
+    exposure = np.full(len(trials.trades), np.nan) if spec.fill is Fill.SIGNAL_CLOSE else trials.bars_held / bars
     figures = {
         "trades": trials.trades,
         "wins": trials.wins,
@@ -142,7 +143,7 @@ def _figures(spec: SweepSpec, bars: int, trials: Trials) -> dict[str, Column]:
         "max_drawdown": trials.max_drawdown,
         "avg_return": _ratio(trials.gains - trials.losses, trials.trades),
         "profit_factor": _ratio(trials.gains, trials.losses),
-        "exposure": held,
+        "exposure": exposure,
     }
     over_drawdown = _ratio(trials.total_return, trials.max_drawdown)
     return {**figures, "objective": {**figures, "return_over_drawdown": over_drawdown}[spec.objective]}
@@ -153,7 +154,7 @@ def _ratio(part: Column, whole: Column) -> Floats:
     return ratio
 
 
-def _type_of(dimension: Dimension) -> pa.DataType:
+def _arrow_type(dimension: Dimension) -> pa.DataType:
     if isinstance(dimension.values, Range):
         return pa.int64() if dimension.values.is_integer else pa.float64()
     values = [value for value in dimension.values if value is not None]

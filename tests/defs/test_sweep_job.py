@@ -26,7 +26,7 @@ from coin_pipeline.results.store import stored_document
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.sweeps.request import parse_sweep
-from coin_pipeline.sweeps.spec import resolve_sweep
+from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.trials import trials_digest
 from tests.defs.conftest import answer
 

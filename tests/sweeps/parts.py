@@ -17,7 +17,8 @@ from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.request import parse_sweep
 from coin_pipeline.sweeps.result import SweepResult, assemble
-from coin_pipeline.sweeps.spec import SweepSpec, resolve_sweep
+from coin_pipeline.sweeps.resolve import resolve_sweep
+from coin_pipeline.sweeps.spec import SweepSpec
 
 
 class CrossingParams(StrategyParams):

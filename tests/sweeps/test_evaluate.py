@@ -51,7 +51,7 @@ def test_every_row_is_that_of_a_run_of_its_own(
     assert len(table) == 8 * 2
     for number in range(8):
         point = spec.points().point_at(number)
-        run = spec.backtest(point)
+        run = spec.backtest_at(point)
         params = known.resolve(run.strategy, run.params)
         trials, counts = [], []
         for symbol in symbols:

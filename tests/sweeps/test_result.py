@@ -27,7 +27,7 @@ def test_the_best_point_is_that_of_a_normal_run(candles: CandleCatalog, tmp_path
     known = registry()
     spec = spec_of(known, SPACE, symbols=["BBB_KRW", "AAA_KRW"])
     best = run(candles, known, tmp_path, spec).document["best"]
-    single = spec.backtest(best["values"])
+    single = spec.backtest_at(best["values"])
     assert single.params == best["params"]
     assert best["stops"] == {"stop_loss": best["values"]["stop_loss"], "take_profit": None, "trailing_stop": None}
     parts = [runner.simulate_symbol(candles, known, piece) for piece in runner.find_candles(candles, single, "tasks")]

@@ -8,7 +8,8 @@ from coin_pipeline.errors import CoinError, InvalidParams, InvalidSpec, SweepToo
 from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.request import parse_sweep
 from coin_pipeline.sweeps.search_space import RandomPoints, Range
-from coin_pipeline.sweeps.spec import SweepSpec, resolve_sweep
+from coin_pipeline.sweeps.resolve import resolve_sweep
+from coin_pipeline.sweeps.spec import SweepSpec
 from tests.sweeps.parts import registry, spec_of
 
 KNOWN = registry()
@@ -40,7 +41,7 @@ def test_what_is_not_swept_is_complete() -> None:
     """Defaults are filled in; a point has the normal run's params and stops."""
     spec = spec_of(KNOWN, {"slow": "20,30", "stop_loss": [0.05]}, params={"hold": 7}, take_profit=0.5)
     assert spec.params == {"fast": 3, "hold": 7, "edge": 0.0, "side": "above"}
-    run = spec.backtest({"slow": 30, "stop_loss": 0.05})
+    run = spec.backtest_at({"slow": 30, "stop_loss": 0.05})
     assert run.params == {"fast": 3, "slow": 30, "hold": 7, "edge": 0.0, "side": "above"}
     assert run.stops == spec.stops_at({"slow": 30, "stop_loss": 0.05}) == Stops(0.05, 0.5, None)
     assert type(run).__name__ == "BacktestSpec"

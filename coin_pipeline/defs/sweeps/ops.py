@@ -25,7 +25,7 @@ from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps import evaluate, plan, result
 from coin_pipeline.sweeps.plan import SweepChunk
 from coin_pipeline.sweeps.result import sweep_files
-from coin_pipeline.sweeps.spec import resolve_sweep
+from coin_pipeline.sweeps.resolve import resolve_sweep
 
 
 @dg.op(
