@@ -51,7 +51,7 @@ def findings(path: Path) -> Iterator[tuple[int, str, str]]:
                 if ALLOW not in lines[line - 1]:
                     yield line, match.group(0).replace("\n", " "), instead
     if path.suffix == ".py":
-        yield from _names(text)
+        yield from (finding for finding in _names(text) if ALLOW not in lines[finding[0] - 1])
 
 
 def _python(text: str) -> Iterator[tuple[int, str]]:

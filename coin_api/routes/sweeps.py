@@ -16,8 +16,8 @@ from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
 from coin_api.tasks import SweepPoints, Task
 from coin_pipeline.results.store import read_manifest, read_result
 from coin_pipeline.sweeps.request import SweepRequest
-from coin_pipeline.sweeps.result import TRIALS_FILE
 from coin_pipeline.sweeps.resolve import resolve_sweep
+from coin_pipeline.sweeps.result import TRIALS_FILE
 
 router = APIRouter(prefix="/api/sweeps", tags=["sweeps"])
 

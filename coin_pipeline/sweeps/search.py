@@ -84,4 +84,4 @@ def _report(study: optuna.Study, trial: optuna.Trial, objective: float | None) -
     if objective is None or objective != objective:  # noqa: PLR0124 - only NaN differs from itself
         study.tell(trial, state=optuna.trial.TrialState.FAIL)  # prose: ok
     else:
-        study.tell(trial, objective)
+        study.tell(trial, objective)  # prose: ok

@@ -204,7 +204,7 @@ def test_errors_exit_with_a_message_and_a_code(candles: CandleCatalog) -> None:
     assert candles
     done = subprocess.run([COIN, *SWEEP, "--grid", "x=1"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: space.x: cannot be swept; what can is volume_window")
+    assert done.stderr.startswith("error: space.x: cannot be swept; choose from volume_window")
 
 
 def test_killed_sweep_resumes(candles: CandleCatalog, tmp_path: Path) -> None:

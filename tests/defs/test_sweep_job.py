@@ -59,36 +59,36 @@ def run(instance: dg.DagsterInstance, workers: int = 1, *, fresh: bool = True, *
 
 
 def reconstructed() -> dg.JobDefinition:
-    """Return the job, for processes that have to make it themselves."""
+    """Return the job, for processes that must build it themselves."""
     return build_defs().resolve_job_def("sweep")
 
 
 def document_of(data_root: Path, run_id: str) -> dict[str, Any]:
-    """Return what a run published."""
+    """Return the document that a run published."""
     document: dict[str, Any] = json.loads((data_root / "tasks" / run_id / "result.json").read_bytes())
     return document
 
 
 def output_metadata(done: Any, step: str) -> dict[str, Any]:  # noqa: ANN401 -- Dagster's result
-    """Return what the outputs of a step say of themselves."""
+    """Return the output metadata of a step."""
     (data,) = (e.event_specific_data for e in done.all_events if e.step_key == step and e.is_successful_output)
     return {name: value.value for name, value in data.metadata.items()}
 
 
-def test_a_sweep_over_too_few_candles_is_refused_unless_told_otherwise(
+def test_insufficient_coverage_is_rejected_unless_accepted(
     instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
 ) -> None:
-    """As a backtest is, before anything is evaluated; the document says what was known of the candles."""
+    """It is rejected before the evaluation, as for a backtest; the document records the coverage."""
     daily = parse_timeframe("1d")
     frame = synthetic_candles(3, daily, date(2023, 1, 1), 365)
     candles.merge("SIEVE_KRW", daily, frame[frame.index % 5 != 2])
-    asked: dict[str, Any] = {"symbols": ["SIEVE_KRW"], "start_date": "2023-01-01", "end_date": "2023-12-31"}
-    asked["space"] = {"volume_window": [5, 10]}
-    message, kind = failure_from_events(run(instance, **asked).all_events)
+    fields: dict[str, Any] = {"symbols": ["SIEVE_KRW"], "start_date": "2023-01-01", "end_date": "2023-12-31"}
+    fields["space"] = {"volume_window": [5, 10]}
+    message, kind = failure_from_events(run(instance, **fields).all_events)
     assert kind == "InsufficientCoverage"
     assert message
     assert "SIEVE_KRW (365 candles expected, 292 there, 73 not fetched" in message
-    request = parse_sweep({**CONFIG, **asked, "min_coverage": 0.8})
+    request = parse_sweep({**CONFIG, **fields, "min_coverage": 0.8})
     launch = sweep_submission(request, resolve_sweep(request, load_registry()))
     done = build_defs().resolve_job_def("sweep").execute_in_process(run_config=launch.config, instance=instance)
     (part,) = document_of(data_root, done.run_id)["symbols"]
@@ -98,13 +98,13 @@ def test_a_sweep_over_too_few_candles_is_refused_unless_told_otherwise(
 
 @pytest.fixture(scope="module")
 def finished(instance: dg.DagsterInstance, candles: CandleCatalog) -> Any:  # noqa: ANN401 -- Dagster's result
-    """A finished sweep of two symbols."""
+    """Return a finished sweep of two symbols."""
     assert candles
     return run(instance)
 
 
-def test_a_sweep_publishes_trials_a_document_and_a_page(finished: Any, data_root: Path) -> None:  # noqa: ANN401
-    """The manifest lists every file, the table is the one that the document names, nothing interim is left."""
+def test_sweep_publishes_trials_document_and_page(finished: Any, data_root: Path) -> None:  # noqa: ANN401
+    """The manifest lists every file, the table matches the document, and no interim files are left."""
     assert finished.success
     folder = data_root / "tasks" / finished.run_id
     manifest = json.loads((folder / "manifest.json").read_bytes())
@@ -118,8 +118,8 @@ def test_a_sweep_publishes_trials_a_document_and_a_page(finished: Any, data_root
     assert list(LocalStore(data_root).keys(f"runs/{finished.run_id}")) == []
 
 
-def test_a_sweep_has_its_entry(finished: Any, own_index: ResultIndex, data_root: Path) -> None:  # noqa: ANN401
-    """As a sweep, so that no list of backtests holds it."""
+def test_sweep_is_indexed_as_a_sweep(finished: Any, own_index: ResultIndex, data_root: Path) -> None:  # noqa: ANN401
+    """Lists of backtests do not contain it."""
     entry = index_entry.build_entry(
         document_of(data_root, finished.run_id), stored_document(LocalStore(data_root), finished.run_id)
     )
@@ -128,8 +128,8 @@ def test_a_sweep_has_its_entry(finished: Any, own_index: ResultIndex, data_root:
     assert entry not in own_index.page(Filters(), 100).entries
 
 
-def test_the_run_page_shows_chunks_and_the_best(finished: Any, data_root: Path) -> None:  # noqa: ANN401
-    """Each chunk says how many points it has, how fast they came and its best; the last step, the best of all."""
+def test_run_page_shows_chunks_and_the_best_point(finished: Any, data_root: Path) -> None:  # noqa: ANN401
+    """Each chunk reports its points, rate and best point; the last step reports the overall best."""
     document = document_of(data_root, finished.run_id)
     chunks = [output_metadata(finished, f"evaluate_chunk[chunk_{number:04}]") for number in (1, 2)]
     assert [chunk[POINTS_EVALUATED] for chunk in chunks] == [500, POINT_COUNT - 500]
@@ -144,19 +144,21 @@ def test_the_run_page_shows_chunks_and_the_best(finished: Any, data_root: Path) 
 
 
 @pytest.mark.parametrize("workers", [2, 8])
-def test_the_trials_do_not_depend_on_the_number_of_threads(
+def test_trials_do_not_depend_on_threads(
     finished: Any,  # noqa: ANN401 -- Dagster's result
     instance: dg.DagsterInstance,
     data_root: Path,
     workers: int,
 ) -> None:
-    """The same digest of the whole table."""
+    """The digest of the table is the same."""
     again = run(instance, workers)
     assert document_of(data_root, again.run_id)["trials"] == document_of(data_root, finished.run_id)["trials"]
 
 
-def test_nor_on_processes(instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path) -> None:
-    """One process for every chunk, two at a time: the same digest."""
+def test_trials_do_not_depend_on_processes(
+    instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
+) -> None:
+    """The digest is the same with one process per chunk, two at a time."""
     assert candles
     space = {"volume_window": "5:300:1", "stop_loss": "0.02,0.05"}
     multiprocess = {"max_concurrent": 2, "start_method": {"forkserver": {}}}
@@ -173,25 +175,25 @@ def test_nor_on_processes(instance: dg.DagsterInstance, candles: CandleCatalog, 
     assert document_of(data_root, done.run_id)["trials"] == document_of(data_root, one_process.run_id)["trials"]
 
 
-def test_the_executor_is_in_process_unless_told_otherwise() -> None:
+def test_executor_is_in_process_by_default() -> None:
     """Dagster's own default would start a process for every chunk."""
     assert [*in_process_or_multiprocess.config_schema.as_field().default_value] == ["in_process"]
 
 
-def test_stored_chunks_are_read_unless_fresh(
+def test_stored_chunks_are_reused_unless_fresh(
     finished: Any,  # noqa: ANN401 -- Dagster's result
     instance: dg.DagsterInstance,
     data_root: Path,
 ) -> None:
-    """A second sweep takes what the first stored, says so, and comes to the same trials."""
+    """A second sweep reuses stored trials, reports that, and yields the same trials."""
     again = run(instance, fresh=False)
     chunk = output_metadata(again, "evaluate_chunk[chunk_0001]")
     assert (chunk["stored"], "points/s" in chunk) == (True, False)
     assert document_of(data_root, again.run_id)["trials"] == document_of(data_root, finished.run_id)["trials"]
 
 
-def test_optuna_is_one_chunk(instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path) -> None:
-    """A search that learns from its points cannot be cut; its trials depend on the seed alone."""
+def test_optuna_search_is_one_chunk(instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path) -> None:
+    """An adaptive search cannot be divided; its trials depend only on the seed."""
     assert candles
     fields = {"search": "optuna", "trials": 20, "seed": 7, "space": {"volume_window": "5:60", "stop_loss": "0.01:0.2"}}
     first, second = (document_of(data_root, run(instance, workers, **fields).run_id) for workers in (1, 2))
@@ -199,44 +201,44 @@ def test_optuna_is_one_chunk(instance: dg.DagsterInstance, candles: CandleCatalo
     assert first["trials"] == second["trials"]
 
 
-def test_a_tally_of_the_events(finished: Any, instance: dg.DagsterInstance) -> None:  # noqa: ANN401
-    """Events add up to all points; heard twice, they say the same; a rate and an ETA come from their times."""
-    tally, seen = SweepProgress(), []
+def test_progress_is_aggregated_from_events(finished: Any, instance: dg.DagsterInstance) -> None:  # noqa: ANN401
+    """Events sum to all points, repeated events change nothing, and rate and ETA follow from their times."""
+    progress, seen = SweepProgress(), []
     entries = instance.all_logs(finished.run_id)
     for entry in entries:
-        tally.observe(entry)
-        tally.observe(entry)
-        seen.append(tally.done)
+        progress.observe(entry)
+        progress.observe(entry)
+        seen.append(progress.done)
     assert seen == sorted(seen)
-    assert (tally.planned, tally.done) == (POINT_COUNT, POINT_COUNT)
-    assert tally.points_per_second is not None
-    assert tally.points_per_second > 0
-    assert tally.eta_s(entries[-1].timestamp) == 0
+    assert (progress.planned, progress.done) == (POINT_COUNT, POINT_COUNT)
+    assert progress.points_per_second is not None
+    assert progress.points_per_second > 0
+    assert progress.eta_s(entries[-1].timestamp) == 0
 
 
-def entry_of(when: int, step: str, **said: int) -> dg.EventLogEntry:
-    """Return an event in which a step says something of itself."""
-    data = EngineEventData({name: dg.MetadataValue.int(number) for name, number in said.items()})
+def entry_of(when: int, step: str, **metadata: int) -> dg.EventLogEntry:
+    """Return an event in which a step reports metadata."""
+    data = EngineEventData({name: dg.MetadataValue.int(number) for name, number in metadata.items()})
     event = dg.DagsterEvent("ENGINE_EVENT", "sweep", step_key=step, event_specific_data=data)
     return dg.EventLogEntry(None, 20, "", "r", float(when), step, "sweep", event)
 
 
-def test_the_rate_is_that_of_the_last_half_minute() -> None:
-    """Chunks that were read from the store, or that took longer at first, are soon forgotten; slow ones still count."""
-    tally = SweepProgress()
-    tally.observe(entry_of(0, "plan_sweep", **{POINTS_PLANNED: 1000}))
-    assert tally.points_per_second is None
-    tally.observe(entry_of(1, "evaluate_chunk[a]", **{POINTS_EVALUATED: 500}))
-    assert tally.points_per_second == 500
+def test_rate_covers_the_last_half_minute() -> None:
+    """Stored or initially slow chunks soon lose influence; consistently slow ones still count."""
+    progress = SweepProgress()
+    progress.observe(entry_of(0, "plan_sweep", **{POINTS_PLANNED: 1000}))
+    assert progress.points_per_second is None
+    progress.observe(entry_of(1, "evaluate_chunk[a]", **{POINTS_EVALUATED: 500}))
+    assert progress.points_per_second == 500
     for second in range(2, 102):
-        tally.observe(entry_of(second, "evaluate_chunk[b]", **{POINTS_EVALUATED: second - 1}))
-    assert tally.points_per_second == 1
-    assert tally.eta_s(101) == 400
-    assert tally.eta_s(111) == 390
-    tally.observe(entry_of(200, "evaluate_chunk[b]", **{POINTS_EVALUATED: 199}))
-    assert tally.points_per_second == 1
-    tally.observe(entry_of(201, "evaluate_chunk[b]", **{POINTS_EVALUATED: 100}))  # a retried step starts over
-    assert tally.done == 699
+        progress.observe(entry_of(second, "evaluate_chunk[b]", **{POINTS_EVALUATED: second - 1}))
+    assert progress.points_per_second == 1
+    assert progress.eta_s(101) == 400
+    assert progress.eta_s(111) == 390
+    progress.observe(entry_of(200, "evaluate_chunk[b]", **{POINTS_EVALUATED: 199}))
+    assert progress.points_per_second == 1
+    progress.observe(entry_of(201, "evaluate_chunk[b]", **{POINTS_EVALUATED: 100}))  # a retried step starts over
+    assert progress.done == 699
 
 
 @pytest.mark.parametrize(
@@ -247,24 +249,24 @@ def test_the_rate_is_that_of_the_last_half_minute() -> None:
         ({"space": {"volume_window": [1, 2], "windw": "1"}}, "InvalidSpec", "space.windw"),
     ],
 )
-def test_a_sweep_that_fails_says_why_and_leaves_a_manifest(
+def test_failed_sweep_reports_the_reason_and_leaves_a_manifest(
     instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path, fields: dict[str, Any], kind: str, words: str
 ) -> None:
-    """As a backtest does."""
+    """This matches a backtest."""
     assert candles
     failed = run(instance, **fields)
-    message, found = failure_from_events(failed.all_events)
-    assert (found, words in message) == (kind, True)
+    message, reported_kind = failure_from_events(failed.all_events)
+    assert (reported_kind, words in message) == (kind, True)
     answer(instance)
     manifest = json.loads((data_root / "tasks" / failed.run_id / "manifest.json").read_bytes())
     assert (manifest["status"], manifest["error"]["message"]) == ("failed", message)
 
 
-def test_a_sweep_that_ended_from_outside_gets_its_manifest(instance: dg.DagsterInstance, data_root: Path) -> None:
-    """With or without a config of its own."""
+def test_sweep_ended_from_outside_gets_its_manifest(instance: dg.DagsterInstance, data_root: Path) -> None:
+    """This holds with and without its own config."""
     job = build_defs().resolve_job_def("sweep")
     lost, example = (instance.create_run_for_job(job, run_config=config) for config in (config_with({}), None))
     assert sweep_config_of(example) == SWEEP_EXAMPLE
-    for each in (lost, example):
-        write_failure_manifest(LocalStore(data_root), instance, each, "failed", PROCESS_DIED)
-        assert json.loads((data_root / "tasks" / each.run_id / "manifest.json").read_bytes())["status"] == "failed"
+    for item in (lost, example):
+        write_failure_manifest(LocalStore(data_root), instance, item, "failed", PROCESS_DIED)
+        assert json.loads((data_root / "tasks" / item.run_id / "manifest.json").read_bytes())["status"] == "failed"

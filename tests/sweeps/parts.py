@@ -1,4 +1,4 @@
-"""Small sweeps on generated candles, and strategies made for them."""
+"""Small sweeps on synthetic candles, and strategies for their tests."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +16,13 @@ from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.request import parse_sweep
-from coin_pipeline.sweeps.result import SweepResult, assemble
 from coin_pipeline.sweeps.resolve import resolve_sweep
+from coin_pipeline.sweeps.result import SweepResult, assemble
 from coin_pipeline.sweeps.spec import SweepSpec
 
 
 class CrossingParams(StrategyParams):
-    """Two means; the fast one must be the shorter."""
+    """Two moving averages; the fast one must be shorter."""
 
     fast: int = Field(3, ge=1, le=50)
     slow: int = Field(10, ge=2, le=100)
@@ -39,7 +39,7 @@ class CrossingParams(StrategyParams):
 
 
 class Crossing(Strategy[CrossingParams]):
-    """Buys while the fast mean is above (or below) the slow one; a user's own kind of strategy, and it counts."""
+    """Buy while the fast average is above (or below) the slow one; a custom strategy that counts its calls."""
 
     name = "crossing"
     Params = CrossingParams
@@ -48,24 +48,24 @@ class Crossing(Strategy[CrossingParams]):
         self.seen: list[tuple[int, int]] = []
 
     def signals(self, bars: Bars, params: CrossingParams) -> Signals:
-        """Compare the means of the closes."""
+        """Compare the averages of the closes."""
         self.seen.append((params.fast, params.slow))
         lead = _mean(bars.close, params.fast) / _mean(bars.close, params.slow) - 1
         above = lead > params.edge
         return Signals(above if params.side == "above" else ~above, hold=params.hold)
 
     def warm_up_bars(self, params: CrossingParams) -> int:
-        """Return the bars of the slow mean."""
+        """Return the bars of the slow average."""
         return params.slow
 
 
-class Lying(Crossing):
-    """Hands in other rows than its signals for one pair of means."""
+class Inconsistent(Crossing):
+    """Return rows for many points that differ from its signals at one pair of averages."""
 
     name = "lying"
 
     def signal_rows(self, bars: Bars, points: list[CrossingParams], workers: int = 1) -> SignalRows:
-        """Buy one bar earlier where slow is 9: that is how the best point comes about."""
+        """Buy one bar earlier where slow is 9, which makes that the best point."""
         assert workers
         honest = [self.signals(bars, params) for params in points]
         ahead = np.append(bars.close[1:] > bars.open[1:] * 1.01, False)
@@ -76,7 +76,7 @@ class Lying(Crossing):
 
 
 class Failing(Crossing):
-    """Breaks at one pair of means."""
+    """Fail at one pair of averages."""
 
     name = "failing"
 
@@ -88,7 +88,7 @@ class Failing(Crossing):
 
 
 class Peeking(Crossing):
-    """Knows the next bar."""
+    """Use the next bar."""
 
     name = "peeking"
 
@@ -98,7 +98,7 @@ class Peeking(Crossing):
 
 
 class RuledParams(StrategyParams):
-    """Two numbers whose order is a rule of one field that sees the other."""
+    """Two numbers whose order is checked by a field validator."""
 
     fast: int = Field(3, ge=1, le=50)
     slow: int = Field(10, ge=2, le=100)
@@ -113,32 +113,32 @@ class RuledParams(StrategyParams):
 
 
 class Ruled(Strategy[RuledParams]):
-    """Buys every so many bars."""
+    """Buy periodically."""
 
     name = "ruled"
     Params = RuledParams
 
     def signals(self, bars: Bars, params: RuledParams) -> Signals:
-        """Buy in the rhythm of both."""
+        """Buy every `fast` bars and sell every `slow` bars."""
         return Signals(np.arange(len(bars)) % (params.fast * params.slow) == 0, hold=1)
 
 
-class Named(StrategyParams):
-    """Params that are called like columns and stops."""
+class NamedParams(StrategyParams):
+    """Parameters with the names of columns and stops."""
 
     trades: int = Field(1, ge=1)
     stop_loss: int = Field(1, ge=1)
     kind: int | Literal["auto"] = "auto"
 
 
-class NamedLikeColumns(Strategy[Named]):
-    """Its params have the names of columns."""
+class NamedLikeColumns(Strategy[NamedParams]):
+    """A strategy whose parameters have the names of columns."""
 
     name = "named_like_columns"
-    Params = Named
+    Params = NamedParams
 
-    def signals(self, bars: Bars, params: Named) -> Signals:
-        """Buy every so many bars."""
+    def signals(self, bars: Bars, params: NamedParams) -> Signals:
+        """Buy periodically."""
         return Signals(np.arange(len(bars)) % (params.trades + params.stop_loss) == 0, hold=1)
 
 
@@ -148,9 +148,9 @@ def _mean(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def registry() -> StrategyRegistry:
-    """Return our strategies and those above, new ones that have counted nothing yet."""
+    """Return the built-in strategies and those above, with fresh call counts."""
     ours = [load_registry().get(name) for name in load_registry().names()]
-    return StrategyRegistry([*ours, Crossing(), Lying(), Failing(), Peeking(), Ruled(), NamedLikeColumns()])
+    return StrategyRegistry([*ours, Crossing(), Inconsistent(), Failing(), Peeking(), Ruled(), NamedLikeColumns()])
 
 
 def spec_of(known: StrategyRegistry, space: dict[str, Any], **fields: object) -> SweepSpec:
@@ -168,7 +168,7 @@ def tables_of(
     workers: int = 1,
     chunk_points: int | None = None,
 ) -> list[pa.Table]:
-    """Return the rows of every chunk of a sweep."""
+    """Return the trials of every chunk of a sweep."""
     chunks = split_into_chunks(candles, known, spec, chunk_points).chunks
     return [evaluate(candles, known, LocalStore(root), chunk, workers) for chunk in chunks]
 

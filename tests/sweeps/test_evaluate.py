@@ -1,4 +1,4 @@
-"""The rows of chunks: equal to single runs, stored, resumed, and refused when anything changed."""
+"""Chunk evaluation: equal to single backtests, stored, resumed, and rejected after changes."""
 
 import subprocess
 import sys
@@ -27,16 +27,14 @@ SPACE = {"fast": "1:12:1", "slow": "8:12:1", "stop_loss": "0.05,none"}
 
 
 def digest_of(tables: list[pa.Table]) -> str:
-    """Return the digest of all rows together."""
+    """Return the digest of all trials together."""
     return trials_digest(pa.concat_tables([table.replace_schema_metadata(None) for table in tables]))
 
 
 @pytest.mark.parametrize("strategy", ["crossing", "volume_zone_breakout"])
 @pytest.mark.parametrize("fill", ["next_open", "signal_close"])
-def test_every_row_is_that_of_a_run_of_its_own(
-    candles: CandleCatalog, tmp_path: Path, strategy: str, fill: str
-) -> None:
-    """Point by point, symbol by symbol, to the last bit; a user's own strategy and one of ours."""
+def test_every_trial_equals_its_own_backtest(candles: CandleCatalog, tmp_path: Path, strategy: str, fill: str) -> None:
+    """Each point and symbol matches to the last bit, for a custom and a built-in strategy."""
     known = registry()
     space = (
         {"hold": "1,3", "fast": "2,4"}
@@ -62,8 +60,8 @@ def test_every_row_is_that_of_a_run_of_its_own(
         assert trials_table(spec, [(number, point, params)], counts, trials).equals(table.slice(2 * number, 2))
 
 
-def test_threads_and_chunks_do_not_show(candles: CandleCatalog, tmp_path: Path) -> None:
-    """One digest of all trials, with 1, 2 or 8 workers, in one chunk or in many, for either kind of strategy."""
+def test_trials_do_not_depend_on_threads_or_chunks(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The digest is the same with 1, 2 or 8 workers, in one chunk or many, for either kind of strategy."""
     known = registry()
     for number, spec in enumerate(
         [
@@ -80,8 +78,8 @@ def test_threads_and_chunks_do_not_show(candles: CandleCatalog, tmp_path: Path) 
         assert len(digests) == 1
 
 
-def test_batches_of_a_chunk_do_not_show(candles: CandleCatalog, tmp_path: Path) -> None:
-    """A chunk of more points than are in memory at once."""
+def test_trials_do_not_depend_on_batches(candles: CandleCatalog, tmp_path: Path) -> None:
+    """A chunk may have more points than fit in memory at once."""
     known = registry()
     spec = spec_of(known, {"hold": f"1:{module.BATCH + 10}:1"})
     whole = tables_of(candles, known, tmp_path / "a", spec, chunk_points=1000)
@@ -89,8 +87,8 @@ def test_batches_of_a_chunk_do_not_show(candles: CandleCatalog, tmp_path: Path) 
     assert digest_of(whole) == digest_of(tables_of(candles, known, tmp_path / "b", spec, chunk_points=60))
 
 
-def test_only_what_is_missing_is_computed_again(candles: CandleCatalog, tmp_path: Path) -> None:
-    """A sweep that was interrupted loses the chunk that it was at, and nothing else."""
+def test_only_missing_chunks_are_computed_again(candles: CandleCatalog, tmp_path: Path) -> None:
+    """An interrupted sweep loses only the chunk in progress."""
     known, store = registry(), LocalStore(tmp_path)
     crossing = known.get("crossing")
     assert isinstance(crossing, Crossing)
@@ -110,11 +108,11 @@ def test_only_what_is_missing_is_computed_again(candles: CandleCatalog, tmp_path
     assert digest_of(first) == digest_of(again) == digest_of(resumed)
 
 
-def test_a_kill_leaves_the_finished_chunks(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Whatever ends an evaluation midway, its chunk has no rows, and those before have."""
+def test_kill_keeps_finished_chunks(candles: CandleCatalog, tmp_path: Path) -> None:
+    """A chunk that is interrupted has no stored trials; earlier chunks keep theirs."""
 
     class Killed(BaseException):
-        """As a signal."""
+        """Stands for a signal."""
 
     def kill(_: int) -> None:
         raise Killed
@@ -127,8 +125,8 @@ def test_a_kill_leaves_the_finished_chunks(candles: CandleCatalog, tmp_path: Pat
     assert list(store.keys("sweeps")) == [chunks[0].key]
 
 
-def test_fresh_computes_again(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Even where rows are stored; they are the same."""
+def test_fresh_ignores_stored_trials(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The trials are computed again, and are the same."""
     known, store = registry(), LocalStore(tmp_path)
     crossing = known.get("crossing")
     assert isinstance(crossing, Crossing)
@@ -139,8 +137,8 @@ def test_fresh_computes_again(candles: CandleCatalog, tmp_path: Path) -> None:
     assert crossing.seen
 
 
-def test_damaged_rows_are_computed_again(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Never handed on."""
+def test_damaged_trials_are_computed_again(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Damaged trials are never returned."""
     known, store = registry(), LocalStore(tmp_path)
     (chunk,) = split_into_chunks(candles, known, spec_of(known, {"fast": "1,2"})).chunks
     stored = evaluate(candles, known, store, chunk)
@@ -148,8 +146,8 @@ def test_damaged_rows_are_computed_again(candles: CandleCatalog, tmp_path: Path)
     assert evaluate(candles, known, store, chunk).equals(stored)
 
 
-def test_points_without_rows_are_counted(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Beside the rows, chunk by chunk, also in a chunk that has none at all."""
+def test_omitted_points_are_counted(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The counts are stored with each chunk, even with one that has no trials."""
     known = registry()
     tables = tables_of(candles, known, tmp_path, spec_of(known, {"fast": "9:14:1", "slow": [12]}), chunk_points=3)
     assert [(len(table), read_metadata(table)["skipped"]) for table in tables] == [(3, 0), (0, 3)]
@@ -162,8 +160,8 @@ def test_points_without_rows_are_counted(candles: CandleCatalog, tmp_path: Path)
     ]
 
 
-def test_progress_adds_up_to_the_rows(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Whether they are computed or read."""
+def test_progress_sums_to_all_rows(candles: CandleCatalog, tmp_path: Path) -> None:
+    """This holds for computed and for stored trials."""
     known, store = registry(), LocalStore(tmp_path)
     spec = spec_of(known, {"fast": "1:5:1"}, symbols=["AAA_KRW", "BBB_KRW"])
     (chunk,) = split_into_chunks(candles, known, spec).chunks
@@ -174,8 +172,8 @@ def test_progress_adds_up_to_the_rows(candles: CandleCatalog, tmp_path: Path) ->
     assert (computed, read) == ([5, 5], [10])
 
 
-def test_candles_that_changed_are_refused(tmp_path: Path) -> None:
-    """A sweep never mixes two versions of them."""
+def test_changed_candles_are_rejected(tmp_path: Path) -> None:
+    """A sweep never mixes two versions of candles."""
     known, catalog = registry(), store_candles(tmp_path)
     (chunk,) = split_into_chunks(catalog, known, spec_of(known, {"fast": "1,2"})).chunks
     daily = parse_timeframe("1d")
@@ -184,8 +182,8 @@ def test_candles_that_changed_are_refused(tmp_path: Path) -> None:
         evaluate(catalog, known, LocalStore(tmp_path), chunk)
 
 
-def test_code_that_changed_is_refused(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Rows of other code never get the address of the planned one."""
+def test_changed_code_is_rejected(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Trials of other code are never stored under the planned key."""
     file = tmp_path / "mine.py"
     source = """
 from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
@@ -214,8 +212,8 @@ class Mine(Strategy[Params]):
         evaluate(candles, known, store, edited.model_copy(update={"versions": {**edited.versions, "numpy": "1.0"}}))
 
 
-def test_a_point_at_which_a_strategy_fails_is_named(candles: CandleCatalog, tmp_path: Path) -> None:
-    """With the line and the symbol."""
+def test_failing_point_is_named(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The message contains the line and the symbol."""
     known = registry()
     spec = spec_of(known, {"slow": "8:10:1", "stop_loss": "none"}, strategy="failing")
     where = r"'failing' failed on AAA_KRW with slow=9, stop_loss=none: line \d+ of parts.py: ZeroDivisionError"
@@ -223,15 +221,15 @@ def test_a_point_at_which_a_strategy_fails_is_named(candles: CandleCatalog, tmp_
         tables_of(candles, known, tmp_path, spec)
 
 
-def test_a_strategy_that_looks_ahead_is_found(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Not only when the best point is run."""
+def test_look_ahead_is_detected(candles: CandleCatalog, tmp_path: Path) -> None:
+    """It is detected during evaluation, not only when the best point is run."""
     known = registry()
     with pytest.raises(LookAhead, match="its entries at bar"):
         tables_of(candles, known, tmp_path, spec_of(known, {"hold": "1,2"}, strategy="peeking"))
 
 
-def test_optuna_is_loaded_for_its_searches_only() -> None:
-    """It takes longer to import than a grid takes to evaluate."""
+def test_optuna_is_imported_only_for_its_searches() -> None:
+    """Importing it takes longer than evaluating a grid."""
     program = "import sys, coin_pipeline.sweeps.evaluate, coin_pipeline.sweeps.result; print('optuna' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

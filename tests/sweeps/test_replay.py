@@ -1,4 +1,4 @@
-"""A stored sweep computed again: identical, or what is no longer what it was."""
+"""Replays of a stored sweep: identical, or with the changed inputs named."""
 
 import json
 from collections.abc import Iterator
@@ -60,22 +60,22 @@ def _nothing_stays_imported() -> Iterator[None]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """Candles of two markets, and a strategy with a helper beside it."""
+def root(tmp_path: Path) -> Path:
+    """Return a folder with candles of two markets and a strategy with a helper module."""
     store_candles(tmp_path)
     write(tmp_path / "code", FILES)
     return tmp_path
 
 
-def loaded(place: Path) -> StrategyRegistry:
+def load_strategy(root: Path) -> StrategyRegistry:
     """Load the strategy file as a new process would."""
-    return registry_of(place / "code/own.py")
+    return registry_of(root / "code/own.py")
 
 
-def run(place: Path, space: dict[str, Any] | None = None, **fields: object) -> dict[str, Any]:
+def run_sweep(root: Path, space: dict[str, Any] | None = None, **fields: object) -> dict[str, Any]:
     """Run and publish a sweep; return its document."""
     with as_new_process():
-        known, catalog, store = loaded(place), CandleCatalog(place), LocalStore(place)
+        known, catalog, store = load_strategy(root), CandleCatalog(root), LocalStore(root)
         asked = {"strategy": "rising", "symbols": ["AAA_KRW", "BBB_KRW"], **fields}
         chunks = split_into_chunks(catalog, known, spec_of(known, space or SPACE, **asked), 5).chunks
         tables = [evaluate(catalog, known, store, chunk) for chunk in chunks]
@@ -84,14 +84,14 @@ def run(place: Path, space: dict[str, Any] | None = None, **fields: object) -> d
     return result.document
 
 
-def replayed(place: Path) -> Replay:
-    """Replay the sweep on what is in the folder now."""
-    return replay_sweep(LocalStore(place), CandleCatalog(place), loaded(place), "run-1")
+def replay(root: Path) -> Replay:
+    """Replay the sweep with the current content of the folder."""
+    return replay_sweep(LocalStore(root), CandleCatalog(root), load_strategy(root), "run-1")
 
 
-def everything_in(place: Path) -> dict[Path, bytes]:
-    """Return each stored file."""
-    return {path: path.read_bytes() for path in place.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+def stored_files(root: Path) -> dict[Path, bytes]:
+    """Return the content of every stored file."""
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc"}
 
 
 @pytest.mark.parametrize(
@@ -102,113 +102,116 @@ def everything_in(place: Path) -> dict[Path, bytes]:
         ({"rise": "0:0.02"}, {"search": "optuna", "trials": 20, "fill": "signal_close"}),
     ],
 )
-def test_a_replay_is_identical_and_stores_nothing(place: Path, space: dict[str, Any], fields: dict[str, Any]) -> None:
-    """Of every search; the rows are computed, not read where the sweep left them."""
-    document = run(place, space, **fields)
-    before = everything_in(place)
-    found = replayed(place)
-    assert (found.identical, found.differences) == (True, ())
-    assert found.stored_sha256 == found.current_sha256 == document["trials"]["sha256"]
-    assert everything_in(place) == before
+def test_replay_is_identical_and_stores_nothing(root: Path, space: dict[str, Any], fields: dict[str, Any]) -> None:
+    """This holds for every search; trials are computed, not read from the store."""
+    document = run_sweep(root, space, **fields)
+    before = stored_files(root)
+    report = replay(root)
+    assert (report.identical, report.differences) == (True, ())
+    assert report.stored_sha256 == report.current_sha256 == document["trials"]["sha256"]
+    assert stored_files(root) == before
 
 
-def test_an_edited_helper_is_named_and_so_is_the_first_trial_that_differs(place: Path) -> None:
-    """A comment is no difference; another rule is."""
-    document = run(place)
-    edit(place / "code/helped_rule.py", "  # a rise", "")
+def test_edited_helper_and_first_changed_trial_are_named(root: Path) -> None:
+    """A changed comment is not a difference; a changed rule is."""
+    document = run_sweep(root)
+    edit(root / "code/helped_rule.py", "  # a rise", "")
     with as_new_process():
-        assert replayed(place).differences == ()
-    edit(place / "code/helped_rule.py", "close > bars.open", "close >= bars.high")
-    found = replayed(place)
-    assert not found.identical
-    assert [(each.kind, each.name) for each in found.differences[:-1]] == [("code", "helped_rule")]
-    first = found.differences[-1]
+        assert replay(root).differences == ()
+    edit(root / "code/helped_rule.py", "close > bars.open", "close >= bars.high")
+    report = replay(root)
+    assert not report.identical
+    assert [(difference.kind, difference.name) for difference in report.differences[:-1]] == [("code", "helped_rule")]
+    first = report.differences[-1]
     assert (first.kind, first.name) == ("result", "trials.0.trades")
-    assert first.stored == document_rows(place)[0]["trades"] != first.current
-    assert found.current_sha256 != document["trials"]["sha256"]
+    assert first.stored == stored_trials(root)[0]["trades"] != first.current
+    assert report.current_sha256 != document["trials"]["sha256"]
 
 
-def document_rows(place: Path) -> list[dict[str, Any]]:
+def stored_trials(root: Path) -> list[dict[str, Any]]:
     """Return the stored trials."""
-    rows: list[dict[str, Any]] = pq.read_table(place / "tasks/run-1/trials.parquet").to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(root / "tasks/run-1/trials.parquet").to_pylist()
     return rows
 
 
-def test_a_helper_that_now_fails_is_told_after_its_edit(place: Path) -> None:
-    """With the point at which it does."""
-    run(place)
-    edit(place / "code/helped_rule.py", "return bars", "1 / 0\n    return bars")
-    found = replayed(place)
-    assert (found.identical, found.current_sha256) == (False, None)
-    assert [each.kind for each in found.differences] == ["code", "result"]
-    assert "ZeroDivisionError" in str(found.differences[-1].current)
+def test_helper_that_fails_after_its_edit_is_reported(root: Path) -> None:
+    """The message names the failing point."""
+    run_sweep(root)
+    edit(root / "code/helped_rule.py", "return bars", "1 / 0\n    return bars")
+    report = replay(root)
+    assert (report.identical, report.current_sha256) == (False, None)
+    assert [difference.kind for difference in report.differences] == ["code", "result"]
+    assert "ZeroDivisionError" in str(report.differences[-1].current)
 
 
-def test_edited_candles_and_other_versions_are_named(place: Path) -> None:
-    """A volume that is never read changes no trial."""
-    run(place)
+def test_changed_candles_and_versions_are_named(root: Path) -> None:
+    """A volume that the strategy ignores changes no trial."""
+    run_sweep(root)
     daily = parse_timeframe("1d")
     frame = synthetic_candles(2, daily, date(2023, 1, 1), 731)
-    CandleCatalog(place).merge("BBB_KRW", daily, frame.assign(volume=frame["volume"] * 2))
-    rewrite(place, lambda document: document["fingerprint"]["versions"].update(numpy="1.0"))
-    found = replayed(place)
-    assert found.identical
-    assert [(each.kind, each.name) for each in found.differences] == [("candles", "BBB_KRW"), ("versions", "numpy")]
+    CandleCatalog(root).merge("BBB_KRW", daily, frame.assign(volume=frame["volume"] * 2))
+    rewrite(root, lambda document: document["fingerprint"]["versions"].update(numpy="1.0"))
+    report = replay(root)
+    assert report.identical
+    assert [(difference.kind, difference.name) for difference in report.differences] == [
+        ("candles", "BBB_KRW"),
+        ("versions", "numpy"),
+    ]
 
 
-def test_what_chooses_and_evaluates_points_is_part_of_the_code(place: Path) -> None:
-    """The modules of sweeps, and Optuna where it proposes the points: else they could differ unnoticed."""
-    said = run(place, {"rise": "0:0.02"}, search="optuna", trials=2)["fingerprint"]
-    assert {"coin_pipeline.sweeps.trials", "coin_pipeline.sweeps.search", "helped_rule"} <= set(said["modules"])
-    assert said["versions"]["optuna"] == metadata.version("optuna")
+def test_code_digest_covers_search_and_evaluation(root: Path) -> None:
+    """The sweep modules are included, and Optuna if it proposes the points."""
+    fingerprint = run_sweep(root, {"rise": "0:0.02"}, search="optuna", trials=2)["fingerprint"]
+    assert {"coin_pipeline.sweeps.trials", "coin_pipeline.sweeps.search", "helped_rule"} <= set(fingerprint["modules"])
+    assert fingerprint["versions"]["optuna"] == metadata.version("optuna")
     assert (
         "optuna"
-        not in sweep_fingerprint(spec_of(loaded(place), SPACE, strategy="rising"), {}, loaded(place).get("rising"))[
-            "versions"
-        ]
+        not in sweep_fingerprint(
+            spec_of(load_strategy(root), SPACE, strategy="rising"), {}, load_strategy(root).get("rising")
+        )["versions"]
     )
 
 
-def test_a_missing_trial_is_a_difference(place: Path) -> None:
-    """Points that the strategy no longer takes have no rows."""
-    run(place)
-    edit(place / "code/own.py", "hold: int = Field(1, ge=1)", "hold: int = Field(1, ge=1, le=3)")
-    first = replayed(place).differences[-1]
+def test_missing_trial_is_a_difference(root: Path) -> None:
+    """Points that the strategy now rejects have no trials."""
+    run_sweep(root)
+    edit(root / "code/own.py", "hold: int = Field(1, ge=1)", "hold: int = Field(1, ge=1, le=3)")
+    first = replay(root).differences[-1]
     assert first == Difference("result", "trials.6.point", 3, 4)
 
 
-def rewrite(place: Path, change: Any) -> None:  # noqa: ANN401 -- any function
-    """Change a stored document, and what the manifest says of it, behind the platform's back."""
-    path = place / "tasks/run-1/result.json"
+def rewrite(root: Path, change: Any) -> None:  # noqa: ANN401 -- any function
+    """Change a stored document and its manifest without the platform's knowledge."""
+    path = root / "tasks/run-1/result.json"
     document = json.loads(path.read_bytes())
     change(document)
     manifest = json.loads(path.with_name("manifest.json").read_bytes())
-    store = LocalStore(place)
+    store = LocalStore(root)
     store.put("tasks/run-1/result.json", json.dumps(document).encode(), overwrite=True)
     others = [file for file in manifest["result_files"] if file["name"] != "result.json"]
     manifest["result_files"] = [*others, file_entry("result.json", "tasks/run-1/result.json", path.read_bytes())]
     store.put("tasks/run-1/manifest.json", json.dumps(manifest).encode(), overwrite=True)
 
 
-def test_trials_that_were_changed_are_corrupt(place: Path) -> None:
-    """They are what the document says of them, or nothing can be said."""
-    run(place)
-    path = place / "tasks/run-1/trials.parquet"
+def test_changed_trials_are_corrupt(root: Path) -> None:
+    """Trials must match the document before they can be compared."""
+    run_sweep(root)
+    path = root / "tasks/run-1/trials.parquet"
     table = pq.read_table(path)
     wrong = table.set_column(table.column_names.index("wins"), "wins", pa.array([0] * len(table)))
     assert trials_digest(wrong) != trials_digest(table)
     path.write_bytes(to_parquet(wrong))
     with pytest.raises(ObjectCorrupt, match="SHA-256 mismatch"):
-        replayed(place)
+        replay(root)
     path.unlink()  # with it goes the checksum, which knows better
     path.write_bytes(to_parquet(wrong))
     with pytest.raises(ObjectCorrupt, match="changed after the run"):
-        replayed(place)
+        replay(root)
 
 
-def test_a_sweep_that_does_not_name_its_modules_cannot_be_replayed(place: Path) -> None:
-    """Nothing could be said of what differs."""
-    run(place)
-    rewrite(place, lambda document: document["fingerprint"].pop("modules"))
+def test_sweep_without_module_digests_cannot_be_replayed(root: Path) -> None:
+    """Differences could not be attributed."""
+    run_sweep(root)
+    rewrite(root, lambda document: document["fingerprint"].pop("modules"))
     with pytest.raises(NotReplayable, match="schema sweep-1"):
-        replayed(place)
+        replay(root)

@@ -1,4 +1,4 @@
-"""What is made of the trials: the best point and its run, the plateau, warnings, and the files."""
+"""The result of a sweep: the best point and its backtest, the plateau, warnings and files."""
 
 import json
 from datetime import UTC, datetime
@@ -22,8 +22,8 @@ from tests.sweeps.parts import registry, run, spec_of, tables_of
 SPACE = {"fast": "1:6:1", "slow": "8:12:2", "stop_loss": "0.05,none"}
 
 
-def test_the_best_point_is_that_of_a_normal_run(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Its params and stops, submitted as a backtest, give the result whose digest the sweep tells."""
+def test_best_point_matches_its_backtest(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Its parameters and stops, submitted as a backtest, reproduce the result digest in the document."""
     known = registry()
     spec = spec_of(known, SPACE, symbols=["BBB_KRW", "AAA_KRW"])
     best = run(candles, known, tmp_path, spec).document["best"]
@@ -44,32 +44,30 @@ def test_the_best_point_is_that_of_a_normal_run(candles: CandleCatalog, tmp_path
 @pytest.mark.parametrize(
     "objective", ["total_return", "return_over_drawdown", "win_rate", "avg_return", "profit_factor"]
 )
-def test_the_best_is_the_highest_and_of_equals_the_first(
-    candles: CandleCatalog, tmp_path: Path, objective: str
-) -> None:
-    """Of every objective, by the mean over the symbols, in descending order."""
+def test_best_is_the_highest_objective(candles: CandleCatalog, tmp_path: Path, objective: str) -> None:
+    """For every objective, points are ranked by the mean over the symbols."""
     known = registry()
     result = run(candles, known, tmp_path, spec_of(known, SPACE, symbols=["AAA_KRW", "BBB_KRW"], objective=objective))
     rows = result.trials.to_pylist()
     means = {a["point"]: (a["objective"] + b["objective"]) / 2 for a, b in zip(rows[::2], rows[1::2], strict=True)}
     order = sorted(means, key=lambda point: (-means[point], point))
     document = result.document
-    assert [one["point"] for one in document["top"]] == order[:20]
+    assert [warning["point"] for warning in document["top"]] == order[:20]
     assert document["top"][0].items() <= document["best"].items()
-    assert [one["figures"]["objective"] for one in document["top"]] == [means[point] for point in order[:20]]
+    assert [warning["figures"]["objective"] for warning in document["top"]] == [means[point] for point in order[:20]]
     assert document["points"] == len(means) == 36
 
 
-def test_equal_objectives_go_to_the_lower_number(candles: CandleCatalog, tmp_path: Path) -> None:
+def test_ties_go_to_the_lower_number(candles: CandleCatalog, tmp_path: Path) -> None:
     """A stop that is never reached changes nothing."""
     known = registry()
     document = run(candles, known, tmp_path, spec_of(known, {"take_profit": "80,90,none", "edge": [1]})).document
-    assert [one["point"] for one in document["top"]] == [0, 1, 2]
+    assert [warning["point"] for warning in document["top"]] == [0, 1, 2]
     assert document["best"]["point"] == 0
 
 
 def test_figures_over_several_symbols(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Counts are added, the drawdown is the deepest, the rest are means; what is undefined on one is undefined."""
+    """Counts are summed, the deepest drawdown is used, other figures are averaged, and undefined values propagate."""
     known = registry()
     result = run(candles, known, tmp_path, spec_of(known, {"fast": "1,2"}, symbols=["AAA_KRW", "BBB_KRW"]))
     figures = result.document["top"][0]["figures"]
@@ -82,16 +80,16 @@ def test_figures_over_several_symbols(candles: CandleCatalog, tmp_path: Path) ->
     assert never["best"]["figures"]["trades"] == 0
 
 
-def test_without_a_defined_objective_there_is_no_best(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Told as such, not as the first point."""
+def test_undefined_objective_has_no_best_point(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The document reports that instead of the first point."""
     known = registry()
     document = run(candles, known, tmp_path, spec_of(known, {"edge": [0.9, 1]}, objective="profit_factor")).document
     assert (document["best"], document["plateau"], document["heat_map"], document["top"]) == (None, None, None, [])
     assert document["warnings"] == ["the profit_factor is undefined at every point, so there is no best one"]
 
 
-def test_rows_that_no_run_confirms_are_not_published(candles: CandleCatalog, tmp_path: Path) -> None:
-    """A strategy whose rows for many points are not its signals is found at the best point."""
+def test_unconfirmed_trials_are_not_published(candles: CandleCatalog, tmp_path: Path) -> None:
+    """A strategy whose rows differ from its signals is detected at the best point."""
     known = registry()
     with pytest.raises(SweepDisagrees, match=r"the sweep computed trades = \d+ on AAA_KRW for the point slow=9,"):
         run(candles, known, tmp_path, spec_of(known, {"slow": "8:10:1"}, strategy="lying"))
@@ -100,8 +98,8 @@ def test_rows_that_no_run_confirms_are_not_published(candles: CandleCatalog, tmp
 @pytest.mark.parametrize(
     ("column", "change"), [("total_return", 1e-16), ("max_drawdown", 1e-16), ("wins", 1), ("exposure", None)]
 )
-def test_one_changed_bit_is_found(candles: CandleCatalog, tmp_path: Path, column: str, change: float | None) -> None:
-    """Of any figure of the best row, whichever the objective is."""
+def test_one_changed_bit_is_detected(candles: CandleCatalog, tmp_path: Path, column: str, change: float | None) -> None:
+    """Any figure of the best point's trials is verified, whatever the objective."""
     known = registry()
     (table,) = tables_of(candles, known, tmp_path, spec_of(known, {"fast": "1:4:1"}, objective="win_rate"))
     values = table[column].to_pylist()
@@ -114,8 +112,8 @@ def test_one_changed_bit_is_found(candles: CandleCatalog, tmp_path: Path, column
 
 
 @pytest.mark.parametrize("fill", ["next_open", "signal_close"])
-def test_the_plateau_and_a_few_others_are_checked_too(candles: CandleCatalog, tmp_path: Path, fill: str) -> None:
-    """One changed bit of a row that is far from the best is found as well; which points are checked is told."""
+def test_plateau_and_samples_are_verified_too(candles: CandleCatalog, tmp_path: Path, fill: str) -> None:
+    """A changed bit far from the best point is detected, and the document lists the verified points."""
     known = registry()
     spec = spec_of(known, {"fast": "1:9:1", "hold": "1:5:1"}, symbols=["AAA_KRW", "BBB_KRW"], fill=fill)
     (table,) = tables_of(candles, known, tmp_path, spec)
@@ -130,7 +128,7 @@ def test_the_plateau_and_a_few_others_are_checked_too(candles: CandleCatalog, tm
             assemble("run-1", [wrong], candles, known, "test", datetime.now(UTC))
 
 
-def test_chunks_come_in_any_order_but_all_of_them(candles: CandleCatalog, tmp_path: Path) -> None:
+def test_chunks_may_come_in_any_order_but_completely(candles: CandleCatalog, tmp_path: Path) -> None:
     """The trials are in the order of the points."""
     known = registry()
     tables = tables_of(candles, known, tmp_path, spec_of(known, SPACE), chunk_points=10)
@@ -138,26 +136,26 @@ def test_chunks_come_in_any_order_but_all_of_them(candles: CandleCatalog, tmp_pa
     assert result.trials["point"].to_pylist() == sorted(result.trials["point"].to_pylist())
     assert result.document["trials"]["sha256"] == trials_digest(result.trials)
     for wrong in (tables[1:], [*tables, tables[0]]):
-        with pytest.raises(ValueError, match="a sweep of 4 chunks needs each of them once"):
+        with pytest.raises(ValueError, match="a sweep of 4 chunks needs each of them exactly once"):
             assemble("run-1", wrong, candles, known, "test", datetime.now(UTC))
 
 
-def test_candles_that_changed_since_are_refused(tmp_path: Path) -> None:
-    """The best point's run would be of others than its trial."""
+def test_candles_changed_after_the_sweep_are_rejected(tmp_path: Path) -> None:
+    """The backtest of the best point would use other candles than its trials."""
     known, catalog = registry(), store_candles(tmp_path)
     tables = tables_of(catalog, known, tmp_path, spec_of(known, {"fast": "1,2"}))
-    told = read_metadata(tables[0])
-    told["chunk"]["candles"][0]["sha256"] = "0" * 64
+    metadata = read_metadata(tables[0])
+    metadata["chunk"]["candles"][0]["sha256"] = "0" * 64
     with pytest.raises(CandlesChanged, match="AAA_KRW"):
-        assemble("run-1", [with_metadata(tables[0], told)], catalog, known, "test", datetime.now(UTC))
-    told = read_metadata(tables[0])
-    told["chunk"]["code"] = "0" * 64
+        assemble("run-1", [with_metadata(tables[0], metadata)], catalog, known, "test", datetime.now(UTC))
+    metadata = read_metadata(tables[0])
+    metadata["chunk"]["code"] = "0" * 64
     with pytest.raises(CodeChanged, match="crossing"):
-        assemble("run-1", [with_metadata(tables[0], told)], catalog, known, "test", datetime.now(UTC))
+        assemble("run-1", [with_metadata(tables[0], metadata)], catalog, known, "test", datetime.now(UTC))
 
 
-def test_the_plateau_has_the_best_neighbourhood(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Its median is the highest of all points, the best point's own included."""
+def test_plateau_has_the_best_neighbourhood(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Its median is the highest of all points, including the best point's."""
     known = registry()
     document = run(candles, known, tmp_path, spec_of(known, {"fast": "1:7:1", "hold": "1:5:1"})).document
     plateau, best = document["plateau"], document["best"]
@@ -184,15 +182,15 @@ def test_searches_without_a_grid_have_no_plateau(candles: CandleCatalog, tmp_pat
     assert document["points"] + document["duplicates"] == 20
 
 
-def test_warnings_say_what_a_reader_must_know(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Many points, an edge, few trades, and nothing gained."""
+def test_warnings_for_the_reader(candles: CandleCatalog, tmp_path: Path) -> None:
+    """They cover many points, an edge, few trades, and a loss."""
     known = registry()
     document = run(candles, known, tmp_path, spec_of(known, {"hold": "200,400,600"})).document
-    told = "; ".join(document["warnings"])
-    assert "the best of 3 points is biased upwards" in told
-    assert "at the best point: fewer than 30 may be luck" in told
+    warnings = "; ".join(document["warnings"])
+    assert "the best of 3 points is biased upwards" in warnings
+    assert "at the best point: fewer than 30 may be luck" in warnings
     assert document["best"]["values"]["hold"] == 200
-    assert "hold=200 is at the lowest value swept" in told
+    assert "hold=200 is at the lowest value swept" in warnings
     never = run(candles, known, tmp_path, spec_of(known, {"edge": [1]})).document
     assert never["warnings"] == [
         "even the best point made no profit",
@@ -200,20 +198,20 @@ def test_warnings_say_what_a_reader_must_know(candles: CandleCatalog, tmp_path: 
     ]
 
 
-def test_a_peak_that_stands_alone_is_told(candles: CandleCatalog, tmp_path: Path) -> None:
-    """The median of its neighbourhood is below half of it; a slope as steep as that of the other grid is not."""
+def test_isolated_peak_is_a_warning(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The median of its neighbourhood is below half of it; a slope of the same steepness is not isolated."""
     known = registry()
-    alone = run(candles, known, tmp_path, spec_of(known, {"slow": "10:100:30", "hold": "1:20:5"})).document
+    peak = run(candles, known, tmp_path, spec_of(known, {"slow": "10:100:30", "hold": "1:20:5"})).document
     slope = run(candles, known, tmp_path, spec_of(known, {"fast": "1:9:1", "hold": "1:8:1"})).document
-    for document, told in ((alone, True), (slope, False)):
+    for document, isolated in ((peak, True), (slope, False)):
         reached, around = document["best"]["figures"]["objective"], document["best"]["neighbourhood"]
-        assert (around["median"] < reached / 2) is told
-        sentence = f"stands alone: its total_return is {reached:.4g}, the median of the {around['size']} points"
-        assert any(sentence in one for one in document["warnings"]) is told
+        assert (around["median"] < reached / 2) is isolated
+        sentence = f"is isolated: its total_return is {reached:.4g}, but the median of the {around['size']} points"
+        assert any(sentence in warning for warning in document["warnings"]) is isolated
 
 
-def test_a_published_sweep_is_read_as_any_result(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Its files are listed by a manifest of the same shape, which says that it is a sweep."""
+def test_published_sweep_reads_like_any_result(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Its manifest has the usual shape and marks it as a sweep."""
     known, store = registry(), LocalStore(tmp_path)
     result = run(candles, known, tmp_path, spec_of(known, SPACE, symbols=["AAA_KRW", "BBB_KRW"]))
     assert publish_result(store, sweep_files(result)).key == "tasks/run-1/result.json"
@@ -226,7 +224,7 @@ def test_a_published_sweep_is_read_as_any_result(candles: CandleCatalog, tmp_pat
         ["AAA_KRW", "BBB_KRW"],
     )
     assert [file["name"] for file in manifest["result_files"]] == ["trials.parquet", "report.html", "result.json"]
-    assert [(each.run_id, each.shelf) for each in stored_documents(store)] == [("run-1", "tasks")]
+    assert [(entry.run_id, entry.shelf) for entry in stored_documents(store)] == [("run-1", "tasks")]
     document = load_result(store, "run-1")
     assert document == json.loads(json.dumps(result.document))
     assert document["version"] == "sweep-1.0"

@@ -1,4 +1,4 @@
-"""Optuna's proposals: the same for the same seed, resumed from stored batches, and told what came of each."""
+"""Optuna's proposals: determined by the seed, resumed from stored batches, and guided by results."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,24 +18,24 @@ from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
 SPACE = {"fast": "1:35", "slow": "15:25:1", "edge": "0:0.2", "side": "above,below", "stop_loss": "none,0.05,0.1"}
 
 
-def test_the_table_follows_from_the_seed(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Whatever the threads; another seed proposes other points."""
+def test_trials_follow_from_the_seed(candles: CandleCatalog, tmp_path: Path) -> None:
+    """They do not depend on the number of threads; another seed proposes other points."""
     known = registry()
     spec = spec_of(known, SPACE, search="optuna", trials=40, seed=3)
-    (one,) = tables_of(candles, known, tmp_path / "1", spec, 1)
+    (first,) = tables_of(candles, known, tmp_path / "1", spec, 1)
     (two,) = tables_of(candles, known, tmp_path / "2", spec, 2)
     (other,) = tables_of(candles, known, tmp_path / "3", spec_of(known, SPACE, search="optuna", trials=40, seed=4))
-    assert trials_digest(one) == trials_digest(two) != trials_digest(other)
-    facts = read_metadata(one)
-    assert len(one) + facts["skipped"] + facts["duplicates"] == 40
+    assert trials_digest(first) == trials_digest(two) != trials_digest(other)
+    facts = read_metadata(first)
+    assert len(first) + facts["skipped"] + facts["duplicates"] == 40
     assert facts["skipped"] > 0
-    for point in one.to_pylist():
+    for point in first.to_pylist():
         assert point["fast"] < point["slow"]
         assert 0 <= point["edge"] <= 0.2
 
 
-def test_a_search_goes_on_from_its_stored_batches(candles: CandleCatalog, tmp_path: Path) -> None:
-    """After a kill only the batches that were not finished are computed, and the table is the same."""
+def test_search_resumes_from_stored_batches(candles: CandleCatalog, tmp_path: Path) -> None:
+    """After a kill only unfinished batches are computed, and the trials are the same."""
     known, store = registry(), LocalStore(tmp_path)
     crossing = known.get("crossing")
     assert isinstance(crossing, Crossing)
@@ -43,7 +43,7 @@ def test_a_search_goes_on_from_its_stored_batches(candles: CandleCatalog, tmp_pa
     (chunk,) = split_into_chunks(candles, known, spec).chunks
 
     class Killed(BaseException):
-        """As a signal."""
+        """Stands for a signal."""
 
     reports = iter(range(100))
 
@@ -66,8 +66,8 @@ def test_a_search_goes_on_from_its_stored_batches(candles: CandleCatalog, tmp_pa
     assert set(crossing.seen) == later
 
 
-def test_a_longer_search_starts_with_the_shorter_one(candles: CandleCatalog, tmp_path: Path) -> None:
-    """Its batches are stored under what they hold, so that they serve again."""
+def test_longer_search_extends_the_shorter_one(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Batches are stored under their content, so they are reused."""
     known = registry()
     (short,) = tables_of(candles, known, tmp_path, spec_of(known, SPACE, search="optuna", trials=2 * BATCH))
     (long,) = tables_of(candles, known, tmp_path, spec_of(known, SPACE, search="optuna", trials=3 * BATCH))
@@ -75,7 +75,7 @@ def test_a_longer_search_starts_with_the_shorter_one(candles: CandleCatalog, tmp
 
 
 def rows_by(value: Callable[[Point], float | None]) -> Callable[[Sequence[NumberedPoint]], pa.Table]:
-    """Return a stand-in for the rows of a batch, whose objective a function of the point decides."""
+    """Return a substitute for evaluation whose objective is a function of the point."""
 
     def rows_of(taken: Sequence[NumberedPoint]) -> pa.Table:
         return pa.table({"objective": pa.array([value(point) for _, point, _ in taken], pa.float64())})
@@ -83,8 +83,8 @@ def rows_by(value: Callable[[Point], float | None]) -> Callable[[Sequence[Number
     return rows_of
 
 
-def test_proposals_climb(candles: CandleCatalog) -> None:
-    """What is told matters: later points lie nearer to the top than the first, random ones."""
+def test_proposals_improve(candles: CandleCatalog) -> None:
+    """Reported results matter: later points are nearer to the maximum than the first, random ones."""
     assert candles
     known = registry()
     spec = spec_of(known, {"hold": "1:100", "edge": "0:1"}, search="optuna", trials=10 * BATCH)
@@ -96,19 +96,19 @@ def test_proposals_climb(candles: CandleCatalog) -> None:
     assert (skipped, sum(map(len, tables)) + duplicates) == (0, 10 * BATCH)
 
 
-def test_repeated_and_refused_points_have_no_rows(candles: CandleCatalog) -> None:
-    """Of a space with few points each is evaluated once, and what is undefined is no reason to stop."""
+def test_duplicate_and_skipped_points_have_no_trials(candles: CandleCatalog) -> None:
+    """In a small space each point is evaluated once, and undefined objectives do not end the search."""
     assert candles
     known = registry()
     spec = spec_of(known, {"fast": "5,9,12", "slow": [10], "side": "above,below"}, search="optuna", trials=50)
-    asked: list[tuple[object, ...]] = []
+    evaluated: list[tuple[object, ...]] = []
 
     def value(point: Point) -> float | None:
-        asked.append(tuple(point.values()))
+        evaluated.append(tuple(point.values()))
         return None if point["side"] == "below" else 1.0
 
     tables, skipped, duplicates = search(spec, known, rows_by(value))
-    assert sorted(asked) == [(5, 10, "above"), (5, 10, "below"), (9, 10, "above"), (9, 10, "below")]
+    assert sorted(evaluated) == [(5, 10, "above"), (5, 10, "below"), (9, 10, "above"), (9, 10, "below")]
     assert skipped == 2
     assert duplicates == 50 - 6
     assert sum(map(len, tables)) == 4

@@ -1,4 +1,4 @@
-"""What people write for the values to try, and the points that follow."""
+"""The notation of search spaces, and the points they define."""
 
 import itertools
 from decimal import Decimal
@@ -11,7 +11,7 @@ from coin_pipeline.sweeps.search_space import Dimension, GridPoints, RandomPoint
 
 
 def dimension(name: str, values: tuple[object, ...] | Range) -> Dimension:
-    """Return a swept param."""
+    """Return a swept parameter."""
     return Dimension(name=name, param=True, values=values)
 
 
@@ -30,7 +30,7 @@ def dimension(name: str, values: tuple[object, ...] | Range) -> Dimension:
     ],
 )
 def test_steps_are_exact_and_include_both_ends(text: str, expected: list[float]) -> None:
-    """0.1 + 0.1 + 0.1 is 0.3 here, and 0 is a value as any other."""
+    """0.1 + 0.1 + 0.1 is exactly 0.3 here, and 0 is a regular value."""
     steps = parse_text(text)
     assert isinstance(steps, Steps)
     assert steps.count == len(expected)
@@ -50,15 +50,15 @@ def test_steps_are_exact_and_include_both_ends(text: str, expected: list[float])
         ("above,below", ["above", "below"]),
     ],
 )
-def test_values_are_numbers_truth_values_none_or_text(text: str, expected: list[object]) -> None:
-    """What looks like a number is one, an integer where no point or power is written."""
+def test_values_are_numbers_booleans_none_or_text(text: str, expected: list[object]) -> None:
+    """Text that looks like a number is one, and an integer if it has neither point nor exponent."""
     values = parse_text(text)
     assert values == expected
     assert [type(value) for value in values] == [type(value) for value in expected]
 
 
 def test_two_numbers_are_a_range() -> None:
-    """Whole, where both ends are written as integers."""
+    """The range is of integers if both ends are written as integers."""
     assert parse_text("5:60") == Range(low=5, high=60)
     assert parse_text("5:60").is_integer
     assert not parse_text("5:60.0").is_integer
@@ -80,20 +80,20 @@ def test_two_numbers_are_a_range() -> None:
         ("::", "'' is not a number"),
     ],
 )
-def test_what_cannot_be_read_is_told(text: str, reason: str) -> None:
-    """The text itself, and what is wrong with it."""
+def test_malformed_text_is_rejected(text: str, reason: str) -> None:
+    """The message contains the text and the reason."""
     with pytest.raises(ValueError, match=reason):
         parse_text(text)
 
 
-def test_steps_are_counted_without_being_written_down() -> None:
-    """Ten to the fifteen values take no memory."""
+def test_steps_are_counted_without_expansion() -> None:
+    """10^15 values take no memory."""
     assert parse_text("0:1e15:1") == Steps(Decimal(0), Decimal(1), 10**15 + 1)
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4))
-def test_a_grid_is_the_product_of_its_values(lengths: list[int]) -> None:
-    """Each number has its point, the last name changing fastest."""
+def test_grid_is_the_product_of_its_values(lengths: list[int]) -> None:
+    """Each number has its point, the last name varying fastest."""
     names = "abcd"[: len(lengths)]
     grid = GridPoints([dimension(name, tuple(range(length))) for name, length in zip(names, lengths, strict=True)])
     product = itertools.product(*(range(length) for length in lengths))
@@ -102,15 +102,15 @@ def test_a_grid_is_the_product_of_its_values(lengths: list[int]) -> None:
     ]
 
 
-def test_a_grid_of_millions_makes_its_points_when_asked() -> None:
-    """Neither its length nor one of its points takes the others."""
+def test_large_grid_is_computed_on_demand() -> None:
+    """Neither its length nor a single point requires the other points."""
     grid = GridPoints([dimension(name, tuple(range(1000))) for name in "abc"])
     assert len(grid) == 10**9
     assert grid.point_at(123_456_789) == {"a": 123, "b": 456, "c": 789}
 
 
 def test_draws_follow_the_seed_and_stay_in_the_space() -> None:
-    """Ranges with both ends, whole numbers where they are whole, and listed values."""
+    """Ranges include both ends, integer ranges yield integers, and listed values are drawn as they are."""
     space = [
         dimension("whole", Range(low=1, high=3)),
         dimension("real", Range(low=0.5, high=0.75)),
@@ -126,8 +126,8 @@ def test_draws_follow_the_seed_and_stay_in_the_space() -> None:
     assert [other.point_at(number) for number in range(200)] != points
 
 
-def test_a_draw_that_repeats_another_is_no_point() -> None:
-    """The first of each is one; of four possible points a hundred draws leave four."""
+def test_duplicate_draws_have_no_point() -> None:
+    """Only the first of equal draws counts; of four possible points a hundred draws leave four."""
     draws = RandomPoints([dimension("a", (1, 2)), dimension("b", Range(low=0, high=1))], 100, seed=0)
     points = [draws.point_at(number) for number in range(100)]
     assert points[0] is not None
@@ -139,6 +139,6 @@ def test_a_draw_that_repeats_another_is_no_point() -> None:
     ("values", "ordered"),
     [((1, 2), True), ((0.1, None), True), ((True, False), False), (("a", "b"), False), (Range(low=0, high=1), True)],
 )
-def test_numbers_have_an_order(values: tuple[object, ...] | Range, ordered: bool) -> None:  # noqa: FBT001
-    """Truth values and texts have none."""
+def test_only_numbers_are_ordered(values: tuple[object, ...] | Range, ordered: bool) -> None:  # noqa: FBT001
+    """Booleans and texts have no neighbours."""
     assert dimension("a", values).is_numeric is ordered

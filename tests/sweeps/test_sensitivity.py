@@ -1,4 +1,4 @@
-"""Neighbourhoods, maps and edges, against the plainest way to find them."""
+"""Neighbourhoods, heat maps and edges, compared with brute force."""
 
 import itertools
 import statistics
@@ -9,71 +9,71 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coin_pipeline.sweeps.search_space import Dimension, Range
-from coin_pipeline.sweeps.sensitivity import edges, heat_map, neighbourhoods
+from coin_pipeline.sweeps.sensitivity import edge_warnings, heat_map, neighbourhoods
 
 NAN = float("nan")
 
 
 def dimension(name: str, *values: object) -> Dimension:
-    """Return a swept param with these values."""
+    """Return a swept parameter with these values."""
     return Dimension(name=name, param=True, values=values)
 
 
 @st.composite
 def grids(draw: st.DrawFn) -> tuple[list[Dimension], dict[tuple[int, ...], float | None]]:
-    """Draw a grid, and the objective of each point that has rows; None where it is undefined."""
+    """Draw a grid and the objective of each evaluated point; None if it is undefined."""
     space = []
     for name in "abc"[: draw(st.integers(1, 3))]:
         count = draw(st.integers(1, 4))
         kind = draw(st.sampled_from(["numbers", "texts", "none"]))
         values = {"numbers": range(count), "texts": "wxyz"[:count], "none": (*range(count - 1), None)}[kind]
         space.append(dimension(name, *values))
-    places = list(itertools.product(*(range(len(one.values)) for one in space)))
-    kept = draw(st.lists(st.sampled_from(places), min_size=1, unique=True))
-    return space, {place: draw(st.none() | st.integers(-9, 9).map(float)) for place in sorted(kept)}
+    indices = list(itertools.product(*(range(len(dim.values)) for dim in space)))
+    kept = draw(st.lists(st.sampled_from(indices), min_size=1, unique=True))
+    return space, {index: draw(st.none() | st.integers(-9, 9).map(float)) for index in sorted(kept)}
 
 
 @given(grids())
-def test_neighbourhoods_are_what_they_are_said_to_be(
+def test_neighbourhoods_match_their_definition(
     grid: tuple[list[Dimension], dict[tuple[int, ...], float | None]],
 ) -> None:
-    """One step at most in every numeric dimension, none in the others; undefined is lowest, absent is absent."""
+    """At most one step in numeric dimensions and none in others; undefined is lowest, absent points are ignored."""
     space, known = grid
-    shape = [len(one.values) for one in space]
-    numbers = np.array([np.ravel_multi_index(place, shape) for place in known])
+    shape = [len(dim.values) for dim in space]
+    numbers = np.array([np.ravel_multi_index(index, shape) for index in known])
     objectives = np.array([NAN if value is None else value for value in known.values()])
-    found = neighbourhoods(space, numbers, objectives)
-    for row, place in enumerate(known):
+    result = neighbourhoods(space, numbers, objectives)
+    for row, index in enumerate(known):
         near = [
             -np.inf if value is None else value
             for other, value in known.items()
-            if all(abs(a - b) <= one.is_numeric for a, b, one in zip(place, other, space, strict=True))
+            if all(abs(a - b) <= dim.is_numeric for a, b, dim in zip(index, other, space, strict=True))
         ]
-        assert found.size[row] == len(near)
-        assert found.median[row] == statistics.median(near)
+        assert result.size[row] == len(near)
+        assert result.median[row] == statistics.median(near)
 
 
-def test_blocks_of_neighbourhoods_do_not_show() -> None:
-    """A grid of more points than are compared at once: the first block ends in the middle of a row."""
+def test_neighbourhoods_do_not_depend_on_blocks() -> None:
+    """The grid is larger than one block, which ends in the middle of a row."""
     space = [dimension("a", *range(700)), dimension("b", *range(700))]
     objectives = np.random.default_rng(1).normal(size=700 * 700)
-    found = neighbourhoods(space, np.arange(700 * 700), objectives)
+    result = neighbourhoods(space, np.arange(700 * 700), objectives)
     around = np.pad(objectives.reshape(700, 700), 1, constant_values=NAN)
     for row, column in [(0, 0), (0, 5), (665, 664), (665, 665), (665, 666), (666, 20), (699, 699)]:
         near = around[row : row + 3, column : column + 3]
-        assert found.median[row * 700 + column] == np.nanmedian(near)
-        assert found.size[row * 700 + column] == np.count_nonzero(~np.isnan(near))
+        assert result.median[row * 700 + column] == np.nanmedian(near)
+        assert result.size[row * 700 + column] == np.count_nonzero(~np.isnan(near))
 
 
-def test_a_grid_of_too_many_neighbours_is_left_out() -> None:
-    """Ten dimensions have 59,049 neighbours each."""
+def test_grid_with_too_many_neighbours_is_skipped() -> None:
+    """In ten dimensions each point has 59,049 neighbours."""
     space = [dimension(name, 1, 2, 3) for name in "abcdefghij"]
     assert neighbourhoods(space, np.arange(3**10), np.zeros(3**10)) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.none() | st.integers(-9, 9)), min_size=1))
-def test_cells_hold_the_highest_and_the_median(points: list[tuple[int, int, int | None]]) -> None:
-    """Over all points of a cell that have an objective; empty cells have none."""
+def test_cells_contain_maximum_and_median(points: list[tuple[int, int, int | None]]) -> None:
+    """They cover all points of a cell with an objective; empty cells have none."""
     space = [dimension("a", 0, 10, 20, 30), dimension("b", 5, 6, None)]
     columns = {
         "a": np.array([10.0 * a for a, _, _ in points]),
@@ -92,8 +92,8 @@ def test_cells_hold_the_highest_and_the_median(points: list[tuple[int, int, int 
         assert drawn["median"][b][a] == (statistics.median(cell) if cell else None)
 
 
-def test_the_dimensions_that_matter_most_are_mapped() -> None:
-    """Here the third and the first; the second changes nothing, the fourth is no number, the fifth has one value."""
+def test_most_important_dimensions_are_mapped() -> None:
+    """Here the third and the first; the others have no effect, are not numeric, or have a single value."""
     space = [
         dimension("a", 1, 2),
         dimension("b", 1, 2),
@@ -102,7 +102,7 @@ def test_the_dimensions_that_matter_most_are_mapped() -> None:
         dimension("e", 7),
     ]
     points = list(itertools.product((1, 2), (1, 2), (1, 2, 3)))
-    columns = {name: np.array([float(point[place]) for point in points]) for place, name in enumerate("abc")}
+    columns = {name: np.array([float(point[index]) for point in points]) for index, name in enumerate("abc")}
     columns["e"] = np.full(len(points), 7.0)
     drawn = heat_map(space, columns, columns["a"] + 10 * columns["c"])
     assert (drawn["x"]["name"], drawn["y"]["name"]) == ("c", "a")
@@ -110,7 +110,7 @@ def test_the_dimensions_that_matter_most_are_mapped() -> None:
 
 
 def test_one_dimension_is_mapped_as_a_row() -> None:
-    """Without a second axis."""
+    """There is no second axis."""
     drawn = heat_map([dimension("a", 1, 2)], {"a": np.array([1.0, 2.0, 2.0])}, np.array([5.0, 7.0, 6.0]))
     assert drawn == {
         "x": {"name": "a", "labels": ["1", "2"]},
@@ -121,8 +121,8 @@ def test_one_dimension_is_mapped_as_a_row() -> None:
     }
 
 
-def test_nothing_numeric_is_no_map() -> None:
-    """Truth values have no order, and one value no extent."""
+def test_non_numeric_space_has_no_map() -> None:
+    """Booleans have no order, and a single value has no extent."""
     space = [dimension("a", True, False), dimension("b", 3)]
     assert heat_map(space, {"b": np.array([3.0, 3.0])}, np.array([1.0, 2.0])) is None
 
@@ -136,10 +136,10 @@ def test_nothing_numeric_is_no_map() -> None:
         (Range(low=0.0, high=1.0), [0.0, 0.1, 1.0], ["0 to 0.1", "0.1 to 0.2"], [1, 1, 0, 0, 0, 0, 0, 0, 0, 1]),
     ],
 )
-def test_many_values_are_put_into_bins(
+def test_many_values_are_binned(
     values: tuple[int, ...] | Range, column: list[float], labels: list[str], cells: list[int]
 ) -> None:
-    """More than fifty, or those of a range; both ends are in one."""
+    """More than fifty values and ranges are grouped; both ends are included."""
     drawn = heat_map([Dimension(name="a", param=True, values=values)], {"a": np.array(column)}, np.ones(len(column)))
     assert drawn["x"]["labels"][:2] == labels
     assert drawn["points"] == [cells]
@@ -151,31 +151,31 @@ SCHEMA = {"properties": {"a": {"type": "integer", "minimum": 1, "maximum": 100}}
 @pytest.mark.parametrize(
     ("values", "value", "told"),
     [
-        ((5, 10, 15), 5, "a=5 is at the lowest value swept: the best may lie below it"),
-        ((5, 10, 15), 15, "a=15 is at the highest value swept: the best may lie above it"),
+        ((5, 10, 15), 5, "a=5 is at the lowest value swept: the best may be below it"),
+        ((5, 10, 15), 15, "a=15 is at the highest value swept: the best may be above it"),
         ((5, 10, 15), 10, None),
         ((5, 10), 5, None),
         ((1, 2, 3), 1, None),
         ((98, 99, 100), 100, None),
         ((5, 10, None), 10, None),
-        ((5, 10, None), 5, "a=5 is at the lowest value swept: the best may lie below it"),
+        ((5, 10, None), 5, "a=5 is at the lowest value swept: the best may be below it"),
         ((5, 10, None), None, None),
         (("x", "y", "z"), "z", None),
-        (Range(low=5, high=60), 60, "a=60 is at the highest value swept: the best may lie above it"),
+        (Range(low=5, high=60), 60, "a=60 is at the highest value swept: the best may be above it"),
         (Range(low=5, high=60), 59, None),
-        (Range(low=0.5, high=1.5), 0.505, "a=0.505 is at the lowest value swept: the best may lie below it"),
+        (Range(low=0.5, high=1.5), 0.505, "a=0.505 is at the lowest value swept: the best may be below it"),
         (Range(low=0.5, high=1.5), 1.48, None),
     ],
 )
-def test_points_on_the_edge_are_told(values: tuple[object, ...] | Range, value: object, told: str | None) -> None:
-    """Unless the strategy takes nothing beyond."""
+def test_edge_points_are_reported(values: tuple[object, ...] | Range, value: object, warning: str | None) -> None:
+    """An edge at a limit of the strategy is not reported."""
     space = [Dimension(name="a", param=True, values=values)]
-    assert edges(space, {"a": value}, SCHEMA) == ([told] if told else [])
+    assert edge_warnings(space, {"a": value}, SCHEMA) == ([warning] if warning else [])
 
 
-def test_an_excluded_limit_of_an_optional_param_is_an_edge_too() -> None:
-    """Below 10 there is no whole number above 9."""
+def test_excluded_limit_of_optional_param_is_an_edge() -> None:
+    """There is no integer between 9 and an exclusive limit of 10."""
     kinds = [{"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 10}, {"type": "null"}]
     space = [Dimension(name="a", param=True, values=(1, 5, 9))]
     schema = {"properties": {"a": {"anyOf": kinds}}}
-    assert [edges(space, {"a": value}, schema) for value in (1, 9)] == [[], []]
+    assert [edge_warnings(space, {"a": value}, schema) for value in (1, 9)] == [[], []]

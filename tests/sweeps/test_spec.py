@@ -1,4 +1,4 @@
-"""From what people ask for to a spec, or to every reason why not."""
+"""Resolution of requests to specs, and the reasons for rejection."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from coin_pipeline.engine.execution import Stops
 from coin_pipeline.errors import CoinError, InvalidParams, InvalidSpec, SweepTooLarge, UnknownStrategy
 from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.request import parse_sweep
-from coin_pipeline.sweeps.search_space import RandomPoints, Range
 from coin_pipeline.sweeps.resolve import resolve_sweep
+from coin_pipeline.sweeps.search_space import RandomPoints, Range
 from coin_pipeline.sweeps.spec import SweepSpec
 from tests.sweeps.parts import registry, spec_of
 
@@ -16,16 +16,16 @@ KNOWN = registry()
 
 
 def reasons(space: dict[str, object], **fields: object) -> str:
-    """Return the message of the error that a sweep is refused with."""
+    """Return the message with which a sweep is rejected."""
     with pytest.raises(InvalidSpec) as refused:
         spec_of(KNOWN, space, **fields)
     return str(refused.value)
 
 
-def test_names_and_values_come_in_the_order_of_the_strategy() -> None:
-    """However they are written: the digest names the sweep, not its spelling."""
+def test_space_follows_the_order_of_the_strategy() -> None:
+    """The digest depends on the sweep, not on its notation."""
     spec = spec_of(KNOWN, {"stop_loss": "none,0.05", "slow": "20,10", "fast": [2, 1], "edge": "0:1:1"})
-    assert [(one.name, one.param, one.values) for one in spec.space] == [
+    assert [(item.name, item.param, item.values) for item in spec.space] == [
         ("fast", True, (1, 2)),
         ("slow", True, (10, 20)),
         ("edge", True, (0.0, 1.0)),
@@ -37,8 +37,8 @@ def test_names_and_values_come_in_the_order_of_the_strategy() -> None:
     assert SweepSpec.model_validate_json(spec.model_dump_json()) == spec
 
 
-def test_what_is_not_swept_is_complete() -> None:
-    """Defaults are filled in; a point has the normal run's params and stops."""
+def test_fixed_fields_are_completed() -> None:
+    """Defaults are filled in, and a point has the parameters and stops of its backtest."""
     spec = spec_of(KNOWN, {"slow": "20,30", "stop_loss": [0.05]}, params={"hold": 7}, take_profit=0.5)
     assert spec.params == {"fast": 3, "hold": 7, "edge": 0.0, "side": "above"}
     run = spec.backtest_at({"slow": 30, "stop_loss": 0.05})
@@ -48,34 +48,36 @@ def test_what_is_not_swept_is_complete() -> None:
 
 
 def test_ranges_take_the_type_of_the_field() -> None:
-    """An integer param is drawn whole, a float param never."""
+    """An integer parameter is drawn from integers, a float parameter never is."""
     spec = spec_of(KNOWN, {"fast": "1:4", "edge": "0:1"}, search="random", trials=5)
-    assert [one.values for one in spec.space] == [Range(low=1, high=4), Range(low=0.0, high=1.0)]
-    assert [one.values.is_integer for one in spec.space] == [True, False]
+    assert [item.values for item in spec.space] == [Range(low=1, high=4), Range(low=0.0, high=1.0)]
+    assert [item.values.is_integer for item in spec.space] == [True, False]
 
 
-def test_every_wrong_value_is_named() -> None:
-    """All names and values at once, each with what is taken instead."""
-    told = reasons({"fast": "0:51:17", "edge": [0.5, -1, "x"], "stop_loss": "0,0.1,1.5", "side": ["above", "left"]})
+def test_every_invalid_value_is_named() -> None:
+    """All names and values are reported at once, each with the accepted values."""
+    message = reasons({"fast": "0:51:17", "edge": [0.5, -1, "x"], "stop_loss": "0,0.1,1.5", "side": ["above", "left"]})
     for wrong in ("fast=0: ", "fast=51: ", "edge=-1: ", "edge=x: ", "stop_loss=0: ", "stop_loss=1.5: ", "side=left: "):
-        assert f"space.{wrong}" in told
-    assert told.count("space.") == 7
-    assert "space.fast=0: input should be greater than or equal to 1, not 0; expected an integer >= 1 and <= 50" in told
+        assert f"space.{wrong}" in message
+    assert message.count("space.") == 7
+    assert (
+        "space.fast=0: input should be greater than or equal to 1, not 0; expected an integer >= 1 and <= 50" in message
+    )
 
 
-def test_of_many_wrong_values_twenty_are_named() -> None:
-    """And the number of the others is said."""
-    told = reasons({"fast": "1:1000:1"})
-    assert "space.fast=51: " in told
-    assert "space.fast=70: " in told
-    assert "space.fast=71: " not in told
-    assert told.endswith("space: 930 more values are refused")
+def test_only_twenty_invalid_values_are_listed() -> None:
+    """The others are counted."""
+    message = reasons({"fast": "1:1000:1"})
+    assert "space.fast=51: " in message
+    assert "space.fast=70: " in message
+    assert "space.fast=71: " not in message
+    assert message.endswith("space: 930 more values are invalid")
 
 
 @pytest.mark.parametrize(
     ("space", "fields", "reason"),
     [
-        ({"fst": "1,2"}, {}, r"space.fst: cannot be swept \(did you mean 'fast'\?\); what can is fast, slow, hold"),
+        ({"fst": "1,2"}, {}, r"space.fst: cannot be swept \(did you mean 'fast'\?\); choose from fast, slow, hold"),
         ({"stop_los": "0.1"}, {}, "did you mean 'stop_loss'"),
         ({"timeframe": ["1d", "1h"]}, {}, "space.timeframe: cannot be swept"),
         ({"fast": "1,2"}, {"params": {"fast": 1}}, "space.fast: is both fixed and swept"),
@@ -109,31 +111,31 @@ def test_of_many_wrong_values_twenty_are_named() -> None:
         (
             {"fast": "20:30:5", "slow": "5,10"},
             {},
-            "space: the strategy refuses each of the 6 points: fast must be below",
+            "space: the strategy rejects all 6 points: fast must be below",
         ),
     ],
 )
-def test_what_cannot_be_swept_is_refused(space: dict[str, object], fields: dict[str, object], reason: str) -> None:
-    """With the field, and with what to do."""
+def test_invalid_space_is_rejected(space: dict[str, object], fields: dict[str, object], reason: str) -> None:
+    """The message names the field and the remedy."""
     with pytest.raises(InvalidSpec, match=reason):
         spec_of(KNOWN, space, **fields)
 
 
-def test_several_wrong_names_are_told_at_once() -> None:
-    """Nobody has to come back for the second one."""
-    told = reasons({"fst": "1", "slow": "5:1:1"})
-    assert "space.fst: " in told
-    assert "space.slow: " in told
+def test_all_invalid_names_are_reported_at_once() -> None:
+    """A second attempt does not reveal further errors."""
+    message = reasons({"fst": "1", "slow": "5:1:1"})
+    assert "space.fst: " in message
+    assert "space.slow: " in message
 
 
-def test_a_wrong_name_does_not_hide_wrong_values() -> None:
-    """Names, writings and values of all names are told at once."""
-    told = reasons({"fst": "1", "slow": "5:1:1", "fast": "0:1:1", "edge": [2, 0.5]})
-    assert [one.split(":")[0] for one in told.split("; space.")] == ["space.fst", "slow", "fast=0", "edge=2"]
+def test_invalid_name_does_not_hide_invalid_values() -> None:
+    """Names, notation and values are all reported at once."""
+    message = reasons({"fst": "1", "slow": "5:1:1", "fast": "0:1:1", "edge": [2, 0.5]})
+    assert [item.split(":")[0] for item in message.split("; space.")] == ["space.fst", "slow", "fast=0", "edge=2"]
 
 
 def test_fixed_params_are_checked() -> None:
-    """A constraint that a default breaks may hold with the swept values; a value out of range never."""
+    """A constraint that fails with a default may hold with swept values; an out-of-range value never does."""
     assert spec_of(KNOWN, {"fast": "1:3:1"}, params={"slow": 4}).params["slow"] == 4
     assert spec_of(KNOWN, {"slow": "60,70"}, params={"fast": 40}).params["fast"] == 40
     with pytest.raises(InvalidParams, match=r"params\.slow: .*not 1;"):
@@ -142,8 +144,8 @@ def test_fixed_params_are_checked() -> None:
         spec_of(KNOWN, {"fast": "1:3:1"}, strategy="crosing")
 
 
-def test_a_rule_of_one_field_that_sees_others_is_a_constraint(candles: CandleCatalog) -> None:
-    """Its points are skipped and counted, whether the other field is swept, fixed or default; a range stays a range."""
+def test_field_validator_is_a_constraint(candles: CandleCatalog) -> None:
+    """Violating points are skipped and counted, whether the other field is swept, fixed or default."""
     planned = split_into_chunks(candles, KNOWN, spec_of(KNOWN, {"fast": "5,20", "slow": "2:22:10"}, strategy="ruled"))
     assert (planned.points, planned.skipped) == (3, 3)
     planned = split_into_chunks(candles, KNOWN, spec_of(KNOWN, {"fast": "5:15:1"}, strategy="ruled"))
@@ -152,19 +154,19 @@ def test_a_rule_of_one_field_that_sees_others_is_a_constraint(candles: CandleCat
         candles, KNOWN, spec_of(KNOWN, {"slow": "30:60:10"}, strategy="ruled", params={"fast": 40})
     )
     assert (planned.points, planned.skipped) == (2, 2)
-    told = reasons({"fast": "5,20", "slow": "2,101"}, strategy="ruled")
-    assert told.startswith("space.slow=101: input should be less than or equal to 100, not 101;")
+    message = reasons({"fast": "5,20", "slow": "2,101"}, strategy="ruled")
+    assert message.startswith("space.slow=101: input should be less than or equal to 100, not 101;")
     with pytest.raises(InvalidParams, match=r"^params\.slow: .*not 101;[^;]*$"):
         spec_of(KNOWN, {"fast": "1:3:1"}, strategy="ruled", params={"slow": 101})
-    told = reasons({"fast": "20,30"}, strategy="ruled", params={"slow": 10})
-    assert told.startswith("space: the strategy refuses each of the 2 points: slow must be above fast, not 10;")
+    message = reasons({"fast": "20,30"}, strategy="ruled", params={"slow": 10})
+    assert message.startswith("space: the strategy rejects all 2 points: slow must be above fast, not 10;")
 
 
 LARGE = {"fast": "1:50:1", "slow": "51:100:1", "hold": "1:50:1"}
 
 
-def test_a_large_sweep_goes_on_only_when_it_is_confirmed() -> None:
-    """The number, the limit, and both ways to go on."""
+def test_large_sweep_needs_confirmation() -> None:
+    """The message contains the number, the limit and both ways to confirm."""
     with pytest.raises(SweepTooLarge, match=r"125,000 points exceed the limit of 100,000; .*--yes .*\"confirm\": true"):
         spec_of(KNOWN, LARGE)
     assert len(spec_of(KNOWN, LARGE, confirm=True).points()) == 125_000
@@ -172,33 +174,33 @@ def test_a_large_sweep_goes_on_only_when_it_is_confirmed() -> None:
         spec_of(KNOWN, {"edge": "0:1"}, search="random", trials=100_001)
 
 
-def test_there_is_a_largest_sweep() -> None:
-    """Beyond it no confirmation helps."""
+def test_sweep_size_is_limited() -> None:
+    """Confirmation does not help beyond the limit."""
     with pytest.raises(SweepTooLarge, match="125,000,000 points exceed the limit of 10,000,000; use larger steps"):
         spec_of(KNOWN, {**LARGE, "edge": "0:0.999:0.001"}, confirm=True)
 
 
 def test_overlapping_samples_can_be_swept() -> None:
-    """The event study of the older platform."""
+    """This is the event study of the legacy platform."""
     assert spec_of(KNOWN, {"fast": "1,2"}, fill="signal_close").fill == "signal_close"
 
 
-def test_a_param_hides_a_stop_of_the_same_name() -> None:
-    """What is swept is the strategy's own param, which is an integer there."""
+def test_param_hides_stop_of_the_same_name() -> None:
+    """The swept value is the strategy's own integer parameter."""
     spec = spec_of(KNOWN, {"stop_loss": [3, 2]}, strategy="named_like_columns")
-    assert [(one.param, one.values) for one in spec.space] == [(True, (2, 3))]
+    assert [(item.param, item.values) for item in spec.space] == [(True, (2, 3))]
     assert spec.stops_at({"stop_loss": 2}) == Stops()
 
 
-def test_a_column_has_one_type() -> None:
-    """A param that takes numbers and texts is swept over one or the other."""
+def test_column_has_one_type() -> None:
+    """A parameter that accepts numbers and texts is swept over one or the other."""
     assert spec_of(KNOWN, {"kind": [2, 1]}, strategy="named_like_columns").space[0].values == (1, 2)
     with pytest.raises(InvalidSpec, match="kind: mixes values of the types number and str"):
         spec_of(KNOWN, {"kind": "1,auto"}, strategy="named_like_columns")
 
 
-def test_wrong_requests_name_their_fields() -> None:
-    """Those of a backtest and those of a sweep."""
+def test_invalid_requests_name_their_fields() -> None:
+    """This covers the fields of a backtest and those of a sweep."""
     with pytest.raises(CoinError, match=r"end_date: .*; space: "):
         parse_sweep(
             {"strategy": "crossing", "symbols": ["AAA_KRW"], "start_date": "2024-01-01", "end_date": "2023-01-01"}
@@ -206,21 +208,23 @@ def test_wrong_requests_name_their_fields() -> None:
 
 
 def test_points_are_drawn_once_for_all_chunks() -> None:
-    """Each chunk has a spec of its own, from JSON; other values, trials or seeds are other points."""
+    """Each chunk has its own spec from JSON; other values, trials or seeds yield other points."""
     spec = spec_of(KNOWN, {"edge": "0:1", "hold": [1, 2]}, search="random", trials=50, seed=1)
     copies = [SweepSpec.model_validate_json(spec.model_dump_json()) for _ in range(3)]
     assert len({id(copy.points()) for copy in copies}) == 1
     drawn = [spec.points().point_at(number) for number in range(50)]
     assert drawn == [RandomPoints(spec.space, 50, 1).point_at(number) for number in range(50)]
     assert spec.model_copy(update={"seed": 2}).points().point_at(0) != drawn[0]
-    whole = tuple(one.model_copy(update={"values": (1.0, 2.0)}) if one.name == "hold" else one for one in spec.space)
+    whole = tuple(
+        item.model_copy(update={"values": (1.0, 2.0)}) if item.name == "hold" else item for item in spec.space
+    )
     first = spec.model_copy(update={"space": whole}).points().point_at(0)
     assert first is not None
     assert isinstance(first["hold"], float)
 
 
-def test_an_unconfirmed_request_is_a_grid() -> None:
-    """The defaults."""
+def test_default_request_is_a_grid() -> None:
+    """A minimal request needs no confirmation and no trials."""
     request = parse_sweep({**DAYS, "space": {"fast": "1,2"}})
     assert (request.search, request.trials, request.objective, request.confirm) == ("grid", None, "total_return", False)
     assert resolve_sweep(request, KNOWN).seed == 0

@@ -1,4 +1,4 @@
-"""The table of trials: its figures, its digest, and what becomes of rows that are not what was stored."""
+"""The table of trials: its figures, its digest, and the handling of corrupt trials."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ TABLE = pa.table(
 
 
 def trials(**changed: list[float]) -> Trials:
-    """Return two points: one that never traded, one with four trades."""
+    """Return two points: one without trades, one with four."""
     columns = {
         "trades": [0, 4],
         "wins": [0, 3],
@@ -40,7 +40,7 @@ def trials(**changed: list[float]) -> Trials:
 
 
 def test_figures_follow_from_the_trials() -> None:
-    """And what has no value is null: it is neither good nor bad."""
+    """An undefined figure is null, which is neither good nor bad."""
     spec = spec_of(KNOWN, {"fast": "1,2", "stop_loss": "none,0.5"}, objective="return_over_drawdown")
     taken = [
         (3, {"fast": 1, "stop_loss": None}, CrossingParams()),
@@ -80,8 +80,8 @@ def test_figures_follow_from_the_trials() -> None:
 
 
 @pytest.mark.parametrize("objective", ["total_return", "win_rate", "avg_return", "profit_factor"])
-def test_an_objective_is_one_of_the_figures(objective: str) -> None:
-    """Under its own name, and as what is compared."""
+def test_objective_is_one_of_the_figures(objective: str) -> None:
+    """It appears under its own name and as the objective."""
     spec = spec_of(KNOWN, {"fast": "1,2"}, objective=objective)
     taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
     table = trials_table(spec, taken, [10], [trials()])
@@ -90,7 +90,7 @@ def test_an_objective_is_one_of_the_figures(objective: str) -> None:
 
 
 def test_overlapping_samples_have_no_exposure_and_no_infinite_return() -> None:
-    """Samples are open side by side, and may compound beyond all numbers."""
+    """Overlapping samples may compound beyond the range of floats."""
     spec = spec_of(KNOWN, {"fast": "1,2"}, fill="signal_close")
     taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
     table = trials_table(spec, taken, [10], [trials(total_return=[np.inf, 0.5], max_drawdown=[np.nan, 0.5])])
@@ -99,8 +99,8 @@ def test_overlapping_samples_have_no_exposure_and_no_infinite_return() -> None:
     assert table["max_drawdown"].to_pylist() == [None, 0.5]
 
 
-def test_swept_names_may_be_those_of_columns() -> None:
-    """They get a prefix."""
+def test_swept_names_may_equal_columns() -> None:
+    """Such names get a prefix."""
     spec = spec_of(KNOWN, {"trades": "1,2", "kind": [1]}, strategy="named_like_columns")
     taken = [(number, {"trades": number, "kind": 1}, CrossingParams()) for number in (1, 2)]
     table = trials_table(spec, taken, [10], [trials()])
@@ -109,8 +109,8 @@ def test_swept_names_may_be_those_of_columns() -> None:
     assert table.column_names == ["point", "symbol", "params.trades", "kind", *FIGURES]
 
 
-def test_rows_of_a_point_stand_together_in_the_order_of_the_symbols() -> None:
-    """Its objective is their mean, and undefined if it is undefined on one of them."""
+def test_rows_of_a_point_are_adjacent_in_symbol_order() -> None:
+    """The objective of a point is the mean over its symbols, and undefined if it is undefined for one."""
     spec = spec_of(KNOWN, {"fast": "1,2"}, symbols=["BBB_KRW", "AAA_KRW"], objective="win_rate")
     taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
     table = trials_table(spec, taken, [10, 20], [trials(), trials(trades=[2, 2], wins=[1, 1])])
@@ -123,8 +123,8 @@ def test_rows_of_a_point_stand_together_in_the_order_of_the_symbols() -> None:
     assert objectives_of(table, 2).tolist() == pytest.approx([np.nan, 0.625], nan_ok=True)
 
 
-def test_the_digest_is_of_the_values() -> None:
-    """Not of their chunks, of how they are encoded, or of what stands beside them."""
+def test_digest_depends_only_on_values() -> None:
+    """Chunks, encoding and metadata do not change it."""
     expected = trials_digest(TABLE)
     cut = pa.concat_tables([TABLE.slice(0, 1), TABLE.slice(1)])
     through_parquet = pq.read_table(pa.BufferReader(to_parquet(with_metadata(cut, {"some": "fact"}))))
@@ -147,21 +147,21 @@ def test_the_digest_is_of_the_values() -> None:
     ],
 )
 def test_every_value_changes_the_digest(column: str, values: list[object]) -> None:
-    """The smallest float, a null for a zero, one letter."""
-    place = TABLE.column_names.index(column)
-    changed = TABLE.set_column(place, column, pa.array(values, TABLE[column].type))
+    """The smallest float, a null instead of a zero, and one letter change it."""
+    index = TABLE.column_names.index(column)
+    changed = TABLE.set_column(index, column, pa.array(values, TABLE[column].type))
     assert trials_digest(changed) != trials_digest(TABLE)
 
 
 def test_names_and_order_change_the_digest() -> None:
-    """They are part of what the table says."""
+    """They are part of the table."""
     renamed = TABLE.rename_columns(["point", "symbol", "off", "objective"])
     assert len({trials_digest(table) for table in (TABLE, renamed, TABLE.select([1, 0, 2, 3]), TABLE.slice(0, 2))}) == 4
 
 
-@pytest.mark.parametrize("harm", ["flip", "cut", "empty", "text", "untold", "other"])
-def test_rows_that_are_not_what_was_stored_are_removed(tmp_path: Path, harm: str) -> None:
-    """So that they are computed again, under the same key."""
+@pytest.mark.parametrize("harm", ["flip", "cut", "empty", "text", "no metadata", "other"])
+def test_corrupt_trials_are_deleted(tmp_path: Path, damage: str) -> None:
+    """They are computed again under the same key."""
     store = LocalStore(tmp_path)
     stored = to_parquet(with_metadata(TABLE, {"sha256": trials_digest(TABLE)}))
     store.put("rows", stored)
@@ -171,9 +171,9 @@ def test_rows_that_are_not_what_was_stored_are_removed(tmp_path: Path, harm: str
         "cut": stored[:-30],
         "empty": b"",
         "text": b"PAR1 not at all PAR1",
-        "untold": to_parquet(TABLE),
+        "no metadata": to_parquet(TABLE),
         "other": to_parquet(with_metadata(TABLE.slice(1), {"sha256": trials_digest(TABLE)})),
     }
-    store.put("rows", broken[harm], overwrite=True)
+    store.put("rows", broken[damage], overwrite=True)
     assert read_trials(store, "rows") is None
     assert not store.exists("rows")

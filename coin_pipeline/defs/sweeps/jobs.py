@@ -13,10 +13,10 @@ from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG
 @dg.job(
     executor_def=in_process_or_multiprocess,
     tags={CLASS_TAG: BULK, **RETRY_ALL_STEPS},
-    description="One strategy at many points: plan chunks, evaluate each, publish trials and what to make of them.",
+    description="Run one strategy at many points: plan chunks, evaluate each one, publish trials and analysis.",
     config=dg.RunConfig(ops={"plan_sweep": SWEEP_EXAMPLE}, loggers=QUIET_LOGGERS),
 )
 def sweep() -> None:
-    """Plan, evaluate each chunk, finish."""
+    """Plan the chunks, evaluate each one, and publish the result."""
     tables = plan_sweep().map(evaluate_chunk)
     finish_sweep.with_hooks({drop_interim})(tables.collect())

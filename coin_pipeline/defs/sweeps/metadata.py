@@ -1,4 +1,4 @@
-"""What a sweep shows of itself on its run's page in Dagster."""
+"""Metadata of a sweep's steps, shown on the run page in Dagster."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from coin_pipeline.sweeps.trials import column_of, objectives_of
 
 
 def chunk_metadata(plan: SweepPlan, chunk: SweepChunk) -> Mapping[str, MetadataValue]:
-    """Say which points a chunk has, and how many there are in all."""
+    """Return the range of a chunk's points and the counts of the whole sweep."""
     return {
         "numbers": MetadataValue.text(f"{chunk.first:,} to {chunk.stop - 1:,}"),
         POINTS_PLANNED: MetadataValue.int(plan.points),
@@ -27,31 +27,37 @@ def chunk_metadata(plan: SweepPlan, chunk: SweepChunk) -> Mapping[str, MetadataV
 
 
 def trials_metadata(spec: SweepSpec, table: pa.Table, seconds: float | None) -> Mapping[str, MetadataValue]:
-    """Say how many points a chunk has, the best of them, and how fast they were evaluated, unless they were stored."""
+    """Return the number of points in a chunk, their best, and the rate of their evaluation.
+
+    Args:
+        spec: The sweep.
+        table: The trials of the chunk.
+        seconds: Duration of the evaluation; None if the trials were already stored.
+    """
     objectives = objectives_of(table, len(spec.symbols))
-    told: dict[str, MetadataValue] = {
+    metadata: dict[str, MetadataValue] = {
         POINTS_EVALUATED: MetadataValue.int(len(objectives)),
         "stored": MetadataValue.bool(seconds is None),
     }
     if seconds:
-        told |= {"points/s": MetadataValue.float(round(len(objectives) / seconds, 1))}
+        metadata |= {"points/s": MetadataValue.float(round(len(objectives) / seconds, 1))}
     if np.isfinite(objectives).any():
-        place = int(np.nanargmax(objectives))
-        row = table.slice(place * len(spec.symbols), 1).to_pylist()[0]
-        best = {one.name: row[column_of(one.name)] for one in spec.space}
-        told |= {
-            BEST_OBJECTIVE: MetadataValue.float(float(objectives[place])),
+        best_index = int(np.nanargmax(objectives))
+        row = table.slice(best_index * len(spec.symbols), 1).to_pylist()[0]
+        best = {dim.name: row[column_of(dim.name)] for dim in spec.space}
+        metadata |= {
+            BEST_OBJECTIVE: MetadataValue.float(float(objectives[best_index])),
             "best": MetadataValue.text(format_point(best)),
         }
-    return told
+    return metadata
 
 
 def sweep_metadata(result: SweepResult, data_root: Path) -> Mapping[str, MetadataValue]:
-    """Show the best points, the map, warnings, the digest of the trials, and where everything lies."""
+    """Return the best points, the warnings, the digest of the trials, and the paths of all files."""
     document = result.document
     warnings = "\n".join(f"- {warning}" for warning in document["warnings"]) or "none"
     folder = data_root / report_key("tasks", document["run_id"])
-    told: dict[str, MetadataValue] = {
+    metadata: dict[str, MetadataValue] = {
         "points": MetadataValue.int(document["points"]),
         "skipped": MetadataValue.int(document["skipped"]),
         "top": MetadataValue.table([_row(point) for point in document["top"]] or [dg.TableRecord({})]),
@@ -62,11 +68,11 @@ def sweep_metadata(result: SweepResult, data_root: Path) -> Mapping[str, Metadat
     }
     if document["best"]:
         best = document["best"]
-        told |= {
+        metadata |= {
             "best": MetadataValue.text(format_point(best["values"])),
             document["objective"]: MetadataValue.float(best["figures"]["objective"]),
         }
-    return told
+    return metadata
 
 
 def _row(point: Json) -> dg.TableRecord:

@@ -1,4 +1,4 @@
-"""The ops of a sweep: each unpacks its config, makes one plain call, and attaches metadata."""
+"""The ops of a sweep; each unpacks its config, calls one function, and attaches metadata."""
 
 import os
 import time
@@ -24,24 +24,24 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps import evaluate, plan, result
 from coin_pipeline.sweeps.plan import SweepChunk
-from coin_pipeline.sweeps.result import sweep_files
 from coin_pipeline.sweeps.resolve import resolve_sweep
+from coin_pipeline.sweeps.result import sweep_files
 
 
 @dg.op(
     out=dg.DynamicOut(io_manager_key="interim_io"),
-    description="Read and check the candles, count the points, and cut them into chunks.",
+    description="Read and validate the candles, count the points, and divide them into chunks.",
 )
 def plan_sweep(
     config: SweepConfig,
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
 ) -> Iterator[dg.DynamicOutput[SweepChunk]]:
-    """Yield the chunks."""
+    """Yield the chunks of the sweep."""
     with translate_errors():
         spec = resolve_sweep(config.request(), strategies)
         planned = plan.split_into_chunks(candles, strategies, spec)
-        require_coverage(spec, {each.symbol: each.coverage for each in planned.chunks[0].candles})
+        require_coverage(spec, {item.symbol: item.coverage for item in planned.chunks[0].candles})
     for chunk in planned.chunks:
         key = f"chunk_{chunk.number + 1:04}"
         yield dg.DynamicOutput(chunk, mapping_key=key, metadata=metadata.chunk_metadata(planned, chunk))
@@ -49,7 +49,7 @@ def plan_sweep(
 
 @dg.op(
     out=dg.Out(io_manager_key="interim_io"),
-    description="Evaluate the points of one chunk on every symbol; rows that are stored already are read.",
+    description="Evaluate the points of one chunk on every symbol, or reuse its stored trials.",
 )
 def evaluate_chunk(
     context: dg.OpExecutionContext,
@@ -59,8 +59,8 @@ def evaluate_chunk(
     strategies: dg.ResourceParam[StrategyRegistry],
     store: dg.ResourceParam[ObjectStore],
 ) -> pa.Table:
-    """Return one row for each point and symbol."""
-    began = time.perf_counter()
+    """Return the trials of a chunk, one row per point and symbol."""
+    started = time.perf_counter()
     with translate_errors():
         stored = not config.fresh and store.exists(chunk.key)
         table = evaluate.evaluate(
@@ -70,14 +70,14 @@ def evaluate_chunk(
             chunk,
             config.workers or _workers(context),
             fresh=config.fresh,
-            progress=PointsReporter(context, len(chunk.spec.symbols)).more_rows,
+            progress=PointsReporter(context, len(chunk.spec.symbols)).add_rows,
         )
-    seconds = None if stored else time.perf_counter() - began
+    seconds = None if stored else time.perf_counter() - started
     context.add_output_metadata(metadata.trials_metadata(chunk.spec, table, seconds))
     return table
 
 
-@dg.op(out=dg.Out(io_manager_key="sweep_io"), description="Put the chunks together and publish the result.")
+@dg.op(out=dg.Out(io_manager_key="sweep_io"), description="Combine the chunks and publish the result.")
 def finish_sweep(
     context: dg.OpExecutionContext,
     tables: list[pa.Table],
@@ -89,11 +89,11 @@ def finish_sweep(
     settings = load_settings()
     with translate_errors():
         task_id = task_id_of(context.instance, context.run)
-        done = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
-    context.add_output_metadata(metadata.sweep_metadata(done, settings.data_root))
-    return sweep_files(replace(done, report=render_sweep_report(done.document, done.trials).encode()))
+        finished = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
+    context.add_output_metadata(metadata.sweep_metadata(finished, settings.data_root))
+    return sweep_files(replace(finished, report=render_sweep_report(finished.document, finished.trials).encode()))
 
 
 def _workers(context: dg.OpExecutionContext) -> int:
-    # Chunks that run beside each other in processes of their own use the cores already.
+    # Chunks that run in parallel processes already use all cores.
     return 1 if uses_multiprocess(context.run.run_config) else os.cpu_count() or 1

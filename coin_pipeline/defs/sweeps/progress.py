@@ -1,4 +1,4 @@
-"""How far a sweep is: what its steps say of themselves in the run's events, and what these add up to."""
+"""Progress of a sweep: reported by its steps as run events, and aggregated from those events."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -11,22 +11,23 @@ from coin_pipeline.orchestration._dagster_internals import EngineEventData, Step
 from coin_pipeline.orchestration.progress import ProgressReporter
 
 POINTS_EVALUATED, POINTS_PLANNED, BEST_OBJECTIVE = "points_evaluated", "points_planned", "best_objective"
-"""Metadata that steps tell: points of a chunk that are evaluated, of all chunks together, the best objective."""
+"""Metadata keys of step events: evaluated points of a chunk, planned points of the sweep, best objective so far."""
 EVENT_TYPES = {dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.ENGINE_EVENT}
-"""Events that a tally wants to hear."""
+"""Event types that carry progress."""
 WINDOW_S = 30.0
+"""Period over which the rate is measured, seconds."""
 
 
 class PointsReporter:
-    """Tells in the run's events how many points of a chunk are evaluated, at most once a second."""
+    """Reports the number of evaluated points of a chunk as run events, at most once a second."""
 
     def __init__(self, context: dg.OpExecutionContext, symbols: int) -> None:
         self._reporter = ProgressReporter(context)
         self._symbols = symbols
         self._rows = 0
 
-    def more_rows(self, rows: int) -> None:
-        """Hear that more rows, one for each point and symbol, are there."""
+    def add_rows(self, rows: int) -> None:
+        """Count new rows, one per point and symbol, and report the points."""
         self._rows += rows
         points = self._rows // self._symbols
         self._reporter.report_if_due(f"{points:,} points evaluated", {POINTS_EVALUATED: MetadataValue.int(points)})
@@ -34,11 +35,11 @@ class PointsReporter:
 
 @dataclass(slots=True)
 class SweepProgress:
-    """What the events of a run, heard in their order, say of its progress.
+    """Progress of a sweep, aggregated from the events of its run in order.
 
     Attributes:
-        planned: Points to evaluate; None until they are counted.
-        best: Highest objective so far.
+        planned: Points to evaluate, or None until they are counted.
+        best: Highest objective so far, or None.
     """
 
     planned: int | None = None
@@ -48,47 +49,47 @@ class SweepProgress:
 
     @property
     def done(self) -> int:
-        """Points that are evaluated; never goes down."""
+        """Number of evaluated points; it never decreases."""
         return sum(self._of_step.values())
 
     def observe(self, entry: dg.EventLogEntry) -> None:
-        """Take an event into account; one that was heard before changes nothing."""
+        """Include an event; repeated events have no effect."""
         event = entry.dagster_event
         if event is None or event.step_key is None or event.event_type not in EVENT_TYPES:
             return
-        said, before = _numbers(event), (self.planned, self.done)
-        if POINTS_PLANNED in said:
-            self.planned = int(said[POINTS_PLANNED])
-        if BEST_OBJECTIVE in said:
-            self.best = max(said[BEST_OBJECTIVE], self.best if self.best is not None else said[BEST_OBJECTIVE])
-        if POINTS_EVALUATED in said:
-            self._of_step[event.step_key] = max(int(said[POINTS_EVALUATED]), self._of_step.get(event.step_key, 0))
+        values, before = _numbers(event), (self.planned, self.done)
+        if POINTS_PLANNED in values:
+            self.planned = int(values[POINTS_PLANNED])
+        if BEST_OBJECTIVE in values:
+            self.best = max(values[BEST_OBJECTIVE], self.best if self.best is not None else values[BEST_OBJECTIVE])
+        if POINTS_EVALUATED in values:
+            self._of_step[event.step_key] = max(int(values[POINTS_EVALUATED]), self._of_step.get(event.step_key, 0))
         if (self.planned, self.done) != before:
-            self._remember(entry.timestamp)
+            self._record(entry.timestamp)
 
     @property
     def points_per_second(self) -> float | None:
-        """Return the rate over the last half minute that was heard of; None before anything was evaluated."""
-        if not self.done or len(self._recent) < 2:  # noqa: PLR2004 - a rate lies between two events
+        """Points per second over the last 30 seconds, or None before the first evaluated points."""
+        if not self.done or len(self._recent) < 2:  # noqa: PLR2004 - a rate needs two events
             return None
-        (began, at_first), (ended, at_last) = self._recent[0], self._recent[-1]
-        return (at_last - at_first) / (ended - began) if ended > began else None
+        (started, first), (ended, last) = self._recent[0], self._recent[-1]
+        return (last - first) / (ended - started) if ended > started else None
 
     def eta_s(self, now: float) -> float | None:
-        """Return in how many seconds all points will be evaluated at this rate; None if there is none."""
+        """Return the remaining time in seconds at the current rate, or None if the rate is unknown."""
         rate = self.points_per_second
         if not rate or self.planned is None:
             return None
         return max(0.0, (self.planned - self.done) / rate - (now - self._recent[-1][0]))
 
-    def _remember(self, when: float) -> None:
-        """Keep what was heard within the window, and the last event before it: chunks may take longer."""
-        self._recent.append((when, self.done))
-        while when - self._recent[min(1, len(self._recent) - 1)][0] > WINDOW_S:
+    def _record(self, time: float) -> None:
+        """Record the current count; keep the window and the last event before it, as chunks may take longer."""
+        self._recent.append((time, self.done))
+        while time - self._recent[min(1, len(self._recent) - 1)][0] > WINDOW_S:
             self._recent.popleft()
 
 
 def _numbers(event: dg.DagsterEvent) -> Mapping[str, float]:
     data = event.event_specific_data
-    said = data.metadata if isinstance(data, StepOutputData | EngineEventData) else {}
-    return {name: value.value for name, value in said.items() if isinstance(value.value, int | float)}
+    metadata = data.metadata if isinstance(data, StepOutputData | EngineEventData) else {}
+    return {name: value.value for name, value in metadata.items() if isinstance(value.value, int | float)}
