@@ -35,7 +35,7 @@ def make_plan(
 def test_chunk_size_is_a_twentieth_within_limits(
     candles: CandleCatalog, space: dict[str, object], chunk_points: int | None, sizes: list[int]
 ) -> None:
-    """There are enough chunks to show progress, but not so many that they cost more than their points."""
+    """There are enough chunks to show progress, and few enough that they cost less than their points."""
     made = make_plan(candles, space, chunk_points, confirm=True)
     assert [chunk.stop - chunk.first for chunk in made.chunks] == sizes
     assert [chunk.number for chunk in made.chunks] == list(range(len(sizes)))

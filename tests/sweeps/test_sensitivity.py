@@ -149,7 +149,7 @@ SCHEMA = {"properties": {"a": {"type": "integer", "minimum": 1, "maximum": 100}}
 
 
 @pytest.mark.parametrize(
-    ("values", "value", "told"),
+    ("values", "value", "warning"),
     [
         ((5, 10, 15), 5, "a=5 is at the lowest value swept: the best may be below it"),
         ((5, 10, 15), 15, "a=15 is at the highest value swept: the best may be above it"),
