@@ -200,5 +200,5 @@ __all__ = [
 
 def error_class(name: str | None) -> type[CoinError]:
     """Return the class of this family with the given name, or the base class for any other name."""
-    found = globals().get(name or "")
-    return found if isinstance(found, type) and issubclass(found, CoinError) else CoinError
+    member = globals().get(name or "")
+    return member if isinstance(member, type) and issubclass(member, CoinError) else CoinError

@@ -6,8 +6,8 @@ from coin_pipeline.errors.base import CoinError
 class ExchangeAnswer(CoinError):
     """The exchange returned something other than the requested candles; none of it is stored."""
 
-    def __init__(self, exchange: str, asked: str, answered: str) -> None:
-        super().__init__(f"{exchange} was asked for {asked} and returned {answered}; nothing was stored")
+    def __init__(self, exchange: str, request: str, response: str) -> None:
+        super().__init__(f"{exchange} was asked for {request} and returned {response}; nothing was stored")
 
 
 class DataRefused(CoinError):

@@ -149,8 +149,8 @@ def _figures(spec: SweepSpec, bars: int, trials: Trials) -> dict[str, Column]:
     return {**figures, "objective": {**figures, "return_over_drawdown": over_drawdown}[spec.objective]}
 
 
-def _ratio(part: Column, whole: Column) -> Floats:
-    ratio: Floats = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+def _ratio(part: Column, total: Column) -> Floats:
+    ratio: Floats = np.divide(part, total, out=np.full(len(part), np.nan), where=total > 0)
     return ratio
 
 

@@ -80,7 +80,7 @@ def test_check_notes_what_init_would_configure(bucket: S3Store, s3_server: S3Ser
     checked = invoke("check")
     assert checked.exit_code == 0
     assert re.search("^note  versioning +off; 'coin storage init --versioning'", checked.output, re.MULTILINE)
-    assert re.search("^note  lifecycle +without .*coin-backtests.*'coin storage init'", checked.output, re.MULTILINE)
+    assert re.search("^note  lifecycle +the rules coin-backtests.*'coin storage init'", checked.output, re.MULTILINE)
 
 
 def test_init_rejects_wrong_credentials(bucket: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ SECRET = "so-much-of-a-secret"  # noqa: S105 -- unknown to every server
 WRONG: dict[str, tuple[dict[str, str], str]] = {
     "wrong secret": ({"AWS_SECRET_ACCESS_KEY": SECRET}, "AWS_SECRET_ACCESS_KEY"),
     "unknown key": ({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}, "the access key is unknown"),
-    "half a pair": ({"AWS_SECRET_ACCESS_KEY": ""}, "only one is set"),
+    "half a pair": ({"AWS_SECRET_ACCESS_KEY": ""}, "only one of AWS_ACCESS_KEY_ID and"),
     "no credentials": ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no credentials were found"),
     "no such bucket": ({"AWS_BUCKET_NAME": "never-made"}, "coin storage init"),
     "unknown profile": (
