@@ -24,8 +24,8 @@ from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.request import parse_sweep
+from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import assemble
-from coin_pipeline.sweeps.spec import resolve_sweep
 
 _SHOWN_TRIALS = 10
 
