@@ -1,4 +1,4 @@
-"""Seeded candles: fat tails, clusters of volatility, volume that rises with it, and some bars without a trade."""
+"""Seeded synthetic candles: fat tails, volatility clusters, volume that rises with volatility, and no-trade bars."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ Floats = npt.NDArray[np.float64]
 
 START_NS = 1_577_836_800 * 10**9
 MINUTES_A_YEAR = 365 * 24 * 60
-STILL = 0.002
+NO_TRADE_SHARE = 0.002
 """Share of bars without a trade."""
 QUIET_TAIL = 256
-"""Bars at the end without a signal, after a fall: longer than any hold here, so that nothing is open at the end."""
+"""Bars without a signal at the end, after a price drop: longer than any hold used here, so that no position is open."""
 
 
 @dataclass(frozen=True)
 class Market:
-    """What candles look like.
+    """Parameters of the candles.
 
     Attributes:
-        minutes: Length of a bar.
-        price: The first price.
-        tick: Prices are multiples of it.
-        volatility: Deviation of the log price in a year.
+        minutes: Length of a bar, minutes.
+        price: Initial price.
+        tick: Tick size; prices are multiples of it.
+        volatility: Annual standard deviation of the log price.
     """
 
     minutes: int = 1
@@ -32,12 +32,12 @@ class Market:
     volatility: float = 0.7
 
 
-def candles(n: int, seed: int, market: Market) -> Floats:
-    """Return open, high, low, close and volume as the rows of an array of shape (5, n).
+def generate_candles(n: int, seed: int, market: Market) -> Floats:
+    """Return open, high, low, close and volume as the rows of an array, float64, shape (5, n).
 
-    Volumes are multiples of 2**-10, so that sums of them are exact in any order: no two engines can disagree on a
-    signal because one adds from the left and the other keeps a running sum. On the last ``QUIET_TAIL`` bars the price
-    falls once and then stands still, since engines differ in what they do with a position that is open at the end.
+    Volumes are multiples of 2**-10, so that their sums are exact in any order: engines cannot disagree on a signal
+    because one adds from the left and another keeps a running sum. On the last ``QUIET_TAIL`` bars, the price drops
+    once and then stays constant, because engines treat positions that are open at the end differently.
     """
     random = np.random.default_rng(seed)
     knots = np.arange(n // 240 + 2) * 240
@@ -52,14 +52,14 @@ def candles(n: int, seed: int, market: Market) -> Floats:
     high = np.maximum(opens, close) * np.exp(0.45 * sigma * np.abs(random.standard_normal(n)))
     low = np.minimum(opens, close) * np.exp(-0.45 * sigma * np.abs(random.standard_normal(n)))
     volume = np.exp(2.0 + 0.8 * np.abs(shock) + 0.5 * random.standard_normal(n) + 1.2 * regime)
-    still = random.random(n) < STILL
-    still[-QUIET_TAIL:] = True
-    prices = np.where(still, close, np.stack([opens, high, low, close]))
+    no_trade = random.random(n) < NO_TRADE_SHARE
+    no_trade[-QUIET_TAIL:] = True
+    prices = np.where(no_trade, close, np.stack([opens, high, low, close]))
     prices = np.round(prices / market.tick) * market.tick
-    volume = np.where(still, 0.0, np.round(volume * 1024) / 1024)
+    volume = np.where(no_trade, 0.0, np.round(volume * 1024) / 1024)
     return np.vstack([prices, volume])
 
 
-def times(n: int, market: Market) -> npt.NDArray[np.int64]:
-    """Return the opens of n bars, ns UTC."""
+def open_times(n: int, market: Market) -> npt.NDArray[np.int64]:
+    """Return the open times of n bars, int64 ns UTC."""
     return START_NS + np.arange(n) * (market.minutes * 60 * 10**9)

@@ -1,7 +1,7 @@
-"""What a year of minutes takes in each encoding, and how long a core decodes it: ``python -m benchmarks.encodings``.
+"""Size and single-core decoding time of a year of one-minute candles by encoding: ``python -m benchmarks.encodings``.
 
-Files that ``coin candles import`` takes may be named, with times in UTC; their candles are repeated until they make a
-year. Without any the candles are made up.
+The arguments are files that ``coin candles import`` supports, with times in UTC; their candles are repeated until they
+fill a year. Without arguments, synthetic candles are used.
 """
 
 import io
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.report import described, machine
+from benchmarks.report import format_facts, machine
 from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import MINUTE_NS, parse_timeframe
@@ -29,23 +29,23 @@ ROWS, ROUNDS = 525_600, 15
 SPLIT, PLAIN, DELTA = "BYTE_STREAM_SPLIT", "PLAIN", "DELTA_BINARY_PACKED"
 
 
-def year(file: Path | None) -> pa.Table:
-    """Return a year of minutes as it is stored."""
-    made = (
+def year_of_minutes(file: Path | None) -> pa.Table:
+    """Return a year of one-minute candles in the stored schema."""
+    frame = (
         synthetic_candles(1, parse_timeframe("1m"), date(2023, 1, 1), ROWS)
         if file is None
         else read_candle_file(file, "UTC")
     )
-    columns = to_ohlcv(normalize_table(file, pa.Table.from_pandas(made, preserve_index=False)))
+    columns = to_ohlcv(normalize_table(file, pa.Table.from_pandas(frame, preserve_index=False)))
     rows = np.arange(ROWS) % len(columns.time)
     return to_table(columns.rows(rows)._replace(time=columns.time[0] + np.arange(ROWS) * MINUTE_NS))
 
 
-def candidates(table: pa.Table) -> Iterator[tuple[str, bytes]]:
-    """Yield what each encoding is called, and the file."""
+def encode_variants(table: pa.Table) -> Iterator[tuple[str, bytes]]:
+    """Yield the label and the file content of each encoding."""
     yield "as stored", encode(table)
     nullable = pa.schema([field.with_nullable(True) for field in table.schema])
-    yield "as stored, columns that may be null", _written(table.cast(nullable), SPLIT, DELTA, "lz4", 65_536, 131_072)
+    yield "as stored, nullable columns", _write(table.cast(nullable), SPLIT, DELTA, "lz4", 65_536, 131_072)
     for name, prices, opens, codec in (
         ("byte stream split, uncompressed", SPLIT, DELTA, "none"),
         ("byte stream split, zstd", SPLIT, DELTA, "zstd"),
@@ -55,16 +55,16 @@ def candidates(table: pa.Table) -> Iterator[tuple[str, bytes]]:
         ("plain, snappy", PLAIN, DELTA, "snappy"),
         ("plain, zstd", PLAIN, DELTA, "zstd"),
     ):
-        yield name, _written(table, prices, opens, codec, 65_536, 131_072)
-    yield "as stored, row groups of 16,384", _written(table, SPLIT, DELTA, "lz4", 16_384, 131_072)
-    yield "as stored, row groups of 262,144", _written(table, SPLIT, DELTA, "lz4", 262_144, 131_072)
-    yield "as stored, pages of 1 MiB", _written(table, SPLIT, DELTA, "lz4", 65_536, 2**20)
+        yield name, _write(table, prices, opens, codec, 65_536, 131_072)
+    yield "as stored, row groups of 16,384", _write(table, SPLIT, DELTA, "lz4", 16_384, 131_072)
+    yield "as stored, row groups of 262,144", _write(table, SPLIT, DELTA, "lz4", 262_144, 131_072)
+    yield "as stored, pages of 1 MiB", _write(table, SPLIT, DELTA, "lz4", 65_536, 2**20)
     sink = io.BytesIO()
     pq.write_table(table, sink)
-    yield "PyArrow's own: dictionaries, snappy", sink.getvalue()
+    yield "PyArrow defaults: dictionaries, snappy", sink.getvalue()
 
 
-def _written(table: pa.Table, prices: str, opens: str, codec: str, rows: int, page: int) -> bytes:
+def _write(table: pa.Table, prices: str, opens: str, codec: str, rows: int, page: int) -> bytes:
     sink = io.BytesIO()
     pq.write_table(
         table,
@@ -79,27 +79,27 @@ def _written(table: pa.Table, prices: str, opens: str, codec: str, rows: int, pa
     return sink.getvalue()
 
 
-def decoding(content: bytes) -> float:
-    """Return the median of how many ms of one core decoding takes, a row group at a time."""
-    taken = []
+def decoding_ms(content: bytes) -> float:
+    """Return the median CPU time of decoding on one core, one row group at a time, ms."""
+    times = []
     for _ in range(ROUNDS):
         began = time.process_time()
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         for group in range(file.num_row_groups):
             file.read_row_group(group, use_threads=False)
-        taken.append(1000 * (time.process_time() - began))
-    return statistics.median(taken)
+        times.append(1000 * (time.process_time() - began))
+    return statistics.median(times)
 
 
 def main(files: Sequence[str]) -> None:
-    """Print a table for each file, or for made-up candles."""
+    """Print a table for each file, or for synthetic candles."""
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    console.print(f"{described(machine())}; pyarrow {pa.__version__}")
+    console.print(f"{format_facts(machine())}; pyarrow {pa.__version__}")
     for file in map(Path, files) if files else [None]:
-        shown = Table(file.name if file else "made-up candles", "bytes a row", "ms of one core")
-        for name, content in candidates(year(file)):
-            shown.add_row(name, f"{len(content) / ROWS:.2f}", f"{decoding(content):.1f}")
-        console.print(shown)
+        table = Table(file.name if file else "synthetic candles", "bytes per row", "ms on one core")
+        for name, content in encode_variants(year_of_minutes(file)):
+            table.add_row(name, f"{len(content) / ROWS:.2f}", f"{decoding_ms(content):.1f}")
+        console.print(table)
 
 
 if __name__ == "__main__":

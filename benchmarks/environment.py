@@ -1,4 +1,4 @@
-"""The peers' environment: a virtual environment of their own, so that what they depend on is not what we depend on."""
+"""Virtual environment of the peers, separate so that their dependencies do not affect ours."""
 
 import shutil
 import subprocess
@@ -17,31 +17,31 @@ PACKAGES = {
     "raptorbt": "raptorbt",
     "backtesting": "backtesting",
 }
-"""Package of each peer, by the name of its adapter."""
+"""Package of each peer, by adapter name."""
 
 
 def set_up() -> dict[str, str]:
-    """Make the environment unless it is there; return why peers could not be installed, by adapter."""
+    """Create the environment if it is missing; return the reasons why peers could not be installed, by adapter."""
     stamp = VENV / ".installed"
     digest = sha256(PINNED.read_bytes()).hexdigest()
     if stamp.is_file() and stamp.read_text() == digest:
         return {}
     uv = shutil.which("uv")
-    make = [uv, "venv", "--quiet", "--clear", "--python"] if uv else [sys.executable, "-m", "venv", "--clear"]
-    subprocess.run([*make, *([sys.executable] if uv else []), str(VENV)], check=True)  # noqa: S603 - our own command
+    create = [uv, "venv", "--quiet", "--clear", "--python"] if uv else [sys.executable, "-m", "venv", "--clear"]
+    subprocess.run([*create, *([sys.executable] if uv else []), str(VENV)], check=True)  # noqa: S603 - our own command
     installer = [uv, "pip", "install", "--python", PYTHON] if uv else [PYTHON, "-m", "pip", "install"]
     failed = {}
     for peer, package in PACKAGES.items():
-        # One by one, so that a peer that has no build for this machine leaves the others alone.
+        # One by one, so that a peer without a build for this machine does not affect the others.
         command = [*installer, "--quiet", "--only-binary", ":all:", "--constraint", PINNED, package]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - same
-        if done.returncode:
-            failed[peer] = f"not installed: {last_line(done.stderr.splitlines())}"
+        process = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - same
+        if process.returncode:
+            failed[peer] = f"not installed: {last_line(process.stderr.splitlines())}"
     if not failed:
         stamp.write_text(digest)
     return failed
 
 
 def last_line(lines: Iterable[str]) -> str:
-    """Return the last line that says something."""
+    """Return the last line that is not blank."""
     return next((line.strip() for line in reversed(list(lines)) if line.strip()), "no reason given")

@@ -1,4 +1,4 @@
-"""Figures of our engine alone, each taken in a fresh process: ``python -m benchmarks.figures NAME``."""
+"""Figures of our engine alone, each measured in a fresh process: ``python -m benchmarks.figures NAME``."""
 
 import subprocess
 import sys
@@ -38,27 +38,27 @@ BUSY = {
     "volume_long_candle": {"vol_multiplier": 1.5, "body_pct": 0.0005, "hold_period_bars": 30},
     "volume_zone_breakout": {"hold_period_bars": 30},
 }
-"""Params with which a strategy trades often on minutes."""
+"""Params with which a strategy trades often on one-minute bars."""
 SHORT = (("1m", "10000"), ("1d", "366"))
 SAMPLES = 3
 FIRST_CALL, CHECK_SHARE = 0.3, 0.2
 
 
-class Momentum(StrategyParams):
-    """Parameters of ``TwoMeans``."""
+class MeanCrossParams(StrategyParams):
+    """Parameters of ``MeanCross``."""
 
     fast: int
     slow: int
 
 
-class TwoMeans(Strategy[Momentum]):
-    """What a user may write in numpy: buy above the slow mean when the fast mean crosses it, leave below."""
+class MeanCross(Strategy[MeanCrossParams]):
+    """Typical custom strategy in numpy: buy when the fast mean crosses above the slow mean, exit when it is below."""
 
     name = "two_means"
-    Params = Momentum
+    Params = MeanCrossParams
 
-    def signals(self, bars: Bars, params: Momentum) -> Signals:
-        """Compare two moving means."""
+    def signals(self, bars: Bars, params: MeanCrossParams) -> Signals:
+        """Compare two moving averages."""
         above = self._mean(bars.close, params.fast) > self._mean(bars.close, params.slow)
         crossed = np.concatenate([[False], above[1:] & ~above[:-1]])
         return Signals(crossed, exits=~above)
@@ -84,8 +84,8 @@ def _best(call: Callable[[], Any], times: int = 7) -> float:
     return min(watches)
 
 
-def first_call(name: str) -> float:
-    """Return what the first backtest of this process costs more than the second, in seconds."""
+def first_call_overhead(name: str) -> float:
+    """Return how much longer the first backtest of this process takes than the following ones, in seconds."""
     bars, strategy = _bars(2_000), REGISTRY.get(name)
 
     def backtest() -> None:
@@ -97,13 +97,13 @@ def first_call(name: str) -> float:
 
 
 def lookahead_share(name: str) -> float:
-    """Return the share of the check in a run that reads a year of minutes, simulates it and makes the tables."""
+    """Return the share of the check in a run that reads a year of minutes, simulates it and builds the tables."""
     check, run = _check_and_run(name, "1m", 525_600)
     return check / run
 
 
 def lookahead_ms(name: str, timeframe: str, n: str) -> float:
-    """Return how many milliseconds the check adds to a run on n candles."""
+    """Return the time that the check adds to a run on n candles, ms."""
     return 1000 * _check_and_run(name, timeframe, int(n))[0]
 
 
@@ -117,47 +117,50 @@ def _check_and_run(name: str, timeframe: str, n: int) -> tuple[float, float]:
         spec = resolve(parse_request(request), REGISTRY)
         bars, strategy = catalog.read("A_KRW", length, spec.start_date, spec.end_date), REGISTRY.get(name)
         resolved = REGISTRY.resolve(name, params)
-        alone = _best(lambda: strategy.signals(bars, resolved))
+        unchecked = _best(lambda: strategy.signals(bars, resolved))
         checked = _best(lambda: checked_signals(strategy, resolved, bars, "A_KRW"))
         run = _best(lambda: [simulate_symbol(catalog, REGISTRY, p) for p in find_candles(catalog, spec, "tasks")], 3)
-    return checked - alone, run
+    return checked - unchecked, run
 
 
-def own_strategy() -> float:
-    """Return how many points a second a user's strategy in numpy sweeps on 100,000 bars."""
-    bars, strategy = _bars(100_000), TwoMeans()
-    points = [Momentum(fast=fast, slow=slow) for fast in range(5, 25) for slow in range(50, 150, 10)]
+def custom_strategy_rate() -> float:
+    """Return the points per second of a sweep over a custom strategy in numpy on 100,000 bars."""
+    bars, strategy = _bars(100_000), MeanCross()
+    points = [MeanCrossParams(fast=fast, slow=slow) for fast in range(5, 25) for slow in range(50, 150, 10)]
     return len(points) / _best(
         lambda: sweep(bars, strategy.signal_rows(bars, points), None, COSTS, Fill.NEXT_OPEN, Sizing(), 1), times=2
     )
 
 
-def take() -> list[Figure]:
-    """Return all figures, each the median of some fresh processes."""
+def measure_all() -> list[Figure]:
+    """Return all figures, each the median of several fresh processes."""
     figures = []
     for name in BUSY:
         figures.append(
-            _taken(
-                f"first backtest of a fresh process, {name}: kernels cost {{:.3f}} s", FIRST_CALL, "first_call", name
+            _measure(
+                f"first backtest of a fresh process, {name}: kernels add {{:.3f}} s",
+                FIRST_CALL,
+                "first_call_overhead",
+                name,
             )
         )
         text = f"look-ahead check of {name}: {{:.1%}} of a run on a year of minutes"
-        figures.append(_taken(text, CHECK_SHARE, "lookahead_share", name))
+        figures.append(_measure(text, CHECK_SHARE, "lookahead_share", name))
         for timeframe, n in SHORT:
             text = f"look-ahead check of {name}: {{:.1f}} ms on {n} candles of {timeframe}"
-            figures.append(_taken(text, None, "lookahead_ms", name, timeframe, n))
-    figures.append(_taken("a user's strategy in numpy: {:,.0f} points/s on 100,000 bars", None, "own_strategy"))
+            figures.append(_measure(text, None, "lookahead_ms", name, timeframe, n))
+    figures.append(_measure("custom strategy in numpy: {:,.0f} points/s on 100,000 bars", None, "custom_strategy_rate"))
     return figures
 
 
-def _taken(text: str, limit: float | None, *command: str) -> Figure:
+def _measure(text: str, limit: float | None, *command: str) -> Figure:
     values = []
     for _ in range(SAMPLES):
         process = [sys.executable, "-m", "benchmarks.figures", *command]
-        done = subprocess.run(process, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-        if done.returncode:
-            return Figure(f"{' '.join(command)}: {last_line(done.stderr.splitlines())}", met=False)
-        values.append(float(done.stdout))
+        result = subprocess.run(process, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+        if result.returncode:
+            return Figure(f"{' '.join(command)}: {last_line(result.stderr.splitlines())}", met=False)
+        values.append(float(result.stdout))
     value = median(values)
     if limit is None:
         return Figure(text.format(value))

@@ -1,4 +1,4 @@
-"""Runs the engines of a workload in processes of their own, compares what they find, and takes their times in turn."""
+"""Run the engines of a workload in separate processes, compare their results, and time them in turn."""
 
 import json
 import os
@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 
 from benchmarks import environment
-from benchmarks.measuring import Arrays, save
-from benchmarks.oracles import difference
+from benchmarks.measuring import Arrays, save_arrays
+from benchmarks.oracles import find_difference
 from benchmarks.workloads import Workload
 
 ROOT = Path(__file__).parents[1]
 SECONDS_PER_ENGINE = 15.0
-"""An engine that would need longer for all rounds gets fewer; one that takes longer at once has its first run count."""
-PATIENCE = 300.0
-"""Seconds without an answer after which an engine is given up."""
-QUIET_LOGGERS = {"RAPTORBT_NO_VERSION_CHECK": "1"}
+"""Time limit for all rounds of an engine; a slower engine gets fewer rounds, or only its first run counts."""
+TIMEOUT_S = 300.0
+"""An engine is abandoned after this long without a response."""
+EXTRA_ENV = {"RAPTORBT_NO_VERSION_CHECK": "1"}
 
 
 class EngineFailed(Exception):
-    """An engine's process ended before it answered."""
+    """The process of an engine ended without a response."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,18 +37,18 @@ class Outcome:
 
     Attributes:
         row: The workload, or our variant of it.
-        engine: The adapter.
-        seconds: Its best round; None where it was not run.
-        ns_per_bar: The same for one bar of one point or symbol.
-        equal: Whether it found what the oracle found.
-        reason: Why it has no time, or in what it differs.
-        versions: Of the packages that did the work.
-        median: Its median round.
-        longest: Its longest round.
-        peak_mib: Most memory its process held, MiB.
-        grown_mib: Most memory that a run took, MiB.
+        engine: Name of the adapter.
+        seconds: Best round, s; None if it was not run.
+        ns_per_bar: Best round per bar of one point or symbol, ns.
+        equal: Whether the result equals that of the oracle.
+        reason: Why there is no time, or how the result differs.
+        versions: Versions of the packages involved.
+        median: Median round, s.
+        longest: Longest round, s.
+        peak_mib: Peak memory of the process, MiB.
+        grown_mib: Largest memory increase during a run, MiB.
         ratio: How many times longer the fastest equal peer took.
-        targets: What was to be reached, and whether it was; None where nothing could be measured.
+        targets: Whether each target was met, by text; None if it could not be measured.
     """
 
     row: str
@@ -66,34 +66,34 @@ class Outcome:
     targets: Mapping[str, bool | None] | None = None
 
     @property
-    def ours(self) -> bool:
+    def is_coin(self) -> bool:
         """Whether this is a row of our engine."""
         return self.engine == "coin"
 
     @property
-    def good(self) -> bool:
-        """Whether our part is as it should be; a peer's failure is not ours."""
-        return not self.ours or (self.equal and all((self.targets or {}).values()))
+    def passed(self) -> bool:
+        """Whether this is a peer, or our engine gave the expected result and met its targets."""
+        return not self.is_coin or (self.equal and all((self.targets or {}).values()))
 
 
-class Contestant:
-    """An engine in its process, and the times of its runs."""
+class EngineProcess:
+    """Process of one engine, and the times of its runs."""
 
     def __init__(self, workload: Workload, row: str, engine: str, function: str, folder: Path) -> None:
-        """Start the process, which warms up by itself."""
+        """Start the process, which warms up on its own."""
         self.row, self.engine = row, engine
         self._work, self._keys = workload.work, workload.keys_of(engine)
         self._errors = folder / f"{engine}.{function}.log"
         self._result = folder / f"{engine}.{function}.npz"
         self._seconds: list[float] = []
         self._peak_mib = self._grown_mib = 0.0
-        self._most_rounds = workload.rounds
+        self._max_rounds = workload.rounds
         python = environment.PYTHON if engine in environment.PACKAGES else sys.executable
         with self._errors.open("w") as errors:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 [python, "-m", "benchmarks.worker", engine, function, str(folder)],
                 cwd=ROOT,
-                env=os.environ | QUIET_LOGGERS,
+                env=os.environ | EXTRA_ENV,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -103,7 +103,7 @@ class Contestant:
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """End the process on leaving."""
+        """Kill the process on exit."""
         try:
             yield
         finally:
@@ -111,32 +111,32 @@ class Contestant:
             self._process.communicate()
 
     def check(self, expected: Arrays) -> Outcome:
-        """Run once and compare."""
+        """Run once and compare the result."""
         try:
-            versions = self._answer()
+            versions = self._response()
             self.run()
-        except EngineFailed as failed:
-            return Outcome(self.row, self.engine, reason=str(failed))
-        with np.load(self._result) as found:
-            differs = difference(found, expected, self._keys)
-        return self.timed(Outcome(self.row, self.engine, equal=not differs, reason=differs, versions=versions))
+        except EngineFailed as error:
+            return Outcome(self.row, self.engine, reason=str(error))
+        with np.load(self._result) as result:
+            mismatch = find_difference(result, expected, self._keys)
+        return self.timed(Outcome(self.row, self.engine, equal=not mismatch, reason=mismatch, versions=versions))
 
     def run(self) -> None:
-        """Run once more and keep the time."""
-        with suppress(BrokenPipeError):  # the answer tells why it is gone
+        """Run once more and record the time."""
+        with suppress(BrokenPipeError):  # the missing response gives the reason
             print(file=self._process.stdin)
-        answer = self._answer()
-        self._seconds.append(answer["seconds"])
-        self._peak_mib = answer["peak_mib"]
-        self._grown_mib = max(self._grown_mib, answer["grown_mib"])
+        response = self._response()
+        self._seconds.append(response["seconds"])
+        self._peak_mib = response["peak_mib"]
+        self._grown_mib = max(self._grown_mib, response["grown_mib"])
 
     @property
     def rounds(self) -> int:
-        """How many runs after the first there is time for."""
-        return min(self._most_rounds, int(SECONDS_PER_ENGINE / self._seconds[0]))
+        """Number of runs after the first that fit the time limit."""
+        return min(self._max_rounds, int(SECONDS_PER_ENGINE / self._seconds[0]))
 
     def timed(self, outcome: Outcome) -> Outcome:
-        """Return the outcome with the best time so far."""
+        """Return the outcome with the times measured so far."""
         best = min(self._seconds)
         return replace(
             outcome,
@@ -148,73 +148,73 @@ class Contestant:
             grown_mib=self._grown_mib,
         )
 
-    def _answer(self) -> dict[str, Any]:
-        alarm = threading.Timer(PATIENCE, self._process.kill)
+    def _response(self) -> dict[str, Any]:
+        alarm = threading.Timer(TIMEOUT_S, self._process.kill)
         alarm.start()
         line = self._process.stdout.readline()
         alarm.cancel()
         if not line:
             killed = self._process.wait() < 0
-            said = environment.last_line(self._errors.read_text().splitlines())
-            raise EngineFailed(f"killed, or no answer within {PATIENCE:g} s" if killed else said)
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+            message = environment.last_line(self._errors.read_text().splitlines())
+            raise EngineFailed(f"killed, or no response within {TIMEOUT_S:g} s" if killed else message)
+        response: dict[str, Any] = json.loads(line)
+        return response
 
 
 def measure(workload: Workload, folder: Path, missing: Mapping[str, str]) -> list[Outcome]:
-    """Return a row for each of our variants and each peer.
+    """Return one row for each of our variants and each peer.
 
-    Every engine first runs once to be compared. Those that are equal then run in turn, round after round, so that what
-    disturbs the machine disturbs them all; the best time counts.
+    Every engine first runs once for the comparison. Those with an equal result then run in turn, round after round, so
+    that disturbances of the machine affect all of them; the best time counts.
 
     Args:
-        workload: What to run.
-        folder: For the inputs and results; it is made.
-        missing: Peers that cannot run, and why.
+        workload: The workload to run.
+        folder: New folder for the inputs and results.
+        missing: Reasons why peers cannot run, by adapter name.
     """
-    save(folder / "small", workload.small())
+    save_arrays(folder / "small", workload.small())
     inputs = workload.inputs()
-    save(folder / "full", inputs)
+    save_arrays(folder / "full", inputs)
     expected = workload.expected(inputs)
-    absent = {peer: missing[peer] for peer in workload.peers if peer in missing} | dict(workload.left_out)
+    absent = {peer: missing[peer] for peer in workload.peers if peer in missing} | dict(workload.skipped)
     outcomes = [Outcome(workload.name, peer, reason=reason) for peer, reason in absent.items()]
     entrants = [(variant.row, variant.engine, variant.function) for variant in workload.variants]
     entrants += [(workload.name, peer, workload.function) for peer in workload.peers if peer not in missing]
     with ExitStack() as stack:
-        racing: dict[Contestant, Outcome] = {}
+        racing: dict[EngineProcess, Outcome] = {}
         for entrant in entrants:
-            contestant = Contestant(workload, *entrant, folder)
-            stack.enter_context(contestant.serving())
-            outcome = contestant.check(expected)
+            process = EngineProcess(workload, *entrant, folder)
+            stack.enter_context(process.serving())
+            outcome = process.check(expected)
             if outcome.equal:
-                racing[contestant] = outcome
+                racing[process] = outcome
             else:
                 outcomes.append(outcome)
-        for number in range(workload.rounds):
-            for contestant in [one for one in racing if number < one.rounds]:
+        for round_number in range(workload.rounds):
+            for process in [process for process in racing if round_number < process.rounds]:
                 try:
-                    contestant.run()
-                except EngineFailed as failed:
-                    outcomes.append(replace(racing.pop(contestant), equal=False, reason=str(failed)))
-        return judged(workload, [contestant.timed(outcome) for contestant, outcome in racing.items()] + outcomes)
+                    process.run()
+                except EngineFailed as error:
+                    outcomes.append(replace(racing.pop(process), equal=False, reason=str(error)))
+        return evaluate_targets(workload, [process.timed(outcome) for process, outcome in racing.items()] + outcomes)
 
 
-def judged(workload: Workload, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Fill in the ratios to the fastest equal peer and which targets were met."""
-    times = {one: one.seconds for one in outcomes if one.equal and one.seconds is not None}
-    measured = {one.row: seconds for one, seconds in times.items() if one.engine not in workload.peers}
-    peer = min((seconds for one, seconds in times.items() if one.engine in workload.peers), default=None)
+def evaluate_targets(workload: Workload, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Fill in the ratios to the fastest equal peer and whether the targets were met."""
+    times = {outcome: outcome.seconds for outcome in outcomes if outcome.equal and outcome.seconds is not None}
+    measured = {outcome.row: seconds for outcome, seconds in times.items() if outcome.engine not in workload.peers}
+    peer = min((seconds for outcome, seconds in times.items() if outcome.engine in workload.peers), default=None)
     if peer is not None:
         measured["peer"] = peer
     targets = {variant.row: variant.targets for variant in workload.variants}
-    finished = []
-    for one in outcomes:
-        ratio = peer / times[one] if peer is not None and one in times else None
+    evaluated = []
+    for outcome in outcomes:
+        ratio = peer / times[outcome] if peer is not None and outcome in times else None
         met: dict[str, bool | None] = {}
-        for target in targets[one.row] if one.ours else ():
+        for target in targets[outcome.row] if outcome.is_coin else ():
             try:
-                met[target.text] = one in times and times[one] <= target.seconds(measured)
+                met[target.text] = outcome in times and times[outcome] <= target.seconds(measured)
             except KeyError:
-                met[target.text] = None  # what it is compared with was not measured
-        finished.append(replace(one, ratio=ratio, targets=met))
-    return finished
+                met[target.text] = None  # the time to compare with was not measured
+        evaluated.append(replace(outcome, ratio=ratio, targets=met))
+    return evaluated

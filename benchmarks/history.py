@@ -1,4 +1,4 @@
-"""How fast pages of the history come from an index of many results, and from SQLite with the same rows.
+"""Query times of history pages from an index of many results, compared with SQLite on the same rows.
 
 python -m benchmarks.history [--entries N]
 """
@@ -19,7 +19,7 @@ import psycopg2
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.report import MET, described, machine
+from benchmarks.report import MET, format_facts, machine
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.database.session import Session
 from coin_pipeline.results.index import Filters, ResultIndex, create_table, parse_cursor
@@ -43,8 +43,8 @@ create index symbol_of on symbol (symbol, run_id);
 """
 
 
-def entries(count: int) -> Iterator[IndexEntry]:
-    """Yield made-up entries, the same ones each time, one in twenty of them of a sweep."""
+def synthetic_entries(count: int) -> Iterator[IndexEntry]:
+    """Yield reproducible synthetic entries, one in twenty of them from a sweep."""
     draw = random.Random(20)  # noqa: S311 -- not for secrets
     for number in range(count):
         yield IndexEntry(
@@ -67,25 +67,25 @@ def entries(count: int) -> Iterator[IndexEntry]:
         )
 
 
-def rows_of(count: int, cursor: str) -> dict[str, tuple[Filters, int, str | None]]:
+def filters_by_row(count: int, cursor: str) -> dict[str, tuple[Filters, int, str | None]]:
     """Return filters, offset and cursor of each row of the table."""
     some_days = {"date_from": date(2024, 2, 1), "date_to": date(2024, 2, 3)}
     return {
         "first page": (Filters(), 0, None),
-        "half of them before it": (Filters(), count // 2, None),
-        f"offset {count * 94 // 100:,}, nearly the last": (Filters(), count * 94 // 100, None),
-        "a cursor half way": (Filters(), 0, cursor),
-        "sweeps as well, the last page": (Filters(kind=None), count - 100, None),
+        "half the offset": (Filters(), count // 2, None),
+        f"offset {count * 94 // 100:,}, near the end": (Filters(), count * 94 // 100, None),
+        "cursor halfway": (Filters(), 0, cursor),
+        "including sweeps, last page": (Filters(kind=None), count - 100, None),
         "strategy": (Filters(strategy=STRATEGIES[0]), 0, None),
         "symbol": (Filters(symbol="KRW-COIN7"), 0, None),
-        "symbol that nobody tested": (Filters(symbol="KRW-NONE"), 0, None),
+        "symbol without results": (Filters(symbol="KRW-NONE"), 0, None),
         "min_return": (Filters(min_return=1), 0, None),
         "max_return": (Filters(max_return=-3.5), 0, None),
         "min_signals": (Filters(min_signals=990), 0, None),
         "max_signals": (Filters(max_signals=500), 0, None),
         "date_from": (Filters(date_from=date(2024, 1, 3)), 0, None),
         "date_to": (Filters(date_to=date(2024, 1, 3)), 0, None),
-        "two days": (Filters(**some_days), 0, None),  # type: ignore[arg-type]  # mypy takes them for any field
+        "two days": (Filters(**some_days), 0, None),  # type: ignore[arg-type]  # mypy matches them with every field
         "all filters": (
             Filters("backtest", STRATEGIES[1], MARKETS[5], 0, 1, 10, 500, date(2024, 1, 5), date(2024, 3, 1)),
             0,
@@ -94,29 +94,29 @@ def rows_of(count: int, cursor: str) -> dict[str, tuple[Filters, int, str | None
     }
 
 
-def fill(index: ResultIndex, peer: sqlite3.Connection, made: Sequence[IndexEntry]) -> None:
-    """Write the same rows to both, and let both look at them."""
-    for start in range(0, len(made), 1000):
-        index.add(made[start : start + 1000])
+def populate(index: ResultIndex, peer: sqlite3.Connection, entries: Sequence[IndexEntry]) -> None:
+    """Write the same rows to both databases, and update their statistics."""
+    for start in range(0, len(entries), 1000):
+        index.add(entries[start : start + 1000])
     index.analyze()
     peer.executescript(SCHEMA)
     rows = [
         (e.run_id, e.kind, e.strategy, str(e.start_date), str(e.end_date), *e[7:12], e.timestamp.timestamp(), e.version)
-        for e in made
+        for e in entries
     ]
     peer.executemany("insert into result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    peer.executemany("insert into symbol values (?, ?)", ((e.run_id, symbol) for e in made for symbol in e.symbols))
+    peer.executemany("insert into symbol values (?, ?)", ((e.run_id, symbol) for e in entries for symbol in e.symbols))
     peer.executescript("analyze")
 
 
 def midnight(day: date) -> float:
-    """Return when a day begins in Seoul, s since 1970."""
+    """Return the start of a day in Seoul, seconds since the Unix epoch."""
     return datetime(day.year, day.month, day.day, tzinfo=SEOUL).timestamp()
 
 
-def from_sqlite(peer: sqlite3.Connection, filters: Filters, offset: int, after: str | None) -> tuple[int, list[str]]:
-    """Return total and run ids of the same page, asked of SQLite with no condition more than needed."""
-    wanted: list[tuple[str, object]] = [
+def query_sqlite(peer: sqlite3.Connection, filters: Filters, offset: int, after: str | None) -> tuple[int, list[str]]:
+    """Return the total and the run IDs of the same page from SQLite, using only the necessary conditions."""
+    conditions: list[tuple[str, object]] = [
         ("kind = ?", filters.kind),
         ("strategy = ?", filters.strategy),
         ("run_id in (select run_id from symbol where symbol = ?)", filters.symbol),
@@ -127,64 +127,64 @@ def from_sqlite(peer: sqlite3.Connection, filters: Filters, offset: int, after: 
         ("timestamp >= ?", filters.date_from and midnight(filters.date_from)),
         ("timestamp < ?", filters.date_to and midnight(filters.date_to + timedelta(days=1))),
     ]
-    given = [(text, value) for text, value in wanted if value is not None]
-    where, values = " and ".join(text for text, _ in given) or "true", [value for _, value in given]
+    active = [(text, value) for text, value in conditions if value is not None]
+    where, values = " and ".join(text for text, _ in active) or "true", [value for _, value in active]
     total = peer.execute(f"select count(*) from result where {where}", values).fetchone()[0]  # noqa: S608 -- see above
     if after:
         begin = parse_cursor(after)
         where += " and (timestamp, run_id) < (?, ?)"
         values += [begin.timestamp.timestamp(), begin.run_id]
-    found = peer.execute(
+    rows = peer.execute(
         f"select * from result where {where} order by timestamp desc, run_id desc limit ? offset ?",  # noqa: S608 -- same
         [*values, LIMIT, offset],
     ).fetchall()
-    return total, [row[0] for row in found]
+    return total, [row[0] for row in rows]
 
 
-def timed(ask: Callable[[], object]) -> list[float]:
-    """Return how many ms each round took, the shortest first."""
-    taken = []
+def measure_ms(query: Callable[[], object]) -> list[float]:
+    """Return the duration of each round in ms, ascending."""
+    durations = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        ask()
-        taken.append((time.perf_counter() - began) * 1e3)
-    return sorted(taken)
+        query()
+        durations.append((time.perf_counter() - began) * 1e3)
+    return sorted(durations)
 
 
-def measured(index: ResultIndex, peer: sqlite3.Connection, count: int, console: Console) -> bool:
-    """Print the table; tell whether every page is the peer's and came in time."""
+def print_comparison(index: ResultIndex, peer: sqlite3.Connection, count: int, console: Console) -> bool:
+    """Print the table; return whether every page equals the peer's and met the target."""
     table = Table("page of 10", "total", "p50 ms", "max ms", "SQLite p50 ms", f"max <= {TARGET_MS} ms", box=None)
-    good = True
+    passed = True
     cursor = index.page(Filters(), LIMIT, count // 2).next_cursor or ""
-    for name, (filters, offset, after) in rows_of(count, cursor).items():
+    for name, (filters, offset, after) in filters_by_row(count, cursor).items():
         page = index.page(filters, LIMIT, offset, after)
-        equal = (page.total, [e.run_id for e in page.entries]) == from_sqlite(peer, filters, offset, after)
-        ours = timed(lambda f=filters, o=offset, a=after: index.page(f, LIMIT, o, a))  # type: ignore[misc]  # bound now
-        theirs = timed(lambda f=filters, o=offset, a=after: from_sqlite(peer, f, o, a))  # type: ignore[misc]  # same
+        equal = (page.total, [e.run_id for e in page.entries]) == query_sqlite(peer, filters, offset, after)
+        ours = measure_ms(lambda f=filters, o=offset, a=after: index.page(f, LIMIT, o, a))  # type: ignore[misc]  # bound now
+        theirs = measure_ms(lambda f=filters, o=offset, a=after: query_sqlite(peer, f, o, a))  # type: ignore[misc]  # same
         met = equal and ours[-1] <= TARGET_MS
-        good = good and met
+        passed = passed and met
         figures = [f"{statistics.median(ours):.1f}", f"{ours[-1]:.1f}", f"{statistics.median(theirs):.1f}"]
         table.add_row(name, f"{page.total:,}", *figures, MET[met] if equal else "DIFFERS")
     console.print(table)
-    return good
+    return passed
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Fill, measure, print; return 0 if every page was right and in time."""
+    """Fill the databases, measure and print; return 0 if every page was equal and met the target."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=ENTRIES)
     count, console = parser.parse_args(arguments).entries, Console(width=120, highlight=False)
-    made = list(entries(count))
+    entries = list(synthetic_entries(count))
     with tempfile.TemporaryDirectory() as folder:
         lease = EmbeddedPostgres(Path(folder) / "postgres").lease()
         try:
             with closing(Session(lease.url)) as session, closing(sqlite3.connect(Path(folder) / "peer.db")) as peer:
                 create_table(session)
                 index = ResultIndex(session)
-                fill(index, peer, made)
+                populate(index, peer, entries)
                 versions = f"psycopg2 {psycopg2.__version__.split()[0]}, SQLite {sqlite3.sqlite_version}"
-                console.print(f"{described(machine())}; {versions}")
-                return 0 if measured(index, peer, count, console) else 1
+                console.print(f"{format_facts(machine())}; {versions}")
+                return 0 if print_comparison(index, peer, count, console) else 1
         finally:
             lease.close()
             EmbeddedPostgres(Path(folder) / "postgres").wait_until_stopped(10)

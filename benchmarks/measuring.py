@@ -1,4 +1,4 @@
-"""What every process of the benchmark shares, the peers' too: so numpy is all it needs."""
+"""Types and helpers shared by all benchmark processes, including those of the peers; numpy is the only dependency."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 
 
 class Stopwatch:
-    """Counts the time within its ``with`` blocks, in ``seconds``."""
+    """Adds up the time spent in its ``with`` blocks, in ``seconds``."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -28,18 +28,18 @@ class Stopwatch:
 
 
 Run: TypeAlias = Callable[[Stopwatch], Arrays]
-"""Runs a workload once. What is outside of the watch is the benchmark's own: it prepares inputs and reads results."""
+"""Runs a workload once. Code outside the stopwatch belongs to the benchmark: preparing inputs and reading results."""
 
 
-def save(folder: Path, arrays: Arrays) -> None:
-    """Store arrays as files of a folder, which is made."""
+def save_arrays(folder: Path, arrays: Arrays) -> None:
+    """Store arrays as files in a new folder."""
     folder.mkdir(parents=True)
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
 
 
-class Stored(dict[str, npt.NDArray[Any]]):
-    """Arrays of a folder, each read when it is first asked for: what an engine does not use is not in its memory."""
+class LazyArrays(dict[str, npt.NDArray[Any]]):
+    """Arrays of a folder, each loaded on first access, so that unused ones do not occupy an engine's memory."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()

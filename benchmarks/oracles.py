@@ -1,4 +1,4 @@
-"""What every engine must find: the workloads worked out in plain Python and numpy, one step after the other."""
+"""Expected results: the workloads computed step by step in plain Python and numpy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
@@ -13,44 +13,50 @@ Trade: TypeAlias = tuple[int, int, int, float]  # symbol, entry bar, exit bar, c
 
 FEE, SLIPPAGE = 0.001, 0.0002
 SLOTS = 100
-"""Most positions of the shared account at a time."""
+"""Maximum number of open positions of the shared account."""
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 TOLERANCE = 1e-9
-REACHED = 1.0 - 1e-12
-"""A share of the volume that falls short by rounding alone counts as reached, as the strategy says."""
+REACHED_FACTOR = 1.0 - 1e-12
+"""Factor on the required share: a share that is short only by rounding counts as reached, as in the strategy."""
 
 
-def difference(found: Mapping[str, npt.ArrayLike], expected: Mapping[str, npt.ArrayLike], keys: Iterable[str]) -> str:
-    """Say what makes a result unequal: integers and booleans exactly, floats within a relative 1e-9; "" for equal."""
+def find_difference(
+    result: Mapping[str, npt.ArrayLike], expected: Mapping[str, npt.ArrayLike], keys: Iterable[str]
+) -> str:
+    """Return a description of the first difference, or "" if the results are equal.
+
+    Integers and booleans must be equal, floats within a relative 1e-9.
+    """
     for key in keys:
-        if key not in found:
-            return f"gives no {key}"
-        have, want = np.asarray(found[key]), np.asarray(expected[key])
-        if have.shape != want.shape:
-            return f"{key}: {have.shape} values instead of {want.shape}"
-        inexact = want.dtype.kind == "f"
-        wrong = ~np.isclose(have, want, rtol=TOLERANCE, atol=0.0) if inexact else have != want
+        if key not in result:
+            return f"does not provide {key}"
+        actual, reference = np.asarray(result[key]), np.asarray(expected[key])
+        if actual.shape != reference.shape:
+            return f"{key}: shape {actual.shape} instead of {reference.shape}"
+        inexact = reference.dtype.kind == "f"
+        wrong = ~np.isclose(actual, reference, rtol=TOLERANCE, atol=0.0) if inexact else actual != reference
         if wrong.any():
-            first = np.flatnonzero(wrong)[0]
-            return f"{key}: {wrong.sum()} of {want.size} differ, first {have.flat[first]} for {want.flat[first]}"
+            i = np.flatnonzero(wrong)[0]
+            values = f"first {actual.flat[i]} instead of {reference.flat[i]}"
+            return f"{key}: {wrong.sum()} of {reference.size} differ, {values}"
     return ""
 
 
 def long_candles(columns: Floats, window: int, multiplier: float, body: float) -> Bools:
     """Return the signals of ``volume_long_candle``."""
-    return shaped(columns, body) & loud(columns, window, multiplier)
+    return long_shape(columns, body) & high_volume(columns, window, multiplier)
 
 
-def shaped(columns: Floats, body: float) -> Bools:
-    """Return which candles are long, rise, and have short wicks."""
+def long_shape(columns: Floats, body: float) -> Bools:
+    """Return a mask of the candles that are long, rise, and have short wicks."""
     opens, high, low, close = columns[:VOLUME]
     rising = (close > opens) & ((close - opens) / opens >= body)
     fits: Bools = rising & ((high - close) / opens < 2 * body) & ((opens - low) / opens < 2 * body)
     return fits
 
 
-def loud(columns: Floats, window: int, multiplier: float) -> Bools:
-    """Return which bars have a high volume for the last ``window`` bars, of fewer at the start."""
+def high_volume(columns: Floats, window: int, multiplier: float) -> Bools:
+    """Return a mask of the bars with a high volume relative to the last ``window`` bars (fewer at the start)."""
     volume = columns[VOLUME]
     summed = np.concatenate([np.zeros(window), np.cumsum(volume)])  # the zeros are the bars before the first
     mean = (summed[window:] - summed[:-window]) / np.minimum(np.arange(1, len(volume) + 1), window)
@@ -70,7 +76,7 @@ def trades(entries: Bools, hold: int) -> tuple[Ints, Ints]:
 
 
 def account(columns: Floats, entry: Ints, leave: Ints) -> Floats:
-    """Return the value at each close, from 1.0, of an account that puts all it has into each trade."""
+    """Return the equity at each close, starting from 1.0, of an account that invests everything in each trade."""
     opens, close = columns[OPEN], columns[CLOSE]
     paid = opens[entry] * (1 + SLIPPAGE) * (1 + FEE)
     received = opens[leave] * (1 - SLIPPAGE) * (1 - FEE)
@@ -83,34 +89,34 @@ def account(columns: Floats, entry: Ints, leave: Ints) -> Floats:
 
 
 def max_drawdown(equity: Floats) -> float:
-    """Return the deepest fall from the highest value so far, the initial 1.0 included."""
+    """Return the largest fall from the running maximum, the initial 1.0 included."""
     return float(np.max(1 - equity / np.maximum.accumulate(np.maximum(equity, 1.0))))
 
 
 def profit_of_one_coin(columns: Floats, entry: Ints, leave: Ints) -> float:
-    """Return the money made with one coin a trade, slippage on the entries only."""
+    """Return the profit with one coin per trade and slippage on the entries only."""
     opens = columns[OPEN]
     return float(np.sum(opens[leave] * (1 - FEE) - opens[entry] * (1 + SLIPPAGE) * (1 + FEE)))
 
 
 def shared_account(books: Floats, signals: Bools, hold: int, slots: int) -> tuple[list[Trade], Floats]:
-    """Trade many symbols with one account that starts with 1.0, hour by hour.
+    """Trade many symbols from one account that starts with 1.0, bar by bar.
 
-    At each open it first sells what is due, then buys what was decided at the close before, in the order of the
-    symbols: a symbol that was not held then, while fewer than ``slots`` positions are open. Every buy of an open spends
-    ``1 / slots`` of the cash after the sales and the positions at their last closes, or the cash that is left.
+    At each open, it first sells the positions that are due, then buys on the decisions of the previous close, in symbol
+    order, if the symbol was not held and fewer than ``slots`` positions are open. Every buy at an open spends
+    ``1 / slots`` of the cash after the sales plus the positions at their last closes, or the remaining cash.
 
     Args:
         books: Columns of each symbol, shape (symbols, 5, n).
-        signals: Decisions at the closes, shape (symbols, n).
+        signals: Decisions at the closes, bool, shape (symbols, n).
         hold: Bars from entry to exit.
-        slots: Most positions at a time.
+        slots: Maximum number of open positions.
 
     Returns:
-        The trades in the order of their exits, and the value of the account at each close, shape (n,).
+        The trades in order of exit, and the equity at each close, shape (n,).
     """
     opens, close = books[:, OPEN], books[:, CLOSE]
-    done: list[Trade] = []
+    completed: list[Trade] = []
     held: dict[int, tuple[int, float]] = {}
     cash, equity = 1.0, []
     for bar in range(books.shape[2]):
@@ -118,7 +124,7 @@ def shared_account(books: Floats, signals: Bools, hold: int, slots: int) -> tupl
         for symbol in [s for s, (entry, _) in held.items() if entry + hold == bar]:
             entry, coins = held.pop(symbol)
             cash += coins * opens[symbol, bar] * (1 - SLIPPAGE) * (1 - FEE)
-            done.append((symbol, entry, bar, coins))
+            completed.append((symbol, entry, bar, coins))
         worth = cash + sum(coins * close[symbol, bar - 1] for symbol, (_, coins) in held.items())
         for symbol in np.flatnonzero(signals[:, bar - 1]).tolist() if bar else ():
             if symbol not in before and len(held) < slots:
@@ -126,11 +132,11 @@ def shared_account(books: Floats, signals: Bools, hold: int, slots: int) -> tupl
                 held[symbol] = (bar, spent / (opens[symbol, bar] * (1 + SLIPPAGE) * (1 + FEE)))
                 cash -= spent
         equity.append(cash + sum(coins * close[symbol, bar] for symbol, (_, coins) in held.items()))
-    return done, np.array(equity)
+    return completed, np.array(equity)
 
 
 def breakouts(columns: Floats, window: int, bins: int, share: float, buffer: float) -> Bools:
-    """Return the signals of ``volume_zone_breakout`` from bins that are really filled."""
+    """Return the signals of ``volume_zone_breakout``, computed by actually filling the bins."""
     high, low, volume = (columns[row].tolist() for row in (HIGH, LOW, VOLUME))
     signals = [False] * len(high)
     for bar in range(window, len(high)):
@@ -141,7 +147,7 @@ def breakouts(columns: Floats, window: int, bins: int, share: float, buffer: flo
 
 
 def zone(high: Sequence[float], low: Sequence[float], volume: Sequence[float], bins: int, share: float) -> float | None:
-    """Return the lower edge of the bin at which the volume, from the top down, reaches its share; None without one."""
+    """Return the lower edge of the bin where the volume, from the top down, reaches its share; None without volume."""
     bottom, top = min(low), max(high)
     if bottom == top or not any(volume):
         return None
@@ -159,6 +165,6 @@ def zone(high: Sequence[float], low: Sequence[float], volume: Sequence[float], b
         total += amount
     for j in reversed(range(bins)):
         running += filled[j]
-        if running >= share * total * REACHED:
+        if running >= share * total * REACHED_FACTOR:
             return edges[j]
-    raise AssertionError("all bins together hold less than the total volume")
+    raise AssertionError("the sum of all bins is less than the total volume")

@@ -1,4 +1,4 @@
-"""How outcomes are told: a table for people, a list of records for programs."""
+"""Output of the outcomes: a table for readers, a list of records for programs."""
 
 import os
 import platform
@@ -18,14 +18,14 @@ MET = {True: "met", False: "MISSED", None: "NOT MEASURED"}
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure in words, and whether it is as it must be; None where nothing is asked of it."""
+    """A figure as text, and whether it meets its target; None without a target."""
 
     text: str
     met: bool | None = None
 
 
 def machine() -> dict[str, str | int | float]:
-    """Describe the machine."""
+    """Return the hardware, operating system and Python version of this machine."""
     cpus = Path("/proc/cpuinfo")
     model = re.search(r"^model name\s*: (.*)$", cpus.read_text(), re.MULTILINE) if cpus.is_file() else None
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -39,55 +39,55 @@ def machine() -> dict[str, str | int | float]:
 
 
 def records(outcomes: Sequence[Outcome]) -> list[Record]:
-    """Return what ``latest.json`` holds: a record for every engine that was run to the end."""
-    here = machine()
+    """Return the content of ``latest.json``: one record for every engine that completed."""
+    this_machine = machine()
     return [
         {
-            "workload": one.row,
-            "engine": one.engine,
-            "seconds": one.seconds,
-            "ns_per_bar": one.ns_per_bar,
-            "ratio_to_fastest_peer": one.ratio,
-            "equal": one.equal,
-            "machine": here,
-            "versions": one.versions,
+            "workload": outcome.row,
+            "engine": outcome.engine,
+            "seconds": outcome.seconds,
+            "ns_per_bar": outcome.ns_per_bar,
+            "ratio_to_fastest_peer": outcome.ratio,
+            "equal": outcome.equal,
+            "machine": this_machine,
+            "versions": outcome.versions,
         }
-        for one in outcomes
-        if one.seconds is not None
+        for outcome in outcomes
+        if outcome.seconds is not None
     ]
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
-    """Return the table."""
-    shown = Table("workload", "engine", "seconds", "ns/bar", "fastest peer takes", "equal", "targets, remarks")
-    for one in outcomes:
-        targets = [f"{text}: {MET[met]}" for text, met in (one.targets or {}).items()]
-        shown.add_row(
-            one.row,
-            one.engine,
-            _number(one.seconds),
-            _number(one.ns_per_bar),
-            _number(one.ratio) + ("x" if one.ratio else ""),
-            "yes" if one.equal else "no" if one.seconds else "-",
-            "\n".join([*targets, *([one.reason] if one.reason else [])]),
-            style="bold" if one.ours else None,
+    """Return the outcomes as a table."""
+    result = Table("workload", "engine", "seconds", "ns/bar", "fastest peer takes", "equal", "targets, remarks")
+    for outcome in outcomes:
+        targets = [f"{text}: {MET[met]}" for text, met in (outcome.targets or {}).items()]
+        result.add_row(
+            outcome.row,
+            outcome.engine,
+            _number(outcome.seconds),
+            _number(outcome.ns_per_bar),
+            _number(outcome.ratio) + ("x" if outcome.ratio else ""),
+            "yes" if outcome.equal else "no" if outcome.seconds else "-",
+            "\n".join([*targets, *([outcome.reason] if outcome.reason else [])]),
+            style="bold" if outcome.is_coin else None,
         )
-    return shown
+    return result
 
 
 def versions(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return a line for each engine with what did its work."""
-    of = {one.engine: one.versions for one in outcomes if one.versions}
-    return [f"{engine}: {described(found)}" for engine, found in of.items()]
+    """Return one line per engine with the versions of its packages."""
+    by_engine = {outcome.engine: outcome.versions for outcome in outcomes if outcome.versions}
+    return [f"{engine}: {format_facts(packages)}" for engine, packages in by_engine.items()]
 
 
-def told(figure: Figure) -> str:
-    """Return a figure as a line."""
+def format_figure(figure: Figure) -> str:
+    """Return the figure and its verdict as one line."""
     return figure.text if figure.met is None else f"{figure.text}: {MET[figure.met]}"
 
 
-def described(facts: Mapping[str, object]) -> str:
-    """Return facts as one line."""
+def format_facts(facts: Mapping[str, object]) -> str:
+    """Return names and values as one line."""
     return ", ".join(f"{name} {fact}" for name, fact in facts.items())
 
 

@@ -1,4 +1,4 @@
-"""What readers of year files are asked for, and how what they find is compared."""
+"""Requests to the readers of year files, and the comparison of their results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,15 @@ from benchmarks.measuring import Arrays, Run, Stopwatch
 
 COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
 Columns: TypeAlias = Sequence[np.ndarray]
-"""Opens in ns UTC, prices and volume of one symbol, each as an array in NumPy's own memory order."""
+"""Open times in ns UTC, prices and volume of one symbol, each a contiguous NumPy array."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A range of some symbols in one timeframe: Seoul days from ``start`` to ``end``, instants from begin to stop."""
+class SeriesRequest:
+    """A range of candles of some symbols in one timeframe.
+
+    ``start`` and ``end`` are Seoul days, both inclusive; ``begin`` and ``stop`` are the same range as half-open ns UTC.
+    """
 
     root: Path
     timeframe: str
@@ -31,40 +34,40 @@ class Wanted:
         return sorted(map(str, (self.root / symbol / self.timeframe.upper()).glob("*.parquet")))
 
 
-def wanted(data: Arrays) -> Wanted:
-    """Return what is asked for."""
+def read_request(data: Arrays) -> SeriesRequest:
+    """Return the request stored in the inputs."""
     root, timeframe, start, end = (str(data[name]) for name in ("root", "timeframe", "start", "end"))
     symbols, (begin, stop) = tuple(data["symbols"].tolist()), data["range"].tolist()
-    return Wanted(Path(root), timeframe, symbols, start, end, begin, stop)
+    return SeriesRequest(Path(root), timeframe, symbols, start, end, begin, stop)
 
 
-def first_series(data: Arrays, read: Callable[[Wanted, str], Columns]) -> Run:
-    """Read one symbol; what comes out is compared value by value."""
-    asked = wanted(data)
+def first_series_run(data: Arrays, read: Callable[[SeriesRequest, str], Columns]) -> Run:
+    """Return a run that reads one symbol; its result is compared value by value."""
+    request = read_request(data)
 
     def run(watch: Stopwatch) -> Arrays:
         with watch:
-            found = read(asked, asked.symbols[0])
-        return dict(zip(COLUMNS, found, strict=True))
+            series = read(request, request.symbols[0])
+        return dict(zip(COLUMNS, series, strict=True))
 
     return run
 
 
-def all_series(data: Arrays, read: Callable[[Wanted], Sequence[Columns]]) -> Run:
-    """Read all symbols and hold them at once; what comes out is compared by the sum of each column."""
-    asked = wanted(data)
+def all_series_run(data: Arrays, read: Callable[[SeriesRequest], Sequence[Columns]]) -> Run:
+    """Return a run that reads all symbols into memory at once; its result is compared by the sum of each column."""
+    request = read_request(data)
 
     def run(watch: Stopwatch) -> Arrays:
         with watch:
-            found = read(asked)
-        return sums(found)
+            series = read(request)
+        return column_sums(series)
 
     return run
 
 
-def sums(found: Sequence[Columns]) -> Arrays:
-    """Return rows, first and last open, and sums of the other columns for each symbol."""
+def column_sums(series: Sequence[Columns]) -> Arrays:
+    """Return the number of rows, first and last open time, and sums of the other columns for each symbol."""
     return {
-        "time": np.array([(len(time), time[0], time[-1]) for time, *_ in found]),
-        "sums": np.array([[column.sum() for column in columns] for _, *columns in found]),
+        "time": np.array([(len(time), time[0], time[-1]) for time, *_ in series]),
+        "sums": np.array([[column.sum() for column in columns] for _, *columns in series]),
     }

@@ -1,7 +1,7 @@
-"""One engine on one workload in a process of its own: ``python -m benchmarks.worker ENGINE FUNCTION FOLDER``.
+"""Worker process for one engine and one workload: ``python -m benchmarks.worker ENGINE FUNCTION FOLDER``.
 
-It answers with one JSON object a line on standard output: first, once it is warm, with the versions of its packages;
-then to every line on standard input with a run. The first run's result is stored in the folder for comparison.
+It writes one JSON object per line to standard output: first, after warming up, the versions of its packages; then one
+run for every line on standard input. The result of the first run is stored in the folder for comparison.
 """
 
 import importlib
@@ -15,39 +15,40 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring import Stopwatch, Stored
+from benchmarks.measuring import LazyArrays, Stopwatch
 
 
 def main(engine: str, function: str, folder: Path) -> None:
-    """Serve runs until standard input ends."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what an engine prints is no answer
+    """Serve runs until standard input is closed."""
+    responses = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keeps an engine's own output apart from the responses
     adapter = importlib.import_module(f"benchmarks.engines.{engine}")
     prepare = getattr(adapter, function)
-    prepare(Stored(folder / "small"))(Stopwatch())
-    run = prepare(Stored(folder / "full"))
-    print(json.dumps({package: version(package) for package in adapter.PACKAGES}), file=answers)
-    most = 0.0
+    prepare(LazyArrays(folder / "small"))(Stopwatch())
+    run = prepare(LazyArrays(folder / "full"))
+    print(json.dumps({package: version(package) for package in adapter.PACKAGES}), file=responses)
+    peak = 0.0
     for _ in sys.stdin:
         watch, result = Stopwatch(), None
-        most, before = max(most, peak_mib()), forget_peak()
+        peak, before = max(peak, peak_mib()), reset_peak()
         result = run(watch)
         grown = peak_mib() - before
         stored = folder / f"{engine}.{function}.npz"
         if not stored.exists():
             np.savez(stored, **result)
         print(
-            json.dumps({"seconds": watch.seconds, "peak_mib": max(most, peak_mib()), "grown_mib": grown}), file=answers
+            json.dumps({"seconds": watch.seconds, "peak_mib": max(peak, peak_mib()), "grown_mib": grown}),
+            file=responses,
         )
 
 
 def peak_mib() -> float:
-    """Return the most memory this process held; Linux's ``getrusage`` would tell its parent's, if that is more."""
+    """Return the peak memory of this process; ``getrusage`` on Linux reports the parent's if that is higher."""
     return _memory_mib("VmHWM")
 
 
-def forget_peak() -> float:
-    """Let the peak begin anew, where the system can; return what this process holds."""
+def reset_peak() -> float:
+    """Reset the peak, if the system supports it; return the current memory of this process."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return _memory_mib("VmRSS")

@@ -1,4 +1,4 @@
-"""What is measured: the inputs of each workload, who takes part, and what we must reach."""
+"""Workloads: their inputs, the participating engines and our targets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from functools import partial
 from benchmarks import inputs
 from benchmarks.measuring import Arrays
 
-ORIGINAL_NS = {10: 385_000, 60: 649_000, 200: 1_240_000}
-"""Recorded, not run: what the older platform's exact function took for a bar, by window."""
+LEGACY_NS = {10: 385_000, 60: 649_000, 200: 1_240_000}
+"""Recorded, not run: ns per bar of the legacy platform's exact function, by window."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a row must reach.
+    """Target of a row.
 
     Attributes:
-        text: The target in words.
-        seconds: The longest time that reaches it, given what was measured: "peer" is the fastest peer, any other key a
-            row of ours.
+        text: The target as text.
+        seconds: Maximum time that meets the target, given the measured times: "peer" is the fastest peer, any other key
+            is one of our rows.
     """
 
     text: str
@@ -27,13 +27,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way in which our side runs a workload.
+    """One way in which our engine runs a workload.
 
     Attributes:
-        row: Its name in the table.
-        function: What the adapter calls it.
-        targets: What it must reach; without any it is told for comparison.
-        engine: The adapter.
+        row: Name in the table.
+        function: Name of the adapter's function.
+        targets: Targets; a variant without targets is shown for comparison.
+        engine: Name of the adapter.
     """
 
     row: str
@@ -42,8 +42,8 @@ class Variant:
     engine: str = "coin"
 
 
-def peers_times(ratio: float) -> Target:
-    """To be so many times faster than the fastest peer."""
+def faster_than_peers(ratio: float) -> Target:
+    """Return the target of being ``ratio`` times faster than the fastest peer."""
     return Target(f">= {ratio:g}x the fastest peer", lambda measured: measured["peer"] / ratio)
 
 
@@ -52,18 +52,18 @@ class Workload:
     """One measurement.
 
     Attributes:
-        name: What the table calls it.
-        function: What the adapters of the peers call it.
+        name: Name in the table.
+        function: Name of the function in the peers' adapters.
         work: Bars times points or symbols, for the time per bar.
-        inputs: Makes what an engine is given.
-        small: Makes something like it, but small, to warm up.
-        expected: Works out what must be found.
-        keys: What a result must hold, so that all of it is compared.
+        inputs: Creates the inputs of an engine.
+        small: Creates small inputs of the same kind, to warm up.
+        expected: Computes the expected result.
+        keys: Keys of a complete result; all of them are compared.
         variants: Our rows.
-        peers: Adapters that take part, by module name.
-        fewer: Keys of adapters that cannot give all of them.
-        left_out: Peers that do not take part, and why.
-        rounds: How often each engine runs, if there is time.
+        peers: Module names of the participating adapters.
+        partial_keys: Keys of adapters that cannot provide all of them.
+        skipped: Reasons for skipping peers, by adapter name.
+        rounds: Maximum number of rounds per engine.
     """
 
     name: str
@@ -75,13 +75,13 @@ class Workload:
     keys: tuple[str, ...]
     variants: tuple[Variant, ...]
     peers: tuple[str, ...] = ()
-    fewer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    partial_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
     rounds: int = 9
 
     def keys_of(self, engine: str) -> tuple[str, ...]:
-        """Return what an engine's result must hold."""
-        return self.fewer.get(engine, self.keys)
+        """Return the keys that an engine's result must contain."""
+        return self.partial_keys.get(engine, self.keys)
 
 
 def _one_strategy(name: str, function: str, peers: tuple[str, ...], *variants: Variant) -> Workload:
@@ -96,12 +96,12 @@ def _one_strategy(name: str, function: str, peers: tuple[str, ...], *variants: V
         ("entry_bar", "exit_bar", "equity", "max_drawdown"),
         variants,
         peers,
-        fewer={"backtesting": ("entry_bar", "exit_bar", "profit_of_one_coin"), "limit": ()},
+        partial_keys={"backtesting": ("entry_bar", "exit_bar", "profit_of_one_coin"), "limit": ()},
     )
 
 
 def _sweep(
-    name: str, function: str, count: int, ratio: float, left_out: Mapping[str, str], *more_peers: str
+    name: str, function: str, count: int, ratio: float, skipped: Mapping[str, str], *more_peers: str
 ) -> Workload:
     bars = 100_000
     return Workload(
@@ -112,16 +112,16 @@ def _sweep(
         partial(inputs.long_candles, inputs.WARM_BARS, 1),
         inputs.trial_table,
         ("trades", "final", "max_drawdown"),
-        (Variant(name, function, (peers_times(ratio),)),),
+        (Variant(name, function, (faster_than_peers(ratio),)),),
         ("raptorbt", "phasor", *more_peers),
-        left_out={"backtesting": "calls Python on every bar: minutes for a thousand points", **left_out},
+        skipped={"backtesting": "calls Python on every bar: takes minutes for a thousand points", **skipped},
     )
 
 
 def _zone(window: int) -> Workload:
-    name, bars, original = f"W4-{window}", 100_000, ORIGINAL_NS[window]
-    text = f">= 10,000x the original ({original:,} ns/bar recorded)"
-    targets = peers_times(20), Target(text, lambda _: original * bars * 1e-9 / 10_000)
+    name, bars, legacy_ns = f"W4-{window}", 100_000, LEGACY_NS[window]
+    text = f">= 10,000x the legacy platform ({legacy_ns:,} ns/bar recorded)"
+    targets = faster_than_peers(20), Target(text, lambda _: legacy_ns * bars * 1e-9 / 10_000)
     return Workload(
         name,
         "zone",
@@ -140,15 +140,19 @@ WORKLOADS = (
         "W1",
         "one_strategy",
         ("phasor", "raptorbt", "vectorbt", "backtesting"),
-        Variant("W1", "one_strategy", (peers_times(10), Target("<= 4x W1-read", lambda ours: 4 * ours["W1-read"]))),
+        Variant(
+            "W1", "one_strategy", (faster_than_peers(10), Target("<= 4x W1-read", lambda ours: 4 * ours["W1-read"]))
+        ),
         Variant("W1-read", "one_strategy", engine="limit"),
     ),
     _one_strategy(
         "W1-given", "one_strategy_given", ("phasor", "raptorbt", "vectorbt"), Variant("W1-given", "one_strategy_given")
     ),
     _sweep("W2-1000", "sweep", 1_000, 100, {}, "vectorbt"),
-    _sweep("W2-10000", "sweep", 10_000, 300, {"vectorbt": "ten times as long as on 1,000 points: minutes"}),
-    _sweep("W2-rows", "sweep_given", 1_000, 40, {"vectorbt": "about as long as in W2-1000, where it is not near"}),
+    _sweep("W2-10000", "sweep", 10_000, 300, {"vectorbt": "takes minutes, ten times as long as on 1,000 points"}),
+    _sweep(
+        "W2-rows", "sweep_given", 1_000, 40, {"vectorbt": "takes about as long as in W2-1000, where it is far behind"}
+    ),
     Workload(
         "W3",
         "shared_account",
@@ -157,11 +161,11 @@ WORKLOADS = (
         partial(inputs.books, inputs.WARM_BARS, 3),
         inputs.shared_curve,
         ("trades", "equity", "max_drawdown"),
-        (Variant("W3", "shared_account", (peers_times(10),)), Variant("W3-signals", "shared_account_signals")),
+        (Variant("W3", "shared_account", (faster_than_peers(10),)), Variant("W3-signals", "shared_account_signals")),
         ("phasor", "vectorbt", "raptorbt"),
-        left_out={"backtesting": "trades one symbol at a time"},
+        skipped={"backtesting": "trades one symbol at a time"},
     ),
-    *(_zone(window) for window in ORIGINAL_NS),
+    *(_zone(window) for window in LEGACY_NS),
     Workload(
         "W4-sweep",
         "sweep_zone",

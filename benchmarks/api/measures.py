@@ -1,4 +1,4 @@
-"""What is measured, each over real HTTP against a running platform."""
+"""Measurements, each taken over real HTTP against a running platform."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from benchmarks.api.client import PATIENCE_S, Answer, Connection, Late, Refused, connected
+from benchmarks.api.client import TIMEOUT_S, Connection, DeadlineExceeded, Response, UnexpectedStatus, open_connections
 from benchmarks.api.platform import Platform
 from benchmarks.api.rows import Limit, Row
 
@@ -23,31 +23,31 @@ BACKTEST = {
     "start_date": "2023-01-01",
     "end_date": "2023-12-31",
 }
-BODY, PATIENT = (json.dumps(BACKTEST | more).encode() for more in ({}, {"strategy": "patient"}))
+BACKTEST_BODY, SLOW_BODY = (json.dumps(BACKTEST | more).encode() for more in ({}, {"strategy": "slow"}))
 RUN_ASYNC, RUN, STATUS = "/api/backtests/run-async", "/api/backtests/run?fresh=true", "/api/backtests/status/"
 WARM_UP = 10
 POLL_S = 0.01
 PAUSE_S = 0.1
-"""Between runs that must not overlap: what started one prepares for the next."""
+"""Pause between runs that must not overlap, because the launcher prepares for the next run."""
 POLLERS = 100
 RUNNING = 2
 SAMPLE_S = 2.0
 SETTLE_S = 20
 ACCEPTED = Limit("p95_ms", 50), Limit("p99_ms", 100)
-CROWDED = (Limit("p99_ms", 1000),)
+ACCEPTED_AT_ONCE = (Limit("p99_ms", 1000),)
 COMPLETED = (Limit("p95_ms", 300),)
-SYNC = Limit("p95_ms", 350), Limit("max_ms", 1000)
+SYNCHRONOUS = Limit("p95_ms", 350), Limit("max_ms", 1000)
 POLLED = (Limit("p99_ms", 50),)
-POLLER_WAITS_S: Mapping[float, Sequence[Limit]] = {1.0: POLLED, 0.1: ()}
-"""What a poller waits, and what is asked: the second that Retry-After tells, and a tenth to see how much is borne."""
-DRAINED = (Limit("runs_per_s", 8, least=True),)
+POLL_INTERVALS_S: Mapping[float, Sequence[Limit]] = {1.0: POLLED, 0.1: ()}
+"""Limits by polling interval: the second given in Retry-After, and a tenth of it as a load test."""
+THROUGHPUT = (Limit("runs_per_s", 8, minimum=True),)
 MEMORY = (Limit("kept_mib", 64),)
 DISK = (Limit("left_over_mib", 1),)
 
 
 @dataclass(frozen=True)
 class Load:
-    """How much of each: requests one at a time, tasks at once, and seconds of polling."""
+    """Size of the load: requests one at a time, simultaneous tasks, and seconds of polling."""
 
     requests: int
     at_once: int
@@ -59,137 +59,141 @@ Measure: TypeAlias = Callable[[Platform, Load, Tick], Coroutine[Any, Any, list[R
 
 
 async def warm_up(platform: Platform, load: Load, tick: Tick) -> list[Row]:
-    """Let caches fill and lazy imports happen; tell nothing."""
-    async with connected(platform.port) as (api,):
+    """Fill caches and trigger lazy imports; report nothing."""
+    async with open_connections(platform.port) as (api,):
         for _ in range(min(WARM_UP, load.requests // 4)):
-            await completed(api, await submitted(api))
+            await wait_until_completed(api, await submit(api))
             tick()
     return []
 
 
 async def one_at_a_time(platform: Platform, load: Load, tick: Tick) -> list[Row]:
-    """Submit when nothing else is under way, and poll until the task is completed."""
-    accepted, seen = [], []
-    async with connected(platform.port) as (api,):
+    """Submit while nothing else is running, and poll until the task is completed."""
+    accepted, finished = [], []
+    async with open_connections(platform.port) as (api,):
         for _ in range(load.requests):
             began = time.perf_counter()
-            answer = await api.ask("POST", RUN_ASYNC, BODY)
-            await completed(api, answer.json()["task_id"])
-            seen.append((time.perf_counter() - began) * 1e3)
-            accepted.append(answer.ms)
+            response = await api.request("POST", RUN_ASYNC, BACKTEST_BODY)
+            await wait_until_completed(api, response.json()["task_id"])
+            finished.append((time.perf_counter() - began) * 1e3)
+            accepted.append(response.ms)
             await asyncio.sleep(PAUSE_S)
             tick()
     return [
         Row("POST run-async to 202, idle", platform.launcher, accepted, ACCEPTED),
-        Row("submit to completed, polled every 10 ms, idle", platform.launcher, seen, COMPLETED),
+        Row("submit to completed, polled every 10 ms, idle", platform.launcher, finished, COMPLETED),
     ]
 
 
 async def one_after_another(platform: Platform, load: Load, tick: Tick) -> list[Row]:
-    """Submit as soon as the one before is accepted, while the runs of all of them pile up."""
-    answers = []
-    async with connected(platform.port) as (api,):
+    """Submit as soon as the previous request is accepted, while the runs queue up."""
+    responses = []
+    async with open_connections(platform.port) as (api,):
         for _ in range(load.requests):
-            answers.append(await api.ask("POST", RUN_ASYNC, BODY))
+            responses.append(await api.request("POST", RUN_ASYNC, BACKTEST_BODY))
             tick()
-        for answer in answers:
-            await completed(api, answer.json()["task_id"], 0.5)
-    row = Row("POST run-async to 202, one after another", platform.launcher, [one.ms for one in answers], ACCEPTED)
+        for response in responses:
+            await wait_until_completed(api, response.json()["task_id"], 0.5)
+    row = Row(
+        "POST run-async to 202, one after another", platform.launcher, [response.ms for response in responses], ACCEPTED
+    )
     return [row]
 
 
 async def sync(platform: Platform, load: Load, tick: Tick) -> list[Row]:
-    """Run and wait for the result in one request."""
+    """Run synchronously: one request that waits for the result."""
     ms = []
-    async with connected(platform.port) as (api,):
+    async with open_connections(platform.port) as (api,):
         for _ in range(load.requests):
-            ms.append((await api.ask("POST", RUN, BODY)).ms)
+            ms.append((await api.request("POST", RUN, BACKTEST_BODY)).ms)
             await asyncio.sleep(PAUSE_S)
             tick()
-    return [Row("POST run?fresh=true, idle", platform.launcher, ms, SYNC)]
+    return [Row("POST run?fresh=true, idle", platform.launcher, ms, SYNCHRONOUS)]
 
 
 async def at_once(platform: Platform, load: Load, tick: Tick) -> list[Row]:
-    """Submit many tasks in the same moment; watch the platform until all are completed, and after."""
+    """Submit many tasks at the same time; sample the platform's memory and disk until all are completed, and after."""
     before = _usage(platform)
-    with _watched(platform) as seen:
-        answers, seconds = await _drained(platform, load, tick)
-    peak = {figure: max(one[figure] for one in (before, *seen)) for figure in before}
-    after, settled_s = await _settled(platform, before)
+    with _sampled_usage(platform) as samples:
+        responses, seconds = await _submit_all(platform, load, tick)
+    peak = {figure: max(sample[figure] for sample in (before, *samples)) for figure in before}
+    after, settled_s = await _wait_until_settled(platform, before)
     memory = {"before_mib": before["memory_mib"], "peak_mib": peak["memory_mib"], "after_mib": after["memory_mib"]}
     memory |= {"kept_mib": after["memory_mib"] - before["memory_mib"], "settled_s": settled_s}
     disk = {"before_mib": before["disk_mib"], "peak_mib": peak["disk_mib"], "after_mib": after["disk_mib"]}
     disk |= {f"{name}_kib_a_run": (after[name] - before[name]) / load.at_once * 1024 for name in ("results", "tables")}
     disk |= {"left_over_mib": after["others"] - before["others"]}
-    ours, count = platform.launcher, load.at_once
+    launcher, count = platform.launcher, load.at_once
     return [
-        Row("POST run-async to 202, all at once", ours, [one.ms for one in answers], CROWDED),
-        Row("all at once, until the last is completed", ours, (), DRAINED, {"runs_per_s": count / seconds}, count),
-        Row("memory, all at once", ours, (), MEMORY, memory, count),
-        Row("disk, all at once", ours, (), DISK, disk, count),
+        Row("POST run-async to 202, all at once", launcher, [response.ms for response in responses], ACCEPTED_AT_ONCE),
+        Row(
+            "all at once, until the last is completed", launcher, (), THROUGHPUT, {"runs_per_s": count / seconds}, count
+        ),
+        Row("memory, all at once", launcher, (), MEMORY, memory, count),
+        Row("disk, all at once", launcher, (), DISK, disk, count),
     ]
 
 
-async def polled(platform: Platform, load: Load, tick: Tick) -> list[Row]:
-    """Have many pollers ask about tasks that are completed, then about tasks that are under way."""
-    async with connected(platform.port) as (api,):
-        done = [await submitted(api) for _ in range(RUNNING)]
+async def poll_status(platform: Platform, load: Load, tick: Tick) -> list[Row]:
+    """Poll completed tasks with many pollers, then running tasks."""
+    async with open_connections(platform.port) as (api,):
+        done = [await submit(api) for _ in range(RUNNING)]
         for task in done:
-            await completed(api, task)
+            await wait_until_completed(api, task)
         rows = await _polls(platform, load, tick, "completed", done)
-        running = [await submitted(api, PATIENT) for _ in range(RUNNING)]
+        running = [await submit(api, SLOW_BODY) for _ in range(RUNNING)]
         try:
             for task in running:
-                await reached(api, task, "running")
+                await wait_for_status(api, task, "running")
             rows += await _polls(platform, load, tick, "running", running)
         finally:
             for task in running:
-                await api.ask("POST", f"/api/backtests/{task}/cancel")
+                await api.request("POST", f"/api/backtests/{task}/cancel")
     return rows
 
 
-async def itself(load: Load) -> list[str]:
-    """Measure the load generator alone, against a server that does nothing."""
+async def load_generator(load: Load) -> list[str]:
+    """Measure the load generator on its own, against a server that does nothing."""
     with _echo() as port:
-        async with connected(port) as (api,):
-            single = [(await api.ask("POST", RUN_ASYNC, BODY)).ms for _ in range(load.requests)]
-        lines = [_alone("one at a time", single)]
-        for wait_s in POLLER_WAITS_S:
+        async with open_connections(port) as (api,):
+            single = [(await api.request("POST", RUN_ASYNC, BACKTEST_BODY)).ms for _ in range(load.requests)]
+        lines = [_format_baseline("one at a time", single)]
+        for wait_s in POLL_INTERVALS_S:
             polls = await _poll_all(port, ["0"], wait_s, min(load.polling_s, 3), lambda: None)
-            lines.append(_alone(f"{POLLERS} pollers, {POLLERS / wait_s:,.0f}/s", polls))
+            lines.append(_format_baseline(f"{POLLERS} pollers, {POLLERS / wait_s:,.0f}/s", polls))
     return lines
 
 
-async def submitted(api: Connection, body: bytes = BODY) -> str:
-    """Submit a backtest and return its task."""
-    task: str = (await api.ask("POST", RUN_ASYNC, body)).json()["task_id"]
+async def submit(api: Connection, body: bytes = BACKTEST_BODY) -> str:
+    """Submit a backtest and return its task ID."""
+    task: str = (await api.request("POST", RUN_ASYNC, body)).json()["task_id"]
     return task
 
 
-async def completed(api: Connection, task: str, every_s: float = POLL_S) -> None:
+async def wait_until_completed(api: Connection, task: str, every_s: float = POLL_S) -> None:
     """Poll until a task is completed."""
-    await reached(api, task, "completed", every_s)
+    await wait_for_status(api, task, "completed", every_s)
 
 
-async def reached(api: Connection, task: str, wanted: str, every_s: float = POLL_S) -> None:
+async def wait_for_status(api: Connection, task: str, status: str, every_s: float = POLL_S) -> None:
     """Poll until a task has a status.
 
     Raises:
-        Refused: it ended in another one.
-        Late: it does not get there.
+        UnexpectedStatus: The task ended with another status.
+        DeadlineExceeded: The task does not reach the status in time.
     """
-    deadline = time.monotonic() + PATIENCE_S
-    while (found := (answer := await api.ask("GET", STATUS + task)).json())["status"] != wanted:
-        if found["finished_at"]:
-            raise Refused(STATUS + task, 200, answer.body)
+    deadline = time.monotonic() + TIMEOUT_S
+    while (document := (response := await api.request("GET", STATUS + task)).json())["status"] != status:
+        if document["finished_at"]:
+            raise UnexpectedStatus(STATUS + task, 200, response.body)
         if time.monotonic() > deadline:
-            raise Late(f"{STATUS + task} is not {wanted}")
+            raise DeadlineExceeded(f"{STATUS + task} is not {status}")
         await asyncio.sleep(every_s)
 
 
 async def _polls(platform: Platform, load: Load, tick: Tick, kind: str, tasks: Sequence[str]) -> list[Row]:
     rows = []
-    for wait_s, limits in POLLER_WAITS_S.items():
+    for wait_s, limits in POLL_INTERVALS_S.items():
         ms = await _poll_all(platform.port, tasks, wait_s, load.polling_s, tick)
         path = f"GET status of {kind} tasks, {POLLERS} pollers, each after {wait_s:g} s"
         rates = {"offered_per_s": POLLERS / wait_s, "answered_per_s": len(ms) / load.polling_s}
@@ -198,20 +202,28 @@ async def _polls(platform: Platform, load: Load, tick: Tick, kind: str, tasks: S
 
 
 async def _poll_all(port: int, tasks: Sequence[str], wait_s: float, seconds: float, tick: Tick) -> list[float]:
-    """Return the times of the polls of all pollers, who begin spread over one wait; the first second is left out."""
+    """Return the response times of all pollers, whose starts are spread over one interval; the first second is dropped.
+
+    Args:
+        port: Port of the API.
+        tasks: Task IDs, assigned to the pollers in turn.
+        wait_s: Pause of each poller between a response and its next request.
+        seconds: Length of the measurement.
+        tick: Called after each response.
+    """
     ms: list[float] = []
 
     async def poll(number: int, api: Connection) -> None:
         await asyncio.sleep(wait_s * number / POLLERS)
         path = STATUS + tasks[number % len(tasks)]
         while time.monotonic() < deadline:
-            asked, answer = time.monotonic(), await api.ask("GET", path)
-            if asked >= began:
-                ms.append(answer.ms)
+            sent, response = time.monotonic(), await api.request("GET", path)
+            if sent >= began:
+                ms.append(response.ms)
             tick()
             await asyncio.sleep(wait_s)
 
-    async with connected(port, POLLERS) as connections:
+    async with open_connections(port, POLLERS) as connections:
         began = time.monotonic() + 1
         deadline = began + seconds
         async with asyncio.TaskGroup() as group:
@@ -220,19 +232,19 @@ async def _poll_all(port: int, tasks: Sequence[str], wait_s: float, seconds: flo
     return ms
 
 
-async def _drained(platform: Platform, load: Load, tick: Tick) -> tuple[list[Answer], float]:
-    """Submit all at once; return the answers, and the seconds until the last task was completed."""
-    async with connected(platform.port, load.at_once) as connections:
+async def _submit_all(platform: Platform, load: Load, tick: Tick) -> tuple[list[Response], float]:
+    """Submit all tasks at once; return the responses, and the seconds until the last task was completed."""
+    async with open_connections(platform.port, load.at_once) as connections:
         began = time.perf_counter()
-        answers = await asyncio.gather(*(api.ask("POST", RUN_ASYNC, BODY) for api in connections))
-        for answer in answers:
-            await completed(connections[0], answer.json()["task_id"], 5 * POLL_S)
+        responses = await asyncio.gather(*(api.request("POST", RUN_ASYNC, BACKTEST_BODY) for api in connections))
+        for response in responses:
+            await wait_until_completed(connections[0], response.json()["task_id"], 5 * POLL_S)
             tick()
-        return answers, time.perf_counter() - began
+        return responses, time.perf_counter() - began
 
 
 def _usage(platform: Platform) -> dict[str, float]:
-    """Return what the platform holds now, MiB."""
+    """Return the platform's current memory and disk usage, MiB."""
     disk, results, logs = platform.disk_mib(), platform.disk_mib("tasks"), platform.disk_mib("logs")
     return {
         "memory_mib": platform.memory_mib(),
@@ -244,26 +256,26 @@ def _usage(platform: Platform) -> dict[str, float]:
 
 
 @contextmanager
-def _watched(platform: Platform) -> Iterator[list[dict[str, float]]]:
-    """Take what the platform holds now and then, seldom enough not to disturb it."""
-    seen: list[dict[str, float]] = []
+def _sampled_usage(platform: Platform) -> Iterator[list[dict[str, float]]]:
+    """Sample the platform's usage in a thread, rarely enough not to disturb it."""
+    samples: list[dict[str, float]] = []
     stop = threading.Event()
 
-    def watch() -> None:
+    def sample() -> None:
         while not stop.wait(SAMPLE_S):
-            seen.append(_usage(platform))
+            samples.append(_usage(platform))
 
-    thread = threading.Thread(target=watch)
+    thread = threading.Thread(target=sample)
     thread.start()
     try:
-        yield seen
+        yield samples
     finally:
         stop.set()
         thread.join()
 
 
-async def _settled(platform: Platform, before: Mapping[str, float]) -> tuple[dict[str, float], float]:
-    """Wait until memory is back, at most for a while; return what is held then, and the seconds that took."""
+async def _wait_until_settled(platform: Platform, before: Mapping[str, float]) -> tuple[dict[str, float], float]:
+    """Wait until memory is back to normal, up to a limit; return the usage then, and the seconds waited."""
     began = time.monotonic()
     while True:
         now, waited = _usage(platform), time.monotonic() - began
@@ -282,6 +294,6 @@ def _echo() -> Iterator[int]:
             server.terminate()
 
 
-def _alone(how: str, ms: Sequence[float]) -> str:
+def _format_baseline(load: str, ms: Sequence[float]) -> str:
     figures = ", ".join(f"{name} {value:.2f}" for name, value in Row("", "", ms).figures.items())
-    return f"the load generator alone, {how}: {figures}"
+    return f"load generator on its own, {load}: {figures}"

@@ -1,4 +1,4 @@
-"""The platform that is measured: `coin up` on free ports over a folder of its own, and what it holds."""
+"""The platform under test: `coin up` on free ports with a temporary data folder, and its memory and disk usage."""
 
 import os
 import signal
@@ -18,12 +18,12 @@ from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.settings import Settings
 
 COIN = Path(sys.executable).with_name("coin")
-PATIENT = Path(__file__).with_name("patient.py")
+SLOW_STRATEGY = Path(__file__).with_name("slow_strategy.py")
 START_S, STOP_S = 90, 60
-UP = "Press Ctrl-C to stop"
+STARTED_MARK = "Press Ctrl-C to stop"
 
 
-class NotUp(Exception):
+class PlatformNotStarted(Exception):
     """The platform did not start."""
 
 
@@ -36,46 +36,46 @@ class Platform:
     launcher: str
 
     def memory_mib(self) -> float:
-        """Return the memory of all its processes, what some of them share counted once (PSS)."""
+        """Return the memory of all its processes, counting shared pages once (PSS)."""
         return sum(map(_pss_kib, self.processes())) / 1024
 
     def disk_mib(self, folder: str = "") -> float:
-        """Return what the files of DATA_ROOT, or of a folder of it, take on the disk."""
-        files = (Path(at, name) for at, _, names in os.walk(self.root / folder) for name in names)
+        """Return the disk usage of DATA_ROOT, or of a folder in it."""
+        files = (Path(path, name) for path, _, names in os.walk(self.root / folder) for name in names)
         return sum(map(_disk_bytes, files)) / 2**20
 
     def processes(self) -> list[int]:
-        """Return its processes: those with its DATA_ROOT in their environment, its database, and their children."""
+        """Return its process IDs: those with its DATA_ROOT in the environment, its database, and their children."""
         marks = f"DATA_ROOT={self.root}\0".encode(), f"{self.root}/postgres".encode()
-        parents = {int(at.name): _parent(at) for at in Path("/proc").glob("[0-9]*")}
-        found = {pid for pid in parents if any(mark in _told(pid) for mark in marks)}
-        while more := {pid for pid, parent in parents.items() if parent in found} - found:
-            found |= more
-        return sorted(found)
+        parents = {int(process.name): _parent(process) for process in Path("/proc").glob("[0-9]*")}
+        own = {pid for pid in parents if any(mark in _identity(pid) for mark in marks)}
+        while children := {pid for pid, parent in parents.items() if parent in own} - own:
+            own |= children
+        return sorted(own)
 
 
 @contextmanager
-def running(root: Path, launcher: str) -> Iterator[Platform]:
-    """Store a year of daily candles, start the platform, and stop it on leaving, however that comes.
+def run_platform(root: Path, launcher: str) -> Iterator[Platform]:
+    """Store a year of daily candles, start the platform, and always stop it on exit.
 
     Raises:
-        NotUp: it does not start.
+        PlatformNotStarted: The platform does not start.
     """
     daily = parse_timeframe("1d")
     CandleCatalog(root).merge("AAA_KRW", daily, synthetic_candles(1, daily, date(2023, 1, 1), 365))
     api, ui = _free_ports()
-    command = [str(COIN), "up", "--api-port", str(api), "--ui-port", str(ui), "--strategy-file", str(PATIENT)]
-    ours = {name.upper() for name in Settings.model_fields}
-    theirs = {name: value for name, value in os.environ.items() if name not in ours}
+    command = [str(COIN), "up", "--api-port", str(api), "--ui-port", str(ui), "--strategy-file", str(SLOW_STRATEGY)]
+    settings = {name.upper() for name in Settings.model_fields}
+    environment = {name: value for name, value in os.environ.items() if name not in settings}
     log = root / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
             command,
-            env={**theirs, "DATA_ROOT": str(root), "COIN_LAUNCHER": launcher},
+            env={**environment, "DATA_ROOT": str(root), "COIN_LAUNCHER": launcher},
             cwd=root,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C reaches the benchmark only, which then stops it in order
+            start_new_session=True,  # Ctrl-C reaches only the benchmark, which then stops the platform gracefully
         )
     platform = Platform(root, api, launcher)
     try:
@@ -88,41 +88,41 @@ def running(root: Path, launcher: str) -> Iterator[Platform]:
 
 def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_S
-    while UP not in log.read_text():
+    while STARTED_MARK not in log.read_text():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise NotUp(log.read_text())
+            raise PlatformNotStarted(log.read_text())
         time.sleep(0.1)
 
 
 def _wait_until_gone(process: subprocess.Popen[bytes], platform: Platform) -> None:
-    """Wait for the programs and the database to end; end what is left, which is told."""
+    """Wait for the programs and the database to exit; kill and report the processes that remain."""
     with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_S)
     deadline = time.monotonic() + STOP_S
-    while (left := platform.processes()) and time.monotonic() < deadline:
+    while (remaining := platform.processes()) and time.monotonic() < deadline:
         time.sleep(0.1)
-    for pid in left:
+    for pid in remaining:
         print(f"still running, killed: {pid} {_command(pid)}", file=sys.stderr)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def _free_ports() -> list[int]:
-    with socket.socket() as one, socket.socket() as two:
-        for probe in (one, two):
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
             probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in (one, two)]
+        return [probe.getsockname()[1] for probe in (first, second)]
 
 
 def _parent(process: Path) -> int:
     try:
-        # The name of the program stands in parentheses and may hold anything; state and parent come after it.
+        # The program name is in parentheses and may contain anything; the state and the parent follow it.
         return int((process / "stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
-        return 0  # it ended while we looked
+        return 0  # the process ended in the meantime
 
 
-def _told(pid: int) -> bytes:
+def _identity(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/environ").read_bytes() + _command(pid).encode()
     except OSError:

@@ -1,4 +1,4 @@
-"""What is measured, whether it is as it must be, and how it is told."""
+"""Rows of the results table, their limits, and their output as a table and as records."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,21 @@ TIMES = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
 
 @dataclass(frozen=True)
 class Limit:
-    """The most, or the least, that a figure of a row may be."""
+    """Maximum, or minimum, of a figure of a row."""
 
     figure: str
     bound: float
-    least: bool = False
+    minimum: bool = False
 
     @property
     def text(self) -> str:
-        """Return it in words."""
-        return f"{self.figure} {'>=' if self.least else '<='} {self.bound:g}"
+        """The limit as text."""
+        return f"{self.figure} {'>=' if self.minimum else '<='} {self.bound:g}"
 
     def met(self, figures: Mapping[str, float]) -> bool | None:
-        """Tell whether it is kept; None where the figure could not be taken."""
+        """Return whether the limit is met; None if the figure was not measured."""
         value = figures.get(self.figure)
-        return None if value is None else value >= self.bound if self.least else value <= self.bound
+        return None if value is None else value >= self.bound if self.minimum else value <= self.bound
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Row:
     """One row of the table.
 
     Attributes:
-        path: What was asked, and how.
-        launcher: What started the runs.
-        ms: The times of all requests.
-        limits: What must be reached.
-        others: Figures that are no times, by name.
-        count: Of how many requests or tasks they are.
-        failed: Why it could not be measured.
+        path: The request and how it was sent.
+        launcher: Launcher that started the runs.
+        ms: Response times of all requests, ms.
+        limits: Targets.
+        others: Figures other than times, by name.
+        count: Number of requests or tasks behind those figures.
+        failed: Reason why the row could not be measured.
     """
 
     path: str
@@ -56,57 +56,57 @@ class Row:
 
     @property
     def figures(self) -> dict[str, float]:
-        """Return all figures by name."""
+        """All figures by name."""
         return {**(summary(self.ms) if self.ms else {}), **self.others}
 
     @property
     def n(self) -> int:
-        """Return how many requests or tasks were measured."""
+        """Number of requests or tasks measured."""
         return self.count or len(self.ms)
 
     @property
     def pace_ms(self) -> float | None:
-        """Return the time by which rows of two launchers are compared: the median, or that of a run among many."""
+        """Time used to compare two launchers, ms: the median, or the time per run at full throughput."""
         if self.ms:
             return self.figures["p50_ms"]
         return 1e3 / self.others["runs_per_s"] if "runs_per_s" in self.others else None
 
     @property
     def ok(self) -> bool | None:
-        """Whether every limit is kept; None where nothing is asked."""
+        """Whether every limit is met; None without limits."""
         if self.failed:
             return False
         return all(limit.met(self.figures) for limit in self.limits) if self.limits else None
 
     @property
     def target(self) -> str:
-        """Return the limits in words."""
+        """The limits as text."""
         return ", ".join(limit.text for limit in self.limits)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the nearest-rank percentile: the smallest value that so large a share of them does not exceed."""
+    """Return the nearest-rank percentile: the smallest value that the given share of values does not exceed."""
     return sorted(values)[max(1, math.ceil(share * len(values))) - 1]
 
 
 def summary(ms: Sequence[float]) -> dict[str, float]:
-    """Return the percentiles and the longest of some times."""
+    """Return the percentiles and the maximum of some times."""
     return dict(zip(TIMES, [*(percentile(ms, share) for share in (0.5, 0.95, 0.99)), max(ms)], strict=True))
 
 
 def ratio(row: Row, rows: Sequence[Row]) -> float | None:
-    """Return how many times longer Dagster's own launcher takes; None on its own rows and where there is nothing."""
-    theirs = next((one.pace_ms for one in rows if (one.path, one.launcher) == (row.path, "dagster")), None)
-    return theirs / row.pace_ms if row.launcher != "dagster" and theirs and row.pace_ms else None
+    """Return how many times longer Dagster's launcher takes; None on its own rows or without a comparison."""
+    dagster_ms = next((other.pace_ms for other in rows if (other.path, other.launcher) == (row.path, "dagster")), None)
+    return dagster_ms / row.pace_ms if row.launcher != "dagster" and dagster_ms and row.pace_ms else None
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Return the table."""
-    shown = Table("path", "launcher", "n", "p50 ms", "p95 ms", "p99 ms", "max ms", "dagster takes", "targets, figures")
+    """Return the rows as a table."""
+    result = Table("path", "launcher", "n", "p50 ms", "p95 ms", "p99 ms", "max ms", "dagster takes", "targets, figures")
     for row in rows:
         times = summary(row.ms) if row.ms else {}
         longer = ratio(row, rows)
-        shown.add_row(
+        result.add_row(
             row.path,
             row.launcher,
             str(row.n or "-"),
@@ -115,12 +115,12 @@ def table(rows: Sequence[Row]) -> Table:
             "\n".join(_remarks(row)),
             style="red" if row.ok is False else None,
         )
-    return shown
+    return result
 
 
 def records(rows: Sequence[Row]) -> list[Record]:
-    """Return what ``latest-api.json`` holds."""
-    where = {"machine": machine(), "versions": versions()}
+    """Return the content of ``latest-api.json``."""
+    environment = {"machine": machine(), "versions": versions()}
     return [
         {
             "path": row.path,
@@ -131,14 +131,14 @@ def records(rows: Sequence[Row]) -> list[Record]:
             "target": row.target or None,
             "ok": row.ok,
             "dagster_takes": ratio(row, rows),
-            **where,
+            **environment,
         }
         for row in rows
     ]
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what was measured."""
+    """Return the versions of the packages under test."""
     return {package: version(package) for package in PACKAGES}
 
 

@@ -1,4 +1,4 @@
-"""Adapter of backtesting.py: a Python method per bar, one whole coin a trade, slippage on entries only."""
+"""Adapter for backtesting.py: one Python call per bar, one whole coin per trade, slippage on entries only."""
 
 import warnings
 
@@ -8,24 +8,24 @@ from backtesting import Backtest, Strategy
 
 from benchmarks.measuring import Arrays, Run, Stopwatch
 from benchmarks.oracles import FEE, SLIPPAGE
-from benchmarks.signals import computed, one
+from benchmarks.signals import compute_signals, single_point
 
 PACKAGES = ("backtesting", "numpy", "pandas")
 CASH = 1e12
 DECISION = -1
-"""Signals stand on the bar before the fill, where they are decided."""
+"""Offset of signals from their fills: they are on the previous bar, where they are decided."""
 
 
 def one_strategy(data: Arrays) -> Run:
-    """Compute the signals of one strategy and trade them; a decision is filled at the next open."""
+    """Compute the signals of one strategy and trade them; decisions are filled at the next open."""
     names = ("Open", "High", "Low", "Close", "Volume")
     table = pd.DataFrame(dict(zip(names, data["columns"], strict=True)), pd.DatetimeIndex(data["time"]))
-    chunks = computed(data, 1, DECISION)
+    chunks = compute_signals(data, 1, DECISION)
 
     class LongCandles(Strategy):
         def init(self) -> None:
-            self.bar = 0  # the first call is for the second bar
-            self.buys, self.sells = (marks.tolist() for marks in one(chunks))
+            self.bar = 0  # next() is first called for the second bar
+            self.buys, self.sells = (marks.tolist() for marks in single_point(chunks))
 
         def next(self) -> None:
             self.bar += 1
@@ -36,7 +36,7 @@ def one_strategy(data: Arrays) -> Run:
 
     def run(watch: Stopwatch) -> Arrays:
         with watch, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it would rather see round-number prices
+            warnings.simplefilter("ignore")  # it warns about high prices
             stats = Backtest(table, LongCandles, cash=CASH, commission=FEE, spread=SLIPPAGE).run()
         trades = stats["_trades"]
         bars = {"entry_bar": trades["EntryBar"].to_numpy(), "exit_bar": trades["ExitBar"].to_numpy()}

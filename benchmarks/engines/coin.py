@@ -1,4 +1,4 @@
-"""Our engine, called as its users call it."""
+"""Our engine, called through its public API."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks import inputs
 from benchmarks.measuring import Arrays, Run, Stopwatch
 from benchmarks.oracles import FEE, SLIPPAGE, SLOTS, Floats
-from benchmarks.series import Columns, Wanted, all_series, first_series
+from benchmarks.series import Columns, SeriesRequest, all_series_run, first_series_run
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.account import Sizing
@@ -41,7 +41,7 @@ def one_strategy(data: Arrays) -> Run:
 
 
 def one_strategy_given(data: Arrays) -> Run:
-    """Simulate signals that are handed in."""
+    """Simulate given signals."""
     bars = _bars(data)
     [signals] = _given(data, bars)
     return _simulation(bars, lambda: signals)
@@ -61,7 +61,7 @@ def sweep(data: Arrays) -> Run:
 
 
 def sweep_given(data: Arrays) -> Run:
-    """Sweep over booleans that are handed in, a row for each point."""
+    """Sweep over given booleans, one row per point."""
     bars = _bars(data)
     signals = _given(data, bars)
 
@@ -74,14 +74,14 @@ def sweep_given(data: Arrays) -> Run:
 
 
 def shared_account_signals(data: Arrays) -> Run:
-    """Compute the signals of all symbols and trade them with one account."""
+    """Compute the signals of all symbols and trade them from one account."""
     books, strategy = _books(data), VolumeLongCandle()
     [params] = _long_candles(inputs.SHARED_POINT[None])
     return _share(books, lambda: [strategy.signals(bars, params) for bars in books])
 
 
 def shared_account(data: Arrays) -> Run:
-    """Trade signals that are handed in with one account."""
+    """Trade given signals from one account."""
     signals = [Signals(entries, hold=HOLD) for entries in data["signals"]]
     return _share(_books(data), lambda: signals)
 
@@ -146,8 +146,8 @@ def _simulation(bars: Bars, signals_of: Callable[[], Signals]) -> Run:
         with watch:
             simulation = simulate(bars, signals_of(), COSTS, Fill.NEXT_OPEN)
             trades, deepest = simulation.trades, simulation.max_drawdown
-        found = {"entry_bar": trades.entry_bar, "exit_bar": trades.exit_bar, "equity": simulation.equity}
-        return found | {"max_drawdown": deepest}
+        result = {"entry_bar": trades.entry_bar, "exit_bar": trades.exit_bar, "equity": simulation.equity}
+        return result | {"max_drawdown": deepest}
 
     return run
 
@@ -175,7 +175,7 @@ def _share(books: Sequence[Bars], signals_of: Callable[[], Sequence[Signals]]) -
                 [SymbolSamples.from_bars(*book) for book in zip(names, books, samples, strict=True)], rules, COSTS
             )
             deepest = account.drawdown.max()
-        taken = [one.where(mask) for one, mask in zip(samples, account.taken, strict=True)]
+        taken = [own.where(mask) for own, mask in zip(samples, account.taken, strict=True)]
         trades = [(np.full(len(own), symbol), own.entry_bar, own.exit_bar) for symbol, own in enumerate(taken)]
         return {"trades": np.concatenate(trades, axis=1), "equity": account.equity, "max_drawdown": deepest}
 
@@ -184,25 +184,25 @@ def _share(books: Sequence[Bars], signals_of: Callable[[], Sequence[Signals]]) -
 
 def one_series(data: Arrays) -> Run:
     """Read and check the candles of one symbol."""
-    return first_series(data, _reader(data))
+    return first_series_run(data, _reader(data))
 
 
 def many_series(data: Arrays) -> Run:
     """Read and check the candles of all symbols, on two threads."""
     read = _reader(data)
 
-    def all_of(wanted: Wanted) -> list[Columns]:
+    def read_all(request: SeriesRequest) -> list[Columns]:
         with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(lambda symbol: read(wanted, symbol), wanted.symbols))
+            return list(pool.map(lambda symbol: read(request, symbol), request.symbols))
 
-    return all_series(data, all_of)
+    return all_series_run(data, read_all)
 
 
-def _reader(data: Arrays) -> Callable[[Wanted, str], Columns]:
+def _reader(data: Arrays) -> Callable[[SeriesRequest, str], Columns]:
     catalog, timeframe = CandleCatalog(Path(str(data["root"]))), parse_timeframe(str(data["timeframe"]))
     start, end = (date.fromisoformat(str(data[name])) for name in ("start", "end"))
 
-    def read(_: Wanted, symbol: str) -> Columns:
+    def read(_: SeriesRequest, symbol: str) -> Columns:
         bars = catalog.read(symbol, timeframe, start, end)
         return bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume
 

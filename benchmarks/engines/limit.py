@@ -1,4 +1,4 @@
-"""The floor under every engine: the time it takes to read five columns once."""
+"""Lower bound of every engine: the time to read five columns once."""
 
 import numba
 
@@ -21,7 +21,7 @@ def one_strategy(data: Arrays) -> Run:
 
 @numba.njit(nogil=True)
 def read(opens, high, low, close, volume):  # noqa: ANN001, ANN201 - compiled
-    """Return the largest sum of a bar's columns: work light enough that memory is what it waits for."""
+    """Return the largest sum of a bar's columns: so little work that memory is the bottleneck."""
     largest = 0.0
     for i in range(len(opens)):
         largest = max(largest, opens[i] + high[i] + low[i] + close[i] + volume[i])

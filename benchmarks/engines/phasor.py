@@ -1,4 +1,4 @@
-"""Adapter of phasor-trader: columns of booleans in, orders filled at the given price, in Rust, on every core."""
+"""Adapter for phasor-trader: columns of boolean signals, orders filled at the given price, in Rust, on all cores."""
 
 import os
 
@@ -7,11 +7,11 @@ import phasor
 
 from benchmarks.measuring import Arrays, Run, Stopwatch
 from benchmarks.oracles import CLOSE, FEE, OPEN, SLIPPAGE
-from benchmarks.signals import Chunks, computed, given, one, remembered
+from benchmarks.signals import Chunks, compute_signals, precompute, signals_of_trades, single_point
 
 PACKAGES = ("phasor-trader", "numpy")
 CASH = 1e32
-"""Costs on tens of thousands of trades in a row shrink an account below what the engine takes for zero."""
+"""Costs of tens of thousands of consecutive trades shrink an account below what the engine treats as zero."""
 SHARED_CASH = 1e7
 CHUNK = 50
 SETTINGS = {"fees": FEE, "slippage": SLIPPAGE, "threads": os.cpu_count() or 1}
@@ -19,26 +19,26 @@ SETTINGS = {"fees": FEE, "slippage": SLIPPAGE, "threads": os.cpu_count() or 1}
 
 def one_strategy(data: Arrays) -> Run:
     """Compute the signals of one strategy and trade them."""
-    return _one(data, computed(data, 1))
+    return _one(data, compute_signals(data, 1))
 
 
 def one_strategy_given(data: Arrays) -> Run:
-    """Trade signals that are handed in."""
-    return _one(data, remembered(given(data, 1)))
+    """Trade given signals."""
+    return _one(data, precompute(signals_of_trades(data, 1)))
 
 
 def sweep(data: Arrays) -> Run:
     """Compute the signals of every point and trade them."""
-    return _sweep(data, computed(data, CHUNK))
+    return _sweep(data, compute_signals(data, CHUNK))
 
 
 def sweep_given(data: Arrays) -> Run:
-    """Trade rows of signals that are handed in."""
-    return _sweep(data, remembered(given(data, CHUNK)))
+    """Trade given rows of signals."""
+    return _sweep(data, precompute(signals_of_trades(data, CHUNK)))
 
 
 def shared_account(data: Arrays) -> Run:
-    """Trade all symbols with one account, sales before buys; the trades and their coins are handed in."""
+    """Trade all symbols from one account, sales before buys; the trades and their sizes in coins are given."""
     opens, close = (np.asfortranarray(data["books"][:, row].T) for row in (OPEN, CLOSE))
     entries, exits, coins = np.zeros((3, *close.shape), order="F")
     entries[data["entry_bar"], data["symbol"]] = exits[data["exit_bar"], data["symbol"]] = 1
@@ -68,12 +68,14 @@ def shared_account(data: Arrays) -> Run:
 
 
 def _one(data: Arrays, chunks: Chunks) -> Run:
-    """Signals stand on the bars of their fills, the price is the open."""
+    """Signals are on the bars of their fills; the price is the open."""
     opens, close = data["columns"][OPEN][:, None], data["columns"][CLOSE]
 
     def run(watch: Stopwatch) -> Arrays:
         with watch:
-            portfolio = phasor.from_signals(close, *one(chunks), price=opens, size=np.inf, init_cash=CASH, **SETTINGS)
+            portfolio = phasor.from_signals(
+                close, *single_point(chunks), price=opens, size=np.inf, init_cash=CASH, **SETTINGS
+            )
             equity = portfolio.value(0)
             deepest = np.abs(portfolio.drawdowns()["drawdown"]).max()
             trades = portfolio.trades()
@@ -84,7 +86,7 @@ def _one(data: Arrays, chunks: Chunks) -> Run:
 
 
 def _sweep(data: Arrays, chunks: Chunks) -> Run:
-    """Trade ``CHUNK`` columns at a time, over prices that are stored once."""
+    """Trade ``CHUNK`` columns at a time that share one price series."""
     opens, close = data["columns"][OPEN][:, None], data["columns"][CLOSE]
 
     def run(watch: Stopwatch) -> Arrays:

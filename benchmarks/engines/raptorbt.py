@@ -1,47 +1,47 @@
-"""Adapter of raptorbt: booleans at the bars of their decisions, filled at the next open, in Rust, on every core."""
+"""Adapter for raptorbt: boolean signals on their decision bars, filled at the next open, in Rust, on all cores."""
 
 import numpy as np
 import raptorbt
 
 from benchmarks.measuring import Arrays, Run, Stopwatch
 from benchmarks.oracles import FEE, SLIPPAGE, SLOTS
-from benchmarks.signals import Chunks, computed, given, marked, one, remembered
+from benchmarks.signals import Chunks, compute_signals, precompute, signals_of_trades, single_point, to_mask
 
 PACKAGES = ("raptorbt", "numpy")
 DECISION = -1
-"""Signals stand on the bar before the fill, where they are decided."""
+"""Offset of signals from their fills: they are on the previous bar, where they are decided."""
 CASH = 1e9
 CHUNK = 50
-"""Points at a time: the results of each keep its curves, so more take gigabytes and are slower."""
+"""Points per batch: each result keeps its curves, so larger batches need gigabytes and are slower."""
 
 
 def one_strategy(data: Arrays) -> Run:
     """Compute the signals of one strategy and trade them."""
-    return _one(data, computed(data, 1, DECISION))
+    return _one(data, compute_signals(data, 1, DECISION))
 
 
 def one_strategy_given(data: Arrays) -> Run:
-    """Trade signals that are handed in."""
-    return _one(data, remembered(given(data, 1, DECISION)))
+    """Trade given signals."""
+    return _one(data, precompute(signals_of_trades(data, 1, DECISION)))
 
 
 def sweep(data: Arrays) -> Run:
     """Compute the signals of every point and trade them."""
-    return _sweep(data, computed(data, CHUNK, DECISION))
+    return _sweep(data, compute_signals(data, CHUNK, DECISION))
 
 
 def sweep_given(data: Arrays) -> Run:
-    """Trade rows of signals that are handed in."""
-    return _sweep(data, remembered(given(data, CHUNK, DECISION)))
+    """Trade given rows of signals."""
+    return _sweep(data, precompute(signals_of_trades(data, CHUNK, DECISION)))
 
 
 def shared_account(data: Arrays) -> Run:
-    """Trade all symbols with its portfolio runner; each entry takes an equal share of the cash of the free slots."""
+    """Trade all symbols with its portfolio runner; each entry gets an equal share of the cash of the free slots."""
     n = len(data["time"])
     books = []
     for symbol, columns in enumerate(data["books"]):
         own = data["symbol"] == symbol
-        signals = (marked(n, data[key][own] + DECISION) for key in ("entry_bar", "exit_bar"))
+        signals = (to_mask(n, data[key][own] + DECISION) for key in ("entry_bar", "exit_bar"))
         books.append((data["time"], *columns, *signals, 1, 1.0, str(symbol)))
 
     def run(watch: Stopwatch) -> Arrays:
@@ -58,7 +58,9 @@ def shared_account(data: Arrays) -> Run:
 def _one(data: Arrays, chunks: Chunks) -> Run:
     def run(watch: Stopwatch) -> Arrays:
         with watch:
-            result = raptorbt.run_single_backtest(data["time"], *data["columns"], *one(chunks), config=_config())
+            result = raptorbt.run_single_backtest(
+                data["time"], *data["columns"], *single_point(chunks), config=_config()
+            )
             equity, deepest, trades = result.equity_curve(), result.metrics.max_drawdown_pct / 100, result.trades()
         bars = {
             "entry_bar": np.array([trade.entry_idx for trade in trades]),
@@ -70,7 +72,7 @@ def _one(data: Arrays, chunks: Chunks) -> Run:
 
 
 def _sweep(data: Arrays, chunks: Chunks) -> Run:
-    """Trade the points in batches over one series of prices."""
+    """Trade the points in batches that share one price series."""
 
     def run(watch: Stopwatch) -> Arrays:
         table = []

@@ -1,10 +1,10 @@
-"""The volume zone as a text book has it, in numba: bins are filled anew for every bar, then summed from the top."""
+"""Textbook implementation of the volume zone in numba: fill the bins for every bar, then sum them from the top."""
 
 import numba
 import numpy as np
 
 from benchmarks.measuring import Arrays, Run, Stopwatch
-from benchmarks.oracles import HIGH, LOW, REACHED, VOLUME, Bools, Floats
+from benchmarks.oracles import HIGH, LOW, REACHED_FACTOR, VOLUME, Bools, Floats
 
 PACKAGES = ("numba", "numpy")
 
@@ -22,15 +22,15 @@ def zone(data: Arrays) -> Run:
 
 
 def breakouts(columns: Floats, window: int, bins: int, share: float, factor: float) -> Bools:
-    """Return where the high reaches the zone's level times ``factor``, bool, shape (n,)."""
+    """Return where the high reaches the level of the zone times ``factor``, bool, shape (n,)."""
     return _breakouts(columns[HIGH], columns[LOW], columns[VOLUME], window, bins, share, factor)
 
 
 @numba.njit(nogil=True)
 def _breakouts(high, low, volume, window, bins, share, factor):  # noqa: ANN001, ANN202, C901, PLR0912 - compiled, one loop
-    """Do what ``breakouts`` says.
+    """Implement ``breakouts``.
 
-    A bar spreads its volume over the bins it touches and no others; its volume per unit of height is divided once.
+    Only the bins that a bar touches are visited; its volume per unit of height is computed once.
     """
     signals = np.zeros(len(high), np.bool_)
     filled, edges = np.zeros(bins), np.zeros(bins + 1)
@@ -66,7 +66,7 @@ def _breakouts(high, low, volume, window, bins, share, factor):  # noqa: ANN001,
         for j in range(bins):
             total += filled[j]
         j = bins
-        while j > 0 and running < share * total * REACHED:
+        while j > 0 and running < share * total * REACHED_FACTOR:
             j -= 1
             running += filled[j]
         signals[t] = total > 0.0 and high[t] >= edges[j] * factor

@@ -1,4 +1,4 @@
-"""Adapter of vectorbt: columns of booleans in, orders filled at the given price, in numba."""
+"""Adapter for vectorbt: columns of boolean signals, orders filled at the given price, in numba."""
 
 import numpy as np
 import pandas as pd
@@ -6,11 +6,11 @@ import vectorbt
 
 from benchmarks.measuring import Arrays, Run, Stopwatch
 from benchmarks.oracles import CLOSE, FEE, OPEN, SLIPPAGE, Floats
-from benchmarks.signals import Chunks, computed, given, one, remembered
+from benchmarks.signals import Chunks, compute_signals, precompute, signals_of_trades, single_point
 
 PACKAGES = ("vectorbt", "numba", "numpy", "pandas")
 CASH = 1e32
-"""Costs on tens of thousands of trades in a row shrink an account below what the engine takes for zero."""
+"""Costs of tens of thousands of consecutive trades shrink an account below what the engine treats as zero."""
 SHARED_CASH = 1e7
 CHUNK = 25
 SETTINGS = {"fees": FEE, "slippage": SLIPPAGE, "upon_long_conflict": "exit"}
@@ -18,26 +18,26 @@ SETTINGS = {"fees": FEE, "slippage": SLIPPAGE, "upon_long_conflict": "exit"}
 
 def one_strategy(data: Arrays) -> Run:
     """Compute the signals of one strategy and trade them."""
-    return _one(data, computed(data, 1))
+    return _one(data, compute_signals(data, 1))
 
 
 def one_strategy_given(data: Arrays) -> Run:
-    """Trade signals that are handed in."""
-    return _one(data, remembered(given(data, 1)))
+    """Trade given signals."""
+    return _one(data, precompute(signals_of_trades(data, 1)))
 
 
 def sweep(data: Arrays) -> Run:
     """Compute the signals of every point and trade them."""
-    return _sweep(data, computed(data, CHUNK))
+    return _sweep(data, compute_signals(data, CHUNK))
 
 
 def sweep_given(data: Arrays) -> Run:
-    """Trade rows of signals that are handed in."""
-    return _sweep(data, remembered(given(data, CHUNK)))
+    """Trade given rows of signals."""
+    return _sweep(data, precompute(signals_of_trades(data, CHUNK)))
 
 
 def shared_account(data: Arrays) -> Run:
-    """Trade all symbols with one account, sales before buys; the trades and their coins are handed in."""
+    """Trade all symbols from one account, sales before buys; the trades and their sizes in coins are given."""
     index = pd.DatetimeIndex(data["time"])
     opens, close = (pd.DataFrame(np.ascontiguousarray(data["books"][:, row].T), index) for row in (OPEN, CLOSE))
     entries, exits, coins = np.zeros((3, *close.shape))
@@ -61,13 +61,13 @@ def shared_account(data: Arrays) -> Run:
 
 
 def _one(data: Arrays, chunks: Chunks) -> Run:
-    """Signals stand on the bars of their fills, the price is the open."""
+    """Signals are on the bars of their fills; the price is the open."""
     index = pd.DatetimeIndex(data["time"])
     opens, close = (pd.Series(data["columns"][row], index) for row in (OPEN, CLOSE))
 
     def run(watch: Stopwatch) -> Arrays:
         with watch:
-            signals = [pd.Series(marks, index) for marks in one(chunks)]
+            signals = [pd.Series(marks, index) for marks in single_point(chunks)]
             portfolio = vectorbt.Portfolio.from_signals(
                 close, *signals, price=opens, size=np.inf, init_cash=CASH, freq="1min", **SETTINGS
             )
@@ -101,5 +101,5 @@ def _sweep(data: Arrays, chunks: Chunks) -> Run:
 
 
 def _max_drawdown(equity: Floats) -> float:
-    """From the curve at hand: its own method computes the curve again, which takes longer."""
+    """Compute it from the existing curve; vectorbt's own method recomputes the curve, which takes longer."""
     return float(np.max(1 - equity / np.maximum.accumulate(equity)))
