@@ -151,6 +151,12 @@ class Settings(BaseSettings):
     )
     coin_run_memory_mib: int = Field(8192, ge=64, description="Memory limit of a run in the worker pool, MiB.")
     coin_max_run_seconds: int = Field(21_600, ge=1, description="Time limit of a run, seconds.")
+    coin_lease_seconds: float = Field(
+        6.0, ge=1, le=600, description="Seconds without a heartbeat after which a run counts as lost."
+    )
+    coin_monitor_seconds: float = Field(
+        5.0, ge=0.1, le=60, description="Seconds between two checks for lost runs and unanswered tasks."
+    )
 
     @field_validator("coin_strategy_files", mode="before")
     @classmethod

@@ -25,10 +25,12 @@ STARTED = "Press Ctrl-C to stop"
 STOP_TIMEOUT_S = 40
 POLL_S = 0.05
 SHORT_INTERVALS = {
+    "COIN_LEASE_SECONDS": "2",
+    "COIN_MONITOR_SECONDS": "1",
     "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "1",
     "DAGSTER_DAEMON_CORE_LOOP_EXCEPTION_SLEEP_INTERVAL": "1",
 }
-"""How often Dagster's daemon looks for runs to retry, and how long it pauses after an error: by default, 5 s each."""
+"""How soon a lost run is noticed, how often Dagster's daemon looks for runs to retry, and its pause after an error."""
 BACKTEST: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
     "symbols": ["AAA_KRW"],

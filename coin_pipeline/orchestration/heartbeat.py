@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from coin_pipeline.database.runs.leases import RENEWAL_S, Leases
+from coin_pipeline.database.runs.leases import Leases, renewal_interval_s
 from coin_pipeline.database.runs.status import fetch_run_statuses
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
@@ -82,7 +82,7 @@ def run_heartbeat(context: dg.InitResourceContext) -> Iterator[RunHeartbeat]:
 
 
 def _renew(leases: Leases, run_id: str, stopping: threading.Event) -> None:
-    while not stopping.wait(RENEWAL_S):
+    while not stopping.wait(renewal_interval_s()):
         # Who judges by the lease needs the same database, and waits for a renewal once it is back.
         with suppress(DatabaseUnavailable):
             leases.renew(run_id)

@@ -18,7 +18,6 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.cli import options
 from coin_pipeline.cli.app import coin
 from coin_pipeline.cli.views import sweep
-from coin_pipeline.database.runs.leases import LEASE_S
 from coin_pipeline.engine.execution import Fill, Ticks
 from coin_pipeline.errors import CandlesNotFound, CoinError, InvalidSpec, SweepTooLarge, UnknownStrategy
 from coin_pipeline.orchestration.instance import open_instance
@@ -226,7 +225,7 @@ def test_killed_sweep_resumes(candles: CandleCatalog, tmp_path: Path) -> None:
         process.wait()
     assert len(finished) < 3
     settings = load_settings()
-    time.sleep(LEASE_S)
+    time.sleep(settings.coin_lease_seconds)
     with open_instance(settings) as instance:
         end_lost_runs(instance)
         (run,) = instance.get_runs(dg.RunsFilter(job_name="sweep"), limit=1)

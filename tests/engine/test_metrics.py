@@ -1,6 +1,5 @@
 """Statistics agree with empyrical and with figures computed by hand."""
 
-import empyrical
 import numpy as np
 import pytest
 
@@ -26,6 +25,8 @@ def run(bars: Bars, signals: Signals, costs: Costs = FREE, fill: Fill = Fill.NEX
 @pytest.mark.parametrize("seed", range(3))
 def test_curve_statistics_agree_with_empyrical(fill: Fill, seed: int) -> None:
     """Return, growth rate, volatility, Sharpe, Sortino and drawdown are those of the reference library."""
+    import empyrical  # noqa: PLC0415 -- takes seconds, and every test process collects this file
+
     signals = Signals(np.random.default_rng(seed).random(2000) < 0.02, hold=5)
     simulation, metrics = run(random_bars(2000, seed), signals, COSTS, fill)
     returns = bar_returns(simulation.equity)

@@ -10,7 +10,7 @@ import pytest
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration.failures import INTERRUPTED, PROCESS_DIED
 from coin_pipeline.orchestration.monitoring.loop import write_manifest
-from coin_pipeline.orchestration.monitoring.unanswered_tasks import FORGOTTEN_S, UnansweredTasksCheck
+from coin_pipeline.orchestration.monitoring.unanswered_tasks import FORGOTTEN_ROUNDS, UnansweredTasksCheck
 from coin_pipeline.orchestration.retries import ABANDONED_TAGS
 from coin_pipeline.orchestration.run_tags import (
     AUTO_RETRY_RUN_ID_TAG,
@@ -19,6 +19,7 @@ from coin_pipeline.orchestration.run_tags import (
     ROOT_RUN_ID_TAG,
     WILL_RETRY_TAG,
 )
+from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from tests.dagster_instance import answer
 from tests.dagster_records import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
@@ -76,11 +77,11 @@ def next_attempt(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.Dagster
 
 
 def test_a_retry_that_dagster_dropped_is_made(instance: dg.DagsterInstance, data_root: Path) -> None:
-    """After FORGOTTEN_S the next attempt is queued: the same job and config, as a retry of the first."""
+    """After FORGOTTEN_ROUNDS the next attempt is queued: the same job and config, as a retry of the first."""
     run = create_ended(instance, retries=2)
     assert answer(instance)
     assert next_attempt(instance, run) is None
-    answer(instance, {run.run_id: time.monotonic() - FORGOTTEN_S - 1})
+    answer(instance, {run.run_id: time.monotonic() - FORGOTTEN_ROUNDS * load_settings().coin_monitor_seconds - 1})
     again = next_attempt(instance, run)
     assert again
     assert (again.status, again.parent_run_id, again.root_run_id) == (

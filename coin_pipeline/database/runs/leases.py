@@ -12,10 +12,9 @@ from coin_pipeline.database.runs.processes import is_running, send_signal, start
 from coin_pipeline.database.schema import create_table_once
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import Superseded
+from coin_pipeline.settings import load_settings
 
-LEASE_S = 6.0
-"""Validity of a lease after it was taken or renewed, seconds."""
-RENEWAL_S = 1.5
+RENEWALS_PER_LEASE = 4
 
 # Dagster overwrites the status of a run without checking the current one. The trigger protects final states from any
 # late writer, such as an abandoned attempt or a daemon that read the run earlier.
@@ -48,6 +47,11 @@ end $$;
 create trigger keep_ended before update on runs
     for each row when (old.status <> new.status) execute function coin.keep_ended();
 """
+
+
+def renewal_interval_s() -> float:
+    """Return the time between two renewals of a lease, seconds."""
+    return load_settings().coin_lease_seconds / RENEWALS_PER_LEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,9 @@ class Leases:
             " values (%s, %s, %s, %s, clock_timestamp() + %s * interval '1 second') on conflict (run_id) do update"
             " set (host, pid, started, until) = row(excluded.host, excluded.pid, excluded.started, excluded.until)"
         )
-        process = (socket.gethostname(), os.getpid(), start_ticks(os.getpid()))
-        self._session.run(lambda cursor: cursor.execute(statement, (run_id, *process, LEASE_S)))
+        lease_s = load_settings().coin_lease_seconds
+        values = (run_id, socket.gethostname(), os.getpid(), start_ticks(os.getpid()), lease_s)
+        self._session.run(lambda cursor: cursor.execute(statement, values))
 
     def record_progress(self, run_id: str, progress: float) -> None:
         """Record the progress of a run, 0 to 1; it never decreases."""

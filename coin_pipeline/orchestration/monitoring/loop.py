@@ -16,7 +16,6 @@ from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
 
-INTERVAL_S = 5.0
 STUCK_S = 300.0
 """Longer than any round takes that waits for a slow store; the daemon is restarted after that."""
 MANIFEST_WRITER = "coin_pipeline.defs.failure_manifest:write_failure_manifest"
@@ -30,10 +29,10 @@ class Monitor:
 
     Args:
         open_checks: Opens what the checks need and returns them by name; called again until it succeeds.
-        interval_s: Pause between rounds.
+        interval_s: Pause between rounds, s.
     """
 
-    def __init__(self, open_checks: Callable[[], Mapping[str, Check]], interval_s: float = INTERVAL_S) -> None:
+    def __init__(self, open_checks: Callable[[], Mapping[str, Check]], interval_s: float = 5.0) -> None:
         self._open_checks = open_checks
         self._interval_s = interval_s
         self._checks: Mapping[str, Check] = {}
@@ -43,7 +42,7 @@ class Monitor:
     def start(self) -> None:
         """Start the thread, which ends with the process."""
         threading.Thread(target=self._loop, name="monitor", daemon=True).start()
-        _log.info("monitoring runs every %.0f s", self._interval_s)
+        _log.info("monitoring runs every %g s", self._interval_s)
 
     @property
     def is_stuck(self) -> bool:
@@ -93,7 +92,7 @@ def platform_monitor(settings: Settings) -> Monitor:
             "unanswered_tasks": UnansweredTasksCheck(instance, store, write_manifest).run,
         }
 
-    return Monitor(open_checks)
+    return Monitor(open_checks, settings.coin_monitor_seconds)
 
 
 def write_manifest(

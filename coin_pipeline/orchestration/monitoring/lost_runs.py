@@ -7,7 +7,7 @@ from contextlib import closing
 
 import dagster as dg
 
-from coin_pipeline.database.runs.leases import RENEWAL_S, Leases, RunLease
+from coin_pipeline.database.runs.leases import Leases, RunLease, renewal_interval_s
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration.failures import overdue_message
@@ -57,7 +57,7 @@ class LostRunsCheck:
         self._note_silent(runs, leases)
         lost = [run_id for run_id, lease in leases.items() if lease.is_lost]
         if lost:
-            time.sleep(2 * RENEWAL_S)
+            time.sleep(2 * renewal_interval_s())
             leases = _leases(runs)
             lost = [run_id for run_id in lost if run_id in leases and leases[run_id].is_lost]
         now = time.monotonic()

@@ -16,8 +16,8 @@ from coin_pipeline.results.publish import UnfinishedStatus
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 
-RECENT, FORGOTTEN_S = 100, 60
-"""How many of the latest runs are checked, and how long Dagster may take to make the next attempt."""
+RECENT, FORGOTTEN_ROUNDS = 100, 12
+"""How many of the latest runs are checked, and for how many rounds Dagster may not have made the next attempt."""
 MARGIN = timedelta(hours=1)
 
 
@@ -40,7 +40,7 @@ class UnansweredTasksCheck:
 
     Each round looks at the latest runs rather than at those since the last round, so runs that ended while the daemon
     was down are found too. Dagster retries a run whose process died, unless the code server is away or its daemon had
-    not started: retries that it gave up, or has not made for FORGOTTEN_S, are made here.
+    not started: retries that it gave up, or has not made for FORGOTTEN_ROUNDS, are made here.
 
     Args:
         instance: The Dagster instance whose runs are checked.
@@ -102,7 +102,8 @@ class UnansweredTasksCheck:
             return {}
         now = time.monotonic()
         since = self.waiting_since.get(run.run_id, now)
-        if run.tags.get(WILL_RETRY_TAG) != "false" and now - since <= FORGOTTEN_S:
+        forgotten_s = FORGOTTEN_ROUNDS * load_settings().coin_monitor_seconds
+        if run.tags.get(WILL_RETRY_TAG) != "false" and now - since <= forgotten_s:
             return {run.run_id: since}
         enqueue_retry(self._instance, run)
         return {}

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import vectorbt
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats
 from coin_pipeline.engine.execution import Costs, Fill, Stops
@@ -44,6 +43,8 @@ def run(bars: Bars, signals: Signals, costs: Costs, stops: Stops = NO_STOPS) -> 
         "high": _moments(bars.open, bars.high, bars.close[-1]),
         "low": _moments(bars.open, bars.low, bars.close[-1]),
     }
+    import vectorbt  # noqa: PLC0415 -- takes seconds, and every test process collects this file
+
     portfolio = vectorbt.Portfolio.from_signals(
         **{name: pd.Series(column) for name, column in moments.items()},
         entries=_orders(signals.entries, at_end=False),
