@@ -1,1 +1,1 @@
-"""Results as pictures and pages."""
+"""Reports: results as SVG figures and HTML pages."""

@@ -1,4 +1,4 @@
-"""Where values lie on a picture, and the round values that label its axes."""
+"""Axes of a figure: the mapping of values to coordinates, and round tick values."""
 
 import math
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 Values = npt.NDArray[Any]
-_LOG_ABOVE = 5.0  # ratio of highest to lowest from which a factor reads better than a difference
-_LOG_DECADES = 1e4  # an account that lost everything has no logarithm; lower values lie on the axis
-_MARGIN = 0.04  # share of the range left free at both ends
+_LOG_ABOVE = 5.0  # ratio of highest to lowest value above which a log scale reads better
+_LOG_DECADES = 1e4  # zero has no logarithm: values this far below the highest are drawn on the axis
+_MARGIN = 0.04  # share of the range added at both ends
 _MONDAY = 4  # 1970-01-05, in days since 1970-01-01
 
 
@@ -22,7 +22,7 @@ class Tick(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """A unit of time: numpy's code, its length in ns, the steps people count it in, and its part of an ISO stamp."""
+    """A unit of time: its numpy code, its length in ns, usual step sizes, and the shown slice of an ISO timestamp."""
 
     code: str
     ns: float
@@ -42,7 +42,11 @@ _UNITS = (
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Values from `low` to `high` lie from `start` to `end` on the picture; what is lower lies at `start`."""
+    """Maps values from `low` to `high` to coordinates from `start` to `end`; lower values are clipped to `start`.
+
+    >>> Axis(1.0, 3.0, 500, 100)([1.0, 2.0, 3.0]).tolist()
+    [500, 300, 100]
+    """
 
     low: float
     high: float
@@ -51,7 +55,7 @@ class Axis:
     log: bool = False
 
     def __call__(self, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Return where values lie, rounded to the picture's units."""
+        """Return the coordinates of values, rounded to integers."""
         inside = np.maximum(values, self.low)
         if self.log:
             share = np.log(inside / self.low) / math.log(self.high / self.low)
@@ -61,28 +65,28 @@ class Axis:
 
 
 def growth_axis(low: float, high: float, start: float, end: float) -> Axis:
-    """Return an axis for growth factors from `low` to `high`, logarithmic if they span more than five times."""
+    """Return an axis for growth factors from `low` to `high`; logarithmic if `high` is more than five times `low`."""
     floor = max(low, high / _LOG_DECADES)
     if high > _LOG_ABOVE * floor:
-        room = (high / floor) ** _MARGIN
-        return Axis(floor / room, high * room, start, end, log=True)
-    room = _MARGIN * (high - low) if high - low > 1e-9 * high else 0.05
-    return Axis(low - room, high + room, start, end)
+        margin = (high / floor) ** _MARGIN
+        return Axis(floor / margin, high * margin, start, end, log=True)
+    margin = _MARGIN * (high - low) if high - low > 1e-9 * high else 0.05
+    return Axis(low - margin, high + margin, start, end)
 
 
 def time_axis(first: int, last: int, start: float, end: float) -> Axis:
-    """Return an axis for times in ns; a single time lies in the middle of two days."""
-    room = 0.0 if last > first else _DAY_NS
-    return Axis(first - room, last + room, start, end)
+    """Return an axis for times in ns; a single time is centred on two days."""
+    margin = 0.0 if last > first else _DAY_NS
+    return Axis(first - margin, last + margin, start, end)
 
 
 def value_ticks(axis: Axis, count: int) -> list[Tick]:
-    """Return about `count` round values of an axis of numbers."""
+    """Return about `count` ticks at round values."""
     return _factor_ticks(axis) if axis.log else _even_ticks(axis, count)
 
 
 def time_ticks(axis: Axis, count: int) -> list[Tick]:
-    """Return about `count` round times UTC at most, in the smallest step that is coarse enough."""
+    """Return at most about `count` ticks at round times in UTC, using the smallest suitable step."""
     steps = [(unit, step) for unit in _UNITS for step in unit.steps]
     unit, step = next((s for s in steps if s[0].ns * s[1] * count >= axis.high - axis.low), steps[-1])
     bounds = np.array([axis.low, axis.high]).astype(np.int64).astype("datetime64[ns]")
@@ -109,6 +113,6 @@ def _factor_ticks(axis: Axis) -> list[Tick]:
     for sizes in ((1, 2, 3, 5), (1, 3), (1,)):
         values = [size * 10.0**decade for decade in decades for size in sizes]
         inside = [value for value in values if axis.low <= value <= axis.high]
-        if len(inside) <= 7:  # noqa: PLR2004 - as many labels as the panel has room for
+        if len(inside) <= 7:  # noqa: PLR2004 - the labels that fit the panel
             break
     return [Tick(value, f"{value:,.0f}" if 1 <= value < 1e6 else f"{value:g}") for value in inside]  # noqa: PLR2004

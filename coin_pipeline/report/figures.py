@@ -1,4 +1,4 @@
-"""Equity curves as pictures: a table in, the text of an SVG out. No files."""
+"""Equity curves as SVG text, from the equity table. Reads and writes no files."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,17 +16,17 @@ from coin_pipeline.report.axes import Axis, Tick, growth_axis, time_axis, time_t
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-# The picture's unit is half a pixel: whole numbers are short, and fine enough for a smooth line.
+# The unit is half a pixel: integers keep the file small and are fine enough for a smooth line.
 WIDTH, HEIGHT = 1800, 840
 LEFT, RIGHT = 120, 1730
 GROWTH_TOP, GROWTH_BOTTOM = 140, 540
 DRAWDOWN_TOP, DRAWDOWN_BOTTOM = 596, 756
 MAX_SYMBOL_LINES = 6
-_COLUMN, _COLUMN_OF_MANY = 2, 4  # width in which bars are thinned: one pixel, two where there are many lines
+_COLUMN, _COLUMN_OF_MANY = 2, 4  # width of a thinned column: one pixel, or two if there are many lines
 _MAX_TITLE = 100
-_SHALLOWEST = 0.01  # depth of the drawdown panel where there is hardly a drawdown
+_MIN_DEPTH = 0.01  # minimum depth of the drawdown panel
 
-# Okabe and Ito, "Color Universal Design" (2008): told apart by colour-blind readers too.
+# Okabe and Ito, "Color Universal Design" (2008): distinguishable with colour blindness.
 _BLUE, _RED = "#0072b2", "#d55e00"
 _SYMBOL_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#882255")
 _INK, _MUTED, _GRID = "#1f2328", "#6e7781", "#e4e7eb"
@@ -37,7 +37,7 @@ _HELD = "buy and hold"
 
 
 class Line(NamedTuple):
-    """One curve of the growth panel, and how it is drawn."""
+    """A curve of the growth panel and its style."""
 
     name: str
     time: Ints
@@ -48,24 +48,24 @@ class Line(NamedTuple):
 
 
 def equity_figure(equity: pa.Table, title: str) -> str:
-    """Draw growth against buy and hold, and the drawdown below it, as SVG of 900 x 420 pixels.
+    """Draw growth against buy and hold, with the drawdown below, as an SVG of 900 x 420 pixels.
 
-    Several symbols are drawn together with their mean, an account of equal shares that is never rebalanced; more than
-    six as their mean alone, and a shared account alone. Where bars lie closer than pixels, a column of one pixel (of
-    two, with several symbols) keeps its lowest and its highest value.
+    Up to six symbols are drawn together with their mean, an account of equal shares that is never rebalanced. More
+    symbols are drawn as their mean only, and a shared account as the account only. If there are more bars than pixels,
+    each column of one pixel (two with several symbols) keeps its lowest and highest value.
 
     Args:
-        equity: What `document.equity_table` returns: one block of rows per symbol, at least one row.
+        equity: Table from `document.equity_table`: one block of rows per symbol, at least one row.
         title: Text of the heading.
     """
     curves = _curves(equity)
-    if curves[0].name == SHARED:  # its symbols have no accounts of their own
+    if curves[0].name == SHARED:  # its symbols have no separate accounts
         curves = curves[:1]
     account = curves[0] if len(curves) == 1 else equal_shares(curves)
     lines = _lines(curves, account)
     heading = title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
     time = time_axis(int(account.time[0]), int(account.time[-1]), LEFT, RIGHT)
-    drawn = [
+    elements = [
         *_legend(lines),
         *_time_marks(time, account.time),
         *_growth_panel(lines, time),
@@ -75,7 +75,7 @@ def equity_figure(equity: pa.Table, title: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH // 2}"'
         f' height="{HEIGHT // 2}" role="img" font-family="system-ui,sans-serif"><title>{escape_xml(heading)}</title>'
         f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
-        f"{svg_text(24, 42, heading, ink=True, size=28, weight=600)}{''.join(drawn)}</svg>"
+        f"{svg_text(24, 42, heading, ink=True, size=28, weight=600)}{''.join(elements)}</svg>"
     )
 
 
@@ -89,9 +89,9 @@ def _curves(equity: pa.Table) -> list[Curve]:
 
 
 def _lines(curves: Sequence[Curve], account: Curve) -> list[Line]:
-    """Return what the growth panel shows, in the order of drawing, so that the account lies on top."""
+    """Return the curves of the growth panel in drawing order, with the account on top."""
     held = [Line(_HELD, account.time, account.buy_and_hold, _MUTED, 2.5, "9 7")]
-    if np.isnan(account.buy_and_hold).all():  # not stored with the equity of a synchronous result
+    if np.isnan(account.buy_and_hold).all():  # synchronous results are stored without it
         held = []
     if len(curves) == 1:
         return [*held, Line(f"strategy on {account.name}", account.time, account.equity, _BLUE, 3)]
@@ -124,23 +124,23 @@ def _growth_panel(lines: Sequence[Line], time: Axis) -> Iterator[str]:
     high = max(float(line.values.max()) for line in lines)
     growth = growth_axis(low, high, GROWTH_BOTTOM, GROWTH_TOP)
     yield from _value_marks(growth, value_ticks(growth, 5))
-    cut = f", cut at {growth.low:.1g}" if low < growth.low else ""
+    cut = f", clipped at {growth.low:.1g}" if low < growth.low else ""
     yield svg_text(LEFT, GROWTH_TOP - 10, f"Growth factor, log scale{cut}" if growth.log else "Growth factor")
     if growth.low < 1 < growth.high:
         yield _rule(f"M{LEFT} {growth(1.0)}H{RIGHT}", strong=True)
     column = _COLUMN if len(lines) <= 2 else _COLUMN_OF_MANY  # noqa: PLR2004 - one symbol, and buy and hold
     for line in lines:
-        x, y = _thin(line.time, line.values, time, growth, column)
+        x, y = _downsample(line.time, line.values, time, growth, column)
         yield _stroke(_path(x, y), line)
 
 
 def _drawdown_panel(account: Curve, time: Axis) -> Iterator[str]:
     deepest = float(account.drawdown.max())
-    depth = Axis(0.0, max(deepest, _SHALLOWEST) * 100, DRAWDOWN_TOP, DRAWDOWN_BOTTOM)
+    depth = Axis(0.0, max(deepest, _MIN_DEPTH) * 100, DRAWDOWN_TOP, DRAWDOWN_BOTTOM)
     ticks = value_ticks(depth, 4)
     yield from _value_marks(depth, [Tick(t.value, f"-{t.label}%" if t.value else "0%") for t in ticks])
-    yield svg_text(LEFT, DRAWDOWN_TOP - 10, f"Drawdown, deepest {-deepest:z.2%}")
-    x, y = _thin(account.time, account.drawdown * 100, time, depth, _COLUMN)
+    yield svg_text(LEFT, DRAWDOWN_TOP - 10, f"Drawdown, maximum {-deepest:z.2%}")
+    x, y = _downsample(account.time, account.drawdown * 100, time, depth, _COLUMN)
     outline = _path(x, y)
     yield f'<path d="{outline}V{DRAWDOWN_TOP}H{x[0]}Z" fill="{_RED}" fill-opacity=".25"/>'
     yield f'<path d="{outline}" fill="none" stroke="{_RED}" stroke-width="2" stroke-linejoin="round"/>'
@@ -153,8 +153,8 @@ def _value_marks(axis: Axis, ticks: Sequence[Tick]) -> Iterator[str]:
         yield svg_text(LEFT - 12, y + 8, tick.label, anchor="end")
 
 
-def _thin(time: Ints, values: Floats, x_axis: Axis, y_axis: Axis, width: int) -> tuple[Ints, Ints]:
-    """Return the points to draw: the lowest and highest value of each column, in the direction the column runs."""
+def _downsample(time: Ints, values: Floats, x_axis: Axis, y_axis: Axis, width: int) -> tuple[Ints, Ints]:
+    """Return the lowest and highest point of each column, ordered by whether the column rises or falls."""
     edges = np.linspace(x_axis.low, x_axis.high, (RIGHT - LEFT) // width, endpoint=False).astype(np.int64)
     starts = np.unique(np.searchsorted(time, edges))
     starts = np.unique(np.append(0, starts[starts < len(time)]))
@@ -166,7 +166,7 @@ def _thin(time: Ints, values: Floats, x_axis: Axis, y_axis: Axis, width: int) ->
 
 
 def _path(x: Ints, y: Ints) -> str:
-    """Return a polyline as SVG path data, without points that repeat or lie on a level between two others."""
+    """Return a polyline as SVG path data, without repeated points and points inside horizontal runs."""
     moved = np.append(True, (np.diff(x) != 0) | (np.diff(y) != 0))
     x, y = x[moved], y[moved]
     bend = np.ones(len(y), np.bool_)
@@ -174,8 +174,8 @@ def _path(x: Ints, y: Ints) -> str:
     x, y = x[bend], y[bend]
     steps = np.stack([np.diff(x), np.diff(y)], axis=1).ravel().tolist()
     if not steps:
-        return f"M{x[0] - 6} {y[0]}l12 0"  # a single bar, wide enough to be seen
-    return f"M{x[0]} {y[0]}l" + "".join(f"{step: d}" for step in steps)  # a sign parts a number from the one before
+        return f"M{x[0] - 6} {y[0]}l12 0"  # a single bar, made visible
+    return f"M{x[0]} {y[0]}l" + "".join(f"{step: d}" for step in steps)  # the sign separates numbers
 
 
 def _stroke(path: str, line: Line) -> str:
@@ -186,7 +186,7 @@ def _stroke(path: str, line: Line) -> str:
     )
 
 
-# Classes let a page recolour the picture for dark screens; shown by itself it is dark on white.
+# The classes let a page recolour the figure in dark mode; on its own it is dark on white.
 def _rule(path: str, *, strong: bool = False) -> str:
     name, colour = ("base", _MUTED) if strong else ("grid", _GRID)
     return f'<path class="{name}" d="{path}" stroke="{colour}" stroke-width="1.5"/>'
@@ -195,7 +195,7 @@ def _rule(path: str, *, strong: bool = False) -> str:
 def svg_text(
     x: int, y: int, content: str, *, ink: bool = False, anchor: str = "start", size: int = 22, weight: int = 400
 ) -> str:
-    """Return a text that a page may recolour, in its ink or muted."""
+    """Return an SVG text element, in the ink or the muted colour of the page."""
     name, colour = ("ink", _INK) if ink else ("muted", _MUTED)
     return (
         f'<text class="{name}" x="{x}" y="{y}" fill="{colour}" text-anchor="{anchor}" font-size="{size}"'
@@ -204,5 +204,5 @@ def svg_text(
 
 
 def escape_xml(svg_text: str) -> str:
-    """Escape text for XML; characters that XML cannot hold at all become U+FFFD."""
+    """Escape text for XML; characters that are invalid in XML become U+FFFD."""
     return escape(_NOT_XML.sub("\ufffd", svg_text))

@@ -1,4 +1,4 @@
-"""A result as one HTML file that needs nothing else: no network, no scripts, fit for printing."""
+"""Backtest report as a self-contained HTML file: no network access, no scripts, printable."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,30 +13,30 @@ from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.results.store import Json
 
 TRADES_SHOWN = 100
-"""How many trades are shown from the start, and as many from the end."""
+"""Trades shown from the start, and the same number from the end."""
 GAPS_SHOWN = 5
-"""How many gaps in the candles of a symbol are listed."""
+"""Candle gaps listed per symbol."""
 SYMBOLS_NAMED = 12
-"""How many symbols the heading names; the tables name all."""
+"""Symbols named in the heading; the tables name all."""
 _UNDEFINED = Markup('<span class="undefined" title="undefined">&ndash;</span>')
-_PLAIN_BELOW = 1e6  # larger figures are shorter as powers of ten
+_PLAIN_BELOW = 1e6  # larger figures are shorter in scientific notation
 
 
 def render_backtest_report(document: Json, equity: pa.Table) -> str:
     """Return the report of a result of schema 1.2.0 as HTML.
 
     Args:
-        document: What `document.result_json` returned.
-        equity: What `document.equity_table` returned for the same run.
+        document: Result document from `document.result_json`.
+        equity: Table from `document.equity_table` of the same run.
     """
     trades = sorted((trade for part in document["symbols"] for trade in part["trades"]), key=lambda t: t["entry_time"])
-    left_out = max(0, len(trades) - 2 * TRADES_SHOWN)
+    omitted = max(0, len(trades) - 2 * TRADES_SHOWN)
     values = {
         "document": document,
-        "picture": Markup(equity_figure(equity, "Equity and drawdown")),  # noqa: S704 - the figure escapes its texts
-        "first_trades": trades[:TRADES_SHOWN] if left_out else trades,
-        "left_out": left_out,
-        "last_trades": trades[-TRADES_SHOWN:] if left_out else [],
+        "figure_svg": Markup(equity_figure(equity, "Equity and drawdown")),  # noqa: S704 - escaped by the figure
+        "first_trades": trades[:TRADES_SHOWN] if omitted else trades,
+        "omitted": omitted,
+        "last_trades": trades[-TRADES_SHOWN:] if omitted else [],
         "gaps_shown": GAPS_SHOWN,
         "symbols_named": SYMBOLS_NAMED,
     }
@@ -45,24 +45,24 @@ def render_backtest_report(document: Json, equity: pa.Table) -> str:
 
 @cache
 def template_environment() -> Environment:
-    """Return what renders the pages: their templates and how they write figures."""
-    found = Environment(
+    """Return the Jinja environment of the reports, with the filters that format figures."""
+    environment = Environment(
         loader=PackageLoader("coin_pipeline.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    of_numbers = {"whole": _whole, "percent": _percent, "change": _change, "loss": _loss, "ratio": _ratio}
-    found.filters |= {name: _or_undefined(write) for name, write in of_numbers.items()}
-    found.filters |= {"moment": _or_undefined(_moment), "points": _points, "price": _price}
-    found.filters |= {"rate": _rate, "rate3": _rate3}
-    return found
+    number_filters = {"whole": _whole, "percent": _percent, "change": _change, "loss": _loss, "ratio": _ratio}
+    environment.filters |= {name: _or_undefined(formatter) for name, formatter in number_filters.items()}
+    environment.filters |= {"moment": _or_undefined(_moment), "points": _points, "price": _price}
+    environment.filters |= {"rate": _rate, "rate3": _rate3}
+    return environment
 
 
-def _or_undefined(write: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Let a filter show a figure that has no value as a dash that says so."""
-    return lambda value: _UNDEFINED if value is None else write(value)
+def _or_undefined(formatter: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Extend a filter to show None as a dash titled 'undefined'."""
+    return lambda value: _UNDEFINED if value is None else formatter(value)
 
 
 def _whole(number: int) -> str:
@@ -84,17 +84,17 @@ def _loss(fraction: float) -> str:
 
 
 def _points(fraction: float) -> str:
-    """Write a difference of two percentages in percentage points."""
+    """Format a difference of two fractions in percentage points."""
     return f"{100 * fraction:+z,.2f} pp"
 
 
 def _rate(fraction: float) -> str:
-    """Write a cost rate with all its digits."""
+    """Format a configured cost rate with all its digits."""
     return f"{100 * fraction:.6g}%"
 
 
 def _rate3(fraction: float) -> str:
-    """Write a computed rate."""
+    """Format a computed rate with three digits."""
     return f"{100 * fraction:.3g}%"
 
 
@@ -103,10 +103,10 @@ def _ratio(value: float) -> str:
 
 
 def _price(value: float) -> str:
-    """Write a price as the exchange does, never as a power of ten, without the noise of binary fractions."""
+    """Format a price as a plain decimal, without scientific notation and binary noise."""
     return f"{Decimal(f'{value:.10g}'):,f}"
 
 
 def _moment(stamp: str) -> str:
-    """Shorten an ISO stamp in UTC to the minute; the text around it names the zone."""
+    """Shorten an ISO timestamp in UTC to the minute; the surrounding text names the time zone."""
     return stamp[:16].replace("T", " ")

@@ -1,16 +1,16 @@
-"""The result of a sweep as one HTML file that needs nothing else, as that of a backtest."""
+"""Sweep report as a self-contained HTML file."""
 
 import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.report.page import template_environment
+from coin_pipeline.report.page import SYMBOLS_NAMED, template_environment
 from coin_pipeline.report.sweep_map import heat_map_figure
 from coin_pipeline.sweeps.trials import objectives_of
 
-# How each objective is written, and where its gains and losses are even.
-_WRITTEN = {
+# The filter that formats each objective, and its value without gain or loss.
+_FORMATS = {
     "total_return": ("change", 0.0),
     "return_over_drawdown": ("ratio", 0.0),
     "win_rate": ("percent", 0.5),
@@ -23,23 +23,22 @@ def render_sweep_report(document: Json, trials: pa.Table) -> str:
     """Return the report of a sweep as HTML.
 
     Args:
-        document: What `sweeps.result.assemble` made of it.
-        trials: Its table of trials.
+        document: Result document from `sweeps.result.assemble`.
+        trials: Table of trials of the sweep.
     """
-    found = template_environment()
-    how, _ = _WRITTEN[document["objective"]]
+    number_filter, _ = _FORMATS[document["objective"]]
     objectives = objectives_of(trials, len(document["symbols"]))
     known = objectives[~np.isnan(objectives)]
-    pictures = [Markup(figure) for figure in heat_map_figures(document).values()]  # noqa: S704 - escaped by the figure
+    figures = [Markup(figure) for figure in heat_map_figures(document).values()]  # noqa: S704 - escaped by the figure
     values = {
         "document": document,
-        "how": how,
-        "pictures": pictures,
-        "shares": dict(zip(("lowest", "25%", "median", "75%", "highest"), _quartiles(known), strict=True)),
+        "number_filter": number_filter,
+        "figures_svg": figures,
+        "quantiles": dict(zip(("lowest", "25%", "median", "75%", "highest"), _quartiles(known), strict=True)),
         "undefined": len(objectives) - len(known),
-        "symbols_named": 12,
+        "symbols_named": SYMBOLS_NAMED,
     }
-    return found.get_template("sweep.html.j2").render(values)
+    return template_environment().get_template("sweep.html.j2").render(values)
 
 
 def heat_map_figures(document: Json) -> dict[str, str]:
@@ -54,10 +53,10 @@ def heat_map_figures(document: Json) -> dict[str, str]:
     names = {"best": "Highest", "median": "Median"}
     if heat_map["median"] == heat_map["best"]:
         del names["median"]
-    how, balance = _WRITTEN[document["objective"]]
-    write, objective = template_environment().filters[how], document["objective"].replace("_", " ")
+    number_filter, neutral = _FORMATS[document["objective"]]
+    formatter, objective = template_environment().filters[number_filter], document["objective"].replace("_", " ")
     return {
-        which: heat_map_figure(heat_map, which, f"{name} {objective} in each cell", balance, write)
+        which: heat_map_figure(heat_map, which, f"{name} {objective} in each cell", neutral, formatter)
         for which, name in names.items()
     }
 

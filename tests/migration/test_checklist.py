@@ -133,7 +133,7 @@ def test_broken_and_missing_results_are_named(legacy_root: Path) -> None:
     (legacy_root / "results/a b.json").write_text("{}")
     (legacy_root / "results/late_signal_lists.json").unlink()
     problems = {result.key: result.problem or "" for result in result_files(legacy_root)}
-    assert "no JSON" in problems["results/broken.json"]
+    assert "not valid JSON" in problems["results/broken.json"]
     assert problems["results/a b.json"] == "not served: its name is not a valid run id; rename a copy"
     assert sorted(problems.values())[: len(RESULTS)] == [""] * len(RESULTS)
     items = outcomes()

@@ -1,4 +1,4 @@
-"""Small results made by hand, with the keys that backtest/document.py emits."""
+"""Builders of small result documents with the keys that backtest/document.py writes."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ UNDEFINED = dict.fromkeys(
 
 
 def walk(seed: int, bars: int, deviation: float = 0.02, drift: float = 0.0) -> npt.NDArray[np.float64]:
-    """Return a random growth factor per bar."""
+    """Return a random walk of growth factors, one per bar."""
     return np.exp(np.cumsum(np.random.default_rng(seed).normal(drift, deviation, bars)))
 
 
@@ -38,7 +38,7 @@ def curve(
     start: int = START_NS,
     step: int = DAY_NS,
 ) -> pa.Table:
-    """Return one symbol's block of the equity table."""
+    """Return the equity table of one symbol."""
     values = np.asarray(equity, float)
     held = np.ones(len(values)) if buy_and_hold is None else np.asarray(buy_and_hold, float)
     time = start + np.arange(len(values)) * step
@@ -57,18 +57,18 @@ STRESS = {"0x": 0.25, "1x": 0.2, "2x": 0.15, "5x": -0.02}
 
 
 def metrics(**known: float | None) -> dict[str, Any]:
-    """Return statistics: those given, the rest undefined, no trades."""
+    """Return metrics without trades, all undefined except those given."""
     counts = dict.fromkeys(("signals", "trades", "ignored"), 0)
     return {**UNDEFINED, "total_return": 0.0, "max_drawdown": 0.0, **counts, **known}
 
 
 def trade(number: int, symbol: str = "BTC_KRW", **changed: object) -> dict[str, Any]:
-    """Return the round trip that enters on day `number` and leaves the day after."""
-    entry, leave = np.datetime64(START_NS, "ns") + np.array([number, number + 1]) * np.timedelta64(1, "D")
+    """Return the trade that enters on day `number` and exits on the next day."""
+    entry, exit_ = np.datetime64(START_NS, "ns") + np.array([number, number + 1]) * np.timedelta64(1, "D")
     return {
         "symbol": symbol,
         "entry_time": f"{np.datetime_as_string(entry, 's')}Z",
-        "exit_time": f"{np.datetime_as_string(leave, 's')}Z",
+        "exit_time": f"{np.datetime_as_string(exit_, 's')}Z",
         "entry_price": 57053000.0 + number,
         "exit_price": 57181000.0,
         "return_pct": -0.0123,
@@ -81,7 +81,7 @@ def trade(number: int, symbol: str = "BTC_KRW", **changed: object) -> dict[str, 
 
 
 def part(symbol: str = "BTC_KRW", **changed: object) -> dict[str, Any]:
-    """Return one entry of a document's `symbols`."""
+    """Return an entry of a document's `symbols`."""
     return {
         "symbol": symbol,
         "is_active": True,
@@ -127,7 +127,7 @@ def part(symbol: str = "BTC_KRW", **changed: object) -> dict[str, Any]:
 
 
 def document(*parts: dict[str, Any], **changed: object) -> dict[str, Any]:
-    """Return a document of schema 1.2.0; without parts it has one symbol that never traded."""
+    """Return a document of schema 1.2.0; by default it has one symbol without trades."""
     symbols = list(parts) or [part()]
     return {
         "version": "1.2.0",

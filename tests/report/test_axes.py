@@ -1,4 +1,4 @@
-"""Scales and the round values on them."""
+"""Axes and their tick values."""
 
 import numpy as np
 import pytest
@@ -11,24 +11,24 @@ def ns(stamp: str) -> int:
     return int(np.datetime64(stamp, "ns").astype(np.int64))
 
 
-def test_linear_axis_maps_its_ends_and_what_lies_between() -> None:
-    """Low lies at the start, high at the end, the middle in the middle."""
+def test_linear_axis() -> None:
+    """Low maps to the start, high to the end, and the midpoint to the middle."""
     assert Axis(1.0, 3.0, 500, 100)([1.0, 2.0, 3.0]).tolist() == [500, 300, 100]
 
 
-def test_log_axis_gives_equal_factors_equal_lengths() -> None:
-    """On a logarithmic axis each tenfold is as long as the next, and zero lies at the start."""
+def test_log_axis() -> None:
+    """Every power of ten has the same length, and zero maps to the start."""
     assert Axis(0.1, 10.0, 200, 0, log=True)([0.0, 0.1, 1.0, 10.0]).tolist() == [200, 200, 100, 0]
 
 
 @pytest.mark.parametrize(("low", "high", "log"), [(1.0, 4.9, False), (1.0, 5.1, True), (0.0, 1.0, True)])
-def test_growth_of_more_than_five_times_is_logarithmic(low: float, high: float, *, log: bool) -> None:
-    """The axis becomes logarithmic where the range spans more than five times."""
+def test_growth_axis_is_logarithmic_above_a_factor_of_five(low: float, high: float, *, log: bool) -> None:
+    """The ratio of highest to lowest value selects the scale."""
     assert growth_axis(low, high, 500, 100).log is log
 
 
-def test_flat_growth_still_has_a_range() -> None:
-    """An equity that never moves lies in the middle of its panel."""
+def test_flat_growth_has_a_range() -> None:
+    """A constant equity is drawn in the middle of its panel."""
     assert growth_axis(1.0, 1.0, 500, 100)(1.0) == 300
 
 
@@ -43,7 +43,7 @@ def test_flat_growth_still_has_a_range() -> None:
     ],
 )
 def test_values_have_round_ticks(low: float, high: float, labels: list[str]) -> None:
-    """Steps are 1, 2, 2.5 or 5 times a power of ten, and labels carry only the digits they need."""
+    """Steps are 1, 2, 2.5 or 5 times a power of ten, and labels have only the necessary digits."""
     assert [tick.label for tick in value_ticks(Axis(low, high, 0, 1), 4)] == labels
 
 
@@ -57,7 +57,7 @@ def test_values_have_round_ticks(low: float, high: float, labels: list[str]) -> 
     ],
 )
 def test_factors_have_round_ticks(low: float, high: float, labels: list[str]) -> None:
-    """A logarithmic axis is labelled 1, 2, 3, 5 of each power of ten, or fewer the longer it is."""
+    """A log axis has ticks at 1, 2, 3 and 5 of each power of ten, and fewer on a longer range."""
     assert [tick.label for tick in value_ticks(Axis(low, high, 0, 1, log=True), 4)] == labels
 
 
@@ -72,13 +72,13 @@ def test_factors_have_round_ticks(low: float, high: float, labels: list[str]) ->
     ],
 )
 def test_times_have_round_ticks(first: str, last: str, labels: list[str]) -> None:
-    """Ticks lie on years, months, Mondays, hours and quarters of an hour in UTC, as the span asks for."""
+    """Ticks are at years, months, Mondays, hours or quarter hours in UTC, depending on the span."""
     ticks = time_ticks(time_axis(ns(first), ns(last), 0, 1000), 8)
     assert [tick.label for tick in ticks][: len(labels)] == labels
     assert len(ticks) <= 9
 
 
-def test_time_ticks_lie_where_their_labels_say() -> None:
-    """The value of a tick is the instant of its label."""
+def test_time_ticks_match_their_labels() -> None:
+    """The value of a tick is the time of its label."""
     ticks = time_ticks(time_axis(ns("2024-01-15"), ns("2024-12-31"), 0, 1000), 8)
     assert [tick.value for tick in ticks] == [float(ns(tick.label)) for tick in ticks]

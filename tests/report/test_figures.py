@@ -1,4 +1,4 @@
-"""The picture of an equity curve: what it shows, how large it is, and its edge cases."""
+"""The figure of an equity curve: content, size and edge cases."""
 
 import re
 import time
@@ -19,17 +19,17 @@ STRATEGY, HELD, DRAWDOWN = "#0072b2", "#6e7781", "#d55e00"
 
 
 def parse(svg: str) -> ET.Element:
-    """Return the root of a picture that must be well-formed."""
-    return ET.fromstring(svg)  # noqa: S314 - our own text
+    """Return the root element; fails if the figure is not well-formed."""
+    return ET.fromstring(svg)  # noqa: S314 - trusted input
 
 
 def texts(svg: str) -> list[str]:
-    """Return every text that the picture shows."""
+    """Return every text in the figure."""
     return [text.text or "" for text in parse(svg).iter(f"{SVG}text")]
 
 
-def points(svg: str, colour: str) -> np.ndarray:
-    """Return the corners of the longest line of one colour as rows of x and y."""
+def longest_line(svg: str, colour: str) -> np.ndarray:
+    """Return the corners of the longest line of one colour: shape (n, 2), columns x and y."""
     lines = [path.attrib["d"] for path in parse(svg).iter(f"{SVG}path") if path.get("stroke") == colour]
     numbers = np.array(re.findall(r"-?\d+", max(lines, key=len)), int).reshape(-1, 2)
     corners: np.ndarray = numbers.cumsum(axis=0)
@@ -37,111 +37,111 @@ def points(svg: str, colour: str) -> np.ndarray:
 
 
 def growth_scale(table: pa.Table) -> Axis:
-    """Return the axis on which one symbol's growth is drawn."""
+    """Return the growth axis for a table of one symbol."""
     values = np.concatenate([table["equity"].to_numpy(), table["buy_and_hold"].to_numpy()])
     return growth_axis(values.min(), values.max(), figures.GROWTH_BOTTOM, figures.GROWTH_TOP)
 
 
-def test_strategy_is_drawn_against_buy_and_hold_with_axes_in_utc() -> None:
-    """A year of daily bars shows both lines by name, the deepest drawdown, and the range in UTC."""
+def test_figure_shows_strategy_and_buy_and_hold() -> None:
+    """Both lines have a legend; the maximum drawdown and the range in UTC are shown."""
     svg = equity_figure(curve([1.0, 1.2, 0.9, 1.1], [1.0, 1.1, 1.2, 1.3]), "volume_long_candle 1d")
     shown = texts(svg)
     assert shown[0] == "volume_long_candle 1d"
-    assert {"strategy on BTC_KRW", "buy and hold", "Growth factor", "Drawdown, deepest -25.00%"} <= set(shown)
+    assert {"strategy on BTC_KRW", "buy and hold", "Growth factor", "Drawdown, maximum -25.00%"} <= set(shown)
     assert "2024-01-01 00:00 to 2024-01-04 00:00 UTC" in shown
     assert "stroke-dasharray" in svg
 
 
-def test_points_lie_where_the_axes_say() -> None:
-    """Each bar of a short curve is one corner, at its time and its value."""
+def test_points_match_the_axes() -> None:
+    """Each bar of a short curve is a corner at its time and value."""
     table = curve([1.0, 1.2, 0.9, 1.1], [1.0, 1.05, 1.1, 1.15])
-    corners = points(equity_figure(table, ""), STRATEGY)
+    corners = longest_line(equity_figure(table, ""), STRATEGY)
     assert corners[:, 0].tolist() == np.rint(np.linspace(figures.LEFT, figures.RIGHT, 4)).tolist()
     assert corners[:, 1].tolist() == growth_scale(table)([1.0, 1.2, 0.9, 1.1]).tolist()
 
 
-def test_drawdown_hangs_from_zero_to_its_deepest() -> None:
-    """The lower panel is as high as the deepest drawdown."""
-    y = points(equity_figure(curve([1.0, 1.2, 0.9, 1.1]), ""), DRAWDOWN)[:, 1]
+def test_drawdown_fills_its_panel() -> None:
+    """The lower panel spans zero to the maximum drawdown."""
+    y = longest_line(equity_figure(curve([1.0, 1.2, 0.9, 1.1]), ""), DRAWDOWN)[:, 1]
     assert (y.min(), y.max()) == (figures.DRAWDOWN_TOP, figures.DRAWDOWN_BOTTOM)
 
 
-def test_spikes_of_a_single_bar_are_kept() -> None:
-    """One bar in 200,000 that is far above or below the others is still drawn at its full length."""
+def test_single_bar_spikes_are_kept() -> None:
+    """One outlier in 200,000 bars is drawn at its full height."""
     equity = np.ones(200_000)
     equity[54_321], equity[123_456] = 1.5, 0.6
     table = curve(equity, step=MINUTE_NS)
-    y = points(equity_figure(table, ""), STRATEGY)[:, 1]
+    y = longest_line(equity_figure(table, ""), STRATEGY)[:, 1]
     assert (y.min(), y.max()) == tuple(growth_scale(table)([1.5, 0.6]))
 
 
-def test_every_pixel_column_keeps_its_lowest_and_highest_value() -> None:
-    """Of 50,000 bars the line spans in each column exactly what the bars of that column span."""
+def test_pixel_columns_keep_their_extremes() -> None:
+    """With 50,000 bars, the line spans the range of the bars in each column exactly."""
     table = curve(walk(1, 50_000, 0.002), walk(2, 50_000, 0.002), step=MINUTE_NS)
-    corners = points(equity_figure(table, ""), STRATEGY)
+    corners = longest_line(equity_figure(table, ""), STRATEGY)
     columns = (figures.RIGHT - figures.LEFT) // 2
     y = growth_scale(table)(table["equity"].to_numpy())
     bars_in = np.arange(50_000) * columns // 49_999
     for column in range(columns):
         x = np.rint(figures.LEFT + np.flatnonzero(bars_in == column)[0] / 49_999 * 2 * columns)
-        drawn, there = corners[corners[:, 0] == x, 1], y[bars_in == column]
-        assert (drawn.min(), drawn.max()) == (there.min(), there.max())
+        drawn, expected = corners[corners[:, 0] == x, 1], y[bars_in == column]
+        assert (drawn.min(), drawn.max()) == (expected.min(), expected.max())
 
 
-def test_a_steady_rise_and_fall_stay_steady() -> None:
-    """Within a column the line runs as its bars do, so that a rise shows no steps back, nor does a fall."""
+def test_monotonic_curves_stay_monotonic() -> None:
+    """Points within a column are ordered by its direction, so a rise has no steps down and a fall none up."""
     table = curve(np.linspace(1, 2, 50_000), np.linspace(2, 1, 50_000), step=MINUTE_NS)
     svg = equity_figure(table, "")
-    assert (np.diff(points(svg, STRATEGY)[:, 1]) <= 0).all()
-    assert (np.diff(points(svg, HELD)[:, 1]) >= 0).all()
+    assert (np.diff(longest_line(svg, STRATEGY)[:, 1]) <= 0).all()
+    assert (np.diff(longest_line(svg, HELD)[:, 1]) >= 0).all()
 
 
-def test_a_level_stretch_is_two_points() -> None:
-    """Bars without a position cost nothing: a level line has its two ends only."""
+def test_horizontal_runs_have_two_points() -> None:
+    """A constant stretch is reduced to its two ends."""
     equity = np.concatenate([np.ones(100), np.full(100, 1.1)])
-    assert len(points(equity_figure(curve(equity), ""), STRATEGY)) == 4
+    assert len(longest_line(equity_figure(curve(equity), ""), STRATEGY)) == 4
 
 
 @pytest.mark.parametrize(
     ("bars", "step", "limit"), [(366, DAY_NS, 25_000), (525_600, MINUTE_NS, 60_000), (2_628_000, MINUTE_NS, 60_000)]
 )
-def test_pictures_are_small(bars: int, step: int, limit: int) -> None:
-    """A year of days and five years of minutes alike fit into a page's metadata."""
+def test_figures_are_small(bars: int, step: int, limit: int) -> None:
+    """A year of daily bars and five years of minutes both fit the metadata of a run."""
     svg = equity_figure(curve(walk(1, bars, 0.0006), walk(2, bars, 0.0008), step=step), "volume_long_candle 1m")
     assert len(svg.encode()) < limit
 
 
-def test_six_symbols_of_minutes_are_small_too() -> None:
-    """Six lines, their mean, buy and hold and the drawdown stay below 60 kB."""
+def test_figure_of_six_symbols_is_small() -> None:
+    """Six lines, their mean, buy and hold and the drawdown take less than 60 kB."""
     tables = [curve(walk(i, 50_000, 0.0006), symbol=f"C{i}_KRW", step=MINUTE_NS) for i in range(6)]
     assert len(equity_figure(pa.concat_tables(tables), "").encode()) < 60_000
 
 
-def test_a_year_of_minutes_is_drawn_at_once() -> None:
-    """525,600 bars take less than 100 ms, at the best of five tries."""
+def test_year_of_minutes_is_drawn_within_100_ms() -> None:
+    """The best of five runs over 525,600 bars takes less than 100 ms."""
     table = curve(walk(1, 525_600, 0.0006), walk(2, 525_600, 0.0006), step=MINUTE_NS)
-    took = []
+    durations = []
     for _ in range(5):
         began = time.perf_counter()
         equity_figure(table, "")
-        took.append(time.perf_counter() - began)
-    assert min(took) < 0.1
+        durations.append(time.perf_counter() - began)
+    assert min(durations) < 0.1
 
 
 def test_titles_and_symbols_are_escaped() -> None:
-    """Markup in a name is shown as text, and what XML cannot hold is replaced."""
+    """Markup in a name is shown as text, and characters invalid in XML are replaced."""
     svg = equity_figure(curve([1.0, 1.1], symbol="<i>_KRW"), '<b>&"\x08')
     assert texts(svg)[0] == '<b>&"\ufffd'
     assert "strategy on <i>_KRW" in texts(svg)
 
 
-def test_long_titles_are_cut() -> None:
-    """A title longer than the picture is wide ends with an ellipsis."""
+def test_long_titles_are_truncated() -> None:
+    """A title wider than the figure ends with an ellipsis."""
     assert texts(equity_figure(curve([1.0, 1.1]), "x" * 300))[0] == "x" * 99 + "…"
 
 
-def test_nothing_is_loaded_from_elsewhere() -> None:
-    """The only address in the file is the name of the SVG format; there are no scripts, styles or links."""
+def test_figure_is_self_contained() -> None:
+    """The only URL is the SVG namespace; there are no scripts, styles or links."""
     svg = equity_figure(curve([1.0, 1.1]), "x")
     assert re.findall(r"https?://[^\"]*", svg) == ["http://www.w3.org/2000/svg"]
     assert {element.tag.removeprefix(SVG) for element in parse(svg).iter()} == {"svg", "title", "rect", "text", "path"}
@@ -152,29 +152,29 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
     [
         (curve([1.0]), "Growth factor"),
         (curve([1.0] * 30), "Growth factor"),
-        (curve(np.linspace(1, 0, 200) ** 3), "Growth factor, log scale, cut at 7e-05"),
-        (curve([1.0, 1e-12]), "Growth factor, log scale, cut at 7e-05"),
-        (curve(np.logspace(0, 12, 50)), "Growth factor, log scale, cut at 7e+07"),
+        (curve(np.linspace(1, 0, 200) ** 3), "Growth factor, log scale, clipped at 7e-05"),
+        (curve([1.0, 1e-12]), "Growth factor, log scale, clipped at 7e-05"),
+        (curve(np.logspace(0, 12, 50)), "Growth factor, log scale, clipped at 7e+07"),
         (curve([1.0, 1.0 + 1e-12]), "Growth factor"),
         (curve([1.0, 1.1], step=MINUTE_NS), "Growth factor"),
     ],
     ids=["one bar", "flat", "to zero", "to almost zero", "to the sky", "hardly moving", "two minutes"],
 )
-def test_edge_cases_stay_inside_the_picture(table: pa.Table, caption: str) -> None:
-    """Whatever the values, the lines lie inside their panels, and an axis that is cut says so."""
+def test_edge_cases_stay_inside_the_panels(table: pa.Table, caption: str) -> None:
+    """All lines stay inside their panels, and the caption states where an axis is clipped."""
     svg = equity_figure(table, "x")
     for colour, top, bottom in (
         (STRATEGY, figures.GROWTH_TOP, figures.GROWTH_BOTTOM),
         (DRAWDOWN, figures.DRAWDOWN_TOP, figures.DRAWDOWN_BOTTOM),
     ):
-        corners = points(svg, colour)
+        corners = longest_line(svg, colour)
         assert (corners >= [figures.LEFT, top]).all()
         assert (corners <= [figures.RIGHT, bottom]).all()
     assert caption in texts(svg)
 
 
-def test_few_symbols_are_drawn_one_by_one_and_many_as_their_mean() -> None:
-    """Up to six symbols have a line each, beside their mean; more have the mean alone."""
+def test_many_symbols_are_drawn_as_their_mean() -> None:
+    """Up to six symbols have their own lines next to the mean; more have only the mean."""
 
     def names(count: int) -> list[str]:
         tables = [curve(walk(i, 50), symbol=f"C{i}_KRW") for i in range(count)]

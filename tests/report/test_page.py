@@ -1,4 +1,4 @@
-"""The report as a page: the figures on it, what is undefined, what is left out, and nothing from outside."""
+"""The backtest report: figures, undefined values, omitted trades, escaping and self-containment."""
 
 import dataclasses
 import re
@@ -34,7 +34,7 @@ KNOWN = metrics(
 
 
 class Page(HTMLParser):
-    """Reads the cells and the key figures of a page, as text; every element must be closed in its place."""
+    """Parser of the cells and key figures of a page; fails if elements are not properly nested."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Page(HTMLParser):
         assert not self.open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open an element; begin a row, a cell or a figure."""
+        """Start an element, and the row, cell or figure it contains."""
         self.tags.add(tag)
         if tag not in {"meta", "path", "rect"}:
             self.open.append(tag)
@@ -61,16 +61,16 @@ class Page(HTMLParser):
             self.figures[self.label] = ""
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element without content."""
+        """Record an element without content."""
         del attrs
         self.tags.add(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        """Close the innermost element, which must be this one."""
+        """End the innermost element, which must match."""
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Add text to the page, and to the cell or figure that is open."""
+        """Add text to the page and to the current cell or figure."""
         self.text += data
         if "td" in self.open or "th" in self.open:
             self.rows[-1][-1] += data
@@ -89,13 +89,13 @@ def page_of(*parts: dict[str, Any], **changed: object) -> Page:
     return Page(render_backtest_report(document(*parts, **changed), EQUITY))
 
 
-def test_documents_made_by_hand_have_the_statistics_of_real_ones() -> None:
-    """The builder's statistics are those that the engine measures, so that the page is tested on what it will get."""
+def test_builder_has_the_metrics_of_the_engine() -> None:
+    """The metrics of the builder match those that the engine computes."""
     assert set(metrics()) == {field.name for field in dataclasses.fields(Metrics)}
 
 
-def test_key_figures_carry_their_units_and_signs() -> None:
-    """Returns have a sign and a percent sign, a drawdown is a loss, ratios have two digits, counts have commas."""
+def test_key_figures_have_units_and_signs() -> None:
+    """Returns are signed percentages, drawdowns negative, ratios have two digits and counts have commas."""
     assert page_of(part(metrics=KNOWN)).figures == {
         "Total return": "+64.24%",
         "Buy and hold": "+1,203.10%",
@@ -116,8 +116,8 @@ def test_key_figures_carry_their_units_and_signs() -> None:
     }
 
 
-def test_undefined_statistics_are_dashes_that_say_so() -> None:
-    """A statistic without a value is an en dash titled undefined, never None, nan or a made-up zero."""
+def test_undefined_metrics_are_dashes() -> None:
+    """An undefined metric is an en dash titled 'undefined', never None, nan or zero."""
     html = render_backtest_report(document(), EQUITY)
     assert Page(html).figures["Sharpe ratio"] == "\u2013"
     assert '<span class="undefined" title="undefined">&ndash;</span>' in html
@@ -133,7 +133,7 @@ def test_returns_near_zero_have_no_sign_and_huge_ones_are_short(value: float, sh
 
 
 def test_header_names_strategy_params_range_and_fill() -> None:
-    """The head of the page says what was tested."""
+    """The heading describes the backtest."""
     html = render_backtest_report(document(description="A first look"), EQUITY)
     assert "<h1>volume_long_candle</h1>" in html
     assert "<li>vol_multiplier = <b>1.5</b></li>" in html
@@ -141,30 +141,30 @@ def test_header_names_strategy_params_range_and_fill() -> None:
     assert "<p>A first look</p>" in html
 
 
-def test_a_long_list_of_symbols_is_cut_in_the_heading_only() -> None:
-    """The heading names twelve symbols and counts the rest; the tables have them all."""
+def test_long_symbol_list_is_truncated_in_the_heading() -> None:
+    """The heading names twelve symbols and the number of others; the tables list all."""
     names = [f"C{i}_KRW" for i in range(30)]
     html = render_backtest_report(document(*(part(name) for name in names)), EQUITY)
     assert "C11_KRW and 18 more ·" in html
     assert {row[0] for row in Page(html).rows} >= set(names)
 
 
-def test_warnings_stand_before_the_figures() -> None:
-    """Warnings are shown in full above the key figures, and there is no box without them."""
+def test_warnings_precede_the_figures() -> None:
+    """Warnings are shown in full above the key figures; without warnings there is no box."""
     html = render_backtest_report(document(warnings=["BTC_KRW: the strategy never traded"]), EQUITY)
     assert html.index("<li>BTC_KRW: the strategy never traded</li>") < html.index("Total return")
     assert 'class="warnings"' not in render_backtest_report(document(), EQUITY)
 
 
-def test_costs_show_rates_and_what_they_took() -> None:
-    """Rates keep their digits, and the difference of gross and net is in percentage points."""
+def test_costs_show_rates_and_impact() -> None:
+    """Rates keep their digits; the difference between gross and net is in percentage points."""
     html = render_backtest_report(document(part(metrics=KNOWN)), EQUITY)
-    assert "Fee 0.1% of the value and slippage 0.02% of the price, on each of the 2 legs of a trade." in html
+    assert "Each of the 2 legs of a trade costs a fee of 0.1% of its value and slippage of 0.02% of the price." in html
     assert Page(html).row("BTC_KRW", "47")[2:] == ["+25.00%", "+20.00%", "-5.00 pp"]
 
 
-def test_candles_show_coverage_and_the_first_gaps() -> None:
-    """Missing candles are counted, the first gaps are listed, and the others are counted."""
+def test_candles_show_coverage_and_gaps() -> None:
+    """Missing candles are counted, the first gaps are listed, and further gaps are counted."""
     gap = {"start": "2024-03-02T00:00:00Z", "end": "2024-03-03T00:00:00Z", "missing": 1}
     candles = {**part()["candles"], "present": 359, "ratio": 359 / 366, "gap_count": 7, "gaps": [gap] * 7}
     candles |= {"no_trade": 4, "not_fetched": 3, "known": 363 / 366, "verdict": "gaps"}
@@ -176,16 +176,16 @@ def test_candles_show_coverage_and_the_first_gaps() -> None:
     assert listed.endswith("; and 2 more gaps")
 
 
-def test_checks_say_what_was_verified() -> None:
-    """Each check of each symbol has its row."""
+def test_checks_are_listed() -> None:
+    """Each check of each symbol has a row with its detail."""
     row = page_of().row("BTC_KRW", "no look ahead")
     assert row[2:] == ["passed", "signals unchanged with other later candles at 8 points"]
 
 
-def test_all_of_200_trades_are_shown() -> None:
-    """Up to 200 trades nothing is left out."""
+def test_up_to_200_trades_are_shown() -> None:
+    """No trade is omitted."""
     html = render_backtest_report(document(part(trades=[trade(i) for i in range(200)])), EQUITY)
-    assert "left out" not in html
+    assert "omitted" not in html
     assert Page(html).row("200")[2:] == [
         "2024-07-18 00:00",
         "2024-07-19 00:00",
@@ -196,17 +196,17 @@ def test_all_of_200_trades_are_shown() -> None:
     ]
 
 
-def test_trades_between_the_first_and_last_100_are_counted() -> None:
-    """Of more than 200 trades the first and last 100 keep their numbers, with a row that counts the rest."""
+def test_trades_in_between_are_omitted() -> None:
+    """The first and last 100 trades keep their numbers, and a row has the number of omitted trades."""
     page = page_of(part(trades=[trade(i) for i in range(1300)]))
     numbers = [row[0] for row in page.rows if row[0].replace(",", "").isdigit()]
     assert numbers == [f"{i:,}" for i in (*range(1, 101), *range(1201, 1301))]
-    assert ["", "1,100 trades left out"] in page.rows
+    assert ["", "1,100 trades omitted"] in page.rows
     assert [page.row(number)[4] for number in ("100", "1,201")] == ["57,053,099", "57,054,200"]
 
 
-def test_trades_of_all_symbols_are_in_order_of_entry() -> None:
-    """Trades of several symbols are merged by the time of their entry."""
+def test_trades_are_sorted_by_entry() -> None:
+    """Trades of several symbols are merged by entry time."""
     page = page_of(
         part("BTC_KRW", trades=[trade(0), trade(2)]), part("ETH_KRW", trades=[trade(1, "ETH_KRW", open_at_end=True)])
     )
@@ -214,15 +214,15 @@ def test_trades_of_all_symbols_are_in_order_of_entry() -> None:
     assert page.row("2")[3] == "2024-01-03 00:00open"
 
 
-def test_costs_are_told_at_multiples_with_the_rate_that_breaks_even() -> None:
-    """The table shows the total return at no, the same, twice and five times the costs."""
+def test_costs_show_stress_and_break_even_rate() -> None:
+    """The table shows the total return at 0, 1, 2 and 5 times the costs."""
     page = page_of()
     assert page.row("Total return") == ["Total return", "+25.00%", "+20.00%", "+15.00%", "-2.00%"]
-    assert "breaks even where a leg costs 0.345% of its price" in page.text
+    assert "breaks even at a cost of 0.345% per leg" in page.text
 
 
-def test_a_shared_account_says_its_limits() -> None:
-    """Cash, positions and what found no place are told; without one nothing is."""
+def test_shared_account() -> None:
+    """The section has cash, position limit and skipped signals; without a shared account it is absent."""
     account = {
         "max_positions": 2,
         "position_size": 0.5,
@@ -232,13 +232,13 @@ def test_a_shared_account_says_its_limits() -> None:
         "too_small": 3,
     }
     page = page_of(part(), account=account)
-    assert "one cash account of 10,000,000 KRW, now worth 12,345,679 KRW, with at most 2 positions" in page.text
-    assert "1,234 signals found no free position, 3 not enough cash" in page.text
+    assert "which started with 10,000,000 KRW and ended at 12,345,679 KRW, with at most 2 positions open" in page.text
+    assert "Skipped signals: 1,234 because no position was free, 3 for lack of cash." in page.text
     assert "cash account" not in page_of(part()).text
 
 
-def test_stops_and_what_they_ended_are_shown() -> None:
-    """Stops stand with the params, and a trade that one of them ended says so."""
+def test_stops_and_their_exits_are_shown() -> None:
+    """Stops are listed with the params, and a trade names the stop that closed it."""
     stops = {"stop_loss": 0.05, "take_profit": None, "trailing_stop": None}
     page = page_of(part(trades=[trade(0, exit_reason="stop_loss")]), stops=stops)
     assert "stop loss 5%" in page.text
@@ -249,13 +249,13 @@ def test_stops_and_what_they_ended_are_shown() -> None:
     ("price", "shown"),
     [(150_803_000.0, "150,803,000"), (0.00001234, "0.00001234"), (812.3, "812.3"), (0.1 + 0.2, "0.3")],
 )
-def test_prices_are_written_as_the_exchange_does(price: float, shown: str) -> None:
-    """Prices of any size are plain decimals without powers of ten or binary noise."""
+def test_prices_are_plain_decimals(price: float, shown: str) -> None:
+    """Prices of any size are shown without scientific notation and binary noise."""
     assert page_of(part(trades=[trade(0, entry_price=price)])).row("1")[4] == shown
 
 
-def test_fingerprint_run_and_host_are_there() -> None:
-    """The page says from which candles, code and versions it was computed, where and when."""
+def test_fingerprint_run_and_host_are_shown() -> None:
+    """The page has the digests of candles and code, the versions, and where and when the run was executed."""
     page = page_of()
     assert page.row("Spec") == ["Spec", "a" * 64]
     assert page.row("Code") == ["Code", "b" * 64]
@@ -265,7 +265,7 @@ def test_fingerprint_run_and_host_are_there() -> None:
     assert page.row("Executed")[1] == "2025-01-02 03:04 UTC on host-1 (test), 0.12 s"
 
 
-def test_everything_from_the_document_is_escaped() -> None:
+def test_document_texts_are_escaped() -> None:
     """Markup in any text of the document is shown as text."""
     evil = '<b>&"'
     html = render_backtest_report(
@@ -285,8 +285,8 @@ def test_everything_from_the_document_is_escaped() -> None:
     assert Page(html).row(evil, evil) == [evil, evil, "FAILED", evil]
 
 
-def test_page_needs_nothing_else() -> None:
-    """The page has no scripts, links or pictures from elsewhere, and forbids itself to load any."""
+def test_page_is_self_contained() -> None:
+    """The page has no scripts, links or external images, and its policy forbids loading any."""
     html = render_backtest_report(document(), EQUITY)
     assert re.findall(r"https?://[^\"]*", html) == ["http://www.w3.org/2000/svg"]
     assert not Page(html).tags & {"script", "link", "img", "iframe", "a", "object"}
@@ -295,8 +295,8 @@ def test_page_needs_nothing_else() -> None:
     assert html.startswith("<!doctype html>")
 
 
-def test_several_symbols_are_one_picture_and_one_row_each() -> None:
-    """A result of two symbols names its account and lists both."""
+def test_report_of_several_symbols() -> None:
+    """The figure shows the mean of both symbols, and the table lists both."""
     equity = pa.concat_tables([curve([1.0, 1.1], symbol="BTC_KRW"), curve([1.0, 0.9], symbol="ETH_KRW")])
     html = render_backtest_report(document(part("BTC_KRW", metrics=KNOWN), part("ETH_KRW")), equity)
     assert "mean of 2 symbols" in html

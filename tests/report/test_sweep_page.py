@@ -1,4 +1,4 @@
-"""The page of a sweep: its figures, its map, its warnings, and nothing from outside."""
+"""The sweep report: figures, heat maps, warnings and self-containment."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -16,24 +16,24 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def page(candles: CandleCatalog, root: Path, space: dict[str, Any], **fields: object) -> tuple[dict[str, Any], str]:
-    """Return the document of a sweep and its page."""
+    """Run a sweep; return its document and its report."""
     known = registry()
     result = run(candles, known, root, spec_of(known, space, **fields))
     return result.document, render_sweep_report(result.document, result.trials)
 
 
 def text_of(html: str) -> str:
-    """Return what a reader sees, without line breaks."""
+    """Return the visible text on one line."""
     return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", html))
 
 
-def drawn(html: str) -> list[ET.Element]:
-    """Return the pictures of a page."""
-    return [ET.fromstring(svg) for svg in re.findall("<svg.*?</svg>", html, re.DOTALL)]  # noqa: S314 - made by us
+def figures(html: str) -> list[ET.Element]:
+    """Return the SVG figures of a page."""
+    return [ET.fromstring(svg) for svg in re.findall("<svg.*?</svg>", html, re.DOTALL)]  # noqa: S314 - trusted input
 
 
-def test_the_page_says_what_the_document_says(candles: CandleCatalog, tmp_path: Path) -> None:
-    """The best point, the best twenty, the plateau, the warnings, and how to reproduce it all."""
+def test_page_shows_the_document(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The page has the best point, the top twenty, the plateau, the warnings and the digests."""
     document, html = page(candles, tmp_path, {"fast": "1:6:1", "slow": "8,10,12", "stop_loss": "0.05,none"})
     shown = text_of(html)
     best = document["best"]
@@ -48,8 +48,8 @@ def test_the_page_says_what_the_document_says(candles: CandleCatalog, tmp_path: 
         assert digest in shown
 
 
-def test_the_page_needs_nothing_else(candles: CandleCatalog, tmp_path: Path) -> None:
-    """No script, no link, no font, no picture from anywhere."""
+def test_page_is_self_contained(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The page has no scripts, links, fonts or external images."""
     _, html = page(candles, tmp_path, {"fast": "1:6:1"})
     assert not re.search(r"<script|<link|<img|src=|@import|url\(", html)
     assert "default-src 'none'" in html
@@ -65,14 +65,14 @@ def test_the_page_needs_nothing_else(candles: CandleCatalog, tmp_path: Path) -> 
         ({"fast": "1,2"}, {"fill": "signal_close"}),
     ],
 )
-def test_whatever_is_undefined_can_be_shown(
+def test_incomplete_documents_are_rendered(
     candles: CandleCatalog, tmp_path: Path, space: dict[str, Any], fields: dict[str, Any]
 ) -> None:
-    """No best point, no map, no plateau, skipped points, several symbols."""
+    """The best point, heat map and plateau may be absent; points may be skipped."""
     document, html = page(candles, tmp_path, space, **fields)
     assert (document["best"] is None) == ("Best point" not in html)
     assert ("skipped because" in html) is (document["skipped"] > 0)
-    assert len(drawn(html)) <= 2 * (document["heat_map"] is not None)
+    assert len(figures(html)) <= 2 * (document["heat_map"] is not None)
 
 
 MAP: dict[str, Any] = {
@@ -84,25 +84,25 @@ MAP: dict[str, Any] = {
 }
 
 
-def test_cells_are_coloured_by_side_and_depth() -> None:
-    """Blue above the balance, orange below, paler near it; nothing where there is no point; the highest is framed."""
-    picture = ET.fromstring(heat_map_figure(MAP, "best", "A map", 0.0, "{:.2f}".format))  # noqa: S314 - made by us
+def test_cell_colours() -> None:
+    """Blue above the neutral value, orange below, paler near it; the highest cell has a frame."""
+    picture = ET.fromstring(heat_map_figure(MAP, "best", "A map", 0.0, "{:.2f}".format))  # noqa: S314 - trusted input
     cells = [rect for rect in picture.iter(f"{SVG}rect") if rect.find(f"{SVG}title") is not None]
-    told = {str(cell.find(f"{SVG}title").text): cell for cell in cells}
-    assert list(told) == [
+    tooltips = {str(cell.find(f"{SVG}title").text): cell for cell in cells}
+    assert list(tooltips) == [
         "a<b 1, c 7: 0.50 (2 points)",
-        "a<b 3, c 7: -0.25 (1 points)",
-        "a<b 1, c none: 0.00 (1 points)",
-        "a<b 2, c none: 0.25 (1 points)",
-        "a<b 3, c none: -0.50 (1 points)",
+        "a<b 3, c 7: -0.25 (1 point)",
+        "a<b 1, c none: 0.00 (1 point)",
+        "a<b 2, c none: 0.25 (1 point)",
+        "a<b 3, c none: -0.50 (1 point)",
     ]
-    blue, orange, balance, paler, deep = told.values()
-    assert blue.get("fill") == balance.get("fill") == paler.get("fill") == "#0072b2"
+    blue, orange, neutral, paler, deep = tooltips.values()
+    assert blue.get("fill") == neutral.get("fill") == paler.get("fill") == "#0072b2"
     assert orange.get("fill") == deep.get("fill") == "#d55e00"
     assert (
         float(blue.get("fill-opacity", 0)) == float(deep.get("fill-opacity", 0)) > float(paler.get("fill-opacity", 0))
     )
-    assert float(balance.get("fill-opacity", 0)) < float(paler.get("fill-opacity", 0))
+    assert float(neutral.get("fill-opacity", 0)) < float(paler.get("fill-opacity", 0))
     (frame,) = [rect for rect in picture.iter(f"{SVG}rect") if rect.get("fill") == "none"]
     assert (frame.get("x"), frame.get("y")) == (blue.get("x"), blue.get("y"))
     texts = [element.text for element in picture.iter(f"{SVG}text")]
@@ -110,25 +110,25 @@ def test_cells_are_coloured_by_side_and_depth() -> None:
     assert "-0.50 to 0.50; blue is above 0.00, orange below" in texts
 
 
-def test_cells_lie_side_by_side() -> None:
-    """From edge to edge of the map, in the order of the values."""
+def test_cells_form_a_grid() -> None:
+    """The cells fill the map in the order of the values."""
     wide = {
-        "x": {"name": "a", "labels": [str(place) for place in range(50)]},
-        "y": {"name": "b", "labels": [str(place) for place in range(50)]},
+        "x": {"name": "a", "labels": [str(index) for index in range(50)]},
+        "y": {"name": "b", "labels": [str(index) for index in range(50)]},
         **{which: [[float(x * y) for x in range(50)] for y in range(50)] for which in ("best", "median", "points")},
     }
-    picture = ET.fromstring(heat_map_figure(wide, "best", "Many", 0.0, str))  # noqa: S314 - made by us
+    picture = ET.fromstring(heat_map_figure(wide, "best", "Many", 0.0, str))  # noqa: S314 - trusted input
     cells = [rect for rect in picture.iter(f"{SVG}rect") if rect.find(f"{SVG}title") is not None]
     corners = [(float(cell.get("x", 0)), float(cell.get("y", 0))) for cell in cells]
     assert len(set(corners)) == 2500
     assert corners == sorted(corners, key=lambda corner: corner[::-1])
     labels = [element.text for element in picture.iter(f"{SVG}text") if element.get("text-anchor") == "middle"]
-    assert 5 <= len(labels) <= 20  # as many as there is room for, and no figures in cells as small as these
+    assert 5 <= len(labels) <= 20  # those that fit; cells this small have no figures
 
 
-def test_a_single_row_and_equal_values_can_be_drawn() -> None:
-    """One numeric dimension, and an objective that never changes."""
+def test_single_row_of_equal_values() -> None:
+    """A heat map of one dimension with a constant objective is drawn."""
     row = {**MAP, "y": None, "best": [[0.0, 0.0, 0.0]], "points": [[1, 1, 1]]}
-    picture = ET.fromstring(heat_map_figure(row, "best", "A row", 0.0, str))  # noqa: S314 - made by us
+    picture = ET.fromstring(heat_map_figure(row, "best", "A row", 0.0, str))  # noqa: S314 - trusted input
     titles = [element.text for element in picture.iter(f"{SVG}title")]
-    assert titles[1:] == ["a<b 1: 0.0 (1 points)", "a<b 2: 0.0 (1 points)", "a<b 3: 0.0 (1 points)"]
+    assert titles[1:] == ["a<b 1: 0.0 (1 point)", "a<b 2: 0.0 (1 point)", "a<b 3: 0.0 (1 point)"]
