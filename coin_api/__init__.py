@@ -1,1 +1,1 @@
-"""A thin HTTP shim: it launches runs and reports their status; it never computes a backtest."""
+"""HTTP API: submits runs and reports their status; the runs themselves compute the results."""

@@ -1,18 +1,22 @@
-"""The HTTP application, put together."""
+"""The HTTP application: routes, middleware and the services that live as long as it does."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from types import FrameType
+from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 import coin_pipeline
-from coin_api import errors
 from coin_api.dagster_client import DagsterOrchestrator
-from coin_api.deps import AppState, Timeouts
+from coin_api.deps import Timeouts
+from coin_api.errors import PROBLEM_RESPONSES, PROBLEM_SCHEMAS, install_error_handlers
 from coin_api.middleware import BodyLimit
 from coin_api.routes import backtests, candles, health, strategies, sweeps
-from coin_api.shutdown import on_stop
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
 from coin_pipeline.candles.catalog import CandleCatalog
@@ -24,61 +28,88 @@ from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
 from coin_pipeline.strategies.registry import load_registry
 
 THREADS = 8
+"""Size of the thread pool; more threads compete for the interpreter lock and delay every response."""
+
+
+class Application(FastAPI):
+    """FastAPI application whose OpenAPI document includes the problem-details components."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        document = super().openapi()
+        document["components"]["schemas"].update(PROBLEM_SCHEMAS)
+        return document
 
 
 def create_app(
     settings: Settings,
     connect: Callable[[Settings], Orchestrator] = DagsterOrchestrator,
-    patience: Timeouts | None = None,
-    session: Callable[[Settings], Session] = lambda settings: Session(database_url(settings)),
+    timeouts: Timeouts | None = None,
+    open_session: Callable[[Settings], Session] = lambda settings: Session(database_url(settings)),
 ) -> FastAPI:
-    """Build the application; `connect` and `session` make its orchestrator and its database when it starts."""
-    app = FastAPI(
-        title="coin-pipeline",
-        version=coin_pipeline.__version__,
-        lifespan=_lifespan(settings, connect, patience or Timeouts(), session),
-        responses=errors.RESPONSES,
+    """Build the application.
+
+    Args:
+        settings: The settings.
+        connect: Opens the orchestrator at start-up.
+        timeouts: How long requests wait; defaults to `Timeouts()`.
+        open_session: Opens the database session at start-up.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = THREADS
+        with ExitStack() as stack:
+            state = app.state
+            state.settings = settings
+            state.timeouts = timeouts or Timeouts()
+            state.orchestrator = stack.enter_context(closing(connect(settings)))
+            state.statuses = StatusBatcher(state.orchestrator)
+            state.subscriptions = TaskSubscriptions(state.statuses)
+            state.store = open_store(settings, FAST_TIMEOUTS)
+            state.index = ResultIndex(stack.enter_context(closing(open_session(settings))))
+            state.catalog = CandleCatalog(settings.data_root)
+            state.strategies = load_registry(settings.coin_strategy_files)
+            stack.enter_context(call_on_shutdown(state.subscriptions.close))
+            yield
+
+    app = Application(
+        title="coin-pipeline", version=coin_pipeline.__version__, lifespan=lifespan, responses=PROBLEM_RESPONSES
     )
     app.add_middleware(BodyLimit)
-    errors.install_error_handlers(app)
+    install_error_handlers(app)
     for module in (health, strategies, candles, backtests, sweeps):
         app.include_router(module.router)
     return app
 
 
 def from_environment() -> FastAPI:
-    """Build the application from the environment; what `uvicorn --factory` is pointed at."""
+    """Build the application from the environment; the factory for `uvicorn --factory`."""
     return create_app(load_settings())
 
 
-def _lifespan(
-    settings: Settings,
-    connect: Callable[[Settings], Orchestrator],
-    patience: Timeouts,
-    open_session: Callable[[Settings], Session],
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # More threads than these fight for the interpreter: answers of all come later.
-        current_default_thread_limiter().total_tokens = THREADS
-        runs = connect(settings)
-        statuses = StatusBatcher(runs)
-        watches = TaskSubscriptions(statuses)
-        session = open_session(settings)
-        app.state.parts = AppState(
-            settings=settings,
-            runs=runs,
-            statuses=statuses,
-            watches=watches,
-            patience=patience,
-            store=open_store(settings, FAST_TIMEOUTS),
-            index=ResultIndex(session),
-            candles=CandleCatalog(settings.data_root),
-            strategies=load_registry(settings.coin_strategy_files),
-        )
-        with on_stop(watches.close):
-            yield
-        session.close()
-        runs.close()
+@contextmanager
+def call_on_shutdown(callback: Callable[[], None]) -> Iterator[None]:
+    """Call `callback` in the event loop on SIGINT or SIGTERM, in addition to the existing signal handlers.
 
-    return lifespan
+    uvicorn notifies the application only after every connection is closed, so an open stream would delay the shutdown.
+    Outside the main thread there are no signals, and this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: handler for number in signals if callable(handler := signal.getsignal(number))}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(callback)
+        previous[signal.Signals(number)](number, frame)
+
+    for number in previous:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

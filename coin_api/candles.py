@@ -1,4 +1,4 @@
-"""Candles on their way in and out: uploads to a file, pages, and streams of Arrow."""
+"""Candle uploads and Arrow streams."""
 
 import io
 import tempfile
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 ARROW = "application/vnd.apache.arrow.stream"
 MAX_STREAMED_CANDLES = 10_000_000
-"""Candles of one stream."""
+"""Limit of one Arrow stream."""
 MAX_UPLOADED_CANDLES = 5_000_000
-"""Candles of one file: more than nine years of minutes."""
+"""Limit of one file: more than nine years of minute candles."""
 UPLOAD_SUFFIXES = MappingProxyType(
     {
         "text/csv": ".csv",
@@ -37,102 +37,114 @@ UPLOAD_SUFFIXES = MappingProxyType(
         "application/x-feather": ".feather",
     }
 )
-"""What an upload may be, by its Content-Type."""
+"""File suffixes of the supported uploads, by Content-Type."""
 
 
 def file_suffix(content_type: str | None) -> str:
-    """Return the suffix of the files of a media type.
+    """Return the file suffix of a media type, ignoring its parameters.
+
+    >>> file_suffix("text/csv; charset=utf-8")
+    '.csv'
 
     Raises:
-        InvalidInput: No candles are read from such files.
+        InvalidInput: The media type is not supported.
     """
-    kind = (content_type or "").partition(";")[0].strip().lower()
-    if kind not in UPLOAD_SUFFIXES:
-        says = f"{kind[:80]!r} is no file of candles; send one of {', '.join(UPLOAD_SUFFIXES)}"
-        raise InvalidInput([Problem("Content-Type", says)])
-    return UPLOAD_SUFFIXES[kind]
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    if media_type not in UPLOAD_SUFFIXES:
+        message = f"{media_type[:80]!r} is not a supported candle file; send one of {', '.join(UPLOAD_SUFFIXES)}"
+        raise InvalidInput([Problem("Content-Type", message)])
+    return UPLOAD_SUFFIXES[media_type]
 
 
 @contextmanager
 def upload_folder() -> Iterator[Path]:
-    """Give a folder that is gone in the end."""
+    """Yield a temporary directory, removed on exit."""
     with translate_os_errors("the upload"), tempfile.TemporaryDirectory(prefix="coin-upload-") as folder:
         yield Path(folder)
 
 
-async def save_body(body: AsyncIterator[bytes], path: Path, declared: str | None, limit_mib: int) -> None:
-    """Write a body to a file.
+async def save_body(body: AsyncIterator[bytes], path: Path, content_length: str | None, limit_mib: int) -> None:
+    """Write a request body to a file.
+
+    Args:
+        body: Chunks of the body.
+        path: The file.
+        content_length: The header, if sent.
+        limit_mib: Limit in MiB.
 
     Raises:
-        UploadTooLarge: It is larger than the limit, or says so; nothing more of it is read.
+        UploadTooLarge: The declared or the actual size exceeds the limit; the rest of the body is not read.
     """
     limit = limit_mib * 2**20
-    if declared and declared.isdecimal() and int(declared) > limit:
+    if content_length and content_length.isdecimal() and int(content_length) > limit:
         raise UploadTooLarge(limit_mib)
     size = 0
     with path.open("wb") as file:
-        async for part in body:
-            size += len(part)
+        async for chunk in body:
+            size += len(chunk)
             if size > limit:
                 raise UploadTooLarge(limit_mib)
-            file.write(part)
+            file.write(chunk)
 
 
 def merge_file(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: Path, tz: str | None) -> MergeReport:
-    """Store the candles of an uploaded file.
+    """Merge the candles of an uploaded file into the catalog.
 
     Raises:
-        InvalidInput: A row or the file as a whole cannot be taken; nothing is stored.
-        StorageFailed: The catalogue cannot be written.
+        InvalidInput: The file or one of its rows is invalid; nothing is stored.
+        StorageFailed: The catalog cannot be written.
     """
     try:
         return catalog.merge(symbol, timeframe, read_candle_file(path, tz, MAX_UPLOADED_CANDLES))
-    except InvalidInput as error:  # who sent it knows no path of ours
-        raise InvalidInput([Problem(f, says.replace(str(path), "the file")) for f, says in error.problems]) from None
+    except InvalidInput as error:  # the client must not see a path of this machine
+        problems = [Problem(field, message.replace(str(path), "the file")) for field, message in error.problems]
+        raise InvalidInput(problems) from None
 
 
-def arrow_stream(stretch: CandleRange) -> Iterator[bytes]:
-    """Yield the candles of a stretch as one stream of Arrow, a piece at a time.
+def arrow_stream(candles: CandleRange) -> Iterator[bytes]:
+    """Yield a range of candles as one Arrow stream, chunk by chunk.
 
     Raises:
-        InvalidInput: They may be more than one stream takes.
-        InvalidCandleFile, InvalidCandles: The first piece cannot be read; a later one that cannot cuts the stream.
+        InvalidInput: The range may exceed the limit of a stream.
+        InvalidCandleFile, InvalidCandles: The first chunk cannot be read; an unreadable later one truncates the stream.
     """
-    if stretch.max_candles > MAX_STREAMED_CANDLES:
-        count = f"up to {stretch.max_candles:,} candles"
-        says = f"{count} are more than the {MAX_STREAMED_CANDLES:,} of a stream; ask for fewer days"
-        raise InvalidInput([Problem("start", says)])
-    tables = (to_table(piece) for piece in stretch.chunks())
-    first = next(tables)  # whatever is wrong with it is told before the answer has begun
-    return _written(chain([first], tables), first.schema)
+    if candles.max_candles > MAX_STREAMED_CANDLES:
+        message = (
+            f"up to {candles.max_candles:,} candles exceed the stream limit of {MAX_STREAMED_CANDLES:,};"
+            " request fewer days"
+        )
+        raise InvalidInput([Problem("start", message)])
+    tables = (to_table(chunk) for chunk in candles.chunks())
+    first = next(tables)  # its errors are raised before the response has started
+    return _encode(chain([first], tables), first.schema)
 
 
-def _written(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[bytes]:
-    sink = _Sink()
-    with pa.ipc.new_stream(sink, schema) as writer:
+def _encode(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[bytes]:
+    buffer = _Buffer()
+    with pa.ipc.new_stream(buffer, schema) as writer:
         for table in tables:
             writer.write_table(table)
-            yield sink.taken()
-    yield sink.taken()
+            yield buffer.take()
+    yield buffer.take()
 
 
-class _Sink(io.RawIOBase):
-    """What was written since the last look."""
+class _Buffer(io.RawIOBase):
+    """Collects written bytes until they are taken."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._parts: list[bytes] = []
+        self._chunks: list[bytes] = []
 
     def writable(self) -> bool:
-        """Take bytes."""
+        """Return True."""
         return True
 
-    def write(self, part: "Buffer") -> int:
-        """Keep some bytes."""
-        self._parts.append(bytes(part))
-        return len(self._parts[-1])
+    def write(self, chunk: "Buffer") -> int:
+        """Append bytes."""
+        self._chunks.append(bytes(chunk))
+        return len(self._chunks[-1])
 
-    def taken(self) -> bytes:
-        """Return what was written, and forget it."""
-        taken, self._parts = b"".join(self._parts), []
-        return taken
+    def take(self) -> bytes:
+        """Return the collected bytes and clear the buffer."""
+        data, self._chunks = b"".join(self._chunks), []
+        return data

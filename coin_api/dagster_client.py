@@ -1,24 +1,22 @@
-"""Launching, ending and finding runs; with standing.py, all that knows Dagster here."""
+"""The orchestrator on Dagster: launches, finds and ends runs. Only this module and task_status.py use Dagster here."""
 
 import time
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
 from coin_api.task_status import TaskStatusReader
-from coin_api.tasks import Job, Task
-from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
-from coin_pipeline.candles.refresh_spec import RefreshSpec
+from coin_api.tasks import Job, SubmissionId, Task
 from coin_pipeline.database.feature_flags import require_async_enabled
 from coin_pipeline.database.runs.status import count_queued_runs
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.run_requests import RunSubmission, backtest_submission, refresh_submission, sweep_submission
+from coin_pipeline.defs.run_requests import JobName, RunSubmission
 from coin_pipeline.errors import (
     DatabaseUnavailable,
     IdempotencyConflict,
@@ -48,18 +46,18 @@ from coin_pipeline.orchestration.run_tags import LOCAL_TAG, SPEC_TAG
 from coin_pipeline.orchestration.worker_pool.protocol import send_request
 from coin_pipeline.results.store import check_run_id
 from coin_pipeline.settings import Settings
-from coin_pipeline.sweeps.request import SweepRequest
-from coin_pipeline.sweeps.spec import SweepSpec
 
+# Namespace and scopes determine the run id of an idempotency key, so they must never change.
 _KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
-PING_S, DECISION_S, SILENCE_S = 2, 2, 60
+_KEY_SCOPES: dict[JobName, str] = {"backtest": "tasks", "sweep": "sweeps", "refresh_candles": "candles"}
+PING_TIMEOUT_S, DECISION_TIMEOUT_S, HEARTBEAT_TOLERANCE_S = 2, 2, 60
+_REPOSITORY = "__repository__"
 
 
 class DagsterOrchestrator:
-    """Runs on the Dagster instance of this DATA_ROOT, through the code server that the settings name."""
+    """Orchestrator on the Dagster instance of this DATA_ROOT, through the code server named in the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        self._max_queued, self._warm = settings.coin_max_queued, settings.coin_launcher == "warm"
         self._settings = settings
         self._ui_url = settings.dagster_ui_url.rstrip("/")
         self._instance = open_instance(settings)
@@ -69,46 +67,35 @@ class DagsterOrchestrator:
         self._plans: dict[str, ExecutionPlanSnapshot] = {}
         self._lock = Lock()
         self._session = Session(database_url(settings))
-        self._standing = TaskStatusReader(self._instance, self._session)
+        self._statuses = TaskStatusReader(self._instance, self._session)
 
     def require_async(self) -> None:
-        """Raise AsyncDisabled if asynchronous submissions are switched off, which every process sees at once."""
+        """Raise AsyncDisabled if asynchronous submissions are switched off; a switch takes effect immediately."""
         require_async_enabled(self._settings, self._session)
 
-    def submit(
-        self, spec: BacktestSpec, shelf: ResultArea, idempotency_key: str | None = None, *, task_id: str | None = None
-    ) -> Task:
-        """Store a run in Dagster's queue; the same key, or id, and the same spec find the run that is stored already.
+    def submit(self, submission: RunSubmission, submission_id: SubmissionId) -> Task:
+        """Store a run in Dagster's queue; a repeated submission returns the stored run.
 
         Raises:
-            IdempotencyConflict, TaskIdConflict: the key, or the id, belongs to another spec.
-            QueueFull: as many runs wait as may.
-            OrchestratorUnavailable: the code server or the database is away.
+            IdempotencyConflict, TaskIdConflict: The key or the id belongs to a different spec.
+            QueueFull: The queue is at its limit.
+            OrchestratorUnavailable: The code server or the database does not respond.
         """
-        return self.task(self._submit(backtest_submission(spec, shelf), shelf, idempotency_key, task_id))
-
-    def submit_sweep(
-        self,
-        request: SweepRequest,
-        spec: SweepSpec,
-        idempotency_key: str | None = None,
-        *,
-        task_id: str | None = None,
-    ) -> Task:
-        """Store a run in Dagster's queue, as `submit` does."""
-        return self.task(self._submit(sweep_submission(request, spec), "sweeps", idempotency_key, task_id), "sweep")
-
-    def submit_refresh(
-        self, spec: RefreshSpec, idempotency_key: str | None = None, *, task_id: str | None = None
-    ) -> Task:
-        """Store a run in Dagster's queue, as `submit` does."""
-        return self.task(self._submit(refresh_submission(spec), "candles", idempotency_key, task_id), "refresh_candles")
+        run_id = _run_id(submission.job, submission_id)
+        with _translate_database_errors():
+            try:
+                self._require_room(run_id)
+                self._create_run(run_id, submission)
+                self._instance.submit_run(run_id, self._workspace.create_request_context())
+            except DagsterRunAlreadyExists:
+                self._require_same(run_id, submission, submission_id.idempotency_key)
+        return self.task(run_id, cast("Job", submission.job))
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
-        """Return where a task of a job stands.
+        """Return a task of a job.
 
         Raises:
-            ResultNotFound: no run of the job has this id.
+            ResultNotFound: No run of the job has this id.
         """
         try:
             task = self.tasks([check_run_id(task_id)]).get(task_id)
@@ -119,26 +106,26 @@ class DagsterOrchestrator:
         return task
 
     def tasks(self, task_ids: Collection[str]) -> dict[str, Task]:
-        """Return those of the ids that are tasks of ours, with where each stands."""
-        with _database_errors():
-            return self._standing.of(task_ids)
+        """Return the existing tasks among the ids."""
+        with _translate_database_errors():
+            return self._statuses.read(task_ids)
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:
-        """End a run, queued or under way.
+        """End a queued or running task.
 
         Raises:
-            ResultNotFound: no run of the job has this id.
-            NotCancellable: it has ended already, or runs inside a command.
-            OrchestratorUnavailable: the code server, which has to end it, is away.
+            ResultNotFound: No run of the job has this id.
+            NotCancellable: It has already ended, or runs inside a command.
+            OrchestratorUnavailable: The code server, which has to end it, does not respond.
         """
         task = self.task(task_id, job)
         if task.ended:
-            raise NotCancellable(task_id, f"it is {task.status} already")
-        with _database_errors():
+            raise NotCancellable(task_id, f"it is already {task.status}")
+        with _translate_database_errors():
             self._end(task_id)
         task = self.task(task_id, job)
         if task.status != "cancelled":
-            raise NotCancellable(task_id, f"it is {task.status} already")
+            raise NotCancellable(task_id, f"it is already {task.status}")
         return task
 
     def url(self, task_id: str) -> str:
@@ -146,24 +133,21 @@ class DagsterOrchestrator:
         return f"{self._ui_url}/runs/{task_id}"
 
     def health(self) -> dict[str, str | None]:
-        """Return each part of Dagster with what is wrong with it, or None."""
-        found: dict[str, str | None] = {"dagster_storage": None, "code_location": None, "daemon": None}
+        """Return each component of Dagster with its problem, or None if it is healthy."""
+        problems: dict[str, str | None] = {"dagster_storage": None, "code_location": None, "daemon": None}
         try:
-            with _database_errors():
-                kinds = self._instance.get_required_daemon_types()
-                daemons = get_daemon_statuses(self._instance, kinds, heartbeat_tolerance_seconds=SILENCE_S)
-            ill = sorted(name for name, status in daemons.items() if not status.healthy)
-            found["daemon"] = f"no recent heartbeat of {', '.join(ill)}; is 'dagster-daemon run' up?" if ill else None
+            with _translate_database_errors():
+                problems["daemon"] = self._daemon_problem()
         except DatabaseUnavailable as error:
-            found["dagster_storage"] = str(error)
-            found["daemon"] = "its heartbeat cannot be read"
+            problems["dagster_storage"] = str(error)
+            problems["daemon"] = "its heartbeat cannot be read"
         try:
-            self._ask_code_server()
+            self._ping_code_server()
         except OrchestratorUnavailable as error:
-            found["code_location"] = str(error)
-        if self._warm:
-            found["worker_pool"] = _pool_illness()
-        return found
+            problems["code_location"] = str(error)
+        if self._settings.coin_launcher == "warm":
+            problems["worker_pool"] = _worker_pool_problem()
+        return problems
 
     def close(self) -> None:
         """Stop watching the code server and close the database connections."""
@@ -171,37 +155,33 @@ class DagsterOrchestrator:
         self._session.close()
         self._instance.dispose()
 
-    def _submit(self, launch: RunSubmission, kind: str, idempotency_key: str | None, task_id: str | None) -> str:
-        made = uuid.uuid5(_KEY_NAMESPACE, f"{kind}:{idempotency_key}") if idempotency_key else uuid.uuid4()
-        run_id = task_id or str(made)
-        with _database_errors():
-            try:
-                self._require_room(run_id)
-                self._create(run_id, launch)
-                self._instance.submit_run(run_id, self._workspace.create_request_context())
-            except DagsterRunAlreadyExists:
-                self._check_same(run_id, launch, idempotency_key)
-        return run_id
+    def _daemon_problem(self) -> str | None:
+        required = self._instance.get_required_daemon_types()
+        statuses = get_daemon_statuses(self._instance, required, heartbeat_tolerance_seconds=HEARTBEAT_TOLERANCE_S)
+        unhealthy = sorted(name for name, status in statuses.items() if not status.healthy)
+        if not unhealthy:
+            return None
+        return f"no recent heartbeat of {', '.join(unhealthy)}; is 'dagster-daemon run' running?"
 
     def _require_room(self, run_id: str) -> None:
-        """Raise QueueFull if as many runs wait as may; one that is stored already needs no room."""
-        waiting = count_queued_runs(self._session)
-        if waiting >= self._max_queued and not self._instance.has_run(run_id):
-            raise QueueFull(waiting, self._max_queued)
+        """Raise QueueFull if the queue is at its limit, unless the run is already stored."""
+        waiting, limit = count_queued_runs(self._session), self._settings.coin_max_queued
+        if waiting >= limit and not self._instance.has_run(run_id):
+            raise QueueFull(waiting, limit)
 
-    def _create(self, run_id: str, launch: RunSubmission) -> None:
+    def _create_run(self, run_id: str, submission: RunSubmission) -> None:
         location = self._location()
-        job = location.get_repository("__repository__").get_full_job(launch.job)
+        job = location.get_repository(_REPOSITORY).get_full_job(submission.job)
         self._instance.create_run(
-            job_name=launch.job,
+            job_name=submission.job,
             run_id=run_id,
-            run_config=launch.config,
+            run_config=submission.config,
             status=dg.DagsterRunStatus.NOT_STARTED,
-            tags={**job.tags, **launch.tags},
+            tags={**job.tags, **submission.tags},
             root_run_id=None,
             parent_run_id=None,
             step_keys_to_execute=None,
-            execution_plan_snapshot=self._plan(location, job, launch.config),
+            execution_plan_snapshot=self._plan(location, job, submission.config),
             job_snapshot=job.job_snapshot,
             parent_job_snapshot=job.parent_job_snapshot,
             asset_selection=None,
@@ -210,27 +190,34 @@ class DagsterOrchestrator:
             op_selection=None,
             remote_job_origin=job.get_remote_origin(),
             job_code_origin=job.get_python_origin(),
-            asset_graph=location.get_repository("__repository__").asset_graph,
+            asset_graph=location.get_repository(_REPOSITORY).asset_graph,
         )
 
-    def _ask_code_server(self) -> None:
-        """See that the code server answers now; what the workspace holds may be older."""
+    def _require_same(self, run_id: str, submission: RunSubmission, key: str | None) -> None:
+        """Raise a conflict if the stored run has another job or spec; queue it if that has not happened yet."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.job_name != submission.job or run.tags.get(SPEC_TAG) != submission.tags[SPEC_TAG]:
+            raise IdempotencyConflict(key, run_id) if key else TaskIdConflict(run_id)
+        # The first submission may have died between storing and queueing; to queue it twice has no effect.
+        if run.status == dg.DagsterRunStatus.NOT_STARTED:
+            self._instance.submit_run(run_id, self._workspace.create_request_context())
+
+    def _ping_code_server(self) -> None:
+        """Check that the code server responds now; the workspace may hold an older state."""
         location = self._location()
         if isinstance(location, GrpcServerCodeLocation):
-            try:
-                location.client.get_server_id(timeout=PING_S)
-            except DagsterUserCodeUnreachableError as error:
-                raise OrchestratorUnavailable("the code server does not answer") from error
+            with _translate_code_server_errors():
+                location.client.get_server_id(timeout=PING_TIMEOUT_S)
 
     def _location(self) -> CodeLocation:
         entry = self._workspace.create_request_context().get_location_entry(LOCATION)
         if entry is None or entry.code_location is None:
-            # The code server may have come up since; ask once more before giving up.
+            # The code server may have started meanwhile: ask once more before giving up.
             self._workspace.refresh_code_location(LOCATION)
             entry = self._workspace.create_request_context().get_location_entry(LOCATION)
         if entry is None or entry.code_location is None:
             reason = entry.load_error.message.strip().splitlines()[0] if entry and entry.load_error else "not loaded"
-            raise OrchestratorUnavailable(f"the code server does not answer ({reason})")
+            raise OrchestratorUnavailable(f"the code server does not respond ({reason})")
         return entry.code_location
 
     def _plan(self, location: CodeLocation, job: RemoteJob, config: dict[str, Any]) -> ExecutionPlanSnapshot:
@@ -238,61 +225,57 @@ class DagsterOrchestrator:
         with self._lock:
             version = job.identifying_job_snapshot_id
             if version not in self._plans:
-                try:
+                with _translate_code_server_errors():
                     plan = location.get_execution_plan(job, config, None, None, self._instance)
-                except DagsterUserCodeUnreachableError as error:
-                    raise OrchestratorUnavailable(f"the code server does not answer ({error})") from error
                 self._plans[version] = plan.execution_plan_snapshot
             return self._plans[version]
 
-    def _check_same(self, run_id: str, launch: RunSubmission, key: str | None) -> None:
-        run = self._instance.get_run_by_id(run_id)
-        if run is None or run.job_name != launch.job or run.tags.get(SPEC_TAG) != launch.tags[SPEC_TAG]:
-            raise IdempotencyConflict(key, run_id) if key else TaskIdConflict(run_id)
-        # Its first submission may have died between storing and queueing; queueing twice does nothing.
-        if run.status == dg.DagsterRunStatus.NOT_STARTED:
-            self._instance.submit_run(run_id, self._workspace.create_request_context())
-
     def _end(self, task_id: str) -> None:
-        """Take the latest attempt from the queue, or have its process interrupted."""
-        run = self._decided(task_id)
+        """Remove the latest attempt from the queue, or have its process interrupted."""
+        run = self._latest_attempt(task_id)
         if run is None:
             return
         if LOCAL_TAG in run.tags:
             raise NotCancellable(task_id, "it runs inside a coin command; press Ctrl-C there")
         if run.status == dg.DagsterRunStatus.FAILURE:
             self._instance.add_run_tags(run.run_id, ABANDONED_TAGS)
-            run = self._begun_meanwhile(run.run_id)
+            run = self._next_attempt(run.run_id)
             if run is None:
                 return
-        try:
-            told = self._instance.run_coordinator.cancel_run(run.run_id)
-        except DagsterUserCodeUnreachableError as error:
-            raise OrchestratorUnavailable(f"the code server does not answer ({error})") from error
-        now = self._instance.get_run_by_id(run.run_id)
-        if not told and now and now.status == dg.DagsterRunStatus.CANCELING:  # no process to interrupt
-            self._instance.report_run_canceled(now)
+        with _translate_code_server_errors():
+            interrupted = self._instance.run_coordinator.cancel_run(run.run_id)
+        current = self._instance.get_run_by_id(run.run_id)
+        if not interrupted and current and current.status == dg.DagsterRunStatus.CANCELING:  # it has no process
+            self._instance.report_run_canceled(current)
 
-    def _begun_meanwhile(self, failed: str) -> dg.DagsterRun | None:
-        """Return the attempt that somebody made after a failed one before they could see that it was cancelled."""
-        run = self._instance.get_run_by_id(failed)
-        following = next_attempt_id(run.tags) if run else None
-        return self._instance.get_run_by_id(following) if following else None
+    def _next_attempt(self, failed_run_id: str) -> dg.DagsterRun | None:
+        """Return the attempt after a failed one, if it was created before the cancellation became visible."""
+        run = self._instance.get_run_by_id(failed_run_id)
+        next_id = next_attempt_id(run.tags) if run else None
+        return self._instance.get_run_by_id(next_id) if next_id else None
 
-    def _decided(self, task_id: str) -> dg.DagsterRun | None:
-        """Return the latest attempt at a task; if it has just failed, once Dagster has decided whether one follows."""
-        deadline = time.monotonic() + DECISION_S
+    def _latest_attempt(self, task_id: str) -> dg.DagsterRun | None:
+        """Return the latest attempt at a task; if it has just failed, wait until Dagster has decided on a retry."""
+        deadline = time.monotonic() + DECISION_TIMEOUT_S
         while True:
-            run = self._instance.get_run_by_id(self._standing.latest(task_id))
+            run = self._instance.get_run_by_id(self._statuses.latest_attempt_id(task_id))
             undecided = run and run.status == dg.DagsterRunStatus.FAILURE and not is_retry_decided(run.tags)
             if not undecided or time.monotonic() > deadline:
                 return run
             time.sleep(0.05)
 
 
+def _run_id(job: JobName, submission_id: SubmissionId) -> str:
+    if submission_id.task_id:
+        return submission_id.task_id
+    if submission_id.idempotency_key:
+        return str(uuid.uuid5(_KEY_NAMESPACE, f"{_KEY_SCOPES[job]}:{submission_id.idempotency_key}"))
+    return str(uuid.uuid4())
+
+
 @contextmanager
-def _database_errors() -> Iterator[None]:
-    """Name what dagster-postgres raises, after its own retries, when the server is away."""
+def _translate_database_errors() -> Iterator[None]:
+    """Raise DatabaseUnavailable for what dagster-postgres raises, after its own retries, if the server is down."""
     try:
         yield
     except (SQLAlchemyError, DagsterPostgresException) as error:
@@ -300,9 +283,17 @@ def _database_errors() -> Iterator[None]:
         raise DatabaseUnavailable("the Dagster storage", reason) from error
 
 
-def _pool_illness() -> str | None:
+@contextmanager
+def _translate_code_server_errors() -> Iterator[None]:
+    try:
+        yield
+    except DagsterUserCodeUnreachableError as error:
+        raise OrchestratorUnavailable(f"the code server does not respond ({error})") from error
+
+
+def _worker_pool_problem() -> str | None:
     try:
         send_request(pool_home(), runs=True)
     except OSError as error:
-        return f"the worker pool does not answer ({error.strerror or error}); new runs wait until it does"
+        return f"the worker pool does not respond ({error.strerror or error}); new runs wait until it does"
     return None

@@ -1,13 +1,16 @@
-"""What routes share: made once when the app starts, handed in by FastAPI."""
+"""Dependencies of the routes: the services that the application opens at start-up, and the id of a submission."""
 
+import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Query, Request
 
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
-from coin_api.tasks import Orchestrator
+from coin_api.tasks import Orchestrator, SubmissionId
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectStore
@@ -16,34 +19,45 @@ from coin_pipeline.strategies.registry import StrategyRegistry
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long the API waits before it says something."""
+    """How long the API waits before it responds."""
 
     queued_s: float = 5
-    """For a run that has not begun, before a request that waits for it is sent away to poll."""
+    """For a synchronous run to start; after that, the client is told to poll."""
     ended_s: float = 60
-    """For a run under way, from its submission on."""
+    """For a synchronous run that has started to end, counted from its submission."""
     silence_s: float = 15
-    """In a stream of events, before a comment shows that it is alive."""
+    """Between two messages of an event stream, before a comment keeps the connection alive."""
 
 
-@dataclass(frozen=True, slots=True)
-class AppState:
-    """The plain objects behind the API."""
+def _service(name: str) -> Callable[[Request], Awaitable[Any]]:
+    """Return a dependency that reads a service from the application state."""
 
-    settings: Settings
-    runs: Orchestrator
-    statuses: StatusBatcher
-    watches: TaskSubscriptions
-    patience: Timeouts
-    store: ObjectStore
-    index: ResultIndex
-    candles: CandleCatalog
-    strategies: StrategyRegistry
+    async def get_service(request: Request) -> object:  # if it were not async, it would occupy a thread
+        service: object = getattr(request.app.state, name)
+        return service
+
+    return get_service
 
 
-async def _parts(request: Request) -> AppState:  # not async, it would take a thread of each request
-    parts: AppState = request.app.state.parts
-    return parts
+SettingsDep = Annotated[Settings, Depends(_service("settings"))]
+TimeoutsDep = Annotated[Timeouts, Depends(_service("timeouts"))]
+OrchestratorDep = Annotated[Orchestrator, Depends(_service("orchestrator"))]
+StatusesDep = Annotated[StatusBatcher, Depends(_service("statuses"))]
+SubscriptionsDep = Annotated[TaskSubscriptions, Depends(_service("subscriptions"))]
+StoreDep = Annotated[ObjectStore, Depends(_service("store"))]
+IndexDep = Annotated[ResultIndex, Depends(_service("index"))]
+CatalogDep = Annotated[CandleCatalog, Depends(_service("catalog"))]
+StrategiesDep = Annotated[StrategyRegistry, Depends(_service("strategies"))]
 
 
-Deps = Annotated[AppState, Depends(_parts)]
+async def _submission_id(
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200, alias="Idempotency-Key")] = None,
+    task_id: Annotated[uuid.UUID | None, Query(description="Id for the new task.")] = None,
+) -> SubmissionId:
+    if idempotency_key is not None and task_id is not None:
+        message = "each determines the id of the task; send only one of task_id and Idempotency-Key"
+        raise InvalidInput([Problem("task_id", message), Problem("Idempotency-Key", message)])
+    return SubmissionId(idempotency_key, str(task_id) if task_id else None)
+
+
+SubmissionIdDep = Annotated[SubmissionId, Depends(_submission_id)]

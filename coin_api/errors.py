@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 problem details: which status code, and what the body says."""
+"""Errors as RFC 9457 problem details: the status code of each error class, and the response body."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from coin_api.schemas import HistoryQuery, ProblemDetails
@@ -15,10 +16,10 @@ from coin_pipeline import errors
 
 RETRY_AFTER_S = 5
 MEDIA_TYPE = "application/problem+json"
-_COME_BACK = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+_WITH_RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.InvalidRunId: HTTPStatus.NOT_FOUND,  # no run has such an id
-    errors.EmptyRange: HTTPStatus.BAD_REQUEST,  # what the older platform answered
+    errors.EmptyRange: HTTPStatus.BAD_REQUEST,  # as in the legacy platform
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.LookAhead: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.StrategyFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -35,20 +36,24 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.ExchangeAnswer: HTTPStatus.BAD_GATEWAY,
     errors.ServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+_REF_TEMPLATE = "#/components/schemas/{model}"
 
-
-# For the OpenAPI document: every route answers these in the same shape.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": HTTPStatus(status).phrase,
-        "content": {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}},
+PROBLEM_SCHEMAS: dict[str, Any] = models_json_schema([(ProblemDetails, "validation")], ref_template=_REF_TEMPLATE)[1][
+    "$defs"
+]
+"""OpenAPI components of problem details; FastAPI itself adds only models that are sent as application/json."""
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status.value: {
+        "description": status.phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REF_TEMPLATE.format(model=ProblemDetails.__name__)}}},
     }
-    for status in (400, 404, 409, 413, 422, 429, 503, 507)
+    for status in sorted(set(_STATUS.values()))
 }
+"""OpenAPI descriptions of every status code that an error of the family is mapped to."""
 
 
 class StillRunning(errors.ServiceUnavailable):
-    """A run that was waited for has not begun, or not ended, in the time that a request may take; it goes on."""
+    """A synchronous run did not start or end within the time limit of a request; it continues."""
 
     def __init__(self, task: Task) -> None:
         self.task_id = task.task_id
@@ -57,8 +62,16 @@ class StillRunning(errors.ServiceUnavailable):
         )
 
 
+class TaskWithoutResult(errors.NotFound):
+    """A known task has no result, or none yet."""
+
+    def __init__(self, task: Task, status_url: str) -> None:
+        reason = f": {task.error}" if task.error else ""
+        super().__init__(f"task {task.task_id} is {task.status}{reason}; see {status_url}")
+
+
 def status_code_of(error: type[Exception]) -> HTTPStatus:
-    """Return the status code of an error class: its own, or that of its nearest ancestor that has one."""
+    """Return the status code of an error class, or that of its nearest ancestor with one."""
     for ancestor in error.__mro__:
         if ancestor in _STATUS:
             return _STATUS[ancestor]
@@ -66,68 +79,76 @@ def status_code_of(error: type[Exception]) -> HTTPStatus:
 
 
 def problem_response(
-    status: HTTPStatus, detail: str, found: Sequence[errors.Problem] = (), **members: object
+    status: HTTPStatus, detail: str, problems: Sequence[errors.Problem] = (), **members: object
 ) -> JSONResponse:
-    """Return one problem-details response; `found` becomes the `errors` list that names each field."""
+    """Return a problem-details response.
+
+    Args:
+        status: Status code.
+        detail: One sentence.
+        problems: Invalid fields, sent as `errors`.
+        members: Further members of the body.
+    """
     body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-    if found:
-        body["errors"] = [{"field": p.field, "message": p.message} for p in found]
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in _COME_BACK else None
+    if problems:
+        body["errors"] = [{"field": p.field, "message": p.message} for p in problems]
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in _WITH_RETRY_AFTER else None
     return JSONResponse(body | members, status, headers, media_type=MEDIA_TYPE)
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Make every error of the family, of validation and of routing a problem-details response."""
-    app.add_exception_handler(errors.CoinError, _coin_error)
-    app.add_exception_handler(RequestValidationError, _invalid_body)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)
+    """Send every error, including those of validation and routing, as problem details."""
+    app.add_exception_handler(errors.CoinError, _handle_coin_error)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(Exception, _handle_unexpected)
 
 
-async def _coin_error(_request: Request, error: Exception) -> JSONResponse:
+async def _handle_coin_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, errors.RunFailed):
         invalid = issubclass(error.kind, errors.InvalidInput)
-        found = [errors.Problem("", str(error))] if invalid else []
-        return problem_response(status_code_of(error.kind), str(error), found, task_id=error.run_id)
+        problems = [errors.Problem("", str(error))] if invalid else []
+        return problem_response(status_code_of(error.kind), str(error), problems, task_id=error.run_id)
     if isinstance(error, StillRunning):
         return problem_response(status_code_of(StillRunning), str(error), task_id=error.task_id)
-    problems = error.problems if isinstance(error, errors.InvalidInput) else ()
-    return problem_response(status_code_of(type(error)), str(error), problems)
+    invalid_fields = error.problems if isinstance(error, errors.InvalidInput) else ()
+    return problem_response(status_code_of(type(error)), str(error), invalid_fields)
 
 
-async def _invalid_body(_request: Request, error: Exception) -> JSONResponse:
+async def _handle_validation_error(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise TypeError from error
-    found = [errors.Problem(_field(p["loc"]), _explained(p)) for p in error.errors()]
-    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(found)), found)
+    problems = [errors.Problem(_field_path(detail["loc"]), _message(detail)) for detail in error.errors()]
+    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(problems)), problems)
 
 
-async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+async def _handle_http_exception(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError from error
-    answer = problem_response(HTTPStatus(error.status_code), str(error.detail))
-    answer.headers.update(error.headers or {})  # 405 says which methods are allowed
-    return answer
+    response = problem_response(HTTPStatus(error.status_code), str(error.detail))
+    response.headers.update(error.headers or {})  # such as Allow with a 405
+    return response
 
 
-async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
-    # The trace goes to the server's log; a body never carries one.
-    return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error; the server's log has the details")
+async def _handle_unexpected(_request: Request, _error: Exception) -> JSONResponse:
+    # The traceback goes to the server's log; a body never contains one.
+    return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error; see the server's log for details")
 
 
-def _explained(told: Mapping[str, Any]) -> str:
-    """Return what is wrong with a field, and what to do where the words of pydantic do not say it."""
-    if told["type"] == "json_invalid":
-        return f"is no JSON: {told['ctx']['error']} at character {told['loc'][-1]}"
-    if told["type"] == "model_attributes_type":
-        return "is not read as a JSON object; send one, with the header Content-Type: application/json"
-    if told["type"] == "extra_forbidden" and told["loc"][0] == "query" and told["msg"].startswith("Extra"):
+def _message(detail: Mapping[str, Any]) -> str:
+    """Return what is wrong with a field, with the remedy if pydantic's wording lacks it."""
+    if detail["type"] == "json_invalid":
+        return f"is not valid JSON: {detail['ctx']['error']} at character {detail['loc'][-1]}"
+    if detail["type"] == "model_attributes_type":
+        return "was not sent as a JSON object; send one with the header Content-Type: application/json"
+    if detail["type"] == "extra_forbidden" and detail["loc"][0] == "query" and detail["msg"].startswith("Extra"):
         known = HistoryQuery.model_fields
-        return f"is not a filter{errors.did_you_mean(str(told['loc'][-1]), known)}; there are {', '.join(known)}"
-    return errors.format_validation_message(told["msg"], told.get("input"))
+        hint = errors.did_you_mean(str(detail["loc"][-1]), known)
+        return f"is not a filter{hint}; the filters are {', '.join(known)}"
+    return errors.format_validation_message(detail["msg"], detail.get("input"))
 
 
-def _field(location: Sequence[str | int]) -> str:
-    """Return the path of a field; what is wrong with the body as a whole, broken JSON say, is of the body."""
-    inside = [str(part) for part in location[1:]]
-    return ".".join(inside) if inside and not inside[0].isdigit() else str(location[0])
+def _field_path(location: Sequence[str | int]) -> str:
+    """Return the path of a field; an error of the whole body, such as broken JSON, belongs to `body`."""
+    path = [str(part) for part in location[1:]]
+    return ".".join(path) if path and not path[0].isdigit() else str(location[0])

@@ -1,4 +1,4 @@
-"""How large a request body may be."""
+"""Limit on the size of request bodies."""
 
 from http import HTTPStatus
 
@@ -8,17 +8,17 @@ from coin_api.errors import problem_response
 
 MAX_BODY_BYTES = 1_000_000
 UPLOAD = "/upload"
-"""How paths end that take a file."""
+"""End of the paths that accept a file."""
 
 
 class BodyLimit:
-    """ASGI middleware: answers 413 to a larger body, whether its length is declared or only seen while reading."""
+    """ASGI middleware that responds with 413 to a body over the limit, whether or not its length is declared."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body whole and pass it on if it is small enough; uploads are read, and limited, by their route."""
+        """Read the whole body and pass it on if it is small enough; upload routes read and limit theirs themselves."""
         if scope["type"] != "http" or scope["path"].endswith(UPLOAD):
             await self._app(scope, receive, send)
             return
@@ -32,13 +32,13 @@ class BodyLimit:
             detail = f"the request body is larger than {MAX_BODY_BYTES} bytes"
             await problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)(scope, receive, send)
             return
-        sent = False
+        replayed = False
 
         async def replay() -> Message:
-            nonlocal sent
-            if sent:
+            nonlocal replayed
+            if replayed:
                 return await receive()
-            sent = True
+            replayed = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, replay, send)

@@ -1,62 +1,31 @@
-"""How submissions and polls are answered, whatever was submitted."""
+"""Responses to submissions and status polls, whatever the job."""
 
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
-from fastapi import Depends, Header, Query, Response
+from fastapi import Response
 from fastapi.concurrency import run_in_threadpool
 
-from coin_api.deps import AppState
 from coin_api.schemas import Accepted, TaskStatus
-from coin_api.tasks import Task
-from coin_pipeline.errors import InvalidInput, NotFound, Problem
+from coin_api.tasks import Orchestrator, Task
 
-SOONEST_S, LATEST_S = 1, 10
-
-
-class SubmissionId(NamedTuple):
-    """What decides the id of a submission, if anything does."""
-
-    idempotency_key: str | None
-    task_id: str | None
+MIN_RETRY_AFTER_S, MAX_RETRY_AFTER_S = 1, 10
 
 
-async def _identity(
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200, alias="Idempotency-Key")] = None,
-    task_id: Annotated[uuid.UUID | None, Query(description="The id that the task shall have.")] = None,
-) -> SubmissionId:
-    if idempotency_key is not None and task_id is not None:
-        says = "each decides the id of the task; give one of task_id and Idempotency-Key"
-        raise InvalidInput([Problem("task_id", says), Problem("Idempotency-Key", says)])
-    return SubmissionId(idempotency_key, str(task_id) if task_id else None)
-
-
-SubmittedAs = Annotated[SubmissionId, Depends(_identity)]
-
-
-class TaskWithoutResult(NotFound):
-    """A task that is known but has no result (yet)."""
-
-    def __init__(self, task: Task, place: str) -> None:
-        said = f": {task.error}" if task.error else ""
-        super().__init__(f"task {task.task_id} is {task.status}{said}; see {place}")
-
-
-def set_polling_headers(response: Response, place: str) -> None:
-    """Tell the poller where to look, and when."""
-    response.headers["Location"] = place
-    response.headers["Retry-After"] = str(SOONEST_S)
+def set_polling_headers(response: Response, url: str) -> None:
+    """Set Location and Retry-After, which direct the client to the task's status."""
+    response.headers["Location"] = url
+    response.headers["Retry-After"] = str(MIN_RETRY_AFTER_S)
 
 
 def accepted(task: Task) -> Accepted:
-    """Say which task it is and how it stands."""
+    """Return the response body for a submitted or cancelled task."""
     return Accepted(task_id=task.task_id, status=task.status, created_at=task.created_at)
 
 
-def task_fields(parts: AppState, task: Task) -> dict[str, Any]:
-    """Return where a task stands, without its result: the fields of TaskStatus."""
+def task_fields(orchestrator: Orchestrator, task: Task) -> dict[str, Any]:
+    """Return the fields of TaskStatus for a task, without its result."""
     return {
         "task_id": task.task_id,
         "status": task.status,
@@ -66,26 +35,30 @@ def task_fields(parts: AppState, task: Task) -> dict[str, Any]:
         "created_at": task.created_at,
         "started_at": task.started_at,
         "finished_at": task.finished_at,
-        "dagster_url": parts.runs.url(task.task_id),
+        "dagster_url": orchestrator.url(task.task_id),
     }
 
 
-async def status_response(status: TaskStatus, read: Callable[[], bytes]) -> Response:
-    """Answer a poll; what `read` returns for a completed task, its stored document, goes in as it is.
+async def status_response(status: TaskStatus, read_document: Callable[[], bytes]) -> Response:
+    """Return the response to a status poll.
 
-    Parsing and writing a large one on every poll would take seconds.
+    The stored document is inserted as bytes: to parse and serialize a large one on every poll would take seconds.
+
+    Args:
+        status: Status of the task, with no result.
+        read_document: Returns the result of a completed task as JSON; called in a thread.
     """
     body = status.model_dump_json().encode()
     if status.status == "completed":
-        return await run_in_threadpool(lambda: json_response(_with_result(body, read())))
-    answer = json_response(body)
+        return await run_in_threadpool(lambda: json_response(_with_result(body, read_document())))
+    response = json_response(body)
     if status.finished_at is None:
-        answer.headers["Retry-After"] = str(_retry_after(status.created_at))
-    return answer
+        response.headers["Retry-After"] = str(_retry_after(status.created_at))
+    return response
 
 
 def json_response(document: bytes) -> Response:
-    """Return a document as it is."""
+    """Return a stored JSON document unchanged."""
     return Response(document, media_type="application/json")
 
 
@@ -95,6 +68,6 @@ def _with_result(body: bytes, document: bytes) -> bytes:
 
 
 def _retry_after(created_at: datetime) -> int:
-    """Return a tenth of the time since the submission, in whole seconds between the soonest and the latest."""
+    """Return a tenth of the task's age in whole seconds, within the limits."""
     age_s = (datetime.now(UTC) - created_at).total_seconds()
-    return int(min(max(age_s / 10, SOONEST_S), LATEST_S))
+    return int(min(max(age_s / 10, MIN_RETRY_AFTER_S), MAX_RETRY_AFTER_S))

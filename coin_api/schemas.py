@@ -1,4 +1,4 @@
-"""Shapes of responses; the request's shape is coin_pipeline.backtest.spec.BacktestRequest itself."""
+"""Models of responses and of query parameters; request bodies are the request models of coin_pipeline."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -13,6 +13,7 @@ Status = Literal["queued", "running", "completed", "failed", "cancelled"]
 Instant = Annotated[
     datetime, PlainSerializer(lambda t: t.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str, when_used="json")
 ]
+NextCursor = Annotated[str | None, Field(description="`cursor` of the next page; null on the last page.")]
 
 
 class Accepted(BaseModel):
@@ -24,7 +25,7 @@ class Accepted(BaseModel):
 
 
 class TaskStatus(BaseModel):
-    """Where a task stands."""
+    """Current state of a task."""
 
     task_id: str
     status: Status
@@ -40,22 +41,22 @@ class TaskStatus(BaseModel):
 class SweepAccepted(Accepted):
     """A sweep that is stored and will run."""
 
-    points: Annotated[int, Field(description="Before those are taken away that the strategy refuses.")]
+    points: Annotated[int, Field(description="Points of the search space, before those that the strategy rejects.")]
 
 
 class SweepStatus(TaskStatus):
-    """Where a sweep stands."""
+    """Current state of a sweep."""
 
-    points: Annotated[int, Field(description="To evaluate; for optuna the most there can be.")]
+    points: Annotated[int, Field(description="Points to evaluate; an upper limit if the search is optuna.")]
     points_done: int
-    points_per_second: Annotated[float | None, Field(description="Over the last half minute that was heard of.")]
-    eta_seconds: Annotated[float | None, Field(description="Until all points are evaluated, at this rate.")]
+    points_per_second: Annotated[float | None, Field(description="Rate over the last 30 seconds with reports.")]
+    eta_seconds: Annotated[float | None, Field(description="Seconds left at this rate.")]
 
 
 class CandleRow(BaseModel):
     """One candle."""
 
-    timestamp: Annotated[Instant, Field(description="When it opens.")]
+    timestamp: Annotated[Instant, Field(description="Open time.")]
     open: float
     high: float
     low: float
@@ -64,40 +65,38 @@ class CandleRow(BaseModel):
 
 
 class RefreshAccepted(Accepted):
-    """A refresh of candles that is stored and will run."""
+    """A candle refresh that is stored and will run."""
 
-    series: Annotated[int, Field(description="How many series are collected: each market in each timeframe.")]
+    series: Annotated[int, Field(description="Number of series to refresh: each market in each timeframe.")]
     status_url: str
 
 
 class RefreshStatus(TaskStatus):
-    """Where a refresh of candles stands."""
+    """Current state of a candle refresh."""
 
-    series: Annotated[list[SeriesProgress], Field(description="Empty before its run has begun.")]
+    series: Annotated[list[SeriesProgress], Field(description="Empty before the run has started.")]
 
 
 class CandleSeries(BaseModel):
-    """What is stored of one market in one timeframe."""
+    """Stored candles of one market in one timeframe."""
 
     symbol: str
     timeframe: str
-    first: Annotated[Instant, Field(description="Open of the first candle.")]
-    last: Annotated[Instant, Field(description="Open of the last candle.")]
+    first: Annotated[Instant, Field(description="Open time of the first candle.")]
+    last: Annotated[Instant, Field(description="Open time of the last candle.")]
     rows: int
     bytes: int
-    source: Annotated[str | None, Field(description="The exchange that they were fetched from; null if imported.")]
-    fetched_until: Annotated[Instant | None, Field(description="Where a refresh goes on.")]
-    present: Annotated[float, Field(description="Candles as a fraction of the places from the first to the last.")]
+    source: Annotated[str | None, Field(description="Exchange they were fetched from; null if imported.")]
+    fetched_until: Annotated[Instant | None, Field(description="Where the next refresh resumes.")]
+    present: Annotated[float, Field(description="Candles as a fraction of the slots from the first to the last.")]
     fetched: Annotated[
         float,
-        Field(
-            description="Share of that time of which every candle was asked for: what is missing there had no trade."
-        ),
+        Field(description="Fraction of that time that was fetched completely; candles missing there had no trades."),
     ]
 
 
 class CandleInventory(BaseModel):
-    """What is stored, and what is wrong with series that cannot be read."""
+    """Stored series, and errors of series that cannot be read."""
 
     count: int
     series: list[CandleSeries]
@@ -110,32 +109,79 @@ class CandlePage(BaseModel):
     symbol: str
     timeframe: str
     candles: list[CandleRow]
-    next_cursor: Annotated[str | None, Field(description="Give it as `cursor` for what follows; null at the end.")]
+    next_cursor: NextCursor
 
 
 class UploadReport(BaseModel):
-    """What became of an uploaded file."""
+    """Outcome of an upload."""
 
     symbol: str
     timeframe: str
     added: int
-    replaced: Annotated[int, Field(description="Candles that were stored with other figures.")]
+    replaced: Annotated[int, Field(description="Candles that were stored with different values.")]
     unchanged: int
-    first: Annotated[Instant | None, Field(description="Open of the first candle of the file.")]
-    last: Annotated[Instant | None, Field(description="Open of its last one.")]
-    quality: Annotated[dict[str, Any], Field(description="What is there of the series now, and what is wrong with it.")]
+    first: Annotated[Instant | None, Field(description="Open time of the first candle in the file.")]
+    last: Annotated[Instant | None, Field(description="Open time of the last candle in the file.")]
+    quality: Annotated[dict[str, Any], Field(description="Audit of the stored series after the upload.")]
 
 
 class Strategies(BaseModel):
-    """Registered strategies, with the schema of each one's params."""
+    """Registered strategies, with the schema of each one's parameters."""
 
     strategies: list[str]
     count: int
     details: dict[str, dict[str, Any]]
 
 
+class SymbolResult(BaseModel):
+    """Result of one symbol; documents before 1.2.0 lack some fields."""
+
+    model_config = ConfigDict(extra="allow")
+
+    symbol: str
+    signals: Annotated[
+        list[dict[str, Any]] | int, Field(description="Each signal with its own outcome; a count in early documents.")
+    ]
+    trades: Annotated[list[dict[str, Any]] | None, Field(description="Trades of the account.")] = None
+    win_rate: Annotated[float, Field(description="Fraction, 0 to 1.")]
+    avg_return: Annotated[float, Field(description="Percent per trade, net of costs.")]
+    max_drawdown: Annotated[float, Field(description="Percent of the equity curve's peak.")]
+    avg_hold_bars: float
+    performance_curve: list[dict[str, Any]] | None = None
+    metrics: dict[str, Any] | None = None
+
+
+class BacktestResult(BaseModel):
+    """Stored result document, schema 1.2.0; earlier versions lack some fields."""
+
+    model_config = ConfigDict(extra="allow")
+
+    version: str | None = None
+    run_id: str
+    strategy: str
+    params: dict[str, Any]
+    symbols: list[SymbolResult]
+    start_date: date
+    end_date: date
+    timeframe: str
+    total_signals: int
+    execution_time: Annotated[float, Field(description="Seconds.")]
+    metadata: dict[str, Any] | None = None
+    description: str | None = None
+    metrics: Annotated[dict[str, Any] | None, Field(description="Figures over all symbols, as fractions.")] = None
+    costs: dict[str, Any] | None = None
+    account: dict[str, Any] | None = None
+    warnings: list[str] | None = None
+
+
+class RunResult(BacktestResult):
+    """Result of a synchronous run."""
+
+    reused_from: Annotated[str | None, Field(description="Run that computed a reused result; null if computed now.")]
+
+
 class HistoryItem(BaseModel):
-    """What a list tells of a result; null is what an old document does not tell."""
+    """List entry of a result; fields that an old document lacks are null."""
 
     run_id: str
     strategy: str | None
@@ -145,24 +191,24 @@ class HistoryItem(BaseModel):
     timeframe: str | None
     total_signals: int | None
     avg_return: Annotated[float | None, Field(description="Percent per trade, mean over the symbols.")]
-    total_return: Annotated[float | None, Field(description="Of the account, a fraction.")]
+    total_return: Annotated[float | None, Field(description="Return of the account, a fraction.")]
     execution_time: Annotated[float | None, Field(description="Seconds.")]
     timestamp: Annotated[Instant, Field(description="When it finished.")]
-    version: Annotated[str, Field(description="Schema of the document.")]
+    version: Annotated[str, Field(description="Schema version of the document.")]
 
 
 class History(BaseModel):
     """A page of results, newest first."""
 
-    total: Annotated[int, Field(description="How many match.")]
+    total: Annotated[int, Field(description="Number of matching results.")]
     limit: int
     offset: int
     items: list[HistoryItem]
-    next_cursor: Annotated[str | None, Field(description="Give it as `cursor` for what follows; null at the end.")]
+    next_cursor: NextCursor
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field."""
+    """Problem with one field."""
 
     field: str
     message: str
@@ -180,14 +226,14 @@ class ProblemDetails(BaseModel):
 
 
 class Component(BaseModel):
-    """One part that a backtest needs."""
+    """State of one component that backtests need."""
 
     healthy: bool
     detail: str
 
 
 class Health(BaseModel):
-    """Whether backtests can run, and if not, what is missing."""
+    """Whether backtests can run, and the state of each component."""
 
     status: Literal["healthy", "unhealthy"]
     timestamp: Instant
@@ -197,36 +243,36 @@ class Health(BaseModel):
 
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
-Day = Annotated[fields.Day, Field(description="YYYY-MM-DD in Asia/Seoul, included.")]
-Percent = Annotated[float, Field(allow_inf_nan=False, description="Of avg_return, percent per trade.")]
-Signals = Annotated[int, Field(ge=0, description="Of total_signals.")]
+Day = Annotated[fields.Day, Field(description="YYYY-MM-DD in Asia/Seoul, inclusive.")]
+Percent = Annotated[float, Field(allow_inf_nan=False, description="Bound of avg_return, percent per trade.")]
+Signals = Annotated[int, Field(ge=0, description="Bound of total_signals.")]
 
 
 class CandleQuery(fields.RequestModel):
-    """Which candles of a market, and which page of them."""
+    """Range and page of candles."""
 
     timeframe: fields.TimeframeName = "1d"
     start: Day | None = None
     end: Day | None = None
     limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
-    cursor: Annotated[str | None, Field(description="next_cursor of the page before.", pattern=r"^-?[0-9]{1,19}$")] = (
-        None
-    )
+    cursor: Annotated[
+        str | None, Field(description="next_cursor of the previous page.", pattern=r"^-?[0-9]{1,19}$")
+    ] = None
 
     @property
-    def at(self) -> int | None:
-        """Open of the candle with which the page begins, ns UTC."""
+    def start_ns(self) -> int | None:
+        """Open of the first candle of the page, ns UTC; None for the first page."""
         return None if self.cursor is None else int(self.cursor)
 
 
 class HistoryQuery(BaseModel):
-    """Which results, and which page of them."""
+    """Filters and page of a list of results."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=100)] = 10
     offset: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    cursor: Annotated[str | None, Field(description="next_cursor of the page before.", max_length=500)] = None
+    cursor: Annotated[str | None, Field(description="next_cursor of the previous page.", max_length=500)] = None
     strategy: Text | None = None
     symbol: Annotated[Text | None, Field(description="BTC_KRW or KRW-BTC.")] = None
     min_return: Percent | None = None
@@ -237,10 +283,10 @@ class HistoryQuery(BaseModel):
     date_to: Day | None = None
 
     def filters(self) -> Filters:
-        """Return what a result must be like.
+        """Return the filters.
 
         Raises:
-            EmptyRange: a lower bound is above its upper one.
-            InvalidSymbol: the symbol is no market.
+            EmptyRange: A lower bound exceeds its upper bound.
+            InvalidSymbol: The symbol is not a market.
         """
         return Filters(**self.model_dump(exclude={"limit", "offset", "cursor"}))

@@ -1,4 +1,4 @@
-"""Where tasks stand, read for many askers at once, and followed until they end."""
+"""Status reads shared by all requests, and subscriptions that follow a task until it ends."""
 
 import asyncio
 import time
@@ -9,156 +9,156 @@ from coin_api.tasks import Job, Orchestrator, Task
 from coin_pipeline.errors import InvalidRunId, ResultNotFound, ServiceUnavailable
 from coin_pipeline.results.store import check_run_id
 
-QUICKEST_S, SLOWEST_S = 0.02, 1.0
-SHARE = 20
-"""A task is asked about again after this share of the time that it has been in its status."""
+MIN_INTERVAL_S, MAX_INTERVAL_S = 0.02, 1.0
+AGE_DIVISOR = 20
+"""The poll interval is the time since the last status change divided by this, within the limits."""
 OUTAGE_S = 1.0
 
 
 class StatusBatcher:
-    """Reads where tasks stand: who asks while a read is under way is answered by the next, which is one for all.
+    """Reads task statuses in batches: requests that arrive during a read are served together by the next one.
 
-    So any number of askers take one thread and one query at a time, and no answer is older than its question.
+    So any number of requests occupies one thread and one query at a time, and no response is older than its request.
     """
 
-    def __init__(self, runs: Orchestrator) -> None:
-        self._runs = runs
-        self._asked: dict[str, asyncio.Future[Task | Exception]] = {}
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+        self._pending: dict[str, asyncio.Future[Task | Exception]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def task(self, task_id: str, job: Job = "backtest") -> Task:
-        """Return where a task of a job stands.
+        """Return a task of a job.
 
         Raises:
-            ResultNotFound: no run of the job has this id.
-            ServiceUnavailable: it cannot be asked now.
+            ResultNotFound: No run of the job has this id.
+            ServiceUnavailable: The task cannot be read now.
         """
         try:
-            check_run_id(task_id)  # what cannot be an id must not spoil the read of all others
+            check_run_id(task_id)  # an invalid id must not fail the read for all other requests
         except InvalidRunId:
             raise ResultNotFound(task_id) from None
-        answer = self._asked.setdefault(task_id, asyncio.get_running_loop().create_future())
+        future = self._pending.setdefault(task_id, asyncio.get_running_loop().create_future())
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
-        found = await asyncio.shield(answer)  # who goes away must not take the answer from the others
-        if isinstance(found, Exception):
-            raise found
-        if found.job != job:
+        result = await asyncio.shield(future)  # a cancelled request must not cancel the future of the others
+        if isinstance(result, Exception):
+            raise result
+        if result.job != job:
             raise ResultNotFound(task_id)
-        return found
+        return result
 
     async def _read(self) -> None:
-        while self._asked:
-            asked, self._asked = self._asked, {}
-            # Not in FastAPI's thread pool, where many submissions at once would be before it.
-            found = await asyncio.to_thread(self._look_up, tuple(asked))
-            for task_id, answer in asked.items():
-                answer.set_result(found[task_id])
+        while self._pending:
+            pending, self._pending = self._pending, {}
+            # Not in FastAPI's thread pool, where it would queue behind submissions.
+            results = await asyncio.to_thread(self._look_up, tuple(pending))
+            for task_id, future in pending.items():
+                future.set_result(results[task_id])
 
     def _look_up(self, task_ids: Sequence[str]) -> dict[str, Task | Exception]:
         try:
-            known = self._runs.tasks(task_ids)
-        except Exception as error:  # noqa: BLE001 -- each asker raises it
+            tasks = self._orchestrator.tasks(task_ids)
+        except Exception as error:  # noqa: BLE001 -- each request raises it
             if len(task_ids) == 1 or isinstance(error, ServiceUnavailable):
                 return dict.fromkeys(task_ids, error)
-            # One broken record must not hide all others.
-            return {one: self._look_up([one])[one] for one in task_ids}
-        return {one: known.get(one) or ResultNotFound(one) for one in task_ids}
+            # One broken record must not fail the others.
+            return {task_id: self._look_up([task_id])[task_id] for task_id in task_ids}
+        return {task_id: tasks.get(task_id) or ResultNotFound(task_id) for task_id in task_ids}
 
 
 class TaskSubscription:
-    """One task that is followed."""
+    """A task that one or more requests follow."""
 
     def __init__(self) -> None:
-        self.followers = 0
+        self.subscribers = 0
         self.closed = False
         self.task: Task | None = None
         self.polling: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
-    async def after(self, seen: int) -> Task | None:
-        """Return the task once its mark is beyond `seen`, or it has ended; None once the watch is closed.
+    async def after(self, version: int) -> Task | None:
+        """Return the task once it has a later version or has ended; None once the subscription is closed.
 
         Raises:
-            ResultNotFound: the task is not there (any more).
+            ResultNotFound: The task does not exist, or no longer exists.
         """
         while not self.closed:
-            news = self._news
-            if self.task and (self.task.ended or self.task.mark > seen):
+            changed = self._changed
+            if self.task and (self.task.ended or self.task.version > version):
                 return self.task
             if self.polling and self.polling.done():
-                self.polling.result()  # raises what ended it
-            await news.wait()
+                self.polling.result()  # raises the error that ended the polling
+            await changed.wait()
         return None
 
-    def tell(self, task: Task) -> None:
-        """Note where the task stands, and wake the followers if it has moved."""
-        moved = self.task is None or task.mark != self.task.mark
+    def update(self, task: Task) -> None:
+        """Store the task, and wake the subscribers if it has changed."""
+        changed = self.task is None or task.version != self.task.version
         self.task = task
-        if moved:
+        if changed:
             self.wake()
 
     def wake(self) -> None:
-        """Have every follower look again."""
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        """Make every subscriber check the task again."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def close(self) -> None:
-        """Send every follower away."""
+        """Release every subscriber."""
         self.closed = True
         self.wake()
 
 
 class TaskSubscriptions:
-    """The tasks that somebody follows: each is polled once, however many follow it."""
+    """The tasks that are followed; each is polled once, however many requests follow it."""
 
     def __init__(self, statuses: StatusBatcher) -> None:
         self._statuses = statuses
-        self._watches: dict[tuple[str, Job], TaskSubscription] = {}
+        self._subscriptions: dict[tuple[str, Job], TaskSubscription] = {}
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._watches)
+        return len(self._subscriptions)
 
     @contextmanager
-    def watch(self, task_id: str, job: Job = "backtest") -> Iterator[TaskSubscription]:
-        """Follow a task; when the last one who does has left, it is polled no more."""
-        watch = self._watches.get((task_id, job))
-        if watch is None:
-            watch = self._watches[task_id, job] = TaskSubscription()
-            watch.closed = self._closed
-            watch.polling = asyncio.create_task(self._poll(watch, task_id, job))
-            watch.polling.add_done_callback(lambda _: watch.wake())
-        watch.followers += 1
+    def subscribe(self, task_id: str, job: Job = "backtest") -> Iterator[TaskSubscription]:
+        """Follow a task; its polling stops when the last subscriber has left."""
+        subscription = self._subscriptions.get((task_id, job))
+        if subscription is None:
+            subscription = self._subscriptions[task_id, job] = TaskSubscription()
+            subscription.closed = self._closed
+            subscription.polling = asyncio.create_task(self._poll(subscription, task_id, job))
+            subscription.polling.add_done_callback(lambda _: subscription.wake())
+        subscription.subscribers += 1
         try:
-            yield watch
+            yield subscription
         finally:
-            watch.followers -= 1
-            if not watch.followers:
-                del self._watches[task_id, job]
-                if watch.polling:
-                    watch.polling.cancel()
+            subscription.subscribers -= 1
+            if not subscription.subscribers:
+                del self._subscriptions[task_id, job]
+                if subscription.polling:
+                    subscription.polling.cancel()
 
     def close(self) -> None:
-        """Send all followers away, now and from now on: the server stops, and would wait for them."""
+        """Release all current and future subscribers, so that they do not delay a shutdown."""
         self._closed = True
-        for watch in self._watches.values():
-            watch.close()
+        for subscription in self._subscriptions.values():
+            subscription.close()
 
-    async def _poll(self, watch: TaskSubscription, task_id: str, job: Job) -> None:
+    async def _poll(self, subscription: TaskSubscription, task_id: str, job: Job) -> None:
         changed_at = time.monotonic()
-        while not (watch.task and watch.task.ended):
+        while not (subscription.task and subscription.task.ended):
             try:
                 task = await self._statuses.task(task_id, job)
-            except ServiceUnavailable:  # which says nothing of the task
+            except ServiceUnavailable:  # an outage is not a change of the task
                 await asyncio.sleep(OUTAGE_S)
                 continue
-            if watch.task is None or task.status != watch.task.status:
+            if subscription.task is None or task.status != subscription.task.status:
                 changed_at = time.monotonic()
-            watch.tell(task)
-            await asyncio.sleep(_pace(time.monotonic() - changed_at))
+            subscription.update(task)
+            await asyncio.sleep(_interval_s(time.monotonic() - changed_at))
 
 
-def _pace(age_s: float) -> float:
-    """Return the time until the next poll: short runs are seen to end at once, long ones cost little."""
-    return min(max(age_s / SHARE, QUICKEST_S), SLOWEST_S)
+def _interval_s(age_s: float) -> float:
+    """Return the poll interval: the end of a short run is noticed at once, and long runs cost little."""
+    return min(max(age_s / AGE_DIVISOR, MIN_INTERVAL_S), MAX_INTERVAL_S)

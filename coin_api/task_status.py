@@ -1,4 +1,4 @@
-"""Where tasks stand, as Dagster's records and our leases tell; with runs.py, all that knows Dagster here."""
+"""Task statuses, read from Dagster's records and the leases; with dagster_client.py, the only user of Dagster here."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ import dagster as dg
 
 from coin_api.schemas import Status
 from coin_api.tasks import Job, SweepPoints, Task
-from coin_pipeline.database.runs import status
+from coin_pipeline.database.runs.status import RunStatusRow, fetch_run_statuses
 from coin_pipeline.database.session import Session
 from coin_pipeline.defs.candles.progress import TYPES, SeriesReporter, all_of
 from coin_pipeline.defs.sweeps.progress import SweepProgress
@@ -20,11 +20,11 @@ from coin_pipeline.orchestration.retries import default_max_retries, is_retry, n
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, POINTS_TAG
 
 T = TypeVar("T")
-Heard = TypeVar("Heard", SweepProgress, SeriesReporter)
+ProgressT = TypeVar("ProgressT", SweepProgress, SeriesReporter)
 JOBS = frozenset(get_args(Job))
-KEPT = 1000
+CACHE_SIZE = 1000
 OVERLAP = 100
-"""Events that are read once more, since of those stored at the same time a later one may be seen first."""
+"""Events that are read again: of those stored at the same time, a later one may become visible first."""
 _STATUS: Mapping[str, Status] = {
     "STARTED": "running",
     "SUCCESS": "completed",
@@ -32,38 +32,38 @@ _STATUS: Mapping[str, Status] = {
     "CANCELING": "cancelled",
     "CANCELED": "cancelled",
 }
-"""What a run's status means for its task; any other means queued. The database keeps a run from leaving its end."""
-Attempts = Sequence[status.RunStatusRow]
+"""Task status by run status; all others mean queued. The database keeps a run in its final status."""
+Attempts = Sequence[RunStatusRow]
 
 
 class TaskStatusReader:
-    """Reads where tasks stand: two statements for any number of them, and what failed runs and sweeps have to tell."""
+    """Reads any number of tasks with two statements, plus the events of failed runs, sweeps and refreshes."""
 
     def __init__(self, instance: dg.DagsterInstance, session: Session) -> None:
         self._instance = instance
         self._session = session
-        self._most = default_max_retries(instance)
+        self._max_retries = default_max_retries(instance)
         self._lock = Lock()
         self._errors: dict[str, tuple[str, str | None]] = {}
-        self._tallies: dict[str, tuple[SweepProgress | SeriesReporter, str | None]] = {}
+        self._progress: dict[str, tuple[SweepProgress | SeriesReporter, str | None]] = {}
 
-    def of(self, task_ids: Collection[str]) -> dict[str, Task]:
-        """Return those of the ids that are tasks, with where each stands."""
+    def read(self, task_ids: Collection[str]) -> dict[str, Task]:
+        """Return the existing tasks among the ids."""
         return {task_id: self._task(attempts) for task_id, attempts in self._attempts(task_ids).items()}
 
-    def latest(self, task_id: str) -> str:
-        """Return the run of the latest attempt at a task."""
+    def latest_attempt_id(self, task_id: str) -> str:
+        """Return the run id of the latest attempt at a task."""
         return self._attempts([task_id])[task_id][-1].run_id
 
-    def _attempts(self, task_ids: Collection[str]) -> dict[str, list[status.RunStatusRow]]:
-        """Return the runs of each task, first to latest: another one follows where a process died."""
-        found = status.fetch_run_statuses(self._session, task_ids)
-        attempts = {run_id: [run] for run_id, run in found.items() if run.job in JOBS and not is_retry(run.tags)}
-        while following := {later: runs for runs in attempts.values() if (later := self._next(runs[-1]))}:
-            more = status.fetch_run_statuses(self._session, following)
-            for run_id, run in more.items():
-                following[run_id].append(run)
-            if len(more) < len(following):  # deleted by hand
+    def _attempts(self, task_ids: Collection[str]) -> dict[str, list[RunStatusRow]]:
+        """Return the runs of each task, first to latest; there is more than one if a process died."""
+        rows = fetch_run_statuses(self._session, task_ids)
+        attempts = {run_id: [run] for run_id, run in rows.items() if run.job in JOBS and not is_retry(run.tags)}
+        while retried := {next_id: runs for runs in attempts.values() if (next_id := self._next_attempt_id(runs[-1]))}:
+            retries = fetch_run_statuses(self._session, retried)
+            for run_id, run in retries.items():
+                retried[run_id].append(run)
+            if len(retries) < len(retried):  # deleted by hand
                 break
         return attempts
 
@@ -71,9 +71,10 @@ class TaskStatusReader:
         first, latest = attempts[0], attempts[-1]
         status = self._status(attempts)
         error, kind = self._error(latest.run_id) if status == "failed" else (None, None)
-        points = self._farthest(attempts, status) if latest.job == "sweep" else None
+        points = self._sweep_points(attempts, status) if latest.job == "sweep" else None
         share = points.done / points.planned if points else max(run.progress for run in attempts)
-        refresh = self._heard(latest.run_id, SeriesReporter) if latest.job == "refresh_candles" else SeriesReporter()
+        is_refresh = latest.job == "refresh_candles"
+        refresh = self._read_progress(latest.run_id, SeriesReporter) if is_refresh else SeriesReporter()
         if refresh.series:
             share = refresh.share
         if status == "failed" and refresh.failures:
@@ -93,55 +94,55 @@ class TaskStatusReader:
         )
 
     def _status(self, attempts: Attempts) -> Status:
-        """Return the status of a task: it is under way once an attempt at it has started, between two attempts too."""
+        """Return the status of a task; it is running from the start of its first attempt, also between attempts."""
         latest = attempts[-1]
         if CANCELLED_TAG in latest.tags:
             return "cancelled"
-        goes_on = latest.status == "FAILURE" and will_retry(latest.tags, self._most)
-        status = "queued" if goes_on else _STATUS.get(latest.status, "queued")
+        retrying = latest.status == "FAILURE" and will_retry(latest.tags, self._max_retries)
+        status = "queued" if retrying else _STATUS.get(latest.status, "queued")
         return "running" if status == "queued" and any(run.started_at for run in attempts) else status
 
-    def _next(self, run: status.RunStatusRow) -> str | None:
-        return next_attempt_id(run.tags) if run.status == "FAILURE" and will_retry(run.tags, self._most) else None
+    def _next_attempt_id(self, run: RunStatusRow) -> str | None:
+        retrying = run.status == "FAILURE" and will_retry(run.tags, self._max_retries)
+        return next_attempt_id(run.tags) if retrying else None
 
-    def _farthest(self, attempts: Attempts, status: Status) -> SweepPoints:
-        """Return how far the attempt at a sweep is that came farthest, so that a later one takes nothing back."""
+    def _sweep_points(self, attempts: Attempts, status: Status) -> SweepPoints:
+        """Return the progress of the attempt that evaluated the most points, so that a retry never reduces it."""
         return max((self._points(run, status) for run in attempts), key=lambda points: points.done)
 
-    def _points(self, run: status.RunStatusRow, status: Status) -> SweepPoints:
-        """Return how far a sweep is."""
-        tally = self._heard(run.run_id, SweepProgress)
-        planned = tally.planned or int(run.tags.get(POINTS_TAG, 1))
-        eta_s = tally.eta_s(time.time()) if status == "running" else None
-        return SweepPoints(planned, tally.done, tally.points_per_second, eta_s)
+    def _points(self, run: RunStatusRow, status: Status) -> SweepPoints:
+        progress = self._read_progress(run.run_id, SweepProgress)
+        planned = progress.planned or int(run.tags.get(POINTS_TAG, 1))
+        eta_s = progress.eta_s(time.time()) if status == "running" else None
+        return SweepPoints(planned, progress.done, progress.points_per_second, eta_s)
 
-    def _heard(self, run_id: str, kind: type[Heard]) -> Heard:
-        """Return what the events of a run add up to, having read those since it was last asked about."""
+    def _read_progress(self, run_id: str, kind: type[ProgressT]) -> ProgressT:
+        """Return the progress that a run's events add up to; only events since the last read are fetched."""
         with self._lock:
-            heard, cursor = self._tallies.pop(run_id, (kind(), None))
+            progress, cursor = self._progress.pop(run_id, (kind(), None))
             new = self._instance.get_records_for_run(run_id, cursor=cursor, of_type=TYPES)
             for record in new.records:
-                heard.observe(record.event_log_entry)
+                progress.observe(record.event_log_entry)
             last = new.records[-1].storage_id if new.records else 0
             if last > OVERLAP:
                 cursor = EventLogCursor.from_storage_id(last - OVERLAP).to_string()
-            _keep(self._tallies, run_id, (heard, cursor))
-            return cast("Heard", heard)
+            _cache(self._progress, run_id, (progress, cursor))
+            return cast("ProgressT", progress)
 
     def _error(self, run_id: str) -> tuple[str, str | None]:
-        """Return why a run failed, which does not change any more."""
+        """Return why a run failed, and the name of the error class; neither changes any more."""
         with self._lock:
             if run_id not in self._errors:
-                _keep(self._errors, run_id, read_failure(self._instance, run_id))
+                _cache(self._errors, run_id, read_failure(self._instance, run_id))
             return self._errors[run_id]
 
 
-def _keep(kept: dict[str, T], run_id: str, value: T) -> None:
-    """Keep a value, and drop the one that nobody has asked about for longest."""
-    kept[run_id] = value
-    if len(kept) > KEPT:
-        del kept[next(iter(kept))]
+def _cache(values: dict[str, T], run_id: str, value: T) -> None:
+    """Store a value, and drop the oldest entry if the cache is full."""
+    values[run_id] = value
+    if len(values) > CACHE_SIZE:
+        del values[next(iter(values))]
 
 
-def _instant(epoch: float | None) -> datetime | None:
-    return None if epoch is None else datetime.fromtimestamp(epoch, UTC)
+def _instant(epoch_s: float | None) -> datetime | None:
+    return None if epoch_s is None else datetime.fromtimestamp(epoch_s, UTC)

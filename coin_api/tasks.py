@@ -1,25 +1,29 @@
-"""Tasks and where they stand, and what routes need of an orchestrator; free of any orchestrator's own words."""
+"""Tasks and the Orchestrator protocol that the routes depend on."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from coin_api.schemas import Status
-from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
-from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.candles.series_progress import SeriesProgress
-from coin_pipeline.sweeps.request import SweepRequest
-from coin_pipeline.sweeps.spec import SweepSpec
+from coin_pipeline.defs.run_requests import RunSubmission
 
 Job = Literal["backtest", "sweep", "refresh_candles"]
 _STAGES: Mapping[Status, int] = {"queued": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
-_STAGE = 2_000_000
+_STAGE_WIDTH = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class SweepPoints:
-    """How far a sweep is: points to evaluate, those that are, how fast, and in how many seconds all will be."""
+    """Progress of a sweep.
+
+    Attributes:
+        planned: Points to evaluate.
+        done: Points evaluated so far.
+        per_second: Points evaluated per second; None if unknown.
+        eta_s: Seconds left at this rate; None if unknown.
+    """
 
     planned: int
     done: int
@@ -29,7 +33,21 @@ class SweepPoints:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One submission and where it stands; `error_kind` is the class of coin_pipeline.errors that ended it."""
+    """A submission and its current state.
+
+    Attributes:
+        task_id: Id of the task, a UUID.
+        status: Its status.
+        progress: Completed share, 0 to 1.
+        error: Why it failed, in one sentence; None otherwise.
+        error_kind: Name of the class in coin_pipeline.errors that ended it; None if unknown.
+        created_at: When it was submitted, UTC.
+        started_at: When its first attempt started; None while queued.
+        finished_at: When it ended; None before that.
+        points: Progress of a sweep.
+        series: Progress of a refresh, per series; empty before its run has started.
+        job: The job that the task runs.
+    """
 
     task_id: str
     status: Status
@@ -40,57 +58,44 @@ class Task:
     started_at: datetime | None
     finished_at: datetime | None
     points: SweepPoints | None = None
-    """Of a sweep."""
     series: tuple[SeriesProgress, ...] = ()
-    """Of a refresh; none before its run has begun."""
     job: Job = "backtest"
 
     @property
     def ended(self) -> bool:
-        """Whether it will not change any more."""
+        """Whether its status is final."""
         return _STAGES[self.status] == _STAGES["completed"]
 
     @property
-    def mark(self) -> int:
-        """How far it has come, as one number that grows with status and progress, whichever process tells it."""
-        return _STAGES[self.status] * _STAGE + round(self.progress * 1_000_000)
+    def version(self) -> int:
+        """A number that grows with status and progress, and is the same in every API process."""
+        return _STAGES[self.status] * _STAGE_WIDTH + round(self.progress * 1_000_000)
+
+
+class SubmissionId(NamedTuple):
+    """What determines the id of a submitted task: at most one of the two; if neither is given, the id is random."""
+
+    idempotency_key: str | None = None
+    task_id: str | None = None
 
 
 class Orchestrator(Protocol):
-    """What routes need of an orchestrator."""
+    """Runs tasks; the routes use it without knowing its implementation."""
 
     def require_async(self) -> None:
         """Raise AsyncDisabled if an operator has switched asynchronous submissions off."""
         ...
 
-    def submit(
-        self, spec: BacktestSpec, shelf: ResultArea, idempotency_key: str | None = None, *, task_id: str | None = None
-    ) -> Task:
-        """Store a submission so that it will run, and return it.
+    def submit(self, submission: RunSubmission, submission_id: SubmissionId) -> Task:
+        """Store a submission durably, so that it will run, and return its task.
 
-        Its id is `task_id`, or decided by the key, or made up; a repeated submission finds its task.
+        A repeated submission, with the same key or id, returns the existing task.
 
         Raises:
-            TaskIdConflict, IdempotencyConflict: the id, or the key, belongs to another submission.
-            QueueFull: as many runs wait as may, and this one is not stored yet.
+            TaskIdConflict, IdempotencyConflict: The id or the key belongs to a different submission.
+            QueueFull: The queue is at its limit, and this submission is new.
+            OrchestratorUnavailable: The submission cannot be stored now.
         """
-        ...
-
-    def submit_sweep(
-        self,
-        request: SweepRequest,
-        spec: SweepSpec,
-        idempotency_key: str | None = None,
-        *,
-        task_id: str | None = None,
-    ) -> Task:
-        """Store a sweep, as `submit` does; `request` resolves to `spec`."""
-        ...
-
-    def submit_refresh(
-        self, spec: RefreshSpec, idempotency_key: str | None = None, *, task_id: str | None = None
-    ) -> Task:
-        """Store a refresh of candles, as `submit` does."""
         ...
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
@@ -98,21 +103,21 @@ class Orchestrator(Protocol):
         ...
 
     def tasks(self, task_ids: Collection[str]) -> Mapping[str, Task]:
-        """Return those of the ids that are tasks, of whichever job, with as few queries as for one."""
+        """Return the existing tasks among the ids, of any job, with as many queries as for a single one."""
         ...
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:
-        """End a task of a job and return it; from then on it is cancelled. Raises ResultNotFound or NotCancellable."""
+        """End a task of a job and return it as cancelled; raise ResultNotFound or NotCancellable."""
         ...
 
     def url(self, task_id: str) -> str:
-        """Return where people see the run."""
+        """Return the page of the task's run."""
         ...
 
     def health(self) -> dict[str, str | None]:
-        """Return each part of the orchestrator with what is wrong with it, or None."""
+        """Return each component of the orchestrator with its problem, or None if it is healthy."""
         ...
 
     def close(self) -> None:
-        """Let go of connections and threads."""
+        """Release connections and threads."""
         ...

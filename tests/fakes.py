@@ -1,14 +1,14 @@
-"""Hand-written stand-ins for what lies beyond an edge of the process."""
+"""Hand-written fakes for services outside the process."""
 
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import cast
 
 from coin_api.schemas import Status
-from coin_api.tasks import Job, Task
-from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
-from coin_pipeline.candles.refresh_spec import RefreshSpec
+from coin_api.tasks import Job, SubmissionId, Task
+from coin_pipeline.defs.run_requests import RunSubmission
 from coin_pipeline.errors import (
     AsyncDisabled,
     IdempotencyConflict,
@@ -18,63 +18,58 @@ from coin_pipeline.errors import (
     ResultNotFound,
     TaskIdConflict,
 )
-from coin_pipeline.sweeps.request import SweepRequest
-from coin_pipeline.sweeps.spec import SweepSpec
-
-Spec = BacktestSpec | RefreshSpec
 
 NOW = datetime(2024, 11, 4, 10, 30, 45, 123456, tzinfo=UTC)
-
-
 QUEUED = Task("", "queued", 0.0, None, None, NOW, None, None)
 
 
 @dataclass
 class FakeOrchestrator:
-    """An orchestrator whose runs end as the test says."""
+    """An orchestrator whose runs end as the test specifies.
+
+    Attributes:
+        outcome: State of a task right after its submission.
+        then: Called with the id of each new task once it is submitted.
+        submitted: New submissions with their ids, in order.
+    """
 
     tasks_by_id: dict[str, Task] = field(default_factory=dict)
-    specs: dict[str, Spec] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
-    submitted: list[tuple[Spec, ResultArea, str | None]] = field(default_factory=list)
+    submissions_by_id: dict[str, RunSubmission] = field(default_factory=dict)
+    ids_by_key: dict[str, str] = field(default_factory=dict)
+    submitted: list[tuple[RunSubmission, SubmissionId]] = field(default_factory=list)
     outcome: Task = QUEUED
     then: Callable[[str], None] = lambda _: None
-    """What happens to a task after its submission has been answered."""
     max_queued: int = 1000
     reads: int = 0
     down: bool = False
-    ill: str | None = None
-    switched_off: bool = False
+    daemon_problem: str | None = None
+    async_disabled: bool = False
     closed: bool = False
 
     def require_async(self) -> None:
-        """Refuse if the test has switched asynchronous submissions off."""
-        if self.switched_off:
+        """Raise AsyncDisabled if the test has switched asynchronous submissions off."""
+        if self.async_disabled:
             raise AsyncDisabled("the test", "ask it")
 
-    def submit(
-        self, spec: BacktestSpec, shelf: ResultArea, idempotency_key: str | None = None, *, task_id: str | None = None
-    ) -> Task:
-        """Remember the submission; it is at once where `outcome` says."""
-        return self._submit(spec, shelf, idempotency_key, task_id, "backtest")
-
-    def submit_sweep(
-        self,
-        request: SweepRequest,
-        spec: SweepSpec,
-        idempotency_key: str | None = None,
-        *,
-        task_id: str | None = None,
-    ) -> Task:
-        """Remember the submission, as `submit` does."""
-        assert request.strategy == spec.strategy
-        return self._submit(spec, "tasks", idempotency_key, task_id, "sweep")
-
-    def submit_refresh(
-        self, spec: RefreshSpec, idempotency_key: str | None = None, *, task_id: str | None = None
-    ) -> Task:
-        """Remember the submission, as `submit` does."""
-        return self._submit(spec, "tasks", idempotency_key, task_id, "refresh_candles")
+    def submit(self, submission: RunSubmission, submission_id: SubmissionId) -> Task:
+        """Record the submission and return its task in the state `outcome`."""
+        self._require_up()
+        key, job = submission_id.idempotency_key, submission.job
+        known = submission_id.task_id or self.ids_by_key.get(f"{job}:{key}")
+        if known in self.tasks_by_id:
+            if self.submissions_by_id[known] != submission:
+                raise IdempotencyConflict(key, known) if key else TaskIdConflict(known)
+            return self.tasks_by_id[known]
+        waiting = sum(task.status == "queued" for task in self.tasks_by_id.values())
+        if waiting >= self.max_queued:
+            raise QueueFull(waiting, self.max_queued)
+        self.submitted.append((submission, submission_id))
+        task = replace(self.outcome, task_id=known or str(uuid.uuid4()), job=cast("Job", job))
+        self.tasks_by_id[task.task_id], self.submissions_by_id[task.task_id] = task, submission
+        if key:
+            self.ids_by_key[f"{job}:{key}"] = task.task_id
+        self.then(task.task_id)
+        return task
 
     def task(self, task_id: str, job: Job = "backtest") -> Task:
         """Return a submitted task."""
@@ -84,56 +79,38 @@ class FakeOrchestrator:
         return task
 
     def tasks(self, task_ids: Collection[str]) -> dict[str, Task]:
-        """Return submitted tasks."""
+        """Return submitted tasks and count the read."""
         self.reads += 1
         self._require_up()
         return {task_id: self.tasks_by_id[task_id] for task_id in task_ids if task_id in self.tasks_by_id}
 
     def move(self, task_id: str, status: Status, progress: float = 0.0, error: str | None = None) -> None:
-        """Have a task stand elsewhere from now on."""
+        """Change the state of a task."""
         finished_at = None if status in {"queued", "running"} else NOW
         self.tasks_by_id[task_id] = replace(
             self.tasks_by_id[task_id], status=status, progress=progress, error=error, finished_at=finished_at
         )
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:
-        """End a task that has not ended."""
+        """Cancel a task that has not ended."""
         task = self.task(task_id, job)
         if task.finished_at:
-            raise NotCancellable(task_id, f"it is {task.status} already")
+            raise NotCancellable(task_id, f"it is already {task.status}")
         self.move(task_id, "cancelled")
         return self.tasks_by_id[task_id]
 
     def url(self, task_id: str) -> str:
-        """Return a made-up page."""
+        """Return a fictitious page."""
         return f"http://ui/runs/{task_id}"
 
     def health(self) -> dict[str, str | None]:
-        """Say that all is well, unless told otherwise."""
-        return {"dagster_storage": None, "code_location": None, "daemon": self.ill}
+        """Report every component as healthy, except for the `daemon_problem` of the test."""
+        return {"dagster_storage": None, "code_location": None, "daemon": self.daemon_problem}
 
     def close(self) -> None:
-        """Remember that the application let go."""
+        """Record that the application closed the orchestrator."""
         self.closed = True
-
-    def _submit(self, spec: Spec, shelf: ResultArea, key: str | None, task_id: str | None, job: Job) -> Task:
-        self._require_up()
-        known = task_id or self.keys.get(f"{job}:{key}")
-        if known in self.tasks_by_id:
-            if self.specs[known] != spec:
-                raise IdempotencyConflict(key, known) if key else TaskIdConflict(known)
-            return self.tasks_by_id[known]
-        waiting = sum(task.status == "queued" for task in self.tasks_by_id.values())
-        if waiting >= self.max_queued:
-            raise QueueFull(waiting, self.max_queued)
-        self.submitted.append((spec, shelf, key))
-        task = replace(self.outcome, task_id=known or str(uuid.uuid4()), job=job)
-        self.tasks_by_id[task.task_id], self.specs[task.task_id] = task, spec
-        if key:
-            self.keys[f"{job}:{key}"] = task.task_id
-        self.then(task.task_id)
-        return task
 
     def _require_up(self) -> None:
         if self.down:
-            raise OrchestratorUnavailable("the code server does not answer")
+            raise OrchestratorUnavailable("the code server does not respond")

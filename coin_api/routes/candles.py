@@ -1,4 +1,4 @@
-"""What candles are stored, their figures, files of them, and collecting more."""
+"""Routes to list, read, upload and refresh candles."""
 
 from contextlib import closing
 from pathlib import Path
@@ -8,10 +8,10 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from coin_api.candles import ARROW, arrow_stream, file_suffix, merge_file, save_body, upload_folder
-from coin_api.deps import AppState, Deps
-from coin_api.events import EVENTS, LastEventId, stream_events
-from coin_api.responses import SubmittedAs, accepted, set_polling_headers, status_response, task_fields
+from coin_api.candles import ARROW, UPLOAD_SUFFIXES, arrow_stream, file_suffix, merge_file, save_body, upload_folder
+from coin_api.deps import CatalogDep, OrchestratorDep, SettingsDep, StatusesDep, SubmissionIdDep
+from coin_api.events import EVENT_RESPONSES, EventStreamsDep
+from coin_api.responses import accepted, set_polling_headers, status_response, task_fields
 from coin_api.schemas import (
     Accepted,
     CandleInventory,
@@ -22,7 +22,7 @@ from coin_api.schemas import (
     RefreshStatus,
     UploadReport,
 )
-from coin_api.tasks import Job, Task
+from coin_api.tasks import Job, Orchestrator, Task
 from coin_pipeline.candles.audit.scan import audit_json, audit_series
 from coin_pipeline.candles.candle_range import CandleRange, stored_range
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
@@ -32,84 +32,97 @@ from coin_pipeline.candles.intervals import clip, total
 from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe, utc
+from coin_pipeline.defs.run_requests import refresh_submission
 
 router = APIRouter(prefix="/api/candles", tags=["candles"])
 REFRESH: Job = "refresh_candles"
+_FILE_BODY = {"requestBody": {"required": True, "content": {media_type: {} for media_type in UPLOAD_SUFFIXES}}}
 
 
 @router.get("")
-def inventory(parts: Deps) -> CandleInventory:
-    """List what is stored: each market in each timeframe, and what is wrong with series that cannot be read."""
-    found, broken = parts.candles.inventory()
-    return CandleInventory(count=len(found), series=[_told(each) for each in found], broken=[str(e) for e in broken])
+def inventory(catalog: CatalogDep) -> CandleInventory:
+    """List the stored series, and the errors of series that cannot be read."""
+    stored, errors = catalog.inventory()
+    series = [_to_series(candles) for candles in stored]
+    return CandleInventory(count=len(series), series=series, broken=[str(error) for error in errors])
 
 
 @router.post("/refresh", status_code=status.HTTP_202_ACCEPTED)
-def refresh(request: RefreshRequest, parts: Deps, response: Response, submitted_as: SubmittedAs) -> RefreshAccepted:
-    """Accept to collect candles: it is stored before this answers, and runs when its turn comes.
+def refresh(
+    request: RefreshRequest,
+    settings: SettingsDep,
+    orchestrator: OrchestratorDep,
+    response: Response,
+    submission_id: SubmissionIdDep,
+) -> RefreshAccepted:
+    """Store a candle refresh durably and queue it.
 
-    A repeated submission, one with the same `Idempotency-Key` or `task_id`, finds its task.
+    A repeated submission, with the same `Idempotency-Key` or `task_id`, returns the existing task.
     """
-    parts.runs.require_async()
-    spec = resolve_refresh(request, parts.settings)
-    with closing(open_exchange(spec.exchange, parts.settings)):  # one that is none is told now
-        task = parts.runs.submit_refresh(spec, submitted_as.idempotency_key, task_id=submitted_as.task_id)
-    place = f"/api/candles/refresh/{task.task_id}"
-    set_polling_headers(response, place)
-    return RefreshAccepted(**dict(accepted(task)), series=len(spec.series), status_url=place)
+    orchestrator.require_async()
+    spec = resolve_refresh(request, settings)
+    with closing(open_exchange(spec.exchange, settings)):  # rejects an unknown exchange before anything is stored
+        task = orchestrator.submit(refresh_submission(spec), submission_id)
+    status_url = f"/api/candles/refresh/{task.task_id}"
+    set_polling_headers(response, status_url)
+    return RefreshAccepted(**dict(accepted(task)), series=len(spec.series), status_url=status_url)
 
 
 @router.get("/refresh/{task_id}", response_model=RefreshStatus)
-async def refresh_status(task_id: str, parts: Deps) -> Response:
-    """Tell how far a refresh is, series by series, and why markets have failed."""
-    return await status_response(_status(parts, await parts.statuses.task(task_id, REFRESH)), lambda: b"null")
+async def refresh_status(task_id: str, orchestrator: OrchestratorDep, statuses: StatusesDep) -> Response:
+    """Return the progress of a refresh per series, and why markets have failed."""
+    status = _status(orchestrator, await statuses.task(task_id, REFRESH))
+    return await status_response(status, lambda: b"null")
 
 
-@router.get("/refresh/{task_id}/events", responses=EVENTS)
-async def refresh_events(task_id: str, parts: Deps, last_event_id: LastEventId = None) -> Response:
-    """Stream an event whenever a refresh moves, until it has ended."""
-    return await stream_events(parts, task_id, REFRESH, last_event_id, lambda task: _status(parts, task))
+@router.get("/refresh/{task_id}/events", response_class=Response, responses=EVENT_RESPONSES)
+async def refresh_events(task_id: str, orchestrator: OrchestratorDep, events: EventStreamsDep) -> Response:
+    """Stream an event for every change of a refresh until it ends."""
+    return await events.open(task_id, REFRESH, lambda task: _status(orchestrator, task))
 
 
 @router.post("/refresh/{task_id}/cancel")
-def cancel(task_id: str, parts: Deps) -> Accepted:
-    """End a refresh, queued or under way; candles that are stored stay."""
-    return accepted(parts.runs.cancel(task_id, REFRESH))
+def cancel(task_id: str, orchestrator: OrchestratorDep) -> Accepted:
+    """Cancel a queued or running refresh; candles that are already stored remain."""
+    return accepted(orchestrator.cancel(task_id, REFRESH))
 
 
 @router.get("/{symbol}", response_model=CandlePage, responses={200: {"content": {ARROW: {}}}})
 def candles(
     symbol: str,
-    wanted: Annotated[CandleQuery, Query()],
-    parts: Deps,
-    accept: Annotated[str, Header(description=f"{ARROW} for all of the range as one stream.")] = "",
+    query: Annotated[CandleQuery, Query()],
+    catalog: CatalogDep,
+    accept: Annotated[str, Header(description=f"{ARROW} returns the whole range as one stream.")] = "",
 ) -> Response:
-    """Return candles of one market, oldest first: a page as JSON, or the whole range as a stream of Arrow."""
-    found = stored_range(parts.candles, symbol, parse_timeframe(wanted.timeframe), wanted.start, wanted.end)
+    """Return candles of one market, oldest first: a page as JSON, or the whole range as an Arrow stream."""
+    stored = stored_range(catalog, symbol, parse_timeframe(query.timeframe), query.start, query.end)
     if ARROW in accept:
-        return StreamingResponse(arrow_stream(found), media_type=ARROW)
-    return Response(_page(found, wanted).model_dump_json(), media_type="application/json")
+        return StreamingResponse(arrow_stream(stored), media_type=ARROW)
+    return Response(_to_page(stored, query).model_dump_json(), media_type="application/json")
 
 
-@router.post("/{symbol}/upload")
+@router.post("/{symbol}/upload", openapi_extra=_FILE_BODY)
 async def upload(
     symbol: str,
     timeframe: Annotated[TimeframeName, Query()],
     request: Request,
-    parts: Deps,
-    tz: Annotated[str | None, Query(description="Zone of times that name none: UTC, Asia/Seoul ...")] = None,
+    settings: SettingsDep,
+    catalog: CatalogDep,
+    tz: Annotated[
+        str | None, Query(description="Time zone of timestamps without one, such as UTC or Asia/Seoul.")
+    ] = None,
     content_type: Annotated[str | None, Header(description="text/csv, application/vnd.apache.parquet ...")] = None,
     content_length: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> UploadReport:
-    """Store the candles of a file, beside those that are there; if a row is wrong, none of them."""
+    """Merge the candles of a file into the stored ones; if a row is invalid, nothing is stored."""
     market, length, suffix = parse_symbol(symbol), parse_timeframe(timeframe), file_suffix(content_type)
     with upload_folder() as folder:
         path = folder / f"candles{suffix}"
-        await save_body(request.stream(), path, content_length, parts.settings.coin_max_upload_mib)
-        return await run_in_threadpool(_merged, parts.candles, market, length, path, tz)
+        await save_body(request.stream(), path, content_length, settings.coin_max_upload_mib)
+        return await run_in_threadpool(_merge, catalog, market, length, path, tz)
 
 
-def _merged(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: Path, tz: str | None) -> UploadReport:
+def _merge(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: Path, tz: str | None) -> UploadReport:
     report = merge_file(catalog, symbol, timeframe, path, tz)
     return UploadReport(
         symbol=symbol,
@@ -123,9 +136,9 @@ def _merged(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: Pat
     )
 
 
-def _told(stored: StoredCandles) -> CandleSeries:
-    begin, end = (int(instant.timestamp()) * 10**9 for instant in (stored.first, stored.last))
-    span = (begin, end + stored.timeframe.ns)
+def _to_series(stored: StoredCandles) -> CandleSeries:
+    first, last = (int(instant.timestamp()) * 10**9 for instant in (stored.first, stored.last))
+    begin, end = first, last + stored.timeframe.ns
     fetched = stored.provenance.fetched
     return CandleSeries(
         symbol=stored.symbol,
@@ -137,19 +150,19 @@ def _told(stored: StoredCandles) -> CandleSeries:
         source=stored.provenance.source,
         fetched_until=utc(fetched[-1][1]) if fetched else None,
         present=stored.present_ratio,
-        fetched=total(clip(fetched, span)) / (span[1] - span[0]),
+        fetched=total(clip(fetched, (begin, end))) / (end - begin),
     )
 
 
-def _page(found: CandleRange, wanted: CandleQuery) -> CandlePage:
-    columns, following = found.page(wanted.at, wanted.limit)
+def _to_page(stored: CandleRange, query: CandleQuery) -> CandlePage:
+    columns, next_ns = stored.page(query.start_ns, query.limit)
     rows: list[dict[str, Any]] = [
         {"timestamp": utc(time), "open": o, "high": h, "low": low, "close": c, "volume": v}
         for time, o, h, low, c, v in zip(*(column.tolist() for column in columns), strict=True)
     ]
-    cursor = None if following is None else str(following)
-    return CandlePage(symbol=found.symbol, timeframe=found.timeframe.name, candles=rows, next_cursor=cursor)
+    cursor = None if next_ns is None else str(next_ns)
+    return CandlePage(symbol=stored.symbol, timeframe=stored.timeframe.name, candles=rows, next_cursor=cursor)
 
 
-def _status(parts: AppState, task: Task) -> RefreshStatus:
-    return RefreshStatus(**task_fields(parts, task), series=list(task.series))
+def _status(orchestrator: Orchestrator, task: Task) -> RefreshStatus:
+    return RefreshStatus(**task_fields(orchestrator, task), series=list(task.series))

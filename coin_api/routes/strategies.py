@@ -1,8 +1,8 @@
-"""Which strategies can be run, and with which params."""
+"""Route that lists strategies."""
 
 from fastapi import APIRouter
 
-from coin_api.deps import Deps
+from coin_api.deps import StrategiesDep
 from coin_api.schemas import Strategies
 from coin_pipeline.strategies.registry import describe_strategy
 
@@ -10,9 +10,9 @@ router = APIRouter(prefix="/api/strategies", tags=["strategies"])
 
 
 @router.get("")
-def strategies(parts: Deps) -> Strategies:
-    """List every registered strategy with its description, the schema of its params and its warm-up."""
-    registry = parts.strategies.current()
+def strategies(registered: StrategiesDep) -> Strategies:
+    """List the registered strategies with description, parameter schema and warm-up."""
+    registry = registered.current()
     names = registry.names()
     details = {name: describe_strategy(registry.get(name)) for name in names}
     return Strategies(strategies=list(names), count=len(names), details=details)

@@ -1,4 +1,4 @@
-"""The API with an orchestrator of the tests' own: the edge at which a fake stands."""
+"""The API with a fake orchestrator."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,25 +15,27 @@ from coin_pipeline.settings import load_settings
 from tests.fakes import FakeOrchestrator
 
 NO_DATABASE = "postgresql://127.0.0.1:1/none"
-"""For who asks for no lists: nobody listens there."""
+"""A URL without a server, for tests that need no lists of results."""
 
 
 @pytest.fixture
-def runs() -> FakeOrchestrator:
+def orchestrator() -> FakeOrchestrator:
     """An orchestrator without runs."""
     return FakeOrchestrator()
 
 
 @pytest.fixture
-def client(runs: FakeOrchestrator, candles: CandleCatalog, data_root: Path) -> Iterator[TestClient]:
-    """A client of the application over the session's candles, with nothing to be reused from other tests."""
+def client(orchestrator: FakeOrchestrator, candles: CandleCatalog, data_root: Path) -> Iterator[TestClient]:
+    """A client of the application over the session's candles, without results of other tests to reuse."""
     assert candles
     shutil.rmtree(data_root / "fingerprints", ignore_errors=True)
-    with client_of(runs) as client:
+    with client_of(orchestrator) as client:
         yield client
 
 
-def client_of(runs: FakeOrchestrator, patience: Timeouts | None = None, database: str = NO_DATABASE) -> TestClient:
+def client_of(
+    orchestrator: FakeOrchestrator, timeouts: Timeouts | None = None, database: str = NO_DATABASE
+) -> TestClient:
     """Return a client of the application, which starts and stops with the client's `with`."""
-    app = create_app(load_settings(), lambda _: runs, patience, lambda _: Session(database))
+    app = create_app(load_settings(), lambda _: orchestrator, timeouts, lambda _: Session(database))
     return TestClient(app, raise_server_exceptions=False)

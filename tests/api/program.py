@@ -1,4 +1,4 @@
-"""An API to be started as a program of its own, with one task that waits for ever."""
+"""An API to start as a separate process, with one task that stays queued."""
 
 from dataclasses import replace
 
@@ -14,6 +14,6 @@ TASK_ID = "11111111-1111-4111-8111-111111111111"
 
 
 def app() -> FastAPI:
-    """Build the application; what uvicorn is pointed at."""
-    runs = FakeOrchestrator(tasks_by_id={TASK_ID: replace(QUEUED, task_id=TASK_ID)})
-    return create_app(load_settings(), lambda _: runs, session=lambda _: Session(NO_DATABASE))
+    """Build the application; the factory for uvicorn."""
+    orchestrator = FakeOrchestrator(tasks_by_id={TASK_ID: replace(QUEUED, task_id=TASK_ID)})
+    return create_app(load_settings(), lambda _: orchestrator, open_session=lambda _: Session(NO_DATABASE))

@@ -37,56 +37,62 @@ BODY: dict[str, Any] = {
 
 
 def store_result(data_root: Path, run_id: str) -> bytes:
-    """Store a document as a finished run would."""
+    """Store a document like a finished run."""
     document = json.dumps({"run_id": run_id, "symbols": []}).encode()
     (data_root / "results").mkdir(exist_ok=True)
     (data_root / f"results/{run_id}.json").write_bytes(document)
     return document
 
 
-def test_run_async_accepts_and_says_where_to_look(client: TestClient, runs: FakeOrchestrator) -> None:
-    """202 with task id, status and time; Location and Retry-After lead the poller."""
-    answer = client.post("/api/backtests/run-async", json=BODY)
-    assert answer.status_code == 202
-    task_id = answer.json()["task_id"]
-    assert answer.json() == {"task_id": task_id, "status": "queued", "created_at": "2024-11-04T10:30:45.123456Z"}
-    assert answer.headers["Location"] == f"/api/backtests/status/{task_id}"
-    assert answer.headers["Retry-After"] == "1"
-    assert runs.submitted[0][1:] == ("tasks", None)
+def submitted_config(orchestrator: FakeOrchestrator) -> dict[str, Any]:
+    """Return the config of the first submitted backtest."""
+    config: dict[str, Any] = orchestrator.submitted[0][0].config["ops"]["load_candles"]["config"]
+    return config
+
+
+def test_run_async_returns_202_with_polling_headers(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """The body has task id, status and time; Location and Retry-After direct the client to the status."""
+    response = client.post("/api/backtests/run-async", json=BODY)
+    assert response.status_code == 202
+    task_id = response.json()["task_id"]
+    assert response.json() == {"task_id": task_id, "status": "queued", "created_at": "2024-11-04T10:30:45.123456Z"}
+    assert response.headers["Location"] == f"/api/backtests/status/{task_id}"
+    assert response.headers["Retry-After"] == "1"
+    assert submitted_config(orchestrator)["shelf"] == "tasks"
     assert str(uuid.UUID(task_id)) == task_id
 
 
-def test_too_few_candles_are_404_with_both_remedies_unless_accepted(
-    client: TestClient, runs: FakeOrchestrator, candles: CandleCatalog
+def test_insufficient_coverage_is_404_unless_min_coverage_allows_it(
+    client: TestClient, orchestrator: FakeOrchestrator, candles: CandleCatalog
 ) -> None:
-    """A sync request is refused at once, also for gaps that no footer shows; a lower share is handed on."""
+    """A synchronous request is refused at once, also for gaps without provenance; a lower min_coverage is passed on."""
     daily = parse_timeframe("1d")
     frame = synthetic_candles(3, daily, date(2024, 1, 1), 366)
     candles.merge("HOLE_KRW", daily, frame[frame.index % 4 != 2])
     body = {**BODY, "symbols": ["HOLE_KRW"]}
-    answer = client.post("/api/backtests/run", json=body)
-    assert (answer.status_code, runs.submitted) == (404, [])
-    detail = answer.json()["detail"]
-    assert "HOLE_KRW (366 candles expected, 275 there, 91 not fetched" in detail
+    response = client.post("/api/backtests/run", json=body)
+    assert (response.status_code, orchestrator.submitted) == (404, [])
+    detail = response.json()["detail"]
+    assert "HOLE_KRW (366 candles expected, 275 present, 91 not fetched" in detail
     assert "'coin candles get HOLE_KRW --timeframe 1d --from 2024-01-01 --to 2024-12-31'" in detail
     assert "min_coverage=0.75" in detail
     client.post("/api/backtests/run-async", json={**body, "min_coverage": 0.5})
-    assert runs.submitted[0][0].min_coverage == 0.5
+    assert submitted_config(orchestrator)["min_coverage"] == 0.5
     assert client.post("/api/backtests/run-async", json={**body, "min_coverage": 2}).status_code == 422
 
 
-def test_the_idempotency_key_is_handed_on(client: TestClient, runs: FakeOrchestrator) -> None:
-    """The header reaches the orchestrator, which decides the run's id by it."""
+def test_idempotency_key_reaches_the_orchestrator(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """The orchestrator derives the run id from the header."""
     client.post("/api/backtests/run-async", json=BODY, headers={"Idempotency-Key": "k1"})
-    assert runs.submitted[0][2] == "k1"
+    assert orchestrator.submitted[0][1].idempotency_key == "k1"
 
 
 def test_status_of_a_queued_task(client: TestClient) -> None:
-    """A task that has not begun has neither result nor error."""
+    """A queued task has neither a result nor an error."""
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
-    answer = client.get(f"/api/backtests/status/{task_id}")
-    assert answer.status_code == 200
-    assert answer.json() == {
+    response = client.get(f"/api/backtests/status/{task_id}")
+    assert response.status_code == 200
+    assert response.json() == {
         "task_id": task_id,
         "status": "queued",
         "progress": 0.0,
@@ -100,66 +106,66 @@ def test_status_of_a_queued_task(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(("age_s", "seconds"), [(-3600, "1"), (0, "1"), (15, "1"), (47, "4"), (100, "10"), (9e6, "10")])
-def test_pollers_come_back_after_a_tenth_of_the_age_of_the_task(
-    client: TestClient, runs: FakeOrchestrator, age_s: float, seconds: str
+def test_retry_after_is_a_tenth_of_the_age_of_the_task(
+    client: TestClient, orchestrator: FakeOrchestrator, age_s: float, seconds: str
 ) -> None:
-    """Retry-After is of whole seconds from 1 to 10, whatever the clocks say."""
-    runs.outcome = replace(runs.outcome, created_at=datetime.now(UTC) - timedelta(seconds=age_s))
+    """It is a whole number of seconds from 1 to 10, whatever the clocks show."""
+    orchestrator.outcome = replace(orchestrator.outcome, created_at=datetime.now(UTC) - timedelta(seconds=age_s))
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     assert client.get(f"/api/backtests/status/{task_id}").headers["Retry-After"] == seconds
 
 
-def test_status_of_a_completed_task_carries_the_result(
-    client: TestClient, runs: FakeOrchestrator, data_root: Path
+def test_status_of_a_completed_task_contains_the_result(
+    client: TestClient, orchestrator: FakeOrchestrator, data_root: Path
 ) -> None:
-    """Once completed, the stored document is in the answer."""
-    runs.outcome = replace(runs.outcome, status="completed", progress=1.0, finished_at=NOW)
+    """The stored document is part of the response."""
+    orchestrator.outcome = replace(orchestrator.outcome, status="completed", progress=1.0, finished_at=NOW)
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     store_result(data_root, task_id)
-    answer = client.get(f"/api/backtests/status/{task_id}")
-    assert answer.json()["result"] == {"run_id": task_id, "symbols": [], "reused_from": None}
-    assert "Retry-After" not in answer.headers
+    response = client.get(f"/api/backtests/status/{task_id}")
+    assert response.json()["result"] == {"run_id": task_id, "symbols": [], "reused_from": None}
+    assert "Retry-After" not in response.headers
 
 
 @pytest.mark.parametrize("path", ["/api/backtests/status/{}", "/api/backtests/{}"])
-def test_a_completed_task_whose_result_has_expired_is_unknown(
-    client: TestClient, runs: FakeOrchestrator, path: str
+def test_completed_task_with_expired_result_is_404(
+    client: TestClient, orchestrator: FakeOrchestrator, path: str
 ) -> None:
-    """For the moment in which its files are gone and its run is not yet; after that the run is unknown too."""
-    runs.outcome = replace(runs.outcome, status="completed", progress=1.0, finished_at=NOW)
+    """Retention removes the files shortly before the run; in between, the task is treated as unknown."""
+    orchestrator.outcome = replace(orchestrator.outcome, status="completed", progress=1.0, finished_at=NOW)
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
-    answer = client.get(path.format(task_id))
-    assert answer.status_code == 404
-    assert answer.json()["detail"] == f"no result or task has the id '{task_id}'; it may have expired"
+    response = client.get(path.format(task_id))
+    assert response.status_code == 404
+    assert response.json()["detail"] == f"no result or task has the id '{task_id}'; it may have expired"
 
 
-def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, runs: FakeOrchestrator) -> None:
-    """That a run failed is an answer, not an error of the request."""
-    runs.outcome = replace(runs.outcome, status="failed", error="no candles", finished_at=NOW)
+def test_status_of_a_failed_task_is_200_with_its_error(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """A failed run is a valid status, not an error of the request."""
+    orchestrator.outcome = replace(orchestrator.outcome, status="failed", error="no candles", finished_at=NOW)
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
-    answer = client.get(f"/api/backtests/status/{task_id}")
-    assert (answer.status_code, answer.json()["status"], answer.json()["error"]) == (200, "failed", "no candles")
+    response = client.get(f"/api/backtests/status/{task_id}")
+    assert (response.status_code, response.json()["status"], response.json()["error"]) == (200, "failed", "no candles")
 
 
 def test_run_waits_for_the_run_and_returns_its_document(
-    client: TestClient, runs: FakeOrchestrator, data_root: Path
+    client: TestClient, orchestrator: FakeOrchestrator, data_root: Path
 ) -> None:
-    """The synchronous answer is the stored document, which is not reused."""
+    """The synchronous response is the stored document, with reused_from set to null."""
 
     def finish(task_id: str) -> None:
         store_result(data_root, task_id)
-        runs.move(task_id, "completed", 1.0)
+        orchestrator.move(task_id, "completed", 1.0)
 
-    runs.then = finish
-    answer = client.post("/api/backtests/run", json=BODY)
-    assert answer.status_code == 200
-    assert answer.json() == {"run_id": answer.json()["run_id"], "symbols": [], "reused_from": None}
-    assert runs.submitted[0][1] == "results"
+    orchestrator.then = finish
+    response = client.post("/api/backtests/run", json=BODY)
+    assert response.status_code == 200
+    assert response.json() == {"run_id": response.json()["run_id"], "symbols": [], "reused_from": None}
+    assert submitted_config(orchestrator)["shelf"] == "results"
 
 
 @pytest.fixture
 def computed(client: TestClient, candles: CandleCatalog, data_root: Path) -> str:
-    """The run whose stored result is that of BODY."""
+    """Id of the run whose stored result is that of BODY."""
     assert client
     registry, run_id = load_registry(), str(uuid.uuid4())
     pieces = runner.find_candles(candles, resolve(parse_request(BODY), registry), "results")
@@ -169,137 +175,139 @@ def computed(client: TestClient, candles: CandleCatalog, data_root: Path) -> str
     return run_id
 
 
-def test_an_identical_submission_is_answered_with_the_stored_result(
-    client: TestClient, runs: FakeOrchestrator, computed: str, data_root: Path
+def test_identical_backtest_returns_the_stored_result(
+    client: TestClient, orchestrator: FakeOrchestrator, computed: str, data_root: Path
 ) -> None:
-    """No run is launched; run_id and reused_from name the one that computed it, and the document says no more."""
-    answer = client.post("/api/backtests/run", json={**BODY, "symbols": ["KRW-AAA"]})
-    assert answer.status_code == 200
-    assert runs.submitted == []
+    """No run is launched; run_id and reused_from name the original run, and the stored document is unchanged."""
+    response = client.post("/api/backtests/run", json={**BODY, "symbols": ["KRW-AAA"]})
+    assert response.status_code == 200
+    assert orchestrator.submitted == []
     stored = json.loads((data_root / f"results/{computed}.json").read_bytes())
-    assert answer.json() == {**stored, "reused_from": computed}
+    assert response.json() == {**stored, "reused_from": computed}
     assert stored["run_id"] == computed
     assert "reused_from" not in client.get(f"/api/backtests/{computed}").json()
 
 
 @pytest.mark.parametrize("fields", [{}, {"fee_rate": 0.002}])
-def test_fresh_and_other_submissions_are_run(
-    client: TestClient, runs: FakeOrchestrator, computed: str, data_root: Path, fields: dict[str, Any]
+def test_fresh_and_different_backtests_are_run(
+    client: TestClient, orchestrator: FakeOrchestrator, computed: str, data_root: Path, fields: dict[str, Any]
 ) -> None:
-    """?fresh=true never takes a stored result, and another spec finds none."""
+    """?fresh=true never reuses a stored result, and a different spec has none."""
 
     def finish(task_id: str) -> None:
         store_result(data_root, task_id)
-        runs.move(task_id, "completed", 1.0)
+        orchestrator.move(task_id, "completed", 1.0)
 
-    runs.then = finish
-    answer = client.post("/api/backtests/run", params={"fresh": not fields}, json={**BODY, **fields})
-    assert answer.json()["run_id"] != computed
-    assert answer.json()["reused_from"] is None
-    assert len(runs.submitted) == 1
+    orchestrator.then = finish
+    response = client.post("/api/backtests/run", params={"fresh": not fields}, json={**BODY, **fields})
+    assert response.json()["run_id"] != computed
+    assert response.json()["reused_from"] is None
+    assert len(orchestrator.submitted) == 1
 
 
-def test_an_async_submission_is_always_a_run_of_its_own(
-    client: TestClient, runs: FakeOrchestrator, computed: str
+def test_async_submission_never_reuses_a_result(
+    client: TestClient, orchestrator: FakeOrchestrator, computed: str
 ) -> None:
-    """A task is the promise of a run."""
+    """Every task is a run."""
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
     assert task_id != computed
-    assert len(runs.submitted) == 1
+    assert len(orchestrator.submitted) == 1
 
 
 @pytest.mark.parametrize(
     ("kind", "status"),
     [("CandlesNotFound", 404), ("LookAhead", 422), ("InvalidCandles", 422), ("StorageFull", 507), (None, 500)],
 )
-def test_run_that_fails_answers_with_the_code_of_its_error(
-    client: TestClient, runs: FakeOrchestrator, kind: str | None, status: int
+def test_failed_run_returns_the_status_code_of_its_error(
+    client: TestClient, orchestrator: FakeOrchestrator, kind: str | None, status: int
 ) -> None:
-    """What ended the run decides the status code; the run's id is in the body."""
-    runs.outcome = replace(runs.outcome, status="failed", error="the sentence", error_kind=kind)
-    answer = client.post("/api/backtests/run", json=BODY)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["detail"] == "the sentence"
-    assert answer.json()["task_id"] in runs.tasks_by_id
+    """The error class of the run determines the status code; the body contains the run id."""
+    orchestrator.outcome = replace(orchestrator.outcome, status="failed", error="the sentence", error_kind=kind)
+    response = client.post("/api/backtests/run", json=BODY)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] == "the sentence"
+    assert response.json()["task_id"] in orchestrator.tasks_by_id
 
 
 @pytest.mark.parametrize(
-    ("status", "patience"),
+    ("status", "timeouts"),
     [("queued", Timeouts(queued_s=0.05, ended_s=60)), ("running", Timeouts(queued_s=60, ended_s=0.05))],
 )
-def test_run_that_takes_too_long_is_handed_over_to_polling(
-    runs: FakeOrchestrator, candles: CandleCatalog, status: Status, patience: Timeouts
+def test_run_that_takes_too_long_is_503_with_its_task_id(
+    orchestrator: FakeOrchestrator, candles: CandleCatalog, status: Status, timeouts: Timeouts
 ) -> None:
-    """A request is held neither for a run that does not begin nor for one that does not end: 503, its id to poll."""
+    """A run that does not start or does not end in time is left to polling."""
     assert candles
-    runs.outcome = replace(runs.outcome, status=status)
-    with client_of(runs, patience) as client:
-        answer = client.post("/api/backtests/run", params={"fresh": True}, json=BODY)
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "5"
-    task_id = answer.json()["task_id"]
-    assert answer.json()["detail"] == (
+    orchestrator.outcome = replace(orchestrator.outcome, status=status)
+    with client_of(orchestrator, timeouts) as client:
+        response = client.post("/api/backtests/run", params={"fresh": True}, json=BODY)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    task_id = response.json()["task_id"]
+    assert response.json()["detail"] == (
         f"the backtest is still {status}; poll /api/backtests/status/{task_id} for its result"
     )
-    assert runs.tasks_by_id[task_id].status == status
+    assert orchestrator.tasks_by_id[task_id].status == status
 
 
-def test_run_may_take_longer_once_it_has_begun(runs: FakeOrchestrator, candles: CandleCatalog, data_root: Path) -> None:
-    """A run that begins in time is waited for beyond the time that a queued one is given."""
+def test_run_may_take_longer_once_it_has_started(
+    orchestrator: FakeOrchestrator, candles: CandleCatalog, data_root: Path
+) -> None:
+    """A run that starts in time may take longer than the limit for queued runs."""
     assert candles
-    patience = Timeouts(queued_s=0.2, ended_s=60)
+    timeouts = Timeouts(queued_s=0.2, ended_s=60)
 
     def run(task_id: str) -> None:
-        runs.move(task_id, "running")
+        orchestrator.move(task_id, "running")
         store_result(data_root, task_id)
-        Timer(2 * patience.queued_s, runs.move, (task_id, "completed", 1.0)).start()
+        Timer(2 * timeouts.queued_s, orchestrator.move, (task_id, "completed", 1.0)).start()
 
-    runs.then = run
-    with client_of(runs, patience) as client:
+    orchestrator.then = run
+    with client_of(orchestrator, timeouts) as client:
         assert client.post("/api/backtests/run", params={"fresh": True}, json=BODY).status_code == 200
 
 
-def test_an_outage_while_a_run_is_waited_for_is_waited_out(
-    runs: FakeOrchestrator, candles: CandleCatalog, data_root: Path
+def test_outage_during_a_synchronous_run_is_tolerated(
+    orchestrator: FakeOrchestrator, candles: CandleCatalog, data_root: Path
 ) -> None:
-    """That the database is away says nothing of the run."""
+    """The run continues while the database is unavailable."""
     assert candles
 
     def fail_for_a_while(task_id: str) -> None:
-        runs.down = True
+        orchestrator.down = True
         store_result(data_root, task_id)
-        runs.move(task_id, "completed", 1.0)
-        Timer(0.1, setattr, (runs, "down", False)).start()
+        orchestrator.move(task_id, "completed", 1.0)
+        Timer(0.1, setattr, (orchestrator, "down", False)).start()
 
-    runs.then = fail_for_a_while
-    with client_of(runs) as client:
+    orchestrator.then = fail_for_a_while
+    with client_of(orchestrator) as client:
         assert client.post("/api/backtests/run", params={"fresh": True}, json=BODY).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["run?fresh=true", "run-async"])
-def test_a_full_queue_is_429_and_stores_nothing(client: TestClient, runs: FakeOrchestrator, path: str) -> None:
-    """The answer says how many wait, what the limit is and what to do; when some have begun, there is room again."""
-    runs.max_queued = 1
+def test_full_queue_is_429_and_stores_nothing(client: TestClient, orchestrator: FakeOrchestrator, path: str) -> None:
+    """The response states queue length, limit and remedy; once a run has started, there is room again."""
+    orchestrator.max_queued = 1
     first = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
-    answer = client.post(f"/api/backtests/{path}", json=BODY)
-    assert answer.status_code == 429
-    assert answer.headers["Retry-After"] == "5"
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["detail"] == (
+    response = client.post(f"/api/backtests/{path}", json=BODY)
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "5"
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] == (
         "the queue is full: 1 waiting, limit 1; submit again when some runs have started, or raise COIN_MAX_QUEUED"
     )
-    assert set(runs.tasks_by_id) == {first}
-    runs.move(first, "running")
+    assert set(orchestrator.tasks_by_id) == {first}
+    orchestrator.move(first, "running")
     assert client.post("/api/backtests/run-async", json=BODY).status_code == 202
 
 
 @pytest.mark.parametrize(("headers", "params"), [({"Idempotency-Key": "k1"}, {}), ({}, {"task_id": str(uuid.uuid4())})])
-def test_a_repeated_submission_finds_its_task_even_when_the_queue_is_full(
-    client: TestClient, runs: FakeOrchestrator, headers: dict[str, str], params: dict[str, str]
+def test_repeated_submission_returns_its_task_even_if_the_queue_is_full(
+    client: TestClient, orchestrator: FakeOrchestrator, headers: dict[str, str], params: dict[str, str]
 ) -> None:
-    """It asks for no more room; the same key, or id, with another body is 409."""
-    runs.max_queued = 1
+    """It needs no room; the same key or id with a different body is 409."""
+    orchestrator.max_queued = 1
     sent: dict[str, Any] = {"headers": headers, "params": params}
     first, second = (client.post("/api/backtests/run-async", json=BODY, **sent) for _ in range(2))
     assert (first.status_code, second.status_code) == (202, 202)
@@ -307,15 +315,15 @@ def test_a_repeated_submission_finds_its_task_even_when_the_queue_is_full(
     other = client.post("/api/backtests/run-async", json={**BODY, "fee_rate": 0.002}, **sent)
     assert other.status_code == 409
     assert first.json()["task_id"] in other.json()["detail"]
-    assert len(runs.submitted) == 1
+    assert len(orchestrator.submitted) == 1
 
 
-def test_the_client_may_choose_the_task_id(client: TestClient) -> None:
-    """The task has the id that was asked for, in the one way of writing a UUID."""
+def test_client_may_choose_the_task_id(client: TestClient) -> None:
+    """The task has the requested id, in canonical UUID form."""
     task_id = str(uuid.uuid4())
-    answer = client.post("/api/backtests/run-async", params={"task_id": task_id.upper()}, json=BODY)
-    assert answer.json()["task_id"] == task_id
-    assert answer.headers["Location"] == f"/api/backtests/status/{task_id}"
+    response = client.post("/api/backtests/run-async", params={"task_id": task_id.upper()}, json=BODY)
+    assert response.json()["task_id"] == task_id
+    assert response.headers["Location"] == f"/api/backtests/status/{task_id}"
 
 
 @pytest.mark.parametrize(
@@ -327,25 +335,32 @@ def test_the_client_may_choose_the_task_id(client: TestClient) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/api/backtests/run-async", "/api/sweeps"])
-def test_a_task_id_is_a_uuid_and_comes_without_a_key(
-    client: TestClient, runs: FakeOrchestrator, path: str, task_id: str, headers: dict[str, str], fields: list[str]
+def test_task_id_must_be_a_uuid_without_an_idempotency_key(
+    client: TestClient,
+    orchestrator: FakeOrchestrator,
+    path: str,
+    task_id: str,
+    headers: dict[str, str],
+    fields: list[str],
 ) -> None:
-    """422 names what is wrong, both where both decide the id."""
+    """422 names the invalid field, or both if both are sent."""
     body = {**BODY, "space": {"volume_window": "5:60:5"}} if path == "/api/sweeps" else BODY
-    answer = client.post(path, params={"task_id": task_id}, headers=headers, json=body)
-    assert answer.status_code == 422
-    assert [problem["field"] for problem in answer.json()["errors"]] == fields
-    assert runs.submitted == []
+    response = client.post(path, params={"task_id": task_id}, headers=headers, json=body)
+    assert response.status_code == 422
+    assert [problem["field"] for problem in response.json()["errors"]] == fields
+    assert orchestrator.submitted == []
 
 
-def test_symbols_without_candles_are_named_before_a_run_is_launched(client: TestClient, runs: FakeOrchestrator) -> None:
-    """404 names each symbol and what is stored for it, and nothing is launched."""
+def test_symbols_without_candles_are_404_before_a_run_is_launched(
+    client: TestClient, orchestrator: FakeOrchestrator
+) -> None:
+    """The response names each symbol and what is stored for it."""
     body = {**BODY, "symbols": ["AAA_KRW", "ZZZ_KRW"], "start_date": "2030-01-01", "end_date": "2030-02-01"}
-    answer = client.post("/api/backtests/run", json=body)
-    assert answer.status_code == 404
-    assert "ZZZ_KRW (nothing stored)" in answer.json()["detail"]
-    assert "AAA_KRW (stored: 1d 2023-01-01..2024-12-31)" in answer.json()["detail"]
-    assert runs.submitted == []
+    response = client.post("/api/backtests/run", json=body)
+    assert response.status_code == 404
+    assert "ZZZ_KRW (nothing stored)" in response.json()["detail"]
+    assert "AAA_KRW (stored: 1d 2023-01-01..2024-12-31)" in response.json()["detail"]
+    assert orchestrator.submitted == []
 
 
 @pytest.mark.parametrize("path", ["run", "run-async"])
@@ -361,81 +376,81 @@ def test_symbols_without_candles_are_named_before_a_run_is_launched(client: Test
         ({"leverage": 2}, "leverage"),
     ],
 )
-def test_a_wrong_field_is_422_and_named(
-    client: TestClient, runs: FakeOrchestrator, path: str, fields: dict[str, Any], field: str
+def test_invalid_field_is_422_and_named(
+    client: TestClient, orchestrator: FakeOrchestrator, path: str, fields: dict[str, Any], field: str
 ) -> None:
-    """Both ways in check the same rules, and name the field; nothing is launched."""
-    answer = client.post(f"/api/backtests/{path}", json={**BODY, **fields})
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["errors"][0]["field"] == field
-    assert answer.json()["detail"]
-    assert runs.submitted == []
+    """Both endpoints apply the same rules and name the field; nothing is launched."""
+    response = client.post(f"/api/backtests/{path}", json={**BODY, **fields})
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["errors"][0]["field"] == field
+    assert response.json()["detail"]
+    assert orchestrator.submitted == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"fee_rate": 1e999}', b"\xff\xfe", b'"\\ud800"'])
-def test_bodies_that_are_no_request_are_422(client: TestClient, body: bytes) -> None:
-    """Broken JSON, other JSON and broken text are refused in the same shape."""
-    answer = client.post("/api/backtests/run-async", content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"].isidentifier()
+def test_malformed_bodies_are_422(client: TestClient, body: bytes) -> None:
+    """Broken JSON, other JSON and broken text are refused in the same format."""
+    response = client.post("/api/backtests/run-async", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"].isidentifier()
 
 
-def test_a_large_body_is_413(client: TestClient) -> None:
-    """More than the limit is refused, declared or streamed."""
+def test_large_body_is_413(client: TestClient) -> None:
+    """A body over the limit is refused, whether its length is declared or it is streamed."""
     content = b"x" * (MAX_BODY_BYTES + 1)
     for body in (content, iter([content[:-1], content[-1:]])):
-        answer = client.post("/api/backtests/run-async", content=body)
-        assert answer.status_code == 413
-        assert "larger than" in answer.json()["detail"]
+        response = client.post("/api/backtests/run-async", content=body)
+        assert response.status_code == 413
+        assert "larger than" in response.json()["detail"]
 
 
-def test_an_orchestrator_that_is_down_is_503(client: TestClient, runs: FakeOrchestrator) -> None:
+def test_unavailable_orchestrator_is_503(client: TestClient, orchestrator: FakeOrchestrator) -> None:
     """A submission that could not be stored is never acknowledged."""
-    runs.down = True
-    answer = client.post("/api/backtests/run-async", json=BODY)
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "5"
-    assert "code server" in answer.json()["detail"]
+    orchestrator.down = True
+    response = client.post("/api/backtests/run-async", json=BODY)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert "code server" in response.json()["detail"]
 
 
-def test_a_stored_result_is_returned_byte_for_byte(client: TestClient, data_root: Path) -> None:
-    """GET returns what lies in results/, whatever wrote it."""
+def test_stored_result_is_returned_byte_for_byte(client: TestClient, data_root: Path) -> None:
+    """GET returns the file in results/, whatever wrote it."""
     document = store_result(data_root, "20241104_1030")
     assert client.get("/api/backtests/20241104_1030").content == document
 
 
 @pytest.mark.parametrize("run_id", ["00000000-0000-0000-0000-000000000000", "nothing"])
 def test_unknown_ids_are_404(client: TestClient, run_id: str) -> None:
-    """Neither a result nor a task is made up."""
+    """An unknown id is neither a result nor a task."""
     for path in (f"/api/backtests/{run_id}", f"/api/backtests/status/{run_id}"):
-        answer = client.get(path)
-        assert answer.status_code == 404
-        assert run_id in answer.json()["detail"]
+        response = client.get(path)
+        assert response.status_code == 404
+        assert run_id in response.json()["detail"]
 
 
-def test_path_tricks_in_ids_find_nothing(client: TestClient) -> None:
+def test_path_traversal_in_ids_is_404(client: TestClient) -> None:
     """An id that is a path is refused, never followed."""
     for run_id in ("..%2F..%2Fetc%2Fpasswd", "%00", "a%2Fb"):
         assert client.get(f"/api/backtests/{run_id}").status_code == 404
     assert client.get("/api/backtests/a.b").status_code == 404
 
 
-def test_a_task_without_a_result_says_so(client: TestClient, runs: FakeOrchestrator) -> None:
-    """404 tells that the task is known, how it stands, and where to look."""
-    runs.outcome = replace(runs.outcome, status="failed", error="no candles", finished_at=NOW)
+def test_task_without_a_result_is_404_with_its_status(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """The response states that the task is known, its status, and where to look."""
+    orchestrator.outcome = replace(orchestrator.outcome, status="failed", error="no candles", finished_at=NOW)
     task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
-    answer = client.get(f"/api/backtests/{task_id}")
-    assert answer.status_code == 404
-    assert answer.json()["detail"] == f"task {task_id} is failed: no candles; see /api/backtests/status/{task_id}"
+    response = client.get(f"/api/backtests/{task_id}")
+    assert response.status_code == 404
+    assert response.json()["detail"] == f"task {task_id} is failed: no candles; see /api/backtests/status/{task_id}"
 
 
-def test_many_unknown_params_are_refused_at_once(client: TestClient) -> None:
-    """A huge params object costs neither time nor a huge answer."""
+def test_many_unknown_params_are_refused_quickly(client: TestClient) -> None:
+    """A huge params object costs neither time nor a huge response."""
     body = {**BODY, "params": {f"p{i}": i for i in range(30_000)}}
-    answer = client.post("/api/backtests/run", json=body)
-    assert answer.status_code == 422
-    assert len(answer.content) < 2_000
+    response = client.post("/api/backtests/run", json=body)
+    assert response.status_code == 422
+    assert len(response.content) < 2_000
 
 
 JSON = st.recursive(
@@ -448,23 +463,21 @@ JSON = st.recursive(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([*BODY, "params", "timeframe", "fill", "fee_rate", "slippage_rate"]), JSON)
 def test_no_value_of_any_field_is_a_server_error(client: TestClient, name: str, value: object) -> None:
-    """Whatever JSON a field holds, the answer is an acceptance or names what is wrong."""
+    """Whatever JSON a field contains, the submission is accepted or the response names the problem."""
     content = json.dumps({**BODY, name: value}).encode()
-    answer = client.post("/api/backtests/run-async", content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code in {202, 422}
+    response = client.post("/api/backtests/run-async", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code in {202, 422}
 
 
 @pytest.mark.parametrize(
-    ("content", "media_type", "says"),
+    ("content", "media_type", "message"),
     [
-        (b"{bad", "application/json", "body: is no JSON: Expecting property name"),
-        (b"{}", "text/plain", "body: is not read as a JSON object; send one, with the header Content-Type"),
+        (b"{bad", "application/json", "body: is not valid JSON: Expecting property name"),
+        (b"{}", "text/plain", "body: was not sent as a JSON object; send one with the header Content-Type"),
     ],
 )
-def test_a_body_that_is_no_json_is_told_what_to_send(
-    client: TestClient, content: bytes, media_type: str, says: str
-) -> None:
-    """Forgotten headers and broken brackets are what curl is used with first."""
-    answer = client.post("/api/backtests/run-async", content=content, headers={"Content-Type": media_type})
-    assert answer.status_code == 422
-    assert answer.json()["detail"].startswith(says)
+def test_non_json_body_names_the_remedy(client: TestClient, content: bytes, media_type: str, message: str) -> None:
+    """The message explains what to send."""
+    response = client.post("/api/backtests/run-async", content=content, headers={"Content-Type": media_type})
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith(message)

@@ -1,4 +1,4 @@
-"""Candles over HTTP: what is stored, pages and streams of it, uploads, and refreshes."""
+"""Candles over HTTP: inventory, pages, streams, uploads and refreshes."""
 
 import io
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ DAILY, HOURLY = parse_timeframe("1d"), parse_timeframe("1h")
 
 @pytest.fixture
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
-    """A DATA_ROOT of a test's own, with hourly candles of a month, the first half of which was fetched."""
+    """A DATA_ROOT with hourly candles of January 2024, of which the first half was fetched."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     catalog = CandleCatalog(tmp_path)
     frame = synthetic_candles(1, HOURLY, date(2024, 1, 1), 31 * 24)
@@ -41,70 +41,70 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
 
 
 @pytest.fixture
-def client(runs: FakeOrchestrator, catalog: CandleCatalog) -> Iterator[TestClient]:
+def client(orchestrator: FakeOrchestrator, catalog: CandleCatalog) -> Iterator[TestClient]:
     """A client of the application over these candles."""
     assert catalog
-    with client_of(runs) as client:
+    with client_of(orchestrator) as client:
         yield client
 
 
 def csv(*rows: str) -> bytes:
-    """Return a file of candles."""
+    """Return a candle file."""
     return (HEADER + "".join(f"{row}\n" for row in rows)).encode()
 
 
 def upload(client: TestClient, body: bytes | Iterator[bytes], kind: str = "text/csv", **query: str) -> Response:
-    """Send a file."""
+    """Upload a file."""
     query = {"timeframe": "1d", **query}
     return client.post("/api/candles/NEW_KRW/upload", params=query, content=body, headers={"Content-Type": kind})
 
 
-def test_the_inventory_tells_how_much_is_there(client: TestClient, catalog: CandleCatalog) -> None:
-    """And names what cannot be read, without hiding the rest."""
+def test_inventory_describes_each_series(client: TestClient, catalog: CandleCatalog) -> None:
+    """Unreadable series are named and do not hide the others."""
     (catalog.root / "BAD_KRW" / "1D").mkdir(parents=True)
     (catalog.root / "BAD_KRW" / "1D" / "2024.parquet").write_bytes(b"none")
-    told = client.get("/api/candles").json()
-    (one,) = told["series"]
-    assert one.pop("bytes") > 0
-    assert one == {
+    text = client.get("/api/candles").json()
+    (series,) = text["series"]
+    assert series.pop("bytes") > 0
+    assert series == {
         "symbol": "AAA_KRW",
         "timeframe": "1h",
-        "first": one["first"],
-        "last": one["last"],
+        "first": series["first"],
+        "last": series["last"],
         "rows": 744,
         "source": "upbit",
-        "fetched_until": one["fetched_until"],
+        "fetched_until": series["fetched_until"],
         "present": 1.0,
         "fetched": pytest.approx(15 / 31),
     }
-    assert told["count"] == 1
-    assert "BAD_KRW/1D/2024.parquet" in told["broken"][0]
-    assert str(catalog.root) not in told["broken"][0]
+    assert text["count"] == 1
+    assert "BAD_KRW/1D/2024.parquet" in text["broken"][0]
+    assert str(catalog.root) not in text["broken"][0]
 
 
-def test_pages_hold_every_candle_once(client: TestClient, catalog: CandleCatalog) -> None:
-    """In order, whatever the size of a page; the figures are those that are stored."""
-    seen: list[dict[str, Any]] = []
+def test_pages_contain_every_candle_once(client: TestClient, catalog: CandleCatalog) -> None:
+    """In order, for any page size, with the stored values."""
+    candles_seen: list[dict[str, Any]] = []
     query: dict[str, Any] = {"timeframe": "1H", "limit": 100, "start": "2024-01-03"}
     while True:
         page = client.get("/api/candles/KRW-AAA", params=query).json()
-        seen += page["candles"]
+        candles_seen += page["candles"]
         if page["next_cursor"] is None:
             break
         assert len(page["candles"]) == 100
         query["cursor"] = page["next_cursor"]
     bars = catalog.read("AAA_KRW", HOURLY, date(2024, 1, 3), date(2024, 2, 1))
     stamps = [datetime.fromtimestamp(ns / 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z") for ns in bars.time]
-    assert [each["timestamp"] for each in seen] == stamps
-    assert [each["close"] for each in seen] == bars.close.tolist()
-    assert set(seen[0]) == {"timestamp", "open", "high", "low", "close", "volume"}
+    assert [item["timestamp"] for item in candles_seen] == stamps
+    assert [item["close"] for item in candles_seen] == bars.close.tolist()
+    assert set(candles_seen[0]) == {"timestamp", "open", "high", "low", "close", "volume"}
 
 
-def test_a_stream_of_arrow_holds_the_whole_range(client: TestClient, catalog: CandleCatalog) -> None:
-    """As the stored columns, with the zone."""
-    answer = client.get("/api/candles/AAA_KRW", params={"timeframe": "1h"}, headers={"Accept": ARROW})
-    assert answer.headers["Content-Type"] == ARROW
-    table = pa.ipc.open_stream(answer.content).read_all()
+def test_arrow_stream_contains_the_whole_range(client: TestClient, catalog: CandleCatalog) -> None:
+    """It has the stored columns, with the time zone."""
+    response = client.get("/api/candles/AAA_KRW", params={"timeframe": "1h"}, headers={"Accept": ARROW})
+    assert response.headers["Content-Type"] == ARROW
+    table = pa.ipc.open_stream(response.content).read_all()
     assert table.num_rows == 744
     assert table.schema.field("timestamp").type == pa.timestamp("ns", "UTC")
     bars = catalog.read("AAA_KRW", HOURLY, date(2024, 1, 1), date(2024, 2, 1))
@@ -112,7 +112,7 @@ def test_a_stream_of_arrow_holds_the_whole_range(client: TestClient, catalog: Ca
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "says"),
+    ("path", "status", "message"),
     [
         ("/api/candles/AAA_KRW?timeframe=2h", 422, "timeframe: '2h' is not a timeframe; choose one of 1m"),
         ("/api/candles/aaa", 422, "symbol: 'aaa' is not a market; write BTC_KRW or KRW-BTC"),
@@ -127,16 +127,16 @@ def test_a_stream_of_arrow_holds_the_whole_range(client: TestClient, catalog: Ca
         ("/api/candles/ZZZ_KRW?timeframe=1h", 404, "ZZZ_KRW (nothing stored)"),
     ],
 )
-def test_what_cannot_be_answered_is_a_problem(client: TestClient, path: str, status: int, says: str) -> None:
-    """It names the value and what to write, or what is stored."""
-    answer = client.get(path)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
-    assert says in answer.json()["detail"]
+def test_invalid_candle_requests_are_problems(client: TestClient, path: str, status: int, message: str) -> None:
+    """The response names the value and the remedy, or what is stored."""
+    response = client.get(path)
+    assert (response.status_code, response.headers["Content-Type"]) == (status, "application/problem+json")
+    assert message in response.json()["detail"]
 
 
 @pytest.mark.parametrize("kind", ["text/csv; charset=utf-8", "application/vnd.apache.parquet", "application/x-feather"])
-def test_a_file_is_merged(client: TestClient, catalog: CandleCatalog, kind: str) -> None:
-    """Once; the second time nothing changes."""
+def test_uploaded_file_is_merged(client: TestClient, catalog: CandleCatalog, kind: str) -> None:
+    """A second upload changes nothing."""
     frame = synthetic_candles(7, DAILY, date(2024, 1, 1), 30)
     body = io.BytesIO()
     if "csv" in kind:
@@ -145,23 +145,23 @@ def test_a_file_is_merged(client: TestClient, catalog: CandleCatalog, kind: str)
         feather.write_feather(frame, body)
     else:
         pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), body)
-    answer = upload(client, body.getvalue(), kind)
-    assert answer.status_code == 200, answer.text
-    assert {name: answer.json()[name] for name in ("symbol", "timeframe", "added", "replaced", "unchanged")} == {
+    response = upload(client, body.getvalue(), kind)
+    assert response.status_code == 200, response.text
+    assert {name: response.json()[name] for name in ("symbol", "timeframe", "added", "replaced", "unchanged")} == {
         "symbol": "NEW_KRW",
         "timeframe": "1d",
         "added": 30,
         "replaced": 0,
         "unchanged": 0,
     }
-    quality = answer.json()["quality"]
+    quality = response.json()["quality"]
     assert (quality["present"], quality["not_fetched"], quality["sound"], quality["findings"]) == (30, 0, True, [])
     assert upload(client, body.getvalue(), kind).json()["unchanged"] == 30
     assert catalog.stored("NEW_KRW", DAILY)[0].rows == 30
 
 
 @pytest.mark.parametrize(
-    ("body", "query", "says"),
+    ("body", "query", "message"),
     [
         (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-02T00:00:00Z,1,0.9,0.5,1,1"), {}, "row 2 at 2024-01-02"),
         (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-01T00:00:00Z,1,2,0.5,1,1"), {}, "repeats the candle before"),
@@ -172,82 +172,82 @@ def test_a_file_is_merged(client: TestClient, catalog: CandleCatalog, kind: str)
         (b"\x00\xff" * 100, {}, "the file: "),
     ],
 )
-def test_a_file_with_a_wrong_row_is_refused_whole(
-    client: TestClient, catalog: CandleCatalog, body: bytes, query: dict[str, str], says: str
+def test_file_with_an_invalid_row_is_refused_entirely(
+    client: TestClient, catalog: CandleCatalog, body: bytes, query: dict[str, str], message: str
 ) -> None:
-    """422 names the row and the value, and no path of this machine; nothing is stored."""
-    answer = upload(client, body, **query)
-    assert answer.status_code == 422
-    assert says in answer.json()["detail"]
-    assert "/tmp" not in answer.text  # noqa: S108 -- where uploads lie
+    """422 names the row and the value, but no path of this machine; nothing is stored."""
+    response = upload(client, body, **query)
+    assert response.status_code == 422
+    assert message in response.json()["detail"]
+    assert "/tmp" not in response.text  # noqa: S108 -- where uploads lie
     assert not (catalog.root / "NEW_KRW").exists()
 
 
-def test_times_without_a_zone_need_one(client: TestClient, catalog: CandleCatalog) -> None:
-    """Given, they are placed in it."""
+def test_timestamps_without_a_zone_use_the_tz_parameter(client: TestClient, catalog: CandleCatalog) -> None:
+    """They are interpreted in the given time zone."""
     body = csv("2024-01-01 09:00,1,2,0.5,1,1")
     assert upload(client, body, tz="Asia/Seoul").json()["first"] == "2024-01-01T00:00:00.000000Z"
     assert catalog.stored("NEW_KRW", DAILY)[0].first == datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def test_a_file_of_another_kind_is_refused(client: TestClient) -> None:
-    """With what may be sent."""
-    answer = upload(client, b"{}", "application/json")
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == "Content-Type"
-    assert "send one of text/csv, application/vnd.apache.parquet" in answer.json()["detail"]
+def test_unsupported_media_type_is_refused(client: TestClient) -> None:
+    """The response lists the supported ones."""
+    response = upload(client, b"{}", "application/json")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "Content-Type"
+    assert "send one of text/csv, application/vnd.apache.parquet" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_a_file_above_the_limit_is_413(
-    runs: FakeOrchestrator, catalog: CandleCatalog, monkeypatch: pytest.MonkeyPatch, *, declared: bool
+def test_file_above_the_limit_is_413(
+    orchestrator: FakeOrchestrator, catalog: CandleCatalog, monkeypatch: pytest.MonkeyPatch, *, declared: bool
 ) -> None:
-    """Whether its length is told or only seen while it comes; nothing is stored."""
+    """Whether its length is declared or only counted while reading; nothing is stored."""
     monkeypatch.setenv("COIN_MAX_UPLOAD_MIB", "1")
-    part = b"2024-01-01T00:00:00Z,1,2,0.5,1,1\n" * 1000
-    body = part * 40 if declared else iter([part] * 40)
-    with client_of(runs) as client:
-        answer = upload(client, body)
-    assert answer.status_code == 413
-    assert "COIN_MAX_UPLOAD_MIB=1" in answer.json()["detail"]
+    chunk = b"2024-01-01T00:00:00Z,1,2,0.5,1,1\n" * 1000
+    body = chunk * 40 if declared else iter([chunk] * 40)
+    with client_of(orchestrator) as client:
+        response = upload(client, body)
+    assert response.status_code == 413
+    assert "COIN_MAX_UPLOAD_MIB=1" in response.json()["detail"]
     assert not (catalog.root / "NEW_KRW").exists()
 
 
-def test_a_file_of_too_many_rows_is_refused(client: TestClient, catalog: CandleCatalog) -> None:
-    """However few bytes hold them."""
+def test_file_with_too_many_rows_is_refused(client: TestClient, catalog: CandleCatalog) -> None:
+    """The number of rows is limited even if the file is small."""
     body = io.BytesIO()
     pq.write_table(pa.table({"timestamp": np.zeros(5_000_001, np.int8)}), body)
     assert len(body.getvalue()) < 20_000
-    answer = upload(client, body.getvalue(), "application/vnd.apache.parquet")
-    assert answer.status_code == 422
-    assert "the file: holds 5,000,001 rows, more than the 5,000,000 that are taken" in answer.json()["detail"]
+    response = upload(client, body.getvalue(), "application/vnd.apache.parquet")
+    assert response.status_code == 422
+    assert "the file: holds 5,000,001 rows, more than the 5,000,000 that are taken" in response.json()["detail"]
     assert not (catalog.root / "NEW_KRW").exists()
 
 
-def test_a_file_may_be_larger_than_other_bodies(client: TestClient) -> None:
-    """Those have a limit of a megabyte."""
+def test_upload_may_exceed_the_body_limit(client: TestClient) -> None:
+    """The limit of a megabyte applies to other bodies only."""
     rows = [f"{datetime.fromtimestamp(60 * n, UTC):%Y-%m-%dT%H:%M:%SZ},1,2,0.5,1,1" for n in range(40_000)]
-    answer = upload(client, csv(*rows), timeframe="1m")
-    assert (answer.status_code, answer.json()["added"]) == (200, 40_000)
+    response = upload(client, csv(*rows), timeframe="1m")
+    assert (response.status_code, response.json()["added"]) == (200, 40_000)
 
 
-def test_a_refresh_is_accepted(client: TestClient, runs: FakeOrchestrator) -> None:
-    """202; what is left out the settings say; the key reaches the orchestrator and finds its task again."""
+def test_refresh_is_accepted(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """Omitted fields come from the settings; a repeated key returns the same task."""
     body = {"symbols": ["KRW-BTC"], "start": "2024-01-01", "end": "2024-01-31"}
-    answer = client.post("/api/candles/refresh", json=body, headers={"Idempotency-Key": "k"})
-    assert answer.status_code == 202, answer.text
-    task_id = answer.json()["task_id"]
-    place = f"/api/candles/refresh/{task_id}"
-    assert answer.json() == {
+    response = client.post("/api/candles/refresh", json=body, headers={"Idempotency-Key": "k"})
+    assert response.status_code == 202, response.text
+    task_id = response.json()["task_id"]
+    status_url = f"/api/candles/refresh/{task_id}"
+    assert response.json() == {
         "task_id": task_id,
         "status": "queued",
         "created_at": "2024-11-04T10:30:45.123456Z",
         "series": 5,
-        "status_url": place,
+        "status_url": status_url,
     }
-    assert (answer.headers["Location"], answer.headers["Retry-After"]) == (place, "1")
-    spec: Any = runs.submitted[0][0]
-    assert (spec.symbols, spec.timeframes) == (("BTC_KRW",), ("1m", "5m", "1h", "1d", "1w"))
+    assert (response.headers["Location"], response.headers["Retry-After"]) == (status_url, "1")
+    config = orchestrator.submitted[0][0].config["ops"]["plan_refresh"]["config"]
+    assert (config["symbols"], config["timeframes"]) == (["BTC_KRW"], ["1m", "5m", "1h", "1d", "1w"])
     again = client.post("/api/candles/refresh", json=body, headers={"Idempotency-Key": "k"})
     assert again.json()["task_id"] == task_id
     other = client.post("/api/candles/refresh", json={}, headers={"Idempotency-Key": "k"})
@@ -255,7 +255,7 @@ def test_a_refresh_is_accepted(client: TestClient, runs: FakeOrchestrator) -> No
 
 
 @pytest.mark.parametrize(
-    ("body", "field", "says"),
+    ("body", "field", "message"),
     [
         ({"symbols": ["btc"]}, "symbols", "'btc' is not a market; write BTC_KRW or KRW-BTC"),
         ({"symbols": []}, "symbols", "at least 1 item"),
@@ -265,25 +265,25 @@ def test_a_refresh_is_accepted(client: TestClient, runs: FakeOrchestrator) -> No
         ({"exchange": "nowhere"}, "exchange", "nowhere"),
     ],
 )
-def test_a_refresh_with_a_wrong_field_is_422(
-    client: TestClient, runs: FakeOrchestrator, body: dict[str, Any], field: str, says: str
+def test_refresh_with_an_invalid_field_is_422(
+    client: TestClient, orchestrator: FakeOrchestrator, body: dict[str, Any], field: str, message: str
 ) -> None:
     """Nothing is launched."""
-    answer = client.post("/api/candles/refresh", json=body)
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == field
-    assert says in answer.json()["errors"][0]["message"]
-    assert runs.submitted == []
+    response = client.post("/api/candles/refresh", json=body)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == field
+    assert message in response.json()["errors"][0]["message"]
+    assert orchestrator.submitted == []
 
 
-def test_a_refresh_is_refused_while_asynchronous_runs_are_off(client: TestClient, runs: FakeOrchestrator) -> None:
-    """As every submission that is not waited for."""
-    runs.switched_off = True
+def test_refresh_is_503_while_asynchronous_runs_are_off(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """It is an asynchronous submission like the others."""
+    orchestrator.async_disabled = True
     assert client.post("/api/candles/refresh", json={}).status_code == 503
 
 
-def test_where_a_refresh_stands(client: TestClient, runs: FakeOrchestrator) -> None:
-    """Series by series; a failed one is 200 too, with the sentences of its markets."""
+def test_status_of_a_refresh(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """It reports each series; a failed refresh is 200, with the errors of its markets."""
     series = (
         SeriesProgress(
             symbol="BTC_KRW",
@@ -297,12 +297,12 @@ def test_where_a_refresh_stands(client: TestClient, runs: FakeOrchestrator) -> N
         ),
         SeriesProgress(symbol="XRP_KRW", timeframe="1m", state="failed", error="upbit has no market XRP_KRW"),
     )
-    runs.outcome = replace(runs.outcome, status="running", progress=0.51, series=series, started_at=NOW)
+    orchestrator.outcome = replace(orchestrator.outcome, status="running", progress=0.51, series=series, started_at=NOW)
     task_id = client.post("/api/candles/refresh", json={}).json()["task_id"]
-    answer = client.get(f"/api/candles/refresh/{task_id}")
-    assert answer.headers["Retry-After"] == "10"
-    assert answer.json()["result"] is None
-    assert answer.json()["series"] == [
+    response = client.get(f"/api/candles/refresh/{task_id}")
+    assert response.headers["Retry-After"] == "10"
+    assert response.json()["result"] is None
+    assert response.json()["series"] == [
         {
             "symbol": "BTC_KRW",
             "timeframe": "1m",
@@ -328,27 +328,27 @@ def test_where_a_refresh_stands(client: TestClient, runs: FakeOrchestrator) -> N
             "error": "upbit has no market XRP_KRW",
         },
     ]
-    runs.move(task_id, "completed", 1.0)
+    orchestrator.move(task_id, "completed", 1.0)
     assert client.get(f"/api/candles/refresh/{task_id}").json()["status"] == "completed"
     with client.stream("GET", f"/api/candles/refresh/{task_id}/events") as events:
-        told = "".join(events.iter_text())
-    assert '"state":"collecting"' in told
+        text = "".join(events.iter_text())
+    assert '"state":"collecting"' in text
     assert client.post(f"/api/candles/refresh/{task_id}/cancel").status_code == 409
 
 
 def test_unknown_refreshes_are_404_and_known_ones_can_be_cancelled(client: TestClient) -> None:
-    """A sweep is none."""
+    """The id of a refresh is unknown to the sweep routes."""
     task_id = client.post("/api/candles/refresh", json={}).json()["task_id"]
     for unknown in (UNKNOWN, "nothing"):
         for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel")):
             assert client.request(method, f"/api/candles/refresh/{unknown}{path}").status_code == 404
     assert client.get(f"/api/sweeps/{task_id}").status_code == 404
-    answer = client.post(f"/api/candles/refresh/{task_id}/cancel")
-    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    response = client.post(f"/api/candles/refresh/{task_id}/cancel")
+    assert (response.status_code, response.json()["status"]) == (200, "cancelled")
 
 
-def test_the_root_lists_them_all(client: TestClient) -> None:
-    """Each with a description."""
+def test_root_lists_the_candle_endpoints(client: TestClient) -> None:
+    """Each has a description."""
     endpoints = client.get("/").json()["endpoints"]
     for endpoint in (
         "GET /api/candles",

@@ -34,7 +34,7 @@ from tests.fakes import QUEUED, FakeOrchestrator
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 SILENCE_S = 0.05
-COMPLETED = replace(QUEUED, status="completed", progress=1.0).mark
+COMPLETED = replace(QUEUED, status="completed", progress=1.0).version
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,21 @@ class Served:
 
     url: str
     app: FastAPI
-    runs: FakeOrchestrator
+    orchestrator: FakeOrchestrator
 
     def add(self, task_id: str, **fields: Any) -> str:  # noqa: ANN401 -- fields of Task
         """Add a task; return where its events are."""
         task = replace(QUEUED, task_id=task_id, **fields)
-        self.runs.tasks_by_id[task_id] = task
-        return f"{self.url}/api/sweeps/{task_id}/events" if task.job == "sweep" else self.place(task_id)
+        self.orchestrator.tasks_by_id[task_id] = task
+        return f"{self.url}/api/sweeps/{task_id}/events" if task.job == "sweep" else self.events_url(task_id)
 
-    def place(self, task_id: str) -> str:
+    def events_url(self, task_id: str) -> str:
         """Return where the events of a backtest are."""
         return f"{self.url}/api/backtests/status/{task_id}/events"
 
-    def watched(self) -> int:
+    def subscription_count(self) -> int:
         """Return how many tasks are followed."""
-        return len(self.app.state.parts.watches)
+        return len(self.app.state.subscriptions)
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class Event:
 class Stream:
     """A stream as a browser reads it."""
 
-    def __init__(self, answer: httpx2.Response) -> None:
-        self.answer = answer
+    def __init__(self, response: httpx2.Response) -> None:
+        self.response = response
         self.comments = 0
         self.retry_ms = 0
-        self._lines = answer.iter_lines()
+        self._lines = response.iter_lines()
 
     def __iter__(self) -> Iterator[Event]:
         """Yield events until the server ends the stream."""
@@ -100,10 +100,12 @@ class Stream:
 
 
 @pytest.fixture
-def served(runs: FakeOrchestrator, candles: CandleCatalog) -> Iterator[Served]:
+def served(orchestrator: FakeOrchestrator, candles: CandleCatalog) -> Iterator[Served]:
     """The application behind uvicorn, with comments after a short silence."""
     assert candles
-    app = create_app(load_settings(), lambda _: runs, Timeouts(silence_s=SILENCE_S), lambda _: Session(NO_DATABASE))
+    app = create_app(
+        load_settings(), lambda _: orchestrator, Timeouts(silence_s=SILENCE_S), lambda _: Session(NO_DATABASE)
+    )
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
     )
@@ -111,38 +113,38 @@ def served(runs: FakeOrchestrator, candles: CandleCatalog) -> Iterator[Served]:
     thread.start()
     until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Served(f"http://127.0.0.1:{port}", app, runs)
+    yield Served(f"http://127.0.0.1:{port}", app, orchestrator)
     server.should_exit = True
     thread.join()
 
 
 @contextmanager
 def opened(url: str, last_event_id: object = None) -> Iterator[Stream]:
-    """Open a stream, perhaps after an event that was seen before."""
+    """Open a stream, optionally after an event that was already received."""
     headers = {} if last_event_id is None else {b"Last-Event-ID": str(last_event_id).encode("latin-1")}
-    with httpx2.stream("GET", url, headers=headers, timeout=10) as answer:
-        yield Stream(answer)
+    with httpx2.stream("GET", url, headers=headers, timeout=10) as response:
+        yield Stream(response)
 
 
 def until(done: Callable[[], object], timeout_s: float = 10) -> None:
-    """Wait until `done` says so."""
+    """Wait until `done` returns a true value."""
     deadline = time.monotonic() + timeout_s
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_each_move_is_an_event_and_the_end_is_the_last(served: Served) -> None:
-    """Queued, running, half way, completed; ids grow, data is the status without its result; then the stream ends."""
+def test_each_change_is_an_event_and_the_end_is_the_last(served: Served) -> None:
+    """Ids grow, and the data is the status without its result; then the stream ends."""
     url = served.add("t")
     with opened(url) as stream:
-        assert stream.answer.status_code == 200
-        assert stream.answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
-        assert stream.answer.headers["Cache-Control"] == "no-store"
-        assert stream.answer.headers["X-Accel-Buffering"] == "no"
+        assert stream.response.status_code == 200
+        assert stream.response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+        assert stream.response.headers["Cache-Control"] == "no-store"
+        assert stream.response.headers["X-Accel-Buffering"] == "no"
         seen = [stream.next()]
         for status, progress in (("running", 0.0), ("running", 0.5), ("completed", 1.0)):
-            served.runs.move("t", status, progress)  # type: ignore[arg-type]
+            served.orchestrator.move("t", status, progress)  # type: ignore[arg-type]
             seen.append(stream.next())
         assert list(stream) == []
         assert stream.retry_ms == 1000
@@ -168,8 +170,8 @@ def test_each_move_is_an_event_and_the_end_is_the_last(served: Served) -> None:
     }
 
 
-def test_events_of_a_sweep_tell_its_points(served: Served) -> None:
-    """As its status does; a sweep has no events under backtests, nor a backtest under sweeps."""
+def test_events_of_a_sweep_include_its_points(served: Served) -> None:
+    """A sweep has no events under backtests, nor a backtest under sweeps."""
     url = served.add(
         "s", job="sweep", status="failed", progress=0.25, error="killed", points=SweepPoints(36, 9, 4.5, None)
     )
@@ -178,18 +180,18 @@ def test_events_of_a_sweep_tell_its_points(served: Served) -> None:
     assert (event.data["points"], event.data["points_done"], event.data["error"]) == (36, 9, "killed")
     assert "result" not in event.data
     served.add("t")
-    for wrong in (served.place("s"), f"{served.url}/api/sweeps/t/events"):
+    for wrong in (served.events_url("s"), f"{served.url}/api/sweeps/t/events"):
         assert httpx2.get(wrong).status_code == 404
 
 
-def test_who_comes_back_is_told_what_is_new(served: Served) -> None:
-    """Last-Event-ID: nothing is told twice; an id of something else is as good as none."""
+def test_reconnecting_client_gets_what_is_new(served: Served) -> None:
+    """No event is repeated; an invalid Last-Event-ID counts as none."""
     url = served.add("t", status="running", progress=0.5)
     with opened(url) as stream:
         seen = stream.next()
     with opened(url, seen.id) as stream:
-        until(lambda: served.watched() == 1)
-        served.runs.move("t", "running", 0.75)
+        until(lambda: served.subscription_count() == 1)
+        served.orchestrator.move("t", "running", 0.75)
         assert stream.next().data["progress"] == 0.75
     for foreign in ("9999999", "abc", "-1", "1" * 5000, "²"):
         with opened(url, foreign) as stream:
@@ -197,112 +199,112 @@ def test_who_comes_back_is_told_what_is_new(served: Served) -> None:
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
-def test_who_comes_back_after_the_end_is_told_it_once(served: Served, status: str) -> None:
-    """The last event for those who have not seen it; for those who have 204, at which a browser stops coming back."""
+def test_reconnecting_client_gets_the_last_event_once(served: Served, status: str) -> None:
+    """After that it gets 204, on which a browser stops reconnecting."""
     url = served.add("t", status=status, progress=0.5)
     with opened(url, 0) as stream:
-        (end,) = stream
-    assert end.data["status"] == status
-    with opened(url, end.id) as stream:
-        assert stream.answer.status_code == 204
+        (last,) = stream
+    assert last.data["status"] == status
+    with opened(url, last.id) as stream:
+        assert stream.response.status_code == 204
         assert list(stream) == []
 
 
 @pytest.mark.parametrize("task_id", [UNKNOWN, "nothing", "a.b", "%00"])
-def test_an_unknown_task_is_404_before_a_stream_begins(served: Served, task_id: str) -> None:
-    """As a problem, also for a client that comes back to a task that was deleted."""
+def test_unknown_task_is_404_before_a_stream_starts(served: Served, task_id: str) -> None:
+    """Also for a client that reconnects to a deleted task."""
     for headers in ({}, {"Last-Event-ID": "0"}):
-        answer = httpx2.get(served.place(task_id), headers=headers)
-        assert answer.status_code == 404
-        assert answer.headers["Content-Type"] == "application/problem+json"
+        response = httpx2.get(served.events_url(task_id), headers=headers)
+        assert response.status_code == 404
+        assert response.headers["Content-Type"] == "application/problem+json"
 
 
-def test_an_outage_ends_no_stream(served: Served) -> None:
-    """Comments go on while the database is away, and events when it is back; only a newcomer is sent away."""
+def test_outage_does_not_end_streams(served: Served) -> None:
+    """Comments continue during a database outage, and events after it; only new clients are refused."""
     url = served.add("t")
     with opened(url) as stream, opened(url, 0) as resumed:
         stream.next()
-        served.runs.down = True
-        reads = served.runs.reads
-        until(lambda: served.runs.reads > reads)
+        served.orchestrator.down = True
+        reads = served.orchestrator.reads
+        until(lambda: served.orchestrator.reads > reads)
         refused = httpx2.get(url)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
         # A browser that is refused would not come back after the outage.
-        with opened(url, 0) as during, opened(url, COMPLETED) as told:
-            assert during.answer.status_code == 200
-            served.runs.move("t", "completed", 1.0)
+        with opened(url, 0) as during, opened(url, COMPLETED) as finished:
+            assert during.response.status_code == 200
+            served.orchestrator.move("t", "completed", 1.0)
             before = stream.comments
-            served.runs.down = False
-            ends = [list(one) for one in (stream, resumed, during)]
-            assert list(told) == []
+            served.orchestrator.down = False
+            ends = [list(stream_) for stream_ in (stream, resumed, during)]
+            assert list(finished) == []
         assert stream.comments > before
-    assert [[event.data["status"] for event in end] for end in ends] == [["completed"]] * 3
+    assert [[event.data["status"] for event in last] for last in ends] == [["completed"]] * 3
 
 
-def test_a_task_that_is_deleted_ends_its_stream(served: Served) -> None:
-    """There is nothing more to tell, and who comes back is answered 404."""
+def test_deleted_task_ends_its_stream(served: Served) -> None:
+    """A client that reconnects gets 404."""
     url = served.add("t")
     with opened(url) as stream:
         stream.next()
-        del served.runs.tasks_by_id["t"]
+        del served.orchestrator.tasks_by_id["t"]
         assert list(stream) == []
     assert httpx2.get(url, headers={"Last-Event-ID": "0"}).status_code == 404
 
 
-def test_a_client_that_goes_away_leaves_nothing_behind(served: Served) -> None:
+def test_disconnected_client_leaves_no_subscription(served: Served) -> None:
     """Its task is no longer polled."""
     url = served.add("t")
     with opened(url) as stream:
         stream.next()
-        assert served.watched() == 1
-    until(lambda: served.watched() == 0)
-    reads = served.runs.reads
+        assert served.subscription_count() == 1
+    until(lambda: served.subscription_count() == 0)
+    reads = served.orchestrator.reads
     time.sleep(0.1)
-    assert served.runs.reads == reads
+    assert served.orchestrator.reads == reads
 
 
-def test_a_hundred_streams_starve_nobody(served: Served) -> None:
-    """With streams on 50 tasks, and 50 on one, other requests are answered at once, and each stream hears its end."""
+def test_hundred_streams_do_not_delay_other_requests(served: Served) -> None:
+    """With 50 streams on 50 tasks and 50 on one, status requests stay fast, and each stream gets its end."""
     urls = [served.add(f"t{i}") for i in range(50)] + [served.add("same")] * 50
 
     async def last_status(lines: AsyncIterator[str]) -> str:
-        told = [line async for line in lines if line.startswith("data: ")]
-        return str(json.loads(told[-1].removeprefix("data: "))["status"])
+        finished = [line async for line in lines if line.startswith("data: ")]
+        return str(json.loads(finished[-1].removeprefix("data: "))["status"])
 
-    async def watch_all() -> tuple[list[float], list[str]]:
+    async def follow_all() -> tuple[list[float], list[str]]:
         limits = httpx2.Limits(max_connections=200)
         async with httpx2.AsyncClient(timeout=20, limits=limits) as client, asyncio.TaskGroup() as group:
 
             @asynccontextmanager
             async def stream(url: str) -> AsyncIterator[AsyncIterator[str]]:
-                async with client.stream("GET", url) as answer:
-                    assert answer.status_code == 200
-                    yield answer.aiter_lines()
+                async with client.stream("GET", url) as response:
+                    assert response.status_code == 200
+                    yield response.aiter_lines()
 
-            async def end(url: str) -> str:
+            async def last(url: str) -> str:
                 async with stream(url) as lines:
                     return await last_status(lines)
 
-            ends = [group.create_task(end(url)) for url in urls]
-            await asyncio.to_thread(until, lambda: served.watched() == 51)
-            took = []
+            ends = [group.create_task(last(url)) for url in urls]
+            await asyncio.to_thread(until, lambda: served.subscription_count() == 51)
+            latencies = []
             for _ in range(20):
                 began = time.perf_counter()
-                answer = await client.get(f"{served.url}/api/backtests/status/t0")
-                took.append(time.perf_counter() - began)
-                assert answer.status_code == 200
-            for task_id in tuple(served.runs.tasks_by_id):
-                served.runs.move(task_id, "failed", error="over")
-        return took, [task.result() for task in ends]
+                response = await client.get(f"{served.url}/api/backtests/status/t0")
+                latencies.append(time.perf_counter() - began)
+                assert response.status_code == 200
+            for task_id in tuple(served.orchestrator.tasks_by_id):
+                served.orchestrator.move(task_id, "failed", error="over")
+        return latencies, [task.result() for task in ends]
 
-    took, ends = asyncio.run(watch_all())
+    latencies, ends = asyncio.run(follow_all())
     assert ends == ["failed"] * 100
-    assert max(took) < 1
-    until(lambda: served.watched() == 0)
+    assert max(latencies) < 1
+    until(lambda: served.subscription_count() == 0)
 
 
-def test_a_server_that_is_told_to_stop_does_not_wait_for_streams(candles: CandleCatalog, data_root: Path) -> None:
-    """SIGTERM ends open streams without a false end, hands a waiting request over to polling, and the program ends."""
+def test_shutdown_does_not_wait_for_streams(candles: CandleCatalog, data_root: Path) -> None:
+    """SIGTERM ends open streams without a false end, leaves a waiting request to polling, and ends the process."""
     assert candles
     port = find_free_port()
     url = f"http://127.0.0.1:{port}"
@@ -314,27 +316,27 @@ def test_a_server_that_is_told_to_stop_does_not_wait_for_streams(candles: Candle
         stdout=subprocess.DEVNULL,
     )
     try:
-        until(lambda: _answers(f"{url}/openapi.json"), 60)
+        until(lambda: _responds(f"{url}/openapi.json"), 60)
         with opened(f"{url}/api/backtests/status/{TASK_ID}/events") as stream:
             assert stream.next().data["status"] == "queued"
-            answers: list[httpx2.Response] = []
+            responses: list[httpx2.Response] = []
             body = {**BODY, "start_date": "2024-02-02"}
             waiting = threading.Thread(
-                target=lambda: answers.append(httpx2.post(f"{url}/api/backtests/run", json=body, timeout=30))
+                target=lambda: responses.append(httpx2.post(f"{url}/api/backtests/run", json=body, timeout=30))
             )
             waiting.start()
             time.sleep(0.5)  # it is stored and waited for by then
             server.send_signal(signal.SIGTERM)
             assert list(stream) == []
             waiting.join()
-        assert (answers[0].status_code, "still queued" in answers[0].json()["detail"]) == (503, True)
+        assert (responses[0].status_code, "still queued" in responses[0].json()["detail"]) == (503, True)
         server.wait(5)
     finally:
         server.kill()
         server.wait()
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         return httpx2.get(url).status_code == 200
     except httpx2.TransportError:

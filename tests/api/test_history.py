@@ -43,8 +43,8 @@ def entry(run_id: str, days: int = 0, **changes: Any) -> IndexEntry:  # noqa: AN
 
 
 @pytest.fixture
-def listing(index: ResultIndex, index_url: str, runs: FakeOrchestrator) -> Iterator[TestClient]:
-    """A client of the application over the index, in which there are three backtests and a sweep."""
+def listing(index: ResultIndex, index_url: str, orchestrator: FakeOrchestrator) -> Iterator[TestClient]:
+    """A client of the application over an index with three backtests and a sweep."""
     index.add(
         [
             entry("a", 0, strategy="volume_long_candle", avg_return=-1.5),
@@ -53,20 +53,20 @@ def listing(index: ResultIndex, index_url: str, runs: FakeOrchestrator) -> Itera
             entry("sweep", 3, kind="sweep"),
         ]
     )
-    with client_of(runs, database=index_url) as client:
+    with client_of(orchestrator, database=index_url) as client:
         yield client
 
 
-def found(client: TestClient, **query: object) -> list[str]:
-    """Return the ids that a history of these filters holds."""
-    answer = client.get("/api/backtests/history", params={name: str(value) for name, value in query.items()})
-    assert answer.status_code == 200
-    return [item["run_id"] for item in answer.json()["items"]]
+def listed_ids(client: TestClient, **query: object) -> list[str]:
+    """Return the ids that the history lists for these filters."""
+    response = client.get("/api/backtests/history", params={name: str(value) for name, value in query.items()})
+    assert response.status_code == 200
+    return [item["run_id"] for item in response.json()["items"]]
 
 
-def test_history_tells_of_each_result_newest_first(listing: TestClient) -> None:
-    """Every field of the contract, symbols as names, times in UTC; sweeps are left out."""
-    answer = listing.get("/api/backtests/history", params={"limit": 2, "offset": 1}).json()
+def test_history_lists_results_newest_first(listing: TestClient) -> None:
+    """Every field of the contract, symbols as names, times in UTC; sweeps are excluded."""
+    response = listing.get("/api/backtests/history", params={"limit": 2, "offset": 1}).json()
     item = {
         "run_id": "b",
         "strategy": "volume_zone_breakout",
@@ -83,11 +83,11 @@ def test_history_tells_of_each_result_newest_first(listing: TestClient) -> None:
     }
     other = {**item, "run_id": "a", "strategy": "volume_long_candle", "symbols": ["BTC_KRW"], "total_signals": 10}
     other |= {"avg_return": -1.5, "timestamp": "2024-11-04T12:00:00.123456Z"}
-    assert answer == {"total": 3, "limit": 2, "offset": 1, "items": [item, other], "next_cursor": None}
+    assert response == {"total": 3, "limit": 2, "offset": 1, "items": [item, other], "next_cursor": None}
 
 
-def test_a_cursor_leads_through_the_whole_history(listing: TestClient, index: ResultIndex) -> None:
-    """Whatever comes in meanwhile, until there is no next page."""
+def test_cursor_pages_through_the_whole_history(listing: TestClient, index: ResultIndex) -> None:
+    """Results added meanwhile do not disturb it, and the last page has no cursor."""
     first = listing.get("/api/backtests/history", params={"limit": 2}).json()
     index.add([entry("d", 4)])
     second = listing.get("/api/backtests/history", params={"limit": 2, "cursor": first["next_cursor"]}).json()
@@ -112,14 +112,14 @@ def test_a_cursor_leads_through_the_whole_history(listing: TestClient, index: Re
     ],
 )
 def test_filters_narrow_the_history(listing: TestClient, query: dict[str, object], run_ids: list[str]) -> None:
-    """Each by itself, bounds included, and together."""
-    assert found(listing, **query) == run_ids
+    """Each filter alone, with inclusive bounds, and all together."""
+    assert listed_ids(listing, **query) == run_ids
 
 
-def test_days_are_those_of_seoul(listing: TestClient, index: ResultIndex) -> None:
-    """Three in the afternoon in UTC is the next day there."""
+def test_days_are_in_seoul_time(listing: TestClient, index: ResultIndex) -> None:
+    """15:00 UTC belongs to the next day there."""
     index.add([entry("late", 0, timestamp=NOON.replace(hour=15))])
-    assert found(listing, date_from="2024-11-05", date_to="2024-11-05") == ["b", "late"]
+    assert listed_ids(listing, date_from="2024-11-05", date_to="2024-11-05") == ["b", "late"]
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def test_days_are_those_of_seoul(listing: TestClient, index: ResultIndex) -> Non
         {"date_from": "2024-01-02", "date_to": "2024-01-01"},
     ],
 )
-def test_a_range_that_holds_nothing_is_400(listing: TestClient, query: dict[str, str | int]) -> None:
-    """A problem that names the lower bound."""
-    answer = listing.get("/api/backtests/history", params=query)
-    assert answer.status_code == 400
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert [problem["field"] for problem in answer.json()["errors"]] == [next(iter(query))]
+def test_empty_range_is_400(listing: TestClient, query: dict[str, str | int]) -> None:
+    """The response names the lower bound."""
+    response = listing.get("/api/backtests/history", params=query)
+    assert response.status_code == 400
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert [problem["field"] for problem in response.json()["errors"]] == [next(iter(query))]
 
 
 @pytest.mark.parametrize(
@@ -161,55 +161,53 @@ def test_a_range_that_holds_nothing_is_400(listing: TestClient, query: dict[str,
         ({"cursor": "MjAyNC0xMS0wNFQxMjowMDowMCswMDowMCBh", "offset": 1}, "offset"),
     ],
 )
-def test_what_is_malformed_is_422(listing: TestClient, query: dict[str, str | int], field: str) -> None:
-    """A problem that names the field."""
-    answer = listing.get("/api/backtests/history", params=query)
-    assert answer.status_code == 422
-    assert [problem["field"] for problem in answer.json()["errors"]] == [field]
+def test_malformed_filter_is_422(listing: TestClient, query: dict[str, str | int], field: str) -> None:
+    """The response names the field."""
+    response = listing.get("/api/backtests/history", params=query)
+    assert response.status_code == 422
+    assert [problem["field"] for problem in response.json()["errors"]] == [field]
 
 
-def test_the_latest_result_is_byte_for_byte_what_is_stored(
-    listing: TestClient, index: ResultIndex, data_root: Path
-) -> None:
-    """Of those that are still stored the newest, whether it was waited for or not."""
+def test_latest_result_is_returned_byte_for_byte(listing: TestClient, index: ResultIndex, data_root: Path) -> None:
+    """It is the newest that is still stored, synchronous or not."""
     store = LocalStore(data_root)
     document = to_bytes({"run_id": "latest-task", "symbols": []})
     publish_task(store, {"task_id": "latest-task"}, {"result.json": document})
     index.add([entry("latest-task", 8, shelf="tasks"), entry("removed", 9)])
-    answer = listing.get("/api/backtests/latest")
-    assert (answer.status_code, answer.content) == (200, document)
-    assert answer.headers["Content-Type"] == "application/json"
+    response = listing.get("/api/backtests/latest")
+    assert (response.status_code, response.content) == (200, document)
+    assert response.headers["Content-Type"] == "application/json"
 
 
-def test_without_a_result_there_is_no_latest(listing: TestClient) -> None:
-    """404: none of what the index tells is stored."""
-    answer = listing.get("/api/backtests/latest")
-    assert answer.status_code == 404
-    assert answer.json()["detail"].startswith("no backtest result is stored yet")
+def test_latest_is_404_without_results(listing: TestClient) -> None:
+    """No result in the index is still stored."""
+    response = listing.get("/api/backtests/latest")
+    assert response.status_code == 404
+    assert response.json()["detail"].startswith("no backtest result is stored yet")
 
 
-def test_a_result_is_downloaded_as_a_file(client: TestClient, data_root: Path) -> None:
-    """Its name says which run it is of; an unknown one is 404."""
+def test_result_is_downloaded_as_a_file(client: TestClient, data_root: Path) -> None:
+    """The file is named after the run; an unknown run is 404."""
     publish_document(LocalStore(data_root), {"run_id": "downloaded", "symbols": []}, b"")
-    answer = client.get("/api/backtests/downloaded/download")
-    assert json.loads(answer.content)["run_id"] == "downloaded"
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="backtest_downloaded.json"'
+    response = client.get("/api/backtests/downloaded/download")
+    assert json.loads(response.content)["run_id"] == "downloaded"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="backtest_downloaded.json"'
     assert client.get("/api/backtests/nothing/download").status_code == 404
     assert client.get("/api/backtests/index/download").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["history", "latest"])
-def test_without_its_database_a_list_is_503(client: TestClient, path: str) -> None:
-    """A problem that says when to come back."""
-    answer = client.get(f"/api/backtests/{path}")
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "5"
-    assert "PostgreSQL at" in answer.json()["detail"]
+def test_list_is_503_without_the_database(client: TestClient, path: str) -> None:
+    """The response has Retry-After."""
+    response = client.get(f"/api/backtests/{path}")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert "PostgreSQL at" in response.json()["detail"]
 
 
-def test_a_misspelt_filter_is_told_which_was_meant(listing: TestClient) -> None:
-    """Ignored, it would be answered with everything."""
-    told = listing.get("/api/backtests/history", params={"min_retrun": 3}).json()["detail"]
-    assert "min_retrun: is not a filter (did you mean 'min_return'?); there are limit, offset" in told
-    told = listing.get("/api/backtests/history", params={"date_to": "2024-1-1"}).json()["detail"]
-    assert told == "date_to: '2024-1-1' is not a day; write YYYY-MM-DD"
+def test_misspelled_filter_suggests_the_right_one(listing: TestClient) -> None:
+    """If it were ignored, the response would list everything."""
+    detail = listing.get("/api/backtests/history", params={"min_retrun": 3}).json()["detail"]
+    assert "min_retrun: is not a filter (did you mean 'min_return'?); the filters are limit, offset" in detail
+    detail = listing.get("/api/backtests/history", params={"date_to": "2024-1-1"}).json()["detail"]
+    assert detail == "date_to: '2024-1-1' is not a day; write YYYY-MM-DD"

@@ -25,26 +25,26 @@ UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 
 def submitted(client: TestClient, path: str = "/api/sweeps") -> str:
-    """Submit a sweep, or a backtest; return its task id."""
+    """Submit a sweep or a backtest and return its task id."""
     body = BODY if path == "/api/sweeps" else {name: value for name, value in BODY.items() if name != "space"}
     task_id: str = client.post(path, json=body).json()["task_id"]
     return task_id
 
 
-def test_a_sweep_is_accepted_with_its_number_of_points(client: TestClient, runs: FakeOrchestrator) -> None:
-    """202; Location and Retry-After lead the poller; the key reaches the orchestrator."""
-    answer = client.post("/api/sweeps", json=BODY, headers={"Idempotency-Key": "k1"})
-    assert answer.status_code == 202
-    task_id = answer.json()["task_id"]
-    assert answer.json() == {
+def test_sweep_is_accepted_with_its_number_of_points(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """The response has polling headers; the key reaches the orchestrator."""
+    response = client.post("/api/sweeps", json=BODY, headers={"Idempotency-Key": "k1"})
+    assert response.status_code == 202
+    task_id = response.json()["task_id"]
+    assert response.json() == {
         "task_id": task_id,
         "status": "queued",
         "created_at": "2024-11-04T10:30:45.123456Z",
         "points": 36,
     }
-    assert answer.headers["Location"] == f"/api/sweeps/{task_id}"
-    assert answer.headers["Retry-After"] == "1"
-    assert runs.submitted[0][2] == "k1"
+    assert response.headers["Location"] == f"/api/sweeps/{task_id}"
+    assert response.headers["Retry-After"] == "1"
+    assert orchestrator.submitted[0][1].idempotency_key == "k1"
     assert str(uuid.UUID(task_id)) == task_id
 
 
@@ -61,26 +61,26 @@ def test_a_sweep_is_accepted_with_its_number_of_points(client: TestClient, runs:
         ({"workers": 3}, "workers", "is not a field"),
     ],
 )
-def test_a_wrong_field_is_422_and_named(
-    client: TestClient, runs: FakeOrchestrator, fields: dict[str, Any], field: str, words: str
+def test_invalid_field_is_422_and_named(
+    client: TestClient, orchestrator: FakeOrchestrator, fields: dict[str, Any], field: str, words: str
 ) -> None:
     """Nothing is launched."""
-    answer = client.post("/api/sweeps", json={**BODY, **fields})
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == field
-    assert words in answer.json()["errors"][0]["message"]
-    assert runs.submitted == []
+    response = client.post("/api/sweeps", json={**BODY, **fields})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == field
+    assert words in response.json()["errors"][0]["message"]
+    assert orchestrator.submitted == []
 
 
-def test_a_sweep_under_way_tells_how_far_it_is(client: TestClient, runs: FakeOrchestrator) -> None:
-    """Points, rate and ETA beside what every task tells."""
-    runs.outcome = replace(
-        runs.outcome, status="running", progress=0.25, points=SweepPoints(36, 9, 4.5, 6.0), started_at=NOW
+def test_status_of_a_running_sweep(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """It has points, rate and ETA in addition to the fields of every task."""
+    orchestrator.outcome = replace(
+        orchestrator.outcome, status="running", progress=0.25, points=SweepPoints(36, 9, 4.5, 6.0), started_at=NOW
     )
     task_id = submitted(client)
-    answer = client.get(f"/api/sweeps/{task_id}")
-    assert answer.headers["Retry-After"] == "10"
-    assert answer.json() == {
+    response = client.get(f"/api/sweeps/{task_id}")
+    assert response.headers["Retry-After"] == "10"
+    assert response.json() == {
         "task_id": task_id,
         "status": "running",
         "progress": 0.25,
@@ -97,11 +97,11 @@ def test_a_sweep_under_way_tells_how_far_it_is(client: TestClient, runs: FakeOrc
     }
 
 
-def test_a_finished_sweep_has_its_document_and_its_trials(
-    client: TestClient, runs: FakeOrchestrator, data_root: Path
+def test_finished_sweep_returns_its_document_and_its_trials(
+    client: TestClient, orchestrator: FakeOrchestrator, data_root: Path
 ) -> None:
-    """Byte for byte as they are stored."""
-    runs.outcome = replace(runs.outcome, status="completed", progress=1.0, finished_at=NOW)
+    """Both are byte for byte as stored."""
+    orchestrator.outcome = replace(orchestrator.outcome, status="completed", progress=1.0, finished_at=NOW)
     task_id = submitted(client)
     files = {"trials.parquet": b"PAR1 rows", "result.json": json.dumps({"run_id": task_id, "points": 36}).encode()}
     publish_task(LocalStore(data_root), {"task_id": task_id, "status": "completed"}, files)
@@ -112,24 +112,24 @@ def test_a_finished_sweep_has_its_document_and_its_trials(
     assert trials.headers["Content-Disposition"] == f'attachment; filename="sweep_{task_id}.parquet"'
 
 
-def test_a_full_queue_and_a_task_id_are_as_for_a_backtest(client: TestClient, runs: FakeOrchestrator) -> None:
-    """The chosen id is the task's; a repetition finds it; another sweep has no room: 429."""
-    runs.max_queued = 1
+def test_full_queue_and_task_id_behave_as_for_a_backtest(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """A chosen id is used and found again; with a full queue, another sweep is 429."""
+    orchestrator.max_queued = 1
     task_id = str(uuid.uuid4())
     for _ in range(2):
-        answer = client.post("/api/sweeps", params={"task_id": task_id}, json=BODY)
-        assert (answer.status_code, answer.json()["task_id"]) == (202, task_id)
+        response = client.post("/api/sweeps", params={"task_id": task_id}, json=BODY)
+        assert (response.status_code, response.json()["task_id"]) == (202, task_id)
     assert client.post("/api/sweeps", json=BODY).status_code == 429
     other = client.post("/api/sweeps", params={"task_id": task_id}, json={**BODY, "fee_rate": 0.002})
     assert (other.status_code, task_id in other.json()["detail"]) == (409, True)
 
 
-def test_trials_that_are_not_there_yet_are_404(client: TestClient) -> None:
-    """The answer says how the sweep stands, and where to look."""
+def test_trials_of_an_unfinished_sweep_are_404(client: TestClient) -> None:
+    """The response states the status of the sweep and where to look."""
     task_id = submitted(client)
-    answer = client.get(f"/api/sweeps/{task_id}/trials")
-    assert answer.status_code == 404
-    assert answer.json()["detail"] == f"task {task_id} is queued; see /api/sweeps/{task_id}"
+    response = client.get(f"/api/sweeps/{task_id}/trials")
+    assert response.status_code == 404
+    assert response.json()["detail"] == f"task {task_id} is queued; see /api/sweeps/{task_id}"
 
 
 @pytest.mark.parametrize(
@@ -140,29 +140,29 @@ def test_trials_that_are_not_there_yet_are_404(client: TestClient) -> None:
         ("/api/backtests/run-async", "DELETE", "/api/backtests/tasks/{}"),
     ],
 )
-def test_cancelling(client: TestClient, path: str, method: str, cancel: str) -> None:
-    """200 once, 409 then; 404 for a task that is none, or one of the other kind."""
+def test_cancel_ends_a_task_once(client: TestClient, path: str, method: str, cancel: str) -> None:
+    """The second time is 409; an unknown task and a task of the other kind are 404."""
     task_id = submitted(client, path)
     other = submitted(client, "/api/backtests/run-async" if path == "/api/sweeps" else "/api/sweeps")
-    answer = client.request(method, cancel.format(task_id))
-    assert answer.status_code == 200
+    response = client.request(method, cancel.format(task_id))
+    assert response.status_code == 200
     expected = {"task_id": task_id, "status": "cancelled", "created_at": "2024-11-04T10:30:45.123456Z"}
-    assert answer.json() == expected
+    assert response.json() == expected
     again = client.request(method, cancel.format(task_id))
-    assert (again.status_code, "cancelled already" in again.json()["detail"]) == (409, True)
+    assert (again.status_code, "already cancelled" in again.json()["detail"]) == (409, True)
     for unknown in (UNKNOWN, "nothing", other):
         assert client.request(method, cancel.format(unknown)).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/api/sweeps/{}", "/api/sweeps/{}/trials"])
 def test_unknown_sweeps_are_404(client: TestClient, path: str) -> None:
-    """A backtest is no sweep."""
+    """So is a backtest."""
     for task_id in (UNKNOWN, "nothing", submitted(client, "/api/backtests/run-async")):
         assert client.get(path.format(task_id)).status_code == 404
 
 
-def test_the_root_lists_them_all(client: TestClient) -> None:
-    """Each with a description."""
+def test_root_lists_the_sweep_endpoints(client: TestClient) -> None:
+    """Each has a description."""
     endpoints = client.get("/").json()["endpoints"]
     for endpoint in (
         "POST /api/sweeps",
