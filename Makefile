@@ -23,7 +23,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold chaos bench bench-candles bench-api lint format docs lock clean
+.PHONY: demo up test coverage test-cold test-dagster-next chaos bench bench-candles bench-api lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -44,6 +44,19 @@ coverage: $(DEVELOPED)
 
 test-cold: $(DEVELOPED)
 	COIN_TEST_LAUNCHERS=dagster $(BIN)/python -m pytest -m launchers tests/e2e $(ARGS)
+
+# The caps in pyproject.toml are ignored on purpose. ARGS=tests/orchestration/test_dagster_contract.py is the first look.
+NEXT := .venv-next
+test-dagster-next: ARGS ?= tests/orchestration tests/defs tests/api tests/e2e
+test-dagster-next: pyproject.toml requirements.lock requirements-dev.lock
+	$(PYTHON) -m venv --clear $(NEXT)
+	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  -r requirements.lock -r requirements-dev.lock
+	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+	  dagster dagster-aws dagster-postgres dagster-webserver "sqlalchemy<2.1"
+	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(NEXT)/bin/python -m pip list --format=freeze | grep ^dagster
+	$(NEXT)/bin/python -m pytest -n auto --maxprocesses=4 --no-loadscope-reorder $(ARGS)
 
 # About 40 minutes; ARGS="-k power_cut" selects faults, COIN_CHAOS_KILLS=100 kills fewer times.
 chaos: $(DEVELOPED)
@@ -85,7 +98,7 @@ lock:
 	$(LOCK) --extra build --extra docs -c requirements-dev.lock -o requirements-docs.lock
 
 clean:
-	rm -rf $(VENV) site benchmarks/.venv .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-next site benchmarks/.venv .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # The stamp is written last, so an interrupted setup starts over. Bytecode is compiled now (Dagster then imports in a
 # third of the time), and so are the kernels, so no backtest waits for the compiler.
