@@ -63,6 +63,13 @@ SETTINGS = (
     "COIN_MAX_QUEUED",
     "COIN_STRATEGY_FILES",
     "COIN_UPBIT_URL",
+    "COIN_LAUNCHER",
+    "COIN_WORKERS",
+    "COIN_POOL_ROOM",
+    "COIN_RUN_MEMORY_MIB",
+    "COIN_MAX_RUN_SECONDS",
+    "COIN_LEASE_SECONDS",
+    "COIN_MONITOR_SECONDS",
 )
 """Variables that are removed from the environment of the tests."""
 

@@ -72,7 +72,7 @@ def test_second_daemon_takes_over(shared: SharedPlatform, judge: Judge) -> None:
                 wait_until(lambda: "standing by: the daemon on" in log.read_text())
                 wait_until(lambda: traffic.acknowledged() >= 8)
                 os.kill(program_pids(platform)["daemon"], signal.SIGKILL)
-                wait_until(lambda: "this is the one daemon" in log.read_text(), 10)
+                wait_until(lambda: "lock acquired" in log.read_text(), 10)
                 traffic.settle(180)
             finally:
                 second.kill()
