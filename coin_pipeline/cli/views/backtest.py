@@ -67,7 +67,7 @@ def _cost_stress(costs: dict[str, Any]) -> list[str]:
         return []
     returns = "   ".join(f"{name}: {percent(value)}" for name, value in costs["stress"].items())
     rate = costs["break_even_rate"]
-    break_even = "" if rate is None else f"   break-even: {100 * rate:.3g} % a leg"
+    break_even = "" if rate is None else f"   break-even: {100 * rate:.3g} % per leg"
     return [f"  {'':<14}{returns}{break_even}"]
 
 
@@ -94,7 +94,7 @@ def _ratio(value: float | None) -> str:
 
 def _coverage(part: dict[str, Any]) -> str:
     candles = part["candles"]
-    gaps = pluralize(candles["gap_count"], "gap") if candles["gap_count"] else "no gap"
+    gaps = pluralize(candles["gap_count"], "gap") if candles["gap_count"] else "no gaps"
     share = f"{candles['present']:,} of {candles['expected']:,} candles ({candles['ratio']:.1%})"
     return f"{part['symbol']} {share}, {candles['first'][:10]} to {candles['last'][:10]}, {gaps}{_missing(candles)}"
 
