@@ -22,7 +22,7 @@ from benchmarks.report import format_facts, machine
 from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import MINUTE_NS, parse_timeframe
-from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, TIME_COLUMN, normalize_table, to_ohlcv, to_table
+from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, TIME_COLUMN, to_table
 from coin_pipeline.candles.year_files.parquet import encode
 
 ROWS, ROUNDS = 525_600, 15
@@ -31,14 +31,13 @@ SPLIT, PLAIN, DELTA = "BYTE_STREAM_SPLIT", "PLAIN", "DELTA_BINARY_PACKED"
 
 def year_of_minutes(file: Path | None) -> pa.Table:
     """Return a year of one-minute candles in the stored schema."""
-    frame = (
+    candles = (
         synthetic_candles(1, parse_timeframe("1m"), date(2023, 1, 1), ROWS)
         if file is None
         else read_candle_file(file, "UTC")
     )
-    columns = to_ohlcv(normalize_table(file, pa.Table.from_pandas(frame, preserve_index=False)))
-    rows = np.arange(ROWS) % len(columns.time)
-    return to_table(columns.rows(rows)._replace(time=columns.time[0] + np.arange(ROWS) * MINUTE_NS))
+    rows = np.arange(ROWS) % len(candles.time)
+    return to_table(candles.rows(rows)._replace(time=candles.time[0] + np.arange(ROWS) * MINUTE_NS))
 
 
 def encode_variants(table: pa.Table) -> Iterator[tuple[str, bytes]]:

@@ -43,8 +43,8 @@ def store_series(folder: Path, timeframe: str, count: int) -> Arrays:
         catalog = CandleCatalog(root)
         for number in range(count):
             if number < DISTINCT:
-                frame = synthetic_candles(number, length, START, (stop - begin) // length.ns)
-                catalog.merge(f"COIN{number}_KRW", length, frame)
+                candles = synthetic_candles(number, length, START, (stop - begin) // length.ns)
+                catalog.merge(f"COIN{number}_KRW", length, candles)
             else:
                 first = series_folder(root, f"COIN{number % DISTINCT}_KRW", length)
                 copytree(first, series_folder(root, f"COIN{number}_KRW", length))
@@ -59,8 +59,7 @@ def store_series(folder: Path, timeframe: str, count: int) -> Arrays:
 def expected_columns(timeframe: str, number: int) -> list[np.ndarray]:
     """Return the expected columns of a symbol."""
     length, begin, stop = parse_timeframe(timeframe), *day_range(START, END)
-    frame = synthetic_candles(number % DISTINCT, length, START, (stop - begin) // length.ns)
-    return [frame["timestamp"].astype("int64").to_numpy(), *(frame[name].to_numpy() for name in COLUMNS[1:])]
+    return [*synthetic_candles(number % DISTINCT, length, START, (stop - begin) // length.ns)]
 
 
 def expected_series(data: Arrays) -> Arrays:

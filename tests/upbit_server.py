@@ -15,14 +15,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
-import pyarrow as pa
 
 from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.exchanges.registry import rate_limit_file
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, SECOND_NS, parse_timeframe, utc
-from coin_pipeline.candles.year_files.arrow import normalize_table, to_ohlcv
 
 LENGTHS_NS = {
     **{f"minutes/{n}": n * 60 * SECOND_NS for n in (1, 3, 5, 10, 15, 30, 60, 240)},
@@ -188,9 +186,8 @@ def _instant(text: str) -> int:
 
 def market_candles(seed: int, timeframe: str, start: date, bars: int, traded: float = 0.9) -> OHLCV:
     """Return candles of which some are missing, since nobody traded: the same ones for the same seed."""
-    frame = synthetic_candles(seed, parse_timeframe(timeframe), start, bars)
-    columns = to_ohlcv(normalize_table("synthetic", pa.Table.from_pandas(frame, preserve_index=False)))
-    return columns.rows(np.flatnonzero(np.random.default_rng(seed).random(bars) < traded))
+    candles = synthetic_candles(seed, parse_timeframe(timeframe), start, bars)
+    return candles.rows(np.flatnonzero(np.random.default_rng(seed).random(bars) < traded))
 
 
 @contextmanager

@@ -23,7 +23,8 @@ from coin_api.schemas import (
     UploadReport,
 )
 from coin_api.tasks import Job, Orchestrator, Task
-from coin_pipeline.candles.audit.scan import audit_json, audit_series
+from coin_pipeline.candles.audit.report import audit_json
+from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.candle_range import CandleRange, stored_range
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.exchanges.registry import open_exchange

@@ -18,7 +18,7 @@ from coin_pipeline.backtest import document, portfolio, symbol_result
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest, fingerprint_of
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
-from coin_pipeline.candles.catalog import CandleSeries
+from coin_pipeline.candles.catalog import LoadedCandles
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.timeframe import Timeframe, day_range
 from coin_pipeline.engine.bars import Bars
@@ -34,7 +34,7 @@ from coin_pipeline.strategies.registry import StrategyRegistry
 class CandleSource(Protocol):
     """Where a backtest reads its candles: `CandleCatalog` for stored ones, or an object that holds them in memory."""
 
-    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> CandleSeries:
+    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> LoadedCandles:
         """Return the candles that open on the Seoul days from `start` to `end`, both included."""
 
     def describe(self, symbol: str) -> str:

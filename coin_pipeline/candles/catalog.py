@@ -1,4 +1,4 @@
-"""The stored candles: `root/{SYMBOL}/{TIMEFRAME}/{YEAR}.parquet`, read and merged. Years are those of UTC."""
+"""The catalog of stored candles, `root/{SYMBOL}/{TIMEFRAME}/{YEAR}.parquet` by UTC year: read, merge and list them."""
 
 import hashlib
 from bisect import bisect_right
@@ -10,34 +10,34 @@ from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from coin_pipeline.candles.intervals import Interval
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance, merge_provenance
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, day_range, seoul_day, utc
-from coin_pipeline.candles.validation import check_prices, check_times
+from coin_pipeline.candles.validation import check_prices, check_times, row_label
 from coin_pipeline.candles.year_files.decoding import decode
-from coin_pipeline.candles.year_files.parquet import RowGroups, open_row_groups, summary
+from coin_pipeline.candles.year_files.parquet import RowGroups, open_row_groups, summarize
 from coin_pipeline.candles.year_files.paths import name_under, series_folder, stored_symbols, year_files
-from coin_pipeline.candles.year_files.writer import MergeReport, merge_into_series, row_label
+from coin_pipeline.candles.year_files.writer import MergeReport, merge_into_series
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidCandleFile
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCandles:
-    """What is stored of one market in one timeframe.
+    """Summary of the stored candles of one market and timeframe.
 
     Attributes:
         symbol: The market.
         timeframe: Length of the candles.
         first: Open of the first candle, UTC.
         last: Open of the last candle, UTC.
-        rows: How many candles.
-        files: In how many year files.
-        bytes: Size of those.
-        known: What was fetched of them, and where.
+        rows: Number of candles.
+        files: Number of year files.
+        bytes: Total size of the files.
+        provenance: What was fetched, and from which exchange.
     """
 
     symbol: str
@@ -51,147 +51,168 @@ class StoredCandles:
 
     @property
     def present_ratio(self) -> float:
-        """Candles as a fraction of those from the first to the last, with one in each place."""
+        """Stored candles as a fraction of a gapless series from the first to the last."""
         return self.rows / (1 + (self.last - self.first) // timedelta(microseconds=self.timeframe.ns // 1000))
 
 
 @dataclass(frozen=True, slots=True)
-class CandleSeries:
-    """Candles of a range with what is known of them, all from the same files.
+class LoadedCandles:
+    """Candles of a range and their origin, read from the same files.
 
     Attributes:
-        bars: The candles.
-        known: What was fetched, of the whole years that were read.
-        snapshot: SHA-256 that names the candles of these years: the same one, the same candles.
+        candles: The candles, validated.
+        provenance: What was fetched, for the whole years that were read.
+        snapshot: SHA-256 that identifies the stored candles of these years.
     """
 
-    bars: Bars
+    candles: OHLCV
     provenance: Provenance
     snapshot: str
 
+    @property
+    def bars(self) -> Bars:
+        """The candles as the engine's bars, without a copy."""
+        return Bars(*self.candles)
+
 
 class CandleCatalog:
-    """The candles under one folder; whatever else lies there is left alone."""
+    """The candles stored under one folder; other files there are ignored.
+
+    >>> import tempfile
+    >>> from coin_pipeline.candles.synthetic import synthetic_candles
+    >>> daily = TIMEFRAMES["1d"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     catalog = CandleCatalog(Path(folder))
+    ...     report = catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, date(2024, 1, 1), bars=31))
+    ...     bars = catalog.read("BTC_KRW", daily, date(2024, 1, 1), date(2024, 1, 7))
+    >>> report.added, len(bars)
+    (31, 7)
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def read(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> Bars:
-        """Return the candles that open on the Seoul days from start to end, both included; none is no error.
+        """Return the candles that open on the Seoul days from start to end, inclusive; possibly none.
 
         Raises:
             InvalidSymbol, InvalidCandleFile, InvalidCandles: As for `load`.
         """
         return self.load(symbol, timeframe, start, end).bars
 
-    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> CandleSeries:
-        """Return what `read` does, with what is known of it.
+    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> LoadedCandles:
+        """Return the candles that `read` returns, with their provenance and snapshot.
 
         Raises:
             InvalidSymbol: The symbol is not a market.
-            InvalidCandleFile: A file that may hold some of them cannot be read.
-            InvalidCandles: They are out of order, or no market can have produced them.
+            InvalidCandleFile: A file that may contain such candles cannot be read.
+            InvalidCandles: The candles are out of order or have impossible prices.
         """
         folder = series_folder(self.root, symbol, timeframe)
         begin, stop = day_range(start, end)
-        files = [path for path in year_files(folder) if utc(begin).year <= int(path.stem) <= end.year]
-        with ExitStack() as opened:
-            parts = {
-                path.name: opened.enter_context(open_row_groups(path, self._name(path), begin, stop)) for path in files
+        paths = [path for path in year_files(folder) if utc(begin).year <= int(path.stem) <= end.year]
+        with ExitStack() as stack:
+            files = {
+                path.name: stack.enter_context(open_row_groups(path, self._name(path), begin, stop)) for path in paths
             }
-            columns, sound = decode(list(parts.values()))
-        if not sound:
-            check_times(self._name(folder), columns.time, lambda row: _locate(parts, row))
-        low, high = np.searchsorted(columns.time, (begin, stop)).tolist()
-        inside = columns.rows(slice(low, high))
-        if not sound:
-            check_prices(self._name(folder), inside, lambda row: _locate(parts, low + row))
-        known = merge_provenance(part.footer.provenance for part in parts.values())
-        return CandleSeries(Bars(*inside), known, _snapshot(zip(files, parts.values(), strict=True)))
+            candles, valid = decode(list(files.values()))
+        if not valid:
+            check_times(self._name(folder), candles.time, lambda row: _locate(files, row))
+        low, high = np.searchsorted(candles.time, (begin, stop)).tolist()
+        selected = candles.rows(slice(low, high))
+        if not valid:
+            check_prices(self._name(folder), selected, lambda row: _locate(files, low + row))
+        provenance = merge_provenance(file.footer.provenance for file in files.values())
+        return LoadedCandles(selected, provenance, _snapshot(zip(paths, files.values(), strict=True)))
 
     def provenance(self, symbol: str, timeframe: Timeframe) -> Provenance:
-        """Return what is known of a series beside its candles; nothing where nothing is stored.
+        """Return the provenance of a series; an empty one if nothing is stored.
 
         Raises:
             InvalidSymbol: The symbol is not a market.
-            InvalidCandleFile: The footer of a file cannot be read, or a series is stored under two spellings.
+            InvalidCandleFile: A footer cannot be read, or the series is stored under two spellings.
         """
         files = year_files(series_folder(self.root, symbol, timeframe))
-        return merge_provenance(summary(path, self._name(path)).footer.provenance for path in files)
+        return merge_provenance(summarize(path, self._name(path)).footer.provenance for path in files)
 
     def stored(self, symbol: str, timeframe: Timeframe | None = None) -> list[StoredCandles]:
-        """Return what is stored of a market, shortest timeframe first.
+        """Return a summary of each stored series of a market, shortest timeframe first.
+
+        Args:
+            symbol: The market.
+            timeframe: Limit the list to this timeframe.
 
         Raises:
             InvalidSymbol: The symbol is not a market.
-            InvalidCandleFile: The footer of a file cannot be read, or a series is stored under two spellings.
+            InvalidCandleFile: A footer cannot be read, or a series is stored under two spellings.
         """
-        wanted = TIMEFRAMES.values() if timeframe is None else (timeframe,)
-        found = (self._stored(parse_symbol(symbol), each) for each in wanted)
-        return [candles for candles in found if candles is not None]
+        timeframes = TIMEFRAMES.values() if timeframe is None else (timeframe,)
+        series = (self._summarize(parse_symbol(symbol), timeframe) for timeframe in timeframes)
+        return [stored for stored in series if stored is not None]
 
     def symbols(self) -> list[str]:
-        """Return the markets that have a folder, by name."""
+        """Return the markets that have a folder, sorted."""
         return stored_symbols(self.root)
 
     def inventory(self) -> tuple[list[StoredCandles], list[InvalidCandleFile]]:
-        """Return what is stored of every market, by symbol and timeframe, and what is wrong with the other series."""
-        found: list[StoredCandles] = []
+        """Return the readable series by symbol and timeframe, and one error for each of the others."""
+        series: list[StoredCandles] = []
         broken: list[InvalidCandleFile] = []
         for symbol in stored_symbols(self.root):
             for timeframe in TIMEFRAMES.values():
                 try:
-                    found += self.stored(symbol, timeframe)
+                    series += self.stored(symbol, timeframe)
                 except InvalidCandleFile as error:
                     broken.append(error)
-        return found, broken
+        return series, broken
 
     def describe(self, symbol: str) -> str:
-        """Return a phrase for an error message: what is stored of a market, in Seoul days.
+        """Return the stored ranges of a market, in Seoul days, as a phrase for an error message.
 
         Raises:
             InvalidSymbol: The symbol is not a market.
             InvalidCandleFile: As for `stored`.
         """
         series = self.stored(symbol)
-        spans = (f"{each.timeframe} {seoul_day(each.first)}..{seoul_day(each.last)}" for each in series)
+        spans = (f"{stored.timeframe} {seoul_day(stored.first)}..{seoul_day(stored.last)}" for stored in series)
         return f"stored: {', '.join(spans)}" if series else "nothing stored"
 
     def merge(
         self,
         symbol: str,
         timeframe: Timeframe,
-        frame: pd.DataFrame,
+        candles: OHLCV,
         *,
         fetched: Iterable[Interval] = (),
         source: str | None = None,
     ) -> MergeReport:
-        """Store candles beside those that are there; of two at the same time the new one stays.
+        """Merge candles into the stored ones; at equal times the new candle wins.
 
-        Each year file is replaced as a whole, with what was fetched of it. When one cannot be written the years before
-        it are stored already, and the same merge may simply be run again.
+        Each year file is replaced atomically, together with its fetched intervals. If one cannot be written, earlier
+        years are already stored, and the same merge can be repeated.
 
         Args:
             symbol: The market.
             timeframe: Length of the candles.
-            frame: Columns timestamp (with a zone), open, high, low, close, volume, in order of time.
-            fetched: Intervals of which `frame` holds every candle that there is, ns UTC; it may hold none.
-            source: The exchange that was asked for them.
+            candles: Candles in strictly increasing order; `frames.from_frame` converts a DataFrame.
+            fetched: Intervals for which `candles` contains every existing candle, possibly none, ns UTC.
+            source: The exchange they were fetched from.
 
         Raises:
             InvalidSymbol: The symbol is not a market.
-            InvalidInput: What is stored was fetched from another exchange; nothing is stored.
-            InvalidCandles: The new candles, or those stored in their years, are impossible; nothing is stored.
-            InvalidCandleFile: A column is missing, or a stored file cannot be read.
-            StorageFull: No space; what was stored is as it was.
+            InvalidInput: The stored candles were fetched from another exchange; nothing is stored.
+            InvalidCandles: The new candles, or the stored ones of their years, are impossible; nothing is stored.
+            InvalidCandleFile: A stored file cannot be read.
+            StorageFull: No space; the stored candles are unchanged.
             StorageFailed: The files cannot be written.
         """
-        return merge_into_series(self.root, parse_symbol(symbol), timeframe, frame, Provenance(tuple(fetched), source))
+        provenance = Provenance(tuple(fetched), source)
+        return merge_into_series(self.root, parse_symbol(symbol), timeframe, candles, provenance)
 
-    def _stored(self, symbol: str, timeframe: Timeframe) -> StoredCandles | None:
-        files = year_files(series_folder(self.root, symbol, timeframe))
-        summaries = [summary(path, self._name(path)) for path in files]
-        spans = [each.span for each in summaries if each.span]
+    def _summarize(self, symbol: str, timeframe: Timeframe) -> StoredCandles | None:
+        paths = year_files(series_folder(self.root, symbol, timeframe))
+        summaries = [summarize(path, self._name(path)) for path in paths]
+        spans = [summary.span for summary in summaries if summary.span]
         if not spans:
             return None
         return StoredCandles(
@@ -200,28 +221,28 @@ class CandleCatalog:
             first=utc(min(span.first for span in spans)),
             last=utc(max(span.last for span in spans)),
             rows=sum(span.rows for span in spans),
-            files=len(files),
-            bytes=sum(path.stat().st_size for path in files),
-            provenance=merge_provenance(each.footer.provenance for each in summaries),
+            files=len(paths),
+            bytes=sum(path.stat().st_size for path in paths),
+            provenance=merge_provenance(summary.footer.provenance for summary in summaries),
         )
 
     def _name(self, path: Path) -> str:
-        """Return what an error calls a file or folder: its path under the root, which is nobody's secret."""
+        """Return the name of a file or folder in an error message: its path under the root."""
         return name_under(self.root, path)
 
 
-def _locate(parts: Mapping[str, RowGroups], row: int) -> str:
-    """Return the file, and the number there, of a row of all parts together."""
-    ends = list(accumulate(part.rows for part in parts.values()))
-    place = bisect_right(ends, row)
-    name, part = list(parts.items())[place]
-    return f"{name} {row_label(part.first_row + row - ends[place] + part.rows)}"
+def _locate(files: Mapping[str, RowGroups], row: int) -> str:
+    """Return the file name and the row number in it of a row of all files together."""
+    ends = list(accumulate(file.rows for file in files.values()))
+    index = bisect_right(ends, row)
+    name, file = list(files.items())[index]
+    return f"{name} {row_label(file.first_row + row - ends[index] + file.rows)}"
 
 
-def _snapshot(parts: Iterable[tuple[Path, RowGroups]]) -> str:
-    """Return one digest for the candles of several files; those of a file that says nothing are its bytes."""
+def _snapshot(files: Iterable[tuple[Path, RowGroups]]) -> str:
+    """Return one digest for the candles of several files; files without a stored digest are hashed whole."""
     digest = hashlib.sha256()
-    for path, part in parts:
-        content = part.footer.sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+    for path, file in files:
+        content = file.footer.sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.name} {content}\n".encode())
     return digest.hexdigest()

@@ -1,7 +1,7 @@
-"""Filling the catalogue from an exchange: what is not fetched yet, oldest first, stored piece by piece.
+"""Fetching missing candles from an exchange into the catalog, oldest first, in chunks.
 
-A piece is stored together with the word that it was fetched, in one file. So a process may be killed at any moment:
-what it had stored is known, and the next one goes on behind it.
+Each chunk is stored in one file together with its fetched interval. A process killed at any moment loses at most the
+current chunk, and the next one resumes after the last stored chunk.
 """
 
 import time
@@ -9,36 +9,33 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.exchanges.base import Exchange
 from coin_pipeline.candles.intervals import subtract, total
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, next_open
-from coin_pipeline.candles.year_files.arrow import NO_CANDLES, to_frame, to_ohlcv
 from coin_pipeline.candles.year_files.writer import require_same_source
 from coin_pipeline.errors import ExchangeAnswer
 
 CHUNK_CANDLES = 10_000
-"""Candles of the grid that are stored at once: 50 requests to Upbit, some five seconds, are lost in a kill."""
+"""Grid candles stored at once: 50 requests to Upbit, about five seconds, which a kill can lose."""
 INITIAL_CANDLES = 20_000
-"""How many candles the first refresh of a series goes back."""
+"""Number of candles that the first refresh of a series goes back."""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectProgress:
-    """How far a collector has come.
+    """Progress of a collection.
 
     Attributes:
         symbol: The market.
         timeframe: Length of the candles.
-        done: How much of what was not fetched yet is now, in candles of the grid.
-        planned: How much that is in all.
-        candles: How many candles the exchange had in it.
-        per_second: `done` in a second, on average; None at the beginning.
-        eta_s: Seconds until the end at this rate; None at the beginning.
+        done: Grid candles fetched so far.
+        planned: Grid candles to fetch in total.
+        candles: Candles received so far.
+        per_second: Average rate of `done`; None at the beginning.
+        eta_s: Estimated seconds to completion at this rate; None at the beginning.
     """
 
     symbol: str
@@ -52,17 +49,17 @@ class CollectProgress:
 
 @dataclass(frozen=True, slots=True)
 class CollectReport:
-    """What a collector did.
+    """Result of a collection.
 
     Attributes:
         symbol: The market.
         timeframe: Length of the candles.
-        requests: How many candle requests that took.
-        added: Candles that were not stored.
+        requests: Number of candle requests sent.
+        added: Candles that were not stored before.
         replaced: Candles that were stored with other values.
-        unchanged: Candles that were stored just so.
-        begin: What was asked for and can have finished by now begins here, ns UTC, on the grid.
-        end: It ends here, exclusive.
+        unchanged: Candles that were already stored with the same values.
+        begin: Start of the requested range that can be closed by now, ns UTC, on the grid.
+        end: Its end, exclusive.
     """
 
     symbol: str
@@ -84,35 +81,45 @@ def collect(
     end: int,
     on_progress: Callable[[CollectProgress], None] = lambda _: None,
 ) -> CollectReport:
-    """Fetch and store the finished candles that open in [begin, end), ns UTC, as far as they were not fetched before.
+    """Fetch and store the closed candles that open in [begin, end) and were not fetched before.
 
-    Several collectors may work on one series at a time, in several processes.
+    Several processes may collect the same series at once.
+
+    Args:
+        catalog: Where the candles are stored.
+        exchange: The exchange to fetch from.
+        symbol: The market.
+        timeframe: Length of the candles.
+        begin: Start of the range, ns UTC.
+        end: End of the range, exclusive, ns UTC.
+        on_progress: Called at the start and after each request.
 
     Raises:
         InvalidSymbol: The symbol is not a market.
-        MarketUnknown: The exchange has no such market.
-        ExchangeUnavailable: It does not answer, or refuses for longer than is waited; what was stored stays.
-        ExchangeAnswer: It answered something else than such candles; what was stored before stays.
-        InvalidInput: What is stored was fetched from another exchange.
-        InvalidCandles, InvalidCandleFile, StorageFailed: As `CandleCatalog.merge` has it.
+        MarketUnknown: The exchange does not have the market.
+        ExchangeUnavailable: The exchange does not respond, or rejects requests for too long; stored chunks stay.
+        ExchangeAnswer: The exchange returned something other than the requested candles; stored chunks stay.
+        InvalidInput: The stored candles were fetched from another exchange.
+        InvalidCandles, InvalidCandleFile, StorageFailed: As for `CandleCatalog.merge`.
     """
     stored = catalog.provenance(symbol, timeframe)
     require_same_source(f"{symbol} {timeframe}", stored, Provenance(source=exchange.name))
     begin = next_open(begin, timeframe.phase_ns, timeframe)
     end = max(begin, min(next_open(end, timeframe.phase_ns, timeframe), exchange.last_closed(timeframe)))
     missing = subtract((begin, end), stored.fetched)
-    work = _Work(catalog, exchange, symbol, timeframe, total(missing) // timeframe.ns, on_progress)
-    work.tell()
+    collection = _Collection(catalog, exchange, symbol, timeframe, total(missing) // timeframe.ns, on_progress)
+    collection.report()
     for start, stop in missing:
-        work.fill(start, stop)
-    return CollectReport(symbol, timeframe, work.requests, work.added, work.replaced, work.unchanged, begin, end)
+        collection.fill(start, stop)
+    counts = (collection.requests, collection.added, collection.replaced, collection.unchanged)
+    return CollectReport(symbol, timeframe, *counts, begin, end)
 
 
 def refresh_start(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, now: int) -> int:
-    """Return where a refresh of a series begins, ns UTC: where fetching ended the last time.
+    """Return the start of the next refresh of a series, ns UTC: the end of the last fetched interval.
 
-    A series that nobody fetched begins with its last stored candle, which may have been stored before it was finished;
-    one of which nothing is stored 20,000 candles before `now`.
+    A series that was never fetched starts at its last stored candle, which may have been stored before it closed. A
+    series without stored candles starts `INITIAL_CANDLES` before `now`, ns UTC.
     """
     fetched = catalog.provenance(symbol, timeframe).fetched
     if fetched:
@@ -123,16 +130,16 @@ def refresh_start(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, now
     return now - INITIAL_CANDLES * timeframe.ns
 
 
-class _Piece(NamedTuple):
-    """What is known of a stretch of time: all candles from its begin to `reached`."""
+class _Chunk(NamedTuple):
+    """Pages with all candles from the chunk's begin to `reached`, ns UTC."""
 
     pages: list[OHLCV]
     reached: int
 
 
 @dataclass
-class _Work:
-    """One collector at its work; `began` is of the clock that rates are measured with."""
+class _Collection:
+    """State of one collection; `began` is a monotonic time in seconds, used to compute rates."""
 
     catalog: CandleCatalog
     exchange: Exchange
@@ -149,58 +156,56 @@ class _Work:
     candles: int = 0
 
     def fill(self, begin: int, end: int) -> None:
-        """Fetch and store what opens in [begin, end)."""
+        """Fetch and store the candles that open in [begin, end)."""
         size = CHUNK_CANDLES
         while begin < end:
-            piece = self._fetched(begin, min(end, begin + size * self.timeframe.ns), is_long=size > CHUNK_CANDLES)
-            if piece.reached > begin:
-                self._store(piece, begin)
-            # Before a market was listed there is nothing: an answer that says so is worth a longer stretch each time.
-            size = 2 * size if piece.reached > begin and not piece.pages else CHUNK_CANDLES
-            begin = piece.reached
+            chunk = self._fetch(begin, min(end, begin + size * self.timeframe.ns), is_long=size > CHUNK_CANDLES)
+            if chunk.reached > begin:
+                self._store(chunk, begin)
+            # Before a market's listing nothing exists: double the chunk after each empty one.
+            size = 2 * size if chunk.reached > begin and not chunk.pages else CHUNK_CANDLES
+            begin = chunk.reached
 
-    def tell(self) -> None:
-        """Say how far we are."""
-        passed = time.monotonic() - self.began
-        rate = self.done / passed if self.done and passed else None
+    def report(self) -> None:
+        """Report the current progress."""
+        elapsed = time.monotonic() - self.began
+        rate = self.done / elapsed if self.done and elapsed else None
         eta_s = (self.planned - self.done) / rate if rate else None
-        told = CollectProgress(self.symbol, self.timeframe, self.done, self.planned, self.candles, rate, eta_s)
-        self.on_progress(told)
+        self.on_progress(
+            CollectProgress(self.symbol, self.timeframe, self.done, self.planned, self.candles, rate, eta_s)
+        )
 
-    def _fetched(self, begin: int, end: int, *, is_long: bool) -> _Piece:
-        """Fetch [begin, end); of a long piece, which would not fit in memory, what it takes to see that it is empty."""
+    def _fetch(self, begin: int, end: int, *, is_long: bool) -> _Chunk:
+        """Fetch [begin, end). A long chunk may not fit in memory: stop as soon as it turns out not to be empty."""
         pages: list[OHLCV] = []
         low, high = begin, end
         while low < high:
-            batch = self.exchange.fetch(self.symbol, self.timeframe, low, high)
+            result = self.exchange.fetch(self.symbol, self.timeframe, low, high)
             self.requests += 1
-            if low == batch.begin < batch.end <= high:
-                low = batch.end
-            elif low < batch.begin < batch.end == high:
-                high = batch.begin
+            if low == result.begin < result.end <= high:
+                low = result.end
+            elif low < result.begin < result.end == high:
+                high = result.begin
                 if is_long:
-                    return _Piece([], begin)
+                    return _Chunk([], begin)
             else:
-                asked = f"candles ({self.timeframe}) of {self.symbol} in [{low}, {high})"
-                raise ExchangeAnswer(self.exchange.name, asked, f"with those of [{batch.begin}, {batch.end})")
-            self.done += (batch.end - batch.begin) // self.timeframe.ns
-            self.candles += len(batch.columns.time)
-            self.tell()
-            if len(batch.columns.time):
-                pages.append(batch.columns)
+                request = f"candles ({self.timeframe}) of {self.symbol} in [{low}, {high})"
+                raise ExchangeAnswer(self.exchange.name, request, f"with those of [{result.begin}, {result.end})")
+            self.done += (result.end - result.begin) // self.timeframe.ns
+            self.candles += len(result.candles.time)
+            self.report()
+            if len(result.candles.time):
+                pages.append(result.candles)
                 if is_long:
                     break
-        return _Piece(sorted(pages, key=lambda page: int(page.time[0])), low if low < high else end)
+        return _Chunk(sorted(pages, key=lambda page: int(page.time[0])), low if low < high else end)
 
-    def _store(self, piece: _Piece, begin: int) -> None:
-        columns = to_ohlcv(NO_CANDLES)
-        if piece.pages:
-            columns = OHLCV(*map(np.concatenate, zip(*piece.pages, strict=True)))
+    def _store(self, chunk: _Chunk, begin: int) -> None:
         report = self.catalog.merge(
             self.symbol,
             self.timeframe,
-            to_frame(columns),
-            fetched=[(begin, piece.reached)],
+            OHLCV.concat(chunk.pages),
+            fetched=[(begin, chunk.reached)],
             source=self.exchange.name,
         )
         self.added += report.added

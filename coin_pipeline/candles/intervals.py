@@ -1,13 +1,17 @@
-"""Stretches of time as half-open intervals of instants, ns UTC: which are known, and which are still to be fetched."""
+"""Half-open intervals of instants, ns UTC: union, clipping, difference and total length."""
 
 from collections.abc import Iterable
 
 Interval = tuple[int, int]
-"""From the first instant to the second, exclusive."""
+"""Start and end, exclusive, ns UTC."""
 
 
 def union(*groups: Iterable[Interval]) -> tuple[Interval, ...]:
-    """Return all intervals in order, those that overlap or touch as one, empty ones left out."""
+    """Return all intervals in order, with overlapping and adjacent ones joined and empty ones dropped.
+
+    >>> union([(5, 7), (1, 3)], [(3, 4)])
+    ((1, 4), (5, 7))
+    """
     joined: list[Interval] = []
     for start, end in sorted(interval for group in groups for interval in group if interval[0] < interval[1]):
         if joined and start <= joined[-1][1]:
@@ -17,18 +21,22 @@ def union(*groups: Iterable[Interval]) -> tuple[Interval, ...]:
     return tuple(joined)
 
 
-def clip(known: Iterable[Interval], whole: Interval) -> tuple[Interval, ...]:
-    """Return what of some intervals lies within another one."""
-    return union((max(start, whole[0]), min(end, whole[1])) for start, end in known)
+def clip(intervals: Iterable[Interval], bounds: Interval) -> tuple[Interval, ...]:
+    """Return the parts of intervals within bounds."""
+    return union((max(start, bounds[0]), min(end, bounds[1])) for start, end in intervals)
 
 
-def subtract(whole: Interval, known: Iterable[Interval]) -> tuple[Interval, ...]:
-    """Return what of an interval lies in none of the known ones."""
-    inside = clip(known, whole)
-    edges = [whole[0], *(edge for interval in inside for edge in interval), whole[1]]
+def subtract(interval: Interval, others: Iterable[Interval]) -> tuple[Interval, ...]:
+    """Return the parts of an interval that no other one covers.
+
+    >>> subtract((0, 10), [(2, 3), (8, 12)])
+    ((0, 2), (3, 8))
+    """
+    covered = clip(others, interval)
+    edges = [interval[0], *(edge for part in covered for edge in part), interval[1]]
     return union(zip(edges[::2], edges[1::2], strict=True))
 
 
 def total(intervals: Iterable[Interval]) -> int:
-    """Return how long intervals are together, ns; what several of them hold counts once."""
+    """Return the total length of intervals in ns, counting overlaps once."""
     return sum(end - start for start, end in union(intervals))

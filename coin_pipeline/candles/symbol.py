@@ -1,4 +1,4 @@
-"""Names of markets: `BTC_KRW` everywhere in this project, `KRW-BTC` where Upbit is spoken to."""
+"""Market symbols: `BTC_KRW` throughout this project, `KRW-BTC` in Upbit's API."""
 
 import re
 
@@ -9,10 +9,13 @@ _UPBIT = re.compile(r"([A-Z0-9]{1,20})-([A-Z0-9]{1,20})")
 
 
 def parse_symbol(text: str) -> str:
-    """Return the canonical BASE_QUOTE name of a market written as BASE_QUOTE or as Upbit's QUOTE-BASE.
+    """Return the canonical BASE_QUOTE symbol of a market given as BASE_QUOTE or as Upbit's QUOTE-BASE.
+
+    >>> parse_symbol("KRW-BTC")
+    'BTC_KRW'
 
     Raises:
-        InvalidSymbol: Anything but upper-case letters and digits, 1 to 20 on each side.
+        InvalidSymbol: Not 1 to 20 upper-case letters and digits on each side.
     """
     if _CANONICAL.fullmatch(text):
         return text
@@ -25,6 +28,9 @@ def parse_symbol(text: str) -> str:
 
 def upbit_market(symbol: str) -> str:
     """Return Upbit's QUOTE-BASE name of a market.
+
+    >>> upbit_market("BTC_KRW")
+    'KRW-BTC'
 
     Raises:
         InvalidSymbol: The text is not a market.

@@ -1,4 +1,4 @@
-"""Lengths of candles, and calendar days as instants. Instants are int ns since the epoch, UTC."""
+"""Timeframes, and conversions between calendar days, datetimes and instants in ns since the epoch, UTC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ HOUR_NS = 60 * MINUTE_NS
 DAY_NS = 24 * HOUR_NS
 
 SEOUL_OFFSET_NS = 9 * HOUR_NS
-"""Seoul has been nine hours ahead of UTC, summer and winter, since 1988: longer than any coin has had a price."""
+"""Seoul has been nine hours ahead of UTC, without daylight saving time, since 1988: before any coin had a price."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -25,12 +25,12 @@ _INT64_MAX = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Timeframe:
-    """The length of a candle.
+    """Length of a candle.
 
     Attributes:
-        name: As users write it, `1d`.
+        name: Its name in requests, `1d`.
         ns: Length in ns.
-        phase_ns: Where the first candle after the epoch opens, in ns: 0, but Monday for weeks.
+        phase_ns: Open of the first candle after the epoch, in ns: 0, or Monday for weeks.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Timeframe:
 
     @property
     def folder(self) -> str:
-        """Name of the folder that holds such candles, `1D`."""
+        """Name of the folder of such candles, `1D`."""
         return self.name.upper()
 
     @property
@@ -62,10 +62,13 @@ _SPELLINGS = {spelling: timeframe for timeframe in _ALL for spelling in (timefra
 
 
 def parse_timeframe(text: str) -> Timeframe:
-    """Return the timeframe called `1d` or, as the original spelled it, `1D`.
+    """Return the timeframe named `1d` or, as the legacy platform spelled it, `1D`.
+
+    >>> parse_timeframe("4h").ns == 4 * HOUR_NS
+    True
 
     Raises:
-        InvalidTimeframe: No candles of that length are offered.
+        InvalidTimeframe: The timeframe is not supported.
     """
     if text not in _SPELLINGS:
         raise InvalidTimeframe(text, TIMEFRAMES)
@@ -73,9 +76,9 @@ def parse_timeframe(text: str) -> Timeframe:
 
 
 def day_range(start: date, end: date) -> tuple[int, int]:
-    """Return the instants from the start of one Seoul day to the end, exclusive, of another.
+    """Return the start of one Seoul day and the end, exclusive, of another, as ns UTC.
 
-    Both fit in an int64, so that a range into the far future ends where ns do, in 2262.
+    Both are clamped to int64, so a range into the far future ends in 2262.
     """
     return _midnight_ns(start.toordinal()), _midnight_ns(end.toordinal() + 1)
 
@@ -85,23 +88,31 @@ def seoul_day(instant: datetime) -> date:
     return (instant + timedelta(microseconds=SEOUL_OFFSET_NS // 1000)).date()
 
 
+def next_open(ns: int, phase: int, timeframe: Timeframe) -> int:
+    """Return the first open at or after an instant on the grid with this phase, all in ns UTC."""
+    return ns + (phase - ns) % timeframe.ns
+
+
 def utc(ns: int | np.int64) -> datetime:
     """Return an instant as an aware datetime."""
     return _EPOCH + timedelta(microseconds=int(ns) // 1000)
 
 
-def next_open(ns: int, phase: int, timeframe: Timeframe) -> int:
-    """Return the first open on the grid at or after an instant."""
-    return ns + (phase - ns) % timeframe.ns
-
-
 def format_utc(ns: int | np.int64) -> str:
-    """Return an instant as text, to the second."""
+    """Return an instant as ISO 8601 text, to the second.
+
+    >>> format_utc(1_704_067_200 * SECOND_NS)
+    '2024-01-01T00:00:00Z'
+    """
     return f"{utc(ns):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def format_duration(ns: int) -> str:
-    """Return a length of time as text, in the largest unit that measures it in whole numbers."""
+    """Return a duration as text, in the largest unit that divides it.
+
+    >>> format_duration(90 * MINUTE_NS)
+    '90 min'
+    """
     units = ((DAY_NS, "d"), (HOUR_NS, "h"), (MINUTE_NS, "min"), (SECOND_NS, "s"))
     size, unit = next(((size, unit) for size, unit in units if ns % size == 0), (SECOND_NS, "s"))
     return f"{ns / size:g} {unit}"

@@ -1,4 +1,4 @@
-"""What sound candles are: the rules of a row, and the grid of a timeframe."""
+"""Validation of candles: order, prices, and spacing on the grid of a timeframe."""
 
 import math
 from collections.abc import Callable
@@ -10,74 +10,88 @@ from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import Timeframe, format_duration, format_utc
 from coin_pipeline.errors import InvalidCandles
 
-_BLOCK = 32_768  # rows whose masks stay in the processor's cache
+_BLOCK = 32_768  # rows whose masks stay in the CPU cache
 
 
 def sorted_unique(time: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return times in order, each once: those that are so already as they are, since sorting takes far longer."""
+    """Return times sorted and without duplicates; the same array if they already are, which saves the sort."""
     return time if (time[1:] > time[:-1]).all() else np.unique(time)
 
 
 def check_times(source: object, time: npt.NDArray[np.int64], locate: Callable[[int], str]) -> None:
-    """Refuse candles that are not in strictly increasing order.
+    """Check that times increase strictly.
+
+    Args:
+        source: Name of the candles in the error message.
+        time: Open times, ns UTC, shape (n,).
+        locate: Returns the description of a row, counted from 0, in the error message.
 
     Raises:
-        InvalidCandles: It names the source, the count, and the first row as `locate` calls it.
+        InvalidCandles: They do not; the message contains the count and the first such row.
     """
     late = time[1:] <= time[:-1]
     if late.any():
         row = int(late.argmax()) + 1
-        what = "repeats the candle before it" if time[row] == time[row - 1] else "is earlier than the candle before it"
-        raise InvalidCandles(source, int(late.sum()), f"{locate(row)} at {format_utc(time[row])} {what}")
+        fault = "repeats the candle before it" if time[row] == time[row - 1] else "is earlier than the candle before it"
+        raise InvalidCandles(source, int(late.sum()), f"{locate(row)} at {format_utc(time[row])} {fault}")
 
 
-def check_prices(source: object, columns: OHLCV, locate: Callable[[int], str]) -> None:
-    """Refuse rows no market can have produced: low <= open, close <= high, prices > 0, volume >= 0, all finite.
+def check_prices(source: object, candles: OHLCV, locate: Callable[[int], str]) -> None:
+    """Check that all rows are possible: low <= open, close <= high, prices > 0, volume >= 0, all finite.
+
+    Args:
+        source: Name of the candles in the error message.
+        candles: The candles.
+        locate: Returns the description of a row, counted from 0, in the error message.
 
     Raises:
-        InvalidCandles: It names the source, the count, and the first row as `locate` calls it, with the value.
+        InvalidCandles: Some are not; the message contains the count, the first such row and its value.
     """
-    if all_valid(columns):
+    if all_valid(candles):
         return
-    wrong = ~valid_rows(columns)
-    row = int(wrong.argmax())
-    reason = describe_violation(*(float(column[row]) for column in columns[1:]))
-    raise InvalidCandles(source, int(wrong.sum()), f"{locate(row)} at {format_utc(columns.time[row])} has {reason}")
+    invalid = ~valid_rows(candles)
+    row = int(invalid.argmax())
+    reason = describe_violation(*(float(column[row]) for column in candles[1:]))
+    raise InvalidCandles(source, int(invalid.sum()), f"{locate(row)} at {format_utc(candles.time[row])} has {reason}")
 
 
-def all_valid(columns: OHLCV) -> bool:
-    """Return whether `check_prices` would pass all rows."""
-    blocks = range(0, len(columns.time), _BLOCK)
-    return all(valid_rows(columns.rows(slice(start, start + _BLOCK))).all() for start in blocks)
+def all_valid(candles: OHLCV) -> bool:
+    """Return whether `check_prices` accepts all rows."""
+    blocks = range(0, len(candles.time), _BLOCK)
+    return all(valid_rows(candles.rows(slice(start, start + _BLOCK))).all() for start in blocks)
 
 
 def check_spacing(source: object, time: npt.NDArray[np.int64], timeframe: Timeframe) -> None:
-    """Refuse candles whose distances are not multiples of the timeframe.
+    """Check that the distances between candles are multiples of the timeframe.
 
     Raises:
-        InvalidCandles: It names the source, the count, the first row and the distance.
+        InvalidCandles: Some are not; the message contains the count, the first such row and its distance.
     """
     distances = np.diff(time)
     wrong = distances % timeframe.ns != 0
     if wrong.any():
         row = int(wrong.argmax()) + 1
         spacing = f"spacing of {format_duration(int(distances[row - 1]))} does not fit timeframe {timeframe}"
-        raise InvalidCandles(source, int(wrong.sum()), f"row {row + 1} at {format_utc(time[row])}: {spacing}")
+        raise InvalidCandles(source, int(wrong.sum()), f"{row_label(row)} at {format_utc(time[row])}: {spacing}")
 
 
-def valid_rows(columns: OHLCV) -> npt.NDArray[np.bool_]:
-    """Mark the rows that obey the rules; a comparison with NaN is false."""
-    _, open_, high, low, close, volume = columns
+def valid_rows(candles: OHLCV) -> npt.NDArray[np.bool_]:
+    """Return a mask of the rows that satisfy the price and volume rules; comparisons with NaN are false."""
+    _, open_, high, low, close, volume = candles
     inside = (low <= open_) & (low <= close) & (open_ <= high) & (close <= high)
     return inside & (low > 0) & (high < np.inf) & (volume >= 0) & (volume < np.inf)
 
 
 def describe_violation(open_: float, high: float, low: float, close: float, volume: float) -> str:
-    """Say which rule of `valid_rows` a row breaks."""
+    """Return a phrase for the rule of `valid_rows` that a row violates.
+
+    >>> describe_violation(10.0, 12.0, 9.0, 13.0, 1.0)
+    'close 13.0 above its high 12.0'
+    """
     prices = {"open": open_, "high": high, "low": low, "close": close}
     for name, value in {**prices, "volume": volume}.items():
         if not math.isfinite(value):
-            return f"{name} {value}, not a number of the market"
+            return f"{name} {value}, not a finite number"
     for name, value in prices.items():
         if value <= 0:
             return f"{name} {value}, not above 0"
@@ -88,3 +102,8 @@ def describe_violation(open_: float, high: float, low: float, close: float, volu
             return f"{name} {prices[name]} above its high {high}"
     name = "open" if open_ < low else "close"
     return f"{name} {prices[name]} below its low {low}"
+
+
+def row_label(row: int) -> str:
+    """Return the name of a row, counted from 0, in an error message."""
+    return f"row {row + 1}"

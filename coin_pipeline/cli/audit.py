@@ -11,7 +11,7 @@ import click
 from coin_pipeline.errors import InvalidCandleFile, InvalidInput, Problem
 
 if TYPE_CHECKING:
-    from coin_pipeline.candles.audit.scan import AuditReport
+    from coin_pipeline.candles.audit.report import AuditReport
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.candles.timeframe import Timeframe
 
@@ -37,7 +37,7 @@ def check(
     Prints a calendar of coverage and the findings for each series of the given SYMBOLs, or of all. Exits with 1 if a
     row is impossible on any market, or if a file is unreadable or was modified.
     """
-    from coin_pipeline.candles.audit.scan import audit_json
+    from coin_pipeline.candles.audit.report import audit_json
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.views.audit import print_audit

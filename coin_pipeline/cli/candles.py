@@ -44,7 +44,7 @@ def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> N
     catalog = CandleCatalog(load_settings().data_root)
     with spinner(f"reading {file.name}"):
         rows = read_candle_file(file, tz)
-    with spinner(f"storing {len(rows):,} candles"):
+    with spinner(f"storing {len(rows.time):,} candles"):
         report = catalog.merge(market, length, rows)
     print_merge(market, length, report)
 
@@ -75,13 +75,13 @@ def export_candles(
     catalog = CandleCatalog(load_settings().data_root)
     start, end = first and first.date(), last and last.date()
     with spinner(f"writing {file.name}"):
-        bars = catalog.read(market, length, start or date.min, end or date.max)
-        if not len(bars):
+        stored = catalog.load(market, length, start or date.min, end or date.max).candles
+        if not len(stored.time):
             days = (start or "the beginning", end or "the end")
             raise CandlesNotFound({market: catalog.describe(market)}, length.name, *days)
-        write_candle_file(file, bars, force=force)
-    span = f"{utc(bars.time[0]):%Y-%m-%d %H:%M} to {utc(bars.time[-1]):%Y-%m-%d %H:%M} UTC"
-    click.echo(f"{market} {length}: {len(bars):,} candles, {span}, written to {file}")
+        write_candle_file(file, stored, force=force)
+    span = f"{utc(stored.time[0]):%Y-%m-%d %H:%M} to {utc(stored.time[-1]):%Y-%m-%d %H:%M} UTC"
+    click.echo(f"{market} {length}: {len(stored.time):,} candles, {span}, written to {file}")
 
 
 @candles.command("list")
@@ -114,7 +114,6 @@ def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
     from coin_pipeline.candles.resample import resample_stored
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
-    from coin_pipeline.candles.year_files.arrow import to_frame
     from coin_pipeline.cli.views.candles import print_merge
     from coin_pipeline.cli.views.progress import spinner
     from coin_pipeline.settings import load_settings
@@ -133,5 +132,5 @@ def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
         click.echo("dry run: nothing was stored")
         return
     with spinner(f"storing {bars:,} candles"):
-        report = catalog.merge(market, to, to_frame(resampled.bars), fetched=resampled.fetched, source=resampled.source)
+        report = catalog.merge(market, to, resampled.bars, fetched=resampled.fetched, source=resampled.source)
     print_merge(market, to, report)

@@ -11,7 +11,8 @@ import pandas as pd
 
 from coin_pipeline.backtest.fingerprint import candles_digest
 from coin_pipeline.backtest.runner import CandleSource
-from coin_pipeline.candles.catalog import CandleCatalog, CandleSeries
+from coin_pipeline.candles.catalog import CandleCatalog, LoadedCandles
+from coin_pipeline.candles.frames import to_frame
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.symbol import parse_symbol
@@ -55,12 +56,13 @@ class FrameCandles:
     def __init__(self, series: Mapping[str, Bars]) -> None:
         self._series = dict(series)
 
-    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> CandleSeries:  # noqa: ARG002 -- one timeframe
+    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> LoadedCandles:  # noqa: ARG002 -- one timeframe
         """Return the candles that open on the Seoul days from `start` to `end`, both included."""
         bars = self._series[symbol]
         first, stop = np.searchsorted(bars.time, day_range(start, end)).tolist()
         window = bars.window(first, stop)
-        return CandleSeries(window, Provenance(), candles_digest(window))
+        candles = OHLCV(window.time, window.open, window.high, window.low, window.close, window.volume)
+        return LoadedCandles(candles, Provenance(), candles_digest(window))
 
     def describe(self, symbol: str) -> str:
         """Return a phrase for an error message: the range of a symbol's frame, in Seoul days."""
@@ -110,7 +112,7 @@ def example_candles(days: int = 366, seed: int = 1, start: Day = "2024-01-01") -
     (2, 5)
     """
     first = date.fromisoformat(start) if isinstance(start, str) else start
-    return synthetic_candles(seed, parse_timeframe("1d"), first, days).set_index("timestamp")
+    return to_frame(synthetic_candles(seed, parse_timeframe("1d"), first, days)).set_index("timestamp")
 
 
 def bars_from_frame(symbol: str, frame: pd.DataFrame, tz: str | None = None) -> Bars:

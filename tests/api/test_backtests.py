@@ -26,6 +26,7 @@ from coin_pipeline.results.publish import backtest_files, publish_result
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
 from tests.api.conftest import client_of
+from tests.candle_data import drop_rows
 from tests.fakes import NOW, FakeOrchestrator
 
 BODY: dict[str, Any] = {
@@ -67,8 +68,8 @@ def test_insufficient_coverage_is_404_unless_min_coverage_allows_it(
 ) -> None:
     """A synchronous request is refused at once, also for gaps without provenance; a lower min_coverage is passed on."""
     daily = parse_timeframe("1d")
-    frame = synthetic_candles(3, daily, date(2024, 1, 1), 366)
-    candles.merge("HOLE_KRW", daily, frame[frame.index % 4 != 2])
+    stored = drop_rows(synthetic_candles(3, daily, date(2024, 1, 1), 366), range(2, 366, 4))
+    candles.merge("HOLE_KRW", daily, stored)
     body = {**BODY, "symbols": ["HOLE_KRW"]}
     response = client.post("/api/backtests/run", json=body)
     assert (response.status_code, orchestrator.submitted) == (404, [])

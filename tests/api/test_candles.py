@@ -17,6 +17,7 @@ from pyarrow import feather
 
 from coin_api.candles import ARROW
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.frames import to_frame
 from coin_pipeline.candles.series_progress import SeriesProgress
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
@@ -33,10 +34,10 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
     """A DATA_ROOT with hourly candles of January 2024, of which the first half was fetched."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     catalog = CandleCatalog(tmp_path)
-    frame = synthetic_candles(1, HOURLY, date(2024, 1, 1), 31 * 24)
-    first = int(frame["timestamp"].iloc[0].value)
-    catalog.merge("AAA_KRW", HOURLY, frame[: 15 * 24], fetched=[(first, first + 15 * DAY_NS)], source="upbit")
-    catalog.merge("AAA_KRW", HOURLY, frame)
+    candles = synthetic_candles(1, HOURLY, date(2024, 1, 1), 31 * 24)
+    first, half = int(candles.time[0]), candles.rows(slice(15 * 24))
+    catalog.merge("AAA_KRW", HOURLY, half, fetched=[(first, first + 15 * DAY_NS)], source="upbit")
+    catalog.merge("AAA_KRW", HOURLY, candles)
     return catalog
 
 
@@ -137,7 +138,7 @@ def test_invalid_candle_requests_are_problems(client: TestClient, path: str, sta
 @pytest.mark.parametrize("kind", ["text/csv; charset=utf-8", "application/vnd.apache.parquet", "application/x-feather"])
 def test_uploaded_file_is_merged(client: TestClient, catalog: CandleCatalog, kind: str) -> None:
     """A second upload changes nothing."""
-    frame = synthetic_candles(7, DAILY, date(2024, 1, 1), 30)
+    frame = to_frame(synthetic_candles(7, DAILY, date(2024, 1, 1), 30))
     body = io.BytesIO()
     if "csv" in kind:
         frame.to_csv(body, index=False)
@@ -166,7 +167,7 @@ def test_uploaded_file_is_merged(client: TestClient, catalog: CandleCatalog, kin
         (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-02T00:00:00Z,1,0.9,0.5,1,1"), {}, "row 2 at 2024-01-02"),
         (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-01T00:00:00Z,1,2,0.5,1,1"), {}, "repeats the candle before"),
         (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-01T05:00:00Z,1,2,0.5,1,1"), {}, "does not fit timeframe 1d"),
-        (csv("2024-01-01,1,2,0.5,1,1"), {}, "no zone"),
+        (csv("2024-01-01,1,2,0.5,1,1"), {}, "no time zone"),
         (csv("2024-01-01,1,2,0.5,1,1"), {"tz": "Seoul"}, "'Seoul' is not a time zone"),
         (b"", {}, "the file: "),
         (b"\x00\xff" * 100, {}, "the file: "),
@@ -220,7 +221,7 @@ def test_file_with_too_many_rows_is_refused(client: TestClient, catalog: CandleC
     assert len(body.getvalue()) < 20_000
     response = upload(client, body.getvalue(), "application/vnd.apache.parquet")
     assert response.status_code == 422
-    assert "the file: holds 5,000,001 rows, more than the 5,000,000 that are taken" in response.json()["detail"]
+    assert "the file: has 5,000,001 rows, more than the limit of 5,000,000" in response.json()["detail"]
     assert not (catalog.root / "NEW_KRW").exists()
 
 

@@ -20,6 +20,7 @@ from coin_pipeline.results.replay import replay_backtest
 from coin_pipeline.results.reuse import find_reusable
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
+from tests.candle_data import drop_rows
 
 DAYS = 100
 MIDNIGHT = 1_704_034_800_000_000_000  # 2024-01-01 00:00 in Seoul
@@ -47,10 +48,10 @@ def store_days(
     catalog: CandleCatalog, daily: Timeframe, missing: range, fetched: range = range(0), symbol: str = "AAA_KRW"
 ) -> None:
     """Store a hundred days from 2024-01-01 on without some of them; say which were asked for."""
-    frame = synthetic_candles(1, daily, date(2024, 1, 1), DAYS).drop(index=[*missing])
-    start = int(frame["timestamp"].iloc[0].value)
+    candles = drop_rows(synthetic_candles(1, daily, date(2024, 1, 1), DAYS), missing)
+    start = int(candles.time[0])
     asked = [(start + fetched.start * DAY_NS, start + fetched.stop * DAY_NS)] if fetched else []
-    catalog.merge(symbol, daily, frame, fetched=asked, source="upbit" if asked else None)
+    catalog.merge(symbol, daily, candles, fetched=asked, source="upbit" if asked else None)
 
 
 def spec_of(registry: StrategyRegistry, **fields: object) -> BacktestSpec:

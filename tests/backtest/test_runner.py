@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from coin_pipeline.backtest import preflight, runner
@@ -17,8 +16,9 @@ from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.backtest.symbol_result import table_metadata
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.synthetic import synthetic_candles
-from coin_pipeline.candles.timeframe import parse_timeframe
+from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, InvalidSpec, LookAhead
 from coin_pipeline.results.store import to_bytes
@@ -89,11 +89,11 @@ ROWS = [(10, 11, 9, 10), (10, 13, 10, 12), (12, 14, 11, 13), (20, 21, 18, 19), (
 
 def catalog_with(root: Path, rows: list[tuple[int, int, int, int]] = ROWS) -> CandleCatalog:
     """Store these daily candles of BTC_KRW."""
-    frame = pd.DataFrame(rows, columns=["open", "high", "low", "close"], dtype="float64")
-    frame["timestamp"] = pd.date_range("2024-01-01", periods=len(rows), tz="UTC", unit="ns")
-    frame["volume"] = 1.0
+    start = np.datetime64("2024-01-01", "ns").astype(np.int64)
+    prices = np.array(rows, np.float64).T
+    candles = OHLCV(start + DAY_NS * np.arange(len(rows)), *prices, volume=np.ones(len(rows)))
     catalog = CandleCatalog(root)
-    catalog.merge("BTC_KRW", parse_timeframe("1d"), frame)
+    catalog.merge("BTC_KRW", parse_timeframe("1d"), candles)
     return catalog
 
 
@@ -367,8 +367,7 @@ def test_real_candles_run(market_data: Path, tmp_path: Path, timeframe: str) -> 
     """The real market files import and run, with the gaps that they are known to have."""
     catalog, registry = CandleCatalog(tmp_path), load_registry()
     length = parse_timeframe(timeframe)
-    frame = read_candle_file(market_data / f"upbit_KRW-BTC_{timeframe}.csv", "UTC")
-    catalog.merge("BTC_KRW", length, frame)
+    catalog.merge("BTC_KRW", length, read_candle_file(market_data / f"upbit_KRW-BTC_{timeframe}.csv", "UTC"))
     request = {"strategy": "volume_zone_breakout", "symbols": ["KRW-BTC"], "timeframe": timeframe}
     spec = resolve(parse_request({**request, "start_date": "2025-09-02", "end_date": "2025-09-28"}), registry)
     (piece,) = runner.find_candles(catalog, spec, "results")

@@ -1,4 +1,4 @@
-"""What every test of the market package may ask for."""
+"""Fixtures of the candle tests."""
 
 from pathlib import Path
 
@@ -10,23 +10,23 @@ from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> CandleCatalog:
-    """Return a catalogue over an empty folder."""
+    """A catalog over an empty folder."""
     return CandleCatalog(tmp_path / "data")
 
 
 @pytest.fixture
 def daily() -> Timeframe:
-    """Return the timeframe of daily candles."""
+    """The timeframe 1d."""
     return parse_timeframe("1d")
 
 
 @pytest.fixture
 def hourly() -> Timeframe:
-    """Return the timeframe of hourly candles."""
+    """The timeframe 1h."""
     return parse_timeframe("1h")
 
 
 @pytest.fixture
 def minutely() -> Timeframe:
-    """Return the timeframe of candles of a minute."""
+    """The timeframe 1m."""
     return parse_timeframe("1m")

@@ -1,4 +1,4 @@
-"""Looking at stored candles: every fault is found where it is, and nothing bad raises."""
+"""Audits of stored candles: faults are reported where they occur, and invalid data raises nothing."""
 
 import os
 from collections.abc import Callable
@@ -10,31 +10,34 @@ import pandas as pd
 import pytest
 
 from coin_pipeline.candles.audit.findings import MAX_EXAMPLES
-from coin_pipeline.candles.audit.scan import NOT_FETCHED, PRESENT, AuditReport, audit_json, audit_series
+from coin_pipeline.candles.audit.report import NOT_FETCHED, PRESENT, AuditReport, audit_json
+from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe
+from tests.candle_data import drop_rows
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 YEAR_FILE = "BTC_KRW/1H/2024.parquet"
 
 
-def stored_hours(catalog: CandleCatalog, hourly: Timeframe, bars: int = 1000) -> pd.DataFrame:
-    """Store hourly candles from 2024-03-01, Seoul, on; return them."""
-    frame = synthetic_candles(1, hourly, date(2024, 3, 1), bars)
-    catalog.merge("BTC_KRW", hourly, frame)
-    return frame
+def stored_hours(catalog: CandleCatalog, hourly: Timeframe, bars: int = 1000) -> OHLCV:
+    """Store hourly candles from 2024-03-01, Seoul, and return them."""
+    candles = synthetic_candles(1, hourly, date(2024, 3, 1), bars)
+    catalog.merge("BTC_KRW", hourly, candles)
+    return candles
 
 
 def rewrite(path: Path, change: Change) -> None:
-    """Change a file as another program would, without what this one writes into the footer."""
+    """Change a file as another program would, without this project's footer."""
     change(pd.read_parquet(path)).to_parquet(path, index=False)
 
 
-def found_in(found: AuditReport) -> dict[str, tuple[str, int]]:
+def severities(report: AuditReport) -> dict[str, tuple[str, int]]:
     """Return severity and count of each kind."""
-    return {each.kind: (each.severity, each.occurrences) for each in found.findings}
+    return {finding.kind: (finding.severity, finding.occurrences) for finding in report.findings}
 
 
 def setting(row: int, **values: float) -> Change:
@@ -48,7 +51,7 @@ def setting(row: int, **values: float) -> Change:
 
 
 def repeated(frame: pd.DataFrame) -> pd.DataFrame:
-    """Repeat row 10 behind itself."""
+    """Repeat row 10 after itself."""
     return pd.concat([frame[:10], frame[9:10], frame[10:]])
 
 
@@ -58,7 +61,7 @@ def swapped(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def moved(rows: slice, minutes: int) -> Change:
-    """Return a change of the clock for some rows."""
+    """Return a shift of the time of some rows."""
 
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         frame.loc[rows, "timestamp"] += pd.Timedelta(minutes=minutes)
@@ -68,12 +71,12 @@ def moved(rows: slice, minutes: int) -> Change:
 
 
 def repeated_later(frame: pd.DataFrame) -> pd.DataFrame:
-    """Repeat row 10 behind row 20."""
+    """Repeat row 10 after row 20."""
     return pd.concat([frame[:20], frame[9:10], frame[20:]])
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "severity", "count", "row", "told"),
+    ("change", "kind", "severity", "count", "row", "message"),
     [
         (repeated_later, "duplicate", "error", 1, 21, "repeats row 10 with the same values"),
         (repeated, "duplicate", "error", 1, 11, "repeats row 10 with the same values"),
@@ -92,7 +95,7 @@ def repeated_later(frame: pd.DataFrame) -> pd.DataFrame:
         (moved(slice(4, 8), 30), "time_zone_slip", "error", 5, 5, "opens 30 min off the grid"),
     ],
 )
-def test_each_fault_of_a_row_is_found(
+def test_each_row_fault_is_reported(
     catalog: CandleCatalog,
     hourly: Timeframe,
     change: Change,
@@ -100,61 +103,61 @@ def test_each_fault_of_a_row_is_found(
     severity: str,
     count: int,
     row: int,
-    told: str,
+    message: str,
 ) -> None:
-    """Its kind, how bad it is, how often, and the first place with file, row and reason."""
+    """With kind, severity, count, and the first occurrence's file, row and reason."""
     stored_hours(catalog, hourly)
     rewrite(catalog.root / YEAR_FILE, change)
-    found = audit_series(catalog, "BTC_KRW", hourly)
-    assert found_in(found)[kind] == (severity, count)
-    assert {each for each in found_in(found) if each != "not_fetched"} == {kind}
-    (first, *_) = next(each.examples for each in found.findings if each.kind == kind)
+    report = audit_series(catalog, "BTC_KRW", hourly)
+    assert severities(report)[kind] == (severity, count)
+    assert severities(report).keys() - {"not_fetched"} == {kind}
+    (first, *_) = next(finding.examples for finding in report.findings if finding.kind == kind)
     assert (first.file, first.row) == (YEAR_FILE, row)
-    assert told in first.message
-    assert found.is_valid == (severity != "error")
+    assert message in first.message
+    assert report.is_valid == (severity != "error")
 
 
-def test_sound_candles_have_no_findings(catalog: CandleCatalog, hourly: Timeframe) -> None:
-    """A complete series over two years is said to be so, day by day."""
+def test_valid_candles_have_no_findings(catalog: CandleCatalog, hourly: Timeframe) -> None:
+    """A complete series over two years is reported as present, day by day."""
     catalog.merge("BTC_KRW", hourly, synthetic_candles(1, hourly, date(2023, 12, 1), 24 * 62))
-    found = audit_series(catalog, "BTC_KRW", hourly)
-    assert (found.findings, found.is_valid, found.rows, found.totals) == ((), True, 24 * 62, (24 * 62, 0, 0))
-    assert (found.first_day, found.days[:, PRESENT].tolist()) == (date(2023, 12, 1), [24] * 62)
+    report = audit_series(catalog, "BTC_KRW", hourly)
+    assert (report.findings, report.is_valid, report.rows, report.totals) == ((), True, 24 * 62, (24 * 62, 0, 0))
+    assert (report.first_day, report.days[:, PRESENT].tolist()) == (date(2023, 12, 1), [24] * 62)
 
 
-def test_nothing_stored_is_no_error(catalog: CandleCatalog, hourly: Timeframe) -> None:
-    """Without candles and without days there is nothing to say; of days, that nothing was fetched."""
+def test_nothing_stored_is_not_an_error(catalog: CandleCatalog, hourly: Timeframe) -> None:
+    """Without days there is nothing to report; given days were not fetched."""
     assert audit_series(catalog, "BTC_KRW", hourly).findings == ()
-    found = audit_series(catalog, "BTC_KRW", hourly, date(2024, 1, 1), date(2024, 1, 2))
-    assert (found_in(found), found.totals) == ({"not_fetched": ("warning", 48)}, (0, 0, 48))
+    report = audit_series(catalog, "BTC_KRW", hourly, date(2024, 1, 1), date(2024, 1, 2))
+    assert (severities(report), report.totals) == ({"not_fetched": ("warning", 48)}, (0, 0, 48))
 
 
-def test_gaps_are_told_apart(catalog: CandleCatalog, hourly: Timeframe) -> None:
-    """What was asked for and is missing had no trade; the rest was not fetched, before, between and behind."""
-    frame = synthetic_candles(1, hourly, date(2024, 3, 1), 72).drop(index=[*range(5, 8), *range(40, 50)])
-    start = int(frame["timestamp"].iloc[0].value)
-    catalog.merge("BTC_KRW", hourly, frame, fetched=[(start, start + 45 * HOUR_NS)], source="upbit")
-    found = audit_series(catalog, "BTC_KRW", hourly, date(2024, 2, 29), date(2024, 3, 4))
-    assert found_in(found) == {"not_fetched": ("warning", 24 + 5 + 24), "no_trade": ("info", 3 + 5)}
-    by_kind = {each.kind: [example.time for example in each.examples] for each in found.findings}
+def test_gaps_are_classified(catalog: CandleCatalog, hourly: Timeframe) -> None:
+    """Missing candles were not fetched or, within fetched intervals, had no trades."""
+    candles = drop_rows(synthetic_candles(1, hourly, date(2024, 3, 1), 72), [*range(5, 8), *range(40, 50)])
+    start = int(candles.time[0])
+    catalog.merge("BTC_KRW", hourly, candles, fetched=[(start, start + 45 * HOUR_NS)], source="upbit")
+    report = audit_series(catalog, "BTC_KRW", hourly, date(2024, 2, 29), date(2024, 3, 4))
+    assert severities(report) == {"not_fetched": ("warning", 24 + 5 + 24), "no_trade": ("info", 3 + 5)}
+    by_kind = {finding.kind: [example.time for example in finding.examples] for finding in report.findings}
     assert by_kind["not_fetched"] == [start - DAY_NS, start + 45 * HOUR_NS, start + 72 * HOUR_NS]
     assert by_kind["no_trade"] == [start + 5 * HOUR_NS, start + 40 * HOUR_NS]
-    assert found.days.tolist() == [[0, 0, 24], [21, 3, 0], [16, 5, 3], [22, 0, 2], [0, 0, 24]]
-    assert (found.provenance.source, found.is_valid) == ("upbit", True)
+    assert report.days.tolist() == [[0, 0, 24], [21, 3, 0], [16, 5, 3], [22, 0, 2], [0, 0, 24]]
+    assert (report.provenance.source, report.is_valid) == ("upbit", True)
 
 
-def test_days_limit_what_is_looked_at(catalog: CandleCatalog, hourly: Timeframe) -> None:
-    """Faults outside the days are not found, and rows keep their numbers."""
+def test_days_limit_the_audit(catalog: CandleCatalog, hourly: Timeframe) -> None:
+    """Faults outside the days are not reported, and rows keep their numbers."""
     stored_hours(catalog, hourly)
     rewrite(catalog.root / YEAR_FILE, lambda frame: setting(30, volume=-1.0)(setting(4, volume=-1.0)(frame)))
-    found = audit_series(catalog, "BTC_KRW", hourly, date(2024, 3, 2), date(2024, 3, 2))
-    assert (found.rows, found.totals) == (24, (24, 0, 0))
-    (finding,) = found.findings
+    report = audit_series(catalog, "BTC_KRW", hourly, date(2024, 3, 2), date(2024, 3, 2))
+    assert (report.rows, report.totals) == (24, (24, 0, 0))
+    (finding,) = report.findings
     assert (finding.occurrences, finding.examples[0].row) == (1, 31)
 
 
-def test_a_changed_file_is_found_by_its_checksum(catalog: CandleCatalog, hourly: Timeframe) -> None:
-    """Other values under the footer that was written with the old ones are not what was stored."""
+def test_a_changed_file_is_detected_by_its_digest(catalog: CandleCatalog, hourly: Timeframe) -> None:
+    """The values differ from those that the footer was written with."""
     import pyarrow.parquet as pq  # noqa: PLC0415 -- to write a file under an old footer
 
     stored_hours(catalog, hourly)
@@ -162,64 +165,60 @@ def test_a_changed_file_is_found_by_its_checksum(catalog: CandleCatalog, hourly:
     table = pq.read_table(path)
     other = table.set_column(5, "volume", [table["volume"].to_numpy() + 1.0])
     pq.write_table(other.replace_schema_metadata(table.schema.metadata), path)
-    assert found_in(audit_series(catalog, "BTC_KRW", hourly)) == {"checksum": ("error", 1)}
+    assert severities(audit_series(catalog, "BTC_KRW", hourly)) == {"checksum": ("error", 1)}
 
 
 @pytest.mark.parametrize("content", [b"", b"no Parquet", b"PAR1" + bytes(100) + b"PAR1"])
 def test_an_unreadable_file_is_a_finding(catalog: CandleCatalog, hourly: Timeframe, content: bytes) -> None:
-    """A broken year does not hide what is in the others; its candles count as not fetched."""
+    """A damaged year does not hide the others; its candles count as not fetched."""
     catalog.merge("BTC_KRW", hourly, synthetic_candles(1, hourly, date(2023, 12, 1), 24 * 62))
     (catalog.root / "BTC_KRW/1H/2023.parquet").write_bytes(content)
-    found = audit_series(catalog, "BTC_KRW", hourly, date(2023, 12, 1), date(2024, 1, 31))
-    assert found_in(found) == {"unreadable": ("error", 1), "not_fetched": ("warning", 24 * 31 + 9)}
-    assert "cannot be read" in found.findings[0].examples[0].message
+    report = audit_series(catalog, "BTC_KRW", hourly, date(2023, 12, 1), date(2024, 1, 31))
+    assert severities(report) == {"unreadable": ("error", 1), "not_fetched": ("warning", 24 * 31 + 9)}
+    assert "cannot be read" in report.findings[0].examples[0].message
 
 
-def test_a_series_that_is_stored_twice_is_a_finding(
-    catalog: CandleCatalog, hourly: Timeframe, daily: Timeframe
-) -> None:
-    """Neither spelling is looked at, and the other timeframes are all the same."""
+def test_a_series_stored_twice_is_a_finding(catalog: CandleCatalog, hourly: Timeframe, daily: Timeframe) -> None:
+    """Neither copy is audited; other timeframes are."""
     stored_hours(catalog, hourly)
     for folder in ("BTC_KRW/1D", "KRW-BTC/1D"):
         CandleCatalog(catalog.root / folder).merge("BTC_KRW", hourly, synthetic_candles(1, hourly, date(2024, 3, 1), 5))
         (catalog.root / folder / "BTC_KRW/1H/2024.parquet").rename(catalog.root / folder / "2024.parquet")
-    found = audit_series(catalog, "BTC_KRW", daily)
-    assert found_in(found) == {"unreadable": ("error", 1)}
-    assert "the same candles are stored in KRW-BTC/1D too" in found.findings[0].examples[0].message
+    report = audit_series(catalog, "BTC_KRW", daily)
+    assert severities(report) == {"unreadable": ("error", 1)}
+    assert "the same candles are stored in KRW-BTC/1D too" in report.findings[0].examples[0].message
     assert audit_series(catalog, "BTC_KRW", hourly).is_valid
 
 
 def test_a_row_without_a_time_is_a_finding(catalog: CandleCatalog, hourly: Timeframe) -> None:
-    """It is named; nothing else can be said of its file."""
+    """It makes its file unreadable, and is named."""
     stored_hours(catalog, hourly)
     rewrite(catalog.root / YEAR_FILE, lambda frame: frame.assign(timestamp=frame["timestamp"].mask(frame.index == 3)))
-    found = audit_series(catalog, "BTC_KRW", hourly)
-    assert found_in(found)["unreadable"] == ("error", 1)
-    assert "row 4 has no time" in found.findings[0].examples[0].message
+    report = audit_series(catalog, "BTC_KRW", hourly)
+    assert severities(report)["unreadable"] == ("error", 1)
+    assert "row 4 has no time" in report.findings[0].examples[0].message
 
 
-def test_a_last_candle_that_was_stored_too_soon_is_suspected(catalog: CandleCatalog, hourly: Timeframe) -> None:
-    """A file that is older than the end of its newest candle holds it as it was before it ended."""
-    frame = stored_hours(catalog, hourly)
-    last = int(frame["timestamp"].iloc[-1].value)
+def test_a_last_candle_stored_before_its_close_is_a_finding(catalog: CandleCatalog, hourly: Timeframe) -> None:
+    """A file older than the close of its newest candle holds an open candle."""
+    last = int(stored_hours(catalog, hourly).time[-1])
     path = catalog.root / YEAR_FILE
     os.utime(path, ns=(last + HOUR_NS, last + HOUR_NS))
-    assert found_in(audit_series(catalog, "BTC_KRW", hourly)) == {}
+    assert severities(audit_series(catalog, "BTC_KRW", hourly)) == {}
     os.utime(path, ns=(last + HOUR_NS // 2, last + HOUR_NS // 2))
-    assert found_in(audit_series(catalog, "BTC_KRW", hourly)) == {"unfinished": ("warning", 1)}
+    assert severities(audit_series(catalog, "BTC_KRW", hourly)) == {"unfinished": ("warning", 1)}
 
 
-def test_a_whole_file_on_another_clock_is_a_slip(catalog: CandleCatalog, daily: Timeframe) -> None:
-    """Daily candles that open at midnight in Seoul in one year and at nine in the next are two clocks."""
-    frame = synthetic_candles(1, daily, date(2023, 1, 1), 500)
-    catalog.merge("BTC_KRW", daily, frame)
+def test_a_file_on_another_clock_is_a_slip(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """Daily candles that open at midnight in Seoul in one year and at nine in the next."""
+    catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, date(2023, 1, 1), 500))
     rewrite(catalog.root / "BTC_KRW/1D/2024.parquet", moved(slice(None), -540))
-    found = audit_series(catalog, "BTC_KRW", daily)
+    report = audit_series(catalog, "BTC_KRW", daily)
     slips = len(pd.read_parquet(catalog.root / "BTC_KRW/1D/2024.parquet"))
-    assert found_in(found)["time_zone_slip"] == ("error", slips)
+    assert severities(report)["time_zone_slip"] == ("error", slips)
 
 
-def test_examples_are_few(catalog: CandleCatalog, hourly: Timeframe) -> None:
+def test_examples_are_limited(catalog: CandleCatalog, hourly: Timeframe) -> None:
     """A thousand faults are counted, three are shown."""
     stored_hours(catalog, hourly)
     rewrite(catalog.root / YEAR_FILE, lambda frame: frame.assign(volume=0.0))
@@ -227,39 +226,44 @@ def test_examples_are_few(catalog: CandleCatalog, hourly: Timeframe) -> None:
     assert (finding.occurrences, len(finding.examples)) == (1000, MAX_EXAMPLES)
 
 
-@pytest.mark.parametrize(("zone", "sound"), [("UTC", True), ("Asia/Seoul", False)])
-def test_real_candles_show_an_hour_file_on_another_clock(
-    catalog: CandleCatalog, hourly: Timeframe, market_data: Path, zone: str, *, sound: bool
+@pytest.mark.parametrize(("zone", "valid"), [("UTC", True), ("Asia/Seoul", False)])
+def test_real_hourly_candles_on_another_clock_are_detected(
+    catalog: CandleCatalog, hourly: Timeframe, market_data: Path, zone: str, *, valid: bool
 ) -> None:
-    """What an exchange gave for a minute and an hour is one market, unless one of them was imported with nine hours.
+    """Real minutes, hours and days agree unless the hours were imported with an offset of nine hours.
 
-    Four hours lack a minute where they are or nine hours away: two say nothing, and two are not explained.
+    Four hours lack a minute in either place: two cannot be compared, and two are not explained by the shift.
     """
     minutes, days = "upbit_KRW-BTC_1m.csv", "upbit_KRW-BTC_1d_2025.parquet"
     catalog.merge("BTC_KRW", parse_timeframe("1m"), read_candle_file(market_data / minutes, "UTC"))
     catalog.merge("BTC_KRW", parse_timeframe("1d"), read_candle_file(market_data / days, "Asia/Seoul"))
     catalog.merge("BTC_KRW", hourly, read_candle_file(market_data / "upbit_KRW-BTC_1h.csv", zone))
-    found = found_in(audit_series(catalog, "BTC_KRW", hourly))
+    counts = severities(audit_series(catalog, "BTC_KRW", hourly))
     missing = {"not_fetched": ("warning", 52)}
     slipped = {"time_zone_slip": ("error", 24 * 29 - 9 - 4), "inconsistent": ("error", 2)}
-    assert found == (missing if sound else missing | slipped)
-    assert audit_series(catalog, "BTC_KRW", parse_timeframe("1d")).is_valid == sound
+    assert counts == (missing if valid else missing | slipped)
+    assert audit_series(catalog, "BTC_KRW", parse_timeframe("1d")).is_valid == valid
 
 
-def test_an_audit_as_json(catalog: CandleCatalog, hourly: Timeframe) -> None:
-    """Instants are texts, counts add up, and the worst finding comes first."""
+def test_the_json_form_of_an_audit(catalog: CandleCatalog, hourly: Timeframe) -> None:
+    """Instants are text, counts add up, and the worst finding comes first."""
     stored_hours(catalog, hourly)
     rewrite(catalog.root / YEAR_FILE, lambda frame: setting(4, volume=-1.0)(frame).drop(index=[7]))
-    told = audit_json(audit_series(catalog, "BTC_KRW", hourly))
-    assert (told["expected"], told["present"], told["not_fetched"], told["known"]) == (1000, 999, 1, 0.999)
-    assert (told["start"], told["sound"], told["source"]) == ("2024-02-29T15:00:00Z", False, None)
-    assert [each["kind"] for each in told["findings"]] == ["negative_volume", "not_fetched"]
-    assert told["findings"][0]["examples"] == [
+    document = audit_json(audit_series(catalog, "BTC_KRW", hourly))
+    assert (document["expected"], document["present"], document["not_fetched"], document["known"]) == (
+        1000,
+        999,
+        1,
+        0.999,
+    )
+    assert (document["start"], document["sound"], document["source"]) == ("2024-02-29T15:00:00Z", False, None)
+    assert [finding["kind"] for finding in document["findings"]] == ["negative_volume", "not_fetched"]
+    assert document["findings"][0]["examples"] == [
         {
             "time": "2024-02-29T19:00:00Z",
             "file": YEAR_FILE,
             "row": 5,
-            "told": "has volume -1.0, below 0",
+            "told": "has volume -1.0, below 0",  # prose: ok -- a key of the published JSON
         }
     ]
     assert audit_series(catalog, "BTC_KRW", hourly).days[:, NOT_FETCHED].sum() == 1

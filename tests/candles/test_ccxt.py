@@ -1,4 +1,4 @@
-"""An exchange through ccxt: Binance's spot market, spoken by a server of ours."""
+"""An exchange through ccxt: Binance's spot market, served locally."""
 
 import json
 import subprocess
@@ -59,7 +59,7 @@ INFO = {
 
 @dataclass
 class BinanceServer(UpbitServer):
-    """The same server with Binance's answers; `keeps` is how many of the newest candles it still has."""
+    """The same server with Binance's responses; `keeps` limits the candles it returns, by length."""
 
     keeps: Mapping[str, int] = field(default_factory=dict)
 
@@ -79,8 +79,8 @@ class BinanceServer(UpbitServer):
 
 
 def _kline(length: int, time: int, *prices: float) -> list[Any]:
-    told = [str(price) for price in prices]
-    return [time // 10**6, *told, (time + length) // 10**6 - 1, "0", 1, "0", "0", "0"]
+    values = [str(price) for price in prices]
+    return [time // 10**6, *values, (time + length) // 10**6 - 1, "0", 1, "0", "0", "0"]
 
 
 CANDLES = {
@@ -93,14 +93,14 @@ CANDLES = {
 
 @pytest.fixture
 def server() -> Iterator[BinanceServer]:
-    """A server whose clock stands in the middle of an hour."""
+    """A server whose clock shows the middle of an hour."""
     with serving(BinanceServer(CANDLES, Clock(NOW))) as running:
         yield running
 
 
 @pytest.fixture
 def binance(server: BinanceServer) -> Iterator[CcxtExchange]:
-    """Binance's spot market there."""
+    """Binance's spot market on that server."""
     api = ccxt.binance({"enableRateLimit": False, "options": {"fetchMarkets": {"types": ["spot"]}}})
     api.urls["api"]["public"] = f"{server.url}/api/v3"
     with closing(CcxtExchange(api, server.clock)) as exchange:
@@ -108,56 +108,54 @@ def binance(server: BinanceServer) -> Iterator[CcxtExchange]:
 
 
 def test_a_series_is_collected_forward(catalog: CandleCatalog, binance: CcxtExchange, server: BinanceServer) -> None:
-    """More than a page, from before the market was listed to the last finished candle, under the exchange's name."""
+    """Over several pages, from before the listing to the last closed candle, with the exchange as source."""
     minutely = parse_timeframe("1m")
     begin, end = day_range(date(2024, 1, 1), date(2024, 1, 31))
-    done = collect(catalog, binance, "BTC_USDT", minutely, begin, end)
-    finished = int(NOW.replace(second=0).timestamp()) * 10**9
+    report = collect(catalog, binance, "BTC_USDT", minutely, begin, end)
+    closed = int(NOW.replace(second=0).timestamp()) * 10**9
     candles = CANDLES["BTCUSDT", "1m"]
-    expected = candles.rows(candles.time < finished)
+    expected = candles.rows(candles.time < closed)
     bars = catalog.read("BTC_USDT", minutely, date(2023, 1, 1), date(2025, 1, 1))
-    for mine, theirs in zip((bars.time, bars.open, bars.volume), (expected[i] for i in (0, 1, 5)), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-    known = catalog.provenance("BTC_USDT", minutely)
-    assert (known.fetched, known.source) == (((begin, finished),), "binance")
-    assert done.added == len(expected.time)
-    assert done.requests < 20
-    assert {asked.get("limit") for asked in server.asked if asked["path"].endswith("klines")} == {"1000"}
+    for actual, column in zip((bars.time, bars.open, bars.volume), (expected[i] for i in (0, 1, 5)), strict=True):
+        np.testing.assert_array_equal(actual, column)
+    provenance = catalog.provenance("BTC_USDT", minutely)
+    assert (provenance.fetched, provenance.source) == (((begin, closed),), "binance")
+    assert report.added == len(expected.time)
+    assert report.requests < 20
+    assert {request.get("limit") for request in server.asked if request["path"].endswith("klines")} == {"1000"}
 
 
-@pytest.mark.parametrize("tells_time", [True, False])
-def test_the_exchanges_clock_says_what_is_finished(
-    binance: CcxtExchange, server: BinanceServer, hourly: Timeframe, *, tells_time: bool
+@pytest.mark.parametrize("has_fetch_time", [True, False])
+def test_the_exchange_clock_decides_what_is_closed(
+    binance: CcxtExchange, server: BinanceServer, hourly: Timeframe, *, has_fetch_time: bool
 ) -> None:
-    """It is asked for the time; one that does not tell it dates its answers."""
-    binance._api.has = {**binance._api.has, "fetchTime": tells_time}
+    """It is asked for the time; without that method, the Date header counts."""
+    binance._api.has = {**binance._api.has, "fetchTime": has_fetch_time}
     assert utc(binance.last_closed(hourly)) == NOW.replace(minute=0, second=0)
-    assert server.asked[-1]["path"] == f"/api/v3/{'time' if tells_time else 'exchangeInfo'}"
+    assert server.asked[-1]["path"] == f"/api/v3/{'time' if has_fetch_time else 'exchangeInfo'}"
 
 
-def test_a_batch_says_for_what_it_stands(binance: CcxtExchange, hourly: Timeframe) -> None:
-    """Only for what was asked for, though the exchange gives more; for a page's length where it gives nothing."""
+def test_a_result_covers_the_request(binance: CcxtExchange, hourly: Timeframe) -> None:
+    """Even if the exchange returns more; an empty page covers the length of a page."""
     day = day_range(date(2023, 12, 10), date(2023, 12, 10))
-    batch = binance.fetch("BTC_USDT", hourly, *day)
-    assert (batch.begin, batch.end) == day
-    assert np.all((batch.columns.time >= day[0]) & (batch.columns.time < day[1]))
+    result = binance.fetch("BTC_USDT", hourly, *day)
+    assert (result.begin, result.end) == day
+    assert np.all((result.candles.time >= day[0]) & (result.candles.time < day[1]))
     late = day_range(date(2024, 2, 1), date(2024, 12, 31))
-    batch = binance.fetch("BTC_USDT", hourly, *late)
-    assert (len(batch.columns.time), batch.begin, batch.end) == (0, late[0], late[0] + 1000 * HOUR_NS)
+    result = binance.fetch("BTC_USDT", hourly, *late)
+    assert (len(result.candles.time), result.begin, result.end) == (0, late[0], late[0] + 1000 * HOUR_NS)
 
 
-def test_history_that_an_exchange_does_not_keep_is_not_taken_for_no_trades(
-    binance: CcxtExchange, server: BinanceServer
-) -> None:
-    """Where only the newest minutes are kept and weeks say that there were trades before, that is an error."""
+def test_truncated_history_is_not_treated_as_no_trades(binance: CcxtExchange, server: BinanceServer) -> None:
+    """If only the newest minutes are kept and weeks show earlier trades, that is an error."""
     server.keeps = {"1m": 720}
     begin, end = day_range(date(2024, 1, 1), date(2024, 1, 31))
-    with pytest.raises(ExchangeAnswer, match=r"none before .*, when there were trades already"):
+    with pytest.raises(ExchangeAnswer, match=r"none before .*, although there were trades"):
         binance.fetch("BTC_USDT", parse_timeframe("1m"), begin, end)
 
 
-def test_what_cannot_be_is_refused(binance: CcxtExchange, hourly: Timeframe) -> None:
-    """Markets that the exchange does not have, and lengths that it does not offer."""
+def test_unknown_markets_and_timeframes_are_rejected(binance: CcxtExchange, hourly: Timeframe) -> None:
+    """The errors name the market and the supported timeframes."""
     day = day_range(date(2023, 12, 10), date(2023, 12, 10))
     with pytest.raises(MarketUnknown, match="binance has no market XYZ_USDT"):
         binance.fetch("XYZ_USDT", hourly, *day)
@@ -165,43 +163,45 @@ def test_what_cannot_be_is_refused(binance: CcxtExchange, hourly: Timeframe) -> 
         binance.fetch("BTC_USDT", parse_timeframe("10m"), *day)
 
 
-def test_faults_of_the_network_are_retried(binance: CcxtExchange, server: BinanceServer, hourly: Timeframe) -> None:
-    """A few cost pauses; more of them are an exchange that does not answer."""
+def test_network_errors_are_retried(binance: CcxtExchange, server: BinanceServer, hourly: Timeframe) -> None:
+    """A few cost pauses; more make the exchange unavailable."""
     day = day_range(date(2023, 12, 10), date(2023, 12, 10))
     binance.fetch("BTC_USDT", hourly, *day)
     for fault in (reset, half_sent, status(503)):
         server.plan(fault)
     assert binance.fetch("BTC_USDT", hourly, *day).end == day[1]
     server.plan(reset, times=100)
-    with pytest.raises(ExchangeUnavailable, match=rf"binance does not answer \(.*, {http.MAX_ATTEMPTS} tries\)"):
+    with pytest.raises(ExchangeUnavailable, match=rf"binance does not respond \(.*, {http.MAX_ATTEMPTS} attempts\)"):
         binance.fetch("BTC_USDT", hourly, *day)
 
 
 @pytest.mark.parametrize(
-    "answered",
+    "content",
     [b'[[1702166400000, "1", "2"]]', b'[[1702166400000, null, "2", "1", "1", "1"]]', b'{"code": -1, "msg": "no"}'],
 )
-def test_answers_that_are_no_candles_are_refused(
-    binance: CcxtExchange, server: BinanceServer, hourly: Timeframe, answered: bytes
+def test_malformed_responses_are_rejected(
+    binance: CcxtExchange, server: BinanceServer, hourly: Timeframe, content: bytes
 ) -> None:
-    """What ccxt hands on is checked as Upbit's answers are."""
+    """Results of ccxt are validated like Upbit's."""
     day = day_range(date(2023, 12, 10), date(2023, 12, 10))
     binance.fetch("BTC_USDT", hourly, *day)
-    server.plan(status(200, answered))
+    server.plan(status(200, content))
     with pytest.raises(ExchangeAnswer, match="binance was asked for"):
         binance.fetch("BTC_USDT", hourly, *day)
 
 
-def test_names_of_exchanges_are_ccxts() -> None:
-    """A typo is answered with the exchange that was meant."""
+def test_exchange_names_are_those_of_ccxt() -> None:
+    """A typo gets a suggestion."""
     with closing(open_exchange("kraken", load_settings())) as exchange:
         assert exchange.name == "kraken"
-    with pytest.raises(UnknownExchange, match=r"'binanse' is no exchange that ccxt knows \(did you mean 'binance'\?\)"):
+    with pytest.raises(
+        UnknownExchange, match=r"'binanse' is not an exchange that ccxt supports \(did you mean 'binance'\?\)"
+    ):
         open_exchange("binanse", load_settings())
 
 
-def test_without_ccxt_the_error_says_what_to_install() -> None:
-    """The package is needed by nobody who asks Upbit, and named to whoever asks another exchange."""
+def test_without_ccxt_the_error_names_the_package() -> None:
+    """Upbit does not need it."""
     program = (
         "import sys; sys.modules['ccxt'] = None\n"
         "from coin_pipeline.candles.exchanges.registry import open_exchange\n"
@@ -210,5 +210,5 @@ def test_without_ccxt_the_error_says_what_to_install() -> None:
         "open_exchange('binance', load_settings())\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert "UnknownExchange: exchange: 'binance' is asked through ccxt, which is not installed" in done.stderr
+    assert "UnknownExchange: exchange: 'binance' requires ccxt, which is not installed" in done.stderr
     assert "pip install 'coin-pipeline[exchanges]'" in done.stderr

@@ -1,4 +1,4 @@
-"""Candle files of other people."""
+"""Import of candle files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +10,8 @@ import pytest
 from pyarrow import feather
 
 from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.timeframe import utc
 from coin_pipeline.errors import CoinError, InvalidCandleFile, InvalidCandles
 
 HEADER = "timestamp,open,high,low,close,volume"
@@ -33,10 +35,15 @@ def write(folder: Path, *lines: str) -> Path:
 
 
 def frame(stamps: Sequence[object] | pd.DatetimeIndex, **more: object) -> pd.DataFrame:
-    """Return sound candles at these times."""
+    """Return valid candles at these times."""
     return pd.DataFrame(
         {"timestamp": stamps, "open": 10, "high": 12.0, "low": 9.0, "close": 11.0, "volume": 1.5, **more}
     )
+
+
+def first_row(candles: OHLCV) -> list[float]:
+    """Return the values of the first candle."""
+    return [column[0] for column in candles]
 
 
 @pytest.mark.parametrize(
@@ -48,34 +55,32 @@ def frame(stamps: Sequence[object] | pd.DatetimeIndex, **more: object) -> pd.Dat
         *(("2023-12-31T19:00:00.000", "America/New_York"), ("2024-01-01T09:00:00+09:00", "UTC")),
     ],
 )
-def test_one_instant_in_many_spellings(tmp_path: Path, stamp: str, tz: str | None) -> None:
-    """ISO 8601 with or without a zone, and every unit since the epoch, mean the same instant."""
-    found = read_candle_file(write(tmp_path, HEADER, f"{stamp},{PRICES}"), tz)
-    assert found["timestamp"].tolist() == [FIRST]
-    assert found["timestamp"].dtype == "datetime64[ns, UTC]"
-    assert found.iloc[0, 1:].tolist() == [10.0, 12.0, 9.0, 11.0, 1.5]
+def test_spellings_of_an_instant_are_equivalent(tmp_path: Path, stamp: str, tz: str | None) -> None:
+    """ISO 8601 with and without a zone, and every unit since the epoch."""
+    candles = read_candle_file(write(tmp_path, HEADER, f"{stamp},{PRICES}"), tz)
+    assert first_row(candles) == [FIRST.value, 10.0, 12.0, 9.0, 11.0, 1.5]
 
 
 @pytest.mark.parametrize("name", ["timestamp", "date", "datetime", "time", "Date", " Time "])
-def test_columns_go_by_name(tmp_path: Path, name: str) -> None:
-    """Their order, letter case and further columns do not matter."""
+def test_columns_are_matched_by_name(tmp_path: Path, name: str) -> None:
+    """Order, letter case and other columns do not matter."""
     path = write(tmp_path, f"Volume,note,{name},Close,Low,High,Open", "1.5,x,2024-01-01T00:00:00Z,11,9,12,10")
-    assert read_candle_file(path, None).iloc[0].tolist() == [FIRST, 10.0, 12.0, 9.0, 11.0, 1.5]
+    assert first_row(read_candle_file(path, None)) == [FIRST.value, 10.0, 12.0, 9.0, 11.0, 1.5]
 
 
-def test_upbit_fields_are_utc(tmp_path: Path) -> None:
-    """Upbit's candle_date_time_utc says its zone, and is taken rather than its `timestamp` of the last trade."""
+def test_upbit_times_are_utc(tmp_path: Path) -> None:
+    """candle_date_time_utc is used, not `timestamp`, which is the time of the last trade."""
     header = "market,candle_date_time_utc,candle_date_time_kst,opening_price,high_price,low_price,trade_price,timestamp"
     values = "KRW-BTC,2024-01-01T00:00:00,2024-01-01T09:00:00,10,12,9,11,1704153599999"
     path = write(tmp_path, f"{header},candle_acc_trade_volume", f"{values},1.5")
-    assert read_candle_file(path, "Asia/Seoul").iloc[0].tolist() == [FIRST, 10.0, 12.0, 9.0, 11.0, 1.5]
+    assert first_row(read_candle_file(path, "Asia/Seoul")) == [FIRST.value, 10.0, 12.0, 9.0, 11.0, 1.5]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("suffix", ["parquet", "feather"])
 @pytest.mark.parametrize("place", ["column", "index"])
-def test_stored_frames_of_any_unit(tmp_path: Path, suffix: str, unit: str, place: str) -> None:
-    """Parquet and Feather give the same candles, with the times in a column or in the index."""
+def test_stored_frames_of_any_unit_are_read(tmp_path: Path, suffix: str, unit: str, place: str) -> None:
+    """From Parquet and Feather, with the times in a column or in the index."""
     stamps = pd.date_range("2024-01-01", periods=3, freq="h", unit=unit)
     source = frame(stamps)
     if place == "index":
@@ -85,44 +90,44 @@ def test_stored_frames_of_any_unit(tmp_path: Path, suffix: str, unit: str, place
         source.to_parquet(path)
     else:
         feather.write_feather(pa.Table.from_pandas(source), path)
-    assert read_candle_file(path, "UTC")["timestamp"].tolist() == list(stamps.tz_localize("UTC"))
+    assert read_candle_file(path, "UTC").time.tolist() == stamps.as_unit("ns").asi8.tolist()
     with pytest.raises(InvalidCandleFile, match="pass --tz UTC or --tz Asia/Seoul"):
         read_candle_file(path, None)
 
 
-def test_stored_integers_and_texts(tmp_path: Path) -> None:
-    """Parquet with integer or text times is read as CSV is."""
+def test_stored_integers_and_texts_are_read(tmp_path: Path) -> None:
+    """Parquet with integer or text times is read like CSV."""
     for stamps in ([1_704_067_200_000], ["2024-01-01T00:00:00Z"]):
         frame(stamps).to_parquet(tmp_path / "candles.parquet")
-        assert read_candle_file(tmp_path / "candles.parquet", None)["timestamp"].tolist() == [FIRST]
+        assert read_candle_file(tmp_path / "candles.parquet", None).time.tolist() == [FIRST.value]
 
 
-def test_rows_are_put_in_order(tmp_path: Path) -> None:
-    """Newest first, as exchanges answer, becomes oldest first."""
+def test_rows_are_sorted(tmp_path: Path) -> None:
+    """Newest first becomes oldest first."""
     rows = [f"2024-01-0{day}T00:00:00Z,{PRICES}" for day in (3, 1, 2)]
-    opens = read_candle_file(write(tmp_path, HEADER, *rows), None)["timestamp"]
-    assert opens.dt.day.tolist() == [1, 2, 3]
+    opens = read_candle_file(write(tmp_path, HEADER, *rows), None).time
+    assert [utc(ns).day for ns in opens] == [1, 2, 3]
 
 
-def test_naive_times_need_a_zone(tmp_path: Path) -> None:
-    """Times without a zone are refused with what to pass."""
+def test_naive_times_require_a_zone(tmp_path: Path) -> None:
+    """The error names the option."""
     path = write(tmp_path, HEADER, f"2024-01-01 00:00:00,{PRICES}")
-    with pytest.raises(InvalidCandleFile, match="no zone; pass --tz UTC or --tz Asia/Seoul"):
+    with pytest.raises(InvalidCandleFile, match="no time zone; pass --tz UTC or --tz Asia/Seoul"):
         read_candle_file(path, None)
 
 
 @pytest.mark.parametrize("tz", ["", "KST", "Seoul", "asia/seoul", "+09:00", "../UTC", "America", "UTC\x00"])
-def test_an_unknown_zone_is_refused(tmp_path: Path, tz: str) -> None:
-    """Only names of the IANA data base are zones."""
+def test_an_unknown_zone_is_rejected(tmp_path: Path, tz: str) -> None:
+    """Only names of the IANA database are zones."""
     path = write(tmp_path, HEADER, f"2024-01-01 00:00:00,{PRICES}")
     with pytest.raises(InvalidCandleFile, match="is not a time zone; pass an IANA name"):
         read_candle_file(path, tz)
 
 
 @pytest.mark.parametrize("stamp", ["2024-11-03 01:30", "2024-03-10 02:30"])
-def test_hours_a_clock_change_repeats_or_skips_are_refused(tmp_path: Path, stamp: str) -> None:
-    """A local time that exists twice, or not at all, names no instant."""
-    with pytest.raises(InvalidCandleFile, match="times that cannot be placed"):
+def test_ambiguous_and_nonexistent_local_times_are_rejected(tmp_path: Path, stamp: str) -> None:
+    """A clock change repeats or skips them."""
+    with pytest.raises(InvalidCandleFile, match="times that cannot be parsed"):
         read_candle_file(write(tmp_path, HEADER, f"{stamp},{PRICES}"), "America/New_York")
 
 
@@ -133,8 +138,8 @@ def test_hours_a_clock_change_repeats_or_skips_are_refused(tmp_path: Path, stamp
         *(["01/02/2024"], ["yesterday"], ["1704067200.0"], ["2024-13-01"], ["2024-01-01", "2024-01-02T00:00:00Z"]),
     ],
 )
-def test_times_that_could_mean_something_else_are_refused(tmp_path: Path, stamps: list[str]) -> None:
-    """Dates in digits, mixed units, mixed zones and regional dates are not guessed at."""
+def test_ambiguous_time_formats_are_rejected(tmp_path: Path, stamps: list[str]) -> None:
+    """Dates in digits, mixed units, mixed zones and regional dates are not guessed."""
     path = write(tmp_path, HEADER, *(f"{stamp},{PRICES}" for stamp in stamps))
     with pytest.raises(InvalidCandleFile, match="times"):
         read_candle_file(path, "UTC")
@@ -154,8 +159,8 @@ def test_times_that_could_mean_something_else_are_refused(tmp_path: Path, stamps
         (["2024-01-01,10,12,9,11,1", ",10,12,9,11,1"], "row 2 has no time"),
     ],
 )
-def test_impossible_rows_are_named_as_in_the_file(tmp_path: Path, rows: list[str], reason: str) -> None:
-    """Repeated, incomplete and impossible rows are refused by their number in the file, though it is sorted first."""
+def test_impossible_rows_are_named_by_their_number_in_the_file(tmp_path: Path, rows: list[str], reason: str) -> None:
+    """Repeated, incomplete and impossible rows keep their row numbers although rows are sorted first."""
     with pytest.raises(InvalidCandles, match=reason):
         read_candle_file(write(tmp_path, HEADER, *rows), "UTC")
 
@@ -164,7 +169,7 @@ def test_impossible_rows_are_named_as_in_the_file(tmp_path: Path, rows: list[str
     ("lines", "reason"),
     [
         ([], "Empty CSV"),
-        ([HEADER], "holds no candles"),
+        ([HEADER], "contains no candles"),
         (["timestamp,open,high,low,close", "2024-01-01,1,1,1,1"], "has no column volume"),
         (["open,high,low,close,volume", PRICES], "has no column timestamp; name exactly one timestamp or datetime"),
         (["date,time,open,high,low,close,volume", f"2024-01-01,00:00,{PRICES}"], "more than one column for timestamp"),
@@ -174,16 +179,16 @@ def test_impossible_rows_are_named_as_in_the_file(tmp_path: Path, rows: list[str
         ([HEADER, "2024-01-01,10,12"], "Expected 6 columns, got 3"),
     ],
 )
-def test_malformed_tables_are_refused(tmp_path: Path, lines: list[str], reason: str) -> None:
-    """A missing, doubled or unreadable column is named."""
+def test_malformed_tables_are_rejected(tmp_path: Path, lines: list[str], reason: str) -> None:
+    """A missing, duplicate or unreadable column is named."""
     with pytest.raises(InvalidCandleFile, match=reason):
         read_candle_file(write(tmp_path, *lines), "UTC")
 
 
 @pytest.mark.parametrize("name", ["candles.parquet", "candles.feather", "candles.csv"])
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00nonsense", b"PAR1PAR1"])
-def test_other_bytes_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
-    """A file that is not what its suffix says is an error with its name."""
+def test_files_of_another_format_are_rejected(tmp_path: Path, name: str, content: bytes) -> None:
+    """The error names the file."""
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InvalidCandleFile, match=name):
@@ -191,39 +196,39 @@ def test_other_bytes_are_refused(tmp_path: Path, name: str, content: bytes) -> N
 
 
 @pytest.mark.parametrize("name", ["candles.xlsx", "candles", "candles.csv.gz", "missing.csv", "missing.parquet"])
-def test_files_that_cannot_be_read_are_refused(tmp_path: Path, name: str) -> None:
-    """Another format, or no file at all, is an error with its name."""
+def test_unsupported_and_missing_files_are_rejected(tmp_path: Path, name: str) -> None:
+    """The error names the file."""
     with pytest.raises(InvalidCandleFile, match=name):
         read_candle_file(tmp_path / name, "UTC")
 
 
-def test_texts_are_no_prices(tmp_path: Path) -> None:
-    """A Parquet column of texts is not read as numbers."""
+def test_text_prices_are_rejected(tmp_path: Path) -> None:
+    """A Parquet column of texts is not parsed as numbers."""
     frame([FIRST], close="11").to_parquet(tmp_path / "candles.parquet")
     with pytest.raises(CoinError, match="column close is of type"):
         read_candle_file(tmp_path / "candles.parquet", None)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "feather"])
-def test_more_rows_than_are_taken_are_refused(tmp_path: Path, suffix: str) -> None:
-    """As many are read."""
+def test_files_above_the_row_limit_are_rejected(tmp_path: Path, suffix: str) -> None:
+    """A file at the limit is read."""
     path = tmp_path / f"candles.{suffix}"
     WRITERS[suffix](frame(MINUTES), path)
-    assert len(read_candle_file(path, None, len(MINUTES))) == len(MINUTES)
-    with pytest.raises(InvalidCandleFile, match="holds 1,000 rows, more than the 999 that are taken; split it"):
+    assert len(read_candle_file(path, None, len(MINUTES)).time) == len(MINUTES)
+    with pytest.raises(InvalidCandleFile, match="has 1,000 rows, more than the limit of 999; split it"):
         read_candle_file(path, None, len(MINUTES) - 1)
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "feather"])
-def test_too_many_rows_are_not_unpacked(tmp_path: Path, suffix: str) -> None:
-    """A small file may hold more than fits into memory; here its rows would not even unpack."""
+def test_files_above_the_row_limit_are_not_decompressed(tmp_path: Path, suffix: str) -> None:
+    """A small file can hold more than fits in memory; the rows of this one cannot even be decompressed."""
     path = tmp_path / f"candles.{suffix}"
     WRITERS[suffix](frame(MINUTES), path)
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 200] = bytes(200)
     path.write_bytes(content)
-    with pytest.raises(InvalidCandleFile, match="holds 1,000 rows"):
+    with pytest.raises(InvalidCandleFile, match="has 1,000 rows"):
         read_candle_file(path, None, 10)
     with pytest.raises(InvalidCandleFile, match="cannot be read as"):
         read_candle_file(path, None)

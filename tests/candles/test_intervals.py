@@ -1,4 +1,4 @@
-"""Intervals against sets of the instants in them."""
+"""Interval operations against sets of instants."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,26 +14,26 @@ def instants(*intervals: Interval) -> set[int]:
     return {instant for start, end in intervals for instant in range(start, end)}
 
 
-def is_plain(intervals: tuple[Interval, ...]) -> bool:
-    """Tell whether intervals are in order, not empty, and do not even touch."""
+def is_normalized(intervals: tuple[Interval, ...]) -> bool:
+    """Return whether intervals are in order, not empty and not adjacent."""
     edges = [edge for interval in intervals for edge in interval]
     return edges == sorted(set(edges))
 
 
 @given(INTERVALS, INTERVALS)
-def test_a_union_holds_what_any_holds(some: list[Interval], others: list[Interval]) -> None:
-    """In the fewest intervals that there can be."""
+def test_a_union_contains_all_instants(some: list[Interval], others: list[Interval]) -> None:
+    """In the fewest intervals."""
     found = union(some, others)
-    assert is_plain(found)
+    assert is_normalized(found)
     assert instants(*found) == instants(*some, *others)
     assert total([*some, *others]) == len(instants(*found))
 
 
 @given(INTERVAL, INTERVALS)
-def test_what_is_known_and_what_is_not_are_the_whole(whole: Interval, known: list[Interval]) -> None:
-    """Each instant of it is in one of the two."""
+def test_clip_and_subtract_are_complements(whole: Interval, known: list[Interval]) -> None:
+    """Each instant of the interval is in exactly one of them."""
     inside, missing = clip(known, whole), subtract(whole, known)
-    assert is_plain(inside)
-    assert is_plain(missing)
+    assert is_normalized(inside)
+    assert is_normalized(missing)
     assert instants(*inside) == instants(whole) & instants(*known)
     assert instants(*missing) == instants(whole) - instants(*known)

@@ -1,4 +1,4 @@
-"""The bytes of year files: the same for the same candles, none of them wrong unseen, older encodings still read."""
+"""The bytes of year files: reproducible, protected by checksums, readable in older encodings."""
 
 import itertools
 from datetime import date
@@ -11,48 +11,49 @@ import pyarrow.parquet as pq
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.frames import to_frame
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import Timeframe
-from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, normalize_table, to_ohlcv, to_table
+from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, to_table
 from coin_pipeline.candles.year_files.parquet import encode
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
+from tests.candle_data import synthetic_frame
 
 NEW_YEAR, NEW_YEARS_EVE = date(2024, 1, 1), date(2024, 12, 31)
 YEAR_FILE = "BTC_KRW/1D/2024.parquet"
 
 
 def day_candles(catalog: CandleCatalog, daily: Timeframe) -> list[list[float]]:
-    """Read the year, as lists that can be compared."""
+    """Read the year as lists."""
     bars = catalog.read("BTC_KRW", daily, NEW_YEAR, NEW_YEARS_EVE)
     return [getattr(bars, name).tolist() for name in ("time", *PRICE_COLUMNS)]
 
 
-def test_the_same_candles_are_the_same_bytes(minutely: Timeframe) -> None:
-    """However a table lies in memory, and whatever chunks it comes in, its file is the same."""
-    frame = synthetic_candles(1, minutely, NEW_YEAR, 100_000)
-    columns = to_ohlcv(normalize_table("frame", pa.Table.from_pandas(frame, preserve_index=False)))
-    words = pa.chunked_array([pa.array(["a", None, "b"] * 20_000), pa.array(["c"] * 40_000)])
-    whole = to_table(columns, [("note", words)])
-    pieces = pa.concat_tables([whole.slice(0, 1), whole.slice(1, 70_000), whole.slice(70_001)])
-    assert pieces.column("close").num_chunks == 3
-    assert encode(whole) == encode(pieces)
+def test_equal_candles_give_equal_bytes(minutely: Timeframe) -> None:
+    """Whatever the chunks of the table."""
+    candles = synthetic_candles(1, minutely, NEW_YEAR, 100_000)
+    notes = pa.chunked_array([pa.array(["a", None, "b"] * 20_000), pa.array(["c"] * 40_000)])
+    whole = to_table(candles, [("note", notes)])
+    chunked = pa.concat_tables([whole.slice(0, 1), whole.slice(1, 70_000), whole.slice(70_001)])
+    assert chunked.column("close").num_chunks == 3
+    assert encode(whole) == encode(chunked)
 
 
-def test_the_order_of_merging_leaves_no_trace(tmp_path: Path, daily: Timeframe) -> None:
-    """Candles merged at once, in pieces, or twice end as the same file, byte by byte."""
-    frame = synthetic_candles(1, daily, NEW_YEAR, 200)
-    pieces = [frame.iloc[120:], frame.iloc[:50], frame.iloc[40:130]]
-    found = set()
-    for number, order in enumerate([[frame], *itertools.permutations(pieces)]):
+def test_the_order_of_merges_does_not_change_the_file(tmp_path: Path, daily: Timeframe) -> None:
+    """Candles merged at once, in parts or twice give the same bytes."""
+    candles = synthetic_candles(1, daily, NEW_YEAR, 200)
+    pieces = [candles.rows(rows) for rows in (slice(120, None), slice(50), slice(40, 130))]
+    contents = set()
+    for number, order in enumerate([[candles], *itertools.permutations(pieces)]):
         catalog = CandleCatalog(tmp_path / str(number))
         for piece in order:
             catalog.merge("BTC_KRW", daily, piece)
-        found.add((catalog.root / YEAR_FILE).read_bytes())
-    assert len(found) == 1
+        contents.add((catalog.root / YEAR_FILE).read_bytes())
+    assert len(contents) == 1
 
 
-def test_no_byte_of_the_footer_passes_when_it_is_wrong(catalog: CandleCatalog, daily: Timeframe) -> None:
-    """The footer says where candles are and of which days: each wrong byte is an error that names the file."""
+def test_every_damaged_footer_byte_is_detected(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """The error names the file."""
     catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, NEW_YEAR, 100))
     path = catalog.root / YEAR_FILE
     content = path.read_bytes()
@@ -63,19 +64,19 @@ def test_no_byte_of_the_footer_passes_when_it_is_wrong(catalog: CandleCatalog, d
             day_candles(catalog, daily)
 
 
-def test_no_byte_of_a_page_passes_when_it_is_wrong(catalog: CandleCatalog, daily: Timeframe) -> None:
-    """Whatever byte before the footer changes, pages and what stands before each, a read is right or refused."""
+def test_damaged_page_bytes_never_change_candles(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """A read returns the right candles or an error, whichever byte before the footer changes."""
     catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, NEW_YEAR, 40))
     expected, path = day_candles(catalog, daily), catalog.root / YEAR_FILE
     content = path.read_bytes()
-    refused = 0
+    rejected = 0
     for offset in range(len(content) - 8 - int.from_bytes(content[-8:-4], "little")):
         path.write_bytes(content[:offset] + bytes([content[offset] ^ (1 << offset % 8)]) + content[offset + 1 :])
         try:
             assert day_candles(catalog, daily) == expected
         except (InvalidCandleFile, InvalidCandles):
-            refused += 1
-    assert refused > 0.75 * offset
+            rejected += 1
+    assert rejected > 0.75 * offset
 
 
 @pytest.mark.parametrize(
@@ -91,8 +92,8 @@ def test_no_byte_of_a_page_passes_when_it_is_wrong(catalog: CandleCatalog, daily
 def test_other_encodings_are_read(
     catalog: CandleCatalog, daily: Timeframe, options: dict[str, object], kind: pa.DataType
 ) -> None:
-    """Files of this and other programs, in other encodings and types, with columns that may be null, are read right."""
-    frame = synthetic_candles(1, daily, NEW_YEAR, 100)
+    """Files of other programs, in other encodings and types and with nullable columns, are read correctly."""
+    frame = synthetic_frame(1, daily, NEW_YEAR, 100)
     frame[list(PRICE_COLUMNS)] = frame[list(PRICE_COLUMNS)].round().clip(upper=2.0**23)
     table = pa.Table.from_pandas(frame, preserve_index=False)
     for position, name in enumerate(PRICE_COLUMNS, start=1):
@@ -104,8 +105,8 @@ def test_other_encodings_are_read(
 
 
 def test_a_null_price_is_named(catalog: CandleCatalog, daily: Timeframe) -> None:
-    """A price that is not there in somebody else's file is an error with its row, as NaN is."""
-    frame = synthetic_candles(1, daily, NEW_YEAR, 100)
+    """A missing price in a foreign file is an error with its row, like NaN."""
+    frame = synthetic_frame(1, daily, NEW_YEAR, 100)
     table = pa.Table.from_pandas(frame, preserve_index=False)
     high = pa.array([None if row == 70 else value for row, value in enumerate(frame["high"])], pa.float64())
     (catalog.root / YEAR_FILE).parent.mkdir(parents=True)
@@ -114,16 +115,16 @@ def test_a_null_price_is_named(catalog: CandleCatalog, daily: Timeframe) -> None
         day_candles(catalog, daily)
 
 
-def test_other_programs_read_the_files(catalog: CandleCatalog, daily: Timeframe) -> None:
+def test_other_programs_can_read_the_files(catalog: CandleCatalog, daily: Timeframe) -> None:
     """A year file is plain Parquet with times in UTC."""
-    frame = synthetic_candles(1, daily, NEW_YEAR, 100)
-    catalog.merge("BTC_KRW", daily, frame)
-    pd.testing.assert_frame_equal(pd.read_parquet(catalog.root / YEAR_FILE), frame)
+    candles = synthetic_candles(1, daily, NEW_YEAR, 100)
+    catalog.merge("BTC_KRW", daily, candles)
+    pd.testing.assert_frame_equal(pd.read_parquet(catalog.root / YEAR_FILE), to_frame(candles))
 
 
-def test_of_several_errors_the_first_is_told(catalog: CandleCatalog, minutely: Timeframe) -> None:
-    """Threads that read row groups at once do not make it a matter of luck which error is raised."""
-    frame = synthetic_candles(1, minutely, NEW_YEAR, 60_000)
+def test_the_first_of_several_errors_is_raised(catalog: CandleCatalog, minutely: Timeframe) -> None:
+    """The order of threads does not matter."""
+    frame = synthetic_frame(1, minutely, NEW_YEAR, 60_000)
     frame.loc[[25_000, 45_000, 59_000], "timestamp"] = pd.NaT
     (catalog.root / "BTC_KRW/1M").mkdir(parents=True)
     frame.to_parquet(catalog.root / "BTC_KRW/1M/2024.parquet", index=False, row_group_size=10_000)
@@ -133,7 +134,7 @@ def test_of_several_errors_the_first_is_told(catalog: CandleCatalog, minutely: T
 
 
 def test_a_broken_file_among_several_is_named(catalog: CandleCatalog, minutely: Timeframe) -> None:
-    """The error names the file whose page is broken, not one of those that are open beside it."""
+    """The error names the file with the damaged page, not another open file."""
     catalog.merge("BTC_KRW", minutely, synthetic_candles(1, minutely, date(2023, 12, 1), 100_000))
     path = catalog.root / "BTC_KRW/1M/2023.parquet"
     content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Which candles are to be collected, and what is told of a request that cannot be read."""
+"""Refresh requests and their defaults."""
 
 from datetime import date
 
@@ -9,8 +9,8 @@ from coin_pipeline.errors import InvalidSettings, InvalidSpec
 from coin_pipeline.settings import load_settings
 
 
-def test_what_is_left_out_is_what_is_collected_every_day() -> None:
-    """Nine markets of Upbit and five timeframes, by canonical names; what is said stays."""
+def test_defaults_are_the_daily_series() -> None:
+    """Nine Upbit markets and five timeframes by canonical name; given fields are kept."""
     spec = resolve_refresh(RefreshRequest(), load_settings())
     assert spec.symbols[:2] == ("BTC_KRW", "ETH_KRW")
     assert (len(spec.symbols), spec.timeframes) == (9, ("1m", "5m", "1h", "1d", "1w"))
@@ -20,7 +20,7 @@ def test_what_is_left_out_is_what_is_collected_every_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"symbols": ["../x"]}, r"symbols: '../x' is not a market; write BTC_KRW or KRW-BTC"),
         ({"symbols": []}, "symbols: .* at least 1 item"),
@@ -34,23 +34,21 @@ def test_what_is_left_out_is_what_is_collected_every_day() -> None:
         ({"symbol": ["BTC_KRW"]}, r"symbol: is not a field of this request \(did you mean 'symbols'\?\)"),
     ],
 )
-def test_a_wrong_field_is_named_with_its_value(fields: dict[str, object], says: str) -> None:
+def test_an_invalid_field_is_named_with_its_value(fields: dict[str, object], message: str) -> None:
     """Nothing is guessed."""
-    with pytest.raises(InvalidSpec, match=says):
+    with pytest.raises(InvalidSpec, match=message):
         parse_refresh(fields)
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "says"),
+    ("variable", "value", "message"),
     [
         ("SCHEDULER_SYMBOLS", "KRW-BTC,btc", "SCHEDULER_SYMBOLS: 'btc' is not a market; write BTC_KRW or KRW-BTC"),
         ("SCHEDULER_TIMEFRAMES", "1m;5m", "SCHEDULER_TIMEFRAMES: '1m;5m' is not a timeframe; choose one of 1m, 3m"),
     ],
 )
-def test_what_is_no_market_or_timeframe_is_told(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
-) -> None:
-    """With the value, and what to write."""
+def test_invalid_settings_are_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str) -> None:
+    """With the value and what to write."""
     monkeypatch.setenv(variable, value)
-    with pytest.raises(InvalidSettings, match=says):
+    with pytest.raises(InvalidSettings, match=message):
         resolve_refresh(RefreshRequest(), load_settings())

@@ -1,4 +1,4 @@
-"""Names of markets."""
+"""Market symbols."""
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,8 @@ SIDES = st.from_regex(r"[A-Z0-9]{1,20}", fullmatch=True)
 
 
 @given(base=SIDES, quote=SIDES)
-def test_both_spellings_mean_one_market(base: str, quote: str) -> None:
-    """BASE_QUOTE and Upbit's QUOTE-BASE are the same market, and each leads back to the other."""
+def test_both_spellings_are_equivalent(base: str, quote: str) -> None:
+    """BASE_QUOTE and Upbit's QUOTE-BASE convert into each other."""
     assert parse_symbol(f"{base}_{quote}") == parse_symbol(f"{quote}-{base}") == f"{base}_{quote}"
     assert upbit_market(f"{base}_{quote}") == upbit_market(f"{quote}-{base}") == f"{quote}-{base}"
 
@@ -32,8 +32,8 @@ def test_both_spellings_mean_one_market(base: str, quote: str) -> None:
         ),
     ],
 )
-def test_anything_else_is_refused(text: str) -> None:
-    """Lower case, paths, dots, white space, other scripts, NUL, a missing side or an overlong one is no market."""
+def test_other_texts_are_rejected(text: str) -> None:
+    """Lower case, paths, dots, white space, other scripts, NUL, and a missing or overlong side."""
     with pytest.raises(InvalidSymbol):
         parse_symbol(text)
     with pytest.raises(InvalidSymbol):

@@ -1,4 +1,4 @@
-"""Lengths of candles and Seoul days."""
+"""Timeframes and Seoul days."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,30 +13,30 @@ from coin_pipeline.errors import InvalidTimeframe
 DAYS = st.dates(date(1990, 1, 1), date(2200, 1, 1))
 
 
-def test_ten_timeframes_are_offered_in_order_of_length() -> None:
-    """The contract's ten timeframes exist, shortest first."""
+def test_there_are_ten_timeframes_by_length() -> None:
+    """The API's ten timeframes, shortest first."""
     assert list(TIMEFRAMES) == ["1m", "3m", "5m", "10m", "15m", "30m", "1h", "4h", "1d", "1w"]
     assert sorted(TIMEFRAMES.values(), key=lambda timeframe: timeframe.ns) == list(TIMEFRAMES.values())
 
 
 @pytest.mark.parametrize("name", TIMEFRAMES)
-def test_both_spellings_mean_one_timeframe(name: str) -> None:
-    """The original's upper-case spelling is the same timeframe, and names its folder."""
+def test_both_spellings_are_equivalent(name: str) -> None:
+    """The legacy upper-case spelling is the same timeframe, and names its folder."""
     assert parse_timeframe(name.upper()) is parse_timeframe(name)
     assert parse_timeframe(name).folder == name.upper()
     assert str(parse_timeframe(name)) == name
 
 
 @pytest.mark.parametrize("text", ["", "2d", "1", "d1", "1 d", "1M0", "60m", "1d\n", "../1d", "\uff11d", "1mo"])
-def test_another_length_is_refused_with_those_offered(text: str) -> None:
-    """What is not offered is refused, and the message lists what is."""
+def test_other_lengths_are_rejected(text: str) -> None:
+    """The message lists the supported ones."""
     with pytest.raises(InvalidTimeframe, match="1m, 3m, 5m, 10m, 15m, 30m, 1h, 4h, 1d, 1w"):
         parse_timeframe(text)
 
 
 @pytest.mark.parametrize(("name", "bars"), [("1m", 525_600), ("1h", 8_760), ("1d", 365), ("1w", 365 / 7)])
 def test_a_year_has_365_days_of_24_hours(name: str, bars: float) -> None:
-    """Bars per year follow from a year of 365 days of 24 hours."""
+    """Bars per year follow from it."""
     assert parse_timeframe(name).bars_per_year == pytest.approx(bars, rel=1e-15)
 
 
@@ -47,8 +47,8 @@ def test_weeks_open_on_monday() -> None:
 
 
 @given(start=DAYS, length=st.integers(0, 4_000))
-def test_a_day_range_is_whole_seoul_days(start: date, length: int) -> None:
-    """It begins at midnight in Seoul and holds as many days of 24 hours as the two dates span, both included."""
+def test_a_day_range_covers_whole_seoul_days(start: date, length: int) -> None:
+    """It starts at midnight in Seoul and covers all days, both inclusive, of 24 hours each."""
     begin, stop = day_range(start, start + timedelta(days=length))
     midnight = datetime(start.year, start.month, start.day, tzinfo=ZoneInfo("Asia/Seoul"))
     assert begin == int(midnight.timestamp()) * 10**9
@@ -56,13 +56,13 @@ def test_a_day_range_is_whole_seoul_days(start: date, length: int) -> None:
 
 
 @given(day=DAYS)
-def test_neighbouring_days_share_an_instant(day: date) -> None:
+def test_adjacent_days_share_an_instant(day: date) -> None:
     """One day ends where the next begins."""
     assert day_range(day, day)[1] == day_range(day + timedelta(days=1), day)[0]
 
 
 @pytest.mark.parametrize("day", [date.min, date.max])
-def test_days_that_ns_cannot_reach_fit_in_64_bits(day: date) -> None:
-    """The calendar's first and last day are cut off where int64 ns end."""
+def test_extreme_days_are_clamped_to_int64(day: date) -> None:
+    """The calendar's first and last day are outside the range of int64 ns."""
     begin, stop = day_range(day, day)
     assert -(2**63) < begin <= stop < 2**63

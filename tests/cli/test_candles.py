@@ -13,6 +13,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import CandlesNotFound, InsufficientCoverage, InvalidCandleFile, InvalidInput
+from tests.candle_data import drop_rows
 
 DAILY, HOURLY = parse_timeframe("1d"), parse_timeframe("1h")
 
@@ -31,10 +32,10 @@ def invoke(*arguments: str) -> Result:
 
 def store_days(catalog: CandleCatalog, missing: range, fetched: int, bars: int = 200) -> None:
     """Store daily candles from 2024-01-01, except the missing ones; the first `fetched` days count as fetched."""
-    frame = synthetic_candles(1, DAILY, date(2024, 1, 1), bars).drop(index=[*missing])
-    start = int(frame["timestamp"].iloc[0].value)
+    candles = drop_rows(synthetic_candles(1, DAILY, date(2024, 1, 1), bars), missing)
+    start = int(candles.time[0])
     ranges = [(start, start + fetched * DAY_NS)] if fetched else []
-    catalog.merge("AAA_KRW", DAILY, frame, fetched=ranges, source="upbit" if ranges else None)
+    catalog.merge("AAA_KRW", DAILY, candles, fetched=ranges, source="upbit" if ranges else None)
 
 
 def corrupt(path: Path) -> None:
@@ -74,7 +75,7 @@ def test_check_fits_eighty_columns(catalog: CandleCatalog) -> None:
 
 def test_partly_fetched_days_have_a_mark(catalog: CandleCatalog) -> None:
     """A day with some unknown hours is neither complete nor empty."""
-    catalog.merge("AAA_KRW", HOURLY, synthetic_candles(2, HOURLY, date(2024, 1, 1), 48).drop(index=[30]))
+    catalog.merge("AAA_KRW", HOURLY, drop_rows(synthetic_candles(2, HOURLY, date(2024, 1, 1), 48), [30]))
     lines = [line.rstrip() for line in invoke("candles", "check").output.splitlines()]
     assert "     /" in lines
     assert "     each day: █ complete  / partly fetched" in lines

@@ -24,6 +24,7 @@ from coin_pipeline.errors import (
     RunFailed,
     UnknownStrategy,
 )
+from tests.candle_data import drop_rows
 from tests.conftest import store_candles
 
 COIN = Path(sys.executable).with_name("coin")
@@ -119,9 +120,9 @@ def test_backtest_runs_the_job_and_prints_json(candles: CandleCatalog) -> None:
 def test_min_coverage_allows_a_backtest_on_incomplete_candles(candles: CandleCatalog) -> None:
     """The summary counts days without a trade separately from days that were never fetched."""
     daily = parse_timeframe("1d")
-    frame = synthetic_candles(3, daily, date(2024, 1, 1), 100).drop(index=[*range(40, 60)])
-    start = int(frame["timestamp"].iloc[0].value)
-    candles.merge("THIN_KRW", daily, frame, fetched=[(start, start + 45 * DAY_NS)], source="upbit")
+    thin = drop_rows(synthetic_candles(3, daily, date(2024, 1, 1), 100), range(40, 60))
+    start = int(thin.time[0])
+    candles.merge("THIN_KRW", daily, thin, fetched=[(start, start + 45 * DAY_NS)], source="upbit")
     command = ("backtest", "volume_zone_breakout", "THIN_KRW", "--start", "2024-01-01", "--end", "2024-04-09")
     with pytest.raises(InsufficientCoverage, match="100 candles expected, 80 present, 15 not fetched"):
         invoke(*command)

@@ -100,7 +100,7 @@ def test_unavailable_exchange_is_not_asked_again(server: UpbitServer) -> None:
     assert result.exit_code == 1
     assert result.stdout.startswith("BTC_KRW 1d: ")
     unavailable, not_tried = result.stderr.splitlines()
-    assert unavailable.startswith("BTC_KRW 1h: upbit does not answer (")
+    assert unavailable.startswith("BTC_KRW 1h: upbit does not respond (")
     assert not_tried == "not tried: ETH_KRW 1d, ETH_KRW 1h"
 
 

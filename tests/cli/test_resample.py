@@ -12,6 +12,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import HOUR_NS, parse_timeframe
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import InvalidResample
+from tests.candle_data import drop_rows
 
 MINUTES, QUARTERS = parse_timeframe("1m"), parse_timeframe("15m")
 
@@ -21,9 +22,9 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
     """125 minutes of candles, of which the first hour was fetched and lacks one candle."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     catalog = CandleCatalog(tmp_path)
-    frame = synthetic_candles(1, MINUTES, date(2024, 1, 1), 125).drop(index=7)
-    begin = int(frame["timestamp"].astype("int64").iloc[0])
-    catalog.merge("BTC_KRW", MINUTES, frame, fetched=[(begin, begin + HOUR_NS)], source="upbit")
+    candles = drop_rows(synthetic_candles(1, MINUTES, date(2024, 1, 1), 125), [7])
+    begin = int(candles.time[0])
+    catalog.merge("BTC_KRW", MINUTES, candles, fetched=[(begin, begin + HOUR_NS)], source="upbit")
     return catalog
 
 

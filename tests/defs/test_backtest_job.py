@@ -16,7 +16,7 @@ import coin_pipeline as cp
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.candles.catalog import CandleCatalog, CandleSeries
+from coin_pipeline.candles.catalog import CandleCatalog, LoadedCandles
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.backtests.config import backtest_config_of
@@ -35,6 +35,7 @@ from coin_pipeline.results.store import load_result, stored_document
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
+from tests.candle_data import drop_rows
 from tests.defs.conftest import answer
 
 if TYPE_CHECKING:
@@ -188,8 +189,8 @@ def test_missing_candles_fail_the_run_with_the_sentence_and_a_manifest(
 def store_with_a_hole(candles: CandleCatalog) -> None:
     """Store the days of 2023 of HOLE_KRW, every fifth of them missing."""
     daily = parse_timeframe("1d")
-    frame = synthetic_candles(3, daily, date(2023, 1, 1), 365)
-    candles.merge("HOLE_KRW", daily, frame[frame.index % 5 != 2])
+    stored = drop_rows(synthetic_candles(3, daily, date(2023, 1, 1), 365), range(2, 365, 5))
+    candles.merge("HOLE_KRW", daily, stored)
 
 
 def test_a_run_over_too_few_candles_is_refused_unless_told_otherwise(
@@ -300,7 +301,7 @@ def test_candles_that_change_between_ops_are_noticed(
 
         reads = 0
 
-        def load(self, *args: Any) -> CandleSeries:  # noqa: ANN401
+        def load(self, *args: Any) -> LoadedCandles:  # noqa: ANN401
             """Change the stored candles before the second read."""
             self.reads += 1
             if self.reads == 2:

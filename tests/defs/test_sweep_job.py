@@ -28,6 +28,7 @@ from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.sweeps.request import parse_sweep
 from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.trials import trials_digest
+from tests.candle_data import drop_rows
 from tests.defs.conftest import answer
 
 CONFIG: dict[str, Any] = {
@@ -80,8 +81,8 @@ def test_insufficient_coverage_is_rejected_unless_accepted(
 ) -> None:
     """It is rejected before the evaluation, as for a backtest; the document records the coverage."""
     daily = parse_timeframe("1d")
-    frame = synthetic_candles(3, daily, date(2023, 1, 1), 365)
-    candles.merge("SIEVE_KRW", daily, frame[frame.index % 5 != 2])
+    stored = drop_rows(synthetic_candles(3, daily, date(2023, 1, 1), 365), range(2, 365, 5))
+    candles.merge("SIEVE_KRW", daily, stored)
     fields: dict[str, Any] = {"symbols": ["SIEVE_KRW"], "start_date": "2023-01-01", "end_date": "2023-12-31"}
     fields["space"] = {"volume_window": [5, 10]}
     message, kind = failure_from_events(run(instance, **fields).all_events)

@@ -42,9 +42,7 @@ def market_bars(market_data: Path, n: int) -> Bars:
 
 def real_bars(market_data: Path, file: str) -> Bars:
     """Read every candle of a file of the real market."""
-    table = read_candle_file(market_data / file, "UTC")
-    time = table["timestamp"].dt.tz_localize(None).to_numpy().astype("datetime64[ns]").astype(np.int64)
-    return Bars(time, *(table[name].to_numpy(float) for name in ("open", "high", "low", "close", "volume")))
+    return Bars(*read_candle_file(market_data / file, "UTC"))
 
 
 def golden_bars(n: int) -> Bars:

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from coin_pipeline.candles.frames import to_frame
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 
@@ -115,7 +116,7 @@ def _write_task(root: Path) -> None:
 
 def _write_candles(root: Path) -> None:
     """Write year files of the legacy format: naive Seoul time, split by UTC year, with market and timeframe columns."""
-    frame = synthetic_candles(7, parse_timeframe("1d"), date(2023, 1, 1), 731)
+    frame = to_frame(synthetic_candles(7, parse_timeframe("1d"), date(2023, 1, 1), 731))
     for year, part in frame.groupby(frame["timestamp"].dt.year):
         local = part["timestamp"].dt.tz_convert("Asia/Seoul").dt.tz_localize(None)
         (root / "BTC_KRW/1D").mkdir(parents=True, exist_ok=True)

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 import coin_pipeline as cp
-from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import InsufficientCoverage, InvalidSpec, LookAhead, UnknownStrategy
 from coin_pipeline.notebook.candles import example_candles
+from tests.candle_data import synthetic_frame
 
 NAME = "volume_zone_breakout"
 DAILY = parse_timeframe("1d")
@@ -152,5 +152,5 @@ def test_every_public_name_loads() -> None:
 def test_hourly_candles_are_recognized() -> None:
     """The timeframe of frames is the usual distance between their candles."""
     hourly = parse_timeframe("1h")
-    frame = synthetic_candles(3, hourly, date(2024, 1, 1), 24 * 30)
+    frame = synthetic_frame(3, hourly, date(2024, 1, 1), 24 * 30)
     assert cp.run_backtest(NAME, frame).document["timeframe"] == "1h"

@@ -169,8 +169,8 @@ def test_edited_candles_that_change_no_figure_are_told_all_the_same(place: Path)
     """A volume that the strategy never reads: the candles are others, the result is identical."""
     run(place, loaded(place))
     catalog = CandleCatalog(place)
-    frame = synthetic_candles(1, DAILY, date(2024, 1, 1), 100)
-    catalog.merge("BBB_KRW", DAILY, frame.assign(volume=frame["volume"] * 2))
+    candles = synthetic_candles(1, DAILY, date(2024, 1, 1), 100)
+    catalog.merge("BBB_KRW", DAILY, candles._replace(volume=candles.volume * 2))
     found = replayed(place, loaded(place))
     assert found.identical
     assert [(each.kind, each.name) for each in found.differences] == [("candles", "BBB_KRW")]

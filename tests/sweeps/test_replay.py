@@ -148,8 +148,8 @@ def test_changed_candles_and_versions_are_named(root: Path) -> None:
     """A volume that the strategy ignores changes no trial."""
     run_sweep(root)
     daily = parse_timeframe("1d")
-    frame = synthetic_candles(2, daily, date(2023, 1, 1), 731)
-    CandleCatalog(root).merge("BBB_KRW", daily, frame.assign(volume=frame["volume"] * 2))
+    candles = synthetic_candles(2, daily, date(2023, 1, 1), 731)
+    CandleCatalog(root).merge("BBB_KRW", daily, candles._replace(volume=candles.volume * 2))
     rewrite(root, lambda document: document["fingerprint"]["versions"].update(numpy="1.0"))
     report = replay(root)
     assert report.identical

@@ -1,4 +1,4 @@
-"""Whether two timeframes of one market tell the same: candles made of shorter ones against the stored ones."""
+"""Comparison of two timeframes of one market: candles resampled from the shorter one against the stored longer ones."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,26 +14,26 @@ from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe
 from coin_pipeline.candles.validation import valid_rows
 
 SHIFTS = tuple(hours for size in range(1, 15) for hours in (size, -size))
-"""Hours by which a clock may be wrong; no zone is further from UTC."""
+"""Clock errors to test, in hours; no time zone is further from UTC."""
 MIN_MATCHES = 3
-"""Fewer candles that fit another clock may do so by chance."""
+"""Fewer candles may fit a shifted clock by chance."""
 _VOLUME_RTOL, _VOLUME_ATOL = 1e-6, 1e-6  # sums of volumes that the exchange has rounded
 
 
 class ComparedSeries(NamedTuple):
-    """Candles of one timeframe, and when their exchange was asked for all of them."""
+    """Candles of one timeframe, and the intervals for which all of them were fetched, ns UTC."""
 
-    columns: OHLCV
+    candles: OHLCV
     timeframe: Timeframe
     fetched: tuple[Interval, ...]
 
 
 class Disagreement(NamedTuple):
-    """Longer candles that are not what the shorter ones make.
+    """Longer candles that differ from those resampled from the shorter ones.
 
     Attributes:
-        time: Their opens, int64 ns UTC.
-        hours: They are what the shorter candles make if these are moved by so much; 0 if no move helps.
+        time: Opens of the longer candles, int64 ns UTC.
+        hours: Shift of the shorter candles that explains the difference; 0 if none does.
     """
 
     time: npt.NDArray[np.int64]
@@ -41,18 +41,19 @@ class Disagreement(NamedTuple):
 
 
 def disagreements(fine: ComparedSeries, coarse: ComparedSeries) -> Iterator[Disagreement]:
-    """Compare longer candles with shorter ones wherever all of these are there, or known not to exist.
+    """Compare longer candles with shorter ones wherever all of the shorter ones are stored or known not to exist.
 
     Args:
-        fine: The shorter candles; rows that are out of order or impossible are left out.
-        coarse: The longer candles, of a multiple of their length; likewise.
+        fine: The shorter candles; rows that are out of order or impossible are ignored.
+        coarse: The longer candles, whose length is a multiple of the shorter one's; likewise.
     """
-    short, long = _clean(fine), _clean(coarse)
+    short, long = _valid_candles(fine), _valid_candles(coarse)
     if not len(short.time) or not len(long.time):
         return
-    # What is known of the shorter ones, whoever brought them.
-    fine = ComparedSeries(short, fine.timeframe, union(fine.fetched, contiguous_intervals(short.time, fine.timeframe)))
-    different = _differing(_made(fine, coarse.timeframe, long, 0), long, volume=True)
+    # Intervals without a missing candle are complete even if they were imported rather than fetched.
+    known = union(fine.fetched, contiguous_intervals(short.time, fine.timeframe))
+    fine = ComparedSeries(short, fine.timeframe, known)
+    different = _differing_opens(_resample_around(fine, coarse.timeframe, long, 0), long, volume=True)
     hours, explained = _best_shift(fine, coarse.timeframe, long, different)
     if len(explained):
         yield Disagreement(explained, hours)
@@ -64,45 +65,46 @@ def disagreements(fine: ComparedSeries, coarse: ComparedSeries) -> Iterator[Disa
 def _best_shift(
     fine: ComparedSeries, timeframe: Timeframe, long: OHLCV, different: npt.NDArray[np.int64]
 ) -> tuple[int, npt.NDArray[np.int64]]:
-    """Return the move that explains most differences, and which; none unless it explains half of them."""
+    """Return the shift that explains most differences, and which ones; none unless it explains half of them."""
     wrong = long.rows(np.isin(long.time, different))
     best, explained = 0, different[:0]
     for hours in SHIFTS if len(different) >= MIN_MATCHES else ():
-        moved = _made(fine, timeframe, wrong, hours)
-        common = np.intersect1d(moved.time, wrong.time)
-        fitting = np.setdiff1d(common, _differing(moved, wrong, volume=False))
-        if len(fitting) > len(explained):
-            best, explained = hours, fitting
+        shifted = _resample_around(fine, timeframe, wrong, hours)
+        common = np.intersect1d(shifted.time, wrong.time)
+        matching = np.setdiff1d(common, _differing_opens(shifted, wrong, volume=False))
+        if len(matching) > len(explained):
+            best, explained = hours, matching
     enough = len(explained) >= max(MIN_MATCHES, len(different) / 2)
     return (best, explained) if enough else (0, different[:0])
 
 
-def _clean(series: ComparedSeries) -> OHLCV:
-    """Return the rows that a backtest could be given, in order and on one grid."""
-    columns = series.columns.rows(valid_rows(series.columns))
-    if (np.diff(columns.time) <= 0).any():
-        columns = columns.rows(np.unique(columns.time, return_index=True)[1])
-    phase, only = phase_of(columns.time, series.timeframe)
-    return columns if only else columns.rows(columns.time % series.timeframe.ns == phase)
+def _valid_candles(series: ComparedSeries) -> OHLCV:
+    """Return the rows that are valid, in order and on one grid."""
+    candles = series.candles.rows(valid_rows(series.candles))
+    if (np.diff(candles.time) <= 0).any():
+        candles = candles.rows(np.unique(candles.time, return_index=True)[1])
+    phase, uniform = phase_of(candles.time, series.timeframe)
+    return candles if uniform else candles.rows(candles.time % series.timeframe.ns == phase)
 
 
-def _made(fine: ComparedSeries, timeframe: Timeframe, long: OHLCV, hours: int) -> OHLCV:
-    """Return the complete candles that shorter ones, moved by some hours, make around `long`."""
-    move, phase = hours * HOUR_NS, int(long.time[0]) % timeframe.ns
-    low, high = np.searchsorted(fine.columns.time, (long.time[0] - move, long.time[-1] + timeframe.ns - move)).tolist()
-    part = fine.columns.rows(slice(low, high))
-    if not len(part.time) or (int(part.time[0]) + move - phase) % fine.timeframe.ns:
+def _resample_around(fine: ComparedSeries, timeframe: Timeframe, long: OHLCV, hours: int) -> OHLCV:
+    """Return the complete candles resampled from shorter ones, shifted by some hours, in the range of `long`."""
+    shift, phase = hours * HOUR_NS, int(long.time[0]) % timeframe.ns
+    bounds = (long.time[0] - shift, long.time[-1] + timeframe.ns - shift)
+    low, high = np.searchsorted(fine.candles.time, bounds).tolist()
+    part = fine.candles.rows(slice(low, high))
+    if not len(part.time) or (int(part.time[0]) + shift - phase) % fine.timeframe.ns:
         return part.rows(slice(0))
-    known = [(start + move, end + move) for start, end in fine.fetched]
-    return resample(part._replace(time=part.time + move), fine.timeframe, timeframe, known, phase)
+    known = [(start + shift, end + shift) for start, end in fine.fetched]
+    return resample(part._replace(time=part.time + shift), fine.timeframe, timeframe, known, phase)
 
 
-def _differing(made: OHLCV, long: OHLCV, *, volume: bool) -> npt.NDArray[np.int64]:
-    """Return the opens at which both have a candle, and not the same one."""
-    time, in_made, in_long = np.intersect1d(made.time, long.time, assume_unique=True, return_indices=True)
-    ours, theirs = made.rows(in_made), long.rows(in_long)
-    pairs = zip(ours[1:5], theirs[1:5], strict=True)
-    other = np.any([one != two for one, two in pairs], axis=0)
+def _differing_opens(resampled: OHLCV, stored: OHLCV, *, volume: bool) -> npt.NDArray[np.int64]:
+    """Return the opens of candles in both series whose values differ."""
+    time, in_resampled, in_stored = np.intersect1d(resampled.time, stored.time, assume_unique=True, return_indices=True)
+    resampled, stored = resampled.rows(in_resampled), stored.rows(in_stored)
+    pairs = zip(resampled[1:5], stored[1:5], strict=True)
+    differs = np.any([left != right for left, right in pairs], axis=0)
     if volume:
-        other |= ~np.isclose(ours.volume, theirs.volume, _VOLUME_RTOL, _VOLUME_ATOL)
-    return time[other]
+        differs |= ~np.isclose(resampled.volume, stored.volume, _VOLUME_RTOL, _VOLUME_ATOL)
+    return time[differs]

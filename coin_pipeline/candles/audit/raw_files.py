@@ -1,4 +1,4 @@
-"""The rows of year files as they are, however bad: read for looking at them, never for a backtest."""
+"""Unvalidated rows of year files, however invalid: read for audits, never for a backtest."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,36 +15,35 @@ from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance, merge_provenance
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe
 from coin_pipeline.candles.validation import sorted_unique
-from coin_pipeline.candles.year_files.arrow import NO_CANDLES, to_ohlcv
 from coin_pipeline.candles.year_files.decoding import decode
-from coin_pipeline.candles.year_files.parquet import FileSummary, open_row_groups, summary
+from coin_pipeline.candles.year_files.parquet import FileSummary, open_row_groups, summarize
 from coin_pipeline.candles.year_files.paths import name_under, series_folder, year_files
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 
 
-class Rows(NamedTuple):
-    """Rows of a file in their order, and which they are, from 0."""
+class NumberedRows(NamedTuple):
+    """Rows of a file in stored order, and their row numbers from 0."""
 
-    columns: OHLCV
+    candles: OHLCV
     numbers: npt.NDArray[np.intp]
 
-    def within(self, begin: int, end: int) -> "Rows":
-        """Return the rows that open in [begin, end)."""
-        inside = (self.columns.time >= begin) & (self.columns.time < end)
-        return self if inside.all() else Rows(self.columns.rows(inside), self.numbers[inside])
+    def within(self, begin: int, end: int) -> "NumberedRows":
+        """Return the rows that open in [begin, end), ns UTC."""
+        inside = (self.candles.time >= begin) & (self.candles.time < end)
+        return self if inside.all() else NumberedRows(self.candles.rows(inside), self.numbers[inside])
 
     def number_at(self, ns: int) -> int | None:
-        """Return which row, from 1, opens at an instant; None if none does."""
-        found = np.flatnonzero(self.columns.time == ns)
-        return int(self.numbers[found[0]]) + 1 if len(found) else None
+        """Return the row number, from 1, of the first row that opens at an instant, or None."""
+        matches = np.flatnonzero(self.candles.time == ns)
+        return int(self.numbers[matches[0]]) + 1 if len(matches) else None
 
 
-NO_ROWS = Rows(to_ohlcv(NO_CANDLES), np.arange(0))
+NO_ROWS = NumberedRows(OHLCV.empty(), np.arange(0))
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A year file; `summary` is what its footer says, or the sentence that tells why that cannot be read."""
+    """A year file; `summary` is an error message if its footer cannot be read."""
 
     path: Path
     name: str
@@ -52,35 +51,35 @@ class StoredFile:
 
     @property
     def span(self) -> Interval | None:
-        """Opens of its first and last candle, if it has any."""
+        """Opens of its first and last candle, or None."""
         if isinstance(self.summary, str) or self.summary.span is None:
             return None
         return self.summary.span.first, self.summary.span.last
 
     @property
-    def candles(self) -> int:
-        """How many candles it holds, as far as can be read."""
+    def row_count(self) -> int:
+        """Number of candles; 0 if the file cannot be read."""
         return 0 if isinstance(self.summary, str) or self.summary.span is None else self.summary.span.rows
 
-    def read(self) -> tuple[Rows, str | None]:
-        """Return all rows, and the digest that was stored with them.
+    def read(self) -> tuple[NumberedRows, str | None]:
+        """Return all rows, and the digest stored with them.
 
         Raises:
             InvalidCandleFile: The file cannot be read.
             InvalidCandles: A row has no time.
         """
-        with open_row_groups(self.path, self.name) as part:
-            columns = decode([part]).columns
-        return Rows(columns, np.arange(len(columns.time))), part.footer.sha256
+        with open_row_groups(self.path, self.name) as file:
+            candles = decode([file]).candles
+        return NumberedRows(candles, np.arange(len(candles.time))), file.footer.sha256
 
     def between(self, begin: int, end: int) -> OHLCV:
-        """Return the candles of [begin, end), and what else is in their row groups.
+        """Return the candles of [begin, end), ns UTC, and the rest of their row groups.
 
         Raises:
             InvalidCandleFile, InvalidCandles: As for `read`.
         """
-        with open_row_groups(self.path, self.name, begin, end) as part:
-            return decode([part]).columns
+        with open_row_groups(self.path, self.name, begin, end) as file:
+            return decode([file]).candles
 
 
 def stored_files(catalog: CandleCatalog, symbol: str, timeframe: Timeframe) -> list[StoredFile]:
@@ -90,47 +89,47 @@ def stored_files(catalog: CandleCatalog, symbol: str, timeframe: Timeframe) -> l
         InvalidSymbol: The symbol is not a market.
         InvalidCandleFile: The series is stored under two spellings.
     """
-    found = []
+    files = []
     for path in year_files(series_folder(catalog.root, symbol, timeframe)):
         name = name_under(catalog.root, path)
         try:
-            found.append(StoredFile(path, name, summary(path, name)))
+            files.append(StoredFile(path, name, summarize(path, name)))
         except (InvalidCandleFile, InvalidCandles) as error:
-            found.append(StoredFile(path, name, str(error)))
-    return found
+            files.append(StoredFile(path, name, str(error)))
+    return files
 
 
 def provenance_of(files: Iterable[StoredFile]) -> Provenance:
-    """Return what the files that can be read say was fetched."""
+    """Return the provenance of the readable files."""
     return merge_provenance(file.summary.footer.provenance for file in files if not isinstance(file.summary, str))
 
 
 def common_phase(files: Iterable[StoredFile], timeframe: Timeframe) -> int:
-    """Return where the files that hold most of the candles say that these open, ns after a multiple of their length."""
+    """Return the phase of most candles, by the first open of each file, in ns after a multiple of their length."""
     votes: dict[int, int] = {timeframe.phase_ns: 0}
     for file in files:
         if file.span:
             phase = file.span[0] % timeframe.ns
-            votes[phase] = votes.get(phase, 0) + file.candles
+            votes[phase] = votes.get(phase, 0) + file.row_count
     return max(votes, key=lambda phase: votes[phase])
 
 
 def rows_between(files: Iterable[StoredFile], begin: int, end: int) -> OHLCV:
-    """Return the candles of [begin, end) from the files that can be read, and what else is in their row groups."""
-    found = [to_ohlcv(NO_CANDLES)]
+    """Return the candles of [begin, end), ns UTC, from the readable files, and the rest of their row groups."""
+    chunks = []
     for file in files:
         if file.span and file.span[0] < end and file.span[1] >= begin:
             try:
-                found.append(file.between(begin, end))
-            except (InvalidCandleFile, InvalidCandles):  # looking at that series says so
+                chunks.append(file.between(begin, end))
+            except (InvalidCandleFile, InvalidCandles):  # the audit of that series reports it
                 continue
-    return OHLCV(*map(np.concatenate, zip(*found, strict=True)))
+    return OHLCV.concat(chunks)
 
 
 def span_coverage(catalog: CandleCatalog, stored: StoredCandles) -> tuple[int, int]:
-    """Return how many candles the span of a series would have, and how many of them are missing and were not fetched.
+    """Return the expected candles in the span of a series, and how many are missing that were never fetched.
 
-    Files are only read where their footers do not tell it.
+    Files are read only if their footers do not answer this.
     """
     step, fetched = stored.timeframe.ns, stored.provenance.fetched
     begin, last = (int(instant.timestamp()) * SECOND_NS for instant in (stored.first, stored.last))

@@ -1,4 +1,4 @@
-"""What one request to an exchange brings: candles that are checked, and for which time they are all there are."""
+"""The Exchange protocol, its result type, and the validation shared by all clients."""
 
 from typing import NamedTuple, Protocol
 
@@ -6,45 +6,45 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, next_open, utc
+from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, format_utc, next_open
 from coin_pipeline.candles.validation import check_prices, check_times
 from coin_pipeline.errors import ExchangeAnswer, InvalidCandles
 
 SETTLING_NS = 5 * SECOND_NS
-"""A candle is finished so long after its end, by the exchange's clock: its last trades may be added late."""
+"""A candle counts as closed this long after its end, by the exchange's clock: its last trades may be added late."""
 
 
 class FetchResult(NamedTuple):
-    """Finished candles of a market.
+    """Closed candles of a market.
 
     Attributes:
-        columns: The candles, in strictly increasing order, all of them in [begin, end).
-        begin: From here on every candle that the exchange has is among them, ns UTC.
-        end: Up to here, exclusive, ns UTC.
+        candles: The candles in strictly increasing order, all within [begin, end).
+        begin: Start of the interval for which `candles` contains every candle of the exchange, ns UTC.
+        end: Its end, exclusive, ns UTC.
     """
 
-    columns: OHLCV
+    candles: OHLCV
     begin: int
     end: int
 
 
 class Exchange(Protocol):
-    """Where candles come from."""
+    """A source of candles."""
 
     @property
     def name(self) -> str:
-        """What the source of a series is called."""
+        """Name of the exchange, stored as the source of a series."""
 
     def last_closed(self, timeframe: Timeframe) -> int:
-        """Return the close of the newest candle that is surely finished, by the exchange's clock, ns UTC."""
+        """Return the close of the newest candle that is certainly closed, by the exchange's clock, ns UTC."""
 
     def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
-        """Return what one request brings of [begin, end), ns UTC on the grid: it touches `begin` or `end`.
+        """Return the candles of one request within [begin, end), ns UTC on the grid; they start or end there.
 
         Raises:
-            MarketUnknown: The exchange has no such market.
-            ExchangeUnavailable: It does not answer, or refuses for longer than is waited.
-            ExchangeAnswer: It answered something else than such candles.
+            MarketUnknown: The exchange does not have the market.
+            ExchangeUnavailable: The exchange does not respond, or rejects requests for too long.
+            ExchangeAnswer: The exchange returned something other than the requested candles.
         """
 
     def close(self) -> None:
@@ -52,32 +52,41 @@ class Exchange(Protocol):
 
 
 def last_closed_at(now: int, timeframe: Timeframe) -> int:
-    """Return the close of the newest candle that is finished at `now`, both ns UTC."""
+    """Return the close of the newest candle that is closed at `now`, both ns UTC."""
     return next_open(now - SETTLING_NS + 1, timeframe.phase_ns, timeframe) - timeframe.ns
 
 
-def require_valid(exchange: str, asked: str, columns: OHLCV) -> None:
-    """Refuse an answer with candles that are out of order, or that no market can have produced.
+def require_valid(exchange: str, request: str, candles: OHLCV) -> None:
+    """Reject a response with candles that are out of order or impossible.
+
+    Args:
+        exchange: Name of the exchange.
+        request: Description of the request for the error message.
+        candles: The candles of the response.
 
     Raises:
-        ExchangeAnswer: It says which one, and of how many.
+        ExchangeAnswer: The message contains the first such candle and their number.
     """
     try:
-        check_times("its answer", columns.time, lambda row: f"candle {row + 1}")
-        check_prices("its answer", columns, lambda row: f"candle {row + 1}")
+        check_times("its response", candles.time, lambda row: f"candle {row + 1}")
+        check_prices("its response", candles, lambda row: f"candle {row + 1}")
     except InvalidCandles as error:
-        raise ExchangeAnswer(exchange, asked, f"impossible candles ({error.problems[0].message})") from error
+        raise ExchangeAnswer(exchange, request, f"impossible candles ({error.problems[0].message})") from error
 
 
-def require_grid(exchange: str, asked: str, time: npt.NDArray[np.int64], grid: npt.NDArray[np.int64]) -> None:
-    """Refuse opens that are not where `grid` has the nearest one.
+def require_grid(exchange: str, request: str, time: npt.NDArray[np.int64], grid: npt.NDArray[np.int64]) -> None:
+    """Reject a response with candles off the grid.
+
+    Args:
+        exchange: Name of the exchange.
+        request: Description of the request for the error message.
+        time: Opens of the candles, ns UTC, shape (n,).
+        grid: The nearest valid open of each, ns UTC, shape (n,).
 
     Raises:
-        ExchangeAnswer: It names the first of them.
+        ExchangeAnswer: The message contains the first such candle.
     """
     off = time != grid
     if off.any():
-        opened = utc(time[off.argmax()])
-        raise ExchangeAnswer(
-            exchange, asked, f"a candle of {opened:%Y-%m-%dT%H:%M:%SZ}, when none of that length opens"
-        )
+        first = format_utc(time[off.argmax()])
+        raise ExchangeAnswer(exchange, request, f"a candle of {first}, when no candle of that length opens")

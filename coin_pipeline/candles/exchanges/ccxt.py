@@ -1,4 +1,4 @@
-"""Candles of the exchanges that the optional package ccxt speaks to; it pages forward, from `since` on."""
+"""Client for the exchanges of the optional package ccxt, which page forward from `since`."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -17,114 +17,119 @@ from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown
 T = TypeVar("T")
 _MS = 1_000_000
 _FIELDS = 6
-_PAGE = 100
-"""So many candles are asked for where ccxt does not say how many an exchange gives at once."""
+_DEFAULT_PAGE_SIZE = 100
+"""Candles per request if ccxt does not know the exchange's limit."""
 
 
 class CcxtExchange:
-    """An Exchange; `api` is one of ccxt's, which does its own pacing."""
+    """An Exchange backed by ccxt.
+
+    Args:
+        api: A ccxt exchange, which limits its own request rate.
+        timer: Clock for retries.
+    """
 
     def __init__(self, api: Any, timer: Timer | None = None) -> None:  # noqa: ANN401 - ccxt has no types
         self.name: str = api.id
         self._api = api
         self._timer = timer or Timer()
         spot = (api.features or {}).get("spot") or {}
-        self._page: int = (spot.get("fetchOHLCV") or {}).get("limit") or _PAGE
+        self._page_size: int = (spot.get("fetchOHLCV") or {}).get("limit") or _DEFAULT_PAGE_SIZE
 
     def close(self) -> None:
         """Close the connections."""
         self._api.session.close()
 
     def last_closed(self, timeframe: Timeframe) -> int:
-        """Return the close of the newest candle that is finished by the exchange's own clock, ns UTC.
+        """Return the close of the newest candle that is closed by the exchange's own clock, ns UTC.
 
         Raises:
-            ExchangeUnavailable: It does not answer.
-            ExchangeAnswer: Its answer does not say when it was given.
+            ExchangeUnavailable: The exchange does not respond.
+            ExchangeAnswer: The response has no valid Date header.
         """
         if self._api.has["fetchTime"]:
-            return last_closed_at(self._ask("the time", self._api.fetch_time) * _MS, timeframe)
-        self._ask("its markets", lambda: self._api.load_markets(reload=True))
+            return last_closed_at(self._call("the time", self._api.fetch_time) * _MS, timeframe)
+        self._call("its markets", lambda: self._api.load_markets(reload=True))
         return last_closed_at(parse_http_date(self.name, self._api.last_response_headers.get("Date")), timeframe)
 
     def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
-        """Return the first candles that open in [begin, end), ns UTC, on the grid of the timeframe.
+        """Return the first page of candles that open in [begin, end), ns UTC, on the grid of the timeframe.
 
         Raises:
             InvalidSymbol: The symbol is not a market.
             InvalidTimeframe: The exchange has no candles of that length.
-            MarketUnknown: It has no such spot market.
-            ExchangeUnavailable: It does not answer.
-            ExchangeAnswer: It answered something else than such candles, or keeps only newer ones.
+            MarketUnknown: The exchange has no such spot market.
+            ExchangeUnavailable: The exchange does not respond.
+            ExchangeAnswer: The exchange returned something other than such candles, or keeps only newer ones.
         """
         pair = self._pair(symbol)
-        columns = self._candles(pair, timeframe, begin)
-        if not len(columns.time):
-            return FetchResult(columns, begin, min(end, begin + self._page * timeframe.ns))
-        if columns.time[0] > begin + self._page * timeframe.ns:
-            self._require_no_trades(pair, timeframe, begin, int(columns.time[0]))
-        reached = min(end, int(columns.time[-1]) + timeframe.ns)
-        return FetchResult(columns.rows(columns.time < reached), begin, reached)
+        candles = self._fetch_candles(pair, timeframe, begin)
+        if not len(candles.time):
+            return FetchResult(candles, begin, min(end, begin + self._page_size * timeframe.ns))
+        if candles.time[0] > begin + self._page_size * timeframe.ns:
+            self._require_no_trades(pair, timeframe, begin, int(candles.time[0]))
+        reached = min(end, int(candles.time[-1]) + timeframe.ns)
+        return FetchResult(candles.rows(candles.time < reached), begin, reached)
 
-    def _candles(self, pair: str, timeframe: Timeframe, begin: int) -> OHLCV:
+    def _fetch_candles(self, pair: str, timeframe: Timeframe, begin: int) -> OHLCV:
         if timeframe.name not in self._api.timeframes:
             raise InvalidTimeframe(timeframe.name, [name for name in TIMEFRAMES if name in self._api.timeframes])
-        asked = f"candles ({timeframe}) of {pair} from {begin // _MS} ms on"
-        rows = self._ask(
-            asked, lambda: self._api.fetch_ohlcv(pair, timeframe.name, since=begin // _MS, limit=self._page)
+        request = f"candles ({timeframe}) of {pair} since {begin // _MS} ms"
+        rows = self._call(
+            request, lambda: self._api.fetch_ohlcv(pair, timeframe.name, since=begin // _MS, limit=self._page_size)
         )
-        if any(len(row) != _FIELDS or not all(isinstance(each, int | float) for each in row) for row in rows):
-            raise ExchangeAnswer(self.name, asked, "a candle in which a number is missing")
+        if any(len(row) != _FIELDS or not all(isinstance(value, int | float) for value in row) for row in rows):
+            raise ExchangeAnswer(self.name, request, "a candle with a missing number")
         time = np.array([row[0] for row in rows], dtype=np.int64) * _MS
         prices = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), _FIELDS - 1)
-        columns = OHLCV(time, *np.ascontiguousarray(prices.T))
-        require_valid(self.name, asked, columns)
-        require_grid(self.name, asked, time, time - (time - timeframe.phase_ns) % timeframe.ns)
-        return columns.rows(time >= begin)
+        candles = OHLCV(time, *np.ascontiguousarray(prices.T))
+        require_valid(self.name, request, candles)
+        require_grid(self.name, request, time, time - (time - timeframe.phase_ns) % timeframe.ns)
+        return candles.rows(time >= begin)
 
     def _require_no_trades(self, pair: str, timeframe: Timeframe, begin: int, first: int) -> None:
-        """Refuse a long hole at the beginning in which trades happened: the exchange keeps only its newest candles."""
-        longest = next(each for each in reversed(list(TIMEFRAMES.values())) if each.name in self._api.timeframes)
-        opens = self._candles(pair, longest, begin).time
+        """Reject a long gap at the beginning that contains trades: the exchange keeps only its newest candles."""
+        longest = next(other for other in reversed(list(TIMEFRAMES.values())) if other.name in self._api.timeframes)
+        opens = self._fetch_candles(pair, longest, begin).time
         if longest is not timeframe and np.any(opens + longest.ns <= first):
-            asked = f"candles ({timeframe}) of {pair} from {begin // _MS} ms on"
-            raise ExchangeAnswer(self.name, asked, f"none before {first // _MS} ms, when there were trades already")
+            request = f"candles ({timeframe}) of {pair} since {begin // _MS} ms"
+            raise ExchangeAnswer(self.name, request, f"none before {first // _MS} ms, although there were trades")
 
     def _pair(self, symbol: str) -> str:
         pair = parse_symbol(symbol).replace("_", "/")
-        markets = self._ask("its markets", self._api.load_markets)
+        markets = self._call("its markets", self._api.load_markets)
         if pair not in markets or not markets[pair]["spot"]:
             raise MarketUnknown(self.name, symbol, f"no spot market {pair}")
         return pair
 
-    def _ask(self, asked: str, request: Callable[[], T]) -> T:
+    def _call(self, request: str, send: Callable[[], T]) -> T:
         ccxt = import_module("ccxt")
 
-        def send() -> T:
+        def send_once() -> T:
             try:
-                return request()
+                return send()
             except ccxt.NetworkError as error:
                 raise RequestLost(_first_line(error)) from error
 
         try:
-            return send_with_retries(self.name, self._timer, send)
+            return send_with_retries(self.name, self._timer, send_once)
         except ccxt.BaseError as error:
-            raise ExchangeAnswer(self.name, asked, _first_line(error)) from error
+            raise ExchangeAnswer(self.name, request, _first_line(error)) from error
 
 
 def open_ccxt(name: str) -> CcxtExchange:
-    """Return an exchange that ccxt knows.
+    """Return the ccxt exchange with this name.
 
     Raises:
-        UnknownExchange: It knows none of this name, or is not installed.
+        UnknownExchange: ccxt has no such exchange, or is not installed.
     """
     try:
         ccxt = import_module("ccxt")
     except ModuleNotFoundError as error:
-        reason = "is asked through ccxt, which is not installed: pip install 'coin-pipeline[exchanges]'"
+        reason = "requires ccxt, which is not installed: pip install 'coin-pipeline[exchanges]'"
         raise UnknownExchange(name, f"{reason}; or choose 'upbit', which needs nothing") from error
     if name not in ccxt.exchanges:
-        raise UnknownExchange(name, f"is no exchange that ccxt knows{did_you_mean(name, ccxt.exchanges)}")
+        raise UnknownExchange(name, f"is not an exchange that ccxt supports{did_you_mean(name, ccxt.exchanges)}")
     return CcxtExchange(getattr(ccxt, name)({"requests_trust_env": True}))
 
 

@@ -1,4 +1,4 @@
-"""Asking a server over HTTP and being no burden: paced as it says, waiting when it refuses, again when it is away."""
+"""Rate-limited HTTP client with retries and backoff."""
 
 import random
 import re
@@ -16,25 +16,25 @@ from coin_pipeline.errors import ExchangeAnswer, ExchangeUnavailable
 
 T = TypeVar("T")
 MAX_ATTEMPTS = 6
-"""How often a request is sent that the network, or a gateway, loses."""
+"""Attempts to send a request that the network or a gateway loses."""
 MAX_PAUSE_S = 20.0
 MAX_REFUSAL_WAIT_S = 300.0
-"""How long one request waits, all in all, for a server that refuses it."""
-GATEWAY_FAULTS = frozenset({502, 503, 504})
+"""Maximum total wait of one request for a server that rejects it."""
+GATEWAY_ERRORS = frozenset({502, 503, 504})
 TOO_MANY, BLOCKED = 429, 418
-_FIRST_PAUSE_S, _FIRST_REFUSAL_S = 0.5, 1.0
+_MIN_PAUSE_S, _MIN_REFUSAL_PAUSE_S = 0.5, 1.0
 _SECONDS = re.compile(r"(\d{1,9})(?:\.\d+)? *(?:(?:s|sec|seconds?)\b|초)")
 
 
 class RateLimitedClient:
-    """GET requests to one server, one after another.
+    """Sequential GET requests to one server.
 
     Args:
-        name: What errors call the server.
-        base_url: Where it answers.
-        transport: The network; None is the real one.
-        timer: The clock of all waiting.
-        rate_limit_file: A file through which programs of this machine take turns, or None.
+        name: Name of the server in error messages.
+        base_url: URL of the server.
+        transport: Replaces the network; None uses the real one.
+        timer: Clock for all waiting.
+        rate_limit_file: File through which processes on this machine share the limit; None limits this client alone.
     """
 
     def __init__(
@@ -54,47 +54,52 @@ class RateLimitedClient:
         self._client.close()
 
     def get(self, path: str, params: dict[str, str | int]) -> httpx2.Response:
-        """Return an answer, of whatever status but those that mean: later.
+        """Return a response of any status other than 429, 418 and gateway errors, which are retried.
 
         Raises:
-            ExchangeUnavailable: The network lost every try, or the server refuses for longer than `MAX_REFUSAL_WAIT_S`.
-            httpx2.DecodingError: The body is not compressed as its header says.
+            ExchangeUnavailable: All attempts were lost, or the server rejects requests for over `MAX_REFUSAL_WAIT_S`.
+            httpx2.DecodingError: The body is not compressed as its header states.
         """
         waited, refusals = 0.0, 0
         while True:
-            answer = send_with_retries(self._name, self._timer, lambda: self._send(path, params))
-            if answer.status_code not in {TOO_MANY, BLOCKED}:
-                return answer
-            pause = max(_told_pause(answer), _FIRST_REFUSAL_S * 2**refusals)
+            response = send_with_retries(self._name, self._timer, lambda: self._send(path, params))
+            if response.status_code not in {TOO_MANY, BLOCKED}:
+                return response
+            pause = max(_requested_pause(response), _MIN_REFUSAL_PAUSE_S * 2**refusals)
             waited, refusals = waited + pause, refusals + 1
             if waited > MAX_REFUSAL_WAIT_S:
-                what = "blocks" if answer.status_code == BLOCKED else "refuses"
+                verb = "blocks" if response.status_code == BLOCKED else "rejects"
                 raise ExchangeUnavailable(
                     self._name,
-                    f"{what} requests from here (HTTP {answer.status_code}: {error_excerpt(answer)}), the next one"
-                    f" may be sent in {pause:,.0f} s",
+                    f"{verb} requests from this address (HTTP {response.status_code}: {error_excerpt(response)}); the"
+                    f" next one may be sent in {pause:,.0f} s",
                 )
-            # Others were refused at the same moment; they do not come back at the same moment too.
+            # Jitter: other clients were rejected at the same moment and must not all return at once.
             self._timer.sleep(pause + random.uniform(0.0, WINDOW_S))  # noqa: S311 - no secret
 
     def _send(self, path: str, params: dict[str, str | int]) -> httpx2.Response:
-        with self._rate_limiter.acquire() as heard:
-            answer = self._client.get(path, params=params)
-            heard(answer.headers.get("Remaining-Req", ""))
-        if answer.status_code in GATEWAY_FAULTS:
-            raise RequestLost(f"HTTP {answer.status_code}: {error_excerpt(answer)}")
-        return answer
+        with self._rate_limiter.acquire() as update:
+            response = self._client.get(path, params=params)
+            update(response.headers.get("Remaining-Req", ""))
+        if response.status_code in GATEWAY_ERRORS:
+            raise RequestLost(f"HTTP {response.status_code}: {error_excerpt(response)}")
+        return response
 
 
 class RequestLost(Exception):
-    """A request that nobody answered who could: sent again, it may be answered."""
+    """A request without a response from the server itself; sending it again may succeed."""
 
 
 def send_with_retries(name: str, timer: Timer, send: Callable[[], T]) -> T:
-    """Send a request; again, after a pause of random length, where it is lost.
+    """Send a request up to `MAX_ATTEMPTS` times, with a random pause after each lost attempt.
+
+    Args:
+        name: Name of the server in the error message.
+        timer: Clock for the pauses.
+        send: Sends the request; raises RequestLost or httpx2.TransportError if it is lost.
 
     Raises:
-        ExchangeUnavailable: Every try of it was lost.
+        ExchangeUnavailable: All attempts were lost.
     """
     for attempt in range(MAX_ATTEMPTS):
         try:
@@ -102,35 +107,39 @@ def send_with_retries(name: str, timer: Timer, send: Callable[[], T]) -> T:
         except (RequestLost, httpx2.TransportError) as error:
             reason = str(error) or type(error).__name__
         if attempt < MAX_ATTEMPTS - 1:
-            # Full jitter: many clients that lost one server do not come back to it all at once.
-            timer.sleep(random.uniform(0.0, min(MAX_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)))  # noqa: S311 - no secret
-    raise ExchangeUnavailable(name, f"does not answer ({reason}, {MAX_ATTEMPTS} tries)")
+            # Full jitter: clients that lost the same server do not all return at once.
+            timer.sleep(random.uniform(0.0, min(MAX_PAUSE_S, _MIN_PAUSE_S * 2**attempt)))  # noqa: S311 - no secret
+    raise ExchangeUnavailable(name, f"does not respond ({reason}, {MAX_ATTEMPTS} attempts)")
 
 
-def error_excerpt(answer: httpx2.Response) -> str:
-    """Return the beginning of a body, on one line, for an error."""
-    text = " ".join(answer.text[:400].split())
+def error_excerpt(response: httpx2.Response) -> str:
+    """Return the beginning of a body on one line, for an error message."""
+    text = " ".join(response.text[:400].split())
     return f"{text[:120]}..." if len(text) > 120 else text or "an empty body"  # noqa: PLR2004 - about a line
 
 
 def parse_http_date(name: str, date: str | None) -> int:
-    """Return the moment of a header Date, ns UTC.
+    """Return the instant of a Date header, ns UTC.
+
+    Args:
+        name: Name of the server in the error message.
+        date: Value of the header, or None if it is missing.
 
     Raises:
-        ExchangeAnswer: There is none, or it is no date.
+        ExchangeAnswer: The header is missing or not a date.
     """
     try:
         moment = parsedate_to_datetime(date or "")
     except ValueError as error:
-        raise ExchangeAnswer(name, "the time", f"with the header Date {(date or 'missing')[:60]!r}") from error
-    # One without a zone is in UTC like all dates of HTTP, never in the zone of this machine.
+        raise ExchangeAnswer(name, "the time", f"the Date header {(date or 'missing')[:60]!r}") from error
+    # HTTP dates are in UTC; one without a zone must not be read in this machine's zone.
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * SECOND_NS
 
 
-def _told_pause(answer: httpx2.Response) -> float:
-    """Return for how many seconds a refusal says that it holds, in its header or its words; 0 if it does not."""
-    after = answer.headers.get("Retry-After", "")
+def _requested_pause(response: httpx2.Response) -> float:
+    """Return the pause in seconds that a rejection requests in its header or text; 0 if it does not."""
+    after = response.headers.get("Retry-After", "")
     if after.isdecimal():
         return float(after)
-    found = _SECONDS.search(answer.text)
-    return float(found[1]) + 1.0 if found else 0.0
+    match = _SECONDS.search(response.text)
+    return float(match[1]) + 1.0 if match else 0.0

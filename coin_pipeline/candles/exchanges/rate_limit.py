@@ -1,4 +1,4 @@
-"""How fast a server lets us ask: so many requests in each second, of which its answers say how many are left."""
+"""Rate limiting by the server's report of remaining requests per second, optionally shared between processes."""
 
 import fcntl
 import json
@@ -14,26 +14,26 @@ from typing import TextIO
 from coin_pipeline.storage.atomic import translate_os_errors
 
 WINDOW_S = 1.0
-_UNTOLD_S = 0.1
-"""How far apart requests are where answers do not say how many are left."""
-_LEFT = re.compile(r"\bsec=(\d{1,9})\b")
+_DEFAULT_INTERVAL_S = 0.1
+"""Interval between requests if responses do not report the remaining ones."""
+_REMAINING = re.compile(r"\bsec=(\d{1,9})\b")
 
 
 class Timer:
-    """The clock that pauses are measured with; never the time of day, and the same in all programs of a machine."""
+    """Monotonic clock for pauses, the same for all processes of a machine."""
 
     def now(self) -> float:
-        """Return seconds since some moment."""
+        """Return seconds since an arbitrary moment."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Suspend the thread."""
         time.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class _Second:
-    """What the last answer said: how many requests were left in a second that began at `since` at the latest."""
+    """State after the last response: requests left in a second that began at `since` at the latest."""
 
     left: int = 0
     since: float = 0.0
@@ -42,7 +42,13 @@ class _Second:
 
 
 class RateLimiter:
-    """Turns of sending a request; with a file that they share, programs of this machine take them one after another."""
+    """Limits requests to the rate that the server allows.
+
+    Args:
+        timer: Clock for all waiting.
+        shared: File with the state shared by processes on this machine, which then send one after another; None limits
+            this client alone.
+    """
 
     def __init__(self, timer: Timer, shared: Path | None = None) -> None:
         self._timer, self._shared = timer, shared
@@ -50,40 +56,40 @@ class RateLimiter:
 
     @contextmanager
     def acquire(self) -> Iterator[Callable[[str], None]]:
-        """Wait for a turn; the block sends a request, and calls what it gets with the header Remaining-Req.
+        """Wait until a request may be sent, and yield a callback for the Remaining-Req header of its response.
 
         Raises:
-            StorageFailed: The file through which turns are taken cannot be opened.
+            StorageFailed: The shared file cannot be opened.
         """
         if self._shared is None:
-            with self._waited(self._last) as heard:
-                yield heard
+            with self._wait(self._last) as update:
+                yield update
             return
         with _locked(self._shared) as file:
-            with self._waited(_read(file)) as heard:
-                yield heard
+            with self._wait(_read(file)) as update:
+                yield update
             _write(file, self._last)
 
     @contextmanager
-    def _waited(self, last: _Second) -> Iterator[Callable[[str], None]]:
-        # No pause is longer than a second: a file from before the machine was started anew says anything.
+    def _wait(self, last: _Second) -> Iterator[Callable[[str], None]]:
+        # Never pause for over a second: a file written before the last reboot can contain any time.
         pause = min(last.free - self._timer.now(), WINDOW_S)
         if pause > 0:
             self._timer.sleep(pause)
         self._last = last
-        yield self._hear
+        yield self._update
 
-    def _hear(self, remaining: str) -> None:
-        """Hear what an answer says, such as `group=candles; min=600; sec=9`."""
-        now, found = self._timer.now(), _LEFT.search(remaining)
-        if found is None:
-            self._last = replace(self._last, free=now + _UNTOLD_S)
+    def _update(self, remaining: str) -> None:
+        """Update the state from a header such as `group=candles; min=600; sec=9`."""
+        now, match = self._timer.now(), _REMAINING.search(remaining)
+        if match is None:
+            self._last = replace(self._last, free=now + _DEFAULT_INTERVAL_S)
             return
-        left = int(found[1])
-        # As many as before, or more: another second has begun meanwhile, and is over a second from now at the latest.
+        left = int(match[1])
+        # As many left as before, or more: a new second has begun, which ends a second from now at the latest.
         since = now if left >= self._last.left else self._last.since
-        over = since + WINDOW_S
-        self._last = _Second(left, since, free=0.0 if left else (over if over > now else now + WINDOW_S))
+        end = since + WINDOW_S
+        self._last = _Second(left, since, free=0.0 if left else (end if end > now else now + WINDOW_S))
 
 
 @contextmanager
@@ -96,7 +102,7 @@ def _locked(path: Path) -> Iterator[TextIO]:
 
 
 def _read(file: TextIO) -> _Second:
-    """Return what the program before us heard; nothing where there was none, or it was killed while it wrote."""
+    """Return the state of the previous process; a fresh one if there is none or it was killed while writing."""
     try:
         return _Second(**json.loads(file.read()))
     except (ValueError, TypeError):

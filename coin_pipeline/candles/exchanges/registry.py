@@ -1,4 +1,4 @@
-"""What is asked of an exchange, and which ones there are."""
+"""Lookup of exchanges by name."""
 
 import hashlib
 import os
@@ -14,16 +14,17 @@ UPBIT = UpbitClient.name
 
 
 def open_exchange(name: str, settings: Settings) -> Exchange:
-    """Return an exchange by name: upbit, or one that ccxt knows.
+    """Return an exchange by name: upbit, or one that ccxt supports.
 
     Raises:
-        UnknownExchange: There is no such exchange, or ccxt, which would know, is not installed.
+        UnknownExchange: There is no such exchange, or ccxt is not installed.
     """
     if name != UPBIT:
         return open_ccxt(name)
-    return UpbitClient(base_url=settings.coin_upbit_url, rate_limit_file=rate_limit_file(settings.coin_upbit_url))
+    url = settings.coin_upbit_url
+    return UpbitClient(base_url=url, rate_limit_file=rate_limit_file(url))
 
 
 def rate_limit_file(url: str) -> Path:
-    """Return the file through which all that ask a server from this machine take turns, whatever their DATA_ROOT is."""
+    """Return the file in which all processes of this user share a server's rate limit, whatever their DATA_ROOT."""
     return Path(tempfile.gettempdir()) / f"coin-{os.getuid()}-{hashlib.sha256(url.encode()).hexdigest()[:16]}.turns"

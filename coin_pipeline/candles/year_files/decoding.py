@@ -1,4 +1,4 @@
-"""Candles of opened files read into memory of their own, a row group at a time, on as many threads as Arrow may use."""
+"""Decoding of row groups into one block of memory, on as many threads as Arrow may use."""
 
 import os
 from collections.abc import Sequence
@@ -15,58 +15,57 @@ from coin_pipeline.candles.validation import all_valid
 from coin_pipeline.candles.year_files.arrow import copy_into
 from coin_pipeline.candles.year_files.parquet import RowGroups
 
-_THREADED_ROWS = 20_000  # fewer are decoded before a second thread has woken up
-_MOST_THREADS = 4  # more wait for memory
+_MIN_THREADED_ROWS = 20_000  # fewer rows are decoded before a second thread has started
+_MAX_THREADS = 4  # memory bandwidth limits any more
 
 
-class Decoded(NamedTuple):
-    """Candles as they are stored, in the order of the files, unchecked.
+class DecodedCandles(NamedTuple):
+    """Stored candles in file order.
 
     Attributes:
-        columns: The candles.
-        sound: Whether they are in order and `all_valid`; found out while they were in the processor's cache.
+        candles: The candles, not validated.
+        valid: Whether they are strictly ordered and `all_valid`; computed while they are in the CPU cache.
     """
 
-    columns: OHLCV
-    sound: bool
+    candles: OHLCV
+    valid: bool
 
 
-def decode(parts: Sequence[RowGroups]) -> Decoded:
-    """Read the candles of files, one file after another.
+def decode(files: Sequence[RowGroups]) -> DecodedCandles:
+    """Decode the row groups of files, one file after another.
 
-    What a row group is decoded into is small and soon used again; from there its rows go to their place in one block of
-    memory, and are not copied again. So there is never much more memory in use than the columns need, and a second file
-    costs no second copy.
+    Each row group is decoded into a small buffer that is soon reused, then copied to its position in one block of
+    memory. Peak memory stays close to the size of the columns, and a second file needs no second copy.
 
     Raises:
         InvalidCandleFile: A file cannot be read, or lacks a column.
         InvalidCandles: A row has no time.
     """
-    groups = [(part, group) for part in parts for group in part.groups]
+    groups = [(file, group) for file in files for group in file.groups]
     ends = list(accumulate((group.rows for _, group in groups), initial=0))
     block = np.empty((len(OHLCV._fields), ends[-1]))
-    columns = OHLCV(block[0].view(np.int64), *block[1:])
+    candles = OHLCV(block[0].view(np.int64), *block[1:])
 
-    def fill(place: int) -> bool:
-        part, group = groups[place]
-        rows = columns.rows(slice(*ends[place : place + 2]))
-        copy_into(part.read(group), rows)
+    def fill(index: int) -> bool:
+        file, group = groups[index]
+        rows = candles.rows(slice(*ends[index : index + 2]))
+        copy_into(file.read(group), rows)
         return bool((rows.time[1:] > rows.time[:-1]).all()) and all_valid(rows)
 
-    if ends[-1] < _THREADED_ROWS:
-        sound = [fill(place) for place in range(len(groups))]
+    if ends[-1] < _MIN_THREADED_ROWS:
+        valid = [fill(index) for index in range(len(groups))]
     else:
-        filled = [_threads().submit(fill, place) for place in range(len(groups))]
-        wait(filled)  # none of them reads on when an error closes the files
-        sound = [each.result() for each in filled]  # of several errors, that of the first row group is raised
+        futures = [_executor().submit(fill, index) for index in range(len(groups))]
+        wait(futures)  # so that no thread still reads when an error closes the files
+        valid = [future.result() for future in futures]  # raises the error of the first failed row group
     inner = np.unique([end for end in ends if 0 < end < ends[-1]]).astype(np.intp)
-    return Decoded(columns, all(sound) and bool((columns.time[inner] > columns.time[inner - 1]).all()))
+    return DecodedCandles(candles, all(valid) and bool((candles.time[inner] > candles.time[inner - 1]).all()))
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    """Return the threads that all readers of this process share: to start some takes as long as to decode a month."""
-    return ThreadPoolExecutor(min(pa.cpu_count(), _MOST_THREADS), "decode-candles")
+def _executor() -> ThreadPoolExecutor:
+    """Return the thread pool shared by all readers of this process: starting one costs as much as decoding a month."""
+    return ThreadPoolExecutor(min(pa.cpu_count(), _MAX_THREADS), "decode-candles")
 
 
-os.register_at_fork(after_in_child=_threads.cache_clear)  # a child has none of its parent's threads
+os.register_at_fork(after_in_child=_executor.cache_clear)  # a forked child does not inherit threads

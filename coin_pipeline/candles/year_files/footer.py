@@ -17,11 +17,11 @@ _KEY = b"coin.candles"
 
 
 class Footer(NamedTuple):
-    """What a file says of its candles.
+    """Metadata of a year file.
 
     Attributes:
-        known: What was fetched of them.
-        sha256: `columns_digest` of them as they were written; None in a file that somebody else wrote.
+        provenance: What was fetched, and from which exchange.
+        sha256: `columns_digest` of the candles as written; None for files written by other programs.
     """
 
     provenance: Provenance = Provenance()
@@ -29,35 +29,36 @@ class Footer(NamedTuple):
 
 
 def check_digest(name: str, columns: Iterable[npt.NDArray[np.int64] | npt.NDArray[np.float64]], footer: Footer) -> None:
-    """Refuse the candles of a file if they are not those that were written into it.
+    """Verify that the candles of a file are those that were written.
 
     Raises:
-        InvalidCandleFile: They are not; the error calls the file `name`.
+        InvalidCandleFile: Their digest differs from the footer's; `name` is the file's name in the message.
     """
     if footer.sha256 and columns_digest(columns) != footer.sha256:
-        reason = "its candles are not those that were stored in it: another program has changed it since"
+        reason = "its candles do not match the stored digest: another program has changed the file"
         raise InvalidCandleFile(name, f"{reason}; restore it from a backup, or delete it and fetch its candles again")
 
 
 def with_footer(table: pa.Table, footer: Footer) -> pa.Table:
-    """Return a table whose file will have this footer; the same footer is the same bytes."""
-    told = {"fetched": footer.provenance.fetched, "sha256": footer.sha256, "source": footer.provenance.source}
-    return table.replace_schema_metadata({_KEY: json.dumps(told, separators=(",", ":"))})
+    """Return a table whose file will carry this footer; equal footers are written as equal bytes."""
+    provenance = footer.provenance
+    content = {"fetched": provenance.fetched, "sha256": footer.sha256, "source": provenance.source}
+    return table.replace_schema_metadata({_KEY: json.dumps(content, separators=(",", ":"))})
 
 
 def parse_footer(metadata: Mapping[bytes, bytes] | None) -> Footer:
-    """Return the footer in the metadata of a file's schema, an empty one where there is none.
+    """Return the footer in a schema's metadata, or an empty one if there is none.
 
     Raises:
-        ValueError: It is there and cannot be read.
+        ValueError: The entry exists and is malformed.
     """
     text = (metadata or {}).get(_KEY)
     if text is None:
         return Footer()
     try:
-        told = json.loads(text)
-        fetched = union((int(start), int(end)) for start, end in told["fetched"])
-        return Footer(Provenance(fetched, told["source"]), told["sha256"])
+        content = json.loads(text)
+        fetched = union((int(start), int(end)) for start, end in content["fetched"])
+        return Footer(Provenance(fetched, content["source"]), content["sha256"])
     except (KeyError, TypeError, ValueError) as error:
         reason = f"its entry {_KEY.decode()} is malformed"
         raise ValueError(reason) from error

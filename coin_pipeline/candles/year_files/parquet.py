@@ -1,4 +1,4 @@
-"""One Parquet file with the candles of a year: opened in part, summed up from its footer, replaced as a whole."""
+"""The Parquet file of one year: encode, open selected row groups, summarize from the footer, replace atomically."""
 
 import errno
 import os
@@ -21,16 +21,17 @@ from coin_pipeline.errors import InvalidCandleFile
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
 _GROUP_ROWS = 65_536
-_PAGE_BYTES = 131_072  # unpacked, a page is still in the processor's cache when it is decoded
-_END = 8  # after the footer stand its length, four bytes, and PAR1
-_MARK = b"coin"
+_PAGE_BYTES = 131_072  # an uncompressed page still fits in the CPU cache when it is decoded
+_TRAILER_BYTES = 8  # length of the footer (4 bytes) and the magic number PAR1
+_CHECKSUM_MARK = b"coin"
+_UNIT_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
 def encode(table: pa.Table) -> bytes:
-    """Encode a table for the fastest read that is small too: `benchmarks.encodings` compares.
+    """Encode a table for fast reads at a small size; `benchmarks.encodings` compares the alternatives.
 
-    How the table lies in memory does not matter: the same candles are the same bytes. Parquet has checksums of pages
-    only, so one of the footer stands before it, where readers look for nothing.
+    Equal candles give equal bytes, whatever the chunks of the table. Parquet has checksums for pages only, so a
+    checksum of the footer is stored in front of it, where readers ignore it.
     """
     sink = pa.BufferOutputStream()
     prices = dict.fromkeys(PRICE_COLUMNS, "BYTE_STREAM_SPLIT")
@@ -45,46 +46,44 @@ def encode(table: pa.Table) -> bytes:
         write_page_checksum=True,
     )
     content = memoryview(sink.getvalue())
-    start = len(content) - _footer_size(bytes(content[-_END:]))
-    return b"".join((content[:start], _MARK, _checksum(content[start:]), content[start:]))
+    start = len(content) - _footer_size(bytes(content[-_TRAILER_BYTES:]))
+    return b"".join((content[:start], _CHECKSUM_MARK, _checksum(content[start:]), content[start:]))
 
 
 def check_footer(file: pa.NativeFile) -> None:
-    """Refuse a file whose footer is not the one that was written: it says where the candles are, and of which days.
+    """Verify the checksum of a footer, which holds the positions and days of the candles.
 
-    A file that somebody else wrote has no checksum, and is taken as it is.
+    Files written by other programs have no checksum and are accepted.
 
     Raises:
         ValueError: The footer is damaged.
     """
     size = file.size()
-    end = file.read_at(_END, max(size - _END, 0))
-    before = len(_MARK) + 4
-    found = file.read_at(_footer_size(end) + before, max(size - _footer_size(end) - before, 0))
-    if found.startswith(_MARK) and found[len(_MARK) : before] != _checksum(found[before:]):
+    trailer = file.read_at(_TRAILER_BYTES, max(size - _TRAILER_BYTES, 0))
+    prefix = len(_CHECKSUM_MARK) + 4
+    length = _footer_size(trailer)
+    content = file.read_at(length + prefix, max(size - length - prefix, 0))
+    if content.startswith(_CHECKSUM_MARK) and content[len(_CHECKSUM_MARK) : prefix] != _checksum(content[prefix:]):
         raise ValueError("its footer is damaged")
 
 
-def _footer_size(end: bytes) -> int:
-    """Return how many bytes the footer and what is after it take."""
-    return int.from_bytes(end[:4], "little") + _END
+def _footer_size(trailer: bytes) -> int:
+    """Return the size of the footer including the trailer, in bytes."""
+    return int.from_bytes(trailer[:4], "little") + _TRAILER_BYTES
 
 
 def _checksum(footer: bytes | memoryview) -> bytes:
     return zlib.crc32(footer).to_bytes(4, "little")
 
 
-_UNIT_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-
-
 class RowGroup(NamedTuple):
     """A row group of a file.
 
     Attributes:
-        number: Which one.
-        first_row: Rows of the file before it.
-        rows: How many candles.
-        opens: Earliest and latest open, ns UTC; None where the footer is silent.
+        number: Its index in the file.
+        first_row: Number of rows before it in the file.
+        rows: Number of candles.
+        opens: Earliest and latest open, ns UTC; None if the footer has no statistics.
     """
 
     number: int
@@ -95,12 +94,12 @@ class RowGroup(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowGroups:
-    """Neighbouring row groups of an open file.
+    """Adjacent row groups of an open file.
 
     Attributes:
-        source: What an error calls the file.
+        source: Name of the file in error messages.
         groups: The row groups.
-        footer: What the file says of all its candles.
+        footer: Metadata of the whole file.
     """
 
     source: str
@@ -108,38 +107,38 @@ class RowGroups:
     footer: Footer
     _file: pa.NativeFile
     _time: str
-    _idle: deque[pq.ParquetFile]  # one is not for several threads at once, and costs a little
+    _idle_readers: deque[pq.ParquetFile]  # a reader is not thread-safe and not free to open
 
     @property
     def first_row(self) -> int:
-        """Rows of the file before these."""
+        """Number of rows before these in the file."""
         return self.groups[0].first_row if self.groups else 0
 
     @property
     def rows(self) -> int:
-        """How many candles."""
+        """Number of candles."""
         return sum(group.rows for group in self.groups)
 
     def read(self, group: RowGroup) -> pa.Table:
-        """Return the candles of a row group as `normalize_table` makes them; threads may read at the same time.
+        """Return the candles of a row group in the form of `normalize_table`. Thread-safe.
 
         Raises:
             InvalidCandleFile: They cannot be read, or a column is missing.
             InvalidCandles: A row has no time.
         """
-        with _named(self.source):
+        with _translate_errors(self.source):
             try:
-                parquet = self._idle.pop()
+                reader = self._idle_readers.pop()
             except IndexError:
-                parquet = _parquet(self._file)
-            raw = parquet.read_row_group(group.number, columns=[self._time, *PRICE_COLUMNS], use_threads=False)
-            self._idle.append(parquet)
-            return normalize_table(self.source, raw, self._time, SEOUL_OFFSET_NS, group.first_row)
+                reader = _open_reader(self._file)
+            table = reader.read_row_group(group.number, columns=[self._time, *PRICE_COLUMNS], use_threads=False)
+            self._idle_readers.append(reader)
+            return normalize_table(self.source, table, self._time, SEOUL_OFFSET_NS, group.first_row)
 
 
 @dataclass(frozen=True, slots=True)
 class FileSpan:
-    """What is in a file.
+    """Time span and size of a file.
 
     Attributes:
         first: Earliest open, ns UTC.
@@ -152,70 +151,69 @@ class FileSpan:
     rows: int
 
 
-@contextmanager
-def open_row_groups(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2**63) -> Iterator[RowGroups]:
-    """Open the row groups that can hold candles of [start_ns, end_ns), and those between them.
-
-    Raises:
-        InvalidCandleFile: The file cannot be read; the error calls it `source`.
-    """
-    with _opened(path, source) as file:
-        with _named(source):
-            check_footer(file)
-            parquet = _parquet(file)
-            time = _time_column(parquet.schema_arrow)
-            every = _row_groups(parquet, time)
-            footer = parse_footer(parquet.schema_arrow.metadata)
-        wanted = [g.number for g in every if g.opens is None or (g.opens[0] < end_ns and g.opens[1] >= start_ns)]
-        groups = every[wanted[0] : wanted[-1] + 1] if wanted else ()
-        yield RowGroups(source, groups, footer, file, time, deque([parquet]))
-
-
-def read_extra_columns(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
-    """Read the columns of a file that are not a candle's, by name.
-
-    Raises:
-        InvalidCandleFile: The file cannot be read.
-    """
-    with _opened(path, source) as file, _named(source):
-        parquet = _parquet(file)
-        candles = {_time_column(parquet.schema_arrow), *PRICE_COLUMNS}
-        table = parquet.read([name for name in parquet.schema_arrow.names if name not in candles])
-    return list(zip(table.column_names, table.columns, strict=True))
-
-
 class FileSummary(NamedTuple):
-    """What a file says of itself; `span` is None of a file without rows."""
+    """Span and footer of a file; `span` is None for a file without rows."""
 
     span: FileSpan | None
     footer: Footer
 
 
-def summary(path: Path, source: str) -> FileSummary:
-    """Return what a file holds, from its footer where that tells.
+@contextmanager
+def open_row_groups(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2**63) -> Iterator[RowGroups]:
+    """Open the row groups that may contain candles of [start_ns, end_ns), and those between them.
+
+    Raises:
+        InvalidCandleFile: The file cannot be read; `source` is its name in the message.
+    """
+    with _open_file(path, source) as file:
+        with _translate_errors(source):
+            check_footer(file)
+            reader = _open_reader(file)
+            time = _time_column(reader.schema_arrow)
+            groups = _row_groups(reader, time)
+            footer = parse_footer(reader.schema_arrow.metadata)
+        hits = [g.number for g in groups if g.opens is None or (g.opens[0] < end_ns and g.opens[1] >= start_ns)]
+        selected = groups[hits[0] : hits[-1] + 1] if hits else ()
+        yield RowGroups(source, selected, footer, file, time, deque([reader]))
+
+
+def read_extra_columns(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
+    """Read the columns of a file other than the six of a candle, with their names.
+
+    Raises:
+        InvalidCandleFile: The file cannot be read.
+    """
+    with _open_file(path, source) as file, _translate_errors(source):
+        reader = _open_reader(file)
+        candle_columns = {_time_column(reader.schema_arrow), *PRICE_COLUMNS}
+        table = reader.read([name for name in reader.schema_arrow.names if name not in candle_columns])
+    return list(zip(table.column_names, table.columns, strict=True))
+
+
+def summarize(path: Path, source: str) -> FileSummary:
+    """Return the span and the footer of a file; rows are read only if the footer has no statistics.
 
     Raises:
         InvalidCandleFile: The file cannot be read, or has no times.
         InvalidCandles: A row has no time.
     """
-    with open_row_groups(path, source) as part:
-        opens = [group.opens or _opens(part.read(group)) for group in part.groups if group.rows]
+    with open_row_groups(path, source) as file:
+        opens = [group.opens or _opens(file.read(group)) for group in file.groups if group.rows]
     if not opens:
-        return FileSummary(None, part.footer)
-    return FileSummary(
-        FileSpan(min(first for first, _ in opens), max(last for _, last in opens), part.rows), part.footer
-    )
+        return FileSummary(None, file.footer)
+    span = FileSpan(min(first for first, _ in opens), max(last for _, last in opens), file.rows)
+    return FileSummary(span, file.footer)
 
 
 def replace_file(path: Path, source: str, table: pa.Table) -> None:
-    """Put a table in the place of a file: whoever reads sees the old one or the new one, whole.
+    """Replace a file atomically: readers see either the old content or the new.
 
-    Only one process may replace a file at a time: the temporary file has a fixed name, so that a killed writer's is
-    overwritten by the next one instead of being left behind.
+    Only one process may replace a file at a time. The temporary file has a fixed name, so that a leftover of a killed
+    writer is overwritten by the next.
 
     Raises:
-        StorageFull: No space; the old file is as it was.
-        StorageFailed: The file cannot be written; the old file is as it was.
+        StorageFull: No space; the old file is unchanged.
+        StorageFailed: The file cannot be written; the old file is unchanged.
     """
     content = encode(table)
     with translate_os_errors(source):
@@ -223,32 +221,32 @@ def replace_file(path: Path, source: str, table: pa.Table) -> None:
 
 
 @contextmanager
-def _opened(path: Path, source: str) -> Iterator[pa.NativeFile]:
-    with _named(source):
+def _open_file(path: Path, source: str) -> Iterator[pa.NativeFile]:
+    with _translate_errors(source):
         if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "a folder")  # Arrow's own words hold the whole path
+            raise IsADirectoryError(errno.EISDIR, "a folder")  # Arrow's own message contains the full path
         file = pa.OSFile(str(path))
     with file:
         yield file
 
 
 @contextmanager
-def _named(source: str) -> Iterator[None]:
-    """Raise what Arrow or the operating system says against a file as an error that names it."""
+def _translate_errors(source: str) -> Iterator[None]:
+    """Raise errors of Arrow and the operating system as InvalidCandleFile with the name of the file."""
     try:
         yield
     except (OSError, ValueError, pa.ArrowException) as error:
-        advice = "restore it from a backup, or delete it and fetch its candles again"
-        raise InvalidCandleFile(source, f"cannot be read as Parquet ({_reason(error)}); {advice}") from error
+        remedy = "restore it from a backup, or delete it and fetch its candles again"
+        raise InvalidCandleFile(source, f"cannot be read as Parquet ({_reason(error)}); {remedy}") from error
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong without the path, which is a secret to clients of the API."""
+    """Return the cause without the path, which API clients must not see."""
     code = error.errno if isinstance(error, OSError) else None
     return os.strerror(code) if code else str(error).partition("\n")[0]
 
 
-def _parquet(file: pa.NativeFile) -> pq.ParquetFile:
+def _open_reader(file: pa.NativeFile) -> pq.ParquetFile:
     return pq.ParquetFile(file, page_checksum_verification=True)
 
 
@@ -256,20 +254,20 @@ def _time_column(schema: pa.Schema) -> str:
     return TIME_COLUMN if TIME_COLUMN in schema.names else index_column(schema) or TIME_COLUMN
 
 
-def _row_groups(parquet: pq.ParquetFile, time: str) -> tuple[RowGroup, ...]:
-    metadata = parquet.metadata
+def _row_groups(reader: pq.ParquetFile, time: str) -> tuple[RowGroup, ...]:
+    metadata = reader.metadata
     paths = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
     leaf = paths.index(time) if time in paths else None
-    found, first_row = [], 0
+    groups, first_row = [], 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        opens = None if leaf is None else _range(group.column(leaf), parquet.schema_arrow.field(time).type)
-        found.append(RowGroup(number, first_row, group.num_rows, opens))
+        opens = None if leaf is None else _open_range(group.column(leaf), reader.schema_arrow.field(time).type)
+        groups.append(RowGroup(number, first_row, group.num_rows, opens))
         first_row += group.num_rows
-    return tuple(found)
+    return tuple(groups)
 
 
-def _range(chunk: pq.ColumnChunkMetaData, kind: pa.DataType) -> tuple[int, int] | None:
+def _open_range(chunk: pq.ColumnChunkMetaData, kind: pa.DataType) -> tuple[int, int] | None:
     statistics = chunk.statistics
     if not pa.types.is_timestamp(kind) or statistics is None or not statistics.has_min_max:
         return None

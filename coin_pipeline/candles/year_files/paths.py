@@ -1,4 +1,4 @@
-"""Which folders and files of the data root hold candles: `{SYMBOL}/{TIMEFRAME}/{YEAR}.parquet` and nothing else."""
+"""Folders and files of stored candles: `{DATA_ROOT}/{SYMBOL}/{TIMEFRAME}/{YEAR}.parquet`."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ _YEAR_FILE = re.compile(r"[0-9]{4}\.parquet")
 
 
 def series_folder(root: Path, symbol: str, timeframe: Timeframe) -> Path:
-    """Return the folder of a series: the one that holds its files, however spelled, or else where they belong.
+    """Return the folder of a series: the existing one in any spelling, or else the canonical one.
 
     Raises:
         InvalidSymbol: The symbol is not a market.
@@ -23,17 +23,17 @@ def series_folder(root: Path, symbol: str, timeframe: Timeframe) -> Path:
         for market in (symbol, upbit_market(symbol))
         for length in (timeframe.folder, timeframe.name)
     ]
-    # One folder may go by two names: through a link, or where letter case does not count.
-    holding = {path.stat().st_ino: path for path in reversed(spellings) if year_files(path)}
-    if len(holding) > 1:
-        first, second = sorted(name_under(root, path) for path in holding.values())[:2]
+    # One folder can have two names: through a link, or on a case-insensitive file system.
+    existing = {path.stat().st_ino: path for path in reversed(spellings) if year_files(path)}
+    if len(existing) > 1:
+        first, second = sorted(name_under(root, path) for path in existing.values())[:2]
         reason = f"the same candles are stored in {second} too; merge one into the other and remove it"
         raise InvalidCandleFile(first, reason)
-    return next(iter(holding.values()), spellings[0])
+    return next(iter(existing.values()), spellings[0])
 
 
 def year_files(folder: Path) -> list[Path]:
-    """Return the year files of a series' folder, oldest first; none where there is no such folder.
+    """Return the year files of a series, oldest first; an empty list if the folder does not exist.
 
     Raises:
         StorageFailed: The folder cannot be listed.
@@ -42,17 +42,17 @@ def year_files(folder: Path) -> list[Path]:
 
 
 def name_under(root: Path, path: Path) -> str:
-    """Return what an error calls a file or folder: its path under the root, which is nobody's secret."""
+    """Return the path relative to the root, which error messages may show to any client."""
     return path.relative_to(root).as_posix()
 
 
 def stored_symbols(root: Path) -> list[str]:
-    """Return the markets that have a folder under the root, in order.
+    """Return the markets that have a folder under the root, sorted.
 
     Raises:
         StorageFailed: The root cannot be listed.
     """
-    return sorted({symbol for entry in _entries(root) if (symbol := _symbol_of(entry.name))})
+    return sorted({symbol for entry in _entries(root) if (symbol := _parse_folder_name(entry.name))})
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -65,7 +65,7 @@ def _entries(folder: Path) -> list[Path]:
         raise StorageFailed(f"cannot list {folder.name}: {reason}; check the folder and its permissions") from error
 
 
-def _symbol_of(name: str) -> str | None:
+def _parse_folder_name(name: str) -> str | None:
     try:
         return parse_symbol(name)
     except InvalidSymbol:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.padding import Padding
 
 from coin_pipeline.candles.audit.findings import Example
-from coin_pipeline.candles.audit.scan import AuditReport
+from coin_pipeline.candles.audit.report import AuditReport
 from coin_pipeline.candles.timeframe import utc
 from coin_pipeline.cli.views.calendar import calendar_lines
 from coin_pipeline.cli.views.candles import format_share

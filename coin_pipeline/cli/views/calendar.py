@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.text import Text
 
-from coin_pipeline.candles.audit.scan import NO_TRADE, NOT_FETCHED, PRESENT, AuditReport
+from coin_pipeline.candles.audit.report import NO_TRADE, NOT_FETCHED, PRESENT, AuditReport
 from coin_pipeline.candles.timeframe import DAY_NS
 
 MAX_YEARS_OF_DAYS = 3

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import dagster as dg
 from dagster import MetadataValue
 
-from coin_pipeline.candles.audit.scan import AuditReport, audit_series
+from coin_pipeline.candles.audit.report import AuditReport
+from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.collect import CollectReport
 from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, format_utc, seoul_day, utc
