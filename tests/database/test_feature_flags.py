@@ -39,7 +39,7 @@ def test_switch_takes_effect_in_other_sessions_at_once(session: Session) -> None
 def test_setting_disables_submissions_too(session: Session) -> None:
     """Either switch suffices, and the message names COIN_ASYNC."""
     settings = load_settings().model_copy(update={"coin_async": "off"})
-    with pytest.raises(AsyncDisabled, match=r"by COIN_ASYNC=off; .* remove that setting"):
+    with pytest.raises(AsyncDisabled, match=r"by COIN_ASYNC=off; .* remove the setting"):
         require_async_enabled(settings, session)
 
 

@@ -88,7 +88,7 @@ def test_insufficient_coverage_is_rejected_unless_accepted(
     message, kind = failure_from_events(run(instance, **fields).all_events)
     assert kind == "InsufficientCoverage"
     assert message
-    assert "SIEVE_KRW (365 candles expected, 292 there, 73 not fetched" in message
+    assert "SIEVE_KRW (365 candles expected, 292 present, 73 not fetched" in message
     request = parse_sweep({**CONFIG, **fields, "min_coverage": 0.8})
     launch = sweep_submission(request, resolve_sweep(request, load_registry()))
     done = build_defs().resolve_job_def("sweep").execute_in_process(run_config=launch.config, instance=instance)

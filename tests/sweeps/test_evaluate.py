@@ -103,7 +103,7 @@ def test_only_missing_chunks_are_computed_again(candles: CandleCatalog, tmp_path
     lost = chunks[4]
     store.delete(lost.key)
     resumed = [evaluate(candles, known, store, chunk) for chunk in chunks]
-    expected = {(point["fast"], point["slow"]) for _, point in lost.numbered() if point["fast"] < point["slow"]}
+    expected = {(point["fast"], point["slow"]) for _, point in lost.numbered_points() if point["fast"] < point["slow"]}
     assert set(crossing.seen) == expected
     assert digest_of(first) == digest_of(again) == digest_of(resumed)
 

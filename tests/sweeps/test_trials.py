@@ -159,7 +159,7 @@ def test_names_and_order_change_the_digest() -> None:
     assert len({trials_digest(table) for table in (TABLE, renamed, TABLE.select([1, 0, 2, 3]), TABLE.slice(0, 2))}) == 4
 
 
-@pytest.mark.parametrize("harm", ["flip", "cut", "empty", "text", "no metadata", "other"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "text", "no metadata", "other"])
 def test_corrupt_trials_are_deleted(tmp_path: Path, damage: str) -> None:
     """They are computed again under the same key."""
     store = LocalStore(tmp_path)
