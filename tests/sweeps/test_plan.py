@@ -105,7 +105,7 @@ def test_key_depends_on_column_types(candles: CandleCatalog) -> None:
     """The same points of a dimension that otherwise contains numbers have another key."""
     only, also = (make_plan(candles, {"stop_loss": space}, 1).chunks[-1] for space in ("none", "0.05,none"))
     point = [(1, {"stop_loss": None})]
-    assert only.key_for(point) != also.key_of(point)
+    assert only.key_for(point) != also.key_for(point)
 
 
 def test_key_of_a_search_depends_on_space_and_seed(candles: CandleCatalog) -> None:
