@@ -17,16 +17,20 @@ from coin_pipeline.orchestration.run_tags import (
 )
 
 QUEUED_TAGS = frozenset({SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, BACKFILL_TAG, RETRY_NUMBER_TAG})
-"""Runs that nobody waits for at a screen."""
+"""Tags of runs that are never interactive."""
 
 
 class PriorityRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
-    """Dagster's queue, which a run skips that somebody waits for, while the pool has room."""
+    """Dagster's run queue, which interactive runs bypass while the worker pool has free slots.
+
+    Overrides `submit_run(context)` of the public `dg.QueuedRunCoordinator`. A change of its signature is noticed by
+    tests/orchestration/test_dagster_contract.py, one of its behaviour by tests/e2e/test_runs.py.
+    """
 
     def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
-        """Launch the run now or store it in the queue."""
+        """Launch an interactive run at once if the pool reserves a slot for it; otherwise queue the run."""
         run, launcher = context.dagster_run, self._instance.run_launcher
-        if run.job_name.startswith(IMPLICIT_ASSET_JOB_NAME):  # from the page of an asset, where no job gives it tags
+        if run.job_name.startswith(IMPLICIT_ASSET_JOB_NAME):  # launched from an asset's page, so no job sets its tags
             self._instance.add_run_tags(run.run_id, {CLASS_TAG: BULK, EXCHANGE_TAG: UPBIT})
             return super().submit_run(context)
         if (
@@ -40,5 +44,5 @@ class PriorityRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
 
 
 def is_interactive(run: dg.DagsterRun) -> bool:
-    """Tell whether somebody waits for a run now."""
+    """Return whether a user is waiting for the run."""
     return not is_bulk(run) and QUEUED_TAGS.isdisjoint(run.tags)

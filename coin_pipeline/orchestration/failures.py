@@ -1,4 +1,4 @@
-"""Failures of ours in Dagster's words, on the way in and on the way out."""
+"""Translation between this project's errors and Dagster's failures, in both directions."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,20 +16,25 @@ PROCESS_DIED = (
     "the run's process ended before it had a result (killed, out of memory, or stopped with the platform); run it again"
 )
 GENERIC_FAILURE_PREFIX = "This run has been marked as failed from outside"
-"""How Dagster begins what it says where it was told nothing."""
+"""Start of Dagster's message for a run that was failed without one."""
 
 
 def overdue_message(limit_s: int) -> str:
-    """Return the sentence for a run that took longer than it may."""
+    """Return the message of a run that exceeded COIN_MAX_RUN_SECONDS."""
     return (
         f"the run was ended because it took longer than COIN_MAX_RUN_SECONDS={limit_s}; test fewer symbols or fewer"
-        " candles, or raise that"
+        " candles, or raise the limit"
     )
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Tell Dagster which errors of the family are worth a retry; the others fail with their sentence."""
+    """Raise this project's errors as Dagster's.
+
+    Raises:
+        dagster.RetryRequested: A service or the object store is unavailable.
+        dagster.Failure: For every other CoinError and for MemoryError, with the error's message; not retried.
+    """
     try:
         yield
     except (errors.StorageUnavailable, errors.ServiceUnavailable) as error:
@@ -46,32 +51,36 @@ def _failure(error: errors.CoinError) -> dg.Failure:
 
 
 def read_failure(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str | None]:
-    """Return what `failure_from_events` finds in the events of a run."""
+    """Return why a run failed, as `failure_from_events` finds it in the run's events."""
     of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     records = instance.get_records_for_run(run_id, of_type=of_type).records
     return failure_from_events([record.event_log_entry.get_dagster_event() for record in records])
 
 
 def failure_from_events(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | None]:
-    """Return the sentence that tells why a run failed, and the name of the error class of ours that said it, if any."""
+    """Return why a run failed.
+
+    Returns:
+        The message, and the name of the CoinError class that it comes from, if any.
+    """
     for event in events:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            return _of_step(event.step_failure_data)
-        said = event.message if event.event_type == dg.DagsterEventType.RUN_FAILURE else None
-        if said and not said.startswith(GENERIC_FAILURE_PREFIX):
-            return said.strip().splitlines()[0], errors.RunInterrupted.__name__
-    # Without a failed step the run's process ended, or it was stopped, from outside.
+            return _step_failure(event.step_failure_data)
+        message = event.message if event.event_type == dg.DagsterEventType.RUN_FAILURE else None
+        if message and not message.startswith(GENERIC_FAILURE_PREFIX):
+            return message.strip().splitlines()[0], errors.RunInterrupted.__name__
+    # No step failed: the run's process ended, or the run was stopped from outside.
     return PROCESS_DIED, errors.RunInterrupted.__name__
 
 
-def _of_step(data: StepFailureData) -> tuple[str, str | None]:
-    said = data.user_failure_data
-    if said and said.description:
-        kind = said.metadata.get("error")
-        return said.description, str(kind.value) if kind else None
+def _step_failure(data: StepFailureData) -> tuple[str, str | None]:
+    failure = data.user_failure_data
+    if failure and failure.description:
+        kind = failure.metadata.get("error")
+        return failure.description, str(kind.value) if kind else None
     error = data.error
     if error is None:
-        return "a step failed without saying why; see its page in Dagster", None
+        return "a step failed without a message; see the run's page in Dagster", None
     if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
         return INTERRUPTED, errors.RunInterrupted.__name__
     return (error.cause or error).message.strip().splitlines()[-1], None

@@ -1,4 +1,4 @@
-"""The sign of life of a run's process: a lease that it renews while it lives, a gate to publish, and the index."""
+"""Heartbeat of a run's process: the lease that it renews, its progress, and the gate before publication."""
 
 import threading
 import time
@@ -22,7 +22,14 @@ PROGRESS_INTERVAL_S = 0.2
 
 
 class RunHeartbeat:
-    """What the ops of a run tell about it; outside any recorded run it tells nobody."""
+    """Reports a run's heartbeat and progress; a no-op outside a recorded run.
+
+    Args:
+        run_id: The run.
+        leases: Where progress is recorded; None outside a recorded run.
+        started_at: When the run started, s since 1970; defaults to the present.
+        index: Index of results in the same database, if any.
+    """
 
     def __init__(
         self,
@@ -35,40 +42,40 @@ class RunHeartbeat:
         self._run_id = run_id
         self._leases = leases
         self.index = index
-        self._done, self._when = 0, 0.0
+        self._done, self._recorded_at = 0, 0.0
 
     def step_done(self, of: int) -> None:
-        """Tell that one more step of so many is done; at most five times a second."""
+        """Count one more of `of` steps as done; progress is recorded at most five times a second."""
         self._done += 1
-        if self._leases and time.monotonic() - self._when > PROGRESS_INTERVAL_S:
-            self._when = time.monotonic()
+        if self._leases and time.monotonic() - self._recorded_at > PROGRESS_INTERVAL_S:
+            self._recorded_at = time.monotonic()
             self._leases.record_progress(self._run_id, self._done / of)
 
     def begin_publishing(self) -> None:
         """Pass the gate before the result becomes visible.
 
         Raises:
-            Superseded: the run was ended from outside.
+            Superseded: The run was ended from outside.
         """
         if self._leases:
             self._leases.begin_publishing(self._run_id)
 
     def remove_from_index(self, task_id: str) -> None:
-        """Take the result of a task out of the index whose objects are gone."""
+        """Remove the result of a task from the index after its objects were deleted."""
         if self.index:
             self.index.remove("tasks", [task_id])
 
 
-@dg.resource(description="The sign of life of a run's process.")
+@dg.resource(description="Heartbeat and progress of the run.")
 def run_heartbeat(context: dg.InitResourceContext) -> Iterator[RunHeartbeat]:
-    """Hold the lease of the run until its last op has ended; it outlasts that by the time to tell the end."""
+    """Hold the run's lease until its last op has ended; it expires later, so the end can still be recorded."""
     if context.run is None or context.instance is None or context.instance.is_ephemeral:
-        yield RunHeartbeat()  # somebody looks at a resource outside any recorded run
+        yield RunHeartbeat()  # opened outside a recorded run
         return
     with tolerate_outages(), closing(Session(database_url(load_settings()))) as session:
         run_id, stopping = context.run.run_id, threading.Event()
         run = fetch_run_statuses(session, [run_id])[run_id]
-        if run.status != "STARTED":  # cancelled, or given up, just before its process began: it is started all the same
+        if run.status != "STARTED":  # cancelled or failed just before its process began
             raise dg.Failure(INTERRUPTED, allow_retries=False)
         leases = Leases(session)
         leases.renew(run_id)
@@ -83,6 +90,6 @@ def run_heartbeat(context: dg.InitResourceContext) -> Iterator[RunHeartbeat]:
 
 def _renew(leases: Leases, run_id: str, stopping: threading.Event) -> None:
     while not stopping.wait(renewal_interval_s()):
-        # Who judges by the lease needs the same database, and waits for a renewal once it is back.
+        # The monitor reads leases from the same database, and waits for a renewal after an outage.
         with suppress(DatabaseUnavailable):
             leases.renew(run_id)

@@ -1,4 +1,4 @@
-"""The Dagster instance of this DATA_ROOT: its home folder, its file, its lifetime."""
+"""The Dagster instance of this DATA_ROOT: its home directory, dagster.yaml and workspace file."""
 
 import os
 from pathlib import Path
@@ -15,14 +15,14 @@ _PACKAGE = Path(coin_pipeline.__file__).parent
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Return DAGSTER_HOME, made and filled with the shipped dagster.yaml unless it is a folder of the user's.
+    """Return Dagster's home; unless DAGSTER_HOME is set, create it with the shipped dagster.yaml.
 
     Raises:
-        InvalidSettings: the user's folder has no dagster.yaml, without which Dagster would keep its records elsewhere.
+        InvalidSettings: DAGSTER_HOME has no dagster.yaml, without which Dagster would use SQLite there.
     """
     if settings.dagster_home:
         if not (settings.dagster_home / "dagster.yaml").is_file():
-            reason = f"{settings.dagster_home} has no dagster.yaml; copy this project's into it, or leave it out"
+            reason = f"{settings.dagster_home} has no dagster.yaml; copy this project's into it, or unset DAGSTER_HOME"
             raise InvalidSettings([Problem("DAGSTER_HOME", reason)])
         return settings.dagster_home
     home = settings.data_root / "dagster"
@@ -35,21 +35,21 @@ def prepare_home(settings: Settings) -> Path:
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """Open the instance; the database is started and its tables are made if need be.
+    """Open the instance; start the database and create its tables if necessary.
 
     Raises:
         DatabaseUnavailable: PostgreSQL cannot be started or reached.
     """
     home = prepare_home(settings)
-    # Dagster itself, and our storage when Dagster loads it, read these two from the environment.
+    # Dagster, and our storage when Dagster loads it, read these from the environment.
     set_environment({"DAGSTER_HOME": str(home), "DATA_ROOT": str(settings.data_root)})
     return dg.DagsterInstance.get()
 
 
 def write_workspace(settings: Settings) -> Path:
-    """Write the workspace file that points at the one code server of `coin up`; return its path.
+    """Write the workspace file that points at the code server of `coin up`; return its path.
 
-    It lies under DATA_ROOT even if DAGSTER_HOME is a folder of the user's, who may keep a workspace.yaml there.
+    It is written under DATA_ROOT even if DAGSTER_HOME is set, since the user may keep a workspace.yaml there.
     """
     host, port = settings.coin_code_server.rsplit(":", 1)
     path = settings.data_root / "dagster" / "workspace.yaml"
@@ -61,6 +61,6 @@ def write_workspace(settings: Settings) -> Path:
 
 
 def _shipped(name: str) -> bytes:
-    """Read a file that lies at the root of a checkout, and inside the package when installed from a wheel."""
+    """Read a file from the root of a checkout, or from inside the package if it was installed from a wheel."""
     inside = _PACKAGE / name
     return (inside if inside.is_file() else _PACKAGE.parent / name).read_bytes()

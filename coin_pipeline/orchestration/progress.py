@@ -1,4 +1,4 @@
-"""How a step tells in the run's events how far it is."""
+"""Progress of a step, reported as engine events of its run."""
 
 import time
 from collections.abc import Mapping
@@ -12,25 +12,25 @@ INTERVAL_S = 1.0
 
 
 class ProgressReporter:
-    """Tells how far a step is, at most once a second."""
+    """Reports the progress of a step, once a second at most by `report_if_due`."""
 
     def __init__(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> None:
         self._context = context
-        self._told = time.monotonic()
+        self._reported_at = time.monotonic()
 
     @property
     def due(self) -> bool:
-        """Whether it is time to tell again."""
-        return time.monotonic() - self._told >= INTERVAL_S
+        """Whether the last report is old enough for another one."""
+        return time.monotonic() - self._reported_at >= INTERVAL_S
 
     def report_if_due(self, message: str, metadata: Mapping[str, MetadataValue]) -> None:
-        """Tell, if it is time to."""
+        """Report unless the last report is too recent."""
         if self.due:
             self.report(message, metadata)
 
     def report(self, message: str, metadata: Mapping[str, MetadataValue]) -> None:
-        """Tell now."""
-        self._told = time.monotonic()
+        """Report now."""
+        self._reported_at = time.monotonic()
         step = self._context.get_step_execution_context()
         data = EngineEventData(metadata)
         self._context.instance.report_engine_event(message, step.dagster_run, data, step_key=step.step.key)

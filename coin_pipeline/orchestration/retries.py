@@ -1,4 +1,4 @@
-"""Attempts at a task: each is a Dagster run; another one follows only if a process died, never if a backtest failed."""
+"""Attempts at a task: each is a Dagster run. A retry follows if the process died, not if the backtest failed."""
 
 import uuid
 from collections.abc import Mapping
@@ -27,14 +27,14 @@ from coin_pipeline.results.publish import index_result
 from coin_pipeline.storage.base import ObjectStore
 
 RETRY_ALL_STEPS = {RETRY_STRATEGY_TAG: ALL_STEPS}
-"""Another attempt runs all steps: of one whose process died it is not known what its steps have left."""
+"""Tag that makes a retry run all steps: after a process died, the state that its steps left is unknown."""
 
 ABANDONED_TAGS = {WILL_RETRY_TAG: "false", CANCELLED_TAG: "true"}
-"""Tags of a failed attempt whose task was cancelled before another one followed."""
+"""Tags of a failed attempt whose task was cancelled before the next attempt."""
 
 
 def task_id_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """Return the id of the task that a run is an attempt at: that of the first attempt."""
+    """Return the id of the task that a run is an attempt at, which is the run id of the first attempt."""
     while is_retry(run.tags) and run.parent_run_id:
         parent = instance.get_run_by_id(run.parent_run_id)
         if parent is None:  # deleted by hand
@@ -44,48 +44,53 @@ def task_id_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 
 def is_retry(tags: Mapping[str, str]) -> bool:
-    """Tell whether a run with these tags is another attempt at what a run before it did not end."""
+    """Return whether a run with these tags is a retry."""
     return RETRY_NUMBER_TAG in tags
 
 
 def default_max_retries(instance: dg.DagsterInstance) -> int:
-    """Return how many more attempts a run gets that does not say so itself."""
+    """Return how many retries a run gets that has no tag for it."""
     return instance.run_retries_max_retries if instance.run_retries_enabled else 0
 
 
-def will_retry(tags: Mapping[str, str], most: int) -> bool:
-    """Tell whether a failed run with these tags is followed by another attempt, of at most so many.
+def will_retry(tags: Mapping[str, str], max_retries: int) -> bool:
+    """Return whether a failed run will be retried.
 
-    That Dagster will not make one is not the last word: it gives up for good if the code server is away just then.
+    Dagster's own tag that it will not retry is ignored: it gives up for good if the code server is unavailable at
+    that moment, and the monitor then makes the retry.
+
+    Args:
+        tags: Tags of the failed run.
+        max_retries: Limit for runs without a tag of their own.
     """
     if CANCELLED_TAG in tags:
         return False
     if tags.get(WILL_RETRY_TAG) == "true":
         return True
     limit = tags.get(MAX_RETRIES_TAG, "")
-    left = (int(limit) if limit.isdecimal() else most) - int(tags.get(RETRY_NUMBER_TAG, 0))
+    left = (int(limit) if limit.isdecimal() else max_retries) - int(tags.get(RETRY_NUMBER_TAG, 0))
     return left > 0 and tags.get(RUN_FAILURE_REASON_TAG) != STEP_FAILURE
 
 
 def is_retry_decided(tags: Mapping[str, str]) -> bool:
-    """Tell whether Dagster has decided about another attempt; it does so some milliseconds after a run has failed."""
+    """Return whether Dagster has decided about a retry, which takes some milliseconds after a failure."""
     return WILL_RETRY_TAG in tags
 
 
 def next_attempt_id(tags: Mapping[str, str]) -> str | None:
-    """Return the run that follows the failed one with these tags; None where there is none yet."""
+    """Return the run id of the retry of a failed run with these tags, or None if there is none yet."""
     return tags.get(AUTO_RETRY_RUN_ID_TAG)
 
 
 def enqueue_retry(instance: dg.DagsterInstance, failed: dg.DagsterRun) -> None:
-    """Queue another attempt at what a failed run did not end, as Dagster's daemon does if nothing is in its way."""
+    """Queue a retry of a failed run, as Dagster's daemon normally does; one that is already stored is queued."""
     group = instance.get_run_group(failed.run_id)
     runs = [*group[1]] if group else []
     made = next((run for run in runs if run.parent_run_id == failed.run_id and is_retry(run.tags)), None)
     again = made or _copy(instance, failed, number=len(runs))
     instance.add_run_tags(failed.run_id, {WILL_RETRY_TAG: "true", AUTO_RETRY_RUN_ID_TAG: again.run_id})
     now = instance.get_run_by_id(failed.run_id)
-    if now and CANCELLED_TAG in now.tags:  # meanwhile
+    if now and CANCELLED_TAG in now.tags:  # cancelled in the meantime
         instance.report_run_canceled(again)
     elif again.status == dg.DagsterRunStatus.NOT_STARTED:
         instance.report_dagster_event(dg.DagsterEvent.job_enqueue(again), again.run_id)
@@ -94,9 +99,12 @@ def enqueue_retry(instance: dg.DagsterInstance, failed: dg.DagsterRun) -> None:
 def finalize_orphan(
     instance: dg.DagsterInstance, store: ObjectStore, index: ResultIndex, run_id: str, lease: RunLease | None
 ) -> bool:
-    """Record how a run ended whose process did not live to tell: with a stored result, cancelled, or failed.
+    """Record the end of a run whose process died before it could: succeeded, cancelled or failed.
 
-    Returns False where only its result can tell, and the store does not say whether that is there: ask again later.
+    A run that died while publishing has succeeded if its result is complete.
+
+    Returns:
+        False if that depends on the result and the object store is unavailable; call again later.
     """
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
@@ -109,7 +117,7 @@ def finalize_orphan(
     except StorageFailed:
         return False
     if stored:
-        done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message="Its result is stored.")
+        done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message="The result is stored.")
         instance.report_dagster_event(done, run_id)
     else:
         instance.report_run_failed(run, PROCESS_DIED)
@@ -117,7 +125,7 @@ def finalize_orphan(
 
 
 def _copy(instance: dg.DagsterInstance, run: dg.DagsterRun, number: int) -> dg.DagsterRun:
-    """Store a run like another one, as attempt `number` after the first."""
+    """Store a copy of a run as retry `number` of the first attempt."""
     root = run.root_run_id or run.run_id
     kept = {name: value for name, value in run.tags.items() if name not in TAGS_TO_MAYBE_OMIT_ON_RETRY}
     ours = {PARENT_RUN_ID_TAG: run.run_id, ROOT_RUN_ID_TAG: root, RETRY_NUMBER_TAG: str(number)}
@@ -132,7 +140,7 @@ def _copy(instance: dg.DagsterInstance, run: dg.DagsterRun, number: int) -> dg.D
 
 
 def _complete(store: ObjectStore, index: ResultIndex, task_id: str) -> bool:
-    """Tell whether a task has its result, which then is in the index as well."""
+    """Return whether a task has its result, and add it to the index if so."""
     try:
         index_result(store, index, task_id)
     except (NotFound, ObjectCorrupt):

@@ -1,1 +1,1 @@
-"""The pool of loaded worker processes that execute runs."""
+"""Pool of loaded worker processes that execute runs."""

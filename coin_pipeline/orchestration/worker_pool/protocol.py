@@ -1,4 +1,4 @@
-"""How programs talk to the worker pool: one line of JSON each way, over a socket beside Dagster's home."""
+"""Protocol of the worker pool: one line of JSON each way, over a Unix socket in Dagster's home."""
 
 import contextlib
 import json
@@ -10,16 +10,20 @@ from typing import Any
 
 TIMEOUT_S = 2.0
 KILL_GRACE_S = 1.0
-"""How long a run that was told to end may take to do so."""
+"""Time between interrupting and killing a run."""
 SOCKET_NAME = "pool.sock"
 Message = dict[str, Any]
 
 
 def send_request(home: Path, **message: object) -> Message:
-    """Return what the pool answers.
+    """Send a request to the pool and return its response.
+
+    Args:
+        home: Directory of the socket.
+        message: One of `reserve=RUN_ID`, `launch=RUN_ID` with `bulk`, `cancel=RUN_ID`, or `runs=True`.
 
     Raises:
-        OSError: it is not there, or does not answer within a few seconds.
+        OSError: No pool is there, or it does not respond within TIMEOUT_S.
     """
     with socket.socket(socket.AF_UNIX) as pool, socket_address(home) as name:
         pool.settimeout(TIMEOUT_S)
@@ -28,13 +32,13 @@ def send_request(home: Path, **message: object) -> Message:
         line = pool.makefile("rb").readline()
     if not line:
         raise ConnectionResetError
-    answer: Message = json.loads(line)
-    return answer
+    response: Message = json.loads(line)
+    return response
 
 
 @contextlib.contextmanager
 def socket_address(home: Path) -> Iterator[str]:
-    """Give the socket's name; a path may be longer than the hundred bytes that a socket's name can have."""
+    """Yield a short path to the socket: the real one may exceed the hundred bytes that an address may have."""
     folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     try:
         short = Path(f"/proc/self/fd/{folder}")

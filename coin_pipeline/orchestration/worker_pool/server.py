@@ -1,4 +1,4 @@
-"""The pool's one loop: hands runs to workers, keeps some ready, sees workers end. It has no thread and never waits."""
+"""Event loop of the pool: assigns runs to workers, keeps standby workers, reaps ended ones. It never blocks."""
 
 import contextlib
 import json
@@ -17,15 +17,15 @@ from coin_pipeline.orchestration.worker_pool.worker import READY
 RESERVATION_TTL_S = 5.0
 POLL_S = 0.25
 MAX_STANDBY = 4
-"""Workers that are kept ready, at most."""
+"""Maximum number of idle workers."""
 RESPAWN_DELAY_S = 1.0
-"""Before another worker is made where one has ended without getting ready: the database is away, say."""
+"""Delay before a worker is replaced that ended before it was ready, for example during a database outage."""
 MAX_REQUEST_BYTES = 4096
 
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A forked process: it gets ready, has a run, ends."""
+    """A forked process that becomes ready, executes one run and ends."""
 
     pid: int
     line: socket.socket
@@ -37,12 +37,12 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """How much the pool takes on.
+    """Limits of the pool.
 
     Attributes:
-        interactive: Runs that somebody waits for, at a time.
-        bulk: Other runs, at a time.
-        room: Runs that skip the queue, waiting and running.
+        interactive: Interactive runs that execute at a time.
+        bulk: Bulk runs that execute at a time.
+        room: Runs that may bypass the queue, waiting and executing together.
     """
 
     interactive: int
@@ -51,41 +51,44 @@ class PoolLimits:
 
 
 class Pool:
-    """Workers and what they are to run.
+    """Workers and the runs that wait for one.
 
     Args:
-        fork: Makes a worker that says READY on its end of the given pair of sockets.
-        settle: Records how a run ended whose worker cannot.
+        limits: How many runs execute and wait.
+        fork: Forks a worker that sends READY over the given socket; returns its process id.
+        finalize: Records the end of a run whose worker did not.
     """
 
-    def __init__(self, limits: PoolLimits, fork: Callable[[socket.socket], int], settle: Callable[[str], None]) -> None:
+    def __init__(
+        self, limits: PoolLimits, fork: Callable[[socket.socket], int], finalize: Callable[[str], None]
+    ) -> None:
         self._limits = limits
         self._fork = fork
-        self._settle = settle
+        self._finalize = finalize
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, Worker] = {}
         self._waiting: dict[str, bool] = {}
         self._reserved: dict[str, float] = {}
-        self._fork_again_at = 0.0
+        self._respawn_at = 0.0
 
-    def serve(self, home: Path, stopping: Callable[[], bool]) -> None:
-        """Answer requests until told to stop."""
-        with socket.socket(socket.AF_UNIX) as door, socket_address(home) as name:
+    def serve(self, home: Path, should_stop: Callable[[], bool]) -> None:
+        """Serve requests until `should_stop` returns True; it is called several times a second."""
+        with socket.socket(socket.AF_UNIX) as listener, socket_address(home) as name:
             with contextlib.suppress(FileNotFoundError):
                 (home / SOCKET_NAME).unlink()
-            door.bind(name)
+            listener.bind(name)
             (home / SOCKET_NAME).chmod(0o600)
-            door.listen(128)
-            door.setblocking(False)
-            self._selector.register(door, selectors.EVENT_READ, self._open)
+            listener.listen(128)
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ, self._accept)
             self._tend()
-            while not stopping():
+            while not should_stop():
                 for key, _ in self._selector.select(POLL_S):
                     key.data(key.fileobj)
                 self._tend()
 
-    def answer(self, request: Message) -> Message:
-        """Do what a request asks for."""
+    def handle(self, request: Message) -> Message:
+        """Execute a request and return the response."""
         if "reserve" in request:
             return {"ok": self._reserve(str(request["reserve"]))}
         if "launch" in request:
@@ -99,7 +102,7 @@ class Pool:
         return {"runs": self._known()}
 
     def reap(self) -> None:
-        """Take note of processes that ended; a run whose worker was killed, or could not tell its end, is settled."""
+        """Reap ended processes, and finalize runs whose worker was killed or could not record the end."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -109,15 +112,15 @@ class Pool:
                 return
             worker = self._workers.pop(pid, None)
             if worker is None:
-                continue  # it settled a run
+                continue  # it finalized a run
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)  # what the run itself started
+                os.killpg(pid, signal.SIGKILL)  # processes that the run started
             self._selector.unregister(worker.line)
             worker.line.close()
             if not worker.ready:
-                self._fork_again_at = time.monotonic() + RESPAWN_DELAY_S
+                self._respawn_at = time.monotonic() + RESPAWN_DELAY_S
             if worker.run_id and status:
-                self._settle(worker.run_id)
+                self._finalize(worker.run_id)
 
     def _known(self) -> dict[str, int | None]:
         running = {worker.run_id: worker.pid for worker in self._workers.values() if worker.run_id}
@@ -131,7 +134,7 @@ class Pool:
         return True
 
     def _cancel(self, run_id: str) -> bool:
-        """Interrupt a run's worker; False if there is none."""
+        """Interrupt a run's worker; return False if it has none."""
         self._waiting.pop(run_id, None)
         for worker in self._workers.values():
             if worker.run_id == run_id:
@@ -146,42 +149,42 @@ class Pool:
         self._reserved = {run_id: until for run_id, until in self._reserved.items() if until > now}
         for worker in self._workers.values():
             if worker.kill_at and worker.kill_at < now:
-                # A loop in machine code hears no interrupt; a stopped process none either.
+                # Neither compiled loops nor stopped processes react to an interrupt.
                 os.killpg(worker.pid, signal.SIGKILL)
-        self._hand_out()
+        self._assign()
         idle = sum(worker.run_id is None for worker in self._workers.values())
-        if now > self._fork_again_at:
+        if now > self._respawn_at:
             for _ in range(min(self._limits.interactive + self._limits.bulk, MAX_STANDBY) - idle):
                 self._start_worker()
 
-    def _hand_out(self) -> None:
+    def _assign(self) -> None:
         ready = [worker for worker in self._workers.values() if worker.ready and worker.run_id is None]
         for run_id, bulk in list(self._waiting.items()):
             busy = sum(worker.run_id is not None and worker.bulk == bulk for worker in self._workers.values())
             if not ready or busy >= (self._limits.bulk if bulk else self._limits.interactive):
                 continue
             worker = ready.pop(0)
-            with contextlib.suppress(BrokenPipeError):  # it has just ended: the run waits for the next one
+            with contextlib.suppress(BrokenPipeError):  # it has just ended: the run waits for another worker
                 worker.line.sendall(f"{run_id} {int(bulk)}\n".encode())
                 worker.run_id, worker.bulk = run_id, bulk
                 del self._waiting[run_id]
 
     def _start_worker(self) -> None:
-        ours, theirs = socket.socketpair()
-        pid = self._fork(theirs)
-        theirs.close()
-        ours.setblocking(False)
-        worker = self._workers[pid] = Worker(pid, ours)
-        self._selector.register(ours, selectors.EVENT_READ, lambda _: self._hear(worker))
+        own_end, worker_end = socket.socketpair()
+        pid = self._fork(worker_end)
+        worker_end.close()
+        own_end.setblocking(False)
+        worker = self._workers[pid] = Worker(pid, own_end)
+        self._selector.register(own_end, selectors.EVENT_READ, lambda _: self._receive(worker))
 
-    def _hear(self, worker: Worker) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionResetError):  # one that ends is noticed by reap
+    def _receive(self, worker: Worker) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionResetError):  # `reap` handles an ended worker
             worker.ready = worker.line.recv(len(READY)) == READY or worker.ready
 
-    def _open(self, door: socket.socket) -> None:
-        with contextlib.suppress(OSError, ValueError):  # a caller that hung up, or none of ours
-            caller, _ = door.accept()
-            with caller:
-                caller.settimeout(1)
-                request = json.loads(caller.recv(MAX_REQUEST_BYTES))
-                caller.sendall(json.dumps(self.answer(request)).encode() + b"\n")
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the client hung up or sent no valid request
+            client, _ = listener.accept()
+            with client:
+                client.settimeout(1)
+                request = json.loads(client.recv(MAX_REQUEST_BYTES))
+                client.sendall(json.dumps(self.handle(request)).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""A worker: forked with everything loaded, it waits for one run, executes it, and ends."""
+"""A worker process: forked with everything loaded, it waits for one run, executes it and ends."""
 
 import ctypes
 import os
@@ -22,21 +22,27 @@ from coin_pipeline.settings import load_settings
 
 READY = b"ready\n"
 EXIT_UNFINISHED = 3
-"""Exit code of a worker whose run has no end on record."""
+"""Exit code of a worker whose run has no recorded end."""
 NICENESS, BULK_NICENESS = 5, 10
-"""Whoever asks the API is answered before runs go on, and runs that somebody waits for go before the others."""
+"""API requests have priority over runs, and interactive runs over bulk runs."""
 _PR_SET_PDEATHSIG = 1
 _execute = execute_run_function()  # imported before the fork
 
 
 def run_worker(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> NoReturn:
-    """Be a worker of the pool whose process is `pool`; what to run comes over `line`."""
+    """Execute one run in this forked process, then exit.
+
+    Args:
+        instance: The instance that the pool opened before the fork.
+        pool: Process id of the pool.
+        line: Socket over which the run id arrives.
+    """
     die_with_parent(pool)
     os.setpgid(0, 0)
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(signum, signal.SIG_DFL)
     discard_inherited_connections(instance)
-    instance.get_runs(limit=1)  # connects now, while nobody waits
+    instance.get_runs(limit=1)  # connects now, before a run arrives
     line.sendall(READY)
     run_id, _, bulk = line.makefile().readline().strip().partition(" ")
     os.nice(BULK_NICENESS if bulk == "1" else NICENESS)
@@ -45,10 +51,10 @@ def run_worker(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> 
 
 
 def execute_run(instance: dg.DagsterInstance, run_id: str) -> int:
-    """Execute a run that nobody has begun; return the exit code of the process."""
+    """Execute a run unless it has already started; return the exit code of the process."""
     run = instance.get_run_by_id(run_id)
     if run is None or run.status != dg.DagsterRunStatus.STARTING:
-        return 0  # cancelled before it began, or handed over twice
+        return 0  # cancelled before it started, or handed over twice
     _limit_memory(load_settings().coin_run_memory_mib)
     setup_interrupt_handlers()
     with capture_interrupts():
@@ -60,21 +66,21 @@ def execute_run(instance: dg.DagsterInstance, run_id: str) -> int:
 
 
 def discard_inherited_connections(instance: dg.DagsterInstance) -> None:
-    """Forget the connections that were open at the fork: they belong to the parent."""
+    """Discard the connections that were open at the fork: they belong to the parent."""
     engine_of(instance).dispose(close=False)
 
 
 def _limit_memory(mib: int) -> None:
-    """Have a run that asks for too much fail with a sentence, before Linux kills a process, which may be another."""
+    """Make a run that needs too much memory fail with a message before Linux kills some process."""
     if sys.platform == "linux":
-        taken = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
-        limit = int(taken.split()[1]) * 1024 + mib * 2**20
+        used = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
+        limit = int(used.split()[1]) * 1024 + mib * 2**20
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def die_with_parent(pool: int) -> None:
-    """Have Linux kill this process when the pool ends, however it ends: no worker goes on unwatched."""
+def die_with_parent(parent: int) -> None:
+    """Have Linux kill this process when the pool ends for any reason, so that no worker runs unsupervised."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != pool:
+    if os.getppid() != parent:
         os._exit(0)
