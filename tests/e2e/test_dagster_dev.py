@@ -19,7 +19,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.cli.backtests import DEMO_END, DEMO_SEED, DEMO_START, DEMO_SYMBOL
 from coin_pipeline.defs.backtests.config import EXAMPLE
-from tests.e2e.conftest import free_ports
+from tests.platforms import free_ports
 
 CHECKOUT = Path(__file__).parents[2]
 START_S, RUN_S = 180, 180
