@@ -22,7 +22,7 @@ class Timeouts:
     """How long the API waits before it responds."""
 
     queued_s: float = 5
-    """For a synchronous run to start; after that, the client is told to poll."""
+    """For a synchronous run to start; after that, the client has to poll."""
     ended_s: float = 60
     """For a synchronous run that has started to end, counted from its submission."""
     silence_s: float = 15

@@ -5,12 +5,13 @@ import os
 import shutil
 import sys
 import time
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.cli import options
 from coin_pipeline.errors import InvalidSpec, Problem
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 DEMO_SYMBOL, DEMO_SEED = "DEMO_KRW", 20
 DEMO_START, DEMO_END = date(2023, 1, 1), date(2024, 12, 31)
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
@@ -76,25 +76,19 @@ def _command_as_typed() -> str:
 @click.command()
 @click.argument("strategy")
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
-@click.option("--start", required=True, type=_DAY, help="First day, Asia/Seoul.")
-@click.option("--end", required=True, type=_DAY, help="Last day, included.")
-@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A strategy's parameter; may be repeated.")
-@options.trading
-@click.option("--max-positions", type=int, help="Trade all symbols from one cash account, so many at a time.")
-@click.option("--fresh", is_flag=True, help="Run even where the result of an identical backtest is stored.")
+@options.request_options(BacktestRequest, "strategy", "symbols")
+@click.option("--fresh", is_flag=True, help="Run even if the result of an identical backtest is stored.")
 @options.strategy_files
 @options.as_json
 def backtest(
     strategy: str,
     symbols: tuple[str, ...],
-    start: datetime,
-    end: datetime,
     params: tuple[str, ...],
     strategy_files: tuple[Path, ...],
     *,
     fresh: bool,
     as_json: bool,
-    **rest: object,
+    **request_fields: object,
 ) -> None:
     """Run STRATEGY on one or more SYMBOLs as a Dagster job and show the result.
 
@@ -109,14 +103,7 @@ def backtest(
     from coin_pipeline.results.store import read_result, with_reused_from
     from coin_pipeline.storage.open_store import open_store
 
-    fields = {
-        "strategy": strategy,
-        "params": parse_params(params),
-        "symbols": symbols,
-        "start_date": start.date(),
-        "end_date": end.date(),
-        **rest,
-    }
+    fields = {"strategy": strategy, "symbols": symbols, "params": parse_params(params), **request_fields}
     settings = settings_with(strategy_files)
     spec = resolve_spec(settings, fields)
     reused = None if fresh else _find_reusable(settings, spec)

@@ -1,10 +1,14 @@
 """Options shared by several commands."""
 
 from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import click
+
+if TYPE_CHECKING:
+    from coin_pipeline.candles.fields import PlainField, RequestModel
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -15,41 +19,10 @@ strategy_files = click.option(
     type=click.Path(path_type=Path),
     help="A .py file with custom strategies; may be repeated.",
 )
-# Written here too: to import what defines them takes longer than --help may.
-FILLS = ("next_open", "signal_close")
-TICK_SIZES = ("none", "upbit")
-SEARCHES = ("grid", "random", "optuna")
-OBJECTIVES = ("total_return", "return_over_drawdown", "win_rate", "avg_return", "profit_factor")
-MAX_UNCONFIRMED = 100_000
-MIN_COVERAGE = 0.9
-_TRADING = (
-    click.option("--timeframe", default="1d", show_default=True, help="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w"),
-    click.option(
-        "--fill", type=click.Choice(FILLS), default=FILLS[0], show_default=True, help="signal_close is an event study."
-    ),
-    click.option("--fee-rate", default=0.001, show_default=True, help="Share of the traded value, each leg."),
-    click.option("--slippage-rate", default=0.0002, show_default=True, help="Share of the price, each leg."),
-    click.option("--stop-loss", type=float, help="Sell this fraction below the entry price, such as 0.05."),
-    click.option("--take-profit", type=float, help="Sell this fraction above the entry price."),
-    click.option("--trailing-stop", type=float, help="Sell this fraction below the highest price since the entry."),
-    click.option("--position-size", type=float, help="Share of the equity that an entry spends."),
-    click.option("--initial-cash", default=10_000_000.0, show_default=True, help="What the account starts with, KRW."),
-    click.option("--min-order", default=0.0, show_default=True, help="Smallest buy, KRW; Upbit takes 5000 and more."),
-    click.option(
-        "--tick-sizes",
-        type=click.Choice(TICK_SIZES),
-        default=TICK_SIZES[0],
-        show_default=True,
-        help="upbit: fills at prices that it quotes.",
-    ),
-    click.option(
-        "--min-coverage",
-        default=MIN_COVERAGE,
-        show_default=True,
-        help="Refuse symbols of whose candles a smaller share is known; 0 takes what is there.",
-    ),
-)
 _DAY = click.DateTime(["%Y-%m-%d"])
+_NAMES = {"start_date": "--start", "end_date": "--end", "params": "--param", "space": "--grid", "confirm": "--yes"}
+"""Options that are not named after their field."""
+_METAVARS = {"params": "NAME=VALUE", "space": "NAME=VALUES"}
 _FILTERS = (
     click.option("--strategy", help="Only results of this strategy."),
     click.option("--symbol", help="Only results on this market, BTC_KRW or KRW-BTC."),
@@ -69,11 +42,58 @@ def filters(command: CommandT) -> CommandT:
     return command
 
 
-def trading(command: CommandT) -> CommandT:
-    """Add the options that determine how signals are traded."""
-    for option in reversed(_TRADING):
-        command = option(command)
-    return command
+def request_options(model: "type[RequestModel]", *excluded: str) -> Callable[[CommandT], CommandT]:
+    """Return a decorator that adds an option for every field of a request model.
+
+    The command receives each value under the name of its field: dates as `date`, objects as a tuple of NAME=VALUE.
+
+    Args:
+        model: The request model, which provides names, types, defaults and help texts.
+        excluded: Fields that get no option.
+    """
+    from coin_pipeline.candles.fields import plain_fields
+
+    fields = [field for field in plain_fields(model) if field.name not in excluded]
+
+    def decorate(command: CommandT) -> CommandT:
+        for field in reversed(fields):
+            command = _request_option(field)(command)
+        return command
+
+    return decorate
+
+
+def _request_option(field: "PlainField") -> Callable[[CommandT], CommandT]:
+    name = _NAMES.get(field.name, f"--{field.name.replace('_', '-')}")
+    if field.type is bool:
+        return click.option(name, field.name, is_flag=True, help=field.description)
+    if get_origin(field.type) is dict:
+        return click.option(
+            name,
+            field.name,
+            multiple=True,
+            required=field.required,
+            metavar=_METAVARS[field.name],
+            help=f"{field.description} May be repeated.",
+        )
+    if field.type is date:
+        return click.option(
+            name, field.name, type=_DAY, callback=_to_date, required=field.required, help=field.description
+        )
+    choice = get_origin(field.type) is Literal
+    return click.option(
+        name,
+        field.name,
+        type=click.Choice(get_args(field.type)) if choice else field.type,
+        required=field.required,
+        default=field.default,
+        show_default=field.default is not None,
+        help=field.description,
+    )
+
+
+def _to_date(_context: click.Context, _option: click.Parameter, value: datetime | None) -> date | None:
+    return value and value.date()
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a summary.")

@@ -1,6 +1,5 @@
 """The `coin sweep` command."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,56 +7,22 @@ import click
 
 from coin_pipeline.cli import options
 from coin_pipeline.errors import InvalidSpec, Problem
+from coin_pipeline.sweeps.request import SweepRequest
 
 if TYPE_CHECKING:
     from coin_pipeline.settings import Settings
-    from coin_pipeline.sweeps.request import SweepRequest
     from coin_pipeline.sweeps.spec import SweepSpec
-
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
 @click.argument("strategy")
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
-@click.option("--start", required=True, type=_DAY, help="First day, Asia/Seoul.")
-@click.option("--end", required=True, type=_DAY, help="Last day, included.")
-@click.option(
-    "--grid",
-    "space",
-    multiple=True,
-    required=True,
-    metavar="NAME=VALUES",
-    help="Values of a parameter or stop: lo:hi:step, comma-separated values, or a range lo:hi; may be repeated.",
-)
-@click.option(
-    "--search",
-    type=click.Choice(options.SEARCHES),
-    default="grid",
-    show_default=True,
-    help="Search method; grid evaluates every point.",
-)
-@click.option("--trials", type=int, help="Number of points that random and optuna evaluate.")
-@click.option("--seed", default=0, show_default=True, help="Random seed of random and optuna.")
-@click.option(
-    "--objective",
-    type=click.Choice(options.OBJECTIVES),
-    default="total_return",
-    show_default=True,
-    help="Figure to maximize.",
-)
-@click.option(
-    "--param", "params", multiple=True, metavar="NAME=VALUE", help="Fixed value of a parameter; may be repeated."
-)
-@options.trading
+@options.request_options(SweepRequest, "strategy", "symbols", "max_positions")
 @click.option("--workers", type=click.IntRange(min=1), help="Number of threads; defaults to all cores.")
-@click.option("--yes", "confirm", is_flag=True, help=f"Allow more than {options.MAX_UNCONFIRMED:,} points.")
 @click.option("--fresh", is_flag=True, help="Evaluate every point again, even if an earlier sweep stored it.")
 @options.strategy_files
 @options.as_json
 def sweep(
-    start: datetime,
-    end: datetime,
     space: tuple[str, ...],
     params: tuple[str, ...],
     workers: int | None,
@@ -65,7 +30,7 @@ def sweep(
     *,
     fresh: bool,
     as_json: bool,
-    **rest: object,
+    **request_fields: object,
 ) -> None:
     """Search the parameters of STRATEGY on one or more SYMBOLs as one Dagster job and show the best points.
 
@@ -82,13 +47,7 @@ def sweep(
     from coin_pipeline.results.store import read_result
     from coin_pipeline.storage.open_store import open_store
 
-    fields = {
-        "params": parse_params(params),
-        "space": _parse_space(space),
-        "start_date": start.date(),
-        "end_date": end.date(),
-        **rest,
-    }
+    fields = {"params": parse_params(params), "space": _parse_space(space), **request_fields}
     settings = settings_with(strategy_files)
     request, spec = _resolve(settings, fields)
     run_id = _run(settings, request, spec, workers, fresh=fresh)

@@ -325,7 +325,7 @@ def test_shutdown_does_not_wait_for_streams(candles: CandleCatalog, data_root: P
                 target=lambda: responses.append(httpx2.post(f"{url}/api/backtests/run", json=body, timeout=30))
             )
             waiting.start()
-            time.sleep(0.5)  # it is stored and waited for by then
+            time.sleep(0.5)  # by then it is stored, and the request waits
             server.send_signal(signal.SIGTERM)
             assert list(stream) == []
             waiting.join()

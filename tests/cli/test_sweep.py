@@ -15,7 +15,6 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.cli import options
 from coin_pipeline.cli.app import coin
 from coin_pipeline.cli.views import sweep
 from coin_pipeline.engine.execution import Fill, Ticks
@@ -97,16 +96,15 @@ def test_a_stored_sweep_is_replayed(printed: str) -> None:
 def test_help_lists_the_choices() -> None:
     """The options accept the same values and limit as a request."""
     choices = (
-        ("search", get_args(Search), options.SEARCHES),
-        ("objective", get_args(Objective), options.OBJECTIVES),
-        ("fill", tuple(map(str, Fill)), options.FILLS),
-        ("tick-sizes", ("none", *map(str, Ticks)), options.TICK_SIZES),
+        ("search", get_args(Search)),
+        ("objective", get_args(Objective)),
+        ("fill", tuple(map(str, Fill))),
+        ("tick-sizes", ("none", *map(str, Ticks))),
     )
     text = " ".join(invoke("sweep", "--help").output.split())
-    for name, accepted, offered in choices:
-        assert offered == accepted
+    for name, accepted in choices:
         assert f"--{name} [{'|'.join(accepted)}]" in text
-    assert f"Allow more than {MAX_UNCONFIRMED:,} points" in text
+    assert f"Accept more than {MAX_UNCONFIRMED:,} points" in text
     refused = invoke(*SWEEP, *GRID, "--objective", "luck")
     assert refused.exit_code == 2
     assert "'luck' is not one of 'total_return', 'return_over_drawdown'" in refused.output
