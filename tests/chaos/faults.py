@@ -14,6 +14,8 @@ from tests.chaos.traffic import DATABASE_TIMEOUT_S, RECORDING_STRATEGY, Traffic
 from tests.conftest import store_candles
 from tests.platforms import Platform, has_ended, program_pids, query_database, start_platform, stop_platform
 
+MAX_LEAD = 2
+"""How many more programs than workers may have been killed."""
 WORKERS = "select run_id, pid from runs join coin.lease using (run_id) where status in ('STARTED', 'CANCELING')"
 
 
@@ -61,15 +63,17 @@ def kill_at_random(traffic: Traffic, platform: Platform, seed: int, kills: int, 
     """Kill -9 processes of the platform, half of them workers and half programs, until `kills` are killed.
 
     A program takes seconds to start, so the next one dies `pace_s` later on average, sometimes while others start.
-    Workers that execute a run are killed in between.
+    Workers that execute a run are killed in between; on a busy machine, programs wait for them.
     """
     chance, killed = random.Random(seed), traffic.history.kills  # noqa: S311 -- repeatable
     due = time.monotonic()
     while sum(killed.values()) < kills:
         assert platform.is_up, platform.log.read_text()
-        if killed.get("worker", 0) * 2 < sum(killed.values()):
+        workers = killed.get("worker", 0)
+        programs = sum(killed.values()) - workers
+        if workers <= programs:
             kill_worker(traffic, platform)
-        if time.monotonic() > due:
+        if time.monotonic() > due and programs <= workers + MAX_LEAD:
             kill_program(traffic, platform, chance)
             due += chance.expovariate(1 / pace_s)
         time.sleep(chance.uniform(0, 0.2))

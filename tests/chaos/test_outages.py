@@ -15,7 +15,7 @@ import pytest
 from tests.chaos.conftest import Judge
 from tests.chaos.faults import hung_postgres, kill_at_random, slowed_down, stopped_postgres, suspended, worker_pids
 from tests.chaos.traffic import Traffic
-from tests.platforms import SharedPlatform, has_ended, program_pids, query_database, wait_until
+from tests.platforms import START_TIMEOUT_S, SharedPlatform, has_ended, program_pids, query_database, wait_until
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="/proc identifies the processes"),
@@ -69,7 +69,7 @@ def test_second_daemon_takes_over(shared: SharedPlatform, judge: Judge) -> None:
                     stderr=subprocess.STDOUT,
                 )
             try:
-                wait_until(lambda: "standing by: the daemon on" in log.read_text())
+                wait_until(lambda: "standing by: the daemon on" in log.read_text(), START_TIMEOUT_S)
                 wait_until(lambda: traffic.acknowledged() >= 8)
                 os.kill(program_pids(platform)["daemon"], signal.SIGKILL)
                 wait_until(lambda: "lock acquired" in log.read_text(), 10)
