@@ -33,29 +33,12 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     process that dies is restarted with a message; if one does not stay up, all are stopped and the end of its log is
     printed.
     """
-    from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
     from coin_pipeline.cli.backtests import settings_with
-    from coin_pipeline.cli.supervisor import (
-        LOOPBACK,
-        ProcessSupervisor,
-        find_free_port,
-        lock_data_root,
-        require_free_ports,
-    )
+    from coin_pipeline.cli.supervisor import LOOPBACK, find_free_port, lock_data_root
     from coin_pipeline.database.url import release_database
-    from coin_pipeline.settings import child_environment, ignored_setting_notices
-    from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
-    from coin_pipeline.storage.probe import check_writable
-    from coin_pipeline.strategies.registry import load_registry
 
     settings = settings_with(strategy_files)
-    # Report a broken strategy file, an unknown market or an unusable bucket here, not in the logs of each process.
-    load_registry(settings.coin_strategy_files)
-    resolve_refresh(RefreshRequest(), settings)
-    require_free_ports([("--api-port", api_port), ("--ui-port", ui_port)])
-    unready = check_writable(open_store(settings, FAST_TIMEOUTS))
-    for notice in (*ignored_setting_notices(), *([unready] if unready else [])):
-        click.secho(notice, fg="yellow", err=True)
+    _check_prerequisites(settings, [("--api-port", api_port), ("--ui-port", ui_port)])
     stopping = _stop_on_signals()
     lock = lock_data_root(settings.data_root)
     settings = settings.model_copy(
@@ -64,6 +47,34 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
             "coin_code_server": f"{LOOPBACK}:{find_free_port()}",
         }
     )
+    _serve(settings, api_port, ui_port, stopping)
+    release_database(settings)
+    lock.close()
+    click.echo("stopped")
+
+
+def _check_prerequisites(settings: "Settings", ports: list[tuple[str, int]]) -> None:
+    """Raise CoinError for what would otherwise only appear in the log of each process; print notices."""
+    from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
+    from coin_pipeline.cli.supervisor import require_free_ports
+    from coin_pipeline.settings import ignored_setting_notices
+    from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
+    from coin_pipeline.storage.probe import check_writable
+    from coin_pipeline.strategies.registry import load_registry
+
+    load_registry(settings.coin_strategy_files)
+    resolve_refresh(RefreshRequest(), settings)
+    require_free_ports(ports)
+    storage_notice = check_writable(open_store(settings, FAST_TIMEOUTS))
+    for notice in (*ignored_setting_notices(), *([storage_notice] if storage_notice else [])):
+        click.secho(notice, fg="yellow", err=True)
+
+
+def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threading.Event) -> None:
+    """Run all processes until `stopping` is set."""
+    from coin_pipeline.cli.supervisor import LOOPBACK, ProcessSupervisor
+    from coin_pipeline.settings import child_environment
+
     _announce("starting the database")
     from coin_pipeline.orchestration.instance import open_instance
 
@@ -82,9 +93,6 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
         with _reindexing(settings):
             supervisor.watch()
         _announce("stopping")
-    release_database(settings)
-    lock.close()
-    click.echo("stopped")
 
 
 @contextmanager

@@ -33,6 +33,8 @@ def calendar_lines(audit: AuditReport) -> Iterator[Text]:
         yield Text(f"{'':5}{_month_names(None)}", style="dim")
     for year in years:
         grid = _year_grid(audit, year)
+        if not grid.any():  # the last day may only be the end of the range
+            continue
         if by_week:
             states = _states(grid.sum(axis=1))
             used.update(states.tolist())

@@ -85,9 +85,8 @@ def _conclusions(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if best:
         yield "Best", f"{format_point(best['values'])}: {objective} {_figure(objective, best['figures']['objective'])}"
     if plateau:
-        median = f"median {_figure(objective, plateau['median'])}"
-        neighbourhood = f"{median} over the {pluralize(plateau['size'], 'point')} around it"
-        yield "Plateau", f"{format_point(plateau['values'])}: {neighbourhood}"
+        median, size = _figure(objective, plateau["median"]), pluralize(plateau["size"], "point")
+        yield "Plateau", f"{format_point(plateau['values'])}: median {median} over its neighbourhood of {size}"
     for warning in [*document["warnings"], *(best["warnings"] if best else ())]:
         yield "Warning", warning
 
