@@ -1,4 +1,4 @@
-"""Bars for tests: from a table, at random, and from the real market."""
+"""Bars for tests: from a table, random, and from real markets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ HOUR_NS = 3600 * 10**9
 
 
 def bars_of(rows: Sequence[Sequence[float]]) -> Bars:
-    """Make hourly bars of rows (open, high, low, close) or (open, high, low, close, volume)."""
+    """Return hourly bars from rows (open, high, low, close) or (open, high, low, close, volume)."""
     table = np.array(rows, dtype=float).reshape(len(rows), len(rows[0]) if len(rows) else 4)
     volume = table[:, 4] if table.shape[1] > 4 else np.ones(len(rows))
     columns = [*table.T[:4], volume]
@@ -21,7 +21,7 @@ def bars_of(rows: Sequence[Sequence[float]]) -> Bars:
 
 
 def random_bars(n: int, seed: int) -> Bars:
-    """Make bars of whole prices that open where they like, some flat and some without volume."""
+    """Return random bars of whole prices with independent opens, some flat and some without volume."""
     random = np.random.default_rng(seed)
     close = np.maximum(1000 + np.cumsum(random.integers(-12, 13, n)), 100)
     opening = close + random.integers(-8, 9, n)
@@ -41,13 +41,13 @@ def market_bars(market_data: Path, n: int) -> Bars:
 
 
 def real_bars(market_data: Path, file: str) -> Bars:
-    """Read every candle of a file of the real market."""
+    """Read all candles of a file of real market data."""
     return Bars(*read_candle_file(market_data / file, "UTC"))
 
 
 def golden_bars(n: int) -> Bars:
-    """Make the daily bars of the golden figures, draw by draw."""
-    random = np.random.RandomState(42)  # the legacy generator, as the golden figures say
+    """Return the daily bars of the golden figures, reproducing each random draw."""
+    random = np.random.RandomState(42)  # the legacy generator, with which the golden figures were computed
     price, step, rows = 100.0, max(1, n // 50), []
     for i in range(n):
         price += 2 * random.randn()

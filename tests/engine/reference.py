@@ -1,4 +1,4 @@
-"""The rules of simulation in slow, plain Python: bar by bar, with cash and coins."""
+"""Reference implementation of the simulation rules in slow, plain Python: bar by bar, with cash and coins."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class Trade(NamedTuple):
 
 @dataclass
 class Position:
-    """Coins bought, and the stop orders that watch over them."""
+    """Coins held, and the data its stop orders need."""
 
     signal_bar: int
     entry_bar: int
@@ -39,15 +39,17 @@ class Position:
     highest: float
     bars_held: int = 0
 
-    def stopped(self, opened: float, high: float, low: float, stops: Stops) -> tuple[float, ExitReason] | None:
-        """Return at which price and why the position is left while a bar is traded, if it is."""
+    def stop_fill(self, opened: float, high: float, low: float, stops: Stops) -> tuple[float, ExitReason] | None:
+        """Return the price and reason if a stop order is filled while the bar is traded."""
         levels = []
         if stops.stop_loss is not None:
             levels.append((self.entry_price * (1 - stops.stop_loss), ExitReason.STOP_LOSS))
         if stops.trailing_stop is not None:
             levels.append((self.highest * (1 - stops.trailing_stop), ExitReason.TRAILING_STOP))
         if levels:
-            level, reason = max(levels, key=lambda each: each[0])  # the first, the stop-loss, if they are equal
+            level, reason = max(
+                levels, key=lambda item: item[0]
+            )  # max() returns the first, the stop-loss, if they are equal
             if opened <= level:
                 return opened, reason
             if low <= level:
@@ -61,7 +63,7 @@ class Position:
 
 @dataclass
 class Account:
-    """Cash and at most one position; what it traded and was worth at every close."""
+    """Cash and at most one position, with its trades and its value at every close."""
 
     costs: Costs
     sizing: Sizing = Sizing()  # noqa: RUF009 - frozen
@@ -73,7 +75,7 @@ class Account:
     too_small: int = 0
 
     def buy(self, signal_bar: int, bar: int, price: float) -> Position:
-        """Turn the fraction of the cash into coins."""
+        """Convert the fraction of the cash into coins."""
         paid = self.cash * self.sizing.fraction
         coins = paid / (price * (1 + self.costs.slippage_rate)) / (1 + self.costs.fee_rate)
         self.cash -= paid
@@ -81,17 +83,17 @@ class Account:
         return self.position
 
     def sell(self, bar: int, price: float, reason: ExitReason) -> None:
-        """Turn all coins into cash."""
+        """Convert all coins into cash."""
         held, self.position = self.position, None
         assert held is not None
-        got = held.coins * price * (1 - self.costs.slippage_rate) * (1 - self.costs.fee_rate)
-        self.cash += got
+        received = held.coins * price * (1 - self.costs.slippage_rate) * (1 - self.costs.fee_rate)
+        self.cash += received
         self.trades.append(
             Trade(
                 held.signal_bar,
                 held.entry_bar,
                 bar,
-                got / held.paid - 1,
+                received / held.paid - 1,
                 reason is ExitReason.END,
                 held.entry_price,
                 price,
@@ -101,7 +103,7 @@ class Account:
         )
 
     def worth(self, price: float) -> float:
-        """Return cash and coins at a price."""
+        """Return the value of cash and coins at a price."""
         return self.cash + (self.position.coins * price if self.position else 0.0)
 
 
@@ -111,30 +113,30 @@ NO_STOPS, ALL_IN = Stops(), Sizing()
 def trade_next_open(
     bars: Bars, signals: Signals, costs: Costs, stops: Stops = NO_STOPS, sizing: Sizing = ALL_IN
 ) -> Account:
-    """Trade one position at a time, deciding at closes and filling at the next opens."""
+    """Trade one position at a time, with decisions at closes and fills at the next open."""
     account = Account(costs, sizing)
     buy = False
     leave: ExitReason | None = None
     last = len(bars) - 1
     for bar in range(len(bars)):
         opened, high, low, close = (float(c[bar]) for c in (bars.open, bars.high, bars.low, bars.close))
-        # The open: what was decided at the close before is filled.
+        # Open: fill the decision of the previous close.
         if buy:
             account.buy(bar - 1, bar, opened)
         elif leave is not None:
             account.sell(bar, opened, leave)
         buy, leave = False, None
-        # The bar is traded: stop orders rest at the exchange.
+        # During the bar: stop orders rest at the exchange.
         if account.position:
             account.position.bars_held += 1
-            if stop := account.position.stopped(opened, high, low, stops):
+            if stop := account.position.stop_fill(opened, high, low, stops):
                 account.sell(bar, *stop)
-        # The close: the bar is known, and the next decision is made.
+        # Close: the bar is known, and the next decision is made.
         entry = bool(signals.entries[bar]) and bar < last
         if account.position:
             account.position.highest = max(account.position.highest, high)
             account.ignored += entry
-            leave = _decided(signals, bar, account.position)
+            leave = _exit_decision(signals, bar, account.position)
             if bar == last:
                 account.sell(bar, close, ExitReason.END)
         elif entry and account.cash * sizing.fraction * sizing.initial_cash < sizing.min_order:
@@ -145,8 +147,8 @@ def trade_next_open(
     return account
 
 
-def _decided(signals: Signals, bar: int, position: Position) -> ExitReason | None:
-    """Return why the position is to be left, as known at the close of a bar."""
+def _exit_decision(signals: Signals, bar: int, position: Position) -> ExitReason | None:
+    """Return the reason to close the position, as known at the close of a bar."""
     if position.bars_held == signals.hold:
         return ExitReason.HOLD
     if signals.exits is not None and signals.exits[bar]:
@@ -155,36 +157,36 @@ def _decided(signals: Signals, bar: int, position: Position) -> ExitReason | Non
 
 
 def outcomes_at_close(bars: Bars, signals: Signals, costs: Costs, stops: Stops = NO_STOPS) -> list[Trade]:
-    """Follow every entry signal from close to close."""
+    """Simulate every entry signal from close to close."""
     outcomes = []
     for start in range(len(bars)):
         if signals.entries[start]:
             account = Account(costs)
-            _follow(account, account.buy(start, start, float(bars.close[start])), bars, signals, stops)
+            _hold_until_exit(account, account.buy(start, start, float(bars.close[start])), bars, signals, stops)
             outcomes += account.trades
     return outcomes
 
 
-def _follow(account: Account, position: Position, bars: Bars, signals: Signals, stops: Stops) -> None:
-    """Hold a position that was bought at the close of its entry bar until it is left."""
+def _hold_until_exit(account: Account, position: Position, bars: Bars, signals: Signals, stops: Stops) -> None:
+    """Hold a position bought at the close of its entry bar until it is closed."""
     for bar in range(position.entry_bar + 1, len(bars)):
         opened, high, low, close = (float(c[bar]) for c in (bars.open, bars.high, bars.low, bars.close))
         position.bars_held += 1
-        if stop := position.stopped(opened, high, low, stops):
+        if stop := position.stop_fill(opened, high, low, stops):
             return account.sell(bar, *stop)
-        if (leave := _decided(signals, bar, position)) is not None:
+        if (leave := _exit_decision(signals, bar, position)) is not None:
             return account.sell(bar, close, leave)
         position.highest = max(position.highest, high)
     return account.sell(len(bars) - 1, float(bars.close[-1]), ExitReason.END)
 
 
 def drawdowns(equity: list[float]) -> list[float]:
-    """Measure every value against the highest so far, the initial 1.0 included."""
+    """Return the drawdown of every value from the running maximum, the initial 1.0 included."""
     return [1 - value / max([1.0, *equity[: bar + 1]]) for bar, value in enumerate(equity)]
 
 
 def assert_same_trades(samples: Samples, expected: list[Trade]) -> None:
-    """Compare bars, raw prices and reasons exactly, returns to rounding."""
+    """Compare bars, raw prices and reasons exactly, and returns up to rounding."""
     names = [name for name in Trade._fields if name not in {"net_return", "reason"}]
     columns = [getattr(samples, name).tolist() for name in names]
     exact = list(zip(*columns, samples.exit_reason.tolist(), strict=True))
@@ -193,7 +195,7 @@ def assert_same_trades(samples: Samples, expected: list[Trade]) -> None:
 
 
 def assert_same_account(simulation: Simulation, account: Account) -> None:
-    """Compare trades and counts, and the curves to rounding."""
+    """Compare trades and counts exactly, and the curves up to rounding."""
     assert_same_trades(simulation.trades, account.trades)
     assert (simulation.ignored, simulation.too_small) == (account.ignored, account.too_small)
     assert simulation.equity.tolist() == pytest.approx(account.equity, rel=1e-11)

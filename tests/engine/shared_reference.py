@@ -1,4 +1,4 @@
-"""The rules of the shared account in slow, plain Python: time by time, with cash in KRW and coins."""
+"""Reference implementation of the shared account in slow, plain Python: time by time, with KRW and coins."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ AT_OPEN = {ExitReason.SIGNAL, ExitReason.HOLD}
 
 @dataclass
 class Position:
-    """Coins of one symbol, and which sample they were bought for."""
+    """Coins of one symbol, and the sample they were bought for."""
 
     sample: int
     coins: float
@@ -23,7 +23,7 @@ class Position:
 
 @dataclass
 class Account:
-    """The cash, the positions by symbol, and what happened so far; money in KRW."""
+    """Cash, positions by symbol, and history; amounts in KRW."""
 
     cash: float
     positions: dict[str, Position] = field(default_factory=dict)
@@ -37,12 +37,12 @@ class Account:
 
     @property
     def worth(self) -> float:
-        """Cash and coins at their last known prices."""
+        """Value of cash and coins at their last known prices."""
         return self.cash + sum(position.coins * position.price for position in self.positions.values())
 
 
-def trade_together(books: Sequence[SymbolSamples], rules: SharedRules, costs: Costs) -> Account:
-    """Trade the samples of all books from one account."""
+def trade_shared(books: Sequence[SymbolSamples], rules: SharedRules, costs: Costs) -> Account:
+    """Trade the samples of all symbols from one account."""
     account = Account(rules.initial_cash)
     by_name = sorted(books, key=lambda book: book.name)
     for now in sorted({int(time) for book in books for time in book.time}):

@@ -1,4 +1,4 @@
-"""Columns of candles."""
+"""Candle columns."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,12 @@ from tests.engine.candles import bars_of, random_bars
 
 
 def columns(n: int = 3) -> list[np.ndarray]:
-    """Make six good columns."""
+    """Return six valid columns."""
     return [np.arange(n), *(np.ones(n) for _ in range(5))]
 
 
-def test_head_is_the_first_bars_without_a_copy() -> None:
-    """A head has the first bars and shares their memory."""
+def test_head_returns_views_of_the_first_bars() -> None:
+    """A head contains the first bars and shares their memory."""
     bars = random_bars(10, seed=1)
     head = bars.head(4)
     assert len(head) == 4
@@ -21,22 +21,22 @@ def test_head_is_the_first_bars_without_a_copy() -> None:
     assert head.close.tolist() == bars.close[:4].tolist()
 
 
-def test_columns_cannot_be_written() -> None:
-    """Nobody who holds bars can change a price."""
+def test_columns_are_read_only() -> None:
+    """Prices cannot be changed through bars."""
     with pytest.raises(ValueError, match="read-only"):
         random_bars(3, seed=1).high[0] = 0.0
 
 
-def test_the_callers_arrays_stay_writable() -> None:
-    """Making bars does not lock the arrays that they were made of."""
+def test_input_arrays_stay_writable() -> None:
+    """Creating bars does not lock the input arrays."""
     given = columns()
     Bars(*given)
     given[1][0] = 2.0
     assert given[1][0] == 2.0
 
 
-def test_no_bars_are_bars_too() -> None:
-    """An empty table makes bars of length zero."""
+def test_empty_bars_are_valid() -> None:
+    """An empty table gives bars of length zero."""
     assert len(bars_of([])) == 0
 
 
@@ -51,8 +51,8 @@ def test_no_bars_are_bars_too() -> None:
         (1, np.ones((3, 1)), ValueError, "open must have shape"),
     ],
 )
-def test_a_wrong_column_is_refused(position: int, column: np.ndarray, error: type[Exception], message: str) -> None:
-    """Types, lengths and the order of time are checked, and the column is named."""
+def test_invalid_column_is_rejected(position: int, column: np.ndarray, error: type[Exception], message: str) -> None:
+    """Dtypes, lengths and the order of time are checked, and the error names the column."""
     given = columns()
     given[position] = column
     with pytest.raises(error, match=message):

@@ -1,4 +1,4 @@
-"""How kernels are compiled."""
+"""Compilation of kernels and the intrinsics used in them."""
 
 import ast
 import importlib
@@ -27,61 +27,61 @@ from tests.engine.candles import random_bars
 
 
 def kernels() -> dict[str, tuple[str, Dispatcher]]:
-    """List every kernel that a module of the engine or the strategies can call."""
-    found = {}
+    """Return every kernel that a module of the engine or the strategies can call, with the module's name."""
+    result = {}
     for package in (coin_pipeline.engine, coin_pipeline.strategies):
-        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             for name, value in vars(importlib.import_module(info.name)).items():
                 if isinstance(value, Dispatcher):
-                    found[f"{info.name}.{name}"] = (info.name, value)
-    return found
+                    result[f"{info.name}.{name}"] = (info.name, value)
+    return result
 
 
 def test_no_kernel_is_called_from_another_module() -> None:
-    """Stored machine code cannot go stale, because a kernel and all that it calls live in one file."""
+    """Cached machine code cannot become stale, because a kernel and everything it calls are in one file."""
     assert len(kernels()) > 3
     assert {name for name, (module, used) in kernels().items() if used.py_func.__module__ != module} == set()
 
 
-def foreign(module: str) -> set[str]:
-    """Names of a module whose values come, directly or by what they are computed from, from other modules of ours."""
+def imported_names(module: str) -> set[str]:
+    """Return the names in a module whose values depend, directly or indirectly, on other project modules."""
     tree = ast.parse(Path(str(importlib.import_module(module).__file__)).read_text())
     imported = [node for node in tree.body if isinstance(node, ast.ImportFrom) and "coin_pipeline" in str(node.module)]
-    found = {alias.asname or alias.name for node in imported for alias in node.names}
-    for node in tree.body:  # in their order, as they are executed
+    names = {alias.asname or alias.name for node in imported for alias in node.names}
+    for node in tree.body:  # in execution order
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            names = {one.id: type(one.ctx) for one in ast.walk(node) if isinstance(one, ast.Name)}
-            if found & {name for name, use in names.items() if use is ast.Load}:
-                found |= {name for name, use in names.items() if use is ast.Store}
-    return found
+            used = {child.id: type(child.ctx) for child in ast.walk(node) if isinstance(child, ast.Name)}
+            if names & {name for name, use in used.items() if use is ast.Load}:
+                names |= {name for name, use in used.items() if use is ast.Store}
+    return names
 
 
 def test_no_kernel_reads_a_constant_of_another_module() -> None:
-    """Nor can it go stale because a constant that is compiled into it changed in a file that nobody looks at."""
-    assert "UNFILLED" in foreign("coin_pipeline.engine.simulate")
+    """Cached code cannot become stale because a constant compiled into it has changed in another file."""
+    assert "UNFILLED" in imported_names("coin_pipeline.engine.simulate")
     read = {
         f"{name} reads {constant}"
         for name, (module, used) in kernels().items()
-        for constant in foreign(module) & set(used.py_func.__code__.co_names)
+        for constant in imported_names(module) & set(used.py_func.__code__.co_names)
         if not isinstance(getattr(importlib.import_module(module), constant), Dispatcher | _Intrinsic)
     }
     assert read == set()
 
 
-def test_a_word_has_as_many_bits_everywhere() -> None:
-    """Kernels have the number from their own file."""
+def test_word_size_is_consistent() -> None:
+    """Modules with kernels repeat the constant in their own file."""
     assert trade_table._WORD == swept._WORD == signal_rows.WORD == 8 * np.dtype(np.uint64).itemsize
 
 
-def test_after_warming_up_nothing_is_compiled() -> None:
-    """Backtests with other params, fills and bars use the code that the warm-up compiled."""
+def test_nothing_is_compiled_after_warm_up() -> None:
+    """Backtests with other params, fills and bars reuse the code compiled by the warm-up."""
     compile_kernels()
     compiled = {name: list(used.signatures) for name, (_, used) in kernels().items()}
     bars, registry = random_bars(300, seed=1), load_registry()
-    given = {"volume_long_candle": {"vol_multiplier": 1}, "volume_zone_breakout": {"include_wicks": False}}
+    params_by_name = {"volume_long_candle": {"vol_multiplier": 1}, "volume_zone_breakout": {"include_wicks": False}}
     head, costs, stops = bars.head(200), Costs(0, 0, Ticks.UPBIT), Stops(trailing_stop=0.1)
-    for name, params in given.items():
-        strategy, points = registry.get(name), [registry.resolve(name, each) for each in (params, {})]
+    for name, given in params_by_name.items():
+        strategy, points = registry.get(name), [registry.resolve(name, params) for params in (given, {})]
         signals = strategy.signals(head, points[0])
         exits = SignalRows.of([Signals(signals.entries, exits=signals.entries)])
         for fill in reversed(Fill):
@@ -94,35 +94,35 @@ def test_after_warming_up_nothing_is_compiled() -> None:
     assert {name for name, signatures in compiled.items() if len(signatures) > 1} == set()
 
 
-def test_asking_ahead_changes_nothing() -> None:
-    """A place before or past the column may be asked for, and the column is as it was."""
+def test_prefetch_has_no_effect_on_values() -> None:
+    """Indices before or past the column may be prefetched, and the column is unchanged."""
     column = np.arange(3.0)
 
     @kernel
-    def ask(column: np.ndarray, place: int) -> float:
-        prefetch(column, place)
+    def prefetch_and_sum(column: np.ndarray, index: int) -> float:
+        prefetch(column, index)
         return column.sum()
 
-    assert [ask(column, place) for place in (-1, 0, 2, 3, 10**12)] == [3.0] * 5
+    assert [prefetch_and_sum(column, index) for index in (-1, 0, 2, 3, 10**12)] == [3.0] * 5
 
 
-def test_a_part_is_the_slice() -> None:
-    """A part has the elements of the slice, an empty one none, and what is written to it is in the column."""
+def test_borrowed_slice_is_a_view() -> None:
+    """It has the elements of the slice, may be empty, and writes go to the column."""
     column = np.arange(5.0)
 
     @kernel
     def double(column: np.ndarray, first: int, end: int) -> float:
-        own = borrowed_slice(column, first, end)
-        for i in range(len(own)):
-            own[i] *= 2.0
-        return own.sum()
+        view = borrowed_slice(column, first, end)
+        for i in range(len(view)):
+            view[i] *= 2.0
+        return view.sum()
 
     assert [double(column, *ends) for ends in ((1, 3), (0, 0), (5, 5), (4, 5))] == [6.0, 0.0, 0.0, 8.0]
     assert column.tolist() == [0.0, 2.0, 4.0, 3.0, 8.0]
 
 
-def test_a_column_is_read_where_it_is() -> None:
-    """From an address on there are as many elements as were asked for, of the type of the array that was shown."""
+def test_array_at_address_reads_in_place() -> None:
+    """It has the requested number of elements and the dtype of the example array."""
     column, like = np.arange(5), np.empty(0, np.int64)
 
     @kernel

@@ -1,4 +1,4 @@
-"""Strategies that read the future are caught, honest ones are not."""
+"""Strategies that read the future are detected; honest ones pass."""
 
 from collections.abc import Callable
 from functools import cache
@@ -23,38 +23,38 @@ read = cache(real_bars)
 
 
 def column(bars: Bars, name: str = "close") -> pd.Series:
-    """Return a column as users have it."""
+    """Return a column as a pandas Series, as users have it."""
     return pd.Series(getattr(bars, name))
 
 
 def above(bars: Bars, window: int, quick: int = 1) -> pd.Series:
-    """Compare a quick mean with a slow one."""
+    """Return where a fast mean is above a slow one."""
     close = column(bars)
     return close.rolling(quick).mean() > close.rolling(window).mean()
 
 
 def rises(above: pd.Series) -> pd.Series:
-    """Return where it becomes true."""
+    """Return where a condition becomes true."""
     return above & ~above.shift(1, fill_value=False)
 
 
 def cross(bars: Bars) -> pd.Series:
-    """Return where a quick mean rises above a slow one, and say nothing of the future."""
+    """Return where a fast mean crosses above a slow one; this reads no future bars."""
     return rises(above(bars, 20, 5))
 
 
 def falls_next(bars: Bars, by: float = 0.0, name: str = "close") -> pd.Series:
-    """Return where the next candle lies below the close."""
+    """Return where the next close is below the close."""
     return column(bars, name).shift(-1) < column(bars) * (1 - by)
 
 
 def scaled(values: pd.Series) -> pd.Series:
-    """Return how many deviations values are from their mean, both of the whole series."""
+    """Return z-scores with the mean and deviation of the whole series."""
     return (values - values.mean()) / values.std()
 
 
 def hold_of(mean: float) -> int:
-    """Hold longer in a market that rises."""
+    """Return a longer hold in a rising market."""
     return 20 if mean > 0 else 5
 
 
@@ -113,13 +113,13 @@ def recursive(span: int) -> Rule:
 
 
 def since_the_first(bars: Bars) -> Signals:
-    """Compare with the mean of all bars so far."""
+    """Return a rule that compares with the mean of all bars so far."""
     deviations = (column(bars) - column(bars).expanding(50).mean()) / column(bars).expanding(50).std()
     return Signals(deviations < -1, exits=deviations > 1)
 
 
-def one_after_the_other(bars: Bars) -> Signals:
-    """Buy only while nothing is held, with a stop of its own: a state from bar to bar."""
+def stateful(bars: Bars) -> Signals:
+    """Buy only while no position is held, with its own stop: state is carried from bar to bar."""
     entries, exits, paid = np.zeros(len(bars), bool), np.zeros(len(bars), bool), 0.0
     for i in range(1, len(bars)):
         if not paid and bars.close[i] > 1.001 * bars.close[i - 1]:
@@ -130,7 +130,7 @@ def one_after_the_other(bars: Bars) -> Signals:
 
 
 def measured_hold(bars: Bars) -> Signals:
-    """Choose how long to hold by the first 200 bars, and enter after them only."""
+    """Derive the hold from the first 200 bars, and enter only after them."""
     entries = cross(bars).to_numpy() & (np.arange(len(bars)) >= 200)
     return Signals(entries, hold=1 + int(bars.volume[:200].mean()))
 
@@ -145,15 +145,15 @@ HONEST: dict[str, Rule] = {
     "exponential mean of 2,000 bars": recursive(2_000),
     "all bars so far": since_the_first,
     "highest so far": lambda b: Signals(b.close >= np.maximum.accumulate(b.close), hold=3),
-    "one after the other": one_after_the_other,
+    "one after the other": stateful,
     "measured hold": measured_hold,
     "always": lambda b: Signals(np.ones(len(b), bool), hold=1),
     "never": lambda b: Signals(np.zeros(len(b), bool)),
 }
 
 
-class Counted:
-    """A strategy as a run calls it: it counts, and what it raises is the strategy's failure."""
+class CountedStrategy:
+    """A strategy as called by a run: it counts its calls, and its exceptions become strategy failures."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule, self.lengths = rule, list[int]()
@@ -169,47 +169,47 @@ class Counted:
 
 def check(rule: Rule, bars: Bars, warm_up: int = 0) -> LookAheadReport:
     """Check a strategy as a backtest does."""
-    return check_no_lookahead(bars, Counted(rule), rule(bars), warm_up)
+    return check_no_lookahead(bars, CountedStrategy(rule), rule(bars), warm_up)
 
 
-def refused(rule: Rule, bars: Bars) -> str:
-    """Return the column in which a strategy was found to look ahead."""
+def detected_column(rule: Rule, bars: Bars) -> str:
+    """Return the column in which look-ahead was detected."""
     with pytest.raises(LookAhead) as caught:
         check(rule, bars)
     return caught.value.column
 
 
 def decides(rule: Rule, bars: Bars) -> bool:
-    """Say whether a trap has snapped at all; one with a long window does not on few bars."""
+    """Return whether a strategy makes the decisions it cheats on; one with a long window does not on few bars."""
     signals = rule(bars)
     return bool(signals.entries.any() or (signals.exits is not None and signals.exits.any()))
 
 
 @pytest.mark.parametrize("n", RANDOM)
 @pytest.mark.parametrize("trap", TRAPS)
-def test_look_ahead_is_caught(trap: str, n: int) -> None:
-    """Each way to read the future is found on few and on many bars, with the column named."""
+def test_look_ahead_is_detected(trap: str, n: int) -> None:
+    """Each way of reading the future is detected on few and on many bars, and the column is named."""
     name, rule = TRAPS[trap]
     if n >= 10_000 or "2,000" not in trap:
         assert decides(rule, made(n, 8))
-        assert refused(rule, made(n, 8)) == name
+        assert detected_column(rule, made(n, 8)) == name
 
 
 @pytest.mark.parametrize("file", REAL)
 @pytest.mark.parametrize("trap", TRAPS)
-def test_look_ahead_is_caught_in_the_real_market(trap: str, file: str, market_data: Path) -> None:
-    """So it is on real days, hours and minutes, also where the future changed nothing that was decided."""
+def test_look_ahead_is_detected_on_real_candles(trap: str, file: str, market_data: Path) -> None:
+    """It is detected on days, hours and minutes, even if the future changed none of the run's decisions."""
     name, rule = TRAPS[trap]
     bars = read(market_data, file)
     if decides(rule, bars):
-        assert refused(rule, bars) == name
+        assert detected_column(rule, bars) == name
     else:
         assert (trap, len(bars) < 2_000) == ("next close behind 2,000 bars", True)
 
 
 @pytest.mark.parametrize("n", RANDOM)
 @pytest.mark.parametrize("rule", HONEST.values(), ids=HONEST)
-def test_an_honest_strategy_passes(rule: Rule, n: int) -> None:
+def test_honest_strategy_passes(rule: Rule, n: int) -> None:
     """Neither a long window nor statistics since the first bar are look-ahead, and decisions are compared."""
     evidence = check(rule, made(n, 8))
     assert evidence.cuts > 0 or not evidence.total_decisions
@@ -219,13 +219,13 @@ def test_an_honest_strategy_passes(rule: Rule, n: int) -> None:
 
 @pytest.mark.parametrize("file", REAL)
 @pytest.mark.parametrize("rule", HONEST.values(), ids=HONEST)
-def test_an_honest_strategy_passes_in_the_real_market(rule: Rule, file: str, market_data: Path) -> None:
-    """So it is on real candles."""
+def test_honest_strategy_passes_on_real_candles(rule: Rule, file: str, market_data: Path) -> None:
+    """Honest strategies pass on days, hours and minutes."""
     assert check(rule, read(market_data, file)).is_conclusive
 
 
-def test_the_bar_is_named() -> None:
-    """The error tells at which bar and candle a decision changed, and after which bar the candles were others."""
+def test_error_names_the_bar() -> None:
+    """The error gives the bar and candle whose decision changed, and the bar from which candles were replaced."""
     bars = random_bars(4, 0)
 
     def third(bars: Bars) -> Signals:
@@ -236,27 +236,27 @@ def test_the_bar_is_named() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
-def test_few_bars_are_no_reason_to_fail(n: int) -> None:
-    """There are no more points than places to cut."""
+def test_very_short_series_pass(n: int) -> None:
+    """The number of cuts is limited by the number of bars."""
     assert check(HONEST["always"], random_bars(n, 0)).cuts == max(n - 1, 0)
 
 
 @pytest.mark.parametrize("n", [370, 10_000, 500_000])
 @pytest.mark.parametrize("warm_up", [0, 1_440])
 @pytest.mark.parametrize("rate", [0.0, 0.0005, 0.3, 1.0])
-def test_few_bars_are_computed_again(n: int, warm_up: int, rate: float) -> None:
-    """Never more than a sixth of the bars, or the floor, in some hundred calls; none has fewer than the warm-up."""
+def test_recomputed_bars_stay_within_the_budget(n: int, warm_up: int, rate: float) -> None:
+    """At most a sixth of the bars, or the minimum budget, in about a hundred calls, each longer than the warm-up."""
     entries = np.random.default_rng(0).random(n) < rate
     full, bars = Signals(entries), made(n, 8)
-    strategy = Counted(lambda known: Signals(entries[np.searchsorted(bars.time, known.time) % n]))
+    strategy = CountedStrategy(lambda known: Signals(entries[np.searchsorted(bars.time, known.time) % n]))
     check_no_lookahead(bars, strategy, full, warm_up)
     assert sum(strategy.lengths) <= max(MIN_BAR_BUDGET, n // BUDGET_DIVISOR)
     assert len(strategy.lengths) < 120
     assert min(strategy.lengths, default=warm_up + 1) > warm_up
 
 
-def test_what_is_compared_depends_on_the_seed_alone() -> None:
-    """The same bars are computed again in each run; another seed draws others."""
+def test_cuts_depend_only_on_the_seed() -> None:
+    """The same bars are recomputed in each run; another seed selects others."""
     bars = made(10_000, 8)
 
     def firsts(seed: int) -> list[int]:
@@ -273,8 +273,8 @@ def test_what_is_compared_depends_on_the_seed_alone() -> None:
     assert firsts(1) != firsts(2)
 
 
-def test_a_strategy_that_fails_on_fewer_bars_is_not_checked() -> None:
-    """It is not refused, but there is no evidence either, and what it said is kept."""
+def test_failure_on_fewer_bars_is_inconclusive() -> None:
+    """The strategy is not rejected, the check is inconclusive, and the error message is kept."""
 
     def rule(bars: Bars) -> Signals:
         if len(bars) < 370:
@@ -288,8 +288,8 @@ def test_a_strategy_that_fails_on_fewer_bars_is_not_checked() -> None:
 
 
 @pytest.mark.parametrize("undeclared", [True, False])
-def test_windows_longer_than_what_is_computed_again_are_no_evidence(undeclared: bool) -> None:  # noqa: FBT001
-    """A peek behind so many bars passes, and the evidence says that no decision was compared."""
+def test_windows_over_budget_are_inconclusive(undeclared: bool) -> None:  # noqa: FBT001
+    """Look-ahead behind a window this long passes, and the report shows that no decision was compared."""
     bars = made(100_000, 8)
 
     def rule(bars: Bars) -> Signals:
@@ -300,11 +300,11 @@ def test_windows_longer_than_what_is_computed_again_are_no_evidence(undeclared: 
     assert evidence.total_decisions > 1_000
 
 
-def test_a_peek_at_the_last_decisions_of_a_long_series_is_caught() -> None:
-    """A strategy that is honest until the very end is found where it decided last."""
+def test_look_ahead_near_the_end_is_detected() -> None:
+    """A strategy that is honest until near the end is detected at its last decisions."""
     bars = made(30_000, 8)
 
     def late(known: Bars) -> Bools:
         return known.time >= bars.time[29_000]
 
-    assert refused(lambda b: Signals(cross(b) & ~(late(b) & falls_next(b)), hold=1), bars) == "entries"
+    assert detected_column(lambda b: Signals(cross(b) & ~(late(b) & falls_next(b)), hold=1), bars) == "entries"

@@ -1,4 +1,4 @@
-"""What must hold of every simulation, whatever the bars, signals, stops, costs and sizing."""
+"""Invariants of every simulation, for any bars, signals, stops, costs and sizing."""
 
 from dataclasses import fields, replace
 from random import Random
@@ -31,7 +31,7 @@ PRICES = ("open", "high", "low", "close")
 
 @st.composite
 def markets(draw: st.DrawFn, min_bars: int = 0) -> Bars:
-    """Draw up to 150 bars of whole prices in a narrow or a wide band, flat ones and ones without volume among them."""
+    """Draw up to 150 bars of whole prices in a narrow or wide band, including flat bars and bars without volume."""
     price = st.integers(100, draw(st.sampled_from([101, 110, 300])))
     rows = draw(st.lists(st.tuples(price, price, price, price, st.integers(0, 3)), min_size=min_bars, max_size=15))
     table = [(opened, max(p), min(p), close, volume) for *p, volume in rows for opened, _, _, close in [p]]
@@ -52,9 +52,9 @@ costs = st.builds(Costs, rate, rate)
 fraction = st.floats(0.01, 1)
 shuffles = st.randoms(use_true_random=False)
 cases = markets().flatmap(lambda bars: st.tuples(st.just(bars), decisions(len(bars))))
-busy = [HealthCheck.too_slow]  # a loaded machine is not a fault of these tests
-many = settings(max_examples=150, deadline=None, suppress_health_check=busy)
-some = settings(max_examples=60, deadline=None, suppress_health_check=busy)
+slow_allowed = [HealthCheck.too_slow]  # a loaded machine must not fail these tests
+many = settings(max_examples=150, deadline=None, suppress_health_check=slow_allowed)
+some = settings(max_examples=60, deadline=None, suppress_health_check=slow_allowed)
 
 
 def bits(result: Simulation | Samples | Bars, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -68,10 +68,10 @@ def bits(result: Simulation | Samples | Bars, *, without: tuple[str, ...] = ()) 
 
 @many
 @given(cases, stops, costs, fraction, st.sampled_from([0.0, 0.499, 0.901, 1.101]))
-def test_an_account_is_that_of_plain_python(
+def test_account_agrees_with_the_reference(
     case: tuple[Bars, Signals], stops: Stops, costs: Costs, fraction: float, least: float
 ) -> None:
-    """Trades, counts, equity and drawdown are those of cash, coins and resting orders moved bar by bar."""
+    """Trades, counts, equity and drawdown equal those of cash, coins and resting orders moved bar by bar."""
     bars, signals = case
     sizing = Sizing(fraction=fraction, min_order=least * fraction * Sizing().initial_cash)
     simulation = simulate(bars, signals, costs, Fill.NEXT_OPEN, stops, sizing)
@@ -80,8 +80,8 @@ def test_an_account_is_that_of_plain_python(
 
 @many
 @given(cases, stops, costs)
-def test_an_event_study_is_that_of_plain_python(case: tuple[Bars, Signals], stops: Stops, costs: Costs) -> None:
-    """Every sample is what following its signal from close to close gives."""
+def test_event_study_agrees_with_the_reference(case: tuple[Bars, Signals], stops: Stops, costs: Costs) -> None:
+    """Every sample equals a simulation of its signal from close to close."""
     bars, signals = case
     simulation = simulate(bars, signals, costs, Fill.SIGNAL_CLOSE, stops)
     assert_same_trades(simulation.trades, outcomes_at_close(bars, signals, costs, stops))
@@ -90,10 +90,10 @@ def test_an_event_study_is_that_of_plain_python(case: tuple[Bars, Signals], stop
 
 @some
 @given(cases, stops, costs, st.sampled_from(Fill))
-def test_a_trade_grows_by_its_prices_less_its_costs(
+def test_growth_is_the_price_ratio_times_costs(
     case: tuple[Bars, Signals], stops: Stops, costs: Costs, fill: Fill
 ) -> None:
-    """Without costs the account is the product of price ratios; each trade's costs are one factor more."""
+    """Without costs, the account is the product of price ratios; costs add one factor per trade."""
     bars, signals = case
     free = simulate(bars, signals, FREE, fill, stops)
     ratios = free.trades.exit_price / free.trades.entry_price
@@ -109,7 +109,7 @@ def test_a_trade_grows_by_its_prices_less_its_costs(
 def test_higher_costs_are_never_better(
     case: tuple[Bars, Signals], stops: Stops, low: Costs, more: Costs, fraction: float
 ) -> None:
-    """The same trades are made, and the account is worth no more at any close."""
+    """The trades are the same, and the account is worth no more at any close."""
     bars, signals = case
     high = Costs(low.fee_rate + more.fee_rate, low.slippage_rate + more.slippage_rate)
     cheap, dear = (simulate(bars, signals, c, Fill.NEXT_OPEN, stops, Sizing(fraction)) for c in (low, high))
@@ -119,10 +119,10 @@ def test_higher_costs_are_never_better(
 
 @many
 @given(st.data(), cases, stops, costs, fraction)
-def test_a_prefix_is_simulated_as_the_whole_is(
+def test_later_bars_do_not_change_earlier_results(
     data: st.DataObject, case: tuple[Bars, Signals], stops: Stops, costs: Costs, fraction: float
 ) -> None:
-    """What later bars bring changes no bit of trades closed before and of the curves up to there."""
+    """Closed trades and the curves up to a bar are bit-identical with and without later bars."""
     bars, signals = case
     n = data.draw(st.integers(0, len(bars)))
     exits = None if signals.exits is None else signals.exits[:n]
@@ -132,14 +132,14 @@ def test_a_prefix_is_simulated_as_the_whole_is(
     closed = part.trades.where(part.trades.exit_reason != ExitReason.END)
     kept = (whole.trades.exit_reason != ExitReason.END) & (whole.trades.exit_bar < n)
     assert bits(closed) == bits(whole.trades.where(kept))
-    same = n if len(closed) == len(part.trades) else n - 1  # a forced sale at the last close is the prefix's alone
+    same = n if len(closed) == len(part.trades) else n - 1  # a forced sale at the last close occurs only in the prefix
     assert part.equity[:same].tobytes() == whole.equity[:same].tobytes()
     assert part.drawdown[:same].tobytes() == whole.drawdown[:same].tobytes()
 
 
 @some
 @given(cases, stops, costs, fraction, st.integers(-30, 30))
-def test_a_change_of_currency_changes_nothing(
+def test_results_are_invariant_to_the_price_scale(
     case: tuple[Bars, Signals], stops: Stops, costs: Costs, fraction: float, power: int
 ) -> None:
     """Prices times a power of two give the same bars, reasons, returns and curves, to the last bit."""
@@ -154,8 +154,8 @@ def test_a_change_of_currency_changes_nothing(
 
 @some
 @given(cases, stops, st.sampled_from(["stop_loss", "take_profit", "trailing_stop"]), st.floats(0.1, 1))
-def test_a_tighter_stop_never_exits_later(case: tuple[Bars, Signals], loose: Stops, name: str, times: float) -> None:
-    """Bringing one level nearer ends no position at a later bar."""
+def test_tighter_stop_never_exits_later(case: tuple[Bars, Signals], loose: Stops, name: str, times: float) -> None:
+    """Moving one level closer delays no exit."""
     bars, signals = case
     assume(getattr(loose, name) is not None)
     tight = replace(loose, **{name: getattr(loose, name) * times})
@@ -166,8 +166,8 @@ def test_a_tighter_stop_never_exits_later(case: tuple[Bars, Signals], loose: Sto
 
 @some
 @given(cases, costs, st.sampled_from(Fill))
-def test_a_stop_out_of_reach_is_none(case: tuple[Bars, Signals], costs: Costs, fill: Fill) -> None:
-    """Levels that no price reaches give the bits of no stops at all."""
+def test_unreachable_stops_have_no_effect(case: tuple[Bars, Signals], costs: Costs, fill: Fill) -> None:
+    """Levels that no price reaches give the same bits as no stops."""
     bars, signals = case
     plain, stopped = (
         simulate(bars, signals, costs, fill, stops) for stops in (Stops(), Stops(0.999999, 1e6, 0.999999))
@@ -177,8 +177,8 @@ def test_a_stop_out_of_reach_is_none(case: tuple[Bars, Signals], costs: Costs, f
 
 @some
 @given(cases, stops, costs)
-def test_no_volume_changes_no_simulation(case: tuple[Bars, Signals], stops: Stops, costs: Costs) -> None:
-    """Volume is for strategies; fills do not depend on it."""
+def test_simulation_does_not_depend_on_volume(case: tuple[Bars, Signals], stops: Stops, costs: Costs) -> None:
+    """Volume is an input of strategies; fills do not depend on it."""
     bars, signals = case
     dry = replace(bars, volume=np.zeros(len(bars)))
     one, other = (simulate(b, signals, costs, Fill.NEXT_OPEN, stops) for b in (bars, dry))
@@ -187,8 +187,8 @@ def test_no_volume_changes_no_simulation(case: tuple[Bars, Signals], stops: Stop
 
 @some
 @given(st.integers(0, 80).flatmap(lambda n: st.tuples(st.just(n), decisions(n))), stops, costs)
-def test_flat_bars_cost_the_costs(case: tuple[int, Signals], stops: Stops, costs: Costs) -> None:
-    """Where no price ever moves no stop is hit, and every trade loses its two legs."""
+def test_trades_on_flat_bars_lose_exactly_the_costs(case: tuple[int, Signals], stops: Stops, costs: Costs) -> None:
+    """If prices never move, no stop is hit and every trade loses the costs of its two legs."""
     n, signals = case
     flat = simulate(bars_of([(128, 128, 128, 128, 0)] * n), signals, costs, Fill.NEXT_OPEN, stops)
     assert set(flat.trades.exit_reason.tolist()) <= {ExitReason.HOLD, ExitReason.SIGNAL, ExitReason.END}
@@ -199,8 +199,8 @@ def test_flat_bars_cost_the_costs(case: tuple[int, Signals], stops: Stops, costs
 
 @pytest.mark.parametrize("fill", list(Fill))
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_a_handful_of_bars_is_enough_for_stops(n: int, fill: Fill) -> None:
-    """With no bars, one or two, nothing is made up and nothing fails."""
+def test_stops_on_very_short_series(n: int, fill: Fill) -> None:
+    """Zero, one and two bars give no invented trades and no errors."""
     bars = bars_of([(100, 110, 90, 105)] * n)
     simulation = simulate(bars, Signals(np.ones(n, bool)), FREE, fill, Stops(0.05, 0.2, 0.05))
     assert len(simulation.equity) == len(simulation.drawdown) == n
@@ -211,8 +211,8 @@ def test_a_handful_of_bars_is_enough_for_stops(n: int, fill: Fill) -> None:
 
 @some
 @given(st.lists(st.tuples(markets(1), st.floats(0.5, 2)), min_size=2, max_size=6), shuffles)
-def test_the_order_of_symbols_changes_no_equal_shares(parts: list[tuple[Bars, float]], random: Random) -> None:
-    """Shares are summed, so that another order may round the sum differently, and no more."""
+def test_equal_shares_do_not_depend_on_symbol_order(parts: list[tuple[Bars, float]], random: Random) -> None:
+    """Shares are summed, so another order may only change the rounding of the sum."""
     curves = [
         Curve(str(i), bars.time + i % 2, bars.close / bars.close[0], np.zeros(len(bars)), bars.close * end)
         for i, (bars, end) in enumerate(parts)
@@ -233,10 +233,10 @@ def test_the_order_of_symbols_changes_no_equal_shares(parts: list[tuple[Bars, fl
     fraction,
     st.randoms(use_true_random=False),
 )
-def test_the_order_of_symbols_changes_no_shared_account(
+def test_shared_account_does_not_depend_on_symbol_order(
     parts: list[tuple[Bars, Signals]], stops: Stops, costs: Costs, positions: int, fraction: float, random: Random
 ) -> None:
-    """Names decide who buys first, so that not a bit depends on the order they are given in."""
+    """Buys are ordered by name, so results are bit-identical for any input order."""
     books = [
         SymbolSamples.from_bars(str(i), bars, simulate(bars, signals, costs, Fill.NEXT_OPEN, stops).samples)
         for i, (bars, signals) in enumerate(parts)
@@ -253,8 +253,8 @@ def test_the_order_of_symbols_changes_no_shared_account(
 
 @some
 @given(markets(), st.sampled_from(REGISTRY.names()), st.sampled_from([0.0, 1.0]))
-def test_strategies_take_any_sound_bars(bars: Bars, name: str, volume: float) -> None:
-    """Flat bars, none, a single one and none with a volume give signals of their length, and a sound account."""
+def test_strategies_accept_any_valid_bars(bars: Bars, name: str, volume: float) -> None:
+    """Empty, single, flat and zero-volume bars give signals of the same length and a valid account."""
     bars = replace(bars, volume=bars.volume * volume)
     signals = REGISTRY.get(name).signals(bars, REGISTRY.resolve(name, {}))
     simulation = simulate(bars, signals, Costs(0.001, 0.0002), Fill.NEXT_OPEN, Stops(0.1, 0.1, 0.1))
@@ -265,8 +265,8 @@ def test_strategies_take_any_sound_bars(bars: Bars, name: str, volume: float) ->
 
 @some
 @given(st.data(), markets(1))
-def test_candles_that_are_no_numbers_are_refused(data: st.DataObject, bars: Bars) -> None:
-    """One bad value or a column full of them never becomes bars; the sound candles pass."""
+def test_invalid_candle_values_are_rejected(data: st.DataObject, bars: Bars) -> None:
+    """One bad value or a whole column of them is rejected; valid candles pass."""
     columns = {field.name: getattr(bars, field.name) for field in fields(bars)}
     check_prices("here", OHLCV(**columns), str)
     name = data.draw(st.sampled_from([*PRICES, "volume"]))
@@ -286,8 +286,8 @@ def test_candles_that_are_no_numbers_are_refused(data: st.DataObject, bars: Bars
         ("volume_zone_breakout", {"include_wicks": False}, ["open", "close", "volume"]),
     ],
 )
-def test_a_column_without_numbers_never_signals(name: str, params: dict[str, Any], reads: list[str]) -> None:
-    """Bars built by hand are not checked; a strategy that reads nothing but NaN still does not buy."""
+def test_nan_column_never_signals(name: str, params: dict[str, Any], reads: list[str]) -> None:
+    """Bars created directly are not validated; a strategy that reads only NaN still does not buy."""
     bars, resolved = random_bars(300, 1), REGISTRY.resolve(name, params)
     assert REGISTRY.get(name).signals(bars, resolved).entries.any()
     for column in reads:

@@ -26,7 +26,7 @@ CALM = (100, 101, 99, 100)
 
 
 class Case(NamedTuple):
-    """A signal at bar 0, what the bars after it (open, high, low, close) do, and how the position is left."""
+    """A signal at bar 0, the bars after it (open, high, low, close), and how the position is closed."""
 
     name: str
     stops: Stops
@@ -142,9 +142,9 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_stop_by_hand(case: Case) -> None:
-    """Bar, price, reason and bars held are those of the rule, in the engine and in plain Python."""
-    # What the bar of the signal did before its close concerns nobody who enters at its close or later.
+def test_stops_by_hand(case: Case) -> None:
+    """Bar, price, reason and bars held follow the rule, in the engine and in the reference."""
+    # Prices before the close of the signal bar are irrelevant for an entry at that close or later.
     bars = bars_of([(100, 400, 10, 100), *case.bars])
     signals = Signals(np.arange(len(bars)) == 0, **case.planned)
     trades = simulate(bars, signals, FREE, case.fill, case.stops).trades
@@ -157,8 +157,8 @@ def test_a_stop_by_hand(case: Case) -> None:
     assert_same_trades(trades, expected)
 
 
-def test_a_stopped_account_is_flat_at_the_close_and_may_enter_again() -> None:
-    """The bar of a stop shows cash at its close; a signal at that close is traded, one before it is ignored."""
+def test_account_is_flat_at_the_close_after_a_stop() -> None:
+    """A signal at the close of the bar of a stop is traded; an earlier one is ignored."""
     bars = bars_of([CALM, CALM, (90, 91, 70, 80), (200, 200, 200, 200), (220, 220, 220, 220)])
     simulation = simulate(bars, Signals(np.array([1, 1, 1, 0, 0], bool)), FREE, Fill.NEXT_OPEN, LOSS)
     assert simulation.trades.signal_bar.tolist() == [0, 2]
@@ -167,16 +167,16 @@ def test_a_stopped_account_is_flat_at_the_close_and_may_enter_again() -> None:
     assert simulation.drawdown.tolist() == pytest.approx([0, 0, 0.25, 0.25, 1 - 0.75 * 1.1])
 
 
-def test_a_fraction_leaves_the_rest_in_cash() -> None:
-    """Half of the account halves what a trade makes of it, and the next trade takes half of what there is then."""
+def test_position_size_leaves_the_rest_in_cash() -> None:
+    """Half of the account halves the effect of a trade, and the next trade uses half of the new equity."""
     bars = bars_of([(100, 100, 100, 100), (100, 120, 100, 120), (140, 140, 140, 140), (140, 140, 70, 70)])
     signals = Signals(np.array([1, 0, 1, 0], bool), hold=1)
     simulation = simulate(bars, signals, FREE, Fill.NEXT_OPEN, sizing=Sizing(fraction=0.5))
     assert simulation.equity.tolist() == pytest.approx([1, 1.1, 1.2, 0.9])
 
 
-def test_an_order_below_the_minimum_is_not_placed() -> None:
-    """After a loss the share of the account is too small: the signal is counted and nothing is bought."""
+def test_order_below_the_minimum_is_skipped() -> None:
+    """After a loss, the position size is below the minimum: the signal is counted and nothing is bought."""
     bars = bars_of([(100, 100, 100, 100), (100, 100, 40, 40), (40, 40, 40, 40), (40, 40, 40, 40)])
     signals = Signals(np.array([1, 0, 1, 0], bool), hold=1)
     sizing = Sizing(fraction=0.5, initial_cash=10_000, min_order=5_000)
@@ -197,7 +197,7 @@ PLANS = ["hold", "exits", "hold and exits", "neither"]
 
 
 def random_signals(n: int, seed: int, plan: str) -> Signals:
-    """Draw entries and the planned exits; stops need time to be hit, so exits are rare and holds long."""
+    """Draw entries and planned exits; exits are rare and holds long, so that stops have time to be hit."""
     random = np.random.default_rng(seed)
     exits = random.random(n) < 0.02 if "exits" in plan else None
     hold = int(random.integers(2, 150)) if "hold" in plan else None
@@ -207,8 +207,8 @@ def random_signals(n: int, seed: int, plan: str) -> Signals:
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("seed", range(3))
-def test_stops_and_sizing_agree_with_a_bar_by_bar_account(seed: int, rule: str, plan: str) -> None:
-    """Trades, counts, equity and drawdown are those of cash, coins and resting orders moved bar by bar."""
+def test_stops_and_sizing_agree_with_the_reference(seed: int, rule: str, plan: str) -> None:
+    """Trades, counts, equity and drawdown equal those of cash, coins and resting orders moved bar by bar."""
     bars, signals = random_bars(600, seed), random_signals(600, seed, plan)
     sizing = Sizing(fraction=(1.0, 0.4, 0.9)[seed], min_order=(0.0, 3_990_000.0, 0.0)[seed])
     simulation = simulate(bars, signals, COSTS, Fill.NEXT_OPEN, RULES[rule], sizing)
@@ -217,8 +217,8 @@ def test_stops_and_sizing_agree_with_a_bar_by_bar_account(seed: int, rule: str, 
 
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("rule", RULES)
-def test_each_stopped_sample_is_what_its_signal_would_do_by_itself(rule: str, plan: str) -> None:
-    """Each sample equals the only trade of an account that sees that signal alone."""
+def test_stopped_sample_equals_the_trade_of_its_signal_alone(rule: str, plan: str) -> None:
+    """Each sample equals the only trade of an account that sees no other signal."""
     n = 300
     bars, signals = random_bars(n, 7), random_signals(n, 1, plan)
     samples = simulate(bars, signals, COSTS, Fill.NEXT_OPEN, RULES[rule]).samples
@@ -231,8 +231,8 @@ def test_each_stopped_sample_is_what_its_signal_would_do_by_itself(rule: str, pl
 
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("rule", RULES)
-def test_stops_of_the_event_study_agree_with_following_each_signal(rule: str, plan: str) -> None:
-    """Samples start at closes, and the curve is the product of their returns at their exits, in that order."""
+def test_event_study_with_stops_agrees_with_the_reference(rule: str, plan: str) -> None:
+    """Samples start at closes, and the curve is the product of their returns in order of exit."""
     bars, signals = random_bars(300, 2), random_signals(300, 2, plan)
     simulation = simulate(bars, signals, COSTS, Fill.SIGNAL_CLOSE, RULES[rule])
     expected = outcomes_at_close(bars, signals, COSTS, RULES[rule])
@@ -244,8 +244,8 @@ def test_stops_of_the_event_study_agree_with_following_each_signal(rule: str, pl
     assert simulation.drawdown.tolist() == pytest.approx(drawdowns(list(np.cumprod(growth))), rel=1e-9, abs=1e-11)
 
 
-def test_the_random_cases_reach_every_reason() -> None:
-    """The comparisons above would mean little if some way of leaving never came up."""
+def test_random_cases_cover_every_exit_reason() -> None:
+    """The comparisons above are only meaningful if every exit reason occurs."""
     reasons = set()
     for seed, plan in enumerate(PLANS):
         signals = random_signals(600, seed, plan)

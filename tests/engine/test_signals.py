@@ -1,4 +1,4 @@
-"""What a strategy may hand in."""
+"""Validation of a strategy's signals."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from coin_pipeline.engine.signals import Signals
 YES = np.array([True, False, True])
 
 
-def test_a_pandas_series_is_taken() -> None:
+def test_pandas_series_is_accepted() -> None:
     """A boolean Series becomes a read-only array."""
     signals = Signals(pd.Series(YES), exits=pd.Series(~YES), hold=2)
     assert signals.entries.tolist() == [True, False, True]
@@ -35,7 +35,7 @@ def test_a_pandas_series_is_taken() -> None:
         ({"entries": YES, "hold": 2.0}, TypeError, "hold must be an integer number of bars, not 2.0"),
     ],
 )
-def test_what_is_not_a_decision_is_refused(given: dict[str, Any], error: type[Exception], message: str) -> None:
-    """Numbers for booleans, wrong shapes and impossible holds are named."""
+def test_invalid_signals_are_rejected(given: dict[str, Any], error: type[Exception], message: str) -> None:
+    """Wrong dtypes, wrong shapes and invalid holds are reported."""
     with pytest.raises(error, match=message):
         Signals(**given)

@@ -1,4 +1,4 @@
-"""The simulation agrees with plain Python on every kind of exit."""
+"""The simulation agrees with plain Python for every kind of exit."""
 
 import numpy as np
 import pytest
@@ -24,21 +24,21 @@ def random_signals(n: int, seed: int, exit_rule: str) -> Signals:
 
 
 def as_trades(samples: Samples) -> list[Trade]:
-    """List samples in the reference's form."""
+    """Convert samples to the format of the reference."""
     columns = (samples.signal_bar, samples.entry_bar, samples.exit_bar, samples.net_return, samples.open_at_end)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def assert_same(trades: list[Trade], expected: list[Trade]) -> None:
-    """Compare bars and flags exactly, returns to rounding."""
+    """Compare bars and flags exactly, and returns up to rounding."""
     assert [(*t[:3], t[4]) for t in trades] == [(*t[:3], t[4]) for t in expected]
     assert [t[3] for t in trades] == pytest.approx([t[3] for t in expected], rel=1e-12, abs=1e-14)
 
 
 @pytest.mark.parametrize("exit_rule", ["hold", "exits", "hold and exits", "neither"])
 @pytest.mark.parametrize("seed", range(8))
-def test_the_account_agrees_with_a_bar_by_bar_account(exit_rule: str, seed: int) -> None:
-    """Trades, ignored signals, equity and drawdown are those of cash and coins moved bar by bar."""
+def test_account_agrees_with_the_reference(exit_rule: str, seed: int) -> None:
+    """Trades, ignored signals, equity and drawdown equal those of a bar-by-bar account in plain Python."""
     bars = random_bars(400, seed)
     signals = random_signals(400, seed, exit_rule)
     simulation = simulate(bars, signals, COSTS, Fill.NEXT_OPEN)
@@ -50,8 +50,8 @@ def test_the_account_agrees_with_a_bar_by_bar_account(exit_rule: str, seed: int)
 
 
 @pytest.mark.parametrize("exit_rule", ["hold", "exits", "hold and exits", "neither"])
-def test_a_sample_is_what_its_signal_would_do_by_itself(exit_rule: str) -> None:
-    """Each sample equals the only trade of an account that sees that signal alone."""
+def test_sample_equals_the_trade_of_its_signal_alone(exit_rule: str) -> None:
+    """Each sample equals the only trade of an account that sees no other signal."""
     n = 120
     bars = random_bars(n, seed=5)
     signals = random_signals(n, 1, exit_rule)
@@ -67,7 +67,7 @@ def test_a_sample_is_what_its_signal_would_do_by_itself(exit_rule: str) -> None:
 
 @pytest.mark.parametrize("exit_rule", ["hold", "exits", "hold and exits", "neither"])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_event_study_agrees_with_following_each_signal(exit_rule: str, seed: int) -> None:
+def test_event_study_agrees_with_the_reference(exit_rule: str, seed: int) -> None:
     """Samples run from close to close, and the curve is the product of their returns at their exits."""
     bars = random_bars(150, seed)
     signals = random_signals(150, seed, exit_rule)
@@ -83,15 +83,15 @@ def test_the_event_study_agrees_with_following_each_signal(exit_rule: str, seed:
 
 @pytest.mark.parametrize("fill", list(Fill))
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_a_handful_of_bars_is_enough(fill: Fill, n: int) -> None:
-    """Zero, one and two bars give curves of that length and no made-up trade."""
+def test_very_short_series(fill: Fill, n: int) -> None:
+    """Zero, one and two bars give curves of that length and no invented trades."""
     bars = bars_of([(100, 110, 90, 105)] * n)
     simulation = simulate(bars, Signals(np.ones(n, bool), hold=1), Costs(0.0, 0.0), fill)
     assert len(simulation.equity) == len(simulation.drawdown) == n
     assert len(simulation.trades) == (n if fill is Fill.SIGNAL_CLOSE else max(n - 1, 0))
 
 
-def test_signals_of_other_bars_are_refused() -> None:
-    """Signals that are not as long as the bars raise instead of being cut."""
+def test_signals_of_a_different_length_are_rejected() -> None:
+    """Signals that are not as long as the bars raise an error instead of being truncated."""
     with pytest.raises(ValueError, match="signals have 4 bars, the candles have 5"):
         simulate(random_bars(5, 0), Signals(np.ones(4, bool)), COSTS, Fill.NEXT_OPEN)

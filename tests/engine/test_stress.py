@@ -1,4 +1,4 @@
-"""Results at other costs."""
+"""Results at different costs."""
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ COSTS = Costs(0.001, 0.0002)
 
 
 @given(st.integers(0, 50), st.sampled_from([0.0, 0.5, 2.0, 5.0]), st.sampled_from([1.0, 0.3]))
-def test_it_is_what_a_simulation_at_those_costs_returns(seed: int, factor: float, fraction: float) -> None:
-    """The trades do not depend on costs, so their product is the whole simulation again."""
+def test_stressed_return_equals_a_simulation_at_those_costs(seed: int, factor: float, fraction: float) -> None:
+    """The trades do not depend on the costs, so their compounded return equals that of a new simulation."""
     bars = random_bars(200, seed)
     signals = Signals(np.random.default_rng(seed).random(200) < 0.2, hold=5)
     sizing, stops = Sizing(fraction), Stops(stop_loss=0.02)
@@ -27,20 +27,20 @@ def test_it_is_what_a_simulation_at_those_costs_returns(seed: int, factor: float
 
 
 @given(st.lists(st.lists(st.floats(0.5, 2.0), max_size=8), min_size=1, max_size=4), st.sampled_from([1.0, 0.4]))
-def test_at_the_break_even_rate_nothing_is_left(accounts: list[list[float]], fraction: float) -> None:
-    """The mean of the accounts is 1 again, or the rate is 0 and there was nothing to lose."""
-    ratios = [np.array(one) for one in accounts]
+def test_return_is_zero_at_the_break_even_rate(accounts: list[list[float]], fraction: float) -> None:
+    """The mean of the accounts is 1, or the rate is 0 because they do not gain even without costs."""
+    ratios = [np.array(account) for account in accounts]
     rate = break_even_rate(ratios, fraction)
     if rate is None:
         assert not any(accounts)
         return
-    kept = [np.prod(1 - fraction + fraction * one * (1 - rate) / (1 + rate)) for one in ratios]
-    gained = np.mean([np.prod(1 - fraction + fraction * one) for one in ratios]) > 1
+    kept = [np.prod(1 - fraction + fraction * ratio * (1 - rate) / (1 + rate)) for ratio in ratios]
+    gained = np.mean([np.prod(1 - fraction + fraction * ratio) for ratio in ratios]) > 1
     assert np.mean(kept) == pytest.approx(1.0, abs=1e-9) if gained else rate == pytest.approx(0, abs=1e-12)
 
 
-def test_products_that_no_number_holds_are_undefined() -> None:
-    """Growth beyond what a float holds is undefined, not infinite."""
+def test_overflowing_return_is_undefined() -> None:
+    """Growth beyond the range of a float is None, not infinite."""
     bars = bars_of([(1.0, 1e300, 1.0, 1e300)] * 3)
     many = simulate(bars, Signals(np.ones(3, bool), hold=1), Costs(0, 0), Fill.SIGNAL_CLOSE)
     prices = many.samples.where(np.zeros(3, bool))
@@ -54,8 +54,8 @@ def test_products_that_no_number_holds_are_undefined() -> None:
     assert total_return_at(huge.trades, Costs(0, 0)) is None
 
 
-def test_price_steps_go_against_the_trader() -> None:
-    """A buy pays the next price quoted, a sell gets the one before; a price on a step stays."""
+def test_ticks_round_against_the_trader() -> None:
+    """A buy is rounded up and a sell down to a quoted price; a price on a tick is unchanged."""
     costs = Costs(0.0, 0.0, Ticks.UPBIT)
     price = np.array([5_001.0, 99.95, 0.3, 123_456.7, 1_234_567.0, 57_050.0])
     assert costs.paid(price) == pytest.approx([5_005.0, 100.0, 0.3, 123_500.0, 1_235_000.0, 57_050.0])
@@ -63,8 +63,8 @@ def test_price_steps_go_against_the_trader() -> None:
 
 
 @given(st.floats(1e-4, 1e9))
-def test_a_price_moves_by_less_than_a_step(price: float) -> None:
-    """Up is at or above, down at or below, at most one step apart, and both stay where they are."""
+def test_rounding_moves_a_price_by_less_than_one_tick(price: float) -> None:
+    """Rounding up and down is at most one tick apart, and rounding twice changes nothing."""
     up, down = (float(move(np.array([price]))[0]) for move in (Ticks.UPBIT.round_up, Ticks.UPBIT.round_down))
     assert down <= price * (1 + 1e-11)
     assert up >= price * (1 - 1e-11)

@@ -1,4 +1,4 @@
-"""A sweep is as exact as the runs it stands for."""
+"""A sweep gives exactly the figures of individual runs."""
 
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def bits(trials: Trials, k: int) -> dict[str, bytes]:
 def check(
     bars: Bars, rows: SignalRows, stops: Sequence[Stops] | None, costs: Costs, fill: Fill, sizing: Sizing, workers: int
 ) -> Trials:
-    """Sweep, and compare every figure of every point with the point's own run."""
+    """Run a sweep, and compare every figure of every point with the point's own run."""
     trials = sweep(bars, rows, stops, costs, fill, sizing, workers)
     assert [getattr(trials, field.name).shape for field in fields(Trials)] == [(rows.points,)] * 7
     for k in range(rows.points):
@@ -45,7 +45,7 @@ def check(
 
 @st.composite
 def several_rows(draw: st.DrawFn, n: int) -> SignalRows:
-    """Draw points of two factors, rare or frequent ones, some equal, and of a few rules with any planned exits."""
+    """Draw points of two factors, rare or frequent, some equal, and of a few rules with any planned exits."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     factors = [random.random((3, n)) < draw(st.sampled_from([0.02, 0.3, 0.9])) for _ in range(2)]
     exits = st.none() | st.sampled_from([0.0, 0.01, 0.2]).map(lambda share: random.random(n) < share)
@@ -69,7 +69,7 @@ cases = lengths.flatmap(lambda n: st.tuples(st.builds(random_bars, st.just(n), s
     st.sampled_from([0.0, 0.6, 0.97, 1.02]),
     st.integers(1, 3),
 )
-def test_every_point_has_the_figures_of_its_own_run(
+def test_points_equal_their_own_runs(
     case: tuple[Bars, SignalRows],
     given_stops: list[Stops] | None,
     costs: Costs,
@@ -77,7 +77,7 @@ def test_every_point_has_the_figures_of_its_own_run(
     least: float,
     workers: int,
 ) -> None:
-    """To the last bit, whatever the rows, stops, costs and sizing, and whichever points share a rule."""
+    """Figures are equal to the last bit for any rows, stops, costs, sizing and shared rules."""
     bars, rows = case
     stops = None if given_stops is None else [given_stops[k % len(given_stops)] for k in range(rows.points)]
     check(bars, rows, stops, costs, OPEN, Sizing(fraction, min_order=least * fraction * 1e7), workers)
@@ -88,14 +88,14 @@ def test_every_point_has_the_figures_of_its_own_run(
 @pytest.mark.parametrize("hold", [3, 50, 5000, None])
 @pytest.mark.parametrize("stops", [Stops(), Stops(0.03, 0.05, 0.02)])
 def test_long_series_with_rare_and_frequent_entries(share: float, hold: int | None, stops: Stops) -> None:
-    """Few bars held and many; positions that would hold far more bars, all together, than one account does."""
+    """Accounts that hold few or many bars, and positions that together span far more bars than one account."""
     bars, random = random_bars(20_000, seed=3), np.random.default_rng(7)
     rows = SignalRows.of([Signals(random.random(20_000) < share, hold=hold) for _ in range(3)])
     trials = check(bars, rows, [stops] * 3, COSTS, OPEN, Sizing(0.5), workers=2)
     assert np.all(trials.trades > 0)
 
 
-def moved(bars: Bars, move: Callable[[Floats], Floats]) -> Bars:
+def at_prices(bars: Bars, move: Callable[[Floats], Floats]) -> Bars:
     """Return the bars at other prices."""
     return Bars(bars.time, *map(move, (bars.open, bars.high, bars.low, bars.close)), bars.volume)
 
@@ -104,20 +104,23 @@ def moved(bars: Bars, move: Callable[[Floats], Floats]) -> Bars:
     ("bars", "costs"),
     [
         (random_bars(130, seed=4), FREE),
-        (moved(random_bars(130, seed=4), lambda prices: np.where(np.arange(130) // 40 == 1, 1000.0, prices)), COSTS),
-        (moved(random_bars(130, seed=4), lambda prices: prices + 1e12), FREE),
+        (
+            at_prices(random_bars(130, seed=4), lambda prices: np.where(np.arange(130) // 40 == 1, 1000.0, prices)),
+            COSTS,
+        ),
+        (at_prices(random_bars(130, seed=4), lambda prices: prices + 1e12), FREE),
     ],
     ids=["lively", "with a stretch that does not move", "in steps of next to nothing"],
 )
-def test_every_trade_by_itself(bars: Bars, costs: Costs) -> None:
-    """Wherever it starts and ends, the account sees the whole path."""
+def test_path_of_every_possible_trade_is_measured(bars: Bars, costs: Costs) -> None:
+    """The account includes the whole path, wherever a trade starts and ends."""
     rows = SignalRows.of([Signals(row, hold=hold) for row in np.eye(130, dtype=bool)[:70] for hold in range(1, 50)])
     check(bars, rows, None, costs, OPEN, Sizing(), workers=1)
 
 
 @pytest.mark.parametrize("exit_bar", range(20, 60))
-def test_the_close_after_an_exit_at_the_open_is_not_seen(exit_bar: int) -> None:
-    """It is twice as high, which would make the loss of the next trade a deeper fall than that within the first."""
+def test_close_after_an_exit_at_the_open_is_excluded(exit_bar: int) -> None:
+    """It is twice as high, which would make the next trade's loss a larger drawdown than that within the first."""
     close = np.full(80, 100.0)
     close[5], close[exit_bar], close[62:] = 50, 200, 80
     opening = np.where(np.arange(80) > 62, 80.0, 100.0)
@@ -128,8 +131,8 @@ def test_the_close_after_an_exit_at_the_open_is_not_seen(exit_bar: int) -> None:
     assert check(bars, rows, None, FREE, OPEN, Sizing(), workers=1).max_drawdown.tolist() == [0.5]
 
 
-def test_a_grid_on_the_real_market(market_data: Path) -> None:
-    """Points of a strategy that share conditions, on more words than are worked on at a time."""
+def test_grid_on_real_candles(market_data: Path) -> None:
+    """Points of a strategy that share conditions, with more words than are processed at a time."""
     bars = market_bars(market_data, 20_000)
     params = [
         VolumeLongCandleParams(vol_ma_window=20, vol_multiplier=1 + k / 50, body_pct=body, hold_period_bars=hold)
@@ -145,8 +148,8 @@ def test_a_grid_on_the_real_market(market_data: Path) -> None:
         assert [bits(again, k) for k in range(rows.points)] == [bits(trials, k) for k in range(rows.points)]
 
 
-def test_the_figures_of_three_trades() -> None:
-    """A trade won, one lost and one without any return, by hand; the deepest fall is inside the second."""
+def test_figures_of_three_trades_by_hand() -> None:
+    """One gain, one loss and one trade without return; the max drawdown is within the second."""
     prices = [(100, 100, 100, 100), (100, 150, 100, 150), (125, 125, 100, 100), (100, 100, 40, 50), (80, 80, 80, 80)]
     bars = bars_of([*prices, (80, 80, 80, 80), (80, 80, 80, 80)])
     rows = SignalRows.of([Signals(np.array([1, 0, 1, 0, 1, 0, 0], bool), hold=1)])
@@ -163,8 +166,8 @@ def test_the_figures_of_three_trades() -> None:
     assert not np.signbit(trials.losses + trials.gains).any()
 
 
-def test_no_trades_are_zeros_without_a_sign() -> None:
-    """Neither a trade without any return nor no trade at all has a loss of minus 0."""
+def test_no_trades_give_positive_zeros() -> None:
+    """Neither a trade without return nor the absence of trades gives a loss of -0.0."""
     rows = SignalRows.of([Signals(np.array(row, bool), hold=1) for row in ([1, 0, 0, 0], [0, 0, 0, 0])])
     trials = check(bars_of([(100, 100, 100, 100)] * 4), rows, None, FREE, OPEN, Sizing(), workers=1)
     assert trials.trades.tolist() == [1, 0]
@@ -172,15 +175,15 @@ def test_no_trades_are_zeros_without_a_sign() -> None:
         assert getattr(trials, name).tobytes() == np.zeros(2).tobytes()
 
 
-def test_no_points_make_an_empty_table() -> None:
-    """A search may have nothing left to evaluate."""
+def test_no_points_give_an_empty_table() -> None:
+    """A search may have no points left to evaluate."""
     none = np.zeros(0, np.int64)
     rows = SignalRows(10, (pack(np.zeros((1, 10), bool)),), none.reshape(0, 1), (ExitRule(),), none)
     assert len(sweep(random_bars(10, seed=1), rows, None, COSTS, OPEN, Sizing()).trades) == 0
 
 
-def test_what_does_not_fit_is_refused() -> None:
-    """Bars, stops and sizing must be those of the points."""
+def test_inconsistent_input_is_rejected() -> None:
+    """Bars, stops and sizing must match the points."""
     bars, rows = random_bars(10, seed=1), SignalRows.of([Signals(np.ones(10, bool), hold=1)] * 2)
     with pytest.raises(ValueError, match="rows have 10 bars, the candles have 9"):
         sweep(bars.head(9), rows, None, COSTS, OPEN, Sizing())
@@ -190,8 +193,8 @@ def test_what_does_not_fit_is_refused() -> None:
         sweep(bars, rows, None, COSTS, CLOSE, Sizing(0.5), workers=2)
 
 
-def test_more_points_need_no_more_memory() -> None:
-    """Ten times the points of the same rows take the same memory, but for the table of their figures."""
+def test_memory_does_not_grow_with_points() -> None:
+    """Ten times the points of the same rows use the same memory, apart from the table of their figures."""
     n, random = 20_000, np.random.default_rng(5)
     bars, factors = random_bars(n, seed=2), tuple(pack(random.random((10, n)) < 0.6) for _ in range(2))
 
@@ -205,5 +208,5 @@ def test_more_points_need_no_more_memory() -> None:
         finally:
             tracemalloc.stop()
 
-    peak(10)  # whatever stays
+    peak(10)  # allocates what stays allocated
     assert peak(4_000) < 1.3 * peak(400)

@@ -1,4 +1,4 @@
-"""Both strategies word for word, in slow, plain Python; the zone in exact fractions or in floats."""
+"""Reference implementation of both strategies in slow, plain Python; the zone in exact fractions or in floats."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -12,7 +12,7 @@ Number: TypeAlias = Fraction | float
 
 
 def long_candles(bars: Bars, params: VolumeLongCandleParams) -> list[bool]:
-    """Evaluate the rule of ``volume_long_candle`` at every bar."""
+    """Evaluate the rule of ``volume_long_candle`` on every bar."""
     columns = (bars.open, bars.high, bars.low, bars.close, bars.volume)
     opens, highs, lows, closes, volumes = (column.tolist() for column in columns)
     body, signals = params.body_pct, []
@@ -29,12 +29,12 @@ def long_candles(bars: Bars, params: VolumeLongCandleParams) -> list[bool]:
 
 
 def breakouts(bars: Bars, params: VolumeZoneBreakoutParams, number: Callable[[str], Number]) -> list[bool]:
-    """Fill the bins of every window and compare the bar with their level.
+    """Fill the bins of every window and compare the bar with the resulting level.
 
     Args:
         bars: The candles.
-        params: The rule's constants.
-        number: ``Fraction`` for exact figures, each taken as the decimal it is written as, or ``float``.
+        params: Parameters of the rule.
+        number: ``Fraction`` for exact figures, each converted from its decimal notation, or ``float``.
     """
     tops, bottoms = bars.high.tolist(), bars.low.tolist()
     if not params.include_wicks:
@@ -53,7 +53,7 @@ def breakouts(bars: Bars, params: VolumeZoneBreakoutParams, number: Callable[[st
 def resistance(
     top: Sequence[Number], bottom: Sequence[Number], volume: Sequence[Number], share: Number, bins: int
 ) -> Number | None:
-    """Return the lower edge of the bin at which the volume from above reaches its share; None without a range."""
+    """Return the lower edge of the bin where the volume from above reaches its share; None without a price range."""
     lo, hi = min(bottom), max(top)
     if lo == hi or not any(volume):
         return None
@@ -62,7 +62,7 @@ def resistance(
     for high, low, amount in zip(top, bottom, volume, strict=True):
         for j in range(bins):
             filled[j] += amount * share_in_bin(high, low, edges[j], edges[j + 1], last=j == bins - 1)
-    # In floats a sum may miss by rounding what it reaches exactly.
+    # In floats, rounding may leave a sum just short of what it reaches exactly.
     needed = share * sum(volume) * (1 if isinstance(share, Fraction) else 1 - 1e-12)
     running = 0 * lo
     for j in reversed(range(bins)):
@@ -73,7 +73,7 @@ def resistance(
 
 
 def share_in_bin(high: Number, low: Number, lower: Number, upper: Number, *, last: bool) -> Number:
-    """Return which part of a bar lies in a bin; a bar of no height lies in the one bin that holds its price."""
+    """Return the share of a bar in a bin; a bar of zero height is entirely in the bin that contains its price."""
     if high == low:
         return int(lower <= high < upper or (last and high >= lower))
     overlap = min(high, upper) - max(low, lower)

@@ -1,4 +1,4 @@
-"""A registry that knows the strategies of now, however long its process lives."""
+"""The registry reloads edited strategy files in long-lived processes."""
 
 import os
 import time
@@ -30,8 +30,8 @@ class Held(Strategy[Params]):
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Path]:
-    """A strategy file whose default is in a module beside it."""
+def strategy_file(tmp_path: Path) -> Iterator[Path]:
+    """A strategy file whose default is defined in a module next to it."""
     with as_new_process():
         yield write(tmp_path, {"own.py": OWN, "helped_defaults.py": "HOLD = 2\n"})
 
@@ -42,67 +42,67 @@ def defaults(registry: StrategyRegistry) -> tuple[int, int]:
     return params["hold"], params["days"]
 
 
-def test_an_edited_file_is_loaded_again(own: Path) -> None:
-    """A request is resolved with the defaults of now; who holds the old registry keeps what it had."""
-    first = load_registry([own])
+def test_edited_file_is_reloaded(strategy_file: Path) -> None:
+    """A request is resolved with the current defaults; the old registry is unchanged."""
+    first = load_registry([strategy_file])
     assert first.current() is first
-    edit(own, "days: int = Field(5", "days: int = Field(7")
+    edit(strategy_file, "days: int = Field(5", "days: int = Field(7")
     second = first.current()
     assert (defaults(first), defaults(second)) == ((2, 5), (2, 7))
     assert first.current() is second.current() is second
 
 
-def test_an_edited_module_beside_it_is_loaded_again(own: Path) -> None:
-    """Even when it has the same length and was written within the same second; another registry notices too."""
-    first, other = load_registry([own]), load_registry([own])
-    state = own.with_name("helped_defaults.py").stat()
-    edit(own.with_name("helped_defaults.py"), "2", "3")
-    os.utime(own.with_name("helped_defaults.py"), ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+def test_edited_module_next_to_the_file_is_reloaded(strategy_file: Path) -> None:
+    """This works even with the same length and within the same second, and for every registry."""
+    first, other = load_registry([strategy_file]), load_registry([strategy_file])
+    state = strategy_file.with_name("helped_defaults.py").stat()
+    edit(strategy_file.with_name("helped_defaults.py"), "2", "3")
+    os.utime(strategy_file.with_name("helped_defaults.py"), ns=(state.st_atime_ns, state.st_mtime_ns + 1))
     assert [defaults(known.current()) for known in (first, other)] == [(3, 5), (3, 5)]
 
 
-def test_a_file_that_was_only_touched_is_not_loaded_again(own: Path) -> None:
-    """What it holds counts."""
-    first = load_registry([own])
-    os.utime(own)
+def test_touched_file_is_not_reloaded(strategy_file: Path) -> None:
+    """Only the content counts."""
+    first = load_registry([strategy_file])
+    os.utime(strategy_file)
     assert first.current() is first
 
 
-def test_a_file_that_no_longer_works_is_told_until_it_does(own: Path) -> None:
-    """A run started now would fail as well; put right, it is taken again."""
-    first = load_registry([own])
-    edit(own, "HOLD, ge=1", "HOLD, ge=")
+def test_broken_file_is_reported_until_fixed(strategy_file: Path) -> None:
+    """A run started now would fail as well; once fixed, the file is loaded again."""
+    first = load_registry([strategy_file])
+    edit(strategy_file, "HOLD, ge=1", "HOLD, ge=")
     for _ in range(2):
         with pytest.raises(InvalidStrategyFile, match="SyntaxError"):
             first.current()
-    edit(own, "HOLD, ge=", "9, ge=1")
+    edit(strategy_file, "HOLD, ge=", "9, ge=1")
     assert defaults(first.current()) == (9, 5)
-    own.unlink()
+    strategy_file.unlink()
     with pytest.raises(InvalidStrategyFile, match="is not a file"):
         first.current()
 
 
-def test_nothing_is_loaded_twice_by_threads_that_ask_at_once(own: Path) -> None:
-    """All get the same registry."""
-    first = load_registry([own])
-    edit(own, "days: int = Field(5", "days: int = Field(8")
+def test_concurrent_calls_reload_once(strategy_file: Path) -> None:
+    """All threads get the same registry."""
+    first = load_registry([strategy_file])
+    edit(strategy_file, "days: int = Field(5", "days: int = Field(8")
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: first.current(), range(64)))
-    assert len({id(one) for one in found}) == 1
-    assert defaults(found[0]) == (2, 8)
+        registries = list(pool.map(lambda _: first.current(), range(64)))
+    assert len({id(registry) for registry in registries}) == 1
+    assert defaults(registries[0]) == (2, 8)
 
 
-def test_to_ask_is_cheap(own: Path) -> None:
-    """A look at the state of two files: a thousand times within a fraction of a second."""
-    first = load_registry([own])
+def test_checking_for_changes_is_cheap(strategy_file: Path) -> None:
+    """A thousand checks of two files take a fraction of a second."""
+    first = load_registry([strategy_file])
     began = time.perf_counter()
     for _ in range(1000):
         first.current()
     assert time.perf_counter() - began < 0.5
 
 
-def test_without_files_there_is_nothing_to_load_again() -> None:
-    """Our own strategies, and those that were handed in."""
-    ours, handed = load_registry(), StrategyRegistry([])
-    assert ours.current() is ours
-    assert handed.current() is handed
+def test_registry_without_files_is_constant() -> None:
+    """This applies to the built-in strategies and to explicitly passed ones."""
+    built_in, explicit = load_registry(), StrategyRegistry([])
+    assert built_in.current() is built_in
+    assert explicit.current() is explicit

@@ -1,4 +1,4 @@
-"""A strategy that fails says where, and cannot harm what it was given."""
+"""A failing strategy is reported with its location, and cannot modify its input."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from tests.engine.candles import random_bars
 
 
 class Custom(Strategy[StrategyParams]):
-    """Does what it is told."""
+    """A strategy with a given rule."""
 
     name = "custom"
 
@@ -31,7 +31,7 @@ class Custom(Strategy[StrategyParams]):
 
 
 def overwrite(bars: Bars) -> None:
-    """Raise every price."""
+    """Double every close, in place."""
     bars.close[:] *= 2
 
 
@@ -46,8 +46,8 @@ def overwrite(bars: Bars) -> None:
         (overwrite, "ValueError: output array is read-only"),
     ],
 )
-def test_a_failing_strategy_is_reported(rule: Callable[[Bars], Any], reason: str) -> None:
-    """Strategy, symbol, line and reason are in one sentence."""
+def test_failing_strategy_is_reported(rule: Callable[[Bars], Any], reason: str) -> None:
+    """Strategy, symbol, line and reason are in one message."""
     bars = random_bars(10, 1)
     before = bars.close.copy()
     with pytest.raises(StrategyFailed, match=f"strategy 'custom' failed on BTC_KRW: .*{reason}"):
@@ -55,14 +55,14 @@ def test_a_failing_strategy_is_reported(rule: Callable[[Bars], Any], reason: str
     assert np.array_equal(bars.close, before)
 
 
-def test_signals_are_handed_on() -> None:
-    """What a good strategy returns arrives unchanged."""
+def test_signals_are_returned_unchanged() -> None:
+    """The strategy's signals are returned as they are."""
     signals = Signals(np.ones(10, bool), hold=3)
     assert run_strategy(Custom(lambda _: signals), random_bars(10, 1), StrategyParams(), "BTC_KRW") is signals
 
 
-class Many(Custom):
-    """Decides for many points as it is told."""
+class CustomRows(Custom):
+    """A strategy that decides many points with a given rule."""
 
     name = "many"
 
@@ -74,7 +74,7 @@ class Many(Custom):
 
 
 def rows_of(points: int, bars: int) -> SignalRows:
-    """Return rows of so many points that buy at every bar."""
+    """Return rows of ``points`` points that buy on every bar."""
     return SignalRows.of([Signals(np.ones(bars, bool), hold=1)] * points)
 
 
@@ -88,9 +88,9 @@ def rows_of(points: int, bars: int) -> SignalRows:
     ],
 )
 def test_failing_rows_are_reported(rule: Callable[[Bars], Any], reason: str) -> None:
-    """In the same way, when many points are decided at once."""
+    """Errors are reported in the same way when many points are decided at once."""
     points = [StrategyParams()] * 2
     with pytest.raises(StrategyFailed, match=f"strategy 'many' failed on BTC_KRW: .*{reason}"):
-        run_signal_rows(Many(rule), random_bars(10, 1), points, "BTC_KRW", 4)
+        run_signal_rows(CustomRows(rule), random_bars(10, 1), points, "BTC_KRW", 4)
     rows = rows_of(2, 10)
-    assert run_signal_rows(Many(lambda _: rows), random_bars(10, 1), points, "BTC_KRW", 4) is rows
+    assert run_signal_rows(CustomRows(lambda _: rows), random_bars(10, 1), points, "BTC_KRW", 4) is rows

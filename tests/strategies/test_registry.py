@@ -1,4 +1,4 @@
-"""Strategies by name, their params, and files of one's own."""
+"""Strategies by name, their params, and custom strategy files."""
 
 import subprocess
 import sys
@@ -44,14 +44,14 @@ def write(folder: Path, text: str, name: str = "mine.py") -> Path:
 
 
 def problems(name: str, params: dict[str, Any], *files: Path) -> dict[str, str]:
-    """Return the message for each refused field."""
+    """Return the message for each rejected field."""
     with pytest.raises(InvalidParams) as caught:
         load_registry(files).resolve(name, params)
     return {problem.field: problem.message for problem in caught.value.problems}
 
 
-def test_ours_are_registered_without_an_installation() -> None:
-    """Both built-in strategies are there, and a wrong name leads to the right one."""
+def test_built_in_strategies_are_registered() -> None:
+    """An unknown name gets a suggestion."""
     registry = load_registry()
     assert {"volume_long_candle", "volume_zone_breakout"} <= set(registry.names())
     with pytest.raises(UnknownStrategy, match="did you mean 'volume_zone_breakout'"):
@@ -59,7 +59,7 @@ def test_ours_are_registered_without_an_installation() -> None:
 
 
 def test_params_are_resolved_with_their_defaults() -> None:
-    """What is not given is filled in, and an integer is good for a float."""
+    """Missing values are filled in, and an integer is accepted for a float."""
     params = load_registry().resolve("volume_long_candle", {"vol_multiplier": 2})
     assert params.model_dump() == {
         "vol_ma_window": 20,
@@ -97,26 +97,26 @@ def test_params_are_resolved_with_their_defaults() -> None:
         ),
     ],
 )
-def test_a_wrong_param_is_named_with_its_range(params: dict[str, Any], field: str, message: str) -> None:
-    """The field, the value and what it takes are all in the message."""
+def test_invalid_param_is_reported_with_its_range(params: dict[str, Any], field: str, message: str) -> None:
+    """The field, the value and the accepted range are in the message."""
     found = problems("volume_zone_breakout", params)
     assert list(found) == [f"params.{field}"]
     assert message in found[f"params.{field}"]
 
 
-def test_every_wrong_param_is_reported_at_once() -> None:
-    """Two mistakes are two problems."""
+def test_all_invalid_params_are_reported() -> None:
+    """Two mistakes give two problems."""
     assert set(problems("volume_long_candle", {"body_pct": 2, "x": 1})) == {"params.body_pct", "params.x"}
 
 
-def test_an_unprintable_name_is_reported_in_ascii() -> None:
-    """A lone surrogate in a key becomes text that any encoding can carry."""
+def test_unprintable_name_is_reported_in_ascii() -> None:
+    """A lone surrogate in a key is escaped to text that any encoding supports."""
     field = next(iter(problems("volume_long_candle", {"\ud800" * 200: 1})))
     assert len(field.encode()) <= 87
 
 
-def test_a_description_tells_all_that_a_form_needs() -> None:
-    """Name, text, ranges, defaults and look-back are plain JSON."""
+def test_description_is_sufficient_for_a_form() -> None:
+    """Name, text, ranges, defaults and warm-up are plain JSON."""
     description = describe_strategy(load_registry().get("volume_zone_breakout"))
     assert description["name"] == "volume_zone_breakout"
     assert description["description"].startswith("Buy when the price breaks above")
@@ -126,7 +126,7 @@ def test_a_description_tells_all_that_a_form_needs() -> None:
     assert description["params"]["additionalProperties"] is False
 
 
-def test_a_strategy_file_adds_a_strategy(tmp_path: Path) -> None:
+def test_strategy_file_adds_a_strategy(tmp_path: Path) -> None:
     """A dozen lines of pandas run like a built-in strategy."""
     registry = load_registry([write(tmp_path, SMA_CROSS)])
     params = registry.resolve("sma_cross", {"fast": 3, "slow": 9})
@@ -136,16 +136,16 @@ def test_a_strategy_file_adds_a_strategy(tmp_path: Path) -> None:
     assert describe_strategy(registry.get("sma_cross"))["warm_up_bars"] == 0
 
 
-def test_an_edited_file_is_read_anew(tmp_path: Path) -> None:
-    """A file changed within the same second, to the same length, is not served from a cache."""
+def test_edited_file_is_read_again(tmp_path: Path) -> None:
+    """A file changed within the same second and to the same length is not loaded from a cache."""
     for text in ("first", "other"):
         path = write(tmp_path, SMA_CROSS.replace("Be in the market", text))
         assert describe_strategy(load_registry([path]).get("sma_cross"))["description"].startswith(text)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_may_define_several_strategies(tmp_path: Path) -> None:
-    """Each concrete class counts; imported and abstract ones do not."""
+def test_file_may_define_several_strategies(tmp_path: Path) -> None:
+    """Every concrete class counts; imported and abstract ones do not."""
     text = (
         HEAD + f"class Base(Strategy):\n    pass\nclass A(Base):\n    name = 'a'\n{STUB}class B(A):\n    name = 'b'\n"
     )
@@ -179,7 +179,7 @@ def test_a_file_may_define_several_strategies(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_unusable_file_says_why(tmp_path: Path, text: str, reason: str) -> None:
+def test_unusable_file_is_reported_with_the_reason(tmp_path: Path, text: str, reason: str) -> None:
     """The path, the line and the reason are in the message."""
     path = write(tmp_path, text)
     with pytest.raises(InvalidStrategyFile) as caught:
@@ -188,38 +188,38 @@ def test_an_unusable_file_says_why(tmp_path: Path, text: str, reason: str) -> No
     assert reason in str(caught.value)
 
 
-def test_a_relative_path_has_lines_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line is named however the path was written."""
+def test_error_of_a_relative_path_has_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is reported for any notation of the path."""
     text = HEAD + f"class A(Strategy):\n    name = 'a'\n{STUB}    def warm_up_bars(self, params): return 1 // 0\n"
     monkeypatch.chdir(write(tmp_path, text).parent)
     with pytest.raises(InvalidStrategyFile, match=r"mine\.py: A does .*: line 6 of mine\.py: ZeroDivisionError"):
         load_registry([Path("mine.py")])
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """A path that is no file is refused before anything runs."""
+def test_missing_file_is_reported(tmp_path: Path) -> None:
+    """A path that does not exist is rejected before anything runs."""
     with pytest.raises(InvalidStrategyFile, match=r"nowhere\.py: is not a file"):
         load_registry([tmp_path / "nowhere.py"])
 
 
-def test_a_failed_file_leaves_no_module_behind(tmp_path: Path) -> None:
-    """An import that failed half-way is not in sys.modules."""
+def test_failed_import_leaves_no_module_behind(tmp_path: Path) -> None:
+    """A module whose import failed is not in sys.modules."""
     before = set(sys.modules)
     with pytest.raises(InvalidStrategyFile):
         load_registry([write(tmp_path, "1 / 0")])
     assert {name for name in set(sys.modules) - before if name.startswith("coin_strategy_file")} == set()
 
 
-def test_a_rule_between_params_is_reported(tmp_path: Path) -> None:
-    """A validator of the whole set speaks in its own words."""
+def test_model_validator_message_is_reported(tmp_path: Path) -> None:
+    """The message of a validator over several params is passed on."""
     text = HEAD + "class A(Strategy):\n    name = 'a'\n    class Params(StrategyParams):\n        n: int = 1\n"
     text += "        @model_validator(mode='after')\n        def check(self):\n"
     text += "            if self.n > 5: raise ValueError('n is odd')\n            return self\n" + STUB
     assert problems("a", {"n": 6}, write(tmp_path, text)) == {"params": "n is odd"}
 
 
-def test_writing_a_strategy_needs_neither_compiler_nor_pandas() -> None:
-    """Importing what a strategy file imports stays light."""
+def test_strategy_api_imports_neither_numba_nor_pandas() -> None:
+    """Importing what a strategy file needs stays cheap."""
     code = "import sys, coin_pipeline.strategies; print(sorted({'numba', 'pandas', 'dagster'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
@@ -233,10 +233,10 @@ def test_writing_a_strategy_needs_neither_compiler_nor_pandas() -> None:
         ("others_old", "Missing", "others_old:Missing: AttributeError"),
     ],
 )
-def test_an_installed_package_adds_a_strategy(
+def test_installed_package_adds_a_strategy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, attribute: str, reason: str | None
 ) -> None:
-    """Entry points of other packages are found, and one that does not load is named."""
+    """Entry points of other packages are loaded, and one that fails is reported."""
     write(tmp_path, SMA_CROSS, f"{module}.py")
     info = tmp_path / "others-1.0.dist-info"
     info.mkdir()

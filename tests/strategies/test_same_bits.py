@@ -1,4 +1,4 @@
-"""Machine code for a plain x86-64-v3 processor decides as that for this machine's own."""
+"""Machine code for a generic x86-64-v3 CPU gives the same decisions as that for the host CPU."""
 
 import hashlib
 import os
@@ -22,21 +22,21 @@ POINTS = {
 
 
 def digest() -> str:
-    """Return a digest of what both strategies decide on a few thousand bars that are not whole numbers."""
+    """Return a digest of the decisions of both strategies on a few thousand bars with fractional prices."""
     rows, bars, registry = [], random_bars(5000, seed=6), load_registry()
     scaled = type(bars)(bars.time, *(np.exp(np.log1p(getattr(bars, name))) for name in bars.__slots__[1:]))
     for name, points in POINTS.items():
         params = [registry.resolve(name, point) for point in points]
-        rows += [registry.get(name).signals(scaled, one).entries for one in params]
+        rows += [registry.get(name).signals(scaled, point).entries for point in params]
     assert all(50 < row.sum() < 4950 for row in rows)
     return hashlib.sha256(np.concatenate(rows)).hexdigest()
 
 
 @pytest.mark.skipif(platform.machine().lower() not in {"x86_64", "amd64"}, reason="x86-64-v3 is another machine's code")
-def test_entries_have_the_same_bits_on_a_plain_processor(tmp_path: Path) -> None:
-    """A process that compiles both strategies for the plain processor comes to the same entries."""
+def test_entries_are_bit_identical_on_a_generic_cpu(tmp_path: Path) -> None:
+    """A process that compiles both strategies for the generic CPU gives the same entries."""
     code = "from tests.strategies.test_same_bits import digest; import numba; print(numba.config.CPU_NAME, digest())"
     environment = {**os.environ, **PLAIN, "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [PLAIN["NUMBA_CPU_NAME"], digest()]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == [PLAIN["NUMBA_CPU_NAME"], digest()]

@@ -1,4 +1,4 @@
-"""Points that are decided together are decided as one by one."""
+"""Points decided together equal points decided one by one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,12 +34,12 @@ BREAKOUTS = st.builds(
 
 
 class Rising(Strategy[StrategyParams]):
-    """Enter above an earlier close, leave below it."""
+    """Enter when the close is above an earlier one, exit when it is below."""
 
     name = "rising"
 
     class Params(StrategyParams):
-        """How many bars earlier."""
+        """Lag in bars."""
 
         bars: int = 1
 
@@ -50,7 +50,7 @@ class Rising(Strategy[StrategyParams]):
 
 
 def assert_same(strategy: Strategy[Any], bars: Bars, points: Sequence[Any], workers: int = 1) -> int:
-    """Compare each point with its own signals, and return how many entries there were."""
+    """Compare each point with its own signals, and return the number of entries."""
     rows, entries = strategy.signal_rows(bars, points, workers), 0
     assert (rows.n, rows.points) == (len(bars), len(points))
     for k, params in enumerate(points):
@@ -71,7 +71,7 @@ def assert_same(strategy: Strategy[Any], bars: Bars, points: Sequence[Any], work
     workers=st.integers(1, 2),
 )
 def test_long_candles(n: int, seed: int, points: list[VolumeLongCandleParams], workers: int) -> None:
-    """Any mix of points and bars, the ends of the ranges included."""
+    """Any mix of points and bars, including the ends of the ranges."""
     assert_same(VolumeLongCandle(), random_bars(n, seed), points, workers)
 
 
@@ -83,13 +83,13 @@ def test_long_candles(n: int, seed: int, points: list[VolumeLongCandleParams], w
     workers=st.integers(1, 2),
 )
 def test_breakouts(n: int, seed: int, points: list[VolumeZoneBreakoutParams], workers: int) -> None:
-    """Any mix of points and bars, the ends of the ranges included."""
+    """Any mix of points and bars, including the ends of the ranges."""
     assert_same(VolumeZoneBreakout(), random_bars(n, seed), points, workers)
 
 
 @pytest.mark.parametrize("n", [4095, 4096, 4097, 9000])
 def test_long_candles_of_a_grid(n: int) -> None:
-    """Bars that fill several passes, and points that share their rows."""
+    """Bars that need several passes, and points that share rows."""
     points = [
         VolumeLongCandleParams(vol_ma_window=w, vol_multiplier=m, body_pct=b, hold_period_bars=h)
         for w in (5, 40)
@@ -104,7 +104,7 @@ def test_long_candles_of_a_grid(n: int) -> None:
 
 @pytest.mark.parametrize("n", [2048 + 9, 2048 + 10, 2048 + 11, 9000])
 def test_breakouts_of_a_grid(n: int) -> None:
-    """Bars that fill several passes, and points that share their rows."""
+    """Bars that need several passes, and points that share rows."""
     points = [
         VolumeZoneBreakoutParams(volume_window=w, top_percentile=p, breakout_buffer=b, hold_period_bars=h)
         for w in (10, 60)
@@ -118,14 +118,14 @@ def test_breakouts_of_a_grid(n: int) -> None:
 
 
 def test_breakouts_that_differ_in_one_param_each() -> None:
-    """Rows that share all but one of their constants do not share their sums."""
+    """Rows that share all but one of their parameters do not share their sums."""
     one = VolumeZoneBreakoutParams(volume_window=20, top_percentile=0.4, num_bins=3)
     for other in ({"num_bins": 4}, {"breakout_buffer": 0.002}, {"volume_window": 21}, {"include_wicks": False}):
         assert_same(VolumeZoneBreakout(), random_bars(500, 4), [one, one.model_copy(update=other)])
 
 
-def test_so_many_rows_that_bars_come_in_blocks() -> None:
-    """A block that starts in the middle of the bars is decided as the whole."""
+def test_many_rows_are_decided_in_blocks_of_bars() -> None:
+    """A block that starts in the middle of the bars is decided like the whole series."""
     shares = np.linspace(0.01, 1, 3000).tolist()
     points = [VolumeZoneBreakoutParams(volume_window=3, top_percentile=share) for share in shares]
     strategy, bars = VolumeZoneBreakout(), random_bars(5000, 2)
@@ -139,6 +139,6 @@ def test_so_many_rows_that_bars_come_in_blocks() -> None:
         assert np.array_equal(rows.signals(k).entries, VolumeLongCandle().signals(bars, candles[k]).entries)
 
 
-def test_a_strategy_of_ones_own_is_packed_point_by_point() -> None:
-    """Without a method of its own, a strategy's signals are packed, exits included."""
+def test_custom_strategy_is_packed_point_by_point() -> None:
+    """By default, a strategy's signals are packed one point at a time, exits included."""
     assert assert_same(Rising(), random_bars(200, 3), [Rising.Params(bars=n) for n in (1, 2)]) > 50

@@ -13,7 +13,7 @@ from tests.strategies.reference import long_candles
 
 
 def entries(bars: Bars, **params: float) -> list[bool]:
-    """Run the strategy."""
+    """Run the strategy and return its entries."""
     return VolumeLongCandle().signals(bars, VolumeLongCandleParams(**params)).entries.tolist()
 
 
@@ -27,16 +27,16 @@ def entries(bars: Bars, **params: float) -> list[bool]:
     ],
 )
 @pytest.mark.parametrize("seed", range(3))
-def test_it_agrees_with_the_rule_on_random_bars(params: dict[str, Any], seed: int) -> None:
-    """Every bar is decided as by the rule written out in plain Python."""
+def test_agrees_with_the_reference_on_random_bars(params: dict[str, Any], seed: int) -> None:
+    """Every decision equals that of the rule in plain Python."""
     bars = random_bars(1500, seed)
     expected = long_candles(bars, VolumeLongCandleParams(**params))
     assert sum(expected) > 5
     assert entries(bars, **params) == expected
 
 
-def test_it_agrees_with_the_rule_on_the_real_market(market_data: Path) -> None:
-    """Four thousand hours of KRW-BTC are decided as by the rule."""
+def test_agrees_with_the_reference_on_real_candles(market_data: Path) -> None:
+    """Every decision on four thousand hours of KRW-BTC equals that of the rule in plain Python."""
     bars = market_bars(market_data, 4000)
     expected = long_candles(bars, VolumeLongCandleParams(body_pct=0.005))
     assert sum(expected) > 20
@@ -57,14 +57,14 @@ def test_it_agrees_with_the_rule_on_the_real_market(market_data: Path) -> None:
         ((100, 102, 100, 102, 1.7), False),
     ],
 )
-def test_each_condition_has_its_own_edge(candle: tuple[float, ...], signal: bool) -> None:  # noqa: FBT001 - an outcome
-    """Body, wicks and volume decide at the stated limits: 1.8 is 1.5 times the mean of 1, 1, 1 and 1.8."""
+def test_thresholds_of_each_condition(candle: tuple[float, ...], signal: bool) -> None:  # noqa: FBT001 - an outcome
+    """Body, wicks and volume decide at their limits: 1.8 is 1.5 times the mean of 1, 1, 1 and 1.8."""
     quiet = [(100, 101, 99, 100, 1)] * 3
     assert entries(bars_of([*quiet, candle])) == [False] * 3 + [signal]
 
 
-def test_the_order_of_a_sum_never_decides() -> None:
-    """A volume that is its multiple of the mean but for the last bits is decided as by the sum from left to right."""
+def test_summation_order_does_not_matter() -> None:
+    """A volume within rounding of its threshold is decided by the sum from left to right."""
     outcomes = []
     for seed in range(200):
         volume = np.random.default_rng(seed).lognormal(0, 1, 50)
@@ -75,21 +75,21 @@ def test_the_order_of_a_sum_never_decides() -> None:
     assert 20 < sum(outcomes) < 200
 
 
-def test_the_first_bar_is_its_own_mean() -> None:
-    """At the start the mean is taken over the bars there are."""
+def test_mean_at_the_start_uses_available_bars() -> None:
+    """The first bar is its own mean."""
     assert entries(bars_of([(100, 103, 100, 103, 5)]), vol_multiplier=1.0) == [True]
     assert entries(bars_of([(100, 103, 100, 103, 5)]), vol_multiplier=1.01) == [False]
 
 
-def test_the_hold_and_the_look_back_come_from_the_params() -> None:
-    """Signals carry the hold, and the warm-up is the window without the signal bar."""
+def test_hold_and_warm_up_come_from_the_params() -> None:
+    """The warm-up is the window without the signal bar."""
     params = VolumeLongCandleParams(hold_period_bars=7, vol_ma_window=12)
     assert VolumeLongCandle().signals(random_bars(30, 1), params).hold == 7
     assert VolumeLongCandle().warm_up_bars(params) == 11
 
 
-def test_decisions_do_not_depend_on_what_lies_before_the_window() -> None:
-    """Starting later changes nothing once the warm-up is over, because no sum is carried along."""
+def test_decisions_depend_only_on_the_window() -> None:
+    """Starting later changes nothing after the warm-up, because no running sum is carried along."""
     bars = random_bars(800, seed=9)
     later = Bars(*(getattr(bars, name)[300:] for name in ("time", "open", "high", "low", "close", "volume")))
     params = {"body_pct": 0.002, "vol_multiplier": 1.1}

@@ -1,4 +1,4 @@
-"""Bars that are decided side by side are decided as each one by itself."""
+"""Bars decided side by side equal bars decided individually."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ from coin_pipeline.strategies.builtin.volume_profile import (
 Columns = tuple[Floats, Floats, Floats]
 
 
-def frozen(values: npt.ArrayLike) -> Floats:
-    """Make a column such as bars have."""
+def read_only_column(values: npt.ArrayLike) -> Floats:
+    """Return a read-only column, as in bars."""
     return read_only(np.ascontiguousarray(values, float))
 
 
@@ -32,18 +32,22 @@ def side_by_side(columns: Columns, window: int, bins: int, factor: float, share:
 
 
 def one_by_one(columns: Columns, window: int, bins: int, factor: float, share: float) -> list[bool]:
-    """Decide each bar by itself."""
+    """Decide each bar individually."""
     n = len(columns[0])
     return [t >= window and is_breakout(*columns, t, window, bins, factor, share) for t in range(n)]
 
 
 def rough_bars(n: int, seed: int, level: float, sizes: int, flat: float) -> Columns:
-    """Make bars from one rounding step to a tenth of the level high, some or all flat, with volumes that tie."""
+    """Return bars between one ulp and a tenth of the price level high, some or all flat, with tied volumes."""
     random = np.random.default_rng(seed)
     size = random.choice([1, 3, 100, 10**6, 10**10, 10**14][:sizes], (n, 2)) * random.integers(0, 5, (n, 2))
     ends = np.sort(level + size * np.spacing(level), axis=1)
     top = np.where(random.random(n) < flat, ends[:, 0], ends[:, 1])
-    return frozen(top), frozen(ends[:, 0]), frozen(random.choice([0.0, 0.1, 1.0, 1.0, 3.3, 1e6], n))
+    return (
+        read_only_column(top),
+        read_only_column(ends[:, 0]),
+        read_only_column(random.choice([0.0, 0.1, 1.0, 1.0, 3.3, 1e6], n)),
+    )
 
 
 @settings(max_examples=150, deadline=None)
@@ -58,16 +62,16 @@ def rough_bars(n: int, seed: int, level: float, sizes: int, flat: float) -> Colu
     factor=st.sampled_from([1.0, 1.0, 1.001, 1.03125, 2.0]),
     share=st.sampled_from([0.05, 0.2, 0.25, 0.5, 1.0]) | st.floats(0, 1, exclude_min=True),
 )
-def test_rounding_never_decides(
+def test_rounding_does_not_affect_decisions(
     n: int, seed: int, level: float, sizes: int, flat: float, window: int, bins: int, factor: float, share: float
 ) -> None:
-    """Bars as small as a rounding step, edges closer than one, ties and empty windows: no decision differs."""
+    """Decisions agree for bars and edge distances of about one ulp, ties, and empty windows."""
     columns, rule = rough_bars(n, seed, level, sizes, flat), (window, bins, factor, share)
     assert side_by_side(columns, *rule).tolist() == one_by_one(columns, *rule)
 
 
-def test_the_order_of_a_sum_never_decides() -> None:
-    """A share that volumes reach but for the last bits of a sum is decided as by the sum from left to right."""
+def test_summation_order_does_not_matter() -> None:
+    """A share reached up to rounding of the sum is decided by the sum from left to right."""
     outcomes = []
     for seed in range(200):
         random = np.random.default_rng(seed)
@@ -75,7 +79,10 @@ def test_the_order_of_a_sum_never_decides() -> None:
         bottom[-1] = 149.5
         above = sum(volume[50:100].tolist())
         share = above / sum(volume[:100].tolist()) / REACHED_FACTOR * (1 + random.integers(-3, 4) * ULP)
-        columns, rule = (frozen(bottom), frozen(bottom), frozen(volume)), (100, 99, 1.0, share)
+        columns, rule = (
+            (read_only_column(bottom), read_only_column(bottom), read_only_column(volume)),
+            (100, 99, 1.0, share),
+        )
         outcomes.append(side_by_side(columns, *rule)[-1])
         assert outcomes[-1] == one_by_one(columns, *rule)[-1]
     assert 20 < sum(outcomes) < 180
@@ -83,8 +90,8 @@ def test_the_order_of_a_sum_never_decides() -> None:
 
 @pytest.mark.parametrize("level", [1.0, 1.5e8])
 @pytest.mark.parametrize("bins", [3, 20, 200])
-def test_edges_may_lie_closer_than_rounding_steps(level: float, bins: int) -> None:
-    """Where many edges round to one price, the first that is out of reach is not next to the nearest one."""
+def test_edges_closer_than_one_ulp(level: float, bins: int) -> None:
+    """If many edges round to one price, the first unreachable edge is not adjacent to the nearest one."""
     for seed in range(20):
         columns, rule = rough_bars(100, seed, level, sizes=1, flat=1.0), (5, bins, 1.0, 0.3)
         decided = side_by_side(columns, *rule)
@@ -92,24 +99,28 @@ def test_edges_may_lie_closer_than_rounding_steps(level: float, bins: int) -> No
         assert 10 < decided.sum() < 90
 
 
-def test_a_price_on_an_edge_reaches_it() -> None:
-    """An edge is reached by its own price and not by the next lower one, however it was rounded."""
+def test_price_on_an_edge_reaches_it() -> None:
+    """An edge is reached by its own price, however it was rounded, and not by the next lower price."""
     random = np.random.default_rng(5)
     for _ in range(500):
         lo, span, bins = random.uniform(1, 1e4), random.uniform(1e-3, 10), int(random.integers(2, 200))
         hi, j = lo + span, int(random.integers(0, bins))
         edge = lo + (hi - lo) * j / bins
         for price in (edge, np.nextafter(edge, 0)):
-            columns = frozen([hi, edge, price]), frozen([lo, edge, lo]), frozen([0, 1, 0])
+            columns = read_only_column([hi, edge, price]), read_only_column([lo, edge, lo]), read_only_column([0, 1, 0])
             assert side_by_side(columns, 2, bins, 1.0, 0.5)[-1] == (price == edge)
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 4, 5, 10, 63, 64, 65, 127, 128, 200, 500])
 @pytest.mark.parametrize("n", [2 * LANES + 1, CHUNK + 1, 2 * CHUNK + 77])
-def test_decisions_do_not_depend_on_where_the_bars_begin(n: int, window: int) -> None:
-    """Passes that begin or end elsewhere, and bars without those before the window, change nothing."""
+def test_decisions_do_not_depend_on_the_start(n: int, window: int) -> None:
+    """Passes that start or end elsewhere, and bars without those before the window, change nothing."""
     one, other, volume = np.random.default_rng(n).normal(100, 2, (3, n))
-    columns = frozen(np.maximum(one, other)), frozen(np.minimum(one, other)), frozen(volume)
+    columns = (
+        read_only_column(np.maximum(one, other)),
+        read_only_column(np.minimum(one, other)),
+        read_only_column(volume),
+    )
     rule = (window, 20, 1.001, 0.3)
     whole = side_by_side(columns, *rule)
     assert whole.tolist() == one_by_one(columns, *rule)
@@ -121,11 +132,11 @@ def test_decisions_do_not_depend_on_where_the_bars_begin(n: int, window: int) ->
 
 
 @pytest.mark.parametrize("bottom", [1.0, 1.3, 1.9, 123_456_789.0])
-def test_a_flat_bar_lies_below_the_next_higher_edge(bottom: float) -> None:
-    """All volume of a flat bar is below an edge that is one rounding step higher, and above one at its price."""
+def test_flat_bar_is_below_the_next_higher_edge(bottom: float) -> None:
+    """All volume of a flat bar is below an edge that is one ulp higher, and above an edge at its price."""
     top = bottom * 1.25
     edge = bottom + (top - bottom) * 1 / 2
     for price, signal in ((np.nextafter(edge, 0), True), (edge, False)):
-        tops = frozen([top, price, (bottom + edge) / 2])
-        bottoms, volumes = frozen([bottom, price, bottom]), frozen([0, 1, 0])
+        tops = read_only_column([top, price, (bottom + edge) / 2])
+        bottoms, volumes = read_only_column([bottom, price, bottom]), read_only_column([0, 1, 0])
         assert side_by_side((tops, bottoms, volumes), 2, 2, 1.0, 0.2).tolist() == [False, False, signal]

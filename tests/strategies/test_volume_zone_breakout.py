@@ -1,4 +1,4 @@
-"""``volume_zone_breakout`` agrees with bins that are really filled, ties included, and with the golden figures."""
+"""``volume_zone_breakout`` agrees with actual bins, including ties, and with the golden figures."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +28,7 @@ PARAMS = [
 
 
 def entries(bars: Bars, **params: float) -> list[bool]:
-    """Run the strategy."""
+    """Run the strategy and return its entries."""
     return VolumeZoneBreakout().signals(bars, VolumeZoneBreakoutParams(**params)).entries.tolist()
 
 
@@ -37,7 +37,7 @@ def entries(bars: Bars, **params: float) -> list[bool]:
     [(100, 45, "42.2", "-0.154", 44), (300, 117, "53.8", "-0.047", 136), (1000, 412, "50.2", "-0.030", 443)],
 )
 def test_golden_figures(n: int, signals: int, win_rate: str, mean_return: str, signals_at_10: int) -> None:
-    """The figures that users of the original know are met to the digit."""
+    """The figures of the legacy platform are reproduced to the digit."""
     bars = golden_bars(n)
     decided = VolumeZoneBreakout().signals(bars, VolumeZoneBreakoutParams(volume_window=20))
     returns = simulate(bars, decided, Costs(0.0, 0.0), Fill.SIGNAL_CLOSE).samples.net_return
@@ -47,21 +47,21 @@ def test_golden_figures(n: int, signals: int, win_rate: str, mean_return: str, s
 
 
 @pytest.mark.parametrize("params", PARAMS)
-def test_it_agrees_with_filled_bins_in_exact_fractions(params: dict[str, Any]) -> None:
-    """On random bars with flat and empty ones every decision is the exact one."""
+def test_agrees_with_bins_in_exact_fractions(params: dict[str, Any]) -> None:
+    """Every decision on random bars, including flat and empty ones, is exact."""
     bars = random_bars(90, seed=2)
     assert entries(bars, **params) == breakouts(bars, VolumeZoneBreakoutParams(**params), Fraction)
 
 
 @pytest.mark.parametrize("params", PARAMS)
-def test_it_agrees_with_filled_bins_in_floats(params: dict[str, Any]) -> None:
-    """On more random bars every decision is that of bins filled in floats."""
+def test_agrees_with_bins_in_floats(params: dict[str, Any]) -> None:
+    """Every decision on more random bars equals that of bins in floats."""
     bars = random_bars(400, seed=4)
     assert entries(bars, **params) == breakouts(bars, VolumeZoneBreakoutParams(**params), float)
 
 
-def test_it_agrees_with_filled_bins_on_the_real_market(market_data: Path) -> None:
-    """Hours of KRW-BTC are decided as by filled bins: 2,000 in floats, 100 in exact fractions."""
+def test_agrees_with_bins_on_real_candles(market_data: Path) -> None:
+    """Decisions on hours of KRW-BTC equal those of bins: 2,000 in floats, 100 in exact fractions."""
     bars, params = market_bars(market_data, 2000), VolumeZoneBreakoutParams()
     decided = entries(bars)
     assert 500 < sum(decided) < 1500
@@ -71,7 +71,7 @@ def test_it_agrees_with_filled_bins_on_the_real_market(market_data: Path) -> Non
 
 @st.composite
 def coarse_bars(draw: st.DrawFn) -> Bars:
-    """Draw bars of few different prices and volumes, so that ties, flat bars and empty windows are common."""
+    """Draw bars with few distinct prices and volumes, so that ties, flat bars and empty windows are common."""
     price, volume = st.integers(100, 106), st.sampled_from([0, 1, 1, 2, 0.1])
     candle = st.tuples(price, price, price, price) | price.map(lambda flat: (flat,) * 4)
     rows = []
@@ -91,13 +91,13 @@ def coarse_bars(draw: st.DrawFn) -> Bars:
     include_wicks=st.booleans(),
 )
 def test_ties_are_decided_exactly(bars: Bars, **params: float) -> None:
-    """Where volumes tie with their share and prices with edges, the decision is that of exact fractions."""
+    """If volumes tie with their share and prices with edges, the decision is that of exact fractions."""
     assert entries(bars, **params) == breakouts(bars, VolumeZoneBreakoutParams(**params), Fraction)
 
 
 @pytest.mark.parametrize("volume", [0.1, 1.0, 0.3, 7.7])
 def test_two_of_ten_equal_volumes_reach_a_fifth(volume: float) -> None:
-    """The level is the lower edge of the second highest of ten bars, whatever their sum rounds to."""
+    """The level is the lower edge of the second highest of ten bars, however their sum is rounded."""
     past = [(100 + i, 101 + i, 100 + i, 101 + i, volume) for i in range(10)]
     params = {"volume_window": 10, "num_bins": 10, "top_percentile": 0.2}
     assert entries(bars_of([*past, (107, 108, 107, 108, 1)]), **params)[-1]
@@ -106,15 +106,15 @@ def test_two_of_ten_equal_volumes_reach_a_fifth(volume: float) -> None:
 
 @pytest.mark.parametrize("lo", [0.0, 1e8, 123_456_789.0])
 @pytest.mark.parametrize("height", [1001, 1002, 1003, 1004])
-def test_a_high_price_level_does_not_blur_a_tie(lo: float, height: int) -> None:
-    """One bar spread over 20 bins reaches a fifth at its 16th edge, not a whole price, at 100 million too."""
+def test_high_price_level_does_not_affect_a_tie(lo: float, height: int) -> None:
+    """One bar over 20 bins reaches a fifth at its 16th edge, a fractional price, even at 100 million."""
     past, edge = (lo, lo + height, lo, lo, 7.0), lo + height * 0.8
     for price, signal in ((np.floor(edge), False), (np.ceil(edge), True)):
         assert entries(bars_of([past, (price, price, price, price, 1)]), volume_window=1) == [False, signal]
 
 
-def test_a_flat_bar_on_an_edge_lies_in_the_bin_above() -> None:
-    """All volume at the middle of two bins belongs to the upper one, so its lower edge is the level."""
+def test_flat_bar_on_an_edge_belongs_to_the_bin_above() -> None:
+    """All volume at the edge between two bins belongs to the upper one, so its lower edge is the level."""
     past = [(100, 104, 100, 104, 0), (102, 102, 102, 102, 5)]
     for price, signal in ((101, False), (102, True)):
         bars = bars_of([*past, (price, price, price, price, 1)])
@@ -130,18 +130,18 @@ def test_a_flat_bar_on_an_edge_lies_in_the_bin_above() -> None:
         [],
     ],
 )
-def test_without_a_level_there_is_no_signal(past: list[tuple[float, ...]]) -> None:
+def test_no_signal_without_a_level(past: list[tuple[float, ...]]) -> None:
     """No price range, no volume or too few bars give no level, even for a bar far above."""
     assert not any(entries(bars_of([*past, (500, 900, 500, 900, 9)])))
 
 
-def test_no_bars_give_no_signals() -> None:
-    """An empty table is decided without an error."""
+def test_empty_bars_give_no_signals() -> None:
+    """Empty input does not raise an error."""
     assert entries(bars_of([])) == []
 
 
-def test_the_hold_and_the_look_back_come_from_the_params() -> None:
-    """Signals carry the hold, and the warm-up is the window before the signal bar."""
+def test_hold_and_warm_up_come_from_the_params() -> None:
+    """The warm-up is the window before the signal bar."""
     params = VolumeZoneBreakoutParams(hold_period_bars=7, volume_window=12)
     assert VolumeZoneBreakout().signals(random_bars(30, 1), params).hold == 7
     assert VolumeZoneBreakout().warm_up_bars(params) == 12

@@ -1,4 +1,4 @@
-"""What the comparisons with other backtesters share: signals, and what agreement is."""
+"""Shared parts of the comparisons with other backtesters: bars, signals, and the criteria of agreement."""
 
 from typing import NamedTuple
 
@@ -21,14 +21,14 @@ STOPS = {
 
 
 class Peer(NamedTuple):
-    """What another backtester made of the same decisions; money is told per unit, costs included.
+    """Result of another backtester for the same decisions; amounts are per unit, costs included.
 
     Attributes:
-        entry_bar: Bar of each trade's entry.
-        exit_bar: Bar of its exit; the last bar for one that was sold at the last close.
-        paid: Money paid for one unit.
-        received: Money received for one unit.
-        equity: Account at the close of each bar, from 1.0; the last value after the sale at the last close.
+        entry_bar: Entry bar of each trade.
+        exit_bar: Exit bar of each trade; the last bar if it was sold at the last close.
+        paid: Cash paid for one unit.
+        received: Cash received for one unit.
+        equity: Equity at the close of each bar, from 1.0; the last value is after the sale at the last close.
     """
 
     entry_bar: list[int]
@@ -38,8 +38,8 @@ class Peer(NamedTuple):
     equity: Floats
 
 
-def stopped_bars(seed: int, *, gaps: bool) -> Bars:
-    """Make 3,000 random bars, wide enough that stops are hit; without gaps each opens at the close before."""
+def volatile_bars(seed: int, *, gaps: bool) -> Bars:
+    """Return 3,000 random bars with ranges wide enough to hit stops; without gaps, each opens at the previous close."""
     bars = random_bars(3_000, seed)
     if gaps:
         return bars
@@ -48,7 +48,7 @@ def stopped_bars(seed: int, *, gaps: bool) -> Bars:
 
 
 def spaced_signals(n: int, seed: int, plan: str, hold: int = 30) -> Signals:
-    """Draw decisions; entries that have a hold are further apart than that."""
+    """Draw decisions; with a hold, entries are further apart than the hold."""
     random = np.random.default_rng(seed)
     entries = random.random(n) < 0.1
     exits = random.random(n) < 0.02 if "exits" in plan else np.zeros(n, bool)
@@ -61,11 +61,11 @@ def spaced_signals(n: int, seed: int, plan: str, hold: int = 30) -> Signals:
     return Signals(entries & ~exits, exits if exits.any() else None, hold)
 
 
-def jumped_target(simulation: Simulation, bars: Bars, stops: Stops, *, stop_first: bool) -> Bools:
-    """Mark the trades whose exit bar opened above the target, where this engine deliberately takes the worse price.
+def gapped_over_target(simulation: Simulation, bars: Bars, stops: Stops, *, stop_first: bool) -> Bools:
+    """Return a mask of the trades whose exit bar opened above the target, where this engine assumes the worse price.
 
-    Both peers sell at such an open, as a resting limit order may; here it is never more than the target. Where the bar
-    falls to the stop as well, one peer asks for the stop first, as this engine does, and one for the open.
+    Both peers sell at such an open, as a resting limit order may; this engine never assumes more than the target. If
+    the bar also falls to the stop, one peer fills the stop first, as this engine does, and the other fills the open.
     """
     trades = simulation.trades
     if stops.take_profit is None:
@@ -77,7 +77,7 @@ def jumped_target(simulation: Simulation, bars: Bars, stops: Stops, *, stop_firs
 
 
 def assert_agrees(simulation: Simulation, peer: Peer, bars: Bars, costs: Costs, jumped: Bools) -> None:
-    """Compare bars exactly, money to rounding, and the equity up to the first jump over a target."""
+    """Compare bars exactly, amounts up to rounding, and the equity up to the first gap over a target."""
     trades = simulation.trades
     assert trades.entry_bar.tolist() == peer.entry_bar
     assert trades.exit_bar.tolist() == peer.exit_bar

@@ -13,7 +13,15 @@ from coin_pipeline.engine.outcomes import ExitReason
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from tests.engine.candles import bars_of, market_bars, random_bars
-from tests.engine.oracles.peers import PLANS, STOPS, Peer, assert_agrees, jumped_target, spaced_signals, stopped_bars
+from tests.engine.oracles.peers import (
+    PLANS,
+    STOPS,
+    Peer,
+    assert_agrees,
+    gapped_over_target,
+    spaced_signals,
+    volatile_bars,
+)
 
 # The peer's statistics are computed with an attribute that pandas is going to rename.
 pytestmark = pytest.mark.filterwarnings("ignore:DatetimeIndex.dayofweek is deprecated")
@@ -25,7 +33,7 @@ COSTS = {"free": Costs(0.0, 0.0), "fee": Costs(0.001, 0.0), "fee and slippage": 
 
 
 class Follower(Strategy):  # type: ignore[misc]
-    """Pass decisions on as orders, one position at a time; the peer's first bar, which it skips, is not one of ours."""
+    """Submits decisions as orders, one position at a time; the peer skips its first bar, which is an extra one."""
 
     bars = bars_of([])
     signals = Signals(np.zeros(0, bool))
@@ -65,10 +73,11 @@ class Follower(Strategy):  # type: ignore[misc]
 
 
 def run(bars: Bars, signals: Signals, costs: Costs, stops: Stops = NO_STOPS) -> Peer:
-    """Let the peer trade.
+    """Run the peer.
 
-    It charges a commission on both legs and a spread on buys only, so a sale's slippage goes into the commission and
-    the spread takes back what that adds to a buy. What is open at the end is sold at the open of one bar more.
+    It charges a commission on both legs and a spread on buys only, so the slippage of a sale is added to the
+    commission, and the spread compensates for the effect on a buy. Open positions are sold at the open of one extra
+    bar.
     """
     commission = 1 - (1 - costs.slippage_rate) * (1 - costs.fee_rate)
     spread = (1 + costs.slippage_rate) * (1 + costs.fee_rate) / (1 + commission) - 1
@@ -94,7 +103,7 @@ def run(bars: Bars, signals: Signals, costs: Costs, stops: Stops = NO_STOPS) -> 
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("seed", range(2))
 def test_planned_exits_agree(seed: int, plan: str, costs: Costs) -> None:
-    """Holds and exit signals give the same trades, money and account, signals while holding left out."""
+    """Holds and exit signals give the same trades, amounts and equity, without signals during a position."""
     bars = random_bars(1_500, seed)
     random = np.random.default_rng(seed)
     hold = 7 if "hold" in plan else None
@@ -108,11 +117,11 @@ def test_planned_exits_agree(seed: int, plan: str, costs: Costs) -> None:
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("gaps", [True, False])
 def test_stops_agree(plan: str, stops: Stops, *, gaps: bool) -> None:
-    """Stop orders are filled at the same bars and prices, through gaps too."""
-    bars, costs = stopped_bars(1, gaps=gaps), COSTS["fee"]
+    """Stop orders are filled at the same bars and prices, including through gaps."""
+    bars, costs = volatile_bars(1, gaps=gaps), COSTS["fee"]
     signals = spaced_signals(len(bars), 0, plan)
     simulation = simulate(bars, signals, costs, Fill.NEXT_OPEN, stops)
-    jumped = jumped_target(simulation, bars, stops, stop_first=True)
+    jumped = gapped_over_target(simulation, bars, stops, stop_first=True)
     assert jumped.any() == (gaps and stops.take_profit is not None)
     assert_agrees(simulation, run(bars, signals, costs, stops), bars, costs, jumped)
 
@@ -120,17 +129,17 @@ def test_stops_agree(plan: str, stops: Stops, *, gaps: bool) -> None:
 @pytest.mark.parametrize("stops", [NO_STOPS, *STOPS.values()], ids=["none", *STOPS])
 @pytest.mark.parametrize("plan", PLANS)
 def test_real_candles_agree(market_data: Path, plan: str, stops: Stops) -> None:
-    """On the hours of a real market too."""
+    """The results agree on real hourly candles."""
     bars, costs = market_bars(market_data, 6_000), COSTS["fee and slippage"]
     signals = spaced_signals(len(bars), 1, plan)
     simulation = simulate(bars, signals, costs, Fill.NEXT_OPEN, stops)
     assert len(simulation.trades) > 30
-    jumped = jumped_target(simulation, bars, stops, stop_first=True)
+    jumped = gapped_over_target(simulation, bars, stops, stop_first=True)
     assert_agrees(simulation, run(bars, signals, costs, stops), bars, costs, jumped)
 
 
-def test_a_jump_over_the_target_is_sold_for_less_here() -> None:
-    """The peer takes the open of 130; this engine does not believe in more than the target of 125."""
+def test_gap_over_the_target_is_filled_at_the_target() -> None:
+    """The peer fills at the open of 130; this engine assumes no more than the target of 125."""
     bars = bars_of([(100, 101, 99, 100), (100, 101, 99, 100), (130, 140, 128, 135), (135, 135, 135, 135)])
     signals, costs, stops = Signals(np.arange(4) == 0), COSTS["free"], Stops(take_profit=0.25)
     trades = simulate(bars, signals, costs, Fill.NEXT_OPEN, stops).trades

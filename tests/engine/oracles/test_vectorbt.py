@@ -17,9 +17,9 @@ from tests.engine.oracles.peers import (
     STOPS,
     Peer,
     assert_agrees,
-    jumped_target,
+    gapped_over_target,
     spaced_signals,
-    stopped_bars,
+    volatile_bars,
 )
 
 CASH = 1e9
@@ -28,20 +28,20 @@ COSTS = Costs(0.001, 0.0002)
 
 
 def run(bars: Bars, signals: Signals, costs: Costs, stops: Stops = NO_STOPS) -> Peer:
-    """Let the peer trade each bar as two moments: its open, at which orders are filled, and then all of it.
+    """Run the peer with two steps per bar: its open, where orders are filled, and then the rest of the bar.
 
-    The peer takes one order a moment and watches no stop at the moment of an entry; so the whole bar of an entry is
-    watched, and a planned exit comes before the rest of its bar. One moment more sells at the last close.
+    The peer accepts one order per step and does not check stops in the step of an entry. With two steps, the whole bar
+    of an entry is checked, and a planned exit comes before the rest of its bar. One extra step sells at the last close.
     """
     n = len(bars)
     sell = np.zeros(n, bool) if signals.exits is None else signals.exits.copy()
-    if signals.hold is not None:  # the entries are further apart than that, so each has an exit of its own
+    if signals.hold is not None:  # entries are further apart than the hold, so each has its own exit
         sell[signals.hold :] |= signals.entries[: -signals.hold]
     moments = {
-        "close": _moments(bars.open, bars.close, bars.close[-1]),
-        "open": _moments(bars.open, bars.open, bars.close[-1]),
-        "high": _moments(bars.open, bars.high, bars.close[-1]),
-        "low": _moments(bars.open, bars.low, bars.close[-1]),
+        "close": _steps(bars.open, bars.close, bars.close[-1]),
+        "open": _steps(bars.open, bars.open, bars.close[-1]),
+        "high": _steps(bars.open, bars.high, bars.close[-1]),
+        "low": _steps(bars.open, bars.low, bars.close[-1]),
     }
     import vectorbt  # noqa: PLC0415 -- takes seconds, and every test process collects this file
 
@@ -69,12 +69,12 @@ def run(bars: Bars, signals: Signals, costs: Costs, stops: Stops = NO_STOPS) -> 
     )
 
 
-def _moments(at_open: Floats, whole: Floats, end: float) -> Floats:
+def _steps(at_open: Floats, whole: Floats, end: float) -> Floats:
     return np.append(np.column_stack([at_open, whole]).ravel(), end)
 
 
 def _orders(decided: Bools, *, at_end: bool) -> Bools:
-    """Put each decision at the open of the next bar."""
+    """Place each decision at the open of the next bar."""
     orders = np.zeros(2 * len(decided) + 1, bool)
     orders[2:-1:2] = decided[:-1]
     orders[-1] = at_end
@@ -84,7 +84,7 @@ def _orders(decided: Bools, *, at_end: bool) -> Bools:
 @pytest.mark.parametrize("costs", [Costs(0.0, 0.0), COSTS], ids=["free", "costs"])
 @pytest.mark.parametrize("plan", PLANS)
 def test_planned_exits_agree(plan: str, costs: Costs) -> None:
-    """Holds and exit signals give the same trades, money and account, signals while holding left out."""
+    """Holds and exit signals give the same trades, amounts and equity, without signals during a position."""
     bars, signals = random_bars(3_000, 3), spaced_signals(3_000, 3, plan, hold=5)
     simulation = simulate(bars, signals, costs, Fill.NEXT_OPEN)
     assert len(simulation.trades) > 50
@@ -99,11 +99,11 @@ SINGLE_STOPS = {**STOPS, "all": Stops(0.02, 0.03), "trail and profit": Stops(Non
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("gaps", [True, False])
 def test_stops_agree(plan: str, stops: Stops, *, gaps: bool) -> None:
-    """Stop orders are filled at the same bars and prices, through gaps too."""
-    bars = stopped_bars(1, gaps=gaps)
+    """Stop orders are filled at the same bars and prices, including through gaps."""
+    bars = volatile_bars(1, gaps=gaps)
     signals = spaced_signals(len(bars), 0, plan)
     simulation = simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops)
-    jumped = jumped_target(simulation, bars, stops, stop_first=False)
+    jumped = gapped_over_target(simulation, bars, stops, stop_first=False)
     assert jumped.any() == (gaps and stops.take_profit is not None)
     assert_agrees(simulation, run(bars, signals, COSTS, stops), bars, COSTS, jumped)
 
@@ -111,18 +111,18 @@ def test_stops_agree(plan: str, stops: Stops, *, gaps: bool) -> None:
 @pytest.mark.parametrize("stops", [NO_STOPS, *SINGLE_STOPS.values()], ids=["none", *SINGLE_STOPS])
 @pytest.mark.parametrize("plan", PLANS)
 def test_real_candles_agree(market_data: Path, plan: str, stops: Stops) -> None:
-    """On the hours of a real market too."""
+    """The results agree on real hourly candles."""
     bars = market_bars(market_data, 30_000)
     signals = spaced_signals(len(bars), 1, plan)
     simulation = simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops)
     assert len(simulation.trades) > 300
-    jumped = jumped_target(simulation, bars, stops, stop_first=False)
+    jumped = gapped_over_target(simulation, bars, stops, stop_first=False)
     assert_agrees(simulation, run(bars, signals, COSTS, stops), bars, COSTS, jumped)
 
 
 @pytest.mark.parametrize("low", [128, 70])
-def test_a_jump_over_the_target_is_sold_for_less_here(low: float) -> None:
-    """The peer takes the open of 130; this engine the target of 125, or the stop of 75 if the bar falls to it."""
+def test_gap_over_the_target_is_filled_at_the_target(low: float) -> None:
+    """The peer fills the open of 130; this engine the target of 125, or the stop of 75 if the bar falls to it."""
     bars = bars_of([(100, 101, 99, 100), (100, 101, 99, 100), (130, 140, low, 135), (135, 135, 135, 135)])
     signals, costs, stops = Signals(np.arange(4) == 0), Costs(0.0, 0.0), Stops(0.25, 0.25)
     trades = simulate(bars, signals, costs, Fill.NEXT_OPEN, stops).trades

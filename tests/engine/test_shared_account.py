@@ -1,4 +1,4 @@
-"""One account over several symbols: figures by hand, agreement with plain Python, and what must always hold."""
+"""The shared account: figures by hand, agreement with plain Python, and invariants."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -19,7 +19,7 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate
 from tests.engine.candles import HOUR_NS, bars_of, random_bars
 from tests.engine.reference import drawdowns
-from tests.engine.shared_reference import trade_together
+from tests.engine.shared_reference import trade_shared
 
 COSTS = Costs(0.001, 0.0002)
 FREE = Costs(0.0, 0.0)
@@ -35,7 +35,7 @@ def book(
     stops: Stops = Stops(),  # noqa: B008 - frozen
     hours: Sequence[int] | None = None,
 ) -> SymbolSamples:
-    """Make a book without costs of rows (open, high, low, close), at the given hours or at all from 0 on."""
+    """Return cost-free samples of a symbol from rows (open, high, low, close), at the given hours or from hour 0."""
     bars = at_hours(bars_of(rows), np.arange(len(rows)) if hours is None else np.array(hours))
     return SymbolSamples.from_bars(
         name,
@@ -50,7 +50,7 @@ def at_hours(bars: Bars, hours: Ints) -> Bars:
 
 
 def random_book(name: str, random: np.random.Generator, times: int) -> SymbolSamples:
-    """Draw bars with gaps, a start and an end of their own, entries, and any kind of exit."""
+    """Draw bars with gaps and their own start and end, entries, and any kind of exit."""
     first, end = np.sort(random.integers(0, times + 1, 2)) if random.random() < 0.5 else (0, times)
     gaps = random.choice([0.0, 0.2])
     hours = np.arange(first, end)[random.random(end - first) >= gaps]
@@ -64,7 +64,7 @@ def random_book(name: str, random: np.random.Generator, times: int) -> SymbolSam
 
 
 def random_books(seed: int, most: int = 6) -> list[SymbolSamples]:
-    """Draw one or more books, in a random order of names."""
+    """Draw one or more symbols, in random name order."""
     random = np.random.default_rng(seed)
     names = random.permutation(list("ABCDEF"))[: random.integers(1, most + 1)]
     times = int(random.integers(0, 60))
@@ -82,7 +82,7 @@ seeds = st.integers(0, 2**32)
 
 
 def step_of(own: SymbolSamples, sample: int, *, leaving: bool) -> tuple[int, int]:
-    """Return when a fill moves money: the time of its bar, and whether exits at the open, entries, or later."""
+    """Return the step in which a fill moves cash: the bar's time, and exit at open (0), entry (1) or later (2)."""
     samples = own.samples
     if not leaving:
         return int(own.time[samples.entry_bar[sample]]), 1
@@ -91,7 +91,7 @@ def step_of(own: SymbolSamples, sample: int, *, leaving: bool) -> tuple[int, int
 
 
 def ledger(books: Sequence[SymbolSamples], account: SharedAccount) -> tuple[Floats, Ints]:
-    """Return the cash and the number of positions after every step that moves money."""
+    """Return the cash and the number of positions after every step that moves cash."""
     moves: dict[tuple[int, int], tuple[float, int]] = {}
     for own, spent in zip(books, account.spent, strict=True):
         for sample in np.flatnonzero(spent).tolist():
@@ -106,10 +106,10 @@ def ledger(books: Sequence[SymbolSamples], account: SharedAccount) -> tuple[Floa
 
 @given(seed=seeds, rules=rules_of_any_kind)
 @settings(deadline=None, max_examples=150)
-def test_the_account_agrees_with_cash_and_coins_moved_time_by_time(seed: int, rules: SharedRules) -> None:
-    """Trades and counts are the same, money is to rounding."""
+def test_account_agrees_with_the_reference(seed: int, rules: SharedRules) -> None:
+    """Trades and counts are equal, amounts up to rounding."""
     books = random_books(seed)
-    account, expected = simulate_shared_account(books, rules, COSTS), trade_together(books, rules, COSTS)
+    account, expected = simulate_shared_account(books, rules, COSTS), trade_shared(books, rules, COSTS)
     assert account.time.tolist() == sorted({time for own in books for time in own.time.tolist()})
     assert (account.equity * rules.initial_cash).tolist() == pytest.approx(expected.equity, rel=1e-11)
     assert account.drawdown.tolist() == pytest.approx(drawdowns(account.equity.tolist()), rel=1e-9, abs=1e-12)
@@ -118,15 +118,17 @@ def test_the_account_agrees_with_cash_and_coins_moved_time_by_time(seed: int, ru
         for own, mask, money in zip(books, account.taken, account.spent, strict=True)
         for sample in np.flatnonzero(mask).tolist()
     }
-    assert spent == pytest.approx(expected.spent, rel=1e-11, abs=1e-6)  # the last cash is a small difference
+    assert spent == pytest.approx(
+        expected.spent, rel=1e-11, abs=1e-6
+    )  # the remaining cash is a small difference of large numbers
     for name in COUNTS:
         counted = dict(zip([own.name for own in books], getattr(account, name).tolist(), strict=True))
         assert counted == {own.name: getattr(expected, name)[own.name] for own in books}
     assert account.exposure == (expected.busy / len(account.time) if len(account.time) else None)
 
 
-def test_the_random_books_reach_every_rule() -> None:
-    """The agreement above is about something: every count and both kinds of exits occur, and books differ in times."""
+def test_random_books_cover_every_rule() -> None:
+    """Every count and both kinds of exits occur, and symbols have different times."""
     rules = SharedRules(max_positions=2, fraction=0.5, initial_cash=1e6, min_order=480_000)
     drawn = [random_books(seed) for seed in range(60)]
     accounts = [simulate_shared_account(books, rules, COSTS) for books in drawn]
@@ -138,8 +140,8 @@ def test_the_random_books_reach_every_rule() -> None:
 
 @given(seed=seeds, rules=rules_of_any_kind, order=st.randoms(use_true_random=False))
 @settings(deadline=None)
-def test_the_order_of_the_books_changes_no_bit(seed: int, rules: SharedRules, order: Random) -> None:
-    """Only names decide who buys first."""
+def test_result_does_not_depend_on_input_order(seed: int, rules: SharedRules, order: Random) -> None:
+    """Only names determine the order of buys."""
     books = random_books(seed)
     places = list(range(len(books)))
     order.shuffle(places)
@@ -158,8 +160,8 @@ def test_the_order_of_the_books_changes_no_bit(seed: int, rules: SharedRules, or
 
 @given(seed=seeds, rules=rules_of_any_kind)
 @settings(deadline=None)
-def test_money_and_limits_hold_at_every_step(seed: int, rules: SharedRules) -> None:
-    """No cash is borrowed or made, no limit is broken, and every signal is accounted for."""
+def test_cash_and_limits_hold_at_every_step(seed: int, rules: SharedRules) -> None:
+    """Cash is never negative and conserved, no limit is exceeded, and every signal is accounted for."""
     books = random_books(seed)
     account = simulate_shared_account(books, rules, COSTS)
     cash, positions = ledger(books, account)
@@ -178,7 +180,7 @@ def test_money_and_limits_hold_at_every_step(seed: int, rules: SharedRules) -> N
         assert np.all(money[mask] * rules.initial_cash >= rules.min_order * (1 - 1e-12))
 
 
-def alone(
+def single_symbol(
     own: SymbolSamples, bars: Bars, signals: Signals, stops: Stops, sizing: Sizing
 ) -> tuple[SharedAccount, Simulation]:
     """Trade the same signals from a shared account of one symbol and from an account of its own."""
@@ -196,10 +198,10 @@ def alone(
     stops=st.sampled_from([Stops(), Stops(0.01), Stops(0.02, 0.02, 0.01)]),
 )
 @settings(deadline=None)
-def test_one_symbol_is_an_account_of_its_own(
+def test_one_symbol_equals_its_own_account(
     seed: int, fraction: float, min_order: float, hold: int | None, stops: Stops
 ) -> None:
-    """The trades are exactly the same, the curves to rounding; with the whole equity at stake to the last bit."""
+    """The trades are equal and the curves agree up to rounding; with the whole equity invested, to the last bit."""
     random = np.random.default_rng(seed)
     bars = random_bars(200, seed)
     signals = Signals(random.random(200) < 0.2, random.random(200) < 0.1, hold)
@@ -207,7 +209,7 @@ def test_one_symbol_is_an_account_of_its_own(
     samples = compute_outcomes(
         bars, np.flatnonzero(signals.entries), ExitRule(hold, signals.exits, stops), COSTS, Fill.NEXT_OPEN
     )
-    account, single = alone(SymbolSamples.from_bars("A", bars, samples), bars, signals, stops, sizing)
+    account, single = single_symbol(SymbolSamples.from_bars("A", bars, samples), bars, signals, stops, sizing)
     assert np.array_equal(account.taken[0], single.taken)
     assert [getattr(account, name).tolist() for name in COUNTS] == [[single.ignored], [0], [single.too_small]]
     assert account.exposure == metrics.exposure(single.trades, len(bars))
@@ -221,8 +223,8 @@ TWO = SharedRules(max_positions=2, fraction=0.5, initial_cash=1000.0)
 ONE = SharedRules(max_positions=1, fraction=1.0, initial_cash=1000.0)
 
 
-def test_a_planned_exit_pays_for_an_entry_at_the_same_open() -> None:
-    """A's money is free at the open at which B buys, and so is its position."""
+def test_planned_exit_funds_an_entry_at_the_same_open() -> None:
+    """A's cash and slot are available at the open where B buys."""
     a = book("A", [CALM, (100, 101, 99, 100), (110, 111, 109, 110), CALM], [0], hold=1)
     b = book("B", [CALM, CALM, CALM, (100, 121, 99, 120)], [1])
     account = simulate_shared_account([a, b], ONE, FREE)
@@ -230,8 +232,8 @@ def test_a_planned_exit_pays_for_an_entry_at_the_same_open() -> None:
     assert account.equity.tolist() == pytest.approx([1.0, 1.0, 1.1, 1.32])
 
 
-def test_a_stop_within_a_bar_pays_for_later_entries_only() -> None:
-    """At the open of the bar in which A is stopped out, its position is still in use; one bar later it is not."""
+def test_stop_within_a_bar_funds_only_later_entries() -> None:
+    """A's slot is still in use at the open of the bar in which it is stopped out, and free one bar later."""
     a = book("A", [CALM, CALM, (100, 101, 70, 80), CALM], [0], stops=Stops(0.25))
     b = book("B", [CALM] * 4, [1, 2])
     account = simulate_shared_account([a, b], ONE, FREE)
@@ -241,16 +243,16 @@ def test_a_stop_within_a_bar_pays_for_later_entries_only() -> None:
     assert account.equity.tolist() == [1.0, 1.0, 0.75, 0.75]
 
 
-def test_at_one_open_the_names_decide_and_all_spend_the_same() -> None:
-    """Of three entries at one open two are bought, first by name, each with half the equity."""
+def test_entries_at_one_open_are_ordered_by_name_and_sized_equally() -> None:
+    """Of three entries at one open, the first two by name are bought, each with half the equity."""
     books = [book(name, [CALM, (100, 151, 99, 150)], [0]) for name in ("C", "A", "B")]
     account = simulate_shared_account(books, TWO, FREE)
     assert [money.tolist() for money in account.spent] == [[0.0], [0.5], [0.5]]
     assert (account.no_slot.tolist(), account.equity.tolist()) == ([1, 0, 0], [1.0, 1.5])
 
 
-def test_a_share_of_the_equity_may_be_more_than_the_cash_left() -> None:
-    """B spends what is left; C finds no cash, though a position is free."""
+def test_entry_spends_at_most_the_remaining_cash() -> None:
+    """B spends the remaining cash; C finds none, although a slot is free."""
     half_up = [CALM, (100, 151, 99, 150), (150, 151, 149, 150), (150, 151, 149, 150)]
     books = [book("A", half_up, [0]), book("B", half_up, [1]), book("C", half_up, [2])]
     account = simulate_shared_account(books, SharedRules(max_positions=3, fraction=0.6, initial_cash=1000.0), FREE)
@@ -260,15 +262,15 @@ def test_a_share_of_the_equity_may_be_more_than_the_cash_left() -> None:
 
 
 @pytest.mark.parametrize(("min_order", "bought"), [(500.0, True), (500.01, False)])
-def test_an_order_at_the_minimum_is_bought(min_order: float, *, bought: bool) -> None:
-    """The minimum is in KRW and counts what the entry spends."""
+def test_order_at_the_minimum_is_placed(min_order: float, *, bought: bool) -> None:
+    """The minimum is in KRW and applies to the amount spent."""
     rules = SharedRules(max_positions=1, fraction=0.5, initial_cash=1000.0, min_order=min_order)
     account = simulate_shared_account([book("A", [CALM, CALM], [0])], rules, FREE)
     assert (account.taken[0].tolist(), account.too_small.tolist()) == ([bought], [not bought])
 
 
-def test_a_symbol_without_a_bar_keeps_its_last_close() -> None:
-    """A has no bar at hours 2 and 3: B's entry at hour 3 and the curve see A's close of hour 1."""
+def test_symbol_without_a_bar_keeps_its_last_close() -> None:
+    """A has no bar at hours 2 and 3: B's entry at hour 3 and the curve use A's close of hour 1."""
     a = book("A", [CALM, (100, 141, 99, 140), (100, 101, 99, 100)], [0], hours=[0, 1, 4])
     b = book("B", [CALM] * 5, [2])
     account = simulate_shared_account([a, b], TWO, FREE)
@@ -278,8 +280,8 @@ def test_a_symbol_without_a_bar_keeps_its_last_close() -> None:
     assert third.spent[1].tolist() == pytest.approx([0.25 * (0.75 + 0.25 * 1.4)])
 
 
-def test_a_symbol_that_ends_early_is_sold_at_its_last_close() -> None:
-    """Its money is free for the next open."""
+def test_symbol_that_ends_early_is_sold_at_its_last_close() -> None:
+    """Its cash is available at the next open."""
     a = book("A", [CALM, (100, 131, 99, 130)], [0])
     b = book("B", [CALM] * 4, [0, 1])
     account = simulate_shared_account([a, b], ONE, FREE)
@@ -287,14 +289,14 @@ def test_a_symbol_that_ends_early_is_sold_at_its_last_close() -> None:
     assert account.equity.tolist() == [1.0, 1.3, 1.3, 1.3]
 
 
-def test_the_drawdown_counts_the_start() -> None:
+def test_drawdown_includes_the_initial_equity() -> None:
     """A first loss is a loss from 1.0."""
     account = simulate_shared_account([book("A", [CALM, (100, 101, 74, 75), (75, 76, 74, 75)], [0])], ONE, FREE)
     assert account.drawdown.tolist() == [0.0, 0.25, 0.25]
 
 
-def test_no_bars_and_no_samples_are_no_trouble() -> None:
-    """An account that nothing happens to stays at 1.0, and one without a time has no exposure."""
+def test_empty_input_is_valid() -> None:
+    """An account without trades stays at 1.0, and one without bars has no exposure."""
     nothing = simulate_shared_account([book("A", [], [])], ONE, FREE)
     assert (len(nothing.time), nothing.exposure) == (0, None)
     quiet = simulate_shared_account([book("A", [], []), book("B", [CALM, CALM], [])], ONE, FREE)
@@ -302,8 +304,8 @@ def test_no_bars_and_no_samples_are_no_trouble() -> None:
     assert [len(mask) for mask in quiet.taken] == [0, 0]
 
 
-def test_impossible_input_is_refused() -> None:
-    """The message says what does not fit."""
+def test_inconsistent_input_is_rejected() -> None:
+    """The error message names the inconsistency."""
     a = book("A", [CALM, CALM, CALM], [0])
     with pytest.raises(ValueError, match=r"at least one symbol and distinct names, not \['A', 'A'\]"):
         simulate_shared_account([a, a], ONE, FREE)
@@ -315,28 +317,31 @@ def test_impossible_input_is_refused() -> None:
         simulate_shared_account([SymbolSamples("A", a.time[:2], a.close[:2], a.samples)], ONE, FREE)
 
 
-def test_closes_and_times_are_taken_as_they_come() -> None:
-    """Columns with gaps between their elements, of other types or in the same memory give the same account."""
+def test_memory_layout_does_not_matter() -> None:
+    """Strided columns, other dtypes and shared memory give the same account."""
     own = random_book("A", np.random.default_rng(5), 60)
     assert len(own.samples) > 0
     apart = SymbolSamples("A", np.repeat(own.time, 2)[::2], np.repeat(own.close, 3)[::3], own.samples)
     other = SymbolSamples("A", own.time, own.close.astype(np.longdouble), own.samples)
     twins = [replace(one, name=name) for one, name in ((own, "A"), (own, "B"), (apart, "C"))]
-    alone = simulate_shared_account([own], ONE, COSTS).equity.tobytes()
-    assert [simulate_shared_account([one], ONE, COSTS).equity.tobytes() for one in (apart, other)] == [alone, alone]
-    assert simulate_shared_account(twins, ONE, COSTS).equity.tobytes() == alone
+    single_symbol = simulate_shared_account([own], ONE, COSTS).equity.tobytes()
+    assert [simulate_shared_account([one], ONE, COSTS).equity.tobytes() for one in (apart, other)] == [
+        single_symbol,
+        single_symbol,
+    ]
+    assert simulate_shared_account(twins, ONE, COSTS).equity.tobytes() == single_symbol
 
 
 def read_only_samples(samples: Samples) -> Samples:
-    """Return the samples as arrays that cannot be written."""
+    """Return the samples as read-only arrays."""
     columns = [getattr(samples, field.name).copy() for field in fields(samples)]
     for column in columns:
         column.flags.writeable = False
     return Samples(*columns)
 
 
-def test_warming_up_compiles_all_that_any_books_need() -> None:
-    """One book or many, of the same or of different times, read-only or not: each kernel is compiled once."""
+def test_compile_kernels_covers_all_inputs() -> None:
+    """One or many symbols, same or different times, read-only or not: each kernel is compiled once."""
     shared_account.compile_kernels()
     kernels = [
         shared_account._address,

@@ -1,4 +1,4 @@
-"""Decisions of many points as rows of bits."""
+"""Decisions of many points as bit-packed rows."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from coin_pipeline.engine.signals import Signals
 
 
 def random_table(rows: int, n: int) -> Bools:
-    """Make rows of booleans, a third of them true."""
+    """Return random boolean rows, a third of them True."""
     return np.random.default_rng(rows + n).random((rows, n)) < 1 / 3
 
 
 @given(st.lists(st.booleans(), max_size=200))
 def test_bit_i_of_word_w_is_bar_64_w_plus_i(row: list[bool]) -> None:
-    """The words, read as one long number, have the bits of the bars and no others."""
+    """Read as one long integer, the words have exactly the bits of the bars."""
     words = pack(np.array(row, bool))
     number = sum(int(word) << 64 * w for w, word in enumerate(words))
     assert number == sum(1 << bar for bar, is_set in enumerate(row) if is_set)
@@ -29,16 +29,16 @@ def test_bit_i_of_word_w_is_bar_64_w_plus_i(row: list[bool]) -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 200])
-def test_rows_are_packed_one_by_one(n: int) -> None:
-    """A table is packed and unpacked as each of its rows."""
+def test_table_is_packed_row_by_row(n: int) -> None:
+    """Packing a table equals packing each of its rows."""
     table = random_table(5, n)
     assert np.array_equal(pack(table), np.array([pack(row) for row in table]))
     assert np.array_equal(unpack(pack(table), n), table)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_rows_filled_in_blocks_are_those_of_the_whole_table(workers: int) -> None:
-    """Functions of one and of so many rows that their bars come in several blocks fill one table."""
+def test_rows_evaluated_in_blocks_equal_the_table(workers: int) -> None:
+    """Functions with one row and with many rows, whose bars need several blocks, fill one table."""
     table, blocks = random_table(3001, 5000), []
 
     def rows_from(first: int, start: int, block: Bools) -> None:
@@ -53,20 +53,20 @@ def test_rows_filled_in_blocks_are_those_of_the_whole_table(workers: int) -> Non
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_a_function_raises_comes_out(workers: int) -> None:
-    """No row is left undecided in silence."""
+def test_exceptions_of_row_functions_propagate(workers: int) -> None:
+    """No row is silently left undecided."""
     with pytest.raises(ZeroDivisionError):
         evaluate_rows(10, [(1, lambda start, _: start // 0)] * 2, workers)
 
 
-def test_distinct_keys_are_in_order_and_found_again() -> None:
-    """Each key is at its place among the different ones."""
+def test_sorted_unique_returns_indices() -> None:
+    """Each key is at its index among the distinct ones."""
     different, place = sorted_unique([3, 1, 3, 2])
     assert (different, place.tolist(), place.dtype) == ([1, 2, 3], [2, 0, 2, 1], np.int64)
 
 
-def test_a_point_is_the_and_of_its_rows() -> None:
-    """Entries are what all factors agree on, and exits come from the point's rule."""
+def test_point_is_the_conjunction_of_its_rows() -> None:
+    """Entries are set where all factors are, and exits come from the point's rule."""
     one, other, exits = random_table(3, 100), random_table(4, 100), random_table(1, 100)[0]
     rules = (ExitRule(hold=7), ExitRule(signals=exits))
     index = np.array([[0, 3], [2, 0], [2, 1]])
@@ -80,8 +80,8 @@ def test_a_point_is_the_and_of_its_rows() -> None:
     assert second.hold is None
 
 
-def test_packed_signals_come_back_and_share_their_rules() -> None:
-    """Every point is what it was; equal holds and exits are one rule, and no exits are not the same as none set."""
+def test_packed_signals_round_trip() -> None:
+    """Every point is unchanged; equal holds and exits share a rule, and None differs from all-False exits."""
     entries, (exits, never) = random_table(6, 70), (random_table(1, 70)[0], np.zeros(70, bool))
     given = [
         Signals(row, *rule)
@@ -91,19 +91,19 @@ def test_packed_signals_come_back_and_share_their_rules() -> None:
     ]
     rows = SignalRows.of(given)
     assert rows.rule.tolist() == [0, 1, 1, 0, 2, 3]
-    for k, one in enumerate(given):
-        back = rows.signals(k)
-        assert np.array_equal(back.entries, one.entries)
-        assert back.hold == one.hold
-        assert (back.exits is None) == (one.exits is None)
-        assert one.exits is None or np.array_equal(back.exits, one.exits)
+    for k, signals in enumerate(given):
+        unpacked = rows.signals(k)
+        assert np.array_equal(unpacked.entries, signals.entries)
+        assert unpacked.hold == signals.hold
+        assert (unpacked.exits is None) == (signals.exits is None)
+        assert signals.exits is None or np.array_equal(unpacked.exits, signals.exits)
 
 
 @pytest.mark.parametrize(
     ("lengths", "message"), [([], "got no signals"), ([70, 80], r"got \[70, 80\]"), ([70, 130], r"got \[70, 130\]")]
 )
-def test_signals_on_different_bars_are_not_packed(lengths: list[int], message: str) -> None:
-    """Not even where they need equally many words."""
+def test_signals_of_different_lengths_are_rejected(lengths: list[int], message: str) -> None:
+    """This applies even if they need the same number of words."""
     with pytest.raises(ValueError, match=message):
         SignalRows.of(Signals(np.zeros(n, bool)) for n in lengths)
 
@@ -126,8 +126,8 @@ def test_signals_on_different_bars_are_not_packed(lengths: list[int], message: s
         ({"rules": (ExitRule(signals=np.zeros(99, bool)),)}, r"must have shape \(100,\), not \(99,\)"),
     ],
 )
-def test_rows_that_do_not_fit_are_refused(changed: dict[str, Any], message: str) -> None:
-    """Shapes, types and numbers are checked before a walk relies on them."""
+def test_inconsistent_rows_are_rejected(changed: dict[str, Any], message: str) -> None:
+    """Shapes, dtypes and indices are checked before kernels rely on them."""
     fitting = {
         "n": 100,
         "factors": (pack(np.ones((2, 100), bool)),),

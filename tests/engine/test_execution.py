@@ -1,4 +1,4 @@
-"""Fill rules and costs, each as a table of six candles and the trades that follow from it."""
+"""Fill rules and costs, each as a table of six candles and the resulting trades."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ SIX = bars_of(
 
 
 def at(*bars: int) -> np.ndarray:
-    """Make six booleans, true at the given bars."""
+    """Return six booleans, True at the given bars."""
     return np.isin(np.arange(6), bars)
 
 
@@ -91,8 +91,8 @@ def test_signal_close(signals: Signals, trades: list[tuple[Any, ...]]) -> None:
     assert (simulation.ignored, simulation.unfilled) == (0, 0)
 
 
-def test_a_signal_on_the_last_bar_has_no_outcome() -> None:
-    """What cannot be filled is marked by -1 and NaN, not by a made-up price."""
+def test_signal_on_the_last_bar_has_no_outcome() -> None:
+    """An unfilled signal is marked by -1 and NaN, not by an invented price."""
     samples = simulate(SIX, Signals(at(5), hold=1), FREE, Fill.NEXT_OPEN).samples
     assert (samples.entry_bar[0], samples.exit_bar[0], samples.bars_held[0]) == (-1, -1, 0)
     assert np.isnan([samples.entry_price[0], samples.exit_price[0], samples.net_return[0]]).all()
@@ -100,7 +100,7 @@ def test_a_signal_on_the_last_bar_has_no_outcome() -> None:
 
 
 def test_both_legs_pay_fee_and_slippage() -> None:
-    """A trade from 120 to 130 at 1 % fee and 2 % slippage returns what a trader would count by hand."""
+    """A trade from 120 to 130 at 1 % fee and 2 % slippage matches the calculation by hand."""
     simulation = simulate(SIX, Signals(at(0), hold=1), Costs(0.01, 0.02), Fill.NEXT_OPEN)
     paid = 120 * 1.02 * 1.01
     received = 130 * 0.98 * 0.99
@@ -110,7 +110,7 @@ def test_both_legs_pay_fee_and_slippage() -> None:
 
 
 def test_entry_costs_are_paid_at_entry_and_exit_costs_at_exit() -> None:
-    """On a market that stands still the equity steps down once per leg."""
+    """With constant prices, the equity steps down once per leg."""
     still = bars_of([(100, 100, 100, 100)] * 5)
     signals = Signals(np.arange(5) == 0, hold=2)
     simulation = simulate(still, signals, Costs(0.01, 0.0), Fill.NEXT_OPEN)
@@ -119,14 +119,14 @@ def test_entry_costs_are_paid_at_entry_and_exit_costs_at_exit() -> None:
     assert simulation.drawdown.tolist() == pytest.approx(1 - simulation.equity, rel=1e-12)
 
 
-def test_a_position_open_at_the_end_is_sold_at_the_last_close_with_costs() -> None:
-    """The last point of the equity is money, not a mark."""
+def test_open_position_is_sold_at_the_last_close_with_costs() -> None:
+    """The last equity value includes the costs of the final sale."""
     simulation = simulate(SIX, Signals(at(0)), Costs(0.01, 0.02), Fill.NEXT_OPEN)
     assert simulation.equity[-1] == pytest.approx(151 * 0.98 * 0.99 / (120 * 1.02 * 1.01), rel=1e-14)
 
 
 def test_signal_close_compounds_samples_at_their_exits() -> None:
-    """Overlapping samples multiply into the curve where each one ends."""
+    """Overlapping samples are compounded into the curve at their exits."""
     simulation = simulate(SIX, Signals(at(0, 1), hold=2), FREE, Fill.SIGNAL_CLOSE)
     first, second = 132 / 110, 133 / 121
     expected = [1, 1, first, *[first * second] * 3]
