@@ -1,4 +1,4 @@
-"""Inputs that more than one folder of tests needs."""
+"""Strategy sources shared by several test folders."""
 
 SLOW_STRATEGY = """
 import time
@@ -8,7 +8,7 @@ class Slow(Strategy[StrategyParams]):
     name = "slow"
 
     def signals(self, bars: Bars, params: StrategyParams) -> Signals:
-        if len(bars) > 300:  # not when the look-ahead check or the registry tries it
+        if len(bars) > 300:  # the registry and the look-ahead check use fewer bars
             time.sleep(60)
         return Signals(entries=bars.close > bars.open, hold=1)
 """
@@ -26,7 +26,7 @@ class Steady(Strategy[Params]):
     Params = Params
 
     def signals(self, bars: Bars, params: Params) -> Signals:
-        if len(bars) > 300:  # not when the look-ahead check or the registry tries it
+        if len(bars) > 300:  # the registry and the look-ahead check use fewer bars
             time.sleep(0.01)
             with (Path(__file__).parent / "calls").open("a") as calls:
                 calls.write(f"{params.every}\\n")

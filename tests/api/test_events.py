@@ -46,23 +46,23 @@ class Served:
     orchestrator: FakeOrchestrator
 
     def add(self, task_id: str, **fields: Any) -> str:  # noqa: ANN401 -- fields of Task
-        """Add a task; return where its events are."""
+        """Add a task and return the URL of its events."""
         task = replace(QUEUED, task_id=task_id, **fields)
         self.orchestrator.tasks_by_id[task_id] = task
         return f"{self.url}/api/sweeps/{task_id}/events" if task.job == "sweep" else self.events_url(task_id)
 
     def events_url(self, task_id: str) -> str:
-        """Return where the events of a backtest are."""
+        """Return the URL of a backtest's events."""
         return f"{self.url}/api/backtests/status/{task_id}/events"
 
     def subscription_count(self) -> int:
-        """Return how many tasks are followed."""
+        """Return the number of tasks that are followed."""
         return len(self.app.state.subscriptions)
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event as a browser sees it."""
+    """A parsed event."""
 
     name: str
     id: int
@@ -70,7 +70,7 @@ class Event:
 
 
 class Stream:
-    """A stream as a browser reads it."""
+    """An event stream, parsed like in a browser."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.response = response
