@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.backup.archive import Digests, back_up, list_archives, verify_archive
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.migration.legacy_files import LegacyResult, result_files
@@ -49,14 +50,18 @@ def back_up_tasks(settings: Settings) -> StepReport:
         return StepReport("not applicable", "the legacy platform left no task with a result")
     for path in list_archives(root / FOLDER, "tasks"):
         if _contains_all(path, legacy):
-            return StepReport("already", f"{len(legacy):,} legacy tasks in {path.relative_to(root)}, verified")
+            return StepReport(
+                "already", f"{pluralize(len(legacy), 'legacy task')} in {path.relative_to(root)}, verified"
+            )
     return _archive(root, "tasks")
 
 
 def _archive(root: Path, area: str) -> StepReport:
     archive = back_up(root / area, root / FOLDER, datetime.now(UTC))
     name = archive.path.relative_to(root)
-    return StepReport("already" if archive.existed else "done", f"{archive.files:,} files in {name}, verified")
+    return StepReport(
+        "already" if archive.existed else "done", f"{pluralize(archive.files, 'file')} in {name}, verified"
+    )
 
 
 def _contains_all(path: Path, results: Iterable[LegacyResult]) -> bool:

@@ -1,5 +1,6 @@
 """Migration steps for a bucket: set it up and copy the stored results to it."""
 
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.errors import ObjectExists, StorageRefused
 from coin_pipeline.migration.legacy_files import legacy_objects
 from coin_pipeline.migration.step import StepReport, join_first
@@ -13,7 +14,7 @@ from coin_pipeline.storage.open_store import new_client, open_store
 def set_up_bucket(settings: Settings) -> StepReport:
     """Create the bucket and set its lifecycle rules."""
     if not settings.aws_bucket_name:
-        return StepReport("not applicable", "AWS_BUCKET_NAME is not set: results stay under DATA_ROOT")
+        return StepReport("not applicable", "AWS_BUCKET_NAME is not set, so results stay under DATA_ROOT")
     bucket = Bucket(new_client(settings), settings.aws_bucket_name)
     already_set_up = _is_set_up(bucket)
     lines = bucket.set_up(versioning=False)
@@ -40,10 +41,11 @@ def copy_results(settings: Settings) -> StepReport:
             bucket.put(key, local.get(key))
         except ObjectExists:
             taken.append(key)
-    summary = f"{len(missing) - len(taken):,} objects copied to bucket {name}"
+    summary = f"{pluralize(len(missing) - len(taken), 'object')} copied to bucket {name}"
     if not taken:
         return StepReport("done" if missing else "already", summary)
-    conflict = f"bucket {name} has a different object under the key of {len(taken):,} local files: {join_first(taken)}"
+    files = f"{pluralize(len(taken), 'local file')}: {join_first(taken)}"
+    conflict = f"bucket {name} has a different object under the key of {files}"
     return StepReport("incomplete", f"{summary}; {conflict}; compare them, remove one of each pair, and run this again")
 
 

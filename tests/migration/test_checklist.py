@@ -75,7 +75,7 @@ def test_items_that_need_the_api_name_the_start_command(legacy_root: Path) -> No
     assert items["3.1-redis"] == ("n/a", "REDIS_DB, REDIS_HOST, REDIS_PORT: no longer used")
     assert items["3.1-ttl"] == ("pass", "TASK_RESULT_TTL_DAYS=7")
     assert items["9-webhook"] == ("pass", ".env has mode 600")
-    assert items["4.2-tasks"] == ("pass", "DATA_ROOT/tasks exists; retention keeps the 1 legacy tasks in it")
+    assert items["4.2-tasks"] == ("pass", "DATA_ROOT/tasks exists; retention keeps the 1 legacy task in it")
     assert items["4.1-backed-up"] == ("fail", "results/ is not backed up; back it up: coin migrate run")
 
 
@@ -165,7 +165,7 @@ def test_legacy_result_missing_from_the_backup_is_named(legacy_root: Path) -> No
     (legacy_root / "results/later.json").write_text('{"version": "1.1.0"}')
     status, detail = outcomes()["4.1-backed-up"]
     assert status == "fail"
-    assert detail.endswith("for example results/later.json; back them up: coin migrate run")
+    assert detail.endswith(": results/later.json; back up again: coin migrate run")
 
 
 def test_no_backup_is_required_without_legacy_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

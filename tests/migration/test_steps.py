@@ -133,7 +133,7 @@ def test_results_are_copied_to_the_bucket(home: Path, s3_server: S3Server, monke
     store.delete(keys[0])  # as if an earlier migration had been killed before it
     again = dict(run_steps(load_settings()))
     assert again["set up the bucket"].state == "already"
-    assert again["copy results to the bucket"].detail.startswith("1 objects copied")
+    assert again["copy results to the bucket"].detail.startswith("1 object copied")
     assert dict(run_steps(load_settings()))["copy results to the bucket"].state == "already"
     after = snapshot_files(home / "data")
     assert {name: after[name] for name in before} == before

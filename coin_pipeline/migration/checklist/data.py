@@ -3,6 +3,7 @@
 import shlex
 import stat
 
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.errors import StorageRefused
 from coin_pipeline.migration.backups import legacy_results
 from coin_pipeline.migration.checklist.item import (
@@ -24,7 +25,7 @@ from coin_pipeline.results.store import result_key
 from coin_pipeline.storage.bucket import LIFECYCLE_SUMMARY, Bucket
 from coin_pipeline.storage.open_store import new_client
 
-NO_BUCKET = not_applicable("AWS_BUCKET_NAME is not set: results stay under DATA_ROOT")
+NO_BUCKET = not_applicable("AWS_BUCKET_NAME is not set, so results stay under DATA_ROOT")
 
 
 def archive_size(inspector: Inspector) -> ChecklistOutcome:
@@ -37,7 +38,7 @@ def archive_size(inspector: Inspector) -> ChecklistOutcome:
     path, digests = archive
     if not digests:
         return failed(f"{path.name} is empty; create a backup", RUN)
-    return passed(f"{path.stat().st_size:,} bytes, {len(digests):,} files")
+    return passed(f"{path.stat().st_size:,} bytes, {pluralize(len(digests), 'file')}")
 
 
 def tasks_folder(inspector: Inspector) -> ChecklistOutcome:
@@ -45,7 +46,7 @@ def tasks_folder(inspector: Inspector) -> ChecklistOutcome:
     if not (inspector.root / "tasks").is_dir():
         return failed("DATA_ROOT/tasks is missing; create it", RUN)
     legacy = len(legacy_results(inspector.files(), "tasks"))
-    kept = f"; retention keeps the {legacy:,} legacy tasks in it" if legacy else ""
+    kept = f"; retention keeps the {pluralize(legacy, 'legacy task')} in it" if legacy else ""
     return passed(f"DATA_ROOT/tasks exists{kept}")
 
 
@@ -67,7 +68,7 @@ def index_entries(inspector: Inspector) -> ChecklistOutcome:
     if missing:
         remedy = "restore them from a backup of the legacy platform, or accept the loss"
         return failed(f"no file for {join_first(missing)}; {remedy}")
-    return passed("every run in results/index.json has a file")
+    return passed("no file is missing")
 
 
 def history(inspector: Inspector) -> ChecklistOutcome:
@@ -90,7 +91,10 @@ def permissions(inspector: Inspector) -> ChecklistOutcome:
     for folder, mode in modes.items():
         if mode & stat.S_IRWXU != stat.S_IRWXU or mode & stat.S_IWOTH:
             return failed(f"{folder} has mode {mode:o}; fix it", f"chmod 755 {shlex.quote(str(folder))}")
-    return passed(", ".join(f"{folder.name} {mode:o}" for folder, mode in modes.items()) or "no folder exists yet")
+    return passed(
+        ", ".join(f"{folder.relative_to(inspector.root)} {mode:o}" for folder, mode in modes.items())
+        or "no folder exists yet"
+    )
 
 
 def sync_works(inspector: Inspector) -> ChecklistOutcome:

@@ -4,6 +4,7 @@ import shlex
 import stat
 from pathlib import Path
 
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.errors import ServiceUnavailable
 from coin_pipeline.migration.checklist.data import old_results, policy, sync_stored, sync_works
 from coin_pipeline.migration.checklist.item import (
@@ -35,7 +36,7 @@ def clean(_: Inspector) -> ChecklistOutcome:
         return not_applicable("not run from a git checkout")
     if changes:
         count = len(changes.splitlines())
-        return failed(f"{count} paths have uncommitted changes; review, then commit or stash them", _STATUS)
+        return failed(f"uncommitted changes in {pluralize(count, 'path')}; review, then commit or stash them", _STATUS)
     return passed(f"no uncommitted changes in {PACKAGE.parent}")
 
 

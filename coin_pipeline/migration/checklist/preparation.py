@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import coin_pipeline
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.backup.archive import Digests
 from coin_pipeline.migration.backups import legacy_results, missing_keys
 from coin_pipeline.migration.checklist.item import (
@@ -20,6 +21,7 @@ from coin_pipeline.migration.checklist.item import (
 )
 from coin_pipeline.migration.checkout import checkout
 from coin_pipeline.migration.inspector import Inspector
+from coin_pipeline.migration.step import join_first
 
 RUN = "coin migrate run"
 NO_LEGACY_RESULTS = not_applicable("no results of the legacy platform are stored")
@@ -64,8 +66,8 @@ def _area_backed_up(
     path, digests = archive
     missing = missing_keys(digests, legacy_results(inspector.files(), area))
     if missing:
-        return failed(f"{len(missing):,} files are not in {path.name}, for example {missing[0]}; back them up", RUN)
-    return passed(f"{len(digests):,} files in {path.relative_to(inspector.root)}, checksum correct, all readable")
+        return failed(f"not in {path.name}: {join_first(missing)}; back up again", RUN)
+    return passed(f"{pluralize(len(digests), 'file')} in {path.relative_to(inspector.root)}, verified")
 
 
 def health(inspector: Inspector) -> ChecklistOutcome:
@@ -130,7 +132,7 @@ PREPARATION = (
             ChecklistItem(
                 "1.3-downtime",
                 "Downtime is announced",
-                manual("10 to 15 minutes are enough: stop the legacy API before starting 'coin up'"),
+                manual("10 to 15 minutes are enough to stop the legacy API and start 'coin up'"),
             ),
         ),
     ),
