@@ -1,4 +1,4 @@
-"""What workspace.yaml points at."""
+"""Entry point of Dagster's code locations; workspace.yaml refers to it."""
 
 from coin_pipeline.defs.build import build_defs
 

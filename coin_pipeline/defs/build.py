@@ -1,4 +1,4 @@
-"""Definitions, with resources that tests may replace by objects of their own."""
+"""The Dagster definitions; tests may override resources."""
 
 from collections.abc import Mapping
 
@@ -17,14 +17,18 @@ from coin_pipeline.orchestration import heartbeat
 
 
 def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
-    """Return everything that Dagster is to know; overrides are plain objects or resource definitions."""
+    """Return all definitions.
+
+    Args:
+        resource_overrides: Resources by key, as plain objects or resource definitions.
+    """
     return dg.Definitions(
         assets=assets.assets,
         asset_checks=assets.asset_checks,
         jobs=[backtest, sweep, retention, refresh_candles],
         schedules=[daily_retention, daily_candles()],
         sensors=[markets],
-        executor=dg.in_process_executor,  # of runs that the page of an asset starts
+        executor=dg.in_process_executor,  # for runs launched from an asset's page
         resources={
             "alive": heartbeat.run_heartbeat,
             "candles": resources.candles,

@@ -1,4 +1,4 @@
-"""Running a job inside the calling process, recorded like any other run."""
+"""Run a job in the calling process, recorded like any other run."""
 
 import uuid
 from collections.abc import Callable
@@ -15,16 +15,21 @@ from coin_pipeline.settings import Settings
 
 
 def run_in_process(settings: Settings, launch: RunSubmission, on_event: Callable[[dg.EventLogEntry], None]) -> str:
-    """Run a job now and return its run id; `on_event` hears each event of the run.
+    """Run a job now and return its run id.
+
+    Args:
+        settings: The settings of this process.
+        launch: Job, run config and tags.
+        on_event: Called with each event of the run.
 
     Raises:
-        RunFailed: with the sentence of the error that ended the run.
+        RunFailed: The run failed; has the message of the error that ended it.
         DatabaseUnavailable: Dagster's storage cannot be opened.
     """
     run_id = str(uuid.uuid4())
     with open_instance(settings) as instance:
         instance.add_event_listener(run_id, on_event)
-        outcome = (
+        result = (
             build_defs()
             .resolve_job_def(launch.job)
             .execute_in_process(
@@ -35,7 +40,7 @@ def run_in_process(settings: Settings, launch: RunSubmission, on_event: Callable
                 raise_on_error=False,
             )
         )
-    if not outcome.success:
-        message, kind = failure_from_events(outcome.all_events)
+    if not result.success:
+        message, kind = failure_from_events(result.all_events)
         raise RunFailed(run_id, error_class(kind), message)
     return run_id

@@ -1,4 +1,9 @@
-"""Dagster's run, event and schedule storage on the one PostgreSQL: pooled connections, few statements."""
+"""Dagster's run, event and schedule storage on the project's PostgreSQL: pooled connections, few statements.
+
+Each class overrides methods of dagster_postgres. A renamed or extended method is noticed by
+tests/orchestration/test_dagster_contract.py, changed behaviour by tests/orchestration/test_storage.py,
+test_storage_schema.py and test_outages.py.
+"""
 
 import threading
 import time
@@ -36,90 +41,96 @@ from coin_pipeline.settings import load_settings
 
 _STATEMENT_TIMEOUT_MS = 60_000
 _IDLE_IN_TRANSACTION_MS = 5_000
-"""A process that was stopped while it changes a run keeps the others from it no longer than that."""
+"""A process that was stopped while it changes a run blocks others from it no longer than this."""
 _POOL, _POOL_OVERFLOW, _POOL_RECYCLE_S = 8, 20, 3600
 _IDLE_S = 1.0
-"""After so long without use a connection is tried before anybody gets it."""
-_SET_UP_LOCK = 0x636F696E  # any number that only this project uses
+"""A connection unused for this long is tested at checkout."""
+_SET_UP_LOCK = 0x636F696E  # arbitrary, used by this project only
 _LOCK = text("select from runs where run_id = :run_id for no key update")
-_WITH_INDEX = ASSET_EVENTS | ASSET_CHECK_EVENTS
-_SAY_NOTHING = frozenset(
+_INDEXED_EVENTS = ASSET_EVENTS | ASSET_CHECK_EVENTS
+_DROPPED_EVENTS = frozenset(
     {
         dg.DagsterEventType.HOOK_COMPLETED,
         dg.DagsterEventType.HOOK_SKIPPED,
         dg.DagsterEventType.LOADED_INPUT,
-        dg.DagsterEventType.LOGS_CAPTURED,  # there are none
+        dg.DagsterEventType.LOGS_CAPTURED,  # compute logs are disabled
         dg.DagsterEventType.RESOURCE_INIT_STARTED,
         dg.DagsterEventType.RESOURCE_INIT_SUCCESS,
         dg.DagsterEventType.STEP_INPUT,
     }
 )
-"""Events of which a run has many and people learn nothing: each costs a millisecond."""
+"""Frequent events without information for users; storing one takes a millisecond."""
 
 
 class SharedEngineMixin:
-    """Has its pool; the webserver would give it another one, which does not notice a restart of the database."""
+    """Keeps the shared engine; the webserver would replace it by one that does not survive a database restart.
+
+    Overrides `optimize_for_webserver`: if Dagster renames it, the webserver answers 500 after a database restart.
+    """
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
         """Do nothing."""
 
 
 class RunStorage(SharedEngineMixin, PostgresRunStorage):
-    """Changes a run as a whole or not at all, and asks the database once for what Dagster asks again and again.
+    """Changes a run atomically, and caches answers that Dagster asks for repeatedly.
 
     Dagster reads a run, commits each statement about it, and writes it back as it was read. A process that died between
-    two statements, or another one that wrote meanwhile, left a run whose tags said one thing in their table and another
-    in its body, so that it was shown as failed and then attempted again.
+    two statements, or a concurrent writer, left a run whose tags in the table differed from those in its body, so that
+    it was shown as failed and then retried.
+
+    Overrides `connect`, `fetchall` and `fetchone`, through which all statements of the base class must go, and
+    `add_run_tags` and `handle_run_event`, which must be the only methods that change a stored run.
     """
 
     _changes = threading.local()
 
     def connect(self) -> AbstractContextManager[Connection]:
-        """Return a connection, the one of the transaction if a run is being changed."""
-        under_way = self._under_way()
-        return nullcontext(under_way) if under_way else super().connect()
+        """Return a connection, or that of the open transaction if a run is being changed."""
+        connection = self._open_connection()
+        return nullcontext(connection) if connection else super().connect()
 
     def has_run_stats_index_cols(self) -> bool:
-        """Return whether runs have columns for their times."""
+        """Return whether `runs` has columns for start and end times."""
         return _once(self, "times", super().has_run_stats_index_cols)
 
     def has_backfill_id_column(self) -> bool:
-        """Return whether runs have a column for their backfill."""
+        """Return whether `runs` has a backfill column."""
         return _once(self, "backfill", super().has_backfill_id_column)
 
     def fetchall(self, query: Any) -> Sequence[Any]:  # noqa: ANN401 -- SQLAlchemy has many classes for it
         """Return all rows."""
         fetch = partial(super().fetchall, query)
-        return fetch() if self._under_way() else retry_until_available(fetch, _is_away)
+        return fetch() if self._open_connection() else retry_until_available(fetch, _is_away)
 
     def fetchone(self, query: Any) -> Any | None:  # noqa: ANN401 -- see above
         """Return the first row."""
         fetch = partial(super().fetchone, query)
-        return fetch() if self._under_way() else retry_until_available(fetch, _is_away)
+        return fetch() if self._open_connection() else retry_until_available(fetch, _is_away)
 
     def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
-        """Add tags to a run, or put them in the place of those of the same names."""
-        self._as_a_whole(run_id, partial(super().add_run_tags, run_id, new_tags))
+        """Add tags to a run; tags of the same name are replaced."""
+        self._in_transaction(run_id, partial(super().add_run_tags, run_id, new_tags))
 
     def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
-        """Record the status that an event tells, and why a run failed."""
+        """Record the status that follows from an event, and the reason of a failure."""
         change = partial(super().handle_run_event, run_id, event, update_timestamp)
-        retry_until_available(partial(self._as_a_whole, run_id, change), _is_away)
+        retry_until_available(partial(self._in_transaction, run_id, change), _is_away)
 
     def has_job_snapshot(self, job_snapshot_id: str) -> bool:
-        """Return whether a job, as it is at some version of the code, is stored; nothing removes it."""
+        """Return whether a job's snapshot is stored; snapshots are never removed."""
         return _once(self, job_snapshot_id, partial(super().has_job_snapshot, job_snapshot_id))
 
     def has_execution_plan_snapshot(self, execution_plan_snapshot_id: str) -> bool:
-        """Return whether a job's plan is stored; nothing removes it."""
+        """Return whether a plan's snapshot is stored; snapshots are never removed."""
         snapshot_id = execution_plan_snapshot_id
         return _once(self, snapshot_id, partial(super().has_execution_plan_snapshot, snapshot_id))
 
-    def _under_way(self) -> Connection | None:
+    def _open_connection(self) -> Connection | None:
         return getattr(self._changes, "connection", None)
 
-    def _as_a_whole(self, run_id: str, change: Callable[[], None]) -> None:
-        """Read and change a run in one transaction, one process after the other."""
+    def _in_transaction(self, run_id: str, change: Callable[[], None]) -> None:
+        """Read and change a run in one transaction that locks it."""
         with super().connect() as connection:
             connection.execution_options(isolation_level="READ COMMITTED")  # until it is back in the pool
             with connection.begin():
@@ -132,51 +143,58 @@ class RunStorage(SharedEngineMixin, PostgresRunStorage):
 
 
 class EventStorage(SharedEngineMixin, PostgresEventLogStorage):
-    """Stores an event with one statement: nobody listens to the notification that Dagster sends with each."""
+    """Stores an event with one statement, without the NOTIFY that Dagster sends and this project never listens to.
+
+    Overrides `store_event`, and uses `prepare_insert_event` and `_connect` of the base class; events of assets go to
+    the base class, which indexes them. A new event type that needs an index must be added to `ASSET_EVENTS` by Dagster.
+    """
 
     def store_event(self, event: dg.EventLogEntry) -> None:
-        """Store an event, unless it says nothing; if the connection was cut just then, twice at worst."""
+        """Store an event unless its type is dropped; possibly twice if the connection breaks."""
         retry_until_available(partial(self._store, event), _is_away)
 
     def delete_events_for_run(self, conn: Connection, run_id: str) -> None:
-        """Remove what is recorded of a run, but not which partitions it made: they outlive its record."""
+        """Delete a run's events except materializations: partitions outlive the run's record."""
         kind = SqlEventLogStorageTable.c.dagster_event_type
         others = or_(kind.is_(None), kind != dg.DagsterEventType.ASSET_MATERIALIZATION.value)
         conn.execute(SqlEventLogStorageTable.delete().where(SqlEventLogStorageTable.c.run_id == run_id, others))
 
     def _store(self, event: dg.EventLogEntry) -> None:
-        if event.dagster_event_type in _WITH_INDEX:
+        if event.dagster_event_type in _INDEXED_EVENTS:
             super().store_event(event)
-        elif event.dagster_event_type not in _SAY_NOTHING:
+        elif event.dagster_event_type not in _DROPPED_EVENTS:
             with self._connect() as connection:
                 connection.execute(self.prepare_insert_event(event))
 
 
 class ScheduleStorage(SharedEngineMixin, PostgresScheduleStorage):
-    """Schedules and sensors."""
+    """Schedules and sensors, on the shared engine."""
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
-    """DagsterPostgresStorage on the project's database, its three parts on one pool."""
+    """DagsterPostgresStorage on the project's database, with one connection pool for its three storages.
+
+    Replaces `_run_storage`, `_event_log_storage` and `_schedule_storage` of the base class, and `_engine` of each.
+    """
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url=postgres_url, inst_data=inst_data)
         self._run_storage, self._event_log_storage = RunStorage(postgres_url), EventStorage(postgres_url)
         self._schedule_storage = ScheduleStorage(postgres_url)
         engine = _engine(postgres_url)
-        for part in (self._run_storage, self._event_log_storage, self._schedule_storage):
-            part._engine = engine  # noqa: SLF001 -- as shipped, each opens a connection for every statement
+        for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
+            storage._engine = engine  # noqa: SLF001 -- by default, each opens a connection for every statement
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """Nothing to configure in dagster.yaml: the settings say which database."""
+        """Return an empty schema: the database is configured in the settings."""
         return {}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003 -- Dagster's signature
-        """Open the storages, creating their tables on a new database."""
+        """Open the storages; create their tables on a new database."""
         url = database_url(load_settings())
-        with _one_at_a_time(url):
+        with _setup_lock(url):
             new = is_new_database(url)
             if new:
                 create_tables(url)
@@ -191,9 +209,9 @@ class PooledPostgresStorage(DagsterPostgresStorage):
 
 
 def warm_caches(instance: dg.DagsterInstance) -> None:
-    """Have the instance learn now what it would ask the database at its first run: columns, and how statements read."""
-    for found in (instance.get_run_by_id, instance.has_run):
-        found("nobody")
+    """Run the queries of a first run now, so that columns and compiled statements are cached."""
+    for query in (instance.get_run_by_id, instance.has_run):
+        query("none")
 
 
 def engine_of(instance: dg.DagsterInstance) -> Engine:
@@ -214,17 +232,17 @@ def _engine(url: str) -> Engine:
             f" -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION_MS}"
         },
     )
-    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkin", _record_use)
     event.listen(engine, "checkout", _drop_if_dead)
     return engine
 
 
-def _note_use(_: object, record: Any) -> None:  # noqa: ANN401 -- SQLAlchemy's own class is private
+def _record_use(_: object, record: Any) -> None:  # noqa: ANN401 -- SQLAlchemy's own class is private
     record.info["used"] = time.monotonic()
 
 
 def _drop_if_dead(connection: Any, record: Any, _: object) -> None:  # noqa: ANN401 -- psycopg2's own class is private
-    """Have the pool replace a connection that a restart of the server has cut, before anybody uses it."""
+    """Have the pool replace a connection that a server restart has closed."""
     if time.monotonic() - record.info.get("used", 0.0) < _IDLE_S:
         return
     try:
@@ -235,23 +253,23 @@ def _drop_if_dead(connection: Any, record: Any, _: object) -> None:  # noqa: ANN
 
 
 def _is_away(error: Exception) -> bool:
-    """Tell whether the server was not there, or went away; not whether it refused."""
+    """Return whether an error means that the server is unreachable rather than that it refused."""
     return isinstance(error, DagsterPostgresException) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     )
 
 
-def _once(part: object, what: str, ask: Callable[[], bool]) -> bool:
-    """Ask until the answer is yes, which it stays."""
-    found: set[str] = vars(part).setdefault("_found", set())
-    if what not in found and ask():
-        found.add(what)
-    return what in found
+def _once(storage: object, key: str, query: Callable[[], bool]) -> bool:
+    """Run a query until its answer is True, which is final."""
+    confirmed: set[str] = vars(storage).setdefault("_confirmed", set())
+    if key not in confirmed and query():
+        confirmed.add(key)
+    return key in confirmed
 
 
 @contextmanager
-def _one_at_a_time(url: str) -> Iterator[None]:
-    """Keep two programs on a new database from creating the same tables at once."""
+def _setup_lock(url: str) -> Iterator[None]:
+    """Hold a lock so that two programs do not create the same tables at once."""
     with closing(connect(url)) as connection:
         with connection.cursor() as cursor:
             cursor.execute("select pg_advisory_lock(%s)", (_SET_UP_LOCK,))

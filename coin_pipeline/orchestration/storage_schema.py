@@ -1,7 +1,7 @@
-"""Dagster's tables on a new database: all of them at once.
+"""Creation of Dagster's tables on a new database, in one transaction.
 
-Dagster makes them one by one and afterwards takes the first for all, so a kill in between would leave a database that
-lacks some for ever.
+Dagster creates them one by one and later checks for the first one only, so a kill in between would leave a database
+that lacks some tables permanently.
 """
 
 from contextlib import closing
@@ -26,7 +26,7 @@ _METADATA = (RunStorageSqlMetadata, SqlEventLogStorageMetadata, ScheduleStorageS
 
 
 def is_new_database(url: str) -> bool:
-    """Tell whether the database lacks our tables, which are made last, and has no run."""
+    """Return whether the database lacks this project's tables, which are created last, and has no run."""
 
     def look(cursor: Cursor) -> bool:
         if table_exists(cursor, "lease"):
@@ -42,7 +42,7 @@ def is_new_database(url: str) -> bool:
 
 
 def create_tables(url: str) -> None:
-    """Create all tables of Dagster in one transaction, unless there are some."""
+    """Create all of Dagster's tables in one transaction, unless there are some."""
     with create_pg_engine(url, poolclass=NullPool).begin() as connection:
         if "runs" in inspect(connection).get_table_names():
             return
@@ -52,7 +52,7 @@ def create_tables(url: str) -> None:
 
 
 def mark_migrated(storage: DagsterPostgresStorage) -> None:
-    """Note that a new database needs no migration of data, as Dagster does where it makes the tables itself."""
+    """Record that a new database needs no data migration, as Dagster does when it creates the tables itself."""
     for part in (storage.run_storage, storage.schedule_storage):
         part.migrate()
         part.optimize()

@@ -30,6 +30,9 @@ mutation($config: RunConfigData!) {
     runConfigData: $config
   }) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } }
 }"""
+LOCATIONS = """
+query { workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError { __typename
+  ... on PythonError { message } } } } } }"""
 RUN = """
 query($id: ID!) { runOrError(runId: $id) { ... on Run { status eventConnection { events { ... on MessageEvent
   { message } } } } } }"""
@@ -71,11 +74,14 @@ def ui_url(tmp_path: Path) -> Iterator[str]:
 
 
 def wait_for_ui(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the webserver responds."""
+    """Wait until the webserver responds and has loaded the code location."""
     deadline = time.monotonic() + START_S
     while True:
         with suppress(httpx2.HTTPError):
-            if httpx2.get(f"{url}/server_info", timeout=5).status_code == 200:
+            entries = query(url, LOCATIONS)["workspaceOrError"]["locationEntries"]
+            loaded = {entry["name"]: entry["locationOrLoadError"] for entry in entries}
+            if loaded["coin_pipeline"] is not None:
+                assert loaded == {"coin_pipeline": {"__typename": "RepositoryLocation"}}
                 return
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
@@ -92,7 +98,7 @@ def query(url: str, text: str, **variables: object) -> dict[str, Any]:
 
 @pytest.mark.timeout(START_S + RUN_S + 60)
 def test_a_run_launched_in_dagster_dev_succeeds(ui_url: str) -> None:
-    """There is no worker pool, so the run starts in a process of its own, and an event says so."""
+    """There is no worker pool, so the run starts in a process of its own, and an event states it."""
     config = {"ops": {"load_candles": {"config": EXAMPLE.model_dump()}}}
     launched = query(ui_url, LAUNCH, config=config)["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched

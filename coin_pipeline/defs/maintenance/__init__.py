@@ -1,1 +1,1 @@
-"""Retention and the sensors that settle lost runs."""
+"""The retention job and its schedule."""

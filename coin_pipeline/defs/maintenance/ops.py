@@ -1,4 +1,4 @@
-"""The op of the job `retention`: its config, how far it is, and what its page shows."""
+"""The op of the `retention` job: config, progress and the metadata of its report."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -19,32 +19,32 @@ from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.base import ObjectStore
 
 REMOVED, WOULD_BE_REMOVED, STORED = "removed", "would_be_removed", "stored"
-"""Metadata: a table of what was removed, or would be, and one of how much is stored, bytes."""
+"""Metadata keys: table of removed items, or of those a dry run found, and table of bytes stored."""
 PINNED, NOTICES = "kept_by_pins", "noticed"
-"""Metadata: how many tasks only a pin keeps, and sentences about what could not be read or looked at."""
+"""Metadata keys: number of expired tasks that a pin keeps, and notices about unreadable or skipped items."""
 DONE, PLANNED = "done", "planned"
-"""Metadata of events while it goes on."""
+"""Metadata keys of progress events."""
 
 
 class RetentionConfig(dg.Config):
-    """What can be chosen; how long what is kept the settings say."""
+    """Config of the op; the retention periods are settings."""
 
-    dry_run: bool = Field(default=False, description="Only find what would be removed.")
+    dry_run: bool = Field(default=False, description="Report what would be removed without removing it.")
 
 
-@dg.op(description="Remove tasks that have expired, what broken runs left, and old records of runs.")
+@dg.op(description="Remove expired tasks, leftovers of broken runs and old run records.")
 def remove_expired(
     context: dg.OpExecutionContext,
     config: RetentionConfig,
     store: dg.ResourceParam[ObjectStore],
     alive: dg.ResourceParam[RunHeartbeat],
 ) -> None:
-    """Remove what is no longer kept."""
+    """Remove everything past its retention period."""
     settings, reporter = load_settings(), ProgressReporter(context)
 
     def report(done: int, planned: int) -> None:
-        told = {DONE: MetadataValue.int(done), PLANNED: MetadataValue.int(planned)}
-        reporter.report_if_due(f"{done:,} of {planned:,} done", told)
+        metadata = {DONE: MetadataValue.int(done), PLANNED: MetadataValue.int(planned)}
+        reporter.report_if_due(f"{done:,} of {planned:,} done", metadata)
 
     with translate_errors():
         removal = RetentionJob(
@@ -56,20 +56,20 @@ def remove_expired(
 
 
 def retention_limits(settings: Settings) -> RetentionLimits:
-    """Return how long what is kept."""
+    """Return the retention periods of the settings."""
     return RetentionLimits(
         timedelta(days=settings.task_result_ttl_days), timedelta(days=settings.coin_run_history_days)
     )
 
 
 def conservative_now(settings: Settings) -> datetime:
-    """Return what time it is by this machine or by the database, whichever is earlier: one ahead would remove all."""
+    """Return the earlier of this machine's and the database's time: a clock ahead would remove everything."""
     with closing(Session(database_url(settings))) as session:
         return min(datetime.now(UTC), database_time(session))
 
 
 def report_metadata(outcome: RetentionReport, *, dry_run: bool) -> Mapping[str, MetadataValue]:
-    """Return what a run shows of an outcome."""
+    """Return a report as output metadata."""
     removed = [
         dg.TableRecord({"what": r.what, "count": r.count, "bytes": r.size, "oldest": f"{r.oldest:%Y-%m-%d %H:%M}"})
         for r in outcome.removed
@@ -87,7 +87,7 @@ def report_metadata(outcome: RetentionReport, *, dry_run: bool) -> Mapping[str, 
 
 
 def _changes(outcome: RetentionReport) -> list[tuple[str, int, int, int]]:
-    """Return each place with what was and what is there, bytes, and how many were freed; of a disk, what is free."""
+    """Return area, bytes before, bytes after and bytes freed; for the disk, free bytes instead of used ones."""
     before, after = outcome.before, outcome.after
     changes = [
         ("tasks/", before.tasks, after.tasks, before.tasks - after.tasks),

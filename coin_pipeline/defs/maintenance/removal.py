@@ -1,7 +1,7 @@
-"""Removing what is no longer kept, in the store and in Dagster's records; stopped anywhere, the next time ends it.
+"""Retention in the object store and in Dagster's run records; an interrupted round is completed by the next.
 
-A task is claimed, so that nobody pins it any more; its manifest goes first, then its files, then its runs. While a run
-is recorded nobody else can take its id, and a run whose task is gone leads the next time to whatever is left of both.
+A task is claimed first, so that it can no longer be pinned. Then its manifest is deleted, then its files, then its
+runs. While a run is recorded its id cannot be reused, and a run without a task leads the next round to the leftovers.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -43,12 +43,12 @@ from coin_pipeline.storage.base import ObjectStore
 T = TypeVar("T")
 OnRemoved = Callable[[str], None]
 BATCH_SIZE = 50
-"""Tasks whose runs are looked up at once."""
+"""Tasks whose runs are looked up together."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedKind:
-    """What was removed of one kind: how many, their objects and bytes, and what the oldest one's age counts from."""
+    """Removed items of one kind: count, objects, bytes, and the time that the oldest one's age counts from."""
 
     what: str
     count: int
@@ -59,7 +59,7 @@ class RemovedKind:
 
 @dataclass(frozen=True, slots=True)
 class RetentionReport:
-    """What was removed, or would be; how much was stored before and after; tasks that a pin kept; what was odd."""
+    """What a round removed or would remove, bytes before and after, tasks kept by pins, and notices."""
 
     removed: tuple[RemovedKind, ...]
     before: StorageUsage
@@ -69,32 +69,32 @@ class RetentionReport:
 
 
 def ignore_removal(_task_id: str) -> None:
-    """Stand for an index of results, which is told of each task whose result is gone."""
+    """Ignore a removed task; the default where there is no index of results."""
 
 
 @dataclass(slots=True)
 class RetentionJob:
-    """One round of removing.
+    """One round of retention.
 
     Attributes:
-        instance: Whose records of runs are removed.
-        store: Where tasks lie.
-        dry_run: Whether everything is only found.
-        on_removed: Is told of each task whose files have just been removed, before its runs are; maybe twice.
-        on_progress: Is told how many things of how many are done.
+        instance: The instance whose run records are removed.
+        store: The object store with the tasks.
+        dry_run: Report only, remove nothing.
+        on_removed: Called with the id of each task after its files and before its runs are removed, possibly twice.
+        on_progress: Called with the number of items done and the number planned.
     """
 
     instance: dg.DagsterInstance
     store: ObjectStore
     dry_run: bool = False
     on_removed: OnRemoved = ignore_removal
-    on_progress: Callable[[int, int], None] = lambda _done, _of: None
+    on_progress: Callable[[int, int], None] = lambda _done, _planned: None
     _removed: dict[str, RemovedKind] = field(default_factory=dict)
     _done: int = 0
-    _of: int = 0
+    _planned: int = 0
 
     def run(self, now: datetime, limits: RetentionLimits) -> RetentionReport:
-        """Remove what is no longer kept at the moment `now`."""
+        """Remove everything whose retention period has passed at `now`."""
         if not self.dry_run:
             release_claims(self.store)
         before, working, stored = (
@@ -107,12 +107,12 @@ class RetentionJob:
         objects = [*self._objects(stored, working, now, expired, {item.name for item in tasks})]
         ended = finished_runs(self.instance, now - min(limits))
         runs = [*expired_run_records(ended, stored.tasks, working, now, limits)]
-        # A task has a run; whether there are more, or none, is seen in its turn.
-        self._of = 2 * len(tasks) + len(objects) + len(runs)
-        for some in _batches(tasks):
-            self._remove_tasks(some)
-        for each in _batches(runs):
-            self._remove_runs(each)
+        # Assumes one run per task; the number is corrected when a task's runs are looked up.
+        self._planned = 2 * len(tasks) + len(objects) + len(runs)
+        for batch in _batches(tasks):
+            self._remove_tasks(batch)
+        for run_batch in _batches(runs):
+            self._remove_runs(run_batch)
         for item, remove in objects:
             self._remove(item, remove)
         after = before if self.dry_run else measure_usage(self.store)
@@ -122,7 +122,7 @@ class RetentionJob:
     def _objects(
         self, stored: StorageSnapshot, working: Collection[str], now: datetime, expired: datetime, gone: Collection[str]
     ) -> Iterator[tuple[ExpiredItem, Callable[[], object]]]:
-        """Yield what goes beside the tasks `gone`, and how; last what a bucket may refuse."""
+        """Yield items to remove other than the tasks `gone`, each with its removal; last what a bucket may refuse."""
         for item in stale_pins(stored, now - DAY):
             yield item, partial(remove_stale_pin, self.store, item.name)
         for item in expired_interim(stored, working, expired):
@@ -133,49 +133,49 @@ class RetentionJob:
             yield broken_write(leftover), partial(self.store.discard, leftover)
 
     def _remove_tasks(self, batch: Sequence[ExpiredItem]) -> None:
-        """Remove tasks with their runs, but for those that somebody has pinned or begun again meanwhile."""
+        """Remove tasks with their runs, except those pinned or retried in the meantime."""
         attempts = attempts_by_task(self.instance, [item.name for item in batch])
-        self._of += sum(map(len, attempts.values())) - len(batch)
+        self._planned += sum(map(len, attempts.values())) - len(batch)
         for item in batch:
-            # A folder without a manifest that no run made is the older platform's.
+            # A folder without a manifest and without a run belongs to the legacy platform.
             ours = item.kind == "expired tasks" or bool(attempts[item.name])
             ended = all(run.is_finished for run in attempts[item.name])
-            if ours and ended and self._may_go(item.name):
+            if ours and ended and self._is_removable(item.name):
                 self._remove_task(item, attempts[item.name])
 
-    def _may_go(self, task_id: str) -> bool:
+    def _is_removable(self, task_id: str) -> bool:
         return not is_pinned(self.store, task_id) if self.dry_run else claim(self.store, task_id)
 
     def _remove_task(self, item: ExpiredItem, attempts: Sequence[dg.DagsterRun]) -> None:
         self._remove(item, partial(remove_claimed, self.store, item.name))
-        self._tell(item.name)
+        self._notify_removed(item.name)
         for run in removal_order(attempts):
             self._remove(run_record(run.run_id, item.since), partial(delete_run_record, self.instance, run.run_id))
 
     def _remove_runs(self, batch: Sequence[EndedRun]) -> None:
-        """Remove records of runs; of those whose task expired, whoever removed it may not have come to the rest."""
+        """Remove run records; the removal of an expired task may have been interrupted before its index entry."""
         for task_id in dict.fromkeys(run.task_id for run in batch if run.expires):
-            self._tell(task_id)
+            self._notify_removed(task_id)
         for run in batch:
             self._remove(run_record(run.run_id, run.ended_at), partial(delete_run_record, self.instance, run.run_id))
 
-    def _tell(self, task_id: str) -> None:
+    def _notify_removed(self, task_id: str) -> None:
         if not self.dry_run:
             self.on_removed(task_id)
 
     def _remove(self, item: ExpiredItem, remove: Callable[[], object]) -> None:
         if not self.dry_run:
             remove()
-        so_far = self._removed.get(item.kind, RemovedKind(item.kind, 0, 0, 0, item.since))
+        total = self._removed.get(item.kind, RemovedKind(item.kind, 0, 0, 0, item.since))
         self._removed[item.kind] = RemovedKind(
             item.kind,
-            so_far.count + 1,
-            so_far.objects + item.objects,
-            so_far.size + item.size,
-            min(so_far.oldest, item.since),
+            total.count + 1,
+            total.objects + item.objects,
+            total.size + item.size,
+            min(total.oldest, item.since),
         )
         self._done += 1
-        self.on_progress(self._done, self._of)
+        self.on_progress(self._done, self._planned)
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -1,4 +1,4 @@
-"""Dagster's records of runs, as retention needs them: which are under way, which have ended, and their removal."""
+"""Dagster's run records for retention: unfinished runs, finished runs and their removal."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -12,18 +12,18 @@ from coin_pipeline.results.retention import EndedRun
 
 FINISHED_STATUSES = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 PAGE_SIZE = 500
-"""Records that are read at a time."""
+"""Records read per query."""
 
 
 def unfinished_ids(instance: dg.DagsterInstance) -> frozenset[str]:
-    """Return the ids of all runs that have not ended, and of the tasks that they are attempts at."""
+    """Return the ids of all unfinished runs and of their tasks."""
     statuses = [status for status in dg.DagsterRunStatus if status not in FINISHED_STATUSES]
     runs = instance.get_runs(dg.RunsFilter(statuses=statuses))
     return frozenset(name for run in runs for name in (run.run_id, task_id_of(instance, run)))
 
 
 def finished_runs(instance: dg.DagsterInstance, before: datetime, page: int = PAGE_SIZE) -> Iterator[EndedRun]:
-    """Yield the runs that had ended before a moment, latest first; none may be removed until all are read."""
+    """Yield runs that ended before `before`, latest first; remove none until all have been read."""
     filters = dg.RunsFilter(statuses=[*FINISHED_STATUSES], updated_before=before)
     cursor: str | None = None
     while records := instance.get_run_records(filters, limit=page, cursor=cursor):
@@ -35,7 +35,7 @@ def finished_runs(instance: dg.DagsterInstance, before: datetime, page: int = PA
 
 
 def attempts_by_task(instance: dg.DagsterInstance, task_ids: Sequence[str]) -> dict[str, list[dg.DagsterRun]]:
-    """Return the runs of each task, first to latest, with as few queries as for one task."""
+    """Return the runs of each task, first to latest; the number of queries does not depend on that of tasks."""
     tasks = {task_id: task_id for task_id in task_ids}
     found: dict[str, list[dg.DagsterRun]] = {task_id: [] for task_id in task_ids}
     runs = [run for run in instance.get_runs(dg.RunsFilter(run_ids=[*task_ids])) if not is_retry(run.tags)]
@@ -51,14 +51,14 @@ def attempts_by_task(instance: dg.DagsterInstance, task_ids: Sequence[str]) -> d
 
 
 def removal_order(attempts: Sequence[dg.DagsterRun]) -> list[dg.DagsterRun]:
-    """Return the first attempt, without which there is no task, then the others from the latest back.
+    """Return the first attempt, then the others from the latest back.
 
-    So those that are left can be told to belong to the task at any moment: each knows the one before it.
+    An interrupted removal thus leaves runs that can be assigned to their task: each refers to the one before it.
     """
     return [*attempts[:1], *attempts[:0:-1]]
 
 
 def delete_run_record(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Remove the record of a run that has ended, its events first: a run without events is still found and removed."""
+    """Delete a finished run, its events first: a run without events is still found and deleted."""
     instance.event_log_storage.delete_events(run_id)
     instance.delete_run(run_id)

@@ -13,5 +13,5 @@ daily_retention = dg.ScheduleDefinition(
     cron_schedule="30 3 * * *",
     execution_timezone=SEOUL,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Remove what is no longer kept, at night.",
+    description="Remove everything past its retention period, at 03:30.",
 )
