@@ -95,6 +95,7 @@ class SharedPlatform:
     def use(self) -> Iterator[Platform]:
         """Yield the platform, running and healthy."""
         if self._platform is None or not self._platform.is_up:
+            self.stop()
             self._platform = self._start()
         platform = self._platform
         try:
@@ -107,7 +108,10 @@ class SharedPlatform:
     def stop(self) -> None:
         """Stop the platform if it is running; it must exit with 0 and leave no process behind."""
         platform, self._platform = self._platform, None
-        if platform and platform.is_up:
+        if platform is None:
+            return
+        platform.api.close()
+        if platform.is_up:
             assert stop_platform(platform) == 0
             assert leftover_processes(platform.root) == []
 

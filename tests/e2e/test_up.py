@@ -59,6 +59,7 @@ def sync_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     store_candles(root)
     platform = start_platform(root, COIN_ASYNC="off")
     yield platform
+    platform.api.close()
     if platform.is_up:
         stop_platform(platform)
 
