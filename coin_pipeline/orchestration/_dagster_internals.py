@@ -2,8 +2,9 @@
 
 Dagster promises nothing about these names: any release may move or change them. So the versions of Dagster and of its
 companion packages are capped in pyproject.toml, ruff rejects imports of private modules everywhere else, and
-`tests/orchestration/test_dagster_contract.py` asserts the shape of each name below. Each group says what depends on
-it and which tests notice a change of behaviour. Names that `dagster` exports at its top level are not listed here.
+`tests/orchestration/test_dagster_contract.py` asserts the shape of each name below. Each group is preceded by what
+depends on it and which tests notice a change of behaviour. Names that `dagster` exports at its top level are not
+listed.
 """
 
 from typing import TYPE_CHECKING

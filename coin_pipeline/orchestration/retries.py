@@ -56,7 +56,7 @@ def default_max_retries(instance: dg.DagsterInstance) -> int:
 def will_retry(tags: Mapping[str, str], max_retries: int) -> bool:
     """Return whether a failed run will be retried.
 
-    Dagster's own tag that it will not retry is ignored: it gives up for good if the code server is unavailable at
+    Dagster's own tag that it will not retry is ignored: it gives up permanently if the code server is unavailable at
     that moment, and the monitor then makes the retry.
 
     Args:

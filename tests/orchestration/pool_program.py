@@ -1,7 +1,7 @@
-"""A worker pool whose runs are what their ids say, to be started as a program: `python pool_program.py HOME`.
+"""A worker pool whose runs behave as their ids suggest: `python pool_program.py HOME`.
 
-`spin-1` hears no interrupt, `sleep-1` ends upon one, `crash-1` kills itself, `child-1` leaves a process behind, and any
-other ends at once. Each writes its number into HOME/RUN_ID; what is settled is listed in HOME/settled.
+`spin-1` ignores interrupts, `sleep-1` ends upon one, `crash-1` kills itself, `child-1` leaves a process behind, and any
+other run ends at once. Each writes its process id to HOME/RUN_ID; finalized runs are listed in HOME/finalized.
 """
 
 import os
@@ -19,7 +19,7 @@ HOME, POOL = Path(sys.argv[1]), os.getpid()
 
 
 def work(line: socket.socket) -> None:
-    """Be a worker."""
+    """Execute one run in a forked process."""
     die_with_parent(POOL)
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -40,7 +40,7 @@ def work(line: socket.socket) -> None:
 
 
 def fork(line: socket.socket) -> int:
-    """Make a worker."""
+    """Fork a worker."""
     if pid := os.fork():
         return pid
     try:
@@ -49,17 +49,17 @@ def fork(line: socket.socket) -> int:
         os._exit(0)
 
 
-def settle(run_id: str) -> None:
-    """Note a run whose worker did not tell its end."""
-    with (HOME / "settled").open("a") as settled:
-        settled.write(f"{run_id}\n")
+def finalize(run_id: str) -> None:
+    """Record a run whose worker did not record its end."""
+    with (HOME / "finalized").open("a") as finalized:
+        finalized.write(f"{run_id}\n")
 
 
 def main() -> None:
     """Serve until SIGTERM."""
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
-    Pool(PoolLimits(interactive=2, bulk=1, room=4), fork, settle).serve(HOME, lambda: bool(stop))
+    Pool(PoolLimits(interactive=2, bulk=1, room=4), fork, finalize).serve(HOME, lambda: bool(stop))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where Dagster keeps its records."""
+"""Dagster's home directory."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from coin_pipeline.orchestration.instance import prepare_home
 from coin_pipeline.settings import load_settings
 
 
-def test_a_folder_of_the_users_without_its_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dagster itself would make do with SQLite in that folder, and nobody would find the runs again."""
+def test_a_dagster_home_without_dagster_yaml_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster itself would use SQLite there, and the runs would be missing everywhere else."""
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with pytest.raises(InvalidSettings, match=r"DAGSTER_HOME: .* has no dagster.yaml; copy this project's into it"):
         prepare_home(load_settings())

@@ -50,7 +50,7 @@ def test_checks_are_opened_again_until_they_open() -> None:
     assert len(attempts) == 2
 
 
-def test_a_monitor_whose_rounds_do_not_end_is_stuck() -> None:
+def test_a_monitor_without_completed_rounds_is_stuck() -> None:
     """The daemon then exits and is started again."""
     monitor = Monitor(dict)
     assert not monitor.is_stuck

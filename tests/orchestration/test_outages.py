@@ -1,4 +1,4 @@
-"""What becomes of a run whose database goes away while it is needed."""
+"""Runs whose database becomes unavailable."""
 
 import threading
 import time
@@ -19,19 +19,19 @@ from coin_pipeline.settings import load_settings
 
 @pytest.fixture
 def run(instance: dg.DagsterInstance) -> dg.DagsterRun:
-    """A run that has just been looked at, over a connection that is taken to be alive."""
+    """A started run."""
     return instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=dg.DagsterRunStatus.STARTED)
 
 
 def cut_all() -> None:
-    """End every other session at the server, as its end does."""
+    """End every other session, as a server shutdown does."""
     with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
         others = "select pid from pg_stat_activity where pid <> pg_backend_pid() and datname is not null"
         cursor.execute(f"select pg_terminate_backend(pid) from ({others}) as others")  # noqa: S608 -- no input
 
 
-def looked_at(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Use every connection of the pool."""
+def use_all_connections(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Use every connection of the pool, so that none is tested at checkout."""
     threads = [threading.Thread(target=instance.get_run_by_id, args=(run.run_id,)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -42,21 +42,21 @@ def looked_at(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 @pytest.mark.parametrize(
     "work",
     [
-        lambda instance, run: instance.report_engine_event("said", run),
+        lambda instance, run: instance.report_engine_event("message", run),
         lambda instance, run: instance.get_run_by_id(run.run_id),
         lambda instance, run: instance.run_storage.has_run(run.run_id),
         lambda instance, run: instance.report_run_canceling(run),
     ],
 )
-def test_a_run_goes_on_over_another_connection(
+def test_a_run_continues_over_another_connection(
     instance: dg.DagsterInstance, run: dg.DagsterRun, work: Callable[[dg.DagsterInstance, dg.DagsterRun], object]
 ) -> None:
-    """It would have failed for good with what psycopg2 says; who answers a person still hears of it at once."""
-    looked_at(instance, run)
+    """A run reconnects instead of failing; an API request still fails at once."""
+    use_all_connections(instance, run)
     cut_all()
     with pytest.raises(OperationalError):
         work(instance, run)
-    looked_at(instance, run)
+    use_all_connections(instance, run)
     cut_all()
     with tolerate_outages(10):
         assert work(instance, run) is not False
@@ -64,9 +64,9 @@ def test_a_run_goes_on_over_another_connection(
 
 
 def test_a_run_waits_for_the_database(instance: dg.DagsterInstance) -> None:
-    """As long as it is patient; who asks for something that the server refuses does not wait."""
+    """For the tolerated time; a statement that the server rejects fails at once."""
     assert instance
-    away = Session("postgresql://nobody@127.0.0.1:1/none")
+    away = Session("postgresql://user@127.0.0.1:1/none")
     for seconds in (0, 1):
         began = time.monotonic()
         with tolerate_outages(seconds), pytest.raises(DatabaseUnavailable):
@@ -79,12 +79,12 @@ def test_a_run_waits_for_the_database(instance: dg.DagsterInstance) -> None:
     assert time.monotonic() - began < 30
 
 
-def test_who_waits_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Silence for ten minutes looks like a program that hangs; a line for each try is no better."""
-    tries = iter([*([OSError("the store is away")] * 3), None])
+def test_an_outage_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Ten silent minutes look like a hang, and a line per attempt would flood the log."""
+    outcomes = iter([*([OSError("the store is away")] * 3), None])
 
     def work() -> str:
-        error = next(tries)
+        error = next(outcomes)
         if error:
             raise error
         return "done"

@@ -1,4 +1,4 @@
-"""What a process leaves of a run that dies in the middle of writing about it."""
+"""Atomic changes of runs."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ create trigger refuse before {event} on {table} for each row when (new.run_id = 
 
 @pytest.fixture
 def run(instance: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
-    """A run that is under way."""
+    """A started run."""
     run = instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=dg.DagsterRunStatus.STARTED)
     yield run
     _execute("drop function if exists refuse cascade")
@@ -41,10 +41,8 @@ def _tags(run: dg.DagsterRun) -> dict[str, str]:
     return dict(_execute(f"select key, value from run_tags where run_id = '{run.run_id}'"))  # noqa: S608 -- ours
 
 
-def test_why_a_run_failed_is_told_with_its_status_or_not_at_all(
-    instance: dg.DagsterInstance, run: dg.DagsterRun
-) -> None:
-    """Else it is shown as failed, settled as one whose process died, and runs again before everybody's eyes."""
+def test_a_failure_and_its_reason_are_recorded_together(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """A failure without its reason would be taken for a dead process, and the run would be retried."""
     before = _tags(run)
     _execute(_REFUSE.format(event="update", table="runs", run_id=run.run_id))
     failed = JobFailureData(error=None, failure_reason=RunFailureReason.STEP_FAILURE)
@@ -53,39 +51,37 @@ def test_why_a_run_failed_is_told_with_its_status_or_not_at_all(
     assert _tags(run) == before
     _execute("drop function refuse cascade")
     instance.report_run_failed(run, "a step failed", failed)
-    told = instance.get_run_by_id(run.run_id)
-    assert told
-    assert told.status == dg.DagsterRunStatus.FAILURE
-    assert _tags(run) == told.tags
-    assert told.tags["dagster/failure_reason"] == "STEP_FAILURE"
+    stored = instance.get_run_by_id(run.run_id)
+    assert stored
+    assert stored.status == dg.DagsterRunStatus.FAILURE
+    assert _tags(run) == stored.tags
+    assert stored.tags["dagster/failure_reason"] == "STEP_FAILURE"
 
 
-def test_a_tag_is_in_both_places_or_in_none(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """In the run's body, where Dagster reads it, and in the table of tags, where the API does."""
+def test_a_tag_is_stored_in_both_places_or_in_none(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Dagster reads tags from the run's body, the API from the table of tags."""
     _execute(_REFUSE.format(event="insert", table="run_tags", run_id=run.run_id))
     with pytest.raises(InternalError, match="broken off here"):
         instance.add_run_tags(run.run_id, {"colour": "blue"})
-    told = instance.get_run_by_id(run.run_id)
-    assert told
-    assert "colour" not in told.tags
+    stored = instance.get_run_by_id(run.run_id)
+    assert stored
+    assert "colour" not in stored.tags
     assert "colour" not in _tags(run)
 
 
-def test_writers_of_one_run_lose_nothing_of_each_other(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Each writes back the whole run that it has read: a tag, or a reason, of somebody else would be gone."""
+def test_concurrent_writers_keep_each_others_changes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Each writes back the whole run that it read; another writer's tag or reason would be lost."""
     names = [f"tag-{number}" for number in range(24)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda name: instance.add_run_tags(run.run_id, {name: "here"}), names))
-    told = instance.get_run_by_id(run.run_id)
-    assert told
-    assert told.tags.keys() >= set(names)
-    assert _tags(run) == told.tags
+    stored = instance.get_run_by_id(run.run_id)
+    assert stored
+    assert stored.tags.keys() >= set(names)
+    assert _tags(run) == stored.tags
 
 
-def test_a_process_that_is_stopped_in_the_middle_keeps_nobody_waiting(
-    instance: dg.DagsterInstance, run: dg.DagsterRun
-) -> None:
-    """The server ends its transaction, as it does that of one that is gone."""
+def test_a_stopped_process_does_not_block_others(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """The server ends its transaction, as it does that of a dead process."""
     with engine_of(instance).connect() as connection:
         connection.execution_options(isolation_level="READ COMMITTED")
         connection.execute(text("select from runs where run_id = :run_id for update"), {"run_id": run.run_id})

@@ -1,4 +1,4 @@
-"""Dagster's tables, made by us at once, against those that Dagster makes one by one."""
+"""Tables created in one transaction, compared with those that Dagster creates one by one."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,7 +26,7 @@ order by 1, 2, 3
 
 @pytest.fixture
 def empty() -> Iterator[list[str]]:
-    """URLs of two databases without tables, which are gone afterwards."""
+    """URLs of two empty databases, dropped afterwards."""
     ours = database_url(load_settings())
     names = [f"tables_{number}" for number in (1, 2)]
     with closing(connect(ours)) as connection, connection.cursor() as cursor:
@@ -37,30 +37,30 @@ def empty() -> Iterator[list[str]]:
             cursor.execute(f"drop database {name} with (force)")
 
 
-def described(url: str) -> list[tuple[str, ...]]:
-    """Return columns, indexes, marks and revision of a database."""
+def describe(url: str) -> list[tuple[str, ...]]:
+    """Return columns, indexes, migration marks and revision of a database."""
     with closing(connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(_DESCRIPTION)
         return cursor.fetchall()
 
 
-def test_they_are_those_that_dagster_makes(empty: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every column, index, mark and revision; so a new version of Dagster that needs something else is noticed."""
+def test_tables_equal_those_that_dagster_creates(empty: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every column, index, mark and revision; a Dagster version that needs another schema fails here."""
     theirs, ours = empty
     DagsterPostgresStorage(theirs)
     monkeypatch.setenv("DATABASE_URL", ours)
     assert is_new_database(ours)
     PooledPostgresStorage.from_config_value(None, {})
     assert not is_new_database(ours)
-    assert described(ours) == described(theirs)
-    assert len(described(ours)) > 100
+    assert describe(ours) == describe(theirs)
+    assert len(describe(ours)) > 100
 
 
-def test_broken_off_it_leaves_nothing(empty: list[str]) -> None:
-    """Where the last table cannot be made, none is; a repetition then makes all."""
+def test_an_interrupted_creation_leaves_no_table(empty: list[str]) -> None:
+    """If the last table cannot be created, none is; a second attempt creates all."""
     url, _ = empty
     with closing(connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute("create view alembic_version as select 1 as nothing")
+        cursor.execute("create view alembic_version as select 1 as placeholder")
         with pytest.raises(ProgrammingError):
             create_tables(url)
         cursor.execute("select count(*) from pg_tables where schemaname = 'public'")

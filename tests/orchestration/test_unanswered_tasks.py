@@ -99,7 +99,7 @@ def test_a_retry_that_dagster_dropped_is_made(instance: dg.DagsterInstance, data
 
 
 def test_a_retry_that_dagster_gave_up_is_made_at_once(instance: dg.DagsterInstance, data_root: Path) -> None:
-    """Dagster gives up for good if the code server is unavailable for a moment."""
+    """Dagster gives up permanently if the code server is unavailable for a moment."""
     run = create_ended(instance, retries=2)
     instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
     answer(instance)

@@ -26,13 +26,13 @@ SILENCE_S, STARTING_S = 8, 120
 class LostRunsCheck:
     """Finalizes each run that is recorded as started although no process renews its lease.
 
-    The database tells the time, so a wrong clock ends no run. An expired lease counts only if it is not renewed within
+    Times are the database's, so a wrong clock ends no run. An expired lease counts only if it is not renewed within
     the next moments: the database may have been away for longer than any lease. A run without a lease has not reached
     its first op, and a run that is being cancelled should have ended: `silent_since` remembers since when.
 
     Args:
         instance: The Dagster instance whose runs are checked.
-        store: Tells whether a run that was publishing has its result.
+        store: Where a run that was publishing may have its result.
         silent_since: Monotonic times, s, by run id; for tests.
     """
 

@@ -70,7 +70,7 @@ def finalize_orphans(instance: dg.DagsterInstance, settings: Settings) -> None:
         index = ResultIndex(session)
         for run_id, lease in Leases(session).fetch(run_ids).items():
             if lease.process_ended and not finalize_orphan(instance, open_store(settings), index, run_id, lease):
-                _log.warning("the object store cannot tell yet how %s ended; the daemon retries", run_id)
+                _log.warning("cannot decide how %s ended without the object store; the daemon retries", run_id)
 
 
 def _should_stop(lock: IO[str], signals: list[int]) -> bool:

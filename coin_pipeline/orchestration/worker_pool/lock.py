@@ -1,7 +1,7 @@
 """The pool's lock file: one pool per DATA_ROOT, and whether one is to be expected there.
 
 A pool and the workers it forks hold the lock. The file contains the pool's process id while it serves, and its
-modification time says when it last did. A pool that stops in an orderly way empties the file.
+modification time is when it last did. A pool that stops in an orderly way empties the file.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from coin_pipeline.errors import ServiceUnavailable
 
 LOCK_NAME, LOCK_TIMEOUT_S = "pool.lock", 30.0
 RESTART_S = 60.0
-"""How long runs wait for a pool that was killed; after that nobody is taken to restart it."""
+"""How long runs wait for a pool that was killed; after that no restart is expected."""
 
 
 @contextlib.contextmanager
