@@ -16,7 +16,7 @@ README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 def test_strategy_of_the_readme_runs(candles: CandleCatalog, tmp_path: Path, days: int) -> None:
     """The code runs unchanged from a strategy file, with values of its parameter up to the greatest."""
     assert candles
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "Strategy" in block]
     strategy_file = tmp_path / "new_high.py"
     strategy_file.write_text(code)
     command = ["backtest", "new_high", "AAA_KRW", "--start", "2023-06-01", "--end", "2024-12-31"]
