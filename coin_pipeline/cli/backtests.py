@@ -31,7 +31,7 @@ def demo() -> None:
     """
     from coin_pipeline.cli.views.result import print_result
 
-    settings = settings_with(())
+    settings = read_settings()
     _store_demo_candles(settings)
     began = time.perf_counter()
     spec = resolve_spec(
@@ -104,7 +104,7 @@ def backtest(
     from coin_pipeline.storage.open_store import open_store
 
     fields = {"strategy": strategy, "symbols": symbols, "params": parse_params(params), **request_fields}
-    settings = settings_with(strategy_files)
+    settings = read_settings(strategy_files)
     spec = resolve_spec(settings, fields)
     reused = None if fresh else _find_reusable(settings, spec)
     run_id = reused or run_backtest(settings, spec)
@@ -121,10 +121,10 @@ def strategies(strategy_files: tuple[Path, ...]) -> None:
     from coin_pipeline.cli.views.strategies import print_strategies
     from coin_pipeline.strategies.registry import load_registry
 
-    print_strategies(load_registry(settings_with(strategy_files).coin_strategy_files))
+    print_strategies(load_registry(read_settings(strategy_files).coin_strategy_files))
 
 
-def settings_with(strategy_files: tuple[Path, ...]) -> "Settings":
+def read_settings(strategy_files: tuple[Path, ...] = ()) -> "Settings":
     """Return the settings with additional strategy files."""
     from coin_pipeline.settings import export_strategy_files, load_settings
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from coin_pipeline.cli import options
-from coin_pipeline.cli.backtests import settings_with
+from coin_pipeline.cli.backtests import read_settings
 from coin_pipeline.errors import Conflict, InvalidInput, NotFound
 
 
@@ -30,7 +30,7 @@ def list_results(limit: int, date_from: datetime | None, date_to: datetime | Non
     from coin_pipeline.results.index import Filters
 
     filters = Filters(kind=None, date_from=date_from and date_from.date(), date_to=date_to and date_to.date(), **bounds)
-    print_history(settings_with(()), filters, limit)
+    print_history(read_settings(), filters, limit)
 
 
 @results.command("reindex")
@@ -39,7 +39,7 @@ def reindex_results(*, everything: bool) -> None:
     """Update the index that lists are read from."""
     from coin_pipeline.cli.views.history import print_rebuild
 
-    print_rebuild(settings_with(()), everything=everything)
+    print_rebuild(read_settings(), everything=everything)
 
 
 @results.command("show")
@@ -51,7 +51,7 @@ def show_result(run_id: str, *, as_json: bool) -> None:
     from coin_pipeline.results.store import read_result
     from coin_pipeline.storage.open_store import open_store
 
-    settings = settings_with(())
+    settings = read_settings()
     if as_json:
         click.echo(read_result(open_store(settings), run_id))
     else:
@@ -71,7 +71,7 @@ def verify_stored_results(run_ids: tuple[str, ...]) -> None:
     from coin_pipeline.results.verify import verify_results
     from coin_pipeline.storage.open_store import open_store
 
-    settings = settings_with(())
+    settings = read_settings()
     with item_counter("verifying results") as counted:
         verified = [*counted(verify_results(open_store(settings), run_ids))]
     if not print_verification(verified):
@@ -89,7 +89,7 @@ def pin_results(run_ids: tuple[str, ...]) -> None:
     from coin_pipeline.results.store import result_key
     from coin_pipeline.storage.open_store import open_store
 
-    store, refused = open_store(settings_with(())), False
+    store, refused = open_store(read_settings()), False
     for run_id in run_ids:
         try:
             if store.exists(result_key("results", run_id)):
@@ -111,7 +111,7 @@ def unpin_results(run_ids: tuple[str, ...]) -> None:
     from coin_pipeline.results.pins import unpin
     from coin_pipeline.storage.open_store import open_store
 
-    settings = settings_with(())
+    settings = read_settings()
     for run_id in run_ids:
         unpin(open_store(settings), run_id)
         click.echo(f"{run_id} is unpinned; tasks expire {settings.task_result_ttl_days} days after they finish")
@@ -136,7 +136,7 @@ def replay(ctx: click.Context, run_id: str, strategy_files: tuple[Path, ...], *,
     from coin_pipeline.strategies.registry import load_registry
     from coin_pipeline.sweeps.replay import is_sweep, replay_sweep
 
-    settings = settings_with(strategy_files)
+    settings = read_settings(strategy_files)
     store, catalog = open_store(settings), CandleCatalog(settings.data_root)
     recompute = replay_sweep if is_sweep(load_result(store, run_id)) else replay_backtest
     outcome = recompute(store, catalog, load_registry(settings.coin_strategy_files), run_id)

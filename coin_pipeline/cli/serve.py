@@ -33,11 +33,11 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     process that dies is restarted with a message; if one does not stay up, all are stopped and the end of its log is
     printed.
     """
-    from coin_pipeline.cli.backtests import settings_with
+    from coin_pipeline.cli.backtests import read_settings
     from coin_pipeline.cli.supervisor import LOOPBACK, find_free_port, lock_data_root
     from coin_pipeline.database.url import release_database
 
-    settings = settings_with(strategy_files)
+    settings = read_settings(strategy_files)
     _check_prerequisites(settings, [("--api-port", api_port), ("--ui-port", ui_port)])
     stopping = _stop_on_signals()
     lock = lock_data_root(settings.data_root)

@@ -42,13 +42,13 @@ def sweep(
     coin sweep volume_zone_breakout BTC_KRW --start 2023-01-01 --end 2024-12-31 \\
         --grid volume_window=5:200 --grid stop_loss=0.01:0.2 --search optuna --trials 200
     """
-    from coin_pipeline.cli.backtests import parse_params, settings_with
+    from coin_pipeline.cli.backtests import parse_params, read_settings
     from coin_pipeline.cli.views.result import print_result
     from coin_pipeline.results.store import read_result
     from coin_pipeline.storage.open_store import open_store
 
     fields = {"params": parse_params(params), "space": _parse_space(space), **request_fields}
-    settings = settings_with(strategy_files)
+    settings = read_settings(strategy_files)
     request, spec = _resolve(settings, fields)
     run_id = _run(settings, request, spec, workers, fresh=fresh)
     if as_json:

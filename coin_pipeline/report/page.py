@@ -53,9 +53,9 @@ def template_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    number_filters = {"whole": _whole, "percent": _percent, "change": _change, "loss": _loss, "ratio": _ratio}
+    number_filters = {"integer": _integer, "percent": _percent, "change": _change, "loss": _loss, "ratio": _ratio}
     environment.filters |= {name: _or_undefined(formatter) for name, formatter in number_filters.items()}
-    environment.filters |= {"moment": _or_undefined(_moment), "points": _points, "price": _price}
+    environment.filters |= {"timestamp": _or_undefined(_timestamp), "points": _points, "price": _price}
     environment.filters |= {"rate": _rate, "rate3": _rate3}
     return environment
 
@@ -65,7 +65,7 @@ def _or_undefined(formatter: Callable[[Any], str]) -> Callable[[Any], str]:
     return lambda value: _UNDEFINED if value is None else formatter(value)
 
 
-def _whole(number: int) -> str:
+def _integer(number: int) -> str:
     return f"{number:,}"
 
 
@@ -107,6 +107,6 @@ def _price(value: float) -> str:
     return f"{Decimal(f'{value:.10g}'):,f}"
 
 
-def _moment(stamp: str) -> str:
+def _timestamp(timestamp: str) -> str:
     """Shorten an ISO timestamp in UTC to the minute; the surrounding text names the time zone."""
-    return stamp[:16].replace("T", " ")
+    return timestamp[:16].replace("T", " ")
