@@ -30,12 +30,12 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
         sensors=[markets],
         executor=dg.in_process_executor,  # for runs launched from an asset's page
         resources={
-            "alive": heartbeat.run_heartbeat,
-            "candles": resources.candles,
-            "exchange": resources.exchange,
-            "verdicts": resources.verdicts,
-            "store": resources.store,
-            "strategies": resources.strategies,
+            "alive": heartbeat.RunHeartbeatResource(),
+            "candles": resources.CandleCatalogResource(),
+            "exchange": resources.ExchangesResource(),
+            "verdicts": resources.CheckVerdictsResource(),
+            "store": resources.ObjectStoreResource(),
+            "strategies": resources.StrategyRegistryResource(),
             "interim_io": io_managers.interim_io,
             "result_io": io_managers.result_io,
             "sweep_io": io_managers.sweep_io,

@@ -1,7 +1,11 @@
-"""What ops are handed: plain objects of ours, made from the settings when a run begins."""
+"""Resources of ops and assets: each creates a plain object from the settings when a run starts.
+
+Ops take the objects as `dg.ResourceParam`, so that `build_defs` accepts any object of the same kind in place of a
+resource.
+"""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 
 import dagster as dg
@@ -17,37 +21,48 @@ from coin_pipeline.storage.open_store import FAST_TIMEOUTS, SLOW_TIMEOUTS, open_
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 
 
-@dg.resource(description="The candles under DATA_ROOT.")
-def candles(_context: dg.InitResourceContext) -> CandleCatalog:
-    """Return the catalogue of stored candles."""
-    return CandleCatalog(load_settings().data_root)
+class CandleCatalogResource(dg.ConfigurableResource[CandleCatalog]):
+    """Stored candles under DATA_ROOT."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> CandleCatalog:  # noqa: ARG002 -- Dagster passes it
+        """Return the catalog of stored candles."""
+        return CandleCatalog(load_settings().data_root)
 
 
-@dg.resource(description="Where results and what passes between ops are stored.")
-def store(context: dg.InitResourceContext) -> ObjectStore:
-    """Return the object store of results; who looks at many runs, as a sensor does, does not wait long for it."""
-    return open_store(load_settings(), SLOW_TIMEOUTS if context.run else FAST_TIMEOUTS)
+class ObjectStoreResource(dg.ConfigurableResource[ObjectStore]):
+    """Object store of results and op outputs."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> ObjectStore:
+        """Return the object store; outside a run, as in a sensor, its timeouts are short."""
+        return open_store(load_settings(), SLOW_TIMEOUTS if context.run else FAST_TIMEOUTS)
 
 
-@dg.resource(description="Every registered strategy, those of COIN_STRATEGY_FILES included.")
-def strategies(_context: dg.InitResourceContext) -> StrategyRegistry:
-    """Return the strategies that runs may name."""
-    return load_registry(load_settings().coin_strategy_files)
+class StrategyRegistryResource(dg.ConfigurableResource[StrategyRegistry]):
+    """Registered strategies, including those of COIN_STRATEGY_FILES."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> StrategyRegistry:  # noqa: ARG002 -- Dagster passes it
+        """Return the strategies that a run may name."""
+        return load_registry(load_settings().coin_strategy_files)
 
 
-@dg.resource(description="Exchanges by their names, each opened once in a run.")
-def exchange(_context: dg.InitResourceContext) -> Iterator[Exchanges]:
-    """Return what opens exchanges, and close them in the end."""
-    with ExitStack() as stack:
+class ExchangesResource(dg.ConfigurableResource[Exchanges]):
+    """Exchanges by name, each opened once per run."""
 
-        @cache
-        def named(name: str) -> Exchange:
-            return stack.enter_context(closing(open_exchange(name, load_settings())))
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Exchanges]:  # noqa: ARG002 -- same
+        """Yield a function that opens exchanges, and close them on exit."""
+        with ExitStack() as stack:
 
-        yield named
+            @cache
+            def exchange(name: str) -> Exchange:
+                return stack.enter_context(closing(open_exchange(name, load_settings())))
+
+            yield exchange
 
 
-@dg.resource(description="What the checks of candles have said in this run.")
-def verdicts(_context: dg.InitResourceContext) -> CheckVerdicts:
-    """Return an empty collection."""
-    return CheckVerdicts()
+class CheckVerdictsResource(dg.ConfigurableResource[CheckVerdicts]):
+    """Verdicts of the candle checks in this run."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> CheckVerdicts:  # noqa: ARG002 -- Dagster passes it
+        """Return an empty collection."""
+        return CheckVerdicts()

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -66,26 +66,33 @@ class RunHeartbeat:
             self.index.remove("tasks", [task_id])
 
 
-@dg.resource(description="Heartbeat and progress of the run.")
-def run_heartbeat(context: dg.InitResourceContext) -> Iterator[RunHeartbeat]:
-    """Hold the run's lease until its last op has ended; it expires later, so the end can still be recorded."""
-    if context.run is None or context.instance is None or context.instance.is_ephemeral:
-        yield RunHeartbeat()  # opened outside a recorded run
-        return
-    with tolerate_outages(), closing(Session(database_url(load_settings()))) as session:
-        run_id, stopping = context.run.run_id, threading.Event()
-        run = fetch_run_statuses(session, [run_id])[run_id]
-        if run.status != "STARTED":  # cancelled or failed just before its process began
-            raise dg.Failure(INTERRUPTED, allow_retries=False)
-        leases = Leases(session)
-        leases.renew(run_id)
-        renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
-        renewal.start()
-        try:
-            yield RunHeartbeat(run_id, leases, run.started_at, ResultIndex(session))
-        finally:
-            stopping.set()
-            renewal.join()
+class RunHeartbeatResource(dg.ConfigurableResource[RunHeartbeat]):
+    """Heartbeat of a run: its lease, the publish gate and the index of results."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RunHeartbeat]:
+        """Hold the run's lease until its last op has ended; the lease outlasts that by the time to report the end.
+
+        Raises:
+            Failure: The run was canceled or given up just before its process started.
+        """
+        if context.run is None or context.instance is None or context.instance.is_ephemeral:
+            yield RunHeartbeat()  # outside a recorded run
+            return
+        with tolerate_outages(), closing(Session(database_url(load_settings()))) as session:
+            run_id, stopping = context.run.run_id, threading.Event()
+            run = fetch_run_statuses(session, [run_id])[run_id]
+            if run.status != "STARTED":  # a run's process may start after the run was canceled or given up
+                raise dg.Failure(INTERRUPTED, allow_retries=False)
+            leases = Leases(session)
+            leases.renew(run_id)
+            renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
+            renewal.start()
+            try:
+                yield RunHeartbeat(run_id, leases, run.started_at, ResultIndex(session))
+            finally:
+                stopping.set()
+                renewal.join()
 
 
 def _renew(leases: Leases, run_id: str, stopping: threading.Event) -> None:

@@ -202,7 +202,7 @@ def test_a_run_over_too_few_candles_is_refused_unless_told_otherwise(
     message, kind = failure_from_events(run(instance, **asked).all_events)
     assert kind == "InsufficientCoverage"
     assert message
-    assert "HOLE_KRW (365 candles expected, 292 there, 73 not fetched, the first of these from 2023-01-03" in message
+    assert "HOLE_KRW (365 candles expected, 292 present, 73 not fetched, the first of these from 2023-01-03" in message
     assert "AAA_KRW (" not in message
     spec = resolve(parse_request({**CONFIG, **asked, "min_coverage": 0.8}), load_registry())
     done = (

@@ -153,7 +153,7 @@ def cursor_of(text: str) -> str:
 )
 def test_what_is_no_cursor_is_told(index: ResultIndex, cursor: str) -> None:
     """A sentence, whatever it is."""
-    with pytest.raises(InvalidInput, match=r"cursor: .* is no cursor"):
+    with pytest.raises(InvalidInput, match=r"cursor: .* is not a cursor"):
         index.page(Filters(), 1, after=cursor)
 
 
@@ -314,7 +314,7 @@ def test_an_entry_that_the_database_refuses_costs_no_other(narrow: ResultIndex, 
     rebuild = reindex(store, narrow)
     assert (rebuild.added, rebuild.removed, run_ids(everything(narrow))) == (2, 1, ["r1", "r0"])
     assert [str(error) for error in rebuild.broken] == [
-        "'r2' is corrupt: the index cannot hold what it says; the database rejected a value: smallint out of range"
+        "'r2' is corrupt: its values do not fit the index; the database rejected a value: smallint out of range"
     ]
 
 
