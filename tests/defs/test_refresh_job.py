@@ -39,32 +39,32 @@ def refresh(
 
 
 def partitions(done: dg.ExecuteInProcessResult, timeframe: str) -> dict[str | None, dict[str, Any]]:
-    """Return the metadata of each partition that a run told of."""
+    """Return the metadata of each partition that a run materialized."""
     key = asset_key(parse_timeframe(timeframe))
-    told = [event.materialization for event in done.get_asset_materialization_events() if event.asset_key == key]
-    return {each.partition: {name: value.value for name, value in each.metadata.items()} for each in told}
+    events = [event.materialization for event in done.get_asset_materialization_events() if event.asset_key == key]
+    return {each.partition: {name: value.value for name, value in each.metadata.items()} for each in events}
 
 
 def reported(done: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> SeriesReporter:
-    """Return what the stored events of a run add up to."""
+    """Return the progress that the stored events of a run add up to."""
     series = SeriesReporter()
     for record in instance.get_records_for_run(done.run_id).records:
         series.observe(record.event_log_entry)
     return series
 
 
-def test_a_market_that_fails_stops_no_other(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
-    """Its step says why, once; the candles of the others are stored, and the run has failed."""
+def test_a_failed_market_does_not_stop_the_others(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
+    """Its step fails once with the reason; the other markets' candles are stored, and the run fails."""
     exchange = FakeExchange(NOON, faults={"BBB_KRW": NotFound("upbit has no market BBB_KRW; check the symbol")})
     asked = {"symbols": ["AAA_KRW", "BBB_KRW", "CCC_KRW"], "timeframes": ["1h", "1d"]}
     done = refresh(instance, catalog, exchange, **asked, start=date(2024, 3, 1))
     assert not done.success
-    sentence = "failed to collect candles of BBB_KRW: 1h: upbit has no market BBB_KRW; check the symbol"
-    assert failure_from_events(done.all_events) == (sentence, "CandlesNotCollected")
+    message = "failed to collect candles of BBB_KRW: 1h: upbit has no market BBB_KRW; check the symbol"
+    assert failure_from_events(done.all_events) == (message, "CandlesNotCollected")
     assert [each.symbol for each in exchange_series(catalog)] == ["AAA_KRW", "AAA_KRW", "CCC_KRW", "CCC_KRW"]
     assert sum(symbol == "BBB_KRW" for symbol, *_ in exchange.asked) == 1
-    told = reported(done, instance)
-    assert {(each.symbol, each.timeframe): each.state for each in told.series} == {
+    progress = reported(done, instance)
+    assert {(each.symbol, each.timeframe): each.state for each in progress.series} == {
         ("AAA_KRW", "1h"): "collected",
         ("AAA_KRW", "1d"): "collected",
         ("BBB_KRW", "1h"): "failed",
@@ -72,11 +72,11 @@ def test_a_market_that_fails_stops_no_other(instance: dg.DagsterInstance, catalo
         ("CCC_KRW", "1h"): "collected",
         ("CCC_KRW", "1d"): "collected",
     }
-    assert (told.failures, told.share) == ((sentence,), 1.0)
+    assert (progress.failures, progress.share) == ((message,), 1.0)
 
 
 def exchange_series(catalog: CandleCatalog) -> list[Any]:
-    """Return what is stored."""
+    """Return the stored series."""
     found, broken = catalog.inventory()
     assert not broken
     return found
@@ -85,7 +85,7 @@ def exchange_series(catalog: CandleCatalog) -> list[Any]:
 def test_partitions_are_months_of_short_candles_and_markets_of_long_ones(
     instance: dg.DagsterInstance, catalog: CandleCatalog
 ) -> None:
-    """Each tells its rows and how much of it was fetched; the unfinished candle is in none."""
+    """Each reports its rows and the share that was fetched; the open candle is in none."""
     exchange = FakeExchange(NOON, quiet=lambda ns: ns % (24 * 3_600 * 10**9) == 0)
     asked = {"symbols": ["AAA_KRW"], "timeframes": ["1h", "1d"]}
     done = refresh(instance, catalog, exchange, **asked, start=date(2024, 2, 28))
@@ -98,12 +98,12 @@ def test_partitions_are_months_of_short_candles_and_markets_of_long_ones(
     assert hours["2024-02|AAA_KRW"]["coverage"] == pytest.approx((9 + 2 * 23) / (9 + 2 * 24))
     assert hours["2024-03|AAA_KRW"]["fetched_until"] == NOON / 10**9 - 1800
     assert partitions(done, "1d") == {}  # no day had a trade at midnight
-    know = instance.get_dynamic_partitions("candle_symbols")
-    assert "AAA_KRW" in know
+    partition_keys = instance.get_dynamic_partitions("candle_symbols")
+    assert "AAA_KRW" in partition_keys
 
 
-def test_a_refresh_goes_on_where_the_last_one_ended(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
-    """Nothing is asked for twice, and what was missed in between is fetched."""
+def test_a_refresh_resumes_where_the_last_one_ended(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
+    """Nothing is requested twice, and candles missed in between are fetched."""
     exchange = FakeExchange(NOON)
     asked: dict[str, Any] = {"symbols": ["AAA_KRW"], "timeframes": ["1h"]}
     assert refresh(instance, catalog, exchange, **asked, start=date(2024, 3, 1)).success
@@ -116,12 +116,12 @@ def test_a_refresh_goes_on_where_the_last_one_ended(instance: dg.DagsterInstance
     again = refresh(instance, catalog, exchange, **asked)
     assert again.success
     assert len(exchange.asked) == 1
-    told = reported(done, instance).series[0]
-    assert (told.state, told.done, told.planned, told.added, told.error) == ("collected", 72, 72, 72, None)
+    series = reported(done, instance).series[0]
+    assert (series.state, series.done, series.planned, series.added, series.error) == ("collected", 72, 72, 72, None)
 
 
 def test_checks_have_one_verdict_for_all_markets_of_a_run(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
-    """A market that lacks candles is named with how many, beside one that lacks none."""
+    """A market with missing candles is named with their number, next to one that lacks none."""
     exchange = FakeExchange(NOON)
     asked: dict[str, Any] = {"symbols": ["AAA_KRW", "BBB_KRW"], "timeframes": ["1h"]}
     assert refresh(instance, catalog, exchange, **asked, start=date(2024, 3, 1)).success
@@ -134,7 +134,7 @@ def test_checks_have_one_verdict_for_all_markets_of_a_run(instance: dg.DagsterIn
 
 
 def verdicts(instance: dg.DagsterInstance, done: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, str | None]]:
-    """Return what the checks of hourly candles say, as the UI shows them after a run."""
+    """Return the results of the checks of hourly candles, as the UI shows them after a run."""
     found = {}
     for name in (SOUND, COMPLETE):
         key = dg.AssetCheckKey(asset_key(parse_timeframe("1h")), name)
@@ -145,12 +145,12 @@ def verdicts(instance: dg.DagsterInstance, done: dg.ExecuteInProcessResult) -> d
     return found
 
 
-def test_config_that_cannot_be_read_is_told(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
-    """Whoever types it into the Launchpad reads which field is wrong."""
+def test_invalid_config_is_reported(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
+    """The Launchpad user sees which field is wrong."""
     job = build_defs({"candles": catalog}).resolve_job_def("refresh_candles")
     config = {"ops": {"plan_refresh": {"config": {"timeframes": ["2d"], "end": "2024-01-01"}}}}
     done = job.execute_in_process(config, instance, raise_on_error=False)
-    says, kind = failure_from_events(done.all_events)
+    message, kind = failure_from_events(done.all_events)
     assert kind == "InvalidSpec"
-    assert "timeframes.0: '2d' is not a timeframe" in says
-    assert "end: goes with a start" in says
+    assert "timeframes.0: '2d' is not a timeframe" in message
+    assert "end: goes with a start" in message

@@ -118,12 +118,12 @@ def leave_task(store: ObjectStore, run: dg.DagsterRun, ended: datetime, *files: 
 
 
 def later(days: float = 8) -> datetime:
-    """Return a moment at which everything that is stored now is so many days old."""
+    """Return the time when everything stored now is `days` old."""
     return datetime.now(UTC) + timedelta(days=days)
 
 
 def populate(instance: dg.DagsterInstance, store: ObjectStore) -> tuple[set[str], set[str]]:
-    """Store and record some of everything; return the keys and the runs that are to be left in eight days."""
+    """Store and record items of every kind; return the keys and run ids that should be left in eight days."""
     files = ("result.json", "equity.parquet", "report.html")
     now, fresh_end = datetime.now(UTC), later(5)
     leave_task(store, recorded(instance, Status.SUCCESS), now, *files)
@@ -183,23 +183,25 @@ def state(instance: dg.DagsterInstance, store: ObjectStore) -> tuple[set[str], s
 
 
 def counts(outcome: RetentionReport) -> dict[str, tuple[int, int]]:
-    """Return how many of each kind, and how many objects."""
+    """Return the number of items and objects of each kind."""
     return {removed.what: (removed.count, removed.objects) for removed in outcome.removed}
 
 
-def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, store: ObjectStore) -> None:
-    """Expired tasks with all their attempts; fresh, pinned and working ones, results and what is unreadable stay."""
+def test_expired_items_are_removed_and_all_others_kept(instance: dg.DagsterInstance, store: ObjectStore) -> None:
+    """Expired tasks go with all attempts; fresh, pinned and unfinished ones, results and unreadable items stay."""
     left = populate(instance, store)
-    gone = runs_of(instance) - left[1]
+    removed_runs = runs_of(instance) - left[1]
     before = state(instance, store)
-    told: list[str] = []
-    dry = RetentionJob(instance, store, dry_run=True, on_removed=told.append).run(later(), LIMITS)
-    assert (state(instance, store), told) == (before, [])
-    heard: list[tuple[int, int]] = []
-    outcome = RetentionJob(instance, store, False, told.append, lambda *far: heard.append(far)).run(later(), LIMITS)
+    removed_ids: list[str] = []
+    dry = RetentionJob(instance, store, dry_run=True, on_removed=removed_ids.append).run(later(), LIMITS)
+    assert (state(instance, store), removed_ids) == (before, [])
+    progress: list[tuple[int, int]] = []
+    outcome = RetentionJob(instance, store, False, removed_ids.append, lambda *counts: progress.append(counts)).run(
+        later(), LIMITS
+    )
     assert state(instance, store) == left
-    assert [done for done, _ in heard] == list(range(1, 18))
-    assert heard[-1] == (17, 17)
+    assert [done for done, _ in progress] == list(range(1, 18))
+    assert progress[-1] == (17, 17)
     assert (
         counts(outcome)
         == counts(dry)
@@ -217,29 +219,29 @@ def test_what_has_expired_goes_and_all_else_stays(instance: dg.DagsterInstance, 
     assert outcome.before.tasks - outcome.after.tasks == sum(
         removed.size for removed in outcome.removed if "tasks" in removed.what
     )
-    assert set(told) <= gone
-    assert all(not instance.get_records_for_run(run_id).records for run_id in gone)
+    assert set(removed_ids) <= removed_runs
+    assert all(not instance.get_records_for_run(run_id).records for run_id in removed_runs)
     assert counts(RetentionJob(instance, store).run(later(), LIMITS)) == {}
 
 
-def test_records_of_other_runs_go_when_they_are_old(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    """Their results stay; a run that has not ended stays for ever."""
+def test_old_records_of_other_runs_are_removed(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Their results stay; unfinished runs are never removed."""
     store = LocalStore(tmp_path)
     kept, working = recorded(instance, Status.SUCCESS, shelf="results"), recorded(instance, Status.STARTED)
     publish_document(store, {"run_id": kept.run_id}, b"page")
-    told: list[str] = []
-    RetentionJob(instance, store, on_removed=told.append).run(later(29), LIMITS)
+    removed_ids: list[str] = []
+    RetentionJob(instance, store, on_removed=removed_ids.append).run(later(29), LIMITS)
     assert runs_of(instance) == {kept.run_id, working.run_id}
-    RetentionJob(instance, store, on_removed=told.append).run(later(31), LIMITS)
+    RetentionJob(instance, store, on_removed=removed_ids.append).run(later(31), LIMITS)
     assert runs_of(instance) == {working.run_id}
     assert store.exists(f"results/{kept.run_id}.json")
-    assert told == []
+    assert removed_ids == []
 
 
 def test_partitions_outlive_the_records_of_the_runs_that_made_them(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    """Of a run that is removed only those events stay that say which partitions it filled."""
+    """Of a removed run, only the events that record materialized partitions are kept."""
     run = recorded(instance, Status.STARTED, shelf="results")
     made = dg.AssetMaterialization(["candles", "1h"], partition="2024-02|AAA_KRW")
     event = dg.DagsterEvent(
@@ -274,20 +276,18 @@ def test_killed_before_any_deletion_the_next_time_ends_it(
     store = LocalStore(tmp_path)
     left = populate(instance, store)
     tasks = {run.run_id for run in instance.get_runs() if RETRY_NUMBER_TAG not in run.tags} - left[1]
-    told: list[str] = []
+    removed_ids: list[str] = []
     with suppress(Died):
-        RetentionJob(instance, Dying(tmp_path, last), on_removed=told.append).run(later(), LIMITS)
+        RetentionJob(instance, Dying(tmp_path, last), on_removed=removed_ids.append).run(later(), LIMITS)
     assert state(instance, store) != left or last == 25
-    RetentionJob(instance, store, on_removed=told.append).run(later(), LIMITS)
+    RetentionJob(instance, store, on_removed=removed_ids.append).run(later(), LIMITS)
     assert state(instance, store) == left
-    assert set(told) == tasks
+    assert set(removed_ids) == tasks
 
 
 @pytest.mark.parametrize("last", range(1, 18))
-def test_killed_between_two_things_the_next_time_ends_it(
-    instance: dg.DagsterInstance, tmp_path: Path, last: int
-) -> None:
-    """Between two records of runs too: what is left of a task with three attempts is still told to be of it."""
+def test_an_interrupted_round_is_completed_by_the_next(instance: dg.DagsterInstance, tmp_path: Path, last: int) -> None:
+    """Even between two run records: the remaining attempts of a task can still be assigned to it."""
     store = LocalStore(tmp_path)
     left = populate(instance, store)
     assert die_after(instance, store, last)
@@ -296,24 +296,24 @@ def test_killed_between_two_things_the_next_time_ends_it(
 
 
 def die_after(instance: dg.DagsterInstance, store: ObjectStore, last: int) -> bool:
-    """Remove until so many things are done, then die; tell whether it came to that."""
+    """Die after `last` removals; return whether there were that many."""
 
-    def hear(done: int, _of: int) -> None:
+    def die(done: int, _planned: int) -> None:
         if done == last:
             raise Died
 
     try:
-        RetentionJob(instance, store, on_progress=hear).run(later(), LIMITS)
+        RetentionJob(instance, store, on_progress=die).run(later(), LIMITS)
     except Died:
         return True
     return False
 
 
-class Looked(LocalStore):
-    """A store in which somebody pins each task right after retention has found no pin of it."""
+class PinningStore(LocalStore):
+    """A store in which each task is pinned right after retention has found no pin."""
 
     def exists(self, key: str) -> bool:
-        """Look, then pin."""
+        """Check, then pin."""
         found = super().exists(key)
         if key.startswith("pins/") and not found:
             with suppress(TaskExpiring):
@@ -322,15 +322,15 @@ class Looked(LocalStore):
         return found
 
 
-def test_a_task_goes_with_the_pin_of_somebody_who_was_told_so(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    """Who pins between the look for a pin and the removal is not told that the task is pinned."""
+def test_a_pin_between_check_and_removal_is_rejected(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Pinning fails once retention has claimed the task, which is then removed."""
     run = recorded(instance, Status.SUCCESS)
     leave_task(LocalStore(tmp_path), run, datetime.now(UTC), "result.json")
-    assert counts(RetentionJob(instance, Looked(tmp_path)).run(later(), LIMITS))["expired tasks"] == (1, 2)
+    assert counts(RetentionJob(instance, PinningStore(tmp_path)).run(later(), LIMITS))["expired tasks"] == (1, 2)
     assert state(instance, LocalStore(tmp_path)) == (set(), set())
 
 
-class Refusing(LocalStore):
+class RefusingStore(LocalStore):
     """A store that refuses to delete anything of one task."""
 
     refused = ""
@@ -342,22 +342,24 @@ class Refusing(LocalStore):
         super().delete(key)
 
 
-def test_what_is_gone_is_not_listed_whatever_happens_to_the_next(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    """The index is told of each task before the next one is begun."""
-    store = Refusing(tmp_path)
+def test_removed_tasks_leave_the_index_even_if_the_next_removal_fails(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    """The index is updated after each task, before the next one is removed."""
+    store = RefusingStore(tmp_path)
     for _ in range(4):
         leave_task(store, recorded(instance, Status.SUCCESS), datetime.now(UTC), "result.json")
     listed = [*group_by_folder(store.entries("tasks"))]
     store.refused = listed[2]
-    told: list[str] = []
+    removed_ids: list[str] = []
     with pytest.raises(StorageRefused):
-        RetentionJob(instance, store, on_removed=told.append).run(later(), LIMITS)
+        RetentionJob(instance, store, on_removed=removed_ids.append).run(later(), LIMITS)
     assert {key.split("/")[1] for key in store.keys("tasks")} == set(listed[2:])
-    assert told == listed[:2]
+    assert removed_ids == listed[:2]
 
 
-def test_what_is_pinned_or_begun_meanwhile_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    """After the look at what is stored, and before its turn."""
+def test_tasks_pinned_or_retried_in_the_meantime_are_kept(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """After the scan of the store and before their removal."""
     store = LocalStore(tmp_path)
     first = recorded(instance, Status.SUCCESS)
     leave_task(store, first, datetime.now(UTC), "result.json")
@@ -367,18 +369,18 @@ def test_what_is_pinned_or_begun_meanwhile_stays(instance: dg.DagsterInstance, t
     order = sorted([first.run_id, *(run.run_id for run in others)])
     last, pinned = order[-1], order[1]
 
-    def meddle(done: int, _of: int) -> None:
+    def interfere(done: int, _planned: int) -> None:
         if done == 1:
             pin(store, pinned)
             recorded(instance, Status.STARTED, after=instance.get_run_by_id(last))
 
-    RetentionJob(instance, store, on_progress=meddle).run(later(), LIMITS)
+    RetentionJob(instance, store, on_progress=interfere).run(later(), LIMITS)
     assert {key.split("/")[1] for key in store.keys("tasks")} == {pinned, last}
     assert {pinned, last} < runs_of(instance)
 
 
-def test_what_broken_writes_left_goes_after_a_day(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    """Below every shelf, results too, where nothing else is ever removed."""
+def test_leftovers_of_broken_writes_are_removed_after_a_day(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """In every area, even in results/, where nothing else is ever removed."""
     store = LocalStore(tmp_path)
     publish_document(store, {"run_id": "kept"}, b"page")
     for shelf in ("results", "tasks/t", "runs/r/simulate", "reports", "fingerprints"):
@@ -395,8 +397,8 @@ def test_what_broken_writes_left_goes_after_a_day(instance: dg.DagsterInstance, 
     ]
 
 
-def test_what_the_older_platform_left_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    """Its tasks ended long ago, with a result, without, or with no manifest at all: whoever moves here loses none."""
+def test_files_of_the_legacy_platform_are_kept(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Its tasks ended long ago, with a result, without one, or without a manifest: a migration loses none."""
     store, long_ago = LocalStore(tmp_path), {"metadata": {"finished_at": "2024-01-01T00:00:00+00:00Z"}}
     for task_id, files in (("done", {"result.json": b"{}"}), ("failed", {})):
         publish_task(store, {"task_id": task_id, **long_ago}, files)
@@ -409,7 +411,7 @@ def test_what_the_older_platform_left_stays(instance: dg.DagsterInstance, tmp_pa
 
 
 def test_two_thousand_tasks_cost_a_read_each_and_little_memory(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    """Their files are not read, and what is known of each is a few words."""
+    """Their files are not read, and little is kept in memory about each."""
     for number in range(2000):
         folder = tmp_path / "tasks" / f"task-{number:04}"
         folder.mkdir(parents=True)
@@ -438,7 +440,7 @@ def test_the_earlier_of_two_clocks_counts(instance: dg.DagsterInstance) -> None:
 
 
 def ago(run: dg.DagsterRun, days: int) -> None:
-    """Let a run have been recorded, and ended, so many days ago."""
+    """Move the end of a run `days` into the past."""
     with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
         cursor.execute(
             "update runs set update_timestamp = update_timestamp - %s * interval '1 day', end_time = end_time - %s"
@@ -447,30 +449,36 @@ def ago(run: dg.DagsterRun, days: int) -> None:
         )
 
 
-def told_by(run: Callable[[Callable[[dg.EventLogEntry], None]], str]) -> tuple[str, dict[str, dg.MetadataValue]]:
-    """Run the job; return its run and what it told at its end."""
-    told: dict[str, dg.MetadataValue] = {}
+def output_metadata(
+    run: Callable[[Callable[[dg.EventLogEntry], None]], str],
+) -> tuple[str, dict[str, dg.MetadataValue]]:
+    """Run the job; return its run id and output metadata."""
+    metadata: dict[str, dg.MetadataValue] = {}
 
-    def hear(entry: dg.EventLogEntry) -> None:
+    def collect(entry: dg.EventLogEntry) -> None:
         if entry.dagster_event and entry.dagster_event.is_successful_output:
-            told.update(entry.dagster_event.step_output_data.metadata)
+            metadata.update(entry.dagster_event.step_output_data.metadata)
 
-    return run(hear), told
+    return run(collect), metadata
 
 
-def test_the_job_removes_and_tells_on_its_page(instance: dg.DagsterInstance) -> None:
-    """With the settings' limits; a dry run says what would be removed, and changes nothing."""
+def test_the_job_removes_and_reports(instance: dg.DagsterInstance) -> None:
+    """It uses the settings' limits; a dry run reports what would be removed and changes nothing."""
     settings = load_settings()
     store = LocalStore(settings.data_root)
     old, new = recorded(instance, Status.SUCCESS), recorded(instance, Status.SUCCESS)
     leave_task(store, old, datetime.now(UTC) - 8 * DAY, "result.json")
     leave_task(store, new, datetime.now(UTC), "result.json")
     ago(old, 8)
-    _, told = told_by(lambda hear: run_in_process(settings, retention_submission(dry_run=True), hear))
-    assert isinstance(told[WOULD_BE_REMOVED], dg.TableMetadataValue)
+    _, metadata = output_metadata(
+        lambda on_event: run_in_process(settings, retention_submission(dry_run=True), on_event)
+    )
+    assert isinstance(metadata[WOULD_BE_REMOVED], dg.TableMetadataValue)
     assert store.exists(f"tasks/{old.run_id}/manifest.json")
-    run_id, told = told_by(lambda hear: run_in_process(settings, retention_submission(dry_run=False), hear))
-    removed, stored = told[REMOVED], told[STORED]
+    run_id, metadata = output_metadata(
+        lambda on_event: run_in_process(settings, retention_submission(dry_run=False), on_event)
+    )
+    removed, stored = metadata[REMOVED], metadata[STORED]
     assert isinstance(removed, dg.TableMetadataValue)
     assert isinstance(stored, dg.TableMetadataValue)
     assert [(record.data["what"], record.data["count"]) for record in removed.records] == [
@@ -484,8 +492,8 @@ def test_the_job_removes_and_tells_on_its_page(instance: dg.DagsterInstance) -> 
     assert old.run_id not in runs_of(instance)
 
 
-def test_a_task_that_expires_now_gets_no_other_manifest(instance: dg.DagsterInstance) -> None:
-    """Its manifest goes before its run; who answers for failed tasks looks in between."""
+def test_an_expiring_task_gets_no_second_manifest(instance: dg.DagsterInstance) -> None:
+    """Its manifest is removed before its run; the monitor may check in between."""
     store = LocalStore(load_settings().data_root)
     old, new = (recorded(instance, Status.FAILURE) for _ in range(2))
     ago(old, 8)
@@ -494,8 +502,8 @@ def test_a_task_that_expires_now_gets_no_other_manifest(instance: dg.DagsterInst
     assert store.exists(f"tasks/{new.run_id}/manifest.json")
 
 
-def test_a_retention_that_died_is_over_and_needs_no_manifest(instance: dg.DagsterInstance) -> None:
-    """It is found by its lease like any run, and nobody waits for an answer."""
+def test_a_dead_retention_run_fails_without_a_manifest(instance: dg.DagsterInstance) -> None:
+    """Its lease expires like that of any run, but it is not a task."""
     store = LocalStore(load_settings().data_root)
     before = set(store.keys("tasks"))
     job = build_defs().resolve_job_def("retention")
@@ -511,8 +519,8 @@ def test_a_retention_that_died_is_over_and_needs_no_manifest(instance: dg.Dagste
     assert set(store.keys("tasks")) == before
 
 
-def test_it_is_run_every_night_and_ticks_are_not_kept_for_ever(instance: dg.DagsterInstance) -> None:
-    """At half past three in Seoul, without anybody switching it on."""
+def test_retention_runs_every_night_and_old_ticks_are_purged(instance: dg.DagsterInstance) -> None:
+    """At 03:30 in Seoul, switched on by default."""
     schedule = build_defs().resolve_schedule_def("daily_retention")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 3 * * *", "Asia/Seoul")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
