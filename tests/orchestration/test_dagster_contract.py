@@ -293,5 +293,7 @@ def test_the_executor_wraps_dagsters() -> None:
 
 
 def test_workspace_and_settings_name_the_same_location() -> None:
-    """The API looks the code location up by name."""
-    assert f"location_name: {LOCATION}\n" in (Path(__file__).parents[2] / "workspace.yaml").read_text()
+    """The API looks the code location up by name; `dagster dev` takes the name from pyproject.toml."""
+    root = Path(__file__).parents[2]
+    assert f"location_name: {LOCATION}\n" in (root / "workspace.yaml").read_text()
+    assert f'code_location_name = "{LOCATION}"\n' in (root / "pyproject.toml").read_text()
