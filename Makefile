@@ -1,6 +1,6 @@
 # make demo                run a backtest on synthetic candles and print the result
 # make up                  serve the API and the Dagster UI
-# make test                run the test suite; LAUNCHERS="warm dagster" repeats the launcher tests as test-cold does
+# make test                run the test suite
 # make coverage            run it with line and branch coverage (half as long again); fails below 90 %
 # make test-cold           run the platform tests with Dagster's default launcher instead of the worker pool
 # make test-dagster-next   run the suite against the newest Dagster release
@@ -35,7 +35,7 @@ up: $(INSTALLED)
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --no-loadscope-reorder
 LAUNCHERS := warm
 
-# About eight minutes on two cores. ARGS=tests/engine selects tests.
+# ARGS=tests/engine selects tests, LAUNCHERS="warm dagster" adds those of test-cold.
 test: $(DEVELOPED)
 	COIN_TEST_LAUNCHERS="$(LAUNCHERS)" $(PYTEST) $(ARGS)
 
