@@ -204,8 +204,9 @@ def test_errors_exit_with_a_message_and_a_code(candles: CandleCatalog) -> None:
     assert done.stderr.startswith("error: space.x: cannot be swept; choose from volume_window")
 
 
-def test_killed_sweep_resumes(candles: CandleCatalog, tmp_path: Path) -> None:
+def test_killed_sweep_resumes(candles: CandleCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed sweep loses no finished chunk, and its final result equals that of an undisturbed sweep."""
+    monkeypatch.setenv("COIN_LEASE_SECONDS", "1")
     file, calls = tmp_path / "steady.py", tmp_path / "calls"
     file.write_text(STEADY_STRATEGY)
     command = ("sweep", "steady", "AAA_KRW", *RANGE, "--grid", "every=2:151:1", "--strategy-file", str(file))

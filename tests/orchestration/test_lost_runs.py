@@ -95,10 +95,11 @@ def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun
 
 
 def test_only_runs_without_a_process_are_ended(
-    instance: dg.DagsterInstance, candles: CandleCatalog, tmp_path: Path
+    instance: dg.DagsterInstance, candles: CandleCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A live run keeps running; once its process is killed, it ends when its lease expires."""
     assert candles
+    monkeypatch.setenv("COIN_LEASE_SECONDS", "1")
     strategy = tmp_path / "slow.py"
     strategy.write_text(SLOW_STRATEGY)
     days = ("--start", "2024-01-01", "--end", "2024-12-31")
@@ -117,7 +118,7 @@ def test_only_runs_without_a_process_are_ended(
     deadline = time.monotonic() + 40
     while status_of(instance, run) != dg.DagsterRunStatus.FAILURE:
         assert time.monotonic() < deadline
-        time.sleep(1)
+        time.sleep(0.2)
         end_lost_runs(instance)
 
 
