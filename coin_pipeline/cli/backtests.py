@@ -179,8 +179,8 @@ def _find_reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:
     from coin_pipeline.strategies.registry import load_registry
 
     root, registry = settings.data_root, load_registry(settings.coin_strategy_files)
-    found = find_reusable(open_store(settings), CandleCatalog(root), registry, spec)
-    return found and found.run_id
+    reusable = find_reusable(open_store(settings), CandleCatalog(root), registry, spec)
+    return reusable and reusable.run_id
 
 
 def parse_params(params: tuple[str, ...]) -> dict[str, Any]:

@@ -65,10 +65,10 @@ def test_help_imports_no_heavy_library() -> None:
         "import sys; from coin_pipeline.cli.app import coin; coin(['--help'], standalone_mode=False);"
         "print(sorted({'dagster', 'pandas', 'numpy', 'numba', 'pydantic', 'rich'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("[]\n")
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("[]\n")
     for command in ("demo", "up", "backtest", "candles", "results", "retention", "storage", "strategies"):
-        assert f"  {command} " in done.stdout
+        assert f"  {command} " in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,9 @@ def test_results_are_listed_and_shown(candles: CandleCatalog) -> None:
 def test_legacy_result_is_shown_without_metrics(data_root: Path) -> None:
     """A result of schema 1.0 has no metrics, and the summary invents none."""
     (data_root / "results").mkdir(exist_ok=True)
-    old = {"run_id": "old", "strategy": "s", "start_date": "2024-01-01", "end_date": "2024-02-01"}
+    legacy = {"run_id": "old", "strategy": "s", "start_date": "2024-01-01", "end_date": "2024-02-01"}
     symbols = [{"symbol": "BTC_KRW", "signals": 3, "win_rate": 0.5, "avg_return": -1.25}]
-    (data_root / "results/old.json").write_text(json.dumps({**old, "symbols": symbols, "total_signals": 3}))
+    (data_root / "results/old.json").write_text(json.dumps({**legacy, "symbols": symbols, "total_signals": 3}))
     shown = invoke("results", "show", "old").output
     assert "a legacy result (schema 1.0)" in shown
     assert "BTC_KRW     3 signals, win rate 50.0%, average -1.25 % per trade, max drawdown -\n" in shown
@@ -241,10 +241,10 @@ def test_data_root_must_be_a_folder(tmp_path: Path, command: list[str]) -> None:
     """Every command reports one line and exits with 1."""
     (tmp_path / "file").write_text("")
     environment = {**os.environ, "DATA_ROOT": str(tmp_path / "file")}
-    done = subprocess.run([COIN, *command], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "error: " in done.stderr
+    result = subprocess.run([COIN, *command], env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "error: " in result.stderr
 
 
 def test_unreadable_file_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,8 +278,8 @@ def test_candles_are_imported_and_listed(tmp_path: Path, monkeypatch: pytest.Mon
     assert "'coin demo' creates one" in invoke("results", "list").output
     file = tmp_path / "btc.csv"
     file.write_text("timestamp,open,high,low,close,volume\n2024-01-01,1,3,1,2,5\n2024-01-02,2,4,2,3,6\n")
-    done = invoke("candles", "import", str(file), "--symbol", "KRW-BTC", "--timeframe", "1D", "--tz", "UTC")
-    assert "BTC_KRW 1d: 2 candles added" in done.output
+    result = invoke("candles", "import", str(file), "--symbol", "KRW-BTC", "--timeframe", "1D", "--tz", "UTC")
+    assert "BTC_KRW 1d: 2 candles added" in result.output
     assert "BTC_KRW" in invoke("candles", "list").output
 
 
@@ -293,7 +293,7 @@ def test_candles_are_imported_and_listed(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_errors_exit_with_a_message_and_a_code(arguments: list[str], code: int, message: str) -> None:
     """Errors print one line without a traceback; the code is 2 for invalid input and 1 otherwise."""
-    done = subprocess.run([COIN, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == code
-    assert done.stderr.startswith(message)
-    assert "Traceback" not in done.stderr
+    result = subprocess.run([COIN, *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == code
+    assert result.stderr.startswith(message)
+    assert "Traceback" not in result.stderr

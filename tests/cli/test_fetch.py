@@ -70,7 +70,7 @@ def test_without_from_only_new_candles_are_fetched(server: UpbitServer) -> None:
     server.clock.sleep(3 * 3600)
     server.asked.clear()
     assert get("BTC_KRW", "--timeframe", "1h").stdout.endswith("2024-01-10 09:00 to 2024-01-10 12:00 UTC\n")
-    assert [asked["count"] for asked in server.asked] == ["1", "3"], "the time, and three hours"
+    assert [query["count"] for query in server.asked] == ["1", "3"], "the time, and three hours"
     assert (
         get("BTC_KRW", "--timeframe", "1h").stdout
         == "BTC_KRW 1h: up to date; nothing to fetch from 2024-01-10 12:00 UTC\n"
@@ -139,8 +139,8 @@ def test_interrupted_fetch_resumes(server: UpbitServer, root: Path, signum: sign
         assert stderr == "error: interrupted; fetched candles are stored, and the same command resumes the fetch\n"
     (fetched,) = CandleCatalog(root).provenance("BTC_KRW", minutely).fetched
     server.asked.clear()
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("BTC_KRW 1m: ")
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("BTC_KRW 1m: ")
     requested = [datetime.fromisoformat(query["to"]).timestamp() * 1e9 for query in server.asked if "to" in query]
     assert requested
     assert min(requested) > fetched[1]

@@ -55,8 +55,8 @@ def test_reuse_and_replay_follow_code_changes(strategy_file: Path) -> None:
     assert f"reused from {run_id}, computed {first['metadata']['execution_date'][:19]} UTC" in shown
 
     edit(strategy_file.with_name("helped_levels.py"), "  # a rise", "")
-    done = invoke("replay", run_id)
-    assert (done.exit_code, done.stdout) == (0, f"identical: {digest}\n")
+    result = invoke("replay", run_id)
+    assert (result.exit_code, result.stdout) == (0, f"identical: {digest}\n")
     assert document_of(backtest(strategy_file, "--json"))["reused_from"] == run_id
     fresh = document_of(backtest(strategy_file, "--fresh", "--json"))
     assert fresh["reused_from"] is None
@@ -64,9 +64,9 @@ def test_reuse_and_replay_follow_code_changes(strategy_file: Path) -> None:
     assert fresh["result_sha256"] == digest
 
     edit(strategy_file.with_name("helped_levels.py"), "close > bars.open", "close > 1.01 * bars.open")
-    done = invoke("replay", run_id, "--strategy-file", str(strategy_file))
-    assert done.exit_code == 1
-    lines = done.stdout.splitlines()
+    result = invoke("replay", run_id, "--strategy-file", str(strategy_file))
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
     stored = first["fingerprint"]["modules"]["helped_levels"]
     assert lines[0].startswith(f"code of helped_levels: stored {stored[:12]}…, now ")
     assert lines[1].startswith(f"the result differs: stored {digest}, now ")
@@ -81,9 +81,9 @@ def test_a_replay_as_json(strategy_file: Path) -> None:
     """The JSON has the changed inputs and both digests."""
     run_id = document_of(backtest(strategy_file, "--json"))["run_id"]
     edit(strategy_file.with_name("helped_levels.py"), "return bars", "unused = 1\n    return bars")
-    done = invoke("replay", run_id, "--json")
-    comparison = json.loads(done.stdout)
-    assert (done.exit_code, comparison["identical"], comparison["run_id"]) == (0, True, run_id)
+    result = invoke("replay", run_id, "--json")
+    comparison = json.loads(result.stdout)
+    assert (result.exit_code, comparison["identical"], comparison["run_id"]) == (0, True, run_id)
     assert comparison["said_sha256"] == comparison["now_sha256"]
     assert [(change["what"], change["name"]) for change in comparison["differences"]] == [("code", "helped_levels")]
     assert f"identical despite these changes: {comparison['now_sha256']}" in invoke("replay", run_id).stdout
@@ -106,9 +106,9 @@ def test_nondeterministic_strategy_is_reported(strategy_file: Path) -> None:
     run_id = document_of(backtest(strategy_file, "--json"))["run_id"]
     assert invoke("replay", run_id).exit_code == 0
     strategy_file.with_name("mood").write_text("3")
-    done = invoke("replay", run_id)
-    assert done.exit_code == 1
-    assert done.stdout.startswith("spec, candles, code and versions are unchanged but the result differs:")
+    result = invoke("replay", run_id)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("spec, candles, code and versions are unchanged but the result differs:")
 
 
 def test_legacy_result_cannot_be_replayed(data_root: Path) -> None:
@@ -123,9 +123,9 @@ def test_new_process_reproduces_a_run(strategy_file: Path) -> None:
     """Another interpreter computes the same digest, so nothing in memory affects the result."""
     document = document_of(backtest(strategy_file, "--json"))
     command = [COIN, "replay", document["run_id"], "--strategy-file", str(strategy_file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, f"identical: {document['result_sha256']}\n")
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, f"identical: {document['result_sha256']}\n")
     edit(strategy_file, "hold=2", "hold=3")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stdout.startswith("code of own.py: ")
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stdout.startswith("code of own.py: ")

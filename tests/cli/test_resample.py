@@ -31,9 +31,9 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CandleCatalog:
 def output_lines(*arguments: str, exit_code: int = 0) -> list[str]:
     """Run the command and return its output."""
     command = ["candles", "resample", *arguments]
-    done = CliRunner().invoke(coin, command, catch_exceptions=False)
-    assert done.exit_code == exit_code
-    return done.output.splitlines()
+    result = CliRunner().invoke(coin, command, catch_exceptions=False)
+    assert result.exit_code == exit_code
+    return result.output.splitlines()
 
 
 def test_candles_are_merged_with_their_fetched_range(catalog: CandleCatalog) -> None:

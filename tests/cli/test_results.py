@@ -29,9 +29,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
 def test_verify_of_intact_results(store: LocalStore) -> None:
     """One line sums up what was read; results of the legacy platform count as unchecked."""
     (store.root / "results/old.json").write_text('{"run_id":"old"}')
-    done = invoke("results", "verify")
-    assert done.exit_code == 0
-    assert done.output == (
+    result = invoke("results", "verify")
+    assert result.exit_code == 0
+    assert result.output == (
         "3 results, 4 objects, 0.0 MiB: all intact\n1 object without a checksum, as the legacy platform stored them\n"
     )
 
@@ -53,10 +53,10 @@ def test_listed_day_matches_the_date_filter(store: LocalStore, monkeypatch: pyte
 def test_verify_names_changed_objects_and_fails(store: LocalStore) -> None:
     """The message names the result, the object and the problem; the exit code is 1."""
     (store.root / "tasks/t/result.json").write_bytes(b'{"run_id":"T"}')
-    done = invoke("results", "verify")
-    assert done.exit_code == 1
-    assert "t: 'tasks/t/result.json' is corrupt" in done.output
-    assert "2 results, 2 objects, 0.0 MiB: 1 damaged" in done.output
+    result = invoke("results", "verify")
+    assert result.exit_code == 1
+    assert "t: 'tasks/t/result.json' is corrupt" in result.output
+    assert "2 results, 2 objects, 0.0 MiB: 1 damaged" in result.output
 
 
 def test_verify_of_given_results(store: LocalStore) -> None:

@@ -44,12 +44,12 @@ def test_dry_run_lists_what_a_run_removes(store: LocalStore) -> None:
     assert "would be removed" in dry.stdout
     since = f"{datetime.now(UTC) - timedelta(days=8):%Y-%m-%d}"
     assert line_words(dry.stdout, "expired tasks")[:5] == ["expired", "tasks", "1", "3.00", since]
-    done = invoke("retention")
+    result = invoke("retention")
     assert not list(store.keys("tasks/expired"))
-    assert line_words(done.stdout, "expired tasks") == line_words(dry.stdout, "expired tasks")
-    assert line_words(done.stdout, "tasks/")[3] == "3.00"
-    assert line_words(done.stdout, "free on")
-    assert "kept: 'tasks/unreadable/manifest.json' is corrupt" in done.stderr
+    assert line_words(result.stdout, "expired tasks") == line_words(dry.stdout, "expired tasks")
+    assert line_words(result.stdout, "tasks/")[3] == "3.00"
+    assert line_words(result.stdout, "free on")
+    assert "kept: 'tasks/unreadable/manifest.json' is corrupt" in result.stderr
     assert invoke("retention").stdout.startswith("nothing was removed")
     store.delete("tasks/unreadable/manifest.json")
 
@@ -75,7 +75,7 @@ def test_pin_of_results_and_unknown_ids(store: LocalStore) -> None:
     publish_document(store, {"run_id": "kept-anyway"}, b"page")
     assert "no pin needed" in invoke("results", "pin", "kept-anyway").stdout
     assert not list(store.keys("pins"))
-    done = invoke("results", "pin", "unknown", "expired")
-    assert (done.exit_code, done.stdout) == (1, "expired is pinned\n")
-    assert "not pinned: no result or task has the id 'unknown'" in done.stderr
+    result = invoke("results", "pin", "unknown", "expired")
+    assert (result.exit_code, result.stdout) == (1, "expired is pinned\n")
+    assert "not pinned: no result or task has the id 'unknown'" in result.stderr
     invoke("results", "unpin", "expired")

@@ -36,8 +36,8 @@ def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3S
 
 def test_init_creates_a_bucket_that_passes_check(bucket: S3Store) -> None:
     """After init every check passes and leaves no object; a second init changes nothing."""
-    made = invoke("init", "--versioning")
-    assert (made.exit_code, made.output.splitlines()[0]) == (0, "created the bucket in us-east-1")
+    first = invoke("init", "--versioning")
+    assert (first.exit_code, first.output.splitlines()[0]) == (0, "created the bucket in us-east-1")
     again = invoke("init", "--versioning")
     assert "created" not in again.output
     assert "set the lifecycle" not in again.output
@@ -61,16 +61,16 @@ def test_check_of_a_missing_bucket_names_the_remedy(bucket: S3Store) -> None:
 
 def test_up_does_not_start_on_an_unusable_bucket(bucket: S3Store, tmp_path: Path) -> None:
     """The error is printed before any process starts, and the exit code is 1."""
-    done = subprocess.run(
+    result = subprocess.run(
         [COIN, "up"],
         env={**os.environ, "DATA_ROOT": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: the object store rejected s3://{bucket.bucket}/")
-    assert "coin storage init" in done.stderr
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: the object store rejected s3://{bucket.bucket}/")
+    assert "coin storage init" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,14 +94,14 @@ def test_init_rejects_wrong_credentials(bucket: S3Store, monkeypatch: pytest.Mon
 def test_init_without_a_bucket_creates_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The output names the storage location; the second call reports that the folders exist."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
-    made = invoke("init").output
-    assert made.splitlines() == [
+    first = invoke("init").output
+    assert first.splitlines() == [
         f"AWS_BUCKET_NAME is not set: results are stored under {tmp_path / 'data'}",
         f"{tmp_path / 'data' / 'tasks'} created",
         f"{tmp_path / 'data' / 'results'} created",
     ]
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["results", "tasks"]
-    assert invoke("init").output == made.replace(" created", " exists")
+    assert invoke("init").output == first.replace(" created", " exists")
 
 
 def test_check_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +131,6 @@ def test_policy_names_the_bucket(bucket: S3Store) -> None:
 
 def test_policy_requires_a_bucket() -> None:
     """No policy with a placeholder is printed, since users would paste it as is."""
-    asked = invoke("policy")
-    assert asked.exit_code == 2
-    assert "AWS_BUCKET_NAME" in asked.output
+    result = invoke("policy")
+    assert result.exit_code == 2
+    assert "AWS_BUCKET_NAME" in result.output

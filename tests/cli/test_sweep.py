@@ -89,8 +89,8 @@ def test_a_stored_sweep_is_shown_and_listed(printed: str) -> None:
 def test_a_stored_sweep_is_replayed(printed: str) -> None:
     """The replay compares the digest of the trials."""
     document = json.loads(Path(printed_location(printed, "Result")).read_bytes())
-    done = invoke("replay", printed_location(printed, "Run"))
-    assert (done.exit_code, done.stdout) == (0, f"identical: {document['trials']['sha256']}\n")
+    result = invoke("replay", printed_location(printed, "Run"))
+    assert (result.exit_code, result.stdout) == (0, f"identical: {document['trials']['sha256']}\n")
 
 
 def test_help_lists_the_choices() -> None:
@@ -189,8 +189,8 @@ def test_fixed_params_stops_and_costs_are_passed_on(candles: CandleCatalog) -> N
     """The options of a backtest apply to a sweep, and stops can be swept."""
     assert candles
     options = ("--param", "breakout_buffer=0.01", "--take-profit", "0.1", "--fee-rate", "0.0005", "--workers", "2")
-    done = invoke(*SWEEP, "--grid", "stop_loss=0.02,0.05,none", *options, "--json")
-    document: dict[str, Any] = json.loads(done.stdout)
+    result = invoke(*SWEEP, "--grid", "stop_loss=0.02,0.05,none", *options, "--json")
+    document: dict[str, Any] = json.loads(result.stdout)
     assert document["params"]["breakout_buffer"] == 0.01
     assert (document["spec"]["take_profit"], document["spec"]["fee_rate"]) == (0.1, 0.0005)
     assert {point["values"]["stop_loss"] for point in document["top"]} == {0.02, 0.05, None}
@@ -199,9 +199,9 @@ def test_fixed_params_stops_and_costs_are_passed_on(candles: CandleCatalog) -> N
 def test_errors_exit_with_a_message_and_a_code(candles: CandleCatalog) -> None:
     """Invalid input exits with 2, like every command."""
     assert candles
-    done = subprocess.run([COIN, *SWEEP, "--grid", "x=1"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: space.x: cannot be swept; choose from volume_window")
+    result = subprocess.run([COIN, *SWEEP, "--grid", "x=1"], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: space.x: cannot be swept; choose from volume_window")
 
 
 def test_killed_sweep_resumes(candles: CandleCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def migrate_run() -> list[str]:
     """Run the command in its own process; return the state of each step."""
-    done = subprocess.run([COIN, "migrate", "run"], capture_output=True, text=True, check=True)
-    return [line[:15].strip() for line in done.stdout.splitlines()[: len(STEPS)]]
+    result = subprocess.run([COIN, "migrate", "run"], capture_output=True, text=True, check=True)
+    return [line[:15].strip() for line in result.stdout.splitlines()[: len(STEPS)]]
 
 
 class MigratedState(NamedTuple):
