@@ -127,14 +127,15 @@ def test_later_bars_do_not_change_earlier_results(
     n = data.draw(st.integers(0, len(bars)))
     exits = None if signals.exits is None else signals.exits[:n]
     known = Signals(signals.entries[:n], exits, signals.hold)
-    whole = simulate(bars, signals, costs, Fill.NEXT_OPEN, stops, Sizing(fraction))
-    part = simulate(bars.head(n), known, costs, Fill.NEXT_OPEN, stops, Sizing(fraction))
-    closed = part.trades.where(part.trades.exit_reason != ExitReason.END)
-    kept = (whole.trades.exit_reason != ExitReason.END) & (whole.trades.exit_bar < n)
-    assert bits(closed) == bits(whole.trades.where(kept))
-    same = n if len(closed) == len(part.trades) else n - 1  # a forced sale at the last close occurs only in the prefix
-    assert part.equity[:same].tobytes() == whole.equity[:same].tobytes()
-    assert part.drawdown[:same].tobytes() == whole.drawdown[:same].tobytes()
+    complete = simulate(bars, signals, costs, Fill.NEXT_OPEN, stops, Sizing(fraction))
+    prefix = simulate(bars.head(n), known, costs, Fill.NEXT_OPEN, stops, Sizing(fraction))
+    closed = prefix.trades.where(prefix.trades.exit_reason != ExitReason.END)
+    kept = (complete.trades.exit_reason != ExitReason.END) & (complete.trades.exit_bar < n)
+    assert bits(closed) == bits(complete.trades.where(kept))
+    # A forced sale at the last close occurs only in the prefix.
+    same = n if len(closed) == len(prefix.trades) else n - 1
+    assert prefix.equity[:same].tobytes() == complete.equity[:same].tobytes()
+    assert prefix.drawdown[:same].tobytes() == complete.drawdown[:same].tobytes()
 
 
 @some
@@ -145,11 +146,11 @@ def test_results_are_invariant_to_the_price_scale(
     """Prices times a power of two give the same bars, reasons, returns and curves, to the last bit."""
     bars, signals = case
     scaled = replace(bars, **{name: getattr(bars, name) * 2.0**power for name in PRICES})
-    one, other = (simulate(b, signals, costs, Fill.NEXT_OPEN, stops, Sizing(fraction)) for b in (bars, scaled))
-    assert bits(one, without=("samples",)) == bits(other, without=("samples",))
+    first, second = (simulate(b, signals, costs, Fill.NEXT_OPEN, stops, Sizing(fraction)) for b in (bars, scaled))
+    assert bits(first, without=("samples",)) == bits(second, without=("samples",))
     prices = ("entry_price", "exit_price")
-    assert bits(one.samples, without=prices) == bits(other.samples, without=prices)
-    assert (one.samples.exit_price * 2.0**power).tobytes() == other.samples.exit_price.tobytes()
+    assert bits(first.samples, without=prices) == bits(second.samples, without=prices)
+    assert (first.samples.exit_price * 2.0**power).tobytes() == second.samples.exit_price.tobytes()
 
 
 @some
@@ -180,9 +181,9 @@ def test_unreachable_stops_have_no_effect(case: tuple[Bars, Signals], costs: Cos
 def test_simulation_does_not_depend_on_volume(case: tuple[Bars, Signals], stops: Stops, costs: Costs) -> None:
     """Volume is an input of strategies; fills do not depend on it."""
     bars, signals = case
-    dry = replace(bars, volume=np.zeros(len(bars)))
-    one, other = (simulate(b, signals, costs, Fill.NEXT_OPEN, stops) for b in (bars, dry))
-    assert bits(one) == bits(other)
+    without_volume = replace(bars, volume=np.zeros(len(bars)))
+    first, second = (simulate(b, signals, costs, Fill.NEXT_OPEN, stops) for b in (bars, without_volume))
+    assert bits(first) == bits(second)
 
 
 @some
@@ -218,10 +219,10 @@ def test_equal_shares_do_not_depend_on_symbol_order(parts: list[tuple[Bars, floa
         for i, (bars, end) in enumerate(parts)
     ]
     shuffled = random.sample(curves, len(curves))
-    one, other = equal_shares(curves), equal_shares(shuffled)
-    assert one.time.tobytes() == other.time.tobytes()
+    first, second = equal_shares(curves), equal_shares(shuffled)
+    assert first.time.tobytes() == second.time.tobytes()
     for name in ("equity", "drawdown", "buy_and_hold"):
-        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-14, atol=1e-14)
+        np.testing.assert_allclose(getattr(first, name), getattr(second, name), rtol=1e-14, atol=1e-14)
 
 
 @some
@@ -243,12 +244,12 @@ def test_shared_account_does_not_depend_on_symbol_order(
     ]
     rules = SharedRules(fraction=fraction, max_positions=positions)
     order = random.sample(range(len(books)), len(books))
-    one, other = (
+    first, second = (
         simulate_shared_account(books, rules, costs),
         simulate_shared_account([books[i] for i in order], rules, costs),
     )
-    assert one.equity.tobytes() == other.equity.tobytes()
-    assert [one.spent[i].tobytes() for i in order] == [spent.tobytes() for spent in other.spent]
+    assert first.equity.tobytes() == second.equity.tobytes()
+    assert [first.spent[i].tobytes() for i in order] == [spent.tobytes() for spent in second.spent]
 
 
 @some

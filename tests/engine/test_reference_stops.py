@@ -148,8 +148,8 @@ def test_stops_by_hand(case: Case) -> None:
     bars = bars_of([(100, 400, 10, 100), *case.bars])
     signals = Signals(np.arange(len(bars)) == 0, **case.planned)
     trades = simulate(bars, signals, FREE, case.fill, case.stops).trades
-    got = [each.tolist() for each in (trades.exit_bar, trades.exit_price, trades.exit_reason, trades.bars_held)]
-    assert got == [[each] for each in case.left]
+    actual = [item.tolist() for item in (trades.exit_bar, trades.exit_price, trades.exit_reason, trades.bars_held)]
+    assert actual == [[item] for item in case.left]
     if case.fill is Fill.NEXT_OPEN:
         expected = trade_next_open(bars, signals, FREE, case.stops).trades
     else:

@@ -143,18 +143,18 @@ def test_random_books_cover_every_rule() -> None:
 def test_result_does_not_depend_on_input_order(seed: int, rules: SharedRules, order: Random) -> None:
     """Only names determine the order of buys."""
     books = random_books(seed)
-    places = list(range(len(books)))
-    order.shuffle(places)
+    indices = list(range(len(books)))
+    order.shuffle(indices)
     account, other = (
         simulate_shared_account(books, rules, COSTS),
-        simulate_shared_account([books[place] for place in places], rules, COSTS),
+        simulate_shared_account([books[i] for i in indices], rules, COSTS),
     )
     for name in ("time", "equity", "drawdown"):
         assert getattr(account, name).tobytes() == getattr(other, name).tobytes()
-    assert [account.spent[place].tobytes() for place in places] == [money.tobytes() for money in other.spent]
-    assert [account.taken[place].tobytes() for place in places] == [mask.tobytes() for mask in other.taken]
+    assert [account.spent[i].tobytes() for i in indices] == [money.tobytes() for money in other.spent]
+    assert [account.taken[i].tobytes() for i in indices] == [mask.tobytes() for mask in other.taken]
     for name in COUNTS:
-        assert getattr(account, name)[places].tolist() == getattr(other, name).tolist()
+        assert getattr(account, name)[indices].tolist() == getattr(other, name).tolist()
     assert account.exposure == other.exposure
 
 
@@ -321,15 +321,15 @@ def test_memory_layout_does_not_matter() -> None:
     """Strided columns, other dtypes and shared memory give the same account."""
     own = random_book("A", np.random.default_rng(5), 60)
     assert len(own.samples) > 0
-    apart = SymbolSamples("A", np.repeat(own.time, 2)[::2], np.repeat(own.close, 3)[::3], own.samples)
+    strided = SymbolSamples("A", np.repeat(own.time, 2)[::2], np.repeat(own.close, 3)[::3], own.samples)
     other = SymbolSamples("A", own.time, own.close.astype(np.longdouble), own.samples)
-    twins = [replace(one, name=name) for one, name in ((own, "A"), (own, "B"), (apart, "C"))]
-    single_symbol = simulate_shared_account([own], ONE, COSTS).equity.tobytes()
-    assert [simulate_shared_account([one], ONE, COSTS).equity.tobytes() for one in (apart, other)] == [
-        single_symbol,
-        single_symbol,
+    copies = [replace(item, name=name) for item, name in ((own, "A"), (own, "B"), (strided, "C"))]
+    expected = simulate_shared_account([own], ONE, COSTS).equity.tobytes()
+    assert [simulate_shared_account([item], ONE, COSTS).equity.tobytes() for item in (strided, other)] == [
+        expected,
+        expected,
     ]
-    assert simulate_shared_account(twins, ONE, COSTS).equity.tobytes() == single_symbol
+    assert simulate_shared_account(copies, ONE, COSTS).equity.tobytes() == expected
 
 
 def read_only_samples(samples: Samples) -> Samples:

@@ -61,21 +61,21 @@ def test_exceptions_of_row_functions_propagate(workers: int) -> None:
 
 def test_sorted_unique_returns_indices() -> None:
     """Each key is at its index among the distinct ones."""
-    different, place = sorted_unique([3, 1, 3, 2])
-    assert (different, place.tolist(), place.dtype) == ([1, 2, 3], [2, 0, 2, 1], np.int64)
+    distinct, index = sorted_unique([3, 1, 3, 2])
+    assert (distinct, index.tolist(), index.dtype) == ([1, 2, 3], [2, 0, 2, 1], np.int64)
 
 
 def test_point_is_the_conjunction_of_its_rows() -> None:
     """Entries are set where all factors are, and exits come from the point's rule."""
-    one, other, exits = random_table(3, 100), random_table(4, 100), random_table(1, 100)[0]
+    rows_a, rows_b, exits = random_table(3, 100), random_table(4, 100), random_table(1, 100)[0]
     rules = (ExitRule(hold=7), ExitRule(signals=exits))
     index = np.array([[0, 3], [2, 0], [2, 1]])
-    rows = SignalRows(100, (pack(one), pack(other)), index, rules, np.array([0, 1, 0]))
+    rows = SignalRows(100, (pack(rows_a), pack(rows_b)), index, rules, np.array([0, 1, 0]))
     assert rows.points == 3
     first, second = rows.signals(0), rows.signals(1)
-    assert np.array_equal(first.entries, one[0] & other[3])
+    assert np.array_equal(first.entries, rows_a[0] & rows_b[3])
     assert (first.exits, first.hold) == (None, 7)
-    assert np.array_equal(second.entries, one[2] & other[0])
+    assert np.array_equal(second.entries, rows_a[2] & rows_b[0])
     assert np.array_equal(second.exits, exits)
     assert second.hold is None
 

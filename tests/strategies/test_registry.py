@@ -99,9 +99,9 @@ def test_params_are_resolved_with_their_defaults() -> None:
 )
 def test_invalid_param_is_reported_with_its_range(params: dict[str, Any], field: str, message: str) -> None:
     """The field, the value and the accepted range are in the message."""
-    found = problems("volume_zone_breakout", params)
-    assert list(found) == [f"params.{field}"]
-    assert message in found[f"params.{field}"]
+    messages = problems("volume_zone_breakout", params)
+    assert list(messages) == [f"params.{field}"]
+    assert message in messages[f"params.{field}"]
 
 
 def test_all_invalid_params_are_reported() -> None:

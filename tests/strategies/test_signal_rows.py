@@ -119,9 +119,9 @@ def test_breakouts_of_a_grid(n: int) -> None:
 
 def test_breakouts_that_differ_in_one_param_each() -> None:
     """Rows that share all but one of their parameters do not share their sums."""
-    one = VolumeZoneBreakoutParams(volume_window=20, top_percentile=0.4, num_bins=3)
-    for other in ({"num_bins": 4}, {"breakout_buffer": 0.002}, {"volume_window": 21}, {"include_wicks": False}):
-        assert_same(VolumeZoneBreakout(), random_bars(500, 4), [one, one.model_copy(update=other)])
+    params = VolumeZoneBreakoutParams(volume_window=20, top_percentile=0.4, num_bins=3)
+    for update in ({"num_bins": 4}, {"breakout_buffer": 0.002}, {"volume_window": 21}, {"include_wicks": False}):
+        assert_same(VolumeZoneBreakout(), random_bars(500, 4), [params, params.model_copy(update=update)])
 
 
 def test_many_rows_are_decided_in_blocks_of_bars() -> None:

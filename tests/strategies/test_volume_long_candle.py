@@ -68,7 +68,7 @@ def test_summation_order_does_not_matter() -> None:
     outcomes = []
     for seed in range(200):
         volume = np.random.default_rng(seed).lognormal(0, 1, 50)
-        bars = bars_of([(100, 103, 100, 103, one) for one in volume])
+        bars = bars_of([(100, 103, 100, 103, amount) for amount in volume])
         params = {"vol_ma_window": 50, "vol_multiplier": min(volume[-1] / (sum(volume.tolist()) / 50), 10.0)}
         outcomes.append(entries(bars, **params)[-1])
         assert outcomes[-1] == long_candles(bars, VolumeLongCandleParams(**params))[-1]

@@ -115,20 +115,20 @@ def test_price_on_an_edge_reaches_it() -> None:
 @pytest.mark.parametrize("n", [2 * LANES + 1, CHUNK + 1, 2 * CHUNK + 77])
 def test_decisions_do_not_depend_on_the_start(n: int, window: int) -> None:
     """Passes that start or end elsewhere, and bars without those before the window, change nothing."""
-    one, other, volume = np.random.default_rng(n).normal(100, 2, (3, n))
+    first, second, volume = np.random.default_rng(n).normal(100, 2, (3, n))
     columns = (
-        read_only_column(np.maximum(one, other)),
-        read_only_column(np.minimum(one, other)),
+        read_only_column(np.maximum(first, second)),
+        read_only_column(np.minimum(first, second)),
         read_only_column(volume),
     )
     rule = (window, 20, 1.001, 0.3)
-    whole = side_by_side(columns, *rule)
-    assert whole.tolist() == one_by_one(columns, *rule)
-    assert 0 < whole.sum() < n or n <= window
+    complete = side_by_side(columns, *rule)
+    assert complete.tolist() == one_by_one(columns, *rule)
+    assert 0 < complete.sum() < n or n <= window
     for start in (1, n // 3, n // 2, n - 1):
-        assert np.array_equal(side_by_side(columns, *rule, start=start), whole[start:])
+        assert np.array_equal(side_by_side(columns, *rule, start=start), complete[start:])
         later = tuple(column[start:] for column in columns)
-        assert np.array_equal(side_by_side(later, *rule)[window:], whole[start + window :])
+        assert np.array_equal(side_by_side(later, *rule)[window:], complete[start + window :])
 
 
 @pytest.mark.parametrize("bottom", [1.0, 1.3, 1.9, 123_456_789.0])
