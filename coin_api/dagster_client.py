@@ -59,7 +59,6 @@ class DagsterOrchestrator:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._ui_url = settings.dagster_ui_url.rstrip("/")
         self._instance = open_instance(settings)
         host, port = settings.coin_code_server.rsplit(":", 1)
         target = GrpcServerTarget(host=host, port=int(port), socket=None, location_name=LOCATION)
@@ -67,7 +66,7 @@ class DagsterOrchestrator:
         self._plans: dict[str, ExecutionPlanSnapshot] = {}
         self._lock = Lock()
         self._session = Session(database_url(settings))
-        self._statuses = TaskStatusReader(self._instance, self._session)
+        self._statuses = TaskStatusReader(self._instance, self._session, settings.dagster_ui_url)
 
     def require_async(self) -> None:
         """Raise AsyncDisabled if asynchronous submissions are switched off; a switch takes effect immediately."""
@@ -127,10 +126,6 @@ class DagsterOrchestrator:
         if task.status != "cancelled":
             raise NotCancellable(task_id, f"it is already {task.status}")
         return task
-
-    def url(self, task_id: str) -> str:
-        """Return the run's page in the Dagster UI."""
-        return f"{self._ui_url}/runs/{task_id}"
 
     def health(self) -> dict[str, str | None]:
         """Return each component of Dagster with its problem, or None if it is healthy."""

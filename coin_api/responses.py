@@ -8,7 +8,7 @@ from fastapi import Response
 from fastapi.concurrency import run_in_threadpool
 
 from coin_api.schemas import Accepted, TaskStatus
-from coin_api.tasks import Orchestrator, Task
+from coin_api.tasks import Task
 
 MIN_RETRY_AFTER_S, MAX_RETRY_AFTER_S = 1, 10
 
@@ -24,7 +24,7 @@ def accepted(task: Task) -> Accepted:
     return Accepted(task_id=task.task_id, status=task.status, created_at=task.created_at)
 
 
-def task_fields(orchestrator: Orchestrator, task: Task) -> dict[str, Any]:
+def task_fields(task: Task) -> dict[str, Any]:
     """Return the fields of TaskStatus for a task, without its result."""
     return {
         "task_id": task.task_id,
@@ -35,7 +35,7 @@ def task_fields(orchestrator: Orchestrator, task: Task) -> dict[str, Any]:
         "created_at": task.created_at,
         "started_at": task.started_at,
         "finished_at": task.finished_at,
-        "dagster_url": orchestrator.url(task.task_id),
+        "dagster_url": task.url,
     }
 
 

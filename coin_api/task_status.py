@@ -39,9 +39,10 @@ Attempts = Sequence[RunStatusRow]
 class TaskStatusReader:
     """Reads any number of tasks with two statements, plus the events of failed runs, sweeps and refreshes."""
 
-    def __init__(self, instance: dg.DagsterInstance, session: Session) -> None:
+    def __init__(self, instance: dg.DagsterInstance, session: Session, ui_url: str) -> None:
         self._instance = instance
         self._session = session
+        self._ui_url = ui_url.rstrip("/")
         self._max_retries = default_max_retries(instance)
         self._lock = Lock()
         self._errors: dict[str, tuple[str, str | None]] = {}
@@ -88,6 +89,7 @@ class TaskStatusReader:
             created_at=first.created_at.replace(tzinfo=UTC),
             started_at=_instant(next((run.started_at for run in attempts if run.started_at), None)),
             finished_at=_instant(latest.ended_at) if status in {"completed", "failed", "cancelled"} else None,
+            url=f"{self._ui_url}/runs/{first.run_id}",
             points=points,
             series=refresh.series,
             job=cast("Job", latest.job),

@@ -44,6 +44,7 @@ class Task:
         created_at: When it was submitted, UTC.
         started_at: When its first attempt started; None while queued.
         finished_at: When it ended; None before that.
+        url: Page of its run.
         points: Progress of a sweep.
         series: Progress of a refresh, per series; empty before its run has started.
         job: The job that the task runs.
@@ -57,6 +58,7 @@ class Task:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    url: str
     points: SweepPoints | None = None
     series: tuple[SeriesProgress, ...] = ()
     job: Job = "backtest"
@@ -108,10 +110,6 @@ class Orchestrator(Protocol):
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:
         """End a task of a job and return it as cancelled; raise ResultNotFound or NotCancellable."""
-        ...
-
-    def url(self, task_id: str) -> str:
-        """Return the page of the task's run."""
         ...
 
     def health(self) -> dict[str, str | None]:

@@ -20,7 +20,7 @@ from coin_pipeline.errors import (
 )
 
 NOW = datetime(2024, 11, 4, 10, 30, 45, 123456, tzinfo=UTC)
-QUEUED = Task("", "queued", 0.0, None, None, NOW, None, None)
+QUEUED = Task("", "queued", 0.0, None, None, NOW, None, None, "http://ui/runs/")
 
 
 @dataclass
@@ -64,7 +64,8 @@ class FakeOrchestrator:
         if waiting >= self.max_queued:
             raise QueueFull(waiting, self.max_queued)
         self.submitted.append((submission, submission_id))
-        task = replace(self.outcome, task_id=known or str(uuid.uuid4()), job=cast("Job", job))
+        task_id = known or str(uuid.uuid4())
+        task = replace(self.outcome, task_id=task_id, job=cast("Job", job), url=f"http://ui/runs/{task_id}")
         self.tasks_by_id[task.task_id], self.submissions_by_id[task.task_id] = task, submission
         if key:
             self.ids_by_key[f"{job}:{key}"] = task.task_id
@@ -98,10 +99,6 @@ class FakeOrchestrator:
             raise NotCancellable(task_id, f"it is already {task.status}")
         self.move(task_id, "cancelled")
         return self.tasks_by_id[task_id]
-
-    def url(self, task_id: str) -> str:
-        """Return a fictitious page."""
-        return f"http://ui/runs/{task_id}"
 
     def health(self) -> dict[str, str | None]:
         """Report every component as healthy, except for the `daemon_problem` of the test."""

@@ -24,7 +24,7 @@ from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.responses import accepted, json_response, set_polling_headers, status_response, task_fields
 from coin_api.schemas import Accepted, BacktestResult, History, HistoryItem, HistoryQuery, RunResult, TaskStatus
 from coin_api.task_polling import TaskSubscriptions
-from coin_api.tasks import Orchestrator, SubmissionId, Task
+from coin_api.tasks import SubmissionId, Task
 from coin_pipeline.backtest.preflight import require_candles
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
@@ -92,16 +92,16 @@ def run_async(
 
 
 @router.get("/status/{task_id}", response_model=TaskStatus)
-async def task_status(task_id: str, orchestrator: OrchestratorDep, statuses: StatusesDep, store: StoreDep) -> Response:
+async def task_status(task_id: str, statuses: StatusesDep, store: StoreDep) -> Response:
     """Return the status of a task, with its result once it is completed."""
-    status = _status(orchestrator, await statuses.task(task_id))
+    status = _status(await statuses.task(task_id))
     return await status_response(status, lambda: with_reused_from(read_result(store, task_id), None))
 
 
 @router.get("/status/{task_id}/events", response_class=Response, responses=EVENT_RESPONSES)
-async def task_events(task_id: str, orchestrator: OrchestratorDep, events: EventStreamsDep) -> Response:
+async def task_events(task_id: str, events: EventStreamsDep) -> Response:
     """Stream an event for every change of a task until it ends; results are not included."""
-    return await events.open(task_id, "backtest", lambda task: _status(orchestrator, task))
+    return await events.open(task_id, "backtest", _status)
 
 
 @router.post("/{task_id}/cancel")
@@ -186,8 +186,8 @@ async def _wait_until_ended(task: Task, subscriptions: TaskSubscriptions, timeou
     return task
 
 
-def _status(orchestrator: Orchestrator, task: Task) -> TaskStatus:
-    return TaskStatus(**task_fields(orchestrator, task))
+def _status(task: Task) -> TaskStatus:
+    return TaskStatus(**task_fields(task))
 
 
 def _preflight(

@@ -22,7 +22,7 @@ from coin_api.schemas import (
     RefreshStatus,
     UploadReport,
 )
-from coin_api.tasks import Job, Orchestrator, Task
+from coin_api.tasks import Job, Task
 from coin_pipeline.candles.audit.report import audit_json
 from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.candle_range import CandleRange, stored_range
@@ -70,16 +70,16 @@ def refresh(
 
 
 @router.get("/refresh/{task_id}", response_model=RefreshStatus)
-async def refresh_status(task_id: str, orchestrator: OrchestratorDep, statuses: StatusesDep) -> Response:
+async def refresh_status(task_id: str, statuses: StatusesDep) -> Response:
     """Return the progress of a refresh per series, and why markets have failed."""
-    status = _status(orchestrator, await statuses.task(task_id, REFRESH))
+    status = _status(await statuses.task(task_id, REFRESH))
     return await status_response(status, lambda: b"null")
 
 
 @router.get("/refresh/{task_id}/events", response_class=Response, responses=EVENT_RESPONSES)
-async def refresh_events(task_id: str, orchestrator: OrchestratorDep, events: EventStreamsDep) -> Response:
+async def refresh_events(task_id: str, events: EventStreamsDep) -> Response:
     """Stream an event for every change of a refresh until it ends."""
-    return await events.open(task_id, REFRESH, lambda task: _status(orchestrator, task))
+    return await events.open(task_id, REFRESH, _status)
 
 
 @router.post("/refresh/{task_id}/cancel")
@@ -165,5 +165,5 @@ def _to_page(stored: CandleRange, query: CandleQuery) -> CandlePage:
     return CandlePage(symbol=stored.symbol, timeframe=stored.timeframe.name, candles=rows, next_cursor=cursor)
 
 
-def _status(orchestrator: Orchestrator, task: Task) -> RefreshStatus:
-    return RefreshStatus(**task_fields(orchestrator, task), series=list(task.series))
+def _status(task: Task) -> RefreshStatus:
+    return RefreshStatus(**task_fields(task), series=list(task.series))

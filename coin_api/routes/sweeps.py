@@ -7,7 +7,7 @@ from coin_api.errors import TaskWithoutResult
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.responses import accepted, set_polling_headers, status_response, task_fields
 from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
-from coin_api.tasks import Orchestrator, SweepPoints, Task
+from coin_api.tasks import SweepPoints, Task
 from coin_pipeline.defs.run_requests import sweep_submission
 from coin_pipeline.results.store import read_manifest, read_result
 from coin_pipeline.sweeps.request import SweepRequest
@@ -38,16 +38,16 @@ def submit(
 
 
 @router.get("/{task_id}", response_model=SweepStatus)
-async def sweep_status(task_id: str, orchestrator: OrchestratorDep, statuses: StatusesDep, store: StoreDep) -> Response:
+async def sweep_status(task_id: str, statuses: StatusesDep, store: StoreDep) -> Response:
     """Return the progress and speed of a sweep, with its result once it is completed."""
-    status = _status(orchestrator, await statuses.task(task_id, "sweep"))
+    status = _status(await statuses.task(task_id, "sweep"))
     return await status_response(status, lambda: read_result(store, task_id))
 
 
 @router.get("/{task_id}/events", response_class=Response, responses=EVENT_RESPONSES)
-async def sweep_events(task_id: str, orchestrator: OrchestratorDep, events: EventStreamsDep) -> Response:
+async def sweep_events(task_id: str, events: EventStreamsDep) -> Response:
     """Stream an event for every change of a sweep until it ends; results are not included."""
-    return await events.open(task_id, "sweep", lambda task: _status(orchestrator, task))
+    return await events.open(task_id, "sweep", _status)
 
 
 @router.get(
@@ -72,10 +72,10 @@ def cancel(task_id: str, orchestrator: OrchestratorDep) -> Accepted:
     return accepted(orchestrator.cancel(task_id, "sweep"))
 
 
-def _status(orchestrator: Orchestrator, task: Task) -> SweepStatus:
+def _status(task: Task) -> SweepStatus:
     points = task.points or SweepPoints(0, 0, None, None)
     return SweepStatus(
-        **task_fields(orchestrator, task),
+        **task_fields(task),
         points=points.planned,
         points_done=points.done,
         points_per_second=points.per_second,

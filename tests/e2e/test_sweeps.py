@@ -63,7 +63,7 @@ def test_cancelled_sweep_stays_canceled(platform: Platform) -> None:
     assert platform.api.get(f"{status_url}/trials").status_code == 404
     repeated = platform.api.post(f"{status_url}/cancel")
     assert repeated.status_code == 409
-    assert "cancelled already" in repeated.json()["detail"]
+    assert "already cancelled" in repeated.json()["detail"]
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
