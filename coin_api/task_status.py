@@ -12,7 +12,7 @@ from coin_api.schemas import Status
 from coin_api.tasks import Job, SweepPoints, Task
 from coin_pipeline.database.runs.status import RunStatusRow, fetch_run_statuses
 from coin_pipeline.database.session import Session
-from coin_pipeline.defs.candles.progress import TYPES, SeriesReporter, all_of
+from coin_pipeline.defs.candles.progress import EVENT_TYPES, SeriesReporter, join_failures
 from coin_pipeline.defs.sweeps.progress import SweepProgress
 from coin_pipeline.orchestration._dagster_internals import EventLogCursor
 from coin_pipeline.orchestration.failures import read_failure
@@ -79,7 +79,7 @@ class TaskStatusReader:
         if refresh.series:
             share = refresh.share
         if status == "failed" and refresh.failures:
-            error = all_of(refresh.failures)
+            error = join_failures(refresh.failures)
         return Task(
             task_id=first.run_id,
             status=status,
@@ -122,7 +122,7 @@ class TaskStatusReader:
         """Return the progress that a run's events add up to; only events since the last read are fetched."""
         with self._lock:
             progress, cursor = self._progress.pop(run_id, (kind(), None))
-            new = self._instance.get_records_for_run(run_id, cursor=cursor, of_type=TYPES)
+            new = self._instance.get_records_for_run(run_id, cursor=cursor, of_type=EVENT_TYPES)
             for record in new.records:
                 progress.observe(record.event_log_entry)
             last = new.records[-1].storage_id if new.records else 0

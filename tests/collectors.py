@@ -1,4 +1,4 @@
-"""`coin candles get` in processes of its own that start at once: what they import is imported before they fork."""
+"""`coin candles get` in separate processes; their imports are preloaded before the fork, so that they start at once."""
 
 import hashlib
 import multiprocessing
@@ -13,14 +13,14 @@ IMPORTED = ("cli.fetch", "cli.views.progress", "cli.views.backtest", "candles.co
 
 
 def forking() -> ForkServerContext:
-    """Return what starts collectors."""
+    """Return a context that starts collectors."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([f"coin_pipeline.{name}" for name in IMPORTED])
     return context
 
 
 def collector(forks: ForkServerContext, root: Path, url: str, arguments: Sequence[str]) -> ForkServerProcess:
-    """Start `coin candles get` over a DATA_ROOT, against a server."""
+    """Start `coin candles get` for a DATA_ROOT, against a server."""
     process = forks.Process(target=_get, args=(str(root), url, list(arguments)), daemon=True)
     process.start()
     return process
@@ -32,7 +32,7 @@ def _get(root: str, url: str, arguments: list[str]) -> None:
 
 
 def digests(root: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a folder, by its path there."""
+    """Return the SHA-256 of every file under a folder, by relative path."""
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))

@@ -1,4 +1,4 @@
-"""An exchange of the tests' own, without a network: it has a candle wherever nobody says otherwise."""
+"""An exchange without a network: it has a candle for every time unless configured otherwise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,15 +13,16 @@ from coin_pipeline.errors import CoinError
 
 @dataclass
 class FakeExchange:
-    """Candles with a price that follows from their time, up to the moment `now`, ns UTC.
+    """Candles with a price derived from their time, up to `now`.
 
     Attributes:
-        now: What time it is there.
-        name: What it is called.
-        limit: How many candles one request brings.
-        faults: What is raised for a market.
-        quiet: Whether no trade happened in the candle that opens then.
-        asked: Each request that was made.
+        now: Time of the exchange, ns UTC.
+        name: Its name.
+        limit: Candles per request.
+        faults: Errors to raise, by market.
+        quiet: Returns whether the candle with this open, ns UTC, has no trades.
+        asked: Requests so far: market, timeframe, begin and end.
+        closed: Whether the connection was closed.
     """
 
     now: int
@@ -33,11 +34,11 @@ class FakeExchange:
     closed: bool = False
 
     def last_closed(self, timeframe: Timeframe) -> int:
-        """Return the close of the newest finished candle."""
+        """Return the close of the newest closed candle."""
         return self.now - (self.now - timeframe.phase_ns) % timeframe.ns
 
     def fetch(self, symbol: str, timeframe: Timeframe, begin: int, end: int) -> FetchResult:
-        """Return the last candles of the interval, as Upbit does."""
+        """Return the last candles of the interval, like Upbit."""
         self.asked.append((symbol, timeframe.name, begin, end))
         if symbol in self.faults:
             raise self.faults[symbol]
@@ -47,5 +48,5 @@ class FakeExchange:
         return FetchResult(OHLCV(time, price, price + 1, price - 1, price, np.ones(len(time))), begin, end)
 
     def close(self) -> None:
-        """Remember that it was let go."""
+        """Record the call."""
         self.closed = True

@@ -1,4 +1,4 @@
-"""A stand-in for Upbit over HTTP: its candle protocol and its limits, with faults that a test switches on."""
+"""A local stand-in for Upbit: its candle API, rate limits and blocks, and faults that tests inject."""
 
 import json
 import socket
@@ -30,29 +30,29 @@ LENGTHS_NS = {
 }
 UNITS = {"1m": "minutes/1", "1h": "minutes/60", "1d": "days", "1w": "weeks"}
 FAST = 1_000_000
-"""A limit that nobody reaches."""
+"""A limit that no test reaches."""
 STRIKES = 3
-"""So many refused requests in a row bring a block."""
+"""Consecutive rejected requests that cause a block."""
 NO_SUCH_MARKET = {"error": {"name": 404, "message": "Code not found"}}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client gets."""
+    """A response."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     announced: int | None = None
-    """The length that its header says; if there are fewer bytes, the connection closes after them."""
+    """Content-Length if it differs from the body; the connection closes after the body."""
 
 
 Fault = Callable[[Answer], Answer | None]
-"""Makes another answer of one; None resets the connection instead."""
+"""Changes a response; None resets the connection instead."""
 
 
 class Clock(Timer):
-    """The server's clock, which a test moves, and which a client's pauses move instead of taking time."""
+    """The server's clock; tests and pauses of clients advance it, so that no real time passes."""
 
     def __init__(self, moment: datetime) -> None:
         self.seconds = moment.timestamp()
@@ -63,22 +63,22 @@ class Clock(Timer):
         return self.seconds
 
     def sleep(self, seconds: float) -> None:
-        """Move on."""
+        """Advance the clock."""
         self.slept.append(seconds)
         self.seconds += seconds
 
 
 @dataclass
 class UpbitServer:
-    """What the server holds and does; candles by market and unit, such as (KRW-BTC, minutes/1)."""
+    """State of the server; candles by market and unit, such as (KRW-BTC, minutes/1)."""
 
     candles: Mapping[tuple[str, str], OHLCV]
     clock: Timer
     per_second: int = FAST
     first_block_s: int = 60
     delay_s: float = 0.0
-    says_after: bool = False
-    """Whether a refusal has the header Retry-After."""
+    sends_retry_after: bool = False
+    """Whether a rejection has the header Retry-After."""
     asked: list[dict[str, str]] = field(default_factory=list)
     refused: int = 0
     faults: deque[Fault] = field(default_factory=deque)
@@ -92,21 +92,21 @@ class UpbitServer:
 
     @property
     def url(self) -> str:
-        """Where clients find it."""
+        """Base URL for clients."""
         return f"http://127.0.0.1:{self.port}"
 
     def plan(self, fault: Fault, times: int = 1) -> None:
-        """Have the next answers meet a fault."""
+        """Apply a fault to the next responses."""
         self.faults.extend([fault] * times)
 
     def answer(self, path: str, query: Mapping[str, str]) -> Answer | None:
-        """Return what a request gets, None where its connection is reset."""
+        """Return the response to a request, or None to reset its connection."""
         with self._lock:
             self.asked.append({"path": path, **query})
-            refusal = self._refusal()
-            fault = self.faults.popleft() if self.faults and not refusal else None
+            rejection = self._rejection()
+            fault = self.faults.popleft() if self.faults and not rejection else None
             left = max(0, self.per_second - self._used)
-        answer = refusal or self._candles(path.removeprefix("/v1/candles/"), query)
+        answer = rejection or self._candles(path.removeprefix("/v1/candles/"), query)
         headers = {
             "Content-Type": "application/json",
             "Date": formatdate(self.clock.now(), usegmt=True),
@@ -115,11 +115,11 @@ class UpbitServer:
         answer = replace(answer, headers=headers | dict(answer.headers))
         return fault(answer) if fault else answer
 
-    def _refusal(self) -> Answer | None:
+    def _rejection(self) -> Answer | None:
         now = self.clock.now()
         if now < self._blocked_until:
             self.refused += 1
-            return self._told(
+            return self._reject(
                 418, f"You are blocked for {self._blocked_until - now:.0f} seconds", self._blocked_until - now
             )
         if int(now) != self._second:
@@ -130,16 +130,16 @@ class UpbitServer:
         self._strikes += 1
         self.refused += 1
         if self._strikes < STRIKES:
-            return self._told(429, "Too many API requests.", 1)
+            return self._reject(429, "Too many API requests.", 1)
         self._strikes, block = 0, self.first_block_s * 2**self._blocks
         self._blocks, self._blocked_until = self._blocks + 1, now + block
         return self._blocked(block)
 
     def _blocked(self, seconds: float) -> Answer:
-        return self._told(418, f"You are blocked for {seconds:.0f} seconds", seconds)
+        return self._reject(418, f"You are blocked for {seconds:.0f} seconds", seconds)
 
-    def _told(self, status: int, message: str, seconds: float) -> Answer:
-        headers = {"Retry-After": f"{seconds:.0f}"} if self.says_after else {}
+    def _reject(self, status: int, message: str, seconds: float) -> Answer:
+        headers = {"Retry-After": f"{seconds:.0f}"} if self.sends_retry_after else {}
         return Answer(status, json.dumps({"error": {"name": status, "message": message}}).encode(), headers)
 
     def _candles(self, unit: str, query: Mapping[str, str]) -> Answer:
@@ -150,22 +150,20 @@ class UpbitServer:
             return Answer(404, json.dumps(NO_SUCH_MARKET).encode())
         now = int(self.clock.now() * SECOND_NS)
         to = min(_instant(query["to"]) if "to" in query else now, now)
-        columns = self.candles.get((market, unit), NONE)
-        end = int(np.searchsorted(columns.time, to))
-        rows = columns.rows(slice(max(0, end - count), end))
-        told = [_row(market, unit, row, now) for row in reversed(list(zip(*(c.tolist() for c in rows), strict=True)))]
-        return Answer(200, json.dumps(told).encode())
-
-
-NONE = OHLCV(np.empty(0, dtype=np.int64), *(np.empty(0) for _ in range(5)))
+        candles = self.candles.get((market, unit), OHLCV.empty())
+        end = int(np.searchsorted(candles.time, to))
+        page = candles.rows(slice(max(0, end - count), end))
+        newest_first = reversed(list(zip(*(column.tolist() for column in page), strict=True)))
+        content = [_row(market, unit, candle, now) for candle in newest_first]
+        return Answer(200, json.dumps(content).encode())
 
 
 def _row(market: str, unit: str, candle: tuple[Any, ...], now: int) -> dict[str, Any]:
     opened, first, high, low, last, volume = candle
-    if opened + LENGTHS_NS[unit] > now:  # unfinished: only its first trade has happened yet
+    if opened + LENGTHS_NS[unit] > now:  # still open: only its first trade has happened
         high = low = last = first
         volume /= 10
-    told = {
+    row = {
         "market": market,
         "candle_date_time_utc": f"{utc(opened):%Y-%m-%dT%H:%M:%S}",
         "candle_date_time_kst": f"{utc(opened + 9 * 3600 * SECOND_NS):%Y-%m-%dT%H:%M:%S}",
@@ -177,7 +175,7 @@ def _row(market: str, unit: str, candle: tuple[Any, ...], now: int) -> dict[str,
         "candle_acc_trade_price": last * volume,
         "candle_acc_trade_volume": volume,
     }
-    return told | ({"unit": int(unit.partition("/")[2])} if "/" in unit else {})
+    return row | ({"unit": int(unit.partition("/")[2])} if "/" in unit else {})
 
 
 def _instant(text: str) -> int:
@@ -185,14 +183,14 @@ def _instant(text: str) -> int:
 
 
 def market_candles(seed: int, timeframe: str, start: date, bars: int, traded: float = 0.9) -> OHLCV:
-    """Return candles of which some are missing, since nobody traded: the same ones for the same seed."""
+    """Return candles with random gaps without trades, equal for equal seeds."""
     candles = synthetic_candles(seed, parse_timeframe(timeframe), start, bars)
     return candles.rows(np.flatnonzero(np.random.default_rng(seed).random(bars) < traded))
 
 
 @contextmanager
 def serving(server: UpbitServer) -> Iterator[UpbitServer]:
-    """Serve on a free port until the block ends."""
+    """Serve on a free port within the block."""
     http = _Server(("127.0.0.1", 0), _handler(server))
     server.port = http.server_address[1]
     thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
@@ -211,7 +209,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that are killed break off."""
+        """Ignore errors: killed clients drop their connections."""
 
 
 def _handler(server: UpbitServer) -> type[BaseHTTPRequestHandler]:
@@ -237,47 +235,47 @@ def _handler(server: UpbitServer) -> type[BaseHTTPRequestHandler]:
             self.close_connection = answer.announced is not None
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
 
 def reset(_answer: Answer) -> None:
-    """Reset the connection without an answer."""
+    """Reset the connection without a response."""
 
 
 def half_sent(answer: Answer) -> Answer:
-    """Break off in the middle of the body."""
+    """Close the connection in the middle of the body."""
     return replace(answer, body=answer.body[: len(answer.body) // 2], announced=len(answer.body))
 
 
 def status(code: int, body: bytes = b"", **changed: str | None) -> Fault:
-    """Return a fault that answers with another status and body, and `headers` like those."""
+    """Return a fault that changes status and body, and headers as `headers` does."""
     return lambda answer: headers(**changed)(replace(answer, status=code, body=body))
 
 
 def body(content: bytes) -> Fault:
-    """Return a fault that answers 200 with another body."""
+    """Return a fault that returns 200 with another body."""
     return status(200, content)
 
 
 def rows(change: Callable[[list[dict[str, Any]]], Any]) -> Fault:
-    """Return a fault that changes the candles of an answer, in place or into what it returns."""
+    """Return a fault that changes the candles of a response, in place or by its return value."""
 
     def changed(answer: Answer) -> Answer:
-        told = json.loads(answer.body)
-        returned = change(told)
-        return replace(answer, body=json.dumps(told if returned is None else returned).encode())
+        content = json.loads(answer.body)
+        returned = change(content)
+        return replace(answer, body=json.dumps(content if returned is None else returned).encode())
 
     return changed
 
 
 def headers(**values: str | None) -> Callable[[Answer], Answer]:
-    """Return a fault that changes headers, with _ for -; None leaves one out."""
+    """Return a fault that sets headers, with _ for -; None removes one."""
     named = {name.replace("_", "-"): value for name, value in values.items()}
 
     def changed(answer: Answer) -> Answer:
-        told = {**answer.headers, **named}
-        return replace(answer, headers={name: value for name, value in told.items() if value is not None})
+        merged = {**answer.headers, **named}
+        return replace(answer, headers={name: value for name, value in merged.items() if value is not None})
 
     return changed

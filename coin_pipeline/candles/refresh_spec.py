@@ -1,4 +1,4 @@
-"""Which candles are to be collected: as somebody asks for them, and as the settings have it every day."""
+"""Refresh requests, and the specs they resolve to with the defaults of the settings."""
 
 from collections.abc import Callable, Mapping
 from itertools import product
@@ -15,7 +15,7 @@ from coin_pipeline.settings import Settings
 
 
 class RefreshRequest(RequestModel):
-    """Candles to be collected, as submitted over HTTP or from the Dagster UI; what is left out the settings say."""
+    """Candles to collect, as submitted over HTTP or from the Dagster UI; the settings provide defaults."""
 
     symbols: Annotated[
         Symbols | None, Field(description="Markets, as BTC_KRW or Upbit's KRW-BTC; defaults to SCHEDULER_SYMBOLS.")
@@ -41,7 +41,7 @@ class RefreshRequest(RequestModel):
     def _in_order(cls, end: Day | None, known: ValidationInfo) -> Day | None:
         start = known.data.get("start")
         if end and start is None:
-            msg = "goes with a start; give the first day too"
+            msg = "requires a start; give the first day too"
             raise ValueError(msg)
         if end and start and end < start:
             msg = f"{end} is before start {start}"
@@ -50,22 +50,22 @@ class RefreshRequest(RequestModel):
 
 
 class RefreshSpec(RefreshRequest):
-    """A request that says which markets and timeframes."""
+    """A request with markets and timeframes."""
 
     symbols: Symbols
     timeframes: Timeframes
 
     @property
     def series(self) -> tuple[tuple[str, str], ...]:
-        """Each market with each timeframe."""
+        """Every combination of market and timeframe."""
         return tuple(product(self.symbols, self.timeframes))
 
 
 def parse_refresh(fields: Mapping[str, Any]) -> RefreshRequest:
-    """Build a request from loose fields.
+    """Parse the fields of a request.
 
     Raises:
-        InvalidSpec: naming each field that is wrong.
+        InvalidSpec: Names each invalid field.
     """
     try:
         return RefreshRequest.model_validate(fields)
@@ -74,10 +74,10 @@ def parse_refresh(fields: Mapping[str, Any]) -> RefreshRequest:
 
 
 def resolve_refresh(request: RefreshRequest, settings: Settings) -> RefreshSpec:
-    """Complete a request with what is collected every day.
+    """Return a request completed with the daily markets and timeframes.
 
     Raises:
-        InvalidSettings: SCHEDULER_SYMBOLS or SCHEDULER_TIMEFRAMES names something that is none.
+        InvalidSettings: SCHEDULER_SYMBOLS or SCHEDULER_TIMEFRAMES has an invalid entry.
     """
     symbols = request.symbols or daily_symbols(settings)
     timeframes = request.timeframes or daily_timeframes(settings)
@@ -85,26 +85,26 @@ def resolve_refresh(request: RefreshRequest, settings: Settings) -> RefreshSpec:
 
 
 def daily_symbols(settings: Settings) -> tuple[str, ...]:
-    """Return the markets that are collected every day, by their canonical names.
+    """Return the canonical symbols of the markets that are collected daily.
 
     Raises:
-        InvalidSettings: One of them is no market.
+        InvalidSettings: An entry is not a market.
     """
     return _read("SCHEDULER_SYMBOLS", settings.scheduler_symbols, parse_symbol)
 
 
 def daily_timeframes(settings: Settings) -> tuple[str, ...]:
-    """Return the timeframes that are collected every day.
+    """Return the timeframes that are collected daily.
 
     Raises:
-        InvalidSettings: One of them is none.
+        InvalidSettings: An entry is not a timeframe.
     """
     return _read("SCHEDULER_TIMEFRAMES", settings.scheduler_timeframes, lambda text: parse_timeframe(text).name)
 
 
 def _read(variable: str, names: tuple[str, ...], parse: Callable[[str], str]) -> tuple[str, ...]:
     try:
-        return tuple(dict.fromkeys(parse(name) for name in names))  # KRW-BTC and BTC_KRW are one
+        return tuple(dict.fromkeys(parse(name) for name in names))  # KRW-BTC and BTC_KRW are equal
     except InvalidInput as error:
-        told = f"{error.problems[0].message}, and separate them by commas"
-        raise InvalidSettings([Problem(variable, told)]) from None
+        message = f"{error.problems[0].message}, and separate them by commas"
+        raise InvalidSettings([Problem(variable, message)]) from None

@@ -261,7 +261,7 @@ def test_refresh_is_accepted(client: TestClient, orchestrator: FakeOrchestrator)
         ({"symbols": ["btc"]}, "symbols", "'btc' is not a market; write BTC_KRW or KRW-BTC"),
         ({"symbols": []}, "symbols", "at least 1 item"),
         ({"timeframes": ["2h"]}, "timeframes.0", "'2h' is not a timeframe"),
-        ({"end": "2024-01-01"}, "end", "goes with a start"),
+        ({"end": "2024-01-01"}, "end", "requires a start"),
         ({"symbol": ["BTC_KRW"]}, "symbol", "did you mean 'symbols'"),
         ({"exchange": "nowhere"}, "exchange", "nowhere"),
     ],

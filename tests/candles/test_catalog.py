@@ -197,10 +197,15 @@ def test_malformed_files_are_named(
 @pytest.mark.parametrize(
     ("row", "column", "value", "reason"),
     [
-        (150, "volume", -1.0, r"BTC_KRW/1D: 1 row is .*: 2024.parquet row 151 at 2024-05-30T00:00:00Z has volume -1.0"),
+        (
+            150,
+            "volume",
+            -1.0,
+            r"BTC_KRW/1D: 1 invalid row.*: 2024.parquet row 151 at 2024-05-30T00:00:00Z has volume -1.0",
+        ),
         (7, "close", np.nan, r"2024.parquet row 8 at 2024-01-08T00:00:00Z has close nan"),
-        (150, "timestamp", pd.NaT, r"2024.parquet: 1 row is .*: row 151 has no time"),
-        (9, "timestamp", pd.NaT, r"2024.parquet: 1 row is .*: row 10 has no time"),
+        (150, "timestamp", pd.NaT, r"2024.parquet: 1 invalid row.*: row 151 has no time"),
+        (9, "timestamp", pd.NaT, r"2024.parquet: 1 invalid row.*: row 10 has no time"),
         (9, "timestamp", pd.Timestamp("2024-01-09", tz="UTC"), r"2024.parquet row 10 at 2024-01-09T00:00:00Z repeats"),
         (
             9,

@@ -1,5 +1,7 @@
 """Collecting candles into a catalog: requests, their order, and the state after a failure."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -230,6 +232,33 @@ def test_a_refresh_starts_after_the_fetched_interval(
     report = collect(catalog, upbit, "BTC_KRW", hourly, last, now)
     assert report.replaced <= 1
     assert refresh_start(catalog, "BTC_KRW", hourly, now) == now
+
+
+WALK = """
+import sys
+from datetime import date
+from pathlib import Path
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.collect import collect
+from coin_pipeline.candles.timeframe import parse_timeframe
+from tests.exchanges import FakeExchange
+
+catalog, hourly, now = CandleCatalog(Path(sys.argv[1])), parse_timeframe("1h"), 1_704_067_200 * 10**9
+report = collect(catalog, FakeExchange(now), "BTC_KRW", hourly, now - 24 * hourly.ns, now)
+assert len(catalog.read("BTC_KRW", hourly, date(2023, 12, 31), date(2024, 1, 1))) == report.added == 24
+print(*(name for name in sys.modules if name.split(".")[0] == "coin_pipeline"))
+"""
+
+
+def test_candles_go_from_exchange_to_bars_through_few_modules(tmp_path: Path) -> None:
+    """Neither the DataFrame conversions nor the import of files are on the way."""
+    command = [sys.executable, "-c", WALK, str(tmp_path)]
+    completed = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2], timeout=60
+    )
+    modules = {name.removeprefix("coin_pipeline.") for name in completed.stdout.split()}
+    assert not modules & {"candles.files", "candles.frames", "settings"}
+    assert len({name for name in modules if not name.startswith("errors")}) <= 30
 
 
 def test_the_setting_selects_upbits_url(server: UpbitServer, hourly: Timeframe) -> None:

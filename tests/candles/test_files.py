@@ -150,7 +150,7 @@ def test_ambiguous_time_formats_are_rejected(tmp_path: Path, stamps: list[str]) 
     [
         (
             ["2024-01-02,10,12,9,11,1", "2024-01-01,10,12,9,11,1", "2024-01-02,10,12,9,11,1"],
-            "1 row is .* row 3 .* repeats",
+            "1 invalid row.* row 3 .* repeats",
         ),
         (["2024-01-01,10,12,9,11,1", "2024-01-01,10,12,9,11,2"], "row 2 at 2024-01-01T00:00:00Z repeats"),
         (["2024-01-02,10,12,9,11,1", "2024-01-01,10,12,9,,1"], "row 2 at 2024-01-01T00:00:00Z has close nan"),

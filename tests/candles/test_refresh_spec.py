@@ -29,7 +29,7 @@ def test_defaults_are_the_daily_series() -> None:
         ({"timeframes": ["1d", "1D"]}, "timeframes: named more than once: 1d"),
         ({"timeframes": ["2d"]}, "timeframes.0: '2d' is not a timeframe; choose one of 1m, 3m"),
         ({"start": "2024-01-02", "end": "2024-01-01"}, "end: 2024-01-01 is before start 2024-01-02"),
-        ({"end": "2024-01-01"}, "end: goes with a start; give the first day too"),
+        ({"end": "2024-01-01"}, "end: requires a start; give the first day too"),
         ({"start": "1.1.2024"}, "start: '1.1.2024' is not a day; write YYYY-MM-DD"),
         ({"symbol": ["BTC_KRW"]}, r"symbol: is not a field of this request \(did you mean 'symbols'\?\)"),
     ],

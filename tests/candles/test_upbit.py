@@ -292,7 +292,7 @@ def hammer(server: UpbitServer) -> None:
 @pytest.mark.parametrize("in_header", [True, False], ids=["in the header", "in the text"])
 def test_a_block_is_waited_out(upbit: UpbitClient, server: UpbitServer, hourly: Timeframe, *, in_header: bool) -> None:
     """Its duration is in Retry-After or in the message; no request is sent meanwhile."""
-    server.in_header, server.first_block_s = in_header, 77
+    server.sends_retry_after, server.first_block_s = in_header, 77
     hammer(server)
     assert same(upbit.fetch("BTC_KRW", hourly, *NEW_YEARS_EVE).candles, hours(*NEW_YEARS_EVE))
     assert server.refused == 3 + 1

@@ -1,7 +1,7 @@
 """Merging candles into the year files of a series, one process at a time."""
 
 import fcntl
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -164,11 +164,17 @@ def _merge_year(path: Path, name: str, new: OHLCV, provenance: Provenance) -> tu
     changed = merged.added or merged.replaced or combined != footer.provenance
     if changed:
         both = OHLCV(*(np.concatenate(pair)[merged.rows] for pair in zip(old, new, strict=True)))
-        # Extra columns belong to the old candles; rows of new candles are null there.
-        kept = pa.array(merged.rows, mask=merged.rows >= len(old.time))
-        table = to_table(both, [(column, values.take(kept)) for column, values in extra])
+        table = to_table(both, _take_extra(extra, merged.rows, len(old.time)))
         replace_file(path, name, with_footer(table, Footer(combined, columns_digest(both))))
     return merged, bool(changed)
+
+
+def _take_extra(
+    extra: Sequence[tuple[str, pa.ChunkedArray]], rows: npt.NDArray[np.intp], old: int
+) -> list[tuple[str, pa.ChunkedArray]]:
+    """Return extra columns of `old` rows in the order of merged rows, with nulls for new candles."""
+    kept = pa.array(rows, mask=rows >= old)
+    return [(name, column.take(kept)) for name, column in extra]
 
 
 def _check(source: str, candles: OHLCV) -> None:

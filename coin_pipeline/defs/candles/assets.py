@@ -1,4 +1,4 @@
-"""Candles as assets, one for each timeframe: a backfill from the UI collects the partitions that are asked for."""
+"""Candle assets, one per timeframe, which collect the selected partitions, and the checks of each."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -26,9 +26,9 @@ from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 
 GROUP = "candles"
 NOTHING = cast("dg.DagsterType", dg.Nothing)
-"""What a step hands on: the candles lie in the catalogue."""
+"""Steps pass no values on: candles are read from the catalog."""
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
-"""Candles are collected every day: a day that was left out is worth a look, two are a fault."""
+"""Candles are collected daily: one missed day is a warning, two are a failure."""
 
 
 def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
@@ -49,40 +49,46 @@ def _asset(timeframe: Timeframe) -> dg.AssetsDefinition:
         candles: dg.ResourceParam[CandleCatalog],
         exchange: dg.ResourceParam[Exchanges],
         alive: dg.ResourceParam[RunHeartbeat],
-    ) -> Iterator[dg.AssetMaterialization]:
+    ) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult[None]]:
         with translate_errors():
             yield from _collect_partitions(context, candles, exchange, timeframe)
             alive.step_done(1)
+        yield dg.MaterializeResult()
 
+    # The decorator's backfill_policy is in beta and would warn in every process that loads the definitions.
     return candles_of_timeframe.with_attributes(backfill_policy=dg.BackfillPolicy.single_run())
 
 
 def _collect_partitions(
     context: dg.AssetExecutionContext, candles: CandleCatalog, exchange: Exchanges, timeframe: Timeframe
 ) -> Iterator[dg.AssetMaterialization]:
-    """Collect each market that partitions are asked for of; a step that fails yields what it has collected."""
-    told: list[dg.AssetMaterialization] = []
+    """Collect each market of the run's partitions, and attach the metadata of each partition.
+
+    Raises:
+        CandlesNotCollected: Some markets failed; materializations of the others have been yielded.
+    """
+    materialized: list[dg.AssetMaterialization] = []
     failed: dict[str, CoinError] = {}
     for symbol, intervals in intervals_by_symbol(context.partition_keys, timeframe).items():
         try:
             for begin, end in intervals:
-                done = collect(candles, exchange(UPBIT), symbol, timeframe, begin, end, ProgressLogger(context))
-                told += materializations(candles, done)
+                report = collect(candles, exchange(UPBIT), symbol, timeframe, begin, end, ProgressLogger(context))
+                materialized += materializations(candles, report)
         except CoinError as error:
             failed[symbol] = error
     if failed:
-        yield from told
+        yield from materialized
         raise CandlesNotCollected(str(timeframe), failed)
-    for each in told:  # Dagster yields them
-        context.add_asset_metadata(each.metadata, partition_key=each.partition)
+    for materialization in materialized:  # Dagster emits one materialization per partition of the run
+        context.add_asset_metadata(materialization.metadata, partition_key=materialization.partition)
 
 
 def _check(timeframe: Timeframe) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"check_{timeframe}",
         specs=checks.specs(timeframe),
-        can_subset=True,  # else the UI runs them with the asset only
-        description=f"Look at all stored candles of {timeframe}.",
+        can_subset=True,  # otherwise the UI runs them only together with the asset
+        description=f"Audit all stored {timeframe} candles.",
     )
     def check_candles(
         context: dg.AssetCheckExecutionContext,
@@ -90,14 +96,14 @@ def _check(timeframe: Timeframe) -> dg.AssetChecksDefinition:
         alive: dg.ResourceParam[RunHeartbeat],
     ) -> Iterator[dg.AssetCheckResult]:
         with translate_errors():
-            for each in checks.evaluate(candles, timeframe):
-                if each.asset_check_key in context.selected_asset_check_keys:
+            for evaluation in checks.evaluate(candles, timeframe):
+                if evaluation.asset_check_key in context.selected_asset_check_keys:
                     yield dg.AssetCheckResult(
-                        check_name=each.check_name,
-                        passed=each.passed,
-                        severity=each.severity,
-                        description=each.description,
-                        metadata=each.metadata,
+                        check_name=evaluation.check_name,
+                        passed=evaluation.passed,
+                        severity=evaluation.severity,
+                        description=evaluation.description,
+                        metadata=evaluation.metadata,
                     )
             alive.step_done(1)
 

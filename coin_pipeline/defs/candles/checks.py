@@ -1,4 +1,4 @@
-"""Asset checks: whether the candles that were collected are sound, and whether none is left to fetch between them."""
+"""Asset checks of candles: whether stored candles are valid, and whether all candles between them were fetched."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,73 +16,75 @@ from coin_pipeline.defs.candles.partitions import asset_key
 MONTH_NS = 31 * DAY_NS
 SOUND, COMPLETE = "sound", "complete"
 DESCRIPTIONS = {
-    SOUND: "No candle is as no market makes one: out of order, twice, of impossible prices, at odds with shorter ones.",
-    COMPLETE: "Between the first candle and the last none is left that the exchange was not asked for.",
+    SOUND: "Candles are ordered, unique and valid, and agree with those of shorter timeframes.",
+    COMPLETE: "All candles between the first and the last were fetched from the exchange.",
 }
 
 
 class CheckVerdict(NamedTuple):
-    """What a check says of one market."""
+    """Result of a check for one market."""
 
     passed: bool
     message: str
 
 
 def specs(timeframe: Timeframe) -> list[dg.AssetCheckSpec]:
-    """Return the checks of the candles of a timeframe."""
+    """Return the checks of a timeframe's asset."""
     return [
-        dg.AssetCheckSpec(name, asset=asset_key(timeframe), description=says) for name, says in DESCRIPTIONS.items()
+        dg.AssetCheckSpec(name, asset=asset_key(timeframe), description=description)
+        for name, description in DESCRIPTIONS.items()
     ]
 
 
 class CheckVerdicts:
-    """What the checks of one run have said so far: a run evaluates each check of an asset once, for all its markets."""
+    """Verdicts of one run so far: each evaluation of a check covers all markets of the run."""
 
     def __init__(self) -> None:
-        self._said: dict[tuple[str, str], dict[str, CheckVerdict]] = {}
+        self._verdicts: dict[tuple[str, str], dict[str, CheckVerdict]] = {}
 
-    def of_collected(self, catalog: CandleCatalog, done: CollectReport) -> Iterator[dg.AssetCheckEvaluation]:
-        """Check what was collected, with the month before its end, and yield each check with that."""
-        begin = min(done.begin, done.end - MONTH_NS)
-        fetched = catalog.provenance(done.symbol, done.timeframe).fetched
-        start = seoul_day(utc(begin)) if fetched and fetched[0][0] < begin else None  # else what is before is unknown
-        yield from self.of(audit_series(catalog, done.symbol, done.timeframe, start))
+    def of_collected(self, catalog: CandleCatalog, report: CollectReport) -> Iterator[dg.AssetCheckEvaluation]:
+        """Audit the collected range and the month before its end, and yield the updated checks."""
+        begin = min(report.begin, report.end - MONTH_NS)
+        fetched = catalog.provenance(report.symbol, report.timeframe).fetched
+        # Without fetched candles before the range, audit the whole series.
+        start = seoul_day(utc(begin)) if fetched and fetched[0][0] < begin else None
+        yield from self.of(audit_series(catalog, report.symbol, report.timeframe, start))
 
-    def of(self, found: AuditReport) -> Iterator[dg.AssetCheckEvaluation]:
-        """Take one more series into account, and yield each check with that."""
-        for name, verdict in _verdicts(found).items():
-            said = self._said.setdefault((found.timeframe.name, name), {})
-            said[found.symbol] = verdict
-            yield _evaluation(found.timeframe, name, said)
+    def of(self, report: AuditReport) -> Iterator[dg.AssetCheckEvaluation]:
+        """Add the verdicts of one series, and yield the updated checks."""
+        for name, verdict in _verdicts(report).items():
+            by_symbol = self._verdicts.setdefault((report.timeframe.name, name), {})
+            by_symbol[report.symbol] = verdict
+            yield _evaluation(report.timeframe, name, by_symbol)
 
 
 def evaluate(catalog: CandleCatalog, timeframe: Timeframe) -> list[dg.AssetCheckEvaluation]:
-    """Return each check of everything that is stored of a timeframe."""
+    """Return each check over all stored series of a timeframe."""
     verdicts = CheckVerdicts()
-    last: dict[str, dg.AssetCheckEvaluation] = {}
+    latest: dict[str, dg.AssetCheckEvaluation] = {}
     for symbol in catalog.symbols():
-        found = audit_series(catalog, symbol, timeframe)
-        if found.rows or found.findings:
-            last |= {each.check_name: each for each in verdicts.of(found)}
-    return [*last.values()]
+        report = audit_series(catalog, symbol, timeframe)
+        if report.rows or report.findings:
+            latest |= {evaluation.check_name: evaluation for evaluation in verdicts.of(report)}
+    return [*latest.values()]
 
 
-def _verdicts(found: AuditReport) -> dict[str, CheckVerdict]:
-    wrong = [each for each in found.findings if each.severity == "error"]
-    first = [f"{each.kind} {each.occurrences:,} times, {each.examples[0].message} say" for each in wrong]
-    span = f"{found.rows:,} candles from {format_utc(found.begin)} to {format_utc(found.end)}"
-    missing = found.totals[2]
-    lacks = f"{missing:,} candles are missing that were never asked for; collect them" if missing else "none is missing"
+def _verdicts(report: AuditReport) -> dict[str, CheckVerdict]:
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    messages = [f"{error.kind}: {error.occurrences:,}, the first: {error.examples[0].message}" for error in errors]
+    span = f"{report.rows:,} candles from {format_utc(report.begin)} to {format_utc(report.end)}"
+    missing = report.totals[2]
+    gaps = f"{missing:,} missing candles were never fetched; collect them" if missing else "none is missing"
     return {
-        SOUND: CheckVerdict(passed=found.is_valid, message="; ".join(first) or span),
-        COMPLETE: CheckVerdict(passed=not missing, message=lacks),
+        SOUND: CheckVerdict(passed=report.is_valid, message="; ".join(messages) or span),
+        COMPLETE: CheckVerdict(passed=not missing, message=gaps),
     }
 
 
-def _evaluation(timeframe: Timeframe, name: str, said: dict[str, CheckVerdict]) -> dg.AssetCheckEvaluation:
-    failed = {symbol: verdict for symbol, verdict in said.items() if not verdict.passed}
-    records = [dg.TableRecord({"market": symbol, "says": verdict.message}) for symbol, verdict in said.items()]
-    schema = dg.TableSchema([dg.TableColumn(column) for column in ("market", "says")])
+def _evaluation(timeframe: Timeframe, name: str, by_symbol: dict[str, CheckVerdict]) -> dg.AssetCheckEvaluation:
+    failed = {symbol: verdict for symbol, verdict in by_symbol.items() if not verdict.passed}
+    records = [dg.TableRecord({"market": symbol, "result": verdict.message}) for symbol, verdict in by_symbol.items()]
+    schema = dg.TableSchema([dg.TableColumn(column) for column in ("market", "result")])
     return dg.AssetCheckEvaluation(
         asset_key=asset_key(timeframe),
         check_name=name,

@@ -1,4 +1,4 @@
-"""The job that collects candles."""
+"""The job that refreshes candles."""
 
 import dagster as dg
 
@@ -11,8 +11,8 @@ from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG, 
 
 @dg.job(
     executor_def=dg.in_process_executor,
-    tags={CLASS_TAG: BULK, EXCHANGE_TAG: UPBIT, MAX_RETRIES_TAG: "0"},  # the next one goes on where one has ended
-    description="Collect finished candles from an exchange: each market by itself, on from what is fetched already.",
+    tags={CLASS_TAG: BULK, EXCHANGE_TAG: UPBIT, MAX_RETRIES_TAG: "0"},  # the next refresh resumes anyway
+    description="Collect closed candles from an exchange, market by market, after those already fetched.",
     config=dg.RunConfig(ops={PLAN_OP: RefreshConfig()}, loggers=QUIET_LOGGERS),
 )
 def refresh_candles() -> None:

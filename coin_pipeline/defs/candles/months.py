@@ -1,4 +1,4 @@
-"""UTC months of stored candles: which months an interval touches, and what is stored in one."""
+"""UTC months of stored candles: the months of an interval, and the coverage of each."""
 
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -13,12 +13,12 @@ _EPOCH = date(1970, 1, 1)
 
 
 class StoredMonth(NamedTuple):
-    """What is stored of a series in one UTC month.
+    """Stored candles of a series in one UTC month.
 
     Attributes:
-        rows: Its candles.
-        fetched: How much of the month was fetched, 0 to 1.
-        coverage: Candles of what was fetched, as a fraction of those with a trade in each place; 1.0 of nothing.
+        rows: Number of candles.
+        fetched: Fetched fraction of the month, 0 to 1.
+        coverage: Candles in the fetched part, as a fraction of the grid there; 1.0 if nothing was fetched.
     """
 
     rows: int
@@ -27,12 +27,17 @@ class StoredMonth(NamedTuple):
 
 
 def month_interval(month: date) -> Interval:
-    """Return the UTC month that begins on a day, as instants in ns."""
+    """Return the UTC month that starts on a day, ns UTC.
+
+    >>> start, end = month_interval(date(2024, 2, 1))
+    >>> (end - start) // DAY_NS
+    29
+    """
     return _midnight(month), _midnight(_next(month))
 
 
 def months_touched(interval: Interval) -> list[date]:
-    """Return the first days of the UTC months that have an instant of an interval, ns UTC."""
+    """Return the first days of the UTC months that an interval, ns UTC, overlaps."""
     months, month = [], utc(interval[0]).date().replace(day=1)
     while _midnight(month) < interval[1]:
         months.append(month)
@@ -41,18 +46,20 @@ def months_touched(interval: Interval) -> list[date]:
 
 
 def stored_month(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, month: date) -> StoredMonth:
-    """Return what is stored of one month of a series.
+    """Return the stored candles of one month of a series.
 
     Raises:
         InvalidCandleFile, InvalidCandles: As for `CandleCatalog.load`.
     """
     begin, end = month_interval(month)
-    # A day in Asia/Seoul begins nine hours before that of UTC: the next month's first has the rest of the last.
-    series = catalog.load(symbol, timeframe, month, _next(month))
-    inside = clip(series.provenance.fetched, (begin, end))
-    rows, *of_fetched = (int(np.diff(np.searchsorted(series.bars.time, each))[0]) for each in ((begin, end), *inside))
-    places = total(inside) // timeframe.ns
-    return StoredMonth(rows, total(inside) / (end - begin), sum(of_fetched) / places if places else 1.0)
+    # Seoul days start nine hours before UTC days: the first day of the next month covers the end of this one.
+    loaded = catalog.load(symbol, timeframe, month, _next(month))
+    fetched = clip(loaded.provenance.fetched, (begin, end))
+    rows, *fetched_rows = (
+        int(np.diff(np.searchsorted(loaded.candles.time, interval))[0]) for interval in ((begin, end), *fetched)
+    )
+    slots = total(fetched) // timeframe.ns
+    return StoredMonth(rows, total(fetched) / (end - begin), sum(fetched_rows) / slots if slots else 1.0)
 
 
 def _next(month: date) -> date:

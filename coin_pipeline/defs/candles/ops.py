@@ -1,4 +1,4 @@
-"""The ops of the job `refresh_candles`: one step for each market, so that one that fails stops no other."""
+"""The ops of the job `refresh_candles`: one step per market, so that a failed market does not stop the others."""
 
 from collections.abc import Callable, Iterator
 
@@ -19,14 +19,14 @@ from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.progress import ProgressReporter
 
 Exchanges = Callable[[str], Exchange]
-"""Opens an exchange by its name, or returns the one that is open."""
+"""Returns an exchange by name, and opens it on first use."""
 
 
 @dg.op(
     name=PLAN_OP,
     out=dg.DynamicOut(dg.Nothing),
     required_resource_keys={"alive"},
-    description="Name the markets; each is collected by a step of its own.",
+    description="List the markets; each is collected by its own step.",
 )
 def plan_refresh(context: dg.OpExecutionContext, config: RefreshConfig) -> Iterator[dg.DynamicOutput[None]]:
     """Yield one output per market."""
@@ -34,13 +34,13 @@ def plan_refresh(context: dg.OpExecutionContext, config: RefreshConfig) -> Itera
         spec = config.resolved()
     register_partitions(context.instance, spec.symbols)
     for symbol in spec.symbols:
-        yield dg.DynamicOutput(None, mapping_key=symbol, metadata=progress.of_plan(spec.timeframes))
+        yield dg.DynamicOutput(None, mapping_key=symbol, metadata=progress.plan_metadata(spec.timeframes))
 
 
 @dg.op(
     ins={"planned": dg.In(dg.Nothing)},
     out=dg.Out(dg.Nothing),
-    description="Collect the timeframes of one market, one after another; what is fetched already is not asked for.",
+    description="Collect the timeframes of one market in turn; fetched candles are not requested again.",
 )
 def collect_symbol(
     context: dg.OpExecutionContext,
@@ -48,22 +48,26 @@ def collect_symbol(
     exchange: dg.ResourceParam[Exchanges],
     verdicts: dg.ResourceParam[CheckVerdicts],
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
-    """Collect, tell what became of each series, and fail with one sentence if any of them was not collected."""
+    """Yield materializations and checks of each collected series.
+
+    Raises:
+        CandlesNotCollected: At least one series failed; the message contains the reasons.
+    """
     symbol = str(context.get_mapping_key())
     with translate_errors():
         spec = plan_config(context).resolved()
         failed: dict[str, CoinError] = {}
         for timeframe in map(parse_timeframe, spec.timeframes):
             try:
-                done = _collect(context, candles, exchange(spec.exchange), symbol, timeframe, spec)
-                yield from materializations(candles, done)
-                yield from verdicts.of_collected(candles, done)
+                report = _collect(context, candles, exchange(spec.exchange), symbol, timeframe, spec)
+                yield from materializations(candles, report)
+                yield from verdicts.of_collected(candles, report)
             except CoinError as error:
                 failed[timeframe.name] = error
                 ProgressReporter(context).report(
-                    f"{symbol} {timeframe}: {error}", progress.of_failure(symbol, timeframe, error)
+                    f"{symbol} {timeframe}: {error}", progress.failure_metadata(symbol, timeframe, error)
                 )
-                if isinstance(error, NotFound | ServiceUnavailable):  # of the market, or of the exchange as a whole
+                if isinstance(error, NotFound | ServiceUnavailable):  # affects all timeframes of the market
                     break
         if failed:
             raise CandlesNotCollected(symbol, failed)
@@ -77,28 +81,28 @@ def _collect(
     timeframe: Timeframe,
     spec: RefreshSpec,
 ) -> CollectReport:
-    """Collect one series, and tell how far it is."""
+    """Collect one series, and report its progress."""
     if spec.start:
         begin, end = day_range(spec.start, spec.end or LAST_DAY)
     else:
         end = exchange.last_closed(timeframe)
         begin = refresh_start(candles, symbol, timeframe, end)
-    heard = ProgressLogger(context)
-    done = collect(candles, exchange, symbol, timeframe, begin, end, heard)
+    progress_logger = ProgressLogger(context)
+    report = collect(candles, exchange, symbol, timeframe, begin, end, progress_logger)
     ProgressReporter(context).report(
-        f"{symbol} {timeframe}: {done.added:,} added", progress.of_collected(done, heard.last)
+        f"{symbol} {timeframe}: {report.added:,} added", progress.collected_metadata(report, progress_logger.last)
     )
-    return done
+    return report
 
 
 class ProgressLogger:
-    """Hears how far a series is, and tells that in the run's events at most once a second."""
+    """Logs the progress of a collection as an event of the run, at most once per second."""
 
     def __init__(self, context: dg.OpExecutionContext | dg.AssetExecutionContext) -> None:
         self._reporter = ProgressReporter(context)
         self.last: CollectProgress | None = None
 
-    def __call__(self, now: CollectProgress) -> None:
-        """Hear, and tell if it is time to."""
-        self.last = now
-        self._reporter.report_if_due(progress.sentence(now), progress.of_progress(now))
+    def __call__(self, update: CollectProgress) -> None:
+        """Keep the update, and log it if due."""
+        self.last = update
+        self._reporter.report_if_due(progress.describe_progress(update), progress.progress_metadata(update))

@@ -1,4 +1,4 @@
-"""How candles are cut into partitions, and what Dagster is told of them."""
+"""Partitions of the candle assets, and their materializations."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
@@ -12,16 +12,16 @@ from coin_pipeline.candles.intervals import Interval, union
 from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe
 from coin_pipeline.defs.candles.months import month_interval, months_touched, stored_month
 
-Told = dict[str, MetadataValue]
+Metadata = dict[str, MetadataValue]
 FIRST_MONTH = date(2017, 9, 1)
-"""The first month of which Upbit has candles."""
+"""The first month with candles on Upbit."""
 END_OF_TIME_NS = 2**62
-"""Later than any candle that is finished, ns UTC."""
+"""Later than any closed candle, ns UTC."""
 SYMBOL, MONTH = "symbol", "month"
 ROW_COUNT = "dagster/partition_row_count"
 _MARKETS = "candle_symbols"
 symbols = dg.DynamicPartitionsDefinition(name=_MARKETS)
-"""Markets become partitions at runtime: those of the settings, and whatever is stored or asked for."""
+"""Markets become partitions at runtime: those of the settings, of requests, and with stored candles."""
 symbol_months = dg.MultiPartitionsDefinition(
     {
         SYMBOL: symbols,
@@ -31,61 +31,62 @@ symbol_months = dg.MultiPartitionsDefinition(
 
 
 def asset_key(timeframe: Timeframe) -> dg.AssetKey:
-    """Return the asset of all candles of a timeframe."""
+    """Return the asset of a timeframe's candles."""
     return dg.AssetKey(["candles", timeframe.name])
 
 
 def has_monthly_partitions(timeframe: Timeframe) -> bool:
-    """Tell whether each UTC month of a market is a partition; of longer candles the market as a whole is one."""
+    """Return whether partitions are UTC months of a market (up to 1h) rather than whole markets."""
     return timeframe.ns <= HOUR_NS
 
 
 def partitions_of(timeframe: Timeframe) -> dg.PartitionsDefinition[str]:
-    """Return how the candles of a timeframe are cut."""
+    """Return the partitions of a timeframe's asset."""
     return symbol_months if has_monthly_partitions(timeframe) else symbols
 
 
 def intervals_by_symbol(partition_keys: Sequence[str], timeframe: Timeframe) -> dict[str, tuple[Interval, ...]]:
-    """Return what partitions hold of each market, ns UTC; what is not finished yet is left out when it is collected."""
+    """Return the intervals of partitions by market, ns UTC; they may end after the last closed candle."""
     if not has_monthly_partitions(timeframe):
         return dict.fromkeys(partition_keys, ((month_interval(FIRST_MONTH)[0], END_OF_TIME_NS),))
-    found: dict[str, list[Interval]] = {}
+    months: dict[str, list[Interval]] = {}
     for key in partition_keys:
-        of = symbol_months.get_partition_key_from_str(key).keys_by_dimension
-        found.setdefault(of[SYMBOL], []).append(month_interval(date.fromisoformat(f"{of[MONTH]}-01")))
-    return {symbol: union(each) for symbol, each in found.items()}
+        dimensions = symbol_months.get_partition_key_from_str(key).keys_by_dimension
+        month = date.fromisoformat(f"{dimensions[MONTH]}-01")
+        months.setdefault(dimensions[SYMBOL], []).append(month_interval(month))
+    return {symbol: union(intervals) for symbol, intervals in months.items()}
 
 
 def register_partitions(instance: dg.DagsterInstance, names: Iterable[str]) -> None:
-    """Make markets partitions that are none yet."""
+    """Add markets that are not partitions yet."""
     known = set(instance.get_dynamic_partitions(_MARKETS))
     if new := [name for name in dict.fromkeys(names) if name not in known]:
         instance.add_dynamic_partitions(_MARKETS, new)
 
 
-def materializations(catalog: CandleCatalog, done: CollectReport) -> Iterator[dg.AssetMaterialization]:
-    """Yield each partition of which candles were collected, with what is stored of it now."""
-    for partition, told in _partitions(catalog, done):
-        counts = {"added_by_this_run": MetadataValue.int(done.added)}
-        yield dg.AssetMaterialization(asset_key(done.timeframe), partition=partition, metadata={**told, **counts})
+def materializations(catalog: CandleCatalog, report: CollectReport) -> Iterator[dg.AssetMaterialization]:
+    """Yield a materialization of each collected partition, with metadata about its stored candles."""
+    for partition, metadata in _partitions(catalog, report):
+        counts = {"added_by_this_run": MetadataValue.int(report.added)}
+        yield dg.AssetMaterialization(asset_key(report.timeframe), partition=partition, metadata={**metadata, **counts})
 
 
-def _partitions(catalog: CandleCatalog, done: CollectReport) -> Iterator[tuple[str, Told]]:
-    stored = next(iter(catalog.stored(done.symbol, done.timeframe)), None)
+def _partitions(catalog: CandleCatalog, report: CollectReport) -> Iterator[tuple[str, Metadata]]:
+    stored = next(iter(catalog.stored(report.symbol, report.timeframe)), None)
     if stored is None:
         return
-    told: Told = {
+    metadata: Metadata = {
         "first": MetadataValue.timestamp(stored.first),
         "last": MetadataValue.timestamp(stored.last),
-        "fetched_until": MetadataValue.timestamp(done.end / 10**9),
+        "fetched_until": MetadataValue.timestamp(report.end / 10**9),
     }
-    if not has_monthly_partitions(done.timeframe):
+    if not has_monthly_partitions(report.timeframe):
         coverage = MetadataValue.float(stored.present_ratio)
-        yield done.symbol, {ROW_COUNT: MetadataValue.int(stored.rows), "coverage": coverage, **told}
+        yield report.symbol, {ROW_COUNT: MetadataValue.int(stored.rows), "coverage": coverage, **metadata}
         return
-    for month in months_touched((done.begin, done.end)):
+    for month in months_touched((report.begin, report.end)):
         if month >= FIRST_MONTH:
-            has = stored_month(catalog, done.symbol, done.timeframe, month)
-            figures = {"coverage": MetadataValue.float(has.coverage), "fetched": MetadataValue.float(has.fetched)}
-            key = dg.MultiPartitionKey({SYMBOL: done.symbol, MONTH: f"{month:%Y-%m}"})
-            yield key, {ROW_COUNT: MetadataValue.int(has.rows), **figures, **told}
+            part = stored_month(catalog, report.symbol, report.timeframe, month)
+            figures = {"coverage": MetadataValue.float(part.coverage), "fetched": MetadataValue.float(part.fetched)}
+            key = dg.MultiPartitionKey({SYMBOL: report.symbol, MONTH: f"{month:%Y-%m}"})
+            yield key, {ROW_COUNT: MetadataValue.int(part.rows), **figures, **metadata}

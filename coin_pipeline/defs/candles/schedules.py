@@ -1,4 +1,4 @@
-"""The schedule that collects candles."""
+"""The schedule that refreshes candles."""
 
 import dagster as dg
 
@@ -11,9 +11,9 @@ SEOUL = "Asia/Seoul"
 
 
 def daily_candles() -> dg.ScheduleDefinition:
-    """Return the schedule that collects candles at the time that the settings name.
+    """Return the daily schedule at the time of the settings.
 
-    One that was missed, as the platform was down, is made up by the next: each goes on where the last one has ended.
+    A missed tick needs no catch-up: each refresh resumes where the last one ended.
     """
     settings = load_settings()
 
@@ -23,10 +23,10 @@ def daily_candles() -> dg.ScheduleDefinition:
         cron_schedule=f"{settings.scheduler_minute} {settings.scheduler_hour} * * *",
         execution_timezone=SEOUL,
         default_status=dg.DefaultScheduleStatus[("STOPPED", "RUNNING")[settings.enable_scheduler]],
-        description="Collect what is new of SCHEDULER_SYMBOLS and SCHEDULER_TIMEFRAMES, every day.",
+        description="Collect new candles of SCHEDULER_SYMBOLS and SCHEDULER_TIMEFRAMES every day.",
     )
     def collect(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        launch = refresh_submission(resolve_refresh(RefreshRequest(), load_settings()))
-        return dg.RunRequest(run_config=launch.config, tags=launch.tags)
+        submission = refresh_submission(resolve_refresh(RefreshRequest(), load_settings()))
+        return dg.RunRequest(run_config=submission.config, tags=submission.tags)
 
     return collect

@@ -1,4 +1,4 @@
-"""Which markets are partitions of the assets of candles."""
+"""The sensor that registers markets as partitions of the candle assets."""
 
 import dagster as dg
 
@@ -12,10 +12,10 @@ from coin_pipeline.settings import load_settings
     name="markets",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Make each market that the settings name, or of which candles are stored, a partition.",
+    description="Register the markets of the settings, and those with stored candles, as partitions.",
 )
 def markets(context: dg.SensorEvaluationContext, candles: dg.ResourceParam[CandleCatalog]) -> dg.SkipReason:
-    """Look at the settings and the folders."""
-    found = dict.fromkeys((*daily_symbols(load_settings()), *candles.symbols()))
-    register_partitions(context.instance, found)
-    return dg.SkipReason(f"{len(found)} markets")
+    """Register the markets of the settings and of the catalog."""
+    names = dict.fromkeys((*daily_symbols(load_settings()), *candles.symbols()))
+    register_partitions(context.instance, names)
+    return dg.SkipReason(f"{len(names)} markets")
