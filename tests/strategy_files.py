@@ -1,4 +1,4 @@
-"""Strategy files with modules and data beside them, written, edited and loaded anew."""
+"""Strategy files with helper modules and data, which tests write, edit and reload."""
 
 import sys
 from collections.abc import Iterator
@@ -8,31 +8,31 @@ from pathlib import Path
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 
 OWN = '''
-"""A strategy of one's own."""
+"""A custom strategy."""
 import numpy as np
 from helped_levels import level
 from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
 
 class Helped(Strategy[StrategyParams]):
-    """Asks a helper."""
+    """Uses a helper module."""
     name = "helped"
 
     def signals(self, bars: Bars, params: StrategyParams) -> Signals:
-        """Buy where the helper says so."""
+        """Buy at the helper's level."""
         return Signals(level(bars), hold=2)
 '''
 HELPER = '''
-"""Which bars."""
+"""Bars to buy on."""
 
 def level(bars):
-    """Say which."""
+    """Return the level."""
     return bars.close > bars.open  # a rise
 '''
 FILES = {"own.py": OWN, "helped_levels.py": HELPER}
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
-    """Write files below a folder; return the strategy file among them."""
+    """Write files into a folder and return the strategy file."""
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -40,7 +40,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 
 
 def edit(file: Path, old: str, new: str) -> None:
-    """Replace what stands in a file."""
+    """Replace text in a file."""
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
@@ -48,7 +48,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 @contextmanager
 def as_new_process() -> Iterator[None]:
-    """Forget, at the end, the strategies' files and modules that were imported, and where they were looked for."""
+    """Restore sys.modules and sys.path on exit, as in a new process."""
     path = list(sys.path)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The code of a result: found without running it, told apart by what it does."""
+"""Digests of a result's code: found without running it, changed only by what it does."""
 
 import ast
 import sys
@@ -33,7 +33,7 @@ class Helped""",
     "helped/depths.py": "DEPTH = 1\n",
     "helped_named.py": "NAMED = 1\n",
     "helped_by_path.py": "BY_PATH = 1\n",
-    "helped_late.py": "raise SystemExit(1)  # nobody runs this\n",
+    "helped_late.py": "raise SystemExit(1)  # never executed\n",
     "levels.csv": "level,1\n",
     "unrelated.py": "UNRELATED = 1\n",
 }
@@ -56,18 +56,18 @@ def closure_of(file: Path) -> SourceDigests:
     ("name", "old", "new"),
     [
         ("own.py", "# none", "# another comment"),
-        ("own.py", '"""Asks a helper."""', '"""Asks another."""\n'),
+        ("own.py", '"""Uses a helper module."""', '"""Asks another."""\n'),
         (
             "own.py",
             "Signals(level(bars), hold=2)",
             "Signals(\n            (level(bars)),\n            hold=2,\n        )",
         ),
         ("helped_levels.py", "  # a rise", ""),
-        ("helped_levels.py", '"""Say which."""', "# no docstring"),
+        ("helped_levels.py", '"""Return the level."""', "# no docstring"),
     ],
 )
 def test_comments_docstrings_and_layout_change_nothing(tmp_path: Path, name: str, old: str, new: str) -> None:
-    """What is not executed has no part in the digest."""
+    """Text that is not executed does not change the digest."""
     file = write(tmp_path, {**FILES, "own.py": OWN + "# none\n"})
     before = closure_of(file)
     edit(tmp_path / name, old, new)
@@ -87,14 +87,14 @@ def test_every_file_that_is_used_counts(tmp_path: Path, name: str) -> None:
 
 
 def test_what_is_not_used_does_not_count(tmp_path: Path) -> None:
-    """Another file beside the strategy changes nothing."""
+    """An unrelated file next to the strategy changes nothing."""
     file = write(tmp_path, MANY)
     before = closure_of(file)
     edit(tmp_path / "unrelated.py", "1", "2")
     assert closure_of(file) == before
 
 
-def test_names_say_nothing_of_places(tmp_path: Path) -> None:
+def test_names_do_not_depend_on_the_folder(tmp_path: Path) -> None:
     """The same files elsewhere have the same names and digests."""
     found = []
     for folder in (tmp_path / "here", tmp_path / "there/below"):
@@ -105,7 +105,7 @@ def test_names_say_nothing_of_places(tmp_path: Path) -> None:
 
 
 def test_engine_and_assembly_count_and_other_strategies_do_not(tmp_path: Path) -> None:
-    """Every module of the engine, what puts a result together, and what these import."""
+    """Every module of the engine, the code that assembles a result, and their imports."""
     modules = closure_of(write(tmp_path, FILES)).modules
     engine = Path(coin_pipeline.__path__[0], "engine")
     expected = {f"coin_pipeline.engine.{file.stem}" for file in engine.glob("[!_]*.py")}
@@ -117,7 +117,7 @@ def test_engine_and_assembly_count_and_other_strategies_do_not(tmp_path: Path) -
 
 
 def test_packages_that_a_strategy_imports_are_versioned(tmp_path: Path) -> None:
-    """Their code is not read; their version stands for it. What only the project imports is not the strategy's."""
+    """Their versions are recorded instead of their code. Packages that only the project imports are not listed."""
     assert set(closure_of(write(tmp_path, MANY)).packages) == {"numpy", "pandas"}
 
 
@@ -137,15 +137,15 @@ def test_the_package_of_an_installed_strategy_counts(tmp_path: Path) -> None:
 
 
 def test_a_helper_that_another_one_hides_is_refused(tmp_path: Path) -> None:
-    """Two folders with a helper of one name: the second strategy would silently get the first one's."""
+    """Of two helpers with the same name, the second strategy would silently import the first."""
     first, second = (write(tmp_path / name, FILES) for name in ("first", "second"))
     closure_of(first)
     with pytest.raises(InvalidStrategyFile, match=r"imports helped_levels, which is .*first.*; rename helped_levels"):
         closure_of(second)
 
 
-def test_a_helper_that_is_no_python_is_named(tmp_path: Path) -> None:
-    """An edit that broke it is told with the file and the line."""
+def test_syntax_errors_of_helpers_name_the_file(tmp_path: Path) -> None:
+    """The error names the file and the line of the syntax error."""
     file = write(tmp_path, FILES)
     closure_of(file)
     (tmp_path / "helped_levels.py").write_text("def level(:\n")
@@ -158,7 +158,7 @@ def test_a_helper_that_is_no_python_is_named(tmp_path: Path) -> None:
     "name", ["engine/account.py", "candles/validation.py", "strategies/builtin/volume_zone_breakout.py"]
 )
 def test_layout_never_counts(name: str) -> None:
-    """A module written out anew from its syntax tree, without a comment left, has the digest that it had."""
+    """A module regenerated from its syntax tree, without comments, keeps its digest."""
     text = Path(coin_pipeline.__path__[0], name).read_bytes()
     assert _parse(ast.unparse(ast.parse(text)).encode()).digest == _parse(text).digest
 
@@ -178,6 +178,6 @@ def test_layout_never_counts(name: str) -> None:
         ("x = 'idle'", "'idle'"),
     ],
 )
-def test_what_does_something_else_has_another_digest(one: str, other: str) -> None:
+def test_different_code_has_different_digests(one: str, other: str) -> None:
     """Values, types and structure all count."""
     assert _parse(one.encode()).digest != _parse(other.encode()).digest

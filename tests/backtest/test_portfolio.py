@@ -1,4 +1,4 @@
-"""Several symbols as one account."""
+"""Portfolios of several symbols."""
 
 from typing import Any
 
@@ -39,12 +39,12 @@ def part(found: Curve, returns: list[float], **metrics: float) -> tuple[dict[str
 
 
 def together(*parts: tuple[dict[str, Any], pa.Table]) -> CombinedResult:
-    """Combine daily parts of accounts that are all in."""
+    """Combine daily parts of fully invested accounts."""
     return combine_equal_weight(parts, 365.0, 1.0)
 
 
 def test_symbols_of_different_spans_form_one_account() -> None:
-    """Before its first bar a symbol is cash, after its last one it keeps its value."""
+    """A symbol is cash before its first bar and keeps its value after its last."""
     account = equal_shares([curve("A", [1.0, 2.0]), curve("B", [1.0, 0.5], 2, [1.0, 3.0])])
     assert (account.time // DAY_NS).tolist() == [0, 1, 2, 3]
     assert account.equity.tolist() == [1.0, 1.5, 1.5, 1.25]
@@ -53,7 +53,7 @@ def test_symbols_of_different_spans_form_one_account() -> None:
 
 
 def test_one_symbol_has_its_own_statistics() -> None:
-    """Nothing is computed twice where there is nothing to combine."""
+    """A single symbol's statistics are not recomputed."""
     alone = part(curve("A", [1.0, 2.0]), [1.0])
     assert together(alone).metrics is alone[0]["metrics"]
     assert together(alone).costs is alone[0]["costs"]
@@ -74,7 +74,7 @@ def test_statistics_of_several_symbols_are_those_of_the_account_and_of_all_trade
 
 
 def test_without_trades_their_statistics_are_undefined() -> None:
-    """No number stands for what does not exist."""
+    """Undefined statistics are None."""
     whole = together(part(curve("A", [1.0, 1.0]), []), part(curve("B", [1.0, 1.0]), []))
     found = whole.metrics
     assert whole.costs["break_even_rate"] is None
@@ -84,7 +84,7 @@ def test_without_trades_their_statistics_are_undefined() -> None:
 
 
 def test_costs_of_several_symbols_are_those_of_equal_accounts() -> None:
-    """Returns at other costs are means, undefined where one is; the break-even rate leaves the mean at nothing."""
+    """Returns at other costs are means, None if one is None; at the break-even rate the mean return is zero."""
     whole = together(part(curve("A", [1.0, 1.5]), [0.5]), part(curve("B", [1.0, 0.7]), [-0.3]))
     assert whole.costs["stress"] == {"0x": 0.2, "1x": pytest.approx(0.1), "2x": None}
     assert whole.costs["net_return"] == whole.metrics["total_return"]

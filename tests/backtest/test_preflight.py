@@ -1,4 +1,4 @@
-"""Whether a run is admitted by what is known of its candles, and that this changes no result."""
+"""Coverage checks before a run, which never change its result."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -34,7 +34,7 @@ def registry() -> StrategyRegistry:
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> CandleCatalog:
-    """A catalogue over an empty folder."""
+    """A catalog of an empty folder."""
     return CandleCatalog(tmp_path / "candles")
 
 
@@ -47,7 +47,7 @@ def daily() -> Timeframe:
 def store_days(
     catalog: CandleCatalog, daily: Timeframe, missing: range, fetched: range = range(0), symbol: str = "AAA_KRW"
 ) -> None:
-    """Store a hundred days from 2024-01-01 on without some of them; say which were asked for."""
+    """Store a hundred days from 2024-01-01, except the missing ones, with the fetched intervals."""
     candles = drop_rows(synthetic_candles(1, daily, date(2024, 1, 1), DAYS), missing)
     start = int(candles.time[0])
     asked = [(start + fetched.start * DAY_NS, start + fetched.stop * DAY_NS)] if fetched else []
@@ -61,7 +61,7 @@ def spec_of(registry: StrategyRegistry, **fields: object) -> BacktestSpec:
 
 
 def document_of(catalog: CandleCatalog, registry: StrategyRegistry, spec: BacktestSpec) -> dict[str, Any]:
-    """Run everything but the publishing."""
+    """Run everything but publication."""
     parts = [
         runner.simulate_symbol(catalog, registry, piece) for piece in runner.find_candles(catalog, spec, "results")
     ]
@@ -69,7 +69,7 @@ def document_of(catalog: CandleCatalog, registry: StrategyRegistry, spec: Backte
 
 
 def admit(catalog: CandleCatalog, spec: BacktestSpec) -> None:
-    """Do what a run does before it computes anything."""
+    """Run the checks that precede every computation."""
     require_coverage(spec, coverage_of(runner.find_candles(catalog, spec, "results")))
 
 
@@ -92,7 +92,7 @@ def test_a_tenth_may_be_unknown(
     *,
     admitted: bool,
 ) -> None:
-    """Days without a trade count as known; of a hundred days, ten may be neither there nor fetched."""
+    """Days without a trade count as known; of a hundred days, ten may be neither present nor fetched."""
     store_days(catalog, daily, missing, fetched)
     spec = spec_of(registry)
     if admitted:
@@ -102,10 +102,10 @@ def test_a_tenth_may_be_unknown(
             admit(catalog, spec)
 
 
-def test_a_refusal_names_everything_and_both_remedies(
+def test_a_refusal_lists_symbols_and_both_remedies(
     catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry
 ) -> None:
-    """Each symbol that falls short, what is there of it, where the rest begins, how to get it, and how to go on."""
+    """The error lists each short symbol, its counts, the first missing range, and both remedies."""
     store_days(catalog, daily, range(40, 60))
     store_days(catalog, daily, range(30, 60), range(30, 35), symbol="BBB_KRW")
     store_days(catalog, daily, range(0), symbol="CCC_KRW")
@@ -126,7 +126,7 @@ def test_a_refusal_names_everything_and_both_remedies(
 def test_a_range_beyond_the_candles_is_refused_from_footers(
     catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry
 ) -> None:
-    """Before a run is recorded: too short a span is refused with the same sentence, gaps within it are not seen."""
+    """Before a run is recorded, too short a span is refused with the same message; gaps within it are not checked."""
     store_days(catalog, daily, range(0))
     require_candles(catalog, spec_of(registry, end_date="2024-04-19"))
     beyond = spec_of(registry, end_date="2024-05-19")
@@ -143,7 +143,7 @@ def test_a_range_beyond_the_candles_is_refused_from_footers(
 def test_what_was_fetched_beyond_the_candles_counts(
     catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry
 ) -> None:
-    """A market that was listed late has no candles before, and nothing is unknown of that time."""
+    """A market that was listed late has no earlier candles, and that time counts as known."""
     store_days(catalog, daily, range(0), range(-200, 100))
     early = spec_of(registry, start_date="2023-08-01")
     require_candles(catalog, early)
@@ -151,14 +151,14 @@ def test_what_was_fetched_beyond_the_candles_counts(
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, "0.5", None])
-def test_the_share_is_checked(registry: StrategyRegistry, value: object) -> None:
+def test_min_coverage_is_validated(registry: StrategyRegistry, value: object) -> None:
     """It is a number from 0 to 1."""
     with pytest.raises(InvalidSpec, match="min_coverage"):
         spec_of(registry, min_coverage=value)
 
 
-def test_the_share_is_no_part_of_the_spec(registry: StrategyRegistry) -> None:
-    """It decides whether a run is admitted, not what it computes: no digest knows it, and no stored spec."""
+def test_min_coverage_is_not_part_of_the_spec(registry: StrategyRegistry) -> None:
+    """It decides whether a run is admitted, not what it computes, so no digest and no stored spec contains it."""
     strict, lax = spec_of(registry, min_coverage=1.0), spec_of(registry, min_coverage=0)
     assert (strict.min_coverage, lax.min_coverage) == (1.0, 0.0)
     assert strict.digest == lax.digest == spec_of(registry).digest
@@ -168,7 +168,7 @@ def test_the_share_is_no_part_of_the_spec(registry: StrategyRegistry) -> None:
 def test_an_identical_result_is_reused_unless_the_request_is_stricter(
     catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry, tmp_path: Path
 ) -> None:
-    """The stored result answers whoever takes it, whatever share it was run with."""
+    """A stored result is reused for every request that accepts its coverage."""
     store_days(catalog, daily, range(40, 60))
     store, lax = LocalStore(tmp_path / "store"), spec_of(registry, min_coverage=0.5)
     assert find_reusable(store, catalog, registry, lax) is None
@@ -183,17 +183,17 @@ def test_an_identical_result_is_reused_unless_the_request_is_stricter(
         find_reusable(store, catalog, registry, spec_of(registry))
 
 
-def test_a_result_says_what_is_known_of_its_candles(
+def test_a_result_contains_the_coverage_of_its_candles(
     catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry
 ) -> None:
-    """In its numbers and in a verdict; the warning has no more than its digest depends on."""
+    """The document has the counts and a verdict; the warning contains only what the digest covers."""
     store_days(catalog, daily, range(40, 60), range(40, 55))
     document = document_of(catalog, registry, spec_of(registry))
-    told = document["symbols"][0]["candles"]
-    assert (told["ratio"], told["known"], told["verdict"]) == (0.8, 0.95, "gaps")
-    assert (told["no_trade"], told["not_fetched"]) == (15, 5)
-    assert told["first_unfetched"] == {"start": "2024-02-25T00:00:00Z", "end": "2024-03-01T00:00:00Z", "missing": 5}
-    assert told["snapshot"] == catalog.load("AAA_KRW", daily, date(2024, 1, 1), date(2024, 4, 9)).snapshot
+    candles = document["symbols"][0]["candles"]
+    assert (candles["ratio"], candles["known"], candles["verdict"]) == (0.8, 0.95, "gaps")
+    assert (candles["no_trade"], candles["not_fetched"]) == (15, 5)
+    assert candles["first_unfetched"] == {"start": "2024-02-25T00:00:00Z", "end": "2024-03-01T00:00:00Z", "missing": 5}
+    assert candles["snapshot"] == catalog.load("AAA_KRW", daily, date(2024, 1, 1), date(2024, 4, 9)).snapshot
     (warning,) = [each for each in document["warnings"] if "missing" in each]
     assert warning == (
         "AAA_KRW: 20 of 100 candles (20.00%) are missing, in 1 gap; the first candle is at 2024-01-01T00:00:00Z, the"
@@ -204,7 +204,7 @@ def test_a_result_says_what_is_known_of_its_candles(
 def test_fetching_later_changes_no_result(
     catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry, tmp_path: Path
 ) -> None:
-    """Once it is known that the missing days had no trade, a replay gives the same digest, and the old result holds."""
+    """Once the missing days are known to have no trade, a replay gives the same digest."""
     store_days(catalog, daily, range(40, 60))
     spec, store = spec_of(registry, min_coverage=0), LocalStore(tmp_path / "store")
     before = document_of(catalog, registry, spec)
@@ -220,10 +220,10 @@ def test_fetching_later_changes_no_result(
     assert replay_backtest(store, catalog, registry, "run-1").identical
 
 
-def test_results_from_before_all_this_verify_and_replay(
+def test_results_without_coverage_keys_verify_and_replay(
     catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry, tmp_path: Path
 ) -> None:
-    """A document without the new keys has the digest that it always had, and is replayed with gaps as large as ever."""
+    """A document without the new keys keeps its digest and is replayed in spite of large gaps."""
     store_days(catalog, daily, range(20, 80))
     document = document_of(catalog, registry, spec_of(registry, min_coverage=0))
     (part,) = document["symbols"]
@@ -239,7 +239,7 @@ def test_results_from_before_all_this_verify_and_replay(
 def test_other_figures_and_other_warnings_still_change_the_digest(
     catalog: CandleCatalog, daily: Timeframe, registry: StrategyRegistry
 ) -> None:
-    """Only knowledge about candles is left out."""
+    """Only the provenance of candles is excluded."""
     store_days(catalog, daily, range(40, 60))
     document = document_of(catalog, registry, spec_of(registry))
     digest = document["result_sha256"]
@@ -252,7 +252,7 @@ def test_other_figures_and_other_warnings_still_change_the_digest(
 
 
 def test_the_footer_check_reads_hours_too(catalog: CandleCatalog, registry: StrategyRegistry) -> None:
-    """The bound is by time, so that it holds for any timeframe."""
+    """The bound is a length of time, so it holds for any timeframe."""
     hourly = parse_timeframe("1h")
     catalog.merge("AAA_KRW", hourly, synthetic_candles(1, hourly, date(2024, 1, 1), 24 * 89))
     spec = spec_of(registry, timeframe="1h")

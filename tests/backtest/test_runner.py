@@ -1,4 +1,4 @@
-"""One backtest as plain calls: what the document says about what was simulated."""
+"""A backtest as plain function calls, and the document that results."""
 
 import json
 from datetime import UTC, date, datetime
@@ -58,7 +58,7 @@ class EveryBar(Strategy[At]):
 
 
 class LeavesBeforeFalls(Strategy[StrategyParams]):
-    """Its entries are honest, its exits know the next bar."""
+    """Its entries use past bars only; its exits read the next bar."""
 
     name = "leaves_before_falls"
 
@@ -70,7 +70,7 @@ class LeavesBeforeFalls(Strategy[StrategyParams]):
 
 
 class WantsAWeek(Strategy[StrategyParams]):
-    """It fails wherever candles are taken away."""
+    """It fails if candles are removed."""
 
     name = "wants_a_week"
 
@@ -104,12 +104,12 @@ def spec_of(**fields: object) -> BacktestSpec:
 
 
 def run(catalog: CandleCatalog, spec: BacktestSpec) -> dict[str, Any]:
-    """Run everything but the publishing; return the document."""
+    """Run everything but publication and return the document."""
     parts = [runner.simulate_symbol(catalog, REGISTRY, piece) for piece in runner.find_candles(catalog, spec, "tasks")]
     return runner.assemble_result("run-1", parts, catalog, REGISTRY, "test", datetime.now(UTC)).document
 
 
-def test_trades_and_signals_say_what_happened_when(tmp_path: Path) -> None:
+def test_trades_and_signals_have_times_and_prices(tmp_path: Path) -> None:
     """Decided at the close of day 1, bought at the open of day 2, sold two bars later at the open of day 4."""
     document = run(catalog_with(tmp_path), spec_of())
     (part,) = document["symbols"]
@@ -152,7 +152,7 @@ def test_trades_and_signals_say_what_happened_when(tmp_path: Path) -> None:
     assert document["warnings"][-1] == "BTC_KRW: the last position was still open and is valued at the last close"
 
 
-def test_units_of_the_older_schema_are_kept(tmp_path: Path) -> None:
+def test_units_of_schema_1_1_are_kept(tmp_path: Path) -> None:
     """Win rate is a share, average return and drawdown are percent, the curve starts at 1.0."""
     (part,) = run(catalog_with(tmp_path), spec_of())["symbols"]
     assert part["win_rate"] == 0.5
@@ -165,7 +165,7 @@ def test_units_of_the_older_schema_are_kept(tmp_path: Path) -> None:
 
 
 def test_the_document_has_every_key_of_the_contract(tmp_path: Path) -> None:
-    """All keys of schema 1.1.0, with what 1.2.0 adds beside them."""
+    """All keys of schema 1.1.0, plus those that 1.2.0 adds."""
     document = run(catalog_with(tmp_path), spec_of(params={"hold": 3}))
     assert {
         "version",
@@ -196,7 +196,7 @@ def test_the_event_study_stamps_fills_at_the_close(tmp_path: Path) -> None:
     assert first["spent"] is None
 
 
-def test_a_stop_is_told_with_its_reason_and_candle(tmp_path: Path) -> None:
+def test_a_stop_has_its_reason_and_candle(tmp_path: Path) -> None:
     """Bought at the open of day 2 for 10; the high of day 2 reaches 12.5."""
     document = run(catalog_with(tmp_path), spec_of(take_profit=0.25, stop_loss=0.5, params={"again": 0}))
     (trade,) = document["symbols"][0]["trades"]
@@ -206,7 +206,7 @@ def test_a_stop_is_told_with_its_reason_and_candle(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_equity_stays_in_cash(tmp_path: Path) -> None:
-    """Half of the account doubles, then half of it loses a sixth; a smaller order than the minimum is left out."""
+    """Half of the account doubles, then half of it loses a sixth; an order below the minimum is skipped."""
     document = run(catalog_with(tmp_path), spec_of(position_size=0.5))
     assert document["metrics"]["total_return"] == pytest.approx(1.5 * (0.5 + 0.5 * 15 / 18) - 1)
     assert [trade["spent"] for trade in document["symbols"][0]["trades"]] == pytest.approx([5e6, 7.5e6])
@@ -214,20 +214,20 @@ def test_a_part_of_the_equity_stays_in_cash(tmp_path: Path) -> None:
     assert document["warnings"][-1] == "BTC_KRW: 2 signals not traded, for lack of cash or below the minimum order"
 
 
-def test_every_result_is_told_at_other_costs(tmp_path: Path) -> None:
-    """A doubling of the money survives costs of a leg below a third, and no more."""
+def test_every_result_is_stressed_at_other_costs(tmp_path: Path) -> None:
+    """A trade that doubles the money breaks even at a cost rate of one third per leg."""
     spec = spec_of(fee_rate=0.1, slippage_rate=0.01, params={"again": 0})
     document = run(catalog_with(tmp_path), spec)
-    told = document["costs"]
-    assert told["break_even_rate"] == pytest.approx(1 / 3)
-    assert told["stress"]["0x"] == told["gross_return"] == pytest.approx(1.0)
-    assert told["stress"]["1x"] == document["metrics"]["total_return"]
-    assert told["stress"]["2x"] == pytest.approx(2 * (0.98 * 0.8) / (1.02 * 1.2) - 1)
-    assert told == {"fee_rate": 0.1, "slippage_rate": 0.01, "legs": 2} | document["symbols"][0]["costs"]
+    costs = document["costs"]
+    assert costs["break_even_rate"] == pytest.approx(1 / 3)
+    assert costs["stress"]["0x"] == costs["gross_return"] == pytest.approx(1.0)
+    assert costs["stress"]["1x"] == document["metrics"]["total_return"]
+    assert costs["stress"]["2x"] == pytest.approx(2 * (0.98 * 0.8) / (1.02 * 1.2) - 1)
+    assert costs == {"fee_rate": 0.1, "slippage_rate": 0.01, "legs": 2} | document["symbols"][0]["costs"]
 
 
 def test_a_signal_on_the_last_candle_has_no_outcome(tmp_path: Path) -> None:
-    """Its fill would be at an open that is not there: nulls, not zeros, and a warning."""
+    """Its fill would be at an open that does not exist: nulls, not zeros, and a warning."""
     document = run(catalog_with(tmp_path), spec_of(params={"first": 5, "again": 5}))
     (signal,) = document["symbols"][0]["signals"]
     assert (signal["entry_price"], signal["exit_price"], signal["return_pct"]) == (None, None, None)
@@ -236,16 +236,16 @@ def test_a_signal_on_the_last_candle_has_no_outcome(tmp_path: Path) -> None:
     assert "would be filled at the next open" in document["warnings"][1]
 
 
-def test_costs_are_told_before_and_after(tmp_path: Path) -> None:
-    """Gross and net return differ by what both legs of each trade cost."""
+def test_gross_and_net_returns_differ_by_costs(tmp_path: Path) -> None:
+    """Gross and net return differ by the costs of both legs of each trade."""
     spec = spec_of(fee_rate=0.01, slippage_rate=0.002, params={"again": 0})
     (part,) = run(catalog_with(tmp_path), spec)["symbols"]
     assert part["costs"]["gross_return"] == pytest.approx(1.0)
     assert part["costs"]["net_return"] == pytest.approx(2 * (0.998 * 0.99) / (1.002 * 1.01) - 1)
 
 
-def test_missing_candles_are_told(tmp_path: Path) -> None:
-    """A range that reaches beyond the candles is a warning with counts and dates."""
+def test_missing_candles_cause_a_warning(tmp_path: Path) -> None:
+    """A range beyond the stored candles causes a warning with counts and dates."""
     document = run(catalog_with(tmp_path), spec_of(end_date="2024-01-10", params={"again": 0}))
     warning = document["warnings"][-1]
     assert warning.startswith("BTC_KRW: 4 of 10 candles (40.00%) are missing, in 1 gap;")
@@ -254,7 +254,7 @@ def test_missing_candles_are_told(tmp_path: Path) -> None:
 
 
 def test_every_symbol_without_candles_is_named_with_what_is_stored(tmp_path: Path) -> None:
-    """The check on file footers and the check on the candles themselves say the same."""
+    """The checks of file footers and of the candles raise the same message."""
     spec = spec_of(symbols=["AAA_KRW", "BTC_KRW"], start_date="2025-01-01", end_date="2025-01-02")
     expected = r"AAA_KRW \(nothing stored\); BTC_KRW \(stored: 1d 2024-01-01\.\.2024-01-06\)"
     for check in (preflight.require_candles, lambda *known: runner.find_candles(*known, "tasks")):
@@ -280,8 +280,8 @@ def test_exits_that_look_ahead_are_found(tmp_path: Path) -> None:
         runner.simulate_symbol(catalog, REGISTRY, piece)
 
 
-def test_what_could_not_be_checked_has_not_passed(tmp_path: Path) -> None:
-    """A strategy that fails on fewer candles has a result, with a warning that says what it said."""
+def test_an_impossible_check_has_not_passed(tmp_path: Path) -> None:
+    """A strategy that fails on fewer candles has a result, with its error in a warning."""
     document = run(catalog_with(tmp_path), spec_of(strategy="wants_a_week"))
     _, ahead = document["symbols"][0]["checks"]
     assert (ahead["name"], ahead["passed"]) == ("no_look_ahead", False)
@@ -289,15 +289,15 @@ def test_what_could_not_be_checked_has_not_passed(tmp_path: Path) -> None:
     assert "ValueError: wants a week" in document["warnings"][-1]
 
 
-def test_what_was_checked_is_counted(tmp_path: Path) -> None:
-    """Six candles can be cut off at five places; the two entries are after the first and the fourth."""
+def test_checks_report_how_much_they_compared(tmp_path: Path) -> None:
+    """Six candles can be truncated at five points; the two entries are after the first and the fourth."""
     _, ahead = run(catalog_with(tmp_path), spec_of())["symbols"][0]["checks"]
     counts = "at 5 points, 2 of 2 decisions among them"
     assert (ahead["passed"], ahead["detail"]) == (True, f"signals unchanged with other later candles {counts}")
 
 
 def test_a_long_curve_is_thinned_in_the_document_only(tmp_path: Path) -> None:
-    """The table keeps every bar; the document keeps the first, the last and evenly spaced ones between."""
+    """The table keeps every bar; the document keeps the first, the last and evenly spaced bars between."""
     minute = parse_timeframe("1m")
     catalog = CandleCatalog(tmp_path)
     catalog.merge("BTC_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 25_000))
@@ -312,7 +312,7 @@ def test_a_long_curve_is_thinned_in_the_document_only(tmp_path: Path) -> None:
 
 
 def test_a_curve_of_twenty_thousand_points_keeps_the_bound(tmp_path: Path) -> None:
-    """The last point is among the ten thousand, not on top of them."""
+    """The last point counts towards the limit of ten thousand."""
     minute = parse_timeframe("1m")
     catalog = CandleCatalog(tmp_path)
     catalog.merge("BTC_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 20_000))
@@ -320,8 +320,8 @@ def test_a_curve_of_twenty_thousand_points_keeps_the_bound(tmp_path: Path) -> No
     assert len(document["symbols"][0]["performance_curve"]) <= MAX_CURVE_POINTS
 
 
-def test_an_account_that_costs_eat_up_is_told_in_numbers(tmp_path: Path) -> None:
-    """Thousands of trades at the highest costs lose everything, and every figure of that is still a number or null."""
+def test_an_account_consumed_by_costs_has_finite_figures(tmp_path: Path) -> None:
+    """Thousands of trades at the highest costs lose everything, and every figure is still a number or null."""
     minute = parse_timeframe("1m")
     catalog = CandleCatalog(tmp_path)
     catalog.merge("BTC_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 9_000))
@@ -341,7 +341,7 @@ def test_an_account_that_costs_eat_up_is_told_in_numbers(tmp_path: Path) -> None
 
 
 def test_samples_that_compound_beyond_all_numbers_are_refused(tmp_path: Path) -> None:
-    """The event study of a market that only rises has no curve that could be written down."""
+    """The event study of a market that only rises exceeds the range of a float."""
     catalog = catalog_with(tmp_path, [(10 * 2**day, 10 * 2**day, 10 * 2**day, 10 * 2**day) for day in range(50)])
     registry = StrategyRegistry([EveryBar()])
     request = {"strategy": "every_bar", "symbols": ["BTC_KRW"], "fill": "signal_close", "params": {"hold": 40}}
@@ -352,7 +352,7 @@ def test_samples_that_compound_beyond_all_numbers_are_refused(tmp_path: Path) ->
 
 
 def test_fingerprints_change_with_a_single_bit(tmp_path: Path) -> None:
-    """One other price is other candles; two strategies are other code."""
+    """A changed price changes the candle digest; another strategy changes the code digest."""
     bars = catalog_with(tmp_path).read("BTC_KRW", parse_timeframe("1d"), date(2024, 1, 1), date(2024, 1, 6))
     close = bars.close.copy()
     close[3] = np.nextafter(close[3], 100)
@@ -364,14 +364,14 @@ def test_fingerprints_change_with_a_single_bit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("timeframe", ["1h", "1m"])
 def test_real_candles_run(market_data: Path, tmp_path: Path, timeframe: str) -> None:
-    """The real market files import and run, with the gaps that they are known to have."""
+    """The real market files import and run, with their known gaps."""
     catalog, registry = CandleCatalog(tmp_path), load_registry()
     length = parse_timeframe(timeframe)
     catalog.merge("BTC_KRW", length, read_candle_file(market_data / f"upbit_KRW-BTC_{timeframe}.csv", "UTC"))
     request = {"strategy": "volume_zone_breakout", "symbols": ["KRW-BTC"], "timeframe": timeframe}
     spec = resolve(parse_request({**request, "start_date": "2025-09-02", "end_date": "2025-09-28"}), registry)
     (piece,) = runner.find_candles(catalog, spec, "results")
-    told = table_metadata(runner.simulate_symbol(catalog, registry, piece))
-    part = {**told["symbol"], **told["facts"]}
+    metadata = table_metadata(runner.simulate_symbol(catalog, registry, piece))
+    part = {**metadata["symbol"], **metadata["facts"]}
     assert part["candles"]["expected"] - part["candles"]["present"] <= 2
     assert part["metrics"]["trades"] > 50

@@ -1,4 +1,4 @@
-"""Several symbols traded from one cash account, as a result tells it."""
+"""Results of several symbols traded from one cash account."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -51,8 +51,8 @@ def of_symbols(document: dict[str, Any]) -> dict[str, Any]:
     return {part["symbol"]: part["trades"] for part in document["symbols"]}
 
 
-def test_the_account_is_told_with_its_limits(catalog: CandleCatalog) -> None:
-    """Half of the money goes into each of two positions; the third symbol has to wait."""
+def test_the_document_contains_the_account_and_its_limits(catalog: CandleCatalog) -> None:
+    """Each of two positions takes half of the money; the third symbol has to wait."""
     document = result(catalog).document
     account = document["account"]
     assert (account["max_positions"], account["position_size"]) == (2, 0.5)
@@ -69,7 +69,7 @@ def test_the_account_is_told_with_its_limits(catalog: CandleCatalog) -> None:
 
 
 def test_its_costs_are_those_of_the_same_account_at_other_rates(catalog: CandleCatalog) -> None:
-    """Twice the costs return what a run at twice the costs returns, and the break-even rate returns nothing."""
+    """The return at twice the costs equals that of a run at twice the costs; at the break-even rate it is zero."""
     held = {"params": {"hold_period_bars": 15}}
     document = result(catalog, **held, fee_rate=0.0005).document
     costs = document["costs"]
@@ -82,7 +82,7 @@ def test_its_costs_are_those_of_the_same_account_at_other_rates(catalog: CandleC
 
 
 def test_a_minimum_order_does_not_choose_other_trades_at_other_costs(catalog: CandleCatalog) -> None:
-    """Higher costs return less: what the trades that were made return, one after the other, as in a single account."""
+    """The same trades are repriced at other costs, so higher costs return less, as in a single account."""
     fields = {"min_order": 9_500, "initial_cash": 10_000, "max_positions": 1, "params": {"hold_period_bars": 15}}
     document = result(catalog, **fields).document
     costs, account = document["costs"], document["account"]
@@ -95,8 +95,8 @@ def test_a_minimum_order_does_not_choose_other_trades_at_other_costs(catalog: Ca
     assert costs["stress"]["2x"] == pytest.approx(np.prod(kept) - 1)
 
 
-def test_each_signal_is_counted_once_and_everywhere_alike(catalog: CandleCatalog) -> None:
-    """The account, the metrics and the symbols tell the same counts, and orders left out are warned of."""
+def test_counts_of_signals_agree(catalog: CandleCatalog) -> None:
+    """The account, the metrics and the symbols have the same counts, and skipped orders cause a warning."""
     document = result(catalog, min_order=9_500, initial_cash=10_000, max_positions=1).document
     account, parts = document["account"], document["symbols"]
     assert min(account["ignored"], account["no_slot"], account["too_small"]) > 10
@@ -112,21 +112,21 @@ def test_each_signal_is_counted_once_and_everywhere_alike(catalog: CandleCatalog
 
 
 def test_a_profit_that_one_trade_made(catalog: CandleCatalog) -> None:
-    """The account is traded once more without it, the others with the money that they would have had."""
+    """The account is simulated again without the trade, so the other trades have the money that it would have spent."""
     fields = {"params": {"hold_period_bars": 40}, "start_date": "2024-06-01", "end_date": "2024-08-31"}
     document = result(catalog, **fields).document
     trades = [trade for own in of_symbols(document).values() for trade in own]
     best = max(trades, key=lambda trade: trade["return_pct"])
     total = document["metrics"]["total_return"]
     assert total > 0
-    (warning,) = (told for told in document["warnings"] if told.startswith("all of the profit comes from one trade"))
+    (warning,) = (text for text in document["warnings"] if text.startswith("all of the profit comes from one trade"))
     assert f"AAA_KRW, entered {best['entry_time']}, returned {best['return_pct']:+.2%}" in warning
     without = float(warning.split()[-1].removesuffix("%")) / 100
     assert without == pytest.approx(total - best["spent"] * best["return_pct"] / 1e7, abs=0.01)
 
 
 def test_the_order_of_symbols_changes_nothing(catalog: CandleCatalog) -> None:
-    """Who buys first is decided by name."""
+    """Symbols buy in alphabetical order."""
     document, turned = (result(catalog, symbols=order).document for order in (SYMBOLS, SYMBOLS[::-1]))
     assert document["metrics"] == turned["metrics"]
     assert of_symbols(document) == of_symbols(turned)
@@ -146,14 +146,14 @@ def test_one_symbol_in_one_position_is_its_own_account(catalog: CandleCatalog) -
     assert shared["metrics"]["max_drawdown"] == pytest.approx(alone["metrics"]["max_drawdown"])
 
 
-def test_the_account_lies_on_top_of_the_table(catalog: CandleCatalog) -> None:
+def test_the_account_comes_first_in_the_table(catalog: CandleCatalog) -> None:
     """Its curve comes first, under its own name."""
     names = result(catalog).equity["symbol"].unique().to_pylist()
     assert names == [SHARED, *SYMBOLS]
 
 
 def test_candles_that_change_before_the_account_trades_are_noticed(catalog: CandleCatalog) -> None:
-    """They are read once more when the symbols are put together."""
+    """They are read again when the symbols are combined."""
     spec = resolve(
         parse_request(
             {

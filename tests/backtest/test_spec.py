@@ -27,7 +27,7 @@ def spec_of(**fields: object) -> BacktestSpec:
 
 
 def test_defaults_are_those_of_the_contract() -> None:
-    """A request that leaves things out gets daily candles, next-open fills and both costs."""
+    """A minimal request has daily candles, next-open fills and both costs."""
     spec = spec_of()
     assert (spec.timeframe, spec.fill, spec.fee_rate, spec.slippage_rate) == ("1d", "next_open", 0.001, 0.0002)
     assert spec.params == {
@@ -46,7 +46,7 @@ def test_two_spellings_of_a_market_and_a_timeframe_mean_the_same() -> None:
 
 
 def test_the_digest_depends_on_values_not_on_what_was_left_out() -> None:
-    """A default written out changes nothing; another value does."""
+    """An explicit default changes nothing; another value does."""
     assert spec_of(params={"volume_window": 10}).digest == spec_of().digest
     assert spec_of(params={"volume_window": 11}).digest != spec_of().digest
     assert spec_of(position_size=1.0, initial_cash=10_000_000).digest == spec_of().digest
@@ -54,7 +54,7 @@ def test_the_digest_depends_on_values_not_on_what_was_left_out() -> None:
 
 
 def test_stops_and_sizing_are_those_of_the_engine() -> None:
-    """Without a size, one account spends all and a shared one a part for each position."""
+    """By default a single account spends all of its equity, a shared one an equal part per position."""
     spec = spec_of(stop_loss=0.05, trailing_stop=0.1, min_order=5000, tick_sizes="upbit")
     assert spec.stops == Stops(stop_loss=0.05, trailing_stop=0.1)
     assert spec.sizing == Sizing(1.0, 10_000_000.0, 5_000.0)
@@ -99,7 +99,7 @@ def test_stops_and_sizing_are_those_of_the_engine() -> None:
     ],
 )
 def test_a_wrong_field_is_named(fields: dict[str, Any], field: str, message: str) -> None:
-    """Every rule of the request names its field and says what is wrong."""
+    """Every validation rule names its field and the problem."""
     with pytest.raises(InvalidSpec) as caught:
         parse_request({**REQUEST, **fields})
     assert [problem.field for problem in caught.value.problems] == [field]
@@ -107,14 +107,14 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], field: str, message: str
 
 
 def test_every_wrong_field_is_named_at_once() -> None:
-    """A person fixing a request sees all that is wrong with it."""
+    """All invalid fields are reported at once."""
     with pytest.raises(InvalidSpec) as caught:
         parse_request({"strategy": "x", "symbols": ["?"], "start_date": "soon"})
     assert {problem.field for problem in caught.value.problems} == {"symbols", "start_date", "end_date"}
 
 
 def test_an_unknown_strategy_is_answered_with_the_nearest() -> None:
-    """The name that was probably meant is offered."""
+    """The error suggests the closest name."""
     with pytest.raises(UnknownStrategy, match="did you mean 'volume_zone_breakout'"):
         spec_of(strategy="volume_zone_brekout")
 

@@ -1,4 +1,4 @@
-"""What a reader is warned of, and what not."""
+"""Warnings of a result."""
 
 from typing import Annotated, Any, Literal
 
@@ -42,12 +42,12 @@ def warned(*parts: dict[str, Any], total: float = 0.1, at_twice: float | None = 
 
 
 def test_a_solid_result_is_not_warned_of() -> None:
-    """Many trades, a spread profit, costs well below the edge, all candles."""
+    """Many trades, profit from many of them, low costs and complete candles cause no warning."""
     assert warned(part(*[0.01, 0.02, -0.01] * 10)) == []
 
 
 def test_a_check_that_could_not_be_made() -> None:
-    """What was not checked is said with its reason; what passed is not."""
+    """A check that was not possible is reported with its reason; a passed one is not."""
     checks = [
         {"name": "candles", "passed": True, "detail": "a"},
         {"name": "no_look_ahead", "passed": False, "detail": "b"},
@@ -57,13 +57,13 @@ def test_a_check_that_could_not_be_made() -> None:
 
 @pytest.mark.parametrize(("count", "expected"), [(1, "only 1 trade:"), (29, "only 29 trades:")])
 def test_few_trades(count: int, expected: str) -> None:
-    """Below thirty, the count is said."""
+    """Fewer than thirty trades are reported with their number."""
     assert any(warning.startswith(expected) for warning in warned(part(*[0.01] * count)))
     assert warned(part(*[0.01] * 30)) == []
 
 
 def test_profit_from_one_trade() -> None:
-    """Without it nothing is gained; it is named."""
+    """The warning names the trade without which there is no gain."""
     (warning,) = warned(part(*[-0.01] * 30, 0.9))
     assert warning == (
         "all of the profit comes from one trade: BTC_KRW, entered day 30, returned +90.00%;"
@@ -73,14 +73,14 @@ def test_profit_from_one_trade() -> None:
 
 
 def test_the_other_trades_are_compounded() -> None:
-    """A loss of half is not made good by a gain of half, though their sum is nothing and more."""
+    """A loss of half is not recovered by a gain of half, although their sum is not negative."""
     assert warned(part(*[0.5, -0.3] * 15, 9.0)) == []
     (warning,) = warned(part(*[0.5, -0.4] * 15, 9.0))
     assert warning.endswith("returned +900.00%; without it the result is -79.41%")
 
 
 def test_a_single_trade_made_all_of_the_profit() -> None:
-    """It is the clearest case."""
+    """A single trade is the simplest case."""
     assert [warning[:42] for warning in warned(part(0.1))] == [
         "only 1 trade: figures from fewer than 30 m",
         "all of the profit comes from one trade: BT",
@@ -88,7 +88,7 @@ def test_a_single_trade_made_all_of_the_profit() -> None:
 
 
 def test_a_trade_of_one_symbol_among_others() -> None:
-    """The others' accounts count with their whole return."""
+    """The other symbols' accounts count with their whole return."""
     even = part(*[0.01, -0.01] * 20)
     (warning,) = warned(even, part(*[-0.01] * 5, 0.5))
     assert "returned +50.00%; without it the result is -2.5" in warning
@@ -96,7 +96,7 @@ def test_a_trade_of_one_symbol_among_others() -> None:
 
 
 def test_profit_gone_at_twice_the_costs() -> None:
-    """The cost at which nothing is left is said; a loss has no profit to lose."""
+    """The warning has the break-even rate; a losing result has no profit to lose."""
     assert warned(part(*[0.01] * 30), at_twice=-0.01) == [
         "the profit is gone at twice the costs; it breaks even at 0.1500% a leg"
     ]
@@ -105,7 +105,7 @@ def test_profit_gone_at_twice_the_costs() -> None:
 
 
 def test_a_chosen_parameter_on_the_edge_of_its_range() -> None:
-    """A default may lie on the edge, a chosen value that does is said."""
+    """A default may be at the limit of its range; a chosen value causes a warning."""
     solid = part(*[0.01] * 30)
     assert warned(solid, window=500) == ["window=500 is the highest value that the strategy takes"]
     assert warned(solid, window=1, share=1.0) == [
@@ -129,5 +129,5 @@ def test_a_chosen_parameter_on_the_edge_of_its_range() -> None:
     ],
 )
 def test_optional_params_and_limits_that_are_excluded(params: dict[str, object], edges: list[str]) -> None:
-    """An integer below 10 is at its edge with 9; a fraction above 0 has no lowest value, nor has half of a choice."""
+    """An integer below 10 is at its limit with 9; a fraction above 0 has no lowest value."""
     assert [warning.split(" value ")[0] for warning in warned(part(*[0.01] * 30), **params)] == edges

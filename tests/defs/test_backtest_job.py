@@ -94,17 +94,17 @@ def test_a_run_has_its_entry_once_it_has_succeeded(
     own_index: ResultIndex,
     data_root: Path,
 ) -> None:
-    """The index knows the very document that is stored, and a rebuild finds nothing to do about it."""
+    """The entry describes the stored document, and a rebuild has nothing to do."""
     store = LocalStore(data_root)
     document, stored = load_result(store, finished.run_id), stored_document(store, finished.run_id)
     assert next(own_index.latest()) == build_entry(document, stored)
     assert own_index.versions()[finished.run_id] == version_of(stored)
 
 
-def test_an_entry_is_of_what_an_attempt_before_has_published(
+def test_the_index_describes_the_result_of_an_earlier_attempt(
     instance: dg.DagsterInstance, candles: CandleCatalog, own_index: ResultIndex, data_root: Path
 ) -> None:
-    """What is stored stays, so the entry tells its time and not that of the attempt that found it."""
+    """The stored document stays, so the entry has its time and not that of the later attempt."""
     assert candles
     store, run_id = LocalStore(data_root), run(instance, shelf="results").run_id
     document = load_result(store, run_id)
@@ -134,8 +134,8 @@ def test_the_run_page_shows_figures_a_table_and_a_picture(finished: Any) -> None
     assert len(picture) < 60_000
 
 
-def test_what_ops_hand_on_is_gone_after_success(finished: Any, data_root: Path) -> None:  # noqa: ANN401
-    """Nothing of a finished run stays under runs/."""
+def test_op_outputs_are_removed_after_success(finished: Any, data_root: Path) -> None:  # noqa: ANN401
+    """A finished run leaves nothing under runs/."""
     assert list(LocalStore(data_root).keys(f"runs/{finished.run_id}")) == []
 
 
@@ -144,7 +144,7 @@ def test_the_same_spec_gives_the_same_figures(
     instance: dg.DagsterInstance,
     data_root: Path,
 ) -> None:
-    """Two runs of one spec differ in nothing but ids and times."""
+    """Two runs of one spec differ only in IDs and times."""
     again = run(instance)
     first, second = (
         json.loads((data_root / "tasks" / run_id / "result.json").read_bytes())
@@ -158,10 +158,10 @@ def test_the_same_spec_gives_the_same_figures(
     assert first == second
 
 
-def test_the_shelf_results_keeps_one_document(
+def test_the_results_area_holds_one_document(
     instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
 ) -> None:
-    """A run that is waited for lands in results/, with its report in reports/."""
+    """A synchronous run is stored in results/, with its report in reports/."""
     assert candles
     done = run(instance, shelf="results")
     assert (data_root / f"results/{done.run_id}.json").is_file()
@@ -172,7 +172,7 @@ def test_the_shelf_results_keeps_one_document(
 def test_missing_candles_fail_the_run_with_the_sentence_and_a_manifest(
     instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
 ) -> None:
-    """The error names the symbol and what is stored; the task's folder says so too, without retries."""
+    """The error names the symbol and its stored range; the manifest has the same message, without retries."""
     assert candles
     failed = run(instance, symbols=["AAA_KRW", "NONE_KRW"])
     message, kind = failure_from_events(failed.all_events)
@@ -193,10 +193,10 @@ def store_with_a_hole(candles: CandleCatalog) -> None:
     candles.merge("HOLE_KRW", daily, stored)
 
 
-def test_a_run_over_too_few_candles_is_refused_unless_told_otherwise(
+def test_insufficient_coverage_fails_the_run_unless_min_coverage_allows_it(
     instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
 ) -> None:
-    """Gaps that no footer shows end the run with the sentence; with a lower share it runs, and says what it was."""
+    """Gaps within the range fail the run; with a lower min_coverage it runs, and the tag records the value."""
     store_with_a_hole(candles)
     asked = {"symbols": ["AAA_KRW", "HOLE_KRW"], "start_date": "2023-01-01", "end_date": "2023-12-31"}
     message, kind = failure_from_events(run(instance, **asked).all_events)
@@ -215,8 +215,8 @@ def test_a_run_over_too_few_candles_is_refused_unless_told_otherwise(
     assert verdicts == {"AAA_KRW": "complete", "HOLE_KRW": "insufficient"}
 
 
-def test_bad_config_from_the_launchpad_is_explained(instance: dg.DagsterInstance) -> None:
-    """What Dagster's own check cannot see is told by the run, field by field."""
+def test_invalid_launchpad_config_is_reported_by_field(instance: dg.DagsterInstance) -> None:
+    """The run reports invalid values, field by field, that Dagster's schema accepts."""
     message, kind = failure_from_events(run(instance, start_date="2024-13-01", symbols=["../x"]).all_events)
     assert kind == "InvalidSpec"
     assert "start_date" in message
@@ -224,7 +224,7 @@ def test_bad_config_from_the_launchpad_is_explained(instance: dg.DagsterInstance
 
 
 class Peeking(Strategy[StrategyParams]):
-    """Buys before every rise: it reads the next bar."""
+    """Buys before every rise by reading the next bar."""
 
     name = "peeking"
     Params = StrategyParams
@@ -246,7 +246,7 @@ def test_a_strategy_that_looks_ahead_fails_the_run(instance: dg.DagsterInstance,
 
 
 class FlakyStore(LocalStore):
-    """A store that is unreachable a few times."""
+    """A store that is unreachable for the first few calls."""
 
     failures = 1
 
@@ -258,10 +258,10 @@ class FlakyStore(LocalStore):
         super().put(key, data, **options)
 
 
-def test_a_store_that_is_away_for_a_moment_is_tried_again(
+def test_a_transient_storage_error_is_retried(
     instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
 ) -> None:
-    """Only a transient error is retried, and then the run succeeds."""
+    """A transient error is retried, and the run succeeds."""
     assert candles
     done = run(instance, build_defs({"store": FlakyStore(data_root)}))
     assert done.success
@@ -278,10 +278,10 @@ class NoRoomToRemember(LocalStore):
         super().put(key, data, **options)
 
 
-def test_a_result_that_is_there_is_a_success(
+def test_an_unrecorded_fingerprint_does_not_fail_the_run(
     instance: dg.DagsterInstance, candles: CandleCatalog, own_index: ResultIndex, data_root: Path
 ) -> None:
-    """Whatever is only of use afterwards fails without it, and the log says what that means."""
+    """A fingerprint that cannot be recorded is only a warning in the log."""
     assert candles
     done = run(instance, build_defs({"store": NoRoomToRemember(data_root)}))
     assert done.success
@@ -297,7 +297,7 @@ def test_candles_that_change_between_ops_are_noticed(
     assert candles
 
     class Changing(CandleCatalog):
-        """A catalogue into which somebody merges after the first read."""
+        """A catalog whose candles change after the first read."""
 
         reads = 0
 
@@ -318,7 +318,7 @@ def test_candles_that_change_between_ops_are_noticed(
 
 
 def test_interim_tables_and_models_come_back_in_their_types(tmp_path: Path) -> None:
-    """What is neither a table nor a model is refused: nothing is ever pickled."""
+    """Other types are rejected: nothing is ever pickled."""
     manager = InterimIOManager(LocalStore(tmp_path))
     context = dg.build_output_context(step_key="simulate[AAA_KRW]", name="result", run_id="r")
     manager.handle_output(context, pa.table({"a": [1]}))
@@ -331,7 +331,7 @@ def test_interim_tables_and_models_come_back_in_their_types(tmp_path: Path) -> N
 def test_a_run_that_ended_from_outside_gets_its_manifest(
     instance: dg.DagsterInstance, data_root: Path, status: Literal["failed", "cancelled"], shelf: str
 ) -> None:
-    """Killed or cancelled, a task's folder tells how it ended; a run that was waited for has no such folder."""
+    """A killed or cancelled task gets a manifest; a synchronous run has no task folder."""
     config = {"ops": {"load_candles": {"config": {**CONFIG, "shelf": shelf}}}}
     job = build_defs().resolve_job_def("backtest")
     lost = instance.create_run_for_job(job, run_config=config)
@@ -345,13 +345,13 @@ def test_a_run_that_ended_from_outside_gets_its_manifest(
 
 
 def test_a_run_launched_without_config_is_that_of_the_example(instance: dg.DagsterInstance) -> None:
-    """The job has a config of its own; who asks about such a run finds it."""
+    """The job's default config is returned for a run that was launched without one."""
     run = instance.create_run_for_job(build_defs().resolve_job_def("backtest"))
     assert backtest_config_of(run).symbols == ["DEMO_KRW"]
 
 
-def test_the_sensors_watch_from_the_start() -> None:
-    """Nobody has to switch them on."""
+def test_sensors_are_on_by_default() -> None:
+    """The sensors are on by default."""
     assert {sensor.name: sensor.default_status for sensor in build_defs().sensors or []} == {
         "markets": dg.DefaultSensorStatus.RUNNING,
     }

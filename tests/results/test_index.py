@@ -1,4 +1,4 @@
-"""The index of results on a real PostgreSQL, against what plain Python makes of the same entries."""
+"""The index of results on a real PostgreSQL, compared with plain Python on the same entries."""
 
 import base64
 import json
@@ -53,7 +53,7 @@ def entry(number: int, **changes: Any) -> IndexEntry:  # noqa: ANN401 -- columns
 
 
 def document(run_id: str, minute: int, **more: object) -> dict[str, Any]:
-    """Return a small document of today's schema that finished at a minute."""
+    """Return a small document of the current schema that finished at a minute."""
     finished = (START + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z")
     return {"version": "1.2.0", "run_id": run_id, "symbols": [], "metadata": {"execution_date": finished}, **more}
 
@@ -81,7 +81,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def test_an_entry_comes_back_as_it_was_added(index: ResultIndex) -> None:
-    """Each column of it, nulls and times to the microsecond included; added twice it is there once, as it was last."""
+    """Every column survives, including nulls and microseconds; the last of two entries of a run replaces the first."""
     known = entry(1, timestamp=START + timedelta(microseconds=123457))
     bare = entry(2, strategy=None, symbols=[], start_date=None, end_date=None, timeframe=None, total_signals=None)
     bare = bare._replace(avg_return=None, total_return=None, execution_time=None, kind="sweep", shelf="tasks")
@@ -91,10 +91,10 @@ def test_an_entry_comes_back_as_it_was_added(index: ResultIndex) -> None:
     assert index.versions() == {"run-1": ("results", 101, START), "run-2": ("tasks", 102, START)}
 
 
-def test_entries_that_are_removed_are_gone(index: ResultIndex) -> None:
-    """Those named and no others; one that has changed meanwhile stays where only the unchanged may go."""
+def test_removed_entries_are_not_listed(index: ResultIndex) -> None:
+    """Only the named entries are removed; remove_unchanged() keeps an entry that has changed."""
     index.add([entry(n) for n in range(4)])
-    index.remove("results", ["run-0", "nobody"])
+    index.remove("results", ["run-0", "unknown"])
     marks = index.versions()
     index.add([entry(1, size=7)])
     index.remove_unchanged({run_id: marks[run_id] for run_id in ("run-1", "run-2")})
@@ -109,15 +109,15 @@ def test_an_entry_goes_with_the_document_that_it_is_of(index: ResultIndex) -> No
 
 
 def test_the_latest_are_backtests_newest_first(index: ResultIndex) -> None:
-    """Of the same moment, the higher id comes first; sweeps are left out; more than a page of them comes."""
+    """At the same time the higher ID comes first; sweeps are excluded; more than one page is read."""
     assert list(index.latest()) == []
     index.add([entry(n) for n in range(150)])
     index.add([entry(1000, kind="sweep"), entry(149, run_id="run-a")])
     assert run_ids(list(index.latest())) == ["run-a", *(f"run-{n}" for n in range(149, -1, -1))]
 
 
-def test_a_page_tells_how_many_match_and_where_the_next_begins(index: ResultIndex) -> None:
-    """By offset and by cursor alike; past the end there is the total alone."""
+def test_a_page_has_the_total_and_the_next_cursor(index: ResultIndex) -> None:
+    """Offset and cursor give the same pages; past the end there is only the total."""
     index.add([entry(n) for n in range(5)])
     first = index.page(Filters(), 2)
     assert (first.total, run_ids(first.entries)) == (5, ["run-4", "run-3"])
@@ -130,7 +130,7 @@ def test_a_page_tells_how_many_match_and_where_the_next_begins(index: ResultInde
 
 
 def cursor_of(text: str) -> str:
-    """Return what somebody might make up who has seen what is in a cursor."""
+    """Return a forged cursor."""
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -151,8 +151,8 @@ def cursor_of(text: str) -> str:
         )
     ],
 )
-def test_what_is_no_cursor_is_told(index: ResultIndex, cursor: str) -> None:
-    """A sentence, whatever it is."""
+def test_invalid_cursors_are_rejected(index: ResultIndex, cursor: str) -> None:
+    """The error is a sentence for any text."""
     with pytest.raises(InvalidInput, match=r"cursor: .* is not a cursor"):
         index.page(Filters(), 1, after=cursor)
 
@@ -172,21 +172,21 @@ def test_a_range_that_holds_nothing_is_refused(bounds: dict[str, Any], field: st
 
 
 def test_a_symbol_is_found_in_either_spelling(index: ResultIndex) -> None:
-    """What is no market is refused."""
+    """A text that is not a market is rejected."""
     index.add([entry(1, symbols=["BTC_KRW", "ETH_KRW"]), entry(2, symbols=["ETH_KRW"])])
     assert run_ids(index.page(Filters(symbol="KRW-BTC"), 9).entries) == ["run-1"]
     with pytest.raises(InvalidSymbol):
         Filters(symbol="../x")
 
 
-def test_a_name_that_no_database_takes_matches_nothing(index: ResultIndex) -> None:
-    """Bytes of a command line that are no text are no error."""
+def test_an_unstorable_name_matches_nothing(index: ResultIndex) -> None:
+    """Undecodable bytes from a command line are not an error."""
     index.add([entry(1)])
     assert index.page(Filters(strategy="s\udcff"), 1).total == 0
 
 
 def passes(one: IndexEntry, f: Filters) -> bool:
-    """Tell whether an entry matches, without any database."""
+    """Return whether an entry matches, without a database."""
 
     def within(value: Any, least: Any, most: Any) -> bool:  # noqa: ANN401 -- of several types
         bounded = least is not None or most is not None
@@ -241,7 +241,7 @@ BOUNDS = st.fixed_dictionaries(
 def test_filters_find_what_plain_python_finds(
     index: ResultIndex, entries: list[IndexEntry], bounds: dict[str, Any], limit: int, offset: int
 ) -> None:
-    """Each alone and several together: the same total, the same page, the same order, by offset and by cursor."""
+    """Single and combined filters give the same total, page and order, by offset and by cursor."""
     try:
         filters = Filters(**bounds)
     except EmptyRange:
@@ -263,7 +263,7 @@ def test_filters_find_what_plain_python_finds(
 
 
 def test_a_rebuild_makes_the_index_equal_to_the_objects(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
-    """New ones come, those that are gone go, broken ones are reported, and the rest is not read again."""
+    """New results are added, missing ones removed, broken ones reported; unchanged ones are not read again."""
     publish_document(store, document("new", 1), b"")
     publish_task(store, {"task_id": "task"}, {"result.json": to_bytes(document("task", 2))})
     publish_task(store, {"task_id": "failed"}, {})
@@ -282,7 +282,7 @@ def test_a_rebuild_makes_the_index_equal_to_the_objects(index: ResultIndex, stor
 
 
 def test_a_document_that_changed_is_read_again(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
-    """Known by its size and time; once it cannot be read any more, its entry goes."""
+    """A change of size or time is noticed; the entry of a document that became unreadable is removed."""
     publish_document(store, document("r", 1), b"")
     reindex(store, index)
     path = tmp_path / "results/r.json"
@@ -298,7 +298,7 @@ def test_a_document_that_changed_is_read_again(index: ResultIndex, store: LocalS
 
 @pytest.fixture
 def narrow(index: ResultIndex, index_url: str) -> Iterator[ResultIndex]:
-    """An index that holds no count above 32,767: no document that is known to us has a value that none can hold."""
+    """An index that rejects counts above 32,767, since no known document has a value that the real one rejects."""
     alter = "alter table coin.result alter total_signals type {}"
     with closing(Session(index_url)) as session:
         session.run(lambda cursor: cursor.execute(alter.format("smallint")))
@@ -306,8 +306,8 @@ def narrow(index: ResultIndex, index_url: str) -> Iterator[ResultIndex]:
         session.run(lambda cursor: cursor.execute(alter.format("bigint")))
 
 
-def test_an_entry_that_the_database_refuses_costs_no_other(narrow: ResultIndex, store: LocalStore) -> None:
-    """It is reported by its run, what it said before is no longer listed, and the rest of its batch is."""
+def test_a_rejected_entry_does_not_affect_others(narrow: ResultIndex, store: LocalStore) -> None:
+    """The rejected entry is reported by its run and its previous entry removed; the rest of the batch is added."""
     for number in range(3):
         publish_document(store, document(f"r{number}", number, total_signals=10 ** (2 * number + 1)), b"")
     narrow.add([entry(7, run_id="r2")])
@@ -318,8 +318,8 @@ def test_an_entry_that_the_database_refuses_costs_no_other(narrow: ResultIndex, 
     ]
 
 
-def test_times_of_the_older_index_are_used(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
-    """For documents that have none."""
+def test_times_of_the_legacy_index_are_used(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
+    """Documents without a time take it from the legacy index."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/old.json").write_text('{"run_id": "old", "symbols": [{"symbol": "BTC_KRW", "signals": 3}]}')
     (tmp_path / "results/index.json").write_text('[{"run_id": "old", "timestamp": "2024-11-04T10:30:45"}]')
@@ -327,8 +327,8 @@ def test_times_of_the_older_index_are_used(index: ResultIndex, store: LocalStore
     assert everything(index)[0].timestamp == datetime(2024, 11, 4, 1, 30, 45, tzinfo=UTC)
 
 
-def test_results_in_a_bucket_are_known_again(index: ResultIndex, s3_server: S3Server) -> None:
-    """What a run was told of its object when it published is what a listing tells later."""
+def test_results_in_a_bucket_keep_their_version(index: ResultIndex, s3_server: S3Server) -> None:
+    """The version recorded at publication equals the one in a later listing."""
     store = s3_server.store(f"index-{uuid.uuid4().hex[:12]}")
     publish_document(store, document("r", 1), b"")
     publish_task(store, {"task_id": "t"}, {"result.json": to_bytes(document("t", 2))})
@@ -342,19 +342,19 @@ def test_results_in_a_bucket_are_known_again(index: ResultIndex, s3_server: S3Se
 
 
 class BusyStore(LocalStore):
-    """A store in which something happens just after one of its objects has been read, or has been looked for."""
+    """A store that runs a callback after an object has been read or looked up."""
 
     after: dict[str, Callable[[], object]]
 
     def get(self, key: str) -> bytes:
-        """Return an object; then it happens."""
+        """Return an object, then run the callback."""
         data = super().get(key)
         self.after.pop(key, lambda: None)()
         return data
 
 
 def test_a_rebuild_adds_nothing_that_was_removed_while_it_read(index: ResultIndex, tmp_path: Path) -> None:
-    """Object and entry go between its reading and its writing."""
+    """A result is removed between the rebuild's read and write."""
     store = BusyStore(tmp_path)
     publish_document(store, document("r", 1), b"")
     store.after = {"results/r.json": lambda: (store.delete("results/r.json"), index.remove("results", ["r"]))}
@@ -364,7 +364,7 @@ def test_a_rebuild_adds_nothing_that_was_removed_while_it_read(index: ResultInde
 
 
 def test_a_rebuild_removes_nothing_that_was_published_while_it_read(index: ResultIndex, tmp_path: Path) -> None:
-    """Neither one that was not there before nor one that is there again."""
+    """Results that are new or published again keep their entries."""
     store = BusyStore(tmp_path)
     publish_document(store, document("r", 1), b"")
     index.add([entry(7)])
@@ -381,7 +381,7 @@ def test_a_rebuild_removes_nothing_that_was_published_while_it_read(index: Resul
 
 
 def publish_some(root: str, url: str, numbers: Sequence[int]) -> None:
-    """Publish results and add their entries, as a process of its own."""
+    """Publish and index results, in a separate process."""
     store = LocalStore(Path(root))
     with closing(Session(url)) as session:
         for number in numbers:
@@ -391,7 +391,7 @@ def publish_some(root: str, url: str, numbers: Sequence[int]) -> None:
 
 
 def rebuild_again_and_again(root: str, url: str, done: Any) -> None:  # noqa: ANN401 -- an event has no public class
-    """Rebuild the index until told that all is done, as a process of its own."""
+    """Rebuild the index until the event is set, in a separate process."""
     with closing(Session(url)) as session:
         while not done.is_set():
             reindex(LocalStore(Path(root)), ResultIndex(session), everything=True)
@@ -400,7 +400,7 @@ def rebuild_again_and_again(root: str, url: str, done: Any) -> None:  # noqa: AN
 def test_fifty_parallel_writers_a_reader_and_a_rebuild(
     index: ResultIndex, index_url: str, store: LocalStore, tmp_path: Path
 ) -> None:
-    """All are there once, in order; who pages by cursor sees none twice, and all that were there when they began."""
+    """Every result is indexed once, in order; paging by cursor repeats none and misses no earlier one."""
     before = [f"before-{number:02}" for number in range(30)]
     for number, run_id in enumerate(before):
         publish_document(store, document(run_id, number), b"")
@@ -430,7 +430,7 @@ def test_fifty_parallel_writers_a_reader_and_a_rebuild(
 
 
 def make_table(url: str, ready: Any) -> None:  # noqa: ANN401 -- a barrier has no public class
-    """Create the table in the same moment as others, as a process of its own."""
+    """Create the table at the same time as other processes."""
     with closing(Session(url)) as session:
         session.run(lambda cursor: cursor.execute("select 1"))
         ready.wait()
@@ -440,7 +440,7 @@ def make_table(url: str, ready: Any) -> None:  # noqa: ANN401 -- a barrier has n
 
 @pytest.mark.parametrize("lost", ["schema coin cascade", "table coin.result"])
 def test_processes_that_start_at_once_make_the_table_once(index: ResultIndex, index_url: str, lost: str) -> None:
-    """Each finds it, whoever made it, in a new database and in one of before there was an index."""
+    """Every process finds the table, in a new database and in one that predates the index."""
     with closing(Session(index_url)) as session:
         session.run(lambda cursor: cursor.execute(f"drop {lost}"))
     spawn = multiprocessing.get_context("spawn")

@@ -1,4 +1,4 @@
-"""Entries of documents of every schema, and the older platform's index."""
+"""Entries of documents of every schema, and the legacy platform's index."""
 
 import json
 from collections.abc import Mapping
@@ -38,8 +38,8 @@ def read(document: Mapping[str, Any], finished: datetime | None = None) -> Index
     return build_entry(dict(document), STORED, finished)
 
 
-def test_a_document_of_today_is_told_in_full() -> None:
-    """Every column comes from where the schema has it; the object's time counts in whole seconds."""
+def test_a_current_document_fills_every_column() -> None:
+    """Every column is read from its place in the schema; the object's time is in whole seconds."""
     assert read(V12) == IndexEntry(
         run_id="r",
         shelf="results",
@@ -61,7 +61,7 @@ def test_a_document_of_today_is_told_in_full() -> None:
 
 
 def test_schema_1_1_has_no_total_return() -> None:
-    """And its times may end in two ways at once."""
+    """Its times may have a doubled zone."""
     symbols = [{"symbol": "BTC_KRW", "signals": [SIGNAL], "avg_return": -2.5}]
     entry = read({"version": "1.1.0", "symbols": symbols, "metadata": {"execution_date": "2024-11-04T10:30:45+00:00Z"}})
     assert (entry.version, entry.avg_return, entry.total_return, entry.total_signals) == ("1.1.0", -2.5, None, 1)
@@ -72,7 +72,7 @@ def test_schema_1_1_has_no_total_return() -> None:
     ("signals", "counted"), [(3, 3), ([SIGNAL, SIGNAL], 2), (None, None), (True, None), (-1, None)]
 )
 def test_schema_1_0_has_signals_as_a_count_or_a_list(signals: object, counted: int | None) -> None:
-    """Either is counted where the document does not tell the sum; the time is that of the object."""
+    """Both are summed if the document has no total; the time is that of the object."""
     entry = read({**ASKED, "symbols": [{"symbol": "KRW-BTC", "signals": signals}]})
     assert (entry.version, entry.total_signals, entry.symbols, entry.timestamp) == (
         "1.0",
@@ -83,12 +83,12 @@ def test_schema_1_0_has_signals_as_a_count_or_a_list(signals: object, counted: i
 
 
 def test_signals_of_some_symbols_are_not_the_sum() -> None:
-    """One symbol that does not tell makes the sum unknown."""
+    """The total is unknown if one symbol has no count."""
     assert read({"symbols": [{"symbol": "A_KRW", "signals": 3}, {"symbol": "B_KRW"}]}).total_signals is None
 
 
-def test_a_sum_that_no_count_can_be_is_unknown() -> None:
-    """Each count may be one and their sum none; up to there it is the sum."""
+def test_an_overflowing_total_is_unknown() -> None:
+    """A total that exceeds the largest count is unknown."""
     most = 2**63 - 1
     parts = [{"symbol": "A_KRW", "signals": most}, {"symbol": "B_KRW", "signals": 1}]
     assert read({"symbols": parts}).total_signals is None
@@ -96,15 +96,15 @@ def test_a_sum_that_no_count_can_be_is_unknown() -> None:
     assert read({"symbols": parts}).total_signals == most
 
 
-def test_the_older_index_tells_the_time_that_a_document_lacks() -> None:
-    """A document that has one of its own is believed first."""
+def test_the_legacy_index_supplies_missing_times() -> None:
+    """A document's own time takes precedence."""
     finished = datetime(2024, 1, 1, tzinfo=UTC)
     assert read({"symbols": []}, finished).timestamp == finished
     assert read(V12, finished).timestamp == datetime(2024, 11, 4, 10, 30, 45, 123456, tzinfo=UTC)
 
 
-def test_a_sweep_is_told_from_a_backtest() -> None:
-    """By its schema; signals of all points together would mean nothing."""
+def test_sweeps_and_backtests_are_distinguished() -> None:
+    """The schema distinguishes them; a sweep has no total of signals."""
     entry = read({"version": "sweep 1.0.0", "symbols": [{"symbol": "BTC_KRW"}], "best": None, "total_signals": 0})
     assert (entry.kind, entry.total_signals, entry.symbols) == ("sweep", None, ["BTC_KRW"])
 
@@ -125,7 +125,7 @@ def test_a_sweep_is_told_from_a_backtest() -> None:
     ],
 )
 def test_whatever_a_document_holds_becomes_an_entry_that_a_database_takes(document: dict[str, Any]) -> None:
-    """What is no figure, name or time is unknown, not an error."""
+    """A value that is not a figure, name or time is unknown, not an error."""
     entry = read(document)
     assert entry.timestamp == WRITTEN
     assert (entry.total_signals, entry.avg_return, entry.execution_time, entry.start_date) == (None, None, None, None)
@@ -145,13 +145,13 @@ def test_whatever_a_document_holds_becomes_an_entry_that_a_database_takes(docume
     ],
 )
 def test_a_naive_time_is_one_of_seoul(text: str, hours: int) -> None:
-    """And each other spelling is the instant that it says."""
+    """Other spellings state their zone."""
     assert parse_time(text) == datetime(2024, 11, 4, 10, 30, 45, tzinfo=timezone(timedelta(hours=hours)))
 
 
 @pytest.mark.parametrize("value", [None, 5, "", "yesterday", "2024-13-01", "9999-12-31T23:59:59"])
-def test_what_is_no_time_is_none(value: object) -> None:
-    """An old file with a broken time is still listed, by the time of its object."""
+def test_invalid_times_are_none(value: object) -> None:
+    """A legacy file with an invalid time is listed by the time of its object."""
     assert parse_time(value) is None
 
 
@@ -167,8 +167,8 @@ ITEM = {
     "content",
     [[ITEM], {"results": [ITEM]}, {"version": 1, "items": ["?", {"run_id": 5}, {"run_id": "x", "timestamp": 0}, ITEM]}],
 )
-def test_the_older_index_is_read_in_its_shapes(tmp_path: Path, content: object) -> None:
-    """A list, or an object that holds one; what is no entry in it is passed over."""
+def test_the_legacy_index_is_read_in_every_format(tmp_path: Path, content: object) -> None:
+    """A list, or an object that contains one; invalid entries are skipped."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/index.json").write_text(json.dumps(content))
     older = read_legacy_index(LocalStore(tmp_path))
@@ -177,8 +177,8 @@ def test_the_older_index_is_read_in_its_shapes(tmp_path: Path, content: object) 
 
 
 @pytest.mark.parametrize("content", ["{", "", "[" * 100_000])
-def test_a_broken_older_index_is_reported_and_left_as_it_is(tmp_path: Path, content: str) -> None:
-    """It tells nothing, and is not touched."""
+def test_a_broken_legacy_index_is_reported_and_not_modified(tmp_path: Path, content: str) -> None:
+    """It is treated as empty and not modified."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/index.json").write_text(content)
     older = read_legacy_index(LocalStore(tmp_path))
@@ -187,8 +187,8 @@ def test_a_broken_older_index_is_reported_and_left_as_it_is(tmp_path: Path, cont
     assert (tmp_path / "results/index.json").read_text() == content
 
 
-def test_the_older_index_is_no_result(tmp_path: Path) -> None:
-    """Neither listed nor read as one; where there is none, nothing is told."""
+def test_the_legacy_index_is_not_a_result(tmp_path: Path) -> None:
+    """It is neither listed nor read as a result; a missing index is empty."""
     store = LocalStore(tmp_path)
     assert read_legacy_index(store) == ({}, None)
     (tmp_path / "results").mkdir()

@@ -1,4 +1,4 @@
-"""Pins, in a folder."""
+"""Pins and claims on a local store."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -33,8 +33,8 @@ def store(tmp_path: Path) -> LocalStore:
     return store
 
 
-def test_a_pin_keeps_until_it_is_taken_away(store: LocalStore) -> None:
-    """Pinning twice is as good as once."""
+def test_a_pin_keeps_a_task_until_it_is_unpinned(store: LocalStore) -> None:
+    """Pinning is idempotent."""
     assert pinned_tasks(store) == {}
     pin(store, "t")
     pin(store, "t")
@@ -45,8 +45,8 @@ def test_a_pin_keeps_until_it_is_taken_away(store: LocalStore) -> None:
         unpin(store, "t")
 
 
-def test_what_has_not_ended_is_not_pinned(store: LocalStore) -> None:
-    """Unknown tasks, those without a manifest yet, and what can be no id."""
+def test_only_finished_tasks_can_be_pinned(store: LocalStore) -> None:
+    """Unknown tasks, tasks without a manifest, and invalid IDs are rejected."""
     store.put("tasks/half/result.json", b"{}")
     for task_id in ("unknown", "half"):
         with pytest.raises(ResultNotFound, match=task_id):
@@ -57,7 +57,7 @@ def test_what_has_not_ended_is_not_pinned(store: LocalStore) -> None:
 
 
 class Expiring(LocalStore):
-    """A store in which a task is removed by somebody who looked for a pin just before there was one."""
+    """A store whose task is removed by a process that looked for a pin just before it was written."""
 
     def put(self, key: str, data: bytes, **how: object) -> None:  # type: ignore[override]
         """Store the pin, and remove the task."""
@@ -65,8 +65,8 @@ class Expiring(LocalStore):
         remove_task(self, "t")
 
 
-def test_who_pins_too_late_is_told(store: LocalStore) -> None:
-    """No pin stays behind that keeps nothing."""
+def test_pinning_a_removed_task_raises(store: LocalStore) -> None:
+    """No pin is left without a task."""
     with pytest.raises(ResultNotFound):
         pin(Expiring(store.root), "t")
     assert list(store.keys()) == []
@@ -74,15 +74,15 @@ def test_who_pins_too_late_is_told(store: LocalStore) -> None:
 
 
 class Died(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 class Turns:
-    """Two that work on one store, each operation in its turn; one may die before an operation of its own.
+    """Two threads on one store whose operations alternate in a given order; one may die before an operation.
 
     Attributes:
-        order: Who is next, 0 or 1; nobody waits for one that has ended.
-        dies: Before which of its operations each dies, if it comes to that.
+        order: Whose turn is next, 0 or 1; a thread that has ended is skipped.
+        dies: Number of the operation before which each thread dies, or None.
     """
 
     def __init__(self, order: Sequence[int], dies: Sequence[int | None]) -> None:
@@ -127,7 +127,7 @@ class Turns:
 
 
 class Shared(LocalStore):
-    """The store as one of the two has it."""
+    """The store as seen by one of the two threads."""
 
     def __init__(self, root: Path, turns: Turns, who: int) -> None:
         super().__init__(root)
@@ -151,7 +151,7 @@ class Shared(LocalStore):
 
 
 def expire(store: LocalStore) -> bool:
-    """Remove the task as retention does, unless it is pinned; tell whether it was removed."""
+    """Remove the task as retention does, unless it is pinned; return whether it was removed."""
     release_claims(store)
     if is_pinned(store, "t") or not claim(store, "t"):
         return False
@@ -171,10 +171,10 @@ DEATHS = st.none() | st.integers(0, 12)
 @example([1, 0, 0, 0, 0], (None, None))
 @example(LOOKED, (None, None))
 @example(LATE, (3, None))
-def test_no_task_is_removed_that_somebody_was_told_is_pinned(
+def test_a_confirmed_pin_always_keeps_its_task(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], dies: tuple[int | None, int | None]
 ) -> None:
-    """However pinning and removing take turns, and wherever either dies; and a pin never outlives its task."""
+    """In every interleaving, and wherever either side dies, a confirmed pin keeps its task."""
     root = tmp_path_factory.mktemp("store")
     store = LocalStore(root)
     publish_task(store, {"task_id": "t"}, {"result.json": b"{}", "report.html": b""})
@@ -191,8 +191,8 @@ def test_no_task_is_removed_that_somebody_was_told_is_pinned(
     assert not store.exists(claim_key("t"))
 
 
-def test_who_pins_what_is_claimed_is_told(store: LocalStore) -> None:
-    """The pin stays: it may be that it keeps the task, and it does if the removal was killed."""
+def test_pinning_a_claimed_task_raises(store: LocalStore) -> None:
+    """The pin stays: it keeps the task if the removal was killed."""
     assert claim(store, "t")
     with pytest.raises(TaskExpiring, match="task t has expired"):
         pin(store, "t")

@@ -1,4 +1,4 @@
-"""A stored run computed again: identical, or what is no longer what it was; and stored results used again."""
+"""Replay of stored runs, and reuse of stored results."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ SYMBOLS = ["AAA_KRW", "BBB_KRW"]
 
 
 class Moody(Strategy[StrategyParams]):
-    """Decides by its mood, which no spec tells of."""
+    """Depends on a module variable that no spec contains."""
 
     name = "moody"
 
@@ -42,7 +42,7 @@ class Moody(Strategy[StrategyParams]):
         self.mood = mood
 
     def signals(self, bars: Bars, params: StrategyParams) -> Signals:
-        """Hold for as long as the mood says."""
+        """Hold for as many bars as the variable."""
         assert params is not None
         return Signals(bars.close > bars.open, hold=self.mood)
 
@@ -55,7 +55,7 @@ def _nothing_stays_imported() -> Iterator[None]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder with a hundred days of two markets, and a strategy with a helper beside it."""
+    """A folder with a hundred days of two markets, and a strategy with a helper module."""
     write(tmp_path / "code", FILES)
     for seed, symbol in enumerate(SYMBOLS):
         store_candles(tmp_path, symbol, seed)
@@ -73,7 +73,7 @@ def loaded(place: Path) -> StrategyRegistry:
 
 
 def spec_of(registry: StrategyRegistry, **fields: object) -> BacktestSpec:
-    """The spec that all runs here are of."""
+    """Return the spec that all runs in this module use."""
     return resolve(parse_request({"strategy": "helped", "symbols": SYMBOLS, **DAYS, **fields}), registry)
 
 
@@ -95,7 +95,7 @@ def replayed(place: Path, registry: StrategyRegistry, run_id: str = "r") -> Any:
 
 
 def reusable(place: Path, registry: StrategyRegistry, **fields: object) -> str | None:
-    """Return the run that a submission would be answered with."""
+    """Return the run that an identical submission would reuse."""
     found = find_reusable(LocalStore(place), CandleCatalog(place), registry, spec_of(registry, **fields))
     return found and found.run_id
 
@@ -103,7 +103,7 @@ def reusable(place: Path, registry: StrategyRegistry, **fields: object) -> str |
 @pytest.mark.parametrize("shelf", ["results", "tasks"])
 @pytest.mark.parametrize("fields", [{}, {"fill": "signal_close"}, {"stop_loss": 0.02, "max_positions": 1}])
 def test_a_replay_is_identical(place: Path, shelf: ResultArea, fields: dict[str, object]) -> None:
-    """The same spec on the same candles by the same code has the same digest, whichever shelf it is from."""
+    """The same spec, candles and code give the same digest, in either area."""
     with as_new_process():
         document = run(place, loaded(place), shelf=shelf, **fields)
     found = replayed(place, loaded(place))
@@ -113,7 +113,7 @@ def test_a_replay_is_identical(place: Path, shelf: ResultArea, fields: dict[str,
 
 
 def test_an_edited_comment_is_no_difference(place: Path) -> None:
-    """Nothing that is executed changed."""
+    """No executed code has changed."""
     with as_new_process():
         run(place, loaded(place))
     edit(place / "code/helped_levels.py", "  # a rise", "  # the candle rises")
@@ -133,8 +133,8 @@ def test_an_edited_helper_is_named_and_so_is_what_it_changed(place: Path) -> Non
     assert found.differences[-1].name.startswith("symbols.0.signals.0.")
 
 
-def test_an_edit_that_changes_no_figure_is_told_all_the_same(place: Path) -> None:
-    """The result is identical, and the code is not."""
+def test_an_edit_without_effect_is_reported(place: Path) -> None:
+    """The result is identical although the code differs."""
     with as_new_process():
         run(place, loaded(place))
     edit(place / "code/helped_levels.py", "return bars", "unused = 1\n    return bars")
@@ -143,8 +143,8 @@ def test_an_edit_that_changes_no_figure_is_told_all_the_same(place: Path) -> Non
     assert [(each.kind, each.name) for each in found.differences] == [("code", "helped_levels")]
 
 
-def test_a_helper_that_now_fails_is_told_after_its_edit(place: Path) -> None:
-    """That the code differs is not hidden behind the error that it raises."""
+def test_a_failing_helper_is_reported_after_its_edit(place: Path) -> None:
+    """The code difference is reported before the error that it causes."""
     with as_new_process():
         run(place, loaded(place))
     edit(place / "code/helped_levels.py", "return bars", "1 / 0\n    return bars")
@@ -165,8 +165,8 @@ def test_edited_candles_are_named_by_their_symbol(place: Path) -> None:
     assert found.differences[-1].name.startswith("symbols.1.")
 
 
-def test_edited_candles_that_change_no_figure_are_told_all_the_same(place: Path) -> None:
-    """A volume that the strategy never reads: the candles are others, the result is identical."""
+def test_edited_candles_without_effect_are_reported(place: Path) -> None:
+    """The strategy never reads the volume: the candles differ, the result is identical."""
     run(place, loaded(place))
     catalog = CandleCatalog(place)
     candles = synthetic_candles(1, DAILY, date(2024, 1, 1), 100)
@@ -177,7 +177,7 @@ def test_edited_candles_that_change_no_figure_are_told_all_the_same(place: Path)
 
 
 def rewrite(place: Path, change: Callable[[Json], object]) -> None:
-    """Change a stored result behind the platform's back."""
+    """Modify a stored result without updating its checksum."""
     path = place / "results/r.json"
     document = json.loads(path.read_bytes())
     change(document)
@@ -186,7 +186,7 @@ def rewrite(place: Path, change: Callable[[Json], object]) -> None:
 
 
 def test_another_version_of_a_package_is_named(place: Path) -> None:
-    """The figures may well be the same."""
+    """The figures may still be identical."""
     run(place, loaded(place))
     rewrite(place, lambda document: document["fingerprint"]["versions"].update(numpy="1.0"))
     found = replayed(place, loaded(place))
@@ -218,7 +218,7 @@ def test_a_field_that_the_spec_did_not_have_is_named(place: Path) -> None:
     ],
 )
 def test_a_result_that_was_changed_is_corrupt(place: Path, change: Callable[[Json], object]) -> None:
-    """Figures and spec are what their digests say, or nothing can be said of them."""
+    """A replay refuses a document that does not match its own digests."""
     run(place, loaded(place))
     rewrite(place, change)
     with pytest.raises(ObjectCorrupt, match="changed after the run"):
@@ -233,10 +233,8 @@ def test_a_result_that_was_changed_is_corrupt(place: Path, change: Callable[[Jso
         ({"run_id": "r", "version": "1.2.0", "symbols": [], "fingerprint": {"spec": "0", "code": "0"}}, "1.2.0"),
     ],
 )
-def test_a_result_that_does_not_say_from_what_it_is_cannot_be_replayed(
-    tmp_path: Path, document: Json, version: str
-) -> None:
-    """Those of the older platform, and those without a spec."""
+def test_a_result_without_inputs_cannot_be_replayed(tmp_path: Path, document: Json, version: str) -> None:
+    """Results of the legacy platform and results without a spec cannot be replayed."""
     LocalStore(tmp_path).put("results/r.json", to_bytes(document))
     with pytest.raises(NotReplayable, match=f"'r' \\(schema {version}\\) cannot be replayed"):
         replayed(tmp_path, StrategyRegistry([]))
@@ -244,8 +242,8 @@ def test_a_result_that_does_not_say_from_what_it_is_cannot_be_replayed(
         replayed(tmp_path, StrategyRegistry([]), "absent")
 
 
-def test_a_strategy_that_is_not_deterministic_is_found_out(place: Path) -> None:
-    """Every input is equal and the result is not: the one difference."""
+def test_a_nondeterministic_strategy_is_detected(place: Path) -> None:
+    """All inputs are equal, so the result is the only difference."""
     run(place, StrategyRegistry([Moody(1)]), strategy="moody")
     assert replayed(place, StrategyRegistry([Moody(1)])).identical
     found = replayed(place, StrategyRegistry([Moody(2)]))
@@ -253,8 +251,8 @@ def test_a_strategy_that_is_not_deterministic_is_found_out(place: Path) -> None:
     assert [each.kind for each in found.differences] == ["result"]
 
 
-def test_code_that_is_edited_while_a_run_is_under_way_ends_it(place: Path) -> None:
-    """Otherwise the result would be told to be of code that did not compute it."""
+def test_editing_code_during_a_run_ends_it(place: Path) -> None:
+    """Otherwise the fingerprint would name code that did not compute the result."""
     registry, catalog = loaded(place), CandleCatalog(place)
     pieces = runner.find_candles(catalog, spec_of(registry), "results")
     parts = [runner.simulate_symbol(catalog, registry, piece) for piece in pieces]
@@ -264,7 +262,7 @@ def test_code_that_is_edited_while_a_run_is_under_way_ends_it(place: Path) -> No
 
 
 def test_an_identical_submission_finds_the_stored_result(place: Path) -> None:
-    """The same spec, however it is written; the latest of several runs; any shelf."""
+    """The same spec in any spelling finds the latest run, in either area."""
     with as_new_process():
         assert reusable(place, loaded(place)) is None
         run(place, loaded(place), "first")
@@ -281,7 +279,7 @@ def test_an_identical_submission_finds_the_stored_result(place: Path) -> None:
 
 
 def test_other_candles_find_nothing(place: Path) -> None:
-    """A merge that changes the range makes another backtest of it; one outside of the range does not."""
+    """Changed candles in the range prevent reuse; changes outside of it do not."""
     run(place, loaded(place))
     later = synthetic_candles(5, DAILY, date(2024, 6, 1), 10)
     CandleCatalog(place).merge("AAA_KRW", DAILY, later)
@@ -292,8 +290,8 @@ def test_other_candles_find_nothing(place: Path) -> None:
 
 @pytest.mark.parametrize("shelf", ["results", "tasks"])
 @pytest.mark.parametrize("fate", ["gone", "changed", "its note is broken"])
-def test_a_note_that_leads_nowhere_is_no_error(place: Path, shelf: ResultArea, fate: str) -> None:
-    """An expired task, a changed document or a broken note: the backtest is run again."""
+def test_a_dangling_fingerprint_is_not_an_error(place: Path, shelf: ResultArea, fate: str) -> None:
+    """With an expired task, a changed document or a broken entry the backtest runs again."""
     sha256 = run(place, loaded(place), shelf=shelf)["fingerprint"]["sha256"]
     document = place / ("results/r.json" if shelf == "results" else "tasks/r/result.json")
     if fate == "gone":
@@ -308,8 +306,8 @@ def test_a_note_that_leads_nowhere_is_no_error(place: Path, shelf: ResultArea, f
     assert reusable(place, loaded(place)) == "again"
 
 
-def test_an_answer_is_the_document_with_one_key_more(place: Path) -> None:
-    """The stored one never says that it was reused."""
+def test_a_response_is_the_document_plus_one_key(place: Path) -> None:
+    """The stored document has no such key."""
     document = run(place, loaded(place))
     assert "reused_from" not in document
     for run_id in ("r", None):
@@ -317,23 +315,23 @@ def test_an_answer_is_the_document_with_one_key_more(place: Path) -> None:
 
 
 def test_the_fingerprint_is_over_all_four(place: Path) -> None:
-    """Anybody can compute it from what the document says; each part of it counts."""
+    """It can be recomputed from the document, and every part of it matters."""
     document = run(place, loaded(place))
-    said = document["fingerprint"]
-    inputs = {key: said[key] for key in ("spec", "candles", "code", "versions")}
-    assert said["sha256"] == digest_of(inputs)
-    assert said["spec"] == digest_of(document["spec"])
-    assert said["code"] == digest_of(said["modules"])
+    stored = document["fingerprint"]
+    inputs = {key: stored[key] for key in ("spec", "candles", "code", "versions")}
+    assert stored["sha256"] == digest_of(inputs)
+    assert stored["spec"] == digest_of(document["spec"])
+    assert stored["code"] == digest_of(stored["modules"])
     strategy = loaded(place).get("helped")
-    same = fingerprint_of(said["spec"], said["candles"], strategy)
-    assert same == said
-    assert fingerprint_of("0", said["candles"], strategy)["sha256"] != said["sha256"]
-    assert fingerprint_of(said["spec"], {**said["candles"], "AAA_KRW": "0"}, strategy)["sha256"] != said["sha256"]
-    assert fingerprint_of(said["spec"], said["candles"], Moody())["sha256"] != said["sha256"]
+    same = fingerprint_of(stored["spec"], stored["candles"], strategy)
+    assert same == stored
+    assert fingerprint_of("0", stored["candles"], strategy)["sha256"] != stored["sha256"]
+    assert fingerprint_of(stored["spec"], {**stored["candles"], "AAA_KRW": "0"}, strategy)["sha256"] != stored["sha256"]
+    assert fingerprint_of(stored["spec"], stored["candles"], Moody())["sha256"] != stored["sha256"]
 
 
 def test_the_result_digest_is_of_the_figures_alone(place: Path) -> None:
-    """Who ran it, when, where and from what leaves it as it is; it survives being written and read."""
+    """Run ID, times, host and inputs do not change it; it survives a round trip through JSON."""
     document = run(place, loaded(place))
     assert result_digest(document) == document["result_sha256"]
     for key in ("run_id", "execution_time", "metadata", "description", "spec", "fingerprint", "reused_from"):
@@ -353,15 +351,15 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_digests_survive_writing_and_reading(value: object) -> None:
-    """What is read back from the stored text has the digest of what was written, in any order of keys."""
+    """A value has the same digest after a round trip through JSON, in any order of keys."""
     again = json.loads(to_bytes({"value": value}))["value"]
     assert digest_of(again) == digest_of(value)
     if isinstance(value, dict):
         assert digest_of(dict(reversed(value.items()))) == digest_of(value)
 
 
-def test_a_strategy_file_that_is_gone_is_told(place: Path) -> None:
-    """A registry is loaded before a replay, and says what is missing."""
+def test_a_missing_strategy_file_is_reported(place: Path) -> None:
+    """Loading the registry before a replay reports the missing file."""
     run(place, loaded(place))
     (place / "code/own.py").unlink()
     with pytest.raises(InvalidStrategyFile, match=r"own\.py: is not a file"):

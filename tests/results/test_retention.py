@@ -1,4 +1,4 @@
-"""Which of what is stored is no longer kept."""
+"""Retention rules and the storage scan."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ def folder(name: str = "t", newest: datetime = OLD, *, manifest: bool = True) ->
     [
         (folder(), OLD, False, False, "expired tasks"),
         (folder(), EDGE, False, False, None),
-        (folder(newest=OLD), NEW, False, False, None),  # the manifest says when it ended, not the files
+        (folder(newest=OLD), NEW, False, False, None),  # the manifest's end time decides, not the files'
         (folder(newest=NEW), OLD, False, False, "expired tasks"),  # a copied store has new files
         (folder(), OLD, True, False, None),
         (folder(), OLD, False, True, None),
@@ -62,7 +62,7 @@ def test_which_tasks_expire(
     under_way: bool,  # noqa: FBT001
     kind: str | None,
 ) -> None:
-    """Those that ended longer ago than tasks are kept, unless they are pinned, worked on, or cannot be read."""
+    """Tasks older than the limit expire, unless they are pinned, active or unreadable."""
     ids = frozenset({"t"})
     stored = StorageSnapshot({"t": found}, {"t": ended} if ended else {}, pinned={"t": PIN} if pinned else {})
     items = list(expired_tasks(stored, ids if under_way else (), NOW - LIMITS.tasks))
@@ -73,21 +73,21 @@ def test_which_tasks_expire(
 
 @pytest.mark.parametrize(("newest", "under_way", "expires"), [(OLD, (), 1), (NEW, (), 0), (OLD, ("t",), 0)])
 def test_which_interim_data_expire(newest: datetime, under_way: tuple[str, ...], expires: int) -> None:
-    """What failed runs left for somebody who resumes them, once nobody has in time."""
+    """Interim data of failed runs expire if the runs are not resumed in time."""
     stored = StorageSnapshot({}, {}, interim={"t": folder(newest=newest, manifest=False)})
     assert len(list(expired_interim(stored, under_way, EDGE))) == expires
 
 
 @pytest.mark.parametrize(("modified", "expires"), [(OLD, 1), (EDGE, 0), (NEW, 0)])
 def test_which_rows_of_sweeps_expire(modified: datetime, expires: int) -> None:
-    """Those that were computed longer ago than tasks are kept."""
+    """Chunks older than the limit expire."""
     stored = StorageSnapshot({}, {}, chunks=[ObjectEntry("sweeps/chunks/a.parquet", 9, modified)])
     assert len(list(expired_chunks(stored, EDGE))) == expires
 
 
 @pytest.mark.parametrize(("task_id", "modified", "stale"), [("t", OLD, 0), ("gone", OLD, 1), ("gone", EDGE, 0)])
 def test_which_pins_are_stale(task_id: str, modified: datetime, stale: int) -> None:
-    """Those of tasks of which nothing is stored; not of one that may just have come from a backup."""
+    """Pins of missing tasks are stale, except recent ones, which may come from a backup."""
     stored = StorageSnapshot({"t": folder(manifest=False)}, {}, pinned={task_id: PIN._replace(modified=modified)})
     assert len(list(stale_pins(stored, EDGE))) == stale
 
@@ -96,7 +96,7 @@ def test_which_pins_are_stale(task_id: str, modified: datetime, stale: int) -> N
     ("run_id", "dead"), [("kept", False), ("task", False), ("gone", True), ("elsewhere", True), (None, True)]
 )
 def test_which_fingerprints_point_nowhere(run_id: str | None, dead: object) -> None:
-    """Those whose result is gone, or goes now, and those that make no sense."""
+    """Entries whose result is missing or being removed, and unreadable entries."""
     entry = Fingerprint(ObjectEntry("fingerprints/a.json", 9, OLD), run_id)
     stored = StorageSnapshot(
         {"task": folder("task"), "gone": folder("gone")}, {}, results={"kept"}, fingerprints=[entry]
@@ -115,13 +115,13 @@ def test_which_fingerprints_point_nowhere(run_id: str | None, dead: object) -> N
         (EndedRun("r", "working", expires=True, ended_at=NOW - 99 * DAY), False),
     ],
 )
-def test_which_records_of_runs_are_forgotten(run: EndedRun, goes: object) -> None:
-    """Those of tasks go with the task, others when they are old; none while an attempt is under way."""
+def test_which_run_records_expire(run: EndedRun, goes: object) -> None:
+    """Records of a task go with the task, others by age; none while an attempt is active."""
     assert bool(list(expired_run_records([run], {"stored"}, {"working"}, NOW, LIMITS))) is goes
 
 
 def test_a_listing_in_any_order_gives_the_folders_of_runs() -> None:
-    """Files beside folders, and folders that no run can have, are somebody else's."""
+    """Files next to folders, and folders with invalid names, are ignored."""
     listed = [
         ObjectEntry("tasks/b/result.json", 5, OLD),
         ObjectEntry("tasks/a/x", 1, OLD),
@@ -134,11 +134,11 @@ def test_a_listing_in_any_order_gives_the_folders_of_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["2024-11-04T10:30:45.123456Z", "2024-11-04T10:30:45.123456+00:00Z", "2024-11-04T19:30:45.123456"]
+    "text", ["2024-11-04T10:30:45.123456Z", "2024-11-04T10:30:45.123456+00:00Z", "2024-11-04T19:30:45.123456"]
 )
-def test_ends_are_read_as_each_platform_wrote_them(told: str) -> None:
-    """With Z, with the older platform's doubled zone, and without any, which means Seoul here as in lists."""
-    manifest = {"task_id": "t", "metadata": {"finished_at": told}}
+def test_end_times_of_both_platforms_are_parsed(text: str) -> None:
+    """With Z, with the legacy platform's doubled zone, and without a zone, which means Seoul."""
+    manifest = {"task_id": "t", "metadata": {"finished_at": text}}
     assert parse_ended_at("t", manifest) == datetime(2024, 11, 4, 10, 30, 45, 123456, UTC)
 
 
@@ -150,8 +150,8 @@ def test_ends_are_read_as_each_platform_wrote_them(told: str) -> None:
         for metadata in (None, [], {}, {"finished_at": 3}, {"finished_at": "0001-01-01"})
     ],
 )
-def test_a_manifest_that_does_not_say_when_its_task_ended_is_corrupt(manifest: dict[str, object]) -> None:
-    """Nothing is made up for it."""
+def test_a_manifest_without_an_end_time_is_corrupt(manifest: dict[str, object]) -> None:
+    """No end time is assumed for it."""
     with pytest.raises(ObjectCorrupt, match="manifest of task t"):
         parse_ended_at("t", manifest)
 
@@ -166,8 +166,8 @@ def store_task(store: ObjectStore, task_id: str, ended: datetime = OLD) -> None:
     )
 
 
-def test_the_survey_of_a_store_is_what_lies_in_it(store: ObjectStore) -> None:
-    """Tasks with their ends, interim data, results, and what cannot be read, which is told."""
+def test_a_scan_returns_everything_stored(store: ObjectStore) -> None:
+    """Tasks with their end times, interim data, results, and a warning for each unreadable object."""
     store_task(store, "done")
     store.put("tasks/broken/manifest.json", b"{")
     store.put(
@@ -192,23 +192,23 @@ def test_the_survey_of_a_store_is_what_lies_in_it(store: ObjectStore) -> None:
 
 
 class Refusing(LocalStore):
-    """A store whose account may read and write objects, and no more."""
+    """A store whose account may only read and write objects."""
 
     def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Refuse."""
         raise StorageRefused(prefix, f"the credentials do not permit it ({before})")
 
 
-def test_a_bucket_that_shows_no_uploads_is_told_and_no_hindrance(tmp_path: Path) -> None:
-    """A narrow policy costs the broken uploads, which a rule of the bucket may end too, and nothing else."""
+def test_a_bucket_without_upload_listing_causes_a_warning(tmp_path: Path) -> None:
+    """A narrow policy only prevents finding incomplete uploads, which a bucket rule can remove."""
     store_task(LocalStore(tmp_path), "done")
     found = scan_storage(Refusing(tmp_path), NOW)
     assert found.ended == {"done": OLD}
     assert [text.split(":")[0] for text in found.warnings] == ["incomplete uploads are not searched for"]
 
 
-def test_use_is_what_lies_in_the_shelves(store: ObjectStore) -> None:
-    """Of a bucket with what it holds in all, of a disk with what is free."""
+def test_usage_is_measured_by_folder(store: ObjectStore) -> None:
+    """A bucket reports its total size, a disk its free space."""
     store.put("tasks/t/result.json", b"12345")
     store.put("runs/r/x", b"123")
     store.put("sweeps/chunks/a.parquet", b"1")
@@ -220,7 +220,7 @@ def test_use_is_what_lies_in_the_shelves(store: ObjectStore) -> None:
 
 
 class Watched(LocalStore):
-    """A store that lets a reader look between any two deletions."""
+    """A store that runs a reader between any two deletions."""
 
     def delete(self, key: str) -> None:
         """Delete, then look at the task."""
@@ -230,7 +230,7 @@ class Watched(LocalStore):
 
 
 class Emptied(LocalStore):
-    """A store in which a task is removed right after its manifest was read."""
+    """A store whose task is removed right after its manifest was read."""
 
     def get(self, key: str) -> bytes:
         """Read, and remove the task if that was its manifest."""
@@ -240,8 +240,8 @@ class Emptied(LocalStore):
         return data
 
 
-def test_a_task_that_is_being_removed_is_no_result_to_anybody(tmp_path: Path) -> None:
-    """The manifest goes first; who has read it just before is told that there is no such result."""
+def test_a_task_being_removed_is_not_a_result(tmp_path: Path) -> None:
+    """The manifest is removed first; a reader that has just read it gets ResultNotFound."""
     store_task(LocalStore(tmp_path), "t")
     remove_task(Watched(tmp_path), "t")
     assert list(LocalStore(tmp_path).keys()) == []
@@ -250,8 +250,8 @@ def test_a_task_that_is_being_removed_is_no_result_to_anybody(tmp_path: Path) ->
         read_result(Emptied(tmp_path), "t")
 
 
-def test_a_task_whose_result_is_lost_is_corrupt_not_unknown(tmp_path: Path) -> None:
-    """Its manifest lists a file that is not there, and nobody is removing it."""
+def test_a_task_with_a_lost_result_is_corrupt(tmp_path: Path) -> None:
+    """Its manifest lists a file that does not exist, and no removal is running."""
     store = LocalStore(tmp_path)
     store_task(store, "t")
     store.delete("tasks/t/result.json")

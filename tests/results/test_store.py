@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 class FailingStore(LocalStore):
-    """A store whose disk is full after so many writes."""
+    """A store whose disk is full after N writes."""
 
     def __init__(self, root: Path, writes: int) -> None:
         super().__init__(root)
@@ -53,8 +53,8 @@ class FailingStore(LocalStore):
 FILES = {"equity.parquet": b"PAR1", "result.json": b'{"run_id":"t"}'}
 
 
-def test_a_synchronous_result_lies_in_results(store: LocalStore) -> None:
-    """results/ID.json is what is read back, and its report stands beside it in reports/."""
+def test_a_synchronous_result_is_stored_in_results(store: LocalStore) -> None:
+    """The document is results/ID.json, and its report is in reports/."""
     published = publish_document(store, {"run_id": "abc"}, b"<html>")
     assert published == ("results/abc.json", hashlib.sha256(b'{"run_id":"abc"}').hexdigest(), True)
     assert json.loads(read_result(store, "abc")) == {"run_id": "abc"}
@@ -79,7 +79,7 @@ def test_a_task_lists_its_files_with_both_checksums(store: LocalStore) -> None:
 
 @pytest.mark.parametrize("writes", [0, 1, 2])
 def test_an_interrupted_task_has_no_result(tmp_path: Path, writes: int) -> None:
-    """Wherever writing stops before the manifest, nothing is visible; a second attempt completes it."""
+    """Nothing is visible before the manifest is written; a second attempt completes the task."""
     with pytest.raises(StorageFull):
         publish_task(FailingStore(tmp_path, writes), {"task_id": "t"}, FILES)
     store = LocalStore(tmp_path)
@@ -91,7 +91,7 @@ def test_an_interrupted_task_has_no_result(tmp_path: Path, writes: int) -> None:
 
 
 def test_a_published_task_is_immutable(store: LocalStore) -> None:
-    """What a further attempt makes of it changes nothing, and the attempt is told what lies there."""
+    """A further attempt changes nothing and receives the stored result's digest."""
     first = publish_task(store, {"task_id": "t"}, FILES)
     assert first == ("tasks/t/result.json", hashlib.sha256(FILES["result.json"]).hexdigest(), True)
     before = {key: store.get(key) for key in store.keys("tasks")}
@@ -100,7 +100,7 @@ def test_a_published_task_is_immutable(store: LocalStore) -> None:
 
 
 def test_a_task_does_not_end_in_two_ways(store: LocalStore) -> None:
-    """One that failed gets no result, and one that has a result does not fail."""
+    """A failed task cannot get a result, and a completed one cannot fail."""
     publish_task(store, {"task_id": "done"}, FILES)
     publish_task(store, {"task_id": "failed", "status": "failed"}, {})
     for task_id, files in (("done", {}), ("failed", FILES)):
@@ -122,15 +122,15 @@ def test_an_interrupted_synchronous_result_has_no_document(tmp_path: Path) -> No
 
 
 def test_a_changed_result_is_corrupt(store: LocalStore, tmp_path: Path) -> None:
-    """A result that is not what its manifest says is a named error, never a wrong number."""
+    """A result that does not match its manifest raises ObjectCorrupt."""
     publish_task(store, {"task_id": "t"}, FILES)
     (tmp_path / "tasks/t/result.json").write_bytes(b'{"run_id":"T"}')
     with pytest.raises(ObjectCorrupt, match=r"tasks/t/result\.json"):
         read_result(store, "t")
 
 
-def test_a_task_whose_manifest_lists_nothing_is_read_by_what_lies_beside_it(store: LocalStore, tmp_path: Path) -> None:
-    """Without the key `result_files` the document is answered if it is sound; with an empty list there is none."""
+def test_a_manifest_without_files_is_read_with_its_document(store: LocalStore, tmp_path: Path) -> None:
+    """Without `result_files` the document is returned if it is valid; with an empty list there is no result."""
     folder = tmp_path / "tasks/t"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text('{"task_id": "t", "status": "completed"}')
@@ -147,8 +147,8 @@ def test_a_task_whose_manifest_lists_nothing_is_read_by_what_lies_beside_it(stor
 
 
 @pytest.mark.parametrize("name", OLD_FILES)
-def test_files_of_the_older_platform_are_read_as_they_are(store: LocalStore, tmp_path: Path, name: str) -> None:
-    """Whatever shape an old file has, its bytes come back unchanged."""
+def test_files_of_the_legacy_platform_are_read_unchanged(store: LocalStore, tmp_path: Path, name: str) -> None:
+    """Legacy files of any schema are returned byte for byte."""
     data = json.dumps(OLD_FILES[name], indent=2).encode()
     (tmp_path / "results").mkdir()
     (tmp_path / f"results/{name}.json").write_bytes(data)
@@ -160,7 +160,7 @@ def test_files_of_the_older_platform_are_read_as_they_are(store: LocalStore, tmp
     [b'{"run_id":"x","symbols":[{"sym', b"", b'{"run_id":"x","total":9,"symbols":[],"result_sha256":"0"}'],
 )
 def test_a_copy_without_a_checksum_is_checked_by_itself(store: LocalStore, tmp_path: Path, copied: bytes) -> None:
-    """Cut short on its way here, or changed, it is no result: the checksum stayed where it came from."""
+    """A truncated or changed copy is rejected even though its checksum was not copied."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/x.json").write_bytes(copied)
     with pytest.raises(ObjectCorrupt, match=r"results/x\.json"):
@@ -185,8 +185,8 @@ def test_stored_documents_are_those_that_are_complete(store: LocalStore) -> None
     assert result_key("tasks", "t") == "tasks/t/result.json"
 
 
-def test_what_people_leave_beside_results_is_no_result(store: LocalStore, tmp_path: Path) -> None:
-    """A note, a backup copy, a file of another kind: none of them hides the results."""
+def test_other_files_next_to_results_are_ignored(store: LocalStore, tmp_path: Path) -> None:
+    """Notes, backup copies and other files do not hide the results."""
     publish_document(store, {"run_id": "r"}, b"")
     for name in ("README.txt", "r.json.bak", "a b.json"):
         (tmp_path / "results" / name).write_text("{}")
@@ -194,8 +194,8 @@ def test_what_people_leave_beside_results_is_no_result(store: LocalStore, tmp_pa
 
 
 @pytest.mark.parametrize("content", ["{bad", "[]", ""])
-def test_a_result_that_is_no_document_is_corrupt(store: LocalStore, tmp_path: Path, content: str) -> None:
-    """Neither a traceback nor an empty result."""
+def test_a_result_that_is_not_an_object_is_corrupt(store: LocalStore, tmp_path: Path, content: str) -> None:
+    """The error is ObjectCorrupt, neither a traceback nor an empty result."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/x.json").write_text(content)
     with pytest.raises(ObjectCorrupt, match=r"'results/x\.json' is corrupt: it is not valid JSON"):
@@ -203,7 +203,7 @@ def test_a_result_that_is_no_document_is_corrupt(store: LocalStore, tmp_path: Pa
 
 
 def test_a_failed_task_keeps_nothing_of_its_attempts(tmp_path: Path) -> None:
-    """What a full disk let through is removed before the manifest is written."""
+    """Files of a failed attempt are removed before the manifest is written."""
     with pytest.raises(StorageFull):
         publish_task(FailingStore(tmp_path, 1), {"task_id": "t"}, FILES)
     store = LocalStore(tmp_path)
@@ -212,6 +212,6 @@ def test_a_failed_task_keeps_nothing_of_its_attempts(tmp_path: Path) -> None:
 
 
 def test_nan_is_never_written() -> None:
-    """JSON has no NaN; a document that holds one is a defect and must not be stored."""
+    """JSON has no NaN; a document that contains one is a defect and is not stored."""
     with pytest.raises(ValueError, match="Out of range float"):
         to_bytes({"sharpe": float("nan")})

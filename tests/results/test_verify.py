@@ -1,4 +1,4 @@
-"""Finding what is no longer as it was stored."""
+"""Verification of stored results."""
 
 import json
 import uuid
@@ -37,7 +37,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 
 def replace(store: ObjectStore, key: str, data: bytes) -> None:
-    """Change an object behind the store's back, as rot, a broken disk or a person does: its digest stays."""
+    """Change an object without its digest, as bit rot or a broken disk does."""
     if isinstance(store, S3Store):
         metadata = store.client.head_object(Bucket=store.bucket, Key=key)["Metadata"]
         store.client.put_object(Bucket=store.bucket, Key=key, Body=data, Metadata=metadata)
@@ -45,7 +45,7 @@ def replace(store: ObjectStore, key: str, data: bytes) -> None:
         Path(store.uri(key)).write_bytes(data)
 
 
-def test_what_is_as_it_was_stored_has_no_problem(store: ObjectStore) -> None:
+def test_intact_results_have_no_problems(store: ObjectStore) -> None:
     """Every object of both results was read; the failed task has no result."""
     verdicts = {verdict.run_id: verdict for verdict in verify_results(store)}
     assert {run_id: (found.objects, found.unchecked, found.problems) for run_id, found in verdicts.items()} == {
@@ -58,7 +58,7 @@ def test_what_is_as_it_was_stored_has_no_problem(store: ObjectStore) -> None:
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data[:-1] + b"?", lambda _: b""])
 def test_every_changed_or_cut_object_is_named(store: ObjectStore, key: str, change: Callable[[bytes], bytes]) -> None:
-    """One wrong byte, one byte less, nothing left: in each object of a result, and of no other."""
+    """A wrong byte, a missing byte or an empty file is found in each object, and in no other."""
     replace(store, key, change(store.get(key)))
     (bad,) = [verdict for verdict in verify_results(store) if verdict.problems]
     assert bad.run_id == key.split("/")[1].split(".", maxsplit=1)[0]
@@ -66,15 +66,15 @@ def test_every_changed_or_cut_object_is_named(store: ObjectStore, key: str, chan
 
 
 @pytest.mark.parametrize("key", KEYS[:3])
-def test_a_listed_file_that_is_gone_is_named(store: ObjectStore, key: str) -> None:
-    """The manifest knows what there was."""
+def test_a_missing_listed_file_is_reported(store: ObjectStore, key: str) -> None:
+    """The manifest lists the missing file."""
     store.delete(key)
     (bad,) = [verdict for verdict in verify_results(store) if verdict.problems]
     assert bad.problems == (f"object {key!r} does not exist",)
 
 
 def test_a_file_of_another_task_is_not_taken_for_its_own(store: ObjectStore) -> None:
-    """Neither a digest of its own nor a name with a way out of the folder makes a file one of the result."""
+    """A file of another task is rejected, even with a valid digest or a path out of the folder."""
     manifest = json.loads(store.get("tasks/t/manifest.json"))
     manifest["result_files"][0]["sha256"] = "0" * 64
     manifest["result_files"][1]["name"] = "../../results/r.json"
@@ -85,15 +85,15 @@ def test_a_file_of_another_task_is_not_taken_for_its_own(store: ObjectStore) -> 
 
 
 def test_a_manifest_that_cannot_be_read_hides_nothing(store: ObjectStore) -> None:
-    """It is named, and the other results are verified all the same."""
+    """It is reported, and the other results are still verified."""
     replace(store, "tasks/t/manifest.json", b"{")
     verdicts = {verdict.run_id: verdict.problems for verdict in verify_results(store)}
     assert verdicts["r"] == ()
     assert "'tasks/t/manifest.json' is corrupt" in verdicts["t"][0]
 
 
-def test_old_results_are_read_and_known_to_be_unchecked(tmp_path: Path) -> None:
-    """Files of the older platform carry no checksum; one that is no JSON any more is named all the same."""
+def test_legacy_results_are_read_and_reported_as_unchecked(tmp_path: Path) -> None:
+    """Legacy files have no checksum; one that is not valid JSON is still reported."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/old.json").write_text('{"run_id":"old","symbols":[{"symbol":"BTC_KRW","signals":3}]}')
     (tmp_path / "results/cut.json").write_text('{"run_id":"cut","symb')
@@ -103,7 +103,7 @@ def test_old_results_are_read_and_known_to_be_unchecked(tmp_path: Path) -> None:
 
 
 def test_figures_that_were_changed_with_their_file_are_found(tmp_path: Path) -> None:
-    """A file that was replaced, and so lost its checksum, is held against the digest of its own figures."""
+    """A replaced file without a checksum is verified against the digest in its document."""
     (tmp_path / "results").mkdir()
     document = {"run_id": "r", "total": 9.9, "symbols": [], "result_sha256": "0" * 64}
     (tmp_path / "results/r.json").write_bytes(to_bytes(document))
@@ -111,8 +111,8 @@ def test_figures_that_were_changed_with_their_file_are_found(tmp_path: Path) -> 
     assert "changed after the run" in bad.problems[0]
 
 
-def test_a_result_of_a_hundred_megabytes_is_as_any_other(store: ObjectStore) -> None:
-    """A year of minutes is no less safe: published, read back byte for byte, verified, and found if it is cut."""
+def test_a_result_of_a_hundred_megabytes_is_verified(store: ObjectStore) -> None:
+    """A large result is published, read back byte for byte and verified, and a truncated one is found."""
     document = b'{"run_id":"large","signals":"' + b"x" * 100 * 2**20 + b'"}'
     publish_task(store, {"task_id": "large", "status": "completed"}, {"result.json": document})
     assert read_result(store, "large") == document
