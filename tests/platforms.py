@@ -147,8 +147,9 @@ def start_platform(
         )
     try:
         wait_until(lambda: process.poll() is not None or STARTED in log.read_text(), START_TIMEOUT_S)
-        assert process.poll() is None, log.read_text()
-    except BaseException:
+        assert process.poll() is None
+    except BaseException as error:
+        error.add_note(log.read_text())
         process.send_signal(signal.SIGINT)
         process.wait(STOP_TIMEOUT_S)
         raise
