@@ -171,7 +171,7 @@ def test_trials_do_not_depend_on_processes(
             "execution": {"config": {"multiprocess": multiprocess}},
         },
     )
-    assert done.success
+    assert done.success, failure_from_events(done.all_events)
     one_process = run(instance, space=space)
     assert document_of(data_root, done.run_id)["trials"] == document_of(data_root, one_process.run_id)["trials"]
 
