@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import coin_pipeline as cp
+from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import InsufficientCoverage, InvalidSpec, LookAhead, UnknownStrategy
 from coin_pipeline.notebook.candles import example_candles
@@ -76,7 +77,7 @@ def test_a_run_without_trades_has_typed_empty_tables(candles: pd.DataFrame) -> N
 def test_frames_and_stored_candles_give_the_same_result(candles: pd.DataFrame, tmp_path: Path) -> None:
     """The digest depends on the candles, not on where they came from."""
     catalog = cp.CandleCatalog(tmp_path)
-    catalog.merge("DATA_KRW", DAILY, candles.reset_index())
+    catalog.merge("DATA_KRW", DAILY, synthetic_candles(1, DAILY, date(2024, 1, 1), 366))
     stored = cp.run_backtest(NAME, "DATA_KRW", catalog=catalog)
     assert stored.result_sha256 == cp.run_backtest(NAME, candles).result_sha256
     part = cp.run_backtest(NAME, "DATA_KRW", catalog=catalog, start="2024-03-01", end=date(2024, 9, 30))

@@ -1,6 +1,6 @@
 """Sweeps from Python and stored results, as the objects that a notebook shows."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import coin_pipeline as cp
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import ResultArea, resolve
+from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import InvalidInput, InvalidSpec, ResultNotFound
 from coin_pipeline.notebook.candles import example_candles
@@ -57,7 +58,8 @@ def test_a_sweep_without_numbers_has_no_map() -> None:
 def test_stored_results_load_as_the_same_object(area: ResultArea, tmp_path: Path) -> None:
     """A stored run has the metrics, trades and digest of one in memory; a synchronous one lacks buy and hold."""
     catalog, registry, store = cp.CandleCatalog(tmp_path), load_registry(), LocalStore(tmp_path)
-    catalog.merge("DATA_KRW", parse_timeframe("1d"), CANDLES.reset_index())
+    daily = parse_timeframe("1d")
+    catalog.merge("DATA_KRW", daily, synthetic_candles(1, daily, date(2024, 1, 1), 366))
     fields = {"strategy": NAME, "symbols": ["DATA_KRW"], "start_date": "2024-01-01", "end_date": "2024-12-31"}
     spec = resolve(parse_request(fields), registry)
     result = runner.run_backtest(

@@ -137,7 +137,7 @@ def test_a_manifest_without_files_is_read_with_its_document(store: LocalStore, t
     with pytest.raises(ResultNotFound, match="'t'"):
         read_result(store, "t")
     (folder / "result.json").write_text('{"run_id": "t"')
-    with pytest.raises(ObjectCorrupt, match="no JSON"):
+    with pytest.raises(ObjectCorrupt, match="not valid JSON"):
         read_result(store, "t")
     (folder / "result.json").write_text('{"run_id": "t" }')
     assert read_result(store, "t") == b'{"run_id": "t" }'
@@ -198,7 +198,7 @@ def test_a_result_that_is_not_an_object_is_corrupt(store: LocalStore, tmp_path: 
     """The error is ObjectCorrupt, neither a traceback nor an empty result."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results/x.json").write_text(content)
-    with pytest.raises(ObjectCorrupt, match=r"'results/x\.json' is corrupt: it is not valid JSON"):
+    with pytest.raises(ObjectCorrupt, match=r"'results/x\.json' is corrupt: it is not (valid JSON|a JSON object)"):
         load_result(store, "x")
 
 
