@@ -79,6 +79,7 @@ lint: $(DEVELOPED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_prose.py
 
 format: $(DEVELOPED)
 	$(BIN)/ruff check --fix .

@@ -40,9 +40,9 @@ from coin_pipeline.orchestration._dagster_internals import (
     get_daemon_statuses,
 )
 from coin_pipeline.orchestration.instance import LOCATION, open_instance
-from coin_pipeline.orchestration.launcher import pool_home
 from coin_pipeline.orchestration.retries import ABANDONED_TAGS, is_retry_decided, next_attempt_id
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG, SPEC_TAG
+from coin_pipeline.orchestration.worker_pool.lock import pool_home
 from coin_pipeline.orchestration.worker_pool.protocol import send_request
 from coin_pipeline.results.store import check_run_id
 from coin_pipeline.settings import Settings

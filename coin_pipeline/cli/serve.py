@@ -122,8 +122,7 @@ def _processes(settings: "Settings", api_port: int, ui_port: int) -> list[tuple[
     """Return name, module and arguments of each process; the code server comes before those that use it."""
     from coin_pipeline.cli.supervisor import LOOPBACK
     from coin_pipeline.orchestration.instance import LOCATION, write_workspace
-    from coin_pipeline.orchestration.launcher import pool_home
-    from coin_pipeline.orchestration.worker_pool.lock import announce_pool
+    from coin_pipeline.orchestration.worker_pool.lock import announce_pool, pool_home
 
     pool = [("pool", "coin_pipeline.orchestration.worker_pool")] if settings.coin_launcher == "warm" else []
     workspace = str(write_workspace(settings))

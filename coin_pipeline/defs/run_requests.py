@@ -7,13 +7,16 @@ from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
 from coin_pipeline.candles.refresh_spec import RefreshSpec
-from coin_pipeline.defs.candles.config import PLAN_OP
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
 from coin_pipeline.orchestration.run_tags import EXCHANGE_TAG, POINTS_TAG, SERIES_TAG, SPEC_TAG
 from coin_pipeline.sweeps.request import SweepRequest
 from coin_pipeline.sweeps.spec import SweepSpec
 
 JobName = Literal["backtest", "sweep", "retention", "refresh_candles"]
+
+
+PLAN_OP = "plan_refresh"
+"""Name of the op that takes the config of a run."""
 
 
 @dataclass(frozen=True, slots=True)

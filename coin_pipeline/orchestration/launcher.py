@@ -5,7 +5,6 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -15,7 +14,7 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration._dagster_internals import ConfigurableClassData, LaunchRunContext
 from coin_pipeline.orchestration.run_tags import COLD_LAUNCH_TAG, is_bulk
-from coin_pipeline.orchestration.worker_pool.lock import is_pool_expected
+from coin_pipeline.orchestration.worker_pool.lock import is_pool_expected, pool_home
 from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, Message, send_request
 from coin_pipeline.settings import load_settings
 
@@ -149,8 +148,3 @@ def mark_canceling(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun |
         instance.report_run_canceling(run)
         run = instance.get_run_by_id(run_id)
     return None if run is None or run.status in {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS} else run
-
-
-def pool_home() -> Path:
-    """Return the directory of the pool's socket and lock."""
-    return load_settings().data_root / "dagster"

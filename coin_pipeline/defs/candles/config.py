@@ -6,10 +6,8 @@ import dagster as dg
 
 from coin_pipeline.candles.refresh_spec import RefreshRequest, RefreshSpec, parse_refresh, resolve_refresh
 from coin_pipeline.defs.request_config import request_config
+from coin_pipeline.defs.run_requests import PLAN_OP
 from coin_pipeline.settings import load_settings
-
-PLAN_OP = "plan_refresh"
-"""Name of the op that takes the config of a run."""
 
 
 class RefreshConfig(request_config(RefreshRequest, symbols=[], timeframes=[])):  # type: ignore[misc]  # same

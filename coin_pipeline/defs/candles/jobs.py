@@ -3,8 +3,9 @@
 import dagster as dg
 
 from coin_pipeline.candles.exchanges.registry import UPBIT
-from coin_pipeline.defs.candles.config import PLAN_OP, RefreshConfig
+from coin_pipeline.defs.candles.config import RefreshConfig
 from coin_pipeline.defs.candles.ops import collect_symbol, plan_refresh
+from coin_pipeline.defs.run_requests import PLAN_OP
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
 from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG, MAX_RETRIES_TAG
 

@@ -12,8 +12,9 @@ from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.candles.timeframe import Timeframe, day_range, parse_timeframe
 from coin_pipeline.defs.candles import progress
 from coin_pipeline.defs.candles.checks import CheckVerdicts
-from coin_pipeline.defs.candles.config import PLAN_OP, RefreshConfig, plan_config
+from coin_pipeline.defs.candles.config import RefreshConfig, plan_config
 from coin_pipeline.defs.candles.partitions import materializations, register_partitions
+from coin_pipeline.defs.run_requests import PLAN_OP
 from coin_pipeline.errors import CandlesNotCollected, CoinError, NotFound, ServiceUnavailable
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.progress import ProgressReporter

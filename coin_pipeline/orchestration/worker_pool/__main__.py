@@ -18,11 +18,10 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable
 from coin_pipeline.orchestration.instance import open_instance
-from coin_pipeline.orchestration.launcher import pool_home
 from coin_pipeline.orchestration.retries import finalize_orphan
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG
 from coin_pipeline.orchestration.storage import engine_of, warm_caches
-from coin_pipeline.orchestration.worker_pool.lock import record_alive, single_instance
+from coin_pipeline.orchestration.worker_pool.lock import pool_home, record_alive, single_instance
 from coin_pipeline.orchestration.worker_pool.server import Pool, PoolLimits
 from coin_pipeline.orchestration.worker_pool.warm_up import warm_up
 from coin_pipeline.orchestration.worker_pool.worker import discard_inherited_connections, run_worker

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from coin_pipeline.errors import ServiceUnavailable
+from coin_pipeline.settings import load_settings
 
 LOCK_NAME, LOCK_TIMEOUT_S = "pool.lock", 30.0
 RESTART_S = 60.0
@@ -84,3 +85,8 @@ def _kill_session(lock: IO[str]) -> None:
             with contextlib.suppress(ProcessLookupError):
                 if os.getsid(int(process.name)) == pool:
                     os.kill(int(process.name), signal.SIGKILL)
+
+
+def pool_home() -> Path:
+    """Return the directory of the pool's socket and lock."""
+    return load_settings().data_root / "dagster"
