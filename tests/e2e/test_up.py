@@ -15,6 +15,7 @@ from tests.conftest import store_candles
 from tests.platforms import (
     BACKTEST,
     COIN,
+    START_TIMEOUT_S,
     Platform,
     SharedPlatform,
     free_ports,
@@ -91,7 +92,7 @@ def test_killed_programs_are_restarted(platform: Platform) -> None:
     assert set(killed.values()) >= {"code-server", "daemon", "webserver", "api"}
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: is_healthy(platform))
+    wait_until(lambda: is_healthy(platform), START_TIMEOUT_S)
     lines = platform.log.read_text().splitlines()
     for name in killed.values():
         log = platform.root / f"logs/{name}.log"
