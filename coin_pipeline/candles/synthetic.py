@@ -33,7 +33,7 @@ def synthetic_candles(seed: int, timeframe: Timeframe, start: date, bars: int) -
 
     >>> from coin_pipeline.candles.timeframe import parse_timeframe
     >>> synthetic_candles(1, parse_timeframe("1d"), date(2024, 1, 1), bars=2).open.tolist()
-    [50000000.0, 49770000.0]
+    [50000000.0, 49800000.0]
     """
     draws = _uniforms(seed, 12, bars)
     share_of_day = timeframe.ns / DAY_NS

@@ -34,7 +34,7 @@ def run_strategy(strategy: Strategy[Any], bars: Bars, params: StrategyParams, sy
     except MemoryError:
         raise  # concerns the whole run, not the code that happened to allocate
     except Exception as error:
-        raise StrategyFailed(strategy.name, symbol, describe_failure(error, inspect.getfile(type(strategy)))) from error
+        raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
     if not isinstance(signals, Signals):
         reason = f"signals() returned {type(signals).__name__}, not Signals"
         raise StrategyFailed(strategy.name, symbol, reason)
@@ -57,7 +57,7 @@ def run_signal_rows(
     except MemoryError:
         raise  # concerns the whole run, not the code that happened to allocate
     except Exception as error:
-        raise StrategyFailed(strategy.name, symbol, describe_failure(error, inspect.getfile(type(strategy)))) from error
+        raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
     if not isinstance(rows, SignalRows):
         reason = f"signal_rows() returned {type(rows).__name__}, not SignalRows"
         raise StrategyFailed(strategy.name, symbol, reason)
@@ -65,6 +65,15 @@ def run_signal_rows(
         reason = f"signal_rows() returned {rows.points} points on {rows.n} bars, expected {len(points)} on {len(bars)}"
         raise StrategyFailed(strategy.name, symbol, reason)
     return rows
+
+
+def _source_of(strategy: Strategy[Any]) -> str:
+    """Return the file in which a strategy is defined; for one from a notebook, the name of its cell."""
+    try:
+        return inspect.getfile(type(strategy))
+    except (OSError, TypeError):
+        filename: str = inspect.unwrap(type(strategy).signals).__code__.co_filename
+        return filename
 
 
 def load_strategies(path: Path) -> list[type[Strategy[Any]]]:

@@ -12,7 +12,7 @@ import pytest
 import coin_pipeline as cp
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.errors import InsufficientCoverage, InvalidSpec, LookAhead, UnknownStrategy
+from coin_pipeline.errors import InsufficientCoverage, InvalidSpec, LookAhead, StrategyFailed, UnknownStrategy
 from coin_pipeline.notebook.candles import example_candles
 from tests.candle_data import synthetic_frame
 
@@ -103,6 +103,15 @@ def test_strategies_come_as_files_classes_and_instances(candles: pd.DataFrame, t
     assert issubclass(kind, cp.Strategy)
     digests = {cp.run_backtest(given, candles).result_sha256 for given in (file, str(file), kind, kind())}
     assert len(digests) == 1
+
+
+def test_a_failure_in_a_notebook_names_the_line(candles: pd.DataFrame) -> None:
+    """An exception in a class without a file is a StrategyFailed with the line of the cell."""
+    scope: dict[str, object] = {"__name__": "no_such_module"}
+    text = STRATEGY_FILE.replace("bars.close > bars.open", "bars.close / 'text'")
+    exec(compile(text, "<cell 1>", "exec"), scope)  # noqa: S102 -- what a notebook does
+    with pytest.raises(StrategyFailed, match="line 13 of <cell 1>: "):
+        cp.run_backtest(scope["GreenCandle"], candles)  # type: ignore[arg-type]
 
 
 def test_a_strategy_without_a_file_is_digested_by_its_code(candles: pd.DataFrame) -> None:
