@@ -1,4 +1,4 @@
-"""Names of the jobs that the platform launches; tests/defs/test_build.py compares them with the definitions."""
+"""Names of the jobs that the platform launches; test_dagster_contract.py compares them with the definitions."""
 
 from coin_pipeline.orchestration._dagster_internals import IMPLICIT_ASSET_JOB_NAME
 

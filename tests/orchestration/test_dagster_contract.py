@@ -22,6 +22,7 @@ from coin_pipeline.orchestration import run_tags
 from coin_pipeline.orchestration.executors import in_process_or_multiprocess
 from coin_pipeline.orchestration.failures import GENERIC_FAILURE_PREFIX
 from coin_pipeline.orchestration.instance import LOCATION
+from coin_pipeline.orchestration.job_names import MONITORED_JOBS
 from coin_pipeline.orchestration.storage import EventStorage, RunStorage, ScheduleStorage
 from coin_pipeline.orchestration.worker_pool.warm_up import DEFINITIONS
 
@@ -297,3 +298,9 @@ def test_workspace_and_settings_name_the_same_location() -> None:
     root = Path(__file__).parents[2]
     assert f"location_name: {LOCATION}\n" in (root / "workspace.yaml").read_text()
     assert f'code_location_name = "{LOCATION}"\n' in (root / "pyproject.toml").read_text()
+
+
+def test_job_names_are_those_of_the_definitions() -> None:
+    """The monitor checks runs by the names of their jobs."""
+    names = {job.name for job in build_defs().resolve_all_job_defs()}
+    assert names == MONITORED_JOBS
