@@ -1,22 +1,14 @@
 """Responses to submissions and status polls, whatever the job."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Response
 from fastapi.concurrency import run_in_threadpool
 
+from coin_api.polling_headers import set_retry_after
 from coin_api.schemas import Accepted, TaskStatus
 from coin_api.tasks import Task
-
-MIN_RETRY_AFTER_S, MAX_RETRY_AFTER_S = 1, 10
-
-
-def set_polling_headers(response: Response, url: str) -> None:
-    """Set Location and Retry-After, which direct the client to the task's status."""
-    response.headers["Location"] = url
-    response.headers["Retry-After"] = str(MIN_RETRY_AFTER_S)
 
 
 def accepted(task: Task) -> Accepted:
@@ -53,7 +45,7 @@ async def status_response(status: TaskStatus, read_document: Callable[[], bytes]
         return await run_in_threadpool(lambda: json_response(_with_result(body, read_document())))
     response = json_response(body)
     if status.finished_at is None:
-        response.headers["Retry-After"] = str(_retry_after(status.created_at))
+        set_retry_after(response, status.created_at)
     return response
 
 
@@ -65,9 +57,3 @@ def json_response(document: bytes) -> Response:
 def _with_result(body: bytes, document: bytes) -> bytes:
     before, name, after = body.partition(b'"result":null')
     return b"".join((before, name.removesuffix(b"null"), document, after))
-
-
-def _retry_after(created_at: datetime) -> int:
-    """Return a tenth of the task's age in whole seconds, within the limits."""
-    age_s = (datetime.now(UTC) - created_at).total_seconds()
-    return int(min(max(age_s / 10, MIN_RETRY_AFTER_S), MAX_RETRY_AFTER_S))

@@ -11,7 +11,8 @@ from fastapi.responses import StreamingResponse
 from coin_api.candles import ARROW, UPLOAD_SUFFIXES, arrow_stream, file_suffix, merge_file, save_body, upload_folder
 from coin_api.deps import CatalogDep, OrchestratorDep, SettingsDep, StatusesDep, SubmissionIdDep
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
-from coin_api.responses import accepted, set_polling_headers, status_response, task_fields
+from coin_api.polling_headers import set_polling_headers
+from coin_api.responses import accepted, status_response, task_fields
 from coin_api.schemas import (
     Accepted,
     CandleInventory,

@@ -5,7 +5,8 @@ from fastapi import APIRouter, Response, status
 from coin_api.deps import OrchestratorDep, StatusesDep, StoreDep, StrategiesDep, SubmissionIdDep
 from coin_api.errors import TaskWithoutResult
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
-from coin_api.responses import accepted, set_polling_headers, status_response, task_fields
+from coin_api.polling_headers import set_polling_headers
+from coin_api.responses import accepted, status_response, task_fields
 from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
 from coin_api.tasks import SweepPoints, Task
 from coin_pipeline.defs.run_requests import sweep_submission

@@ -7,8 +7,9 @@ from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.execution import Costs, Fill, Stops, Ticks
+from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.shared_account import SharedRules
+from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 ResultArea = Literal["tasks", "results"]

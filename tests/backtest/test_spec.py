@@ -8,8 +8,9 @@ import pytest
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.execution import Costs, Stops, Ticks
+from coin_pipeline.engine.execution import Costs, Stops
 from coin_pipeline.engine.shared_account import SharedRules
+from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import InvalidParams, InvalidSpec, UnknownStrategy
 from coin_pipeline.strategies.registry import load_registry
 

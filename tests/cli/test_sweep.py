@@ -17,7 +17,8 @@ from rich.console import Console
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.cli.app import coin
 from coin_pipeline.cli.views import sweep
-from coin_pipeline.engine.execution import Fill, Ticks
+from coin_pipeline.engine.execution import Fill
+from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import CandlesNotFound, CoinError, InvalidSpec, SweepTooLarge, UnknownStrategy
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import load_settings

@@ -14,13 +14,14 @@ import coin_pipeline.strategies
 from coin_pipeline.engine import signal_rows, trade_table
 from coin_pipeline.engine import sweep as swept
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.execution import Costs, Fill, Stops, Ticks
+from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.kernel import array_at_address, borrowed_slice, kernel, prefetch
 from coin_pipeline.engine.shared_account import SharedRules, SymbolSamples, simulate_shared_account
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep
+from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.strategies.precompile import compile_kernels
 from coin_pipeline.strategies.registry import load_registry
 from tests.engine.candles import random_bars

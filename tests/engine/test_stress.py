@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.execution import Costs, Fill, Stops, Ticks
+from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.stress import break_even_rate, total_return_at
+from coin_pipeline.engine.ticks import Ticks
 from tests.engine.candles import bars_of, random_bars
 
 COSTS = Costs(0.001, 0.0002)

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars, Floats
-from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops, Ticks
+from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops
 from coin_pipeline.engine.signal_rows import SignalRows, pack
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials, sweep
+from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from tests.engine.candles import bars_of, market_bars, random_bars
 
