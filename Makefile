@@ -33,17 +33,16 @@ up: $(INSTALLED)
 	@$(BIN)/coin up
 
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --no-loadscope-reorder
-LAUNCHERS := warm
 
-# ARGS=tests/engine selects tests, LAUNCHERS="warm dagster" adds those of test-cold.
+# ARGS=tests/engine selects tests.
 test: $(DEVELOPED)
-	COIN_TEST_LAUNCHERS="$(LAUNCHERS)" $(PYTEST) $(ARGS)
+	$(PYTEST) $(ARGS)
 
 coverage: $(DEVELOPED)
 	$(PYTEST) --cov --cov-report=term $(ARGS)
 
 test-cold: $(DEVELOPED)
-	COIN_TEST_LAUNCHERS=dagster $(BIN)/python -m pytest -m launchers tests/e2e $(ARGS)
+	COIN_TEST_LAUNCHER=dagster $(BIN)/python -m pytest -m launchers tests/e2e $(ARGS)
 
 # The caps in pyproject.toml are ignored on purpose. ARGS=tests/orchestration/test_dagster_contract.py is the first look.
 NEXT := .venv-next

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from coin_pipeline.settings import load_settings
+from tests.e2e.conftest import LAUNCHER
 from tests.platforms import (
     BACKTEST,
     Platform,
@@ -70,9 +71,9 @@ def test_suspended_process_is_replaced_by_another_attempt(platform: Platform) ->
     wait_until(lambda: has_ended(pid))
 
 
-def test_run_that_exceeds_the_memory_limit_fails_with_a_message(platform: Platform, launcher: str) -> None:
+def test_run_that_exceeds_the_memory_limit_fails_with_a_message(platform: Platform) -> None:
     """The limit and the setting are named; no process is killed and nothing is retried."""
-    if launcher != "warm":
+    if LAUNCHER != "warm":
         pytest.skip("only the worker pool limits the memory of a run")
     failed = follow_backtest(platform.api, submit_backtest(platform, strategy="greedy"))[-1]
     assert failed["status"] == "failed"
