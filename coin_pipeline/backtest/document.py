@@ -38,7 +38,7 @@ def coverage_json(covered: Coverage) -> Json:
     }
 
 
-def equity_table(parts: SymbolParts, whole: CombinedResult) -> pa.Table:
+def equity_table(parts: SymbolParts, combined: CombinedResult) -> pa.Table:
     """Return the equity per bar of every symbol, stacked; a shared account comes first, as a symbol of its own.
 
     Returns:
@@ -46,7 +46,7 @@ def equity_table(parts: SymbolParts, whole: CombinedResult) -> pa.Table:
     """
     tables = [
         table.replace_schema_metadata(None).add_column(0, "symbol", pa.array([part["symbol"]] * len(table)))
-        for part, table in _blocks(parts, whole)
+        for part, table in _blocks(parts, combined)
     ]
     return pa.concat_tables(tables)
 
@@ -63,7 +63,7 @@ def result_json(
     run_id: str,
     spec: BacktestSpec,
     parts: SymbolParts,
-    whole: CombinedResult,
+    combined: CombinedResult,
     params_schema: Json,
     fingerprint: Json,
     environment: str,
@@ -75,7 +75,7 @@ def result_json(
         run_id: ID of the run, or of the task that it is an attempt of.
         spec: The backtest.
         parts: Each symbol's part, in the order of the spec.
-        whole: All symbols together.
+        combined: All symbols together.
         params_schema: JSON schema of the strategy's parameters.
         fingerprint: Digests of the inputs.
         environment: Name of the environment that the run belongs to.
@@ -96,25 +96,29 @@ def result_json(
         },
         "description": None,
         "fill": spec.fill,
-        "costs": {"fee_rate": spec.fee_rate, "slippage_rate": spec.slippage_rate, "legs": 2, **whole.costs},
+        "costs": {"fee_rate": spec.fee_rate, "slippage_rate": spec.slippage_rate, "legs": 2, **combined.costs},
         "stops": spec.model_dump(mode="json", include={"stop_loss", "take_profit", "trailing_stop"}),
-        "account": None if whole.account is None else {**whole.account, "performance_curve": _curve(_rows_of(whole))},
-        "metrics": whole.metrics,
+        "account": None
+        if combined.account is None
+        else {**combined.account, "performance_curve": _curve(_rows_of(combined))},
+        "metrics": combined.metrics,
         "spec": spec.model_dump(mode="json"),
         "fingerprint": fingerprint,
-        "warnings": collect_warnings(symbols, whole.metrics, whole.costs, whole.best, spec.params, params_schema),
+        "warnings": collect_warnings(
+            symbols, combined.metrics, combined.costs, combined.best, spec.params, params_schema
+        ),
     }
     return {**document, "result_sha256": result_digest(document)}
 
 
-def _blocks(parts: SymbolParts, whole: CombinedResult) -> list[tuple[Json, pa.Table]]:
-    shared = [] if whole.account is None else [({"symbol": whole.curve.name}, _rows_of(whole))]
+def _blocks(parts: SymbolParts, combined: CombinedResult) -> list[tuple[Json, pa.Table]]:
+    shared = [] if combined.account is None else [({"symbol": combined.curve.name}, _rows_of(combined))]
     return [*shared, *parts]
 
 
-def _rows_of(whole: CombinedResult) -> pa.Table:
+def _rows_of(combined: CombinedResult) -> pa.Table:
     """Return the account's curve as a table with a symbol's columns."""
-    time, equity, drawdown, held = whole.curve[1:]
+    time, equity, drawdown, held = combined.curve[1:]
     stamps = pa.array(time, pa.timestamp("ns", tz="UTC"))
     return pa.table({"timestamp": stamps, "equity": equity, "drawdown": drawdown, "buy_and_hold": held})
 

@@ -64,8 +64,8 @@ def combine_equal_weight(
     """Combine equal, separate accounts of all symbols into one result; a single symbol keeps its own figures.
 
     A symbol without a candle at some time keeps its last value; before its first candle its share is cash. Sums run in
-    the order of names, so that the order of the request changes no bit. Statistics of trades are over the trades of all
-    symbols; exposure is the mean of the symbols' exposures.
+    the order of names, so that the result is bit-identical for any order in the request. Statistics of trades are over
+    the trades of all symbols; exposure is the mean of the symbols' exposures.
 
     Args:
         parts: Each symbol's JSON part and equity per bar.

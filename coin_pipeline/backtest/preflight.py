@@ -44,7 +44,7 @@ def require_coverage(spec: BacktestSpec, coverage: Mapping[str, Json]) -> None:
         coverage: What `document.coverage_json` returned for each symbol.
 
     Raises:
-        InsufficientCoverage: Names each such symbol, how many candles it has, and where the rest begins.
+        InsufficientCoverage: Names each such symbol, its candle counts, and its first unfetched gap.
     """
     short = {symbol: covered for symbol, covered in coverage.items() if covered["known"] < spec.min_coverage}
     if short:

@@ -1,7 +1,6 @@
 """The backtest: find candles, simulate each symbol, assemble the result.
 
-`run_backtest` is the whole of it. Dagster's ops run the same three steps one by one, so that a failed step is retried
-alone.
+`run_backtest` performs all three steps. Dagster runs each step as an op, so that a failed step is retried alone.
 """
 
 import time
@@ -103,7 +102,7 @@ def run_backtest(
         CandlesChanged: Candles changed during the run.
         CodeChanged: The code of the engine or the strategy changed during the run.
         StrategyFailed: The strategy raised an exception or returned no signals.
-        LookAhead: The strategy reads bars of its future.
+        LookAhead: The strategy uses later bars.
     """
     start = datetime.now(UTC) if started_at is None else started_at
     if slices is None:
@@ -125,13 +124,13 @@ def find_candles(candles: CandleSource, spec: BacktestSpec, shelf: ResultArea) -
     return [part for part in slices.values() if part]
 
 
-def simulate_symbol(candles: CandleSource, registry: StrategyRegistry, piece: CandleSlice) -> pa.Table:
+def simulate_symbol(candles: CandleSource, registry: StrategyRegistry, candle_slice: CandleSlice) -> pa.Table:
     """Run the strategy on one symbol.
 
     Args:
         candles: Source of the candles.
         registry: Registry that holds the strategy.
-        piece: The symbol's candles.
+        candle_slice: The symbol's candles.
 
     Returns:
         Equity per bar, with the symbol's part of the result as metadata of the schema. For a shared account the
@@ -140,19 +139,24 @@ def simulate_symbol(candles: CandleSource, registry: StrategyRegistry, piece: Ca
     Raises:
         CandlesChanged: The candles are no longer those of the slice.
         StrategyFailed: The strategy raised an exception or returned no signals.
-        LookAhead: The strategy reads bars of its future.
+        LookAhead: The strategy uses later bars.
         InvalidSpec: Overlapping samples compound beyond the range of a float.
     """
     start = time.perf_counter()
-    spec = piece.spec
-    bars = read_candles(candles, piece)
+    spec = candle_slice.spec
+    bars = read_candles(candles, candle_slice)
     strategy = registry.get(spec.strategy)
-    signals, report = checked_signals(strategy, registry.resolve(spec.strategy, spec.params), bars, piece.symbol)
+    signals, report = checked_signals(strategy, registry.resolve(spec.strategy, spec.params), bars, candle_slice.symbol)
     simulation = simulate(bars, signals, spec.costs, spec.fill, spec.stops, spec.sizing)
-    metadata = {"slice": piece.model_dump(mode="json"), "code": code_digest(strategy)}
+    metadata = {"slice": candle_slice.model_dump(mode="json"), "code": code_digest(strategy)}
     facts: Json = {
-        "checks": symbol_result.checks_json(piece.coverage, report),
-        "candles": {"rows": piece.rows, "sha256": piece.sha256, "snapshot": piece.snapshot, **piece.coverage},
+        "checks": symbol_result.checks_json(candle_slice.coverage, report),
+        "candles": {
+            "rows": candle_slice.rows,
+            "sha256": candle_slice.sha256,
+            "snapshot": candle_slice.snapshot,
+            **candle_slice.coverage,
+        },
     }
     if spec.shared:  # which samples the account takes depends on the other symbols
         facts["execution_time"] = time.perf_counter() - start
@@ -161,7 +165,7 @@ def simulate_symbol(candles: CandleSource, registry: StrategyRegistry, piece: Ca
         reason = f"the returns of {len(simulation.samples)} overlapping samples compound beyond the range of a float"
         raise InvalidSpec([Problem("fill", f"{reason}; use next_open, a shorter range or a shorter holding period")])
     part = symbol_result.symbol_json(
-        piece.symbol, bars, simulation, spec, symbol_result.money_spent(simulation.trades, spec)
+        candle_slice.symbol, bars, simulation, spec, symbol_result.money_spent(simulation.trades, spec)
     )
     facts["execution_time"] = time.perf_counter() - start
     return symbol_result.to_table(bars, simulation, spec.costs, {**metadata, "facts": facts, "symbol": part})
@@ -180,7 +184,7 @@ def checked_signals(
 
     Raises:
         StrategyFailed: The strategy raised an exception or returned no signals.
-        LookAhead: The strategy reads bars of its future.
+        LookAhead: The strategy uses later bars.
     """
 
     def signals_of(known: Bars) -> Signals:
@@ -223,37 +227,37 @@ def assemble_result(
     ordered = [by_symbol[symbol] for symbol in spec.symbols]
     if spec.shared:
         samples = [symbol_result.from_samples_table(table) for _, table in ordered]
-        own, whole = portfolio.combine_shared_account(
+        own, combined = portfolio.combine_shared_account(
             spec, spec.shared, samples, lambda symbol: read_candles(candles, slices[symbol])
         )
     else:
         own = [(metadata["symbol"], table) for metadata, table in ordered]
-        whole = portfolio.combine_equal_weight(own, spec.candle_length.bars_per_year, spec.sizing.fraction)
+        combined = portfolio.combine_equal_weight(own, spec.candle_length.bars_per_year, spec.sizing.fraction)
     parts = [({**part, **metadata["facts"]}, table) for (part, table), (metadata, _) in zip(own, ordered, strict=True)]
     times = (started_at, datetime.now(started_at.tzinfo))
     body = document.result_json(
         run_id=run_id,
         spec=spec,
         parts=parts,
-        whole=whole,
+        combined=combined,
         params_schema=strategy.Params.model_json_schema(),
         fingerprint=fingerprint,
         environment=environment,
         times=times,
     )
-    return BacktestResult(spec, shelf, body, document.equity_table(parts, whole), times)
+    return BacktestResult(spec, shelf, body, document.equity_table(parts, combined), times)
 
 
-def read_candles(candles: CandleSource, piece: CandleSlice) -> Bars:
+def read_candles(candles: CandleSource, candle_slice: CandleSlice) -> Bars:
     """Return the candles of a slice.
 
     Raises:
         CandlesChanged: The candles are no longer those of the slice.
     """
-    spec = piece.spec
-    bars = candles.load(piece.symbol, spec.candle_length, spec.start_date, spec.end_date).bars
-    if candles_digest(bars) != piece.sha256:
-        raise CandlesChanged(piece.symbol)
+    spec = candle_slice.spec
+    bars = candles.load(candle_slice.symbol, spec.candle_length, spec.start_date, spec.end_date).bars
+    if candles_digest(bars) != candle_slice.sha256:
+        raise CandlesChanged(candle_slice.symbol)
     return bars
 
 

@@ -1,4 +1,4 @@
-"""The carrier of candles: one array per column, from an exchange's answer to the engine's bars."""
+"""Column arrays of candles, used all the way from the exchange's response to the engine's bars."""
 
 import hashlib
 from collections.abc import Iterable

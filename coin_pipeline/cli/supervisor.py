@@ -38,13 +38,13 @@ class RestartPolicy:
     Attributes:
         first_s: Delay before the first restart.
         longest_s: Upper bound of the delay, which doubles with each death in a row.
-        sound_s: Uptime after which a process counts as stable, so that its next death is its first again.
+        stable_s: Uptime after which a process counts as stable and its restart delay is reset.
         give_up_s: Time without a stable start after which the platform stops.
     """
 
     first_s: float = 0.2
     longest_s: float = 10.0
-    sound_s: float = 10.0
+    stable_s: float = 10.0
     give_up_s: float = 120.0
 
     def delay_s(self, deaths: int) -> float:
@@ -170,7 +170,7 @@ class ProcessSupervisor:
             return
         _signal_group(managed, signal.SIGKILL)
         now = time.monotonic()
-        if now - managed.started > self._policy.sound_s:
+        if now - managed.started > self._policy.stable_s:
             managed.deaths, managed.unstable_since = 0, now
         if now - managed.unstable_since > self._policy.give_up_s:
             raise _unavailable(managed)

@@ -159,7 +159,7 @@ def run_backtest(
         InsufficientCoverage: Too many candles are missing; a lower `min_coverage` accepts them.
         InvalidCandles: Candles break a market's rules.
         StrategyFailed: The strategy raised an exception or returned no signals.
-        LookAhead: The strategy reads bars of its future.
+        LookAhead: The strategy uses later bars.
 
     >>> import coin_pipeline as cp
     >>> run = cp.run_backtest("volume_zone_breakout", cp.example_candles(), stop_loss=0.1)

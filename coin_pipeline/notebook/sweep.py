@@ -136,7 +136,7 @@ def sweep(
         CandlesNotFound: A symbol has no candle in the range.
         InsufficientCoverage: Too many candles are missing; a lower `min_coverage` accepts them.
         StrategyFailed: The strategy raised an exception or returned no signals.
-        LookAhead: The strategy reads bars of its future.
+        LookAhead: The strategy uses later bars.
 
     >>> import coin_pipeline as cp
     >>> result = cp.sweep("volume_zone_breakout", cp.example_candles(), grid={"volume_window": [10, 20]})

@@ -33,7 +33,7 @@ MAX_CLOCK_STEP_S = 5.0
 REMOVED_SENSORS = frozenset({"lost_runs", "unanswered_tasks"})
 """Sensors of earlier versions, whose work the monitor does."""
 _KEY = (0x636F696E, 1)  # arbitrary, used by this project only
-# We give up a silent network after 5 s, the server after 10 s: this daemon has stopped before another one works.
+# The client drops a silent connection after 5 s, the server after 10 s: this daemon stops before another takes over.
 _CLIENT_KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 2,
     "keepalives_interval": 1,

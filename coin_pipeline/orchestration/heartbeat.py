@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from coin_pipeline.database.runs.leases import Leases, renewal_interval_s
+from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.runs.status import fetch_run_statuses
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
@@ -71,10 +71,10 @@ class RunHeartbeatResource(dg.ConfigurableResource[RunHeartbeat]):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RunHeartbeat]:
-        """Hold the run's lease until its last op has ended; the lease outlasts that by the time to report the end.
+        """Hold the run's lease until its last op has ended; it stays valid while the end is reported.
 
         Raises:
-            Failure: The run was canceled or given up just before its process started.
+            Failure: The run was cancelled or abandoned just before its process started.
         """
         if context.run is None or context.instance is None or context.instance.is_ephemeral:
             yield RunHeartbeat()  # outside a recorded run
@@ -82,7 +82,7 @@ class RunHeartbeatResource(dg.ConfigurableResource[RunHeartbeat]):
         with tolerate_outages(), closing(Session(database_url(load_settings()))) as session:
             run_id, stopping = context.run.run_id, threading.Event()
             run = fetch_run_statuses(session, [run_id])[run_id]
-            if run.status != "STARTED":  # a run's process may start after the run was canceled or given up
+            if run.status != "STARTED":  # a run's process may start after the run was cancelled or abandoned
                 raise dg.Failure(INTERRUPTED, allow_retries=False)
             leases = Leases(session)
             leases.renew(run_id)
@@ -96,7 +96,7 @@ class RunHeartbeatResource(dg.ConfigurableResource[RunHeartbeat]):
 
 
 def _renew(leases: Leases, run_id: str, stopping: threading.Event) -> None:
-    while not stopping.wait(renewal_interval_s()):
+    while not stopping.wait(leases.renewal_interval_s):
         # The monitor reads leases from the same database, and waits for a renewal after an outage.
         with suppress(DatabaseUnavailable):
             leases.renew(run_id)

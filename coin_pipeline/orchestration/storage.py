@@ -41,7 +41,7 @@ from coin_pipeline.settings import load_settings
 
 _STATEMENT_TIMEOUT_MS = 60_000
 _IDLE_IN_TRANSACTION_MS = 5_000
-"""A process that was stopped while it changes a run blocks others from it no longer than this."""
+"""Longest time for which a process suspended while it changes a run blocks others from changing it."""
 _POOL, _POOL_OVERFLOW, _POOL_RECYCLE_S = 8, 20, 3600
 _IDLE_S = 1.0
 """A connection unused for this long is tested at checkout."""

@@ -43,14 +43,16 @@ class IndexRebuild:
 
     def changed(self, *, everything: bool) -> list[StoredDocument]:
         """Return the documents to read, newest first."""
-        found = [
-            each for each in self._listed.values() if everything or self._known.get(each.run_id) != version_of(each)
+        unread = [
+            document
+            for document in self._listed.values()
+            if everything or self._known.get(document.run_id) != version_of(document)
         ]
-        return sorted(found, key=lambda each: each.modified, reverse=True)
+        return sorted(unread, key=lambda document: document.modified, reverse=True)
 
     def read(self, documents: Sequence[StoredDocument]) -> None:
         """Write the entries of documents."""
-        entries = self._add([entry for each in documents if (entry := self._entry(each))])
+        entries = self._add([entry for document in documents if (entry := self._entry(document))])
         self.added += len(entries)
         # A removal deletes the object before the entry, so it may have run between reading and writing here.
         self._remove(

@@ -36,7 +36,7 @@ TEMPORARY = ".tmp-"
 """Prefix of the names of files that are still being written."""
 _UNRESOLVABLE = {errno.ENOENT, errno.ELOOP}
 _MAX_ATTEMPTS = 10
-"""How often to write when another process keeps removing the empty directory."""
+"""Maximum attempts to write while another process keeps removing the empty directory."""
 
 
 class LocalStore:

@@ -43,7 +43,7 @@ PART_BYTES = 16 * 2**20
 MULTIPART_THRESHOLD_BYTES = 2 * PART_BYTES
 """Largest object that is sent in one request; larger ones are sent in parts, each with its own checksum and retries."""
 MAX_ATTEMPTS, RACE_PAUSE_S = 3, 0.05
-"""Attempts to read a body that is interrupted or damaged, and to repeat a put that meets another one."""
+"""Maximum attempts to read an interrupted or damaged body, or to put an object that another client is writing."""
 _PRECONDITION_FAILED, _RACE = {"PreconditionFailed", "412"}, "ConditionalRequestConflict"
 _NO_KEY, _NO_UPLOAD = {"NoSuchKey"}, {"NoSuchUpload"}
 # Request arguments of the next page of a listing, and the response fields they are read from.

@@ -57,7 +57,7 @@ class SweepChunk(BaseModel):
         number: Number of the chunk, from 0.
         chunks: Number of chunks of the sweep.
         first: Number of the first point.
-        stop: Number after the last point.
+        stop: Number of the last point plus one.
         candles: The candles of each symbol.
         code: Digest of the code.
         versions: Versions of the packages.

@@ -20,7 +20,7 @@ class SearchResult(NamedTuple):
     Attributes:
         tables: The trials of each batch.
         skipped: Number of proposals that violated a constraint between parameters.
-        duplicates: Number of proposals that repeated an earlier dim.
+        duplicates: Number of proposals that repeated an earlier one.
     """
 
     tables: list[pa.Table]

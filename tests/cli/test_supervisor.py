@@ -89,7 +89,7 @@ def test_killed_process_is_restarted(new_supervisor: NewSupervisor, capfd: pytes
 
 def test_process_that_does_not_stay_up_stops_all(new_supervisor: NewSupervisor) -> None:
     """Restarts become less frequent, then the error has the exit code and the log, and the others are stopped."""
-    policy = RestartPolicy(first_s=0.1, longest_s=0.4, sound_s=5, give_up_s=2)
+    policy = RestartPolicy(first_s=0.1, longest_s=0.4, stable_s=5, give_up_s=2)
     with new_supervisor(threading.Event(), policy) as supervisor:
         supervisor.start("steady", "steady")
         wait_until(recorded_starts)
@@ -116,7 +116,7 @@ def test_death_after_a_stable_run_counts_as_the_first(new_supervisor: NewSupervi
             os.kill(int(recorded_starts()[-1][0]), signal.SIGKILL)
         wait_until(lambda: len(recorded_starts()) == 5)
 
-    with new_supervisor(stopping, RestartPolicy(sound_s=0.5, give_up_s=1)) as supervisor:
+    with new_supervisor(stopping, RestartPolicy(stable_s=0.5, give_up_s=1)) as supervisor:
         supervisor.start("steady", "steady")
         killer = run_in_thread(kill_now_and_then, stopping.set)
         supervisor.watch()

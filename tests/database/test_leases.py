@@ -69,6 +69,17 @@ def test_lease_names_its_process_and_is_renewed(instance: dg.DagsterInstance, le
     assert second.remaining_s > first.remaining_s - 0.04
 
 
+def test_lease_is_renewed_while_the_settings_are_invalid(
+    instance: dg.DagsterInstance, leases: Leases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An invalid .env, as while it is edited, ends no run."""
+    run = create_run(instance)
+    leases.renew(run.run_id)
+    monkeypatch.setenv("COIN_LEASE_SECONDS", "soon")
+    leases.renew(run.run_id)
+    assert leases.fetch([run.run_id])[run.run_id].remaining_s > leases.renewal_interval_s
+
+
 def test_run_statuses(instance: dg.DagsterInstance, leases: Leases, session: Session) -> None:
     """Status, times, tags and progress are returned; progress never decreases and is 0 without a lease."""
     first, second = create_run(instance), create_run(instance, dg.DagsterRunStatus.NOT_STARTED)

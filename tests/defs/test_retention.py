@@ -269,10 +269,10 @@ def test_more_records_than_a_page_are_all_found(instance: dg.DagsterInstance) ->
 
 
 @pytest.mark.parametrize("last", range(26))
-def test_killed_before_any_deletion_the_next_time_ends_it(
+def test_next_round_completes_one_killed_before_any_deletion(
     instance: dg.DagsterInstance, tmp_path: Path, last: int
 ) -> None:
-    """Whichever object or folder was to go next, the end is the same, and so it is known to the index."""
+    """Wherever the kill happens, the same objects remain, and the index matches them."""
     store = LocalStore(tmp_path)
     left = populate(instance, store)
     tasks = {run.run_id for run in instance.get_runs() if RETRY_NUMBER_TAG not in run.tags} - left[1]

@@ -145,7 +145,7 @@ def test_invalid_market_is_reported_before_anything_starts(tmp_path: Path) -> No
     assert not (tmp_path / "postgres").exists()
 
 
-def test_unreachable_database_ends_up_with_a_message(tmp_path: Path) -> None:
+def test_coin_up_exits_with_a_message_if_the_database_is_unreachable(tmp_path: Path) -> None:
     """The message names DATABASE_URL without its password, and nothing is left running."""
     (port,) = free_ports(1)
     failed = run_up(tmp_path, DATABASE_URL=f"postgresql://a:secret@127.0.0.1:{port}/x")

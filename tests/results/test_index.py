@@ -101,7 +101,7 @@ def test_removed_entries_are_not_listed(index: ResultIndex) -> None:
     assert run_ids(everything(index)) == ["run-3", "run-1"]
 
 
-def test_an_entry_goes_with_the_document_that_it_is_of(index: ResultIndex) -> None:
+def test_an_entry_is_removed_only_with_its_own_document(index: ResultIndex) -> None:
     """A task may expire while a result of the same run is kept."""
     index.add([entry(1), entry(2, shelf="tasks")])
     index.remove("tasks", ["run-1", "run-2"])

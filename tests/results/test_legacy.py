@@ -124,7 +124,7 @@ def test_sweeps_and_backtests_are_distinguished() -> None:
         {"metadata": {"execution_date": "0001-01-01T00:00:00"}, "start_date": "soon", "end_date": 20240101},
     ],
 )
-def test_whatever_a_document_holds_becomes_an_entry_that_a_database_takes(document: dict[str, Any]) -> None:
+def test_any_document_becomes_a_storable_entry(document: dict[str, Any]) -> None:
     """A value that is not a figure, name or time is unknown, not an error."""
     entry = read(document)
     assert entry.timestamp == WRITTEN
@@ -144,7 +144,7 @@ def test_whatever_a_document_holds_becomes_an_entry_that_a_database_takes(docume
         ("2024-11-04 10:30:45", 9),
     ],
 )
-def test_a_naive_time_is_one_of_seoul(text: str, hours: int) -> None:
+def test_naive_times_are_seoul_time(text: str, hours: int) -> None:
     """Other spellings state their zone."""
     assert parse_time(text) == datetime(2024, 11, 4, 10, 30, 45, tzinfo=timezone(timedelta(hours=hours)))
 

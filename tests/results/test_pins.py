@@ -91,7 +91,7 @@ class Turns:
         self._change = threading.Condition()
 
     def run(self, works: Sequence[Callable[[LocalStore], object]], root: Path) -> list[object]:
-        """Return what each work returned or raised."""
+        """Return what each thread returned or raised."""
         outcomes: list[object] = [None, None]
 
         def work(who: int) -> None:

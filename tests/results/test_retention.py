@@ -95,7 +95,7 @@ def test_which_pins_are_stale(task_id: str, modified: datetime, stale: int) -> N
 @pytest.mark.parametrize(
     ("run_id", "dead"), [("kept", False), ("task", False), ("gone", True), ("elsewhere", True), (None, True)]
 )
-def test_which_fingerprints_point_nowhere(run_id: str | None, dead: object) -> None:
+def test_fingerprints_without_a_result_are_dangling(run_id: str | None, dead: object) -> None:
     """Entries whose result is missing or being removed, and unreadable entries."""
     entry = Fingerprint(ObjectEntry("fingerprints/a.json", 9, OLD), run_id)
     stored = StorageSnapshot(

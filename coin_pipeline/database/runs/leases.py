@@ -49,9 +49,9 @@ create trigger keep_ended before update on runs
 """
 
 
-def renewal_interval_s() -> float:
-    """Return the time between two renewals of a lease, seconds."""
-    return load_settings().coin_lease_seconds / RENEWALS_PER_LEASE
+def renewal_interval_s(lease_s: float) -> float:
+    """Return the time between two renewals of a lease that is valid for `lease_s` seconds."""
+    return lease_s / RENEWALS_PER_LEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,12 @@ class Leases:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._lease_s = load_settings().coin_lease_seconds  # once: a broken .env must not end the renewal of a lease
+
+    @property
+    def renewal_interval_s(self) -> float:
+        """Time between two renewals of a lease, seconds."""
+        return renewal_interval_s(self._lease_s)
 
     def renew(self, run_id: str) -> None:
         """Take or renew the lease of a run for this process; all processes of a run share one lease."""
@@ -110,8 +116,7 @@ class Leases:
             " values (%s, %s, %s, %s, clock_timestamp() + %s * interval '1 second') on conflict (run_id) do update"
             " set (host, pid, started, until) = row(excluded.host, excluded.pid, excluded.started, excluded.until)"
         )
-        lease_s = load_settings().coin_lease_seconds
-        values = (run_id, socket.gethostname(), os.getpid(), start_ticks(os.getpid()), lease_s)
+        values = (run_id, socket.gethostname(), os.getpid(), start_ticks(os.getpid()), self._lease_s)
         self._session.run(lambda cursor: cursor.execute(statement, values))
 
     def record_progress(self, run_id: str, progress: float) -> None:

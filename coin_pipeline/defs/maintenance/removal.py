@@ -48,7 +48,7 @@ BATCH_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class RemovedKind:
-    """Removed items of one kind: count, objects, bytes, and the time that the oldest one's age counts from."""
+    """Removed items of one kind: count, objects, bytes, and the start of the oldest item's age."""
 
     what: str
     count: int
@@ -122,7 +122,7 @@ class RetentionJob:
     def _objects(
         self, stored: StorageSnapshot, working: Collection[str], now: datetime, expired: datetime, gone: Collection[str]
     ) -> Iterator[tuple[ExpiredItem, Callable[[], object]]]:
-        """Yield items to remove other than the tasks `gone`, each with its removal; last what a bucket may refuse."""
+        """Yield each item to remove except the tasks `gone`, with its removal; those a bucket may reject come last."""
         for item in stale_pins(stored, now - DAY):
             yield item, partial(remove_stale_pin, self.store, item.name)
         for item in expired_interim(stored, working, expired):

@@ -17,7 +17,7 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
 
 STUCK_S = 300.0
-"""Longer than any round takes that waits for a slow store; the daemon is restarted after that."""
+"""The daemon is restarted if no round ends for this long, which exceeds a round that waits for a slow store."""
 MANIFEST_WRITER = "coin_pipeline.defs.failure_manifest:write_failure_manifest"
 """Resolved by name when it is first needed: this package does not import the definitions."""
 Check = Callable[[], str]

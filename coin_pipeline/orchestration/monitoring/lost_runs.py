@@ -26,9 +26,10 @@ SILENCE_S, STARTING_S = 8, 120
 class LostRunsCheck:
     """Finalizes each run that is recorded as started although no process renews its lease.
 
-    Times are the database's, so a wrong clock ends no run. An expired lease counts only if it is not renewed within
-    the next moments: the database may have been away for longer than any lease. A run without a lease has not reached
-    its first op, and a run that is being cancelled should have ended: `silent_since` remembers since when.
+    Lease times are the database's, so a wrong clock ends no run. An expired lease counts only if it is not renewed
+    within the next moments: the database may have been unavailable for longer than any lease. A run without a lease
+    has not reached its first op, and a run that is being cancelled should have ended: `silent_since` records when each
+    run entered that state.
 
     Args:
         instance: The Dagster instance whose runs are checked.
@@ -57,7 +58,7 @@ class LostRunsCheck:
         self._note_silent(runs, leases)
         lost = [run_id for run_id, lease in leases.items() if lease.is_lost]
         if lost:
-            time.sleep(2 * renewal_interval_s())
+            time.sleep(2 * renewal_interval_s(load_settings().coin_lease_seconds))
             leases = _leases(runs)
             lost = [run_id for run_id in lost if run_id in leases and leases[run_id].is_lost]
         now = time.monotonic()
@@ -99,7 +100,7 @@ class LostRunsCheck:
         return ended
 
     def _stop(self, run_id: str, lease: RunLease | None) -> None:
-        """End the process of a run, even if the program that started it is away."""
+        """End the process of a run, even if the program that started it no longer runs."""
         self._instance.run_launcher.terminate(run_id)
         if lease:
             lease.send_signal(signal.SIGKILL)

@@ -96,7 +96,7 @@ class UnansweredTasksCheck:
         return [run for run in runs if run.run_id not in self._answered]
 
     def _ensure_retry(self, run: dg.DagsterRun) -> dict[str, float]:
-        """Queue the next attempt if Dagster does not; else return since when it is awaited."""
+        """Queue the next attempt if Dagster has not; otherwise return since when it has been pending."""
         following = next_attempt_id(run.tags)
         if following and not self._is_stranded(following):
             return {}

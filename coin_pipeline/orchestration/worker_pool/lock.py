@@ -1,7 +1,7 @@
-"""The pool's lock file: one pool per DATA_ROOT, and whether one is to be expected there.
+"""The pool's lock file: one pool per DATA_ROOT, and whether one runs or is about to restart.
 
 A pool and the workers it forks hold the lock. The file contains the pool's process id while it serves, and its
-modification time is when it last did. A pool that stops in an orderly way empties the file.
+modification time is when it last served. A pool that shuts down cleanly empties the file.
 """
 
 import contextlib
