@@ -8,6 +8,7 @@ from coin_pipeline.orchestration.launcher import PooledRunLauncher
 from coin_pipeline.orchestration.run_tags import (
     BACKFILL_TAG,
     BULK,
+    CANCELLED_TAG,
     CLASS_TAG,
     EXCHANGE_TAG,
     RETRY_NUMBER_TAG,
@@ -28,8 +29,14 @@ class PriorityRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
     """
 
     def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
-        """Launch an interactive run at once if the pool reserves a slot for it; otherwise queue the run."""
+        """Launch an interactive run at once if the pool reserves a slot for it; otherwise queue the run.
+
+        A retry of a task that was cancelled after Dagster had decided to retry it is cancelled instead.
+        """
         run, launcher = context.dagster_run, self._instance.run_launcher
+        if self._retries_a_cancelled_task(run):
+            self._instance.report_run_canceled(run)
+            return self._instance.get_run_by_id(run.run_id) or run
         if run.job_name.startswith(IMPLICIT_ASSET_JOB_NAME):  # launched from an asset's page, so no job sets its tags
             self._instance.add_run_tags(run.run_id, {CLASS_TAG: BULK, EXCHANGE_TAG: UPBIT})
             return super().submit_run(context)
@@ -41,6 +48,12 @@ class PriorityRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         ):
             return self._instance.launch_run(run.run_id, context.workspace)
         return super().submit_run(context)
+
+    def _retries_a_cancelled_task(self, run: dg.DagsterRun) -> bool:
+        if RETRY_NUMBER_TAG not in run.tags or run.parent_run_id is None:
+            return False
+        failed = self._instance.get_run_by_id(run.parent_run_id)
+        return failed is not None and CANCELLED_TAG in failed.tags
 
 
 def is_interactive(run: dg.DagsterRun) -> bool:

@@ -158,3 +158,20 @@ def test_a_manifest_is_read_once(instance: dg.DagsterInstance, data_root: Path) 
     for _ in range(2):
         check.run()
     assert store.read.count(f"tasks/{run.run_id}/manifest.json") == 1
+
+
+def test_a_retry_of_a_cancelled_task_is_cancelled(instance: dg.DagsterInstance, data_root: Path) -> None:
+    """Dagster may store the retry just before the task is cancelled, and submit it afterwards."""
+    assert data_root
+    failed = create_ended(instance, retries=1)
+    tags = {RETRY_NUMBER_TAG: "1", PARENT_RUN_ID_TAG: failed.run_id, ROOT_RUN_ID_TAG: failed.run_id}
+    retry = instance.create_run_for_job(
+        build_defs().resolve_job_def("backtest"),
+        tags=tags,
+        parent_run_id=failed.run_id,
+        root_run_id=failed.run_id,
+        remote_job_origin=ORIGIN,
+    )
+    instance.add_run_tags(failed.run_id, ABANDONED_TAGS)
+    context = dg.SubmitRunContext(retry, workspace=None)  # the queue is not reached
+    assert instance.run_coordinator.submit_run(context).status == dg.DagsterRunStatus.CANCELED
