@@ -140,8 +140,12 @@ class SymbolResult(BaseModel):
 
     symbol: str
     signals: Annotated[
-        list[dict[str, Any]] | int, Field(description="Each signal with its own outcome; a count in early documents.")
+        list[dict[str, Any]] | int,
+        Field(description="Each signal that can be filled, with its own outcome; a count in early documents."),
     ]
+    unfilled_signals: Annotated[
+        list[dict[str, Any]] | None, Field(description="Signals that cannot be filled, each with the reason.")
+    ] = None
     trades: Annotated[list[dict[str, Any]] | None, Field(description="Trades of the account.")] = None
     win_rate: Annotated[float, Field(description="Fraction, 0 to 1.")]
     avg_return: Annotated[float, Field(description="Percent per trade, net of costs.")]

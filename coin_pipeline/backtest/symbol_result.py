@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, fields
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from coin_pipeline.backtest.formatting import Json, iso_seconds
@@ -13,12 +12,14 @@ from coin_pipeline.engine.bars import Bars, Floats
 from coin_pipeline.engine.execution import Costs, Fill
 from coin_pipeline.engine.lookahead import LookAheadReport
 from coin_pipeline.engine.metrics import compute_metrics
-from coin_pipeline.engine.outcomes import ExitReason, Samples
+from coin_pipeline.engine.outcomes import UNFILLED, ExitReason, Samples
 from coin_pipeline.engine.simulate import Simulation
 from coin_pipeline.engine.stress import break_even_rate, total_return_at
 
 STRESS = (0, 1, 2, 5)
 """Multiples of the costs at which every result is reported."""
+NEVER_FILLED = "the candles end before the next open, which would fill it"
+"""Reason of a signal on the last candle."""
 _PART = b"coin.part"
 _REASONS = {reason.value: reason.name.lower() for reason in ExitReason}
 
@@ -26,7 +27,9 @@ _REASONS = {reason.value: reason.name.lower() for reason in ExitReason}
 def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestSpec, spent: Floats | None) -> Json:
     """Return one entry of `symbols`: the keys of schema 1.1.0 first, then those that 1.2.0 adds.
 
-    win_rate is a fraction; avg_return and max_drawdown are percentages, as in 1.1.0. All three are 0 without trades.
+    Keys of 1.1.0 keep their types: win_rate is a fraction, avg_return and max_drawdown are percentages, and all three
+    are 0 without trades; every item of `signals` has prices. A signal that cannot be filled has none, so it is an item
+    of `unfilled_signals`.
 
     Args:
         symbol: Name of the market.
@@ -46,6 +49,7 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestS
         "max_drawdown": 100 * metrics.max_drawdown,
         "avg_hold_bars": metrics.avg_hold_bars or 0.0,
         "performance_curve": None,
+        "unfilled_signals": _unfilled_signals(symbol, bars, simulation.samples),
         "trades": _trades(symbol, bars, trades, spec, spent),
         "metrics": asdict(metrics),
         "no_slot": simulation.no_slot,
@@ -144,14 +148,15 @@ def _attach(table: pa.Table, part: Json) -> pa.Table:
 
 
 def _signals(symbol: str, bars: Bars, simulation: Simulation) -> list[Json]:
-    """Return every signal with its outcome as a separate trade; null where the fill is past the last candle."""
-    samples = simulation.samples
+    """Return every signal that can be filled, with its outcome as a separate trade."""
+    filled = simulation.samples.entry_bar != UNFILLED
+    samples = simulation.samples.where(filled)
     rows = zip(
         iso_seconds(bars.time[samples.signal_bar]),
-        _numbers(samples.entry_price),
-        _numbers(samples.exit_price),
-        _numbers(samples.net_return),
-        simulation.taken.tolist(),
+        samples.entry_price.tolist(),
+        samples.exit_price.tolist(),
+        samples.net_return.tolist(),
+        simulation.taken[filled].tolist(),
         strict=True,
     )
     return [
@@ -166,6 +171,12 @@ def _signals(symbol: str, bars: Bars, simulation: Simulation) -> list[Json]:
         }
         for stamp, entry, exit_price, net, traded in rows
     ]
+
+
+def _unfilled_signals(symbol: str, bars: Bars, samples: Samples) -> list[Json]:
+    """Return the signals that cannot be filled, each with the reason."""
+    stamps = iso_seconds(bars.time[samples.signal_bar[samples.entry_bar == UNFILLED]])
+    return [{"symbol": symbol, "type": "buy", "timestamp": stamp, "reason": NEVER_FILLED} for stamp in stamps]
 
 
 def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent: Floats | None) -> list[Json]:
@@ -201,7 +212,3 @@ def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent:
         "spent",
     )
     return [{"symbol": symbol, **dict(zip(names, row, strict=True))} for row in rows]
-
-
-def _numbers(column: npt.NDArray[np.float64]) -> list[float | None]:
-    return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124 -- only NaN differs from itself

@@ -82,8 +82,8 @@ def _of_symbol(part: Json) -> list[str]:
     if part["too_small"]:
         left_out = pluralize(part["too_small"], "signal")
         warnings.append(f"{symbol}: {left_out} not traded, for lack of cash or below the minimum order")
-    if part["signals"] and part["signals"][-1]["entry_price"] is None:
-        warnings.append(
-            f"{symbol}: the last candle gave a signal; it would be filled at the next open, which is not here"
-        )
+    warnings += [
+        f"{symbol}: the signal of {signal['timestamp']} cannot be filled: {signal['reason']}"
+        for signal in part["unfilled_signals"]
+    ]
     return warnings

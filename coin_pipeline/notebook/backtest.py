@@ -20,6 +20,7 @@ from coin_pipeline.notebook.candles import CandleInput, Candles, Day, resolve_ca
 from coin_pipeline.notebook.figure import SvgFigure
 from coin_pipeline.notebook.strategy import StrategyLike, resolve_strategy
 from coin_pipeline.report.figures import equity_figure
+from coin_pipeline.results.legacy import parts_of
 
 _PERCENTAGES = ("total_return", "buy_and_hold", "cagr", "max_drawdown", "win_rate", "exposure")
 _NUMBERS = ("sharpe", "sortino", "profit_factor", "trades")
@@ -34,6 +35,7 @@ _TYPES = {
 _TRADE_COLUMNS = ("symbol", "entry_time", "exit_time", "entry_price", "exit_price", "return_pct", "bars_held",
                   "exit_reason", "open_at_end", "spent")  # fmt: skip
 _SIGNAL_COLUMNS = ("symbol", "type", "timestamp", "entry_price", "exit_price", "return_pct", "traded")
+_UNFILLED_COLUMNS = ("symbol", "type", "timestamp", "reason")
 _OWN_ARGUMENTS = {"strategy": "strategy", "symbols": "candles", "start_date": "start", "end_date": "end"}
 
 
@@ -69,14 +71,20 @@ class BacktestRun:
     @property
     def trades(self) -> pd.DataFrame:
         """One row per round trip: prices, `return_pct` (a fraction, after costs) and `spent` (KRW)."""
-        rows = [trade for part in self.document["symbols"] for trade in part.get("trades", ())]
-        return _typed(rows, _TRADE_COLUMNS, ("entry_time", "exit_time"))
+        return _typed(self._items("trades"), _TRADE_COLUMNS, ("entry_time", "exit_time"))
 
     @property
     def signals(self) -> pd.DataFrame:
-        """One row per signal with its outcome as a separate trade; `traded` if the account took it."""
-        rows = [signal for part in self.document["symbols"] for signal in part.get("signals", ())]
-        return _typed(rows, _SIGNAL_COLUMNS, ("timestamp",))
+        """One row per signal that can be filled, with its outcome as a separate trade; `traded` if the account took it.
+
+        Empty for an early result of the legacy platform, which contains only the number of its signals.
+        """
+        return _typed(self._items("signals"), _SIGNAL_COLUMNS, ("timestamp",))
+
+    @property
+    def unfilled_signals(self) -> pd.DataFrame:
+        """One row per signal that cannot be filled, with the reason."""
+        return _typed(self._items("unfilled_signals"), _UNFILLED_COLUMNS, ("timestamp",))
 
     @property
     def equity(self) -> pd.DataFrame:
@@ -98,6 +106,11 @@ class BacktestRun:
         return SvgFigure(
             equity_figure(self._equity_table(), f"{self.document['strategy']} {self.document['timeframe']}")
         )
+
+    def _items(self, key: str) -> list[Json]:
+        """Return the items of a list that each symbol has; older schemas lack some lists or have a count instead."""
+        lists = [part.get(key) for part in parts_of(self.document)]
+        return [item for items in lists if isinstance(items, list) for item in items]
 
     def _equity_table(self) -> pa.Table:
         return _thinned_equity(self.document) if self._equity is None else self._equity
@@ -202,17 +215,23 @@ def request_fields(strategy: str, given: CandleInput, fields: Json) -> Json:
 def _typed(rows: list[Json], columns: tuple[str, ...], times: tuple[str, ...]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(columns))
     for name in times:
-        frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[ns, UTC]")
+        frame[name] = _utc(frame[name])
     return frame.astype({name: kind for name, kind in _TYPES.items() if name in columns})
+
+
+def _utc(texts: "pd.Series[str]") -> "pd.Series[pd.Timestamp]":
+    """Return ISO 8601 texts as times; some files of the legacy platform have an offset and Z."""
+    return pd.to_datetime(texts.astype(str).str.replace("+00:00Z", "Z"), utc=True).astype("datetime64[ns, UTC]")
 
 
 def _thinned_equity(document: Json) -> pa.Table:
     """Return the equity points of a document as a table like that of a run; buy_and_hold is unknown, NaN."""
     account = document.get("account")
     curves = [("shared account", account["performance_curve"])] if account else []
-    curves += [(part["symbol"], part.get("performance_curve") or []) for part in document["symbols"]]
-    rows = [(symbol, *point.values()) for symbol, curve in curves for point in curve]
+    curves += [(part["symbol"], part.get("performance_curve") or []) for part in parts_of(document)]
+    rows = [{"symbol": symbol, **point} for symbol, curve in curves for point in curve]
     frame = pd.DataFrame(rows, columns=["symbol", "timestamp", "equity", "drawdown"])
-    frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True).astype("datetime64[ns, UTC]")
+    frame["timestamp"] = _utc(frame["timestamp"])
+    frame = frame.astype({"equity": "float64", "drawdown": "float64"})  # early curves have no drawdown
     frame["buy_and_hold"] = float("nan")
     return pa.Table.from_pandas(frame, preserve_index=False)

@@ -227,13 +227,12 @@ def test_every_result_is_stressed_at_other_costs(tmp_path: Path) -> None:
 
 
 def test_a_signal_on_the_last_candle_has_no_outcome(tmp_path: Path) -> None:
-    """Its fill would be at an open that does not exist: nulls, not zeros, and a warning."""
+    """Its fill would be at an open that does not exist: it is listed apart, with a warning."""
     document = run(catalog_with(tmp_path), spec_of(params={"first": 5, "again": 5}))
-    (signal,) = document["symbols"][0]["signals"]
-    assert (signal["entry_price"], signal["exit_price"], signal["return_pct"]) == (None, None, None)
-    assert signal["traded"] is False
+    (part,) = document["symbols"]
+    assert (part["signals"], len(part["unfilled_signals"])) == ([], 1)
     assert document["warnings"][0] == "BTC_KRW: the strategy never traded"
-    assert "would be filled at the next open" in document["warnings"][1]
+    assert "2024-01-06T00:00:00Z cannot be filled" in document["warnings"][1]
 
 
 def test_gross_and_net_returns_differ_by_costs(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def part(*returns: float, **changed: object) -> dict[str, Any]:
         for number, value in enumerate(returns)
     ]
     candles = {"expected": 9, "present": 9, "ratio": 1.0, "gap_count": 0, "first": "a", "last": "b"}
-    known = {"signals": [], "too_small": 0, "candles": candles, "checks": []}
+    known = {"signals": [], "unfilled_signals": [], "too_small": 0, "candles": candles, "checks": []}
     return {"symbol": "BTC_KRW", "trades": trades, **known, **changed}
 
 

@@ -13,8 +13,10 @@ import coin_pipeline as cp
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import InsufficientCoverage, InvalidSpec, LookAhead, StrategyFailed, UnknownStrategy
+from coin_pipeline.notebook.backtest import BacktestRun
 from coin_pipeline.notebook.candles import example_candles
 from tests.candle_data import synthetic_frame
+from tests.migration.legacy_platform import RESULTS
 
 NAME = "volume_zone_breakout"
 DAILY = parse_timeframe("1d")
@@ -72,6 +74,34 @@ def test_a_run_without_trades_has_typed_empty_tables(candles: pd.DataFrame) -> N
     assert str(run.trades["exit_time"].dtype) == "datetime64[ns, UTC]"
     assert run.trades["bars_held"].dtype == np.int64
     assert run._repr_html_()
+
+
+def test_a_signal_that_cannot_be_filled_has_a_table_of_its_own() -> None:
+    """Signals have prices without exception; what cannot be filled has a reason."""
+
+    class LastCandle(cp.Strategy[cp.StrategyParams]):
+        """Buys on the last candle."""
+
+        name = "last_candle"
+
+        def signals(self, bars: cp.Bars, params: cp.StrategyParams) -> cp.Signals:
+            """Mark the candle that opens on 2024-01-30."""
+            assert params
+            return cp.Signals(entries=bars.time == pd.Timestamp("2024-01-30", tz="UTC").value, hold=1)
+
+    run = cp.run_backtest(LastCandle, example_candles().head(30))
+    assert len(run.signals) == 0
+    assert run.unfilled_signals["timestamp"].tolist() == [pd.Timestamp("2024-01-30", tz="UTC")]
+    assert "the candles end" in run.unfilled_signals["reason"][0]
+
+
+@pytest.mark.parametrize(("run_id", "signals"), [("early_integer_signals", 0), ("late_signal_lists", 1)])
+def test_legacy_results_have_tables(run_id: str, signals: int) -> None:
+    """A count of signals gives an empty table; a time with an offset and Z is read as UTC."""
+    run = BacktestRun({"run_id": run_id, **RESULTS[run_id]})
+    assert len(run.signals) == signals
+    assert str(run.signals["timestamp"].dtype) == "datetime64[ns, UTC]"
+    assert len(run.trades) == len(run.equity) == 0
 
 
 def test_frames_and_stored_candles_give_the_same_result(candles: pd.DataFrame, tmp_path: Path) -> None:

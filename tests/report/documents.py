@@ -91,6 +91,7 @@ def part(symbol: str = "BTC_KRW", **changed: object) -> dict[str, Any]:
         "max_drawdown": 0.0,
         "avg_hold_bars": 0.0,
         "performance_curve": [],
+        "unfilled_signals": [],
         "trades": [],
         "metrics": metrics(),
         "costs": {"gross_return": 0.25, "net_return": 0.2, "stress": STRESS, "break_even_rate": 0.00345},
