@@ -17,13 +17,14 @@ from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.execution import Costs, ExitRule, Fill
-from coin_pipeline.engine.outcomes import compute_outcomes, true_indices
+from coin_pipeline.engine.outcomes import compute_outcomes
 from coin_pipeline.engine.shared_account import SharedRules, SymbolSamples, simulate_shared_account
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.engine.sweep import sweep as run_sweep
+from coin_pipeline.engine.true_indices import true_indices
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
 

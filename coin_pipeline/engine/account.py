@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coin_pipeline.engine.bars import Bools, Floats, Ints
+from coin_pipeline.engine.decimals import AT_LEAST
 from coin_pipeline.engine.kernel import borrowed_slice, kernel, prefetch
 
 _ROUNDING_MARGIN = 1.0 + 1e-12  # larger than any rounding error of the comparison
@@ -40,8 +41,11 @@ class Sizing:
 
     @property
     def min_equity(self) -> float:
-        """Equity, in multiples of the initial cash, below which every entry is under the minimum order."""
-        return self.min_order / (self.fraction * self.initial_cash)
+        """Equity, in multiples of the initial cash, below which every entry is under the minimum order.
+
+        It is lower by ``decimals.TOLERANCE``: 0.57 of 10,000 is an order of 5,700, not of 5,699.999999999999.
+        """
+        return self.min_order / (self.fraction * self.initial_cash) * AT_LEAST
 
 
 def simulate_account(

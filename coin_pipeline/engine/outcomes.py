@@ -6,9 +6,11 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints, read_only
+from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
+from coin_pipeline.engine.decimals import AT_LEAST, AT_MOST, one_plus
 from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops
 from coin_pipeline.engine.kernel import kernel, prefetch
+from coin_pipeline.engine.true_indices import true_indices
 
 
 class ExitReason(IntEnum):
@@ -24,8 +26,9 @@ class ExitReason(IntEnum):
 
 _BLOCK = 64  # bars
 _PREFETCH_SAMPLES = 32  # samples to look ahead
-_CHUNK_WORDS = 4096  # words of eight booleans
 _SIGNAL, _HOLD, _STOP_LOSS, _TAKE_PROFIT, _TRAILING_STOP, _END = (reason.value for reason in ExitReason)
+_DIGITS = 15  # significant digits that every float preserves
+_POWERS = np.array([float(f"1e{power}") for power in range(23)])  # the powers of ten that are floats
 _NO_PRICES = np.empty(0)
 _NO_BARS = np.empty(0, np.int64)
 UNFILLED = -1
@@ -76,22 +79,20 @@ class Samples:
         return Samples(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def true_indices(decisions: Bools) -> Ints:
-    """Return the indices of True values, ascending: ``np.flatnonzero``, but two to three times as fast."""
-    count = int(np.count_nonzero(decisions))
-    indices = np.empty(count + 1, np.int64)  # False values are written too, then overwritten by the next value
-    _write_true_indices(read_only(decisions), indices)
-    return indices[:count]
-
-
 def compute_outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs, fill: Fill) -> Samples:
     """Simulate each entry from its fill to its exit.
 
-    A stop is an order resting at the exchange while the position is open. It is filled at its level, or at the open if
-    a bar opens beyond a stop-loss or a trailing stop, which is worse. A profit target is filled at its level, never
-    better. If the range of a bar contains both, the stop is assumed to be hit first, because the order of prices within
-    a bar is unknown. The trailing level rises with the highest price of closed bars only: within a bar, the high may
-    come after the low.
+    A stop is an order resting at the exchange while the position is open. The open is the first price of a bar:
+
+    1. An open at or below the stop level is the price of the exit, which is worse than the level.
+    2. An open at or above the profit target sells at the target, never better.
+    3. The trailing level rises with the open.
+    4. If the range of the rest of the bar contains both a stop level and the target, the stop is assumed to be hit
+       first, because the order of these prices is unknown. For the same reason, the high of a bar raises the trailing
+       level of later bars only.
+
+    Levels are compared with prices up to ``decimals.TOLERANCE``, and a fill at a level is the decimal that the rule
+    means: 110, not 110.00000000000001.
 
     Args:
         bars: n candles.
@@ -117,9 +118,11 @@ def compute_outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs,
         _NO_BARS if rule.signals is None else true_indices(rule.signals),
         fill is Fill.NEXT_OPEN,
         # A disabled stop has level 0, below every price; a disabled target has an infinite level.
-        1.0 - stops.stop_loss if stops.stop_loss else 0.0,
-        1.0 + stops.take_profit if stops.take_profit else np.inf,
-        1.0 - stops.trailing_stop if stops.trailing_stop else 0.0,
+        one_plus(-stops.stop_loss) if stops.stop_loss else 0.0,
+        one_plus(stops.take_profit) if stops.take_profit else np.inf,
+        one_plus(-stops.trailing_stop) if stops.trailing_stop else 0.0,
+        AT_LEAST,
+        AT_MOST,
         entry_bar,
         entry_price,
         exit_bar,
@@ -140,29 +143,6 @@ def _blocks(bars: Bars, stops: Stops) -> tuple[Floats, Floats]:
 
 
 @kernel
-def _write_true_indices(decisions: Bools, indices: Ints) -> None:
-    """Write the indices of True values, after finding the words of eight that contain any.
-
-    The loops are branch-free: with rare decisions, the branch predictor would miss at each of them.
-    """
-    flags, nonzero = decisions.view(np.uint8), np.empty(_CHUNK_WORDS + 1, np.int64)
-    words = decisions[: len(decisions) // 8 * 8].view(np.uint64)
-    count = 0
-    for start in range(0, len(words), _CHUNK_WORDS):
-        chunk, nonzero_count = words[start : start + _CHUNK_WORDS], 0
-        for word in range(len(chunk)):
-            nonzero[nonzero_count] = start + word
-            nonzero_count += chunk[word] != 0
-        for word in nonzero[:nonzero_count]:
-            for bar in range(8 * word, 8 * word + 8):
-                indices[count] = bar
-                count += flags[bar]
-    for bar in range(8 * len(words), len(decisions)):
-        indices[count] = bar
-        count += flags[bar]
-
-
-@kernel
 def _simulate_samples(
     opens: Floats,
     highs: Floats,
@@ -177,6 +157,8 @@ def _simulate_samples(
     loss_factor: float,
     profit_factor: float,
     trail_factor: float,
+    at_least: float,
+    at_most: float,
     entry_bar: Ints,
     entry_price: Floats,
     exit_bar: Ints,
@@ -225,6 +207,8 @@ def _simulate_samples(
                 loss_factor,
                 profit_factor,
                 trail_factor,
+                at_least,
+                at_most,
             )
             if stop_bar >= 0:
                 exited, price, cause, at_open = stop_bar, stop_price, stop_reason, False
@@ -245,6 +229,8 @@ def _first_stop(
     loss_factor: float,
     profit_factor: float,
     trail_factor: float,
+    at_least: float,
+    at_most: float,
 ) -> tuple[int, float, int]:
     """Return bar, price and reason of the first level reached, or -1; blocks that reach no level are skipped."""
     fixed, target = entry_price * loss_factor, entry_price * profit_factor
@@ -253,17 +239,57 @@ def _first_stop(
     while i <= last:
         b = i // _BLOCK
         if i == b * _BLOCK:
-            # Upper bound of the trailing stop's level within the block.
+            # Upper bound of the stop level within the block.
             level = max(fixed, max(highest, block_high[b]) * trail_factor)
-            if block_low[b] > level and block_high[b] < target:
+            if block_low[b] > level * at_most and block_high[b] < target * at_least:
                 highest = max(highest, block_high[b])
                 i += _BLOCK
                 continue
-        level = max(fixed, highest * trail_factor)
-        if lows[i] <= level:
-            return i, min(opens[i], level), _STOP_LOSS if fixed >= level else _TRAILING_STOP
-        if highs[i] >= target:
-            return i, target, _TAKE_PROFIT
+        # Upper bound of the stop level within the bar.
+        level = max(fixed, max(highest, highs[i]) * trail_factor)
+        if lows[i] <= level * at_most or highs[i] >= target * at_least:
+            trailing, raised = highest * trail_factor, max(highest, opens[i]) * trail_factor
+            price, reason = _exit_within(
+                opens[i], highs[i], lows[i], fixed, trailing, raised, target, at_least, at_most
+            )
+            if reason != _END:
+                return i, price, reason
         highest = max(highest, highs[i])
         i += 1
     return UNFILLED, np.nan, _END
+
+
+@kernel
+def _exit_within(
+    opened: float,
+    high: float,
+    low: float,
+    fixed: float,
+    trailing: float,
+    raised: float,
+    target: float,
+    at_least: float,
+    at_most: float,
+) -> tuple[float, int]:
+    """Return price and reason of an exit at a level within a bar, or ``_END``; the open raises ``trailing``."""
+    if opened <= max(fixed, trailing) * at_most:
+        return opened, _STOP_LOSS if trailing <= fixed * at_most else _TRAILING_STOP
+    if opened >= target * at_least:
+        return _as_decimal(target), _TAKE_PROFIT
+    if low <= max(fixed, raised) * at_most:
+        if raised <= fixed * at_most:
+            return _as_decimal(fixed), _STOP_LOSS
+        return _as_decimal(raised), _TRAILING_STOP
+    if high >= target * at_least:
+        return _as_decimal(target), _TAKE_PROFIT
+    return np.nan, _END
+
+
+@kernel
+def _as_decimal(price: float) -> float:
+    """Round to the decimal of 15 significant digits, and at most 22 decimal places, that a computed price means.
+
+    The scaled price is an integer and the power of ten is exact, so their quotient is the float nearest to the decimal.
+    """
+    scale = _POWERS[min(max(_DIGITS - 1 - int(np.floor(np.log10(price))), 0), len(_POWERS) - 1)]
+    return float(np.rint(price * scale) / scale)

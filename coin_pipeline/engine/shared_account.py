@@ -8,11 +8,11 @@ import numpy as np
 
 from coin_pipeline.engine.account import Sizing, drawdown
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints, read_only
+from coin_pipeline.engine.decimals import TOLERANCE
 from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.kernel import array_at_address, borrowed_slice, kernel, prefetch
 from coin_pipeline.engine.outcomes import Samples
 
-_EXHAUSTED = 1e-12  # fraction of the equity; less cash than this is a rounding residue
 _NO_MORE = np.iinfo(np.int64).max
 _PREFETCH_TIMES = 4  # times to look ahead, enough for the closes to reach the cache
 _PREFETCH_BARS = 64  # first bars of a position; beyond these the hardware prefetcher takes over
@@ -108,7 +108,7 @@ def simulate_shared_account(books: Sequence[SymbolSamples], rules: SharedRules, 
     2. Entries are filled at the open, in order of symbol name. Each spends the same amount: ``fraction`` of the equity,
        or the remaining cash if that is less. The equity here is the cash after the exits plus the positions at their
        last closes. An entry is skipped if all slots are in use, no cash is left, or the order would be below the
-       minimum.
+       minimum. Less cash than ``decimals.TOLERANCE`` of the equity is a rounding error: it is neither cash nor missing.
     3. Stops within the bar, and positions still open at the last close of their symbol, free their slot and cash for
        later times only.
     4. The equity is the cash plus the positions at their closes. A symbol without a bar at that time keeps its last
@@ -154,6 +154,7 @@ def simulate_shared_account(books: Sequence[SymbolSamples], rules: SharedRules, 
         rules.max_positions,
         rules.fraction,
         rules.min_equity,
+        TOLERANCE,
         len(time),
     )
     taken = spent > 0
@@ -259,6 +260,7 @@ def _trade(
     slots: int,
     fraction: float,
     min_equity: float,
+    tolerance: float,
     times: int,
 ) -> tuple[Floats, Floats, Ints, int]:
     """Implement ``simulate_shared_account``: symbols are numbered in name order, ``closes`` holds column addresses.
@@ -292,7 +294,7 @@ def _trade(
                 counts[b, _IGNORED] += 1
             elif free == 0:
                 counts[b, _NO_SLOT] += 1
-            elif cash <= _EXHAUSTED * worth or min(worth, cash / fraction) < min_equity:
+            elif cash <= tolerance * worth or min(worth, (cash + tolerance * worth) / fraction) < min_equity:
                 counts[b, _TOO_SMALL] += 1
             else:
                 spent[s] = min(fraction * worth, cash)

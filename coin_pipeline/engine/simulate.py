@@ -7,8 +7,9 @@ import numpy as np
 from coin_pipeline.engine.account import Sizing, drawdown, simulate_account
 from coin_pipeline.engine.bars import Bars, Bools, Floats
 from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops
-from coin_pipeline.engine.outcomes import UNFILLED, Samples, compute_outcomes, true_indices
+from coin_pipeline.engine.outcomes import UNFILLED, Samples, compute_outcomes
 from coin_pipeline.engine.signals import Signals
+from coin_pipeline.engine.true_indices import true_indices
 
 
 @dataclass(frozen=True, slots=True, eq=False)

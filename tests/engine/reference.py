@@ -1,6 +1,7 @@
 """Reference implementation of the simulation rules in slow, plain Python: bar by bar, with cash and coins."""
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import NamedTuple
 
 import pytest
@@ -11,6 +12,19 @@ from coin_pipeline.engine.execution import Costs, Stops
 from coin_pipeline.engine.outcomes import ExitReason, Samples
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation
+
+TOLERANCE = Fraction(1, 10**12)
+"""Relative difference below which numbers are equal; 0 compares the decimals exactly."""
+
+
+def exact(number: float) -> Fraction:
+    """Return the decimal that a float stands for."""
+    return Fraction(repr(float(number)))
+
+
+def decimal(number: Fraction) -> float:
+    """Return the float nearest to a computed price, rounded to 15 significant digits."""
+    return float(f"{float(number):.15g}")
 
 
 class Trade(NamedTuple):
@@ -40,25 +54,27 @@ class Position:
     bars_held: int = 0
 
     def stop_fill(self, opened: float, high: float, low: float, stops: Stops) -> tuple[float, ExitReason] | None:
-        """Return the price and reason if a stop order is filled while the bar is traded."""
-        levels = []
-        if stops.stop_loss is not None:
-            levels.append((self.entry_price * (1 - stops.stop_loss), ExitReason.STOP_LOSS))
-        if stops.trailing_stop is not None:
-            levels.append((self.highest * (1 - stops.trailing_stop), ExitReason.TRAILING_STOP))
-        if levels:
-            level, reason = max(
-                levels, key=lambda item: item[0]
-            )  # max() returns the first, the stop-loss, if they are equal
-            if opened <= level:
-                return opened, reason
-            if low <= level:
-                return level, reason
-        if stops.take_profit is not None:
-            target = self.entry_price * (1 + stops.take_profit)
-            if high >= target:
-                return target, ExitReason.TAKE_PROFIT
+        """Return the price and reason if a stop order is filled while the bar is traded, from its open on."""
+        level, reason = self.stop_level(self.highest, stops)
+        if exact(opened) <= level * (1 + TOLERANCE):
+            return opened, reason
+        target = exact(self.entry_price) * (1 + exact(stops.take_profit)) if stops.take_profit else None
+        if target and exact(opened) >= target * (1 - TOLERANCE):
+            return decimal(target), ExitReason.TAKE_PROFIT
+        level, reason = self.stop_level(max(self.highest, opened), stops)
+        if exact(low) <= level * (1 + TOLERANCE):
+            return decimal(level), reason
+        if target and exact(high) >= target * (1 - TOLERANCE):
+            return decimal(target), ExitReason.TAKE_PROFIT
         return None
+
+    def stop_level(self, highest: float, stops: Stops) -> tuple[Fraction, ExitReason]:
+        """Return the higher of the stop-loss, which wins a tie, and the trailing level; 0 without either."""
+        fixed = exact(self.entry_price) * (1 - exact(stops.stop_loss)) if stops.stop_loss else Fraction(0)
+        trailing = exact(highest) * (1 - exact(stops.trailing_stop)) if stops.trailing_stop else Fraction(0)
+        if trailing <= fixed * (1 + TOLERANCE):
+            return fixed, ExitReason.STOP_LOSS
+        return trailing, ExitReason.TRAILING_STOP
 
 
 @dataclass
@@ -118,6 +134,7 @@ def trade_next_open(
     buy = False
     leave: ExitReason | None = None
     last = len(bars) - 1
+    least = exact(sizing.min_order) * (1 - TOLERANCE)
     for bar in range(len(bars)):
         opened, high, low, close = (float(c[bar]) for c in (bars.open, bars.high, bars.low, bars.close))
         # Open: fill the decision of the previous close.
@@ -139,7 +156,7 @@ def trade_next_open(
             leave = _exit_decision(signals, bar, account.position)
             if bar == last:
                 account.sell(bar, close, ExitReason.END)
-        elif entry and account.cash * sizing.fraction * sizing.initial_cash < sizing.min_order:
+        elif entry and exact(account.cash * sizing.fraction * sizing.initial_cash) < least:
             account.too_small += 1
         else:
             buy = entry

@@ -8,6 +8,7 @@ from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import ExitReason
 from coin_pipeline.engine.shared_account import SharedRules, SymbolSamples
 
+TOLERANCE = 1e-12
 AT_OPEN = {ExitReason.SIGNAL, ExitReason.HOLD}
 
 
@@ -71,7 +72,7 @@ def _enter(account: Account, book: SymbolSamples, sample: int, worth: float, rul
         account.ignored[book.name] += 1
     elif len(account.positions) == rules.max_positions:
         account.no_slot[book.name] += 1
-    elif account.cash <= 1e-12 * worth or money < rules.min_order:
+    elif account.cash <= TOLERANCE * worth or money < rules.min_order - TOLERANCE * worth:
         account.too_small[book.name] += 1
     else:
         account.cash -= money

@@ -1,5 +1,6 @@
 """Stops and sizing: figures by hand, and agreement with plain Python on random bars."""
 
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ CASES = [
         "a gap over the target, then the stop",
         Stops(0.25, 0.25),
         [CALM, (130, 140, 70, 110)],
-        (2, 75, ExitReason.STOP_LOSS, 2),
+        (2, 125, ExitReason.TAKE_PROFIT, 2),
     ),
     Case(
         "the high of the bar of the entry counts once it is closed",
@@ -184,6 +185,50 @@ def test_order_below_the_minimum_is_skipped() -> None:
     assert simulation.trades.signal_bar.tolist() == [0]
     assert (simulation.too_small, simulation.ignored, simulation.unfilled) == (1, 0, 0)
     assert simulation.equity.tolist() == pytest.approx([1, 0.7, 0.7, 0.7])
+
+
+@pytest.mark.parametrize(
+    ("fraction", "initial_cash", "min_order", "traded"),
+    [
+        (0.57, 10_000, 5_700, True),
+        (0.57, 10_000, 5_700.01, False),
+        (0.29, 1_000_000, 290_000, True),
+        (0.07, 123_457.0, 8641.99, True),
+        (0.07, 123_457.0, 8642, False),
+        (1 / 3, 10_000, 3_333.33, True),
+    ],
+)
+def test_order_of_exactly_the_minimum_is_placed(
+    fraction: float, initial_cash: float, min_order: float, *, traded: bool
+) -> None:
+    """0.57 of 10,000 is 5,700, although the product of the floats is less."""
+    sizing = Sizing(fraction=fraction, initial_cash=initial_cash, min_order=min_order)
+    simulation = simulate(bars_of([CALM] * 3), Signals(np.array([1, 0, 0], bool)), FREE, Fill.NEXT_OPEN, sizing=sizing)
+    assert (len(simulation.trades), simulation.too_small) == (int(traded), int(not traded))
+
+
+@pytest.mark.parametrize(
+    ("entry", "low", "loss"),
+    [(10, 9.3, 0.07), (0.0021, 0.000021, 0.99), (7, 0.0007, 0.9999), (123_456_000, 111_110_400, 0.1)],
+)
+def test_low_that_equals_the_stop_level_in_decimals_reaches_it(entry: float, low: float, loss: float) -> None:
+    """The fill is that decimal; the next lower price that a candle file may contain is not needed."""
+    bars = bars_of([(entry,) * 4, (entry, entry, low, entry)])
+    trades = simulate(bars, Signals(np.array([1, 0], bool)), FREE, Fill.NEXT_OPEN, Stops(loss)).trades
+    assert (trades.exit_reason.tolist(), trades.exit_price.tolist()) == ([ExitReason.STOP_LOSS], [low])
+
+
+@pytest.mark.parametrize(("entry", "gain"), [(100, 0.1), (0.00000123, 0.07), (57_300_000, 0.0003), (3.1, 2.3)])
+@pytest.mark.parametrize(("missed_by", "reached"), [(0, True), (1e-9, False)])
+def test_high_that_equals_the_target_in_decimals_reaches_it(
+    entry: float, gain: float, missed_by: float, *, reached: bool
+) -> None:
+    """The high may be computed with other roundings; a high one part in a billion lower misses the target."""
+    target = float(Decimal(str(entry)) * (1 + Decimal(str(gain))))
+    high = target * (1 - missed_by)
+    bars = bars_of([(entry,) * 4, (entry, high, entry, entry)])
+    trades = simulate(bars, Signals(np.array([1, 0], bool)), FREE, Fill.NEXT_OPEN, Stops(None, gain)).trades
+    assert trades.exit_price.tolist() == [target if reached else entry]
 
 
 RULES = {

@@ -269,6 +269,30 @@ def test_order_at_the_minimum_is_placed(min_order: float, *, bought: bool) -> No
     assert (account.taken[0].tolist(), account.too_small.tolist()) == ([bought], [not bought])
 
 
+@pytest.mark.parametrize("positions", [3, 7, 20, 49, 100, 500])
+def test_equal_parts_use_all_cash(positions: int) -> None:
+    """N orders of one Nth are all placed when each is exactly the minimum, and an order more finds no cash."""
+    rules = SharedRules(
+        max_positions=positions + 1, fraction=1 / positions, initial_cash=5_000.0 * positions, min_order=5_000.0
+    )
+    books = [book(f"{number:03}", [CALM, CALM], [0]) for number in range(positions + 1)]
+    account = simulate_shared_account(books, rules, FREE)
+    assert [mask.tolist() for mask in account.taken] == [[True]] * positions + [[False]]
+    assert account.too_small.tolist() == [0] * positions + [1]
+    assert account.equity.tolist() == pytest.approx([1.0, 1.0], rel=1e-14)
+
+
+def test_cash_returned_by_exits_is_whole_again() -> None:
+    """After 200 rounds of 20 orders each, every order is still the minimum."""
+    rounds, positions = 200, 20
+    rules = SharedRules(max_positions=positions, fraction=0.05, initial_cash=100_000.0, min_order=5_000.0)
+    rows = [CALM] * (2 * rounds + 2)
+    books = [book(f"{number:02}", rows, range(0, 2 * rounds, 2), hold=1) for number in range(positions)]
+    account = simulate_shared_account(books, rules, FREE)
+    assert sum(int(mask.sum()) for mask in account.taken) == rounds * positions
+    assert account.too_small.sum() == 0
+
+
 def test_symbol_without_a_bar_keeps_its_last_close() -> None:
     """A has no bar at hours 2 and 3: B's entry at hour 3 and the curve use A's close of hour 1."""
     a = book("A", [CALM, (100, 141, 99, 140), (100, 101, 99, 100)], [0], hours=[0, 1, 4])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coin_pipeline.engine.outcomes import true_indices
+from coin_pipeline.engine.true_indices import true_indices
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
