@@ -16,7 +16,9 @@ from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.strategies.base import Strategy
 
-PROVENANCE_KEYS = frozenset({"sha256", "snapshot", "no_trade", "not_fetched", "first_unfetched", "known", "verdict"})
+PROVENANCE_KEYS = frozenset(
+    {"sha256", "snapshot", "no_trade", "not_fetched", "first_unfetched", "known", "verdict", "warm_up"}
+)
 """Keys of `candles` in a symbol's part that describe its inputs, not its figures."""
 
 
@@ -38,6 +40,7 @@ def gap_json(gap: Gap) -> Json:
     return {"start": start, "end": end, "missing": gap.missing}
 
 
+_INPUTS = ("spec", "candles", "code", "versions")
 _PACKAGES = ("coin-pipeline", "numba", "numpy")
 # Keys in which two runs of the same computation may differ: who ran it, when, where and from which inputs.
 _CIRCUMSTANCES = frozenset(
@@ -89,6 +92,33 @@ def fingerprint_of(
         "versions": {**sources.packages, **_versions()},
     }
     return {"sha256": digest_of(inputs), **inputs, "modules": sources.modules}
+
+
+def backtest_fingerprint(
+    spec_sha256: str, candles: Mapping[str, str], warm_ups: Mapping[str, Json | None], strategy: Strategy[Any]
+) -> dict[str, Any]:
+    """Return `fingerprint_of` a backtest, with the candles of each symbol's warm-up as an entry of their own.
+
+    How far back a warm-up reads is known only once the strategy has run. So that a stored result can be found before,
+    `reuse_key` is the digest without these entries; it is absent if there are none.
+
+    Args:
+        spec_sha256: Digest of the resolved spec.
+        candles: Digest of each symbol's candles in the range.
+        warm_ups: Each symbol's `candles.warm_up` in the document.
+        strategy: The strategy.
+    """
+    earlier = {warm_up_name(symbol): own["sha256"] for symbol, own in warm_ups.items() if own and own["sha256"]}
+    fingerprint = fingerprint_of(spec_sha256, {**candles, **earlier}, strategy)
+    if not earlier:
+        return fingerprint
+    known_before = {**{name: fingerprint[name] for name in _INPUTS}, "candles": dict(candles)}
+    return {**fingerprint, "reuse_key": digest_of(known_before)}
+
+
+def warm_up_name(symbol: str) -> str:
+    """Return the name of a symbol's warm-up candles among the inputs of a result."""
+    return f"{symbol} warm-up"
 
 
 def comparable_content(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,13 @@ class BacktestRequest(RequestModel):
         Literal["none", "upbit"],
         Field(description="Exchange whose price ticks fills are rounded to, against the trader."),
     ] = "none"
+    warm_up: Annotated[
+        Literal["auto", "none"],
+        Field(
+            description="auto lets the strategy read stored candles before start_date, so that its first decision can"
+            " fall on the first candle of the range; none reads only the range."
+        ),
+    ] = "auto"
     # Admission of a run does not affect what it computes: excluded from every dump, this field changes no digest.
     min_coverage: Annotated[
         Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)],
@@ -100,6 +107,8 @@ class BacktestRequest(RequestModel):
 
 def parse_request(fields: Mapping[str, Any]) -> BacktestRequest:
     """Validate loose fields as a request.
+
+    Fields of a stored spec need `spec.complete_stored_spec` first: a field that it lacks has the old meaning.
 
     Raises:
         InvalidSpec: Names each invalid field.

@@ -4,40 +4,31 @@
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.backtest import document, portfolio, symbol_result
-from coin_pipeline.backtest.fingerprint import candles_digest, code_digest, fingerprint_of
+from coin_pipeline.backtest.candle_source import CandleSource
+from coin_pipeline.backtest.fingerprint import backtest_fingerprint, candles_digest, code_digest
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
-from coin_pipeline.candles.catalog import LoadedCandles
+from coin_pipeline.backtest.warm_up import EarlierCandles, WarmBars, WarmUp, choose_warm_up, read_warm_bars
 from coin_pipeline.candles.coverage import coverage
-from coin_pipeline.candles.timeframe import Timeframe, day_range
+from coin_pipeline.candles.timeframe import day_range
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.lookahead import LookAheadReport, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.errors import CandlesChanged, CandlesNotFound, CodeChanged, InvalidSpec, Problem
 from coin_pipeline.strategies.base import Strategy, StrategyParams
-from coin_pipeline.strategies.loader import run_strategy
+from coin_pipeline.strategies.loader import declared_warm_up, run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
-
-
-class CandleSource(Protocol):
-    """Where a backtest reads its candles: `CandleCatalog` for stored ones, or an object that holds them in memory."""
-
-    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> LoadedCandles:
-        """Return the candles that open on the Seoul days from `start` to `end`, both included."""
-
-    def describe(self, symbol: str) -> str:
-        """Return a phrase for an error message: which candles of a market exist."""
 
 
 class CandleSlice(BaseModel):
@@ -84,6 +75,7 @@ def run_backtest(
     environment: str = "",
     started_at: datetime | None = None,
     slices: Sequence[CandleSlice] | None = None,
+    warm_ups: Mapping[str, WarmUp] | None = None,
 ) -> BacktestResult:
     """Run a backtest in this process and return its result, without storing it.
 
@@ -95,6 +87,7 @@ def run_backtest(
         environment: Name of the environment in the document; changes no figure.
         started_at: Start of the run, UTC; now if None.
         slices: What `find_candles` returned for this spec, if the caller has called it; None to call it here.
+        warm_ups: Warm-up of each symbol, if it was chosen before, as in a sweep; None to choose it here.
 
     Raises:
         CandlesNotFound: One or more symbols have no candle in the range.
@@ -107,7 +100,8 @@ def run_backtest(
     start = datetime.now(UTC) if started_at is None else started_at
     if slices is None:
         slices = find_candles(candles, spec, "results")
-    tables = [simulate_symbol(candles, registry, part) for part in slices]
+    chosen = warm_ups or {}
+    tables = [simulate_symbol(candles, registry, part, chosen.get(part.symbol)) for part in slices]
     return assemble_result(run_id, tables, candles, registry, environment, start)
 
 
@@ -124,17 +118,20 @@ def find_candles(candles: CandleSource, spec: BacktestSpec, shelf: ResultArea) -
     return [part for part in slices.values() if part]
 
 
-def simulate_symbol(candles: CandleSource, registry: StrategyRegistry, candle_slice: CandleSlice) -> pa.Table:
-    """Run the strategy on one symbol.
+def simulate_symbol(
+    candles: CandleSource, registry: StrategyRegistry, candle_slice: CandleSlice, warm_up: WarmUp | None = None
+) -> pa.Table:
+    """Run the strategy on one symbol, after its warm-up.
 
     Args:
         candles: Source of the candles.
         registry: Registry that holds the strategy.
         candle_slice: The symbol's candles.
+        warm_up: Its warm-up, if it was chosen before; None to choose it here.
 
     Returns:
-        Equity per bar, with the symbol's part of the result as metadata of the schema. For a shared account the
-        symbol's samples instead of its equity: that depends on the other symbols.
+        Equity per bar of the range, with the symbol's part of the result as metadata of the schema. For a shared
+        account the symbol's samples instead of its equity: that depends on the other symbols.
 
     Raises:
         CandlesChanged: The candles are no longer those of the slice.
@@ -146,7 +143,10 @@ def simulate_symbol(candles: CandleSource, registry: StrategyRegistry, candle_sl
     spec = candle_slice.spec
     bars = read_candles(candles, candle_slice)
     strategy = registry.get(spec.strategy)
-    signals, report = checked_signals(strategy, registry.resolve(spec.strategy, spec.params), bars, candle_slice.symbol)
+    params = registry.resolve(spec.strategy, spec.params)
+    warm_up, warm = _warm_up(candles, candle_slice, bars, strategy, params, warm_up)
+    signals, report = checked_signals(strategy, params, warm.bars, candle_slice.symbol)
+    signals = warm.of_range(signals)
     simulation = simulate(bars, signals, spec.costs, spec.fill, spec.stops, spec.sizing)
     metadata = {"slice": candle_slice.model_dump(mode="json"), "code": code_digest(strategy)}
     facts: Json = {
@@ -156,6 +156,7 @@ def simulate_symbol(candles: CandleSource, registry: StrategyRegistry, candle_sl
             "sha256": candle_slice.sha256,
             "snapshot": candle_slice.snapshot,
             **candle_slice.coverage,
+            "warm_up": warm_up and warm_up.to_json(bars.time),
         },
     }
     if spec.shared:  # which samples the account takes depends on the other symbols
@@ -169,6 +170,27 @@ def simulate_symbol(candles: CandleSource, registry: StrategyRegistry, candle_sl
     )
     facts["execution_time"] = time.perf_counter() - start
     return symbol_result.to_table(bars, simulation, spec.costs, {**metadata, "facts": facts, "symbol": part})
+
+
+def _warm_up(
+    candles: CandleSource,
+    candle_slice: CandleSlice,
+    bars: Bars,
+    strategy: Strategy[Any],
+    params: StrategyParams,
+    chosen: WarmUp | None,
+) -> tuple[WarmUp | None, WarmBars]:
+    """Return the warm-up of a symbol, None if the spec has none, and the bars to run the strategy on."""
+    spec, symbol = candle_slice.spec, candle_slice.symbol
+    if spec.warm_up == "none":
+        return None, WarmBars(bars, 0)
+    declared = declared_warm_up(strategy, params, symbol)
+    if chosen:
+        own = chosen.model_copy(update={"declared": declared})
+        return own, read_warm_bars(candles, spec, symbol, bars, chosen)
+    earlier = EarlierCandles(candles, spec, symbol)
+    own = choose_warm_up(earlier, bars, declared, lambda known: [run_strategy(strategy, known, params, symbol)])
+    return own, earlier.before(bars, own.used)
 
 
 def checked_signals(
@@ -191,7 +213,7 @@ def checked_signals(
         return run_strategy(strategy, known, params, symbol)
 
     signals = signals_of(bars)
-    return signals, check_no_lookahead(bars, signals_of, signals, strategy.warm_up_bars(params))
+    return signals, check_no_lookahead(bars, signals_of, signals, declared_warm_up(strategy, params, symbol))
 
 
 def assemble_result(
@@ -221,7 +243,9 @@ def assemble_result(
     by_symbol = {metadata["slice"]["symbol"]: (metadata, table) for metadata, table in loaded}
     spec, shelf = (first := next(iter(slices.values()))).spec, first.shelf
     strategy = registry.get(spec.strategy)
-    fingerprint = fingerprint_of(spec.digest, {symbol: slices[symbol].sha256 for symbol in spec.symbols}, strategy)
+    own_candles = {symbol: slices[symbol].sha256 for symbol in spec.symbols}
+    warm_ups = {symbol: by_symbol[symbol][0]["facts"]["candles"]["warm_up"] for symbol in spec.symbols}
+    fingerprint = backtest_fingerprint(spec.digest, own_candles, warm_ups, strategy)
     if any(metadata["code"] != fingerprint["code"] for metadata, _ in loaded):
         raise CodeChanged(spec.strategy)
     ordered = [by_symbol[symbol] for symbol in spec.symbols]

@@ -1,7 +1,11 @@
 """The frozen spec that a backtest request resolves to."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.request import BacktestRequest
@@ -16,10 +20,24 @@ ResultArea = Literal["tasks", "results"]
 """Area of a result: `tasks` for submitted and polled runs (they expire), `results` for synchronous ones (kept)."""
 Times = tuple[datetime, datetime]
 """Start and end of a run, UTC."""
+ABSENT_FIELDS = MappingProxyType({"warm_up": "none"})
+"""Meaning of fields that specs stored by earlier releases lack."""
 
 
 class BacktestSpec(BacktestRequest):
-    """A request whose strategy exists and whose parameters are complete and valid; its digest identifies it."""
+    """A request whose strategy exists and whose parameters are complete and valid; its digest identifies it.
+
+    A field that was added later is left out of every dump if it has its meaning in `ABSENT_FIELDS`, so that the digest
+    of a stored spec stays as it was.
+    """
+
+    warm_up: Annotated[
+        Literal["auto", "none"], Field(description=BacktestRequest.model_fields["warm_up"].description)
+    ] = "none"
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if ABSENT_FIELDS.get(name, ...) != value}
 
     @property
     def costs(self) -> Costs:
@@ -53,6 +71,11 @@ class BacktestSpec(BacktestRequest):
     def digest(self) -> str:
         """SHA-256 of the canonical JSON form; equal backtests have equal digests, whichever defaults were omitted."""
         return digest_of(self.model_dump(mode="json"))
+
+
+def complete_stored_spec(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a stored spec as those of a request, with `ABSENT_FIELDS` where it lacks them."""
+    return {**ABSENT_FIELDS, **stored}
 
 
 def resolve(request: BacktestRequest, registry: StrategyRegistry) -> BacktestSpec:

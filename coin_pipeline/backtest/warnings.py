@@ -75,6 +75,7 @@ def _of_symbol(part: Json) -> list[str]:
             f" in {pluralize(candles['gap_count'], 'gap')};"
             f" the first candle is at {candles['first']}, the last at {candles['last']}"
         )
+    warnings += _of_warm_up(symbol, candles.get("warm_up"))
     if not trades:
         warnings.append(f"{symbol}: the strategy never traded")
     elif trades[-1]["open_at_end"]:
@@ -86,4 +87,22 @@ def _of_symbol(part: Json) -> list[str]:
         f"{symbol}: the signal of {signal['timestamp']} cannot be filled: {signal['reason']}"
         for signal in part["unfilled_signals"]
     ]
+    return warnings
+
+
+def _of_warm_up(symbol: str, warm_up: Json | None) -> list[str]:
+    """Warn if the strategy can decide only after the start, or decides differently with a longer warm-up."""
+    warnings = []
+    if warm_up and warm_up["missing"]:
+        first = warm_up["first_decision"]
+        warnings.append(
+            f"{symbol}: {warm_up['missing']:,} of the {pluralize(warm_up['declared'], 'candle')} that warm up the"
+            " strategy are not stored; "
+            + (f"its first decision is possible at {first}" if first else "the range is too short for a decision")
+        )
+    if warm_up and warm_up["settled"] is False:
+        warnings.append(
+            f"{symbol}: decisions were still changing with a warm-up of {pluralize(warm_up['used'], 'candle')}, the"
+            " most that is stored or tried; an earlier start of the candles may change the result"
+        )
     return warnings

@@ -150,6 +150,15 @@ class CandleCatalog:
         series = (self._summarize(parse_symbol(symbol), timeframe) for timeframe in timeframes)
         return [stored for stored in series if stored is not None]
 
+    def first_open(self, symbol: str, timeframe: Timeframe) -> datetime | None:
+        """Return when the first stored candle of a market opens, UTC; None if nothing is stored.
+
+        Raises:
+            InvalidSymbol: The symbol is not a market.
+            InvalidCandleFile: As for `stored`.
+        """
+        return next((stored.first for stored in self.stored(symbol, timeframe)), None)
+
     def symbols(self) -> list[str]:
         """Return the markets that have a folder, sorted."""
         return stored_symbols(self.root)

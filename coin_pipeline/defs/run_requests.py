@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.request import BacktestRequest
-from coin_pipeline.backtest.spec import BacktestSpec, ResultArea
+from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, complete_stored_spec
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
 from coin_pipeline.orchestration.run_tags import EXCHANGE_TAG, POINTS_TAG, SERIES_TAG, SPEC_TAG
@@ -36,7 +36,7 @@ class RunSubmission:
 
 def backtest_submission(spec: BacktestSpec, area: ResultArea) -> RunSubmission:
     """Return the submission of a backtest whose result is stored in `area`."""
-    fields = {**spec.model_dump(mode="json"), "min_coverage": spec.min_coverage, "shelf": area}
+    fields = {**complete_stored_spec(spec.model_dump(mode="json")), "min_coverage": spec.min_coverage, "shelf": area}
     return _submission("backtest", {"load_candles": fields}, _spec_tags(spec))
 
 

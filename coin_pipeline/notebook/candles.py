@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TypeAlias
 from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
 
+from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.fingerprint import candles_digest
-from coin_pipeline.backtest.runner import CandleSource
 from coin_pipeline.candles.catalog import CandleCatalog, LoadedCandles
 from coin_pipeline.candles.frames import to_frame
 from coin_pipeline.candles.ohlcv import OHLCV
@@ -63,6 +63,10 @@ class FrameCandles:
         window = bars.window(first, stop)
         candles = OHLCV(window.time, window.open, window.high, window.low, window.close, window.volume)
         return LoadedCandles(candles, Provenance(), candles_digest(window))
+
+    def first_open(self, symbol: str, timeframe: Timeframe) -> datetime | None:  # noqa: ARG002 -- one timeframe
+        """Return when the first candle of a symbol's frame opens, UTC."""
+        return utc(self._series[symbol].time[0])
 
     def describe(self, symbol: str) -> str:
         """Return a phrase for an error message: the range of a symbol's frame, in Seoul days."""

@@ -127,7 +127,8 @@ def publish_result(
 
 def backtest_files(result: BacktestResult) -> ResultFiles:
     """Return the files of a finished backtest."""
-    document, fingerprint = result.document, result.document["fingerprint"]["sha256"]
+    document = result.document
+    fingerprint = document["fingerprint"].get("reuse_key", document["fingerprint"]["sha256"])
     if result.shelf == "results":
         return ResultFiles("results", document, {"report.html": result.report}, fingerprint_sha256=fingerprint)
     files = {

@@ -7,10 +7,11 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.fingerprint import comparable_content, fingerprint_of, verify_own_digests
 from coin_pipeline.backtest.request import parse_request
-from coin_pipeline.backtest.runner import CandleSource
-from coin_pipeline.backtest.spec import resolve
+from coin_pipeline.backtest.spec import complete_stored_spec, resolve
+from coin_pipeline.backtest.warm_up import warm_up_digests
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, StrategyFailed
 from coin_pipeline.results.store import Json, load_result, to_bytes
 from coin_pipeline.storage.base import ObjectStore
@@ -92,9 +93,9 @@ def replay_backtest(store: ObjectStore, candles: CandleSource, registry: Strateg
     if "sha256" not in stored or "spec" not in document:
         raise NotReplayable(run_id, document.get("version", "1.0"))
     verify_own_digests(run_id, document)
-    spec = resolve(parse_request(document["spec"]), registry)
+    spec = resolve(parse_request(complete_stored_spec(document["spec"])), registry)
     slices = runner.find_candles(candles, spec, "results")
-    digests = {part.symbol: part.sha256 for part in slices}
+    digests = {part.symbol: part.sha256 for part in slices} | warm_up_digests(candles, spec, document["symbols"])
     current = fingerprint_of(spec.digest, digests, registry.get(spec.strategy))
     inputs = (
         *compare_inputs("spec", document["spec"], spec.model_dump(mode="json")),

@@ -1,9 +1,10 @@
 """Fingerprint index: finds the stored result of an identical submission, so that nothing is computed twice."""
 
-from coin_pipeline.backtest.fingerprint import fingerprint_of
+from coin_pipeline.backtest.fingerprint import fingerprint_of, warm_up_name
 from coin_pipeline.backtest.preflight import coverage_of, require_coverage
 from coin_pipeline.backtest.runner import find_candles
 from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.backtest.warm_up import warm_up_digests
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import NotFound, ObjectCorrupt, ObjectNotFound
 from coin_pipeline.results.store import StoredResult, fingerprint_key, parse_document, read_result, to_bytes
@@ -16,7 +17,7 @@ def find_reusable(
 ) -> StoredResult | None:
     """Return a stored result of the same spec, candles, code and package versions, or None.
 
-    Candles are read and digested for it, which costs a small part of a run.
+    Candles are read and digested for it, which costs a small part of a run. The strategy is not run.
 
     Raises:
         CandlesNotFound: As for a run.
@@ -26,7 +27,16 @@ def find_reusable(
     slices = find_candles(catalog, spec, "results")
     require_coverage(spec, coverage_of(slices))
     candles = {part.symbol: part.sha256 for part in slices}
-    return find_by_fingerprint(store, fingerprint_of(spec.digest, candles, registry.get(spec.strategy))["sha256"])
+    stored = find_by_fingerprint(store, fingerprint_of(spec.digest, candles, registry.get(spec.strategy))["sha256"])
+    return stored if stored and _has_same_warm_up(catalog, spec, stored) else None
+
+
+def _has_same_warm_up(catalog: CandleCatalog, spec: BacktestSpec, stored: StoredResult) -> bool:
+    """Return whether the candles before the range are still those that the stored result was warmed up with."""
+    document = parse_document(stored.run_id, stored.document)
+    names = {warm_up_name(symbol) for symbol in spec.symbols}
+    before = {name: digest for name, digest in document["fingerprint"]["candles"].items() if name in names}
+    return before == warm_up_digests(catalog, spec, document["symbols"])
 
 
 def find_by_fingerprint(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:

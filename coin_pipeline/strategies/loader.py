@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
+import numpy as np
+
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
@@ -65,6 +67,24 @@ def run_signal_rows(
         reason = f"signal_rows() returned {rows.points} points on {rows.n} bars, expected {len(points)} on {len(bars)}"
         raise StrategyFailed(strategy.name, symbol, reason)
     return rows
+
+
+def declared_warm_up(strategy: Strategy[Any], params: StrategyParams, symbol: str) -> int:
+    """Return the number of earlier bars that a decision reads, as declared by ``warm_up_bars``.
+
+    Raises:
+        StrategyFailed: The strategy raised, or did not return a number of bars.
+    """
+    try:
+        bars = strategy.warm_up_bars(params)
+    except MemoryError:
+        raise  # concerns the whole run, not the code that happened to allocate
+    except Exception as error:
+        raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
+    if isinstance(bars, bool) or not isinstance(bars, int | np.integer) or bars < 0:
+        reason = f"warm_up_bars() returned {bars!r}, expected a number of bars: an integer of 0 or more"
+        raise StrategyFailed(strategy.name, symbol, reason)
+    return int(bars)
 
 
 def _source_of(strategy: Strategy[Any]) -> str:

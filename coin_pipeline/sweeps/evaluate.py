@@ -7,9 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.runner import CandleSlice, CandleSource, checked_signals, read_candles
+from coin_pipeline.backtest.runner import CandleSlice, checked_signals, read_candles
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.sweep import Trials, sweep

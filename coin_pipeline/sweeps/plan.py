@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.runner import CandleSource, find_candles
+from coin_pipeline.backtest.runner import find_candles
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.search_space import Point

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.fingerprint import digest_of
-from coin_pipeline.backtest.runner import CandleSource
 from coin_pipeline.candles.fields import to_problems
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, ObjectCorrupt, StrategyFailed
 from coin_pipeline.results.replay import Difference, Replay, compare_inputs, first_difference

@@ -8,9 +8,9 @@ from datetime import datetime
 import pyarrow as pa
 
 from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formatting import Json, iso_microseconds
-from coin_pipeline.backtest.runner import CandleSource
 from coin_pipeline.backtest.spec import Times
 from coin_pipeline.errors import CodeChanged
 from coin_pipeline.results.publish import ResultFiles, completed_manifest

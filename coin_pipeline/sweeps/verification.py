@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.runner import CandleSlice, CandleSource
+from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials

@@ -112,7 +112,8 @@ def test_counts_of_signals_agree(catalog: CandleCatalog) -> None:
 
 def test_a_profit_that_one_trade_made(catalog: CandleCatalog) -> None:
     """The account is simulated again without the trade, so the other trades have the money that it would have spent."""
-    fields = {"params": {"hold_period_bars": 40}, "start_date": "2024-06-01", "end_date": "2024-08-31"}
+    days = {"start_date": "2024-06-01", "end_date": "2024-08-31"}
+    fields = {"params": {"hold_period_bars": 40}, "warm_up": "none", **days}
     document = result(catalog, **fields).document
     trades = [trade for own in of_symbols(document).values() for trade in own]
     best = max(trades, key=lambda trade: trade["return_pct"])

@@ -1,0 +1,228 @@
+"""Warm-up: stored candles before a range, so that a strategy can decide from the first candle of the range on.
+
+How many candles it gets is decided here, once per symbol, from the candles and the strategy alone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from coin_pipeline.backtest.candle_source import CandleSource
+from coin_pipeline.backtest.fingerprint import candles_digest, warm_up_name
+from coin_pipeline.backtest.formatting import Json, iso_seconds
+from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.timeframe import DAY_NS
+from coin_pipeline.engine.bars import Bars, Ints
+from coin_pipeline.engine.signals import Signals
+from coin_pipeline.errors import CandlesChanged, StrategyFailed
+
+Decide: TypeAlias = Callable[[Bars], Sequence[Signals]]
+"""Runs one or more strategies on some bars."""
+MIN_DOUBLED = 256
+"""Bars of the first warm-up that the declared one is compared with, if twice the declared number is less."""
+MAX_DOUBLED = 16_384
+"""Limit of doubling, bars; a strategy that declares more gets what it declares."""
+PROBE_BARS = 1024
+"""Bars at the start of the range on which decisions are compared: a longer warm-up changes the earliest ones most."""
+
+
+class WarmUp(BaseModel):
+    """The warm-up of one symbol.
+
+    Attributes:
+        declared: Bars that the strategy declares.
+        used: Bars before the range that it is run on.
+        settled: Whether decisions stay the same with a longer warm-up; None if no longer one is stored to compare.
+        requested: Bars of the longest warm-up that was considered; fewer are read if fewer are stored.
+        sha256: Digest of the bars that were read; None if there are none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    declared: int
+    used: int
+    settled: bool | None
+    requested: int
+    sha256: str | None
+
+    @property
+    def missing(self) -> int:
+        """Declared bars that are not stored."""
+        return max(0, self.declared - self.used)
+
+    def to_json(self, time: Ints) -> Json:
+        """Return the entry of a result document.
+
+        Args:
+            time: Opens of the bars of the range, ns UTC.
+        """
+        first = iso_seconds(time[self.missing]) if self.missing < len(time) else None
+        return {**self.model_dump(), "missing": self.missing, "first_decision": first}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WarmBars:
+    """Bars of a range and the warm-up bars before them.
+
+    Attributes:
+        bars: All bars, those of the warm-up first.
+        start: Number of warm-up bars.
+    """
+
+    bars: Bars
+    start: int
+
+    def of_range(self, signals: Signals) -> Signals:
+        """Return the decisions on the bars of the range; those on warm-up bars are dropped."""
+        if not self.start:
+            return signals
+        exits = None if signals.exits is None else signals.exits[self.start :]
+        return Signals(signals.entries[self.start :], exits, signals.hold)
+
+
+class EarlierCandles:
+    """The candles before the range of a backtest, loaded by whole days as far back as needed."""
+
+    def __init__(self, candles: CandleSource, spec: BacktestSpec, symbol: str) -> None:
+        self._source, self._spec, self._symbol = candles, spec, symbol
+        first = candles.first_open(symbol, spec.candle_length)
+        # One day more covers every time zone.
+        self._days_stored = 0 if first is None else max(0, (spec.start_date - first.date()).days + 1)
+        self._days_loaded = 0
+        self._bars = Bars(*OHLCV.empty())
+
+    def last(self, count: int) -> Bars:
+        """Return the last `count` bars before the range, or all that are stored if these are fewer.
+
+        Raises:
+            InvalidCandles: Stored candles break a market's rules.
+            InvalidCandleFile: A file of candles cannot be read.
+        """
+        days = -(-count * self._spec.candle_length.ns // DAY_NS) + 1 if count else 0
+        while len(self._bars) < count and self._days_loaded < self._days_stored:
+            self._load(min(max(days, 2 * self._days_loaded), self._days_stored))  # gaps need more days
+        return self._bars.window(max(0, len(self._bars) - count), len(self._bars))
+
+    def before(self, bars: Bars, count: int) -> WarmBars:
+        """Return bars of the range with up to `count` bars before them."""
+        earlier = self.last(count)
+        if not len(earlier):
+            return WarmBars(bars, 0)
+        columns = (np.concatenate([getattr(earlier, field.name), getattr(bars, field.name)]) for field in fields(Bars))
+        return WarmBars(Bars(*columns), len(earlier))
+
+    def digest(self, count: int) -> str | None:
+        """Return the digest of up to `count` bars, or None if there are none."""
+        bars = self.last(count)
+        return candles_digest(bars) if len(bars) else None
+
+    def _load(self, days: int) -> None:
+        spec = self._spec
+        first, last = spec.start_date - timedelta(days=days), spec.start_date - timedelta(days=1)
+        self._bars = self._source.load(self._symbol, spec.candle_length, first, last).bars
+        self._days_loaded = days
+
+
+def choose_warm_up(earlier: EarlierCandles, bars: Bars, declared: int, decide: Decide) -> WarmUp:
+    """Return the shortest warm-up, of the declared bars or of those doubled, with which decisions have settled.
+
+    The declared warm-up is enough for a window of fixed length, but not for a recursive average. So decisions at the
+    start of the range are compared with those after a warm-up of twice the length, at least `MIN_DOUBLED`, until two
+    agree, `MAX_DOUBLED` is reached, or no more candles are stored.
+
+    Args:
+        earlier: The candles before the range.
+        bars: Bars of the range.
+        declared: Bars that the strategy declares.
+        decide: Runs the strategy.
+
+    Raises:
+        StrategyFailed: The strategy raised an exception or returned no signals.
+        InvalidCandles: Earlier candles break a market's rules.
+    """
+    try:
+        chosen = _settle(earlier, bars.head(PROBE_BARS), declared, decide)
+    except StrategyFailed:
+        if len(bars) <= PROBE_BARS:
+            raise
+        chosen = _settle(earlier, bars, declared, decide)  # it may need more bars than the first ones
+    return WarmUp(declared=declared, sha256=earlier.digest(chosen.requested), **chosen._asdict())
+
+
+def read_warm_bars(candles: CandleSource, spec: BacktestSpec, symbol: str, bars: Bars, warm_up: WarmUp) -> WarmBars:
+    """Return the bars of a range with a warm-up that was chosen before.
+
+    Raises:
+        CandlesChanged: The earlier candles are no longer those from which the warm-up was chosen.
+    """
+    earlier = EarlierCandles(candles, spec, symbol)
+    if earlier.digest(warm_up.requested) != warm_up.sha256:
+        raise CandlesChanged(symbol)
+    return earlier.before(bars, warm_up.used)
+
+
+def warm_up_digests(candles: CandleSource, spec: BacktestSpec, parts: Iterable[Json]) -> dict[str, str]:
+    """Return the digests that the warm-up candles of a stored result have now, by their names in a fingerprint.
+
+    Args:
+        candles: Source of the candles.
+        spec: The backtest.
+        parts: The `symbols` of its document.
+    """
+    digests = {}
+    for part in parts:
+        stored = part["candles"].get("warm_up")
+        if stored and (digest := EarlierCandles(candles, spec, part["symbol"]).digest(stored["requested"])):
+            digests[warm_up_name(part["symbol"])] = digest
+    return digests
+
+
+class _Choice(NamedTuple):
+    """Bars to use, bars that were requested, and whether decisions have settled; see `WarmUp`."""
+
+    used: int
+    requested: int
+    settled: bool | None
+
+
+def _settle(earlier: EarlierCandles, head: Bars, declared: int, decide: Decide) -> _Choice:
+    def decisions(count: int) -> list[Signals]:
+        warm = earlier.before(head, count)
+        return [warm.of_range(signals) for signals in decide(warm.bars)]
+
+    requested, used = declared, len(earlier.last(declared))
+    shorter: list[Signals] | None = None
+    for requested in _longer_than(declared):
+        available = len(earlier.last(requested))
+        if available == used:  # all that is stored: compare with half of it instead
+            return _Choice(used, requested, None if shorter is None else _equal(decisions(used // 2), shorter))
+        shorter = decisions(used) if shorter is None else shorter
+        longer = decisions(available)
+        if _equal(shorter, longer):
+            return _Choice(used, requested, settled=True)
+        used, shorter = available, longer
+    return _Choice(used, requested, None if shorter is None else False)
+
+
+def _longer_than(declared: int) -> Iterator[int]:
+    """Yield the lengths of the longer warm-ups, up to the limit."""
+    count = max(2 * declared, MIN_DOUBLED)
+    while count <= MAX_DOUBLED:
+        yield count
+        count *= 2
+
+
+def _equal(some: Sequence[Signals], others: Sequence[Signals]) -> bool:
+    return all(_same_decisions(*pair) for pair in zip(some, others, strict=True))
+
+
+def _same_decisions(one: Signals, other: Signals) -> bool:
+    if one.hold != other.hold or (one.exits is None) != (other.exits is None):
+        return False
+    exits = one.exits is None or other.exits is None or np.array_equal(one.exits, other.exits)
+    return exits and np.array_equal(one.entries, other.entries)
