@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.candles.coverage import MIN_KNOWN_RATIO
-from coin_pipeline.candles.fields import MAX_SYMBOLS, Day, RequestModel, Symbols, TimeframeName, to_problems
+from coin_pipeline.candles.fields import MAX_SYMBOLS, Day, LegacyTimeframeName, RequestModel, Symbols, to_problems
 from coin_pipeline.engine.execution import Fill
 from coin_pipeline.errors import InvalidSpec
 
@@ -32,7 +32,7 @@ class BacktestRequest(RequestModel):
     symbols: Symbols
     start_date: Annotated[Day, Field(description="First calendar day in Asia/Seoul, YYYY-MM-DD.")]
     end_date: Annotated[Day, Field(description="Last calendar day in Asia/Seoul, YYYY-MM-DD, inclusive.")]
-    timeframe: TimeframeName = "1d"
+    timeframe: LegacyTimeframeName = "1d"
     fill: Annotated[
         Fill,
         Field(

@@ -22,16 +22,17 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from coin_pipeline.candles.symbol import parse_symbol
-from coin_pipeline.candles.timeframe import parse_timeframe
+from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_legacy_timeframe, parse_timeframe
 from coin_pipeline.errors import InvalidInput, Problem, did_you_mean, format_validation_message
 
+S = TypeVar("S")
 T = TypeVar("T")
 MAX_SYMBOLS = 500
 FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2261, 12, 31)  # the range of int64 nanoseconds since 1970
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
-def as_value_error(parse: Callable[[str], T], text: str) -> T:
+def as_value_error(parse: Callable[[S], T], text: S) -> T:
     """Return `parse(text)`, raising its InvalidInput as a ValueError to which pydantic adds the field."""
     try:
         return parse(text)
@@ -85,12 +86,26 @@ def _canonical_timeframe(text: str) -> str:
     return as_value_error(parse_timeframe, text).name
 
 
+def _canonical_legacy_timeframe(text: str) -> str:
+    return as_value_error(parse_legacy_timeframe, text).name
+
+
+TIMEFRAME_NAMES = " ".join(TIMEFRAMES)
+"""All timeframes, for help texts."""
+
+
 Day = Annotated[date, BeforeValidator(parse_calendar_day)]
 TimeframeName = Annotated[
     str,
     AfterValidator(_canonical_timeframe),
-    Field(description="Candle length: 1m 3m 5m 10m 15m 30m 1h 4h 1d 1w."),
+    Field(description=f"Candle length: {TIMEFRAME_NAMES}."),
 ]
+LegacyTimeframeName = Annotated[
+    str,
+    AfterValidator(_canonical_legacy_timeframe),
+    Field(description=f"Candle length: {TIMEFRAME_NAMES}."),
+]
+"""Timeframe of a backtest request, in which `1M` is a minute."""
 Symbols = Annotated[
     tuple[str, ...],
     Field(min_length=1, max_length=MAX_SYMBOLS, description="Markets, as BTC_KRW or Upbit's KRW-BTC."),
@@ -99,7 +114,7 @@ Symbols = Annotated[
 ]
 Timeframes = Annotated[
     tuple[TimeframeName, ...],
-    Field(min_length=1, description="Candle lengths: 1m 3m 5m 10m 15m 30m 1h 4h 1d 1w."),
+    Field(min_length=1, description=f"Candle lengths: {TIMEFRAME_NAMES}."),
     AfterValidator(require_unique),
     _list_of("timeframes", "1d"),
 ]

@@ -1,13 +1,22 @@
 """Refresh requests, and the specs they resolve to with the defaults of the settings."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import product
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from coin_pipeline.candles.exchanges.registry import UPBIT
-from coin_pipeline.candles.fields import Day, RequestModel, Symbols, Timeframes, to_problems
+from coin_pipeline.candles.exchanges.registry import UPBIT, require_timeframe
+from coin_pipeline.candles.fields import (
+    TIMEFRAME_NAMES,
+    Day,
+    RequestModel,
+    Symbols,
+    Timeframes,
+    as_value_error,
+    to_problems,
+)
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import InvalidInput, InvalidSettings, InvalidSpec, Problem
@@ -22,7 +31,7 @@ class RefreshRequest(RequestModel):
     ] = None
     timeframes: Annotated[
         Timeframes | None,
-        Field(description="Candle lengths: 1m 3m 5m 10m 15m 30m 1h 4h 1d 1w; defaults to SCHEDULER_TIMEFRAMES."),
+        Field(description=f"Candle lengths: {TIMEFRAME_NAMES}; defaults to SCHEDULER_TIMEFRAMES."),
     ] = None
     start: Annotated[
         Day | None,
@@ -34,7 +43,16 @@ class RefreshRequest(RequestModel):
             description="Last calendar day in Asia/Seoul, YYYY-MM-DD, inclusive; by default, the newest closed candle."
         ),
     ] = None
-    exchange: Annotated[str, Field(min_length=1, max_length=40, description="Exchange to fetch from.")] = UPBIT
+    exchange: Annotated[
+        str, Field(min_length=1, max_length=40, validate_default=True, description="Exchange to fetch from.")
+    ] = UPBIT
+
+    @field_validator("exchange")
+    @classmethod
+    def _has_timeframes(cls, exchange: str, known: ValidationInfo) -> str:
+        for timeframe in map(parse_timeframe, known.data.get("timeframes") or ()):
+            as_value_error(partial(require_timeframe, exchange), timeframe)
+        return exchange
 
     @field_validator("end")
     @classmethod

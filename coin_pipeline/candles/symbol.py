@@ -4,25 +4,37 @@ import re
 
 from coin_pipeline.errors import InvalidSymbol
 
-_CANONICAL = re.compile(r"([A-Z0-9]{1,20})_([A-Z0-9]{1,20})")
-_UPBIT = re.compile(r"([A-Z0-9]{1,20})-([A-Z0-9]{1,20})")
+QUOTES = (
+    *("KRW", "IDR", "THB", "SGD", "JPY", "TRY", "BRL", "USD", "EUR", "GBP", "AUD"),
+    *("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "DAI", "BTC", "ETH"),
+)
+"""Currencies that markets are quoted in. Of two, the one listed first is the quote: ETH is traded in BTC."""
+_MAX_SIDE = 20
+_SIDE = r"[A-Z0-9]+(?:\.[A-Z0-9]+)*"  # a folder may be named like it: no leading dot and no ..
+_CANONICAL = re.compile(rf"({_SIDE})_({_SIDE})")
+_UPBIT = re.compile(rf"({_SIDE})-({_SIDE})")
 
 
 def parse_symbol(text: str) -> str:
     """Return the canonical BASE_QUOTE symbol of a market given as BASE_QUOTE or as Upbit's QUOTE-BASE.
 
-    >>> parse_symbol("KRW-BTC")
-    'BTC_KRW'
+    Other exchanges write BASE-QUOTE, so a hyphen is accepted only if its first side is the usual quote of the second.
+
+    >>> parse_symbol("KRW-BTC"), parse_symbol("BTC-ETH")
+    ('BTC_KRW', 'ETH_BTC')
 
     Raises:
-        InvalidSymbol: Not 1 to 20 upper-case letters and digits on each side.
+        InvalidSymbol: Not 1 to 20 upper-case letters, digits and inner dots on each side, or a hyphen between a base
+            and its quote; the message suggests the likely symbol.
     """
-    if _CANONICAL.fullmatch(text):
+    if _sides(_CANONICAL, text):
         return text
-    upbit = _UPBIT.fullmatch(text)
+    upbit = _sides(_UPBIT, text)
     if upbit is None:
-        raise InvalidSymbol(text)
-    quote, base = upbit.groups()
+        raise InvalidSymbol(text, _hint(text))
+    quote, base = upbit
+    if _rank(quote) >= _rank(base):
+        raise InvalidSymbol(text, _hint(text))
     return f"{base}_{quote}"
 
 
@@ -37,3 +49,58 @@ def upbit_market(symbol: str) -> str:
     """
     base, quote = parse_symbol(symbol).split("_")
     return f"{quote}-{base}"
+
+
+def require_usual_order(symbol: str) -> None:
+    """Reject a canonical symbol with its sides swapped, such as KRW_BTC, before candles are stored under it.
+
+    Raises:
+        InvalidSymbol: The base is the usual quote of the other side; the message contains the likely symbol.
+    """
+    base, quote = symbol.split("_")
+    if _rank(base) < _rank(quote):
+        raise InvalidSymbol(symbol, _hint(symbol))
+
+
+def likely_symbol(text: str) -> str | None:
+    """Return the canonical symbol that a misspelled one probably means, or None.
+
+    >>> likely_symbol("btc/krw"), likely_symbol("BTC-USDT"), likely_symbol("ETHBTC")
+    ('BTC_KRW', 'BTC_USDT', 'ETH_BTC')
+    """
+    letters = text.strip().upper()
+    sides = re.split(r"[-_/: ]", letters) if re.search(r"[-_/: ]", letters) else _split(letters)
+    if len(sides) != 2:  # noqa: PLR2004 -- base and quote
+        return None
+    base, quote = reversed(sides) if _rank(sides[0]) < _rank(sides[1]) else sides
+    symbol = f"{base}_{quote}"
+    return symbol if _sides(_CANONICAL, symbol) else None
+
+
+def _sides(form: re.Pattern[str], text: str) -> tuple[str, str] | None:
+    match = form.fullmatch(text)
+    if match is None or max(map(len, match.groups())) > _MAX_SIDE:
+        return None
+    return match[1], match[2]
+
+
+def _rank(currency: str) -> int:
+    """Return the position of a currency among the quotes; equal for all that are none."""
+    return QUOTES.index(currency) if currency in QUOTES else len(QUOTES)
+
+
+def _split(letters: str) -> list[str]:
+    """Return base and quote of a symbol without a separator: BTCUSDT, or BTC.KRW."""
+    for quote in QUOTES:
+        base = letters.removesuffix(quote)
+        if base not in {letters, ""}:
+            return [base.rstrip("."), quote]
+    return [letters]
+
+
+def _hint(text: str) -> str:
+    symbol = likely_symbol(text)
+    if symbol is None:
+        return ""
+    quote_first = " In Upbit's form the quote comes first." if _UPBIT.fullmatch(text) else ""
+    return f" (did you mean {symbol!r}?{quote_first})"

@@ -1,5 +1,6 @@
 """Timeframes, and conversions between calendar days, datetimes and instants in ns since the epoch, UTC."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -31,11 +32,13 @@ class Timeframe:
         name: Its name in requests, `1d`.
         ns: Length in ns.
         phase_ns: Open of the first candle after the epoch, in ns: 0, or Monday for weeks.
+        base: Timeframe to fetch for it, if it is resampled from shorter candles unless it is stored itself.
     """
 
     name: str
     ns: int
     phase_ns: int = 0
+    base: str | None = None
 
     @property
     def folder(self) -> str:
@@ -47,32 +50,77 @@ class Timeframe:
         """Candles in a year of 365 days of 24 hours."""
         return YEAR_NS / self.ns
 
+    @property
+    def fetched_as(self) -> str:
+        """Name of the timeframe that `coin candles get` fetches for it."""
+        return self.base or self.name
+
     def __str__(self) -> str:
         return self.name
 
 
 _ALL = (
     *(Timeframe(f"{n}m", n * MINUTE_NS) for n in (1, 3, 5, 10, 15, 30)),
-    *(Timeframe(f"{n}h", n * HOUR_NS) for n in (1, 4)),
+    Timeframe("1h", HOUR_NS),
+    Timeframe("2h", 2 * HOUR_NS, base="1h"),
+    Timeframe("4h", 4 * HOUR_NS),
+    Timeframe("6h", 6 * HOUR_NS, base="1h"),
+    Timeframe("12h", 12 * HOUR_NS, base="1h"),
     Timeframe("1d", DAY_NS),
     Timeframe("1w", 7 * DAY_NS, phase_ns=4 * DAY_NS),  # the epoch was a Thursday
 )
 TIMEFRAMES: Mapping[str, Timeframe] = MappingProxyType({timeframe.name: timeframe for timeframe in _ALL})
-_SPELLINGS = {spelling: timeframe for timeframe in _ALL for spelling in (timeframe.name, timeframe.folder)}
+_MONTHS = re.compile(r"[0-9]{1,3}(M|mo|mon|months?)")
+_LENGTH = re.compile(r"([0-9]{1,6}) ?(m|min|minutes?|h|hours?|d|days?|w|weeks?)")
+_UNITS = MappingProxyType({"m": MINUTE_NS, "h": HOUR_NS, "d": DAY_NS, "w": 7 * DAY_NS})
 
 
 def parse_timeframe(text: str) -> Timeframe:
     """Return the timeframe named `1d` or, as the legacy platform spelled it, `1D`.
 
+    `M` stands for months everywhere but on the legacy platform, so `1M` is rejected instead of read as a minute.
+
     >>> parse_timeframe("4h").ns == 4 * HOUR_NS
     True
 
     Raises:
-        InvalidTimeframe: The timeframe is not supported.
+        InvalidTimeframe: The timeframe is not supported; the message suggests another name of the same length.
     """
-    if text not in _SPELLINGS:
-        raise InvalidTimeframe(text, TIMEFRAMES)
-    return _SPELLINGS[text]
+    timeframe = TIMEFRAMES.get(text) or TIMEFRAMES.get(_lower_unit(text))
+    if timeframe is None:
+        raise InvalidTimeframe(text, TIMEFRAMES, _hint(text))
+    return timeframe
+
+
+def parse_legacy_timeframe(text: str) -> Timeframe:
+    """Return a timeframe as backtest requests spell it: the legacy web client sends `1M` for a minute.
+
+    >>> parse_legacy_timeframe("1M").name
+    '1m'
+
+    Raises:
+        InvalidTimeframe: As for `parse_timeframe`.
+    """
+    minutes = TIMEFRAMES.get(text[:-1] + "m") if text.endswith("M") else None
+    return minutes or parse_timeframe(text)
+
+
+def _lower_unit(text: str) -> str:
+    """Return a name with its unit in lower case, except for `M`."""
+    return text[:-1] + text[-1:].lower() if text[-1:] in {"H", "D", "W"} else text
+
+
+def _hint(text: str) -> str:
+    if _MONTHS.fullmatch(text):
+        minutes = f"{text[:-1]}m"
+        meaning = f"{minutes} is {text[:-1]} min" if minutes in TIMEFRAMES else "m is minutes"
+        return f" ({meaning}; months are not supported)" if text.endswith("M") else " (months are not supported)"
+    length = _LENGTH.fullmatch(text.strip().lower())
+    if length is None:
+        return ""
+    ns = int(length[1]) * _UNITS[length[2][0]]
+    same = next((timeframe.name for timeframe in _ALL if timeframe.ns == ns), None)
+    return f" (did you mean {same!r}?)" if same else ""
 
 
 def day_range(start: date, end: date) -> tuple[int, int]:

@@ -2,10 +2,12 @@
 
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 import coin_pipeline
+from coin_pipeline.cli.encoding import accept_any_terminal
 from coin_pipeline.errors import CoinError, InvalidInput, RunFailed, RunInterrupted
 
 EXIT_FAILED, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 130
@@ -26,6 +28,11 @@ _COMMANDS = {
 
 class LazyGroup(click.Group):
     """Command group that imports a command only when it is used, which keeps `coin --help` fast."""
+
+    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 -- click's
+        """Run the command on a terminal of any encoding."""
+        accept_any_terminal()
+        return super().main(*args, **options)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the commands in the order of their declaration."""

@@ -8,9 +8,9 @@ import click
 
 from coin_pipeline.cli.audit import check
 from coin_pipeline.cli.fetch import get
+from coin_pipeline.cli.options import TIMEFRAMES
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-_TIMEFRAMES = "1m 3m 5m 10m 15m 30m 1h 4h 1d 1w"
 
 
 @click.group()
@@ -25,7 +25,7 @@ candles.add_command(check)
 @candles.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--symbol", required=True, help="Market: BTC_KRW, or KRW-BTC as Upbit writes it.")
-@click.option("--timeframe", required=True, help=_TIMEFRAMES)
+@click.option("--timeframe", required=True, help=TIMEFRAMES)
 @click.option("--tz", help="Time zone of timestamps without one, such as UTC or Asia/Seoul.")
 def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> None:
     """Merge a CSV, Parquet or Feather FILE into the stored candles.
@@ -52,7 +52,7 @@ def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> N
 @candles.command("export")
 @click.argument("symbol")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--timeframe", required=True, help=_TIMEFRAMES)
+@click.option("--timeframe", required=True, help=TIMEFRAMES)
 @click.option("--from", "first", type=_DAY, help="First day (Asia/Seoul); defaults to that of the first candle.")
 @click.option("--to", "last", type=_DAY, help="Last day, inclusive; defaults to that of the last candle.")
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")

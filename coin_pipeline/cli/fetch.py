@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coin_pipeline.cli.options import TIMEFRAMES
 from coin_pipeline.errors import (
     CoinError,
     ExchangeUnavailable,
@@ -37,7 +38,7 @@ _FATAL = (ExchangeUnavailable, StorageFull)
     multiple=True,
     default=["1d"],
     show_default=True,
-    help="1m 3m 5m 10m 15m 30m 1h 4h 1d 1w; may be repeated.",
+    help=f"{TIMEFRAMES}; may be repeated.",
 )
 @click.option("--from", "first", type=_DAY, help="First day (Asia/Seoul); defaults to where the last fetch ended.")
 @click.option("--to", "last", type=_DAY, help="Last day, inclusive; defaults to now.")
@@ -63,7 +64,7 @@ def get(
     coin candles get BTC_KRW --timeframe 1d --timeframe 1h
     """
     from coin_pipeline.candles.catalog import CandleCatalog
-    from coin_pipeline.candles.exchanges.registry import open_exchange
+    from coin_pipeline.candles.exchanges.registry import open_exchange, require_timeframe
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.views.candles import print_collected
@@ -73,6 +74,8 @@ def get(
         raise InvalidInput([Problem("to", f"{last:%Y-%m-%d} is before --from {first:%Y-%m-%d}")])
     settings = load_settings()
     lengths = dict.fromkeys(map(parse_timeframe, timeframes))
+    for length in lengths:
+        require_timeframe(name, length)
     series = [(symbol, length) for symbol in dict.fromkeys(map(parse_symbol, symbols)) for length in lengths]
     days = first and first.date(), last and last.date()
     try:

@@ -19,6 +19,8 @@ strategy_files = click.option(
     type=click.Path(path_type=Path),
     help="A .py file with custom strategies; may be repeated.",
 )
+TIMEFRAMES = "1m 3m 5m 10m 15m 30m 1h 2h 4h 6h 12h 1d 1w"
+"""Help text of options for a timeframe; written out, so that help needs no candle module."""
 _DAY = click.DateTime(["%Y-%m-%d"])
 _NAMES = {"start_date": "--start", "end_date": "--end", "params": "--param", "space": "--grid", "confirm": "--yes"}
 """Options that are not named after their field."""
@@ -81,10 +83,12 @@ def _request_option(field: "PlainField") -> Callable[[CommandT], CommandT]:
             name, field.name, type=_DAY, callback=_to_date, required=field.required, help=field.description
         )
     choice = get_origin(field.type) is Literal
+    callback = _canonical_timeframe if field.name == "timeframe" else None
     return click.option(
         name,
         field.name,
         type=click.Choice(get_args(field.type)) if choice else field.type,
+        callback=callback,
         required=field.required,
         default=field.default,
         show_default=field.default is not None,
@@ -94,6 +98,13 @@ def _request_option(field: "PlainField") -> Callable[[CommandT], CommandT]:
 
 def _to_date(_context: click.Context, _option: click.Parameter, value: datetime | None) -> date | None:
     return value and value.date()
+
+
+def _canonical_timeframe(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Reject `1M`, which only the legacy web client sends for a minute."""
+    from coin_pipeline.candles.timeframe import parse_timeframe
+
+    return value and parse_timeframe(value).name
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a summary.")

@@ -47,6 +47,8 @@ CoinError
 │   ├── StorageFull
 │   ├── ObjectCorrupt
 │   ├── StorageRefused              wrong credentials, region or bucket: a retry will not help
+│   │   ├── StorageForbidden        the credentials lack a permission
+│   │   └── StorageUnsupported      the store does not implement the request
 │   └── StorageUnavailable          transient: a retry may succeed
 ├── ExchangeAnswer                  an exchange returned something other than candles: HTTP 502
 ├── DataRefused                     the database rejected a value
@@ -129,9 +131,11 @@ from coin_pipeline.errors.services import (
 from coin_pipeline.errors.storage import (
     ObjectCorrupt,
     StorageFailed,
+    StorageForbidden,
     StorageFull,
     StorageRefused,
     StorageUnavailable,
+    StorageUnsupported,
 )
 
 __all__ = [
@@ -180,9 +184,11 @@ __all__ = [
     "RunInterrupted",
     "ServiceUnavailable",
     "StorageFailed",
+    "StorageForbidden",
     "StorageFull",
     "StorageRefused",
     "StorageUnavailable",
+    "StorageUnsupported",
     "StrategyFailed",
     "Superseded",
     "SweepDisagrees",

@@ -27,16 +27,16 @@ class SweepTooLarge(InvalidInput):
 class InvalidSymbol(InvalidInput):
     """A market symbol is neither BASE_QUOTE nor Upbit's QUOTE-BASE."""
 
-    def __init__(self, symbol: str) -> None:
-        super().__init__([Problem("symbol", f"{symbol[:80]!r} is not a market; write BTC_KRW or KRW-BTC")])
+    def __init__(self, symbol: str, hint: str = "") -> None:
+        super().__init__([Problem("symbol", f"{symbol[:80]!r} is not a market{hint}; write BTC_KRW or KRW-BTC")])
 
 
 class InvalidTimeframe(InvalidInput):
     """A timeframe is not supported."""
 
-    def __init__(self, timeframe: str, known: Iterable[str]) -> None:
+    def __init__(self, timeframe: str, known: Iterable[str], hint: str = "") -> None:
         super().__init__(
-            [Problem("timeframe", f"{timeframe[:80]!r} is not a timeframe; choose one of {', '.join(known)}")]
+            [Problem("timeframe", f"{timeframe[:80]!r} is not a timeframe{hint}; choose one of {', '.join(known)}")]
         )
 
 

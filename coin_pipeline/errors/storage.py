@@ -28,6 +28,17 @@ class StorageRefused(StorageFailed):
         super().__init__(f"the object store rejected {where}: {reason}")
 
 
+class StorageForbidden(StorageRefused):
+    """The credentials lack the permission for a request."""
+
+
+class StorageUnsupported(StorageRefused):
+    """The object store does not implement a request; others may work."""
+
+    def __init__(self, where: object) -> None:
+        super().__init__(where, "it does not support this request; use a store that does")
+
+
 class StorageUnavailable(StorageFailed):
     """The object store did not respond; a retry may succeed."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from coin_pipeline.errors import StorageRefused
+from coin_pipeline.errors import StorageRefused, StorageUnsupported
 from coin_pipeline.storage.s3_errors import FORBIDDEN, UNSUPPORTED, error_code, translate_s3_errors
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ class Bucket:
 
     def versioning(self) -> str | None:
         """Return the versioning status, Enabled or Suspended, or None if versioning was never enabled."""
-        with translate_s3_errors(f"s3://{self.name}"):
+        with translate_s3_errors(f"s3://{self.name}"), _detect_unsupported(f"s3://{self.name}"):
             status: str | None = self._client.get_bucket_versioning(Bucket=self.name).get("Status")
         return status
 
     def missing_rules(self) -> list[str]:
         """Return the ids of the lifecycle rules that are missing or different."""
-        with translate_s3_errors(f"s3://{self.name}"):
+        with translate_s3_errors(f"s3://{self.name}"), _detect_unsupported(f"s3://{self.name}"):
             present = self._lifecycle().get("Rules", [])
         return [rule["ID"] for rule in LIFECYCLE_RULES if rule not in present]
 
@@ -116,12 +116,25 @@ class Bucket:
         return "blocked public access"
 
     def _enable_versioning(self) -> str:
-        if self._client.get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled":
-            return "versioning is enabled"
-        self._client.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": "Enabled"})
+        try:
+            if self._client.get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled":
+                return "versioning is enabled"
+            self._client.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": "Enabled"})
+        except ClientError as error:
+            if error_code(error) not in UNSUPPORTED:
+                raise
+            return "versioning: this server does not have it; replaced and deleted objects are not kept"
         return "enabled versioning"
 
     def _set_lifecycle(self) -> str:
+        try:
+            return self._merge_lifecycle()
+        except ClientError as error:
+            if error_code(error) not in UNSUPPORTED:
+                raise
+        return f"lifecycle: this server does not have it; see to it that {LIFECYCLE_SUMMARY}"
+
+    def _merge_lifecycle(self) -> str:
         lifecycle = self._lifecycle()
         present = lifecycle.get("Rules", [])
         if all(rule in present for rule in LIFECYCLE_RULES):
@@ -157,6 +170,17 @@ def _with_filter(rule: Mapping[str, Any]) -> dict[str, Any]:
     """Return a rule with its prefix in a filter: S3 rejects a mixture of both forms."""
     rest = {name: value for name, value in rule.items() if name != "Prefix"}
     return {"Filter": {"Prefix": rule["Prefix"]}, **rest} if "Prefix" in rule else rest
+
+
+@contextmanager
+def _detect_unsupported(where: str) -> Iterator[None]:
+    """Raise StorageUnsupported for a setting that the server does not have, with or without a reason in its answer."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) not in UNSUPPORTED:
+            raise
+        raise StorageUnsupported(where) from error
 
 
 @contextmanager

@@ -5,7 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from coin_pipeline.errors import ObjectExists, StorageFailed, StorageFull, StorageRefused, StorageUnavailable
+from coin_pipeline.errors import (
+    ObjectExists,
+    StorageFailed,
+    StorageForbidden,
+    StorageFull,
+    StorageUnavailable,
+    StorageUnsupported,
+)
 from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.storage.local import LocalStore, supports_checksums
@@ -14,6 +21,7 @@ if TYPE_CHECKING:
     from coin_pipeline.storage.bucket import Bucket
 
 _DATA, _OTHER = b"a probe of 'coin storage check'", b"another one"
+_HIDDEN = "these credentials may not read it, which is fine; an administrator's 'coin storage init' reports it"
 NO_CHECKSUMS = (
     "the file system has no extended attributes, so checksums are not stored and damage goes unnoticed;"
     " use one that has them (ext4, xfs, btrfs, zfs), or a bucket"
@@ -56,24 +64,31 @@ def probe_store(store: ObjectStore) -> Iterator[ProbeFinding]:
 
 
 def probe_bucket(bucket: "Bucket") -> Iterator[ProbeFinding]:
-    """Report the settings of a bucket, as far as the credentials permit."""
-    hidden = "these credentials may not read it, which is fine; an administrator's 'coin storage init' reports it"
-    try:
-        yield ProbeFinding(
-            "note", "versioning", bucket.versioning() or "off; 'coin storage init --versioning' enables it"
-        )
-    except StorageRefused:
-        yield ProbeFinding("note", "versioning", hidden)
-    try:
-        missing = ", ".join(bucket.missing_rules())
-        message = (
-            f"the rules {missing} are missing; 'coin storage init' sets them"
-            if missing
-            else "the rules of 'coin storage init' are set"
-        )
-        yield ProbeFinding("note" if missing else "ok", "lifecycle", message)
-    except StorageRefused:
-        yield ProbeFinding("note", "lifecycle", hidden)
+    """Report the settings of a bucket, as far as the store has them and the credentials permit.
+
+    Results need none of them, so a setting that cannot be read is only a note.
+    """
+    for name, check in (("versioning", _versioning), ("lifecycle", _lifecycle)):
+        try:
+            yield check(bucket)
+        except StorageForbidden:
+            yield ProbeFinding("note", name, _HIDDEN)
+        except StorageUnsupported:
+            yield ProbeFinding("note", name, "this server does not have it; results do not need it")
+        except StorageFailed as error:
+            yield ProbeFinding("note", name, f"unknown: {error}")
+
+
+def _versioning(bucket: "Bucket") -> ProbeFinding:
+    status = bucket.versioning() or "off; 'coin storage init --versioning' enables it"
+    return ProbeFinding("note", "versioning", status)
+
+
+def _lifecycle(bucket: "Bucket") -> ProbeFinding:
+    missing = ", ".join(bucket.missing_rules())
+    if missing:
+        return ProbeFinding("note", "lifecycle", f"the rules {missing} are missing; 'coin storage init' sets them")
+    return ProbeFinding("ok", "lifecycle", "the rules of 'coin storage init' are set")
 
 
 def check_writable(store: ObjectStore) -> str | None:

@@ -20,7 +20,15 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from coin_pipeline.errors import CoinError, ObjectCorrupt, StorageFull, StorageRefused, StorageUnavailable
+from coin_pipeline.errors import (
+    CoinError,
+    ObjectCorrupt,
+    StorageForbidden,
+    StorageFull,
+    StorageRefused,
+    StorageUnavailable,
+    StorageUnsupported,
+)
 
 BROKEN_READ = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 _KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
@@ -30,7 +38,6 @@ _NO_BUCKET = "the bucket does not exist; correct AWS_BUCKET_NAME, or create it w
 _FORBIDDEN = "the credentials lack permission; grant them the policy that 'coin storage policy' prints"
 _ADVICE = {
     "NoSuchBucket": _NO_BUCKET,
-    **dict.fromkeys(FORBIDDEN, _FORBIDDEN),
     "BucketAlreadyExists": "the bucket name is taken by another account; choose another AWS_BUCKET_NAME",
     "InvalidAccessKeyId": f"the access key is unknown; {_KEYS} to those of this store",
     "SignatureDoesNotMatch": f"the secret key does not match the access key; {_KEYS} to those of this store",
@@ -144,8 +151,8 @@ def _from_client_error(where: str, error: ClientError) -> CoinError:
     status = meta.get("HTTPStatusCode", 0)
     if code in ("", str(status)) and code not in _REGION and (status < _FIRST_CLIENT_ERROR or status == _NOT_FOUND):
         return StorageUnavailable(where, _NOT_S3.format(f"{status} without a reason"))
-    if code in _ADVICE:
-        return StorageRefused(where, _ADVICE[code])
+    if known := _known_refusal(where, code):
+        return known
     if code in _REGION:
         region = details.get("Region") or meta.get("HTTPHeaders", {}).get("x-amz-bucket-region")
         return StorageRefused(where, f"it is in another region; set AWS_REGION{f' to {region}' if region else ''}")
@@ -154,6 +161,15 @@ def _from_client_error(where: str, error: ClientError) -> CoinError:
     if code in _TRANSIENT or status >= _FIRST_SERVER_ERROR:
         return StorageUnavailable(where, _TRANSIENT.get(code) or f"it returned {status} ({code})")
     return StorageRefused(where, f"it returned {status} {code}: {details.get('Message') or 'no reason given'}")
+
+
+def _known_refusal(where: str, code: str) -> StorageRefused | None:
+    """Return the error for a code that stands for one setting or permission, or None."""
+    if code in FORBIDDEN:
+        return StorageForbidden(where, _FORBIDDEN)
+    if code in UNSUPPORTED and not code.isdigit():  # a bare status may be a gateway's
+        return StorageUnsupported(where)
+    return StorageRefused(where, _ADVICE[code]) if code in _ADVICE else None
 
 
 def _one_line(error: Exception) -> str:

@@ -115,7 +115,7 @@ def test_arrow_stream_contains_the_whole_range(client: TestClient, catalog: Cand
 @pytest.mark.parametrize(
     ("path", "status", "message"),
     [
-        ("/api/candles/AAA_KRW?timeframe=2h", 422, "timeframe: '2h' is not a timeframe; choose one of 1m"),
+        ("/api/candles/AAA_KRW?timeframe=3h", 422, "timeframe: '3h' is not a timeframe; choose one of 1m"),
         ("/api/candles/aaa", 422, "symbol: 'aaa' is not a market; write BTC_KRW or KRW-BTC"),
         ("/api/candles/..%2Fx", 404, "Not Found"),
         ("/api/candles/%2e%2e", 422, "symbol: '..' is not a market"),
@@ -167,6 +167,7 @@ def test_uploaded_file_is_merged(client: TestClient, catalog: CandleCatalog, kin
         (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-02T00:00:00Z,1,0.9,0.5,1,1"), {}, "row 2 at 2024-01-02"),
         (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-01T00:00:00Z,1,2,0.5,1,1"), {}, "repeats the candle before"),
         (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1", "2024-01-01T05:00:00Z,1,2,0.5,1,1"), {}, "does not fit timeframe 1d"),
+        (csv("2024-01-01T00:00:00Z,1,2,0.5,1,1"), {"timeframe": "1M"}, "months are not supported"),
         (csv("2024-01-01,1,2,0.5,1,1"), {}, "no time zone"),
         (csv("2024-01-01,1,2,0.5,1,1"), {"tz": "Seoul"}, "'Seoul' is not a time zone"),
         (b"", {}, "the file: "),
@@ -260,7 +261,9 @@ def test_refresh_is_accepted(client: TestClient, orchestrator: FakeOrchestrator)
     [
         ({"symbols": ["btc"]}, "symbols", "'btc' is not a market; write BTC_KRW or KRW-BTC"),
         ({"symbols": []}, "symbols", "at least 1 item"),
-        ({"timeframes": ["2h"]}, "timeframes.0", "'2h' is not a timeframe"),
+        ({"timeframes": ["3h"]}, "timeframes.0", "'3h' is not a timeframe"),
+        ({"timeframes": ["1M"]}, "timeframes.0", "'1M' is not a timeframe (1m is 1 min; months are not supported)"),
+        ({"timeframes": ["2h"]}, "exchange", "'2h' is not a timeframe of upbit; fetch 1h"),
         ({"end": "2024-01-01"}, "end", "requires a start"),
         ({"symbol": ["BTC_KRW"]}, "symbol", "did you mean 'symbols'"),
         ({"exchange": "nowhere"}, "exchange", "nowhere"),

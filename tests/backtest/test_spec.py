@@ -44,6 +44,7 @@ def test_defaults_are_those_of_the_contract() -> None:
 def test_two_spellings_of_a_market_and_a_timeframe_mean_the_same() -> None:
     """KRW-BTC and 1D are BTC_KRW and 1d, and have the same digest."""
     assert spec_of(symbols=["KRW-BTC"], timeframe="1D").digest == spec_of().digest
+    assert spec_of(timeframe="1M").digest == spec_of(timeframe="1m").digest  # the legacy web client's minute
 
 
 def test_the_digest_depends_on_values_not_on_what_was_left_out() -> None:

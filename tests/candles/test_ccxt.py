@@ -159,7 +159,7 @@ def test_unknown_markets_and_timeframes_are_rejected(binance: CcxtExchange, hour
     day = day_range(date(2023, 12, 10), date(2023, 12, 10))
     with pytest.raises(MarketUnknown, match="binance has no market XYZ_USDT"):
         binance.fetch("XYZ_USDT", hourly, *day)
-    with pytest.raises(InvalidTimeframe, match="'10m' is not a timeframe; choose one of 1m, 3m, 5m, 15m"):
+    with pytest.raises(InvalidTimeframe, match="'10m' is not a timeframe of binance; choose one of 1m, 3m, 5m, 15m"):
         binance.fetch("BTC_USDT", parse_timeframe("10m"), *day)
 
 

@@ -125,8 +125,8 @@ def test_missing_fetched_candles_had_no_trades(minutely: Timeframe, hourly: Time
 @pytest.mark.parametrize(
     ("timeframe", "to", "message"),
     [
-        ("3m", "5m", "to: cannot resample 3m candles to 5m; choose one of 15m, 30m, 1h, 4h, 1d, 1w"),
-        ("1h", "1h", "cannot resample 1h candles to 1h; choose one of 4h, 1d, 1w"),
+        ("3m", "5m", "to: cannot resample 3m candles to 5m; choose one of 15m, 30m, 1h, 2h, 4h, 6h, 12h, 1d, 1w"),
+        ("1h", "1h", "cannot resample 1h candles to 1h; choose one of 2h, 4h, 6h, 12h, 1d, 1w"),
         ("1d", "1h", "cannot resample 1d candles to 1h; choose one of 1w"),
         ("1w", "1d", "cannot resample 1w candles to 1d; nothing is longer"),
     ],

@@ -18,7 +18,7 @@ from coin_pipeline.candles.exchanges import http
 from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.exchanges.upbit import MINUTES, PAGE_SIZE, UpbitClient
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.candles.timeframe import HOUR_NS, TIMEFRAMES, Timeframe, day_range, utc
+from coin_pipeline.candles.timeframe import HOUR_NS, TIMEFRAMES, Timeframe, day_range, parse_timeframe, utc
 from coin_pipeline.errors import (
     ExchangeAnswer,
     ExchangeUnavailable,
@@ -140,7 +140,18 @@ def test_every_timeframe_has_a_unit(unit: str) -> None:
     ):
         assert same(client.fetch("KRW-BTC", timeframe, begin, end).candles, candles)
     assert server.asked[0]["path"] == f"/v1/candles/{unit}"
-    assert len(MINUTES) + 2 == len(TIMEFRAMES)
+    assert len(MINUTES) + 2 == sum(timeframe.base is None for timeframe in TIMEFRAMES.values())
+
+
+@pytest.mark.parametrize("name", ["2h", "6h", "12h"])
+def test_resampled_timeframes_are_not_requested(upbit: UpbitClient, name: str) -> None:
+    """The error names the timeframe to fetch instead, before any request."""
+    timeframe = parse_timeframe(name)
+    message = f"'{name}' is not a timeframe of upbit; fetch 1h, from which {name} is resampled"
+    with pytest.raises(InvalidTimeframe, match=message):
+        upbit.last_closed(timeframe)
+    with pytest.raises(InvalidTimeframe, match=message):
+        upbit.fetch("BTC_KRW", timeframe, 0, timeframe.ns)
 
 
 def test_months_are_fetched_in_pages(upbit: UpbitClient, server: UpbitServer) -> None:

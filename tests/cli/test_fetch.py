@@ -108,7 +108,10 @@ def test_unavailable_exchange_is_not_asked_again(server: UpbitServer) -> None:
     ("arguments", "kind"),
     [
         (("BTC/KRW",), InvalidSymbol),
+        (("BTC-USDT",), InvalidSymbol),
         (("BTC_KRW", "--timeframe", "7m"), InvalidTimeframe),
+        (("BTC_KRW", "--timeframe", "1M"), InvalidTimeframe),
+        (("BTC_KRW", "--timeframe", "2h"), InvalidTimeframe),
         (("BTC_KRW", "--exchange", "nowhere"), UnknownExchange),
         (("BTC_KRW", "--from", "2024-01-02", "--to", "2024-01-01"), InvalidInput),
     ],

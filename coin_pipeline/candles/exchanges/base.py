@@ -56,6 +56,12 @@ def last_closed_at(now: int, timeframe: Timeframe) -> int:
     return next_open(now - SETTLING_NS + 1, timeframe.phase_ns, timeframe) - timeframe.ns
 
 
+def not_fetched_hint(exchange: str, timeframe: Timeframe) -> str:
+    """Return why an exchange cannot be asked for candles of a length, and what to fetch instead, for an error."""
+    instead = f"; fetch {timeframe.base}, from which {timeframe} is resampled" if timeframe.base else ""
+    return f" of {exchange}{instead}"
+
+
 def require_valid(exchange: str, request: str, candles: OHLCV) -> None:
     """Reject a response with candles that are out of order or impossible.
 

@@ -6,7 +6,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from coin_pipeline.candles.exchanges.base import FetchResult, last_closed_at, require_grid, require_valid
+from coin_pipeline.candles.exchanges.base import (
+    FetchResult,
+    last_closed_at,
+    not_fetched_hint,
+    require_grid,
+    require_valid,
+)
 from coin_pipeline.candles.exchanges.http import RequestLost, parse_http_date, send_with_retries
 from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.ohlcv import OHLCV
@@ -73,7 +79,8 @@ class CcxtExchange:
 
     def _fetch_candles(self, pair: str, timeframe: Timeframe, begin: int) -> OHLCV:
         if timeframe.name not in self._api.timeframes:
-            raise InvalidTimeframe(timeframe.name, [name for name in TIMEFRAMES if name in self._api.timeframes])
+            known = [name for name in TIMEFRAMES if name in self._api.timeframes]
+            raise InvalidTimeframe(timeframe.name, known, not_fetched_hint(self.name, timeframe))
         request = f"candles ({timeframe}) of {pair} since {begin // _MS} ms"
         rows = self._call(
             request, lambda: self._api.fetch_ohlcv(pair, timeframe.name, since=begin // _MS, limit=self._page_size)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from coin_pipeline.candles.exchanges.base import Exchange
 from coin_pipeline.candles.exchanges.ccxt import open_ccxt
-from coin_pipeline.candles.exchanges.upbit import UpbitClient
+from coin_pipeline.candles.exchanges.upbit import UpbitClient, candle_unit
+from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.settings import Settings
 
 UPBIT = UpbitClient.name
@@ -23,6 +24,16 @@ def open_exchange(name: str, settings: Settings) -> Exchange:
         return open_ccxt(name)
     url = settings.coin_upbit_url
     return UpbitClient(base_url=url, rate_limit_file=rate_limit_file(url))
+
+
+def require_timeframe(exchange: str, timeframe: Timeframe) -> None:
+    """Check before any request that an exchange may have candles of a length; ccxt's are only known when it is asked.
+
+    Raises:
+        InvalidTimeframe: Upbit has none; the message contains the timeframe to fetch instead.
+    """
+    if exchange == UPBIT:
+        candle_unit(timeframe)
 
 
 def rate_limit_file(url: str) -> Path:

@@ -11,7 +11,13 @@ import httpx2
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.candles.exchanges.base import FetchResult, last_closed_at, require_grid, require_valid
+from coin_pipeline.candles.exchanges.base import (
+    FetchResult,
+    last_closed_at,
+    not_fetched_hint,
+    require_grid,
+    require_valid,
+)
 from coin_pipeline.candles.exchanges.http import RateLimitedClient, error_excerpt, parse_http_date
 from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.ohlcv import OHLCV
@@ -155,7 +161,9 @@ class UpbitClient:
         Raises:
             ExchangeUnavailable: Upbit does not respond, or rejects requests.
             ExchangeAnswer: The response has no valid Date header.
+            InvalidTimeframe: Upbit has no candles of this length.
         """
+        candle_unit(timeframe)
         if self._timer.now() - self._received > CLOCK_AGE_S:
             self._get("days", {"market": "KRW-BTC", "count": 1})
         return last_closed_at(self._server_time, timeframe)
@@ -171,12 +179,13 @@ class UpbitClient:
 
         Raises:
             InvalidSymbol: The symbol is not a market.
+            InvalidTimeframe: Upbit has no candles of this length.
             MarketUnknown: Upbit does not have the market.
             ExchangeUnavailable: Upbit does not respond, or rejects requests for too long.
             ExchangeAnswer: Upbit returned something other than such candles.
         """
         count = min(PAGE_SIZE, (end - begin) // timeframe.ns)
-        candles = self.page(_UNITS[timeframe.name], symbol, end, count)
+        candles = self.page(candle_unit(timeframe), symbol, end, count)
         # A response with fewer candles than requested may be incomplete; only an empty one proves that none are left.
         reached = int(candles.time[0]) if len(candles.time) else begin
         return FetchResult(candles.rows(candles.time >= begin), max(begin, reached), end)
@@ -230,6 +239,17 @@ class UpbitClient:
             raise ExchangeAnswer(self.name, f"candles ({unit})", f"a body that cannot be decoded ({error})") from error
         self._server_time, self._received = parse_http_date(self.name, response.headers.get("Date")), self._timer.now()
         return response
+
+
+def candle_unit(timeframe: Timeframe) -> str:
+    """Return the path of a timeframe's candles in Upbit's API.
+
+    Raises:
+        InvalidTimeframe: Upbit has no candles of this length.
+    """
+    if timeframe.name not in _UNITS:
+        raise InvalidTimeframe(timeframe.name, _UNITS, not_fetched_hint("upbit", timeframe))
+    return _UNITS[timeframe.name]
 
 
 def _minutes(unit: str) -> int | None:

@@ -48,7 +48,7 @@ def print_json(checked: CheckedItems) -> None:
         }
         for section, item, outcome in checked
     ]
-    click.echo(json.dumps({"items": items, "counts": _counts(checked)}, ensure_ascii=False, indent=2))
+    click.echo(json.dumps({"items": items, "counts": _counts(checked)}, indent=2))
 
 
 def _remedies(checked: CheckedItems) -> Iterator[str]:

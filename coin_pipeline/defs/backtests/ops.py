@@ -14,6 +14,7 @@ from coin_pipeline.backtest.symbol_result import table_metadata
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.backtests import metadata
 from coin_pipeline.defs.backtests.config import BacktestConfig
+from coin_pipeline.defs.mapping_keys import to_mapping_key
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.retries import task_id_of
@@ -39,7 +40,8 @@ def load_candles(
         pieces = runner.find_candles(candles, spec, config.shelf)
         require_coverage(spec, coverage_of(pieces))
         for piece in pieces:
-            yield dg.DynamicOutput(piece, mapping_key=piece.symbol, metadata=metadata.slice_metadata(piece))
+            key = to_mapping_key(piece.symbol)
+            yield dg.DynamicOutput(piece, mapping_key=key, metadata=metadata.slice_metadata(piece))
         alive.step_done(_steps(spec))
 
 

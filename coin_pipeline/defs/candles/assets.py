@@ -110,5 +110,6 @@ def _check(timeframe: Timeframe) -> dg.AssetChecksDefinition:
     return check_candles
 
 
-assets = [_asset(timeframe) for timeframe in TIMEFRAMES.values()]
-asset_checks = [_check(timeframe) for timeframe in TIMEFRAMES.values()]
+_COLLECTED = [timeframe for timeframe in TIMEFRAMES.values() if timeframe.base is None]
+assets = [_asset(timeframe) for timeframe in _COLLECTED]
+asset_checks = [_check(timeframe) for timeframe in _COLLECTED]

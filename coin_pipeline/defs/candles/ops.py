@@ -14,6 +14,7 @@ from coin_pipeline.defs.candles import progress
 from coin_pipeline.defs.candles.checks import CheckVerdicts
 from coin_pipeline.defs.candles.config import RefreshConfig, plan_config
 from coin_pipeline.defs.candles.partitions import materializations, register_partitions
+from coin_pipeline.defs.mapping_keys import from_mapping_key, to_mapping_key
 from coin_pipeline.defs.run_requests import PLAN_OP
 from coin_pipeline.errors import CandlesNotCollected, CoinError, NotFound, ServiceUnavailable
 from coin_pipeline.orchestration.failures import translate_errors
@@ -35,7 +36,8 @@ def plan_refresh(context: dg.OpExecutionContext, config: RefreshConfig) -> Itera
         spec = config.resolved()
     register_partitions(context.instance, spec.symbols)
     for symbol in spec.symbols:
-        yield dg.DynamicOutput(None, mapping_key=symbol, metadata=progress.plan_metadata(spec.timeframes))
+        key = to_mapping_key(symbol)
+        yield dg.DynamicOutput(None, mapping_key=key, metadata=progress.plan_metadata(spec.timeframes))
 
 
 @dg.op(
@@ -54,7 +56,7 @@ def collect_symbol(
     Raises:
         CandlesNotCollected: At least one series failed; the message contains the reasons.
     """
-    symbol = str(context.get_mapping_key())
+    symbol = from_mapping_key(str(context.get_mapping_key()))
     with translate_errors():
         spec = plan_config(context).resolved()
         failed: dict[str, CoinError] = {}

@@ -9,6 +9,7 @@ from dagster import MetadataValue
 from coin_pipeline.candles.collect import CollectProgress, CollectReport
 from coin_pipeline.candles.series_progress import SeriesProgress, SeriesState
 from coin_pipeline.candles.timeframe import Timeframe
+from coin_pipeline.defs.mapping_keys import from_mapping_key
 from coin_pipeline.errors import CoinError
 from coin_pipeline.orchestration._dagster_internals import EngineEventData, StepOutputData
 from coin_pipeline.orchestration.failures import failure_from_events
@@ -98,7 +99,7 @@ class SeriesReporter:
             return
         data = event.event_specific_data
         if isinstance(data, StepOutputData) and TIMEFRAMES in data.metadata:
-            self._plan(str(data.step_output_handle.mapping_key), data.metadata[TIMEFRAMES].value)
+            self._plan(from_mapping_key(str(data.step_output_handle.mapping_key)), data.metadata[TIMEFRAMES].value)
         elif isinstance(data, EngineEventData) and SERIES in data.metadata:
             self._update(data.metadata[SERIES].value)
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
@@ -117,7 +118,7 @@ class SeriesReporter:
             self._series[symbol, timeframe] = before.model_copy(update=update)
 
     def _fail(self, step_key: str, error: str) -> None:
-        symbol = step_key.partition("[")[2].removesuffix("]")
+        symbol = from_mapping_key(step_key.partition("[")[2].removesuffix("]"))
         self._failures[symbol] = error
         for key, series in self._series.items():
             if series.symbol == symbol and series.share < 1.0:
