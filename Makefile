@@ -23,7 +23,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold test-dagster-next chaos bench bench-candles bench-api lint format docs lock clean
+.PHONY: demo up test coverage test-cold test-dagster-next chaos mutants bench bench-candles bench-api lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -60,6 +60,10 @@ test-dagster-next: pyproject.toml requirements.lock requirements-dev.lock
 # About 40 minutes; ARGS="-k power_cut" selects faults, COIN_CHAOS_KILLS=100 kills fewer times.
 chaos: $(DEVELOPED)
 	$(BIN)/python -m pytest -m "" tests/chaos $(ARGS)
+
+# About half a minute per fault and core; ARGS="--count 20 --seed 7 coin_pipeline/engine" plants fewer.
+mutants: $(DEVELOPED)
+	@$(BIN)/python scripts/mutants.py $(ARGS)
 
 # About ten minutes; ARGS="W1 W3" selects workloads. Exits with 1 if a target is missed.
 bench: $(INSTALLED)
