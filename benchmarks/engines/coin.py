@@ -173,7 +173,9 @@ def _share(books: Sequence[Bars], signals_of: Callable[[], Sequence[Signals]]) -
                 for bars, signals in zip(books, signals_of(), strict=True)
             ]
             account = simulate_shared_account(
-                [SymbolSamples.from_bars(*book) for book in zip(names, books, samples, strict=True)], rules, COSTS
+                [SymbolSamples.from_bars(*book) for book in zip(names, books, samples, strict=True)],
+                rules,
+                [COSTS] * len(books),
             )
             deepest = account.drawdown.max()
         taken = [own.where(mask) for own, mask in zip(samples, account.taken, strict=True)]

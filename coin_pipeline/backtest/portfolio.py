@@ -1,6 +1,6 @@
 """Portfolios: several symbols as one result, with its equity curve, statistics and costs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from coin_pipeline.backtest.symbol_result import STRESS, symbol_json, to_table
 from coin_pipeline.engine import metrics
 from coin_pipeline.engine.account import Sizing, drawdown, simulate_account
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
+from coin_pipeline.engine.decimals import TOLERANCE
 from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import Samples
 from coin_pipeline.engine.shared_account import SharedAccount, SharedRules, SymbolSamples, simulate_shared_account
@@ -59,7 +60,10 @@ class CombinedResult(NamedTuple):
 
 
 def combine_equal_weight(
-    parts: Sequence[tuple[Json, pa.Table]], bars_per_year: float, fraction: float
+    parts: Sequence[tuple[Json, pa.Table]],
+    quoted: Mapping[str, Sequence[float]],
+    bars_per_year: float,
+    fraction: float,
 ) -> CombinedResult:
     """Combine equal, separate accounts of all symbols into one result; a single symbol keeps its own figures.
 
@@ -69,6 +73,7 @@ def combine_equal_weight(
 
     Args:
         parts: Each symbol's JSON part and equity per bar.
+        quoted: What `symbol_result.quoted_ratios` returned for the trades of each symbol with ticks.
         bars_per_year: Bars in a year, for annualized figures.
         fraction: Share of the equity that an entry spends.
     """
@@ -80,7 +85,8 @@ def combine_equal_weight(
     account = equal_shares(sorted(curves, key=lambda curve: curve.name))
     exposure = float(np.mean([part["metrics"]["exposure"] for part in by_name]))
     figures = statistics(account, exposure, by_name, bars_per_year)
-    return CombinedResult(account, figures, _mean_costs(by_name, figures["total_return"], fraction), best, None)
+    costs = _mean_costs(by_name, quoted, figures["total_return"], fraction)
+    return CombinedResult(account, figures, costs, best, None)
 
 
 def statistics(account: Curve, exposure: float | None, parts: Sequence[Json], bars_per_year: float) -> Json:
@@ -154,15 +160,18 @@ def _of_all_trades(returns: Sequence[float]) -> Json:
     }
 
 
-def _mean_costs(parts: Sequence[Json], net_return: float, fraction: float) -> Json:
+def _mean_costs(
+    parts: Sequence[Json], quoted: Mapping[str, Sequence[float]], net_return: float, fraction: float
+) -> Json:
     own = [part["costs"] for part in parts]
     stress = {k: _mean_of_all([costs["stress"][k] for costs in own]) for k in own[0]["stress"]}
-    ratios = [np.array([t["exit_price"] / t["entry_price"] for t in part["trades"]]) for part in parts]
+    gross = [np.array([t["exit_price"] / t["entry_price"] for t in part["trades"]]) for part in parts]
+    ratios = [np.array(quoted.get(part["symbol"], own)) for part, own in zip(parts, gross, strict=True)]
     return {
-        "gross_return": _mean_of_all([costs["gross_return"] for costs in own]),
+        "gross_return": stress["0x"],
         "net_return": net_return,
         "stress": {**stress, "1x": net_return},
-        "break_even_rate": break_even_rate(ratios, fraction),
+        "break_even_rate": break_even_rate(gross, fraction, ratios),
     }
 
 
@@ -198,21 +207,22 @@ def combine_shared_account(
     """
     by_symbol = list(zip(spec.symbols, samples, strict=True))
     books = [SymbolSamples.from_bars(symbol, bars_of(symbol), own) for symbol, own in by_symbol]
-    account = simulate_shared_account(books, rules, spec.costs)
+    costs = [spec.costs_of(symbol) for symbol in spec.symbols]
+    account = simulate_shared_account(books, rules, costs)
     parts = []
     for number, (symbol, own) in enumerate(by_symbol):
         bars = bars_of(symbol)
         simulation = _own_trades(bars, own, account, number, spec)
         part = symbol_json(symbol, bars, simulation, spec, account.spent[number][simulation.taken])
-        parts.append((part, to_table(bars, simulation, spec.costs, {})))
+        parts.append((part, to_table(bars, simulation, costs[number], {})))
     by_name = sorted(parts, key=lambda part: str(part[0]["symbol"]))  # sums must not depend on the order of the spec
     held = equal_shares([curve_of(part["symbol"], table) for part, table in by_name]).buy_and_hold
     curve = Curve(SHARED, account.time, account.equity, account.drawdown, held)
     figures = statistics(curve, account.exposure, [part for part, _ in by_name], spec.candle_length.bars_per_year)
     made = [_select(book, taken) for book, taken in zip(books, account.taken, strict=True)]
-    best = _best_trade([part for part, _ in parts], made, account, rules, spec.costs)
+    best = _best_trade([part for part, _ in parts], made, account, rules, costs)
     return parts, CombinedResult(
-        curve, figures, _costs(spec, rules, made, figures), best, _account_json(rules, account)
+        curve, figures, _costs(costs, rules, made, figures), best, _account_json(rules, account)
     )
 
 
@@ -220,7 +230,7 @@ def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: in
     taken = account.taken[number]
     trades = samples.where(taken)
     alone = Sizing(spec.sizing.fraction)
-    paid = spec.costs.paid(trades.entry_price)
+    paid = spec.costs_of(spec.symbols[number]).paid(trades.entry_price, bars.time, trades.entry_bar)
     _, _, equity, max_drawdown = simulate_account(
         bars.close, trades.signal_bar, trades.entry_bar, trades.exit_bar, paid, trades.growth, alone
     )
@@ -232,13 +242,17 @@ def _select(book: SymbolSamples, chosen: Bools) -> SymbolSamples:
     return replace(book, samples=book.samples.where(chosen))
 
 
-def _total_return(chosen: Sequence[SymbolSamples], rules: SharedRules, costs: Costs) -> float:
+def _total_return(chosen: Sequence[SymbolSamples], rules: SharedRules, costs: Sequence[Costs]) -> float:
     """Return the total return of an account that makes exactly these trades, however small their orders."""
     return float(simulate_shared_account(chosen, replace(rules, min_order=0.0), costs).equity[-1]) - 1
 
 
 def _best_trade(
-    parts: Sequence[Json], made: Sequence[SymbolSamples], account: SharedAccount, rules: SharedRules, costs: Costs
+    parts: Sequence[Json],
+    made: Sequence[SymbolSamples],
+    account: SharedAccount,
+    rules: SharedRules,
+    costs: Sequence[Costs],
 ) -> BestTrade | None:
     """Return the trade with the largest gain relative to the equity at its entry."""
     gains = []
@@ -255,25 +269,24 @@ def _best_trade(
     return BestTrade(parts[number]["trades"][row], _total_return(others, rules, costs))
 
 
-def _costs(spec: BacktestSpec, rules: SharedRules, made: Sequence[SymbolSamples], figures: Json) -> Json:
+def _costs(costs: Sequence[Costs], rules: SharedRules, made: Sequence[SymbolSamples], figures: Json) -> Json:
     """Return the account's total return at other costs, with the trades that were made.
 
     As in single accounts the trades stay the same. If orders below the minimum were dropped at each cost, the account
     could return more at higher costs, and the break-even rate would not be unique.
     """
 
-    def total_return_at(costs: Costs) -> float:
-        return _total_return(made, rules, costs)
-
     def loses(rate: float) -> bool:
-        return total_return_at(Costs(rate, 0.0)) < 0
+        return _total_return(made, rules, [Costs(rate, 0.0, own.ticks) for own in costs]) < 0
 
-    stress = {f"{k}x": total_return_at(spec.costs.scaled(k)) for k in STRESS if k != 1}
+    net = figures["total_return"]
+    stress = {f"{k}x": net if k == 1 else _total_return(made, rules, [c.scaled(k) for c in costs]) for k in STRESS}
+    gains = figures["trades"] and stress["0x"] >= -TOLERANCE
     return {
-        "gross_return": total_return_at(Costs(0.0, 0.0)),
-        "net_return": figures["total_return"],
-        "stress": {f"{k}x": stress.get(f"{k}x", figures["total_return"]) for k in STRESS},
-        "break_even_rate": find_break_even(loses, _PRECISION) if figures["trades"] else None,
+        "gross_return": stress["0x"],
+        "net_return": net,
+        "stress": stress,
+        "break_even_rate": find_break_even(loses, _PRECISION) if gains else None,
     }
 
 

@@ -18,6 +18,7 @@ from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.fingerprint import backtest_fingerprint, candles_digest, code_digest
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
+from coin_pipeline.backtest.tick_check import check_ticks
 from coin_pipeline.backtest.warm_up import EarlierCandles, WarmBars, WarmUp, choose_warm_up, read_warm_bars
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.timeframe import day_range
@@ -147,10 +148,14 @@ def simulate_symbol(
     warm_up, warm = _warm_up(candles, candle_slice, bars, strategy, params, warm_up)
     signals, report = checked_signals(strategy, params, warm.bars, candle_slice.symbol)
     signals = warm.of_range(signals)
-    simulation = simulate(bars, signals, spec.costs, spec.fill, spec.stops, spec.sizing)
+    costs = spec.costs_of(candle_slice.symbol)
+    simulation = simulate(bars, signals, costs, spec.fill, spec.stops, spec.sizing)
     metadata = {"slice": candle_slice.model_dump(mode="json"), "code": code_digest(strategy)}
     facts: Json = {
-        "checks": symbol_result.checks_json(candle_slice.coverage, report),
+        "checks": [
+            *symbol_result.checks_json(candle_slice.coverage, report),
+            *check_ticks(bars, spec.candle_length, costs.ticks),
+        ],
         "candles": {
             "rows": candle_slice.rows,
             "sha256": candle_slice.sha256,
@@ -169,7 +174,9 @@ def simulate_symbol(
         candle_slice.symbol, bars, simulation, spec, symbol_result.money_spent(simulation.trades, spec)
     )
     facts["execution_time"] = time.perf_counter() - start
-    return symbol_result.to_table(bars, simulation, spec.costs, {**metadata, "facts": facts, "symbol": part})
+    quoted = symbol_result.quoted_ratios(simulation.trades, bars.time, costs)
+    metadata |= {"facts": facts, "symbol": part} | ({} if quoted is None else {"quoted": quoted.tolist()})
+    return symbol_result.to_table(bars, simulation, costs, metadata)
 
 
 def _warm_up(
@@ -256,7 +263,8 @@ def assemble_result(
         )
     else:
         own = [(metadata["symbol"], table) for metadata, table in ordered]
-        combined = portfolio.combine_equal_weight(own, spec.candle_length.bars_per_year, spec.sizing.fraction)
+        quoted = {symbol: metadata["quoted"] for symbol, (metadata, _) in by_symbol.items() if "quoted" in metadata}
+        combined = portfolio.combine_equal_weight(own, quoted, spec.candle_length.bars_per_year, spec.sizing.fraction)
     parts = [({**part, **metadata["facts"]}, table) for (part, table), (metadata, _) in zip(own, ordered, strict=True)]
     times = (started_at, datetime.now(started_at.tzinfo))
     body = document.result_json(

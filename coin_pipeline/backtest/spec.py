@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from coin_pipeline.backtest.fingerprint import digest_of
+from coin_pipeline.backtest.markets import require_known_ticks
 from coin_pipeline.backtest.request import BacktestRequest
+from coin_pipeline.candles.exchanges.upbit_rules import tick_table
 from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.shared_account import SharedRules
-from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 ResultArea = Literal["tasks", "results"]
@@ -39,10 +40,15 @@ class BacktestSpec(BacktestRequest):
     def _leave_out_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in dump(self).items() if ABSENT_FIELDS.get(name, ...) != value}
 
-    @property
-    def costs(self) -> Costs:
-        """Fee, slippage and price steps per leg."""
-        return Costs(self.fee_rate, self.slippage_rate, None if self.tick_sizes == "none" else Ticks(self.tick_sizes))
+    def costs_of(self, symbol: str) -> Costs:
+        """Return fee, slippage and tick sizes of a market, per leg.
+
+        Raises:
+            InvalidSpec: The ticks of this market are not known. `resolve` rejects such a request, but a spec that an
+                earlier version stored may contain it.
+        """
+        require_known_ticks(self.tick_sizes, [symbol])
+        return Costs(self.fee_rate, self.slippage_rate, None if self.tick_sizes == "none" else tick_table(symbol))
 
     @property
     def stops(self) -> Stops:
@@ -84,7 +90,9 @@ def resolve(request: BacktestRequest, registry: StrategyRegistry) -> BacktestSpe
     Raises:
         UnknownStrategy: No strategy has this name.
         InvalidParams: The strategy's schema rejects the parameters.
+        InvalidSpec: A market has no known tick sizes.
     """
+    require_known_ticks(request.tick_sizes, request.symbols)
     params = registry.resolve(request.strategy, request.params)
     size = request.position_size
     if size is None and request.fill is Fill.NEXT_OPEN:

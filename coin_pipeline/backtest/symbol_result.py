@@ -8,13 +8,13 @@ import pyarrow as pa
 
 from coin_pipeline.backtest.formatting import Json, iso_seconds
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.engine.bars import Bars, Floats
+from coin_pipeline.engine.bars import Bars, Floats, Ints
 from coin_pipeline.engine.execution import Costs, Fill
 from coin_pipeline.engine.lookahead import LookAheadReport
 from coin_pipeline.engine.metrics import compute_metrics
 from coin_pipeline.engine.outcomes import UNFILLED, ExitReason, Samples
 from coin_pipeline.engine.simulate import Simulation
-from coin_pipeline.engine.stress import break_even_rate, total_return_at
+from coin_pipeline.engine.stress import break_even_rate, growth_at, total_return_at
 
 STRESS = (0, 1, 2, 5)
 """Multiples of the costs at which every result is reported."""
@@ -39,7 +39,8 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestS
         spent: Money spent by each trade, in multiples of the initial cash, shape (trades,); None without an account.
     """
     trades = simulation.trades
-    metrics = compute_metrics(simulation, bars, spec.candle_length.bars_per_year, spec.costs)
+    costs = spec.costs_of(symbol)
+    metrics = compute_metrics(simulation, bars, spec.candle_length.bars_per_year, costs)
     return {
         "symbol": symbol,
         "is_active": True,
@@ -54,31 +55,35 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestS
         "metrics": asdict(metrics),
         "no_slot": simulation.no_slot,
         "too_small": simulation.too_small,
-        "costs": costs_json(trades, spec, metrics.total_return),
+        "costs": costs_json(trades, bars.time, costs, spec.sizing.fraction, metrics.total_return),
     }
 
 
-def costs_json(trades: Samples, spec: BacktestSpec, net_return: float) -> Json:
+def costs_json(trades: Samples, time: Ints, costs: Costs, fraction: float, net_return: float) -> Json:
     """Return the total return of one account's trades at other costs, and the cost rate at which they break even.
+
+    The gross return is the return at zero times the costs: no fee, no slippage, no ticks.
 
     Args:
         trades: The trades.
-        spec: The backtest.
-        net_return: Their total return at the spec's costs, a fraction.
+        time: Open times of the bars, ns UTC, shape (n,).
+        costs: The costs of the backtest.
+        fraction: Share of the equity in each trade.
+        net_return: The trades' total return at these costs, a fraction.
     """
-    fraction = spec.sizing.fraction
-    stress = {f"{k}x": total_return_at(trades, spec.costs.scaled(k), fraction) for k in STRESS}
+    stress = {f"{k}x": total_return_at(trades, time, costs.scaled(k), fraction) for k in STRESS}
+    gross, quoted = trades.exit_price / trades.entry_price, quoted_ratios(trades, time, costs)
     return {
-        "gross_return": total_return_at(trades, Costs(0.0, 0.0), fraction),
+        "gross_return": stress["0x"],
         "net_return": net_return,
         "stress": {**stress, "1x": net_return},
-        "break_even_rate": break_even_rate([gross_ratios(trades)], fraction),
+        "break_even_rate": break_even_rate([gross], fraction, None if quoted is None else [quoted]),
     }
 
 
-def gross_ratios(trades: Samples) -> Floats:
-    """Return each trade's growth factor without costs, shape (trades,)."""
-    return trades.exit_price / trades.entry_price
+def quoted_ratios(trades: Samples, time: Ints, costs: Costs) -> Floats | None:
+    """Return each trade's growth factor with ticks as the only costs, shape (trades,); None without ticks."""
+    return None if costs.ticks is None else growth_at(trades, time, Costs(0.0, 0.0, costs.ticks))
 
 
 def money_spent(trades: Samples, spec: BacktestSpec) -> Floats | None:
@@ -120,7 +125,7 @@ def to_table(bars: Bars, simulation: Simulation, costs: Costs, part: Json) -> pa
                 "timestamp": pa.array(bars.time, pa.timestamp("ns", tz="UTC")),
                 "equity": simulation.equity,
                 "drawdown": simulation.drawdown,
-                "buy_and_hold": bars.close / costs.paid(bars.open[:1]),
+                "buy_and_hold": bars.close / costs.paid(bars.open[:1], bars.time, np.array([0])),
             }
         ),
         part,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from coin_pipeline.engine.bars import Bools, Floats
-from coin_pipeline.engine.ticks import Ticks
+from coin_pipeline.engine.bars import Bools, Floats, Ints
+from coin_pipeline.engine.ticks import TickTable
 
 
 class Fill(StrEnum):
@@ -23,42 +23,52 @@ class Fill(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Fee and slippage per leg, as fractions of the traded value and of the price, 0 <= rate < 1.
+    """Costs of one market per leg: fee and slippage, fractions of the traded value and of the price, 0 <= rate < 1.
 
     Slippage always works against the trader. The fee is charged on the value after slippage, as exchanges do. With
-    ``ticks``, the price after slippage is then rounded to a price the exchange quotes, also against the trader.
+    ``ticks``, the price after slippage is then rounded to a price that the market quotes on the day of the bar's open,
+    also against the trader.
 
     Attributes:
         fee_rate: Fee per leg, a fraction of the traded value.
         slippage_rate: Slippage per leg, a fraction of the price.
-        ticks: Tick sizes to round prices to; None leaves prices unrounded.
+        ticks: Tick sizes of the market; None leaves prices unrounded.
 
     Example:
         >>> import numpy as np
-        >>> costs = Costs(fee_rate=0.001, slippage_rate=0.0)
-        >>> costs.paid(np.array([100.0])).round(4).tolist(), costs.received(np.array([100.0])).round(4).tolist()
+        >>> costs, price, time, bar = Costs(0.001, 0.0), np.array([100.0]), np.array([0]), np.array([0])
+        >>> costs.paid(price, time, bar).round(4).tolist(), costs.received(price, time, bar).round(4).tolist()
         ([100.1], [99.9])
     """
 
     fee_rate: float
     slippage_rate: float
-    ticks: Ticks | None = None
+    ticks: TickTable | None = None
 
     def scaled(self, factor: float) -> "Costs":
-        """Return a copy with fee and slippage multiplied by ``factor``."""
-        return Costs(self.fee_rate * factor, self.slippage_rate * factor, self.ticks)
+        """Return a copy with fee and slippage multiplied by ``factor``.
 
-    def paid(self, price: Floats) -> Floats:
-        """Return the cash paid for one unit bought at each raw price, any shape."""
+        Ticks have no multiple: they stay as they are. At factor 0 there are no costs at all, so no ticks either.
+        """
+        return Costs(self.fee_rate * factor, self.slippage_rate * factor, self.ticks if factor else None)
+
+    def paid(self, price: Floats, time: Ints, bar: Ints) -> Floats:
+        """Return the cash paid for one unit bought at each raw price.
+
+        Args:
+            price: Raw prices, shape (m,).
+            time: Open times of the bars, ns UTC, shape (n,).
+            bar: Bar on which each is bought, shape (m,).
+        """
         if self.ticks is None:
             return price * ((1 + self.slippage_rate) * (1 + self.fee_rate))
-        return self.ticks.round_up(price * (1 + self.slippage_rate)) * (1 + self.fee_rate)
+        return self.ticks.round_up(price * (1 + self.slippage_rate), time[bar]) * (1 + self.fee_rate)
 
-    def received(self, price: Floats) -> Floats:
-        """Return the cash received for one unit sold at each raw price, any shape."""
+    def received(self, price: Floats, time: Ints, bar: Ints) -> Floats:
+        """Return the cash received for one unit sold at each raw price; arguments as for ``paid``."""
         if self.ticks is None:
             return price * ((1 - self.slippage_rate) * (1 - self.fee_rate))
-        return self.ticks.round_down(price * (1 - self.slippage_rate)) * (1 - self.fee_rate)
+        return self.ticks.round_down(price * (1 - self.slippage_rate), time[bar]) * (1 - self.fee_rate)
 
 
 @dataclass(frozen=True, slots=True)

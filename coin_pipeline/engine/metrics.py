@@ -158,7 +158,8 @@ def buy_and_hold(bars: Bars, costs: Costs) -> float | None:
     """Return the return of buying at the first open and selling at the last close, after costs."""
     if not len(bars):
         return None
-    return float((costs.received(bars.close[-1:]) / costs.paid(bars.open[:1]))[0]) - 1
+    received = costs.received(bars.close[-1:], bars.time, np.array([-1]))
+    return float((received / costs.paid(bars.open[:1], bars.time, np.array([0])))[0]) - 1
 
 
 def win_rate(trades: Samples) -> float | None:

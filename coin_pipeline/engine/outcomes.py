@@ -130,7 +130,7 @@ def compute_outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs,
         bars_held,
         reason,
     )
-    growth = costs.received(exit_price) / costs.paid(entry_price)
+    growth = costs.received(exit_price, bars.time, exit_bar) / costs.paid(entry_price, bars.time, entry_bar)
     return Samples(signal_bar, entry_bar, exit_bar, entry_price, exit_price, growth, bars_held, reason)
 
 

@@ -98,7 +98,9 @@ class SharedAccount:
     exposure: float | None
 
 
-def simulate_shared_account(books: Sequence[SymbolSamples], rules: SharedRules, costs: Costs) -> SharedAccount:
+def simulate_shared_account(
+    books: Sequence[SymbolSamples], rules: SharedRules, costs: Sequence[Costs]
+) -> SharedAccount:
     """Trade the samples of all symbols from one cash account.
 
     Every fill follows ``NEXT_OPEN``. Each symbol has at most one open position, as in an account of its own: a sample
@@ -119,7 +121,7 @@ def simulate_shared_account(books: Sequence[SymbolSamples], rules: SharedRules, 
     Args:
         books: One per symbol, at least one; their order does not affect the result.
         rules: Position sizing and position limit.
-        costs: Charged on both legs.
+        costs: Charged on both legs, one per book.
 
     Returns:
         The account, with per-symbol values in the order of ``books``.
@@ -140,7 +142,8 @@ def simulate_shared_account(books: Sequence[SymbolSamples], rules: SharedRules, 
     if invalid >= 0:
         raise ValueError(f"{by_name[symbol[invalid]].name}: exit at bar {exit_bar[invalid]}, after its last bar")
     closes = [read_only(np.ascontiguousarray(book.close, np.float64)) for book in by_name]
-    paid = costs.paid(np.concatenate([s.entry_price for s in samples]))
+    legs = [_legs(books[b], costs[b]) for b in order]
+    paid, received = (np.concatenate(leg) for leg in zip(*legs, strict=True))
     spent, equity, counts, busy = _trade(
         np.array([_address(close) for close in closes]),
         rows,
@@ -150,7 +153,7 @@ def simulate_shared_account(books: Sequence[SymbolSamples], rules: SharedRules, 
         exit_bar,
         np.concatenate([s.bars_held for s in samples]),
         paid,
-        costs.received(np.concatenate([s.exit_price for s in samples])) / paid,
+        received / paid,
         rules.max_positions,
         rules.fraction,
         rules.min_equity,
@@ -179,7 +182,14 @@ def compile_kernels() -> None:
     ints, floats = np.empty(0, np.int64), np.empty(0)
     samples = Samples(ints, ints, ints, floats, floats, floats, ints, np.empty(0, np.int8))
     books = [SymbolSamples(name, np.arange(n), np.ones(n), samples) for name, n in (("A", 1), ("B", 1), ("C", 0))]
-    simulate_shared_account(books, SharedRules(max_positions=1), Costs(0.0, 0.0))
+    simulate_shared_account(books, SharedRules(max_positions=1), [Costs(0.0, 0.0)] * len(books))
+
+
+def _legs(book: SymbolSamples, costs: Costs) -> tuple[Floats, Floats]:
+    """Return the cash paid and received for one unit of each sample."""
+    samples, time = book.samples, book.time
+    paid = costs.paid(samples.entry_price, time, samples.entry_bar)
+    return paid, costs.received(samples.exit_price, time, samples.exit_bar)
 
 
 def _offsets(columns: Sequence[Ints | Samples]) -> Ints:

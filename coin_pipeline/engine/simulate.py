@@ -105,7 +105,7 @@ def simulate(
     samples = compute_outcomes(bars, true_indices(signals.entries), rule, costs, fill)
     if fill is Fill.SIGNAL_CLOSE:
         return _compound(bars, samples, sizing)
-    paid = costs.paid(samples.entry_price)
+    paid = costs.paid(samples.entry_price, bars.time, samples.entry_bar)
     taken, too_small, equity, max_drawdown = simulate_account(
         bars.close, samples.signal_bar, samples.entry_bar, samples.exit_bar, paid, samples.growth, sizing
     )

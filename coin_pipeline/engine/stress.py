@@ -4,44 +4,64 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from coin_pipeline.engine.bars import Floats
+from coin_pipeline.engine.bars import Floats, Ints
+from coin_pipeline.engine.decimals import TOLERANCE
 from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import Samples
 
 
-def total_return_at(trades: Samples, costs: Costs, fraction: float = 1.0) -> float | None:
+def total_return_at(trades: Samples, time: Ints, costs: Costs, fraction: float = 1.0) -> float | None:
     """Return the total return of the same trades at different costs; None if it overflows.
 
     The set of trades is fixed, even where a minimum order would have skipped some at these costs.
 
     Args:
         trades: Trades of one account, in order.
+        time: Open times of the bars, ns UTC, shape (n,).
         costs: Costs to charge instead of the original ones.
         fraction: Share of the equity in each trade.
     """
-    growth = costs.received(trades.exit_price) / costs.paid(trades.entry_price)
-    return compound_return(1 - fraction + fraction * growth)
+    return compound_return(1 - fraction + fraction * growth_at(trades, time, costs))
 
 
-def break_even_rate(accounts: Sequence[Floats], fraction: float = 1.0) -> float | None:
-    """Return the cost per leg, a fraction of its price, at which the accounts have a combined return of zero.
-
-    With a cost of c per leg, a unit is bought at price * (1 + c) and sold at price * (1 - c).
+def growth_at(trades: Samples, time: Ints, costs: Costs) -> Floats:
+    """Return the cash received over the cash paid of each trade at different costs, shape (trades,).
 
     Args:
-        accounts: Exit price over entry price of each trade, for each of several equally funded accounts.
+        trades: Trades of one account.
+        time: Open times of the bars, ns UTC, shape (n,).
+        costs: Costs to charge instead of the original ones.
+    """
+    received = costs.received(trades.exit_price, time, trades.exit_bar)
+    return received / costs.paid(trades.entry_price, time, trades.entry_bar)
+
+
+def break_even_rate(
+    gross: Sequence[Floats], fraction: float = 1.0, quoted: Sequence[Floats] | None = None
+) -> float | None:
+    """Return the cost per leg, a fraction of its price, at which the accounts have a combined return of zero.
+
+    With a cost of c per leg, a unit is bought at price * (1 + c) and sold at price * (1 - c), where the price is first
+    rounded to a tick if the costs have ticks.
+
+    Args:
+        gross: Exit price over entry price of each trade, for each of several equally funded accounts.
         fraction: Share of the equity in each trade.
+        quoted: Like `gross`, with both prices rounded to ticks; None without ticks.
 
     Returns:
-        The break-even cost; 0 if the accounts do not gain even without costs, None if there are no trades.
+        The break-even cost; 0 if the ticks alone turn the gain into a loss; None if the accounts lose even without
+        costs, or if there are no trades.
     """
 
-    def loses(rate: float) -> bool:
+    def loses(ratios: Sequence[Floats], rate: float) -> bool:
         kept = fraction * (1 - rate) / (1 + rate)
-        logs = np.array([_log_growth(1 - fraction + kept * ratio) for ratio in accounts])
-        return bool(np.logaddexp.reduce(logs) < np.log(len(logs)))
+        logs = np.array([_log_growth(1 - fraction + kept * ratio) for ratio in ratios])
+        return bool(np.logaddexp.reduce(logs) < np.log(len(logs)) - TOLERANCE)
 
-    return find_break_even(loses) if any(map(len, accounts)) else None
+    if not any(map(len, gross)) or loses(gross, 0.0):
+        return None
+    return find_break_even(lambda rate: loses(gross if quoted is None else quoted, rate))
 
 
 def find_break_even(loses: Callable[[float], bool], precision: float = 1e-12) -> float:

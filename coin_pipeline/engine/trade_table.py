@@ -70,7 +70,7 @@ class TradeTable:
         self._bars_held, self._sizing = samples.bars_held, sizing
         self._paths = np.empty((len(candidates), 4))
         self._paths[:, _GROWTH] = samples.growth
-        units = sizing.fraction / costs.paid(samples.entry_price)
+        units = sizing.fraction / costs.paid(samples.entry_price, bars.time, samples.entry_bar)
         self._positions = (*closes, samples.entry_bar, samples.exit_bar, units, 1.0 - sizing.fraction)
         self._measured = np.zeros(len(candidates), np.bool_)
         # Measuring all paths in order is faster, as long as it visits no more bars than the accounts could hold.

@@ -163,7 +163,7 @@ class _Evaluation:
             )
         stops = [spec.stops_at(point) for _, point, _ in points]
         active = stops if any(item.any for item in stops) else None
-        return sweep(bars, rows, active, spec.costs, spec.fill, spec.sizing, self.workers)
+        return sweep(bars, rows, active, spec.costs_of(candles.symbol), spec.fill, spec.sizing, self.workers)
 
     def _bars(self, candles: CandleDigest) -> Bars:
         spec, symbol = self.chunk.spec, candles.symbol

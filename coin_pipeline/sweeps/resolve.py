@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from coin_pipeline.backtest.markets import require_known_ticks
 from coin_pipeline.backtest.request import BacktestRequest, parse_request
 from coin_pipeline.engine.execution import Stops
 from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, did_you_mean
@@ -34,9 +35,10 @@ def resolve_sweep(request: SweepRequest, registry: StrategyRegistry) -> SweepSpe
     Raises:
         UnknownStrategy: The strategy is not registered.
         InvalidParams: The strategy's schema rejects a fixed parameter.
-        InvalidSpec: A name cannot be swept, or values are invalid; each is named.
+        InvalidSpec: A name cannot be swept, values are invalid, or a market has no known tick sizes; each is named.
         SweepTooLarge: The sweep has more points than may run without confirmation, or at all.
     """
+    require_known_ticks(request.tick_sizes, request.symbols)
     _check_fixed(request, registry)
     validators = _validators(request, registry)
     choices, problems = _parse_space(request, validators)

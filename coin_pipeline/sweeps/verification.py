@@ -57,7 +57,7 @@ def simulate_points(
             simulate(
                 bars,
                 run_strategy(strategy, bars, point_params, f"{item.symbol} with {format_point(point)}"),
-                spec.costs,
+                spec.costs_of(item.symbol),
                 spec.fill,
                 spec.stops_at(point),
                 spec.sizing,

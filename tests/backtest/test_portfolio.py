@@ -40,7 +40,7 @@ def part(found: Curve, returns: list[float], **metrics: float) -> tuple[dict[str
 
 def together(*parts: tuple[dict[str, Any], pa.Table]) -> CombinedResult:
     """Combine daily parts of fully invested accounts."""
-    return combine_equal_weight(parts, 365.0, 1.0)
+    return combine_equal_weight(parts, {}, 365.0, 1.0)
 
 
 def test_symbols_of_different_spans_form_one_account() -> None:

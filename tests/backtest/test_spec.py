@@ -7,10 +7,10 @@ import pytest
 
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
+from coin_pipeline.candles.exchanges.upbit_rules import tick_table
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.execution import Costs, Stops
 from coin_pipeline.engine.shared_account import SharedRules
-from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.errors import InvalidParams, InvalidSpec, UnknownStrategy
 from coin_pipeline.strategies.registry import load_registry
 
@@ -60,7 +60,7 @@ def test_stops_and_sizing_are_those_of_the_engine() -> None:
     spec = spec_of(stop_loss=0.05, trailing_stop=0.1, min_order=5000, tick_sizes="upbit")
     assert spec.stops == Stops(stop_loss=0.05, trailing_stop=0.1)
     assert spec.sizing == Sizing(1.0, 10_000_000.0, 5_000.0)
-    assert spec.costs == Costs(0.001, 0.0002, Ticks.UPBIT)
+    assert spec.costs_of("BTC_KRW") == Costs(0.001, 0.0002, tick_table("BTC_KRW"))
     assert spec.shared is None
     assert spec_of(max_positions=4).shared == SharedRules(0.25, max_positions=4)
     assert spec_of(fill="signal_close").sizing == Sizing()

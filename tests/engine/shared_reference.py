@@ -77,7 +77,7 @@ def _enter(account: Account, book: SymbolSamples, sample: int, worth: float, rul
     else:
         account.cash -= money
         account.spent[book.name, sample] = money
-        paid = float(costs.paid(book.samples.entry_price[sample]))
+        paid = float(costs.paid(book.samples.entry_price[[sample]], book.time, book.samples.entry_bar[[sample]])[0])
         account.positions[book.name] = Position(sample, money / paid, money, paid)
 
 

@@ -11,6 +11,7 @@ from numba.core.extending import _Intrinsic
 
 import coin_pipeline.engine
 import coin_pipeline.strategies
+from coin_pipeline.candles.exchanges.upbit_rules import tick_table
 from coin_pipeline.engine import signal_rows, trade_table
 from coin_pipeline.engine import sweep as swept
 from coin_pipeline.engine.account import Sizing
@@ -21,7 +22,6 @@ from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep
-from coin_pipeline.engine.ticks import Ticks
 from coin_pipeline.strategies.precompile import compile_kernels
 from coin_pipeline.strategies.registry import load_registry
 from tests.engine.candles import random_bars
@@ -80,7 +80,7 @@ def test_nothing_is_compiled_after_warm_up() -> None:
     compiled = {name: list(used.signatures) for name, (_, used) in kernels().items()}
     bars, registry = random_bars(300, seed=1), load_registry()
     params_by_name = {"volume_long_candle": {"vol_multiplier": 1}, "volume_zone_breakout": {"include_wicks": False}}
-    head, costs, stops = bars.head(200), Costs(0, 0, Ticks.UPBIT), Stops(trailing_stop=0.1)
+    head, costs, stops = bars.head(200), Costs(0, 0, tick_table("BTC_KRW")), Stops(trailing_stop=0.1)
     for name, given in params_by_name.items():
         strategy, points = registry.get(name), [registry.resolve(name, params) for params in (given, {})]
         signals = strategy.signals(head, points[0])
@@ -90,7 +90,7 @@ def test_nothing_is_compiled_after_warm_up() -> None:
             sweep(head, strategy.signal_rows(head, points), [Stops(), stops], costs, fill, Sizing(), workers=2)
         sweep(head, exits, None, costs, Fill.NEXT_OPEN, Sizing(0.5))
         books = [SymbolSamples.from_bars(name, bars.head(n), samples) for name, n in (("A", 200), ("B", 300))]
-        simulate_shared_account(books, SharedRules(1, max_positions=1), costs)
+        simulate_shared_account(books, SharedRules(1, max_positions=1), [costs] * 2)
     assert compiled == {name: list(used.signatures) for name, (_, used) in kernels().items()}
     assert {name for name, signatures in compiled.items() if len(signatures) > 1} == set()
 

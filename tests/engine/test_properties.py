@@ -195,7 +195,8 @@ def test_trades_on_flat_bars_lose_exactly_the_costs(case: tuple[int, Signals], s
     n, signals = case
     flat = simulate(bars_of([(128, 128, 128, 128, 0)] * n), signals, costs, Fill.NEXT_OPEN, stops)
     assert set(flat.trades.exit_reason.tolist()) <= {ExitReason.HOLD, ExitReason.SIGNAL, ExitReason.END}
-    leg = float(costs.received(np.array(128.0)) / costs.paid(np.array(128.0)))
+    price, time, bar = np.array([128.0]), np.array([0]), np.array([0])
+    leg = float((costs.received(price, time, bar) / costs.paid(price, time, bar))[0])
     assert flat.trades.growth.tolist() == [leg] * len(flat.trades)
     assert flat.equity[-1:].tolist() == pytest.approx([leg ** len(flat.trades)] * (n > 0))
 
@@ -247,8 +248,8 @@ def test_shared_account_does_not_depend_on_symbol_order(
     rules = SharedRules(fraction=fraction, max_positions=positions)
     order = random.sample(range(len(books)), len(books))
     first, second = (
-        simulate_shared_account(books, rules, costs),
-        simulate_shared_account([books[i] for i in order], rules, costs),
+        simulate_shared_account(books, rules, [costs] * len(books)),
+        simulate_shared_account([books[i] for i in order], rules, [costs] * len(books)),
     )
     assert first.equity.tobytes() == second.equity.tobytes()
     assert [first.spent[i].tobytes() for i in order] == [spent.tobytes() for spent in second.spent]

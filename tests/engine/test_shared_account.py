@@ -27,6 +27,11 @@ CALM = (100, 101, 99, 100)
 COUNTS = ("ignored", "no_slot", "too_small")
 
 
+def trade_books(books: Sequence[SymbolSamples], rules: SharedRules, costs: Costs) -> SharedAccount:
+    """Simulate a shared account with the same costs on every symbol."""
+    return simulate_shared_account(books, rules, [costs] * len(books))
+
+
 def book(
     name: str,
     rows: Sequence[Sequence[float]],
@@ -109,7 +114,7 @@ def ledger(books: Sequence[SymbolSamples], account: SharedAccount) -> tuple[Floa
 def test_account_agrees_with_the_reference(seed: int, rules: SharedRules) -> None:
     """Trades and counts are equal, amounts up to rounding."""
     books = random_books(seed)
-    account, expected = simulate_shared_account(books, rules, COSTS), trade_shared(books, rules, COSTS)
+    account, expected = trade_books(books, rules, COSTS), trade_shared(books, rules, COSTS)
     assert account.time.tolist() == sorted({time for own in books for time in own.time.tolist()})
     assert (account.equity * rules.initial_cash).tolist() == pytest.approx(expected.equity, rel=1e-11)
     assert account.drawdown.tolist() == pytest.approx(drawdowns(account.equity.tolist()), rel=1e-9, abs=1e-12)
@@ -131,7 +136,7 @@ def test_random_books_cover_every_rule() -> None:
     """Every count and both kinds of exits occur, and symbols have different times."""
     rules = SharedRules(max_positions=2, fraction=0.5, initial_cash=1e6, min_order=480_000)
     drawn = [random_books(seed) for seed in range(60)]
-    accounts = [simulate_shared_account(books, rules, COSTS) for books in drawn]
+    accounts = [trade_books(books, rules, COSTS) for books in drawn]
     assert all(sum(getattr(account, count).sum() for account in accounts) > 50 for count in COUNTS)
     reasons = np.concatenate([own.samples.exit_reason for books in drawn for own in books])
     assert set(reasons.tolist()) == set(ExitReason)
@@ -146,8 +151,8 @@ def test_result_does_not_depend_on_input_order(seed: int, rules: SharedRules, or
     indices = list(range(len(books)))
     order.shuffle(indices)
     account, other = (
-        simulate_shared_account(books, rules, COSTS),
-        simulate_shared_account([books[i] for i in indices], rules, COSTS),
+        trade_books(books, rules, COSTS),
+        trade_books([books[i] for i in indices], rules, COSTS),
     )
     for name in ("time", "equity", "drawdown"):
         assert getattr(account, name).tobytes() == getattr(other, name).tobytes()
@@ -163,7 +168,7 @@ def test_result_does_not_depend_on_input_order(seed: int, rules: SharedRules, or
 def test_cash_and_limits_hold_at_every_step(seed: int, rules: SharedRules) -> None:
     """Cash is never negative and conserved, no limit is exceeded, and every signal is accounted for."""
     books = random_books(seed)
-    account = simulate_shared_account(books, rules, COSTS)
+    account = trade_books(books, rules, COSTS)
     cash, positions = ledger(books, account)
     assert cash.min(initial=1.0) > -1e-12
     assert positions.max(initial=0) <= min(rules.max_positions, len(books))
@@ -187,7 +192,7 @@ def single_symbol(
     rules = SharedRules(
         max_positions=1, fraction=sizing.fraction, initial_cash=sizing.initial_cash, min_order=sizing.min_order
     )
-    return simulate_shared_account([own], rules, COSTS), simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops, sizing)
+    return trade_books([own], rules, COSTS), simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops, sizing)
 
 
 @given(
@@ -227,7 +232,7 @@ def test_planned_exit_funds_an_entry_at_the_same_open() -> None:
     """A's cash and slot are available at the open where B buys."""
     a = book("A", [CALM, (100, 101, 99, 100), (110, 111, 109, 110), CALM], [0], hold=1)
     b = book("B", [CALM, CALM, CALM, (100, 121, 99, 120)], [1])
-    account = simulate_shared_account([a, b], ONE, FREE)
+    account = trade_books([a, b], ONE, FREE)
     assert [money.tolist() for money in account.spent] == [[1.0], [1.1]]
     assert account.equity.tolist() == pytest.approx([1.0, 1.0, 1.1, 1.32])
 
@@ -236,7 +241,7 @@ def test_stop_within_a_bar_funds_only_later_entries() -> None:
     """A's slot is still in use at the open of the bar in which it is stopped out, and free one bar later."""
     a = book("A", [CALM, CALM, (100, 101, 70, 80), CALM], [0], stops=Stops(0.25))
     b = book("B", [CALM] * 4, [1, 2])
-    account = simulate_shared_account([a, b], ONE, FREE)
+    account = trade_books([a, b], ONE, FREE)
     assert [mask.tolist() for mask in account.taken] == [[True], [False, True]]
     assert account.spent[1].tolist() == [0.0, 0.75]
     assert (account.no_slot.tolist(), account.exposure) == ([0, 1], 0.75)
@@ -246,7 +251,7 @@ def test_stop_within_a_bar_funds_only_later_entries() -> None:
 def test_entries_at_one_open_are_ordered_by_name_and_sized_equally() -> None:
     """Of three entries at one open, the first two by name are bought, each with half the equity."""
     books = [book(name, [CALM, (100, 151, 99, 150)], [0]) for name in ("C", "A", "B")]
-    account = simulate_shared_account(books, TWO, FREE)
+    account = trade_books(books, TWO, FREE)
     assert [money.tolist() for money in account.spent] == [[0.0], [0.5], [0.5]]
     assert (account.no_slot.tolist(), account.equity.tolist()) == ([1, 0, 0], [1.0, 1.5])
 
@@ -255,7 +260,7 @@ def test_entry_spends_at_most_the_remaining_cash() -> None:
     """B spends the remaining cash; C finds none, although a slot is free."""
     half_up = [CALM, (100, 151, 99, 150), (150, 151, 149, 150), (150, 151, 149, 150)]
     books = [book("A", half_up, [0]), book("B", half_up, [1]), book("C", half_up, [2])]
-    account = simulate_shared_account(books, SharedRules(max_positions=3, fraction=0.6, initial_cash=1000.0), FREE)
+    account = trade_books(books, SharedRules(max_positions=3, fraction=0.6, initial_cash=1000.0), FREE)
     assert [money.tolist() for money in account.spent] == [[0.6], [0.4], [0.0]]
     assert (account.no_slot.tolist(), account.too_small.tolist()) == ([0, 0, 0], [0, 0, 1])
     assert account.equity.tolist() == pytest.approx([1.0, 1.3, 1.3, 1.3])
@@ -265,7 +270,7 @@ def test_entry_spends_at_most_the_remaining_cash() -> None:
 def test_order_at_the_minimum_is_placed(min_order: float, *, bought: bool) -> None:
     """The minimum is in KRW and applies to the amount spent."""
     rules = SharedRules(max_positions=1, fraction=0.5, initial_cash=1000.0, min_order=min_order)
-    account = simulate_shared_account([book("A", [CALM, CALM], [0])], rules, FREE)
+    account = trade_books([book("A", [CALM, CALM], [0])], rules, FREE)
     assert (account.taken[0].tolist(), account.too_small.tolist()) == ([bought], [not bought])
 
 
@@ -276,7 +281,7 @@ def test_equal_parts_use_all_cash(positions: int) -> None:
         max_positions=positions + 1, fraction=1 / positions, initial_cash=5_000.0 * positions, min_order=5_000.0
     )
     books = [book(f"{number:03}", [CALM, CALM], [0]) for number in range(positions + 1)]
-    account = simulate_shared_account(books, rules, FREE)
+    account = trade_books(books, rules, FREE)
     assert [mask.tolist() for mask in account.taken] == [[True]] * positions + [[False]]
     assert account.too_small.tolist() == [0] * positions + [1]
     assert account.equity.tolist() == pytest.approx([1.0, 1.0], rel=1e-14)
@@ -288,7 +293,7 @@ def test_cash_returned_by_exits_is_whole_again() -> None:
     rules = SharedRules(max_positions=positions, fraction=0.05, initial_cash=100_000.0, min_order=5_000.0)
     rows = [CALM] * (2 * rounds + 2)
     books = [book(f"{number:02}", rows, range(0, 2 * rounds, 2), hold=1) for number in range(positions)]
-    account = simulate_shared_account(books, rules, FREE)
+    account = trade_books(books, rules, FREE)
     assert sum(int(mask.sum()) for mask in account.taken) == rounds * positions
     assert account.too_small.sum() == 0
 
@@ -297,10 +302,10 @@ def test_symbol_without_a_bar_keeps_its_last_close() -> None:
     """A has no bar at hours 2 and 3: B's entry at hour 3 and the curve use A's close of hour 1."""
     a = book("A", [CALM, (100, 141, 99, 140), (100, 101, 99, 100)], [0], hours=[0, 1, 4])
     b = book("B", [CALM] * 5, [2])
-    account = simulate_shared_account([a, b], TWO, FREE)
+    account = trade_books([a, b], TWO, FREE)
     assert account.equity.tolist() == pytest.approx([1.0, 1.2, 1.2, 1.2, 1.0])
     assert account.spent[1].tolist() == [0.5]
-    third = simulate_shared_account([a, b], SharedRules(max_positions=2, fraction=0.25, initial_cash=1000.0), FREE)
+    third = trade_books([a, b], SharedRules(max_positions=2, fraction=0.25, initial_cash=1000.0), FREE)
     assert third.spent[1].tolist() == pytest.approx([0.25 * (0.75 + 0.25 * 1.4)])
 
 
@@ -308,22 +313,22 @@ def test_symbol_that_ends_early_is_sold_at_its_last_close() -> None:
     """Its cash is available at the next open."""
     a = book("A", [CALM, (100, 131, 99, 130)], [0])
     b = book("B", [CALM] * 4, [0, 1])
-    account = simulate_shared_account([a, b], ONE, FREE)
+    account = trade_books([a, b], ONE, FREE)
     assert account.spent[1].tolist() == [0.0, 1.3]
     assert account.equity.tolist() == [1.0, 1.3, 1.3, 1.3]
 
 
 def test_drawdown_includes_the_initial_equity() -> None:
     """A first loss is a loss from 1.0."""
-    account = simulate_shared_account([book("A", [CALM, (100, 101, 74, 75), (75, 76, 74, 75)], [0])], ONE, FREE)
+    account = trade_books([book("A", [CALM, (100, 101, 74, 75), (75, 76, 74, 75)], [0])], ONE, FREE)
     assert account.drawdown.tolist() == [0.0, 0.25, 0.25]
 
 
 def test_empty_input_is_valid() -> None:
     """An account without trades stays at 1.0, and one without bars has no exposure."""
-    nothing = simulate_shared_account([book("A", [], [])], ONE, FREE)
+    nothing = trade_books([book("A", [], [])], ONE, FREE)
     assert (len(nothing.time), nothing.exposure) == (0, None)
-    quiet = simulate_shared_account([book("A", [], []), book("B", [CALM, CALM], [])], ONE, FREE)
+    quiet = trade_books([book("A", [], []), book("B", [CALM, CALM], [])], ONE, FREE)
     assert (quiet.equity.tolist(), quiet.exposure) == ([1.0, 1.0], 0.0)
     assert [len(mask) for mask in quiet.taken] == [0, 0]
 
@@ -332,13 +337,13 @@ def test_inconsistent_input_is_rejected() -> None:
     """The error message names the inconsistency."""
     a = book("A", [CALM, CALM, CALM], [0])
     with pytest.raises(ValueError, match=r"at least one symbol and distinct names, not \['A', 'A'\]"):
-        simulate_shared_account([a, a], ONE, FREE)
+        trade_books([a, a], ONE, FREE)
     with pytest.raises(ValueError, match=r"distinct names, not \[\]"):
-        simulate_shared_account([], ONE, FREE)
+        trade_books([], ONE, FREE)
     with pytest.raises(ValueError, match="A: 2 closes for 3 bars"):
         SymbolSamples("A", a.time, a.close[:2], a.samples)
     with pytest.raises(ValueError, match="A: exit at bar 2, after its last bar"):
-        simulate_shared_account([SymbolSamples("A", a.time[:2], a.close[:2], a.samples)], ONE, FREE)
+        trade_books([SymbolSamples("A", a.time[:2], a.close[:2], a.samples)], ONE, FREE)
 
 
 def test_memory_layout_does_not_matter() -> None:
@@ -348,12 +353,12 @@ def test_memory_layout_does_not_matter() -> None:
     strided = SymbolSamples("A", np.repeat(own.time, 2)[::2], np.repeat(own.close, 3)[::3], own.samples)
     other = SymbolSamples("A", own.time, own.close.astype(np.longdouble), own.samples)
     copies = [replace(item, name=name) for item, name in ((own, "A"), (own, "B"), (strided, "C"))]
-    expected = simulate_shared_account([own], ONE, COSTS).equity.tobytes()
-    assert [simulate_shared_account([item], ONE, COSTS).equity.tobytes() for item in (strided, other)] == [
+    expected = trade_books([own], ONE, COSTS).equity.tobytes()
+    assert [trade_books([item], ONE, COSTS).equity.tobytes() for item in (strided, other)] == [
         expected,
         expected,
     ]
-    assert simulate_shared_account(copies, ONE, COSTS).equity.tobytes() == expected
+    assert trade_books(copies, ONE, COSTS).equity.tobytes() == expected
 
 
 def read_only_samples(samples: Samples) -> Samples:
@@ -383,5 +388,5 @@ def test_compile_kernels_covers_all_inputs() -> None:
         [SymbolSamples("C", a.time, a.close, read_only_samples(a.samples)), b],
         [book("D", [], [])],
     ):
-        simulate_shared_account(books, ONE, FREE)
+        trade_books(books, ONE, FREE)
     assert compiled == [list(used.signatures) for used in kernels]

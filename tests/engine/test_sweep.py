@@ -17,12 +17,13 @@ from coin_pipeline.engine.signal_rows import SignalRows, pack
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials, sweep
-from coin_pipeline.engine.ticks import Ticks
+from coin_pipeline.engine.ticks import TickEra, TickTable
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
-from tests.engine.candles import bars_of, market_bars, random_bars
+from tests.engine.candles import HOUR_NS, bars_of, market_bars, random_bars
 
 COSTS = Costs(0.001, 0.0002)
 FREE = Costs(0.0, 0.0)
+TICKS = TickTable((TickEra(None, (("0", "0.7"),)), TickEra(60 * HOUR_NS, (("0", "1"), ("1000", "5")))))
 OPEN, CLOSE = Fill.NEXT_OPEN, Fill.SIGNAL_CLOSE
 
 
@@ -65,7 +66,7 @@ cases = lengths.flatmap(lambda n: st.tuples(st.builds(random_bars, st.just(n), s
 @given(
     cases,
     st.none() | st.lists(st.builds(Stops, level, level, level), min_size=1, max_size=2),
-    st.builds(Costs, st.sampled_from([0.0, 0.001, 0.03]), st.just(0.0002), st.none() | st.just(Ticks.UPBIT)),
+    st.builds(Costs, st.sampled_from([0.0, 0.001, 0.03]), st.just(0.0002), st.none() | st.just(TICKS)),
     st.sampled_from([1.0, 0.37, 0.01]),
     st.sampled_from([0.0, 0.6, 0.97, 1.02]),
     st.integers(1, 3),

@@ -55,7 +55,9 @@ def test_every_trial_equals_its_own_backtest(candles: CandleCatalog, tmp_path: P
         for symbol in symbols:
             bars = candles.read(symbol, run.candle_length, run.start_date, run.end_date)
             signals = known.get(strategy).signals(bars, params)
-            trials.append(Trials.from_simulation(simulate(bars, signals, run.costs, run.fill, run.stops, run.sizing)))
+            trials.append(
+                Trials.from_simulation(simulate(bars, signals, run.costs_of(symbol), run.fill, run.stops, run.sizing))
+            )
             counts.append(len(bars))
         assert trials_table(spec, [(number, point, params)], counts, trials).equals(table.slice(2 * number, 2))
 

@@ -82,8 +82,8 @@ def assert_agrees(simulation: Simulation, peer: Peer, bars: Bars, costs: Costs, 
     assert trades.entry_bar.tolist() == peer.entry_bar
     assert trades.exit_bar.tolist() == peer.exit_bar
     exit_price = np.where(jumped, bars.open[trades.exit_bar], trades.exit_price)
-    np.testing.assert_allclose(costs.paid(trades.entry_price), peer.paid, rtol=1e-9)
-    np.testing.assert_allclose(costs.received(exit_price), peer.received, rtol=1e-9)
+    np.testing.assert_allclose(costs.paid(trades.entry_price, bars.time, trades.entry_bar), peer.paid, rtol=1e-9)
+    np.testing.assert_allclose(costs.received(exit_price, bars.time, trades.exit_bar), peer.received, rtol=1e-9)
     assert np.all(exit_price >= trades.exit_price)
     same = trades.exit_bar[jumped][0] if jumped.any() else len(bars)
     np.testing.assert_allclose(simulation.equity[:same], peer.equity[:same], rtol=1e-9)
