@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import format_facts, machine
-from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import MINUTE_NS, parse_timeframe
 from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, TIME_COLUMN, to_table
@@ -34,7 +34,7 @@ def year_of_minutes(file: Path | None) -> pa.Table:
     candles = (
         synthetic_candles(1, parse_timeframe("1m"), date(2023, 1, 1), ROWS)
         if file is None
-        else read_candle_file(file, "UTC")
+        else read_candle_file(file, tz="UTC").candles
     )
     rows = np.arange(ROWS) % len(candles.time)
     return to_table(candles.rows(rows)._replace(time=candles.time[0] + np.arange(ROWS) * MINUTE_NS))

@@ -15,7 +15,7 @@ from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.backtest.symbol_result import table_metadata
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
@@ -366,7 +366,7 @@ def test_real_candles_run(market_data: Path, tmp_path: Path, timeframe: str) -> 
     """The real market files import and run, with their known gaps."""
     catalog, registry = CandleCatalog(tmp_path), load_registry()
     length = parse_timeframe(timeframe)
-    catalog.merge("BTC_KRW", length, read_candle_file(market_data / f"upbit_KRW-BTC_{timeframe}.csv", "UTC"))
+    catalog.merge("BTC_KRW", length, read_candle_file(market_data / f"upbit_KRW-BTC_{timeframe}.csv", tz="UTC").candles)
     request = {"strategy": "volume_zone_breakout", "symbols": ["KRW-BTC"], "timeframe": timeframe}
     spec = resolve(parse_request({**request, "start_date": "2025-09-02", "end_date": "2025-09-28"}), registry)
     (piece,) = runner.find_candles(catalog, spec, "results")

@@ -13,7 +13,7 @@ from coin_pipeline.candles.audit.findings import MAX_EXAMPLES
 from coin_pipeline.candles.audit.report import NOT_FETCHED, PRESENT, AuditReport, audit_json
 from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe
@@ -235,9 +235,9 @@ def test_real_hourly_candles_on_another_clock_are_detected(
     Four hours lack a minute in either place: two cannot be compared, and two are not explained by the shift.
     """
     minutes, days = "upbit_KRW-BTC_1m.csv", "upbit_KRW-BTC_1d_2025.parquet"
-    catalog.merge("BTC_KRW", parse_timeframe("1m"), read_candle_file(market_data / minutes, "UTC"))
-    catalog.merge("BTC_KRW", parse_timeframe("1d"), read_candle_file(market_data / days, "Asia/Seoul"))
-    catalog.merge("BTC_KRW", hourly, read_candle_file(market_data / "upbit_KRW-BTC_1h.csv", zone))
+    catalog.merge("BTC_KRW", parse_timeframe("1m"), read_candle_file(market_data / minutes, tz="UTC").candles)
+    catalog.merge("BTC_KRW", parse_timeframe("1d"), read_candle_file(market_data / days, tz="Asia/Seoul").candles)
+    catalog.merge("BTC_KRW", hourly, read_candle_file(market_data / "upbit_KRW-BTC_1h.csv", tz=zone).candles)
     counts = severities(audit_series(catalog, "BTC_KRW", hourly))
     missing = {"not_fetched": ("warning", 52)}
     slipped = {"time_zone_slip": ("error", 24 * 29 - 9 - 4), "inconsistent": ("error", 2)}

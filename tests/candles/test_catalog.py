@@ -11,8 +11,8 @@ import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.coverage import coverage
-from coin_pipeline.candles.files import read_candle_file
 from coin_pipeline.candles.frames import from_frame
+from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import HOUR_NS, MINUTE_NS, Timeframe, day_range, parse_timeframe
@@ -368,7 +368,7 @@ def test_real_candles_are_stored_exactly(
 ) -> None:
     """Real files are imported and read back with the rows, extent and gaps that their source documents."""
     length = parse_timeframe(timeframe)
-    candles = read_candle_file(market_data / name, tz)
+    candles = read_candle_file(market_data / name, tz=tz).candles
     report = catalog.merge(symbol, length, candles)
     assert (report.added, report.replaced, report.unchanged) == (rows, 0, 0)
     bars = catalog.read(symbol, length, date(2022, 1, 1), date(2026, 12, 31))
@@ -383,7 +383,7 @@ def test_real_candles_are_stored_exactly(
 def test_real_values_equal_those_of_the_csv(market_data: Path) -> None:
     """Values are the nearest double of the text, as Python parses it."""
     path = market_data / "upbit_KRW-BTC_1m.csv"
-    time, *values = read_candle_file(path, "UTC")
+    time, *values = read_candle_file(path, tz="UTC").candles
     lines = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
     for position, column in enumerate(values, start=1):
         assert column.tolist() == [float(fields[position]) for fields in lines]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.files import read_candle_file, write_candle_file
+from coin_pipeline.candles.files import write_candle_file
+from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import Timeframe
@@ -30,7 +31,7 @@ def test_a_round_trip_is_exact(catalog: CandleCatalog, hourly: Timeframe, tmp_pa
     candles, path = catalog.load("BTC_KRW", hourly, *ALWAYS).candles, tmp_path / f"btc{suffix}"
     write_candle_file(path, candles)
     other = CandleCatalog(tmp_path / "other")
-    other.merge("BTC_KRW", hourly, read_candle_file(path, tz=None))
+    other.merge("BTC_KRW", hourly, read_candle_file(path).candles)
     again = other.load("BTC_KRW", hourly, *ALWAYS).candles
     assert [column.tobytes() for column in again] == [column.tobytes() for column in candles]
     assert sorted(file.name for file in tmp_path.iterdir() if file.is_file()) == [path.name]

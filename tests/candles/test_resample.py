@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.intervals import Interval, union
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.resample import contiguous_intervals, resample, resample_stored
@@ -159,7 +159,9 @@ def test_resampled_minutes_equal_the_exchange_hours(market_data: Path, minutely:
 
     Two hours lack a minute in which there were no trades; they are dropped unless that is known.
     """
-    minutes, hours = (read_candle_file(market_data / f"upbit_KRW-BTC_{name}.csv", "UTC") for name in ("1m", "1h"))
+    minutes, hours = (
+        read_candle_file(market_data / f"upbit_KRW-BTC_{name}.csv", tz="UTC").candles for name in ("1m", "1h")
+    )
     for known, count in ((contiguous_intervals(minutes.time, minutely), 694), (ALWAYS, 696)):
         bars = resample(minutes, minutely, hourly, known)
         _, here, there = np.intersect1d(bars.time, hours.time, return_indices=True)

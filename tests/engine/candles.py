@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.engine.bars import Bars
 
 HOUR_NS = 3600 * 10**9
@@ -42,7 +42,7 @@ def market_bars(market_data: Path, n: int) -> Bars:
 
 def real_bars(market_data: Path, file: str) -> Bars:
     """Read all candles of a file of real market data."""
-    return Bars(*read_candle_file(market_data / file, "UTC"))
+    return Bars(*read_candle_file(market_data / file, tz="UTC").candles)
 
 
 def golden_bars(n: int) -> Bars:

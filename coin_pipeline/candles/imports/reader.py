@@ -2,50 +2,217 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
+from zoneinfo import available_timezones
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from coin_pipeline.candles import files
-from coin_pipeline.candles.imports.imported_file import ImportedFile, Zone
+from coin_pipeline.candles.imports.columns import VALUE_FIELDS, ColumnChoice, choose_columns
+from coin_pipeline.candles.imports.content import open_source
+from coin_pipeline.candles.imports.imported_file import ImportedFile
+from coin_pipeline.candles.imports.left_out import NO_TRADE, idle_rows
+from coin_pipeline.candles.imports.mapping import check_columns
+from coin_pipeline.candles.imports.numbers import parse_values
+from coin_pipeline.candles.imports.source import Rows, Source
+from coin_pipeline.candles.imports.stamps import Spacing, Stamps, common_spacing, open_times
+from coin_pipeline.candles.imports.times import Times, ZoneRule, parse_times
+from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import Timeframe
+from coin_pipeline.candles.validation import check_prices, check_times, sorted_unique
+from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 
-Stamps = Literal["auto", "open", "close"]
+
+class _Options(NamedTuple):
+    tz: str | None
+    columns: Mapping[str, str]
+    stamps: Stamps
+    timeframe: Timeframe | None
 
 
 def read_candle_file(
     path: Path,
     *,
     tz: str | None = None,
-    columns: Mapping[str, str] | None = None,  # noqa: ARG001 -- follows
-    stamps: Stamps = "auto",  # noqa: ARG001 -- follows
-    timeframe: Timeframe | None = None,  # noqa: ARG001 -- follows
+    columns: Mapping[str, str] | None = None,
+    stamps: Stamps = "auto",
+    timeframe: Timeframe | None = None,
     max_rows: int = sys.maxsize,
 ) -> ImportedFile:
-    """Read candles from a file.
+    """Read candles from a file; docs/candles.md lists the layouts.
 
     Args:
         path: The file; its suffix selects the format.
         tz: IANA name of the time zone of times without one.
         columns: Column of each field, as returned by `parse_columns`; fields that are not named are matched by name.
         stamps: Whether times are those at which candles open or close; "auto" rejects times that look like the latter.
-        timeframe: Length of the candles, to convert closing times.
-        max_rows: Maximum number of rows.
+        timeframe: Length of the candles, to convert closing times; defaults to their most frequent distance.
+        max_rows: Maximum number of rows. If the format stores the count, larger files are rejected before any row is
+            decompressed: a small file can hold more candles than fit in memory.
 
     Raises:
         InvalidCandleFile: The file cannot be read, or leaves open what its columns or times mean.
         InvalidCandles: Rows repeat a time, lack one, or have impossible prices; row 1 is the first below the header.
+        InvalidInput: `columns` has an unknown key.
     """
-    candles = files.read_candle_file(path, tz, max_rows)
-    spacing = Counter(np.diff(candles.time).tolist()).most_common(1)
-    return ImportedFile(
-        candles,
-        np.arange(1, len(candles.time) + 1),
-        layout="plain",
-        zone=Zone(tz or "UTC", "given by --tz" if tz else "in the file"),
-        order="oldest first",
-        spacing=spacing[0][0] if spacing else None,
-        columns={},
+    if tz is not None and tz not in available_timezones():
+        raise InvalidCandleFile(path, f"{tz!r} is not a time zone; pass an IANA name such as UTC or Asia/Seoul")
+    options = _Options(tz, check_columns(columns or {}), stamps, timeframe)
+    with _translate_errors(path):
+        source = open_source(path, options.columns, max_rows)
+        choice = choose_columns(path, source, options.columns)
+        rows, symbol = _read_rows(path, source, choice)
+    return _to_candles(path, source, choice, rows, symbol, options)
+
+
+@contextmanager
+def _translate_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InvalidCandleFile(path, f"cannot be read as {path.suffix.lower()[1:]} ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong in words of the operating system or of our own; libraries give advice on their API."""
+    return (
+        error.strerror
+        if isinstance(error, OSError) and error.strerror
+        else "the content is damaged or of another format"
     )
+
+
+def _read_rows(path: Path, source: Source, choice: ColumnChoice) -> tuple[Rows, str | None]:
+    """Return the rows that hold candles or faults, as time, open, high, low, close and volume, and the market."""
+    values = [choice.values[field] for field in VALUE_FIELDS]
+    more = [] if choice.symbol is None else [choice.symbol]
+    rows = source.read([*choice.time, *values, *more])
+    if not len(rows.numbers):
+        raise InvalidCandleFile(path, "contains no candles")
+    parts, rest = rows.columns[: len(choice.time)], rows.columns[len(choice.time) :]
+    columns = [_nan_to_null(parts[0]) if len(parts) == 1 else _join_parts(*parts), *rest]
+    masks = idle_rows(columns[0], source.names[choice.time[0]], columns[1:6])
+    kept = ~np.logical_or.reduce([np.zeros(len(rows.numbers), bool), *masks.values()])
+    skipped = rows.skipped + Counter({reason: int(mask.sum()) for reason, mask in masks.items()})
+    if not kept.all():
+        columns = [column.filter(pa.array(kept)) for column in columns]
+    symbol = _only_symbol(path, columns[6]) if more else source.symbol
+    return Rows(columns[:6], rows.numbers[kept], skipped), symbol
+
+
+def _nan_to_null(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(pc.is_nan(times), None, times) if pa.types.is_floating(times.type) else times
+
+
+def _join_parts(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return dates and times of day as texts of both."""
+    if pa.types.is_timestamp(dates.type):
+        dates = pc.strftime(dates, format="%Y-%m-%d")
+    return pc.binary_join_element_wise(dates.cast(pa.string()), clocks.cast(pa.string()), " ")
+
+
+def _only_symbol(path: Path, column: pa.ChunkedArray) -> str | None:
+    """Return the market of all rows, or None if they name none."""
+    markets = column.cast(pa.string()).unique().drop_null().to_pylist()
+    if len(markets) > 1:
+        shown = ", ".join(sorted(markets)[:5])
+        raise InvalidCandleFile(path, f"contains {len(markets)} markets: {shown}; write one file for each")
+    return markets[0] if markets else None
+
+
+def _to_candles(
+    path: Path, source: Source, choice: ColumnChoice, rows: Rows, symbol: str | None, options: _Options
+) -> ImportedFile:
+    names = choice.names(source)
+    times = _parse_times(path, choice, rows, None if "time" in options.columns else names["time"], options)
+    values = parse_values(
+        path,
+        dict(zip(VALUE_FIELDS, rows.columns[1:], strict=True)),
+        rows.numbers,
+        options.columns.get("decimal"),
+        decimal_unclear=source.decimal_unclear,
+    )
+    spacing = Spacing(common_spacing(sorted_unique(times.utc)), options.timeframe)
+    candles = OHLCV(
+        open_times(path, times, options.stamps, spacing, choice.named_stamps(source)), *values.columns.values()
+    )
+    _check_tick_volume(path, choice, names["volume"], candles.volume)
+    traded = _traded(candles)
+    selection = _oldest_first(candles.time, traded)
+    result, numbers = candles.rows(selection), rows.numbers[selection]
+    _check(path, result, numbers)
+    return ImportedFile(
+        result,
+        numbers,
+        layout=choice.layout.name,
+        zone=times.zone,
+        order=_order_of(candles.time),
+        spacing=spacing.common,
+        columns=names,
+        skipped=dict(+(rows.skipped + Counter({NO_TRADE: int((~traded).sum())}))),
+        no_trade=np.sort(candles.time[~traded]),
+        symbol=symbol,
+        notes=_notes(choice, values.rounded),
+    )
+
+
+def _parse_times(path: Path, choice: ColumnChoice, rows: Rows, column: str | None, options: _Options) -> Times:
+    time = rows.columns[0]
+    if not len(time):
+        raise InvalidCandleFile(path, "contains no candles")
+    if time.null_count:
+        row = rows.numbers[pc.index(time.is_null(), value=True).as_py()]
+        raise InvalidCandles(path, time.null_count, f"row {row} has no time")
+    rule = ZoneRule(options.tz, choice.layout, column)
+    return parse_times(path, time, rows.numbers, rule, options.columns.get("dates"))
+
+
+def _traded(candles: OHLCV) -> npt.NDArray[np.bool_]:
+    """Return a mask of all rows but those with a time only, or with a volume of 0 and no price."""
+    _, *prices, volume = candles
+    if not np.isnan(candles.open).any():
+        return np.ones(len(volume), bool)
+    empty: npt.NDArray[np.bool_] = np.logical_and.reduce([*map(np.isnan, prices), np.isnan(volume) | (volume == 0)])
+    return ~empty
+
+
+def _oldest_first(time: npt.NDArray[np.int64], traded: npt.NDArray[np.bool_]) -> slice | npt.NDArray[np.intp]:
+    """Return the rows with trades in the order of their times; a slice, which copies nothing, if those are all rows."""
+    if traded.all() and (time[1:] > time[:-1]).all():
+        return slice(None)
+    rows = np.flatnonzero(traded)
+    return rows[np.argsort(time[rows], kind="stable")]
+
+
+def _check_tick_volume(path: Path, choice: ColumnChoice, name: str, volume: npt.NDArray[np.float64]) -> None:
+    ticks = choice.layout.tick_volume
+    if ticks and not volume.any():
+        reason = f"its column {name} is 0 in every row, and {ticks.upper()} counts price changes, not traded amounts"
+        raise InvalidCandleFile(path, f"{reason}; to use it all the same, pass --columns volume={ticks}")
+
+
+def _check(path: Path, candles: OHLCV, numbers: npt.NDArray[np.int64]) -> None:
+    if not len(candles.time):
+        raise InvalidCandleFile(path, "contains no candles: no trade happened in any row")
+
+    def locate(row: int) -> str:
+        return f"row {numbers[row]}"
+
+    check_times(path, candles.time, locate)
+    check_prices(path, candles, locate)
+
+
+def _order_of(time: npt.NDArray[np.int64]) -> str:
+    if (time[1:] > time[:-1]).all():
+        return "oldest first"
+    return "newest first" if (time[1:] < time[:-1]).all() else "unordered"
+
+
+def _notes(choice: ColumnChoice, rounded: str | None) -> tuple[str, ...]:
+    more = (f"volumes are rounded, such as {rounded}",) if rounded else ()
+    return (*choice.layout.notes, *more)

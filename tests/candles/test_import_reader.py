@@ -1,5 +1,6 @@
-"""Import of candle files."""
+"""Import of candle files with plain columns."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather
 
-from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import utc
 from coin_pipeline.errors import CoinError, InvalidCandleFile, InvalidCandles
@@ -32,6 +33,11 @@ def write(folder: Path, *lines: str) -> Path:
     path = folder / "candles.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def read(path: Path, tz: str | None = None, max_rows: int = sys.maxsize) -> OHLCV:
+    """Return the candles of a file."""
+    return read_candle_file(path, tz=tz, max_rows=max_rows).candles
 
 
 def frame(stamps: Sequence[object] | pd.DatetimeIndex, **more: object) -> pd.DataFrame:
@@ -57,7 +63,7 @@ def first_row(candles: OHLCV) -> list[float]:
 )
 def test_spellings_of_an_instant_are_equivalent(tmp_path: Path, stamp: str, tz: str | None) -> None:
     """ISO 8601 with and without a zone, and every unit since the epoch."""
-    candles = read_candle_file(write(tmp_path, HEADER, f"{stamp},{PRICES}"), tz)
+    candles = read(write(tmp_path, HEADER, f"{stamp},{PRICES}"), tz)
     assert first_row(candles) == [FIRST.value, 10.0, 12.0, 9.0, 11.0, 1.5]
 
 
@@ -65,7 +71,7 @@ def test_spellings_of_an_instant_are_equivalent(tmp_path: Path, stamp: str, tz: 
 def test_columns_are_matched_by_name(tmp_path: Path, name: str) -> None:
     """Order, letter case and other columns do not matter."""
     path = write(tmp_path, f"Volume,note,{name},Close,Low,High,Open", "1.5,x,2024-01-01T00:00:00Z,11,9,12,10")
-    assert first_row(read_candle_file(path, None)) == [FIRST.value, 10.0, 12.0, 9.0, 11.0, 1.5]
+    assert first_row(read(path)) == [FIRST.value, 10.0, 12.0, 9.0, 11.0, 1.5]
 
 
 def test_upbit_times_are_utc(tmp_path: Path) -> None:
@@ -73,7 +79,7 @@ def test_upbit_times_are_utc(tmp_path: Path) -> None:
     header = "market,candle_date_time_utc,candle_date_time_kst,opening_price,high_price,low_price,trade_price,timestamp"
     values = "KRW-BTC,2024-01-01T00:00:00,2024-01-01T09:00:00,10,12,9,11,1704153599999"
     path = write(tmp_path, f"{header},candle_acc_trade_volume", f"{values},1.5")
-    assert first_row(read_candle_file(path, "Asia/Seoul")) == [FIRST.value, 10.0, 12.0, 9.0, 11.0, 1.5]
+    assert first_row(read(path, "Asia/Seoul")) == [FIRST.value, 10.0, 12.0, 9.0, 11.0, 1.5]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -90,22 +96,22 @@ def test_stored_frames_of_any_unit_are_read(tmp_path: Path, suffix: str, unit: s
         source.to_parquet(path)
     else:
         feather.write_feather(pa.Table.from_pandas(source), path)
-    assert read_candle_file(path, "UTC").time.tolist() == stamps.as_unit("ns").asi8.tolist()
+    assert read(path, "UTC").time.tolist() == stamps.as_unit("ns").asi8.tolist()
     with pytest.raises(InvalidCandleFile, match="pass --tz UTC or --tz Asia/Seoul"):
-        read_candle_file(path, None)
+        read(path)
 
 
 def test_stored_integers_and_texts_are_read(tmp_path: Path) -> None:
     """Parquet with integer or text times is read like CSV."""
     for stamps in ([1_704_067_200_000], ["2024-01-01T00:00:00Z"]):
         frame(stamps).to_parquet(tmp_path / "candles.parquet")
-        assert read_candle_file(tmp_path / "candles.parquet", None).time.tolist() == [FIRST.value]
+        assert read(tmp_path / "candles.parquet").time.tolist() == [FIRST.value]
 
 
 def test_rows_are_sorted(tmp_path: Path) -> None:
     """Newest first becomes oldest first."""
     rows = [f"2024-01-0{day}T00:00:00Z,{PRICES}" for day in (3, 1, 2)]
-    opens = read_candle_file(write(tmp_path, HEADER, *rows), None).time
+    opens = read(write(tmp_path, HEADER, *rows)).time
     assert [utc(ns).day for ns in opens] == [1, 2, 3]
 
 
@@ -113,7 +119,7 @@ def test_naive_times_require_a_zone(tmp_path: Path) -> None:
     """The error names the option."""
     path = write(tmp_path, HEADER, f"2024-01-01 00:00:00,{PRICES}")
     with pytest.raises(InvalidCandleFile, match="no time zone; pass --tz UTC or --tz Asia/Seoul"):
-        read_candle_file(path, None)
+        read(path)
 
 
 @pytest.mark.parametrize("tz", ["", "KST", "Seoul", "asia/seoul", "+09:00", "../UTC", "America", "UTC\x00"])
@@ -121,28 +127,34 @@ def test_an_unknown_zone_is_rejected(tmp_path: Path, tz: str) -> None:
     """Only names of the IANA database are zones."""
     path = write(tmp_path, HEADER, f"2024-01-01 00:00:00,{PRICES}")
     with pytest.raises(InvalidCandleFile, match="is not a time zone; pass an IANA name"):
-        read_candle_file(path, tz)
+        read(path, tz)
 
 
-@pytest.mark.parametrize("stamp", ["2024-11-03 01:30", "2024-03-10 02:30"])
-def test_ambiguous_and_nonexistent_local_times_are_rejected(tmp_path: Path, stamp: str) -> None:
-    """A clock change repeats or skips them."""
-    with pytest.raises(InvalidCandleFile, match="times that cannot be parsed"):
-        read_candle_file(write(tmp_path, HEADER, f"{stamp},{PRICES}"), "America/New_York")
+@pytest.mark.parametrize(
+    ("stamp", "reason"),
+    [
+        ("2024-11-03 01:30", "01:30:00 occurs twice in America/New_York, before and after a clock change; write times"),
+        ("2024-03-10 02:30", "02:30:00 does not exist in America/New_York: it is skipped by a clock change"),
+    ],
+)
+def test_ambiguous_and_nonexistent_local_times_are_rejected(tmp_path: Path, stamp: str, reason: str) -> None:
+    """A clock change repeats or skips them; the error gives the row and the time, and no advice on pandas."""
+    with pytest.raises(InvalidCandleFile, match=f"row 1: the time .*{reason}"):
+        read(write(tmp_path, HEADER, f"{stamp},{PRICES}"), "America/New_York")
 
 
 @pytest.mark.parametrize(
     "stamps",
     [
         *(["20240101"], ["202401010000"], ["20240101000000"], ["1704067200", "1704067200000"], ["0"], ["9" * 19]),
-        *(["01/02/2024"], ["yesterday"], ["1704067200.0"], ["2024-13-01"], ["2024-01-01", "2024-01-02T00:00:00Z"]),
+        *(["01/02/2024"], ["yesterday"], ["45292.375"], ["2024-13-01"], ["2024-01-01", "2024-01-02T00:00:00Z"]),
     ],
 )
 def test_ambiguous_time_formats_are_rejected(tmp_path: Path, stamps: list[str]) -> None:
     """Dates in digits, mixed units, mixed zones and regional dates are not guessed."""
     path = write(tmp_path, HEADER, *(f"{stamp},{PRICES}" for stamp in stamps))
-    with pytest.raises(InvalidCandleFile, match="times"):
-        read_candle_file(path, "UTC")
+    with pytest.raises(InvalidCandleFile, match=r"times|the time|dates"):
+        read(path, "UTC")
 
 
 @pytest.mark.parametrize(
@@ -162,27 +174,32 @@ def test_ambiguous_time_formats_are_rejected(tmp_path: Path, stamps: list[str]) 
 def test_impossible_rows_are_named_by_their_number_in_the_file(tmp_path: Path, rows: list[str], reason: str) -> None:
     """Repeated, incomplete and impossible rows keep their row numbers although rows are sorted first."""
     with pytest.raises(InvalidCandles, match=reason):
-        read_candle_file(write(tmp_path, HEADER, *rows), "UTC")
+        read(write(tmp_path, HEADER, *rows), "UTC")
 
 
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ([], "Empty CSV"),
+        ([], "contains no candles"),
         ([HEADER], "contains no candles"),
-        (["timestamp,open,high,low,close", "2024-01-01,1,1,1,1"], "has no column volume"),
-        (["open,high,low,close,volume", PRICES], "has no column timestamp; name exactly one timestamp or datetime"),
-        (["date,time,open,high,low,close,volume", f"2024-01-01,00:00,{PRICES}"], "more than one column for timestamp"),
+        (
+            ["timestamp,open,high,low,close", "2024-01-01,1,1,1,1"],
+            "has no column for volume; its columns are 'timestamp'",
+        ),
+        (["open,high,low,close,volume", PRICES], "has no column for time; .*name them with --columns"),
+        (
+            ["date,timestamp,open,high,low,close,volume", f"2024-01-01,0,{PRICES}"],
+            "more than one column for time: 'date'",
+        ),
         ([f"{HEADER},trade_price", f"2024-01-01,{PRICES},11"], "more than one column for close"),
-        ([HEADER.replace(",", ";"), "2024-01-01;1;1;1;1;1"], "has no column timestamp"),
-        ([HEADER, '2024-01-01,"1,000",12,9,11,1'], "conversion error"),
-        ([HEADER, "2024-01-01,10,12"], "Expected 6 columns, got 3"),
+        ([HEADER, '2024-01-01,"1,000",12,9,11,1'], "numbers such as 1,000, with thousands or with decimals"),
+        ([HEADER, "2024-01-01,10,12"], "row 1 has 3 columns, not 6: '2024-01-01,10,12'"),
     ],
 )
 def test_malformed_tables_are_rejected(tmp_path: Path, lines: list[str], reason: str) -> None:
     """A missing, duplicate or unreadable column is named."""
     with pytest.raises(InvalidCandleFile, match=reason):
-        read_candle_file(write(tmp_path, *lines), "UTC")
+        read(write(tmp_path, *lines), "UTC")
 
 
 @pytest.mark.parametrize("name", ["candles.parquet", "candles.feather", "candles.csv"])
@@ -192,21 +209,21 @@ def test_files_of_another_format_are_rejected(tmp_path: Path, name: str, content
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InvalidCandleFile, match=name):
-        read_candle_file(path, "UTC")
+        read(path, "UTC")
 
 
 @pytest.mark.parametrize("name", ["candles.xlsx", "candles", "candles.csv.gz", "missing.csv", "missing.parquet"])
 def test_unsupported_and_missing_files_are_rejected(tmp_path: Path, name: str) -> None:
     """The error names the file."""
     with pytest.raises(InvalidCandleFile, match=name):
-        read_candle_file(tmp_path / name, "UTC")
+        read(tmp_path / name, "UTC")
 
 
-def test_text_prices_are_rejected(tmp_path: Path) -> None:
-    """A Parquet column of texts is not parsed as numbers."""
-    frame([FIRST], close="11").to_parquet(tmp_path / "candles.parquet")
+def test_columns_of_other_types_are_rejected(tmp_path: Path) -> None:
+    """A Parquet column of booleans holds no prices."""
+    frame([FIRST], close=True).to_parquet(tmp_path / "candles.parquet")
     with pytest.raises(CoinError, match="column close is of type"):
-        read_candle_file(tmp_path / "candles.parquet", None)
+        read(tmp_path / "candles.parquet")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "feather"])
@@ -214,9 +231,9 @@ def test_files_above_the_row_limit_are_rejected(tmp_path: Path, suffix: str) -> 
     """A file at the limit is read."""
     path = tmp_path / f"candles.{suffix}"
     WRITERS[suffix](frame(MINUTES), path)
-    assert len(read_candle_file(path, None, len(MINUTES)).time) == len(MINUTES)
+    assert len(read(path, None, len(MINUTES)).time) == len(MINUTES)
     with pytest.raises(InvalidCandleFile, match="has 1,000 rows, more than the limit of 999; split it"):
-        read_candle_file(path, None, len(MINUTES) - 1)
+        read(path, None, len(MINUTES) - 1)
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "feather"])
@@ -229,6 +246,6 @@ def test_files_above_the_row_limit_are_not_decompressed(tmp_path: Path, suffix: 
     content[middle : middle + 200] = bytes(200)
     path.write_bytes(content)
     with pytest.raises(InvalidCandleFile, match="has 1,000 rows"):
-        read_candle_file(path, None, 10)
+        read(path, None, 10)
     with pytest.raises(InvalidCandleFile, match="cannot be read as"):
-        read_candle_file(path, None)
+        read(path)

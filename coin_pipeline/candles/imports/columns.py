@@ -1,0 +1,192 @@
+"""Which column of a table is the time, which are the prices, and which is the volume."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from coin_pipeline.candles.imports.layouts import (
+    CLOCK_PARTS,
+    CLOSING_NAMES,
+    DATE_PARTS,
+    LAYOUTS,
+    METATRADER_4,
+    OPENING_NAMES,
+    PLAIN,
+    POSITIONS,
+    PYUPBIT_WITHOUT_VALUE,
+    QUOTE_NAMES,
+    SYMBOL_NAMES,
+    VOLUME_WORDS,
+    Layout,
+    fields_of,
+    normalize_name,
+    time_rank,
+)
+from coin_pipeline.candles.imports.mapping import FIELDS
+from coin_pipeline.candles.imports.source import Source
+from coin_pipeline.candles.imports.stamps import Stamps
+from coin_pipeline.errors import InvalidCandleFile
+
+VALUE_FIELDS = FIELDS[1:]
+_MT4_COLUMNS = 7
+_SHOWN_COLUMNS = 20
+
+
+class ColumnChoice(NamedTuple):
+    """The columns of a table that hold candles, by position.
+
+    Attributes:
+        layout: The recognized layout.
+        time: One column, or a date and a time of day.
+        values: Columns of open, high, low, close and volume.
+        symbol: Column with the name of the market, if there is one.
+    """
+
+    layout: Layout
+    time: tuple[int, ...]
+    values: Mapping[str, int]
+    symbol: int | None
+
+    def names(self, source: Source) -> dict[str, str]:
+        """Return the names of the columns, by field."""
+        spelled = {field: source.names[position] for field, position in self.values.items()}
+        return {"time": "+".join(source.names[position] for position in self.time), **spelled}
+
+    def named_stamps(self, source: Source) -> Stamps:
+        """Return what the name of the time column says about its times; "auto" if nothing."""
+        name = normalize_name(source.names[self.time[0]])
+        return "close" if name in CLOSING_NAMES else "open" if name in OPENING_NAMES else "auto"
+
+
+def choose_columns(path: object, source: Source, mapping: Mapping[str, str]) -> ColumnChoice:
+    """Choose the columns of a table: by the user's mapping, the layout, and the names, in this order.
+
+    Raises:
+        InvalidCandleFile: A field has no column, or several; the message lists the columns.
+    """
+    chooser = _Chooser(path, source, mapping)
+    return chooser.by_name() if source.headed else chooser.by_position()
+
+
+class _Chooser:
+    def __init__(self, path: object, source: Source, mapping: Mapping[str, str]) -> None:
+        self.path, self.source, self.mapping = path, source, mapping
+        self.names = [normalize_name(name) for name in source.names]
+
+    def by_name(self) -> ColumnChoice:
+        layout = self.source.layout or self._recognize()
+        mapped = {field: self._mapped(field) for field in FIELDS if field in self.mapping}
+        values = {field: mapped.get(field) or (self._value(layout, field),) for field in VALUE_FIELDS}
+        time = mapped.get("time") or self._time(layout)
+        return self._choice(layout, time, values)
+
+    def by_position(self) -> ColumnChoice:
+        layout, positions = self._positional()
+        for field in FIELDS:
+            if field in self.mapping:
+                positions[field] = self._mapped(field)
+        missing = [field for field in FIELDS if field not in positions]
+        if missing:
+            raise self._error(f"has no header and {len(self.names)} columns, such as {', '.join(self.source.first)}")
+        return self._choice(layout, positions["time"], positions)
+
+    def _choice(self, layout: Layout, time: tuple[int, ...], values: Mapping[str, tuple[int, ...]]) -> ColumnChoice:
+        columns = {field: values[field][0] for field in VALUE_FIELDS}
+        used = [*time, *columns.values()]
+        if len(set(used)) < len(used):
+            raise self._error("would use one column for two fields")
+        symbols = [at for at, name in enumerate(self.names) if name in SYMBOL_NAMES and at not in used]
+        return ColumnChoice(layout, time, columns, symbols[0] if symbols else None)
+
+    def _positional(self) -> tuple[Layout, dict[str, tuple[int, ...]]]:
+        first = self.source.first
+        if first and re.fullmatch(r"\d{10,19}(\.\d*)?", first[0].strip()) and len(first) in POSITIONS:
+            layout, fields = POSITIONS[len(first)]
+            return layout, {field: (at,) for at, field in enumerate(fields)}
+        if len(first) == _MT4_COLUMNS and re.fullmatch(r"\d\d:\d\d(:\d\d)?", first[1].strip()):
+            values = {field: (at,) for at, field in enumerate(VALUE_FIELDS, start=2)}
+            return METATRADER_4, {"time": (0, 1), **values}
+        return PLAIN, {}
+
+    def _recognize(self) -> Layout:
+        names = set(self.names)
+        if self.names and not self.names[0]:
+            names.discard("")
+            names |= {""}
+            if names == PYUPBIT_WITHOUT_VALUE.requires:
+                return PYUPBIT_WITHOUT_VALUE
+        else:
+            names.discard("")
+        return next((known for known in LAYOUTS if known.requires <= names and known.above in self.source.above), PLAIN)
+
+    def _mapped(self, field: str) -> tuple[int, ...]:
+        text = self.mapping[field]
+        whole = self._positions(text)
+        parts = [self._positions(part) for part in text.split("+")] if field == "time" and not whole else [whole]
+        for part, found in zip(text.split("+") if len(parts) > 1 else [text], parts, strict=True):
+            if len(found) != 1:
+                problem = f"has {len(found)} columns" if found else "has no column"
+                raise self._error(f"{problem} {part!r}, which --columns names for {field}")
+        return tuple(found[0] for found in parts)
+
+    def _positions(self, text: str) -> list[int]:
+        exact = [at for at, name in enumerate(self.source.names) if name.strip() == text.strip()]
+        return exact or [at for at, name in enumerate(self.names) if name == normalize_name(text)]
+
+    def _value(self, layout: Layout, field: str) -> int:
+        preferred = layout.columns.get(field)
+        found = [at for at, name in enumerate(self.names) if preferred and name == preferred[0]]
+        found = found or [at for at, name in enumerate(self.names) if fields_of(name) == field]
+        if not found and field == "volume":
+            found = self._base_volume()
+        if len(found) != 1:
+            raise self._not_one(field, found)
+        return found[0]
+
+    def _base_volume(self) -> list[int]:
+        """Return the volumes in coins, of columns such as `Volume BTC` and `Volume USDT`."""
+        suffixes = {at: suffix for at, name in enumerate(self.names) if (suffix := _volume_suffix(name)) is not None}
+        if len(suffixes) == 1:
+            return list(suffixes)
+        return [at for at, suffix in suffixes.items() if suffix not in QUOTE_NAMES]
+
+    def _time(self, layout: Layout) -> tuple[int, ...]:
+        if "time" in layout.columns:
+            return tuple(self.names.index(name) for name in layout.columns["time"])
+        ranks = {at: rank for at, name in enumerate(self.names) if (rank := time_rank(name, at)) is not None}
+        if not ranks and self.source.index is not None:
+            return (self.source.names.index(self.source.index),)
+        best = [at for at, rank in ranks.items() if rank == min(ranks.values())]
+        parts = (
+            [at for at in best if self.names[at] in DATE_PARTS],
+            [at for at in best if self.names[at] in CLOCK_PARTS],
+        )
+        if len(best) == 2 and all(len(part) == 1 for part in parts):  # noqa: PLR2004 -- a date and a time of day
+            return (parts[0][0], parts[1][0])
+        if len(best) != 1:
+            raise self._not_one("time", best)
+        return (best[0],)
+
+    def _not_one(self, field: str, found: Sequence[int]) -> InvalidCandleFile:
+        several = ", ".join(repr(self.source.names[at]) for at in found)
+        return self._error(
+            f"has more than one column for {field}: {several}" if found else f"has no column for {field}"
+        )
+
+    def _error(self, problem: str) -> InvalidCandleFile:
+        shown = ", ".join(map(repr, self.source.names[:_SHOWN_COLUMNS]))
+        more = ", ..." if len(self.source.names) > _SHOWN_COLUMNS else ""
+        example = "time=날짜,open=시가" if self.source.headed else "time=1,open=2"
+        advice = f"name them with --columns, such as {example}"
+        return InvalidCandleFile(self.path, f"{problem}; its columns are {shown}{more}: {advice}")
+
+
+def _volume_suffix(name: str) -> str | None:
+    """Return what follows the word volume in a name, `btc` in `volume btc` and `volume (btc)`; None for other names."""
+    word, _, suffix = name.partition(" ")
+    if word not in VOLUME_WORDS:
+        word, _, suffix = name.partition("(")
+        suffix = suffix.strip()
+    bare = suffix.strip("()[] ")
+    # Two words are an indicator, such as `volume ma 20`.
+    return bare if word.strip() in VOLUME_WORDS and bare and " " not in bare and bare != "ma" else None

@@ -1,0 +1,171 @@
+"""Times of any spelling as instants; what a time means is in the file, given by the user, or requested."""
+
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coin_pipeline.candles.imports.date_texts import parse_dates
+from coin_pipeline.candles.imports.imported_file import Zone
+from coin_pipeline.candles.imports.layouts import Layout
+from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS
+from coin_pipeline.errors import InvalidCandleFile
+
+_UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_UNIT_DIGITS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of an instant from 2001 to 2262
+_UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+_MAX_NS = 2**63
+_FLOAT_TEXT = r"^\d+\.?\d*$"
+_ROUNDED_TEXT = r"^\d+([.,]\d+)?[eE]\+?\d+$"
+
+
+class Times(NamedTuple):
+    """Instants, and the local times that they were read from.
+
+    Attributes:
+        utc: ns since the epoch, shape (n,).
+        local: The same on the clock of their zone, shape (n,).
+        zone: The zone, and how it is known.
+    """
+
+    utc: npt.NDArray[np.int64]
+    local: npt.NDArray[np.int64]
+    zone: Zone
+
+
+class ZoneRule(NamedTuple):
+    """What is known about the zone of times without one.
+
+    Attributes:
+        tz: The zone that the user named.
+        layout: The layout of the file.
+        column: Name of the column of times that the layout chose; None if the user named another one.
+    """
+
+    tz: str | None
+    layout: Layout
+    column: str | None
+
+
+def parse_times(
+    path: object, column: pa.ChunkedArray, rows: npt.NDArray[np.int64], rule: ZoneRule, dates: str | None
+) -> Times:
+    """Return times without nulls as instants.
+
+    Args:
+        path: Name of the file in error messages.
+        column: Timestamps, dates, numbers since the epoch, or texts, shape (n,).
+        rows: Row of each in the file.
+        rule: What to do with times without a zone.
+        dates: "dmy" or "mdy": order of day and month in the texts, if the user named it.
+
+    Raises:
+        InvalidCandleFile: A time cannot be read, has two meanings, or has no zone.
+    """
+    if pa.types.is_string(column.type):
+        column = _texts_to_epoch(path, column, rows)
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _from_epoch(path, column, rows)
+    if pa.types.is_string(kind):
+        local, offsets = parse_dates(path, column, rows, dates)
+        if offsets is not None:
+            return Times(local - offsets, local, Zone("UTC", "each time has an offset"))
+        return _in_zone(path, local, rows, rule)
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        raise InvalidCandleFile(path, f"has times of type {kind}; write timestamps or ISO 8601 texts")
+    return _from_timestamps(path, column, rows, rule)
+
+
+def _from_timestamps(path: object, column: pa.ChunkedArray, rows: npt.NDArray[np.int64], rule: ZoneRule) -> Times:
+    zone = column.type.tz if pa.types.is_timestamp(column.type) else None
+    try:
+        ns = column.cast(pa.timestamp("ns", zone)).cast(pa.int64()).combine_chunks().to_numpy()
+    except pa.ArrowInvalid:
+        raise InvalidCandleFile(path, "has times outside the years 1677 to 2262") from None
+    if zone is None:
+        return _in_zone(path, ns, rows, rule)
+    return Times(ns, ns, Zone("UTC", "the times have a zone"))
+
+
+def _texts_to_epoch(path: object, texts: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> pa.ChunkedArray:
+    """Return texts as numbers if all of them are numbers."""
+    with suppress(pa.ArrowInvalid):
+        return texts.cast(pa.int64())
+    if pc.all(pc.match_substring_regex(texts, _FLOAT_TEXT)).as_py():
+        return texts.cast(pa.float64())
+    rounded = pc.index(pc.match_substring_regex(texts, _ROUNDED_TEXT), value=True).as_py()
+    if rounded >= 0:
+        reason = (
+            f"row {rows[rounded]}: the time {texts[rounded]} was rounded by a spreadsheet; export it with all digits"
+        )
+        raise InvalidCandleFile(path, reason)
+    return texts
+
+
+def _from_epoch(path: object, column: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> Times:
+    values = column.combine_chunks().to_numpy(zero_copy_only=False)
+    whole = np.floor(values) if values.dtype == np.float64 else values
+    unit = _epoch_unit(path, whole, rows)
+    utc = whole.astype(np.int64) * _UNIT_NS[unit]
+    if values.dtype == np.float64:  # to the microsecond, which is what a float can hold
+        utc += np.rint((values - whole) * _UNIT_NS[unit] / 1_000).astype(np.int64) * 1_000
+    return Times(utc, utc, Zone("UTC", f"{_UNIT_NAMES[unit]} since 1970"))
+
+
+def _epoch_unit(
+    path: object, values: npt.NDArray[np.int64] | npt.NDArray[np.float64], rows: npt.NDArray[np.int64]
+) -> str:
+    """Return the unit in which all values are instants from 2001 on."""
+    ends = {at: int(values[at]) for at in (int(values.argmin()), int(values.argmax()))}
+    units = {at: _UNIT_DIGITS.get(len(str(value))) for at, value in ends.items()}
+    for at, value in ends.items():
+        if units[at] is None or value >= _MAX_NS:
+            advice = "write s, ms, us or ns since 1970, or dates as 2024-01-31"
+            raise InvalidCandleFile(path, f"row {rows[at]}: the time {value} is no instant from 2001 on; {advice}")
+    if len(set(units.values())) > 1:
+        spelled = " and ".join(f"{value} in row {rows[at]}" for at, value in ends.items())
+        raise InvalidCandleFile(path, f"has times in several units: {spelled}; write all of them alike")
+    return str(units[int(values.argmin())])
+
+
+def _in_zone(path: object, local: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], rule: ZoneRule) -> Times:
+    zone = _zone(local, rule)
+    if zone is None:
+        hint = f" ({rule.layout.hint})" if rule.layout.hint else ""
+        raise InvalidCandleFile(path, f"its times have no time zone; pass --tz UTC or --tz Asia/Seoul{hint}")
+    return Times(_localize(path, local, rows, zone.name), local, zone)
+
+
+def _zone(local: npt.NDArray[np.int64], rule: ZoneRule) -> Zone | None:
+    layout = rule.layout
+    if layout.zone and rule.column:
+        return Zone(layout.zone, f"the column {rule.column} of {layout.name}")
+    if rule.tz:
+        return Zone(rule.tz, "given by --tz")
+    if layout.daily_zone and rule.column is not None:
+        hour, name = layout.daily_zone
+        if len(local) > 1 and (local % DAY_NS == hour * HOUR_NS).all():
+            return Zone(name, f"days that start at {hour:02}:00 without a zone, as {layout.name} writes them")
+    return None
+
+
+def _localize(
+    path: object, local: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], tz: str
+) -> npt.NDArray[np.int64]:
+    """Return local times as instants; those that clock changes skip or repeat are rejected."""
+    if tz == "UTC":
+        return local
+    times = pd.DatetimeIndex(local.view("datetime64[ns]"))
+    utc = times.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
+    if utc.hasnans:
+        at = int(np.flatnonzero(utc.isna())[0])
+        exists = times[at : at + 1].tz_localize(tz, ambiguous=np.array([True]), nonexistent="NaT").notna()[0]
+        reason = f"occurs twice in {tz}, before and after" if exists else f"does not exist in {tz}: it is skipped by"
+        advice = "write times in UTC or with an offset"
+        raise InvalidCandleFile(path, f"row {rows[at]}: the time {times[at]} {reason} a clock change; {advice}")
+    return utc.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ns]").view(np.int64)
