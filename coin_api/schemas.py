@@ -197,14 +197,18 @@ class HistoryItem(BaseModel):
     avg_return: Annotated[float | None, Field(description="Percent per trade, mean over the symbols.")]
     total_return: Annotated[float | None, Field(description="Return of the account, a fraction.")]
     execution_time: Annotated[float | None, Field(description="Seconds.")]
-    timestamp: Annotated[Instant, Field(description="When it finished.")]
+    timestamp: Annotated[Instant, Field(description="When it finished; for a reused result, when it was returned.")]
     version: Annotated[str, Field(description="Schema version of the document.")]
+    reused_from: Annotated[
+        str | None,
+        Field(description="Run that computed a result that answered an identical submission; null for the run itself."),
+    ]
 
 
 class History(BaseModel):
     """A page of results, newest first."""
 
-    total: Annotated[int, Field(description="Number of matching results.")]
+    total: Annotated[int, Field(description="Number of matching items.")]
     limit: int
     offset: int
     items: list[HistoryItem]

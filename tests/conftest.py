@@ -180,7 +180,7 @@ def index(index_url: str) -> Iterator[ResultIndex]:
     from coin_pipeline.results.index import ResultIndex
 
     with closing(Session(index_url)) as session:
-        session.run(lambda cursor: cursor.execute("truncate coin.result"))
+        session.run(lambda cursor: cursor.execute("truncate coin.result, coin.reuse"))
         yield ResultIndex(session)
 
 

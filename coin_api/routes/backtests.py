@@ -32,7 +32,9 @@ from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.run_requests import backtest_submission
 from coin_pipeline.errors import InvalidInput, NoResults, NotFound, Problem, ResultNotFound, RunFailed, error_class
-from coin_pipeline.results.reuse import find_reusable
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.index_entry import IndexEntry
+from coin_pipeline.results.reuse import reuse
 from coin_pipeline.results.store import StoredResult, read_result, with_reused_from
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -54,6 +56,7 @@ async def run(
     strategies: StrategiesDep,
     catalog: CatalogDep,
     store: StoreDep,
+    index: IndexDep,
     *,
     fresh: Fresh = False,
 ) -> Response:
@@ -62,7 +65,7 @@ async def run(
     If the result of an identical backtest is stored, it is returned at once, with its run in `reused_from`, unless
     `fresh` is set.
     """
-    spec, stored = await run_in_threadpool(_preflight, request, strategies, catalog, store, fresh=fresh)
+    spec, stored = await run_in_threadpool(_preflight, request, strategies, catalog, store, index, fresh=fresh)
     if stored:
         return json_response(with_reused_from(stored.document, stored.run_id))
     submission = backtest_submission(spec, "results")
@@ -119,7 +122,7 @@ def delete_task(task_id: str, orchestrator: OrchestratorDep) -> Accepted:
 
 @router.get("/latest", responses=_RESULT)
 def latest(store: StoreDep, index: IndexDep) -> Response:
-    """Return the newest result of a backtest, byte for byte."""
+    """Return the result of the backtest that was answered last, byte for byte."""
     for entry in index.latest():
         with suppress(NotFound):  # the object was removed just now, and its entry will follow
             return json_response(read_result(store, entry.run_id))
@@ -128,7 +131,7 @@ def latest(store: StoreDep, index: IndexDep) -> Response:
 
 @router.get("/history")
 def history(query: Annotated[HistoryQuery, Query()], index: IndexDep) -> History:
-    """List results of backtests, newest first; pages linked by `next_cursor` neither miss nor repeat a result."""
+    """List results of backtests, newest first; pages linked by `next_cursor` neither miss nor repeat an item."""
     if query.cursor is not None and query.offset:
         raise InvalidInput([Problem("offset", "cannot be combined with a cursor, which determines the page")])
     page = index.page(query.filters(), query.limit, query.offset, query.cursor)
@@ -136,7 +139,7 @@ def history(query: Annotated[HistoryQuery, Query()], index: IndexDep) -> History
         total=page.total,
         limit=query.limit,
         offset=query.offset,
-        items=[HistoryItem.model_validate(entry._asdict()) for entry in page.entries],
+        items=[_history_item(entry) for entry in page.entries],
         next_cursor=page.next_cursor,
     )
 
@@ -192,13 +195,23 @@ def _status(task: Task) -> TaskStatus:
 
 
 def _preflight(
-    request: BacktestRequest, strategies: StrategyRegistry, catalog: CandleCatalog, store: ObjectStore, *, fresh: bool
+    request: BacktestRequest,
+    strategies: StrategyRegistry,
+    catalog: CandleCatalog,
+    store: ObjectStore,
+    index: ResultIndex,
+    *,
+    fresh: bool,
 ) -> tuple[BacktestSpec, StoredResult | None]:
-    """Return the spec of a request, and its stored result if that may be reused."""
+    """Return the spec of a request, and the stored result that answers it, if there is one."""
     registry = strategies.current()
     spec = resolve(request, registry)
     require_candles(catalog, spec)
-    return spec, None if fresh else find_reusable(store, catalog, registry, spec)
+    return spec, None if fresh else reuse(store, index, catalog, registry, spec)
+
+
+def _history_item(entry: IndexEntry) -> HistoryItem:
+    return HistoryItem.model_validate({**entry._asdict(), "reused_from": entry.run_id if entry.reused else None})
 
 
 def _status_url(task_id: str) -> str:

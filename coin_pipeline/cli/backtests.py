@@ -106,7 +106,7 @@ def backtest(
     fields = {"strategy": strategy, "symbols": symbols, "params": parse_params(params), **request_fields}
     settings = read_settings(strategy_files)
     spec = resolve_spec(settings, fields)
-    reused = None if fresh else _find_reusable(settings, spec)
+    reused = None if fresh else _reuse(settings, spec)
     run_id = reused or run_backtest(settings, spec)
     if as_json:
         click.echo(with_reused_from(read_result(open_store(settings), run_id), reused))
@@ -171,16 +171,23 @@ def run_backtest(settings: "Settings", spec: "BacktestSpec") -> str:
         return run_in_process(settings, backtest_submission(spec, "results"), bar.on_event)
 
 
-def _find_reusable(settings: "Settings", spec: "BacktestSpec") -> str | None:
-    """Return the run id of a stored result of an identical backtest."""
+def _reuse(settings: "Settings", spec: "BacktestSpec") -> str | None:
+    """Return the run id of the stored result of an identical backtest, now listed as the newest; None without one."""
+    from contextlib import closing
+
     from coin_pipeline.candles.catalog import CandleCatalog
-    from coin_pipeline.results.reuse import find_reusable
+    from coin_pipeline.database.session import Session
+    from coin_pipeline.database.url import database_url
+    from coin_pipeline.results.index import ResultIndex, create_table
+    from coin_pipeline.results.reuse import reuse
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
 
     root, registry = settings.data_root, load_registry(settings.coin_strategy_files)
-    reusable = find_reusable(open_store(settings), CandleCatalog(root), registry, spec)
-    return reusable and reusable.run_id
+    with closing(Session(database_url(settings))) as session:
+        create_table(session)
+        stored = reuse(open_store(settings), ResultIndex(session), CandleCatalog(root), registry, spec)
+    return stored and stored.run_id
 
 
 def parse_params(params: tuple[str, ...]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""Index of results in PostgreSQL: one entry per stored document, so that lists read no documents.
+"""Index of results in PostgreSQL, so that lists read no documents: one entry per answered submission.
 
-The stored objects are authoritative; `reindex` brings the index in line with them.
+A stored document has one entry, and one more for each identical submission that was answered with it. The stored
+objects are authoritative; `reindex` brings the entries of documents in line with them and leaves the others alone.
+Entries never move, so that a cursor stays valid while others are added.
 """
 
 import base64
@@ -17,70 +19,13 @@ from coin_pipeline.database import session as database
 from coin_pipeline.database.schema import create_table_once
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import EmptyRange, InvalidInput, Problem
-from coin_pipeline.results import legacy
+from coin_pipeline.results import index_sql, legacy
 from coin_pipeline.results.index_entry import IndexEntry, Kind, ObjectVersion
 from coin_pipeline.results.store import is_run_id
 
+_MAX_BIGINT = 2**63 - 1
 PAGE_SIZE = 100
 """Entries per query when all are read."""
-
-# The "C" collation sorts by bytes, so that a cursor means the same on every server.
-_TABLE = """
-create table coin.result (
-    run_id text collate "C" primary key,
-    shelf text not null,
-    kind text not null,
-    strategy text,
-    symbols text[] not null,
-    start_date date,
-    end_date date,
-    timeframe text,
-    total_signals bigint,
-    avg_return double precision,
-    total_return double precision,
-    execution_time double precision,
-    "timestamp" timestamptz not null,
-    version text not null,
-    size bigint not null,
-    modified timestamptz not null
-);
-create index result_order on coin.result ("timestamp" desc, run_id desc)
-    include (kind, strategy, avg_return, total_signals);
-create index result_symbols on coin.result using gin (symbols);
-"""
-_COLUMNS = ", ".join(f'"{name}"' for name in IndexEntry._fields)
-_ADD = f"""
-insert into coin.result ({_COLUMNS}) values %s on conflict (run_id) do update
-set ({_COLUMNS}) = row({", ".join(f'excluded."{name}"' for name in IndexEntry._fields)})
-"""  # noqa: S608 -- built from constants
-# Parameters are interpolated by the client, so that the planner drops the condition of a filter that is null.
-_MATCHING = """
-    (%(kind)s is null or kind = %(kind)s)
-    and (%(strategy)s is null or strategy = %(strategy)s)
-    and (%(symbol)s is null or symbols @> array[%(symbol)s])
-    and (%(min_return)s is null or avg_return >= %(min_return)s)
-    and (%(max_return)s is null or avg_return <= %(max_return)s)
-    and (%(min_signals)s is null or total_signals >= %(min_signals)s)
-    and (%(max_signals)s is null or total_signals <= %(max_signals)s)
-    and (%(date_from)s is null or "timestamp" >= %(date_from)s::timestamp at time zone 'Asia/Seoul')
-    and (%(date_to)s is null
-        or "timestamp" < (%(date_to)s::timestamp + interval '1 day') at time zone 'Asia/Seoul')
-"""
-_COUNT = f"select count(*) from coin.result where {_MATCHING}"  # noqa: S608 -- built from constants, like those below
-_KEYS = f"""
-select run_id, "timestamp" from coin.result
-where {_MATCHING} and (%(after_time)s is null or ("timestamp", run_id) < (%(after_time)s, %(after_run)s))
-"""  # noqa: S608
-_PAGE = """
-select {columns} from coin.result join (
-    select run_id from ({keys}) keys order by "timestamp" desc, run_id desc limit %(limit)s offset %(offset)s
-) page using (run_id) order by "timestamp" desc, run_id desc
-"""
-# With many matches the first page is found quickly in index order. With few matches that scan might read the whole
-# index, so they are selected by their filters and then sorted: `offset 0` keeps the planner from flattening the query.
-_OF_MANY = _PAGE.format(columns=_COLUMNS, keys=_KEYS)
-_OF_FEW = _PAGE.format(columns=_COLUMNS, keys=f"{_KEYS} offset 0")
-_FEW = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +42,8 @@ class Filters:
         max_return: Upper bound of avg_return, percent per trade.
         min_signals: Lower bound of total_signals.
         max_signals: Upper bound of total_signals.
-        date_from: First day, in Asia/Seoul, on which the run finished.
-        date_to: Last day, in Asia/Seoul, on which the run finished.
+        date_from: First day, in Asia/Seoul, on which the run finished, or its result answered another submission.
+        date_to: Last such day.
 
     Raises:
         EmptyRange: A lower bound is above its upper bound.
@@ -195,20 +140,38 @@ class ResultIndex:
     def add(self, entries: Collection[IndexEntry]) -> None:
         """Insert entries; an entry of the same run is replaced."""
         # A fixed row order keeps two concurrent writers from deadlocking.
-        rows = [entry for _, entry in sorted({entry.run_id: entry for entry in entries}.items())]
+        rows = [
+            entry[: len(index_sql.STORED)] for _, entry in sorted({entry.run_id: entry for entry in entries}.items())
+        ]
         if rows:
-            self._session.run(lambda cursor: execute_values(cursor, _ADD, rows, page_size=len(rows)))
+            self._session.run(lambda cursor: execute_values(cursor, index_sql.ADD, rows, page_size=len(rows)))
+
+    def add_reuse(self, run_id: str, answered: datetime) -> None:
+        """Insert an entry for an identical submission that was answered with a stored result.
+
+        Args:
+            run_id: The stored result.
+            answered: When the submission was answered, UTC.
+        """
+        statement = "insert into coin.reuse (run_id, answered) values (%s, %s) on conflict do nothing"
+        self._session.run(lambda cursor: cursor.execute(statement, (run_id, answered)))
 
     def remove(self, shelf: ResultArea, run_ids: Collection[str]) -> None:
-        """Remove entries of documents in one area; an entry of the same run in the other area stays.
+        """Remove all entries of documents in one area; entries of the same run in the other area stay.
 
         Remove the objects first: a concurrent `reindex` may otherwise add the entries again.
         """
-        statement = "delete from coin.result where shelf = %s and run_id = any(%s)"
+        statement = (
+            "with gone as (delete from coin.result where shelf = %s and run_id = any(%s) returning run_id)"
+            " delete from coin.reuse using gone where reuse.run_id = gone.run_id"
+        )
         self._session.run(lambda cursor: cursor.execute(statement, (shelf, list(run_ids))))
 
     def remove_unchanged(self, versions: Mapping[str, ObjectVersion]) -> None:
-        """Remove entries, by run ID, that still describe these versions of their documents."""
+        """Remove entries, by run ID, that still describe these versions of their documents.
+
+        Entries of reuses stay; they are listed again if the document is.
+        """
         statement = (
             "delete from coin.result using unnest(%s::text[], %s::bigint[], %s::timestamptz[]) gone (id, bytes, at)"
             " where run_id = gone.id and size = gone.bytes and modified = gone.at"
@@ -238,13 +201,14 @@ class ResultIndex:
             "after_run": start and start.run_id,
             "limit": limit + 1,
             "offset": offset,
+            "end": min(offset + limit + 1, _MAX_BIGINT),
         }
 
         def read(cursor: database.Cursor) -> tuple[int, list[tuple[Any, ...]]]:
             cursor.execute("begin isolation level repeatable read read only")  # one snapshot for count and page
-            cursor.execute(_COUNT, values)
+            cursor.execute(index_sql.COUNT, values)
             total = int((cursor.fetchone() or (0,))[0])
-            cursor.execute(_OF_FEW if total < _FEW else _OF_MANY, values)
+            cursor.execute(index_sql.page(total), values)
             rows = cursor.fetchall()
             cursor.execute("commit")
             return total, rows
@@ -278,12 +242,13 @@ class ResultIndex:
 
 
 def create_table(session: Session) -> None:
-    """Create the table unless it exists.
+    """Create the tables that do not exist.
 
     Raises:
-        DatabaseUnavailable: The table cannot be created, for example for lack of permission.
+        DatabaseUnavailable: A table cannot be created, for example for lack of permission.
     """
-    create_table_once(session, "result", _TABLE)
+    create_table_once(session, "result", index_sql.TABLE)
+    create_table_once(session, "reuse", index_sql.REUSE_TABLE)
 
 
 def _is_valid(cursor: Cursor) -> bool:
@@ -293,5 +258,5 @@ def _is_valid(cursor: Cursor) -> bool:
 
 
 def _entry(row: tuple[Any, ...]) -> IndexEntry:
-    entry = IndexEntry(*row)
-    return entry._replace(timestamp=entry.timestamp.astimezone(UTC), modified=entry.modified.astimezone(UTC))
+    entry, listed = IndexEntry(*row[:-2]), row[-2]
+    return entry._replace(timestamp=listed.astimezone(UTC), modified=entry.modified.astimezone(UTC), reused=row[-1])

@@ -42,6 +42,8 @@ class IndexEntry(NamedTuple):
         version: Schema of the document; 1.0 if it has none.
         size: Size of the document, bytes.
         modified: When the document was written, UTC, whole seconds.
+        reused: Whether the entry is a later, identical submission that was answered with this result; `timestamp` is
+            then when it was answered.
     """
 
     run_id: str
@@ -60,6 +62,7 @@ class IndexEntry(NamedTuple):
     version: str
     size: int
     modified: datetime
+    reused: bool = False
 
 
 def version_of(stored: StoredDocument) -> ObjectVersion:

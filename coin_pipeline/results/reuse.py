@@ -1,5 +1,8 @@
 """Fingerprint index: finds the stored result of an identical submission, so that nothing is computed twice."""
 
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
 from coin_pipeline.backtest.fingerprint import fingerprint_of, warm_up_name
 from coin_pipeline.backtest.preflight import coverage_of, require_coverage
 from coin_pipeline.backtest.runner import find_candles
@@ -10,6 +13,9 @@ from coin_pipeline.errors import NotFound, ObjectCorrupt, ObjectNotFound
 from coin_pipeline.results.store import StoredResult, fingerprint_key, parse_document, read_result, to_bytes
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.strategies.registry import StrategyRegistry
+
+if TYPE_CHECKING:  # a backtest in a notebook needs no database driver
+    from coin_pipeline.results.index import ResultIndex
 
 
 def find_reusable(
@@ -37,6 +43,23 @@ def _has_same_warm_up(catalog: CandleCatalog, spec: BacktestSpec, stored: Stored
     names = {warm_up_name(symbol) for symbol in spec.symbols}
     before = {name: digest for name, digest in document["fingerprint"]["candles"].items() if name in names}
     return before == warm_up_digests(catalog, spec, document["symbols"])
+
+
+def reuse(
+    store: ObjectStore, index: "ResultIndex", catalog: CandleCatalog, registry: StrategyRegistry, spec: BacktestSpec
+) -> StoredResult | None:
+    """Answer a submission with the stored result of an identical one, and list that as the newest; None without one.
+
+    Raises:
+        CandlesNotFound: As for a run.
+        InsufficientCoverage: As for a run.
+        InvalidCandles: As for a run.
+        DatabaseUnavailable: The result cannot be listed.
+    """
+    stored = find_reusable(store, catalog, registry, spec)
+    if stored:
+        index.add_reuse(stored.run_id, datetime.now(UTC))
+    return stored
 
 
 def find_by_fingerprint(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:

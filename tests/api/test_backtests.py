@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
+from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.publish import backtest_files, publish_result
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
@@ -168,25 +170,54 @@ def test_run_waits_for_the_run_and_returns_its_document(
 def computed(client: TestClient, candles: CandleCatalog, data_root: Path) -> str:
     """Id of the run whose stored result is that of BODY."""
     assert client
+    return compute(candles, data_root)
+
+
+def compute(candles: CandleCatalog, data_root: Path, index: ResultIndex | None = None, **fields: object) -> str:
+    """Run BODY with other fields, store its result and return its id."""
     registry, run_id = load_registry(), str(uuid.uuid4())
-    pieces = runner.find_candles(candles, resolve(parse_request(BODY), registry), "results")
-    parts = [runner.simulate_symbol(candles, registry, piece) for piece in pieces]
-    store, result = LocalStore(data_root), runner.assemble_result(run_id, parts, candles, registry, "test", NOW)
-    publish_result(store, backtest_files(result))
+    spec = resolve(parse_request({**BODY, **fields}), registry)
+    result = runner.run_backtest(spec, candles, registry, run_id=run_id)
+    publish_result(LocalStore(data_root), backtest_files(result), index=index)
     return run_id
 
 
+@pytest.fixture
+def listing(
+    client: TestClient, orchestrator: FakeOrchestrator, index: ResultIndex, index_url: str
+) -> Iterator[TestClient]:
+    """A client of the application with an empty index of results."""
+    assert client
+    assert index
+    with client_of(orchestrator, database=index_url) as with_database:
+        yield with_database
+
+
 def test_identical_backtest_returns_the_stored_result(
-    client: TestClient, orchestrator: FakeOrchestrator, computed: str, data_root: Path
+    listing: TestClient, orchestrator: FakeOrchestrator, computed: str, data_root: Path
 ) -> None:
     """No run is launched; run_id and reused_from name the original run, and the stored document is unchanged."""
-    response = client.post("/api/backtests/run", json={**BODY, "symbols": ["KRW-AAA"]})
+    response = listing.post("/api/backtests/run", json={**BODY, "symbols": ["KRW-AAA"]})
     assert response.status_code == 200
     assert orchestrator.submitted == []
     stored = json.loads((data_root / f"results/{computed}.json").read_bytes())
     assert response.json() == {**stored, "reused_from": computed}
     assert stored["run_id"] == computed
-    assert "reused_from" not in client.get(f"/api/backtests/{computed}").json()
+    assert "reused_from" not in listing.get(f"/api/backtests/{computed}").json()
+
+
+def test_a_repeated_submission_is_the_latest(
+    listing: TestClient, candles: CandleCatalog, data_root: Path, index: ResultIndex
+) -> None:
+    """A, B, then A again: the result of A is the latest and first in the history, and its file is unchanged."""
+    first, second = compute(candles, data_root, index), compute(candles, data_root, index, fee_rate=0.002)
+    stored = (data_root / f"results/{first}.json").read_bytes()
+    assert listing.get("/api/backtests/latest").json()["run_id"] == second
+    assert listing.post("/api/backtests/run", json=BODY).json()["reused_from"] == first
+    assert listing.get("/api/backtests/latest").content == stored
+    items = listing.get("/api/backtests/history").json()["items"]
+    assert [(item["run_id"], item["reused_from"]) for item in items] == [(first, first), (second, None), (first, None)]
+    assert (data_root / f"results/{first}.json").read_bytes() == stored
 
 
 @pytest.mark.parametrize("fields", [{}, {"fee_rate": 0.002}])

@@ -80,6 +80,7 @@ def test_history_lists_results_newest_first(listing: TestClient) -> None:
         "execution_time": 0.125,
         "timestamp": "2024-11-05T12:00:00.123456Z",
         "version": "1.2.0",
+        "reused_from": None,
     }
     other = {**item, "run_id": "a", "strategy": "volume_long_candle", "symbols": ["BTC_KRW"], "total_signals": 10}
     other |= {"avg_return": -1.5, "timestamp": "2024-11-04T12:00:00.123456Z"}
@@ -93,6 +94,21 @@ def test_cursor_pages_through_the_whole_history(listing: TestClient, index: Resu
     second = listing.get("/api/backtests/history", params={"limit": 2, "cursor": first["next_cursor"]}).json()
     assert [item["run_id"] for item in first["items"] + second["items"]] == ["c", "b", "a"]
     assert (second["total"], second["next_cursor"]) == (4, None)
+
+
+def test_a_reused_result_comes_first(listing: TestClient, index: ResultIndex) -> None:
+    """The item names the run that computed the result and has the time of the answer."""
+    index.add_reuse("a", NOON + timedelta(days=3))
+    page = listing.get("/api/backtests/history").json()
+    assert [(item["run_id"], item["reused_from"]) for item in page["items"]] == [
+        ("a", "a"),
+        ("c", None),
+        ("b", None),
+        ("a", None),
+    ]
+    assert page["items"][0]["timestamp"] == "2024-11-07T12:00:00.123456Z"
+    assert page["total"] == 4
+    assert listed_ids(listing, date_from="2024-11-07") == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,58 @@ def test_a_page_has_the_total_and_the_next_cursor(index: ResultIndex) -> None:
     assert index.page(Filters(strategy="none"), 2) == (0, [], None)
 
 
+def test_a_reused_result_is_listed_again(index: ResultIndex) -> None:
+    """An identical submission adds an entry with its own time; the entry of the run stays where it was."""
+    index.add([entry(1), entry(2)])
+    index.add_reuse("run-1", START + timedelta(minutes=3))
+    again = entry(1, timestamp=START + timedelta(minutes=3), reused=True)
+    assert everything(index) == [again, entry(2), entry(1)]
+    assert next(index.latest()) == again
+    assert index.versions().keys() == {"run-1", "run-2"}
+
+
+def test_a_cursor_neither_misses_nor_repeats_what_is_reused_meanwhile(index: ResultIndex) -> None:
+    """A reuse between two pages adds an entry before the first page."""
+    index.add([entry(number) for number in range(4)])
+    first = index.page(Filters(), 2)
+    index.add_reuse("run-0", START + timedelta(minutes=9))
+    second = index.page(Filters(), 2, after=first.next_cursor)
+    assert run_ids([*first.entries, *second.entries]) == ["run-3", "run-2", "run-1", "run-0"]
+    assert (second.total, second.next_cursor) == (5, None)
+
+
+def test_removal_of_a_result_removes_its_reuses(index: ResultIndex) -> None:
+    """Retention leaves no entry of a result that is gone, and every entry of a result that stays."""
+    index.add([entry(1), entry(2, shelf="tasks")])
+    for run_id in ("run-1", "run-2"):
+        index.add_reuse(run_id, START + timedelta(minutes=5))
+    index.remove("tasks", ["run-1", "run-2"])
+    assert run_ids(everything(index)) == ["run-1", "run-1"]
+    index.add([entry(2, shelf="tasks")])
+    assert run_ids(everything(index)) == ["run-1", "run-2", "run-1"]
+
+
+def test_a_rebuild_keeps_the_reuses_of_stored_results(index: ResultIndex, store: LocalStore) -> None:
+    """Reading all documents again neither loses nor invents one; without its document a reuse is not listed."""
+    publish_document(store, document("r", 1), b"")
+    index.add_reuse("r", START + timedelta(minutes=2))
+    index.add_reuse("gone", START + timedelta(minutes=3))
+    for _ in range(2):
+        reindex(store, index, everything=True)
+        assert [(each.run_id, each.reused) for each in everything(index)] == [("r", True), ("r", False)]
+    assert index.page(Filters(), 9).total == 2
+
+
+def test_an_installation_without_reuses_gets_their_table(index: ResultIndex, index_url: str) -> None:
+    """The table of results stays as it is."""
+    index.add([entry(1)])
+    with closing(Session(index_url)) as session:
+        session.run(lambda cursor: cursor.execute("drop table coin.reuse"))
+        create_table(session)
+    index.add_reuse("run-1", START + timedelta(minutes=5))
+    assert run_ids(everything(index)) == ["run-1", "run-1"]
+
+
 def cursor_of(text: str) -> str:
     """Return a forged cursor."""
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -219,6 +271,13 @@ ENTRIES = st.lists(
     ),
     max_size=12,
 )
+REUSES = st.sets(
+    st.tuples(
+        st.integers(0, 30),
+        st.sampled_from([START.replace(hour=15) + timedelta(microseconds=n, days=d) for n in (-2, 1) for d in (0, 2)]),
+    ),
+    max_size=6,
+)
 DAYS = st.none() | st.dates(date(2023, 12, 31), date(2024, 1, 5))
 BOUNDS = st.fixed_dictionaries(
     {
@@ -236,10 +295,15 @@ BOUNDS = st.fixed_dictionaries(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(entries=ENTRIES, bounds=BOUNDS, limit=st.integers(1, 5), offset=st.integers(0, 6))
-@example([entry(1)], {"date_from": date(1, 1, 1), "date_to": date(9999, 12, 31)}, 1, 0)
+@given(entries=ENTRIES, reuses=REUSES, bounds=BOUNDS, limit=st.integers(1, 5), offset=st.integers(0, 6))
+@example([entry(1)], {(1, START)}, {"date_from": date(1, 1, 1), "date_to": date(9999, 12, 31)}, 1, 0)
 def test_filters_find_what_plain_python_finds(
-    index: ResultIndex, entries: list[IndexEntry], bounds: dict[str, Any], limit: int, offset: int
+    index: ResultIndex,
+    entries: list[IndexEntry],
+    reuses: set[tuple[int, datetime]],
+    bounds: dict[str, Any],
+    limit: int,
+    offset: int,
 ) -> None:
     """Single and combined filters give the same total, page and order, by offset and by cursor."""
     try:
@@ -249,9 +313,16 @@ def test_filters_find_what_plain_python_finds(
     for shelf in ("results", "tasks"):
         index.remove(shelf, [*index.versions()])
     index.add(entries)
-    unique = {each.run_id: each for each in entries}.values()
+    unique = {each.run_id: each for each in entries}
+    again = []
+    for number, answered in reuses:
+        if (run_id := f"run-{number}") in unique:
+            index.add_reuse(run_id, answered)
+            again.append(unique[run_id]._replace(timestamp=answered, reused=True))
     matching = sorted(
-        (each for each in unique if passes(each, filters)), key=lambda e: (e.timestamp, e.run_id), reverse=True
+        (each for each in (*unique.values(), *again) if passes(each, filters)),
+        key=lambda e: (e.timestamp, e.run_id),
+        reverse=True,
     )
     page = index.page(filters, limit, offset)
     assert (page.total, page.entries) == (len(matching), matching[offset : offset + limit])
@@ -436,9 +507,10 @@ def make_table(url: str, ready: Any) -> None:  # noqa: ANN401 -- a barrier has n
         ready.wait()
         create_table(session)
         ResultIndex(session).add([entry(os.getpid())])
+        ResultIndex(session).add_reuse(f"run-{os.getpid()}", START)
 
 
-@pytest.mark.parametrize("lost", ["schema coin cascade", "table coin.result"])
+@pytest.mark.parametrize("lost", ["schema coin cascade", "table coin.result", "table coin.reuse"])
 def test_processes_that_start_at_once_make_the_table_once(index: ResultIndex, index_url: str, lost: str) -> None:
     """Every process finds the table, in a new database and in one that predates the index."""
     with closing(Session(index_url)) as session:
@@ -451,4 +523,4 @@ def test_processes_that_start_at_once_make_the_table_once(index: ResultIndex, in
     for process in making:
         process.join()
         assert process.exitcode == 0
-    assert len(everything(index)) == 4
+    assert len(everything(index)) == 8

@@ -1,0 +1,90 @@
+# ruff: noqa: S608 -- statements are built from the constants in this module
+"""SQL of the index of results."""
+
+from coin_pipeline.results.index_entry import IndexEntry
+
+# The "C" collation sorts by bytes, so that a cursor means the same on every server.
+TABLE = """
+create table coin.result (
+    run_id text collate "C" primary key,
+    shelf text not null,
+    kind text not null,
+    strategy text,
+    symbols text[] not null,
+    start_date date,
+    end_date date,
+    timeframe text,
+    total_signals bigint,
+    avg_return double precision,
+    total_return double precision,
+    execution_time double precision,
+    "timestamp" timestamptz not null,
+    version text not null,
+    size bigint not null,
+    modified timestamptz not null
+);
+create index result_order on coin.result ("timestamp" desc, run_id desc)
+    include (kind, strategy, avg_return, total_signals);
+create index result_symbols on coin.result using gin (symbols);
+"""
+# Added to installations that predate it. Without a foreign key: an entry that precedes that of its document is valid.
+REUSE_TABLE = """
+create table coin.reuse (
+    run_id text collate "C" not null,
+    answered timestamptz not null,
+    primary key (run_id, answered)
+);
+create index reuse_order on coin.reuse (answered desc, run_id desc);
+"""
+STORED = [name for name in IndexEntry._fields if name != "reused"]
+_COLUMNS = ", ".join(f'"{name}"' for name in STORED)
+ADD = f"""
+insert into coin.result ({_COLUMNS}) values %s on conflict (run_id) do update
+set ({_COLUMNS}) = row({", ".join(f'excluded."{name}"' for name in STORED)})
+"""
+# Parameters are interpolated by the client, so that the planner drops the condition of a filter that is null.
+_MATCHING = """
+    (%(kind)s is null or kind = %(kind)s)
+    and (%(strategy)s is null or strategy = %(strategy)s)
+    and (%(symbol)s is null or symbols @> array[%(symbol)s])
+    and (%(min_return)s is null or avg_return >= %(min_return)s)
+    and (%(max_return)s is null or avg_return <= %(max_return)s)
+    and (%(min_signals)s is null or total_signals >= %(min_signals)s)
+    and (%(max_signals)s is null or total_signals <= %(max_signals)s)
+    and (%(date_from)s is null or {listed} >= %(date_from)s::timestamp at time zone 'Asia/Seoul')
+    and (%(date_to)s is null
+        or {listed} < (%(date_to)s::timestamp + interval '1 day') at time zone 'Asia/Seoul')
+"""
+_AFTER = "(%(after_time)s is null or ({listed}, run_id) < (%(after_time)s, %(after_run)s))"
+_OF_DOCUMENT = _MATCHING.format(listed='"timestamp"')
+# Reuses are few: `offset 0` makes the planner look up the result of each, instead of reading all results.
+_REUSES = f"""coin.reuse cross join lateral (
+    select from coin.result where run_id = reuse.run_id and {_MATCHING.format(listed="answered")} offset 0
+) matching"""
+COUNT = f"select (select count(*) from coin.result where {_OF_DOCUMENT}) + (select count(*) from {_REUSES})"
+_ORDER = "order by listed desc, run_id desc"
+_PAGE = """
+select {columns}, listed, reused from coin.result join (
+    (select * from ({documents}) documents {order} limit %(end)s) union all ({reuses} {order} limit %(end)s)
+    {order} limit %(limit)s offset %(offset)s
+) page using (run_id) {order}
+"""
+_DOCUMENT_KEYS = f"""
+select run_id, "timestamp" listed, false reused from coin.result
+where {_OF_DOCUMENT} and {_AFTER.format(listed='"timestamp"')}
+"""
+_REUSE_KEYS = f"""
+select run_id, answered listed, true reused from {_REUSES} where {_AFTER.format(listed="answered")}
+"""
+# With many matches the first page is found quickly in index order. With few matches that scan might read the whole
+# index, so they are selected by their filters and then sorted: `offset 0` keeps the planner from flattening the query.
+_OF_MANY, _OF_FEW = (
+    _PAGE.format(columns=_COLUMNS, documents=documents, reuses=_REUSE_KEYS, order=_ORDER)
+    for documents in (_DOCUMENT_KEYS, f"{_DOCUMENT_KEYS} offset 0")
+)
+_FEW = 2000
+
+
+def page(total: int) -> str:
+    """Return the statement of a page of `total` matching entries; parameter `end` is `offset` plus `limit`."""
+    return _OF_FEW if total < _FEW else _OF_MANY
