@@ -94,7 +94,10 @@ def _parse_json(path: object, data: bytes) -> Any:  # noqa: ANN401 -- any JSON v
 def open_sheet(path: object, data: bytes, mapping: Mapping[str, str], max_rows: int) -> Source:
     """Return the table of the only sheet of an Excel workbook that has one."""
     _check_expanded_size(path, data)
-    sheets = pd.read_excel(io.BytesIO(data), sheet_name=None, header=None, dtype=object, engine="calamine")
+    try:
+        sheets = pd.read_excel(io.BytesIO(data), sheet_name=None, header=None, dtype=object, engine="calamine")
+    except Exception as error:  # calamine's errors have no base class but Exception
+        raise InvalidCandleFile(path, "cannot be read as an Excel workbook; save it as .xlsx or CSV") from error
     found = {}
     for name, frame in sheets.items():
         cells = frame.astype(object).where(frame.notna(), None).to_numpy(dtype=object)

@@ -53,7 +53,7 @@ class ColumnChoice(NamedTuple):
         return {"time": "+".join(source.names[position] for position in self.time), **spelled}
 
     def named_stamps(self, source: Source) -> Stamps:
-        """Return what the name of the time column says about its times; "auto" if nothing."""
+        """Return the stamps that the name of the time column stands for; "auto" if it may be any."""
         name = normalize_name(source.names[self.time[0]])
         return "close" if name in CLOSING_NAMES else "open" if name in OPENING_NAMES else "auto"
 

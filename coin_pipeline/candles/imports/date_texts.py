@@ -84,7 +84,7 @@ class _Parser:
         year = parts["year"]
         month, day = self._month_and_day(parts, dates)
         clock = _join(":", *(_two_digits(parts[name]) for name in ("hour", "minute", "second")))
-        halves = pc.coalesce(parts["before"], parts["after"])
+        halves = _join("", parts["before"], parts["after"])
         local = self._cast(_join(" ", _join("-", year, _two_digits(month), _two_digits(day)), clock))
         local += self._afternoon(parts["hour"], halves) + _fraction_ns(parts["fraction"])
         return LocalTimes(local, self._offsets(parts["zone"]))
@@ -129,8 +129,8 @@ class _Parser:
             raise self._error(at, f"contradicts --columns dates={dates}")
         if not (dates or proven):
             example = self.texts[0].as_py()
-            reason = f"has dates such as {example}, whose day and month cannot be told apart"
-            raise InvalidCandleFile(self.path, f"{reason}; say which by --columns dates=dmy or dates=mdy")
+            reason = f"has dates such as {example}, whose day and month cannot be distinguished"
+            raise InvalidCandleFile(self.path, f"{reason}; pass --columns dates=dmy or dates=mdy")
         return dates or proven or ""
 
     def _cast(self, canonical: pa.Array) -> npt.NDArray[np.int64]:

@@ -83,7 +83,7 @@ _TIME_RANKS: tuple[tuple[str, ...], ...] = (
 
 OPENING_NAMES = frozenset({*_TIME_RANKS[0], "candle date time kst"})
 CLOSING_NAMES = frozenset(_TIME_RANKS[3])
-"""Names that say that candles open, or close, at these times."""
+"""Names of times at which candles open, or close."""
 
 DATE_PARTS = frozenset({"date", "날짜", "일자", "datum", "日付", "日期"})
 CLOCK_PARTS = frozenset({"time", "시간", "시각", "체결시간", "zeit", "时间"})

@@ -157,7 +157,7 @@ def _decimal_separator(path: object, columns: Collection[pa.ChunkedArray], *, de
         return "comma" if comma else "point"
     unclear = either_comma or (either_point if decimal_unclear else None)
     if unclear:
-        reason = f"has numbers such as {unclear}, with thousands or with decimals; say which by --columns decimal=point"
+        reason = f"has numbers such as {unclear}, with thousands or with decimals; pass --columns decimal=point"
         raise InvalidCandleFile(path, f"{reason} or decimal=comma")
     return "point"
 

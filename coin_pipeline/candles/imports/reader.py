@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 from zoneinfo import available_timezones
 
 import numpy as np
@@ -74,7 +75,7 @@ def read_candle_file(
 def _translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException, BadZipFile) as error:
         raise InvalidCandleFile(path, f"cannot be read as {path.suffix.lower()[1:]} ({_reason(error)})") from error
 
 

@@ -45,7 +45,7 @@ def open_times(path: object, times: Times, stamps: Stamps, spacing: Spacing, nam
         times: The times of the file.
         stamps: What they are; "auto" rejects those that look like closing times.
         spacing: Distance of the candles.
-        named: What the name of the column says; opening times need no conversion, whatever `stamps` is.
+        named: What the name of the column stands for; opening times need no conversion, whatever `stamps` is.
 
     Raises:
         InvalidCandleFile: They are closing times and `stamps` is "auto", or the length of the candles is unknown.

@@ -126,7 +126,7 @@ def _epoch_unit(
     for at, value in ends.items():
         if units[at] is None or value >= _MAX_NS:
             advice = "write s, ms, us or ns since 1970, or dates as 2024-01-31"
-            raise InvalidCandleFile(path, f"row {rows[at]}: the time {value} is no instant from 2001 on; {advice}")
+            raise InvalidCandleFile(path, f"row {rows[at]}: the time {value} is not an instant after 2000; {advice}")
     if len(set(units.values())) > 1:
         spelled = " and ".join(f"{value} in row {rows[at]}" for at, value in ends.items())
         raise InvalidCandleFile(path, f"has times in several units: {spelled}; write all of them alike")
