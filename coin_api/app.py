@@ -15,7 +15,7 @@ import coin_pipeline
 from coin_api.dagster_client import DagsterOrchestrator
 from coin_api.deps import Timeouts
 from coin_api.errors import PROBLEM_RESPONSES, PROBLEM_SCHEMAS, install_error_handlers
-from coin_api.middleware import BodyLimit
+from coin_api.middleware import BodyLimit, HeadRequests
 from coin_api.routes import backtests, candles, health, strategies, sweeps
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
@@ -77,6 +77,7 @@ def create_app(
         title="coin-pipeline", version=coin_pipeline.__version__, lifespan=lifespan, responses=PROBLEM_RESPONSES
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(HeadRequests)
     install_error_handlers(app)
     for module in (health, strategies, candles, backtests, sweeps):
         app.include_router(module.router)

@@ -125,6 +125,9 @@ async def _handle_validation_error(_request: Request, error: Exception) -> JSONR
 async def _handle_http_exception(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError from error
+    if error.status_code == HTTPStatus.BAD_REQUEST and error.__cause__:  # FastAPI's, for a body that it cannot parse
+        problems = [errors.Problem("body", _unparsable_body(error.__cause__))]
+        return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(problems)), problems)
     response = problem_response(HTTPStatus(error.status_code), str(error.detail))
     response.headers.update(error.headers or {})  # such as Allow with a 405
     return response
@@ -133,6 +136,24 @@ async def _handle_http_exception(_request: Request, error: Exception) -> JSONRes
 async def _handle_unexpected(_request: Request, _error: Exception) -> JSONResponse:
     # The traceback goes to the server's log; a body never contains one.
     return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error; see the server's log for details")
+
+
+def _unparsable_body(error: BaseException) -> str:
+    """Return what is wrong with a body that is not decoded or parsed, and the remedy."""
+    if isinstance(error, UnicodeDecodeError):
+        byte = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
+        return f"is not UTF-8 ({byte}); send JSON as UTF-8{_korean_hint(error.object)}"
+    if isinstance(error, RecursionError):
+        return "is nested too deeply to be a request; send one JSON object with the documented fields"
+    return f"is not readable as JSON: {error}; send one JSON object as UTF-8"
+
+
+def _korean_hint(body: bytes) -> str:
+    try:
+        body.decode("cp949")
+    except UnicodeDecodeError:
+        return ""
+    return ", not as cp949, the encoding of Korean Windows"
 
 
 def _message(detail: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
-"""Limit on the size of request bodies."""
+"""ASGI middleware: the limit on the size of request bodies, and HEAD requests."""
 
 from http import HTTPStatus
 
+from anyio import CancelScope
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coin_api.errors import problem_response
@@ -42,3 +43,26 @@ class BodyLimit:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, replay, send)
+
+
+class HeadRequests:
+    """ASGI middleware that responds to HEAD as to GET, without the body; a stream ends after its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a HEAD request on as GET and drop what is sent after the headers."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        with CancelScope() as running:
+
+            async def send_headers(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    await send(message)
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                elif message.get("more_body"):
+                    running.cancel()
+
+            await self._app({**scope, "method": "GET"}, receive, send_headers)

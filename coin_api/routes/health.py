@@ -16,6 +16,8 @@ from coin_pipeline.storage.base import ObjectStore
 router = APIRouter(tags=["service"])
 
 MIN_FREE_BYTES = 200 * 2**20
+MESSAGE = "Coin Backtesting API"
+"""Clients of the legacy platform compare it."""
 
 
 @router.get("/")
@@ -28,7 +30,7 @@ def root(request: Request) -> dict[str, object]:
         for method, operation in operations.items()
     }
     return {
-        "message": "Crypto backtests as recorded Dagster runs",
+        "message": MESSAGE,
         "version": coin_pipeline.__version__,
         "endpoints": endpoints,
     }

@@ -1,11 +1,21 @@
 """The root, health and strategies routes, and the OpenAPI document."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import openapi_spec_validator
+import pytest
 from fastapi.testclient import TestClient
 
 from tests.fakes import FakeOrchestrator
+
+BODY: dict[str, Any] = {
+    "strategy": "volume_zone_breakout",
+    "symbols": ["AAA_KRW"],
+    "start_date": "2024-01-01",
+    "end_date": "2024-12-31",
+}
 
 
 def test_root_lists_every_endpoint(client: TestClient) -> None:
@@ -14,6 +24,66 @@ def test_root_lists_every_endpoint(client: TestClient) -> None:
     assert body["version"]
     for endpoint in ("POST /api/backtests/run-async", "GET /api/backtests/status/{task_id}", "GET /health"):
         assert body["endpoints"][endpoint]
+
+
+def test_root_has_the_message_of_the_legacy_platform(client: TestClient) -> None:
+    """Its clients compare the text."""
+    assert client.get("/").json()["message"] == "Coin Backtesting API"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/health", 200), ("/", 200), ("/api/strategies", 200), ("/openapi.json", 200),
+                         ("/api/nothing", 404), ("/api/sweeps", 405)],
+)  # fmt: skip
+def test_head_is_get_without_a_body(client: TestClient, path: str, status: int) -> None:
+    """Load balancers and monitors probe with HEAD; status and headers are those of GET."""
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (status, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+def test_head_reports_an_unhealthy_service(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """A probe that reads only the status sees a problem."""
+    orchestrator.daemon_problem = "no recent heartbeat"
+    assert client.head("/health").status_code == 503
+
+
+def test_head_of_a_stream_ends_after_its_headers(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """The events of a task that has not ended would never end."""
+    task_id = client.post("/api/backtests/run-async", json=BODY).json()["task_id"]
+    response = client.head(f"/api/backtests/status/{task_id}/events")
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert orchestrator.task(task_id).status == "queued"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('{"strategy": "전략"}'.encode("cp949"),
+         "is not UTF-8 (byte 0xc0 at position 14); send JSON as UTF-8, not as cp949"),
+        (b'{"strategy": "\xff\xff"}', "is not UTF-8 (byte 0xff at position 14); send JSON as UTF-8"),
+        (b'{"params": ' + b"[" * 100_000, "is nested too deeply to be a request"),
+        (b'{"fee_rate": ' + b"1" * 5000 + b"}", "is not readable as JSON: Exceeds the limit"),
+    ],
+    ids=["cp949", "bytes", "nested", "digits"],
+)  # fmt: skip
+def test_a_body_that_cannot_be_parsed_is_explained(client: TestClient, body: bytes, expected: str) -> None:
+    """What is wrong, where, and what to send instead."""
+    response = client.post("/api/backtests/run", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 422
+    (problem,) = response.json()["errors"]
+    assert problem["field"] == "body"
+    assert problem["message"].startswith(expected)
+    assert response.json()["detail"] == f"body: {problem['message']}"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_json_in_other_unicode_encodings_is_read(client: TestClient, encoding: str) -> None:
+    """They are recognized by their first bytes."""
+    content = json.dumps(BODY).encode(encoding)
+    response = client.post("/api/backtests/run-async", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == 202
 
 
 def test_health_lists_every_component(client: TestClient, data_root: object) -> None:
