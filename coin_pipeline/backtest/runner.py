@@ -19,7 +19,14 @@ from coin_pipeline.backtest.fingerprint import backtest_fingerprint, candles_dig
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
 from coin_pipeline.backtest.tick_check import check_ticks
-from coin_pipeline.backtest.warm_up import EarlierCandles, WarmBars, WarmUp, choose_warm_up, read_warm_bars
+from coin_pipeline.backtest.warm_up import (
+    EarlierCandles,
+    WarmBars,
+    WarmUp,
+    choose_warm_up,
+    read_warm_bars,
+    same_decisions,
+)
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.timeframe import day_range
 from coin_pipeline.engine.bars import Bars
@@ -187,17 +194,27 @@ def _warm_up(
     params: StrategyParams,
     chosen: WarmUp | None,
 ) -> tuple[WarmUp | None, WarmBars]:
-    """Return the warm-up of a symbol, None if the spec has none, and the bars to run the strategy on."""
+    """Return the warm-up of a symbol, None if the spec has none, and the bars to run the strategy on.
+
+    A warm-up that was chosen before is used only if decisions depend on it: a sweep gives all points the longest one,
+    and the result of its best point should be that of a backtest of this point alone.
+    """
     spec, symbol = candle_slice.spec, candle_slice.symbol
     if spec.warm_up == "none":
         return None, WarmBars(bars, 0)
-    declared = declared_warm_up(strategy, params, symbol)
-    if chosen:
-        own = chosen.model_copy(update={"declared": declared})
-        return own, read_warm_bars(candles, spec, symbol, bars, chosen)
+
+    def signals_on(warm: WarmBars) -> Signals:
+        return warm.of_range(run_strategy(strategy, warm.bars, params, symbol))
+
     earlier = EarlierCandles(candles, spec, symbol)
+    declared = declared_warm_up(strategy, params, symbol)
     own = choose_warm_up(earlier, bars, declared, lambda known: [run_strategy(strategy, known, params, symbol)])
-    return own, earlier.before(bars, own.used)
+    warm = earlier.before(bars, own.used)
+    if chosen:
+        given = read_warm_bars(candles, spec, symbol, bars, chosen)
+        if not same_decisions(signals_on(given), signals_on(warm)):
+            return chosen.model_copy(update={"declared": declared}), given
+    return own, warm
 
 
 def checked_signals(

@@ -154,12 +154,16 @@ def choose_warm_up(earlier: EarlierCandles, bars: Bars, declared: int, decide: D
     return WarmUp(declared=declared, sha256=earlier.digest(chosen.requested), **chosen._asdict())
 
 
-def read_warm_bars(candles: CandleSource, spec: BacktestSpec, symbol: str, bars: Bars, warm_up: WarmUp) -> WarmBars:
-    """Return the bars of a range with a warm-up that was chosen before.
+def read_warm_bars(
+    candles: CandleSource, spec: BacktestSpec, symbol: str, bars: Bars, warm_up: WarmUp | None
+) -> WarmBars:
+    """Return the bars of a range with a warm-up that was chosen before, if any.
 
     Raises:
         CandlesChanged: The earlier candles are no longer those from which the warm-up was chosen.
     """
+    if warm_up is None:
+        return WarmBars(bars, 0)
     earlier = EarlierCandles(candles, spec, symbol)
     if earlier.digest(warm_up.requested) != warm_up.sha256:
         raise CandlesChanged(symbol)
@@ -218,10 +222,11 @@ def _longer_than(declared: int) -> Iterator[int]:
 
 
 def _equal(some: Sequence[Signals], others: Sequence[Signals]) -> bool:
-    return all(_same_decisions(*pair) for pair in zip(some, others, strict=True))
+    return all(same_decisions(*pair) for pair in zip(some, others, strict=True))
 
 
-def _same_decisions(one: Signals, other: Signals) -> bool:
+def same_decisions(one: Signals, other: Signals) -> bool:
+    """Return whether two strategies, or two runs of one, decide the same on the same bars."""
     if one.hold != other.hold or (one.exits is None) != (other.exits is None):
         return False
     exits = one.exits is None or other.exits is None or np.array_equal(one.exits, other.exits)

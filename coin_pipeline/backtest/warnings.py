@@ -33,6 +33,20 @@ def collect_warnings(
     return [*_of_trades(metrics, best), *_of_costs(costs), *_of_params(params, schema), *per_symbol]
 
 
+def settling_warnings(symbol: str, warm_up: Json) -> list[str]:
+    """Return a warning if a symbol's decisions would be others with a longer warm-up.
+
+    Args:
+        symbol: The symbol.
+        warm_up: Its `candles.warm_up` in the document.
+    """
+    if warm_up["settled"] is not False:
+        return []
+    used = pluralize(warm_up["used"], "candle")
+    reason = f"decisions were still changing with a warm-up of {used}, the most that is stored or tried"
+    return [f"{symbol}: {reason}; an earlier start of the candles may change the result"]
+
+
 def _of_trades(metrics: Json, best: BestTrade | None) -> list[str]:
     trades = metrics["trades"]
     warnings = []
@@ -100,9 +114,4 @@ def _of_warm_up(symbol: str, warm_up: Json | None) -> list[str]:
             " strategy are not stored; "
             + (f"its first decision is possible at {first}" if first else "the range is too short for a decision")
         )
-    if warm_up and warm_up["settled"] is False:
-        warnings.append(
-            f"{symbol}: decisions were still changing with a warm-up of {pluralize(warm_up['used'], 'candle')}, the"
-            " most that is stored or tried; an earlier start of the candles may change the result"
-        )
-    return warnings
+    return warnings + (settling_warnings(symbol, warm_up) if warm_up else [])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TypeAlias, TypeVar
 
@@ -80,6 +80,15 @@ class SignalRows:
         rows = (factor[row] for factor, row in zip(self.factors, self.index[k], strict=True))
         rule = self.rules[self.rule[k]]
         return Signals(unpack(reduce(np.bitwise_and, rows), self.n), rule.signals, rule.hold)
+
+    def starting_at(self, bar: int) -> "SignalRows":
+        """Return these rows without the entries before a bar, such as those of a warm-up."""
+        if bar == 0:
+            return self
+        kept = pack(np.arange(self.n) >= bar)
+        smallest = min(range(len(self.factors)), key=lambda j: len(self.factors[j]))  # one of them is enough
+        factors = (factor & kept if j == smallest else factor for j, factor in enumerate(self.factors))
+        return replace(self, factors=tuple(factors))
 
     @classmethod
     def of(cls, signals: Iterable[Signals]) -> "SignalRows":

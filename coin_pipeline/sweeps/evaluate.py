@@ -10,8 +10,8 @@ import pyarrow as pa
 from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.runner import CandleSlice, checked_signals, read_candles
-from coin_pipeline.engine.bars import Bars
+from coin_pipeline.backtest.runner import checked_signals, read_candles
+from coin_pipeline.backtest.warm_up import WarmBars, read_warm_bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.sweep import Trials, sweep
 from coin_pipeline.errors import CodeChanged
@@ -93,7 +93,7 @@ class _Evaluation:
     workers: int
     fresh: bool
     progress: Callable[[int], None]
-    cache: dict[str, Bars] = field(default_factory=dict)
+    cache: dict[str, WarmBars] = field(default_factory=dict)
 
     @property
     def strategy(self) -> Strategy[Any]:
@@ -144,16 +144,16 @@ class _Evaluation:
         return trials_table(self.chunk.spec, points, [candles.rows for candles in self.chunk.candles], trials)
 
     def _trials(self, candles: CandleDigest, points: Sequence[NumberedPoint]) -> Trials:
-        bars = self._bars(candles)
+        warm = self._bars(candles)
         _, point, params = points[0]
-        checked_signals(self.strategy, params, bars, _location(candles, point))
+        checked_signals(self.strategy, params, warm.bars, _location(candles, point))
         batch = VECTORIZED_BATCH if is_vectorized(self.strategy) else BATCH
-        parts = [self._sweep(candles, bars, points[first : first + batch]) for first in range(0, len(points), batch)]
+        parts = [self._sweep(candles, warm, points[first : first + batch]) for first in range(0, len(points), batch)]
         self.progress(len(points))
         return Trials.concatenate(parts)
 
-    def _sweep(self, candles: CandleDigest, bars: Bars, points: Sequence[NumberedPoint]) -> Trials:
-        spec = self.chunk.spec
+    def _sweep(self, candles: CandleDigest, warm: WarmBars, points: Sequence[NumberedPoint]) -> Trials:
+        spec, bars = self.chunk.spec, warm.bars
         if is_vectorized(self.strategy):
             location = f"{_location(candles, points[0][1])} or one of the {len(points) - 1} points after it"
             rows = run_signal_rows(self.strategy, bars, [params for _, _, params in points], location, self.workers)
@@ -163,19 +163,18 @@ class _Evaluation:
             )
         stops = [spec.stops_at(point) for _, point, _ in points]
         active = stops if any(item.any for item in stops) else None
+        rows = rows.starting_at(warm.start)
         return sweep(bars, rows, active, spec.costs_of(candles.symbol), spec.fill, spec.sizing, self.workers)
 
-    def _bars(self, candles: CandleDigest) -> Bars:
-        spec, symbol = self.chunk.spec, candles.symbol
+    def _bars(self, candles: CandleDigest) -> WarmBars:
+        spec, symbol = self.chunk.evaluated, candles.symbol
         if symbol in self.cache:
             return self.cache[symbol]
-        candle_slice = CandleSlice(
-            spec=spec, shelf="tasks", symbol=symbol, rows=candles.rows, coverage={}, sha256=candles.sha256
-        )
-        bars = read_candles(self.catalog, candle_slice)
+        bars = read_candles(self.catalog, candles.slice_of(spec))
+        warm = read_warm_bars(self.catalog, spec, symbol, bars, candles.warm_up)
         if spec.search == "optuna" and sum(item.rows for item in self.chunk.candles) <= MAX_CACHED_BARS:
-            self.cache[symbol] = bars
-        return bars
+            self.cache[symbol] = warm
+        return warm
 
 
 def _location(candles: CandleDigest, point: Point) -> str:

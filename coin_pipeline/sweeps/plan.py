@@ -1,8 +1,8 @@
 """Division of a sweep into chunks that are evaluated, stored and resumed independently."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from importlib import metadata
 from typing import Any
@@ -10,14 +10,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.backtest.candle_source import CandleSource
-from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of
+from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of, warm_up_name
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.runner import find_candles
+from coin_pipeline.backtest.runner import CandleSlice, find_candles
+from coin_pipeline.backtest.warm_up import WarmUp
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.sweeps.search_space import Point
+from coin_pipeline.sweeps.point_survey import survey_points
+from coin_pipeline.sweeps.search_space import Point, Value
 from coin_pipeline.sweeps.spec import SweepSpec
 from coin_pipeline.sweeps.trials import trials_schema
+from coin_pipeline.sweeps.warm_up import find_period
 
 FORMAT = "sweep-1.0"
 """Format of trials and documents; changed when a figure changes its meaning, so that stored trials are not reused."""
@@ -40,6 +43,7 @@ class CandleDigest(BaseModel):
         rows: Number of candles.
         sha256: Digest of the candles.
         coverage: Their coverage, for the sweep document.
+        warm_up: The candles before them that warm up the strategy; None without a warm-up.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +52,13 @@ class CandleDigest(BaseModel):
     rows: int
     sha256: str
     coverage: Json = {}
+    warm_up: WarmUp | None = None
+
+    def slice_of(self, spec: SweepSpec) -> CandleSlice:
+        """Return the candles as a backtest reads them."""
+        return CandleSlice(
+            spec=spec, shelf="tasks", symbol=self.symbol, rows=self.rows, coverage=self.coverage, sha256=self.sha256
+        )
 
 
 class SweepChunk(BaseModel):
@@ -60,6 +71,7 @@ class SweepChunk(BaseModel):
         first: Number of the first point.
         stop: Number of the last point plus one.
         candles: The candles of each symbol.
+        start: First day on which the points are evaluated.
         code: Digest of the code.
         versions: Versions of the packages.
     """
@@ -72,8 +84,14 @@ class SweepChunk(BaseModel):
     first: int
     stop: int
     candles: tuple[CandleDigest, ...]
+    start: date
     code: str
     versions: dict[str, str]
+
+    @property
+    def evaluated(self) -> SweepSpec:
+        """The sweep over the days on which its points are evaluated."""
+        return self.spec.model_copy(update={"start_date": self.start})
 
     @cached_property
     def key(self) -> str:
@@ -86,7 +104,8 @@ class SweepChunk(BaseModel):
     def key_for(self, points: object) -> str:
         """Return the storage key of the trials of some points."""
         fields = self.spec.model_dump(mode="json", exclude={"space", "search", "trials", "seed"})
-        candles = [(item.symbol, item.sha256) for item in self.candles]
+        fields["start_date"] = self.start.isoformat()
+        candles = [(item.symbol, item.sha256, *_warm_up_key(item.warm_up)) for item in self.candles]
         columns = [(column.name, str(column.type)) for column in trials_schema(self.spec)]
         digest = digest_of([FORMAT, columns, fields, points, candles, self.code, self.versions])
         return f"sweeps/chunks/{digest}.parquet"
@@ -129,21 +148,25 @@ def split_into_chunks(
     Raises:
         CandlesNotFound: One or more symbols have no candle in the range.
         InvalidCandles: Stored candles are invalid.
+        InvalidSpec: The warm-up of a point is longer than all stored candles.
+        StrategyFailed: The strategy raised an exception or returned no signals.
     """
     slices = find_candles(catalog, spec, "tasks")
+    survey = survey_points(registry, spec)
+    period = find_period(catalog, registry, spec, slices, survey)
     candles = tuple(
         CandleDigest(
             symbol=item.symbol,
             rows=item.rows,
             sha256=item.sha256,
             coverage={"snapshot": item.snapshot, **{name: item.coverage[name] for name in _COVERAGE}},
+            warm_up=period.warm_ups.get(item.symbol),
         )
-        for item in slices
+        for item in period.slices
     )
     strategy = registry.get(spec.strategy)
-    fingerprint = sweep_fingerprint(spec, {item.symbol: item.sha256 for item in candles}, strategy)
+    fingerprint = sweep_fingerprint(spec, candle_inputs(candles), strategy)
     count = len(spec.points())
-    outcomes = Counter({"points": count}) if spec.search == "optuna" else _count_outcomes(registry, spec)
     size = count if spec.search == "optuna" else chunk_points or _chunk_points(count, strategy)
     starts = range(0, count, size)
     chunks = (
@@ -154,12 +177,19 @@ def split_into_chunks(
             first=first,
             stop=min(first + size, count),
             candles=candles,
+            start=period.start,
             code=fingerprint["code"],
             versions=fingerprint["versions"],
         )
         for number, first in enumerate(starts)
     )
-    return SweepPlan(tuple(chunks), outcomes["points"], outcomes["skipped"], outcomes["duplicates"])
+    return SweepPlan(tuple(chunks), survey.points, survey.skipped, survey.duplicates)
+
+
+def candle_inputs(candles: Iterable[CandleDigest]) -> dict[str, str]:
+    """Return the digest of each symbol's candles, and of those that warm it up, by name."""
+    warm_ups = {warm_up_name(item.symbol): item.warm_up.sha256 for item in candles if item.warm_up}
+    return {item.symbol: item.sha256 for item in candles} | {name: sha for name, sha in warm_ups.items() if sha}
 
 
 def sweep_fingerprint(spec: SweepSpec, candles: Mapping[str, str], strategy: Strategy[Any]) -> Json:
@@ -192,18 +222,10 @@ def is_vectorized(strategy: Strategy[Any]) -> bool:
     return type(strategy).signal_rows is not Strategy.signal_rows
 
 
+def _warm_up_key(warm_up: WarmUp | None) -> tuple[Value, ...]:
+    return (warm_up.used, warm_up.sha256) if warm_up else ()
+
+
 def _chunk_points(count: int, strategy: Strategy[Any]) -> int:
     factor = VECTORIZED_FACTOR if is_vectorized(strategy) else 1
     return max(factor * MIN_CHUNK_POINTS, min(factor * MAX_CHUNK_POINTS, -(-count // 20)), -(-count // MAX_CHUNKS))
-
-
-def _count_outcomes(registry: StrategyRegistry, spec: SweepSpec) -> Counter[str]:
-    """Count valid, skipped and duplicate points; they are generated one at a time to save memory."""
-    points = spec.points()
-    return Counter(_outcome(registry, spec, points.point_at(number)) for number in range(len(points)))
-
-
-def _outcome(registry: StrategyRegistry, spec: SweepSpec, point: Point | None) -> str:
-    if point is None:
-        return "duplicates"
-    return "skipped" if spec.valid_params(registry, point) is None else "points"

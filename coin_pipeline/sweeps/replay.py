@@ -18,7 +18,7 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.evaluate import evaluate
-from coin_pipeline.sweeps.plan import SweepPlan, split_into_chunks, sweep_fingerprint
+from coin_pipeline.sweeps.plan import SweepPlan, candle_inputs, split_into_chunks, sweep_fingerprint
 from coin_pipeline.sweeps.spec import SweepSpec
 from coin_pipeline.sweeps.trials import trials_digest
 
@@ -56,7 +56,7 @@ def replay_sweep(store: ObjectStore, catalog: CandleSource, registry: StrategyRe
         raise ObjectCorrupt(run_id, "the sweep does not match its own digests, so it was changed after the run")
     spec = _spec_of(document)
     planned = split_into_chunks(catalog, registry, spec)
-    candles = {item.symbol: item.sha256 for item in planned.chunks[0].candles}
+    candles = candle_inputs(planned.chunks[0].candles)
     now = sweep_fingerprint(spec, candles, registry.get(spec.strategy))
     inputs = (
         *compare_inputs("spec", document["spec"], spec.model_dump(mode="json")),

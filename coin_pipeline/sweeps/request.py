@@ -51,8 +51,6 @@ class SweepRequest(BacktestRequest):
     objective: Annotated[Objective, Field(description="Figure to maximize.")] = "total_return"
     confirm: Annotated[bool, Field(description=f"Accept more than {MAX_UNCONFIRMED:,} points.")] = False
 
-    warm_up: Annotated[Literal["none"], Field(description="A sweep reads only candles of the range.")] = "none"
-
     @field_validator("trials")
     @classmethod
     def _check_trials(cls, trials: int | None, known: ValidationInfo) -> int | None:

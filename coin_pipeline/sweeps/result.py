@@ -18,10 +18,11 @@ from coin_pipeline.results.store import to_bytes
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps import verification
 from coin_pipeline.sweeps.analysis import analyze
-from coin_pipeline.sweeps.plan import FORMAT, SweepChunk, sweep_fingerprint
+from coin_pipeline.sweeps.plan import FORMAT, CandleDigest, SweepChunk, candle_inputs, sweep_fingerprint
 from coin_pipeline.sweeps.spec import SweepSpec
 from coin_pipeline.sweeps.trial_points import TrialPoints
 from coin_pipeline.sweeps.trials import read_metadata, trials_digest
+from coin_pipeline.sweeps.warm_up import warm_up_json, warm_up_warnings
 
 TRIALS_FILE = "trials.parquet"
 
@@ -75,11 +76,13 @@ def assemble(
     if [metadata["chunk"]["number"] for metadata, _ in parts] != [*range(chunk.chunks)]:
         raise ValueError(f"a sweep of {chunk.chunks} chunks needs each of them exactly once")
     spec, strategy = chunk.spec, registry.get(chunk.spec.strategy)
-    fingerprint = sweep_fingerprint(spec, {item.symbol: item.sha256 for item in chunk.candles}, strategy)
+    fingerprint = sweep_fingerprint(spec, candle_inputs(chunk.candles), strategy)
     if fingerprint["code"] != chunk.code:
         raise CodeChanged(spec.strategy)
     points = TrialPoints.of(spec, pa.concat_tables([table.replace_schema_metadata(None) for _, table in parts]))
     analysis = analyze(points, strategy.Params.model_json_schema())
+    warm_ups = {item.symbol: item.warm_up for item in chunk.candles}
+    analysis["warnings"] = [*warm_up_warnings(spec, chunk.start, warm_ups), *analysis["warnings"]]
     if points.ranking:
         _run_best(run_id, points, analysis, chunk, catalog, registry, environment, started_at)
     times = (started_at, datetime.now(started_at.tzinfo))
@@ -87,10 +90,8 @@ def assemble(
         "version": FORMAT,
         "run_id": run_id,
         **spec.model_dump(mode="json", include={"strategy", "params", "start_date", "end_date", "timeframe"}),
-        "symbols": [
-            {"symbol": item.symbol, "candles": {"rows": item.rows, "sha256": item.sha256, **item.coverage}}
-            for item in chunk.candles
-        ],
+        "evaluated_from": chunk.start.isoformat(),
+        "symbols": [*map(_symbol_json, chunk.candles)],
         "search": spec.search,
         "objective": spec.objective,
         "points": len(points.numbers),
@@ -107,6 +108,11 @@ def assemble(
         "execution_time": (times[1] - times[0]).total_seconds(),
     }
     return SweepResult(spec, document, points.table, times)
+
+
+def _symbol_json(candles: CandleDigest) -> Json:
+    own = {"rows": candles.rows, "sha256": candles.sha256, **candles.coverage}
+    return {"symbol": candles.symbol, "candles": {**own, "warm_up": warm_up_json(candles.warm_up)}}
 
 
 def sweep_files(result: SweepResult) -> ResultFiles:
@@ -134,10 +140,10 @@ def _run_best(
 ) -> None:
     """Run the best point as a normal backtest, verify it and other points, and add the outcome to the analysis."""
     best, others = points.ranking[0], verification.select_points(points, analysis["plateau"])
-    spec = points.spec.backtest_at(points.point(best))
+    spec = chunk.evaluated.backtest_at(points.point(best))
     slices = runner.find_candles(catalog, spec, "tasks")
     verification.check_candles(chunk, slices)
-    verification.compare(points, others, verification.simulate_points(points, others, catalog, registry, slices))
+    verification.compare(points, others, verification.simulate_points(points, others, catalog, registry, chunk))
     backtest = runner.run_backtest(
         spec,
         catalog,
@@ -146,6 +152,7 @@ def _run_best(
         environment=environment,
         started_at=started_at,
         slices=slices,
+        warm_ups={item.symbol: item.warm_up for item in chunk.candles if item.warm_up},
     ).document
     verification.compare(points, [best], [verification.figures_of(points.spec, part) for part in backtest["symbols"]])
     analysis["checked"] = sorted(int(points.numbers[index]) for index in (best, *others))

@@ -8,6 +8,7 @@ from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.runner import CandleSlice
+from coin_pipeline.backtest.warm_up import read_warm_bars
 from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
@@ -38,11 +39,7 @@ def select_points(points: TrialPoints, plateau: Json | None) -> list[int]:
 
 
 def simulate_points(
-    points: TrialPoints,
-    indices: Sequence[int],
-    catalog: CandleSource,
-    registry: StrategyRegistry,
-    slices: Sequence[CandleSlice],
+    points: TrialPoints, indices: Sequence[int], catalog: CandleSource, registry: StrategyRegistry, chunk: SweepChunk
 ) -> list[Json]:
     """Return the rows of some points, computed by a separate simulation of each point."""
     spec, strategy = points.spec, registry.get(points.spec.strategy)
@@ -51,12 +48,15 @@ def simulate_points(
     if not indices:
         return []
     trials = []
-    for item in slices:  # keeps the candles of only one symbol in memory
-        bars = runner.read_candles(catalog, item)
+    for item in chunk.candles:  # keeps the candles of only one symbol in memory
+        bars = runner.read_candles(catalog, item.slice_of(chunk.evaluated))
+        warm = read_warm_bars(catalog, chunk.evaluated, item.symbol, bars, item.warm_up)
         runs = (
             simulate(
                 bars,
-                run_strategy(strategy, bars, point_params, f"{item.symbol} with {format_point(point)}"),
+                warm.of_range(
+                    run_strategy(strategy, warm.bars, point_params, f"{item.symbol} with {format_point(point)}")
+                ),
                 spec.costs_of(item.symbol),
                 spec.fill,
                 spec.stops_at(point),
@@ -66,7 +66,7 @@ def simulate_points(
         )
         trials.append(Trials.concatenate([Trials.from_simulation(run) for run in runs]))
     numbered = [*zip((int(points.numbers[index]) for index in indices), selected, params, strict=True)]
-    rows: list[Json] = trials_table(spec, numbered, [item.rows for item in slices], trials).to_pylist()
+    rows: list[Json] = trials_table(spec, numbered, [item.rows for item in chunk.candles], trials).to_pylist()
     return rows
 
 

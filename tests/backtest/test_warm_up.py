@@ -215,7 +215,7 @@ def test_an_undeclared_window_is_found(tmp_path: Path) -> None:
 
 
 def test_a_strategy_that_never_settles_reaches_the_bound() -> None:
-    """Doubling stops at the limit, and the report says that decisions were still changing."""
+    """Doubling stops at the limit, and the warm-up is marked as unsettled."""
     chosen = choose(np.full(MAX_DOUBLED * 3, 10.0), MAX_DOUBLED * 2, EverySeventh(), StrategyParams())
     assert (chosen.used, chosen.requested, chosen.settled) == (MAX_DOUBLED, MAX_DOUBLED, False)
 

@@ -30,7 +30,8 @@ def test_the_best_point_of_a_sweep_is_that_of_its_trials() -> None:
     assert result.best_params is not None
     assert result.best_params["volume_window"] == best["volume_window"]
     params, stop = {"volume_window": result.best_params["volume_window"]}, result.best_params["stop_loss"]
-    run = cp.run_backtest(NAME, CANDLES, params=params, stop_loss=stop, warm_up="none")
+    start = result.document["evaluated_from"]
+    run = cp.run_backtest(NAME, CANDLES, params=params, stop_loss=stop, start=start)
     assert run.metrics["total_return"] == best["total_return"]
     assert result.document["best"]["result_sha256"] == run.result_sha256
     assert result.plot().svg.startswith("<svg")

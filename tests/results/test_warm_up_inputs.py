@@ -112,7 +112,7 @@ def test_a_stored_spec_without_the_field_means_none(root: Path) -> None:
 
 
 def test_the_default_is_another_spec_than_none() -> None:
-    """A request without the field warms up, and its stored spec says so."""
+    """A request without the field warms up, and its stored spec contains the choice."""
     assert spec_of().model_dump(mode="json")["warm_up"] == "auto"
     assert spec_of().digest == spec_of(warm_up="auto").digest != spec_of(warm_up="none").digest
 

@@ -42,9 +42,8 @@ def test_every_trial_equals_its_own_backtest(candles: CandleCatalog, tmp_path: P
         else {"volume_window": "5,8", "top_percentile": "0.1,0.3"}
     )
     symbols = ["BBB_KRW", "AAA_KRW"]
-    spec = spec_of(
-        known, {**space, "take_profit": "0.02,none"}, strategy=strategy, fill=fill, symbols=symbols, trailing_stop=0.2
-    )
+    fields = {"strategy": strategy, "fill": fill, "symbols": symbols, "trailing_stop": 0.2, "warm_up": "none"}
+    spec = spec_of(known, {**space, "take_profit": "0.02,none"}, **fields)
     (table,) = tables_of(candles, known, tmp_path, spec)
     assert len(table) == 8 * 2
     for number in range(8):

@@ -1,7 +1,7 @@
 """The result of a sweep: the best point and its backtest, the plateau, warnings and files."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,8 +26,9 @@ def test_best_point_matches_its_backtest(candles: CandleCatalog, tmp_path: Path)
     """Its parameters and stops, submitted as a backtest, reproduce the result digest in the document."""
     known = registry()
     spec = spec_of(known, SPACE, symbols=["BBB_KRW", "AAA_KRW"])
-    best = run(candles, known, tmp_path, spec).document["best"]
-    single = spec.backtest_at(best["values"])
+    swept = run(candles, known, tmp_path, spec).document
+    best, start = swept["best"], date.fromisoformat(swept["evaluated_from"])
+    single = spec.backtest_at(best["values"]).model_copy(update={"start_date": start})
     assert single.params == best["params"]
     assert best["stops"] == {"stop_loss": best["values"]["stop_loss"], "take_profit": None, "trailing_stop": None}
     parts = [runner.simulate_symbol(candles, known, piece) for piece in runner.find_candles(candles, single, "tasks")]
@@ -83,7 +84,9 @@ def test_figures_over_several_symbols(candles: CandleCatalog, tmp_path: Path) ->
 def test_undefined_objective_has_no_best_point(candles: CandleCatalog, tmp_path: Path) -> None:
     """The document reports that instead of the first point."""
     known = registry()
-    document = run(candles, known, tmp_path, spec_of(known, {"edge": [0.9, 1]}, objective="profit_factor")).document
+    document = run(
+        candles, known, tmp_path, spec_of(known, {"edge": [0.9, 1]}, objective="profit_factor", warm_up="none")
+    ).document
     assert (document["best"], document["plateau"], document["heat_map"], document["top"]) == (None, None, None, [])
     assert document["warnings"] == ["the profit_factor is undefined at every point, so there is no best one"]
 
@@ -191,7 +194,7 @@ def test_warnings_for_the_reader(candles: CandleCatalog, tmp_path: Path) -> None
     assert "at the best point: fewer than 30 may be luck" in warnings
     assert document["best"]["values"]["hold"] == 200
     assert "hold=200 is at the lowest value swept" in warnings
-    never = run(candles, known, tmp_path, spec_of(known, {"edge": [1]})).document
+    never = run(candles, known, tmp_path, spec_of(known, {"edge": [1]}, warm_up="none")).document
     assert never["warnings"] == [
         "even the best point made no profit",
         "only 0 trades at the best point: fewer than 30 may be luck",
