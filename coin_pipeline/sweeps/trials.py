@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.sweep import Trials
-from coin_pipeline.errors import ObjectNotFound
+from coin_pipeline.errors import ObjectCorrupt, ObjectNotFound
 from coin_pipeline.results.store import Json
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import StrategyParams
@@ -37,6 +38,7 @@ FIGURES = (
 )
 COUNTS = frozenset({"trades", "wins"})
 _METADATA_KEY = b"coin.sweep"
+_LOGGER = logging.getLogger(__name__)
 
 
 def column_of(name: str) -> str:
@@ -119,18 +121,19 @@ def read_metadata(table: pa.Table) -> Json:
 
 
 def read_trials(store: ObjectStore, key: str) -> pa.Table | None:
-    """Return stored trials, or None if they are absent or corrupt; corrupt ones are deleted."""
+    """Return stored trials, or None if they are absent or damaged; damaged ones are deleted, and this is logged."""
     try:
         table = pq.read_table(pa.BufferReader(store.get(key)))
-        intact = read_metadata(table)["sha256"] == trials_digest(table)
+        if read_metadata(table)["sha256"] == trials_digest(table):
+            return table
+        reason = "its trials differ from those that were stored"
     except ObjectNotFound:
         return None
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
-        intact = False
-    if not intact:
-        store.delete(key)
-        return None
-    return table
+    except (ObjectCorrupt, pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        reason = str(error)
+    _LOGGER.warning("stored chunk %s is damaged and will be computed again: %s", key, reason)
+    store.delete(key)
+    return None
 
 
 def _figures(spec: SweepSpec, bars: int, trials: Trials) -> dict[str, Column]:

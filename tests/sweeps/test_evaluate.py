@@ -138,6 +138,29 @@ def test_fresh_ignores_stored_trials(candles: CandleCatalog, tmp_path: Path) -> 
     assert crossing.seen
 
 
+@pytest.mark.parametrize("position", [0, 0.3, 0.5, 0.7, 1])
+def test_a_flipped_bit_in_stored_trials(
+    candles: CandleCatalog, tmp_path: Path, caplog: pytest.LogCaptureFixture, position: float
+) -> None:
+    """The chunk is computed again, stored intact, and the log names it."""
+    known, store = registry(), LocalStore(tmp_path)
+    (chunk,) = split_into_chunks(candles, known, spec_of(known, {"fast": "1,2"})).chunks
+    stored = evaluate(candles, known, store, chunk)
+    content = store.get(chunk.key)
+    flip_bit(tmp_path / chunk.key, position)
+    assert evaluate(candles, known, store, chunk).equals(stored)
+    assert store.get(chunk.key) == content
+    assert f"stored chunk {chunk.key} is damaged and will be computed again" in caplog.text
+
+
+def flip_bit(path: Path, position: float) -> None:
+    """Flip a bit of a file in place, at a fraction of its length, as a failing disk does."""
+    data = bytearray(path.read_bytes())
+    data[int(position * (len(data) - 1))] ^= 0x10
+    with path.open("r+b") as file:  # replacing the file would lose its stored digest
+        file.write(data)
+
+
 def test_damaged_trials_are_computed_again(candles: CandleCatalog, tmp_path: Path) -> None:
     """Damaged trials are never returned."""
     known, store = registry(), LocalStore(tmp_path)
