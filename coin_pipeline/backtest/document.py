@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 
 from coin_pipeline.backtest.fingerprint import gap_json, missing_candles_json, result_digest
 from coin_pipeline.backtest.formatting import Json, iso_microseconds, iso_seconds
+from coin_pipeline.backtest.markets import common_quote
 from coin_pipeline.backtest.portfolio import CombinedResult
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.backtest.warnings import collect_warnings
+from coin_pipeline.backtest.warnings import collect_warnings, order_warnings
 from coin_pipeline.candles.coverage import Coverage
 
 SCHEMA = "1.2.0"
@@ -95,6 +96,7 @@ def result_json(
             "execution_host": socket.gethostname(),
         },
         "description": None,
+        "quote_currency": common_quote(spec.symbols),
         "fill": spec.fill,
         "costs": {"fee_rate": spec.fee_rate, "slippage_rate": spec.slippage_rate, "legs": 2, **combined.costs},
         "stops": spec.model_dump(mode="json", include={"stop_loss", "take_profit", "trailing_stop"}),
@@ -104,9 +106,10 @@ def result_json(
         "metrics": combined.metrics,
         "spec": spec.model_dump(mode="json"),
         "fingerprint": fingerprint,
-        "warnings": collect_warnings(
-            symbols, combined.metrics, combined.costs, combined.best, spec.params, params_schema
-        ),
+        "warnings": [
+            *collect_warnings(symbols, combined.metrics, combined.costs, combined.best, spec.params, params_schema),
+            *(order_warnings(symbols) if spec.tick_sizes == "upbit" else []),
+        ],
     }
     return {**document, "result_sha256": result_digest(document)}
 

@@ -44,7 +44,17 @@ _INPUTS = ("spec", "candles", "code", "versions")
 _PACKAGES = ("coin-pipeline", "numba", "numpy")
 # Keys in which two runs of the same computation may differ: who ran it, when, where and from which inputs.
 _CIRCUMSTANCES = frozenset(
-    {"run_id", "execution_time", "metadata", "description", "spec", "fingerprint", "result_sha256", "reused_from"}
+    {
+        "run_id",
+        "execution_time",
+        "metadata",
+        "description",
+        "quote_currency",
+        "spec",
+        "fingerprint",
+        "result_sha256",
+        "reused_from",
+    }
 )
 
 

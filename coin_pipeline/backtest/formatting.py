@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 Json = dict[str, Any]
+_CENTS = 2
+_DECIMALS = {"KRW": 0, "JPY": 0, "IDR": 0, "BTC": 8, "ETH": 8}
 
 
 def iso_seconds(ns: npt.ArrayLike) -> Any:  # noqa: ANN401 -- text for one instant, a list for an array
@@ -31,6 +33,21 @@ def pluralize(number: int, noun: str) -> str:
     ('1 gap', '2,000 gaps')
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def format_amount(amount: float, currency: str) -> str:
+    """Return an amount of money with its currency, to the usual unit of the currency.
+
+    >>> format_amount(12_345_678.9, "KRW"), format_amount(12.345, "USDT"), format_amount(0.00012345, "BTC")
+    ('12,345,679 KRW', '12.35 USDT', '0.00012345 BTC')
+    >>> format_amount(0.3, "KRW"), format_amount(1.0, "BTC")
+    ('0.3 KRW', '1 BTC')
+    """
+    digits = _DECIMALS.get(currency, _CENTS)
+    text = f"{amount:,.{digits}f}"
+    if amount and not float(text.replace(",", "")):  # too small for the usual unit
+        text = np.format_float_positional(amount, precision=3, fractional=False, trim="-")
+    return f"{text.rstrip('0').rstrip('.') if digits > _CENTS else text} {currency}"
 
 
 def iso_microseconds(moment: datetime) -> str:

@@ -1,9 +1,48 @@
-"""Rules of a request that depend on its markets: known price ticks, and one quote currency for amounts of money."""
+"""Rules of a request that depend on its markets: known price ticks, and amounts of money in their quote currency."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.candles.exchanges.upbit_rules import QUOTES, tick_table
+from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.errors import InvalidSpec, Problem
+
+DEFAULT_CASH: Mapping[str, float] = MappingProxyType({"KRW": 10_000_000.0, "BTC": 1.0, "ETH": 10.0})
+"""Initial cash by quote currency."""
+OTHER_CASH = 10_000.0
+"""Initial cash in any other quote currency, such as USDT."""
+
+
+def default_cash(symbol: str) -> float:
+    """Return the default initial cash of an account that trades a market, in its quote currency."""
+    return DEFAULT_CASH.get(quote_of(symbol), OTHER_CASH)
+
+
+def common_quote(symbols: Sequence[str]) -> str | None:
+    """Return the quote currency of markets that share one, or None."""
+    quotes = {quote_of(symbol) for symbol in symbols}
+    return quotes.pop() if len(quotes) == 1 else None
+
+
+def resolve_cash(request: BacktestRequest) -> float | None:
+    """Return the initial cash of a request; None if it is the default of each market, and these have several quotes.
+
+    Raises:
+        InvalidSpec: A market has no known tick sizes, or a shared account would add up several currencies.
+    """
+    require_known_ticks(request.tick_sizes, request.symbols)
+    quote = common_quote(request.symbols)
+    if quote is None and request.max_positions is not None:
+        by_quote: dict[str, str] = {}
+        for symbol in request.symbols:
+            by_quote.setdefault(quote_of(symbol), symbol)
+        listed = ", ".join(f"{currency} ({symbol})" for currency, symbol in by_quote.items())
+        reason = f"one account cannot hold cash in several quote currencies: {listed}"
+        raise InvalidSpec([Problem("max_positions", f"{reason}; omit this, or choose markets with one of them")])
+    if request.initial_cash is None and quote is not None:
+        return default_cash(request.symbols[0])
+    return request.initial_cash
 
 
 def require_known_ticks(tick_sizes: str, symbols: Sequence[str]) -> None:

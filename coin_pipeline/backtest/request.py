@@ -62,9 +62,19 @@ class BacktestRequest(RequestModel):
             " each symbol has its own account."
         ),
     ] = None
-    initial_cash: Annotated[Amount, Field(gt=0, description="Starting cash of the account, KRW.")] = 10_000_000.0
+    initial_cash: Annotated[
+        Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False, strict=True)] | None,
+        Field(
+            description="Starting cash of the account, in the quote currency of the market; defaults to 10,000,000 in"
+            " KRW, 1 in BTC, 10 in ETH and 10,000 in others."
+        ),
+    ] = None
     min_order: Annotated[
-        Amount, Field(description="Smallest buy order to place, KRW; Upbit requires at least 5000.")
+        Amount,
+        Field(
+            description="Smallest buy order to place, in the quote currency of the market; Upbit requires 5000 KRW,"
+            " 0.00005 BTC or 0.5 USDT."
+        ),
     ] = 0.0
     tick_sizes: Annotated[
         Literal["none", "upbit"],

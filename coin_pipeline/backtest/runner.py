@@ -156,7 +156,7 @@ def simulate_symbol(
     signals, report = checked_signals(strategy, params, warm.bars, candle_slice.symbol)
     signals = warm.of_range(signals)
     costs = spec.costs_of(candle_slice.symbol)
-    simulation = simulate(bars, signals, costs, spec.fill, spec.stops, spec.sizing)
+    simulation = simulate(bars, signals, costs, spec.fill, spec.stops, spec.sizing_of(candle_slice.symbol))
     metadata = {"slice": candle_slice.model_dump(mode="json"), "code": code_digest(strategy)}
     facts: Json = {
         "checks": [

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from coin_pipeline.backtest.fingerprint import digest_of
-from coin_pipeline.backtest.markets import require_known_ticks
+from coin_pipeline.backtest.markets import default_cash, require_known_ticks, resolve_cash
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.candles.exchanges.upbit_rules import tick_table
 from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
@@ -57,8 +57,12 @@ class BacktestSpec(BacktestRequest):
 
     @property
     def sizing(self) -> Sizing:
-        """Size of an entry, initial cash and smallest order."""
-        return Sizing(self.position_size or 1.0, self.initial_cash, self.min_order)
+        """Size of an entry, initial cash and smallest order; with markets of several quotes, those of the first."""
+        return self.sizing_of(self.symbols[0])
+
+    def sizing_of(self, symbol: str) -> Sizing:
+        """Return size of an entry, initial cash and smallest order of an account that trades a market."""
+        return Sizing(self.position_size or 1.0, self.initial_cash or default_cash(symbol), self.min_order)
 
     @property
     def shared(self) -> SharedRules | None:
@@ -90,12 +94,17 @@ def resolve(request: BacktestRequest, registry: StrategyRegistry) -> BacktestSpe
     Raises:
         UnknownStrategy: No strategy has this name.
         InvalidParams: The strategy's schema rejects the parameters.
-        InvalidSpec: A market has no known tick sizes.
+        InvalidSpec: A market has no known tick sizes, or a shared account would mix quote currencies.
     """
-    require_known_ticks(request.tick_sizes, request.symbols)
+    cash = resolve_cash(request)
     params = registry.resolve(request.strategy, request.params)
     size = request.position_size
     if size is None and request.fill is Fill.NEXT_OPEN:
         size = 1 / (request.max_positions or 1)
-    own = {"params": params.model_dump(mode="json"), "position_size": size, "min_coverage": request.min_coverage}
+    own = {
+        "params": params.model_dump(mode="json"),
+        "position_size": size,
+        "initial_cash": cash,
+        "min_coverage": request.min_coverage,
+    }
     return BacktestSpec(**{**request.model_dump(), **own})

@@ -202,7 +202,7 @@ def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent:
         trades.bars_held.tolist(),
         [_REASONS[code] for code in trades.exit_reason.tolist()],
         trades.open_at_end.tolist(),
-        [None] * len(trades) if spent is None else (spent * spec.initial_cash).tolist(),
+        [None] * len(trades) if spent is None else (spent * spec.sizing_of(symbol).initial_cash).tolist(),
         strict=True,
     )
     names = (

@@ -3,8 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coin_pipeline.backtest.formatting import Json, pluralize
+import numpy as np
+
+from coin_pipeline.backtest.formatting import Json, format_amount, pluralize
 from coin_pipeline.backtest.portfolio import BestTrade
+from coin_pipeline.candles.exchanges.upbit_rules import min_orders
+from coin_pipeline.candles.symbol import quote_of
+from coin_pipeline.engine.decimals import AT_LEAST
 from coin_pipeline.strategies.registry import numeric_limits
 
 FEW_TRADES = 30
@@ -45,6 +50,29 @@ def settling_warnings(symbol: str, warm_up: Json) -> list[str]:
     used = pluralize(warm_up["used"], "candle")
     reason = f"decisions were still changing with a warm-up of {used}, the most that is stored or tried"
     return [f"{symbol}: {reason}; an earlier start of the candles may change the result"]
+
+
+def order_warnings(symbols: Sequence[Json]) -> list[str]:
+    """Return a warning per symbol with orders below the minimum that Upbit had on their day.
+
+    Args:
+        symbols: The symbols' parts of a result with Upbit's rules.
+    """
+    warnings = []
+    for part in symbols:
+        orders = [trade for trade in part["trades"] if trade["spent"] is not None]
+        time = np.array([trade["entry_time"].rstrip("Z") for trade in orders], "datetime64[ns]").astype(np.int64)
+        least = min_orders(part["symbol"], time)
+        if least is None or not orders:
+            continue
+        below = np.array([trade["spent"] for trade in orders]) < least * AT_LEAST
+        if below.any():
+            quote, highest = quote_of(part["symbol"]), float(least[below].max())
+            warnings.append(
+                f"{part['symbol']}: {np.count_nonzero(below):,} of {pluralize(len(orders), 'order')} spent less than"
+                f" Upbit's minimum of {format_amount(highest, quote)}; min_order skips them"
+            )
+    return warnings
 
 
 def _of_trades(metrics: Json, best: BestTrade | None) -> list[str]:

@@ -51,6 +51,15 @@ def upbit_market(symbol: str) -> str:
     return f"{quote}-{base}"
 
 
+def quote_of(symbol: str) -> str:
+    """Return the quote currency of a canonical symbol, in which its prices and orders are counted.
+
+    >>> quote_of("ETH_BTC")
+    'BTC'
+    """
+    return symbol.partition("_")[2]
+
+
 def require_usual_order(symbol: str) -> None:
     """Reject a canonical symbol with its sides swapped, such as KRW_BTC, before candles are stored under it.
 

@@ -19,8 +19,8 @@ class Sizing:
 
     Attributes:
         fraction: Share of the equity that each entry spends, costs included, 0 < x <= 1; the rest stays in cash.
-        initial_cash: Starting capital, KRW; equity is expressed in multiples of it.
-        min_order: Minimum order value of the exchange, KRW; smaller buys are skipped.
+        initial_cash: Starting capital, in the quote currency; equity is expressed in multiples of it.
+        min_order: Minimum order value of the exchange, in the quote currency; smaller buys are skipped.
 
     Raises:
         ValueError: A value is out of range.

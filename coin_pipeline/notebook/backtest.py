@@ -70,7 +70,7 @@ class BacktestRun:
 
     @property
     def trades(self) -> pd.DataFrame:
-        """One row per round trip: prices, `return_pct` (a fraction, after costs) and `spent` (KRW)."""
+        """One row per round trip: prices, `return_pct` (a fraction, after costs) and `spent`, in the quote currency."""
         return _typed(self._items("trades"), _TRADE_COLUMNS, ("entry_time", "exit_time"))
 
     @property

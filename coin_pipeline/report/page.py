@@ -9,6 +9,8 @@ import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from coin_pipeline.backtest.formatting import format_amount
+from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.results.store import Json
 
@@ -39,6 +41,7 @@ def render_backtest_report(document: Json, equity: pa.Table) -> str:
         "last_trades": trades[-TRADES_SHOWN:] if omitted else [],
         "gaps_shown": GAPS_SHOWN,
         "symbols_named": SYMBOLS_NAMED,
+        "quote": quote_of(document["symbols"][0]["symbol"]),
     }
     return template_environment().get_template("report.html.j2").render(values)
 
@@ -56,6 +59,7 @@ def template_environment() -> Environment:
     number_filters = {"integer": _integer, "percent": _percent, "change": _change, "loss": _loss, "ratio": _ratio}
     environment.filters |= {name: _or_undefined(formatter) for name, formatter in number_filters.items()}
     environment.filters |= {"timestamp": _or_undefined(_timestamp), "points": _points, "price": _price}
+    environment.filters |= {"amount": format_amount}
     environment.filters |= {"rate": _rate, "rate3": _rate3}
     return environment
 

@@ -163,8 +163,8 @@ class _Evaluation:
             )
         stops = [spec.stops_at(point) for _, point, _ in points]
         active = stops if any(item.any for item in stops) else None
-        rows = rows.starting_at(warm.start)
-        return sweep(bars, rows, active, spec.costs_of(candles.symbol), spec.fill, spec.sizing, self.workers)
+        rows, symbol = rows.starting_at(warm.start), candles.symbol
+        return sweep(bars, rows, active, spec.costs_of(symbol), spec.fill, spec.sizing_of(symbol), self.workers)
 
     def _bars(self, candles: CandleDigest) -> WarmBars:
         spec, symbol = self.chunk.evaluated, candles.symbol

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from coin_pipeline.backtest.markets import require_known_ticks
+from coin_pipeline.backtest.markets import resolve_cash
 from coin_pipeline.backtest.request import BacktestRequest, parse_request
 from coin_pipeline.engine.execution import Stops
 from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, did_you_mean
@@ -38,7 +38,7 @@ def resolve_sweep(request: SweepRequest, registry: StrategyRegistry) -> SweepSpe
         InvalidSpec: A name cannot be swept, values are invalid, or a market has no known tick sizes; each is named.
         SweepTooLarge: The sweep has more points than may run without confirmation, or at all.
     """
-    require_known_ticks(request.tick_sizes, request.symbols)
+    cash = resolve_cash(request)
     _check_fixed(request, registry)
     validators = _validators(request, registry)
     choices, problems = _parse_space(request, validators)
@@ -51,7 +51,7 @@ def resolve_sweep(request: SweepRequest, registry: StrategyRegistry) -> SweepSpe
     if problems := [*problems, *_value_problems(invalid)]:
         raise InvalidSpec(problems)
     spec = SweepSpec(
-        **request.model_dump(include=set(BacktestRequest.model_fields)),
+        **{**request.model_dump(include=set(BacktestRequest.model_fields)), "initial_cash": cash},
         space=tuple(_dimension(validators[name], choices[name], values[name]) for name in values),
         search=request.search,
         trials=request.trials,

@@ -60,7 +60,7 @@ def simulate_points(
                 spec.costs_of(item.symbol),
                 spec.fill,
                 spec.stops_at(point),
-                spec.sizing,
+                spec.sizing_of(item.symbol),
             )
             for point, point_params in zip(selected, params, strict=True)
         )

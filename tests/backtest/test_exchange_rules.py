@@ -137,3 +137,53 @@ def test_ticks_of_other_markets_are_refused(symbols: tuple[str, ...]) -> None:
         cp.run_backtest(EverySecond, frames, **FREE)
     with pytest.raises(InvalidSpec, match=message):
         cp.sweep(EverySecond, frames, {"hold": [1, 2]}, **FREE)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "cash"),
+    [
+        ("DOGE_KRW", 10_000_000.0),
+        ("DOGE_BTC", 1.0),
+        ("DOGE_ETH", 10.0),
+        ("DOGE_USDT", 10_000.0),
+        ("DOGE_EUR", 10_000.0),
+    ],
+)
+def test_money_is_in_the_quote_currency(symbol: str, cash: float) -> None:
+    """The default cash is a usual amount of it, and trades spend it."""
+    document = run(symbol, [10.0, 11.0, 12.0, 13.0], tick_sizes="none")
+    assert document["quote_currency"] == symbol.partition("_")[2]
+    assert document["spec"]["initial_cash"] == cash
+    assert document["symbols"][0]["trades"][0]["spent"] == cash
+
+
+def test_separate_accounts_in_several_currencies_share_only_ratios() -> None:
+    """Each account has the default cash of its own currency, and the figures are those of equal ratios."""
+    frames = {symbol: daily([10.0, 10.0, 11.0, 11.0]) for symbol in ("DOGE_KRW", "DOGE_BTC")}
+    document = cp.run_backtest(EverySecond, frames, **{**FREE, "tick_sizes": "none"}).document
+    assert (document["quote_currency"], document["spec"]["initial_cash"]) == (None, None)
+    assert [part["trades"][0]["spent"] for part in document["symbols"]] == [10_000_000.0, 1.0]
+    returns = [part["metrics"]["total_return"] for part in document["symbols"]]
+    assert returns[0] == returns[1] == pytest.approx(document["metrics"]["total_return"])
+
+
+def test_a_shared_account_has_one_currency() -> None:
+    """Markets with different quotes are refused, and each currency is named with a market."""
+    frames = {symbol: daily([10.0] * 4) for symbol in ("DOGE_KRW", "ETH_KRW", "DOGE_USDT")}
+    message = "^max_positions: .* several quote currencies: KRW .DOGE_KRW., USDT .DOGE_USDT.; omit this"
+    with pytest.raises(InvalidSpec, match=message):
+        cp.run_backtest(EverySecond, frames, max_positions=2)
+
+
+def test_orders_below_the_minimum_of_their_day_are_warned_of() -> None:
+    """The minimum in USDT rose on 2024-08-19; only orders after it are below it."""
+    prices, money = [10.0] * 8, {"initial_cash": 0.1, "params": {"hold": 1}}
+    document = run("DOGE_USDT", prices, "2024-08-15", **money)
+    trades = document["symbols"][0]["trades"]
+    after = sum(trade["entry_time"] >= "2024-08-18T15" for trade in trades)
+    assert 0 < after < len(trades)
+    warning = (
+        f"DOGE_USDT: {after} of {len(trades)} orders spent less than Upbit's minimum of 0.50 USDT; min_order skips them"
+    )
+    assert warning in document["warnings"]
+    assert not any("minimum" in text for text in run("DOGE_USDT", prices, "2024-08-01", **money)["warnings"])

@@ -1,6 +1,6 @@
 """Upbit's price ticks and minimum orders, by market and by day in Seoul."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coin_pipeline.candles.exchanges.upbit_rules import highest_min_order, tick_table
+from coin_pipeline.candles.exchanges.upbit_rules import min_orders, tick_table
 from coin_pipeline.engine.ticks import TickTable
 from tests.engine.candles import real_bars
 
@@ -25,7 +25,6 @@ NEVER, JAN_2024, AUG_2024, OCT_2024, MAR_2025, JUL_2025 = (
     date(2025, 3, 21),
     date(2025, 7, 31),
 )
-DAY = timedelta(days=1)
 
 
 def table_of(symbol: str) -> TickTable:
@@ -140,20 +139,15 @@ def test_quoted_prices_survive_a_round_trip(symbol: str, day: date, digits: int,
 
 
 @pytest.mark.parametrize(
-    ("quote", "start", "end", "expected"),
-    [
-        ("KRW", NEVER, JUL_2025, 5_000.0),
-        ("BTC", NEVER, AUG_2024 - DAY, 0.0005),
-        ("BTC", AUG_2024 - DAY, AUG_2024, 0.0005),
-        ("BTC", AUG_2024, JUL_2025, 0.00005),
-        ("USDT", NEVER, AUG_2024 - DAY, 0.0005),
-        ("USDT", AUG_2024 - DAY, AUG_2024, 0.5),
-        ("EUR", NEVER, JUL_2025, None),
-    ],
+    ("symbol", "before", "after"),
+    [("XRP_KRW", 5_000.0, 5_000.0), ("ETH_BTC", 0.0005, 0.00005), ("BTC_USDT", 0.0005, 0.5)],
 )
-def test_minimum_orders(quote: str, start: date, end: date, expected: float | None) -> None:
-    """A range of days has the highest minimum of any of them."""
-    assert highest_min_order(quote, start, end) == expected
+def test_minimum_orders_of_each_period(symbol: str, before: float, after: float) -> None:
+    """The minimum of a quote currency changes at midnight in Seoul."""
+    change = midnight(AUG_2024)
+    least = min_orders(symbol, np.array([midnight(NEVER), change - 1, change, midnight(JUL_2025)]))
+    assert least is not None
+    assert least.tolist() == [before, before, after, after]
 
 
 @pytest.mark.parametrize(

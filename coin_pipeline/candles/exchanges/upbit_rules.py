@@ -9,7 +9,11 @@ from datetime import date
 from functools import lru_cache
 from types import MappingProxyType
 
+import numpy as np
+
+from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.candles.timeframe import day_range
+from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.engine.ticks import TickEra, TickTable
 
 Bands = tuple[tuple[str, str], ...]
@@ -114,7 +118,7 @@ def tick_table(symbol: str) -> TickTable | None:
     >>> tick_table("ETH_EUR") is None
     True
     """
-    by_day = _TICKS.get(symbol.partition("_")[2])
+    by_day = _TICKS.get(quote_of(symbol))
     if by_day is None:
         return None
     dated: dict[date | None, Bands] = {**by_day, **_EXCEPTIONS.get(symbol, {})}
@@ -122,19 +126,19 @@ def tick_table(symbol: str) -> TickTable | None:
     return TickTable(tuple(TickEra(None if day is None else day_range(day, day)[0], dated[day]) for day in days))
 
 
-def highest_min_order(quote: str, start: date, end: date) -> float | None:
-    """Return the highest minimum order in force on any day from `start` to `end`, in the quote currency.
+def min_orders(symbol: str, time: Ints) -> Floats | None:
+    """Return the minimum order of a market at each time, in its quote currency; None if it is not known.
 
-    >>> highest_min_order("BTC", date(2024, 8, 18), date(2024, 8, 19)), highest_min_order("EUR", date.min, date.max)
-    (0.0005, None)
+    Args:
+        symbol: Name of the market.
+        time: Instants, ns UTC, shape (m,).
+
+    >>> min_orders("ETH_BTC", np.array([0, 2**62])).tolist(), min_orders("BTC_EUR", np.array([0]))
+    ([0.0005, 5e-05], None)
     """
-    by_day = _MIN_ORDER.get(quote)
+    by_day = _MIN_ORDER.get(quote_of(symbol))
     if by_day is None:
         return None
-    days = sorted(by_day, key=lambda day: day or date.min)
-    ends = [*days[1:], None]
-    return max(
-        by_day[day]
-        for day, until in zip(days, ends, strict=True)
-        if (day or date.min) <= end and (until is None or start < until)
-    )
+    changes = np.array([day_range(day, day)[0] for day in by_day if day is not None], np.int64)
+    amounts: Floats = np.array(list(by_day.values()))[np.searchsorted(changes, time, side="right")]
+    return amounts

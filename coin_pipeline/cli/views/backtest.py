@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from coin_pipeline.backtest.formatting import pluralize
+from coin_pipeline.backtest.formatting import format_amount, pluralize
+from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.cli.views.console import MAX_LINES, UNDEFINED, percent
 from coin_pipeline.results.legacy import finite_number, parse_count, parts_of
 
@@ -85,7 +86,10 @@ def _account(document: dict[str, Any]) -> list[str]:
     skipped = (
         f"signals skipped: {account['no_slot']:,} with no position free, {account['too_small']:,} for lack of cash"
     )
-    return [f"  {'Account':<14}shared, at most {pluralize(account['max_positions'], 'position')}, {size}; {skipped}"]
+    quote = quote_of(parts_of(document)[0]["symbol"])
+    money = " to ".join(format_amount(account[name], quote) for name in ("initial_cash", "final_value"))
+    limit = f"at most {pluralize(account['max_positions'], 'position')}"
+    return [f"  {'Account':<14}shared, {money}, {limit}, {size}; {skipped}"]
 
 
 def _ratio(value: float | None) -> str:
