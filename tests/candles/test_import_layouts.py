@@ -147,7 +147,7 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
         ),
         "Kraken": Example(
             "1704067200,100.0,110.0,90.0,105.0,5.5,17\n1704070800,105.0,115.0,95.0,100.0,6.5,18\n",
-            "list of candles with trades (Kraken)",
+            "list of candles (Kraken, Bybit)",
             HOURS,
             volume="6",
         ),
@@ -498,7 +498,7 @@ def test_pickles_are_refused(tmp_path: Path, suffix: str) -> None:
         ("a.json", b"{", "is neither JSON nor JSON lines"),
         ("a.json", b'{"open": {"0": 1.0}, "high": {"0": 1.0}}', "is a JSON object with the keys 'open', 'high'"),
         ("a.json", b"[[1704067200000, 1, 1, 1, 1, 1], [1704070800000, 1]]", "row 2 is not a list of 6 values"),
-        ("a.csv", bytes(range(128, 256)) * 3, "is not a text in UTF-8 or Korean"),
+        ("a.csv", bytes(range(128, 256)) * 3, "is not a text in UTF-8, Korean"),
         ("a.h5", b"", "is an HDF5 file, which is not supported"),
     ],
 )

@@ -193,7 +193,7 @@ def test_impossible_rows_are_named_by_their_number_in_the_file(tmp_path: Path, r
         ),
         ([f"{HEADER},trade_price", f"2024-01-01,{PRICES},11"], "more than one column for close"),
         ([HEADER, '2024-01-01,"1,000",12,9,11,1'], "numbers such as 1,000, with thousands or with decimals"),
-        ([HEADER, "2024-01-01,10,12"], "row 1 has 3 columns, not 6: '2024-01-01,10,12'"),
+        ([HEADER, "2024-01-01,10,12"], "row 1 has 3 instead of 6 columns: '2024-01-01,10,12'"),
     ],
 )
 def test_malformed_tables_are_rejected(tmp_path: Path, lines: list[str], reason: str) -> None:

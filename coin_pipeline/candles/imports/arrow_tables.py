@@ -105,6 +105,8 @@ def open_sheet(path: object, data: bytes, mapping: Mapping[str, str], max_rows: 
         header = find_header(texts, mapping)
         if header is not None:
             found[name] = (cells, texts, header)
+    candles = {name: sheet for name, sheet in found.items() if sheet[2].known or not sheet[2].headed}
+    found = candles or found
     if len(found) != 1:
         named = f": {', '.join(map(repr, found))}" if found else ""
         raise InvalidCandleFile(path, f"has {len(found)} sheets with a table{named}; keep the one with the candles")

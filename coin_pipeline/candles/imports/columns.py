@@ -29,7 +29,7 @@ from coin_pipeline.errors import InvalidCandleFile
 
 VALUE_FIELDS = FIELDS[1:]
 _MT4_COLUMNS = 7
-_SHOWN_COLUMNS = 20
+_SHOWN_COLUMNS, _SHOWN_LETTERS = 20, 40
 
 
 class ColumnChoice(NamedTuple):
@@ -51,6 +51,10 @@ class ColumnChoice(NamedTuple):
         """Return the names of the columns, by field."""
         spelled = {field: source.names[position] for field, position in self.values.items()}
         return {"time": "+".join(source.names[position] for position in self.time), **spelled}
+
+    def counts_money(self, source: Source) -> bool:
+        """Return whether the name of the volume column contains the currency of prices."""
+        return _volume_suffix(normalize_name(source.names[self.values["volume"]])) in QUOTE_NAMES
 
     def named_stamps(self, source: Source) -> Stamps:
         """Return the stamps that the name of the time column stands for; "auto" if it may be any."""
@@ -75,10 +79,11 @@ class _Chooser:
 
     def by_name(self) -> ColumnChoice:
         layout = self.source.layout or self._recognize()
-        mapped = {field: self._mapped(field) for field in FIELDS if field in self.mapping}
-        values = {field: mapped.get(field) or (self._value(layout, field),) for field in VALUE_FIELDS}
-        time = mapped.get("time") or self._time(layout)
-        return self._choice(layout, time, values)
+        found = {field: self._find(layout, field) for field in FIELDS}
+        missing = [field for field, positions in found.items() if not positions]
+        if missing:
+            raise self._error(f"has no column for {', '.join(missing)}")
+        return self._choice(layout, found["time"], {field: found[field] for field in VALUE_FIELDS})
 
     def by_position(self) -> ColumnChoice:
         layout, positions = self._positional()
@@ -109,14 +114,9 @@ class _Chooser:
         return PLAIN, {}
 
     def _recognize(self) -> Layout:
-        names = set(self.names)
-        if self.names and not self.names[0]:
-            names.discard("")
-            names |= {""}
-            if names == PYUPBIT_WITHOUT_VALUE.requires:
-                return PYUPBIT_WITHOUT_VALUE
-        else:
-            names.discard("")
+        names = {name for at, name in enumerate(self.names) if name or not at}
+        if names == PYUPBIT_WITHOUT_VALUE.requires:
+            return PYUPBIT_WITHOUT_VALUE
         return next((known for known in LAYOUTS if known.requires <= names and known.above in self.source.above), PLAIN)
 
     def _mapped(self, field: str) -> tuple[int, ...]:
@@ -131,17 +131,22 @@ class _Chooser:
 
     def _positions(self, text: str) -> list[int]:
         exact = [at for at, name in enumerate(self.source.names) if name.strip() == text.strip()]
-        return exact or [at for at, name in enumerate(self.names) if name == normalize_name(text)]
+        similar = exact or [at for at, name in enumerate(self.names) if name == normalize_name(text)]
+        is_position = text.isdecimal() and 0 < int(text) <= len(self.names)
+        return [int(text) - 1] if is_position and not similar else similar
 
-    def _value(self, layout: Layout, field: str) -> int:
-        preferred = layout.columns.get(field)
-        found = [at for at, name in enumerate(self.names) if preferred and name == preferred[0]]
-        found = found or [at for at, name in enumerate(self.names) if fields_of(name) == field]
+    def _find(self, layout: Layout, field: str) -> tuple[int, ...]:
+        """Return the column of a field, two for a date and a time of day, or none."""
+        if field in self.mapping:
+            return self._mapped(field)
+        if field in layout.columns:
+            return tuple(self.names.index(name) for name in layout.columns[field])
+        if field == "time":
+            return self._time()
+        found = [at for at, name in enumerate(self.names) if fields_of(name) == field]
         if not found and field == "volume":
             found = self._base_volume()
-        if len(found) != 1:
-            raise self._not_one(field, found)
-        return found[0]
+        return self._at_most_one(field, found)
 
     def _base_volume(self) -> list[int]:
         """Return the volumes in coins, of columns such as `Volume BTC` and `Volume USDT`."""
@@ -150,31 +155,24 @@ class _Chooser:
             return list(suffixes)
         return [at for at, suffix in suffixes.items() if suffix not in QUOTE_NAMES]
 
-    def _time(self, layout: Layout) -> tuple[int, ...]:
-        if "time" in layout.columns:
-            return tuple(self.names.index(name) for name in layout.columns["time"])
+    def _time(self) -> tuple[int, ...]:
         ranks = {at: rank for at, name in enumerate(self.names) if (rank := time_rank(name, at)) is not None}
         if not ranks and self.source.index is not None:
             return (self.source.names.index(self.source.index),)
         best = [at for at, rank in ranks.items() if rank == min(ranks.values())]
-        parts = (
-            [at for at in best if self.names[at] in DATE_PARTS],
-            [at for at in best if self.names[at] in CLOCK_PARTS],
-        )
-        if len(best) == 2 and all(len(part) == 1 for part in parts):  # noqa: PLR2004 -- a date and a time of day
-            return (parts[0][0], parts[1][0])
-        if len(best) != 1:
-            raise self._not_one("time", best)
-        return (best[0],)
+        dates, clocks = ([at for at in best if self.names[at] in parts] for parts in (DATE_PARTS, CLOCK_PARTS))
+        if len(dates) == len(clocks) == 1 and len(best) == len(dates + clocks):
+            return (*dates, *clocks)
+        return self._at_most_one("time", best)
 
-    def _not_one(self, field: str, found: Sequence[int]) -> InvalidCandleFile:
-        several = ", ".join(repr(self.source.names[at]) for at in found)
-        return self._error(
-            f"has more than one column for {field}: {several}" if found else f"has no column for {field}"
-        )
+    def _at_most_one(self, field: str, found: Sequence[int]) -> tuple[int, ...]:
+        if len(found) > 1:
+            several = ", ".join(repr(self.source.names[at]) for at in found)
+            raise self._error(f"has more than one column for {field}: {several}")
+        return tuple(found)
 
     def _error(self, problem: str) -> InvalidCandleFile:
-        shown = ", ".join(map(repr, self.source.names[:_SHOWN_COLUMNS]))
+        shown = ", ".join(repr(name[:_SHOWN_LETTERS]) for name in self.source.names[:_SHOWN_COLUMNS])
         more = ", ..." if len(self.source.names) > _SHOWN_COLUMNS else ""
         example = "time=날짜,open=시가" if self.source.headed else "time=1,open=2"
         advice = f"name them with --columns, such as {example}"

@@ -76,13 +76,14 @@ _TIME_RANKS: tuple[tuple[str, ...], ...] = (
         ),
         *("日付", "日付け", "日時", "日期", "时间", "datum", "fecha", "data", "дата"),
     ),
-    ("", "index", "unnamed: 0"),
+    ("index", "level 0", "unnamed: 0"),
+    ("",),
     ("close time", "closetime", "timeclose", "time close", "end time"),
 )
-"""Names of the column of times, normalized, the preferred ones first; the third rank is for the first column only."""
+"""Names of the column of times, normalized, the preferred ones first; only the first column may have none."""
 
 OPENING_NAMES = frozenset({*_TIME_RANKS[0], "candle date time kst"})
-CLOSING_NAMES = frozenset(_TIME_RANKS[3])
+CLOSING_NAMES = frozenset(_TIME_RANKS[-1])
 """Names of times at which candles open, or close."""
 
 DATE_PARTS = frozenset({"date", "날짜", "일자", "datum", "日付", "日期"})
@@ -130,7 +131,7 @@ class Layout:
     tick_volume: str | None = None
 
 
-_QUOTE_VOLUME = "the volume of this source is an amount of money, not of coins"
+QUOTE_VOLUME = "the volume of this source is an amount of money, not of coins"
 _PYUPBIT = Layout(
     "pyupbit",
     frozenset({"", "open", "high", "low", "close", "volume", "value"}),
@@ -170,20 +171,20 @@ LAYOUTS: tuple[Layout, ...] = (
         "CoinMarketCap",
         frozenset({"timeopen", "timeclose", "marketcap"}),
         columns={"time": ("timeopen",)},
-        notes=(_QUOTE_VOLUME,),
+        notes=(QUOTE_VOLUME,),
     ),
-    Layout("CoinMarketCap", frozenset({"name", "symbol", "date", "marketcap"}), notes=(_QUOTE_VOLUME,)),
-    Layout("CoinMarketCap", frozenset({"date", "open", "market cap"}), notes=(_QUOTE_VOLUME,)),
+    Layout("CoinMarketCap", frozenset({"name", "symbol", "date", "marketcap"}), notes=(QUOTE_VOLUME,)),
+    Layout("CoinMarketCap", frozenset({"date", "open", "market cap"}), notes=(QUOTE_VOLUME,)),
     Layout(
         "Yahoo Finance",
         frozenset({"open", "close", "adj close", "volume"}),
         hint="Yahoo's days of coins are those of UTC",
-        notes=("Adj Close is ignored", _QUOTE_VOLUME),
+        notes=("Adj Close is ignored", QUOTE_VOLUME),
     ),
     Layout(
         "Yahoo Finance",
         frozenset({"open", "close", "dividends", "stock splits"}),
-        notes=(_QUOTE_VOLUME,),
+        notes=(QUOTE_VOLUME,),
     ),
     Layout(
         "MetaTrader",
@@ -207,7 +208,7 @@ PLAIN = Layout("columns by name")
 YAHOO = Layout(
     "Yahoo Finance",
     hint="Yahoo's days of coins are those of UTC",
-    notes=(_QUOTE_VOLUME,),
+    notes=(QUOTE_VOLUME,),
 )
 """yfinance writes three header lines, by which it is recognized."""
 PYUPBIT_WITHOUT_VALUE = Layout(
@@ -218,7 +219,7 @@ _IN_ORDER = ("time", "open", "high", "low", "close", "volume")
 POSITIONS: Mapping[int, tuple[Layout, tuple[str, ...]]] = MappingProxyType(
     {
         6: (Layout("list of candles (ccxt, freqtrade)"), _IN_ORDER),
-        7: (Layout("list of candles with trades (Kraken)"), _IN_ORDER),
+        7: (Layout("list of candles (Kraken, Bybit)"), _IN_ORDER),
         12: (Layout("Binance Vision"), _IN_ORDER),
     }
 )
@@ -236,9 +237,8 @@ def fields_of(name: str) -> str | None:
 def time_rank(name: str, position: int) -> int | None:
     """Return the rank of a normalized name among those of times, 0 the most preferred, or None."""
     rank = _RANK_OF.get(name)
-    return None if rank == _INDEX_RANK and position else rank
+    return None if not name and position else rank
 
 
 _FIELD_OF = {alias: field for field, aliases in _ALIASES.items() for alias in aliases}
 _RANK_OF = {name: rank for rank, names in enumerate(_TIME_RANKS) for name in names}
-_INDEX_RANK = 2

@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from coin_pipeline.candles.imports.columns import VALUE_FIELDS, ColumnChoice, choose_columns
 from coin_pipeline.candles.imports.content import open_source
 from coin_pipeline.candles.imports.imported_file import ImportedFile
+from coin_pipeline.candles.imports.layouts import QUOTE_VOLUME
 from coin_pipeline.candles.imports.left_out import NO_TRADE, idle_rows
-from coin_pipeline.candles.imports.mapping import check_columns
+from coin_pipeline.candles.imports.mapping import FIELDS, check_columns
 from coin_pipeline.candles.imports.numbers import parse_values
 from coin_pipeline.candles.imports.source import Rows, Source
 from coin_pipeline.candles.imports.stamps import Spacing, Stamps, common_spacing, open_times
@@ -146,7 +147,7 @@ def _to_candles(
     traded = _traded(candles)
     selection = _oldest_first(candles.time, traded)
     result, numbers = candles.rows(selection), rows.numbers[selection]
-    _check(path, result, numbers)
+    _check(path, result, numbers, headed=source.headed)
     return ImportedFile(
         result,
         numbers,
@@ -158,7 +159,7 @@ def _to_candles(
         skipped=dict(+(rows.skipped + Counter({NO_TRADE: int((~traded).sum())}))),
         no_trade=np.sort(candles.time[~traded]),
         symbol=symbol,
-        notes=_notes(choice, values.rounded),
+        notes=_notes(source, choice, values.rounded),
     )
 
 
@@ -197,12 +198,14 @@ def _check_tick_volume(path: Path, choice: ColumnChoice, name: str, volume: npt.
         raise InvalidCandleFile(path, f"{reason}; to use it all the same, pass --columns volume={ticks}")
 
 
-def _check(path: Path, candles: OHLCV, numbers: npt.NDArray[np.int64]) -> None:
+def _check(path: Path, candles: OHLCV, numbers: npt.NDArray[np.int64], *, headed: bool) -> None:
     if not len(candles.time):
         raise InvalidCandleFile(path, "contains no candles: no trade happened in any row")
 
+    taken = "" if headed else f" of a file without a header, taken as {', '.join(FIELDS)} (--columns names others),"
+
     def locate(row: int) -> str:
-        return f"row {numbers[row]}"
+        return f"row {numbers[row]}{taken}"
 
     check_times(path, candles.time, locate)
     check_prices(path, candles, locate)
@@ -214,6 +217,7 @@ def _order_of(time: npt.NDArray[np.int64]) -> str:
     return "newest first" if (time[1:] < time[:-1]).all() else "unordered"
 
 
-def _notes(choice: ColumnChoice, rounded: str | None) -> tuple[str, ...]:
+def _notes(source: Source, choice: ColumnChoice, rounded: str | None) -> tuple[str, ...]:
+    money = (QUOTE_VOLUME,) if choice.counts_money(source) and QUOTE_VOLUME not in choice.layout.notes else ()
     more = (f"volumes are rounded, such as {rounded}",) if rounded else ()
-    return (*choice.layout.notes, *more)
+    return (*choice.layout.notes, *money, *more)

@@ -70,10 +70,9 @@ def _before_end(times: Times, length: int | None) -> int | None:
 
     The last row of some downloads is the time of the download, so not all need to be.
     """
-    unit = min(length or MINUTE_NS, DAY_NS)
     clocks = [times.utc] if times.local is times.utc else [times.utc, times.local]
-    for left in (unit - clock % unit for clock in clocks):
-        for instant in _LAST_INSTANTS:
-            if instant < unit and np.count_nonzero(left == instant) > _MOST * len(left):
-                return instant
+    for instant in _LAST_INSTANTS:
+        unit = MINUTE_NS if instant < MINUTE_NS else min(length or MINUTE_NS, DAY_NS)
+        if instant < unit and any(np.mean((clock + instant) % unit == 0) > _MOST for clock in clocks):
+            return instant
     return None

@@ -3,6 +3,7 @@
 import csv as python_csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -70,16 +71,22 @@ def _to_utf8(path: object, data: bytes) -> bytes:
     try:
         data.isascii() or data.decode()
     except UnicodeDecodeError:
-        return _decode(path, data, "cp949").encode()
+        return _decode_local(path, data).encode()
     return data if b"\n" in data[:_HEAD_BYTES] or b"\r" not in data else data.replace(b"\r", b"\n")
+
+
+def _decode_local(path: object, data: bytes) -> str:
+    for encoding in ("cp949", "cp1252"):  # wrong letters cannot change numbers, only hide names
+        with suppress(UnicodeDecodeError):
+            return data.decode(encoding)
+    raise InvalidCandleFile(path, "is not a text in UTF-8, Korean (cp949) or Western (cp1252); save it as CSV in UTF-8")
 
 
 def _decode(path: object, data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
-        tried = "UTF-8 or Korean (cp949)" if encoding == "cp949" else encoding.upper()
-        raise InvalidCandleFile(path, f"is not a text in {tried}; save it as CSV in UTF-8") from None
+        raise InvalidCandleFile(path, f"is not a text in {encoding.upper()}; save it as CSV in UTF-8") from None
 
 
 def _dialect(data: bytes, mapping: Mapping[str, str]) -> _Dialect | None:
@@ -197,5 +204,5 @@ class _Ragged:
         """Reject rows that are not a total below the last candle."""
         for row in self.rows:
             if not is_total(row.text.split(self.delimiter)[0]) or row.number <= kept:
-                held = f"has {row.actual_columns} columns, not {row.expected_columns}: {row.text[:60]!r}"
+                held = f"has {row.actual_columns} instead of {row.expected_columns} columns: {row.text[:60]!r}"
                 raise InvalidCandleFile(self.path, f"row {self.lines[row.number - 1]} {held}")
