@@ -19,14 +19,7 @@ from coin_pipeline.backtest.fingerprint import backtest_fingerprint, candles_dig
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
 from coin_pipeline.backtest.tick_check import check_ticks
-from coin_pipeline.backtest.warm_up import (
-    EarlierCandles,
-    WarmBars,
-    WarmUp,
-    choose_warm_up,
-    read_warm_bars,
-    same_decisions,
-)
+from coin_pipeline.backtest.warm_up import WarmUp, warm_bars
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.timeframe import day_range
 from coin_pipeline.engine.bars import Bars
@@ -152,7 +145,7 @@ def simulate_symbol(
     bars = read_candles(candles, candle_slice)
     strategy = registry.get(spec.strategy)
     params = registry.resolve(spec.strategy, spec.params)
-    warm_up, warm = _warm_up(candles, candle_slice, bars, strategy, params, warm_up)
+    warm_up, warm = warm_bars(candles, spec, candle_slice.symbol, bars, strategy, params, warm_up)
     signals, report = checked_signals(strategy, params, warm.bars, candle_slice.symbol)
     signals = warm.of_range(signals)
     costs = spec.costs_of(candle_slice.symbol)
@@ -184,37 +177,6 @@ def simulate_symbol(
     quoted = symbol_result.quoted_ratios(simulation.trades, bars.time, costs)
     metadata |= {"facts": facts, "symbol": part} | ({} if quoted is None else {"quoted": quoted.tolist()})
     return symbol_result.to_table(bars, simulation, costs, metadata)
-
-
-def _warm_up(
-    candles: CandleSource,
-    candle_slice: CandleSlice,
-    bars: Bars,
-    strategy: Strategy[Any],
-    params: StrategyParams,
-    chosen: WarmUp | None,
-) -> tuple[WarmUp | None, WarmBars]:
-    """Return the warm-up of a symbol, None if the spec has none, and the bars to run the strategy on.
-
-    A warm-up that was chosen before is used only if decisions depend on it: a sweep gives all points the longest one,
-    and the result of its best point should be that of a backtest of this point alone.
-    """
-    spec, symbol = candle_slice.spec, candle_slice.symbol
-    if spec.warm_up == "none":
-        return None, WarmBars(bars, 0)
-
-    def signals_on(warm: WarmBars) -> Signals:
-        return warm.of_range(run_strategy(strategy, warm.bars, params, symbol))
-
-    earlier = EarlierCandles(candles, spec, symbol)
-    declared = declared_warm_up(strategy, params, symbol)
-    own = choose_warm_up(earlier, bars, declared, lambda known: [run_strategy(strategy, known, params, symbol)])
-    warm = earlier.before(bars, own.used)
-    if chosen:
-        given = read_warm_bars(candles, spec, symbol, bars, chosen)
-        if not same_decisions(signals_on(given), signals_on(warm)):
-            return chosen.model_copy(update={"declared": declared}), given
-    return own, warm
 
 
 def checked_signals(

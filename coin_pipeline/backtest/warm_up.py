@@ -6,7 +6,7 @@ How many candles it gets is decided here, once per symbol, from the candles and 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -20,6 +20,8 @@ from coin_pipeline.candles.timeframe import DAY_NS
 from coin_pipeline.engine.bars import Bars, Ints
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import CandlesChanged, StrategyFailed
+from coin_pipeline.strategies.base import Strategy, StrategyParams
+from coin_pipeline.strategies.loader import declared_warm_up, run_strategy
 
 Decide: TypeAlias = Callable[[Bars], Sequence[Signals]]
 """Runs one or more strategies on some bars."""
@@ -126,6 +128,51 @@ class EarlierCandles:
         first, last = spec.start_date - timedelta(days=days), spec.start_date - timedelta(days=1)
         self._bars = self._source.load(self._symbol, spec.candle_length, first, last).bars
         self._days_loaded = days
+
+
+def warm_bars(
+    candles: CandleSource,
+    spec: BacktestSpec,
+    symbol: str,
+    bars: Bars,
+    strategy: Strategy[Any],
+    params: StrategyParams,
+    chosen: WarmUp | None,
+) -> tuple[WarmUp | None, WarmBars]:
+    """Return the warm-up of a symbol, None if the spec has none, and the bars to run the strategy on.
+
+    A warm-up that was chosen before is used only if decisions depend on it: a sweep gives all points the longest one,
+    and the result of its best point should be that of a backtest of this point alone.
+
+    Args:
+        candles: Source of the candles.
+        spec: The backtest.
+        symbol: The symbol.
+        bars: Its bars in the range.
+        strategy: The strategy.
+        params: Its validated parameters.
+        chosen: The warm-up that was chosen before, if any.
+
+    Raises:
+        CandlesChanged: The earlier candles are no longer those from which the warm-up was chosen.
+        InvalidCandles: Earlier candles break a market's rules.
+        StrategyFailed: The strategy raised an exception or returned no signals.
+    """
+    if spec.warm_up == "none":
+        return None, WarmBars(bars, 0)
+
+    def signals_on(warm: WarmBars) -> Signals:
+        return warm.of_range(run_strategy(strategy, warm.bars, params, symbol))
+
+    earlier = EarlierCandles(candles, spec, symbol)
+    declared = declared_warm_up(strategy, params, symbol)
+    own = choose_warm_up(earlier, bars, declared, lambda known: [run_strategy(strategy, known, params, symbol)])
+    warm = earlier.before(bars, own.used)
+    if chosen:
+        given = read_warm_bars(candles, spec, symbol, bars, chosen)
+        if not same_decisions(signals_on(given), signals_on(warm)):
+            return chosen.model_copy(update={"declared": declared}), given
+    return own, warm
 
 
 def choose_warm_up(earlier: EarlierCandles, bars: Bars, declared: int, decide: Decide) -> WarmUp:

@@ -41,6 +41,7 @@ def demo() -> None:
             "symbols": [DEMO_SYMBOL],
             "start_date": DEMO_START,
             "end_date": DEMO_END,
+            "warm_up": "none",  # its candles begin with the range
         },
     )
     run_id = run_backtest(settings, spec)

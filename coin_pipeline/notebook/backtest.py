@@ -157,14 +157,16 @@ def run_backtest(
         strategy: A registered name, the path of a strategy file, a subclass of `Strategy` or an instance of one.
         candles: A DataFrame with open, high, low, close and volume and a DatetimeIndex or a time column; a dict of such
             frames by symbol; or the names of stored symbols.
-        start: First day in Asia/Seoul, inclusive; by default the first that all symbols have.
+        start: First day in Asia/Seoul, inclusive; by default the first that all symbols have. Candles before it warm
+            the strategy up.
         end: Last day in Asia/Seoul, inclusive; by default the last that all symbols have.
         timeframe: Length of a candle, such as `1h`. By default that of the frames; `1d` for stored symbols.
         tz: IANA name of the time zone of times without one.
         symbol: Name of the market of a single frame; `DATA_KRW` by default.
         catalog: Stored candles; by default those under DATA_ROOT.
         **fields: Further fields of a backtest request: params, fill, fee_rate, slippage_rate, stop_loss, take_profit,
-            trailing_stop, position_size, max_positions, initial_cash, min_order, tick_sizes, min_coverage.
+            trailing_stop, position_size, max_positions, initial_cash, min_order, tick_sizes, warm_up,
+            min_coverage.
 
     Raises:
         InvalidInput: An argument is invalid; each is named.

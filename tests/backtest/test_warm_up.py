@@ -15,6 +15,7 @@ from coin_pipeline.backtest.warm_up import MAX_DOUBLED, MIN_DOUBLED, EarlierCand
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
+from coin_pipeline.cli.views.backtest import summary_lines
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StrategyFailed
@@ -235,6 +236,7 @@ def test_a_partly_stored_warm_up_warns_with_the_first_possible_decision(tmp_path
         "AAA_KRW: 40 of the 60 candles that warm up the strategy are not stored; its first decision is possible at"
         " 2025-07-11T00:00:00Z"
     ) in document["warnings"]
+    assert any(line.endswith("no gaps, warm-up 20 of 60 candles") for line in summary_lines(document))
 
 
 def test_a_range_that_is_too_short_warns(tmp_path: Path) -> None:

@@ -163,14 +163,15 @@ def test_costs_show_rates_and_impact() -> None:
     assert Page(html).row("BTC_KRW", "47")[2:] == ["+25.00%", "+20.00%", "-5.00 pp"]
 
 
-def test_candles_show_coverage_and_gaps() -> None:
-    """Missing candles are counted, the first gaps are listed, and further gaps are counted."""
+def test_candles_show_coverage_gaps_and_warm_up() -> None:
+    """Missing candles are counted, the first gaps are listed, and further gaps and missing warm-up are counted."""
     gap = {"start": "2024-03-02T00:00:00Z", "end": "2024-03-03T00:00:00Z", "missing": 1}
     candles = {**part()["candles"], "present": 359, "ratio": 359 / 366, "gap_count": 7, "gaps": [gap] * 7}
     candles |= {"no_trade": 4, "not_fetched": 3, "known": 363 / 366, "verdict": "gaps"}
+    candles["warm_up"] = {"declared": 60, "used": 20, "missing": 40}
     page = page_of(part(candles=candles))
     row = page.row("BTC_KRW", "2024-01-01 00:00")
-    assert row[3:] == ["366", "7", "4", "3", "98.09%", "99.18%", "7", "gaps"]
+    assert row[3:] == ["366", "7", "4", "3", "98.09%", "99.18%", "7", "20 of 60", "gaps"]
     listed = next(row[1] for row in page.rows if "Missing: " in row[-1])
     assert listed.count("1 from 2024-03-02 00:00 to 2024-03-03 00:00") == 5
     assert listed.endswith("; and 2 more gaps")

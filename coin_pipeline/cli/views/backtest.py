@@ -100,7 +100,8 @@ def _coverage(part: dict[str, Any]) -> str:
     candles = part["candles"]
     gaps = pluralize(candles["gap_count"], "gap") if candles["gap_count"] else "no gaps"
     share = f"{candles['present']:,} of {candles['expected']:,} candles ({candles['ratio']:.1%})"
-    return f"{part['symbol']} {share}, {candles['first'][:10]} to {candles['last'][:10]}, {gaps}{_missing(candles)}"
+    days = f"{candles['first'][:10]} to {candles['last'][:10]}"
+    return f"{part['symbol']} {share}, {days}, {gaps}{_missing(candles)}{_warm_up(candles)}"
 
 
 def _missing(candles: dict[str, Any]) -> str:
@@ -109,6 +110,15 @@ def _missing(candles: dict[str, Any]) -> str:
         return ""
     split = f"{candles['no_trade']:,} without a trade, {candles['not_fetched']:,} not fetched"
     return f" ({split}): {candles['known']:.1%} known"
+
+
+def _warm_up(candles: dict[str, Any]) -> str:
+    """Return how many candles warmed the strategy up; nothing if it needs none or the run had no warm-up."""
+    warm_up = candles.get("warm_up")
+    if not warm_up or not (warm_up["used"] or warm_up["missing"]):
+        return ""
+    of_declared = f" of {warm_up['declared']:,}" if warm_up["missing"] else ""
+    return f", warm-up {warm_up['used']:,}{of_declared} candles"
 
 
 def _checks(symbols: Sequence[dict[str, Any]]) -> list[str]:

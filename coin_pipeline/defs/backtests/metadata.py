@@ -30,6 +30,8 @@ def slice_metadata(piece: CandleSlice) -> Mapping[str, MetadataValue]:
 def symbol_metadata(part: Json) -> Mapping[str, MetadataValue]:
     """Return one symbol's figures; in a shared account it has none of its own yet."""
     own = _numbers(part["symbol"]["metrics"]) if "symbol" in part else {}
+    if warm_up := part["facts"]["candles"]["warm_up"]:
+        own |= {f"warm-up candles {name}": MetadataValue.int(warm_up[name]) for name in ("used", "missing")}
     return {**own, "seconds": MetadataValue.float(part["facts"]["execution_time"])}
 
 

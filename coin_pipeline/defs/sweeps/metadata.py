@@ -17,8 +17,9 @@ from coin_pipeline.sweeps.trials import column_of, objectives_of
 
 
 def chunk_metadata(plan: SweepPlan, chunk: SweepChunk) -> Mapping[str, MetadataValue]:
-    """Return the range of a chunk's points and the counts of the whole sweep."""
+    """Return the range of a chunk's points, their first day, and the counts of the whole sweep."""
     return {
+        "evaluated from": MetadataValue.text(chunk.start.isoformat()),
         "numbers": MetadataValue.text(f"{chunk.first:,} to {chunk.stop - 1:,}"),
         POINTS_PLANNED: MetadataValue.int(plan.points),
         "skipped": MetadataValue.int(plan.skipped),
