@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from coin_pipeline.backtest.fingerprint import gap_json, missing_candles_json, result_digest
 from coin_pipeline.backtest.formatting import Json, iso_microseconds, iso_seconds
 from coin_pipeline.backtest.markets import common_quote
-from coin_pipeline.backtest.portfolio import CombinedResult
+from coin_pipeline.backtest.portfolio import CombinedResult, Curve
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.warnings import collect_warnings, order_warnings
 from coin_pipeline.candles.coverage import Coverage
+from coin_pipeline.candles.timeframe import DAY_NS, Timeframe
 
 SCHEMA = "1.2.0"
 MAX_CURVE_POINTS = 10_000
@@ -107,7 +108,15 @@ def result_json(
         "spec": spec.model_dump(mode="json"),
         "fingerprint": fingerprint,
         "warnings": [
-            *collect_warnings(symbols, combined.metrics, combined.costs, combined.best, spec.params, params_schema),
+            *collect_warnings(
+                symbols,
+                combined.metrics,
+                combined.costs,
+                combined.best,
+                _days(combined.curve, spec.candle_length),
+                spec.params,
+                params_schema,
+            ),
             *(order_warnings(symbols) if spec.tick_sizes == "upbit" else []),
         ],
     }
@@ -117,6 +126,11 @@ def result_json(
 def _blocks(parts: SymbolParts, combined: CombinedResult) -> list[tuple[Json, pa.Table]]:
     shared = [] if combined.account is None else [({"symbol": combined.curve.name}, _rows_of(combined))]
     return [*shared, *parts]
+
+
+def _days(curve: Curve, candle_length: Timeframe) -> float:
+    """Return the days from the first open to the last close."""
+    return (int(curve.time[-1]) - int(curve.time[0]) + candle_length.ns) / DAY_NS
 
 
 def _rows_of(combined: CombinedResult) -> pa.Table:

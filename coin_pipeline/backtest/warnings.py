@@ -14,6 +14,8 @@ from coin_pipeline.strategies.registry import numeric_limits
 
 FEW_TRADES = 30
 """Below this number of trades a mean is unreliable: the usual rule of thumb for a sample."""
+SHORT_DAYS = 90
+"""Below this number of days a figure per year is an extrapolation."""
 
 
 def collect_warnings(
@@ -21,6 +23,7 @@ def collect_warnings(
     metrics: Json,
     costs: Json,
     best: BestTrade | None,
+    days: float,
     params: Mapping[str, Any],
     schema: Json,
 ) -> list[str]:
@@ -31,11 +34,13 @@ def collect_warnings(
         metrics: Statistics of all symbols together.
         costs: The result at other costs.
         best: The trade that contributed most to it.
+        days: Length of the equity curve.
         params: Resolved parameters of the strategy.
         schema: JSON schema of the parameters.
     """
     per_symbol = [warning for part in symbols for warning in _of_symbol(part)]
-    return [*_of_trades(metrics, best), *_of_costs(costs), *_of_params(params, schema), *per_symbol]
+    whole = [*_of_trades(metrics, best), *_of_days(metrics, days), *_of_costs(metrics, costs)]
+    return [*whole, *_of_params(params, schema), *per_symbol]
 
 
 def settling_warnings(symbol: str, warm_up: Json) -> list[str]:
@@ -80,6 +85,11 @@ def _of_trades(metrics: Json, best: BestTrade | None) -> list[str]:
     warnings = []
     if 0 < trades < FEW_TRADES:
         warnings.append(f"only {pluralize(trades, 'trade')}: figures from fewer than {FEW_TRADES} may be luck")
+    if (metrics["expectancy"] or 0.0) > 0 > metrics["total_return"]:
+        warnings.append(
+            f"the mean trade returned {metrics['expectancy']:+.2%}, but the account {metrics['total_return']:+.2%}:"
+            " returns compound, so a loss weighs more than a gain of the same size (volatility drag)"
+        )
     if best and metrics["total_return"] > 0 >= best.return_without:
         trade = best.trade
         warnings.append(
@@ -89,8 +99,18 @@ def _of_trades(metrics: Json, best: BestTrade | None) -> list[str]:
     return warnings
 
 
-def _of_costs(costs: Json) -> list[str]:
+def _of_days(metrics: Json, days: float) -> list[str]:
+    if not metrics["trades"] or days >= SHORT_DAYS:
+        return []
+    figures = "annualized figures (CAGR, volatility, Sharpe ratio, Sortino ratio)"
+    reason = f"its {figures} extrapolate less than {SHORT_DAYS} days to a year and mean little"
+    return [f"the range has {pluralize(int(days), 'day')}: {reason}"]
+
+
+def _of_costs(metrics: Json, costs: Json) -> list[str]:
     at = costs["stress"]
+    if metrics["trades"] and costs["break_even_rate"] is None:
+        return [f"the trades lose even without costs: the gross return is {costs['gross_return']:+.2%}"]
     if at["1x"] is None or at["2x"] is None or not at["1x"] > 0 >= at["2x"]:
         return []
     return [f"the profit is gone at twice the costs; it breaks even at {costs['break_even_rate']:.4%} a leg"]

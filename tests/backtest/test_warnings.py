@@ -33,12 +33,42 @@ def part(*returns: float, **changed: object) -> dict[str, Any]:
     return {"symbol": "BTC_KRW", "trades": trades, **known, **changed}
 
 
-def warned(*parts: dict[str, Any], total: float = 0.1, at_twice: float | None = 0.05, **params: object) -> list[str]:
+def warned(
+    *parts: dict[str, Any],
+    total: float = 0.1,
+    at_twice: float | None = 0.05,
+    expectancy: float | None = None,
+    days: float = 365,
+    break_even: float | None = 0.0015,
+    **params: object,
+) -> list[str]:
     """Return the warnings of a result with these symbols."""
     best = best_trade(parts, 1.0)
-    metrics = {"trades": sum(len(one["trades"]) for one in parts), "total_return": total}
-    costs = {"stress": {"1x": total, "2x": at_twice}, "break_even_rate": 0.0015}
-    return collect_warnings(parts, metrics, costs, best, Params(**params).model_dump(), Params.model_json_schema())
+    metrics = {"trades": sum(len(one["trades"]) for one in parts), "total_return": total, "expectancy": expectancy}
+    costs = {"gross_return": -0.05, "stress": {"1x": total, "2x": at_twice}, "break_even_rate": break_even}
+    values, schema = Params(**params).model_dump(), Params.model_json_schema()
+    return collect_warnings(parts, metrics, costs, best, days, values, schema)
+
+
+def test_an_account_that_loses_with_a_positive_expectancy() -> None:
+    """Gains of 50 % and losses of 40 % by turns: the mean is positive, the product falls."""
+    (warning,) = warned(part(*[0.5, -0.4] * 15), total=-0.79, expectancy=0.05)
+    assert warning.startswith("the mean trade returned +5.00%, but the account -79.00%: returns compound")
+    assert warned(part(*[0.5, -0.4] * 15), total=-0.79, expectancy=-0.05) == []
+
+
+def test_a_short_range_is_not_a_year() -> None:
+    """Figures per year are an extrapolation; without trades there is nothing to extrapolate."""
+    (warning,) = warned(part(*[0.01, -0.005] * 15), days=30.0)
+    assert warning.startswith("the range has 30 days: its annualized figures (CAGR, volatility, Sharpe")
+    assert warned(part(*[0.01, -0.005] * 15), days=90.0) == []
+    assert warned(part(), total=0.0, days=30.0, break_even=None) == ["BTC_KRW: the strategy never traded"]
+
+
+def test_trades_that_lose_without_costs() -> None:
+    """No cost rate breaks even."""
+    (warning,) = warned(part(*[-0.01, 0.001] * 15), total=-0.1, at_twice=-0.2, break_even=None)
+    assert warning == "the trades lose even without costs: the gross return is -5.00%"
 
 
 def test_a_solid_result_is_not_warned_of() -> None:
