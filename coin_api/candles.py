@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -13,10 +14,9 @@ import pyarrow as pa
 
 from coin_pipeline.candles.candle_range import CandleRange
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.files import read_candle_file
-from coin_pipeline.candles.timeframe import Timeframe
+from coin_pipeline.candles.imports.batch import FailedImport, ImportedSeries, import_files
+from coin_pipeline.candles.imports.prepare import ImportOptions
 from coin_pipeline.candles.year_files.arrow import to_table
-from coin_pipeline.candles.year_files.writer import MergeReport
 from coin_pipeline.errors import InvalidInput, Problem, UploadTooLarge
 from coin_pipeline.storage.atomic import translate_os_errors
 
@@ -31,6 +31,9 @@ MAX_UPLOADED_CANDLES = 5_000_000
 UPLOAD_SUFFIXES = MappingProxyType(
     {
         "text/csv": ".csv",
+        "application/json": ".json",
+        "application/zip": ".zip",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
         "application/vnd.apache.parquet": ".parquet",
         "application/x-parquet": ".parquet",
         "application/vnd.apache.arrow.file": ".feather",
@@ -87,18 +90,21 @@ async def save_body(body: AsyncIterator[bytes], path: Path, content_length: str 
             file.write(chunk)
 
 
-def merge_file(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: Path, tz: str | None) -> MergeReport:
-    """Merge the candles of an uploaded file into the catalog.
+def merge_file(catalog: CandleCatalog, path: Path, options: ImportOptions, *, dry_run: bool) -> ImportedSeries:
+    """Merge the candles of an uploaded file into the catalog, as `coin candles import` does.
 
     Raises:
         InvalidInput: The file or one of its rows is invalid; nothing is stored.
         StorageFailed: The catalog cannot be written.
     """
-    try:
-        return catalog.merge(symbol, timeframe, read_candle_file(path, tz, MAX_UPLOADED_CANDLES))
-    except InvalidInput as error:  # the client must not see a path of this machine
-        problems = [Problem(field, message.replace(str(path), "the file")) for field, message in error.problems]
-        raise InvalidInput(problems) from None
+    (outcome,) = import_files(catalog, [path], options, time.time_ns(), dry_run=dry_run)
+    if not isinstance(outcome, FailedImport):
+        return outcome
+    if not isinstance(outcome.error, InvalidInput):
+        raise outcome.error
+    # The client must not see a path of this machine.
+    problems = [Problem(field, message.replace(str(path), "the file")) for field, message in outcome.error.problems]
+    raise InvalidInput(problems)
 
 
 def arrow_stream(candles: CandleRange) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from coin_pipeline.candles import fields
+from coin_pipeline.candles.imports.stamps import Stamps
 from coin_pipeline.candles.series_progress import SeriesProgress
 from coin_pipeline.results.index import Filters
 
@@ -120,8 +121,14 @@ class UploadReport(BaseModel):
     added: int
     replaced: Annotated[int, Field(description="Candles that were stored with different values.")]
     unchanged: int
+    removed: Annotated[int, Field(description="Stored candles that were misplaced by another time zone, and removed.")]
     first: Annotated[Instant | None, Field(description="Open time of the first candle in the file.")]
     last: Annotated[Instant | None, Field(description="Open time of the last candle in the file.")]
+    layout: Annotated[str, Field(description="Recognized layout of the file.")]
+    zone: Annotated[str, Field(description="Time zone of its times, and how it is known.")]
+    left_out: Annotated[dict[str, int], Field(description="Number of rows that were not stored, by reason.")]
+    notes: Annotated[list[str], Field(description="Sentences on what a user should know.")]
+    dry_run: Annotated[bool, Field(description="Whether nothing was stored.")]
     quality: Annotated[dict[str, Any], Field(description="Audit of the stored series after the upload.")]
 
 
@@ -254,6 +261,20 @@ Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")
 Day = Annotated[fields.Day, Field(description="YYYY-MM-DD in Asia/Seoul, inclusive.")]
 Percent = Annotated[float, Field(allow_inf_nan=False, description="Bound of avg_return, percent per trade.")]
 Signals = Annotated[int, Field(ge=0, description="Bound of total_signals.")]
+
+
+class UploadQuery(fields.RequestModel):
+    """How to read an uploaded file."""
+
+    timeframe: fields.TimeframeName
+    tz: Annotated[str | None, Field(description="Time zone of timestamps without one, such as UTC or Asia/Seoul.")] = (
+        None
+    )
+    columns: Annotated[
+        str | None, Field(max_length=2000, description="Columns of unknown names: time=NAME,open=NAME,...")
+    ] = None
+    stamps: Annotated[Stamps, Field(description="Whether candles open or close at their timestamps.")] = "auto"
+    dry_run: Annotated[bool, Field(description="Store nothing; only report what the file contains.")] = False
 
 
 class CandleQuery(fields.RequestModel):

@@ -8,7 +8,16 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from coin_api.candles import ARROW, UPLOAD_SUFFIXES, arrow_stream, file_suffix, merge_file, save_body, upload_folder
+from coin_api.candles import (
+    ARROW,
+    MAX_UPLOADED_CANDLES,
+    UPLOAD_SUFFIXES,
+    arrow_stream,
+    file_suffix,
+    merge_file,
+    save_body,
+    upload_folder,
+)
 from coin_api.deps import CatalogDep, OrchestratorDep, SettingsDep, StatusesDep, SubmissionIdDep
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.polling_headers import set_polling_headers
@@ -21,6 +30,7 @@ from coin_api.schemas import (
     CandleSeries,
     RefreshAccepted,
     RefreshStatus,
+    UploadQuery,
     UploadReport,
 )
 from coin_api.tasks import Job, Task
@@ -29,11 +39,12 @@ from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.candle_range import CandleRange, stored_range
 from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
 from coin_pipeline.candles.exchanges.registry import open_exchange
-from coin_pipeline.candles.fields import TimeframeName
+from coin_pipeline.candles.imports.mapping import parse_columns
+from coin_pipeline.candles.imports.prepare import ImportOptions
 from coin_pipeline.candles.intervals import clip, total
 from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
 from coin_pipeline.candles.symbol import parse_symbol
-from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe, utc
+from coin_pipeline.candles.timeframe import parse_timeframe, utc
 from coin_pipeline.defs.run_requests import refresh_submission
 
 router = APIRouter(prefix="/api/candles", tags=["candles"])
@@ -106,35 +117,48 @@ def candles(
 @router.post("/{symbol}/upload", openapi_extra=_FILE_BODY)
 async def upload(
     symbol: str,
-    timeframe: Annotated[TimeframeName, Query()],
+    query: Annotated[UploadQuery, Query()],
     request: Request,
     settings: SettingsDep,
     catalog: CatalogDep,
-    tz: Annotated[
-        str | None, Query(description="Time zone of timestamps without one, such as UTC or Asia/Seoul.")
-    ] = None,
     content_type: Annotated[str | None, Header(description="text/csv, application/vnd.apache.parquet ...")] = None,
     content_length: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> UploadReport:
     """Merge the candles of a file into the stored ones; if a row is invalid, nothing is stored."""
-    market, length, suffix = parse_symbol(symbol), parse_timeframe(timeframe), file_suffix(content_type)
+    suffix = file_suffix(content_type)
+    options = ImportOptions(
+        symbol=parse_symbol(symbol),
+        timeframe=parse_timeframe(query.timeframe),
+        tz=query.tz,
+        columns=parse_columns(query.columns) if query.columns else None,
+        stamps=query.stamps,
+        max_rows=MAX_UPLOADED_CANDLES,
+    )
     with upload_folder() as folder:
         path = folder / f"candles{suffix}"
         await save_body(request.stream(), path, content_length, settings.coin_max_upload_mib)
-        return await run_in_threadpool(_merge, catalog, market, length, path, tz)
+        return await run_in_threadpool(_merge, catalog, path, options, query.dry_run)
 
 
-def _merge(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, path: Path, tz: str | None) -> UploadReport:
-    report = merge_file(catalog, symbol, timeframe, path, tz)
+def _merge(catalog: CandleCatalog, path: Path, options: ImportOptions, dry_run: bool) -> UploadReport:  # noqa: FBT001
+    imported = merge_file(catalog, path, options, dry_run=dry_run)
+    planned, changes = imported.planned, imported.stored or imported.planned.changes
+    (file,) = planned.files
     return UploadReport(
-        symbol=symbol,
-        timeframe=timeframe.name,
-        added=report.added,
-        replaced=report.replaced,
-        unchanged=report.unchanged,
-        first=report.first,
-        last=report.last,
-        quality=audit_json(audit_series(catalog, symbol, timeframe)),
+        symbol=planned.symbol,
+        timeframe=planned.timeframe.name,
+        added=changes.added,
+        replaced=changes.replaced,
+        unchanged=changes.unchanged,
+        removed=changes.removed,
+        first=utc(planned.candles.time[0]),
+        last=utc(planned.candles.time[-1]),
+        layout=file.understood.layout,
+        zone=str(file.understood.zone),
+        left_out=dict(file.left_out),
+        notes=[*file.notes, *([str(planned.shifted)] if planned.shifted else [])],
+        dry_run=dry_run,
+        quality=audit_json(audit_series(catalog, planned.symbol, planned.timeframe)),
     )
 
 
@@ -150,7 +174,7 @@ def _to_series(stored: StoredCandles) -> CandleSeries:
         rows=stored.rows,
         bytes=stored.bytes,
         source=stored.provenance.source,
-        fetched_until=utc(fetched[-1][1]) if fetched else None,
+        fetched_until=utc(fetched[-1][1]) if fetched and stored.provenance.source else None,
         present=stored.present_ratio,
         fetched=total(clip(fetched, (begin, end))) / (end - begin),
     )

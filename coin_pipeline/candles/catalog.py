@@ -10,6 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from coin_pipeline.candles.intervals import Interval
 from coin_pipeline.candles.ohlcv import OHLCV
@@ -194,6 +195,7 @@ class CandleCatalog:
         *,
         fetched: Iterable[Interval] = (),
         source: str | None = None,
+        remove: npt.NDArray[np.int64] | None = None,
     ) -> MergeReport:
         """Merge candles into the stored ones; at equal times the new candle wins.
 
@@ -206,6 +208,7 @@ class CandleCatalog:
             candles: Candles in strictly increasing order; `frames.from_frame` converts a DataFrame.
             fetched: Intervals for which `candles` contains every existing candle, possibly none, ns UTC.
             source: The exchange they were fetched from.
+            remove: Opens of stored candles to remove unless they are replaced, ns UTC, shape (k,).
 
         Raises:
             InvalidSymbol: The symbol is not a market.
@@ -215,8 +218,8 @@ class CandleCatalog:
             StorageFull: No space; the stored candles are unchanged.
             StorageFailed: The files cannot be written.
         """
-        provenance = Provenance(tuple(fetched), source)
-        return merge_into_series(self.root, parse_symbol(symbol), timeframe, candles, provenance)
+        provenance, removed = Provenance(tuple(fetched), source), np.empty(0, np.int64) if remove is None else remove
+        return merge_into_series(self.root, parse_symbol(symbol), timeframe, candles, provenance, removed)
 
     def _summarize(self, symbol: str, timeframe: Timeframe) -> StoredCandles | None:
         paths = year_files(series_folder(self.root, symbol, timeframe))

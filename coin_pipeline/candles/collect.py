@@ -121,9 +121,9 @@ def refresh_start(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, now
     A series that was never fetched starts at its last stored candle, which may have been stored before it closed. A
     series without stored candles starts `INITIAL_CANDLES` before `now`, ns UTC.
     """
-    fetched = catalog.provenance(symbol, timeframe).fetched
-    if fetched:
-        return fetched[-1][1]
+    provenance = catalog.provenance(symbol, timeframe)
+    if provenance.fetched and provenance.source:
+        return provenance.fetched[-1][1]
     stored = catalog.stored(symbol, timeframe)
     if stored:
         return int(stored[0].last.timestamp()) * SECOND_NS

@@ -6,11 +6,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from coin_pipeline.candles.coverage import phase_of
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.candles.timeframe import Timeframe, format_duration, format_utc
-from coin_pipeline.errors import InvalidCandles
+from coin_pipeline.candles.timeframe import DAY_NS, TIMEFRAMES, Timeframe, format_duration, format_utc
+from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
 
 _BLOCK = 32_768  # rows whose masks stay in the CPU cache
+_SHORTEST_MONTH_NS = 28 * DAY_NS
 
 
 def sorted_unique(time: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -61,18 +63,72 @@ def all_valid(candles: OHLCV) -> bool:
     return all(valid_rows(candles.rows(slice(start, start + _BLOCK))).all() for start in blocks)
 
 
-def check_spacing(source: object, time: npt.NDArray[np.int64], timeframe: Timeframe) -> None:
+def check_spacing(
+    source: object, time: npt.NDArray[np.int64], timeframe: Timeframe, rows: npt.NDArray[np.int64] | None = None
+) -> None:
     """Check that the distances between candles are multiples of the timeframe.
 
+    Args:
+        source: Name of the candles in the error message.
+        time: Opens in strictly increasing order, ns UTC, shape (n,).
+        timeframe: Length of a candle.
+        rows: Row number of each candle, counted from 1, for the error message; by default in the order of time.
+
     Raises:
-        InvalidCandles: Some are not; the message contains the count, the first such row and its distance.
+        InvalidCandles: Some are not; the message contains the count and the first row off the grid of most others.
     """
-    distances = np.diff(time)
-    wrong = distances % timeframe.ns != 0
-    if wrong.any():
-        row = int(wrong.argmax()) + 1
-        spacing = f"spacing of {format_duration(int(distances[row - 1]))} does not fit timeframe {timeframe}"
-        raise InvalidCandles(source, int(wrong.sum()), f"{row_label(row)} at {format_utc(time[row])}: {spacing}")
+    phase, is_uniform = phase_of(time, timeframe)
+    if is_uniform:
+        return
+    numbers = np.arange(1, len(time) + 1) if rows is None else rows
+    off = np.flatnonzero(time % timeframe.ns != phase)
+    row = int(off[numbers[off].argmin()])
+    before = format_duration(int((time[row] - phase) % timeframe.ns))
+    known = _usual_length(time)
+    remedy = f"; is it {known}?" if known and known.ns < timeframe.ns else ""
+    reason = f"opens {before} after the grid of the others, which does not fit timeframe {timeframe}{remedy}"
+    raise InvalidCandles(source, len(off), f"row {numbers[row]} at {format_utc(time[row])} {reason}")
+
+
+def check_length(source: object, time: npt.NDArray[np.int64], timeframe: Timeframe) -> None:
+    """Check that candles are as long as their timeframe, and not longer ones on the same grid.
+
+    Candles of a timeframe may be missing, but some are adjacent and few distances are longer than that.
+
+    Args:
+        source: Name of the candles in the error message.
+        time: Opens in strictly increasing order, ns UTC, shape (n,).
+        timeframe: Length of a candle.
+
+    Raises:
+        InvalidInput: No two candles are adjacent, or most distances are equal and longer.
+    """
+    distances, counts = np.unique(np.diff(time), return_counts=True)
+    if not len(distances) or timeframe.ns in distances[counts > counts.sum() / 2]:
+        return
+    usual, known = int(distances[counts.argmax()]), _usual_length(time)
+    monthly = distances[0] >= _SHORTEST_MONTH_NS
+    adjacent = int(counts[distances == timeframe.ns].sum())
+    is_pair = len(time) == 2  # noqa: PLR2004 -- one distance proves little, unless it is a timeframe
+    if not adjacent and (known or monthly or not is_pair):
+        found = f"no two rows are {format_duration(timeframe.ns)} apart"
+    elif counts.max() > counts.sum() / 2 and not is_pair:
+        found = f"most rows are {format_duration(usual)} apart"
+    else:
+        return
+    if monthly:
+        remedy = "months are not supported"
+    else:
+        remedy = f"is it {known}?" if known else f"the closest are {format_duration(int(distances[0]))} apart"
+    reason = f"{source}: {found}, so they are not {timeframe} candles; {remedy}"
+    raise InvalidInput([Problem("timeframe", reason)])
+
+
+def _usual_length(time: npt.NDArray[np.int64]) -> Timeframe | None:
+    """Return the timeframe as long as the most frequent distance between candles, if there is one."""
+    distances, counts = np.unique(np.diff(time), return_counts=True)
+    usual = distances[counts.argmax()] if len(distances) else 0
+    return next((timeframe for timeframe in TIMEFRAMES.values() if timeframe.ns == usual), None)
 
 
 def valid_rows(candles: OHLCV) -> npt.NDArray[np.bool_]:

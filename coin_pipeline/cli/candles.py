@@ -1,8 +1,10 @@
 """Commands on candles: import, export, list and resample them."""
 
 import sys
+import time
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,9 @@ from coin_pipeline.cli.fetch import get
 from coin_pipeline.cli.options import TIMEFRAMES
 
 _DAY = click.DateTime(["%Y-%m-%d"])
+
+if TYPE_CHECKING:
+    from coin_pipeline.candles.imports.stamps import Stamps
 
 
 @click.group()
@@ -23,30 +28,72 @@ candles.add_command(check)
 
 
 @candles.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--symbol", required=True, help="Market: BTC_KRW, or KRW-BTC as Upbit writes it.")
-@click.option("--timeframe", required=True, help=TIMEFRAMES)
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, exists=True))
+@click.option("--symbol", help="Market, such as BTC_KRW or Upbit's KRW-BTC; by default, as the files name it.")
+@click.option("--timeframe", help=f"Candle length, by default as the names of the files have it: {TIMEFRAMES}.")
 @click.option("--tz", help="Time zone of timestamps without one, such as UTC or Asia/Seoul.")
-def import_candles(file: Path, symbol: str, timeframe: str, tz: str | None) -> None:
-    """Merge a CSV, Parquet or Feather FILE into the stored candles.
+@click.option(
+    "--columns", metavar="FIELD=NAME,...", help="Columns of time, open, high, low, close, volume, if unknown."
+)
+@click.option(
+    "--stamps",
+    type=click.Choice(["auto", "open", "close"]),
+    default="auto",
+    show_default=True,
+    help="Whether candles open or close at their timestamps.",
+)
+@click.option("--dry-run", is_flag=True, help="Store nothing; show how each file is understood.")
+@click.pass_context
+def import_candles(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    symbol: str | None,
+    timeframe: str | None,
+    tz: str | None,
+    columns: str | None,
+    stamps: "Stamps",
+    *,
+    dry_run: bool,
+) -> None:
+    """Merge candle FILEs, or those of a folder, into the stored candles.
 
-    A CSV file needs the header timestamp,open,high,low,close,volume. Nothing is stored unless every row is valid.
+    Reads CSV, Excel, JSON, Parquet and Feather files, also compressed ones, of exchanges, libraries and spreadsheets.
+    A file is stored only if every row is valid; candles that are not closed yet are left out.
+
+    \b
+    coin candles import BTCUSDT-1h-2025-01.zip BTCUSDT-1h-2025-02.zip
+    coin candles import btc.csv --symbol BTC_KRW --timeframe 1d --tz Asia/Seoul --dry-run
     """
+    from coin_pipeline.backtest.formatting import pluralize
     from coin_pipeline.candles.catalog import CandleCatalog
-    from coin_pipeline.candles.files import read_candle_file
+    from coin_pipeline.candles.imports.batch import FailedImport, candle_paths, import_files
+    from coin_pipeline.candles.imports.mapping import parse_columns
+    from coin_pipeline.candles.imports.prepare import ImportOptions
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
-    from coin_pipeline.cli.views.candles import print_merge
-    from coin_pipeline.cli.views.progress import spinner
+    from coin_pipeline.cli.views.imports import print_failed, print_imported
+    from coin_pipeline.cli.views.progress import each_with_spinner
     from coin_pipeline.settings import load_settings
 
-    market, length = parse_symbol(symbol), parse_timeframe(timeframe)
+    options = ImportOptions(
+        symbol=parse_symbol(symbol) if symbol else None,
+        timeframe=parse_timeframe(timeframe) if timeframe else None,
+        tz=tz,
+        columns=parse_columns(columns) if columns else None,
+        stamps=stamps,
+    )
+    files, failed = candle_paths(paths), False
     catalog = CandleCatalog(load_settings().data_root)
-    with spinner(f"reading {file.name}"):
-        rows = read_candle_file(file, tz)
-    with spinner(f"storing {len(rows.time):,} candles"):
-        report = catalog.merge(market, length, rows)
-    print_merge(market, length, report)
+    outcomes = import_files(catalog, files, options, time.time_ns(), dry_run=dry_run)
+    for outcome in each_with_spinner(outcomes, f"importing {pluralize(len(files), 'file')}"):
+        if isinstance(outcome, FailedImport):
+            if len(files) == 1:
+                raise outcome.error
+            print_failed(outcome)
+            failed = True
+        else:
+            print_imported(outcome)
+    ctx.exit(1 if failed else 0)
 
 
 @candles.command("export")

@@ -18,7 +18,7 @@ from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, day_range, parse_timeframe, seoul_day, utc
-from coin_pipeline.candles.validation import check_prices, check_spacing, check_times
+from coin_pipeline.candles.validation import check_length, check_prices, check_spacing, check_times
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.settings import load_settings
@@ -180,6 +180,7 @@ def _from_frames(
     length = parse_timeframe(timeframe) if timeframe else infer_timeframe(name, first)
     for symbol, bars in series.items():
         check_spacing(symbol, bars.time, length)
+        check_length(symbol, bars.time, length)
     days = [_days(bars.time) for bars in series.values()]
     return CandleInput(FrameCandles(series), tuple(series), length.name, *_range(days, start, end))
 

@@ -194,7 +194,7 @@ def test_timestamps_without_a_zone_use_the_tz_parameter(client: TestClient, cata
 
 def test_unsupported_media_type_is_refused(client: TestClient) -> None:
     """The response lists the supported ones."""
-    response = upload(client, b"{}", "application/json")
+    response = upload(client, b"{}", "application/xml")
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "Content-Type"
     assert "send one of text/csv, application/vnd.apache.parquet" in response.json()["detail"]

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe
-from coin_pipeline.candles.validation import check_prices, check_spacing, check_times
-from coin_pipeline.errors import InvalidCandles
+from coin_pipeline.candles.timeframe import HOUR_NS, MINUTE_NS, Timeframe, parse_timeframe
+from coin_pipeline.candles.validation import check_length, check_prices, check_spacing, check_times
+from coin_pipeline.errors import InvalidCandles, InvalidInput
 
 MIDNIGHT = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z, a Monday
 
@@ -86,9 +86,39 @@ def test_times_that_do_not_increase_are_named(numbers: tuple[int, ...], reason: 
 def test_spacing_must_fit_the_timeframe(daily: Timeframe) -> None:
     """Hourly rows are not daily candles; rows whole days apart, at any hour, are."""
     with pytest.raises(
-        InvalidCandles, match=r"3 invalid rows, .* row 2 at .*: spacing of 1 h does not fit timeframe 1d"
+        InvalidCandles, match=r"3 invalid rows, .* row 2 at .* opens 1 h after .* does not fit timeframe 1d; is it 1h\?"
     ):
         check_spacing("here", hours(0, 1, 2, 3), daily)
     check_spacing("here", hours(15, 39, 87), daily)
     check_spacing("here", hours(5), daily)
     check_spacing("here", hours(), daily)
+
+
+def test_the_row_off_the_grid_is_named_as_in_the_file(hourly: Timeframe) -> None:
+    """Not its place among the sorted rows, and not the row after it."""
+    time = np.sort(np.append(hours(0, 1, 2, 4, 5), hours(3) + 30 * MINUTE_NS))
+    with pytest.raises(InvalidCandles, match="1 invalid row, the first: row 3 at 2024-01-01T03:30:00Z opens 30 min"):
+        check_spacing("here", time, hourly, rows=np.arange(6, 0, -1))
+
+
+@pytest.mark.parametrize(
+    ("name", "opens", "message"),
+    [
+        ("1h", (0, 24, 48), "no two rows are 1 h apart, so they are not 1h candles; is it 1d"),
+        ("1h", (0, 24), "no two rows are 1 h apart, so they are not 1h candles; is it 1d"),
+        ("1h", (0, 24, 25, 49, 73, 97), "most rows are 1 d apart, so they are not 1h candles; is it 1d"),
+        ("1d", (0, 31 * 24, 60 * 24), "no two rows are 1 d apart, so they are not 1d candles; months are not"),
+        ("1d", (0, 31 * 24), "months are not supported"),
+        ("1d", (0, 72, 144), "no two rows are 1 d apart, so they are not 1d candles; the closest are 3 d apart"),
+    ],
+)
+def test_longer_candles_on_the_same_grid_are_rejected(name: str, opens: tuple[int, ...], message: str) -> None:
+    """A multiple of the timeframe between all rows is not enough."""
+    with pytest.raises(InvalidInput, match=message):
+        check_length("here", hours(*opens), parse_timeframe(name))
+
+
+@pytest.mark.parametrize("opens", [(), (5,), (0, 1, 2), (0, 1, 7, 9), (0, 3), (0, 3, 4)])
+def test_candles_with_gaps_fit_their_timeframe(hourly: Timeframe, opens: tuple[int, ...]) -> None:
+    """Missing candles are no reason, nor is a pair with a gap between."""
+    check_length("here", hours(*opens), hourly)

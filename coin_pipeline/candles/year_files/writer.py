@@ -31,6 +31,9 @@ from coin_pipeline.candles.year_files.paths import name_under, series_folder, ye
 from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
 from coin_pipeline.storage.atomic import translate_os_errors
 
+_Times = npt.NDArray[np.int64]
+_NO_TIMES: _Times = np.empty(0, np.int64)
+
 
 @dataclass(frozen=True, slots=True)
 class MergeReport:
@@ -43,6 +46,7 @@ class MergeReport:
         files: Year files written, relative to the root.
         first: Open of the first merged candle, UTC; None without candles.
         last: Open of the last merged candle, UTC; None without candles.
+        removed: Stored candles that were removed at the caller's request, without those that were replaced.
     """
 
     added: int
@@ -51,6 +55,7 @@ class MergeReport:
     files: tuple[str, ...]
     first: datetime | None
     last: datetime | None
+    removed: int = 0
 
 
 class MergedRows(NamedTuple):
@@ -61,16 +66,24 @@ class MergedRows(NamedTuple):
         added: New candles at times without an old one.
         replaced: New candles that differ from the old one at the same time.
         unchanged: New candles equal to the old one at the same time.
+        removed: Old candles that were removed, at times without a new one.
     """
 
     rows: npt.NDArray[np.intp]
     added: int
     replaced: int
     unchanged: int
+    removed: int = 0
 
 
-def merge_ohlcv(old: OHLCV, new: OHLCV) -> MergedRows:
-    """Merge strictly increasing candles; at equal times the new candle wins."""
+def merge_ohlcv(old: OHLCV, new: OHLCV, remove: _Times = _NO_TIMES) -> MergedRows:
+    """Merge strictly increasing candles; at equal times the new candle wins.
+
+    Args:
+        old: Stored candles.
+        new: Candles to merge into them.
+        remove: Opens of stored candles to remove where there is no new one, ns UTC.
+    """
     time = np.concatenate((old.time, new.time))
     order = np.argsort(time, kind="stable")
     is_newest = np.append(np.diff(time[order]) != 0, np.True_)[: len(order)]
@@ -79,7 +92,9 @@ def merge_ohlcv(old: OHLCV, new: OHLCV) -> MergedRows:
     pairs = zip(old.rows(in_old)[1:], new.rows(in_new)[1:], strict=True)
     differs = np.any([before != after for before, after in pairs], axis=0)
     replaced = int(differs.sum())
-    return MergedRows(rows, len(rows) - len(old.time), replaced, len(in_new) - replaced)
+    kept = rows[~((rows < len(old.time)) & np.isin(time[rows], remove))] if len(remove) else rows
+    removed = len(rows) - len(kept)
+    return MergedRows(kept, len(rows) - len(old.time), replaced, len(in_new) - replaced, removed)
 
 
 def assign_years(time: npt.NDArray[np.int64], spans: Mapping[int, FileSpan]) -> npt.NDArray[np.int64]:
@@ -112,26 +127,28 @@ def _split(interval: Interval) -> Iterator[tuple[int, Interval]]:
 
 
 def merge_into_series(
-    root: Path, symbol: str, timeframe: Timeframe, candles: OHLCV, provenance: Provenance
+    root: Path, symbol: str, timeframe: Timeframe, candles: OHLCV, provenance: Provenance, remove: _Times
 ) -> MergeReport:
     """Merge candles and their provenance into the files of a series; see `CandleCatalog.merge`."""
     folder, source = series_folder(root, symbol, timeframe), f"{symbol} {timeframe}"
     _check(source, candles)
     check_spacing(source, candles.time, timeframe)
     fetched = split_by_year(provenance.fetched)
-    if not len(candles.time) and not fetched:
+    if not len(candles.time) and not fetched and not len(remove):
         return MergeReport(0, 0, 0, (), None, None)
     with _locked(folder, name_under(root, folder)):
         stored = {int(path.stem): summarize(path, name_under(root, path)) for path in year_files(folder)}
         spans = {year: summary.span for year, summary in stored.items() if summary.span}
         require_same_source(source, merge_provenance(file.footer.provenance for file in stored.values()), provenance)
-        _check_grid(source, candles.time, spans.values(), timeframe)
         years = assign_years(candles.time, spans)
+        removals = assign_years(remove, spans)
+        _check_grid(source, candles.time, _ends_kept(spans.values(), remove), timeframe)
         merged = {}
-        for year in _write_order(candles.time, years, fetched):
+        for year in _write_order(candles.time, years, {*fetched, *removals.tolist()}):
             path = folder / f"{year:04d}.parquet"
             part = Provenance(fetched.get(year, ()), provenance.source)
-            merged[path] = _merge_year(path, name_under(root, path), candles.rows(years == year), part)
+            change = _Change(candles.rows(years == year), part, remove[removals == year])
+            merged[path] = _merge_year(path, name_under(root, path), change)
     return MergeReport(
         added=sum(rows.added for rows, _ in merged.values()),
         replaced=sum(rows.replaced for rows, _ in merged.values()),
@@ -139,6 +156,7 @@ def merge_into_series(
         files=tuple(name_under(root, path) for path, (_, written) in sorted(merged.items()) if written),
         first=utc(candles.time[0]) if len(candles.time) else None,
         last=utc(candles.time[-1]) if len(candles.time) else None,
+        removed=sum(rows.removed for rows, _ in merged.values()),
     )
 
 
@@ -151,7 +169,15 @@ def _write_order(time: npt.NDArray[np.int64], years: npt.NDArray[np.int64], fetc
     return sorted({*years.tolist(), *fetched}, key=lambda year: (year not in displaced, year))
 
 
-def _merge_year(path: Path, name: str, new: OHLCV, provenance: Provenance) -> tuple[MergedRows, bool]:
+class _Change(NamedTuple):
+    """What changes in one year file: new candles, their provenance, and opens of stored candles to remove."""
+
+    new: OHLCV
+    provenance: Provenance
+    remove: _Times
+
+
+def _merge_year(path: Path, name: str, change: _Change) -> tuple[MergedRows, bool]:
     """Merge candles into a file; return the merged rows and whether the file was written."""
     old, footer, extra = OHLCV.empty(), Footer(), []
     if path.exists():
@@ -160,10 +186,15 @@ def _merge_year(path: Path, name: str, new: OHLCV, provenance: Provenance) -> tu
         _check(name, old)
         check_digest(name, old, footer)
         extra = read_extra_columns(path, name)
-    merged, combined = merge_ohlcv(old, new), merge_provenance((provenance, footer.provenance))
-    changed = merged.added or merged.replaced or combined != footer.provenance
+    new = change.new
+    merged = merge_ohlcv(old, new, change.remove)
+    combined = merge_provenance((change.provenance, footer.provenance))
+    changed = merged.added or merged.replaced or merged.removed or combined != footer.provenance
     if changed:
         both = OHLCV(*(np.concatenate(pair)[merged.rows] for pair in zip(old, new, strict=True)))
+        if not len(both.time) and combined == Provenance():
+            path.unlink(missing_ok=True)
+            return merged, True
         table = to_table(both, _take_extra(extra, merged.rows, len(old.time)))
         replace_file(path, name, with_footer(table, Footer(combined, columns_digest(both))))
     return merged, bool(changed)
@@ -193,12 +224,17 @@ def require_same_source(series: str, stored: Provenance, new: Provenance) -> Non
         raise InvalidInput([Problem("exchange", reason)])
 
 
-def _check_grid(source: str, time: npt.NDArray[np.int64], spans: Collection[FileSpan], timeframe: Timeframe) -> None:
+def _ends_kept(spans: Iterable[FileSpan], remove: _Times) -> list[int]:
+    """Return the first and the last open of each file, without those that are removed."""
+    return [end for span in spans for end in (span.first, span.last) if end not in remove]
+
+
+def _check_grid(source: str, time: _Times, stored: Sequence[int], timeframe: Timeframe) -> None:
     """Reject candles that would open between the stored ones."""
-    stored = next(iter(spans), None)
-    if stored and len(time) and (time[0] - stored.first) % timeframe.ns:
+    if stored and len(time) and (time[0] - stored[0]) % timeframe.ns:
         reason = f"row 1 opens at {utc(time[0])}, off the grid of the stored candles, one of which opens at"
-        raise InvalidCandles(source, len(time), f"{reason} {utc(stored.first)}")
+        remedy = "was one of them stored with another time zone?"
+        raise InvalidCandles(source, len(time), f"{reason} {utc(stored[0])}; {remedy}")
 
 
 @contextmanager

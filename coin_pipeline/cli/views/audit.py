@@ -43,7 +43,7 @@ def _heading(audit: AuditReport) -> Iterator[str]:
         f"{present:,} candles ({format_share(present, expected)}), {no_trade:,} without a trade,"
         f" {not_fetched:,} not fetched ({format_share(present + no_trade, expected)} known)"
     )
-    if audit.provenance.fetched:
+    if audit.provenance.fetched and audit.provenance.source:
         yield f"fetched from {audit.provenance.source} until {utc(audit.provenance.fetched[-1][1]):%Y-%m-%d %H:%M} UTC"
 
 

@@ -32,7 +32,7 @@ def print_inventory(root: Path, stored: Sequence[StoredCandles], broken: Sequenc
             f"{series.rows:,}",
             format_share(series.rows, expected),
             f"{not_fetched:,}",
-            f"{utc(fetched[-1][1]):%Y-%m-%d}" if fetched else UNDEFINED,
+            f"{utc(fetched[-1][1]):%Y-%m-%d}" if fetched and series.provenance.source else UNDEFINED,
             f"{series.bytes / 2**20:,.1f}",
         )
     print_table(table, f"no candles under {root}; add some with 'coin candles import FILE' or 'coin demo'")
@@ -41,9 +41,10 @@ def print_inventory(root: Path, stored: Sequence[StoredCandles], broken: Sequenc
 
 def print_merge(symbol: str, timeframe: Timeframe, report: MergeReport) -> None:
     """Print what an import changed."""
+    removed = f", {report.removed:,} removed" if report.removed else ""
     click.echo(
         f"{symbol} {timeframe}: {report.added:,} candles added, {report.replaced:,} replaced,"
-        f" {report.unchanged:,} unchanged; {report.first:%Y-%m-%d %H:%M} to {report.last:%Y-%m-%d %H:%M} UTC"
+        f" {report.unchanged:,} unchanged{removed}; {report.first:%Y-%m-%d %H:%M} to {report.last:%Y-%m-%d %H:%M} UTC"
     )
 
 

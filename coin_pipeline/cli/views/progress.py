@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -151,6 +151,17 @@ def spinner(description: str) -> Iterator[None]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         bar.add_task(description, total=None)
         yield
+
+
+def each_with_spinner(items: Iterator[T], description: str) -> Iterator[T]:
+    """Yield items, and show a spinner while the next one is computed."""
+    done = object()
+    while True:
+        with spinner(description):
+            item = next(items, done)
+        if item is done:
+            return
+        yield cast("T", item)
 
 
 @contextmanager

@@ -1,0 +1,130 @@
+"""The files of one series together: compared with each other and with what is stored, then stored in one merge."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.imports.prepare import PreparedFile
+from coin_pipeline.candles.imports.shifted import ShiftedRows, find_shifted, require_not_fetched
+from coin_pipeline.candles.intervals import Interval, union
+from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.timeframe import Timeframe, format_utc, utc
+from coin_pipeline.candles.year_files.writer import MergedRows, MergeReport, merge_ohlcv
+from coin_pipeline.errors import InvalidCandleFile
+
+_AROUND = timedelta(days=2)
+"""More than `MAX_SHIFT_NS` and the offset of Seoul's days."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesImport:
+    """The files of one series, ready to be stored.
+
+    Attributes:
+        symbol: The market.
+        timeframe: Length of the candles.
+        files: The files.
+        candles: Their candles together.
+        shifted: Stored candles that an earlier import of the same rows put elsewhere; they will be removed.
+        changes: What storing them changes.
+    """
+
+    symbol: str
+    timeframe: Timeframe
+    files: tuple[PreparedFile, ...]
+    candles: OHLCV
+    shifted: ShiftedRows | None
+    changes: MergedRows
+
+
+def group_by_series(files: Iterable[PreparedFile]) -> list[list[PreparedFile]]:
+    """Return the files of each series, in the order of their first files."""
+    groups: dict[tuple[str, str], list[PreparedFile]] = {}
+    for file in files:
+        groups.setdefault((file.symbol, file.timeframe.name), []).append(file)
+    return list(groups.values())
+
+
+def plan_series(catalog: CandleCatalog, files: Sequence[PreparedFile]) -> SeriesImport:
+    """Compare the files of one series with each other and with the stored candles; store nothing.
+
+    Raises:
+        InvalidCandleFile: Two files have different candles of the same time, or the candles equal fetched ones at
+            another time.
+        InvalidCandles: Stored candles are impossible.
+    """
+    symbol, timeframe = files[0].symbol, files[0].timeframe
+    candles = combine(files)
+    # Two days more on each side, within the calendar.
+    first = max(utc(candles.time[0]).date(), date.min + _AROUND) - _AROUND
+    last = min(utc(candles.time[-1]).date(), date.max - _AROUND) + _AROUND
+    stored = catalog.load(symbol, timeframe, first, last)
+    shifted = find_shifted(stored.candles, candles)
+    if shifted:
+        require_not_fetched(files[0].path, shifted, stored.provenance.fetched)
+    removed = shifted.time if shifted else np.empty(0, np.int64)
+    changes = merge_ohlcv(stored.candles, candles, removed)
+    return SeriesImport(symbol, timeframe, tuple(files), candles, shifted, changes)
+
+
+def store_series(catalog: CandleCatalog, planned: SeriesImport) -> MergeReport:
+    """Store the candles, and remove those of an earlier import in another time zone.
+
+    Raises:
+        InvalidCandles: They open between the stored ones; nothing is stored.
+        StorageFailed: The files cannot be written.
+    """
+    removed = planned.shifted.time if planned.shifted else None
+    return catalog.merge(
+        planned.symbol, planned.timeframe, planned.candles, fetched=_without_trades(planned), remove=removed
+    )
+
+
+def _without_trades(planned: SeriesImport) -> tuple[Interval, ...]:
+    """Return the candles that the files name as times without a trade: known not to exist, like those of a fetch."""
+    length = planned.timeframe.ns
+    return union((time, time + length) for file in planned.files for time in file.no_trade.tolist())
+
+
+def combine(files: Sequence[PreparedFile]) -> OHLCV:
+    """Return the candles of several files in order, once each.
+
+    Raises:
+        InvalidCandleFile: Two files have different candles of the same time; the message names both rows.
+    """
+    if len(files) == 1:
+        return files[0].candles
+    candles = OHLCV.concat(file.candles for file in files)
+    order = np.argsort(candles.time, kind="stable")
+    ordered = candles.rows(order)
+    again = np.flatnonzero(np.diff(ordered.time) == 0)
+    different = [again[column[again] != column[again + 1]] for column in ordered[1:]]
+    if any(map(len, different)):
+        raise _disagreement(files, ordered, order, int(min(rows[0] for rows in different if len(rows))))
+    return ordered.rows(np.append(True, np.diff(ordered.time) != 0))
+
+
+def _disagreement(
+    files: Sequence[PreparedFile], ordered: OHLCV, order: npt.NDArray[np.intp], at: int
+) -> InvalidCandleFile:
+    """Return the error for a candle that differs from the next, of the same time."""
+    (one, one_row), (other, other_row) = (_place(files, int(order[row])) for row in (at, at + 1))
+    named = zip(OHLCV._fields[1:], ordered[1:], strict=True)
+    name, mine, theirs = next((name, c[at + 1], c[at]) for name, c in named if c[at] != c[at + 1])
+    reason = f"row {other_row} at {format_utc(ordered.time[at])} has {name} {float(mine)}"
+    return InvalidCandleFile(
+        other.path, f"{reason}, but {float(theirs)} in row {one_row} of {one.path.name}; import only one of them"
+    )
+
+
+def _place(files: Sequence[PreparedFile], row: int) -> tuple[PreparedFile, int]:
+    """Return the file and its row number for a row of all files together."""
+    for file in files:
+        if row < len(file.rows):
+            return file, int(file.rows[row])
+        row -= len(file.rows)
+    raise AssertionError
