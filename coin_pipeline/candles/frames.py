@@ -5,6 +5,7 @@ import pyarrow as pa
 
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, TIME_COLUMN, normalize_table, to_ohlcv
+from coin_pipeline.errors import InvalidCandleFile
 
 
 def from_frame(frame: pd.DataFrame, source: str = "DataFrame") -> OHLCV:
@@ -18,7 +19,13 @@ def from_frame(frame: pd.DataFrame, source: str = "DataFrame") -> OHLCV:
         InvalidCandleFile: A column is missing or has the wrong type, or timestamps have no time zone.
         InvalidCandles: A row has no time.
     """
-    return to_ohlcv(normalize_table(source, pa.Table.from_pandas(frame, preserve_index=False)))
+    columns = [name for name in (TIME_COLUMN, *PRICE_COLUMNS) if name in frame.columns]
+    try:
+        table = pa.Table.from_pandas(frame[columns], preserve_index=False)
+    except pa.ArrowException as error:
+        mixed = ", ".join(name for name in columns if frame[name].dtype == object)
+        raise InvalidCandleFile(source, f"has values of several types in the column {mixed}; store numbers") from error
+    return to_ohlcv(normalize_table(source, table))
 
 
 def to_frame(candles: OHLCV) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.fingerprint import candles_digest
 from coin_pipeline.candles.catalog import CandleCatalog, LoadedCandles
 from coin_pipeline.candles.frames import to_frame
+from coin_pipeline.candles.local_time import UnclearLocalTime, to_utc
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.symbol import parse_symbol
@@ -229,9 +230,9 @@ def _utc_ns(
         if tz is None:
             raise _invalid(f"{symbol}: times without a time zone; localize them or pass tz='UTC' or tz='Asia/Seoul'")
         try:
-            times = times.tz_localize(tz)
-        except ValueError as error:  # a clock change skips or repeats a time
-            raise _invalid(f"{symbol}: a time does not exist or is ambiguous in {tz}: {error}") from None
+            return to_utc(np.array(times.as_unit("ns").asi8), tz)
+        except UnclearLocalTime as error:
+            raise _invalid(f"{symbol}, row {error.row + 1}: {error}") from None
     return np.array(times.tz_convert("UTC").as_unit("ns").asi8)
 
 

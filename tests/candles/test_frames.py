@@ -46,3 +46,28 @@ def test_malformed_frames_are_rejected(daily: Timeframe, change: dict[str, objec
     frame = frame.drop(columns=[name for name, value in change.items() if value is None])
     with pytest.raises(InvalidCandleFile, match=reason):
         from_frame(frame)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {"volume": 2**53 + 1},
+            r"row 1: volume 9007199254740993 exceeds 2\^53, the largest exact float64; store it as",
+        ),
+        ({"timestamp": np.datetime64("9999-01-01T00:00:00", "s")}, "its times have no time zone"),
+        ({"timestamp": pd.Timestamp("9999-01-01", tz="UTC").as_unit("s")}, "has times outside the years 1677 to 2262"),
+    ],
+)
+def test_values_that_cannot_be_stored_are_rejected(daily: Timeframe, change: dict[str, object], reason: str) -> None:
+    """The error names the value or the column, in words of our own."""
+    frame = synthetic_frame(1, daily, date(2024, 1, 1), 1).assign(**change)
+    with pytest.raises(InvalidCandleFile, match=reason):
+        from_frame(frame)
+
+
+def test_columns_of_mixed_types_are_rejected(daily: Timeframe) -> None:
+    """The error names the column."""
+    frame = synthetic_frame(1, daily, date(2024, 1, 1), 2)
+    with pytest.raises(InvalidCandleFile, match="has values of several types in the column open; store numbers"):
+        from_frame(frame.assign(open=pd.Series(["1", 2.0], dtype=object)))

@@ -45,6 +45,20 @@ def test_naive_times_need_a_zone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("time", "reason"),
+    [
+        ("2024-11-03 01:30", "A_KRW, row 1: the time 2024-11-03 01:30:00 occurs twice in America/New_York"),
+        ("2024-03-10 02:30", "A_KRW, row 1: the time 2024-03-10 02:30:00 does not exist in America/New_York"),
+    ],
+)
+def test_times_that_a_clock_change_repeats_or_skips_are_rejected(time: str, reason: str) -> None:
+    """The error gives the time and no advice on pandas."""
+    frame = CANDLES.iloc[:1].set_axis(pd.DatetimeIndex([time]))
+    with pytest.raises(InvalidInput, match=f"{reason}[^']*write times in UTC or with an offset$"):
+        bars_from_frame("A_KRW", frame, "America/New_York")
+
+
+@pytest.mark.parametrize(
     ("frame", "message"),
     [
         (CANDLES.drop(columns="close"), "no column close; columns found: open, high, low, volume"),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coin_pipeline.candles.year_files.arrow import to_float64
 from coin_pipeline.errors import InvalidCandleFile
 
 _MINUS, _APOSTROPHE = "\N{MINUS SIGN}", "\N{RIGHT SINGLE QUOTATION MARK}"
@@ -21,7 +22,6 @@ _GROUPED = MappingProxyType(
     {"point": r"^-?\d{1,3}(,\d{2,3})*,\d{3}(\.\d*)?$", "comma": r"^-?\d{1,3}(\.\d{3})+(,\d*)?$"}
 )
 _NUMBER = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity|nan)$"
-_MAX_EXACT = 2**53
 
 
 def _either(*patterns: str) -> str:
@@ -65,7 +65,7 @@ def parse_values(
         InvalidCandleFile: A value is not a number, or the decimal separator cannot be known.
     """
     texts = {name: column for name, column in columns.items() if pa.types.is_string(column.type)}
-    result = {name: _typed(path, name, column, rows) for name, column in columns.items() if name not in texts}
+    result = {name: _floats(to_float64(path, name, column)) for name, column in columns.items() if name not in texts}
     rounded = None
     if texts:
         plain = None if decimal or decimal_unclear else _cast_all(texts)
@@ -73,21 +73,6 @@ def parse_values(
             plain, rounded = _parse_texts(path, texts, rows, decimal, decimal_unclear=decimal_unclear)
         result |= plain
     return Values({name: result[name] for name in columns}, rounded)
-
-
-def _typed(path: object, name: str, column: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    kind = column.type
-    if pa.types.is_null(kind):
-        return np.full(len(column), np.nan)
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-        raise InvalidCandleFile(path, f"its column {name} is of type {kind}; store numbers")
-    if pa.types.is_integer(kind):
-        large = pc.greater(pc.abs(column.cast(pa.decimal128(38, 0))), pa.scalar(_MAX_EXACT).cast(pa.decimal128(38, 0)))
-        if pc.any(large).as_py():
-            at = pc.index(large, value=True).as_py()
-            reason = f"row {rows[at]}: {name} {column[at]} exceeds 2^53, the largest exact float64; store it as a float"
-            raise InvalidCandleFile(path, reason)
-    return _floats(column.cast(pa.float64()))
 
 
 def _floats(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:

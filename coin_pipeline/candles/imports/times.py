@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from coin_pipeline.candles.imports.date_texts import parse_dates
 from coin_pipeline.candles.imports.imported_file import Zone
 from coin_pipeline.candles.imports.layouts import Layout
+from coin_pipeline.candles.local_time import UnclearLocalTime, to_utc
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS
+from coin_pipeline.candles.year_files.arrow import to_ns
 from coin_pipeline.errors import InvalidCandleFile
 
 _UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
@@ -82,12 +83,9 @@ def parse_times(
 
 
 def _from_timestamps(path: object, column: pa.ChunkedArray, rows: npt.NDArray[np.int64], rule: ZoneRule) -> Times:
-    zone = column.type.tz if pa.types.is_timestamp(column.type) else None
-    try:
-        ns = column.cast(pa.timestamp("ns", zone)).cast(pa.int64()).combine_chunks().to_numpy()
-    except pa.ArrowInvalid:
-        raise InvalidCandleFile(path, "has times outside the years 1677 to 2262") from None
-    if zone is None:
+    stamps = to_ns(path, column)
+    ns = stamps.cast(pa.int64()).combine_chunks().to_numpy()
+    if stamps.type.tz is None:
         return _in_zone(path, ns, rows, rule)
     return Times(ns, ns, Zone("UTC", "the times have a zone"))
 
@@ -138,7 +136,10 @@ def _in_zone(path: object, local: npt.NDArray[np.int64], rows: npt.NDArray[np.in
     if zone is None:
         hint = f" ({rule.layout.hint})" if rule.layout.hint else ""
         raise InvalidCandleFile(path, f"its times have no time zone; pass --tz UTC or --tz Asia/Seoul{hint}")
-    return Times(_localize(path, local, rows, zone.name), local, zone)
+    try:
+        return Times(to_utc(local, zone.name), local, zone)
+    except UnclearLocalTime as error:
+        raise InvalidCandleFile(path, f"row {rows[error.row]}: {error}") from None
 
 
 def _zone(local: npt.NDArray[np.int64], rule: ZoneRule) -> Zone | None:
@@ -152,20 +153,3 @@ def _zone(local: npt.NDArray[np.int64], rule: ZoneRule) -> Zone | None:
         if len(local) > 1 and (local % DAY_NS == hour * HOUR_NS).all():
             return Zone(name, f"days that start at {hour:02}:00 without a zone, as {layout.name} writes them")
     return None
-
-
-def _localize(
-    path: object, local: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], tz: str
-) -> npt.NDArray[np.int64]:
-    """Return local times as instants; those that clock changes skip or repeat are rejected."""
-    if tz == "UTC":
-        return local
-    times = pd.DatetimeIndex(local.view("datetime64[ns]"))
-    utc = times.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
-    if utc.hasnans:
-        at = int(np.flatnonzero(utc.isna())[0])
-        exists = times[at : at + 1].tz_localize(tz, ambiguous=np.array([True]), nonexistent="NaT").notna()[0]
-        reason = f"occurs twice in {tz}, before and after" if exists else f"does not exist in {tz}: it is skipped by"
-        advice = "write times in UTC or with an offset"
-        raise InvalidCandleFile(path, f"row {rows[at]}: the time {times[at]} {reason} a clock change; {advice}")
-    return utc.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ns]").view(np.int64)

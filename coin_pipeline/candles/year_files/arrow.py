@@ -11,6 +11,7 @@ from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 TIME_COLUMN = "timestamp"
 PRICE_COLUMNS = ("open", "high", "low", "close", "volume")
 TIME_TYPE = pa.timestamp("ns", "UTC")
+_MAX_EXACT = 2**53
 
 
 def index_column(schema: pa.Schema) -> str | None:
@@ -44,7 +45,7 @@ def normalize_table(
         row = first_row + pc.index(timestamps.is_null(), value=True).as_py() + 1
         raise InvalidCandles(source, timestamps.null_count, f"row {row} has no time")
     opens = _int64_ns(source, timestamps, naive_offset_ns)
-    prices = [_float64(source, name, table[name]) for name in PRICE_COLUMNS]
+    prices = [to_float64(source, name, table[name], first_row + 1) for name in PRICE_COLUMNS]
     return pa.table([opens, *prices], names=[TIME_COLUMN, *PRICE_COLUMNS])
 
 
@@ -81,13 +82,43 @@ def _int64_ns(source: object, column: pa.ChunkedArray, naive_offset_ns: int | No
     naive = column.type.tz is None
     if naive and naive_offset_ns is None:
         raise InvalidCandleFile(source, "its times have no time zone; pass --tz UTC or --tz Asia/Seoul")
-    ns = column if column.type.unit == "ns" else column.cast(pa.timestamp("ns", column.type.tz))
+    ns = to_ns(source, column)
     ns = ns.cast(pa.int64())
     return pc.subtract(ns, naive_offset_ns) if naive else ns
 
 
-def _float64(source: object, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def to_ns(source: object, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return timestamps or dates as timestamps in ns, in their time zone.
+
+    Raises:
+        InvalidCandleFile: Some are outside the range of int64 ns.
+    """
+    try:
+        return column.cast(pa.timestamp("ns", column.type.tz if pa.types.is_timestamp(column.type) else None))
+    except pa.ArrowInvalid:
+        raise InvalidCandleFile(source, "has times outside the years 1677 to 2262") from None
+
+
+def to_float64(source: object, name: str, column: pa.ChunkedArray, first_row: int = 1) -> pa.ChunkedArray:
+    """Return numbers of any type as float64; decimals are rounded, integers that need rounding are rejected.
+
+    Args:
+        source: Name of the table in an error message.
+        name: Name of the column.
+        column: The numbers.
+        first_row: Number of its first row in an error message.
+
+    Raises:
+        InvalidCandleFile: They are not numbers, or integers above 2^53.
+    """
     kind = column.type
+    if pa.types.is_float64(kind):
+        return column
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise InvalidCandleFile(source, f"its column {name} is of type {kind}; store numbers")
-    return column if pa.types.is_float64(kind) else column.cast(pa.float64())
+    try:
+        return column.cast(pa.float64())
+    except pa.ArrowInvalid:
+        row = next(row for row, value in enumerate(column.to_pylist()) if abs(value or 0) > _MAX_EXACT)
+        reason = f"row {first_row + row}: {name} {column[row]} exceeds 2^53, the largest exact float64"
+        raise InvalidCandleFile(source, f"{reason}; store it as a float") from None
