@@ -5,27 +5,36 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.decimals import AT_LEAST
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandleParams
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakoutParams
 
 Number: TypeAlias = Fraction | float
 
 
-def long_candles(bars: Bars, params: VolumeLongCandleParams) -> list[bool]:
-    """Evaluate the rule of ``volume_long_candle`` on every bar."""
-    columns = (bars.open, bars.high, bars.low, bars.close, bars.volume)
-    opens, highs, lows, closes, volumes = (column.tolist() for column in columns)
-    body, signals = params.body_pct, []
-    for t, (o, h, low, c) in enumerate(zip(opens, highs, lows, closes, strict=True)):
+def long_candles(bars: Bars, params: VolumeLongCandleParams, number: Callable[[str], Number] = float) -> list[bool]:
+    """Evaluate the rule of ``volume_long_candle`` on every bar: the shape exactly, the mean volume as ``breakouts``."""
+    columns = (bars.open, bars.high, bars.low, bars.close)
+    opens, highs, lows, closes = (column.tolist() for column in columns)
+    volumes, multiplier = [number(repr(x)) for x in bars.volume.tolist()], number(repr(params.vol_multiplier))
+    multiplier *= 1 if isinstance(multiplier, Fraction) else AT_LEAST
+    body, signals = exact(params.body_pct), []
+    for t, prices in enumerate(zip(opens, highs, lows, closes, strict=True)):
+        o, h, low, c = map(exact, prices)
         window = volumes[max(0, t + 1 - params.vol_ma_window) : t + 1]
         signals.append(
-            volumes[t] >= params.vol_multiplier * (sum(window) / len(window))
+            volumes[t] >= multiplier * (sum(window) / len(window))
             and (c - o) / o >= body
             and max(h - c, 0) / o < 2 * body
             and max(o - low, 0) / o < 2 * body
             and c > o
         )
     return signals
+
+
+def exact(number: float) -> Fraction:
+    """Return the decimal that a float stands for."""
+    return Fraction(repr(number))
 
 
 def breakouts(bars: Bars, params: VolumeZoneBreakoutParams, number: Callable[[str], Number]) -> list[bool]:
@@ -46,7 +55,9 @@ def breakouts(bars: Bars, params: VolumeZoneBreakoutParams, number: Callable[[st
     for t in range(window, len(bars)):
         past = slice(t - window, t)
         level = resistance(top[past], bottom[past], volume[past], share, params.num_bins)
-        signals.append(level is not None and top[t] >= level * factor)
+        signals.append(
+            level is not None and top[t] >= level * factor * (1 if isinstance(share, Fraction) else AT_LEAST)
+        )
     return signals
 
 
@@ -63,7 +74,7 @@ def resistance(
         for j in range(bins):
             filled[j] += amount * share_in_bin(high, low, edges[j], edges[j + 1], last=j == bins - 1)
     # In floats, rounding may leave a sum just short of what it reaches exactly.
-    needed = share * sum(volume) * (1 if isinstance(share, Fraction) else 1 - 1e-12)
+    needed = share * sum(volume) * (1 if isinstance(share, Fraction) else AT_LEAST)
     running = 0 * lo
     for j in reversed(range(bins)):
         running += filled[j]

@@ -1,12 +1,16 @@
 """``volume_long_candle`` follows its rule to the last bit."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.decimals import AT_LEAST
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from tests.engine.candles import bars_of, market_bars, random_bars
 from tests.strategies.reference import long_candles
@@ -63,13 +67,48 @@ def test_thresholds_of_each_condition(candle: tuple[float, ...], signal: bool) -
     assert entries(bars_of([*quiet, candle])) == [False] * 3 + [signal]
 
 
+@pytest.mark.parametrize(
+    ("candle", "signal"),
+    [
+        ((10.1, 10.302, 10.1, 10.302, 3), True),
+        ((10.1, 10.302, 10.1, 10.301, 3), False),
+        ((0.0312, 0.033072, 0.0312, 0.031824, 3), False),
+        ((0.0312, 0.033071, 0.0312, 0.031824, 3), True),
+        ((31.2, 31.824, 29.952, 31.824, 3), False),
+        ((31.2, 31.824, 29.953, 31.824, 3), True),
+    ],
+)
+def test_decimal_limits_of_body_and_wicks(candle: tuple[float, ...], signal: bool) -> None:  # noqa: FBT001 - an outcome
+    """A body of exactly 2 % is enough, and wicks of exactly 4 % are too long, whatever the floats are."""
+    assert entries(bars_of([(100, 101, 99, 100, 1), candle])) == [False, signal]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.lists(st.tuples(*[st.integers(0, 9)] * 4, st.sampled_from([0, 0.1, 0.3, 1.2, 1.8])), max_size=40),
+    unit=st.sampled_from([1, 10, 1000, 10**7]),
+    base=st.sampled_from([100, 1250, 80_000]),
+    vol_ma_window=st.sampled_from([1, 2, 3, 10]),
+    vol_multiplier=st.sampled_from([0.5, 1, 1.2, 1.5, 3]),
+    steps=st.integers(1, 5),
+)
+def test_ties_are_decided_exactly(
+    rows: list[tuple[float, ...]], unit: int, base: int, steps: int, **volumes: float
+) -> None:
+    """If bodies, wicks and volumes equal their limits, the decision is that of exact fractions."""
+    table = [([(base + n) / unit for n in prices], volume) for *prices, volume in rows]
+    bars = bars_of([(p[0], max(p), min(p), p[1], volume) for p, volume in table])
+    params = {"body_pct": steps / base, **volumes}
+    assert entries(bars, **params) == long_candles(bars, VolumeLongCandleParams(**params), Fraction)
+
+
 def test_summation_order_does_not_matter() -> None:
     """A volume within rounding of its threshold is decided by the sum from left to right."""
     outcomes = []
     for seed in range(200):
         volume = np.random.default_rng(seed).lognormal(0, 1, 50)
         bars = bars_of([(100, 103, 100, 103, amount) for amount in volume])
-        params = {"vol_ma_window": 50, "vol_multiplier": min(volume[-1] / (sum(volume.tolist()) / 50), 10.0)}
+        params = {"vol_ma_window": 50, "vol_multiplier": min(volume[-1] / (sum(volume.tolist()) / 50) / AT_LEAST, 10.0)}
         outcomes.append(entries(bars, **params)[-1])
         assert outcomes[-1] == long_candles(bars, VolumeLongCandleParams(**params))[-1]
     assert 20 < sum(outcomes) < 200

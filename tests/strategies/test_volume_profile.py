@@ -7,14 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.engine.bars import Bools, Floats, read_only
-from coin_pipeline.strategies.builtin.volume_profile import (
-    CHUNK,
-    LANES,
-    REACHED_FACTOR,
-    ULP,
-    find_breakouts,
-    is_breakout,
-)
+from coin_pipeline.engine.decimals import AT_LEAST
+from coin_pipeline.strategies.builtin.volume_profile import CHUNK, LANES, ULP, find_breakouts, is_breakout
 
 Columns = tuple[Floats, Floats, Floats]
 
@@ -24,17 +18,22 @@ def read_only_column(values: npt.ArrayLike) -> Floats:
     return read_only(np.ascontiguousarray(values, float))
 
 
-def side_by_side(columns: Columns, window: int, bins: int, factor: float, share: float, start: int = 0) -> Bools:
-    """Decide all bars from ``start`` on in one call."""
+def side_by_side(
+    columns: Columns, window: int, bins: int, factor: float, share: float, at_least: float = AT_LEAST, start: int = 0
+) -> Bools:
+    """Decide all bars from ``start`` on in one call; an ``at_least`` of 1 compares floats without a tolerance."""
     entries = np.zeros((1, len(columns[0]) - start), bool)
-    find_breakouts(*columns, window, np.array([bins]), np.array([factor]), np.array([share]), start, entries)
+    rule = np.array([bins]), np.array([factor * at_least]), np.array([share * at_least])
+    find_breakouts(*columns, window, *rule, at_least, start, entries)
     return entries[0]
 
 
-def one_by_one(columns: Columns, window: int, bins: int, factor: float, share: float) -> list[bool]:
+def one_by_one(
+    columns: Columns, window: int, bins: int, factor: float, share: float, at_least: float = AT_LEAST
+) -> list[bool]:
     """Decide each bar individually."""
-    n = len(columns[0])
-    return [t >= window and is_breakout(*columns, t, window, bins, factor, share) for t in range(n)]
+    n, rule = len(columns[0]), (window, bins, factor * at_least, share * at_least, at_least)
+    return [t >= window and is_breakout(*columns, t, *rule) for t in range(n)]
 
 
 def rough_bars(n: int, seed: int, level: float, sizes: int, flat: float) -> Columns:
@@ -61,12 +60,22 @@ def rough_bars(n: int, seed: int, level: float, sizes: int, flat: float) -> Colu
     bins=st.sampled_from([1, 2, 7, 20, 200]),
     factor=st.sampled_from([1.0, 1.0, 1.001, 1.03125, 2.0]),
     share=st.sampled_from([0.05, 0.2, 0.25, 0.5, 1.0]) | st.floats(0, 1, exclude_min=True),
+    at_least=st.sampled_from([1.0, AT_LEAST]),
 )
 def test_rounding_does_not_affect_decisions(
-    n: int, seed: int, level: float, sizes: int, flat: float, window: int, bins: int, factor: float, share: float
+    n: int,
+    seed: int,
+    level: float,
+    sizes: int,
+    flat: float,
+    window: int,
+    bins: int,
+    factor: float,
+    share: float,
+    at_least: float,
 ) -> None:
     """Decisions agree for bars and edge distances of about one ulp, ties, and empty windows."""
-    columns, rule = rough_bars(n, seed, level, sizes, flat), (window, bins, factor, share)
+    columns, rule = rough_bars(n, seed, level, sizes, flat), (window, bins, factor, share, at_least)
     assert side_by_side(columns, *rule).tolist() == one_by_one(columns, *rule)
 
 
@@ -78,7 +87,7 @@ def test_summation_order_does_not_matter() -> None:
         volume, bottom = random.lognormal(0, 3, 101), np.arange(100.0, 201.0)
         bottom[-1] = 149.5
         above = sum(volume[50:100].tolist())
-        share = above / sum(volume[:100].tolist()) / REACHED_FACTOR * (1 + random.integers(-3, 4) * ULP)
+        share = above / sum(volume[:100].tolist()) / AT_LEAST * (1 + random.integers(-3, 4) * ULP)
         columns, rule = (
             (read_only_column(bottom), read_only_column(bottom), read_only_column(volume)),
             (100, 99, 1.0, share),
@@ -93,7 +102,7 @@ def test_summation_order_does_not_matter() -> None:
 def test_edges_closer_than_one_ulp(level: float, bins: int) -> None:
     """If many edges round to one price, the first unreachable edge is not adjacent to the nearest one."""
     for seed in range(20):
-        columns, rule = rough_bars(100, seed, level, sizes=1, flat=1.0), (5, bins, 1.0, 0.3)
+        columns, rule = rough_bars(100, seed, level, sizes=1, flat=1.0), (5, bins, 1.0, 0.3, 1.0)
         decided = side_by_side(columns, *rule)
         assert decided.tolist() == one_by_one(columns, *rule)
         assert 10 < decided.sum() < 90
@@ -108,7 +117,7 @@ def test_price_on_an_edge_reaches_it() -> None:
         edge = lo + (hi - lo) * j / bins
         for price in (edge, np.nextafter(edge, 0)):
             columns = read_only_column([hi, edge, price]), read_only_column([lo, edge, lo]), read_only_column([0, 1, 0])
-            assert side_by_side(columns, 2, bins, 1.0, 0.5)[-1] == (price == edge)
+            assert side_by_side(columns, 2, bins, 1.0, 0.5, 1.0)[-1] == (price == edge)
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 4, 5, 10, 63, 64, 65, 127, 128, 200, 500])
@@ -139,4 +148,4 @@ def test_flat_bar_is_below_the_next_higher_edge(bottom: float) -> None:
     for price, signal in ((np.nextafter(edge, 0), True), (edge, False)):
         tops = read_only_column([top, price, (bottom + edge) / 2])
         bottoms, volumes = read_only_column([bottom, price, bottom]), read_only_column([0, 1, 0])
-        assert side_by_side((tops, bottoms, volumes), 2, 2, 1.0, 0.2).tolist() == [False, False, signal]
+        assert side_by_side((tops, bottoms, volumes), 2, 2, 1.0, 0.2, 1.0).tolist() == [False, False, signal]

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
+from coin_pipeline.engine.decimals import AT_LEAST, AT_MOST
 from coin_pipeline.engine.execution import ExitRule
 from coin_pipeline.engine.kernel import borrowed_slice, kernel
 from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, evaluate_rows, sorted_unique
@@ -18,6 +19,8 @@ BLOCK = 64 * CHUNK
 """Bars decided at a time."""
 ROUNDING = 2.0**-51
 """Maximum relative difference between two sums of the same volumes, per bar of the window."""
+SMALLEST_RISE = 2.0**-54
+"""Less than the relative difference between a price and the next higher float."""
 
 
 class VolumeLongCandleParams(StrategyParams):
@@ -33,7 +36,8 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
     """Buy after a long rising candle with short wicks on high volume, and hold for a fixed number of bars.
 
     A bar is a signal if its volume is at least ``vol_multiplier`` times the mean of the last ``vol_ma_window`` bars
-    (fewer at the start), it rises by at least ``body_pct`` of its open, and each wick is shorter than twice that.
+    (fewer at the start), it rises by at least ``body_pct`` of its open, and each wick is shorter than twice that. These
+    are compared as decimals: from 10.1 to 10.302 is a rise of 0.02.
     """
 
     name = "volume_long_candle"
@@ -67,11 +71,12 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
 def _decide(bars: Bars, bodies: Sequence[float], volumes: Sequence[tuple[int, float]]) -> DecideBlock:
     """Return a function that decides one row per body, followed by one row per window and multiplier, in order."""
     body = np.array(bodies)
-    window, multiplier = np.array([volume[0] for volume in volumes]), np.array([volume[1] for volume in volumes])
+    window = np.array([volume[0] for volume in volumes])
+    multiplier = np.array([volume[1] for volume in volumes]) * AT_LEAST
     columns = bars.open, bars.high, bars.low, bars.close, bars.volume
 
     def decide(start: int, block: Bools) -> None:
-        _long_candles(*columns, body, window, multiplier, start, block[: len(body)], block[len(body) :])
+        _long_candles(*columns, body, window, multiplier, AT_MOST, start, block[: len(body)], block[len(body) :])
 
     return decide
 
@@ -86,6 +91,7 @@ def _long_candles(
     bodies: Floats,
     windows: Ints,
     multipliers: Floats,
+    at_most: float,
     start: int,
     long: Bools,
     busy: Bools,
@@ -100,7 +106,8 @@ def _long_candles(
         volumes: Volumes.
         bodies: ``body_pct`` of each row of ``long``, ascending, at least one.
         windows: ``vol_ma_window`` of each row of ``busy``, with equal values adjacent.
-        multipliers: ``vol_multiplier`` of each row of ``busy``.
+        multipliers: ``vol_multiplier`` of each row of ``busy``, less the tolerance.
+        at_most: Factor on a price that must reach a limit, 1 plus the tolerance.
         start: Index of the bar in column 0 of both outputs.
         long: All False on entry, shape (bodies, bars).
         busy: All False on entry, shape (windows, bars).
@@ -112,12 +119,15 @@ def _long_candles(
         likely[last - first :] = False
         o, h, low = opens[first:last], highs[first:last], lows[first:last]
         c, v = closes[first:last], volumes[first:last]
-        _quick_test(o, h, low, c, v, bodies[0], bodies[-1], likely)
+        _quick_test(o, h, low, c, v, bodies[0], bodies[-1], at_most, likely)
         at = candidates[: _write_true_indices(likely, candidates)]
         rise, wick, mean = rises[: len(at)], wicks[: len(at)], means[: len(at)]
         for k, i in enumerate(at):
-            rise[k] = (c[i] - o[i]) / o[i]
-            wick[k] = max(h[i] - c[i], o[i] - low[i], 0.0) / o[i]
+            rise[k] = (c[i] * at_most - o[i]) / o[i]
+            # Longer by the tolerance, so that a wick that equals its limit is too long.
+            upper = h[i] * at_most - c[i] if h[i] > c[i] else 0.0
+            lower = o[i] * at_most - low[i] if low[i] < o[i] else 0.0
+            wick[k] = max(upper, lower) / o[i]
         for row in range(len(bodies)):
             for k, i in enumerate(at):
                 long[row, first - start + i] = rise[k] >= bodies[row] and wick[k] < 2.0 * bodies[row]
@@ -142,14 +152,16 @@ def _quick_test(
     volumes: Floats,
     min_body: float,
     max_body: float,
+    at_most: float,
     likely: Bools,
 ) -> None:
-    """Set bars that may have a body of ``min_body`` and wicks below twice ``max_body``, without divisions or misses.
+    """Set rising bars that may have a body of ``min_body`` and wicks below twice ``max_body``, without divisions.
 
     A NaN volume is never high enough. Testing it here streams the volume column through the cache: with frequent
     candidates, fetching the windows around them one by one takes longer.
     """
-    body, wick = min_body * (1.0 - 1e-9), 2.0 * max_body * (1.0 + 1e-9)
+    # The rise is at least the smallest one that two floats can have, so that the close is above the open.
+    body, wick = max(min_body * (1.0 - 1e-9) - 2.0 * (at_most - 1.0), SMALLEST_RISE), 2.0 * max_body * (1.0 + 1e-9)
     for i in range(len(opens)):
         o = opens[i]
         likely[i] = (closes[i] - o >= body * o) & (highs[i] - closes[i] <= wick * o) & (o - lows[i] <= wick * o)

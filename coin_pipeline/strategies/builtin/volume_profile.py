@@ -4,6 +4,9 @@ No bins are filled. The volume summed from the top bin down to an edge is the vo
 monotonically as edges get lower. The level is therefore below the first edge out of reach (edge * (1 + buffer) > top)
 if and only if the volume above that edge is still less than the required share.
 
+Prices and sums of volumes are compared up to the tolerance of the engine: the factors and shares that are passed in are
+lower by it, and so is an edge when the volume above it is summed.
+
 Many bars are decided side by side, using sums with bounded rounding errors; bars too close to call are decided
 individually. Every decision is therefore that of ``is_breakout``, regardless of where a block of bars starts.
 """
@@ -13,8 +16,6 @@ import numpy as np
 from coin_pipeline.engine.bars import Bools, Floats, Ints
 from coin_pipeline.engine.kernel import kernel
 
-REACHED_FACTOR = 1.0 - 1e-12
-"""Factor on the required share: a share that is short only by rounding errors counts as reached."""
 CHUNK = 2048
 """Bars per pass, chosen so that the columns stay in the cache of a core."""
 LANES = 64
@@ -33,6 +34,7 @@ def find_breakouts(
     bins: Ints,
     factors: Floats,
     shares: Floats,
+    at_least: float,
     start: int,
     entries: Bools,
 ) -> None:
@@ -44,8 +46,9 @@ def find_breakouts(
         volume: Volume of each bar, shape (n,).
         window: Number of bars of the profile.
         bins: Number of bins of the profile, shape (rows,).
-        factors: 1 + buffer, shape (rows,); consecutive rows with the same bins and factor share their sums.
-        shares: Share of the volume above the level, shape (rows,).
+        factors: 1 + buffer, less the tolerance, shape (rows,); consecutive rows with equal bins and factors share sums.
+        shares: Share of the volume above the level, less the tolerance, shape (rows,).
+        at_least: Factor on the edge above which volume is summed, 1 less the tolerance.
         start: Index of the bar in column 0 of ``entries``.
         entries: All False on entry, shape (rows, bars).
     """
@@ -69,7 +72,7 @@ def find_breakouts(
         _negate(lo)
         for row in range(len(shares)):
             if row == 0 or bins[row] != bins[row - 1] or factors[row] != factors[row - 1]:
-                _first_edges_out_of_reach(price, lo, hi, bins[row], factors[row], edge)
+                _first_edges_out_of_reach(price, lo, hi, bins[row], factors[row], at_least, edge)
                 _rounding_errors(lo, hi, total, window, bins[row], blur, slack)
                 _volumes_above(upper[:m], height[:m], density[:m], window, edge, above)
             decided = entries[row, first - start : last - start]
@@ -77,19 +80,23 @@ def find_breakouts(
                 for i in range(n):
                     if _too_close(above[i], total[i], slack[i], shares[row]):
                         decided[i] = is_breakout(
-                            top, bottom, volume, first + i, window, bins[row], factors[row], shares[row]
+                            top, bottom, volume, first + i, window, bins[row], factors[row], shares[row], at_least
                         )
 
 
 @kernel
 def is_breakout(
-    top: Floats, bottom: Floats, volume: Floats, t: int, window: int, bins: int, factor: float, share: float
+    top: Floats,
+    bottom: Floats,
+    volume: Floats,
+    t: int,
+    window: int,
+    bins: int,
+    factor: float,
+    share: float,
+    at_least: float,
 ) -> bool:
-    """Decide a single bar ``t``, t >= window.
-
-    The volume falls short if it is below share * total by more than a relative 1e-12, so that the order in which
-    volumes are added never affects a decision.
-    """
+    """Decide a single bar ``t``, t >= window, with volumes added from left to right."""
     lo, hi = bottom[t - window], top[t - window]
     for i in range(t - window + 1, t):
         lo, hi = min(lo, bottom[i]), max(hi, top[i])
@@ -102,8 +109,8 @@ def is_breakout(
     above = total = 0.0
     for i in range(t - window, t):
         total += volume[i]
-        above += volume[i] * _share_above(top[i], bottom[i], lo, height_of_edge)
-    return above < _required_volume(total, share)  # always False without volume
+        above += volume[i] * _share_above(top[i], bottom[i], lo, height_of_edge, at_least)
+    return above < share * total  # always False without volume
 
 
 @kernel
@@ -119,17 +126,18 @@ def _first_edge_out_of_reach(price: float, lo: float, span: float, bins: int, fa
 
 
 @kernel
-def _share_above(top: float, bottom: float, lo: float, height_of_edge: float) -> float:
+def _share_above(top: float, bottom: float, lo: float, height_of_edge: float, at_least: float) -> float:
     """Return the share of a bar above an edge; a bar of zero height belongs to the bin that starts at its price.
 
     Heights are measured from ``lo`` to keep them small, so that a high price level does not cost precision.
     """
     edge = lo + height_of_edge
-    if bottom >= edge:
+    lowered = edge * at_least
+    if bottom >= lowered:
         return 1.0
-    if top <= edge:
+    if top <= lowered:
         return 0.0
-    return (top - lo - height_of_edge) / (top - bottom)
+    return (top - lo - height_of_edge + edge * (1.0 - at_least)) / (top - bottom)
 
 
 @kernel
@@ -220,8 +228,10 @@ def _add(a: Floats, b: Floats, out: Floats) -> None:
 
 
 @kernel
-def _first_edges_out_of_reach(price: Floats, lo: Floats, hi: Floats, bins: int, factor: float, edge: Floats) -> None:
-    """Set the lowest edge that the price does not reach, inf if it reaches all of them.
+def _first_edges_out_of_reach(
+    price: Floats, lo: Floats, hi: Floats, bins: int, factor: float, at_least: float, edge: Floats
+) -> None:
+    """Set the lowest edge that the price does not reach, less the tolerance; inf if it reaches all of them.
 
     Only the edge nearest to the price is tested: the one below it is reached and the one above it is not, unless edges
     are so close together that ``_rounding_errors`` marks them uncertain. A window without a price range gets its price
@@ -233,7 +243,7 @@ def _first_edges_out_of_reach(price: Floats, lo: Floats, hi: Floats, bins: int, 
         position = (price[i] / factor - lo[i]) * np.divide(count, span)
         nearest = np.floor(min(count, max(0.0, position)) + 0.5)
         j = nearest + 1.0 if (lo[i] + span * nearest / count) * factor <= price[i] else nearest
-        out = lo[i] + span * j / count if j < count else np.inf
+        out = (lo[i] + span * j / count) * at_least if j < count else np.inf
         edge[i] = out if span > 0.0 else lo[i]
 
 
@@ -277,16 +287,11 @@ def _compare(above: Floats, total: Floats, slack: Floats, share: float, entries:
     """Set the bars with too little volume above the edge, and return the number of those too close to call."""
     close = 0
     for i in range(len(above)):
-        entries[i] = above[i] < _required_volume(total[i], share)
+        entries[i] = above[i] < share * total[i]
         close += _too_close(above[i], total[i], slack[i], share)
     return close
 
 
 @kernel
 def _too_close(above: float, total: float, slack: float, share: float) -> bool:
-    return not abs(above - _required_volume(total, share)) > slack  # written so that NaN counts as too close
-
-
-@kernel
-def _required_volume(total: float, share: float) -> float:
-    return share * total * REACHED_FACTOR
+    return not abs(above - share * total) > slack  # written so that NaN counts as too close

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from coin_pipeline.engine.bars import Bars, Bools, read_only
+from coin_pipeline.engine.decimals import AT_LEAST, one_plus
 from coin_pipeline.engine.execution import ExitRule
 from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, evaluate_rows, sorted_unique
 from coin_pipeline.engine.signals import Signals
@@ -32,7 +33,8 @@ class VolumeZoneBreakout(Strategy[VolumeZoneBreakoutParams]):
 
     The volume of the previous ``volume_window`` bars is distributed over ``num_bins`` equal bins of their price range.
     The level is the lower edge of the bin where the volume, summed from the top bin down, reaches ``top_percentile`` of
-    the total. A bar is a signal if its high is at least the level times 1 + ``breakout_buffer``.
+    the total. A bar is a signal if its high is at least the level times 1 + ``breakout_buffer``. Both are compared as
+    decimals: a high of 91.8 reaches a level of 91.8, however it was computed.
     """
 
     name = "volume_zone_breakout"
@@ -72,7 +74,7 @@ class _Entry(NamedTuple):
             params.include_wicks,
             params.volume_window,
             params.num_bins,
-            1.0 + params.breakout_buffer,
+            one_plus(params.breakout_buffer),
             float(params.top_percentile),
         )
 
@@ -83,9 +85,10 @@ def _decide(bars: Bars, entries: Sequence[_Entry]) -> DecideBlock:
     if not entries[0].include_wicks:
         top, bottom = read_only(np.maximum(bars.open, bars.close)), read_only(np.minimum(bars.open, bars.close))
     bins = np.array([entry.bins for entry in entries])
-    factors, shares = (np.array([entry[i] for entry in entries]) for i in (3, 4))
+    factors, shares = (np.array([entry[i] for entry in entries]) * AT_LEAST for i in (3, 4))
+    columns = top, bottom, bars.volume
 
     def decide(start: int, block: Bools) -> None:
-        volume_profile.find_breakouts(top, bottom, bars.volume, entries[0].window, bins, factors, shares, start, block)
+        volume_profile.find_breakouts(*columns, entries[0].window, bins, factors, shares, AT_LEAST, start, block)
 
     return decide
