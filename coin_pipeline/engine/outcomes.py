@@ -171,6 +171,7 @@ def _simulate_samples(
     prices = opens if next_open else closes
     delay = 1 if next_open else 0
     upcoming = 0
+    decade = np.zeros(3)
     for s in range(len(signal_bar)):
         decided = signal_bar[s]
         if s + _PREFETCH_SAMPLES < len(signal_bar):
@@ -212,6 +213,8 @@ def _simulate_samples(
             )
             if stop_bar >= 0:
                 exited, price, cause, at_open = stop_bar, stop_price, stop_reason, False
+                if price != opens[exited]:
+                    price = _as_decimal(price, decade)
         exit_bar[s], exit_price[s], reason[s] = exited, price, cause
         bars_held[s] = exited - decided - (1 if at_open else 0)
 
@@ -234,62 +237,51 @@ def _first_stop(
 ) -> tuple[int, float, int]:
     """Return bar, price and reason of the first level reached, or -1; blocks that reach no level are skipped."""
     fixed, target = entry_price * loss_factor, entry_price * profit_factor
+    # Prices that reach the levels up to the tolerance.
+    near_fixed, near_target, near_trail = fixed * at_most, target * at_least, trail_factor * at_most
     highest = entry_price
     i = first
     while i <= last:
         b = i // _BLOCK
         if i == b * _BLOCK:
             # Upper bound of the stop level within the block.
-            level = max(fixed, max(highest, block_high[b]) * trail_factor)
-            if block_low[b] > level * at_most and block_high[b] < target * at_least:
+            level = max(near_fixed, max(highest, block_high[b]) * near_trail)
+            if block_low[b] > level and block_high[b] < near_target:
                 highest = max(highest, block_high[b])
                 i += _BLOCK
                 continue
-        # Upper bound of the stop level within the bar.
-        level = max(fixed, max(highest, highs[i]) * trail_factor)
-        if lows[i] <= level * at_most or highs[i] >= target * at_least:
-            trailing, raised = highest * trail_factor, max(highest, opens[i]) * trail_factor
-            price, reason = _exit_within(
-                opens[i], highs[i], lows[i], fixed, trailing, raised, target, at_least, at_most
-            )
-            if reason != _END:
-                return i, price, reason
-        highest = max(highest, highs[i])
-        i += 1
+        end = min((b + 1) * _BLOCK, last + 1)
+        for k in range(i, end):
+            before, highest = highest, max(highest, highs[k])
+            if lows[k] <= max(near_fixed, highest * near_trail) or highs[k] >= near_target:
+                # The stop level is not above its bound: look at the prices of the bar in order.
+                if opens[k] <= max(near_fixed, before * near_trail):
+                    return k, opens[k], _TRAILING_STOP if before * trail_factor > near_fixed else _STOP_LOSS
+                if opens[k] >= near_target:
+                    return k, target, _TAKE_PROFIT
+                raised = max(before, opens[k])
+                if lows[k] <= max(near_fixed, raised * near_trail):
+                    trailing = raised * trail_factor
+                    above = trailing > near_fixed
+                    return k, trailing if above else fixed, _TRAILING_STOP if above else _STOP_LOSS
+                if highs[k] >= near_target:
+                    return k, target, _TAKE_PROFIT
+        i = end
     return UNFILLED, np.nan, _END
 
 
 @kernel
-def _exit_within(
-    opened: float,
-    high: float,
-    low: float,
-    fixed: float,
-    trailing: float,
-    raised: float,
-    target: float,
-    at_least: float,
-    at_most: float,
-) -> tuple[float, int]:
-    """Return price and reason of an exit at a level within a bar, or ``_END``; the open raises ``trailing``."""
-    if opened <= max(fixed, trailing) * at_most:
-        return opened, _STOP_LOSS if trailing <= fixed * at_most else _TRAILING_STOP
-    if opened >= target * at_least:
-        return _as_decimal(target), _TAKE_PROFIT
-    if low <= max(fixed, raised) * at_most:
-        if raised <= fixed * at_most:
-            return _as_decimal(fixed), _STOP_LOSS
-        return _as_decimal(raised), _TRAILING_STOP
-    if high >= target * at_least:
-        return _as_decimal(target), _TAKE_PROFIT
-    return np.nan, _END
+def _as_decimal(price: float, decade: Floats) -> float:
+    """Round a computed price to the decimal that it means: 15 significant digits, at most 22 decimal places.
 
+    The power of ten that makes the price whole is exact, so their quotient is the float nearest to the decimal.
 
-@kernel
-def _as_decimal(price: float) -> float:
-    """Round to the decimal of 15 significant digits, and at most 22 decimal places, that a computed price means.
-
-    The scaled price is an integer and the power of ten is exact, so their quotient is the float nearest to the decimal.
+    Args:
+        price: The price.
+        decade: The powers of ten around the previous price and its power, shape (3,); kept because logarithms are slow.
     """
-    scale = _POWERS[min(max(_DIGITS - 1 - int(np.floor(np.log10(price))), 0), len(_POWERS) - 1)]
-    return float(np.rint(price * scale) / scale)
+    if not decade[0] <= price < decade[1]:
+        exponent = int(np.floor(np.log10(price)))
+        decade[0], decade[1] = 10.0**exponent, 10.0 ** (exponent + 1)
+        decade[2] = _POWERS[min(max(_DIGITS - 1 - exponent, 0), len(_POWERS) - 1)]
+    return float(np.rint(price * decade[2]) / decade[2])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from typing import NamedTuple
 
 import pytest
@@ -17,6 +18,7 @@ TOLERANCE = Fraction(1, 10**12)
 """Relative difference below which numbers are equal; 0 compares the decimals exactly."""
 
 
+@cache
 def exact(number: float) -> Fraction:
     """Return the decimal that a float stands for."""
     return Fraction(repr(float(number)))
