@@ -209,7 +209,8 @@ def test_killed_sweep_resumes(candles: CandleCatalog, tmp_path: Path, monkeypatc
     monkeypatch.setenv("COIN_LEASE_SECONDS", "1")
     file, calls = tmp_path / "steady.py", tmp_path / "calls"
     file.write_text(STEADY_STRATEGY)
-    command = ("sweep", "steady", "AAA_KRW", *RANGE, "--grid", "every=2:151:1", "--strategy-file", str(file))
+    options = ("--grid", "every=2:151:1", "--warm-up", "none", "--strategy-file", str(file))
+    command = ("sweep", "steady", "AAA_KRW", *RANGE, *options)
     folder = candles.root / "sweeps/chunks"
     before = {*folder.glob("*.parquet")}
     process = subprocess.Popen([COIN, *command])
