@@ -1,6 +1,7 @@
 """One small file of each known layout, with the candles that it holds."""
 
 import gzip
+import io
 import json
 import pickle
 import zipfile
@@ -16,7 +17,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather
 
+from coin_pipeline.candles.imports.content import _read_limited
 from coin_pipeline.candles.imports.imported_file import ImportedFile
+from coin_pipeline.candles.imports.layouts import LAYOUTS, METATRADER_4, PLAIN, POSITIONS, YAHOO
 from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.timeframe import format_utc
 from coin_pipeline.errors import InvalidCandleFile
@@ -514,3 +517,18 @@ def test_archives_of_several_files_are_refused(tmp_path: Path) -> None:
     _zip(tmp_path / "a.zip", one__csv=CSV, two__csv=CSV)
     with pytest.raises(InvalidCandleFile, match=r"holds 2 candle files: 'one.csv', 'two.csv'; unpack it"):
         read_candle_file(tmp_path / "a.zip")
+
+
+def test_the_documentation_lists_every_layout() -> None:
+    """One row of the table in docs/candles.md for each name."""
+    table = (Path(__file__).parents[2] / "docs" / "candles.md").read_text(encoding="utf-8")
+    named = [PLAIN, YAHOO, METATRADER_4, *LAYOUTS, *(layout for layout, _ in POSITIONS.values())]
+    assert [layout.name for layout in named if f"\n| {layout.name}" not in table] == []
+
+
+def test_archives_that_expand_too_far_are_refused(tmp_path: Path) -> None:
+    """Decompression stops at the limit."""
+    content = io.BytesIO(gzip.compress(bytes(64 << 20)))
+    with gzip.open(content) as file, pytest.raises(InvalidCandleFile, match="expands to more than 2 MiB; split it"):
+        _read_limited(tmp_path, file, 2 << 20)
+    assert content.tell() < len(content.getvalue())

@@ -20,7 +20,7 @@ from coin_pipeline.candles.year_files.arrow import index_column
 from coin_pipeline.errors import InvalidCandleFile
 
 _LIST_KEYS = ("data", "result", "list", "candles", "ohlcv", "records")
-_MAX_EXPANDED_SHEET = 1 << 29
+_MAX_EXPANDED_SHEET = 1 << 28
 
 
 def open_parquet(path: object, data: pa.Buffer, _mapping: Mapping[str, str], max_rows: int) -> Source:

@@ -15,7 +15,7 @@ from coin_pipeline.candles.imports.source import Source
 from coin_pipeline.candles.imports.text import open_text
 from coin_pipeline.errors import InvalidCandleFile
 
-MAX_EXPANDED_BYTES = 1 << 30
+MAX_EXPANDED_BYTES = 1 << 29
 """Limit of what a compressed file may expand to: more than ten years of minutes as text."""
 
 Opener = Callable[[object, bytes, Mapping[str, str], int], Source]
@@ -95,13 +95,13 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
     return candles[0]
 
 
-def _read_limited(path: Path, file: IO[bytes] | gzip.GzipFile) -> bytes:
+def _read_limited(path: Path, file: IO[bytes] | gzip.GzipFile, limit: int = MAX_EXPANDED_BYTES) -> bytes:
     try:
-        data = file.read(MAX_EXPANDED_BYTES + 1)
+        data = file.read(limit + 1)
     except (zlib.error, EOFError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise InvalidCandleFile(path, f"cannot be decompressed ({error})") from error
-    if len(data) > MAX_EXPANDED_BYTES:
-        raise InvalidCandleFile(path, f"expands to more than {MAX_EXPANDED_BYTES >> 20:,} MiB; split it")
+    if len(data) > limit:
+        raise InvalidCandleFile(path, f"expands to more than {limit >> 20:,} MiB; split it")
     return data
 
 
