@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.labels import FIGURES, format_figure
 from coin_pipeline.backtest.preflight import coverage_of, require_coverage
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import resolve
@@ -22,8 +23,8 @@ from coin_pipeline.notebook.strategy import StrategyLike, resolve_strategy
 from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.results.legacy import parts_of
 
-_PERCENTAGES = ("total_return", "buy_and_hold", "cagr", "max_drawdown", "win_rate", "exposure")
-_NUMBERS = ("sharpe", "sortino", "profit_factor", "trades")
+_SHOWN = ("total_return", "buy_and_hold", "cagr", "max_drawdown", "win_rate", "exposure", "sharpe", "sortino",
+          "profit_factor", "trades")  # fmt: skip
 _TYPES = {
     "symbol": "category",
     "type": "category",
@@ -126,13 +127,11 @@ class BacktestRun:
 
     def _summary(self) -> Iterator[tuple[str, str]]:
         metrics = self.document.get("metrics", {})
-        for name in (*_PERCENTAGES, *_NUMBERS):
-            value = metrics.get(name)
-            text = "undefined" if value is None else f"{value:.2%}" if name in _PERCENTAGES else f"{value:,.4g}"
-            yield name.replace("_", " "), text
+        for name in _SHOWN:
+            yield FIGURES[name].label, format_figure(name, metrics.get(name))
 
     def __repr__(self) -> str:
-        figures = ", ".join(f"{name} {text}" for name, text in self._summary() if name in {"total return", "trades"})
+        figures = ", ".join(f"{name} {text}" for name, text in self._summary() if name in {"Total return", "Trades"})
         return f"<BacktestRun {self.document['strategy']}: {figures}>"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import format_amount
+from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format_figure, format_value
 from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.results.store import Json
@@ -18,10 +19,11 @@ TRADES_SHOWN = 100
 """Trades shown from the start, and the same number from the end."""
 GAPS_SHOWN = 5
 """Candle gaps listed per symbol."""
+_SYMBOL_FIGURES = ("total_return", "buy_and_hold", "cagr", "max_drawdown", "sharpe", "profit_factor", "win_rate",
+                   "exposure", "trades")  # fmt: skip
 SYMBOLS_NAMED = 12
 """Symbols named in the heading; the tables name all."""
 _UNDEFINED = Markup('<span class="undefined" title="undefined">&ndash;</span>')
-_PLAIN_BELOW = 1e6  # larger figures are shorter in scientific notation
 
 
 def render_backtest_report(document: Json, equity: pa.Table) -> str:
@@ -39,6 +41,8 @@ def render_backtest_report(document: Json, equity: pa.Table) -> str:
         "first_trades": trades[:TRADES_SHOWN] if omitted else trades,
         "omitted": omitted,
         "last_trades": trades[-TRADES_SHOWN:] if omitted else [],
+        "key_figures": [name for name in FIGURES if name in document["metrics"] and name != "avg_return"],
+        "symbol_figures": _SYMBOL_FIGURES,
         "gaps_shown": GAPS_SHOWN,
         "symbols_named": SYMBOLS_NAMED,
         "quote": quote_of(document["symbols"][0]["symbol"]),
@@ -56,8 +60,11 @@ def template_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    number_filters = {"integer": _integer, "percent": _percent, "change": _change, "loss": _loss, "ratio": _ratio}
-    environment.filters |= {name: _or_undefined(formatter) for name, formatter in number_filters.items()}
+    units = {"integer": Unit.COUNT, "percent": Unit.SHARE, "change": Unit.CHANGE, "ratio": Unit.RATIO}
+    environment.filters |= {name: _or_undefined(partial(_with_unit, unit)) for name, unit in units.items()}
+    environment.filters["figure"] = _figure
+    environment.globals["figures"] = FIGURES
+    environment.globals["break_even"] = partial(break_even_text, percent="%")
     environment.filters |= {"timestamp": _or_undefined(_timestamp), "points": _points, "price": _price}
     environment.filters |= {"amount": format_amount}
     environment.filters |= {"rate": _rate, "rate3": _rate3}
@@ -69,22 +76,13 @@ def _or_undefined(formatter: Callable[[Any], str]) -> Callable[[Any], str]:
     return lambda value: _UNDEFINED if value is None else formatter(value)
 
 
-def _integer(number: int) -> str:
-    return f"{number:,}"
+def _with_unit(unit: Unit, value: float) -> str:
+    return format_value(unit, value, percent="%")
 
 
-def _percent(fraction: float) -> str:
-    return f"{fraction:z,.2%}"
-
-
-def _change(fraction: float) -> str:
-    if abs(fraction) >= _PLAIN_BELOW:
-        return f"{100 * fraction:+.2e}%"
-    return f"{fraction:+z,.2%}".replace("+0.00%", "0.00%")
-
-
-def _loss(fraction: float) -> str:
-    return f"{-fraction:z,.2%}"
+def _figure(value: float | None, name: str) -> str:
+    """Format a figure of a result by its key."""
+    return _UNDEFINED if value is None else format_figure(name, value, percent="%")
 
 
 def _points(fraction: float) -> str:
@@ -100,10 +98,6 @@ def _rate(fraction: float) -> str:
 def _rate3(fraction: float) -> str:
     """Format a computed rate with three digits."""
     return f"{100 * fraction:.3g}%"
-
-
-def _ratio(value: float) -> str:
-    return f"{value:z,.2f}" if abs(value) < _PLAIN_BELOW else f"{value:.2e}"
 
 
 def _price(value: float) -> str:

@@ -1,22 +1,19 @@
 """Sweep report as a self-contained HTML file."""
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.labels import FIGURES, format_figure, sweep_columns
 from coin_pipeline.report.page import SYMBOLS_NAMED, template_environment
 from coin_pipeline.report.sweep_map import heat_map_figure
 from coin_pipeline.sweeps.trials import objectives_of
 
-# The filter that formats each objective, and its value without gain or loss.
-_FORMATS = {
-    "total_return": ("change", 0.0),
-    "return_over_drawdown": ("ratio", 0.0),
-    "win_rate": ("percent", 0.5),
-    "avg_return": ("change", 0.0),
-    "profit_factor": ("ratio", 1.0),
-}
+_NEUTRAL = {"win_rate": 0.5, "profit_factor": 1.0}  # objectives whose value without gain or loss is not 0
+_BEST_FIGURES = ("buy_and_hold", "max_drawdown", "sharpe", "profit_factor", "win_rate", "trades")
 
 
 def render_sweep_report(document: Json, trials: pa.Table) -> str:
@@ -26,13 +23,13 @@ def render_sweep_report(document: Json, trials: pa.Table) -> str:
         document: Result document from `sweeps.result.assemble`.
         trials: Table of trials of the sweep.
     """
-    number_filter, _ = _FORMATS[document["objective"]]
     objectives = objectives_of(trials, len(document["symbols"]))
     known = objectives[~np.isnan(objectives)]
     figures = [Markup(figure) for figure in heat_map_figures(document).values()]  # noqa: S704 - escaped by the figure
     values = {
         "document": document,
-        "number_filter": number_filter,
+        "best_names": ["cagr" if document["objective"] == "total_return" else "total_return", *_BEST_FIGURES],
+        "row_names": sweep_columns(document["objective"]),
         "figures_svg": figures,
         "quantiles": dict(zip(("lowest", "25%", "median", "75%", "highest"), _quartiles(known), strict=True)),
         "undefined": len(objectives) - len(known),
@@ -53,10 +50,11 @@ def heat_map_figures(document: Json) -> dict[str, str]:
     names = {"best": "Highest", "median": "Median"}
     if heat_map["median"] == heat_map["best"]:
         del names["median"]
-    number_filter, neutral = _FORMATS[document["objective"]]
-    formatter, objective = template_environment().filters[number_filter], document["objective"].replace("_", " ")
+    objective = document["objective"]
+    label, neutral = FIGURES[objective].label.lower(), _NEUTRAL.get(objective, 0.0)
+    formatter = partial(format_figure, objective, percent="%")
     return {
-        which: heat_map_figure(heat_map, which, f"{name} {objective} in each cell", neutral, formatter)
+        which: heat_map_figure(heat_map, which, f"{name} {label} in each cell", neutral, formatter)
         for which, name in names.items()
     }
 

@@ -90,8 +90,8 @@ def test_demo_summarizes_its_run(candles: CandleCatalog, data_root: Path) -> Non
     """The summary has returns, costs, drawdown, coverage, checks, file locations and next steps."""
     assert candles
     result = invoke("demo")
-    for words in ("Return", "buy and hold", "max drawdown", "Costs", "731 of 731 candles", "no_look_ahead", "coin up"):
-        assert words in result.output
+    words = ("Total return", "Buy and hold", "Max drawdown", "Costs", "731 of 731 candles", "no_look_ahead", "coin up")
+    assert [word for word in words if word not in result.output] == []
     assert len(result.output.splitlines()) <= 30
     run_id = printed_run_id(result.output)
     assert (data_root / f"results/{run_id}.json").is_file()
@@ -189,7 +189,7 @@ def test_legacy_result_is_shown_without_metrics(data_root: Path) -> None:
     (data_root / "results/old.json").write_text(json.dumps({**legacy, "symbols": symbols, "total_signals": 3}))
     shown = invoke("results", "show", "old").output
     assert "a legacy result (schema 1.0)" in shown
-    assert "BTC_KRW     3 signals, win rate 50.0%, average -1.25 % per trade, max drawdown -\n" in shown
+    assert "BTC_KRW     3 signals, win rate 50.0 %, average -1.25 % per trade, max drawdown -\n" in shown
     assert "old " in invoke("results", "list", "--limit", "1000").output
 
 

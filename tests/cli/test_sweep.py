@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
+from coin_pipeline.backtest.labels import SWEEP_FIGURES
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.cli.app import coin
 from coin_pipeline.cli.views import sweep
@@ -122,7 +123,7 @@ def test_help_lists_the_choices() -> None:
 )
 def test_top_table_shows_enough_digits_to_rank(objective: str, values: list[float], shown: list[str]) -> None:
     """Distinct objectives get enough digits to look distinct; other figures keep two digits."""
-    figures = {**dict.fromkeys(sweep._FIGURES, 0.12351), "trades": 3}
+    figures = {**dict.fromkeys(SWEEP_FIGURES, 0.12351), "trades": 3}
     top = [
         {"point": number, "values": {"w": number}, "figures": {**figures, objective: value, "objective": value}}
         for number, value in enumerate(values)
@@ -130,7 +131,7 @@ def test_top_table_shows_enough_digits_to_rank(objective: str, values: list[floa
     table = sweep._top_table({"objective": objective, "top": top})
     columns = {str(column.header): list(column.cells) for column in table.columns}
     assert columns[objective.replace("_", " ")] == shown
-    assert columns["max drawdown"] == ["-12.35 %"] * len(values)
+    assert columns["max drawdown"] == ["12.35 %"] * len(values)
 
 
 def test_wide_heat_map_uses_shades() -> None:

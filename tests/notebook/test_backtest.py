@@ -63,7 +63,7 @@ def test_figures_tables_and_pictures_describe_the_same_run(candles: pd.DataFrame
     assert str(run.equity.index.dtype) == str(run.trades["entry_time"].dtype) == "datetime64[ns, UTC]"
     assert run.trades["entry_price"].dtype == np.float64
     assert run.plot().svg.startswith("<svg")
-    assert "total return" in run._repr_html_()
+    assert "<tr><th>Total return</th>" in run._repr_html_()
     assert run.warnings == run.document["warnings"]
 
 

@@ -47,7 +47,7 @@ def test_figure_shows_strategy_and_buy_and_hold() -> None:
     svg = equity_figure(curve([1.0, 1.2, 0.9, 1.1], [1.0, 1.1, 1.2, 1.3]), "volume_long_candle 1d")
     shown = texts(svg)
     assert shown[0] == "volume_long_candle 1d"
-    assert {"strategy on BTC_KRW", "buy and hold", "Growth factor", "Drawdown, maximum -25.00%"} <= set(shown)
+    assert {"strategy on BTC_KRW", "buy and hold", "Growth factor", "Drawdown, maximum 25.00%"} <= set(shown)
     assert "2024-01-01 00:00 to 2024-01-04 00:00 UTC" in shown
     assert "stroke-dasharray" in svg
 

@@ -95,12 +95,12 @@ def test_builder_has_the_metrics_of_the_engine() -> None:
 
 
 def test_key_figures_have_units_and_signs() -> None:
-    """Returns are signed percentages, drawdowns negative, ratios have two digits and counts have commas."""
+    """Returns are signed percentages, drawdowns are positive, ratios have two digits and counts have commas."""
     assert page_of(part(metrics=KNOWN)).figures == {
         "Total return": "+64.24%",
         "Buy and hold": "+1,203.10%",
         "CAGR": "-18.51%",
-        "Max drawdown": "-18.36%",
+        "Max drawdown": "18.36%",
         "Sharpe ratio": "0.55",
         "Sortino ratio": "-1.09",
         "Volatility": "41.00%",
@@ -160,7 +160,7 @@ def test_costs_show_rates_and_impact() -> None:
     """Rates keep their digits; the difference between gross and net is in percentage points."""
     html = render_backtest_report(document(part(metrics=KNOWN)), EQUITY)
     assert "Each of the 2 legs of a trade costs a fee of 0.1% of its value and slippage of 0.02% of the price." in html
-    assert Page(html).row("BTC_KRW", "47")[2:] == ["+25.00%", "+20.00%", "-5.00 pp"]
+    assert Page(html).row("BTC_KRW", "47")[2:] == ["+25.00%", "+20.00%", "-5.00 pp", "0.345% per leg"]
 
 
 def test_candles_show_coverage_gaps_and_warm_up() -> None:
@@ -217,9 +217,12 @@ def test_trades_are_sorted_by_entry() -> None:
 
 def test_costs_show_stress_and_break_even_rate() -> None:
     """The table shows the total return at 0, 1, 2 and 5 times the costs."""
-    page = page_of()
+    page = page_of(part(metrics=KNOWN))
     assert page.row("Total return") == ["Total return", "+25.00%", "+20.00%", "+15.00%", "-2.00%"]
-    assert "breaks even at a cost of 0.345% per leg" in page.text
+    assert "Break-even: 0.345% per leg." in page.text
+    lost = {**part()["costs"], "gross_return": -0.1, "break_even_rate": None}
+    assert "Break-even: loses even without costs." in page_of(part(metrics=KNOWN, costs=lost)).text
+    assert "Break-even: no trades." in page_of().text
 
 
 def test_shared_account() -> None:
@@ -302,4 +305,4 @@ def test_report_of_several_symbols() -> None:
     html = render_backtest_report(document(part("BTC_KRW", metrics=KNOWN), part("ETH_KRW")), equity)
     assert "mean of 2 symbols" in html
     assert "equal shares, never rebalanced" in html
-    assert Page(html).row("BTC_KRW")[1:5] == ["+64.24%", "+1,203.10%", "-18.51%", "-18.36%"]
+    assert Page(html).row("BTC_KRW")[1:5] == ["+64.24%", "+1,203.10%", "-18.51%", "18.36%"]

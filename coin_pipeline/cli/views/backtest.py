@@ -4,9 +4,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from coin_pipeline.backtest.formatting import format_amount, pluralize
+from coin_pipeline.backtest.labels import FIGURES, UNDEFINED, break_even_text, format_figure
 from coin_pipeline.candles.symbol import quote_of
-from coin_pipeline.cli.views.console import MAX_LINES, UNDEFINED, percent
+from coin_pipeline.cli.views.console import MAX_LINES
 from coin_pipeline.results.legacy import finite_number, parse_count, parts_of
+
+_ROWS = (
+    ("total_return", "buy_and_hold"),
+    ("cagr", "max_drawdown"),
+    ("sharpe", "sortino"),
+    ("trades", "win_rate"),
+    ("profit_factor", "expectancy"),
+    ("exposure", "ignored"),
+)
+"""Figures of the summary, two per line."""
 
 
 def summary_lines(document: dict[str, Any]) -> list[str]:
@@ -37,39 +48,44 @@ def _legacy_summary(document: dict[str, Any], symbols: Sequence[dict[str, Any]])
 
 def _legacy_figures(part: dict[str, Any]) -> str:
     signals, win_rate = parse_count(part.get("signals")), finite_number(part.get("win_rate"))
-    average, drawdown = finite_number(part.get("avg_return")), finite_number(part.get("max_drawdown"))
+    average, drawdown = (_from_percent(part.get(name)) for name in ("avg_return", "max_drawdown"))
     figures = [
         f"{UNDEFINED if signals is None else f'{signals:,}'} signals",
-        f"win rate {UNDEFINED if win_rate is None else f'{win_rate:.1%}'}",
-        f"average {UNDEFINED if average is None else f'{average:+.2f} %'} per trade",
-        f"max drawdown {UNDEFINED if drawdown is None else f'{drawdown:.2f} %'}",
+        f"win rate {format_figure('win_rate', win_rate, 1)}",
+        f"average {format_figure('avg_return', average)} per trade",
+        f"max drawdown {format_figure('max_drawdown', drawdown)}",
     ]
     return f"{part['symbol']:<12}{', '.join(figures)}"
 
 
+def _from_percent(value: object) -> float | None:
+    number = finite_number(value)
+    return None if number is None else number / 100
+
+
 def _figures(document: dict[str, Any]) -> list[str]:
-    m, costs = document["metrics"], document["costs"]
-    rows = [
-        ("Return", percent(m["total_return"]), "buy and hold", percent(m["buy_and_hold"])),
-        ("CAGR", percent(m["cagr"]), "max drawdown", percent(-m["max_drawdown"])),
-        ("Sharpe", _ratio(m["sharpe"]), "Sortino", _ratio(m["sortino"])),
-        ("Trades", f"{m['trades']:,}", "win rate", percent(m["win_rate"]).lstrip("+")),
-        ("Profit factor", _ratio(m["profit_factor"]), "expectancy", percent(m["expectancy"])),
-        ("Exposure", percent(m["exposure"]).lstrip("+"), "signals ignored", f"{m['ignored']:,}"),
+    metrics, costs = document["metrics"], document["costs"]
+    shown = {name: format_figure(name, metrics[name]) for row in _ROWS for name in row}
+    lines = [
+        f"  {FIGURES[left].label:<14}{shown[left]:>12}   {FIGURES[right].label:<16}{shown[right]:>12}"
+        for left, right in _ROWS
     ]
-    lines = [f"  {a:<14}{b:>12}   {c:<16}{d:>12}" for a, b, c, d in rows]
     legs = f"fee {100 * costs['fee_rate']:g} % and slippage {100 * costs['slippage_rate']:g} % on each leg"
-    return [*lines, f"  {'Costs':<14}{legs}", *_cost_stress(costs), *_stops(document), *_account(document)]
+    return [
+        *lines,
+        f"  {'Costs':<14}{legs}",
+        *_cost_stress(costs, metrics["trades"]),
+        *_stops(document),
+        *_account(document),
+    ]
 
 
-def _cost_stress(costs: dict[str, Any]) -> list[str]:
+def _cost_stress(costs: dict[str, Any], trades: int) -> list[str]:
     """Return the total return at multiples of the costs; results stored by early versions lack it."""
     if "stress" not in costs:
         return []
-    returns = "   ".join(f"{name}: {percent(value)}" for name, value in costs["stress"].items())
-    rate = costs["break_even_rate"]
-    break_even = "" if rate is None else f"   break-even: {100 * rate:.3g} % per leg"
-    return [f"  {'':<14}{returns}{break_even}"]
+    returns = "   ".join(f"{name}: {format_figure('total_return', value)}" for name, value in costs["stress"].items())
+    return [f"  {'':<14}{returns}   break-even: {break_even_text(costs, trades)}"]
 
 
 def _stops(document: dict[str, Any]) -> list[str]:
@@ -90,10 +106,6 @@ def _account(document: dict[str, Any]) -> list[str]:
     money = " to ".join(format_amount(account[name], quote) for name in ("initial_cash", "final_value"))
     limit = f"at most {pluralize(account['max_positions'], 'position')}"
     return [f"  {'Account':<14}shared, {money}, {limit}, {size}; {skipped}"]
-
-
-def _ratio(value: float | None) -> str:
-    return UNDEFINED if value is None else f"{value:.2f}"
 
 
 def _coverage(part: dict[str, Any]) -> str:

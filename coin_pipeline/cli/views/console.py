@@ -8,8 +8,6 @@ from rich.table import Table
 
 from coin_pipeline.errors import CoinError
 
-UNDEFINED = "-"
-"""Shown in place of a value that is undefined or unknown."""
 MAX_LINES = 5
 PIPE_WIDTH = 200
 """Columns of output that does not go to a terminal."""
@@ -18,15 +16,6 @@ PIPE_WIDTH = 200
 def new_console() -> Console:
     """Return a console as wide as the terminal; a fixed width if the output is piped."""
     return Console(width=None if Console().is_terminal else PIPE_WIDTH, highlight=False)
-
-
-def percent(value: float | None, digits: int = 2) -> str:
-    """Format a fraction as a signed percentage.
-
-    >>> percent(0.125)
-    '+12.50 %'
-    """
-    return UNDEFINED if value is None else f"{100 * value:+,.{digits}f} %"
 
 
 def print_table(table: Table, empty: str) -> None:

@@ -8,7 +8,8 @@ import click
 from rich.table import Table
 
 from coin_pipeline.backtest.formatting import pluralize
-from coin_pipeline.cli.views.console import MAX_LINES, UNDEFINED, new_console, percent, print_table, print_unreadable
+from coin_pipeline.backtest.labels import UNDEFINED, format_figure
+from coin_pipeline.cli.views.console import MAX_LINES, new_console, print_table, print_unreadable
 from coin_pipeline.cli.views.progress import reading_progress
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
@@ -55,7 +56,7 @@ def _table(entries: Sequence[IndexEntry], width: int) -> Table:
             entry.strategy or UNDEFINED,
             ", ".join(entry.symbols),
             *([days] if wide else []),
-            percent(entry.total_return),
+            format_figure("total_return", entry.total_return),
             *([UNDEFINED if entry.avg_return is None else f"{entry.avg_return:+.2f} %"] if medium else []),
             *([signals] if wide else []),
             entry.timestamp.astimezone(SEOUL).strftime(time),

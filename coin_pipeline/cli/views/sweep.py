@@ -9,13 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from coin_pipeline.backtest.formatting import pluralize
-from coin_pipeline.cli.views.console import MAX_LINES, UNDEFINED, percent
+from coin_pipeline.backtest.labels import FIGURES, format_figure, sweep_columns
+from coin_pipeline.cli.views.console import MAX_LINES
 from coin_pipeline.sweeps.plan import format_point
 
 TOP_ROWS = 10
 DIGITS, MAX_DIGITS = 2, 14
-_PERCENTAGES = frozenset({"total_return", "max_drawdown", "win_rate", "avg_return", "exposure"})
-_FIGURES = ("total_return", "max_drawdown", "profit_factor", "win_rate", "exposure", "trades")
 _SHADES = " ·░▒▓█"
 _LOW_RGB, _HIGH_RGB = (33, 38, 45), (0, 114, 178)
 
@@ -52,18 +51,21 @@ def _counts(document: dict[str, Any]) -> Iterator[str]:
 def _top_table(document: dict[str, Any]) -> Table:
     """Return the best points; the objective gets its own column unless it is one of the figures."""
     objective = document["objective"]
-    figures = _FIGURES if objective in _FIGURES else ("objective", *_FIGURES)
-    headings = [objective if name == "objective" else name for name in figures]
+    names = sweep_columns(objective)
     table = Table("point", box=None, pad_edge=False)
-    for name in (*document["top"][0]["values"], *headings):
-        table.add_column(name.replace("_", " ") if name in headings else name, justify="right")
+    for heading in (*document["top"][0]["values"], *(FIGURES[name].label.lower() for name in names)):
+        table.add_column(heading, justify="right")
     best = document["top"][:TOP_ROWS]
     digits = _distinguishing_digits(objective, [row["figures"]["objective"] for row in best])
     for row in best:
         values = [_parameter(value) for value in row["values"].values()]
         cells = [
-            _figure(heading, row["figures"][name], digits=digits if heading == objective else DIGITS)
-            for name, heading in zip(figures, headings, strict=True)
+            _figure(
+                name,
+                row["figures"]["objective" if name == objective else name],
+                digits=digits if name == objective else DIGITS,
+            )
+            for name in names
         ]
         table.add_row(f"{row['point']:,}", *values, *cells)
     return table
@@ -101,7 +103,9 @@ def _heat_map(document: dict[str, Any], width: int) -> list[Text]:
     figures = [[_figure(objective, value, compact=True) for value in row] for row in heat_map["best"]]
     left = max(len(text) for text in (*y["labels"], y["name"])) + 2
     cell_width = max(len(text) for text in (*x["labels"], *(cell for row in figures for cell in row))) + 2
-    title = Text(f"highest {objective.replace('_', ' ')} by {x['name']}" + (f" and {y['name']}" if y["name"] else ""))
+    title = Text(
+        f"highest {FIGURES[objective].label.lower()} by {x['name']}" + (f" and {y['name']}" if y["name"] else "")
+    )
     if left + cell_width * len(x["labels"]) > width:
         cell_width, figures = max(1, min(2, (width - left) // len(x["labels"]))), []
         low, high = _figure(objective, min(known)), _figure(objective, max(known))
@@ -138,13 +142,7 @@ def _labels(labels: Sequence[str], cell_width: int) -> str:
 
 
 def _figure(name: str, value: float | None, *, compact: bool = False, digits: int = DIGITS) -> str:
-    if value is None:
-        return UNDEFINED
-    if name in _PERCENTAGES:
-        signed = percent(-value if name == "max_drawdown" else value, digits)
-        text = signed if name.endswith(("return", "drawdown")) else signed.lstrip("+")
-        return text.removesuffix(" %") + "%" if compact else text
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+    return format_figure(name, value, digits, "%" if compact else " %")
 
 
 def _parameter(value: object) -> str:

@@ -7,11 +7,12 @@ import dagster as dg
 import pyarrow as pa
 from dagster import MetadataValue
 
+from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
 from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.results.store import Json
 
-_SHOWN = ("total_return", "buy_and_hold", "cagr", "sharpe", "sortino", "max_drawdown", "profit_factor", "win_rate")
+_TABLE = ("total_return", "buy_and_hold", "cagr", "sharpe", "sortino", "max_drawdown", "profit_factor", "win_rate")
 
 
 def slice_metadata(piece: CandleSlice) -> Mapping[str, MetadataValue]:
@@ -29,7 +30,7 @@ def slice_metadata(piece: CandleSlice) -> Mapping[str, MetadataValue]:
 
 def symbol_metadata(part: Json) -> Mapping[str, MetadataValue]:
     """Return one symbol's figures; in a shared account it has none of its own yet."""
-    own = _numbers(part["symbol"]["metrics"]) if "symbol" in part else {}
+    own = _figures(part["symbol"]) if "symbol" in part else {}
     if warm_up := part["facts"]["candles"]["warm_up"]:
         own |= {f"warm-up candles {name}": MetadataValue.int(warm_up[name]) for name in ("used", "missing")}
     return {**own, "seconds": MetadataValue.float(part["facts"]["execution_time"])}
@@ -41,16 +42,21 @@ def result_metadata(result: BacktestResult) -> Mapping[str, MetadataValue]:
     warnings = "\n".join(f"- {warning}" for warning in document["warnings"]) or "none"
     return {
         "equity": MetadataValue.md(_equity_image(result.equity, document)),
-        **_numbers(document["metrics"]),
+        **_figures(document),
         "symbols": MetadataValue.table([_row(part) for part in document["symbols"]]),
         "warnings": MetadataValue.md(warnings),
     }
 
 
-def _numbers(metrics: Json) -> dict[str, MetadataValue]:
-    known = {name: metrics[name] for name in _SHOWN if metrics[name] is not None}
-    counts = {name: MetadataValue.int(metrics[name]) for name in ("signals", "trades", "ignored")}
-    return {**{name: MetadataValue.float(float(value)) for name, value in known.items()}, **counts}
+def _figures(part: Json) -> dict[str, MetadataValue]:
+    """Return the defined figures under their keys in JSON, with the same values, and the break-even cost as text."""
+    metrics = part["metrics"]
+    known = {name: metrics[name] for name in FIGURES if metrics.get(name) is not None}
+    figures: dict[str, MetadataValue] = {
+        name: MetadataValue.int(value) if FIGURES[name].unit is Unit.COUNT else MetadataValue.float(float(value))
+        for name, value in known.items()
+    }
+    return {**figures, "break_even": MetadataValue.text(break_even_text(part["costs"], metrics["trades"]))}
 
 
 def _row(part: Json) -> dg.TableRecord:
@@ -58,7 +64,7 @@ def _row(part: Json) -> dg.TableRecord:
     return dg.TableRecord(
         {
             "symbol": part["symbol"],
-            **{name: "" if metrics[name] is None else round(metrics[name], 4) for name in _SHOWN},
+            **{name: "" if metrics[name] is None else round(metrics[name], 4) for name in _TABLE},
             "trades": metrics["trades"],
         }
     )
