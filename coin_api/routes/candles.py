@@ -37,12 +37,13 @@ from coin_api.tasks import Job, Task
 from coin_pipeline.candles.audit.report import audit_json
 from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.candle_range import CandleRange, stored_range
-from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.exchanges.registry import open_exchange
 from coin_pipeline.candles.imports.mapping import parse_columns
 from coin_pipeline.candles.imports.prepare import ImportOptions
 from coin_pipeline.candles.intervals import clip, total
 from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
+from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import parse_timeframe, utc
 from coin_pipeline.defs.run_requests import refresh_submission

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Protocol
 
-from coin_pipeline.candles.catalog import LoadedCandles
+from coin_pipeline.candles.stored_series import LoadedCandles
 from coin_pipeline.candles.timeframe import Timeframe
 
 
@@ -16,5 +16,5 @@ class CandleSource(Protocol):
     def first_open(self, symbol: str, timeframe: Timeframe) -> datetime | None:
         """Return when the first candle of a market opens, UTC; None if there are no candles."""
 
-    def describe(self, symbol: str) -> str:
-        """Return a phrase for an error message: which candles of a market exist."""
+    def describe(self, symbol: str, timeframe: Timeframe | None = None, since: date | None = None) -> str:
+        """Return a phrase for an error message: which candles of a market exist, and how to get those from a day on."""

@@ -17,7 +17,17 @@ from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.strategies.base import Strategy
 
 PROVENANCE_KEYS = frozenset(
-    {"sha256", "snapshot", "no_trade", "not_fetched", "first_unfetched", "known", "verdict", "warm_up"}
+    {
+        "sha256",
+        "snapshot",
+        "resampled_from",
+        "no_trade",
+        "not_fetched",
+        "first_unfetched",
+        "known",
+        "verdict",
+        "warm_up",
+    }
 )
 """Keys of `candles` in a symbol's part that describe its inputs, not its figures."""
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from coin_pipeline.backtest.formatting import Json, pluralize
 from coin_pipeline.backtest.runner import CandleSlice, find_candles, raise_if_missing
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.intervals import Interval, clip, total
+from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.timeframe import SECOND_NS, day_range
 from coin_pipeline.errors import InsufficientCoverage
 
@@ -22,14 +23,14 @@ def require_candles(catalog: CandleCatalog, spec: BacktestSpec) -> None:
         InsufficientCoverage: Names each symbol that has too few.
     """
     whole = day_range(spec.start_date, spec.end_date)
-    stored = {symbol: catalog.stored(symbol, spec.candle_length) for symbol in spec.symbols}
-    spans = {symbol: clip(map(_span, series), whole) for symbol, series in stored.items()}
+    stored = {symbol: catalog.available(symbol, spec.candle_length) for symbol in spec.symbols}
+    spans = {symbol: clip([_span(series)] if series else [], whole) for symbol, series in stored.items()}
     raise_if_missing(catalog, spec, [symbol for symbol, inside in spans.items() if not inside])
     slack = 3 * spec.candle_length.ns  # the last stored candle, and one at each end that is partly outside
     short = [
         symbol
-        for symbol, (series,) in stored.items()
-        if total([*spans[symbol], *clip(series.provenance.fetched, whole)]) + slack < spec.min_coverage * total([whole])
+        for symbol, series in stored.items()
+        if series and _known(spans[symbol], series, whole) + slack < spec.min_coverage * total([whole])
     ]
     if short:
         slices = find_candles(catalog, spec.model_copy(update={"symbols": tuple(short)}), "results")
@@ -51,12 +52,20 @@ def require_coverage(spec: BacktestSpec, coverage: Mapping[str, Json]) -> None:
         descriptions = {symbol: _describe(covered) for symbol, covered in short.items()}
         lowest = min(covered["known"] for covered in short.values())
         days = (spec.start_date, spec.end_date)
-        raise InsufficientCoverage(descriptions, spec.timeframe, *days, spec.min_coverage, lowest)
+        fetched_as = spec.candle_length.fetched_as
+        raise InsufficientCoverage(
+            descriptions, spec.timeframe, *days, spec.min_coverage, lowest, fetched_as=fetched_as
+        )
 
 
 def coverage_of(slices: Iterable[CandleSlice]) -> dict[str, Json]:
     """Return the coverage of each symbol, as `require_coverage` takes it."""
     return {part.symbol: part.coverage for part in slices}
+
+
+def _known(inside: Iterable[Interval], series: StoredCandles, whole: Interval) -> int:
+    """Return the most time that can be known of a range, ns: between its candles, and where candles were fetched."""
+    return total([*inside, *clip(series.provenance.fetched, whole)])
 
 
 def _span(series: StoredCandles) -> Interval:

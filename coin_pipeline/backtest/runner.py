@@ -275,7 +275,7 @@ def read_candles(candles: CandleSource, candle_slice: CandleSlice) -> Bars:
 def raise_if_missing(candles: CandleSource, spec: BacktestSpec, missing: Sequence[str]) -> None:
     """Raise CandlesNotFound if any symbol is missing, with the candles that each has."""
     if missing:
-        described = {symbol: candles.describe(symbol) for symbol in missing}
+        described = {symbol: candles.describe(symbol, spec.candle_length, spec.start_date) for symbol in missing}
         raise CandlesNotFound(described, spec.timeframe, spec.start_date, spec.end_date)
 
 
@@ -286,12 +286,13 @@ def _slice(candles: CandleSource, spec: BacktestSpec, shelf: ResultArea, symbol:
         return None
     days = day_range(spec.start_date, spec.end_date)
     covered = coverage(bars.time, spec.candle_length, *days, series.provenance.fetched)
+    origin = {"resampled_from": series.resampled_from.name} if series.resampled_from else {}
     return CandleSlice(
         spec=spec,
         shelf=shelf,
         symbol=symbol,
         rows=len(bars),
-        coverage=document.coverage_json(covered),
+        coverage={**document.coverage_json(covered), **origin},
         sha256=candles_digest(bars),
         snapshot=series.snapshot,
     )

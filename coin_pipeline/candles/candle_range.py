@@ -77,12 +77,14 @@ def stored_range(
         InvalidCandleFile: As for `CandleCatalog.stored`.
         CandlesNotFound: Nothing is stored in this range.
     """
-    stored = next(iter(catalog.stored(symbol, timeframe)), None)
+    stored = catalog.available(symbol, timeframe)
     days = (seoul_day(stored.first), seoul_day(stored.last)) if stored else (date.max, date.min)
     first, last = max(start or date.min, days[0]), min(end or date.max, days[1])
     if stored is None or first > last:
         requested = (start or "the beginning", end or "the end")
-        raise CandlesNotFound({parse_symbol(symbol): catalog.describe(symbol)}, timeframe.name, *requested)
+        raise CandlesNotFound(
+            {parse_symbol(symbol): catalog.describe(symbol, timeframe, start)}, timeframe.name, *requested
+        )
     begin, stop = day_range(first, last)
     max_candles = min(stored.rows, (stop - begin) // timeframe.ns)
     return CandleRange(catalog, stored.symbol, timeframe, first, last, max_candles)

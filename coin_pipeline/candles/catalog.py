@@ -4,7 +4,6 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
@@ -12,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from coin_pipeline.candles.derive import choose_base, derive, possible_bases
 from coin_pipeline.candles.intervals import Interval
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance, merge_provenance
-from coin_pipeline.candles.symbol import parse_symbol
+from coin_pipeline.candles.stored_series import LoadedCandles, StoredCandles, resampled_summary
+from coin_pipeline.candles.symbol import parse_symbol, similar_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, day_range, seoul_day, utc
 from coin_pipeline.candles.validation import check_prices, check_times, row_label
 from coin_pipeline.candles.year_files.decoding import decode
@@ -25,55 +26,7 @@ from coin_pipeline.candles.year_files.writer import MergeReport, merge_into_seri
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidCandleFile
 
-
-@dataclass(frozen=True, slots=True)
-class StoredCandles:
-    """Summary of the stored candles of one market and timeframe.
-
-    Attributes:
-        symbol: The market.
-        timeframe: Length of the candles.
-        first: Open of the first candle, UTC.
-        last: Open of the last candle, UTC.
-        rows: Number of candles.
-        files: Number of year files.
-        bytes: Total size of the files.
-        provenance: What was fetched, and from which exchange.
-    """
-
-    symbol: str
-    timeframe: Timeframe
-    first: datetime
-    last: datetime
-    rows: int
-    files: int
-    bytes: int
-    provenance: Provenance
-
-    @property
-    def present_ratio(self) -> float:
-        """Stored candles as a fraction of a gapless series from the first to the last."""
-        return self.rows / (1 + (self.last - self.first) // timedelta(microseconds=self.timeframe.ns // 1000))
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedCandles:
-    """Candles of a range and their origin, read from the same files.
-
-    Attributes:
-        candles: The candles, validated.
-        provenance: What was fetched, for the whole years that were read.
-        snapshot: SHA-256 that identifies the stored candles of these years.
-    """
-
-    candles: OHLCV
-    provenance: Provenance
-    snapshot: str
-
-    @property
-    def bars(self) -> Bars:
-        """The candles as the engine's bars, without a copy."""
-        return Bars(*self.candles)
+_DAY = timedelta(days=1)
 
 
 class CandleCatalog:
@@ -111,6 +64,10 @@ class CandleCatalog:
         """
         folder = series_folder(self.root, symbol, timeframe)
         begin, stop = day_range(start, end)
+        if timeframe.base and not year_files(folder):
+            base = self._choose_base(symbol, timeframe, (begin, stop))
+            if base is not None:
+                return self._load_resampled(symbol, timeframe, base, start, end)
         paths = [path for path in year_files(folder) if utc(begin).year <= int(path.stem) <= end.year]
         with ExitStack() as stack:
             files = {
@@ -152,13 +109,28 @@ class CandleCatalog:
         return [stored for stored in series if stored is not None]
 
     def first_open(self, symbol: str, timeframe: Timeframe) -> datetime | None:
-        """Return when the first stored candle of a market opens, UTC; None if nothing is stored.
+        """Return when the first candle of a market that `load` can return opens, UTC; None if there is none.
 
         Raises:
             InvalidSymbol: The symbol is not a market.
             InvalidCandleFile: As for `stored`.
         """
-        return next((stored.first for stored in self.stored(symbol, timeframe)), None)
+        found = self.available(symbol, timeframe)
+        return found.first if found else None
+
+    def available(self, symbol: str, timeframe: Timeframe) -> StoredCandles | None:
+        """Return a summary of the candles that `load` can return: stored ones, or bars resampled from shorter ones.
+
+        Raises:
+            InvalidSymbol: The symbol is not a market.
+            InvalidCandleFile: As for `stored`.
+        """
+        stored = self._summarize(parse_symbol(symbol), timeframe)
+        base = None if stored else self._choose_base(symbol, timeframe, day_range(date.min, date.max))
+        if base is None:
+            return stored
+        (source,) = self.stored(symbol, base)
+        return resampled_summary(source, timeframe)
 
     def symbols(self) -> list[str]:
         """Return the markets that have a folder, sorted."""
@@ -176,16 +148,26 @@ class CandleCatalog:
                     broken.append(error)
         return series, broken
 
-    def describe(self, symbol: str) -> str:
-        """Return the stored ranges of a market, in Seoul days, as a phrase for an error message.
+    def describe(self, symbol: str, timeframe: Timeframe | None = None, since: date | None = None) -> str:
+        """Return what is stored of a market, in Seoul days, as a phrase for an error message.
+
+        Args:
+            symbol: The market.
+            timeframe: The candles that are missing, to name the command that fetches them.
+            since: The first day of the missing candles.
 
         Raises:
             InvalidSymbol: The symbol is not a market.
             InvalidCandleFile: As for `stored`.
         """
+        symbol = parse_symbol(symbol)
         series = self.stored(symbol)
         spans = (f"{stored.timeframe} {seoul_day(stored.first)}..{seoul_day(stored.last)}" for stored in series)
-        return f"stored: {', '.join(spans)}" if series else "nothing stored"
+        stored = f"stored: {', '.join(spans)}" if series else f"nothing stored{similar_symbol(symbol, self.symbols())}"
+        if timeframe is None:
+            return stored
+        first = f" --from {since}" if since else ""
+        return f"{stored}; fetch with 'coin candles get {symbol} --timeframe {timeframe.fetched_as}{first}'"
 
     def merge(
         self,
@@ -220,6 +202,22 @@ class CandleCatalog:
         """
         provenance, removed = Provenance(tuple(fetched), source), np.empty(0, np.int64) if remove is None else remove
         return merge_into_series(self.root, parse_symbol(symbol), timeframe, candles, provenance, removed)
+
+    def _choose_base(self, symbol: str, timeframe: Timeframe, bounds: Interval) -> Timeframe | None:
+        """Return the stored timeframe from which bars within bounds, ns UTC, are resampled."""
+        stored = [self._summarize(parse_symbol(symbol), base) for base in possible_bases(timeframe)]
+        return choose_base({series.timeframe: series.span for series in stored if series}, bounds)
+
+    def _load_resampled(
+        self, symbol: str, timeframe: Timeframe, base: Timeframe, start: date, end: date
+    ) -> LoadedCandles:
+        # The first and the last bar of a day in Seoul have candles of the days next to it.
+        first, last = max(start, date.min + _DAY) - _DAY, min(end, date.max - _DAY) + _DAY
+        loaded = self.load(symbol, base, first, last)
+        bars, fetched = derive(loaded.candles, loaded.provenance.fetched, base, timeframe)
+        low, high = np.searchsorted(bars.time, day_range(start, end)).tolist()
+        provenance = Provenance(fetched, loaded.provenance.source)
+        return LoadedCandles(bars.rows(slice(low, high)), provenance, loaded.snapshot, resampled_from=base)
 
     def _summarize(self, symbol: str, timeframe: Timeframe) -> StoredCandles | None:
         paths = year_files(series_folder(self.root, symbol, timeframe))

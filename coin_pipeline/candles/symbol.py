@@ -1,8 +1,9 @@
 """Market symbols: `BTC_KRW` throughout this project, `KRW-BTC` in Upbit's API."""
 
 import re
+from collections.abc import Iterable
 
-from coin_pipeline.errors import InvalidSymbol
+from coin_pipeline.errors import InvalidSymbol, did_you_mean
 
 QUOTES = (
     *("KRW", "IDR", "THB", "SGD", "JPY", "TRY", "BRL", "USD", "EUR", "GBP", "AUD"),
@@ -84,6 +85,19 @@ def likely_symbol(text: str) -> str | None:
     base, quote = reversed(sides) if _rank(sides[0]) < _rank(sides[1]) else sides
     symbol = f"{base}_{quote}"
     return symbol if _sides(_CANONICAL, symbol) else None
+
+
+def similar_symbol(symbol: str, known: Iterable[str]) -> str:
+    """Return a hint with the known symbol that one probably means, or an empty string.
+
+    >>> similar_symbol("KRW_BTC", ["BTC_KRW"])
+    " (did you mean 'BTC_KRW'?)"
+    """
+    symbols = [other for other in known if other != symbol]
+    likely = likely_symbol(symbol)
+    if likely in symbols:
+        return f" (did you mean {likely!r}?)"
+    return did_you_mean(symbol, symbols, cutoff=0.8)
 
 
 def _sides(form: re.Pattern[str], text: str) -> tuple[str, str] | None:

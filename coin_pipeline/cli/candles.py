@@ -125,7 +125,7 @@ def export_candles(
         stored = catalog.load(market, length, start or date.min, end or date.max).candles
         if not len(stored.time):
             days = (start or "the beginning", end or "the end")
-            raise CandlesNotFound({market: catalog.describe(market)}, length.name, *days)
+            raise CandlesNotFound({market: catalog.describe(market, length, start)}, length.name, *days)
         write_candle_file(file, stored, force=force)
     span = f"{utc(stored.time[0]):%Y-%m-%d %H:%M} to {utc(stored.time[-1]):%Y-%m-%d %H:%M} UTC"
     click.echo(f"{market} {length}: {len(stored.time):,} candles, {span}, written to {file}")
@@ -158,7 +158,7 @@ def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
     """
     from coin_pipeline.backtest.formatting import pluralize
     from coin_pipeline.candles.catalog import CandleCatalog
-    from coin_pipeline.candles.resample import resample_stored
+    from coin_pipeline.candles.resample_stored import resample_stored
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.views.candles import print_merge

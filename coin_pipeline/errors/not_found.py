@@ -34,7 +34,15 @@ class InsufficientCoverage(NotFound):
     """
 
     def __init__(
-        self, short: Mapping[str, str], timeframe: str, start: object, end: object, required: float, lowest: float
+        self,
+        short: Mapping[str, str],
+        timeframe: str,
+        start: object,
+        end: object,
+        required: float,
+        lowest: float,
+        *,
+        fetched_as: str,
     ) -> None:
         """Build the message.
 
@@ -45,11 +53,12 @@ class InsufficientCoverage(NotFound):
             end: End of the range.
             required: The limit, min_coverage, 0 to 1.
             lowest: The lowest coverage of any symbol, 0 to 1.
+            fetched_as: Timeframe to fetch, from which the candles are resampled if it is another one.
         """
         self.short = dict(short)
         listed = "; ".join(f"{symbol} ({summary})" for symbol, summary in self.short.items())
         lower = f"{math.floor(100 * lowest) / 100:g}"
-        fetch = f"coin candles get {' '.join(self.short)} --timeframe {timeframe} --from {start} --to {end}"
+        fetch = f"coin candles get {' '.join(self.short)} --timeframe {fetched_as} --from {start} --to {end}"
         super().__init__(
             f"coverage of the {timeframe} candles from {start} to {end} is below min_coverage={required:g}: {listed};"
             f" fetch the missing candles with '{fetch}', or accept the gaps with min_coverage={lower}"

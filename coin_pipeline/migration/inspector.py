@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from coin_pipeline.backup.archive import Digests
-from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.errors import CoinError, NotFound, RunFailed, ServiceUnavailable
 from coin_pipeline.migration.backups import newest_archive

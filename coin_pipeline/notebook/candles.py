@@ -11,11 +11,12 @@ import pandas as pd
 
 from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.fingerprint import candles_digest
-from coin_pipeline.candles.catalog import CandleCatalog, LoadedCandles
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.frames import to_frame
 from coin_pipeline.candles.local_time import UnclearLocalTime, to_utc
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance
+from coin_pipeline.candles.stored_series import LoadedCandles
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, day_range, parse_timeframe, seoul_day, utc
@@ -69,7 +70,7 @@ class FrameCandles:
         """Return when the first candle of a symbol's frame opens, UTC."""
         return utc(self._series[symbol].time[0])
 
-    def describe(self, symbol: str) -> str:
+    def describe(self, symbol: str, timeframe: Timeframe | None = None, since: date | None = None) -> str:  # noqa: ARG002
         """Return a phrase for an error message: the range of a symbol's frame, in Seoul days."""
         first, last = _days(self._series[symbol].time)
         return f"the frame holds {first}..{last}"
@@ -192,10 +193,10 @@ def _from_catalog(
     if start is None or end is None:
         days = []
         for symbol in symbols:
-            stored = catalog.stored(symbol, timeframe)
-            if not stored:
-                raise _invalid(f"{symbol} has no {timeframe} candles ({catalog.describe(symbol)})")
-            days.append((seoul_day(stored[0].first), seoul_day(stored[0].last)))
+            stored = catalog.available(symbol, timeframe)
+            if stored is None:
+                raise _invalid(f"{symbol} has no {timeframe} candles ({catalog.describe(symbol, timeframe)})")
+            days.append((seoul_day(stored.first), seoul_day(stored.last)))
         start, end = _range(days, start, end)
     return CandleInput(catalog, symbols, timeframe.name, start, end)
 

@@ -25,7 +25,10 @@ from coin_pipeline.sweeps.warm_up import find_period
 FORMAT = "sweep-1.0"
 """Format of trials and documents; changed when a figure changes its meaning, so that stored trials are not reused."""
 _EVALUATION = "coin_pipeline.sweeps.evaluate"
-_COVERAGE = ("expected", "present", "ratio", "no_trade", "not_fetched", "first_unfetched", "known", "verdict")
+_COVERAGE = (
+    *("expected", "present", "ratio", "no_trade", "not_fetched", "first_unfetched", "known", "verdict"),
+    "resampled_from",  # only of bars that are not stored themselves
+)
 _FINGERPRINT_KEYS = ("spec", "candles", "code", "versions", "modules")
 MAX_CHUNK_POINTS, MIN_CHUNK_POINTS = 1000, 50
 """Limits of the number of points per chunk."""
@@ -159,7 +162,7 @@ def split_into_chunks(
             symbol=item.symbol,
             rows=item.rows,
             sha256=item.sha256,
-            coverage={"snapshot": item.snapshot, **{name: item.coverage[name] for name in _COVERAGE}},
+            coverage={"snapshot": item.snapshot, **_select(item.coverage)},
             warm_up=period.warm_ups.get(item.symbol),
         )
         for item in period.slices
@@ -224,6 +227,10 @@ def is_vectorized(strategy: Strategy[Any]) -> bool:
 
 def _warm_up_key(warm_up: WarmUp | None) -> tuple[Value, ...]:
     return (warm_up.used, warm_up.sha256) if warm_up else ()
+
+
+def _select(coverage: Json) -> Json:
+    return {name: coverage[name] for name in _COVERAGE if name in coverage}
 
 
 def _chunk_points(count: int, strategy: Strategy[Any]) -> int:

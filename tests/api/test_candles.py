@@ -125,7 +125,7 @@ def test_arrow_stream_contains_the_whole_range(client: TestClient, catalog: Cand
         ("/api/candles/AAA_KRW?timefrme=1h", 422, "is not a field of this request (did you mean 'timeframe'?)"),
         ("/api/candles/AAA_KRW", 404, "no 1d candles from the beginning to the end for AAA_KRW (stored: 1h 2024-01-01"),
         ("/api/candles/AAA_KRW?timeframe=1h&start=2025-01-01", 404, "no 1h candles from 2025-01-01 to the end"),
-        ("/api/candles/ZZZ_KRW?timeframe=1h", 404, "ZZZ_KRW (nothing stored)"),
+        ("/api/candles/ZZZ_KRW?timeframe=1h", 404, "ZZZ_KRW (nothing stored; fetch with 'coin candles get ZZZ_KRW"),
     ],
 )
 def test_invalid_candle_requests_are_problems(client: TestClient, path: str, status: int, message: str) -> None:
@@ -197,7 +197,7 @@ def test_unsupported_media_type_is_refused(client: TestClient) -> None:
     response = upload(client, b"{}", "application/xml")
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "Content-Type"
-    assert "send one of text/csv, application/vnd.apache.parquet" in response.json()["detail"]
+    assert "send one of text/csv, application/json" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("declared", [True, False])

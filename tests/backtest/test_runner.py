@@ -1,6 +1,7 @@
 """A backtest as plain function calls, and the document that results."""
 
 import json
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -255,7 +256,10 @@ def test_missing_candles_cause_a_warning(tmp_path: Path) -> None:
 def test_every_symbol_without_candles_is_named_with_what_is_stored(tmp_path: Path) -> None:
     """The checks of file footers and of the candles raise the same message."""
     spec = spec_of(symbols=["AAA_KRW", "BTC_KRW"], start_date="2025-01-01", end_date="2025-01-02")
-    expected = r"AAA_KRW \(nothing stored\); BTC_KRW \(stored: 1d 2024-01-01\.\.2024-01-06\)"
+    fetch = "; fetch with 'coin candles get {} --timeframe 1d --from 2025-01-01'"
+    stored = "stored: 1d 2024-01-01..2024-01-06"
+    message = f"AAA_KRW (nothing stored{fetch.format('AAA_KRW')}); BTC_KRW ({stored}{fetch.format('BTC_KRW')})"
+    expected = re.escape(message)
     for check in (preflight.require_candles, lambda *known: runner.find_candles(*known, "tasks")):
         with pytest.raises(CandlesNotFound, match=expected):
             check(catalog_with(tmp_path), spec)
@@ -374,3 +378,18 @@ def test_real_candles_run(market_data: Path, tmp_path: Path, timeframe: str) -> 
     part = {**metadata["symbol"], **metadata["facts"]}
     assert part["candles"]["expected"] - part["candles"]["present"] <= 2
     assert part["metrics"]["trades"] > 50
+
+
+@pytest.mark.parametrize("timeframe", ["2h", "6h", "12h"])
+def test_a_backtest_on_resampled_bars_equals_one_on_stored_ones(tmp_path: Path, timeframe: str) -> None:
+    """Its figures and inputs are the same; only the origin of the candles is reported."""
+    hourly, length = parse_timeframe("1h"), parse_timeframe(timeframe)
+    shorter, longer = CandleCatalog(tmp_path / "shorter"), CandleCatalog(tmp_path / "longer")
+    shorter.merge("AAA_KRW", hourly, synthetic_candles(1, hourly, date(2024, 1, 1), 24 * 200))
+    longer.merge("AAA_KRW", length, shorter.load("AAA_KRW", length, date.min, date.max).candles)
+    spec = spec_of(symbols=["AAA_KRW"], timeframe=timeframe, start_date="2024-02-01", end_date="2024-06-30")
+    resampled, stored = (runner.run_backtest(spec, catalog, REGISTRY).document for catalog in (shorter, longer))
+    assert resampled["symbols"][0]["candles"]["resampled_from"] == "1h"
+    assert "resampled_from" not in stored["symbols"][0]["candles"]
+    assert resampled["fingerprint"] == stored["fingerprint"]
+    assert resampled["result_sha256"] == stored["result_sha256"]

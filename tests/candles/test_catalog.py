@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.frames import from_frame
 from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.provenance import Provenance
+from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import HOUR_NS, MINUTE_NS, Timeframe, day_range, parse_timeframe
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, InvalidSymbol, StorageFailed

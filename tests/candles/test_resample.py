@@ -14,7 +14,8 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.intervals import Interval, union
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.candles.resample import contiguous_intervals, resample, resample_stored
+from coin_pipeline.candles.resample import contiguous_intervals, resample
+from coin_pipeline.candles.resample_stored import resample_stored
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, MINUTE_NS, TIMEFRAMES, Timeframe, parse_timeframe
 from coin_pipeline.errors import InvalidCandles, InvalidResample

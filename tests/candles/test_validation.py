@@ -120,5 +120,5 @@ def test_longer_candles_on_the_same_grid_are_rejected(name: str, opens: tuple[in
 
 @pytest.mark.parametrize("opens", [(), (5,), (0, 1, 2), (0, 1, 7, 9), (0, 3), (0, 3, 4)])
 def test_candles_with_gaps_fit_their_timeframe(hourly: Timeframe, opens: tuple[int, ...]) -> None:
-    """Missing candles are no reason, nor is a pair with a gap between."""
+    """Missing candles are allowed, and so is a pair with a gap between."""
     check_length("here", hours(*opens), hourly)

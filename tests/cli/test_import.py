@@ -188,7 +188,7 @@ def test_times_that_no_zone_explains_are_refused(
 def test_importing_again_in_another_zone_removes_the_misplaced_candles(
     catalog: CandleCatalog, tmp_path: Path, timeframe: str, step: timedelta
 ) -> None:
-    """None of the first import remains beside or after the candles of the second."""
+    """None of the first import remains among or after the candles of the second."""
     local = [time.replace("T", " ").removesuffix("Z") for time in steps(NEW_YEAR, step, 40)]
     arguments = (write(tmp_path / "btc.csv", local), "--symbol", "BTC_KRW", "--timeframe", timeframe)
     assert run(*arguments, "--tz", "UTC").exit_code == 0

@@ -16,7 +16,8 @@ import coin_pipeline as cp
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.candles.catalog import CandleCatalog, LoadedCandles
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.stored_series import LoadedCandles
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.defs.backtests.config import backtest_config_of

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.intervals import Interval, subtract
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance, merge_provenance
+from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe
 from coin_pipeline.candles.validation import sorted_unique
 from coin_pipeline.candles.year_files.decoding import decode

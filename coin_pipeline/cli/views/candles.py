@@ -8,8 +8,9 @@ from rich.table import Table
 
 from coin_pipeline.backtest.labels import UNDEFINED
 from coin_pipeline.candles.audit.raw_files import span_coverage
-from coin_pipeline.candles.catalog import CandleCatalog, StoredCandles
+from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.collect import CollectReport
+from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.timeframe import Timeframe, utc
 from coin_pipeline.candles.year_files.writer import MergeReport
 from coin_pipeline.cli.views.console import print_table, print_unreadable
