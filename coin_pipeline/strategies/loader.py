@@ -76,14 +76,22 @@ def declared_warm_up(strategy: Strategy[Any], params: StrategyParams, symbol: st
         StrategyFailed: The strategy raised, or did not return a number of bars.
     """
     try:
-        bars = strategy.warm_up_bars(params)
+        return call_warm_up_bars(strategy, params)
     except MemoryError:
         raise  # concerns the whole run, not the code that happened to allocate
     except Exception as error:
         raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
+
+
+def call_warm_up_bars(strategy: Strategy[Any], params: StrategyParams) -> int:
+    """Return what a strategy declares as its warm-up.
+
+    Raises:
+        ValueError: It is not a number of bars.
+    """
+    bars: object = strategy.warm_up_bars(params)
     if isinstance(bars, bool) or not isinstance(bars, int | np.integer) or bars < 0:
-        reason = f"warm_up_bars() returned {bars!r}, expected a number of bars: an integer of 0 or more"
-        raise StrategyFailed(strategy.name, symbol, reason)
+        raise ValueError(f"warm_up_bars() returned {bars!r:.80}, expected a number of bars: an integer of 0 or more")
     return int(bars)
 
 

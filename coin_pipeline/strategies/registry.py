@@ -25,7 +25,13 @@ from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout
 from coin_pipeline.strategies.file_watcher import FileSnapshot
-from coin_pipeline.strategies.loader import describe_failure, imported_files, load_strategies, unload_modules
+from coin_pipeline.strategies.loader import (
+    call_warm_up_bars,
+    describe_failure,
+    imported_files,
+    load_strategies,
+    unload_modules,
+)
 
 ENTRY_POINTS = "coin_pipeline.strategies"
 BUILT_IN: tuple[type[Strategy[Any]], ...] = (VolumeLongCandle, VolumeZoneBreakout)
@@ -144,7 +150,7 @@ def describe_strategy(strategy: Strategy[Any]) -> dict[str, Any]:
         "name": strategy.name,
         "description": inspect.cleandoc(type(strategy).__doc__ or ""),
         "params": strategy.Params.model_json_schema(),
-        "warm_up_bars": strategy.warm_up_bars(strategy.Params()),
+        "warm_up_bars": call_warm_up_bars(strategy, strategy.Params()),
     }
 
 
@@ -193,7 +199,7 @@ def _register(strategies: dict[str, Strategy[Any]], origin: object, strategy_cla
         raise InvalidStrategyFile(origin, f"the name {name!r} is taken by another strategy")
     try:  # default params and warm_up_bars are user code as well
         strategy = strategy_class()
-        strategy.warm_up_bars(strategy.Params())
+        call_warm_up_bars(strategy, strategy.Params())
     except ValidationError as error:
         details = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         reason = f"{strategy_class.__name__}.Params has no valid defaults: {details}"

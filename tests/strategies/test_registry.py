@@ -177,6 +177,10 @@ def test_file_may_define_several_strategies(tmp_path: Path) -> None:
             HEAD + f"class A(Strategy):\n    name = 'a'\n{STUB}    def warm_up_bars(self, params): return params.n\n",
             "A does not work with default params: line 6 of mine.py: AttributeError",
         ),
+        (
+            HEAD + f"class A(Strategy):\n    name = 'a'\n{STUB}    def warm_up_bars(self, params): return -5\n",
+            "warm_up_bars() returned -5, expected a number of bars: an integer of 0 or more",
+        ),
     ],
 )
 def test_unusable_file_is_reported_with_the_reason(tmp_path: Path, text: str, reason: str) -> None:
