@@ -498,6 +498,9 @@ def test_pickles_are_refused(tmp_path: Path, suffix: str) -> None:
         ("a.csv.gz", CSV, "cannot be read as gz"),
         ("a.zip", CSV, "cannot be read as zip"),
         ("a.bin.gz", gzip.compress(CSV), "'.bin' is not one of"),
+        ("a.json", b"[1, 2]", "row 1 is not a list of 1 values: '1'"),
+        ("a.json", b'[{"time": 1e400}]', "no column for open, high, low, close, volume; its columns are 'time'"),
+        ("a.json", b"[[1704067200000, 1, 1, 1, 1, 1], [%d, 1, 1, 1, 1, 1]]" % 10**30, "row 2: the time 10{30} is"),
         ("a.json", b"{", "is neither JSON nor JSON lines"),
         ("a.json", b'{"open": {"0": 1.0}, "high": {"0": 1.0}}', "is a JSON object with the keys 'open', 'high'"),
         ("a.json", b"[[1704067200000, 1, 1, 1, 1, 1], [1704070800000, 1]]", "row 2 is not a list of 6 values"),
@@ -510,6 +513,25 @@ def test_other_content_is_refused(tmp_path: Path, name: str, content: bytes, rea
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidCandleFile, match=reason):
         read_candle_file(tmp_path / name)
+
+
+def test_encrypted_archives_are_refused(tmp_path: Path) -> None:
+    """Without asking for a password."""
+    _zip(tmp_path / "a.zip", one__csv=CSV)
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(header) + flags] |= 1
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(InvalidCandleFile, match="is encrypted, or compressed in an unusual way; unpack it"):
+        read_candle_file(tmp_path / "a.zip")
+
+
+def test_two_levels_of_columns_in_parquet(tmp_path: Path) -> None:
+    """As yfinance's frames are stored."""
+    columns = pd.MultiIndex.from_product([("Open", "High", "Low", "Close", "Volume"), ("BTC-USD",)])
+    frame = pd.DataFrame([FIRST, SECOND], columns=columns, index=pd.DatetimeIndex(HOURS, name="Date"))
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert read_candle_file(tmp_path / "a.parquet").candles.open.tolist() == [100.0, 105.0]
 
 
 def test_archives_of_several_files_are_refused(tmp_path: Path) -> None:
@@ -531,4 +553,4 @@ def test_archives_that_expand_too_far_are_refused(tmp_path: Path) -> None:
     content = io.BytesIO(gzip.compress(bytes(64 << 20)))
     with gzip.open(content) as file, pytest.raises(InvalidCandleFile, match="expands to more than 2 MiB; split it"):
         _read_limited(tmp_path, file, 2 << 20)
-    assert content.tell() < len(content.getvalue())
+    assert content.seek(0, io.SEEK_CUR) < len(content.getvalue())

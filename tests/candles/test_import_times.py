@@ -74,7 +74,7 @@ def test_offsets_are_those_of_the_standard_library(time: datetime, minutes: int)
         (["2024-01-01 09:00:00 EST"], "row 1: the time '2024-01-01 09:00:00 EST' cannot be read; write it as"),
         (["1704067200000", "1704070800000000"], "1704067200000 in row 1 and 1704070800000000 in row 2"),
         (["1.70407E+12"], "row 1: the time 1.70407E[+]12 was rounded by a spreadsheet; export it with all digits"),
-        (["45292"], "row 1: the time 45292 is not an instant after 2000"),
+        (["45292"], "row 1: the time 45292 is a day as Excel counts them: format the column"),
         (["20240101"], "row 1: the time 20240101 is not an instant after 2000; .* dates as 2024-01-31"),
         (["2024-02-29", "2024-02-30"], "row 2: the time '2024-02-30' does not exist"),
         (["2024-01-01", "yesterday"], "row 2: the time 'yesterday' cannot be read"),
@@ -108,6 +108,23 @@ def test_unclear_times_are_refused(tmp_path: Path, stamps: list[str], reason: st
 def test_dates_of_several_countries(tmp_path: Path, stamp: str) -> None:
     """All are the same day."""
     assert opens(read(tmp_path, stamp, tz="UTC")) == ["2024-01-31T00:00:00Z"]
+
+
+@pytest.mark.parametrize("tz", [None, "America/New_York"])
+@pytest.mark.parametrize(
+    ("name", "zone", "hour"),
+    [
+        *(("Gmt time", "UTC", 9), ("datetime_utc", "UTC", 9), ("Time (UTC)", "UTC", 9)),
+        *(("candle_date_time_kst", "Asia/Seoul", 0), ("일시(KST)", "Asia/Seoul", 0), ("date_kst", "Asia/Seoul", 0)),
+    ],
+)
+def test_the_name_of_the_column_can_contain_the_zone(
+    tmp_path: Path, name: str, zone: str, hour: int, tz: str | None
+) -> None:
+    """It comes before the option, which is for times whose zone is unknown."""
+    result = read(tmp_path, "2024-01-01 09:00", header=HEADER.replace("timestamp", name), tz=tz)
+    assert opens(result) == [f"2024-01-01T{hour:02}:00:00Z"]
+    assert result.zone == (zone, f"the name of the column {name}")
 
 
 def test_afternoons(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from coin_pipeline.candles.imports.header import SEARCHED_ROWS, find_header
+from coin_pipeline.candles.imports.header import SEARCHED_ROWS, find_header, only_market
 from coin_pipeline.candles.imports.source import Rows, Source
 from coin_pipeline.candles.imports.text import NULLS
 from coin_pipeline.candles.year_files.arrow import index_column
@@ -52,7 +53,7 @@ def open_json(path: object, data: bytes, _mapping: Mapping[str, str], max_rows: 
         names = tuple(dict.fromkeys(str(name) for record in records for name in record))
         return Source(names, lambda at: _cells([[record.get(names[i]) for record in records] for i in at]))
     widths = Counter(len(record) if isinstance(record, list) else -1 for record in records)
-    width = widths.most_common(1)[0][0]
+    width = max(widths.most_common(1)[0][0], 1)
     wrong = next(
         (at for at, record in enumerate(records) if not isinstance(record, list) or len(record) != width), None
     )
@@ -118,6 +119,8 @@ def open_sheet(path: object, data: bytes, mapping: Mapping[str, str], max_rows: 
         lambda at: _cells([list(body[:, i]) for i in at]),
         headed=header.headed,
         first=tuple(texts[header.body]) if header.body < len(texts) else (),
+        layout=header.layout,
+        symbol=only_market(path, header.symbols),
     )
 
 
@@ -171,7 +174,8 @@ def _cell_array(cells: list[Any]) -> pa.Array:
     if kinds and all(issubclass(kind, date) for kind in kinds):
         return pa.array(pd.DatetimeIndex(cells).as_unit("ns").round("ms"))  # Excel counts days in floats
     if kinds == {int}:
-        return pa.array(cells)
+        with suppress(OverflowError):
+            return pa.array(cells, pa.int64())
     if kinds <= {int, float}:
         return pa.array([None if cell is None else float(cell) for cell in cells], pa.float64())
     return pa.array([None if cell is None else _text(cell) for cell in cells], pa.string())

@@ -21,6 +21,7 @@ from coin_pipeline.candles.imports.layouts import (
     fields_of,
     normalize_name,
     time_rank,
+    without_zone,
 )
 from coin_pipeline.candles.imports.mapping import FIELDS
 from coin_pipeline.candles.imports.source import Source
@@ -58,7 +59,7 @@ class ColumnChoice(NamedTuple):
 
     def named_stamps(self, source: Source) -> Stamps:
         """Return the stamps that the name of the time column stands for; "auto" if it may be any."""
-        name = normalize_name(source.names[self.time[0]])
+        name = without_zone(normalize_name(source.names[self.time[0]]))
         return "close" if name in CLOSING_NAMES else "open" if name in OPENING_NAMES else "auto"
 
 

@@ -68,8 +68,7 @@ def _unpack(path: Path, suffix: str) -> tuple[str, pa.Buffer]:
     if suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             member = _only_member(path, archive)
-            with archive.open(member) as file:
-                return PurePath(member).suffix.lower(), pa.py_buffer(_read_limited(path, file))
+            return PurePath(member).suffix.lower(), pa.py_buffer(_read_member(path, archive, member))
     _supported(path, suffix)
     with pa.memory_map(str(path)) as file:
         return suffix, file.read_buffer()
@@ -95,11 +94,19 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
     return candles[0]
 
 
+def _read_member(path: Path, archive: zipfile.ZipFile, member: str) -> bytes:
+    try:
+        with archive.open(member) as file:
+            return _read_limited(path, file)
+    except (RuntimeError, NotImplementedError) as error:  # a password, or a compression that Python lacks
+        raise InvalidCandleFile(path, "is encrypted, or compressed in an unusual way; unpack it") from error
+
+
 def _read_limited(path: Path, file: IO[bytes] | gzip.GzipFile, limit: int = MAX_EXPANDED_BYTES) -> bytes:
     try:
         data = file.read(limit + 1)
-    except (zlib.error, EOFError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise InvalidCandleFile(path, f"cannot be decompressed ({error})") from error
+    except (zlib.error, EOFError, zipfile.BadZipFile) as error:
+        raise InvalidCandleFile(path, "cannot be decompressed: it is damaged or cut off") from error
     if len(data) > limit:
         raise InvalidCandleFile(path, f"expands to more than {limit >> 20:,} MiB; split it")
     return data

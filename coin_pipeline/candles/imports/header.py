@@ -1,15 +1,17 @@
 """Finding the header of a table of texts: below a title or a URL, over several lines, or not there at all."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from coin_pipeline.candles.imports.layouts import YAHOO, Layout, fields_of, normalize_name, time_rank
 from coin_pipeline.candles.imports.mapping import FIELDS
+from coin_pipeline.errors import InvalidCandleFile
 
 SEARCHED_ROWS = 60
 _NUMBER = re.compile(r"[+-]?[\d.,\s]+([eE][+-]?\d+)?")
 _MIN_NAMES = 3
+_SHOWN_MARKETS = 5
 _MIN_NUMBERS = 4
 
 
@@ -54,6 +56,19 @@ def find_header(rows: Sequence[Sequence[str]], mapping: Mapping[str, str]) -> He
         return None
     index = -max(named)[1]
     return Header(tuple(rows[index]), index + 1, best)
+
+
+def only_market(path: object, markets: Iterable[str]) -> str | None:
+    """Return the market that a file names, or None if it names none.
+
+    Raises:
+        InvalidCandleFile: It names several.
+    """
+    names = sorted(set(markets))
+    if len(names) > 1:
+        reason = f"contains {len(names)} markets: {', '.join(names[:_SHOWN_MARKETS])}; write one file for each"
+        raise InvalidCandleFile(path, reason)
+    return names[0] if names else None
 
 
 def _known_names(row: Sequence[str], wanted: set[str]) -> int:

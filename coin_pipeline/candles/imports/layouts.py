@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 _SPACES = re.compile(r"[\s_]+")
+_PANDAS_PAIR = re.compile(r"\('([^']*)', '[^']*'\)")  # how pandas stores two levels of columns in Parquet
+_ZONE_WORD = re.compile(r"[(\[]?\b(utc|gmt|kst)\b[)\]]?")
+_ZONES = MappingProxyType({"utc": "UTC", "gmt": "UTC", "kst": "Asia/Seoul"})
 
 
 def normalize_name(name: str) -> str:
@@ -15,7 +18,7 @@ def normalize_name(name: str) -> str:
     >>> normalize_name(" <OPEN_Time> ")
     'open time'
     """
-    text = unicodedata.normalize("NFKC", name).strip("\ufeff\"' \t#*<>")
+    text = _PANDAS_PAIR.sub(r"\1", unicodedata.normalize("NFKC", name)).strip("\ufeff\"' \t#*<>")
     return _SPACES.sub(" ", text).strip().casefold()
 
 
@@ -23,35 +26,38 @@ _ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         # English, Korean, Japanese, Chinese, German, French, Spanish, Portuguese, Russian
         "open": (
-            *("open", "opening price", "open price", "o", "시가", "始値", "开盘", "开盘价", "open px"),
+            *("open", "opening price", "open price", "price open", "o", "시가", "始値", "开盘", "开盘价"),
             *("eröffnung", "eröffn.", "erster", "ouverture", "ouv.", "apertura", "abertura", "откр.", "открытие"),
         ),
         "high": (
-            *("high", "high price", "h", "고가", "高値", "最高", "最高价", "hoch", "plus haut"),
+            *("high", "high price", "price high", "h", "고가", "高値", "最高", "最高价", "hoch", "plus haut"),
             *("máximo", "máx.", "máxima", "макс.", "максимум"),
         ),
         "low": (
-            *("low", "low price", "l", "저가", "安値", "最低", "最低价", "tief", "plus bas"),
+            *("low", "low price", "price low", "l", "저가", "安値", "最低", "最低价", "tief", "plus bas"),
             *("mínimo", "mín.", "mínima", "мин.", "минимум"),
         ),
         "close": (
-            *("close", "closing price", "close price", "trade price", "c", "종가", "終値", "收盘", "收盘价", "schluss"),
-            *("schlusskurs", "zuletzt", "dernier", "clôture", "cierre", "último", "fechamento", "закрытие"),
+            *("close", "closing price", "close price", "price close", "trade price", "close/last", "c", "종가", "終値"),
+            *("收盘", "收盘价", "schluss", "schlusskurs", "zuletzt", "dernier", "clôture", "cierre", "último"),
+            *("fechamento", "закрытие"),
         ),
         "volume": (
             *("volume", "vol", "vol.", "v", "candle acc trade volume", "base volume", "volume from", "volumefrom"),
-            *("base asset volume", "volume base", "거래량", "누적 거래량", "出来高", "成交量", "volumen", "объём"),
+            *("base asset volume", "volume base", "volume traded", "거래량", "누적 거래량", "出来高", "成交量"),
+            *("volumen", "объём"),
         ),
     }
 )
 """Names of the columns of prices and volume, normalized."""
 
 _TIME_RANKS: tuple[tuple[str, ...], ...] = (
-    ("open time", "opentime", "timeopen", "time open", "start time", "candle date time utc"),
+    ("open time", "opentime", "timeopen", "time open", "start time", "starttime", "time period start"),
     (
         *(
             "timestamp",
             "datetime",
+            "date time",
             "date",
             "time",
             "unix",
@@ -60,29 +66,17 @@ _TIME_RANKS: tuple[tuple[str, ...], ...] = (
             "epoch",
             "ts",
             "t",
-            "date time",
         ),
-        *(
-            "candle date time kst",
-            "open timestamp",
-            "gmt time",
-            "utc time",
-            "날짜",
-            "일자",
-            "일시",
-            "시간",
-            "시각",
-            "날짜/시간",
-        ),
-        *("日付", "日付け", "日時", "日期", "时间", "datum", "fecha", "data", "дата"),
+        *("open timestamp", "candle date time", "날짜", "일자", "일시", "시간", "시각", "날짜/시간", "日付", "日付け"),
+        *("日時", "日期", "时间", "datum", "fecha", "data", "дата"),
     ),
     ("index", "level 0", "unnamed: 0"),
     ("",),
-    ("close time", "closetime", "timeclose", "time close", "end time"),
+    ("close time", "closetime", "timeclose", "time close", "end time", "endtime", "time period end"),
 )
 """Names of the column of times, normalized, the preferred ones first; only the first column may have none."""
 
-OPENING_NAMES = frozenset({*_TIME_RANKS[0], "candle date time kst"})
+OPENING_NAMES = frozenset({*_TIME_RANKS[0], "candle date time"})
 CLOSING_NAMES = frozenset(_TIME_RANKS[-1])
 """Names of times at which candles open, or close."""
 
@@ -141,7 +135,7 @@ _PYUPBIT = Layout(
 )
 
 LAYOUTS: tuple[Layout, ...] = (
-    Layout("Upbit", frozenset({"candle date time utc"}), columns={"time": ("candle date time utc",)}, zone="UTC"),
+    Layout("Upbit", frozenset({"candle date time utc"}), columns={"time": ("candle date time utc",)}),
     Layout(
         "Upbit", frozenset({"candle date time kst"}), columns={"time": ("candle date time kst",)}, zone="Asia/Seoul"
     ),
@@ -234,9 +228,28 @@ def fields_of(name: str) -> str | None:
     return _FIELD_OF.get(name) or (_FIELD_OF.get(bare) if bare not in VOLUME_WORDS else None)
 
 
+def without_zone(name: str) -> str:
+    """Return a normalized name of a time column without the zone in it.
+
+    >>> without_zone("gmt time"), without_zone("time (kst)")
+    ('time', 'time')
+    """
+    return _ZONE_WORD.sub("", name).strip()
+
+
+def named_zone(name: str) -> str | None:
+    """Return the IANA name of the zone in a normalized name of a time column, or None.
+
+    >>> named_zone("candle date time kst")
+    'Asia/Seoul'
+    """
+    words = _ZONE_WORD.findall(name)
+    return _ZONES[words[0]] if len(words) == 1 else None
+
+
 def time_rank(name: str, position: int) -> int | None:
     """Return the rank of a normalized name among those of times, 0 the most preferred, or None."""
-    rank = _RANK_OF.get(name)
+    rank = _RANK_OF.get(without_zone(name))
     return None if not name and position else rank
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from coin_pipeline.candles.imports.columns import VALUE_FIELDS, ColumnChoice, choose_columns
 from coin_pipeline.candles.imports.content import open_source
+from coin_pipeline.candles.imports.header import only_market
 from coin_pipeline.candles.imports.imported_file import ImportedFile
 from coin_pipeline.candles.imports.layouts import QUOTE_VOLUME
 from coin_pipeline.candles.imports.left_out import NO_TRADE, idle_rows
@@ -103,7 +104,7 @@ def _read_rows(path: Path, source: Source, choice: ColumnChoice) -> tuple[Rows, 
     skipped = rows.skipped + Counter({reason: int(mask.sum()) for reason, mask in masks.items()})
     if not kept.all():
         columns = [column.filter(pa.array(kept)) for column in columns]
-    symbol = _only_symbol(path, columns[6]) if more else source.symbol
+    symbol = only_market(path, columns[6].cast(pa.string()).unique().drop_null().to_pylist()) if more else source.symbol
     return Rows(columns[:6], rows.numbers[kept], skipped), symbol
 
 
@@ -118,20 +119,11 @@ def _join_parts(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedAr
     return pc.binary_join_element_wise(dates.cast(pa.string()), clocks.cast(pa.string()), " ")
 
 
-def _only_symbol(path: Path, column: pa.ChunkedArray) -> str | None:
-    """Return the market of all rows, or None if they name none."""
-    markets = column.cast(pa.string()).unique().drop_null().to_pylist()
-    if len(markets) > 1:
-        shown = ", ".join(sorted(markets)[:5])
-        raise InvalidCandleFile(path, f"contains {len(markets)} markets: {shown}; write one file for each")
-    return markets[0] if markets else None
-
-
 def _to_candles(
     path: Path, source: Source, choice: ColumnChoice, rows: Rows, symbol: str | None, options: _Options
 ) -> ImportedFile:
     names = choice.names(source)
-    times = _parse_times(path, choice, rows, None if "time" in options.columns else names["time"], options)
+    times = _parse_times(path, choice, rows, names["time"], options)
     values = parse_values(
         path,
         dict(zip(VALUE_FIELDS, rows.columns[1:], strict=True)),
@@ -163,14 +155,14 @@ def _to_candles(
     )
 
 
-def _parse_times(path: Path, choice: ColumnChoice, rows: Rows, column: str | None, options: _Options) -> Times:
+def _parse_times(path: Path, choice: ColumnChoice, rows: Rows, column: str, options: _Options) -> Times:
     time = rows.columns[0]
     if not len(time):
         raise InvalidCandleFile(path, "contains no candles")
     if time.null_count:
         row = rows.numbers[pc.index(time.is_null(), value=True).as_py()]
         raise InvalidCandles(path, time.null_count, f"row {row} has no time")
-    rule = ZoneRule(options.tz, choice.layout, column)
+    rule = ZoneRule(options.tz, choice.layout, column, chosen="time" not in options.columns)
     return parse_times(path, time, rows.numbers, rule, options.columns.get("dates"))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv
 
-from coin_pipeline.candles.imports.header import SEARCHED_ROWS, Header, find_header
+from coin_pipeline.candles.imports.header import SEARCHED_ROWS, Header, find_header, only_market
 from coin_pipeline.candles.imports.left_out import BLANK, COMMENT, TOTAL, is_total
 from coin_pipeline.candles.imports.source import Rows, Source
 from coin_pipeline.errors import InvalidCandleFile
@@ -40,9 +40,6 @@ def open_text(path: object, data: bytes, mapping: Mapping[str, str], max_rows: i
     if dialect is None:
         raise InvalidCandleFile(path, "contains no candles")
     header = dialect.header
-    if len(header.symbols) > 1:
-        markets = ", ".join(sorted(header.symbols))
-        raise InvalidCandleFile(path, f"contains {len(header.symbols)} markets: {markets}; write one file for each")
     names = _fit(header.names, dialect.row)
     body = data[_offset(data, header.body) :]
 
@@ -56,7 +53,7 @@ def open_text(path: object, data: bytes, mapping: Mapping[str, str], max_rows: i
         above=bytes(data[: _offset(data, header.body)]).decode().lower(),
         first=tuple(dialect.row),
         layout=header.layout,
-        symbol=next(iter(header.symbols), None),
+        symbol=only_market(path, header.symbols),
         decimal_unclear=dialect.delimiter == ";",
     )
 

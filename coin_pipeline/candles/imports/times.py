@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from coin_pipeline.candles.imports.date_texts import parse_dates
 from coin_pipeline.candles.imports.imported_file import Zone
-from coin_pipeline.candles.imports.layouts import Layout
+from coin_pipeline.candles.imports.layouts import Layout, named_zone, normalize_name
 from coin_pipeline.candles.local_time import UnclearLocalTime, to_utc
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS
 from coin_pipeline.candles.year_files.arrow import to_ns
@@ -20,6 +20,7 @@ _UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns":
 _UNIT_DIGITS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of an instant from 2001 to 2262
 _UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _MAX_NS = 2**63
+_EXCEL_DAYS = range(36_526, 73_051)  # 2000 to 2099
 _FLOAT_TEXT = r"^\d+\.?\d*$"
 _ROUNDED_TEXT = r"^\d+([.,]\d+)?[eE]\+?\d+$"
 
@@ -44,12 +45,14 @@ class ZoneRule(NamedTuple):
     Attributes:
         tz: The zone that the user named.
         layout: The layout of the file.
-        column: Name of the column of times that the layout chose; None if the user named another one.
+        column: Name of the column of times.
+        chosen: Whether the layout chose the column, not the user.
     """
 
     tz: str | None
     layout: Layout
-    column: str | None
+    column: str
+    chosen: bool
 
 
 def parse_times(
@@ -123,8 +126,11 @@ def _epoch_unit(
     units = {at: _UNIT_DIGITS.get(len(str(value))) for at, value in ends.items()}
     for at, value in ends.items():
         if units[at] is None or value >= _MAX_NS:
-            advice = "write s, ms, us or ns since 1970, or dates as 2024-01-31"
-            raise InvalidCandleFile(path, f"row {rows[at]}: the time {value} is not an instant after 2000; {advice}")
+            excel = "is a day as Excel counts them: format the column as dates, or" if value in _EXCEL_DAYS else ""
+            advice = (
+                f"{excel or 'is not an instant after 2000;'} write s, ms, us or ns since 1970, or dates as 2024-01-31"
+            )
+            raise InvalidCandleFile(path, f"row {rows[at]}: the time {value} {advice}")
     if len(set(units.values())) > 1:
         spelled = " and ".join(f"{value} in row {rows[at]}" for at, value in ends.items())
         raise InvalidCandleFile(path, f"has times in several units: {spelled}; write all of them alike")
@@ -144,11 +150,14 @@ def _in_zone(path: object, local: npt.NDArray[np.int64], rows: npt.NDArray[np.in
 
 def _zone(local: npt.NDArray[np.int64], rule: ZoneRule) -> Zone | None:
     layout = rule.layout
-    if layout.zone and rule.column:
-        return Zone(layout.zone, f"the column {rule.column} of {layout.name}")
+    named = named_zone(normalize_name(rule.column))
+    if named:
+        return Zone(named, f"the name of the column {rule.column}")
+    if layout.zone and rule.chosen:
+        return Zone(layout.zone, f"times of {layout.name}")
     if rule.tz:
         return Zone(rule.tz, "given by --tz")
-    if layout.daily_zone and rule.column is not None:
+    if layout.daily_zone and rule.chosen:
         hour, name = layout.daily_zone
         if len(local) > 1 and (local % DAY_NS == hour * HOUR_NS).all():
             return Zone(name, f"days that start at {hour:02}:00 without a zone, as {layout.name} writes them")
