@@ -10,8 +10,8 @@ from coin_pipeline.candles.timeframe import Timeframe
 class CandleSource(Protocol):
     """Where a backtest reads its candles: `CandleCatalog` for stored ones, or an object that holds them in memory."""
 
-    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> LoadedCandles:
-        """Return the candles that open on the Seoul days from `start` to `end`, both included."""
+    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date, zone: str) -> LoadedCandles:
+        """Return the candles that open on the days from `start` to `end` in a time zone, both included."""
 
     def first_open(self, symbol: str, timeframe: Timeframe) -> datetime | None:
         """Return when the first candle of a market opens, UTC; None if there are no candles."""

@@ -98,6 +98,7 @@ def result_json(
         },
         "description": None,
         "quote_currency": common_quote(spec.symbols),
+        "timezone": spec.timezone,
         "fill": spec.fill,
         "costs": {"fee_rate": spec.fee_rate, "slippage_rate": spec.slippage_rate, "legs": 2, **combined.costs},
         "stops": spec.model_dump(mode="json", include={"stop_loss", "take_profit", "trailing_stop"}),

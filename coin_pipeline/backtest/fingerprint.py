@@ -60,6 +60,7 @@ _CIRCUMSTANCES = frozenset(
         "metadata",
         "description",
         "quote_currency",
+        "timezone",
         "spec",
         "fingerprint",
         "result_sha256",

@@ -8,7 +8,7 @@ from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.intervals import Interval, clip, total
 from coin_pipeline.candles.stored_series import StoredCandles
-from coin_pipeline.candles.timeframe import SECOND_NS, day_range
+from coin_pipeline.candles.timeframe import SECOND_NS, day_range, seoul_day, utc
 from coin_pipeline.errors import InsufficientCoverage
 
 
@@ -22,7 +22,7 @@ def require_candles(catalog: CandleCatalog, spec: BacktestSpec) -> None:
         CandlesNotFound: Names each symbol that has none, and what is stored for it.
         InsufficientCoverage: Names each symbol that has too few.
     """
-    whole = day_range(spec.start_date, spec.end_date)
+    whole = day_range(spec.start_date, spec.end_date, spec.timezone)
     stored = {symbol: catalog.available(symbol, spec.candle_length) for symbol in spec.symbols}
     spans = {symbol: clip([_span(series)] if series else [], whole) for symbol, series in stored.items()}
     raise_if_missing(catalog, spec, [symbol for symbol, inside in spans.items() if not inside])
@@ -51,7 +51,8 @@ def require_coverage(spec: BacktestSpec, coverage: Mapping[str, Json]) -> None:
     if short:
         descriptions = {symbol: _describe(covered) for symbol, covered in short.items()}
         lowest = min(covered["known"] for covered in short.values())
-        days = (spec.start_date, spec.end_date)
+        begin, stop = day_range(spec.start_date, spec.end_date, spec.timezone)
+        days = (seoul_day(utc(begin)), seoul_day(utc(stop - 1)))  # those that the command to fetch takes
         fetched_as = spec.candle_length.fetched_as
         raise InsufficientCoverage(
             descriptions, spec.timeframe, *days, spec.min_coverage, lowest, fetched_as=fetched_as

@@ -10,7 +10,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.candles.coverage import MIN_KNOWN_RATIO
-from coin_pipeline.candles.fields import MAX_SYMBOLS, Day, LegacyTimeframeName, RequestModel, Symbols, to_problems
+from coin_pipeline.candles.fields import (
+    MAX_SYMBOLS,
+    Day,
+    LegacyTimeframeName,
+    RequestModel,
+    Symbols,
+    TimezoneName,
+    to_problems,
+)
+from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.engine.execution import Fill
 from coin_pipeline.errors import InvalidSpec
 
@@ -30,8 +39,8 @@ class BacktestRequest(RequestModel):
         Field(max_length=MAX_PARAMS, description="Strategy parameters; omitted ones take the strategy's defaults."),
     ] = {}  # noqa: RUF012 -- pydantic copies it
     symbols: Symbols
-    start_date: Annotated[Day, Field(description="First calendar day in Asia/Seoul, YYYY-MM-DD.")]
-    end_date: Annotated[Day, Field(description="Last calendar day in Asia/Seoul, YYYY-MM-DD, inclusive.")]
+    start_date: Annotated[Day, Field(description="First calendar day in the time zone, YYYY-MM-DD.")]
+    end_date: Annotated[Day, Field(description="Last calendar day in the time zone, YYYY-MM-DD, inclusive.")]
     timeframe: LegacyTimeframeName = "1d"
     fill: Annotated[
         Fill,
@@ -87,6 +96,10 @@ class BacktestRequest(RequestModel):
             " fall on the first candle of the range; none reads only the range."
         ),
     ] = "auto"
+    timezone: Annotated[
+        TimezoneName,
+        Field(description="Time zone of start_date and end_date, an IANA name such as Asia/Seoul or UTC."),
+    ] = SEOUL
     # Admission of a run does not affect what it computes: excluded from every dump, this field changes no digest.
     min_coverage: Annotated[
         Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)],

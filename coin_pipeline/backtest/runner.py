@@ -21,7 +21,7 @@ from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
 from coin_pipeline.backtest.tick_check import check_ticks
 from coin_pipeline.backtest.warm_up import WarmUp, warm_bars
 from coin_pipeline.candles.coverage import coverage
-from coin_pipeline.candles.timeframe import day_range
+from coin_pipeline.candles.timeframe import SEOUL, day_range, seoul_day, utc
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.lookahead import LookAheadReport, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
@@ -266,7 +266,7 @@ def read_candles(candles: CandleSource, candle_slice: CandleSlice) -> Bars:
         CandlesChanged: The candles are no longer those of the slice.
     """
     spec = candle_slice.spec
-    bars = candles.load(candle_slice.symbol, spec.candle_length, spec.start_date, spec.end_date).bars
+    bars = candles.load(candle_slice.symbol, spec.candle_length, spec.start_date, spec.end_date, spec.timezone).bars
     if candles_digest(bars) != candle_slice.sha256:
         raise CandlesChanged(candle_slice.symbol)
     return bars
@@ -275,16 +275,18 @@ def read_candles(candles: CandleSource, candle_slice: CandleSlice) -> Bars:
 def raise_if_missing(candles: CandleSource, spec: BacktestSpec, missing: Sequence[str]) -> None:
     """Raise CandlesNotFound if any symbol is missing, with the candles that each has."""
     if missing:
-        described = {symbol: candles.describe(symbol, spec.candle_length, spec.start_date) for symbol in missing}
-        raise CandlesNotFound(described, spec.timeframe, spec.start_date, spec.end_date)
+        zone = "" if spec.timezone == SEOUL else f" ({spec.timezone})"
+        since = seoul_day(utc(day_range(spec.start_date, spec.end_date, spec.timezone)[0]))
+        described = {symbol: candles.describe(symbol, spec.candle_length, since) for symbol in missing}
+        raise CandlesNotFound(described, spec.timeframe, spec.start_date, f"{spec.end_date}{zone}")
 
 
 def _slice(candles: CandleSource, spec: BacktestSpec, shelf: ResultArea, symbol: str) -> CandleSlice | None:
-    series = candles.load(symbol, spec.candle_length, spec.start_date, spec.end_date)
+    series = candles.load(symbol, spec.candle_length, spec.start_date, spec.end_date, spec.timezone)
     bars = series.bars
     if not len(bars):
         return None
-    days = day_range(spec.start_date, spec.end_date)
+    days = day_range(spec.start_date, spec.end_date, spec.timezone)
     covered = coverage(bars.time, spec.candle_length, *days, series.provenance.fetched)
     origin = {"resampled_from": series.resampled_from.name} if series.resampled_from else {}
     return CandleSlice(

@@ -11,7 +11,7 @@ from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.markets import default_cash, require_known_ticks, resolve_cash
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.candles.exchanges.upbit_rules import tick_table
-from coin_pipeline.candles.timeframe import Timeframe, parse_timeframe
+from coin_pipeline.candles.timeframe import SEOUL, Timeframe, parse_timeframe
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.shared_account import SharedRules
@@ -21,7 +21,7 @@ ResultArea = Literal["tasks", "results"]
 """Area of a result: `tasks` for submitted and polled runs (they expire), `results` for synchronous ones (kept)."""
 Times = tuple[datetime, datetime]
 """Start and end of a run, UTC."""
-ABSENT_FIELDS = MappingProxyType({"warm_up": "none"})
+ABSENT_FIELDS = MappingProxyType({"warm_up": "none", "timezone": SEOUL})
 """Meaning of fields that specs stored by earlier releases lack."""
 
 

@@ -126,7 +126,7 @@ class EarlierCandles:
     def _load(self, days: int) -> None:
         spec = self._spec
         first, last = spec.start_date - timedelta(days=days), spec.start_date - timedelta(days=1)
-        self._bars = self._source.load(self._symbol, spec.candle_length, first, last).bars
+        self._bars = self._source.load(self._symbol, spec.candle_length, first, last, spec.timezone).bars
         self._days_loaded = days
 
 

@@ -17,7 +17,7 @@ from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance, merge_provenance
 from coin_pipeline.candles.stored_series import LoadedCandles, StoredCandles, resampled_summary
 from coin_pipeline.candles.symbol import parse_symbol, similar_symbol
-from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, day_range, seoul_day, utc
+from coin_pipeline.candles.timeframe import SEOUL, TIMEFRAMES, Timeframe, day_range, seoul_day, utc
 from coin_pipeline.candles.validation import check_prices, check_times, row_label
 from coin_pipeline.candles.year_files.decoding import decode
 from coin_pipeline.candles.year_files.parquet import RowGroups, open_row_groups, summarize
@@ -46,15 +46,15 @@ class CandleCatalog:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def read(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> Bars:
-        """Return the candles that open on the Seoul days from start to end, inclusive; possibly none.
+    def read(self, symbol: str, timeframe: Timeframe, start: date, end: date, zone: str = SEOUL) -> Bars:
+        """Return the candles that open on the days from start to end, inclusive, in a time zone; possibly none.
 
         Raises:
             InvalidSymbol, InvalidCandleFile, InvalidCandles: As for `load`.
         """
-        return self.load(symbol, timeframe, start, end).bars
+        return self.load(symbol, timeframe, start, end, zone).bars
 
-    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> LoadedCandles:
+    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date, zone: str = SEOUL) -> LoadedCandles:
         """Return the candles that `read` returns, with their provenance and snapshot.
 
         Raises:
@@ -63,12 +63,14 @@ class CandleCatalog:
             InvalidCandles: The candles are out of order or have impossible prices.
         """
         folder = series_folder(self.root, symbol, timeframe)
-        begin, stop = day_range(start, end)
+        begin, stop = day_range(start, end, zone)
         if timeframe.base and not year_files(folder):
             base = self._choose_base(symbol, timeframe, (begin, stop))
             if base is not None:
-                return self._load_resampled(symbol, timeframe, base, start, end)
-        paths = [path for path in year_files(folder) if utc(begin).year <= int(path.stem) <= end.year]
+                return self._load_resampled(symbol, timeframe, base, start, end, zone)
+        # Legacy files are split by the year in Seoul, which is never earlier than that in UTC.
+        last_year = seoul_day(utc(stop - 1)).year
+        paths = [path for path in year_files(folder) if utc(begin).year <= int(path.stem) <= last_year]
         with ExitStack() as stack:
             files = {
                 path.name: stack.enter_context(open_row_groups(path, self._name(path), begin, stop)) for path in paths
@@ -209,13 +211,13 @@ class CandleCatalog:
         return choose_base({series.timeframe: series.span for series in stored if series}, bounds)
 
     def _load_resampled(
-        self, symbol: str, timeframe: Timeframe, base: Timeframe, start: date, end: date
+        self, symbol: str, timeframe: Timeframe, base: Timeframe, start: date, end: date, zone: str
     ) -> LoadedCandles:
-        # The first and the last bar of a day in Seoul have candles of the days next to it.
+        # The first and the last bar of a day may have candles of the days next to it, as in Seoul.
         first, last = max(start, date.min + _DAY) - _DAY, min(end, date.max - _DAY) + _DAY
-        loaded = self.load(symbol, base, first, last)
+        loaded = self.load(symbol, base, first, last, zone)
         bars, fetched = derive(loaded.candles, loaded.provenance.fetched, base, timeframe)
-        low, high = np.searchsorted(bars.time, day_range(start, end)).tolist()
+        low, high = np.searchsorted(bars.time, day_range(start, end, zone)).tolist()
         provenance = Provenance(fetched, loaded.provenance.source)
         return LoadedCandles(bars.rows(slice(low, high)), provenance, loaded.snapshot, resampled_from=base)
 

@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_legacy_timeframe, parse_timeframe
+from coin_pipeline.candles.timezones import parse_timezone
 from coin_pipeline.errors import InvalidInput, Problem, did_you_mean, format_validation_message
 
 S = TypeVar("S")
@@ -95,6 +96,7 @@ TIMEFRAME_NAMES = " ".join(TIMEFRAMES)
 
 
 Day = Annotated[date, BeforeValidator(parse_calendar_day)]
+TimezoneName = Annotated[str, AfterValidator(lambda name: as_value_error(parse_timezone, name))]
 TimeframeName = Annotated[
     str,
     AfterValidator(_canonical_timeframe),

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -16,6 +17,7 @@ MINUTE_NS = 60 * SECOND_NS
 HOUR_NS = 60 * MINUTE_NS
 DAY_NS = 24 * HOUR_NS
 
+SEOUL = "Asia/Seoul"
 SEOUL_OFFSET_NS = 9 * HOUR_NS
 """Seoul has been nine hours ahead of UTC, without daylight saving time, since 1988: before any coin had a price."""
 
@@ -123,12 +125,30 @@ def _hint(text: str) -> str:
     return f" (did you mean {same!r}?)" if same else ""
 
 
-def day_range(start: date, end: date) -> tuple[int, int]:
-    """Return the start of one Seoul day and the end, exclusive, of another, as ns UTC.
+def day_range(start: date, end: date, zone: str = SEOUL) -> tuple[int, int]:
+    """Return the start of one calendar day and the end, exclusive, of another, as ns UTC.
 
-    Both are clamped to int64, so a range into the far future ends in 2262.
+    A day starts at its first instant: where clocks skip midnight, at the end of the gap; where midnight comes twice, at
+    the first. Both are clamped to int64, so a range into the far future ends in 2262.
+
+    Args:
+        start: First day.
+        end: Last day.
+        zone: IANA name of the time zone of the days.
+
+    >>> hours = [(stop - start) // HOUR_NS for day in (date(2024, 3, 10), date(2024, 11, 3))
+    ...          for start, stop in [day_range(day, day, "America/New_York")]]
+    >>> hours
+    [23, 25]
     """
-    return _midnight_ns(start.toordinal()), _midnight_ns(end.toordinal() + 1)
+    if zone == SEOUL:
+        return _midnight_ns(start.toordinal()), _midnight_ns(end.toordinal() + 1)
+    return _first_instant_ns(start, zone), _first_instant_ns(end + timedelta(days=1), zone)
+
+
+def day_of(instant: datetime, zone: str) -> date:
+    """Return the calendar day in a time zone, given by its IANA name, of an instant in UTC."""
+    return seoul_day(instant) if zone == SEOUL else instant.astimezone(ZoneInfo(zone)).date()
 
 
 def seoul_day(instant: datetime) -> date:
@@ -164,6 +184,12 @@ def format_duration(ns: int) -> str:
     units = ((DAY_NS, "d"), (HOUR_NS, "h"), (MINUTE_NS, "min"), (SECOND_NS, "s"))
     size, unit = next(((size, unit) for size, unit in units if ns % size == 0), (SECOND_NS, "s"))
     return f"{ns / size:g} {unit}"
+
+
+def _first_instant_ns(day: date, zone: str) -> int:
+    midnight = datetime.combine(day, time(), ZoneInfo(zone))  # in a gap, fold=0 has the offset before it: its end
+    ns = (midnight - _EPOCH) // timedelta(seconds=1) * SECOND_NS
+    return min(max(ns, -_INT64_MAX), _INT64_MAX)
 
 
 def _midnight_ns(ordinal: int) -> int:

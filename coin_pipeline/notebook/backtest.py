@@ -16,6 +16,8 @@ from coin_pipeline.backtest.preflight import coverage_of, require_coverage
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.timeframe import SEOUL
+from coin_pipeline.candles.timezones import parse_timezone
 from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.notebook.candles import CandleInput, Candles, Day, resolve_candles
 from coin_pipeline.notebook.figure import SvgFigure
@@ -145,6 +147,7 @@ def run_backtest(
     tz: str | None = None,
     symbol: str | None = None,
     catalog: CandleCatalog | None = None,
+    timezone: str = SEOUL,
     **fields: Any,  # noqa: ANN401 -- validated as the fields of a request
 ) -> BacktestRun:
     """Run a backtest in this process. Nothing is stored; no database and no Dagster is involved.
@@ -156,13 +159,14 @@ def run_backtest(
         strategy: A registered name, the path of a strategy file, a subclass of `Strategy` or an instance of one.
         candles: A DataFrame with open, high, low, close and volume and a DatetimeIndex or a time column; a dict of such
             frames by symbol; or the names of stored symbols.
-        start: First day in Asia/Seoul, inclusive; by default the first that all symbols have. Candles before it warm
+        start: First day, inclusive; by default the first that all symbols have. Candles before it warm
             the strategy up.
-        end: Last day in Asia/Seoul, inclusive; by default the last that all symbols have.
+        end: Last day, inclusive; by default the last that all symbols have.
         timeframe: Length of a candle, such as `1h`. By default that of the frames; `1d` for stored symbols.
         tz: IANA name of the time zone of times without one.
         symbol: Name of the market of a single frame; `DATA_KRW` by default.
         catalog: Stored candles; by default those under DATA_ROOT.
+        timezone: IANA name of the time zone in which `start` and `end` are calendar days.
         **fields: Further fields of a backtest request: params, fill, fee_rate, slippage_rate, stop_loss, take_profit,
             trailing_stop, position_size, max_positions, initial_cash, min_order, tick_sizes, warm_up,
             min_coverage.
@@ -184,7 +188,17 @@ def run_backtest(
     """
     started_at = datetime.now(UTC)
     name, registry = resolve_strategy(strategy)
-    given = resolve_candles(candles, start=start, end=end, timeframe=timeframe, tz=tz, symbol=symbol, catalog=catalog)
+    given = resolve_candles(
+        candles,
+        start=start,
+        end=end,
+        timeframe=timeframe,
+        tz=tz,
+        symbol=symbol,
+        catalog=catalog,
+        timezone=parse_timezone(timezone),
+    )
+    fields["timezone"] = timezone
     spec = resolve(parse_request(request_fields(name, given, fields)), registry)
     slices = runner.find_candles(given.source, spec, "results")
     require_coverage(spec, coverage_of(slices))

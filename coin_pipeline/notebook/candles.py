@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeAlias
-from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,8 @@ from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.stored_series import LoadedCandles
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.synthetic import synthetic_candles
-from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, day_range, parse_timeframe, seoul_day, utc
+from coin_pipeline.candles.timeframe import SEOUL, TIMEFRAMES, Timeframe, day_of, day_range, parse_timeframe, utc
+from coin_pipeline.candles.timezones import parse_timezone
 from coin_pipeline.candles.validation import check_length, check_prices, check_spacing, check_times
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidInput, Problem
@@ -41,8 +41,8 @@ class CandleInput:
         source: Where to read them.
         symbols: Names of the markets.
         timeframe: Length of a candle.
-        start: First day in Asia/Seoul, inclusive.
-        end: Last day in Asia/Seoul, inclusive.
+        start: First day in the time zone of the request, inclusive.
+        end: Last day in it, inclusive.
     """
 
     source: CandleSource
@@ -58,10 +58,17 @@ class FrameCandles:
     def __init__(self, series: Mapping[str, Bars]) -> None:
         self._series = dict(series)
 
-    def load(self, symbol: str, timeframe: Timeframe, start: date, end: date) -> LoadedCandles:  # noqa: ARG002 -- one timeframe
-        """Return the candles that open on the Seoul days from `start` to `end`, both included."""
+    def load(
+        self,
+        symbol: str,
+        timeframe: Timeframe,  # noqa: ARG002 -- one timeframe
+        start: date,
+        end: date,
+        zone: str = SEOUL,
+    ) -> LoadedCandles:
+        """Return the candles that open on the days from `start` to `end` in a time zone, both included."""
         bars = self._series[symbol]
-        first, stop = np.searchsorted(bars.time, day_range(start, end)).tolist()
+        first, stop = np.searchsorted(bars.time, day_range(start, end, zone)).tolist()
         window = bars.window(first, stop)
         candles = OHLCV(window.time, window.open, window.high, window.low, window.close, window.volume)
         return LoadedCandles(candles, Provenance(), candles_digest(window))
@@ -72,7 +79,7 @@ class FrameCandles:
 
     def describe(self, symbol: str, timeframe: Timeframe | None = None, since: date | None = None) -> str:  # noqa: ARG002
         """Return a phrase for an error message: the range of a symbol's frame, in Seoul days."""
-        first, last = _days(self._series[symbol].time)
+        first, last = _days(self._series[symbol].time, SEOUL)
         return f"the frame holds {first}..{last}"
 
 
@@ -85,6 +92,7 @@ def resolve_candles(
     tz: str | None,
     symbol: str | None,
     catalog: CandleCatalog | None,
+    timezone: str,
 ) -> CandleInput:
     """Return the source, the symbols and the range of a candle argument; see `run_backtest` for the arguments.
 
@@ -93,14 +101,15 @@ def resolve_candles(
         InvalidCandles: Candles break a market's rules.
     """
     if isinstance(candles, pd.DataFrame):
-        return _from_frames({symbol or DEFAULT_SYMBOL: candles}, start, end, timeframe, tz)
+        return _from_frames({symbol or DEFAULT_SYMBOL: candles}, start, end, timeframe, tz, timezone)
     if isinstance(candles, Mapping):
-        return _from_frames(candles, start, end, timeframe, tz)
+        return _from_frames(candles, start, end, timeframe, tz, timezone)
     names = [candles] if isinstance(candles, str) else list(candles)
     if not names or not all(isinstance(name, str) for name in names):
         raise _invalid("pass a DataFrame, a dict of DataFrames by symbol, or names of stored symbols")
     stored = catalog or CandleCatalog(load_settings().data_root)
-    return _from_catalog(stored, tuple(map(parse_symbol, names)), start, end, parse_timeframe(timeframe or "1d"))
+    symbols, length = tuple(map(parse_symbol, names)), parse_timeframe(timeframe or "1d")
+    return _from_catalog(stored, symbols, start, end, length, timezone)
 
 
 def example_candles(days: int = 366, seed: int = 1, start: Day = "2024-01-01") -> pd.DataFrame:
@@ -171,24 +180,34 @@ def infer_timeframe(symbol: str, bars: Bars) -> Timeframe:
 
 
 def _from_frames(
-    frames: Mapping[str, pd.DataFrame], start: Day | None, end: Day | None, timeframe: str | None, tz: str | None
+    frames: Mapping[str, pd.DataFrame],
+    start: Day | None,
+    end: Day | None,
+    timeframe: str | None,
+    tz: str | None,
+    timezone: str,
 ) -> CandleInput:
     if not frames or not all(isinstance(frame, pd.DataFrame) for frame in frames.values()):
         raise _invalid("a dict of candles needs a DataFrame for each symbol")
-    if tz is not None and tz not in available_timezones():
-        raise InvalidInput([Problem("tz", f"{tz!r} is not a time zone; pass an IANA name such as UTC or Asia/Seoul")])
+    if tz is not None:
+        parse_timezone(tz, "tz")
     series = {parse_symbol(name): bars_from_frame(name, frame, tz) for name, frame in frames.items()}
     name, first = next(iter(series.items()))
     length = parse_timeframe(timeframe) if timeframe else infer_timeframe(name, first)
     for symbol, bars in series.items():
         check_spacing(symbol, bars.time, length)
         check_length(symbol, bars.time, length)
-    days = [_days(bars.time) for bars in series.values()]
+    days = [_days(bars.time, timezone) for bars in series.values()]
     return CandleInput(FrameCandles(series), tuple(series), length.name, *_range(days, start, end))
 
 
 def _from_catalog(
-    catalog: CandleCatalog, symbols: tuple[str, ...], start: Day | None, end: Day | None, timeframe: Timeframe
+    catalog: CandleCatalog,
+    symbols: tuple[str, ...],
+    start: Day | None,
+    end: Day | None,
+    timeframe: Timeframe,
+    timezone: str,
 ) -> CandleInput:
     if start is None or end is None:
         days = []
@@ -196,7 +215,7 @@ def _from_catalog(
             stored = catalog.available(symbol, timeframe)
             if stored is None:
                 raise _invalid(f"{symbol} has no {timeframe} candles ({catalog.describe(symbol, timeframe)})")
-            days.append((seoul_day(stored.first), seoul_day(stored.last)))
+            days.append((day_of(stored.first, timezone), day_of(stored.last, timezone)))
         start, end = _range(days, start, end)
     return CandleInput(catalog, symbols, timeframe.name, start, end)
 
@@ -237,8 +256,8 @@ def _utc_ns(
     return np.array(times.tz_convert("UTC").as_unit("ns").asi8)
 
 
-def _days(time: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> tuple[date, date]:
-    return seoul_day(utc(time[0])), seoul_day(utc(time[-1]))
+def _days(time: "np.ndarray[tuple[int], np.dtype[np.int64]]", timezone: str) -> tuple[date, date]:
+    return day_of(utc(time[0]), timezone), day_of(utc(time[-1]), timezone)
 
 
 def _invalid(reason: str) -> InvalidInput:

@@ -14,6 +14,8 @@ import pyarrow as pa
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.preflight import require_coverage
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.timeframe import SEOUL
+from coin_pipeline.candles.timezones import parse_timezone
 from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.notebook.backtest import request_fields
 from coin_pipeline.notebook.candles import Candles, Day, resolve_candles
@@ -111,6 +113,7 @@ def sweep(
     tz: str | None = None,
     symbol: str | None = None,
     catalog: CandleCatalog | None = None,
+    timezone: str = SEOUL,
     workers: int | None = None,
     **fields: Any,  # noqa: ANN401 -- validated as the fields of a request
 ) -> SweepRun:
@@ -128,6 +131,7 @@ def sweep(
         symbol: As for `run_backtest`.
         catalog: As for `run_backtest`.
         workers: Threads; by default one per core. The trials do not depend on it.
+        timezone: As for `run_backtest`.
         **fields: Further fields of a sweep request: search, trials, seed, objective, confirm, and those of a backtest.
 
     Raises:
@@ -145,7 +149,17 @@ def sweep(
     """
     started_at = datetime.now(UTC)
     name, registry = resolve_strategy(strategy)
-    given = resolve_candles(candles, start=start, end=end, timeframe=timeframe, tz=tz, symbol=symbol, catalog=catalog)
+    given = resolve_candles(
+        candles,
+        start=start,
+        end=end,
+        timeframe=timeframe,
+        tz=tz,
+        symbol=symbol,
+        catalog=catalog,
+        timezone=parse_timezone(timezone),
+    )
+    fields["timezone"] = timezone
     space = {dimension: _values(values) for dimension, values in grid.items()}
     spec = resolve_sweep(parse_sweep({**request_fields(name, given, fields), "space": space}), registry)
     planned = split_into_chunks(given.source, registry, spec)

@@ -92,6 +92,7 @@ def assemble(
         **spec.model_dump(mode="json", include={"strategy", "params", "start_date", "end_date", "timeframe"}),
         "evaluated_from": chunk.start.isoformat(),
         "symbols": [*map(_symbol_json, chunk.candles)],
+        "timezone": spec.timezone,
         "search": spec.search,
         "objective": spec.objective,
         "points": len(points.numbers),

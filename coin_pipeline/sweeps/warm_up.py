@@ -9,7 +9,7 @@ from coin_pipeline.backtest.formatting import Json, pluralize
 from coin_pipeline.backtest.runner import CandleSlice, find_candles, read_candles
 from coin_pipeline.backtest.warm_up import EarlierCandles, WarmUp, choose_warm_up
 from coin_pipeline.backtest.warnings import settling_warnings
-from coin_pipeline.candles.timeframe import day_range, seoul_day, utc
+from coin_pipeline.candles.timeframe import day_of, day_range, utc
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import InvalidSpec, Problem
@@ -100,9 +100,9 @@ def _first_day(catalog: CandleSource, part: CandleSlice, declared: int) -> date:
         return spec.start_date
     time = read_candles(catalog, part).time
     if missing < len(time):
-        day = seoul_day(utc(time[missing]))
-        start = day if time[missing - 1] < day_range(day, day)[0] else day + timedelta(days=1)
-        if day_range(start, start)[0] <= time[-1]:
+        day = day_of(utc(time[missing]), spec.timezone)
+        start = day if time[missing - 1] < day_range(day, day, spec.timezone)[0] else day + timedelta(days=1)
+        if day_range(start, start, spec.timezone)[0] <= time[-1]:
             return start
     reason = (
         f"points need up to {pluralize(declared, 'candle')} before their first decision, and {part.symbol} has"

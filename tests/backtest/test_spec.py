@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from coin_pipeline.backtest.request import parse_request
-from coin_pipeline.backtest.spec import BacktestSpec, resolve
+from coin_pipeline.backtest.spec import BacktestSpec, complete_stored_spec, resolve
 from coin_pipeline.candles.exchanges.upbit_rules import tick_table
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.execution import Costs, Stops
@@ -55,6 +55,14 @@ def test_the_digest_depends_on_values_not_on_what_was_left_out() -> None:
     assert spec_of(max_positions=4, position_size=0.25).digest == spec_of(max_positions=4).digest
 
 
+def test_the_default_time_zone_is_absent_from_a_spec() -> None:
+    """Digests of specs that were stored before there was a choice stay as they were; another zone is another spec."""
+    assert "timezone" not in spec_of(timezone="Asia/Seoul").model_dump(mode="json")
+    assert spec_of(timezone="Asia/Seoul").digest == spec_of().digest != spec_of(timezone="UTC").digest
+    stored = spec_of(timezone="UTC").model_dump(mode="json")
+    assert resolve(parse_request(complete_stored_spec(stored)), load_registry()).timezone == "UTC"
+
+
 def test_stops_and_sizing_are_those_of_the_engine() -> None:
     """By default a single account spends all of its equity, a shared one an equal part per position."""
     spec = spec_of(stop_loss=0.05, trailing_stop=0.1, min_order=5000, tick_sizes="upbit")
@@ -92,6 +100,7 @@ def test_stops_and_sizing_are_those_of_the_engine() -> None:
         ({"position_size": 1.5}, "position_size", "less than or equal to 1"),
         ({"max_positions": 0}, "max_positions", "greater than or equal to 1"),
         ({"initial_cash": 0}, "initial_cash", "greater than 0"),
+        ({"timezone": "KST"}, "timezone", "'KST' is not a time zone (did you mean 'Asia/Seoul'?)"),
         ({"tick_sizes": "krx"}, "tick_sizes", "'none' or 'upbit', not 'krx'"),
         ({"fill": "signal_close", "max_positions": 2}, "max_positions", "without an account"),
         ({"fill": "signal_close", "min_order": 5000}, "min_order", "without an account"),

@@ -328,7 +328,7 @@ class Recorder(CandleCatalog):
         super().__init__(catalog.root)
         self.loads: list[tuple[date, date]] = []
 
-    def load(self, symbol: str, timeframe: Any, start: date, end: date) -> Any:  # noqa: ANN401 -- as the catalog
+    def load(self, symbol: str, timeframe: Any, start: date, end: date, *zone: str) -> Any:  # noqa: ANN401 -- as the catalog
         """Record the days and load them."""
         self.loads.append((start, end))
-        return super().load(symbol, timeframe, start, end)
+        return super().load(symbol, timeframe, start, end, *zone)

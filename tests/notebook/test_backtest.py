@@ -12,7 +12,14 @@ import pytest
 import coin_pipeline as cp
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.errors import InsufficientCoverage, InvalidSpec, LookAhead, StrategyFailed, UnknownStrategy
+from coin_pipeline.errors import (
+    InsufficientCoverage,
+    InvalidInput,
+    InvalidSpec,
+    LookAhead,
+    StrategyFailed,
+    UnknownStrategy,
+)
 from coin_pipeline.notebook.backtest import BacktestRun
 from coin_pipeline.notebook.candles import example_candles
 from tests.candle_data import synthetic_frame
@@ -194,3 +201,38 @@ def test_hourly_candles_are_recognized() -> None:
     hourly = parse_timeframe("1h")
     frame = synthetic_frame(3, hourly, date(2024, 1, 1), 24 * 30)
     assert cp.run_backtest(NAME, frame).document["timeframe"] == "1h"
+
+
+@pytest.mark.parametrize(
+    ("timezone", "first", "last"),
+    [
+        ("UTC", "2024-01-02T00:00:00Z", "2024-01-03T23:00:00Z"),
+        ("Asia/Seoul", "2024-01-01T15:00:00Z", "2024-01-03T14:00:00Z"),
+        ("America/New_York", "2024-01-02T05:00:00Z", "2024-01-04T04:00:00Z"),
+    ],
+)
+def test_days_are_those_of_the_time_zone(timezone: str, first: str, last: str) -> None:
+    """Range and coverage follow the time zone, which the document names; a sweep has the same candles."""
+    frame = synthetic_frame(1, parse_timeframe("1h"), date(2024, 1, 1), 24 * 6).set_index("timestamp")
+    asked = {"start": "2024-01-02", "end": "2024-01-03", "timezone": timezone}
+    document = cp.run_backtest(NAME, frame, **asked).document
+    candles = document["symbols"][0]["candles"]
+    assert (candles["first"], candles["last"], candles["expected"]) == (first, last, 48)
+    assert document["timezone"] == timezone
+    swept = cp.sweep(NAME, frame, {"volume_window": [5, 6]}, **asked).document
+    assert swept["timezone"] == timezone
+    assert swept["symbols"][0]["candles"]["sha256"] == candles["sha256"]
+
+
+def test_default_days_are_those_of_the_frame_in_the_time_zone() -> None:
+    """Daily candles that open at midnight UTC are whole days there."""
+    frame = synthetic_frame(1, DAILY, date(2024, 1, 1), 40).set_index("timestamp").tz_convert("UTC")
+    frame.index = frame.index.normalize()
+    document = cp.run_backtest(NAME, frame, timezone="UTC").document
+    assert (document["start_date"], document["symbols"][0]["candles"]["ratio"]) == (str(frame.index[0].date()), 1.0)
+
+
+def test_an_unknown_time_zone_is_refused() -> None:
+    """The message suggests the likely one."""
+    with pytest.raises(InvalidInput, match="did you mean 'Asia/Seoul'"):
+        cp.run_backtest(NAME, cp.example_candles(), timezone="seoul")

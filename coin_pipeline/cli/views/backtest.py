@@ -6,6 +6,7 @@ from typing import Any
 from coin_pipeline.backtest.formatting import format_amount, pluralize
 from coin_pipeline.backtest.labels import FIGURES, UNDEFINED, break_even_text, format_figure
 from coin_pipeline.candles.symbol import quote_of
+from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.cli.views.console import MAX_LINES
 from coin_pipeline.results.legacy import finite_number, parse_count, parts_of
 
@@ -26,10 +27,11 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
     names = ", ".join(part["symbol"] for part in symbols[:MAX_LINES]) + (" ..." if len(symbols) > MAX_LINES else "")
     days = f"{document.get('start_date', UNDEFINED)} to {document.get('end_date', UNDEFINED)}"
     title = f"{document.get('strategy', UNDEFINED)} on {names}, {days}"
+    zone = document.get("timezone", SEOUL)
     if "metrics" not in document:
         return [title, "", *_legacy_summary(document, symbols), ""]
     return [
-        f"{title}, {document['timeframe']}",
+        f"{title}{'' if zone == SEOUL else f' ({zone})'}, {document['timeframe']}",
         "",
         *_figures(document),
         "",

@@ -1,0 +1,43 @@
+"""Names of time zones, as requests and commands take them."""
+
+from functools import cache
+from zoneinfo import available_timezones
+
+from coin_pipeline.errors import InvalidInput, Problem, did_you_mean
+
+_ABBREVIATIONS = {"KST": "Asia/Seoul", "JST": "Asia/Tokyo", "SGT": "Asia/Singapore", "Z": "UTC"}
+
+
+def parse_timezone(text: str, field: str = "timezone") -> str:
+    """Return the IANA name of a time zone.
+
+    >>> parse_timezone("America/New_York")
+    'America/New_York'
+
+    Args:
+        text: The name.
+        field: Field to name in the error.
+
+    Raises:
+        InvalidInput: No time zone has this name; the message suggests the likely one.
+    """
+    if text in _names():
+        return text
+    likely = _likely(text)
+    hint = f" (did you mean {likely!r}?)" if likely else did_you_mean(text, _names(), cutoff=0.6)
+    reason = f"{text[:40]!r} is not a time zone{hint}; write an IANA name such as Asia/Seoul or UTC"
+    raise InvalidInput([Problem(field, reason)])
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(available_timezones()) - {"localtime", "Factory"}  # these depend on the machine, or are none
+
+
+def _likely(text: str) -> str | None:
+    """Return the zone that a name in other letter case, a city or a usual abbreviation stands for."""
+    wanted = text.strip().replace(" ", "_").upper()
+    if wanted in _ABBREVIATIONS:
+        return _ABBREVIATIONS[wanted]
+    same = [name for name in _names() if wanted in {name.upper(), name.rpartition("/")[2].upper()}]
+    return min(same, key=lambda name: (name.upper() != wanted, "/" not in name, name), default=None)
