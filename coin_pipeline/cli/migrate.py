@@ -24,18 +24,20 @@ def check(api_url: str, *, as_json: bool) -> None:
 
     Reports each item as pass, fail, missing or n/a: fail states the remedy, missing means that this version lacks the
     feature, n/a states why the item does not apply. Runs one synchronous backtest and eleven tasks on stored candles
-    through the API. Exits with 1 if an item fails.
+    through the API, and removes their results afterwards. Exits with 1 if an item fails.
     """
+    from contextlib import closing
+
     from coin_pipeline.cli.views.checklist import print_checklist, print_json
     from coin_pipeline.cli.views.progress import spinner
     from coin_pipeline.migration.checklist.sections import run_checklist
     from coin_pipeline.migration.inspector import Inspector
     from coin_pipeline.settings import load_settings
 
-    inspector = Inspector(load_settings(), api_url)
-    with spinner("running the checklist"):
-        checked = list(run_checklist(inspector))
-    (print_json if as_json else print_checklist)(checked)
+    with closing(Inspector(load_settings(), api_url)) as inspector:
+        with spinner("running the checklist"):
+            checked = list(run_checklist(inspector))
+        (print_json if as_json else print_checklist)(checked)
     if any(outcome.status == "fail" for _, _, outcome in checked):
         raise click.exceptions.Exit(1)
 

@@ -17,6 +17,7 @@ from coin_pipeline.errors import CoinError, NotFound, RunFailed, ServiceUnavaila
 from coin_pipeline.migration.backups import newest_archive
 from coin_pipeline.migration.client import ApiClient, ApiResponse
 from coin_pipeline.migration.legacy_files import LegacyResult, result_files
+from coin_pipeline.migration.probes import remove_probes
 from coin_pipeline.migration.round_trip import round_trip
 from coin_pipeline.results.store import manifest_key, result_key
 from coin_pipeline.settings import Settings
@@ -57,14 +58,19 @@ def cached(method: Callable[["Inspector"], T]) -> Callable[["Inspector"], T]:
 class Inspector:
     """Access to the settings, the files and the running API.
 
-    Inspecting everything runs one synchronous backtest and eleven tasks on stored candles, whose results are stored
-    like any others.
+    Inspecting everything runs one synchronous backtest and eleven tasks on stored candles; `close` removes their
+    results.
     """
 
     def __init__(self, settings: Settings, api_url: str) -> None:
         self.settings = settings
         self.api = ApiClient(api_url)
         self.cache: dict[str, Any] = {}
+        self.submitted: list[str] = []
+
+    def close(self) -> None:
+        """Remove the results of the backtests that were submitted, and list them no longer."""
+        remove_probes(self.settings, self.submitted)
 
     @property
     def root(self) -> Path:
@@ -122,8 +128,9 @@ class Inspector:
         """
         response = self.api.post("/api/backtests/run?fresh=true", self.request())
         if response.status != 200:  # noqa: PLR2004 -- HTTP OK
+            self._note(response.json().get("task_id"))  # it continues after the time limit of a request
             raise RunFailed("", ServiceUnavailable, f"POST /api/backtests/run returned {response.refusal}")
-        return str(response.json()["run_id"]), response.seconds
+        return self._note(response.json()["run_id"]), response.seconds
 
     @cached
     def task(self) -> PolledTask:
@@ -192,7 +199,7 @@ class Inspector:
         accepted = self.api.post("/api/backtests/run-async", self.request())
         if accepted.status != 202:  # noqa: PLR2004 -- HTTP Accepted
             raise ServiceUnavailable(f"POST /api/backtests/run-async returned {accepted.refusal}")
-        task_id = str(accepted.json()["task_id"])
+        task_id = self._note(accepted.json()["task_id"])
         statuses = [self.api.get(f"/api/backtests/status/{task_id}").json()]
         deadline = time.monotonic() + TASK_TIMEOUT_S
         while statuses[-1]["status"] in {"queued", "running"} and time.monotonic() < deadline:
@@ -203,6 +210,12 @@ class Inspector:
             reason = f"task {task_id} is {last['status']} after {len(statuses)} polls: {last['error'] or 'no error'}"
             raise RunFailed(task_id, ServiceUnavailable, reason)
         return PolledTask(accepted, task_id, statuses)
+
+    def _note(self, run_id: object) -> str:
+        """Record a submitted run and return its id."""
+        if run_id is not None:
+            self.submitted.append(str(run_id))
+        return str(run_id)
 
     def _difference(self, result: LegacyResult) -> str | None:
         response = self.api.get(f"/api/backtests/{result.run_id}")

@@ -18,7 +18,7 @@ from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import ResultArea, Times
 from coin_pipeline.errors import ObjectExists, StorageFailed
 from coin_pipeline.results.index_entry import build_entry
-from coin_pipeline.results.reuse import record_fingerprint
+from coin_pipeline.results.reuse import record_fingerprint, reuse_key_of
 from coin_pipeline.results.store import (
     file_entry,
     load_result,
@@ -127,8 +127,7 @@ def publish_result(
 
 def backtest_files(result: BacktestResult) -> ResultFiles:
     """Return the files of a finished backtest."""
-    document = result.document
-    fingerprint = document["fingerprint"].get("reuse_key", document["fingerprint"]["sha256"])
+    document, fingerprint = result.document, reuse_key_of(result.document)
     if result.shelf == "results":
         return ResultFiles("results", document, {"report.html": result.report}, fingerprint_sha256=fingerprint)
     files = {

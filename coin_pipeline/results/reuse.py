@@ -10,7 +10,7 @@ from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.warm_up import warm_up_digests
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import NotFound, ObjectCorrupt, ObjectNotFound
-from coin_pipeline.results.store import StoredResult, fingerprint_key, parse_document, read_result, to_bytes
+from coin_pipeline.results.store import Json, StoredResult, fingerprint_key, parse_document, read_result, to_bytes
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.strategies.registry import StrategyRegistry
 
@@ -90,6 +90,12 @@ def fingerprinted_run(store: ObjectStore, key: str) -> str | None:
     except (ObjectNotFound, ObjectCorrupt):
         return None
     return run_id if isinstance(run_id, str) else None
+
+
+def reuse_key_of(document: Json) -> str:
+    """Return the digest under which an identical submission finds a result; early results have only `sha256`."""
+    fingerprint = document["fingerprint"]
+    return str(fingerprint.get("reuse_key", fingerprint["sha256"]))
 
 
 def record_fingerprint(store: ObjectStore, fingerprint_sha256: str, run_id: str, document_sha256: str) -> None:

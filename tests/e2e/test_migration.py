@@ -135,7 +135,9 @@ def test_migration_rollback_and_undo(home: Path, environment: dict[str, str]) ->
     assert failed["5.1-accepted"] == "the API does not respond (see above)"
     assert coin(home, environment, "migrate", "run").returncode == 0
     with served(home, environment, port) as api:
+        before = api.get("/api/backtests/history", params={"limit": 100}).json()
         assert failed_checks(home, environment, url) == {}
+        assert api.get("/api/backtests/history", params={"limit": 100}).json() == before
         assert coin(home, environment, "retention").returncode == 0
         assert_legacy_results_are_served(api, home / "data")
         accepted = api.post("/api/backtests/run-async", json=BACKTEST)
