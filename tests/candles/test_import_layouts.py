@@ -500,7 +500,11 @@ def test_pickles_are_refused(tmp_path: Path, suffix: str) -> None:
         ("a.bin.gz", gzip.compress(CSV), "'.bin' is not one of"),
         ("a.json", b"[1, 2]", "row 1 is not a list of 1 values: '1'"),
         ("a.json", b'[{"time": 1e400}]', "no column for open, high, low, close, volume; its columns are 'time'"),
-        ("a.json", b"[[1704067200000, 1, 1, 1, 1, 1], [%d, 1, 1, 1, 1, 1]]" % 10**30, "row 2: the time 10{30} is"),
+        (
+            "a.json",
+            b"[[1704067200000, 1, 1, 1, 1, 1], [%d, 1, 1, 1, 1, 1]]" % 10**30,
+            r"row 2: the time 1\d{30} is not",
+        ),
         ("a.json", b"{", "is neither JSON nor JSON lines"),
         ("a.json", b'{"open": {"0": 1.0}, "high": {"0": 1.0}}', "is a JSON object with the keys 'open', 'high'"),
         ("a.json", b"[[1704067200000, 1, 1, 1, 1, 1], [1704070800000, 1]]", "row 2 is not a list of 6 values"),

@@ -1,5 +1,7 @@
 """Times of any spelling as instants; what a time means is in the file, given by the user, or requested."""
 
+import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ _UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns":
 _UNIT_DIGITS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of an instant from 2001 to 2262
 _UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _MAX_NS = 2**63
+_DIGITS_OF_A_DATE = re.compile(r"20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])?([0-5]\d){0,2}(\d\d)?")
 _EXCEL_DAYS = range(36_526, 73_051)  # 2000 to 2099
 _FLOAT_TEXT = r"^\d+\.?\d*$"
 _ROUNDED_TEXT = r"^\d+([.,]\d+)?[eE]\+?\d+$"
@@ -123,18 +126,26 @@ def _epoch_unit(
 ) -> str:
     """Return the unit in which all values are instants from 2001 on."""
     ends = {at: int(values[at]) for at in (int(values.argmin()), int(values.argmax()))}
+    if all(_DIGITS_OF_A_DATE.fullmatch(str(value)) for value in ends.values()):
+        raise _unknown_epoch(path, ends, rows, "is a date in digits")
     units = {at: _UNIT_DIGITS.get(len(str(value))) for at, value in ends.items()}
-    for at, value in ends.items():
-        if units[at] is None or value >= _MAX_NS:
-            excel = "is a day as Excel counts them: format the column as dates, or" if value in _EXCEL_DAYS else ""
-            advice = (
-                f"{excel or 'is not an instant after 2000;'} write s, ms, us or ns since 1970, or dates as 2024-01-31"
-            )
-            raise InvalidCandleFile(path, f"row {rows[at]}: the time {value} {advice}")
+    unknown = {at: value for at, value in ends.items() if units[at] is None or value >= _MAX_NS}
+    if unknown:
+        are_days = next(iter(unknown.values())) in _EXCEL_DAYS
+        fault = "is a day as Excel counts them" if are_days else "is not an instant after 2000"
+        raise _unknown_epoch(path, unknown, rows, fault)
     if len(set(units.values())) > 1:
         spelled = " and ".join(f"{value} in row {rows[at]}" for at, value in ends.items())
         raise InvalidCandleFile(path, f"has times in several units: {spelled}; write all of them alike")
     return str(units[int(values.argmin())])
+
+
+def _unknown_epoch(
+    path: object, values: Mapping[int, int], rows: npt.NDArray[np.int64], fault: str
+) -> InvalidCandleFile:
+    at, value = next(iter(values.items()))
+    advice = "write dates as 2024-01-31 09:00, or s, ms, us or ns since 1970"
+    return InvalidCandleFile(path, f"row {rows[at]}: the time {value} {fault}; {advice}")
 
 
 def _in_zone(path: object, local: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], rule: ZoneRule) -> Times:
