@@ -285,6 +285,15 @@ def test_the_strategy_decides_as_with_all_candles(tmp_path: Path, timeframe: str
         assert decisions_of(warm) == [time for time in decisions_of(whole) if time >= "2025-05-31T15"]
 
 
+def test_resampled_candles_warm_up_too(tmp_path: Path) -> None:
+    """A timeframe that is not stored is warmed up from the shorter candles that it is made of."""
+    catalog = stored_from(tmp_path, JANUARY, 160, timeframe="1h")
+    fields = {"params": {"volume_window": 30}, "timeframe": "2h", "end_date": "2025-06-08"}
+    warm, whole = (run(catalog, spec_of(**fields, start_date=day)) for day in (JUNE, "2025-01-01"))
+    assert (warm_up_of(warm)["used"], warm_up_of(warm)["missing"]) == (30, 0)
+    assert decisions_of(warm) == [time for time in decisions_of(whole) if time >= "2025-05-31T15"]
+
+
 @pytest.mark.parametrize("declared", [-1, 2.5, "20", True, None])
 def test_a_declaration_that_is_not_a_number_of_bars_is_refused(catalog: CandleCatalog, declared: object) -> None:
     """The message shows what was returned."""
