@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.document import to_parquet
+from coin_pipeline.backtest.earlier_candles import WarmBars
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.runner import checked_signals, read_candles
-from coin_pipeline.backtest.warm_up import WarmBars, read_warm_bars
+from coin_pipeline.backtest.warm_up import read_warm_bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.sweep import Trials, sweep
 from coin_pipeline.errors import CodeChanged

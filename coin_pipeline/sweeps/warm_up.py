@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from coin_pipeline.backtest.candle_source import CandleSource
+from coin_pipeline.backtest.earlier_candles import EarlierCandles
 from coin_pipeline.backtest.formatting import Json, pluralize
 from coin_pipeline.backtest.runner import CandleSlice, find_candles, read_candles
-from coin_pipeline.backtest.warm_up import EarlierCandles, WarmUp, choose_warm_up
+from coin_pipeline.backtest.warm_up import WarmUp, choose_warm_up
 from coin_pipeline.backtest.warnings import settling_warnings
 from coin_pipeline.candles.timeframe import day_of, day_range, utc
 from coin_pipeline.engine.bars import Bars

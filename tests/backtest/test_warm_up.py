@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.earlier_candles import EarlierCandles
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.backtest.warm_up import MAX_DOUBLED, MIN_DOUBLED, EarlierCandles, choose_warm_up
+from coin_pipeline.backtest.warm_up import MAX_DOUBLED, MIN_DOUBLED, choose_warm_up
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.earlier_candles import EarlierCandles
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.backtest.warm_up import EarlierCandles
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import day_range, parse_timeframe
 from coin_pipeline.engine.bars import Bars
