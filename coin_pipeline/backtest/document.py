@@ -25,9 +25,16 @@ SymbolParts = Sequence[tuple[Json, pa.Table]]
 """Each symbol's JSON part and the table of its equity per bar."""
 
 
-def coverage_json(covered: Coverage) -> Json:
-    """Return the coverage of a symbol's candles: counts, the first gaps, and how many missing candles do not exist."""
+def coverage_json(covered: Coverage, resampled_from: Timeframe | None = None) -> Json:
+    """Return the coverage of a symbol's candles: counts, the first gaps, and how many missing candles do not exist.
+
+    Args:
+        covered: The coverage.
+        resampled_from: Length of the stored candles if the bars are resampled from them.
+    """
     first, last = (None if ns is None else iso_seconds(ns) for ns in (covered.first, covered.last))
+    closed_until = {"closed_until": iso_seconds(covered.closed_until)} if covered.closed_until is not None else {}
+    origin = {"resampled_from": resampled_from.name} if resampled_from else {}
     return {
         "expected": covered.expected,
         "present": covered.present,
@@ -37,6 +44,8 @@ def coverage_json(covered: Coverage) -> Json:
         "gap_count": len(covered.edges),
         "gaps": [gap_json(gap) for gap in covered.list_gaps(covered.edges[:MAX_GAPS])],
         **missing_candles_json(covered),
+        **closed_until,
+        **origin,
     }
 
 

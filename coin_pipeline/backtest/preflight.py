@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from coin_pipeline.backtest.candle_source import raise_if_missing
 from coin_pipeline.backtest.formatting import Json, pluralize
-from coin_pipeline.backtest.runner import CandleSlice, find_candles, raise_if_missing
+from coin_pipeline.backtest.runner import CandleSlice, find_candles
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.intervals import Interval, clip, total

@@ -14,19 +14,19 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.backtest import document, portfolio, symbol_result
-from coin_pipeline.backtest.candle_source import CandleSource
+from coin_pipeline.backtest.candle_source import CandleSource, raise_if_missing
 from coin_pipeline.backtest.fingerprint import backtest_fingerprint, candles_digest, code_digest
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
 from coin_pipeline.backtest.tick_check import check_ticks
 from coin_pipeline.backtest.warm_up import WarmUp, warm_bars
 from coin_pipeline.candles.coverage import coverage
-from coin_pipeline.candles.timeframe import SEOUL, day_range, seoul_day, utc
+from coin_pipeline.candles.timeframe import day_range
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.lookahead import LookAheadReport, check_no_lookahead
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
-from coin_pipeline.errors import CandlesChanged, CandlesNotFound, CodeChanged, InvalidSpec, Problem
+from coin_pipeline.errors import CandlesChanged, CodeChanged, InvalidSpec, Problem
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.loader import declared_warm_up, run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -106,15 +106,20 @@ def run_backtest(
     return assemble_result(run_id, tables, candles, registry, environment, start)
 
 
-def find_candles(candles: CandleSource, spec: BacktestSpec, shelf: ResultArea) -> list[CandleSlice]:
+def find_candles(
+    candles: CandleSource, spec: BacktestSpec, shelf: ResultArea, closed_at: int | None = None
+) -> list[CandleSlice]:
     """Read and validate every symbol's candles and return their digests and coverage, in the order of the spec.
+
+    Candles that close after `closed_at`, ns UTC, by default now, are not missing: they do not exist yet.
 
     Raises:
         CandlesNotFound: One or more symbols have no candle in the range.
         InvalidCandles: Stored candles break a market's rules.
     """
     # Only one symbol's candles are in memory at a time.
-    slices = {symbol: _slice(candles, spec, shelf, symbol) for symbol in spec.symbols}
+    now = time.time_ns() if closed_at is None else closed_at
+    slices = {symbol: _slice(candles, spec, shelf, symbol, now) for symbol in spec.symbols}
     raise_if_missing(candles, spec, [symbol for symbol, part in slices.items() if part is None])
     return [part for part in slices.values() if part]
 
@@ -272,29 +277,19 @@ def read_candles(candles: CandleSource, candle_slice: CandleSlice) -> Bars:
     return bars
 
 
-def raise_if_missing(candles: CandleSource, spec: BacktestSpec, missing: Sequence[str]) -> None:
-    """Raise CandlesNotFound if any symbol is missing, with the candles that each has."""
-    if missing:
-        zone = "" if spec.timezone == SEOUL else f" ({spec.timezone})"
-        since = seoul_day(utc(day_range(spec.start_date, spec.end_date, spec.timezone)[0]))
-        described = {symbol: candles.describe(symbol, spec.candle_length, since) for symbol in missing}
-        raise CandlesNotFound(described, spec.timeframe, spec.start_date, f"{spec.end_date}{zone}")
-
-
-def _slice(candles: CandleSource, spec: BacktestSpec, shelf: ResultArea, symbol: str) -> CandleSlice | None:
+def _slice(candles: CandleSource, spec: BacktestSpec, shelf: ResultArea, symbol: str, now: int) -> CandleSlice | None:
     series = candles.load(symbol, spec.candle_length, spec.start_date, spec.end_date, spec.timezone)
     bars = series.bars
     if not len(bars):
         return None
     days = day_range(spec.start_date, spec.end_date, spec.timezone)
-    covered = coverage(bars.time, spec.candle_length, *days, series.provenance.fetched)
-    origin = {"resampled_from": series.resampled_from.name} if series.resampled_from else {}
+    covered = coverage(bars.time, spec.candle_length, *days, series.provenance.fetched, now)
     return CandleSlice(
         spec=spec,
         shelf=shelf,
         symbol=symbol,
         rows=len(bars),
-        coverage={**document.coverage_json(covered), **origin},
+        coverage=document.coverage_json(covered, series.resampled_from),
         sha256=candles_digest(bars),
         snapshot=series.snapshot,
     )

@@ -130,6 +130,9 @@ def _of_symbol(part: Json) -> list[str]:
     symbol, candles, trades = part["symbol"], part["candles"], part["trades"]
     missing = candles["expected"] - candles["present"]
     warnings = [f"{symbol}: {check['name']}: {check['detail']}" for check in part["checks"] if not check["passed"]]
+    if "closed_until" in candles:
+        end = f"the range ends at {candles['closed_until']}, when the last closed candle ends"
+        warnings.append(f"{symbol}: {end}; later candles do not exist yet")
     if missing > 0:
         share = 1 - candles["ratio"]
         warnings.append(

@@ -44,6 +44,7 @@ class Coverage:
         step: Length of a candle, ns.
         edges: Starts and ends of the gaps, ns UTC, shape (k, 2).
         unfetched: Starts and ends of the parts of gaps that were never fetched, ns UTC, shape (j, 2).
+        closed_until: Close of the last candle that can exist, ns UTC, if the range ends later; else None.
     """
 
     expected: int
@@ -54,6 +55,7 @@ class Coverage:
     step: int
     edges: _Edges
     unfetched: _Edges
+    closed_until: int | None = None
 
     @property
     def ratio(self) -> float:
@@ -93,7 +95,12 @@ class Coverage:
 
 
 def coverage(
-    time_ns: npt.NDArray[np.int64], timeframe: Timeframe, start_ns: int, end_ns: int, fetched: Iterable[Interval] = ()
+    time_ns: npt.NDArray[np.int64],
+    timeframe: Timeframe,
+    start_ns: int,
+    end_ns: int,
+    fetched: Iterable[Interval] = (),
+    closed_at: int | None = None,
 ) -> Coverage:
     """Compare candles with the grid of their timeframe over [start_ns, end_ns).
 
@@ -107,12 +114,14 @@ def coverage(
         end_ns: End of the range, exclusive, ns UTC.
         fetched: Disjoint intervals in order for which the exchange was asked for every candle, ns UTC. A missing
             candle that is entirely within one of them does not exist.
+        closed_at: An instant, ns UTC; candles that close later are not expected unless they are stored.
     """
     inside = time_ns[np.searchsorted(time_ns, start_ns) : np.searchsorted(time_ns, end_ns)]
     phase, uniform = phase_of(time_ns, timeframe)
     on_grid = inside if uniform else inside[inside % timeframe.ns == phase]
     begin = next_open(start_ns, phase, timeframe)
-    end = max(begin, next_open(end_ns, phase, timeframe))
+    requested = max(begin, next_open(end_ns, phase, timeframe))
+    end = max(begin, min(requested, _closed_end(time_ns, phase, timeframe, closed_at)))
     edges = _gap_edges(on_grid, timeframe.ns, begin, end)
     return Coverage(
         expected=(end - begin) // timeframe.ns,
@@ -123,7 +132,16 @@ def coverage(
         step=timeframe.ns,
         edges=edges,
         unfetched=_subtract_fetched(edges, fetched, phase, timeframe),
+        closed_until=end if end < requested else None,
     )
+
+
+def _closed_end(time: npt.NDArray[np.int64], phase: int, timeframe: Timeframe, closed_at: int | None) -> int:
+    """Return the close of the last candle that is stored or closed at an instant, ns UTC."""
+    if closed_at is None:
+        return int(_LAST)
+    stored = int(time[-1]) if len(time) else closed_at - timeframe.ns
+    return next_open(max(stored, closed_at - timeframe.ns) + 1, phase, timeframe)
 
 
 def phase_of(time: npt.NDArray[np.int64], timeframe: Timeframe) -> tuple[int, bool]:

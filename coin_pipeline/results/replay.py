@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any, Literal
 
@@ -12,11 +13,13 @@ from coin_pipeline.backtest.fingerprint import comparable_content, fingerprint_o
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import complete_stored_spec, resolve
 from coin_pipeline.backtest.warm_up import warm_up_digests
+from coin_pipeline.candles.timeframe import SECOND_NS
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, StrategyFailed
 from coin_pipeline.results.store import Json, load_result, to_bytes
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 
+_END_OF_TIME_NS = 2**63 - 1
 DifferenceKind = Literal["spec", "candles", "code", "versions", "result"]
 
 
@@ -94,7 +97,7 @@ def replay_backtest(store: ObjectStore, candles: CandleSource, registry: Strateg
         raise NotReplayable(run_id, document.get("version", "1.0"))
     verify_own_digests(run_id, document)
     spec = resolve(parse_request(complete_stored_spec(document["spec"])), registry)
-    slices = runner.find_candles(candles, spec, "results")
+    slices = runner.find_candles(candles, spec, "results", _closed_at(document))
     digests = {part.symbol: part.sha256 for part in slices} | warm_up_digests(candles, spec, document["symbols"])
     current = fingerprint_of(spec.digest, digests, registry.get(spec.strategy))
     inputs = (
@@ -114,6 +117,13 @@ def replay_backtest(store: ObjectStore, candles: CandleSource, registry: Strateg
         return Replay(run_id, before, before, inputs)
     first = first_difference("", comparable_content(document), json.loads(to_bytes(comparable_content(again))))
     return Replay(run_id, before, again["result_sha256"], (*inputs, first))
+
+
+def _closed_at(document: Json) -> int:
+    """Return the instant after which a result expected no candles, ns UTC; the end of time if its range had ended."""
+    ends = [part["candles"].get("closed_until") for part in document["symbols"]]
+    instants = (int(datetime.fromisoformat(end).timestamp()) * SECOND_NS for end in ends if end)
+    return max(instants, default=_END_OF_TIME_NS)
 
 
 def compare_inputs(kind: DifferenceKind, stored: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[Difference]:

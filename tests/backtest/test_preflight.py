@@ -1,6 +1,6 @@
 """Coverage checks before a run, which never change its result."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from tests.candle_data import drop_rows
 
 DAYS = 100
+END_OF_TIME = 2**62
 MIDNIGHT = 1_704_034_800_000_000_000  # 2024-01-01 00:00 in Seoul
 
 
@@ -262,3 +263,50 @@ def test_the_footer_check_reads_hours_too(catalog: CandleCatalog, registry: Stra
     empty = synthetic_candles(1, hourly, date(2024, 1, 1), 0)
     catalog.merge("AAA_KRW", hourly, empty, fetched=[(begin, begin + 24 * HOUR_NS)], source="upbit")
     require_candles(catalog, spec)
+
+
+def test_a_range_into_the_future_ends_at_the_last_closed_candle(
+    catalog: CandleCatalog, registry: StrategyRegistry, daily: Timeframe
+) -> None:
+    """Complete candles are complete: those that do not exist yet are neither missing nor to be fetched."""
+    today = datetime.now(UTC).date()
+    first = today - timedelta(days=DAYS)
+    catalog.merge("AAA_KRW", daily, synthetic_candles(1, daily, first, DAYS))
+    spec = spec_of(registry, start_date=f"{first}", end_date=f"{today + timedelta(days=300)}")
+    require_candles(catalog, spec)
+    admit(catalog, spec)
+    document = document_of(catalog, registry, spec)
+    candles = document["symbols"][0]["candles"]
+    assert (candles["expected"], candles["present"], candles["verdict"]) == (DAYS, DAYS, "complete")
+    assert candles["closed_until"] == f"{today}T00:00:00Z"
+    ends = f"AAA_KRW: the range ends at {today}T00:00:00Z, when the last closed candle ends"
+    assert f"{ends}; later candles do not exist yet" in document["warnings"]
+
+
+def test_closed_candles_that_were_not_fetched_are_still_missing(
+    catalog: CandleCatalog, registry: StrategyRegistry, daily: Timeframe
+) -> None:
+    """Closed candles are expected, however far the range goes."""
+    today = datetime.now(UTC).date()
+    first = today - timedelta(days=DAYS)
+    catalog.merge("AAA_KRW", daily, synthetic_candles(1, daily, first, DAYS - 3))
+    spec = spec_of(registry, start_date=f"{first}", end_date=f"{today + timedelta(days=300)}")
+    (piece,) = runner.find_candles(catalog, spec, "results")
+    assert (piece.coverage["expected"], piece.coverage["not_fetched"]) == (DAYS, 3)
+
+
+def test_a_replay_expects_no_candles_that_closed_later(
+    catalog: CandleCatalog, registry: StrategyRegistry, daily: Timeframe, tmp_path: Path
+) -> None:
+    """A result of a range into the future is reproduced on later days, and one from before this rule too."""
+    catalog.merge("AAA_KRW", daily, synthetic_candles(1, daily, date(2024, 1, 1), DAYS))
+    store = LocalStore(tmp_path)
+    spec = spec_of(registry, end_date="2024-12-31")
+    then = MIDNIGHT + 9 * HOUR_NS + DAYS * DAY_NS
+    for run_id, closed_at in (("on-the-last-day", then), ("before", END_OF_TIME)):
+        slices = runner.find_candles(catalog, spec, "results", closed_at)
+        result = runner.run_backtest(spec, catalog, registry, run_id=run_id, slices=slices)
+        publish_result(store, backtest_files(result))
+        replay = replay_backtest(store, catalog, registry, run_id)
+        assert (replay.identical, replay.differences) == (True, ())
+    assert result.document["symbols"][0]["candles"]["expected"] == 366

@@ -1,7 +1,7 @@
 """The candle commands check, export and list, and backtests on too few candles."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -105,6 +105,14 @@ def test_check_is_limited_to_the_given_days(catalog: CandleCatalog) -> None:
     assert (audit["expected"], audit["present"]) == (10, 10)
     with pytest.raises(InvalidInput, match="2024-01-01 is before --from 2024-02-01"):
         invoke("candles", "check", "--from", "2024-02-01", "--to", "2024-01-01")
+
+
+def test_check_does_not_miss_candles_of_the_future(catalog: CandleCatalog) -> None:
+    """A last day that has not come yet ends the audit now."""
+    first = datetime.now(UTC).date() - timedelta(days=20)
+    catalog.merge("AAA_KRW", DAILY, synthetic_candles(1, DAILY, first, 20))
+    (audit,) = json.loads(invoke("candles", "check", "--to", "2100-01-01", "--json").output)
+    assert (audit["expected"], audit["present"], audit["findings"]) == (20, 20, [])
 
 
 def test_check_without_stored_candles(catalog: CandleCatalog) -> None:

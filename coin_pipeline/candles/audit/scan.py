@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from time import time_ns
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +70,9 @@ def audit_series(
     provenance = provenance_of(files)
     spans = [*provenance.fetched, *((file.span[0], file.span[1] + timeframe.ns) for file in files if file.span)]
     begin = min((first for first, _ in spans), default=0) if start is None else day_range(start, start)[0]
-    stop = max((last for _, last in spans), default=0) if end is None else day_range(end, end)[1]
+    newest = max((last for _, last in spans), default=0)
+    closed = max(newest, time_ns() - timeframe.ns + 1)  # later candles do not exist yet
+    stop = newest if end is None else min(day_range(end, end)[1], closed)
     on_grid = replace(timeframe, phase_ns=common_phase(files, timeframe))
     scan = _Scan(on_grid, provenance, (begin, max(begin, stop)), _comparable_series(catalog, symbol, timeframe))
     if broken:
