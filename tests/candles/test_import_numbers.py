@@ -49,7 +49,7 @@ def test_spellings(tmp_path: Path, row: str, expected: list[float]) -> None:
     assert [column[0] for column in read(tmp_path, row).candles[1:]] == expected
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(10**5, 10**12), st.sampled_from([(",", "."), (".", ","), ("", "."), ("", ","), (" ", ",")]))
 def test_grouping_changes_no_digit(tmp_path: Path, hundredths: int, marks: tuple[str, str]) -> None:
     """A price with two decimals is read as the float nearest to it, however it is grouped."""

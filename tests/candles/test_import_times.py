@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.candles.imports.date_texts import parse_dates
@@ -57,6 +57,7 @@ def test_an_offset_is_applied_once(tmp_path: Path, stamp: str, instant: str, tz:
     assert str(result.zone) == "UTC (each time has an offset)"
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(2010, 1, 1), datetime(2100, 1, 1)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001
 def test_offsets_are_those_of_the_standard_library(time: datetime, minutes: int) -> None:
     """Every offset of whole minutes, in the spelling that only the careful parser reads."""

@@ -41,14 +41,21 @@ def idle_rows(time: pa.ChunkedArray, name: str, values: list[pa.ChunkedArray]) -
     if blank.any():
         masks[BLANK] = np.logical_and.reduce([blank, *map(_nulls, values)])
     if pa.types.is_string(time.type) and not _all_start_with_digits(time):
-        words = {at: text for at, text in enumerate(time.to_pylist()) if text is not None and not text[:1].isdecimal()}
-        masks[COMMENT] = _mask(len(time), [at for at, text in words.items() if text.lstrip().startswith("#")])
+        masks[COMMENT] = _true(pc.starts_with(time, "#"))
+        words = np.flatnonzero(_true(pc.invert(pc.match_substring_regex(time, r"\d"))))
+        texts = dict(zip(words.tolist(), time.take(pa.array(words)).to_pylist(), strict=True))
         masks[HEADER] = _mask(
-            len(time), [at for at, text in words.items() if normalize_name(text) == normalize_name(name)]
+            len(time), [at for at, text in texts.items() if normalize_name(text) == normalize_name(name)]
         )
-        totals = [at for at, text in words.items() if is_total(text)]
+        totals = [at for at, text in texts.items() if is_total(text)]
         masks[TOTAL] = _mask(len(time), _last_rows(totals, len(time), masks.get(BLANK)))
     return masks
+
+
+def _true(mask: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Return which rows are true, rather than false or null."""
+    rows: npt.NDArray[np.bool_] = mask.fill_null(False).to_numpy()
+    return rows
 
 
 def _all_start_with_digits(texts: pa.ChunkedArray) -> bool:

@@ -19,7 +19,6 @@ from coin_pipeline.errors import InvalidCandleFile
 NULLS = ("", "-", "--", "NaN", "nan", "NAN", "null", "NULL", "None", "none", "N/A", "n/a", "NA", "#N/A", "NaT", "<NA>")
 _HEAD_BYTES = 1 << 16
 _DELIMITERS = "\t;|,"
-_MIN_COLUMNS = 5
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
@@ -50,7 +49,7 @@ def open_text(path: object, data: bytes, mapping: Mapping[str, str], max_rows: i
         names,
         read,
         headed=header.headed,
-        above=bytes(data[: _offset(data, header.body)]).decode().lower(),
+        above=data[: _offset(data, header.body)].decode().lower(),
         first=tuple(dialect.row),
         layout=header.layout,
         symbol=only_market(path, header.symbols),
@@ -65,10 +64,11 @@ def _to_utf8(path: object, data: bytes) -> bytes:
     for encoding, zeros in (("utf-16-le", data[1:64:2]), ("utf-16-be", data[0:64:2])):
         if len(zeros) > 1 and zeros.count(0) * 2 > len(zeros):
             return _decode(path, data, encoding).encode()
-    try:
-        data.isascii() or data.decode()
-    except UnicodeDecodeError:
-        return _decode_local(path, data).encode()
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return _decode_local(path, data).encode()
     return data if b"\n" in data[:_HEAD_BYTES] or b"\r" not in data else data.replace(b"\r", b"\n")
 
 
