@@ -5,6 +5,7 @@ from zoneinfo import available_timezones
 
 from coin_pipeline.errors import InvalidInput, Problem, did_you_mean
 
+_MAX_SHOWN = 40  # characters of an unknown name; more would make the search for a similar one slow
 _ABBREVIATIONS = {"KST": "Asia/Seoul", "JST": "Asia/Tokyo", "SGT": "Asia/Singapore", "Z": "UTC"}
 
 
@@ -24,8 +25,8 @@ def parse_timezone(text: str, field: str = "timezone") -> str:
     if text in _names():
         return text
     likely = _likely(text)
-    hint = f" (did you mean {likely!r}?)" if likely else did_you_mean(text, _names(), cutoff=0.6)
-    reason = f"{text[:40]!r} is not a time zone{hint}; write an IANA name such as Asia/Seoul or UTC"
+    hint = f" (did you mean {likely!r}?)" if likely else did_you_mean(text[:_MAX_SHOWN], _names(), cutoff=0.6)
+    reason = f"{text[:_MAX_SHOWN]!r} is not a time zone{hint}; write an IANA name such as Asia/Seoul or UTC"
     raise InvalidInput([Problem(field, reason)])
 
 

@@ -406,6 +406,10 @@ def test_symbols_without_candles_are_404_before_a_run_is_launched(
         ({"start_date": "2025-01-01"}, "end_date"),
         ({"symbols": "AAA_KRW"}, "symbols"),
         ({"leverage": 2}, "leverage"),
+        ({"symbols": ["AAA_EUR"], "tick_sizes": "upbit"}, "tick_sizes"),
+        ({"symbols": ["AAA_KRW", "BBB_USDT"], "max_positions": 2}, "max_positions"),
+        ({"timezone": "KST"}, "timezone"),
+        ({"timezone": "x" * 100_000}, "timezone"),
     ],
 )
 def test_invalid_field_is_422_and_named(
@@ -493,7 +497,12 @@ JSON = st.recursive(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from([*BODY, "params", "timeframe", "fill", "fee_rate", "slippage_rate"]), JSON)
+@given(
+    st.sampled_from(
+        [*BODY, "params", "timeframe", "fill", "fee_rate", "slippage_rate", "timezone", "initial_cash", "tick_sizes"]
+    ),
+    JSON,
+)
 def test_no_value_of_any_field_is_a_server_error(client: TestClient, name: str, value: object) -> None:
     """Whatever JSON a field contains, the submission is accepted or the response names the problem."""
     content = json.dumps({**BODY, name: value}).encode()
