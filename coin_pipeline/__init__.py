@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.notebook.backtest import BacktestRun, run_backtest
     from coin_pipeline.notebook.candles import example_candles
+    from coin_pipeline.notebook.imports import import_candles
     from coin_pipeline.notebook.stored import load_result
     from coin_pipeline.notebook.sweep import SweepRun, sweep
     from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
@@ -32,6 +33,7 @@ __all__ = [
     "StrategyParams",
     "SweepRun",
     "example_candles",
+    "import_candles",
     "load_result",
     "run_backtest",
     "sweep",
@@ -47,6 +49,7 @@ _MODULES = {
     "StrategyParams": "strategies",
     "SweepRun": "notebook.sweep",
     "example_candles": "notebook.candles",
+    "import_candles": "notebook.imports",
     "load_result": "notebook.stored",
     "run_backtest": "notebook.backtest",
     "sweep": "notebook.sweep",

@@ -1,8 +1,10 @@
 """Candle arguments: pandas frames or names of stored symbols, as a source of candles with a default range."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from time import time_ns
 from typing import TypeAlias
 
 import numpy as np
@@ -18,7 +20,16 @@ from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.stored_series import LoadedCandles
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.synthetic import synthetic_candles
-from coin_pipeline.candles.timeframe import SEOUL, TIMEFRAMES, Timeframe, day_of, day_range, parse_timeframe, utc
+from coin_pipeline.candles.timeframe import (
+    SEOUL,
+    TIMEFRAMES,
+    Timeframe,
+    day_of,
+    day_range,
+    format_utc,
+    parse_timeframe,
+    utc,
+)
 from coin_pipeline.candles.timezones import parse_timezone
 from coin_pipeline.candles.validation import check_length, check_prices, check_spacing, check_times
 from coin_pipeline.engine.bars import Bars
@@ -197,8 +208,20 @@ def _from_frames(
     for symbol, bars in series.items():
         check_spacing(symbol, bars.time, length)
         check_length(symbol, bars.time, length)
+        series[symbol] = _without_open_candle(symbol, bars, length)
     days = [_days(bars.time, timezone) for bars in series.values()]
     return CandleInput(FrameCandles(series), tuple(series), length.name, *_range(days, start, end))
+
+
+def _without_open_candle(symbol: str, bars: Bars, timeframe: Timeframe) -> Bars:
+    """Return candles without the last one, and warn, if it is still open; simulated later ones are left alone."""
+    if not 0 <= time_ns() - int(bars.time[-1]) < timeframe.ns:
+        return bars
+    if len(bars) == 1:
+        raise _invalid(f"{symbol}: its only candle is still open")
+    opened = format_utc(bars.time[-1])
+    warnings.warn(f"{symbol}: the candle of {opened} is left out, because it is still open", stacklevel=2)
+    return bars.window(0, len(bars) - 1)
 
 
 def _from_catalog(

@@ -194,7 +194,7 @@ def test_importing_again_in_another_zone_removes_the_misplaced_candles(
     assert run(*arguments, "--tz", "UTC").exit_code == 0
     result = run(*arguments, "--tz", "Asia/Seoul")
     assert "40 stored candles from 2024-01-01T00:00:00Z" in result.output
-    assert "equal candles of this file that open 9 h earlier; they were imported with another time zone" in (
+    assert "equal candles of this file that open 9 h earlier; an import with another --tz or --stamps" in (
         result.output
     )
     (stored,) = catalog.stored("BTC_KRW")
@@ -210,9 +210,7 @@ def test_fetched_candles_are_not_removed(catalog: CandleCatalog, tmp_path: Path)
     fetched = [(int(candles.time[0]), int(candles.time[-1]) + HOUR_NS)]
     catalog.merge("BTC_KRW", HOURLY, candles, fetched=fetched, source="upbit")
     shifted = write(tmp_path / "kst.csv", steps(NEW_YEAR + timedelta(hours=9), timedelta(hours=1), 40))
-    with pytest.raises(
-        InvalidCandleFile, match="open 9 h later; they were fetched from the exchange, so the time zone"
-    ):
+    with pytest.raises(InvalidCandleFile, match="open 9 h later; they were fetched from the exchange"):
         run(shifted, "--symbol", "BTC_KRW", "--timeframe", "1h")
     assert catalog.stored("BTC_KRW")[0].rows == 40
 
@@ -227,3 +225,29 @@ def test_rows_without_a_trade_are_known(catalog: CandleCatalog, tmp_path: Path) 
     assert "no trade happened" in result.output
     listed = CliRunner().invoke(coin, ["candles", "list"]).output.splitlines()[-1].split()
     assert listed[4:8] == ["4", "80.00%", "0", "-"]
+
+
+def test_importing_again_with_other_stamps_removes_the_misplaced_candles(
+    catalog: CandleCatalog, tmp_path: Path
+) -> None:
+    """Minutes stamped at their closes are one minute late in an import that takes them for opens."""
+    file = write(tmp_path / "btc.csv", steps(NEW_YEAR, timedelta(minutes=1), 40))
+    arguments = (file, "--symbol", "BTC_KRW", "--timeframe", "1m")
+    assert run(*arguments).exit_code == 0
+    assert "open 1 min earlier" in run(*arguments, "--stamps", "close").output
+    (stored,) = catalog.stored("BTC_KRW")
+    assert (stored.first, stored.rows) == (NEW_YEAR - timedelta(minutes=1), 40)
+
+
+def test_other_candles_at_other_times_are_kept(catalog: CandleCatalog, tmp_path: Path) -> None:
+    """A later file does not remove an earlier one, and a market that does not move proves nothing."""
+    hour = timedelta(hours=1)
+    for start, first in ((NEW_YEAR, 100), (NEW_YEAR + 40 * hour, 500)):
+        run(write(tmp_path / "btc.csv", steps(start, hour, 40), first), "--symbol", "BTC_KRW", "--timeframe", "1h")
+    assert catalog.stored("BTC_KRW")[0].rows == 80
+    file = tmp_path / "flat.csv"
+    file.write_text(HEADER + "".join(f"{time},1,1,1,1,0\n" for time in steps(NEW_YEAR, hour, 40)))
+    run(file, "--symbol", "ETH_KRW", "--timeframe", "1h")
+    file.write_text(HEADER + "".join(f"{time},1,1,1,1,0\n" for time in steps(NEW_YEAR + 40 * hour, hour, 40)))
+    run(file, "--symbol", "ETH_KRW", "--timeframe", "1h")
+    assert catalog.stored("ETH_KRW")[0].rows == 80

@@ -152,3 +152,13 @@ def test_an_invalid_config_is_reported(instance: dg.DagsterInstance, catalog: Ca
     assert kind == "InvalidSpec"
     assert "timeframes.0: '2d' is not a timeframe" in message
     assert "end: requires a start" in message
+
+
+def test_markets_with_dots_and_digits_are_collected(instance: dg.DagsterInstance, catalog: CandleCatalog) -> None:
+    """A dot is not allowed in the key of a step, but in a partition and in a folder."""
+    markets = ["BTC.D_KRW", "1INCH_KRW"]
+    result = refresh(instance, catalog, FakeExchange(NOON), symbols=markets, timeframes=["1d"], start=date(2024, 3, 1))
+    assert result.success
+    assert sorted(partitions(result, "1d")) == sorted(markets)
+    assert [series.symbol for series in reported(result, instance).series] == markets
+    assert catalog.symbols() == sorted(markets)

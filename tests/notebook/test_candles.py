@@ -1,5 +1,6 @@
 """Candle arguments: what frames may look like, and errors that name what was found."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,19 @@ def test_other_arguments_are_rejected(tmp_path: Path) -> None:
         cp.run_backtest(NAME, {"A_KRW": CANDLES, "B_KRW": example_candles(days=9, start="2025-01-01")})
     with pytest.raises(InvalidInput, match="pass a registered name"):
         cp.run_backtest(3, CANDLES)  # type: ignore[arg-type]
+
+
+def test_a_candle_that_is_still_open_is_left_out_with_a_warning() -> None:
+    """Frames of pyupbit and ccxt end in one."""
+    today = datetime.now(UTC).date()
+    frame = cp.example_candles(days=31, start=today - timedelta(days=30))
+    with pytest.warns(UserWarning, match=f"the candle of {today}T00:00:00Z is left out, because it is still open"):
+        run = cp.run_backtest(NAME, frame)
+    assert run.document["symbols"][0]["candles"]["rows"] == 30
+
+
+@pytest.mark.parametrize(("timeframe", "message"), [("1h", "no two rows are 1 h apart"), ("1M", "months are not")])
+def test_days_are_neither_hours_nor_months(timeframe: str, message: str) -> None:
+    """A frame is checked like an imported file."""
+    with pytest.raises(InvalidInput, match=message):
+        cp.run_backtest(NAME, CANDLES, timeframe=timeframe)

@@ -58,17 +58,16 @@ def candle_paths(arguments: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def import_files(
-    catalog: CandleCatalog, paths: Sequence[Path], options: ImportOptions, now: int, *, dry_run: bool = False
-) -> Iterator[ImportedSeries | FailedImport]:
-    """Read files, and store the candles of each series; yield failures as they occur, and then each series.
+def plan_import(
+    catalog: CandleCatalog, paths: Sequence[Path], options: ImportOptions, now: int
+) -> Iterator[SeriesImport | FailedImport]:
+    """Read files and compare them with what is stored; yield failures as they occur, and then each series.
 
     Args:
         catalog: Where the candles are stored.
         paths: The files, as returned by `candle_paths`.
         options: How to read them.
         now: The current instant, ns UTC; candles that are open at it are left out.
-        dry_run: Store nothing.
     """
     prepared: list[PreparedFile] = []
     for path in paths:
@@ -78,10 +77,23 @@ def import_files(
             yield FailedImport((path,), error)
     for files in group_by_series(prepared):
         try:
-            planned = plan_series(catalog, files)
-            yield ImportedSeries(planned, None if dry_run else store_series(catalog, planned))
+            yield plan_series(catalog, files)
         except CoinError as error:
             yield FailedImport(tuple(file.path for file in files), error)
+
+
+def import_files(
+    catalog: CandleCatalog, paths: Sequence[Path], options: ImportOptions, now: int, *, dry_run: bool = False
+) -> Iterator[ImportedSeries | FailedImport]:
+    """Read files, and store the candles of each series unless it is a dry run; see `plan_import`."""
+    for planned in plan_import(catalog, paths, options, now):
+        if isinstance(planned, FailedImport):
+            yield planned
+            continue
+        try:
+            yield ImportedSeries(planned, None if dry_run else store_series(catalog, planned))
+        except CoinError as error:
+            yield FailedImport(tuple(file.path for file in planned.files), error)
 
 
 def _is_candle_file(relative: Path, path: Path) -> bool:

@@ -2,22 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.prepare import PreparedFile
-from coin_pipeline.candles.imports.shifted import ShiftedRows, find_shifted, require_not_fetched
+from coin_pipeline.candles.imports.shifted import ShiftedRows, find_shifted, max_shift, require_not_fetched
 from coin_pipeline.candles.intervals import Interval, union
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.candles.timeframe import Timeframe, format_utc, utc
+from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, format_utc, utc
 from coin_pipeline.candles.year_files.writer import MergedRows, MergeReport, merge_ohlcv
 from coin_pipeline.errors import InvalidCandleFile
-
-_AROUND = timedelta(days=2)
-"""More than `MAX_SHIFT_NS` and the offset of Seoul's days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +56,10 @@ def plan_series(catalog: CandleCatalog, files: Sequence[PreparedFile]) -> Series
     """
     symbol, timeframe = files[0].symbol, files[0].timeframe
     candles = combine(files)
-    # Two days more on each side, within the calendar.
-    first = max(utc(candles.time[0]).date(), date.min + _AROUND) - _AROUND
-    last = min(utc(candles.time[-1]).date(), date.max - _AROUND) + _AROUND
-    stored = catalog.load(symbol, timeframe, first, last)
-    shifted = find_shifted(stored.candles, candles)
+    around = timedelta(days=1 + -(-max_shift(timeframe) // DAY_NS))  # one more for days that start in Seoul
+    days = (utc(candles.time[0]).date() - around, utc(candles.time[-1]).date() + around)
+    stored = catalog.load(symbol, timeframe, *days)
+    shifted = find_shifted(stored.candles, candles, max_shift(timeframe))
     if shifted:
         require_not_fetched(files[0].path, shifted, stored.provenance.fetched)
     removed = shifted.time if shifted else np.empty(0, np.int64)

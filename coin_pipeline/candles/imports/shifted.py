@@ -1,4 +1,4 @@
-"""Stored candles that an earlier import of the same rows put at other times, because it assumed another time zone."""
+"""Stored candles that an earlier import of the same rows put at other times: in another zone, or at their closes."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,13 @@ import numpy.typing as npt
 
 from coin_pipeline.candles.intervals import Interval
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.candles.timeframe import HOUR_NS, MINUTE_NS, format_duration, format_utc
+from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe, format_duration, format_utc
 from coin_pipeline.errors import InvalidCandleFile
 
 MIN_MATCHES = 3
 """Fewer candles may repeat by chance."""
-MAX_SHIFT_NS = 26 * HOUR_NS
+_ZONES_NS = 26 * HOUR_NS
 """Distance of the time zones that are furthest apart."""
-_ZONE_STEP_NS = 15 * MINUTE_NS
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -37,14 +36,20 @@ class ShiftedRows:
         return f"{len(self.time):,} stored candles from {span} equal candles of this file that open {distance}"
 
 
-def find_shifted(stored: OHLCV, new: OHLCV) -> ShiftedRows | None:
+def max_shift(timeframe: Timeframe) -> int:
+    """Return how far an earlier import may have put candles of a length, ns."""
+    return _ZONES_NS + timeframe.ns
+
+
+def find_shifted(stored: OHLCV, new: OHLCV, limit: int) -> ShiftedRows | None:
     """Return the stored candles that a file has too, all at one other distance in time.
 
     Only candles whose five values are unique in each series count, so a market without trades proves nothing.
 
     Args:
-        stored: Candles within `MAX_SHIFT_NS` of those of the file.
+        stored: Candles within the limit of those of the file.
         new: Candles of the file.
+        limit: The largest distance, ns, as returned by `max_shift`.
     """
     rest = stored.rows(~_contained(stored, new))
     keys, new_keys = _hashes(rest), _hashes(new)
@@ -53,7 +58,7 @@ def find_shifted(stored: OHLCV, new: OHLCV) -> ShiftedRows | None:
     _, at, new_at = np.intersect1d(unique[counts == 1], new_unique[new_counts == 1], True, return_indices=True)
     old_rows, new_rows = first[counts == 1][at], new_first[new_counts == 1][new_at]
     shifts = new.time[new_rows] - rest.time[old_rows]
-    possible = (shifts != 0) & (np.abs(shifts) <= MAX_SHIFT_NS) & (shifts % _ZONE_STEP_NS == 0)
+    possible = (shifts != 0) & (np.abs(shifts) <= limit)
     found, found_counts = np.unique(shifts[possible], return_counts=True)
     if not len(found) or found_counts.max() < MIN_MATCHES:
         return None
@@ -69,7 +74,7 @@ def require_not_fetched(source: object, shifted: ShiftedRows, fetched: tuple[Int
         InvalidCandleFile: A stored candle was fetched from an exchange; the message contains the distance.
     """
     if any(((shifted.time >= start) & (shifted.time < end)).any() for start, end in fetched):
-        remedy = "they were fetched from the exchange, so the time zone of the file is wrong; pass another --tz"
+        remedy = "they were fetched from the exchange, so the file has other times; check --tz and --stamps"
         raise InvalidCandleFile(source, f"{shifted}; {remedy}")
 
 

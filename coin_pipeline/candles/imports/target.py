@@ -20,6 +20,7 @@ _SYMBOLS = (
 _TIMEFRAME = re.compile(rf"{_EDGE}([0-9]{{1,3}}[mhdwMHDW]|daily|hourly|minute|d){_END}")
 _WORDS = {"daily": "1d", "hourly": "1h", "minute": "1m", "d": "1d"}  # CryptoDataDownload's and Kaggle's
 _SUFFIX = re.compile(r"\.[A-Za-z]{2,8}(\.(gz|zip))?$")
+_ALIASES = {"XBT": "BTC", "XDG": "DOGE"}  # Kraken's and BitMEX's
 _YEAR_FILE = re.compile(r"[0-9]{4}\.parquet")
 
 
@@ -119,5 +120,6 @@ def _canonical(text: str | None) -> str | None:
         symbol = parse_symbol(text)
         require_usual_order(symbol)
     except InvalidSymbol:
-        return likely_symbol(text)
-    return symbol
+        symbol = likely_symbol(text) or ""
+    base, separator, quote = symbol.partition("_")
+    return f"{_ALIASES.get(base, base)}_{quote}" if separator else None

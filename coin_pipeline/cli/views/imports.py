@@ -26,8 +26,8 @@ def print_imported(imported: ImportedSeries) -> None:
             for note in file.notes:
                 click.echo(f"  note: {note}")
     if planned.shifted:
-        remedy = "they were imported with another time zone"
-        click.secho(f"  {planned.shifted}; {remedy} and are {_removed(imported)}", fg="yellow")
+        cause = "an import with another --tz or --stamps put them there"
+        click.secho(f"  {planned.shifted}; {cause}, and they are {_removed(imported)}", fg="yellow")
     if imported.stored is None:
         _print_preview(planned)
     else:
@@ -72,7 +72,7 @@ def _candle(candles: OHLCV, row: int) -> str:
 
 
 def _removed(imported: ImportedSeries) -> str:
-    return "replaced or would be removed" if imported.stored is None else "replaced or removed"
+    return "to be replaced or removed" if imported.stored is None else "replaced or removed"
 
 
 def _print_preview(planned: SeriesImport) -> None:
