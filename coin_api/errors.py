@@ -129,7 +129,10 @@ async def _handle_http_exception(_request: Request, error: Exception) -> JSONRes
         problems = [errors.Problem("body", _unparsable_body(error.__cause__))]
         return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(problems)), problems)
     response = problem_response(HTTPStatus(error.status_code), str(error.detail))
-    response.headers.update(error.headers or {})  # such as Allow with a 405
+    headers = dict(error.headers or {})  # such as Allow with a 405
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"  # HeadRequests passes HEAD on as GET
+    response.headers.update(headers)
     return response
 
 

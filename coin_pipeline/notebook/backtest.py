@@ -105,7 +105,13 @@ class BacktestRun:
         return list(self.document.get("warnings", ()))
 
     def plot(self) -> SvgFigure:
-        """Return growth against buy and hold, with the drawdown below."""
+        """Return growth against buy and hold, with the drawdown below.
+
+        Raises:
+            InvalidInput: The result contains no equity curve, as most of the legacy platform.
+        """
+        if not len(self._equity_table()):
+            raise InvalidInput([Problem("plot", "the result contains no equity curve, so there is nothing to draw")])
         return SvgFigure(
             equity_figure(self._equity_table(), f"{self.document['strategy']} {self.document['timeframe']}")
         )
@@ -119,12 +125,13 @@ class BacktestRun:
         return _thinned_equity(self.document) if self._equity is None else self._equity
 
     def _repr_html_(self) -> str:
-        symbols = ", ".join(part["symbol"] for part in self.document["symbols"][:12])
+        symbols = ", ".join(part["symbol"] for part in parts_of(self.document)[:12])
         rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self._summary())
         warnings = "".join(f"<li>{escape(warning)}</li>" for warning in self.warnings)
+        picture = self.plot().svg if len(self._equity_table()) else ""
         return (
             f"<p><b>{escape(self.document['strategy'])}</b> on {escape(symbols)}, {self.document['start_date']} to"
-            f" {self.document['end_date']}</p><table>{rows}</table><ul>{warnings}</ul>{self.plot().svg}"
+            f" {self.document['end_date']}</p><table>{rows}</table><ul>{warnings}</ul>{picture}"
         )
 
     def _summary(self) -> Iterator[tuple[str, str]]:
@@ -247,6 +254,8 @@ def _thinned_equity(document: Json) -> pa.Table:
     rows = [{"symbol": symbol, **point} for symbol, curve in curves for point in curve]
     frame = pd.DataFrame(rows, columns=["symbol", "timestamp", "equity", "drawdown"])
     frame["timestamp"] = _utc(frame["timestamp"])
-    frame = frame.astype({"equity": "float64", "drawdown": "float64"})  # early curves have no drawdown
+    frame = frame.astype({"equity": "float64", "drawdown": "float64"})
+    peaks = frame.groupby("symbol")["equity"].cummax().clip(lower=1.0)
+    frame["drawdown"] = frame["drawdown"].fillna(1 - frame["equity"] / peaks)  # curves of 1.1.0 have none
     frame["buy_and_hold"] = float("nan")
     return pa.Table.from_pandas(frame, preserve_index=False)

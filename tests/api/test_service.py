@@ -185,7 +185,7 @@ def test_unknown_path_is_a_problem(client: TestClient) -> None:
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["detail"] == "Not Found"
     refused = client.put("/health")
-    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD")
 
 
 def test_shutdown_closes_the_orchestrator(client: TestClient, orchestrator: FakeOrchestrator) -> None:

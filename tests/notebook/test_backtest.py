@@ -102,13 +102,22 @@ def test_a_signal_that_cannot_be_filled_has_a_table_of_its_own() -> None:
     assert "the candles end" in run.unfilled_signals["reason"][0]
 
 
-@pytest.mark.parametrize(("run_id", "signals"), [("early_integer_signals", 0), ("late_signal_lists", 1)])
-def test_legacy_results_have_tables(run_id: str, signals: int) -> None:
-    """A count of signals gives an empty table; a time with an offset and Z is read as UTC."""
+@pytest.mark.parametrize(
+    ("run_id", "signals", "points"), [(run_id, int("early" not in run_id), int("c0de" in run_id)) for run_id in RESULTS]
+)
+def test_legacy_results_are_displayed(run_id: str, signals: int, points: int) -> None:
+    """A count of signals gives an empty table; a time with an offset and Z is read as UTC; few have a curve."""
     run = BacktestRun({"run_id": run_id, **RESULTS[run_id]})
-    assert len(run.signals) == signals
+    assert (len(run.trades), len(run.signals), len(run.equity)) == (0, signals, points)
     assert str(run.signals["timestamp"].dtype) == "datetime64[ns, UTC]"
-    assert len(run.trades) == len(run.equity) == 0
+    assert run._repr_html_().count("<svg") == points
+
+
+def test_a_result_without_a_curve_cannot_be_plotted() -> None:
+    """The error has the reason."""
+    run = BacktestRun({"run_id": "late_signal_lists", **RESULTS["late_signal_lists"]})
+    with pytest.raises(InvalidInput, match="the result contains no equity curve"):
+        run.plot()
 
 
 def test_frames_and_stored_candles_give_the_same_result(candles: pd.DataFrame, tmp_path: Path) -> None:
