@@ -17,7 +17,7 @@ from benchmarks.inputs import minutes
 from benchmarks.measuring import Stopwatch
 from benchmarks.report import Figure
 from coin_pipeline.backtest.request import parse_request
-from coin_pipeline.backtest.runner import checked_signals, find_candles, simulate_symbol
+from coin_pipeline.backtest.runner import find_candles, simulate_symbol
 from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
@@ -29,6 +29,7 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep
 from coin_pipeline.strategies.base import Strategy, StrategyParams
+from coin_pipeline.strategies.checked import checked_signals
 from coin_pipeline.strategies.registry import BUILT_IN, StrategyRegistry
 
 ROOT = Path(__file__).parents[1]

@@ -22,6 +22,7 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.EmptyRange: HTTPStatus.BAD_REQUEST,  # as in the legacy platform
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.LookAhead: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotDeterministic: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.StrategyFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.OutOfMemory: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotFound: HTTPStatus.NOT_FOUND,

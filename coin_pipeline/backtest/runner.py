@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,12 +22,9 @@ from coin_pipeline.backtest.warm_up import WarmUp, warm_bars
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.timeframe import day_range
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.engine.lookahead import LookAheadReport, check_no_lookahead
-from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.errors import CandlesChanged, CodeChanged, InvalidSpec, Problem
-from coin_pipeline.strategies.base import Strategy, StrategyParams
-from coin_pipeline.strategies.loader import declared_warm_up, run_strategy
+from coin_pipeline.strategies.checked import checked_signals
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 
@@ -182,29 +178,6 @@ def simulate_symbol(
     quoted = symbol_result.quoted_ratios(simulation.trades, bars.time, costs)
     metadata |= {"facts": facts, "symbol": part} | ({} if quoted is None else {"quoted": quoted.tolist()})
     return symbol_result.to_table(bars, simulation, costs, metadata)
-
-
-def checked_signals(
-    strategy: Strategy[Any], params: StrategyParams, bars: Bars, symbol: str
-) -> tuple[Signals, LookAheadReport]:
-    """Run a strategy, check that it does not look ahead, and return its signals with the report of the check.
-
-    Args:
-        strategy: The strategy.
-        params: Its validated parameters.
-        bars: n candles.
-        symbol: Named in errors.
-
-    Raises:
-        StrategyFailed: The strategy raised an exception or returned no signals.
-        LookAhead: The strategy uses later bars.
-    """
-
-    def signals_of(known: Bars) -> Signals:
-        return run_strategy(strategy, known, params, symbol)
-
-    signals = signals_of(bars)
-    return signals, check_no_lookahead(bars, signals_of, signals, declared_warm_up(strategy, params, symbol))
 
 
 def assemble_result(

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 import numpy as np
 import pyarrow as pa
 
-from coin_pipeline.backtest.formatting import Json, iso_seconds
+from coin_pipeline.backtest.formatting import Json, iso_seconds, pluralize
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.engine.bars import Bars, Floats, Ints
 from coin_pipeline.engine.execution import Costs, Fill
@@ -104,17 +104,26 @@ def checks_json(covered: Json, ahead: LookAheadReport) -> list[Json]:
         covered: Coverage of the symbol's candles.
         ahead: Report of the look-ahead check.
     """
-    compared = (
-        f"signals unchanged with other later candles at {ahead.cuts} points,"
-        f" {ahead.decisions} of {ahead.total_decisions} decisions among them"
-    )
-    if not ahead.is_conclusive:
-        reason = ahead.failure or "the strategy looks back too far for that"
-        compared = f"not checked, no decision came out again from fewer candles: {reason}"
     return [
         {"name": "candles", "passed": True, "detail": f"{covered['present']} candles in order, prices consistent"},
-        {"name": "no_look_ahead", "passed": ahead.is_conclusive, "detail": compared},
+        {"name": "no_look_ahead", "passed": ahead.is_conclusive, "detail": _compared(ahead)},
     ]
+
+
+def _compared(ahead: LookAheadReport) -> str:
+    rounded = f"{pluralize(ahead.rounding, 'decision')} changed only by rounding errors of later candles"
+    if not ahead.is_complete:
+        return f"not checked: {rounded}, which is too many; round indicators before comparing them"
+    if not ahead.is_conclusive:
+        reason = ahead.failure or "the strategy looks back too far for that"
+        return f"not checked, no decision came out again from fewer candles: {reason}"
+    among = f"{ahead.decisions} of {ahead.total_decisions} decisions among them"
+    parts = [
+        f"signals unchanged with other later candles at {ahead.cuts} points, {among}",
+        f"screened after {pluralize(ahead.screened, 'candle')}" if ahead.screened else "",
+        rounded if ahead.rounding else "",
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def to_table(bars: Bars, simulation: Simulation, costs: Costs, part: Json) -> pa.Table:

@@ -18,7 +18,8 @@ from coin_pipeline.engine.bars import Bars, Ints
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import CandlesChanged, StrategyFailed
 from coin_pipeline.strategies.base import Strategy, StrategyParams
-from coin_pipeline.strategies.loader import declared_warm_up, run_strategy
+from coin_pipeline.strategies.isolation import isolated_calls
+from coin_pipeline.strategies.loader import declared_warm_up
 
 Decide: TypeAlias = Callable[[Bars], Sequence[Signals]]
 """Runs one or more strategies on some bars."""
@@ -95,17 +96,16 @@ def warm_bars(
     if spec.warm_up == "none":
         return None, WarmBars(bars, 0)
 
-    def signals_on(warm: WarmBars) -> Signals:
-        return warm.of_range(run_strategy(strategy, warm.bars, params, symbol))
-
     earlier = EarlierCandles(candles, spec, symbol)
     declared = declared_warm_up(strategy, params, symbol)
-    own = choose_warm_up(earlier, bars, declared, lambda known: [run_strategy(strategy, known, params, symbol)])
-    warm = earlier.before(bars, own.used)
-    if chosen:
-        given = read_warm_bars(candles, spec, symbol, bars, chosen)
-        if not same_decisions(signals_on(given), signals_on(warm)):
-            return chosen.model_copy(update={"declared": declared}), given
+    with isolated_calls(strategy, params, bars, symbol) as signals_of:
+        own = choose_warm_up(earlier, bars, declared, lambda known: [signals_of(known)])
+        warm = earlier.before(bars, own.used)
+        if chosen:
+            given = read_warm_bars(candles, spec, symbol, bars, chosen)
+            decisions = given.of_range(signals_of(given.bars)), warm.of_range(signals_of(warm.bars))
+            if not same_decisions(*decisions):
+                return chosen.model_copy(update={"declared": declared}), given
     return own, warm
 
 

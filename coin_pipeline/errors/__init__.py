@@ -25,6 +25,8 @@ CoinError
 │   ├── NotPinned                   the task has no pin to remove
 │   └── ObjectNotFound
 ├── StrategyFailed                  the strategy's code raised, or returned the wrong shape
+│   └── BarsChanged                 the strategy wrote into its candles
+├── NotDeterministic                the strategy decides differently on the same candles
 ├── LookAhead                       the strategy used bars that it could not have known
 ├── RunInterrupted                  the run was stopped, or its process ended, before it had a result
 ├── Superseded                      the run was ended from outside, so this attempt may not publish
@@ -106,10 +108,12 @@ from coin_pipeline.errors.not_found import (
     ResultNotFound,
 )
 from coin_pipeline.errors.runs import (
+    BarsChanged,
     CandlesChanged,
     CandlesNotCollected,
     CodeChanged,
     LookAhead,
+    NotDeterministic,
     NotReplayable,
     OutOfMemory,
     RunFailed,
@@ -141,6 +145,7 @@ from coin_pipeline.errors.storage import (
 __all__ = [
     "ApiUnreachable",
     "AsyncDisabled",
+    "BarsChanged",
     "CandlesChanged",
     "CandlesNotCollected",
     "CandlesNotFound",
@@ -169,6 +174,7 @@ __all__ = [
     "MarketUnknown",
     "NoResults",
     "NotCancellable",
+    "NotDeterministic",
     "NotFound",
     "NotPinned",
     "NotReplayable",

@@ -1,6 +1,6 @@
 """Errors that end a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from coin_pipeline.errors.base import CoinError
 
@@ -10,6 +10,30 @@ class StrategyFailed(CoinError):
 
     def __init__(self, strategy: str, symbol: str, reason: str) -> None:
         super().__init__(f"strategy {strategy!r} failed on {symbol}: {reason}")
+
+
+class BarsChanged(StrategyFailed):
+    """The strategy wrote into the candles that it was given."""
+
+    def __init__(self, strategy: str, symbol: str, columns: Sequence[str]) -> None:
+        super().__init__(
+            strategy,
+            symbol,
+            f"it changed its candles ({', '.join(columns)}), from which fills are computed; work on a copy, such as"
+            f" bars.{columns[0]}.copy()",
+        )
+
+
+class NotDeterministic(CoinError):
+    """A strategy made other decisions when it was called again with the same candles."""
+
+    def __init__(self, column: str, bar: int, opened: str) -> None:
+        self.column, self.bar = column, bar
+        super().__init__(
+            f"the strategy gives other decisions on the same candles: its {column} at bar {bar} (the candle of"
+            f" {opened}) differ from one call to the next; it draws random numbers without a seed, reads the clock or"
+            " keeps state: create np.random.default_rng(seed) in signals()"
+        )
 
 
 class LookAhead(CoinError):

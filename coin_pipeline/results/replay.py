@@ -14,7 +14,7 @@ from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import complete_stored_spec, resolve
 from coin_pipeline.backtest.warm_up import warm_up_digests
 from coin_pipeline.candles.timeframe import SECOND_NS
-from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, StrategyFailed
+from coin_pipeline.errors import InvalidSpec, LookAhead, NotDeterministic, NotReplayable, StrategyFailed
 from coin_pipeline.results.store import Json, load_result, to_bytes
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -111,7 +111,7 @@ def replay_backtest(store: ObjectStore, candles: CandleSource, registry: Strateg
         again = runner.run_backtest(
             spec, candles, registry, run_id=run_id, environment="replay", slices=slices
         ).document
-    except (InvalidSpec, LookAhead, StrategyFailed) as error:
+    except (InvalidSpec, LookAhead, NotDeterministic, StrategyFailed) as error:
         return Replay(run_id, before, None, (*inputs, Difference("result", "", before, str(error))))
     if again["result_sha256"] == before:
         return Replay(run_id, before, before, inputs)

@@ -11,13 +11,15 @@ from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.earlier_candles import WarmBars
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.runner import checked_signals, read_candles
+from coin_pipeline.backtest.runner import read_candles
 from coin_pipeline.backtest.warm_up import read_warm_bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.sweep import Trials, sweep
 from coin_pipeline.errors import CodeChanged
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy
+from coin_pipeline.strategies.checked import checked_signals
+from coin_pipeline.strategies.isolation import isolated
 from coin_pipeline.strategies.loader import run_signal_rows, run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.plan import CandleDigest, SweepChunk, format_point, is_vectorized, sweep_fingerprint
@@ -149,7 +151,9 @@ class _Evaluation:
         _, point, params = points[0]
         checked_signals(self.strategy, params, warm.bars, _location(candles, point))
         batch = VECTORIZED_BATCH if is_vectorized(self.strategy) else BATCH
-        parts = [self._sweep(candles, warm, points[first : first + batch]) for first in range(0, len(points), batch)]
+        starts = range(0, len(points), batch)
+        with isolated(self.strategy, warm.bars, candles.symbol):
+            parts = [self._sweep(candles, warm, points[first : first + batch]) for first in starts]
         self.progress(len(points))
         return Trials.concatenate(parts)
 

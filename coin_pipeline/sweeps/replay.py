@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.candles.fields import to_problems
-from coin_pipeline.errors import InvalidSpec, LookAhead, NotReplayable, ObjectCorrupt, StrategyFailed
+from coin_pipeline.errors import InvalidSpec, LookAhead, NotDeterministic, NotReplayable, ObjectCorrupt, StrategyFailed
 from coin_pipeline.results.replay import Difference, Replay, compare_inputs, first_difference
 from coin_pipeline.results.store import Json, load_result, task_key
 from coin_pipeline.storage.base import ObjectStore
@@ -67,7 +67,7 @@ def replay_sweep(store: ObjectStore, catalog: CandleSource, registry: StrategyRe
     digest = document["trials"]["sha256"]
     try:
         recomputed = _recompute(catalog, registry, planned)
-    except (InvalidSpec, LookAhead, StrategyFailed) as error:
+    except (InvalidSpec, LookAhead, NotDeterministic, StrategyFailed) as error:
         return Replay(run_id, digest, None, (*inputs, Difference("result", "", digest, str(error))))
     if trials_digest(recomputed) == digest:
         return Replay(run_id, digest, digest, inputs)

@@ -13,6 +13,7 @@ from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.errors import CandlesChanged, SweepDisagrees
+from coin_pipeline.strategies.isolation import isolated
 from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.plan import SweepChunk, format_point
@@ -64,7 +65,8 @@ def simulate_points(
             )
             for point, point_params in zip(selected, params, strict=True)
         )
-        trials.append(Trials.concatenate([Trials.from_simulation(run) for run in runs]))
+        with isolated(strategy, warm.bars, item.symbol):
+            trials.append(Trials.concatenate([Trials.from_simulation(run) for run in runs]))
     numbered = [*zip((int(points.numbers[index]) for index in indices), selected, params, strict=True)]
     rows: list[Json] = trials_table(spec, numbered, [item.rows for item in chunk.candles], trials).to_pylist()
     return rows

@@ -14,6 +14,7 @@ from coin_pipeline.candles.timeframe import day_of, day_range, utc
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import InvalidSpec, Problem
+from coin_pipeline.strategies.isolation import isolated
 from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.point_survey import PointSurvey
@@ -114,10 +115,12 @@ def _first_day(catalog: CandleSource, part: CandleSlice, declared: int) -> date:
 
 
 def _choose(catalog: CandleSource, registry: StrategyRegistry, part: CandleSlice, survey: PointSurvey) -> WarmUp:
-    strategy, symbol = registry.get(part.spec.strategy), part.symbol
-
-    def decide(known: Bars) -> list[Signals]:
-        return [run_strategy(strategy, known, params, symbol) for params in survey.samples]
-
+    strategy, symbol, bars = registry.get(part.spec.strategy), part.symbol, read_candles(catalog, part)
     earlier = EarlierCandles(catalog, part.spec, symbol)
-    return choose_warm_up(earlier, read_candles(catalog, part), survey.declared, decide)
+    with isolated(strategy, bars, symbol) as state:
+
+        def decide(known: Bars) -> list[Signals]:
+            state.restore()
+            return [run_strategy(strategy, known, params, symbol) for params in survey.samples]
+
+        return choose_warm_up(earlier, bars, survey.declared, decide)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Literal
 
 import numpy as np
@@ -45,11 +46,15 @@ class Crossing(Strategy[CrossingParams]):
     Params = CrossingParams
 
     def __init__(self) -> None:
-        self.seen: list[tuple[int, int]] = []
+        self._calls: SimpleQueue[tuple[int, int]] = SimpleQueue()  # what a strategy keeps in a list is discarded
+
+    def calls(self) -> list[tuple[int, int]]:
+        """Return and forget the params of the calls so far."""
+        return [self._calls.get() for _ in range(self._calls.qsize())]
 
     def signals(self, bars: Bars, params: CrossingParams) -> Signals:
         """Compare the averages of the closes."""
-        self.seen.append((params.fast, params.slow))
+        self._calls.put((params.fast, params.slow))
         lead = _mean(bars.close, params.fast) / _mean(bars.close, params.slow) - 1
         above = lead > params.edge
         return Signals(above if params.side == "above" else ~above, hold=params.hold)

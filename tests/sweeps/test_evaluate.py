@@ -96,16 +96,15 @@ def test_only_missing_chunks_are_computed_again(candles: CandleCatalog, tmp_path
     spec = spec_of(known, SPACE)
     chunks = split_into_chunks(candles, known, spec, 10).chunks
     first = [evaluate(candles, known, store, chunk) for chunk in chunks]
-    assert len(crossing.seen) > 100
-    crossing.seen.clear()
+    assert len(crossing.calls()) > 100
     again = [evaluate(candles, known, store, chunk) for chunk in chunks]
-    assert crossing.seen == []
+    assert crossing.calls() == []
     assert [table.schema.metadata for table in again] == [table.schema.metadata for table in first]
     lost = chunks[4]
     store.delete(lost.key)
     resumed = [evaluate(candles, known, store, chunk) for chunk in chunks]
     expected = {(point["fast"], point["slow"]) for _, point in lost.numbered_points() if point["fast"] < point["slow"]}
-    assert set(crossing.seen) == expected
+    assert set(crossing.calls()) == expected
     assert digest_of(first) == digest_of(again) == digest_of(resumed)
 
 
@@ -133,9 +132,9 @@ def test_fresh_ignores_stored_trials(candles: CandleCatalog, tmp_path: Path) -> 
     assert isinstance(crossing, Crossing)
     (chunk,) = split_into_chunks(candles, known, spec_of(known, {"fast": "1,2"})).chunks
     stored = evaluate(candles, known, store, chunk)
-    crossing.seen.clear()
+    crossing.calls()
     assert evaluate(candles, known, store, chunk, fresh=True).equals(stored)
-    assert crossing.seen
+    assert crossing.calls()
 
 
 @pytest.mark.parametrize("position", [0, 0.3, 0.5, 0.7, 1])

@@ -54,16 +54,16 @@ def test_search_resumes_from_stored_batches(candles: CandleCatalog, tmp_path: Pa
     with pytest.raises(Killed):
         evaluate(candles, known, store, chunk, progress=kill_in_the_third_batch)
     assert len(list(store.keys("sweeps"))) == 2
-    finished = set(crossing.seen)
-    crossing.seen.clear()
+    finished = set(crossing.calls())
     resumed = evaluate(candles, known, store, chunk)
-    assert 0 < len(crossing.seen) < 4 * BATCH * 4
+    calls = crossing.calls()
+    assert 0 < len(calls) < 5 * BATCH * 4
     (whole,) = tables_of(candles, registry(), tmp_path / "whole", spec)
     assert trials_digest(resumed) == trials_digest(whole)
     first = {(row["fast"], row["slow"]) for row in whole.to_pylist() if row["point"] < 2 * BATCH}
     assert first <= finished
     later = {(row["fast"], row["slow"]) for row in whole.to_pylist() if row["point"] >= 2 * BATCH}
-    assert set(crossing.seen) == later
+    assert set(calls) == later
 
 
 def test_longer_search_extends_the_shorter_one(candles: CandleCatalog, tmp_path: Path) -> None:

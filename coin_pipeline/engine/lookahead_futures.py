@@ -1,0 +1,93 @@
+"""Other futures for the look-ahead check: candles appended after a cut, candles replaced, and rounding noise."""
+
+import numpy as np
+
+from coin_pipeline.engine.bars import Bars, Floats, Ints
+
+CRASH = np.repeat([[0.1, 0.11], [10.0, 11.0]], 16, axis=0).ravel()
+SURGE = np.repeat([[10.0, 11.0], [0.1, 0.11]], 16, axis=0).ravel()
+"""Closes of synthetic futures, in multiples of the last real close."""
+NOISE = 1e-9
+"""Relative noise: far above the rounding errors of a double, far below the tick size of any market."""
+_LARGEST, _SMALLEST = 1e300, 1e-300
+"""Limits of synthetic prices and volumes: no strategy should meet an infinity or a price of 0."""
+_VOLUME_FACTOR = 4.0
+"""Factor by which a replaced candle has more or less volume."""
+
+
+def extend(bars: Bars, closes: Floats) -> Bars:
+    """Append synthetic bars; each opens at the previous close, and every other one has a large volume.
+
+    Args:
+        bars: n bars, at least one.
+        closes: Closes in multiples of the last close, shape (k,).
+
+    Returns:
+        n + k bars.
+    """
+    k = len(closes)
+    step = bars.time[-1] - bars.time[-2] if len(bars) > 1 else 1
+    close = _bounded(bars.close[-1] * np.minimum(closes, _LARGEST / bars.close[-1]))
+    opening = np.append(bars.close[-1], close[:-1])
+    large = 100 * (1 + min(bars.volume.max(), _LARGEST / 200))
+    volume = np.where(np.arange(k) % 2 == (closes[0] < 1), large, 0.0)
+    return Bars(
+        np.append(bars.time, bars.time[-1] + step * np.arange(1, k + 1)),
+        np.append(bars.open, opening),
+        np.append(bars.high, np.maximum(opening, close)),
+        np.append(bars.low, np.minimum(opening, close)),
+        np.append(bars.close, close),
+        np.append(bars.volume, volume),
+    )
+
+
+def reflect(bars: Bars, first: Ints, length: int, strength: float, random: np.random.Generator) -> Bars:
+    """Replace blocks of bars by others that move the other way from the close before the block.
+
+    The bars between blocks keep their values, so that a decision with a short memory changes only near a block.
+
+    Args:
+        bars: n bars.
+        first: Index of the first bar of each block, at least 1, shape (k,); blocks do not overlap.
+        length: Bars of a block; a block that exceeds the bars is cut short.
+        strength: Size of the moves in multiples of the real ones.
+        random: Chooses the direction where the price did not move, and more or less volume.
+    """
+    index = first[:, None] + np.arange(length)
+    index = np.minimum(index, len(bars) - 1)
+    with np.errstate(all="ignore"):  # moves between the smallest and the largest double
+        before = np.log(bars.close[first - 1])[:, None]
+        opening, high, low, close = (np.log(column[index]) for column in (bars.open, bars.high, bars.low, bars.close))
+        typical = np.median(np.abs(np.diff(np.log(bars.close)))) or 1e-3
+        direction = np.sign(close[:, -1:] - before)
+        direction = np.where(direction == 0, random.choice([-1.0, 1.0], direction.shape), direction)
+        closes = before - strength * (close - before) - direction * typical * np.arange(1, length + 1)
+        opens = before - strength * (opening - before) - direction * typical * np.arange(length)
+        upper = np.maximum(np.maximum(opens, closes), closes + (close - low))
+        lower = np.minimum(np.minimum(opens, closes), closes - (high - close))
+        prices = [_bounded(np.exp(column)) for column in (opens, upper, lower, closes)]
+    factor = random.choice([1 / _VOLUME_FACTOR, _VOLUME_FACTOR], (len(first), 1))
+    volume = np.minimum(bars.volume[index] * factor, _LARGEST)
+    columns = [bars.open.copy(), bars.high.copy(), bars.low.copy(), bars.close.copy(), bars.volume.copy()]
+    for column, values in zip(columns, (*prices, volume), strict=True):
+        column[index] = values
+    return Bars(bars.time, *columns)
+
+
+def add_noise(bars: Bars, first: int, end: int, random: np.random.Generator) -> Bars:
+    """Multiply prices and volumes of bars ``first`` to ``end - 1`` by factors that differ from 1 by rounding noise.
+
+    All prices of a bar have the same factor, so that its high remains the highest.
+    """
+    price, volume = np.ones((2, len(bars)))
+    price[first:end] += NOISE * random.uniform(-1, 1, end - first)
+    volume[first:end] += NOISE * random.uniform(-1, 1, end - first)
+    opens, highs, lows, closes = (
+        np.minimum(column, _LARGEST) * price for column in (bars.open, bars.high, bars.low, bars.close)
+    )
+    return Bars(bars.time, opens, highs, lows, closes, np.minimum(bars.volume, _LARGEST) * volume)
+
+
+def _bounded(values: Floats) -> Floats:
+    bounded: Floats = np.clip(values, _SMALLEST, _LARGEST)
+    return bounded
