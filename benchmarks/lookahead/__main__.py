@@ -12,7 +12,7 @@ from typing import NamedTuple
 from benchmarks.lookahead import cheats
 from benchmarks.lookahead.cheats import CHEATS, Rule
 from benchmarks.lookahead.honest import HONEST
-from coin_pipeline.candles.files import read_candle_file
+from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.bars import Bars
@@ -67,7 +67,7 @@ def all_series() -> dict[str, Bars]:
     fallback = {"hours of KRW-BTC": ("1h", 13, 20_000), "minutes of KRW-BTC": ("1m", 14, 40_000)}
     for name, file in REAL.items():
         path = MARKET_DATA / file
-        series[name] = Bars(*read_candle_file(path, "UTC")) if path.is_file() else synthetic(*fallback[name])
+        series[name] = Bars(*read_candle_file(path, tz="UTC").candles) if path.is_file() else synthetic(*fallback[name])
     return series
 
 
