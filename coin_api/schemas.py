@@ -174,7 +174,11 @@ class BacktestResult(BaseModel):
     symbols: list[SymbolResult]
     start_date: date
     end_date: date
+    timezone: Annotated[str | None, Field(description="Zone of the days; Asia/Seoul if absent.")] = None
     timeframe: str
+    quote_currency: Annotated[
+        str | None, Field(description="Currency of all amounts of money; null if the symbols have several.")
+    ] = None
     total_signals: int
     execution_time: Annotated[float, Field(description="Seconds.")]
     metadata: dict[str, Any] | None = None

@@ -77,6 +77,16 @@ def test_the_terminal_shows_labels_and_units(known: dict[str, Any]) -> None:
         assert f"{label} {SHOWN[label]}" in text
 
 
+def test_the_terminal_shows_a_time_zone_and_money_in_the_quote_currency() -> None:
+    """Days in Seoul need no remark."""
+    counts = {"max_positions": 2, "position_size": 0.5, "no_slot": 0, "too_small": 0}
+    account = {**counts, "initial_cash": 10_000.0, "final_value": 12_345.678}
+    lines = summary_lines(document(part("BTC_USDT"), account=account, timezone="UTC"))
+    assert lines[0].endswith("2024-12-31 (UTC), 1d")
+    assert any("shared, 10,000.00 USDT to 12,345.68 USDT, at most 2 positions" in line for line in lines)
+    assert summary_lines(document(part("BTC_USDT")))[0].endswith("2024-12-31, 1d")
+
+
 def test_the_report_shows_labels_and_units(known: dict[str, Any]) -> None:
     """A definition list."""
     html = render_backtest_report(known, curve([1.0, 0.9]))

@@ -1,5 +1,7 @@
 """Results at different costs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,20 +12,29 @@ from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.stress import break_even_rate, total_return_at
-from tests.engine.candles import bars_of, random_bars
+from coin_pipeline.engine.ticks import TickEra, TickTable
+from tests.engine.candles import HOUR_NS, bars_of, random_bars
 
 COSTS = Costs(0.001, 0.0002)
+TICKS = TickTable((TickEra(None, (("0", "0.7"),)), TickEra(60 * HOUR_NS, (("0", "1"), ("1000", "5")))))
 
 
-@given(st.integers(0, 50), st.sampled_from([0.0, 0.5, 2.0, 5.0]), st.sampled_from([1.0, 0.3]))
-def test_stressed_return_equals_a_simulation_at_those_costs(seed: int, factor: float, fraction: float) -> None:
+@given(
+    st.integers(0, 50),
+    st.sampled_from([0.0, 0.5, 2.0, 5.0]),
+    st.sampled_from([1.0, 0.3]),
+    st.sampled_from([COSTS, replace(COSTS, ticks=TICKS)]),
+)
+def test_stressed_return_equals_a_simulation_at_those_costs(
+    seed: int, factor: float, fraction: float, costs: Costs
+) -> None:
     """The trades do not depend on the costs, so their compounded return equals that of a new simulation."""
     bars = random_bars(200, seed)
     signals = Signals(np.random.default_rng(seed).random(200) < 0.2, hold=5)
     sizing, stops = Sizing(fraction), Stops(stop_loss=0.02)
-    trades = simulate(bars, signals, COSTS, Fill.NEXT_OPEN, stops, sizing).trades
-    again = simulate(bars, signals, COSTS.scaled(factor), Fill.NEXT_OPEN, stops, sizing)
-    assert total_return_at(trades, bars.time, COSTS.scaled(factor), fraction) == pytest.approx(
+    trades = simulate(bars, signals, costs, Fill.NEXT_OPEN, stops, sizing).trades
+    again = simulate(bars, signals, costs.scaled(factor), Fill.NEXT_OPEN, stops, sizing)
+    assert total_return_at(trades, bars.time, costs.scaled(factor), fraction) == pytest.approx(
         again.equity[-1] - 1, abs=1e-9
     )
 

@@ -241,6 +241,28 @@ def test_shared_account() -> None:
     assert "cash account" not in page_of(part()).text
 
 
+@pytest.mark.parametrize(
+    ("symbol", "start", "end"),
+    [
+        ("ETH_BTC", "0.00012345 BTC", "1.5 BTC"),
+        ("BTC_USDT", "0.000123 USDT", "1.50 USDT"),
+        ("BTC_KRW", "0.000123 KRW", "2 KRW"),
+    ],
+)
+def test_money_is_shown_in_the_quote_currency(symbol: str, start: str, end: str) -> None:
+    """Amounts have the usual decimals of their currency, or more if they would be zero."""
+    counts = {"max_positions": 2, "position_size": 0.5, "no_slot": 0, "too_small": 0}
+    account = {**counts, "initial_cash": 0.00012345, "final_value": 1.5}
+    page = page_of(part(symbol), account=account)
+    assert f"which started with {start} and ended at {end}, with at most 2 positions open" in page.text
+
+
+def test_the_time_zone_of_the_days_is_shown() -> None:
+    """Results without one have days in Seoul."""
+    assert "2024-12-31, whole days in UTC" in page_of(part(), timezone="UTC").text
+    assert "2024-12-31, whole days in Asia/Seoul" in page_of(part()).text
+
+
 def test_stops_and_their_exits_are_shown() -> None:
     """Stops are listed with the params, and a trade names the stop that closed it."""
     stops = {"stop_loss": 0.05, "take_profit": None, "trailing_stop": None}
