@@ -73,8 +73,8 @@ def test_agrees_with_bins_on_real_candles(market_data: Path) -> None:
 def coarse_bars(draw: st.DrawFn) -> Bars:
     """Draw bars with few distinct decimal prices and volumes, so that ties, flat bars and empty windows are common."""
     unit = draw(st.sampled_from([1, 10, 1000, 10**7]))  # the price step is one part of it
-    base = draw(st.sampled_from([100, 912, 123_450, 98_765_430]))
-    price, volume = st.integers(base, base + 6).map(lambda n: n / unit), st.sampled_from([0, 1, 1, 2, 0.1])
+    base, spread = draw(st.sampled_from([100, 912, 123_450, 98_765_430])), draw(st.sampled_from([6, 10, 20]))
+    price, volume = st.integers(base, base + spread).map(lambda n: n / unit), st.sampled_from([0, 1, 1, 2, 0.1])
     candle = st.tuples(price, price, price, price) | price.map(lambda flat: (flat,) * 4)
     rows = []
     for prices in draw(st.lists(candle, max_size=14)):
@@ -97,9 +97,10 @@ def test_ties_are_decided_exactly(bars: Bars, **params: float) -> None:
     assert entries(bars, **params) == breakouts(bars, VolumeZoneBreakoutParams(**params), Fraction)
 
 
-def test_high_that_equals_the_level_in_decimals_breaks_out() -> None:
-    """The level is 91.2 + 6 * 0.1, which is 91.80000000000001 in floats; a high of 91.7 is below it."""
-    past = [(91.2, 92.2, 91.2, 92, 0), (91.8, 91.9, 91.8, 91.9, 3), (91.2, 91.3, 91.2, 91.3, 3)]
+@pytest.mark.parametrize("traded", [91.9, 91.8])
+def test_high_that_equals_the_level_in_decimals_breaks_out(traded: float) -> None:
+    """The level is 89.4 + 6 * 0.4, 91.80000000000001 in floats; a bar at that price belongs to the bin above it."""
+    past = [(89.4, 93.4, 89.4, 93.4, 0), (traded, traded, traded, traded, 4), (89.5, 89.5, 89.5, 89.5, 3)]
     params = {"volume_window": 3, "num_bins": 10, "top_percentile": 0.5}
     for high, signal in ((91.8, True), (91.7, False)):
         assert entries(bars_of([*past, (91.7, high, 91.7, 91.7, 1)]), **params)[-1] is signal
