@@ -133,6 +133,19 @@ def test_close_after_an_exit_at_the_open_is_excluded(exit_bar: int) -> None:
     assert check(bars, rows, None, FREE, OPEN, Sizing(), workers=1).max_drawdown.tolist() == [0.5]
 
 
+@pytest.mark.parametrize("fraction", [1.0, 0.5])
+@pytest.mark.parametrize(("dip", "last"), [(90, 95), (80, 80)], ids=["measured block", "skipped block"])
+def test_fall_from_a_peak_within_a_whole_block_is_the_largest(fraction: float, dip: float, last: float) -> None:
+    """After a dip, a block of 16 bars rises from 91 to 106; the fall from there is deeper than the dip."""
+    close = np.full(50, 100.0)
+    close[5], close[16:32], close[32:] = dip, np.arange(91, 107), last
+    bars = bars_of(np.column_stack([close, close, close, close]))
+    rows = SignalRows.of([Signals(np.arange(50) == 0)])
+    trials = check(bars, rows, None, FREE, OPEN, Sizing(fraction), workers=1)
+    peak, end = (1 - fraction + fraction * price / 100 for price in (106, last))
+    assert trials.max_drawdown.tolist() == pytest.approx([1 - end / peak], rel=1e-14)
+
+
 def test_grid_on_real_candles(market_data: Path) -> None:
     """Points of a strategy that share conditions, with more words than are processed at a time."""
     bars = market_bars(market_data, 20_000)
