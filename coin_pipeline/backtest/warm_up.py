@@ -4,6 +4,7 @@ How many candles it gets is decided here, once per symbol, from the candles and 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,6 +28,8 @@ MIN_DOUBLED = 256
 """Bars of the first warm-up that the declared one is compared with, if twice the declared number is less."""
 MAX_DOUBLED = 16_384
 """Limit of doubling, bars; a strategy that declares more gets what it declares."""
+FIRST_BARS = 64
+"""Bars, in addition to the declared ones, on which a strategy is run first."""
 PROBE_BARS = 1024
 """Bars at the start of the range on which decisions are compared: a longer warm-up changes the earliest ones most."""
 
@@ -126,6 +129,10 @@ def choose_warm_up(earlier: EarlierCandles, bars: Bars, declared: int, decide: D
         StrategyFailed: The strategy raised an exception or returned no signals.
         InvalidCandles: Earlier candles break a market's rules.
     """
+    if len(earlier.last(1)):
+        # Before any later bars, as in the look-ahead check: a strategy may keep what it learns from its first call.
+        with suppress(StrategyFailed):  # too few bars for some
+            decide(bars.head(min(declared + FIRST_BARS, len(bars) // 2)))
     try:
         chosen = _settle(earlier, bars.head(PROBE_BARS), declared, decide)
     except StrategyFailed:

@@ -96,6 +96,20 @@ class WrongNumber(EverySeventh):
         return self.declared  # type: ignore[return-value]
 
 
+class Watched(AboveSma):
+    """It records on how many bars it is called."""
+
+    name = "watched"
+
+    def __init__(self, inner: AboveSma, lengths: list[int]) -> None:
+        self._inner, self._lengths = inner, lengths
+
+    def signals(self, bars: Bars, params: Span) -> Signals:
+        """Record the number of bars."""
+        self._lengths.append(len(bars))
+        return self._inner.signals(bars, params)
+
+
 REGISTRY = StrategyRegistry(
     [
         *(load_registry().get(name) for name in load_registry().names()),
@@ -220,6 +234,16 @@ def test_a_strategy_that_never_settles_reaches_the_bound() -> None:
     """Doubling stops at the limit, and the warm-up is marked as unsettled."""
     chosen = choose(np.full(MAX_DOUBLED * 3, 10.0), MAX_DOUBLED * 2, EverySeventh(), StrategyParams())
     assert (chosen.used, chosen.requested, chosen.settled) == (MAX_DOUBLED, MAX_DOUBLED, False)
+
+
+def test_a_strategy_sees_its_first_bars_first() -> None:
+    """What it keeps from its first call, out of reach of the look-ahead check, does not come from later bars."""
+    strategy = AboveSma()
+    lengths: list[int] = []
+    price = np.linspace(100.0, 200.0, 600)
+    choose(price, 480, Watched(strategy, lengths), Span(span=20))
+    assert lengths[0] == 60
+    assert len(lengths) > 1
 
 
 def test_a_result_that_did_not_settle_warns(catalog: CandleCatalog) -> None:
