@@ -34,7 +34,7 @@ from coin_pipeline.defs.run_requests import backtest_submission
 from coin_pipeline.errors import InvalidInput, NoResults, NotFound, Problem, ResultNotFound, RunFailed, error_class
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import IndexEntry
-from coin_pipeline.results.reuse import reuse
+from coin_pipeline.results.reuse import find_reusable, record_reuse
 from coin_pipeline.results.store import StoredResult, read_result, with_reused_from
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -207,7 +207,10 @@ def _preflight(
     registry = strategies.current()
     spec = resolve(request, registry)
     require_candles(catalog, spec)
-    return spec, None if fresh else reuse(store, index, catalog, registry, spec)
+    stored = None if fresh else find_reusable(store, catalog, registry, spec)
+    if stored:
+        record_reuse(index, stored.run_id)
+    return spec, stored
 
 
 def _history_item(entry: IndexEntry) -> HistoryItem:

@@ -174,21 +174,25 @@ def run_backtest(settings: "Settings", spec: "BacktestSpec") -> str:
 
 def _reuse(settings: "Settings", spec: "BacktestSpec") -> str | None:
     """Return the run id of the stored result of an identical backtest, now listed as the newest; None without one."""
-    from contextlib import closing
-
     from coin_pipeline.candles.catalog import CandleCatalog
-    from coin_pipeline.database.session import Session
-    from coin_pipeline.database.url import database_url
-    from coin_pipeline.results.index import ResultIndex, create_table
-    from coin_pipeline.results.reuse import reuse
+    from coin_pipeline.results.reuse import find_reusable, record_reuse
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
 
     root, registry = settings.data_root, load_registry(settings.coin_strategy_files)
+    stored = find_reusable(open_store(settings), CandleCatalog(root), registry, spec)
+    if not stored:
+        return None
+    from contextlib import closing
+
+    from coin_pipeline.database.session import Session
+    from coin_pipeline.database.url import database_url
+    from coin_pipeline.results.index import ResultIndex, create_table
+
     with closing(Session(database_url(settings))) as session:
         create_table(session)
-        stored = reuse(open_store(settings), ResultIndex(session), CandleCatalog(root), registry, spec)
-    return stored and stored.run_id
+        record_reuse(ResultIndex(session), stored.run_id)
+    return stored.run_id
 
 
 def parse_params(params: tuple[str, ...]) -> dict[str, Any]:

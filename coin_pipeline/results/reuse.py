@@ -45,21 +45,17 @@ def _has_same_warm_up(catalog: CandleCatalog, spec: BacktestSpec, stored: Stored
     return before == warm_up_digests(catalog, spec, document["symbols"])
 
 
-def reuse(
-    store: ObjectStore, index: "ResultIndex", catalog: CandleCatalog, registry: StrategyRegistry, spec: BacktestSpec
-) -> StoredResult | None:
-    """Answer a submission with the stored result of an identical one, and list that as the newest; None without one.
+def record_reuse(index: "ResultIndex", run_id: str) -> None:
+    """List a stored result that answers an identical submission as the newest.
+
+    Args:
+        index: The index of results.
+        run_id: The result.
 
     Raises:
-        CandlesNotFound: As for a run.
-        InsufficientCoverage: As for a run.
-        InvalidCandles: As for a run.
         DatabaseUnavailable: The result cannot be listed.
     """
-    stored = find_reusable(store, catalog, registry, spec)
-    if stored:
-        index.add_reuse(stored.run_id, datetime.now(UTC))
-    return stored
+    index.add_reuse(run_id, datetime.now(UTC))
 
 
 def find_by_fingerprint(store: ObjectStore, fingerprint_sha256: str) -> StoredResult | None:
