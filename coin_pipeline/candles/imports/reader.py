@@ -77,7 +77,7 @@ def read_candle_file(
 def _translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, pa.ArrowException, BadZipFile) as error:
+    except (OSError, ValueError, NotImplementedError, pa.ArrowException, BadZipFile) as error:
         raise InvalidCandleFile(path, f"cannot be read as {path.suffix.lower()[1:]} ({_reason(error)})") from error
 
 

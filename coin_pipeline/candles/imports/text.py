@@ -34,7 +34,7 @@ def open_text(path: object, data: bytes, mapping: Mapping[str, str], max_rows: i
     Raises:
         InvalidCandleFile: It is not a text, contains no table, or the columns of several markets.
     """
-    data = _to_utf8(path, data)
+    data = _unify_lines(_to_utf8(path, data))
     dialect = _dialect(data, mapping)
     if dialect is None:
         raise InvalidCandleFile(path, "contains no candles")
@@ -69,7 +69,14 @@ def _to_utf8(path: object, data: bytes) -> bytes:
             data.decode()
         except UnicodeDecodeError:
             return _decode_local(path, data).encode()
-    return data if b"\n" in data[:_HEAD_BYTES] or b"\r" not in data else data.replace(b"\r", b"\n")
+    return data
+
+
+def _unify_lines(data: bytes) -> bytes:
+    """Return the text with line feeds only, if some lines end with a carriage return alone."""
+    if b"\r" not in data or data.count(b"\r") == data.count(b"\r\n"):
+        return data
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _decode_local(path: object, data: bytes) -> str:

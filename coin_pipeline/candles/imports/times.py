@@ -113,6 +113,9 @@ def _texts_to_epoch(path: object, texts: pa.ChunkedArray, rows: npt.NDArray[np.i
 
 def _from_epoch(path: object, column: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> Times:
     values = column.combine_chunks().to_numpy(zero_copy_only=False)
+    if values.dtype == np.float64 and not np.isfinite(values).all():
+        row = rows[int(np.isfinite(values).argmin())]
+        raise InvalidCandleFile(path, f"row {row}: the time is not a finite number")
     whole = np.floor(values) if values.dtype == np.float64 else values
     unit = _epoch_unit(path, whole, rows)
     utc = whole.astype(np.int64) * _UNIT_NS[unit]
