@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.engine.account import Sizing
@@ -19,6 +19,7 @@ COSTS = Costs(0.001, 0.0002)
 TICKS = TickTable((TickEra(None, (("0", "0.7"),)), TickEra(60 * HOUR_NS, (("0", "1"), ("1000", "5")))))
 
 
+@settings(deadline=None)  # the first call may compile kernels
 @given(
     st.integers(0, 50),
     st.sampled_from([0.0, 0.5, 2.0, 5.0]),
