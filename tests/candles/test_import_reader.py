@@ -126,7 +126,7 @@ def test_naive_times_require_a_zone(tmp_path: Path) -> None:
 def test_an_unknown_zone_is_rejected(tmp_path: Path, tz: str) -> None:
     """Only names of the IANA database are zones."""
     path = write(tmp_path, HEADER, f"2024-01-01 00:00:00,{PRICES}")
-    with pytest.raises(InvalidCandleFile, match="is not a time zone; pass an IANA name"):
+    with pytest.raises(InvalidCandleFile, match=r"is not a time zone.*; write an IANA name"):
         read(path, tz)
 
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
-from zoneinfo import available_timezones
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +26,9 @@ from coin_pipeline.candles.imports.stamps import Spacing, Stamps, common_spacing
 from coin_pipeline.candles.imports.times import Times, ZoneRule, parse_times
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import Timeframe
+from coin_pipeline.candles.timezones import parse_timezone
 from coin_pipeline.candles.validation import check_prices, check_times, sorted_unique
-from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
+from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, InvalidInput
 
 
 class _Options(NamedTuple):
@@ -63,14 +63,21 @@ def read_candle_file(
         InvalidCandles: Rows repeat a time, lack one, or have impossible prices; row 1 is the first below the header.
         InvalidInput: `columns` has an unknown key.
     """
-    if tz is not None and tz not in available_timezones():
-        raise InvalidCandleFile(path, f"{tz!r} is not a time zone; pass an IANA name such as UTC or Asia/Seoul")
+    if tz is not None:
+        _check_zone(path, tz)
     options = _Options(tz, check_columns(columns or {}), stamps, timeframe)
     with _translate_errors(path):
         source = open_source(path, options.columns, max_rows)
         choice = choose_columns(path, source, options.columns)
         rows, symbol = _read_rows(path, source, choice)
     return _to_candles(path, source, choice, rows, symbol, options)
+
+
+def _check_zone(path: Path, tz: str) -> None:
+    try:
+        parse_timezone(tz)
+    except InvalidInput as error:
+        raise InvalidCandleFile(path, error.problems[0].message) from None
 
 
 @contextmanager
