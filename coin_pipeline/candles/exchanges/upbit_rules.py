@@ -91,8 +91,8 @@ _TICKS: Mapping[str, Mapping[date | None, Bands]] = MappingProxyType(
         "BTC": {_ALWAYS: _BTC},
     }
 )
-# The KRW table of 2025-07-31 has no exceptions: it already gives the coins of 2024-10-14 their tick of 1, and the
-# guide since then lists 1 for 1,000 to 5,000 KRW without naming USDT and USDC.
+# The KRW table of 2025-07-31 has no exceptions: it gives the coins of 2024-10-14 their tick of 1, and candles of USDT
+# since then have whole prices.
 _COARSE_COINS = "ADA ALGO BLUR CELO ELF EOS GRS GRT ICX MANA MINA POL SAND SEI STG TRX"
 _EXCEPTIONS: Mapping[str, Mapping[date | None, Bands]] = MappingProxyType(
     {
