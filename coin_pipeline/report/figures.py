@@ -138,7 +138,7 @@ def _drawdown_panel(account: Curve, time: Axis) -> Iterator[str]:
     deepest = float(account.drawdown.max())
     depth = Axis(0.0, max(deepest, _MIN_DEPTH) * 100, DRAWDOWN_TOP, DRAWDOWN_BOTTOM)
     ticks = value_ticks(depth, 4)
-    yield from _value_marks(depth, [Tick(t.value, f"-{t.label}%" if t.value else "0%") for t in ticks])
+    yield from _value_marks(depth, [Tick(t.value, f"{t.label}%") for t in ticks])
     yield svg_text(LEFT, DRAWDOWN_TOP - 10, f"Drawdown, maximum {deepest:z.2%}")
     x, y = _downsample(account.time, account.drawdown * 100, time, depth, _COLUMN)
     outline = _path(x, y)

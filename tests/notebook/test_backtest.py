@@ -113,6 +113,16 @@ def test_legacy_results_are_displayed(run_id: str, signals: int, points: int) ->
     assert run._repr_html_().count("<svg") == points
 
 
+def test_stored_signals_without_prices_are_nan() -> None:
+    """Results stored before `unfilled_signals` have null prices; they are returned and displayed as they are."""
+    signal = {"symbol": "BTC_KRW", "type": "buy", "timestamp": "2024-01-06T00:00:00Z", "traded": False}
+    unfilled = {**signal, "entry_price": None, "exit_price": None, "return_pct": None}
+    base = RESULTS["late_signal_lists"]
+    run = BacktestRun({"run_id": "r", **base, "symbols": [{**base["symbols"][0], "signals": [unfilled]}]})
+    assert run.signals[["entry_price", "exit_price", "return_pct"]].isna().all(axis=None)
+    assert len(run.unfilled_signals) == 0
+
+
 def test_a_result_without_a_curve_cannot_be_plotted() -> None:
     """The error has the reason."""
     run = BacktestRun({"run_id": "late_signal_lists", **RESULTS["late_signal_lists"]})

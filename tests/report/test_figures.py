@@ -48,6 +48,7 @@ def test_figure_shows_strategy_and_buy_and_hold() -> None:
     shown = texts(svg)
     assert shown[0] == "volume_long_candle 1d"
     assert {"strategy on BTC_KRW", "buy and hold", "Growth factor", "Drawdown, maximum 25.00%"} <= set(shown)
+    assert [text for text in shown if text.startswith("-")] == []  # a drawdown is positive, as in JSON
     assert "2024-01-01 00:00 to 2024-01-04 00:00 UTC" in shown
     assert "stroke-dasharray" in svg
 
