@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
-from coin_pipeline.engine.decimals import AT_LEAST, AT_MOST, one_plus
+from coin_pipeline.engine.decimals import AT_LEAST, AT_MOST, TOLERANCE, one_plus
 from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops
 from coin_pipeline.engine.kernel import kernel, prefetch
 from coin_pipeline.engine.true_indices import true_indices
@@ -27,7 +27,6 @@ class ExitReason(IntEnum):
 _BLOCK = 64  # bars
 _PREFETCH_SAMPLES = 32  # samples to look ahead
 _SIGNAL, _HOLD, _STOP_LOSS, _TAKE_PROFIT, _TRAILING_STOP, _END = (reason.value for reason in ExitReason)
-_DIGITS = 15  # significant digits that every float preserves
 _POWERS = np.array([float(f"1e{power}") for power in range(23)])  # the powers of ten that are floats
 _NO_PRICES = np.empty(0)
 _NO_BARS = np.empty(0, np.int64)
@@ -45,7 +44,7 @@ class Samples:
         exit_bar: Bar of the exit fill, int64; -1 if there was no entry.
         entry_price: Raw entry price, before costs, float64; NaN if there was no entry.
         exit_price: Raw exit price, before costs, float64; NaN if there was no entry.
-        growth: Cash received over cash paid, float64; NaN if there was no entry.
+        growth: Cash received over cash paid, float64; exactly 1 if it breaks even, NaN if there was no entry.
         bars_held: Bars from entry to exit, int64; 0 if there was no entry.
         exit_reason: Values of ``ExitReason``, int8; ``END`` if there was no entry.
     """
@@ -87,9 +86,8 @@ def compute_outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs,
     1. An open at or below the stop level is the price of the exit, which is worse than the level.
     2. An open at or above the profit target sells at the target, never better.
     3. The trailing level rises with the open.
-    4. If the range of the rest of the bar contains both a stop level and the target, the stop is assumed to be hit
-       first, because the order of these prices is unknown. For the same reason, the high of a bar raises the trailing
-       level of later bars only.
+    4. If the rest of the bar reaches both a stop level and the target, the stop is assumed to be hit first. The high of
+       a bar raises the trailing level of later bars only. The order of high and low is unknown.
 
     Levels are compared with prices up to ``decimals.TOLERANCE``, and a fill at a level is the decimal that the rule
     means: 110, not 110.00000000000001.
@@ -130,8 +128,16 @@ def compute_outcomes(bars: Bars, signal_bar: Ints, rule: ExitRule, costs: Costs,
         bars_held,
         reason,
     )
-    growth = costs.received(exit_price, bars.time, exit_bar) / costs.paid(entry_price, bars.time, entry_bar)
+    received, paid = costs.received(exit_price, bars.time, exit_bar), costs.paid(entry_price, bars.time, entry_bar)
+    growth = growth_factors(received, paid)
     return Samples(signal_bar, entry_bar, exit_bar, entry_price, exit_price, growth, bars_held, reason)
+
+
+def growth_factors(received: Floats, paid: Floats) -> Floats:
+    """Return cash received over cash paid, shape (m,); 1 if they are equal as decimals, so that it is not a gain."""
+    growth = np.empty(len(paid))
+    _divide(received, paid, TOLERANCE, growth)
+    return growth
 
 
 def _blocks(bars: Bars, stops: Stops) -> tuple[Floats, Floats]:
@@ -140,6 +146,13 @@ def _blocks(bars: Bars, stops: Stops) -> tuple[Floats, Floats]:
         return _NO_PRICES, _NO_PRICES
     starts = np.arange(0, len(bars), _BLOCK)
     return np.maximum.reduceat(bars.high, starts), np.minimum.reduceat(bars.low, starts)
+
+
+@kernel
+def _divide(received: Floats, paid: Floats, tolerance: float, growth: Floats) -> None:
+    for i in range(len(growth)):
+        ratio = received[i] / paid[i]
+        growth[i] = 1.0 if abs(ratio - 1.0) <= tolerance else ratio
 
 
 @kernel
@@ -283,5 +296,5 @@ def _as_decimal(price: float, decade: Floats) -> float:
     if not decade[0] <= price < decade[1]:
         exponent = int(np.floor(np.log10(price)))
         decade[0], decade[1] = 10.0**exponent, 10.0 ** (exponent + 1)
-        decade[2] = _POWERS[min(max(_DIGITS - 1 - exponent, 0), len(_POWERS) - 1)]
+        decade[2] = _POWERS[min(max(14 - exponent, 0), len(_POWERS) - 1)]
     return float(np.rint(price * decade[2]) / decade[2])

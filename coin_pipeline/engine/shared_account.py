@@ -11,7 +11,7 @@ from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints, read_only
 from coin_pipeline.engine.decimals import TOLERANCE
 from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.kernel import array_at_address, borrowed_slice, kernel, prefetch
-from coin_pipeline.engine.outcomes import Samples
+from coin_pipeline.engine.outcomes import Samples, growth_factors
 
 _NO_MORE = np.iinfo(np.int64).max
 _PREFETCH_TIMES = 4  # times to look ahead, enough for the closes to reach the cache
@@ -153,7 +153,7 @@ def simulate_shared_account(
         exit_bar,
         np.concatenate([s.bars_held for s in samples]),
         paid,
-        received / paid,
+        growth_factors(received, paid),
         rules.max_positions,
         rules.fraction,
         rules.min_equity,

@@ -109,6 +109,15 @@ def test_both_legs_pay_fee_and_slippage() -> None:
     assert simulation.equity.tolist() == pytest.approx([1, 121 / paid] + [received / paid] * 4, rel=1e-14)
 
 
+@pytest.mark.parametrize("scale", [1, 2, 7, 1000, 45_000])
+def test_trade_that_breaks_even_in_decimals_is_not_a_win(scale: int) -> None:
+    """From 999 to 1001 at a fee of 0.1 %, 999.999 is paid and received; floats would make it a gain of 2e-16."""
+    bars = bars_of([(999 * scale,) * 4] * 2 + [(1001 * scale,) * 4])
+    simulation = simulate(bars, Signals(np.array([1, 0, 0], bool), hold=1), Costs(0.001, 0.0), Fill.NEXT_OPEN)
+    assert simulation.trades.net_return.tolist() == [0.0]
+    assert simulation.equity[-1] == 1.0
+
+
 def test_entry_costs_are_paid_at_entry_and_exit_costs_at_exit() -> None:
     """With constant prices, the equity steps down once per leg."""
     still = bars_of([(100, 100, 100, 100)] * 5)

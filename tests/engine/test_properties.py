@@ -197,7 +197,7 @@ def test_trades_on_flat_bars_lose_exactly_the_costs(case: tuple[int, Signals], s
     assert set(flat.trades.exit_reason.tolist()) <= {ExitReason.HOLD, ExitReason.SIGNAL, ExitReason.END}
     price, time, bar = np.array([128.0]), np.array([0]), np.array([0])
     leg = float((costs.received(price, time, bar) / costs.paid(price, time, bar))[0])
-    assert flat.trades.growth.tolist() == [leg] * len(flat.trades)
+    assert flat.trades.growth.tolist() == pytest.approx([leg] * len(flat.trades), rel=2e-12)
     assert flat.equity[-1:].tolist() == pytest.approx([leg ** len(flat.trades)] * (n > 0))
 
 
