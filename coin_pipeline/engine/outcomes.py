@@ -28,8 +28,7 @@ _BLOCK = 64  # bars
 _PREFETCH_SAMPLES = 32  # samples to look ahead
 _SIGNAL, _HOLD, _STOP_LOSS, _TAKE_PROFIT, _TRAILING_STOP, _END = (reason.value for reason in ExitReason)
 _POWERS = np.array([float(f"1e{power}") for power in range(23)])  # the powers of ten that are floats
-_NO_PRICES = np.empty(0)
-_NO_BARS = np.empty(0, np.int64)
+_NO_PRICES, _NO_BARS = np.empty(0), np.empty(0, np.int64)
 UNFILLED = -1
 """Bar index of a fill that would come after the last bar."""
 

@@ -48,7 +48,7 @@ def differences(seed: int) -> tuple[int, Account]:
     bars = ticks.bars()
     simulation = simulate(bars, signals, FREE, Fill.NEXT_OPEN, stops, sizing)
     rules = SharedRules(sizing.fraction, sizing.initial_cash, sizing.min_order, max_positions=1)
-    shared = simulate_shared_account([SymbolSamples.from_bars("A", bars, simulation.samples)], rules, FREE)
+    shared = simulate_shared_account([SymbolSamples.from_bars("A", bars, simulation.samples)], rules, [FREE])
     trades = simulation.trades
     made = zip(
         trades.entry_bar.tolist(),
