@@ -5,11 +5,15 @@ from collections.abc import Iterable
 
 from coin_pipeline.errors import InvalidSymbol, did_you_mean
 
+UPBIT_QUOTES = ("KRW", "IDR", "THB", "SGD", "USDT", "BTC", "ETH")
+"""Quotes of Upbit's markets in Korea, Indonesia, Thailand and Singapore, with that of its former ETH markets."""
 QUOTES = (
-    *("KRW", "IDR", "THB", "SGD", "JPY", "TRY", "BRL", "USD", "EUR", "GBP", "AUD"),
+    *UPBIT_QUOTES[:4],
+    *("AED", "ARS", "AUD", "BIDR", "BRL", "CAD", "CHF", "CNY", "COP", "CZK", "EUR", "GBP", "HKD", "INR", "JPY"),
+    *("KZT", "MXN", "MYR", "NGN", "PHP", "PLN", "RON", "RUB", "TRY", "TWD", "UAH", "USD", "VND", "ZAR"),
     *("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "DAI", "BTC", "ETH"),
 )
-"""Currencies that markets are quoted in. Of two, the one listed first is the quote: ETH is traded in BTC."""
+"""Currencies that markets are quoted in. Of two, the one listed first is the usual quote: ETH trades in BTC."""
 _MAX_SIDE = 20
 _SIDE = r"[A-Z0-9]+(?:\.[A-Z0-9]+)*"  # a folder may be named like it: no leading dot and no ..
 _CANONICAL = re.compile(rf"({_SIDE})_({_SIDE})")
@@ -19,7 +23,8 @@ _UPBIT = re.compile(rf"({_SIDE})-({_SIDE})")
 def parse_symbol(text: str) -> str:
     """Return the canonical BASE_QUOTE symbol of a market given as BASE_QUOTE or as Upbit's QUOTE-BASE.
 
-    Other exchanges write BASE-QUOTE, so a hyphen is accepted only if its first side is the usual quote of the second.
+    Other exchanges write BASE-QUOTE, so a hyphen is accepted only if its first side is a quote of Upbit's, and the
+    usual one of the second.
 
     >>> parse_symbol("KRW-BTC"), parse_symbol("BTC-ETH")
     ('BTC_KRW', 'ETH_BTC')
@@ -34,7 +39,7 @@ def parse_symbol(text: str) -> str:
     if upbit is None:
         raise InvalidSymbol(text, _hint(text))
     quote, base = upbit
-    if _rank(quote) >= _rank(base):
+    if quote not in UPBIT_QUOTES or _rank(quote) >= _rank(base):
         raise InvalidSymbol(text, _hint(text))
     return f"{base}_{quote}"
 
@@ -68,7 +73,7 @@ def require_usual_order(symbol: str) -> None:
         InvalidSymbol: The base is the usual quote of the other side; the message contains the likely symbol.
     """
     base, quote = symbol.split("_")
-    if _rank(base) < _rank(quote):
+    if _is_turned(base, quote):
         raise InvalidSymbol(symbol, _hint(symbol))
 
 
@@ -82,7 +87,7 @@ def likely_symbol(text: str) -> str | None:
     sides = re.split(r"[-_/: ]", letters) if re.search(r"[-_/: ]", letters) else _split(letters)
     if len(sides) != 2:  # noqa: PLR2004 -- base and quote
         return None
-    base, quote = reversed(sides) if _rank(sides[0]) < _rank(sides[1]) else sides
+    base, quote = reversed(sides) if _is_turned(*sides) else sides
     symbol = f"{base}_{quote}"
     return symbol if _sides(_CANONICAL, symbol) else None
 
@@ -107,6 +112,11 @@ def _sides(form: re.Pattern[str], text: str) -> tuple[str, str] | None:
     return match[1], match[2]
 
 
+def _is_turned(base: str, quote: str) -> bool:
+    """Return whether only the opposite can be a market: EUR is traded in USDT too, but not in BTC."""
+    return _rank(base) < _rank(quote) and (base == "KRW" or quote in {"BTC", "ETH"} or quote not in QUOTES)
+
+
 def _rank(currency: str) -> int:
     """Return the position of a currency among the quotes; equal for all that are none."""
     return QUOTES.index(currency) if currency in QUOTES else len(QUOTES)
@@ -114,11 +124,9 @@ def _rank(currency: str) -> int:
 
 def _split(letters: str) -> list[str]:
     """Return base and quote of a symbol without a separator: BTCUSDT, or BTC.KRW."""
-    for quote in QUOTES:
-        base = letters.removesuffix(quote)
-        if base not in {letters, ""}:
-            return [base.rstrip("."), quote]
-    return [letters]
+    ends = [quote for quote in QUOTES if letters.endswith(quote) and letters != quote]
+    quote = max(ends, key=len, default="")
+    return [letters.removesuffix(quote).rstrip("."), quote] if quote else [letters]
 
 
 def _hint(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
-from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable
+from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable, StorageUnsupported
 from coin_pipeline.retry import retry_until_available
 from coin_pipeline.storage.base import SHA256 as _SHA256
 from coin_pipeline.storage.base import (
@@ -120,13 +120,17 @@ class S3Store:
         self._retry(key, lambda: self._call("delete_object", Key=key))
 
     def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
-        """Yield incomplete uploads to keys under the folder `prefix` that started before a moment."""
+        """Yield incomplete uploads to keys under the folder `prefix` that started before a moment.
+
+        A store that cannot list uploads has none that could be aborted.
+        """
         fetch = partial(self._call, "list_multipart_uploads")
-        for page in self._pages(prefix, fetch, _UPLOAD_MARKERS, Prefix=f"{check_key(prefix)}/"):
-            for upload in page.get("Uploads", []):
-                if upload["Initiated"] < before:
-                    size = self._uploaded_bytes(upload["Key"], upload["UploadId"])
-                    yield IncompleteWrite(upload["Key"], size, upload["Initiated"], upload["UploadId"])
+        with suppress(StorageUnsupported):
+            for page in self._pages(prefix, fetch, _UPLOAD_MARKERS, Prefix=f"{check_key(prefix)}/"):
+                for upload in page.get("Uploads", []):
+                    if upload["Initiated"] < before:
+                        size = self._uploaded_bytes(upload["Key"], upload["UploadId"])
+                        yield IncompleteWrite(upload["Key"], size, upload["Initiated"], upload["UploadId"])
 
     def discard(self, leftover: IncompleteWrite) -> None:
         """Abort an upload; aborting an absent one is not an error."""

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coin_pipeline.candles.symbol import QUOTES, parse_symbol, require_usual_order, upbit_market
+from coin_pipeline.candles.symbol import QUOTES, UPBIT_QUOTES, parse_symbol, require_usual_order, upbit_market
 from coin_pipeline.errors import InvalidSymbol
 
 BASES = st.from_regex(r"[A-Z0-9]{1,9}(\.[A-Z0-9]{1,9})?", fullmatch=True).filter(lambda base: base not in QUOTES)
 
 
-@given(base=BASES, quote=st.sampled_from(QUOTES))
+@given(base=BASES, quote=st.sampled_from(UPBIT_QUOTES))
 def test_both_spellings_are_equivalent(base: str, quote: str) -> None:
     """BASE_QUOTE and Upbit's QUOTE-BASE convert into each other."""
     assert parse_symbol(f"{base}_{quote}") == parse_symbol(f"{quote}-{base}") == f"{base}_{quote}"
@@ -54,6 +54,32 @@ def test_the_order_of_two_quotes_is_known(quote: str, base: str) -> None:
 def test_a_misspelled_symbol_suggests_the_likely_one(text: str) -> None:
     """Lower case, other separators, none, and white space."""
     with pytest.raises(InvalidSymbol, match="did you mean 'BTC_KRW'"):
+        parse_symbol(text)
+
+
+@pytest.mark.parametrize(
+    "symbol", ["EUR_USDT", "USDT_USDC", "USDT_TRY", "USDC_USDT", "GBP_USDT", "USDT_DAI", "BTC_EUR"]
+)
+def test_markets_between_currencies_are_accepted(symbol: str) -> None:
+    """Exchanges list both orders of such pairs, or the unusual one."""
+    require_usual_order(parse_symbol(symbol))
+
+
+@pytest.mark.parametrize(
+    ("text", "likely"),
+    [
+        ("USD-BTC", "BTC_USD"),
+        ("EUR-USDT", "EUR_USDT"),
+        ("JPY-BTC", "BTC_JPY"),
+        ("ETHBUSD", "ETH_BUSD"),
+        ("EURUSDT", "EUR_USDT"),
+        ("BTCKRW", "BTC_KRW"),
+        ("krw_xrp", "XRP_KRW"),
+    ],
+)
+def test_a_form_of_another_exchange_suggests_ours(text: str, likely: str) -> None:
+    """A hyphen after a quote that Upbit does not have is another exchange's form."""
+    with pytest.raises(InvalidSymbol, match=f"did you mean '{likely}'"):
         parse_symbol(text)
 
 

@@ -170,6 +170,17 @@ def test_days_at_nine_are_seoul_days(catalog: CandleCatalog, tmp_path: Path) -> 
     assert catalog.stored("BTC_KRW")[0].first == NEW_YEAR
 
 
+def test_korean_times_of_four_hours_are_not_utc(catalog: CandleCatalog, tmp_path: Path) -> None:
+    """Any timeframe that is on the grid in Seoul only, but not an offset that the file itself contains."""
+    times = [f"2024-01-01 {hour:02}:00:00" for hour in (1, 5, 9, 13, 17)]
+    arguments = ("--symbol", "BTC_KRW", "--timeframe", "4h", "--tz", "UTC")
+    with pytest.raises(InvalidCandleFile, match="pass --tz Asia/Seoul"):
+        run(write(tmp_path / "btc.csv", times), *arguments)
+    assert not catalog.symbols()
+    result = run(write(tmp_path / "btc.csv", [f"{time}Z" for time in times]), *arguments)
+    assert "note: 4h candles open 1 h after those of Upbit and Binance" in result.output
+
+
 @pytest.mark.parametrize(("timeframe", "second"), [("1m", 30), ("1h", 17), ("1d", 1)])
 def test_times_that_no_zone_explains_are_refused(
     catalog: CandleCatalog, tmp_path: Path, timeframe: str, second: int

@@ -12,10 +12,9 @@ import pytest
 
 from coin_pipeline.errors import StorageFailed, StorageRefused
 from coin_pipeline.storage.base import ObjectInfo
-from coin_pipeline.storage.bucket import Bucket
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.storage.probe import check_writable, probe_bucket, probe_store
-from tests.faulty_s3 import ALWAYS, Fault, FaultyS3, page, refusal
+from coin_pipeline.storage.probe import check_writable, probe_store
+from tests.faulty_s3 import FaultyS3
 from tests.s3 import S3Server
 
 
@@ -137,47 +136,3 @@ def test_unavailable_store_is_a_warning_and_rejection_an_error(tmp_path: Path, s
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageFailed, match="Not a directory"):
         check_writable(LocalStore(tmp_path / "file" / "data"))
-
-
-@pytest.mark.parametrize("setting", ["versioning", "lifecycle"])
-@pytest.mark.parametrize(
-    ("fault", "message"),
-    [
-        (refusal(501, "NotImplemented"), "this server does not have it"),
-        (refusal(405, "MethodNotAllowed"), "this server does not have it"),
-        (page(501, ""), "this server does not have it"),
-        (refusal(403, "AccessDenied"), "an administrator's"),
-        (refusal(400, "InvalidRequest"), "unknown: the object store rejected"),
-        (refusal(500, "InternalError"), "unknown: cannot reach"),
-    ],
-)
-def test_unreadable_bucket_setting_is_a_note(s3_server: S3Server, setting: str, fault: Fault, message: str) -> None:
-    """Results need neither versioning nor lifecycle rules: one is noted, and the other is still checked."""
-    s3_server.store("settings")
-    proxy = FaultyS3(s3_server.endpoint)
-    proxy.start()
-    proxy.inject(fault, times=ALWAYS, hits=lambda request: f"?{setting}" in request.path)
-    try:
-        findings = list(probe_bucket(Bucket(s3_server.client(endpoint_url=proxy.endpoint), "settings")))
-    finally:
-        proxy.stop()
-    by_name = {finding.check: finding for finding in findings}
-    assert list(by_name) == ["versioning", "lifecycle"]
-    assert by_name[setting].status == "note"
-    assert message in by_name[setting].message
-    assert "missing" in by_name["lifecycle"].message or "off" in by_name["versioning"].message
-
-
-def test_set_up_continues_without_versioning(s3_server: S3Server) -> None:
-    """A server without versioning still gets the lifecycle rules."""
-    s3_server.store("without-versioning")
-    proxy = FaultyS3(s3_server.endpoint)
-    proxy.start()
-    proxy.inject(refusal(501, "NotImplemented"), times=ALWAYS, hits=lambda request: "?versioning" in request.path)
-    try:
-        bucket = Bucket(s3_server.client(endpoint_url=proxy.endpoint), "without-versioning")
-        lines = list(bucket.set_up(versioning=True))
-    finally:
-        proxy.stop()
-    assert lines[2].startswith("versioning: this server does not have it")
-    assert lines[3].startswith("set the lifecycle")

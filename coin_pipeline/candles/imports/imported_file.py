@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from coin_pipeline.candles.ohlcv import OHLCV
 
+GIVEN_BY_USER = "given by --tz"
+"""Reason of a zone that is not in the file."""
+
 
 class Zone(NamedTuple):
     """The time zone of the times of a file, and how it is known.

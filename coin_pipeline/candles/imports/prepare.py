@@ -94,7 +94,7 @@ def prepare_file(path: Path, options: ImportOptions, now: int, *, alone: bool) -
     symbol = target_symbol(path, options.symbol, read.symbol, alone=alone)
     check_spacing(path, read.candles.time, timeframe, read.rows)
     check_length(path, read.candles.time, timeframe)
-    note = check_phase(path, read, timeframe, options.tz)
+    note = check_phase(path, read, timeframe)
     closed = closed_candles(path, read.candles, read.rows, timeframe, now)
     return PreparedFile(
         path,

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.prepare import PreparedFile
 from coin_pipeline.candles.imports.shifted import ShiftedRows, find_shifted, max_shift, require_not_fetched
-from coin_pipeline.candles.intervals import Interval, union
+from coin_pipeline.candles.intervals import Interval
 from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.resample import contiguous_intervals
 from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, format_utc, utc
 from coin_pipeline.candles.year_files.writer import MergedRows, MergeReport, merge_ohlcv
 from coin_pipeline.errors import InvalidCandleFile
@@ -61,7 +62,7 @@ def plan_series(catalog: CandleCatalog, files: Sequence[PreparedFile]) -> Series
     stored = catalog.load(symbol, timeframe, *days)
     shifted = find_shifted(stored.candles, candles, max_shift(timeframe))
     if shifted:
-        require_not_fetched(files[0].path, shifted, stored.provenance.fetched)
+        require_not_fetched(files[0].path, shifted, stored.provenance)
     removed = shifted.time if shifted else np.empty(0, np.int64)
     changes = merge_ohlcv(stored.candles, candles, removed)
     return SeriesImport(symbol, timeframe, tuple(files), candles, shifted, changes)
@@ -81,9 +82,14 @@ def store_series(catalog: CandleCatalog, planned: SeriesImport) -> MergeReport:
 
 
 def _without_trades(planned: SeriesImport) -> tuple[Interval, ...]:
-    """Return the candles that the files name as times without a trade: known not to exist, like those of a fetch."""
-    length = planned.timeframe.ns
-    return union((time, time + length) for file in planned.files for time in file.no_trade.tolist())
+    """Return the intervals for which the files list every candle, and the times without a trade among them."""
+    quiet = np.concatenate([file.no_trade for file in planned.files])
+    times = np.union1d(planned.candles.time, quiet)
+    return tuple(
+        (start, end)
+        for start, end in contiguous_intervals(times, planned.timeframe)
+        if np.any((quiet >= start) & (quiet < end))
+    )
 
 
 def combine(files: Sequence[PreparedFile]) -> OHLCV:

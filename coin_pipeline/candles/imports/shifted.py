@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.candles.intervals import Interval
 from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe, format_duration, format_utc
 from coin_pipeline.errors import InvalidCandleFile
 
@@ -67,12 +67,13 @@ def find_shifted(stored: OHLCV, new: OHLCV, limit: int) -> ShiftedRows | None:
     return ShiftedRows(rest.time[_contained(rest._replace(time=rest.time + shift), new)], shift)
 
 
-def require_not_fetched(source: object, shifted: ShiftedRows, fetched: tuple[Interval, ...]) -> None:
+def require_not_fetched(source: object, shifted: ShiftedRows, provenance: Provenance) -> None:
     """Reject a file whose candles are stored at other times by a fetch: then the file's times are the wrong ones.
 
     Raises:
         InvalidCandleFile: A stored candle was fetched from an exchange; the message contains the distance.
     """
+    fetched = provenance.fetched if provenance.source else ()  # times without a trade may come from a file, too
     if any(((shifted.time >= start) & (shifted.time < end)).any() for start, end in fetched):
         remedy = "they were fetched from the exchange, so the file has other times; check --tz and --stamps"
         raise InvalidCandleFile(source, f"{shifted}; {remedy}")

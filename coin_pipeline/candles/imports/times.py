@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coin_pipeline.candles.imports.date_texts import parse_dates
-from coin_pipeline.candles.imports.imported_file import Zone
+from coin_pipeline.candles.imports.imported_file import GIVEN_BY_USER, Zone
 from coin_pipeline.candles.imports.layouts import Layout, named_zone, normalize_name
 from coin_pipeline.candles.local_time import UnclearLocalTime, to_utc
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS
@@ -170,7 +170,7 @@ def _zone(local: npt.NDArray[np.int64], rule: ZoneRule) -> Zone | None:
     if layout.zone and rule.chosen:
         return Zone(layout.zone, f"times of {layout.name}")
     if rule.tz:
-        return Zone(rule.tz, "given by --tz")
+        return Zone(rule.tz, GIVEN_BY_USER)
     if layout.daily_zone and rule.chosen:
         hour, name = layout.daily_zone
         if len(local) > 1 and (local % DAY_NS == hour * HOUR_NS).all():
