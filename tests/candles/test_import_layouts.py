@@ -547,6 +547,11 @@ def test_archives_of_several_files_are_refused(tmp_path: Path) -> None:
         read_candle_file(tmp_path / "a.zip")
 
 
+def test_a_column_without_a_name_is_reported_as_such(tmp_path: Path) -> None:
+    """As pandas writes an index."""
+    assert read(tmp_path, EXAMPLES["pyupbit days"]).columns["time"] == "(unnamed)"
+
+
 def test_the_documentation_lists_every_layout() -> None:
     """One row of the table in docs/candles.md for each name."""
     table = (Path(__file__).parents[2] / "docs" / "candles.md").read_text(encoding="utf-8")

@@ -174,13 +174,22 @@ CLOSES = {
 @pytest.mark.parametrize("name", CLOSES)
 def test_closing_times_are_refused_or_converted(tmp_path: Path, name: str) -> None:
     """A candle stamped 23:59:59 opened a day before, not then."""
-    with pytest.raises(InvalidCandleFile, match=r"stamped with the times at which they close.* --stamps close"):
+    with pytest.raises(
+        InvalidCandleFile,
+        match=r"with the times at which they close, such as 2024-01-01 \d\d:\d\d:\d\d; pass --stamps close",
+    ):
         read(tmp_path, *CLOSES[name], tz="UTC")
     length = parse_timeframe(name[:2])
     first = read(tmp_path, *CLOSES[name], tz="UTC", stamps="close", timeframe=length).candles.time[0]
     assert format_utc(first) == ("2023-12-31T15:00:00Z" if "Seoul" in name else JANUARY_1)
     last_instant = read(tmp_path, *CLOSES[name], tz="UTC", stamps="open").candles.time[0]
     assert 0 < length.ns - (last_instant - first) <= 60_000_000_000
+
+
+def test_a_missing_zone_and_closing_times_are_one_error(tmp_path: Path) -> None:
+    """Both options are named at once."""
+    with pytest.raises(InvalidCandleFile, match=r"pass --tz UTC or --tz Asia/Seoul, and --stamps close, because"):
+        read(tmp_path, *CLOSES["1d to the second"])
 
 
 def test_the_time_of_the_download_does_not_hide_closing_times(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class ColumnChoice(NamedTuple):
     def names(self, source: Source) -> dict[str, str]:
         """Return the names of the columns, by field."""
         spelled = {field: source.names[position] for field, position in self.values.items()}
-        return {"time": "+".join(source.names[position] for position in self.time), **spelled}
+        return {"time": "+".join(source.names[position] or "(unnamed)" for position in self.time), **spelled}
 
     def counts_money(self, source: Source) -> bool:
         """Return whether the name of the volume column contains the currency of prices."""

@@ -44,7 +44,17 @@ _ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "volume": (
             *("volume", "vol", "vol.", "v", "candle acc trade volume", "base volume", "volume from", "volumefrom"),
-            *("base asset volume", "volume base", "volume traded", "거래량", "누적 거래량", "出来高", "成交量"),
+            *(
+                "base asset volume",
+                "volume base",
+                "volume traded",
+                "acc trade volume",
+                "거래량",
+                "누적 거래량",
+                "체결량",
+                "出来高",
+                "成交量",
+            ),
             *("volumen", "объём"),
         ),
     }

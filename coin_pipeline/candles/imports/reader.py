@@ -22,7 +22,8 @@ from coin_pipeline.candles.imports.left_out import NO_TRADE, idle_rows
 from coin_pipeline.candles.imports.mapping import FIELDS, check_columns
 from coin_pipeline.candles.imports.numbers import parse_values
 from coin_pipeline.candles.imports.source import Rows, Source
-from coin_pipeline.candles.imports.stamps import Spacing, Stamps, common_spacing, open_times
+from coin_pipeline.candles.imports.spacing import common_spacing
+from coin_pipeline.candles.imports.stamps import Spacing, Stamps, open_times
 from coin_pipeline.candles.imports.times import Times, ZoneRule, parse_times
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import Timeframe

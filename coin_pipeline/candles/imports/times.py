@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from coin_pipeline.candles.imports.date_texts import parse_dates
 from coin_pipeline.candles.imports.imported_file import GIVEN_BY_USER, Zone
 from coin_pipeline.candles.imports.layouts import Layout, named_zone, normalize_name
+from coin_pipeline.candles.imports.spacing import common_spacing, time_to_end
 from coin_pipeline.candles.local_time import UnclearLocalTime, to_utc
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS
 from coin_pipeline.candles.year_files.arrow import to_ns
@@ -155,6 +156,8 @@ def _in_zone(path: object, local: npt.NDArray[np.int64], rows: npt.NDArray[np.in
     zone = _zone(local, rule)
     if zone is None:
         hint = f" ({rule.layout.hint})" if rule.layout.hint else ""
+        if time_to_end([local], common_spacing(np.sort(local))) is not None:
+            hint += ", and --stamps close, because candles seem to be stamped with the times at which they close"
         raise InvalidCandleFile(path, f"its times have no time zone; pass --tz UTC or --tz Asia/Seoul{hint}")
     try:
         return Times(to_utc(local, zone.name), local, zone)
