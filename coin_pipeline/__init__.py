@@ -4,7 +4,7 @@ From Python, without Dagster or a database:
 
 >>> import coin_pipeline as cp
 >>> cp.run_backtest("volume_zone_breakout", cp.example_candles(), fee_rate=0.0005)
-<BacktestRun volume_zone_breakout: total return ...>
+<BacktestRun volume_zone_breakout: Total return ...>
 
 Names load on first use, so that `import coin_pipeline` costs nothing.
 """

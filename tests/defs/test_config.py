@@ -53,3 +53,12 @@ def test_min_coverage_changes_the_digest_of_a_submission() -> None:
     assert digests[0] == spec.digest
     assert digests[1] == digests[2]
     assert len(set(digests)) == 3
+
+
+@pytest.mark.parametrize("warm_up", ["auto", "none"])
+def test_a_run_resolves_the_spec_that_was_submitted(warm_up: str) -> None:
+    """A field that a spec leaves out for the sake of its digest is in the run's config, whatever its default there."""
+    spec = resolve(EXAMPLE.request().model_copy(update={"warm_up": warm_up}), load_registry())
+    config = backtest_submission(spec, "tasks").config["ops"]["load_candles"]["config"]
+    again = resolve(BacktestConfig(**config).request(), load_registry())
+    assert (again, again.digest) == (spec, spec.digest)
