@@ -115,9 +115,15 @@ def daily_timeframes(settings: Settings) -> tuple[str, ...]:
     """Return the timeframes that are collected daily.
 
     Raises:
-        InvalidSettings: An entry is not a timeframe.
+        InvalidSettings: An entry is not a timeframe of Upbit's.
     """
-    return _read("SCHEDULER_TIMEFRAMES", settings.scheduler_timeframes, lambda text: parse_timeframe(text).name)
+    return _read("SCHEDULER_TIMEFRAMES", settings.scheduler_timeframes, _upbit_timeframe)
+
+
+def _upbit_timeframe(text: str) -> str:
+    timeframe = parse_timeframe(text)
+    require_timeframe(UPBIT, timeframe)
+    return timeframe.name
 
 
 def _read(variable: str, names: tuple[str, ...], parse: Callable[[str], str]) -> tuple[str, ...]:

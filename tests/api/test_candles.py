@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -364,3 +364,39 @@ def test_root_lists_the_candle_endpoints(client: TestClient) -> None:
         "POST /api/candles/refresh/{task_id}/cancel",
     ):
         assert endpoints[endpoint]
+
+
+def test_upload_reports_what_was_understood_and_left_out(client: TestClient, catalog: CandleCatalog) -> None:
+    """A dry run stores nothing; the candle of today is left out."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = [f"{today - timedelta(days=back):%Y-%m-%dT%H:%M:%SZ},1,2,0.5,1,1" for back in range(4)]
+    body = csv(*rows).replace(b"timestamp,open", b"when,first")
+    query = {"columns": "time=when,open=first"}
+    report = upload(client, body, dry_run="true", **query).json()
+    assert (report["dry_run"], report["added"], report["removed"]) == (True, 3, 0)
+    assert report["left_out"] == {f"still open ({today:%Y-%m-%d}T00:00:00Z)": 1}
+    assert "NEW_KRW" not in catalog.symbols()
+    assert upload(client, body, **query).json()["added"] == 3
+    assert catalog.stored("NEW_KRW")[0].rows == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [({"stamps": "end"}, "stamps"), ({"columns": "price=x"}, "columns"), ({"zone": "UTC"}, "zone")]
+)
+def test_invalid_upload_options_are_named(client: TestClient, query: dict[str, str], field: str) -> None:
+    """422 names the parameter."""
+    response = upload(client, csv("2024-01-01T00:00:00Z,1,2,0.5,1,1"), **query)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == field
+
+
+def test_uploading_again_in_another_zone_removes_the_misplaced_candles(
+    client: TestClient, catalog: CandleCatalog
+) -> None:
+    """The response counts them and contains the distance."""
+    body = csv(*(f"2024-01-0{day},{day},{day + 1},0.5,{day},1" for day in range(1, 8)))
+    upload(client, body, tz="UTC")
+    report = upload(client, body, tz="Asia/Seoul").json()
+    assert (report["added"], report["removed"]) == (7, 7)
+    assert "equal candles of this file that open 9 h earlier" in report["notes"][-1]
+    assert catalog.stored("NEW_KRW")[0].rows == 7

@@ -47,6 +47,8 @@ def test_an_invalid_field_is_named_with_its_value(fields: dict[str, object], mes
     ("variable", "value", "message"),
     [
         ("SCHEDULER_SYMBOLS", "KRW-BTC,btc", "SCHEDULER_SYMBOLS: 'btc' is not a market; write BTC_KRW or KRW-BTC"),
+        ("SCHEDULER_TIMEFRAMES", "1d,2h", "SCHEDULER_TIMEFRAMES: '2h' is not a timeframe of upbit; fetch 1h"),
+        ("SCHEDULER_TIMEFRAMES", "1d,1M", "SCHEDULER_TIMEFRAMES: '1M' is not a timeframe .*months are not supported"),
         ("SCHEDULER_TIMEFRAMES", "1m;5m", "SCHEDULER_TIMEFRAMES: '1m;5m' is not a timeframe; choose one of 1m, 3m"),
     ],
 )
