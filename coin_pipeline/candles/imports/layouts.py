@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 _SPACES = re.compile(r"[\s_]+")
+_CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _PANDAS_PAIR = re.compile(r"\('([^']*)', '[^']*'\)")  # how pandas stores two levels of columns in Parquet
 _ZONE_WORD = re.compile(r"[(\[]?\b(utc|gmt|kst)\b[)\]]?")
 _ZONES = MappingProxyType({"utc": "UTC", "gmt": "UTC", "kst": "Asia/Seoul"})
@@ -15,11 +16,12 @@ _ZONES = MappingProxyType({"utc": "UTC", "gmt": "UTC", "kst": "Asia/Seoul"})
 def normalize_name(name: str) -> str:
     """Return a column name without the differences that carry no meaning.
 
-    >>> normalize_name(" <OPEN_Time> ")
-    'open time'
+    >>> normalize_name(" <OPEN_Time> "), normalize_name("openingPrice")
+    ('open time', 'opening price')
     """
     text = _PANDAS_PAIR.sub(r"\1", unicodedata.normalize("NFKC", name)).strip("\ufeff\"' \t#*<>")
-    return _SPACES.sub(" ", text).strip().casefold()
+    words = _CAMEL_CASE.sub(" ", text) if text[:1].islower() else text
+    return _SPACES.sub(" ", words).strip().casefold()
 
 
 _ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -64,21 +66,22 @@ _ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _TIME_RANKS: tuple[tuple[str, ...], ...] = (
     ("open time", "opentime", "timeopen", "time open", "start time", "starttime", "time period start"),
     (
+        *("timestamp", "time stamp", "datetime", "date time", "date", "time", "open timestamp", "candle date time"),
         *(
-            "timestamp",
-            "datetime",
-            "date time",
-            "date",
-            "time",
             "unix",
             "unix timestamp",
             "unixtime",
+            "unix time",
             "epoch",
             "ts",
             "t",
+            "날짜",
+            "일자",
+            "일시",
+            "시간",
+            "시각",
         ),
-        *("open timestamp", "candle date time", "날짜", "일자", "일시", "시간", "시각", "날짜/시간", "日付", "日付け"),
-        *("日時", "日期", "时间", "datum", "fecha", "data", "дата"),
+        *("날짜/시간", "日付", "日付け", "日時", "日期", "时间", "datum", "fecha", "data", "дата"),
     ),
     ("index", "level 0", "unnamed: 0"),
     ("",),
@@ -173,8 +176,8 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "CoinMarketCap",
-        frozenset({"timeopen", "timeclose", "marketcap"}),
-        columns={"time": ("timeopen",)},
+        frozenset({"time open", "time close", "market cap"}),
+        columns={"time": ("time open",)},
         notes=(QUOTE_VOLUME,),
     ),
     Layout("CoinMarketCap", frozenset({"name", "symbol", "date", "marketcap"}), notes=(QUOTE_VOLUME,)),
