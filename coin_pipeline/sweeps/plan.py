@@ -45,7 +45,7 @@ class CandleDigest(BaseModel):
         symbol: The symbol.
         rows: Number of candles.
         sha256: Digest of the candles.
-        coverage: Their coverage, for the sweep document.
+        coverage: Coverage of the whole range of the spec, for its check and for the sweep document.
         warm_up: The candles before them that warm up the strategy; None without a warm-up.
     """
 
@@ -162,10 +162,10 @@ def split_into_chunks(
             symbol=item.symbol,
             rows=item.rows,
             sha256=item.sha256,
-            coverage={"snapshot": item.snapshot, **_select(item.coverage)},
+            coverage={"snapshot": whole.snapshot, **_select(whole.coverage)},
             warm_up=period.warm_ups.get(item.symbol),
         )
-        for item in period.slices
+        for item, whole in zip(period.slices, slices, strict=True)
     )
     strategy = registry.get(spec.strategy)
     fingerprint = sweep_fingerprint(spec, candle_inputs(candles), strategy)

@@ -18,6 +18,7 @@ from coin_pipeline.results.publish import publish_result
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Field, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
+from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.point_survey import survey_points
 from coin_pipeline.sweeps.replay import replay_sweep
 from coin_pipeline.sweeps.result import SweepResult, sweep_files
@@ -136,6 +137,15 @@ def test_all_points_start_when_the_longest_warm_up_is_complete(tmp_path: Path, k
     )
     for number, row in enumerate(result.trials.to_pylist()):
         assert figures_of(catalog, known, result, number)[0][:2] == [row["total_return"], row["trades"]]
+
+
+def test_a_later_start_does_not_hide_missing_candles(tmp_path: Path, known: StrategyRegistry) -> None:
+    """Coverage is that of the whole range, so a range that begins long before the candles is still rejected."""
+    catalog = stored(tmp_path, date(2024, 7, 1))
+    plan = split_into_chunks(catalog, known, spec_of(known, ZONE, start_date="2024-01-01"))
+    (candles,) = plan.chunks[0].candles
+    assert (plan.chunks[0].start, candles.rows) == (date(2024, 8, 30), 124)
+    assert (candles.coverage["expected"], candles.coverage["present"]) == (366, 184)
 
 
 def test_symbols_start_on_the_same_day(tmp_path: Path, known: StrategyRegistry) -> None:
