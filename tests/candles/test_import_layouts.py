@@ -281,7 +281,7 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
             options={"tz": "UTC"},
             volume="Volume",
             symbol="BTC-USD",
-            notes=QUOTE_NOTE,
+            notes=f"Adj Close is ignored; the volume of this source is {QUOTE_NOTE}",
         ),
         "yfinance grouped by ticker": Example(
             """\

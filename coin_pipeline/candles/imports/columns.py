@@ -79,7 +79,7 @@ class _Chooser:
         self.names = [normalize_name(name) for name in source.names]
 
     def by_name(self) -> ColumnChoice:
-        layout = self.source.layout or self._recognize()
+        layout = self._recognize()
         found = {field: self._find(layout, field) for field in FIELDS}
         missing = [field for field, positions in found.items() if not positions]
         if missing:
@@ -118,7 +118,10 @@ class _Chooser:
         names = {name for at, name in enumerate(self.names) if name or not at}
         if names == PYUPBIT_WITHOUT_VALUE.requires:
             return PYUPBIT_WITHOUT_VALUE
-        return next((known for known in LAYOUTS if known.requires <= names and known.above in self.source.above), PLAIN)
+        return next(
+            (known for known in LAYOUTS if known.requires <= names and known.above in self.source.above),
+            self.source.layout or PLAIN,
+        )
 
     def _mapped(self, field: str) -> tuple[int, ...]:
         text = self.mapping[field]

@@ -149,9 +149,7 @@ _PYUPBIT = Layout(
 
 LAYOUTS: tuple[Layout, ...] = (
     Layout("Upbit", frozenset({"candle date time utc"}), columns={"time": ("candle date time utc",)}),
-    Layout(
-        "Upbit", frozenset({"candle date time kst"}), columns={"time": ("candle date time kst",)}, zone="Asia/Seoul"
-    ),
+    Layout("Upbit", frozenset({"candle date time kst"}), columns={"time": ("candle date time kst",)}),
     Layout(
         "Binance Vision",
         frozenset({"open time", "close time", "quote volume", "ignore"}),
