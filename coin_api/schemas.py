@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from coin_pipeline.candles import fields
 from coin_pipeline.candles.imports.stamps import Stamps
@@ -261,7 +261,14 @@ class Health(BaseModel):
     components: dict[str, Component]
 
 
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+def _is_decoded(text: str) -> str:
+    """Reject what the server decoded with replacement characters, which would match nothing without a word."""
+    if "\ufffd" in text:
+        raise ValueError(f"{text!r} has bytes that are not UTF-8; percent-encode the query as UTF-8")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$"), AfterValidator(_is_decoded)]
 Day = Annotated[fields.Day, Field(description="YYYY-MM-DD in Asia/Seoul, inclusive.")]
 Percent = Annotated[float, Field(allow_inf_nan=False, description="Bound of avg_return, percent per trade.")]
 Signals = Annotated[int, Field(ge=0, description="Bound of total_signals.")]

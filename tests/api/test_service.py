@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import openapi_spec_validator
 import pytest
@@ -76,6 +77,14 @@ def test_a_body_that_cannot_be_parsed_is_explained(client: TestClient, body: byt
     assert problem["field"] == "body"
     assert problem["message"].startswith(expected)
     assert response.json()["detail"] == f"body: {problem['message']}"
+
+
+def test_a_query_in_another_encoding_is_refused(client: TestClient) -> None:
+    """Text in cp949 would match no strategy, without a word."""
+    encoded = quote("전략", encoding="cp949")
+    response = client.get(f"/api/backtests/history?strategy={encoded}")
+    assert response.status_code == 422
+    assert response.json()["detail"].endswith("has bytes that are not UTF-8; percent-encode the query as UTF-8")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])

@@ -17,12 +17,13 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
 from coin_pipeline.engine.signals import Signals
-from coin_pipeline.results.publish import completed_manifest
+from coin_pipeline.results.publish import UnfinishedStatus, completed_manifest, unfinished_manifest
 from coin_pipeline.results.store import to_bytes
 from coin_pipeline.strategies import Bars, Field, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 DAYS = 6
+DAYS_OF_2024 = {"start_date": "2024-01-01", "end_date": "2024-01-06"}
 CLOSES = {"BTC_KRW": (10, 12, 13, 19, 16, 15), "ETH_KRW": (50, 40, 40, 40, 30, 60)}
 POINT = {"timestamp": str, "equity": float, "drawdown": float}
 SIGNAL = {
@@ -135,7 +136,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> CandleCatalog:
 
 def run(catalog: CandleCatalog, **fields: object) -> runner.BacktestResult:
     """Run a backtest, by default over all days of one market."""
-    request = {"strategy": "buy_at", "symbols": ["BTC_KRW"], "start_date": "2024-01-01", "end_date": "2024-01-06"}
+    request = {"strategy": "buy_at", "symbols": ["BTC_KRW"], **DAYS_OF_2024}
     return runner.run_backtest(resolve(parse_request({**request, **fields}), REGISTRY), catalog, REGISTRY, run_id="r")
 
 
@@ -166,6 +167,15 @@ def test_every_key_of_the_manifest_has_its_type(catalog: CandleCatalog, fields: 
     """The manifest of a completed task keeps its types as well."""
     times = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
     manifest = completed_manifest(run(catalog, **fields).document, times)
+    assert list(mismatches(json.loads(to_bytes(manifest)), MANIFEST)) == []
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_the_manifest_of_a_task_without_a_result_has_the_same_types(status: UnfinishedStatus) -> None:
+    """Its lists are empty and its counts 0, not null."""
+    request = parse_request({"strategy": "buy_at", "symbols": ["BTC_KRW"], **DAYS_OF_2024})
+    times = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
+    manifest = unfinished_manifest("t", status, request, times, "test", "no candles")
     assert list(mismatches(json.loads(to_bytes(manifest)), MANIFEST)) == []
 
 
