@@ -193,6 +193,22 @@ def test_stored_chunks_are_reused_unless_fresh(
     assert document_of(data_root, again.run_id)["trials"] == document_of(data_root, finished.run_id)["trials"]
 
 
+def test_damaged_chunks_are_computed_again(
+    finished: Any,  # noqa: ANN401 -- Dagster's result
+    instance: dg.DagsterInstance,
+    data_root: Path,
+) -> None:
+    """A flipped bit ends no sweep; the run page reports the chunk as computed."""
+    for path in (data_root / "sweeps/chunks").glob("*.parquet"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        with path.open("r+b") as file:  # replacing the file would lose its stored digest
+            file.write(data)
+    again = run(instance, fresh=False)
+    assert output_metadata(again, "evaluate_chunk[chunk_0001]")["stored"] is False
+    assert document_of(data_root, again.run_id)["trials"] == document_of(data_root, finished.run_id)["trials"]
+
+
 def test_optuna_search_is_one_chunk(instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path) -> None:
     """An adaptive search cannot be divided; its trials depend only on the seed."""
     assert candles

@@ -26,6 +26,7 @@ from coin_pipeline.sweeps import evaluate, plan, result
 from coin_pipeline.sweeps.plan import SweepChunk
 from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import sweep_files
+from coin_pipeline.sweeps.trials import read_trials
 
 
 @dg.op(
@@ -62,7 +63,7 @@ def evaluate_chunk(
     """Return the trials of a chunk, one row per point and symbol."""
     started = time.perf_counter()
     with translate_errors():
-        stored = not config.fresh and store.exists(chunk.key)
+        stored = not config.fresh and read_trials(store, chunk.key) is not None  # damaged trials are not reused
         table = evaluate.evaluate(
             candles,
             strategies,
