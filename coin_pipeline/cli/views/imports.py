@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.candles.imports.batch import FailedImport, ImportedSeries
 from coin_pipeline.candles.imports.prepare import PreparedFile
 from coin_pipeline.candles.imports.series import SeriesImport
@@ -45,7 +46,7 @@ def _summary(file: PreparedFile) -> str:
     time = file.candles.time
     span = f"{utc(time[0]):%Y-%m-%d %H:%M} to {utc(time[-1]):%Y-%m-%d %H:%M} UTC"
     left_out = f"; left out: {_counts(file.left_out)}" if file.left_out else ""
-    return f"{file.path.name}: {file.symbol} {file.timeframe}, {len(time):,} candles, {span}{left_out}"
+    return f"{file.path.name}: {file.symbol} {file.timeframe}, {pluralize(len(time), 'candle')}, {span}{left_out}"
 
 
 def _details(file: PreparedFile) -> Iterator[tuple[str, str]]:
