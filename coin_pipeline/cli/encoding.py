@@ -27,21 +27,24 @@ _PLAIN = {
     "\u2502": "|",
     "\u2503": "|",  # lines of tables
 }
-_HANDLER, _ASCII = "coin-plain", "coin-ascii"
+_TABLE = str.maketrans(_PLAIN)
+_HANDLER, _PREFIX = "coin-plain", "coin_"
 
 
 def accept_any_terminal() -> None:
     """Make standard output and error replace the characters that their encoding lacks.
 
-    An encoding of ASCII is replaced by an equal one under another name: click takes ASCII for a mistake of the system,
-    and would send UTF-8 to such a terminal.
+    An encoding other than UTF is replaced by one of our own, which writes all graphic characters as plain ones: in
+    cp949 some of them exist, twice as wide as the others. It has another name than ASCII, which click takes for a
+    mistake of the system: it would send UTF-8 to such a terminal.
     """
     codecs.register_error(_HANDLER, _replace)
-    codecs.register(_find_ascii)
+    codecs.register(_find_plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # not in a notebook, or a capture without an encoding
-            is_ascii = codecs.lookup(stream.encoding).name == "ascii"
-            stream.reconfigure(encoding=_ASCII if is_ascii else None, errors=_HANDLER)
+            name = codecs.lookup(stream.encoding).name
+            keeps = name.startswith(("utf", _PREFIX))
+            stream.reconfigure(encoding=None if keeps else f"{_PREFIX}{name}", errors=_HANDLER)
 
 
 def plain(text: str) -> str:
@@ -67,16 +70,25 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
     return plain(error.object[error.start : error.end]), error.end
 
 
-def _find_ascii(name: str) -> codecs.CodecInfo | None:
-    if name.replace("_", "-") != _ASCII:
+def _find_plain(name: str) -> codecs.CodecInfo | None:
+    """Return the encoding whose name follows the prefix, with plain characters for graphic ones."""
+    if not name.startswith(_PREFIX):
         return None
-    ascii_codec = codecs.lookup("ascii")
+    base = codecs.lookup(name.removeprefix(_PREFIX))
+
+    def encode(text: str, errors: str = "strict") -> tuple[bytes, int]:
+        return base.encode(text.translate(_TABLE), errors)[0], len(text)
+
+    class Encoder(codecs.IncrementalEncoder):
+        def encode(self, text: str, final: bool = False) -> bytes:  # noqa: ARG002, FBT001, FBT002 -- of the base class
+            return encode(text, self.errors)[0]
+
     return codecs.CodecInfo(
-        name=_ASCII,
-        encode=ascii_codec.encode,
-        decode=ascii_codec.decode,
-        incrementalencoder=ascii_codec.incrementalencoder,
-        incrementaldecoder=ascii_codec.incrementaldecoder,
-        streamreader=ascii_codec.streamreader,
-        streamwriter=ascii_codec.streamwriter,
+        name=name,
+        encode=encode,
+        decode=base.decode,
+        incrementalencoder=Encoder,
+        incrementaldecoder=base.incrementaldecoder,
+        streamreader=base.streamreader,
+        streamwriter=base.streamwriter,
     )

@@ -34,9 +34,10 @@ def test_check_prints_plain_characters(catalog: CandleCatalog, encoding: str) ->
     """The calendar keeps its four marks, and the command succeeds."""
     assert catalog
     result = CliRunner(charset=encoding).invoke(coin, ["candles", "check"], catch_exceptions=False)
-    legend = result.stdout_bytes.decode(encoding).replace("\u00b7", ".")
     assert result.exit_code == 0
-    assert "each day: # complete  + some without a trade  / partly fetched  . nothing fetched" in legend
+    assert result.stdout_bytes.isascii()  # graphic characters of cp949 would be twice as wide
+    legend = "each day: # complete  + some without a trade  / partly fetched  . nothing fetched"
+    assert legend in result.stdout_bytes.decode(encoding)
 
 
 def test_ascii_output_of_plain_commands_is_ascii(catalog: CandleCatalog) -> None:
@@ -45,6 +46,13 @@ def test_ascii_output_of_plain_commands_is_ascii(catalog: CandleCatalog) -> None
     result = CliRunner(charset="ascii").invoke(coin, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert result.stdout_bytes.decode("ascii").rstrip().endswith("??.csv")
+
+
+def test_letters_of_the_encoding_are_kept(catalog: CandleCatalog) -> None:
+    """Only what cp949 lacks, and graphic characters, are replaced."""
+    arguments = ["candles", "export", "AAA_KRW", str(catalog.root / "\ucf54\uc778.csv"), "--timeframe", "1h"]
+    result = CliRunner(charset="cp949").invoke(coin, arguments, catch_exceptions=False)
+    assert result.stdout_bytes.decode("cp949").rstrip().endswith("\ucf54\uc778.csv")
 
 
 def test_utf8_output_is_unchanged(catalog: CandleCatalog) -> None:

@@ -122,7 +122,7 @@ def test_a_file_of_another_market_is_not_merged_in(catalog: CandleCatalog, tmp_p
     """One of several files whose name contradicts --symbol is refused."""
     files = [write(tmp_path / "KRW-BTC.csv", days(3)), write(tmp_path / "KRW-ETH.csv", days(3))]
     result = run(*files, *BTC)
-    assert "its name names ETH_KRW, not BTC_KRW" in result.stderr
+    assert "its name contains ETH_KRW, not BTC_KRW" in result.stderr
     assert catalog.symbols() == ["BTC_KRW"]
 
 
@@ -262,3 +262,14 @@ def test_other_candles_at_other_times_are_kept(catalog: CandleCatalog, tmp_path:
     file.write_text(HEADER + "".join(f"{time},1,1,1,1,0\n" for time in steps(NEW_YEAR + 40 * hour, hour, 40)))
     run(file, "--symbol", "ETH_KRW", "--timeframe", "1h")
     assert catalog.stored("ETH_KRW")[0].rows == 80
+
+
+def test_a_file_of_another_market_is_refused_by_its_content(catalog: CandleCatalog, tmp_path: Path) -> None:
+    """A column that names the market wins over --symbol, whatever the name of the file is."""
+    rows = [f"{time},KRW-ETH,1,2,1,1,{number}" for number, time in enumerate(days(3))]
+    file = tmp_path / "btc.csv"
+    file.write_text("timestamp,market,open,high,low,close,volume\n" + "\n".join(rows) + "\n")
+    with pytest.raises(InvalidCandleFile, match="contains candles of ETH_KRW, not of BTC_KRW; pass --symbol ETH_KRW"):
+        run(file, *BTC)
+    assert run(file, "--timeframe", "1d").exit_code == 0
+    assert catalog.symbols() == ["ETH_KRW"]

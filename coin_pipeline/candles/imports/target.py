@@ -41,9 +41,10 @@ def target_symbol(path: Path, requested: str | None, content: str | None, *, alo
     symbol = requested or inside or named
     if symbol is None:
         raise InvalidCandleFile(path, "neither its name nor its content names one market; pass --symbol BTC_KRW")
-    for other, where in ((inside, "content"), (None if alone and requested else named, "name")):
-        if other not in {None, symbol}:
-            raise InvalidCandleFile(path, f"its {where} names {other}, not {symbol}; import it on its own as {other}")
+    if inside not in {None, symbol}:
+        raise InvalidCandleFile(path, f"contains candles of {inside}, not of {symbol}; pass --symbol {inside}")
+    if named not in {None, symbol} and not (alone and requested):
+        raise InvalidCandleFile(path, f"its name contains {named}, not {symbol}; import it on its own")
     require_usual_order(symbol)
     return symbol
 
