@@ -161,11 +161,8 @@ class ResultIndex:
 
         Remove the objects first: a concurrent `reindex` may otherwise add the entries again.
         """
-        statement = (
-            "with gone as (delete from coin.result where shelf = %s and run_id = any(%s) returning run_id)"
-            " delete from coin.reuse using gone where reuse.run_id = gone.run_id"
-        )
-        self._session.run(lambda cursor: cursor.execute(statement, (shelf, list(run_ids))))
+        values = {"shelf": shelf, "run_ids": list(run_ids)}
+        self._session.run(lambda cursor: cursor.execute(index_sql.REMOVE, values))
 
     def remove_unchanged(self, versions: Mapping[str, ObjectVersion]) -> None:
         """Remove entries, by run ID, that still describe these versions of their documents.

@@ -42,6 +42,12 @@ ADD = f"""
 insert into coin.result ({_COLUMNS}) values %s on conflict (run_id) do update
 set ({_COLUMNS}) = row({", ".join(f'excluded."{name}"' for name in STORED)})
 """
+# Reuses of a document go with it, also if a reindex has removed its entry first.
+REMOVE = """
+with gone as (delete from coin.result where shelf = %(shelf)s and run_id = any(%(run_ids)s))
+delete from coin.reuse where run_id = any(%(run_ids)s)
+    and not exists (select from coin.result where run_id = reuse.run_id and shelf <> %(shelf)s)
+"""
 # Parameters are interpolated by the client, so that the planner drops the condition of a filter that is null.
 _MATCHING = """
     (%(kind)s is null or kind = %(kind)s)

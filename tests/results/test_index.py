@@ -151,13 +151,14 @@ def test_a_cursor_neither_misses_nor_repeats_what_is_reused_meanwhile(index: Res
 
 def test_removal_of_a_result_removes_its_reuses(index: ResultIndex) -> None:
     """Retention leaves no entry of a result that is gone, and every entry of a result that stays."""
-    index.add([entry(1), entry(2, shelf="tasks")])
-    for run_id in ("run-1", "run-2"):
+    index.add([entry(1), entry(2, shelf="tasks"), entry(3, shelf="tasks")])
+    for run_id in ("run-1", "run-2", "run-3"):
         index.add_reuse(run_id, START + timedelta(minutes=5))
-    index.remove("tasks", ["run-1", "run-2"])
+    index.remove_unchanged({"run-3": index.versions()["run-3"]})  # a reindex has seen that its files are gone
+    index.remove("tasks", ["run-1", "run-2", "run-3"])
     assert run_ids(everything(index)) == ["run-1", "run-1"]
-    index.add([entry(2, shelf="tasks")])
-    assert run_ids(everything(index)) == ["run-1", "run-2", "run-1"]
+    index.add([entry(2, shelf="tasks"), entry(3, shelf="tasks")])
+    assert run_ids(everything(index)) == ["run-1", "run-3", "run-2", "run-1"]
 
 
 def test_a_rebuild_keeps_the_reuses_of_stored_results(index: ResultIndex, store: LocalStore) -> None:
