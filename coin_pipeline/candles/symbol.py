@@ -14,7 +14,7 @@ QUOTES = (
     *("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "DAI", "BTC", "ETH"),
 )
 """Currencies that markets are quoted in. Of two, the one listed first is the usual quote: ETH trades in BTC."""
-_MAX_SIDE = 20
+_MAX_SIDE, _USUAL_BASE = 20, 3
 _SIDE = r"[A-Z0-9]+(?:\.[A-Z0-9]+)*"  # a folder may be named like it: no leading dot and no ..
 _CANONICAL = re.compile(rf"({_SIDE})_({_SIDE})")
 _UPBIT = re.compile(rf"({_SIDE})-({_SIDE})")
@@ -124,9 +124,11 @@ def _rank(currency: str) -> int:
 
 def _split(letters: str) -> list[str]:
     """Return base and quote of a symbol without a separator: BTCUSDT, or BTC.KRW."""
-    ends = [quote for quote in QUOTES if letters.endswith(quote) and letters != quote]
-    quote = max(ends, key=len, default="")
-    return [letters.removesuffix(quote).rstrip("."), quote] if quote else [letters]
+    ends = sorted((quote for quote in QUOTES if letters.endswith(quote) and letters != quote), key=len, reverse=True)
+    sides = [[letters.removesuffix(quote).rstrip("."), quote] for quote in ends]
+    # XBTUSD is XBT in USD, not XB in TUSD, and USDTUSD is USDT in USD.
+    likely = [side for side in sides if len(side[0]) >= _USUAL_BASE and side != ["USD", "TUSD"]]
+    return likely[0] if likely else sides[-1] if sides else [letters]
 
 
 def _hint(text: str) -> str:

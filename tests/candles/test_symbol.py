@@ -75,6 +75,10 @@ def test_markets_between_currencies_are_accepted(symbol: str) -> None:
         ("EURUSDT", "EUR_USDT"),
         ("BTCKRW", "BTC_KRW"),
         ("krw_xrp", "XRP_KRW"),
+        ("BATUSD", "BAT_USD"),
+        ("USDTUSD", "USDT_USD"),
+        ("BTCTUSD", "BTC_TUSD"),
+        ("OPUSDT", "OP_USDT"),
     ],
 )
 def test_a_form_of_another_exchange_suggests_ours(text: str, likely: str) -> None:
