@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from coin_api.schemas import HistoryQuery, ProblemDetails
+from coin_api.queries import HistoryQuery
+from coin_api.schemas import ProblemDetails
 from coin_api.tasks import Task
 from coin_pipeline import errors
 

@@ -1,14 +1,11 @@
-"""Models of responses and of query parameters; request bodies are the request models of coin_pipeline."""
+"""Models of responses; `queries` has those of query parameters, coin_pipeline those of request bodies."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from coin_pipeline.candles import fields
-from coin_pipeline.candles.imports.stamps import Stamps
 from coin_pipeline.candles.series_progress import SeriesProgress
-from coin_pipeline.results.index import Filters
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
 Instant = Annotated[
@@ -259,74 +256,3 @@ class Health(BaseModel):
     data_root: str
     results_dir: str
     components: dict[str, Component]
-
-
-def _is_decoded(text: str) -> str:
-    """Reject what the server decoded with replacement characters, which would match nothing without a word."""
-    if "\ufffd" in text:
-        raise ValueError(f"{text!r} has bytes that are not UTF-8; percent-encode the query as UTF-8")
-    return text
-
-
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$"), AfterValidator(_is_decoded)]
-Day = Annotated[fields.Day, Field(description="YYYY-MM-DD in Asia/Seoul, inclusive.")]
-Percent = Annotated[float, Field(allow_inf_nan=False, description="Bound of avg_return, percent per trade.")]
-Signals = Annotated[int, Field(ge=0, description="Bound of total_signals.")]
-
-
-class UploadQuery(fields.RequestModel):
-    """How to read an uploaded file."""
-
-    timeframe: fields.TimeframeName
-    tz: Annotated[str | None, Field(description="Time zone of timestamps without one, such as UTC or Asia/Seoul.")] = (
-        None
-    )
-    columns: Annotated[
-        str | None, Field(max_length=2000, description="Columns of unknown names: time=NAME,open=NAME,...")
-    ] = None
-    stamps: Annotated[Stamps, Field(description="Whether candles open or close at their timestamps.")] = "auto"
-    dry_run: Annotated[bool, Field(description="Store nothing; only report what the file contains.")] = False
-
-
-class CandleQuery(fields.RequestModel):
-    """Range and page of candles."""
-
-    timeframe: fields.TimeframeName = "1d"
-    start: Day | None = None
-    end: Day | None = None
-    limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
-    cursor: Annotated[
-        str | None, Field(description="next_cursor of the previous page.", pattern=r"^-?[0-9]{1,19}$")
-    ] = None
-
-    @property
-    def start_ns(self) -> int | None:
-        """Open of the first candle of the page, ns UTC; None for the first page."""
-        return None if self.cursor is None else int(self.cursor)
-
-
-class HistoryQuery(BaseModel):
-    """Filters and page of a list of results."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 10
-    offset: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    cursor: Annotated[str | None, Field(description="next_cursor of the previous page.", max_length=500)] = None
-    strategy: Text | None = None
-    symbol: Annotated[Text | None, Field(description="BTC_KRW or KRW-BTC.")] = None
-    min_return: Percent | None = None
-    max_return: Percent | None = None
-    min_signals: Signals | None = None
-    max_signals: Signals | None = None
-    date_from: Day | None = None
-    date_to: Day | None = None
-
-    def filters(self) -> Filters:
-        """Return the filters.
-
-        Raises:
-            EmptyRange: A lower bound exceeds its upper bound.
-            InvalidSymbol: The symbol is not a market.
-        """
-        return Filters(**self.model_dump(exclude={"limit", "offset", "cursor"}))

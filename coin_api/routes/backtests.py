@@ -22,8 +22,9 @@ from coin_api.deps import (
 from coin_api.errors import StillRunning, TaskWithoutResult
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.polling_headers import set_polling_headers
+from coin_api.queries import HistoryQuery
 from coin_api.responses import accepted, json_response, status_response, task_fields
-from coin_api.schemas import Accepted, BacktestResult, History, HistoryItem, HistoryQuery, RunResult, TaskStatus
+from coin_api.schemas import Accepted, BacktestResult, History, HistoryItem, RunResult, TaskStatus
 from coin_api.task_polling import TaskSubscriptions
 from coin_api.tasks import SubmissionId, Task
 from coin_pipeline.backtest.preflight import require_candles

@@ -21,16 +21,15 @@ from coin_api.candles import (
 from coin_api.deps import CatalogDep, OrchestratorDep, SettingsDep, StatusesDep, SubmissionIdDep
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.polling_headers import set_polling_headers
+from coin_api.queries import CandleQuery, UploadQuery
 from coin_api.responses import accepted, status_response, task_fields
 from coin_api.schemas import (
     Accepted,
     CandleInventory,
     CandlePage,
-    CandleQuery,
     CandleSeries,
     RefreshAccepted,
     RefreshStatus,
-    UploadQuery,
     UploadReport,
 )
 from coin_api.tasks import Job, Task
