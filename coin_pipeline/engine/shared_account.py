@@ -297,6 +297,7 @@ def _trade(
         cash += received[2 * now]
         free += freed[2 * now]
         worth = cash + positions[2 * now]
+        slack = tolerance * worth
         s = first[now]
         while s >= 0:
             b = symbol[s]
@@ -304,7 +305,7 @@ def _trade(
                 counts[b, _IGNORED] += 1
             elif free == 0:
                 counts[b, _NO_SLOT] += 1
-            elif cash <= tolerance * worth or min(worth, (cash + tolerance * worth) / fraction) < min_equity:
+            elif cash <= slack or worth < min_equity or cash + slack < fraction * min_equity:
                 counts[b, _TOO_SMALL] += 1
             else:
                 spent[s] = min(fraction * worth, cash)
