@@ -452,7 +452,7 @@ FORMATS: Mapping[str, Callable[[Path], object]] = MappingProxyType(
     {
         "freqtrade.feather": lambda path: feather.write_feather(pa.Table.from_pandas(TABLE), path),
         "freqtrade.parquet": TABLE.to_parquet,
-        "candles.csv.gz": lambda path: path.write_bytes(gzip.compress(CSV)),
+        "candles.csv.gz": lambda path: path.write_bytes(gzip.compress(CSV, mtime=0)),
         "candles.CSV": lambda path: path.write_bytes(CSV),
         "candles.txt": lambda path: path.write_bytes(CSV.replace(b",", b"\t")),
         "candles.zip": lambda path: _zip(path, candles__csv=CSV, readme__md=b"x"),
@@ -494,11 +494,11 @@ def test_pickles_are_refused(tmp_path: Path, suffix: str) -> None:
     ("name", "content", "reason"),
     [
         ("a.csv", b"PK\x03\x04rest", "an Excel workbook or a zip archive by its content; rename it to .xlsx or .zip"),
-        ("a.csv", gzip.compress(CSV), "compressed with gzip by its content; rename it to .gz"),
-        ("a.csv.gz", gzip.compress(CSV)[:20], "cannot be decompressed"),
+        ("a.csv", gzip.compress(CSV, mtime=0), "compressed with gzip by its content; rename it to .gz"),
+        ("a.csv.gz", gzip.compress(CSV, mtime=0)[:20], "cannot be decompressed"),
         ("a.csv.gz", CSV, "cannot be read as gz"),
         ("a.zip", CSV, "cannot be read as zip"),
-        ("a.bin.gz", gzip.compress(CSV), "'.bin' is not one of"),
+        ("a.bin.gz", gzip.compress(CSV, mtime=0), "'.bin' is not one of"),
         ("a.json", b"[1, 2]", "row 1 is not a list of 1 values: '1'"),
         ("a.json", b'[{"time": 1e400}]', "no column for open, high, low, close, volume; its columns are 'time'"),
         (
