@@ -16,6 +16,12 @@ FEW_TRADES = 30
 """Below this number of trades a mean is unreliable: the usual rule of thumb for a sample."""
 SHORT_DAYS = 90
 """Below this number of days a figure per year is an extrapolation."""
+MAX_SHARPE = 5.0
+"""Highest annualized Sharpe ratio that is plausible; those of known funds stay below 3 over years."""
+MANY_TRADES = 100
+"""Above this number of trades, their share of gains is not luck."""
+MAX_WIN_RATE, MAX_PROFIT_FACTOR = 0.9, 10.0
+"""Highest figures of many trades that are plausible after costs."""
 
 
 def collect_warnings(
@@ -40,6 +46,7 @@ def collect_warnings(
     """
     per_symbol = [warning for part in symbols for warning in _of_symbol(part)]
     whole = [*_of_trades(metrics, best), *_of_days(metrics, days), *_of_costs(metrics, costs)]
+    whole += _implausible(metrics, days)
     return [*whole, *_of_params(params, schema), *per_symbol]
 
 
@@ -105,6 +112,21 @@ def _of_days(metrics: Json, days: float) -> list[str]:
     figures = "annualized figures (CAGR, volatility, Sharpe ratio, Sortino ratio)"
     reason = f"its {figures} extrapolate less than {SHORT_DAYS} days to a year and mean little"
     return [f"the range has {pluralize(int(days), 'day')}: {reason}"]
+
+
+def _implausible(metrics: Json, days: float) -> list[str]:
+    """Warn of figures that a strategy hardly reaches without an error in the backtest."""
+    trades, sharpe = metrics["trades"], metrics["sharpe"] or 0.0
+    win_rate, profit_factor = metrics["win_rate"] or 0.0, metrics["profit_factor"] or 0.0
+    figures = []
+    if sharpe > MAX_SHARPE and trades >= FEW_TRADES and days >= SHORT_DAYS:
+        figures.append(f"a Sharpe ratio of {sharpe:.1f}, above {MAX_SHARPE:g}")
+    if win_rate > MAX_WIN_RATE and trades > MANY_TRADES:
+        figures.append(f"a win rate of {win_rate:.1%} over {trades:,} trades, above {MAX_WIN_RATE:.0%}")
+    if profit_factor > MAX_PROFIT_FACTOR and trades > MANY_TRADES:
+        figures.append(f"a profit factor of {profit_factor:.1f} over {trades:,} trades, above {MAX_PROFIT_FACTOR:g}")
+    causes = "a strategy that knows the future in a way the checks miss, wrong candles, or costs that are too low"
+    return [f"implausible: {'; '.join(figures)}: look for {causes}"] if figures else []
 
 
 def _of_costs(metrics: Json, costs: Json) -> list[str]:

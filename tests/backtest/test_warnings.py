@@ -40,11 +40,16 @@ def warned(
     expectancy: float | None = None,
     days: float = 365,
     break_even: float | None = 0.0015,
+    sharpe: float | None = 1.0,
+    win_rate: float | None = 0.5,
+    profit_factor: float | None = 1.5,
     **params: object,
 ) -> list[str]:
     """Return the warnings of a result with these symbols."""
     best = best_trade(parts, 1.0)
-    metrics = {"trades": sum(len(one["trades"]) for one in parts), "total_return": total, "expectancy": expectancy}
+    trades = sum(len(one["trades"]) for one in parts)
+    metrics = {"trades": trades, "total_return": total, "expectancy": expectancy, "sharpe": sharpe}
+    metrics |= {"win_rate": win_rate, "profit_factor": profit_factor}
     costs = {"gross_return": -0.05, "stress": {"1x": total, "2x": at_twice}, "break_even_rate": break_even}
     values, schema = Params(**params).model_dump(), Params.model_json_schema()
     return collect_warnings(parts, metrics, costs, best, days, values, schema)
@@ -55,6 +60,36 @@ def test_an_account_that_loses_with_a_positive_expectancy() -> None:
     (warning,) = warned(part(*[0.5, -0.4] * 15), total=-0.79, expectancy=0.05)
     assert warning.startswith("the mean trade returned +5.00%, but the account -79.00%: returns compound")
     assert warned(part(*[0.5, -0.4] * 15), total=-0.79, expectancy=-0.05) == []
+
+
+@pytest.mark.parametrize(
+    ("trades", "figures", "expected"),
+    [
+        (30, {"sharpe": 5.1}, "a Sharpe ratio of 5.1, above 5"),
+        (101, {"win_rate": 0.95}, "a win rate of 95.0% over 101 trades, above 90%"),
+        (101, {"profit_factor": 12.0}, "a profit factor of 12.0 over 101 trades, above 10"),
+        (101, {"win_rate": 1.0, "profit_factor": None}, "a win rate of 100.0% over 101 trades, above 90%"),
+    ],
+)
+def test_implausible_figures(trades: int, figures: dict[str, Any], expected: str) -> None:
+    """Figures that no strategy reaches point to an error; few trades or days may be luck."""
+    (warning,) = warned(part(*[0.01] * trades), **figures)
+    assert warning.startswith(f"implausible: {expected}: look for ")
+    assert not any("implausible" in warning for warning in warned(part(*[0.01] * 29), **figures))
+
+
+@pytest.mark.parametrize(
+    ("trades", "days", "figures"),
+    [
+        (100, 365.0, {"sharpe": 5.0, "win_rate": 0.99, "profit_factor": 50.0}),
+        (101, 365.0, {"sharpe": 5.0, "win_rate": 0.9, "profit_factor": 10.0}),
+        (101, 89.0, {"sharpe": 9.0}),
+        (101, 365.0, {"sharpe": None, "win_rate": None, "profit_factor": None}),
+    ],
+)
+def test_plausible_figures(trades: int, days: float, figures: dict[str, Any]) -> None:
+    """Limits are exclusive, and a Sharpe ratio of less than 90 days is an extrapolation."""
+    assert not any("implausible" in text for text in warned(part(*[0.01] * trades), days=days, **figures))
 
 
 def test_a_short_range_is_not_a_year() -> None:
