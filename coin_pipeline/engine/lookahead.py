@@ -14,7 +14,7 @@ from coin_pipeline.engine.lookahead_verdict import Recomputation, TooMuchRoundin
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StrategyFailed
 
-MIN_BAR_BUDGET = 65_536
+MIN_BAR_BUDGET = 98_304
 """Bars that may be recomputed in any run, in about a hundred calls."""
 BUDGET_DIVISOR = 6
 """On long series, the budget is the number of bars divided by this."""
@@ -116,7 +116,7 @@ def check_no_lookahead(
         cuts.compare_all()
         screening.history = cuts.history
         again.budget += budget - budget // 2
-        screening.run(budget // 8 * 3)
+        screening.run(again.budget // 4 * 3)
     except TooMuchRounding:
         is_complete = False
     decided = decided_bars(again.columns)

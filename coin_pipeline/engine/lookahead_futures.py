@@ -62,7 +62,7 @@ def reflect(bars: Bars, first: Ints, length: int, strength: float, random: np.ra
         direction = np.sign(close[:, -1:] - before)
         direction = np.where(direction == 0, random.choice([-1.0, 1.0], direction.shape), direction)
         closes = before - strength * (close - before) - direction * typical * np.arange(1, length + 1)
-        opens = before - strength * (opening - before) - direction * typical * np.arange(length)
+        opens = before - strength * (opening - before) - direction * typical * (np.arange(length) + 0.25)
         upper = np.maximum(np.maximum(opens, closes), closes + (close - low))
         lower = np.minimum(np.minimum(opens, closes), closes - (high - close))
         prices = [_bounded(np.exp(column)) for column in (opens, upper, lower, closes)]
