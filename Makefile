@@ -7,7 +7,8 @@
 # make chaos               a thousand kills and other faults while clients submit; prints what was lost
 # make bench               compare the engine's speed with other backtesters
 # make bench-candles       compare reading stored candles with pandas, Polars and DuckDB
-# make bench-api           measure the platform over HTTP
+# make bench-api lookahead-corpus           measure the platform over HTTP
+# make lookahead-corpus    run the look-ahead check on strategies that look ahead and on honest ones
 # make lint                ruff, mypy, import contracts, prose
 # make docs                build the documentation site
 # Every target sets up .venv first, from requirements*.lock, with uv if it is installed and pip otherwise.
@@ -23,7 +24,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold test-dagster-next chaos mutants bench bench-candles bench-api lint format docs lock clean
+.PHONY: demo up test coverage test-cold test-dagster-next chaos mutants bench bench-candles bench-api lookahead-corpus lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -76,6 +77,10 @@ bench-candles: $(DEVELOPED)
 # Less than six minutes; ARGS="--launcher warm" skips Dagster's default launcher. Exits with 1 if a target is missed.
 bench-api: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.api $(ARGS)
+
+# About a minute; ARGS="--only fit" selects strategies. Exits with 1 if too many pass or an honest one is rejected.
+lookahead-corpus: $(DEVELOPED)
+	@$(BIN)/python -m benchmarks.lookahead $(ARGS)
 
 lint: $(DEVELOPED)
 	$(BIN)/ruff check .
