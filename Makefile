@@ -7,7 +7,7 @@
 # make chaos               a thousand kills and other faults while clients submit; prints what was lost
 # make bench               compare the engine's speed with other backtesters
 # make bench-candles       compare reading stored candles with pandas, Polars and DuckDB
-# make bench-api lookahead-corpus           measure the platform over HTTP
+# make bench-api           measure the platform over HTTP
 # make lookahead-corpus    run the look-ahead check on strategies that look ahead and on honest ones
 # make lint                ruff, mypy, import contracts, prose
 # make docs                build the documentation site

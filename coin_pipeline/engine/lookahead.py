@@ -158,8 +158,8 @@ class _Cuts:
         for cuts in candidates:
             self._compare_at(cuts[cuts > self.again.warm_up][:2])
         for cuts in candidates:
-            self._compare_at(self._draw(cuts, 2))
-        self._compare_at(self._draw(np.arange(1, len(self.again.bars)), 8))
+            self._compare_at(self._draw(cuts, 1))
+        self._compare_at(self._draw(np.arange(1, len(self.again.bars)), 4))
 
     def _draw(self, cuts: Ints, k: int) -> Ints:
         """Draw up to k random cuts; if only prefixes can be compared, draw short ones that leave budget for others."""

@@ -27,7 +27,7 @@ def extend(bars: Bars, closes: Floats) -> Bars:
     """
     k = len(closes)
     step = bars.time[-1] - bars.time[-2] if len(bars) > 1 else 1
-    close = _bounded(bars.close[-1] * np.minimum(closes, _LARGEST / bars.close[-1]))
+    close = _bounded(min(bars.close[-1], _LARGEST / 16) * closes)
     opening = np.append(bars.close[-1], close[:-1])
     large = 100 * (1 + min(bars.volume.max(), _LARGEST / 200))
     volume = np.where(np.arange(k) % 2 == (closes[0] < 1), large, 0.0)

@@ -58,12 +58,16 @@ class _Suspect(NamedTuple):
     Attributes:
         bar: The bar of the decision.
         cut: First bar of the replaced block after it.
-        replaced: The bars of the block.
+        source: Series with the block.
+        begin: Bar of that series with which the block begins.
+        end: Bar of that series after the block.
     """
 
     bar: int
     cut: int
-    replaced: Bars
+    source: Bars
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -154,19 +158,20 @@ class Screening:
             at = np.flatnonzero(changed & (np.arange(len(bars)) < cuts[-1]))
             following = cuts[np.searchsorted(cuts, at, side="right")]
             near = following - at <= kind.reach
-            doubt[at[near]] -= 1
+            doubt[at[near]] -= 2
             found.append((at[near], following[near], number))
             series.append(replaced)
         self.screened += int(tested.sum())
         return self._confirmed(part, bars, self._ordered(found, series, doubt))
 
     def _ordered(self, found: list[tuple[Ints, Ints, int]], series: list[Bars], doubt: Ints) -> list[_Suspect]:
-        """Return the suspects, those first that changed only before replaced candles.
+        """Return the suspects, those first that changed most often and only before replaced candles.
 
         Args:
             found: Bars, the block after each, and the round, for each round.
             series: The series with replaced candles of each round.
-            doubt: Number of rounds in which each bar changed although the candles after it were real.
+            doubt: Number of rounds in which each bar changed although the candles after it were real, minus that of
+                the others in which it changed.
         """
         if not found:
             return []
@@ -176,7 +181,7 @@ class Screening:
         suspects = []
         for at, begin, row in zip(bar[order].tolist(), cut[order].tolist(), source[order].tolist(), strict=True):
             end = min(begin + _KINDS[found[row][2] % len(_KINDS)].length, len(series[row]))
-            suspects.append(_Suspect(at, begin, series[row].window(begin, end)))
+            suspects.append(_Suspect(at, begin, series[row], begin, end))
         return suspects
 
     def _confirmed(self, part: _Part, bars: Bars, suspects: list[_Suspect]) -> list[_Suspect]:
@@ -197,7 +202,8 @@ class Screening:
             taken = {suspect.bar for suspect in chosen}
             remaining = [suspect for suspect in remaining if suspect.bar not in taken]
         at = part.index
-        return [_Suspect(int(at[bar]), int(at[cut]), replaced) for bar, cut, replaced in [*confirmed, *remaining]]
+        ordered = (*confirmed, *remaining)
+        return [item._replace(bar=int(at[item.bar]), cut=int(at[item.cut])) for item in ordered[:MAX_TESTS]]
 
     def _test(self, suspect: _Suspect) -> None:
         """Compare the decisions before a block with the real candles after them and with the replaced ones.
@@ -206,7 +212,7 @@ class Screening:
         """
         again = self.again
         for first in sorted({0, max(0, suspect.cut - self.history)}, reverse=True):
-            real = again.bars.window(first, suspect.cut + len(suspect.replaced))
+            real = again.bars.window(first, suspect.cut + suspect.end - suspect.begin)
             other = _with_blocks(real, first, [suspect])
             before, after = again.signals(real), again.signals(other)
             if before is not None and after is not None:
@@ -244,9 +250,9 @@ def _with_blocks(bars: Bars, first: int, suspects: list[_Suspect]) -> Bars:
     """Return bars, of which the first has the number ``first``, with the replaced candles of some suspects."""
     changed = {field.name: getattr(bars, field.name).copy() for field in fields(bars)}
     for suspect in suspects:
+        start, size = suspect.cut - first, suspect.end - suspect.begin
         for name, column in changed.items():
-            start = suspect.cut - first
-            column[start : start + len(suspect.replaced)] = getattr(suspect.replaced, name)
+            column[start : start + size] = getattr(suspect.source, name)[suspect.begin : suspect.end]
     return Bars(**changed)
 
 

@@ -10,8 +10,9 @@ from benchmarks.lookahead.honest import HONEST
 HOURS = synthetic("1h", 21, 6_000)
 RARE = [name for name in CHEATS if "500" in name and "drawn" not in name]
 SAMPLE = ["next close", "centred mean", "savgol", "argrelextrema", "z-score of all", "resample label",
-          "exits before falls", "hold by later returns", "after a date", "fit once, instance", "fit once, class", "fit once, closure",
-          "fit once, lru_cache", "fit once, model", "by time stamp, global", "longest series, global"]  # fmt: skip
+          "exits before falls", "hold by later returns", "after a date", "fit once, instance", "fit once, class",
+          "fit once, closure", "fit once, lru_cache", "fit once, model", "by time stamp, global",
+          "longest series, global"]  # fmt: skip
 EDGE = ["FFT mean, scipy", "FFT mean, numpy", "matrix mean", "EMA 200", "expanding z-score", "stateful",
         "cache by content", "buffer", "seeded once", "lazy constants", "measured hold", "fails on few bars",
         "every 500th bar", "month and crossing", "confirmed zigzag"]  # fmt: skip
