@@ -390,8 +390,8 @@ def test_symbols_without_candles_are_404_before_a_run_is_launched(
     body = {**BODY, "symbols": ["AAA_KRW", "ZZZ_KRW"], "start_date": "2030-01-01", "end_date": "2030-02-01"}
     response = client.post("/api/backtests/run", json=body)
     assert response.status_code == 404
-    assert "ZZZ_KRW (nothing stored)" in response.json()["detail"]
-    assert "AAA_KRW (stored: 1d 2023-01-01..2024-12-31)" in response.json()["detail"]
+    assert "ZZZ_KRW (nothing stored;" in response.json()["detail"]
+    assert "AAA_KRW (stored: 1d 2023-01-01..2024-12-31;" in response.json()["detail"]
     assert orchestrator.submitted == []
 
 
