@@ -54,6 +54,16 @@ class AboveEma(Strategy[Span]):
         return params.span
 
 
+class LeavesBelowEma(AboveEma):
+    """Only its exits are recursive."""
+
+    name = "leaves_below_ema"
+
+    def signals(self, bars: Bars, params: Span) -> Signals:
+        """Buy at noon, and leave below the average."""
+        return Signals(bars.time // 3_600_000_000_000 % 24 == 12, exits=super().signals(bars, params).exits)
+
+
 class AboveSma(Strategy[Span]):
     """It has a window of fixed length and declares none."""
 
@@ -234,6 +244,18 @@ def test_a_strategy_that_never_settles_reaches_the_bound() -> None:
     """Doubling stops at the limit, and the warm-up is marked as unsettled."""
     chosen = choose(np.full(MAX_DOUBLED * 3, 10.0), MAX_DOUBLED * 2, EverySeventh(), StrategyParams())
     assert (chosen.used, chosen.requested, chosen.settled) == (MAX_DOUBLED, MAX_DOUBLED, False)
+
+
+def test_exits_must_settle_too() -> None:
+    """Entries that agree are not enough."""
+    price = np.concatenate([np.full(3000, 1000.0), np.full(72, 100.0), np.tile([100.0, 100.001], 100)])
+    assert choose(price, 3072, LeavesBelowEma(), Span(span=40)).used == 256
+
+
+def test_a_long_declared_warm_up_is_compared_with_twice_its_length() -> None:
+    """At least 256 bars, and twice the declared ones if that is more."""
+    chosen = choose(np.linspace(100.0, 200.0, 1440), 1200, AboveEma(), Span(span=200))
+    assert (chosen.declared, chosen.requested) == (200, 400)
 
 
 def test_a_strategy_sees_its_first_bars_first() -> None:

@@ -158,15 +158,28 @@ def test_symbols_start_on_the_same_day(tmp_path: Path, known: StrategyRegistry) 
     assert [part["candles"]["rows"] for part in document["symbols"]] == [134, 134]
 
 
-def test_a_range_that_is_too_short_for_a_point_is_refused(tmp_path: Path, known: StrategyRegistry) -> None:
+@pytest.mark.parametrize(("earlier", "start"), [(12, date(2024, 7, 3)), (11, date(2024, 7, 4)), (5, date(2024, 7, 4))])
+def test_points_start_with_a_whole_day(tmp_path: Path, known: StrategyRegistry, earlier: int, start: date) -> None:
+    """If the warm-up of 60 hours is complete after the first candle of a day, points start on the next day."""
+    hourly, catalog = parse_timeframe("1h"), CandleCatalog(tmp_path)
+    candles = synthetic_candles(1, hourly, date(2024, 6, 30), 240)
+    first_of_july = np.datetime64("2024-06-30T15:00", "ns").astype(np.int64)
+    first = int(np.searchsorted(candles.time, first_of_july)) - earlier
+    catalog.merge("AAA_KRW", hourly, candles.rows(slice(first, None)))
+    spec = spec_of(known, ZONE, timeframe="1h", end_date="2024-07-08")
+    assert split_into_chunks(catalog, known, spec).chunks[0].start == start
+
+
+@pytest.mark.parametrize("window", [184, 300])
+def test_a_range_that_is_too_short_for_a_point_is_refused(tmp_path: Path, known: StrategyRegistry, window: int) -> None:
     """The message has the numbers and the remedies."""
     catalog = stored(tmp_path, date(2024, 7, 1))
     message = (
-        "points need up to 300 candles before their first decision, and AAA_KRW has 0 before the range and 184 in it;"
-        " fetch earlier candles, sweep smaller values, or set warm_up to none"
+        f"points need up to {window} candles before their first decision, and AAA_KRW has 0 before the range and 184 in"
+        " it; fetch earlier candles, sweep smaller values, or set warm_up to none"
     )
     with pytest.raises(InvalidSpec, match=message):
-        run(catalog, known, tmp_path, spec_of(known, {"volume_window": "5,300"}))
+        run(catalog, known, tmp_path, spec_of(known, {"volume_window": [5, window]}))
 
 
 def test_without_warm_up_earlier_candles_change_nothing(tmp_path: Path, known: StrategyRegistry) -> None:
