@@ -44,7 +44,7 @@ def test_nothing_of_a_misplaced_import_remains(seed: int, count: int, shift: int
 
 @given(seed=st.integers(0, 99), count=st.integers(1, 80), more=st.integers(0, 40), shift=SHIFTS)
 def test_candles_of_another_history_are_kept(seed: int, count: int, more: int, shift: int) -> None:
-    """Equal candles at equal times, other ones, and later ones are no reason to remove any."""
+    """Equal candles at equal times, other ones, and later ones remove nothing."""
     new = hours(seed, count)
     assert find_shifted(hours(seed, count + more), new, LIMIT) is None
     assert find_shifted(hours(seed + 100, count, shift), new, LIMIT) is None

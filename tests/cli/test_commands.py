@@ -146,7 +146,7 @@ def test_custom_strategy_runs_from_a_file(candles: CandleCatalog, tmp_path: Path
     [
         (("volume_zone", "AAA_KRW", *RANGE), UnknownStrategy, "did you mean 'volume_zone_breakout'"),
         (("volume_zone_breakout", "../x", *RANGE), InvalidSpec, "is not a market"),
-        (("volume_zone_breakout", "ZZZ_KRW", *RANGE), CandlesNotFound, r"ZZZ_KRW \(nothing stored\)"),
+        (("volume_zone_breakout", "ZZZ_KRW", *RANGE), CandlesNotFound, r"ZZZ_KRW \(nothing stored; fetch"),
         (("volume_zone_breakout", "AAA_KRW", *RANGE, "--param", "oops"), InvalidSpec, "'oops' is not NAME=VALUE"),
         (("volume_zone_breakout", "AAA_KRW", *RANGE, "--fee-rate", "1"), InvalidSpec, "fee_rate"),
         (("x", "AAA_KRW", *RANGE, "--strategy-file", "/none.py"), InvalidStrategyFile, r"/none\.py"),

@@ -178,7 +178,9 @@ def test_missing_candles_fail_the_run_with_the_sentence_and_a_manifest(
     failed = run(instance, symbols=["AAA_KRW", "NONE_KRW"])
     message, kind = failure_from_events(failed.all_events)
     assert not failed.success
-    assert message == "no 1d candles from 2023-06-01 to 2024-12-31 for NONE_KRW (nothing stored)"
+    command = "coin candles get NONE_KRW --timeframe 1d --from 2023-06-01"
+    stored = f"nothing stored; fetch with '{command}'"
+    assert message == f"no 1d candles from 2023-06-01 to 2024-12-31 for NONE_KRW ({stored})"
     assert kind == "CandlesNotFound"
     answer(instance)
     manifest = json.loads((data_root / "tasks" / failed.run_id / "manifest.json").read_bytes())

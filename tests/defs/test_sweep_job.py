@@ -261,7 +261,7 @@ def test_rate_covers_the_last_half_minute() -> None:
 @pytest.mark.parametrize(
     ("fields", "kind", "words"),
     [
-        ({"symbols": ["NONE_KRW"]}, "CandlesNotFound", "NONE_KRW (nothing stored)"),
+        ({"symbols": ["NONE_KRW"]}, "CandlesNotFound", "NONE_KRW (nothing stored; fetch with"),
         ({"space": {"volume_window": "0:5:1"}}, "InvalidSpec", "space.volume_window=0"),
         ({"space": {"volume_window": [1, 2], "windw": "1"}}, "InvalidSpec", "space.windw"),
     ],
