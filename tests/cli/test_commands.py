@@ -127,7 +127,7 @@ def test_min_coverage_allows_a_backtest_on_incomplete_candles(candles: CandleCat
     with pytest.raises(InsufficientCoverage, match="100 candles expected, 80 present, 15 not fetched"):
         invoke(*command)
     output = invoke(*command, "--min-coverage", "0.8").output
-    assert "1 gap (5 without a trade, 15 not fetched): 85.0% known\n" in output
+    assert "1 gap (5 without a trade, 15 not fetched): 85.0% known" in output
 
 
 def test_custom_strategy_runs_from_a_file(candles: CandleCatalog, tmp_path: Path) -> None:
