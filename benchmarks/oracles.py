@@ -17,7 +17,7 @@ SLOTS = 100
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 TOLERANCE = 1e-9
 REACHED_FACTOR = 1.0 - 1e-12
-"""Factor on the required share: a share that is short only by rounding counts as reached, as in the strategy."""
+"""Factor on a required share or price: one that is missed only by rounding counts as reached, as in the strategy."""
 
 
 def find_difference(
@@ -142,7 +142,7 @@ def breakouts(columns: Floats, window: int, bins: int, share: float, buffer: flo
     for bar in range(window, len(high)):
         past = slice(bar - window, bar)
         level = zone(high[past], low[past], volume[past], bins, share)
-        signals[bar] = level is not None and high[bar] >= level * (1 + buffer)
+        signals[bar] = level is not None and high[bar] >= level * (1 + buffer) * REACHED_FACTOR
     return np.array(signals)
 
 
@@ -155,7 +155,7 @@ def zone(high: Sequence[float], low: Sequence[float], volume: Sequence[float], b
     filled = [0.0] * bins
     for h, b, v in zip(high, low, volume, strict=True):
         if h == b:
-            filled[max(j for j in range(bins) if edges[j] <= h)] += v
+            filled[max(j for j in range(bins) if edges[j] * REACHED_FACTOR <= h)] += v
             continue
         for j in range(bins):
             overlap = min(h, edges[j + 1]) - max(b, edges[j])

@@ -54,7 +54,7 @@ def _breakouts(high, low, volume, window, bins, share, factor):  # noqa: ANN001,
             j = min(int((low[i] - bottom) * per_price), bins - 1)
             while j > 0 and edges[j] > low[i]:
                 j -= 1
-            while j < bins - 1 and edges[j + 1] <= low[i]:
+            while j < bins - 1 and edges[j + 1] * REACHED_FACTOR <= low[i]:
                 j += 1
             if height[i] == 0.0:
                 filled[j] += volume[i]
@@ -69,5 +69,5 @@ def _breakouts(high, low, volume, window, bins, share, factor):  # noqa: ANN001,
         while j > 0 and running < share * total * REACHED_FACTOR:
             j -= 1
             running += filled[j]
-        signals[t] = total > 0.0 and high[t] >= edges[j] * factor
+        signals[t] = total > 0.0 and high[t] >= edges[j] * factor * REACHED_FACTOR
     return signals
