@@ -13,6 +13,8 @@ from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.kernel import array_at_address, borrowed_slice, kernel, prefetch
 from coin_pipeline.engine.outcomes import Samples, growth_factors
 
+_PRICES = ("entry_price", "exit_price")
+_NO_BARS = np.empty(0, np.int64)
 _NO_MORE = np.iinfo(np.int64).max
 _PREFETCH_TIMES = 4  # times to look ahead, enough for the closes to reach the cache
 _PREFETCH_BARS = 64  # first bars of a position; beyond these the hardware prefetcher takes over
@@ -142,8 +144,7 @@ def simulate_shared_account(
     if invalid >= 0:
         raise ValueError(f"{by_name[symbol[invalid]].name}: exit at bar {exit_bar[invalid]}, after its last bar")
     closes = [read_only(np.ascontiguousarray(book.close, np.float64)) for book in by_name]
-    legs = [_legs(books[b], costs[b]) for b in order]
-    paid, received = (np.concatenate(leg) for leg in zip(*legs, strict=True))
+    paid, received = _cash_per_unit(by_name, [costs[b] for b in order])
     spent, equity, counts, busy = _trade(
         np.array([_address(close) for close in closes]),
         rows,
@@ -185,11 +186,16 @@ def compile_kernels() -> None:
     simulate_shared_account(books, SharedRules(max_positions=1), [Costs(0.0, 0.0)] * len(books))
 
 
-def _legs(book: SymbolSamples, costs: Costs) -> tuple[Floats, Floats]:
-    """Return the cash paid and received for one unit of each sample."""
-    samples, time = book.samples, book.time
-    paid = costs.paid(samples.entry_price, time, samples.entry_bar)
-    return paid, costs.received(samples.exit_price, time, samples.exit_bar)
+def _cash_per_unit(books: Sequence[SymbolSamples], costs: Sequence[Costs]) -> tuple[Floats, Floats]:
+    """Return the cash paid and received for one unit of each sample of all books."""
+    samples = [book.samples for book in books]
+    if costs[0].ticks is None and all(own == costs[0] for own in costs):  # one calculation for all symbols
+        entry_price, exit_price = (np.concatenate([getattr(s, name) for s in samples]) for name in _PRICES)
+        return costs[0].paid(entry_price, _NO_BARS, _NO_BARS), costs[0].received(exit_price, _NO_BARS, _NO_BARS)
+    legs = list(zip(books, samples, costs, strict=True))
+    paid = [own.paid(s.entry_price, book.time, s.entry_bar) for book, s, own in legs]
+    received = [own.received(s.exit_price, book.time, s.exit_bar) for book, s, own in legs]
+    return np.concatenate(paid), np.concatenate(received)
 
 
 def _offsets(columns: Sequence[Ints | Samples]) -> Ints:
