@@ -117,7 +117,8 @@ def choose_warm_up(earlier: EarlierCandles, bars: Bars, declared: int, decide: D
 
     The declared warm-up is enough for a window of fixed length, but not for a recursive average. So decisions at the
     start of the range are compared with those after a warm-up of twice the length, at least `MIN_DOUBLED`, until two
-    agree, `MAX_DOUBLED` is reached, or no more candles are stored.
+    agree, `MAX_DOUBLED` is reached, or no more candles are stored. Two agree only if the longer warm-up adds at least
+    as many bars as there are before the first entry.
 
     Args:
         earlier: The candles before the range.
@@ -188,17 +189,31 @@ def _settle(earlier: EarlierCandles, head: Bars, declared: int, decide: Decide) 
         return [warm.of_range(signals) for signals in decide(warm.bars)]
 
     requested, used = declared, len(earlier.last(declared))
+    compared, settled = used, None
     shorter: list[Signals] | None = None
     for requested in _longer_than(declared):
         available = len(earlier.last(requested))
-        if available == used:  # all that is stored: compare with half of it instead
-            return _Choice(used, requested, None if shorter is None else _equal(decisions(used // 2), shorter))
+        if available == compared:  # all that is stored: compare with half of it instead
+            if shorter is not None and not settled:
+                settled = _equal(decisions(used // 2), shorter)
+            break
         shorter = decisions(used) if shorter is None else shorter
-        longer = decisions(available)
-        if _equal(shorter, longer):
-            return _Choice(used, requested, settled=True)
-        used, shorter = available, longer
-    return _Choice(used, requested, None if shorter is None else False)
+        longer, compared = decisions(available), available
+        settled = _equal(shorter, longer)
+        if settled and available - used >= _bars_without_entry(shorter):
+            break
+        if not settled:
+            used, shorter = available, longer
+    return _Choice(used, requested, settled)
+
+
+def _bars_without_entry(decisions: Sequence[Signals]) -> int:
+    """Return the bars before the first entry, the most of any strategy.
+
+    Too few candles before these bars may be the only reason why a strategy does not enter there. As long as a longer
+    warm-up adds fewer bars than these, equal decisions do not show that the shorter one is enough.
+    """
+    return max(int(np.argmax(np.append(own.entries, [True]))) for own in decisions)
 
 
 def _longer_than(declared: int) -> Iterator[int]:

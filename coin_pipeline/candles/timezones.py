@@ -22,6 +22,8 @@ def parse_timezone(text: str, field: str = "timezone") -> str:
     Raises:
         InvalidInput: No time zone has this name; the message suggests the likely one.
     """
+    if not isinstance(text, str):  # a notebook may pass anything
+        raise InvalidInput([Problem(field, f"{text!r} is not the name of a time zone, such as 'Asia/Seoul' or 'UTC'")])
     if text in _names():
         return text
     likely = _likely(text)

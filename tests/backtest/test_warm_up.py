@@ -240,6 +240,22 @@ def test_an_undeclared_window_is_found(tmp_path: Path) -> None:
     assert decisions_of(document) == [time for time in decisions_of(long_run) if time >= "2025-06-01"]
 
 
+def test_equal_decisions_before_the_first_entry_do_not_count() -> None:
+    """An undeclared window of 700 candles enters twice: on day 3 with a full warm-up, and on day 30."""
+    price = np.append(np.full(2400, 100.0), np.full(720, 90.0))
+    price[[2450, 3115]] = 99.9, 120.0
+    chosen = choose(price, 2400, AboveSma(), Span(span=700))
+    assert (chosen.used, chosen.requested, chosen.settled) == (1024, 2048, True)
+
+
+def test_doubling_ends_when_the_bars_before_the_first_entry_are_covered() -> None:
+    """Once the longer warm-up has as many bars as there are before the first entry, doubling ends."""
+    price = np.full(4000, 100.0)
+    price[2500] = 120.0
+    chosen = choose(price, 2400, AboveSma(), Span(span=20))
+    assert (chosen.used, chosen.requested, chosen.settled) == (0, 256, True)
+
+
 def test_a_strategy_that_never_settles_reaches_the_bound() -> None:
     """Doubling stops at the limit, and the warm-up is marked as unsettled."""
     chosen = choose(np.full(MAX_DOUBLED * 3, 10.0), MAX_DOUBLED * 2, EverySeventh(), StrategyParams())

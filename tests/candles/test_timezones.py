@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -99,3 +100,10 @@ def test_anything_else_is_refused(name: str) -> None:
     """Offsets, paths and folders are not names."""
     with pytest.raises(InvalidInput, match="is not a time zone"):
         parse_timezone(name)
+
+
+@pytest.mark.parametrize("value", [None, 9, ["UTC"]])
+def test_what_is_not_text_is_refused(value: Any) -> None:  # noqa: ANN401 -- a notebook may pass anything
+    """A notebook may pass anything."""
+    with pytest.raises(InvalidInput, match=r"^timezone: .* is not the name of a time zone, such as 'Asia/Seoul'"):
+        parse_timezone(value)
