@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coin_pipeline.errors import InvalidCandleFile, InvalidInput, Problem
+from coin_pipeline.cli.options import require_ordered_days
+from coin_pipeline.errors import InvalidCandleFile
 
 if TYPE_CHECKING:
     from coin_pipeline.candles.audit.report import AuditReport
@@ -44,8 +45,7 @@ def check(
     from coin_pipeline.cli.views.console import new_console
     from coin_pipeline.settings import load_settings
 
-    if first and last and first > last:
-        raise InvalidInput([Problem("to", f"{last:%Y-%m-%d} is before --from {first:%Y-%m-%d}")])
+    require_ordered_days(first, last)
     catalog = CandleCatalog(load_settings().data_root)
     days = first and first.date(), last and last.date()
     all_sound, documents, console = True, [], new_console()

@@ -10,7 +10,7 @@ import click
 
 from coin_pipeline.cli.audit import check
 from coin_pipeline.cli.fetch import get
-from coin_pipeline.cli.options import TIMEFRAMES
+from coin_pipeline.cli.options import TIMEFRAMES, require_ordered_days
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -118,6 +118,7 @@ def export_candles(
     from coin_pipeline.errors import CandlesNotFound
     from coin_pipeline.settings import load_settings
 
+    require_ordered_days(first, last)
     market, length = parse_symbol(symbol), parse_timeframe(timeframe)
     catalog = CandleCatalog(load_settings().data_root)
     start, end = first and first.date(), last and last.date()

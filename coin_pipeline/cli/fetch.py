@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coin_pipeline.cli.options import TIMEFRAMES
+from coin_pipeline.cli.options import TIMEFRAMES, require_ordered_days
 from coin_pipeline.errors import (
     CoinError,
     ExchangeUnavailable,
-    InvalidInput,
     MarketUnknown,
-    Problem,
     RunInterrupted,
     StorageFull,
 )
@@ -70,8 +68,7 @@ def get(
     from coin_pipeline.cli.views.candles import print_collected
     from coin_pipeline.settings import load_settings
 
-    if first and last and first > last:
-        raise InvalidInput([Problem("to", f"{last:%Y-%m-%d} is before --from {first:%Y-%m-%d}")])
+    require_ordered_days(first, last)
     settings = load_settings()
     lengths = dict.fromkeys(map(parse_timeframe, timeframes))
     for length in lengths:

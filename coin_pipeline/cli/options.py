@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
+from coin_pipeline.errors import InvalidInput, Problem
+
 if TYPE_CHECKING:
     from coin_pipeline.candles.fields import PlainField, RequestModel
 
@@ -35,6 +37,16 @@ _FILTERS = (
     click.option("--date-from", type=_DAY, help="Finished on this day (Asia/Seoul) or later."),
     click.option("--date-to", type=_DAY, help="Finished on this day (Asia/Seoul) or earlier."),
 )
+
+
+def require_ordered_days(first: datetime | None, last: datetime | None) -> None:
+    """Reject a range of `--from` and `--to` that ends before it starts.
+
+    Raises:
+        InvalidInput: `last` is before `first`.
+    """
+    if first and last and first > last:
+        raise InvalidInput([Problem("to", f"{last:%Y-%m-%d} is before --from {first:%Y-%m-%d}")])
 
 
 def filters(command: CommandT) -> CommandT:

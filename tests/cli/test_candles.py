@@ -131,6 +131,14 @@ def test_list_shows_coverage_and_fetched_until(catalog: CandleCatalog) -> None:
     assert days.split() == ["AAA_KRW", "1d", "2024-01-01", "2024-07-18", "170", "85.00%", "15", "2024-02-15", "0.0"]
 
 
+@pytest.mark.usefixtures("catalog")
+def test_export_of_a_range_that_ends_before_it_begins_is_rejected(tmp_path: Path) -> None:
+    """As in the other commands, rather than with advice to fetch candles."""
+    days = ("--from", "2024-02-01", "--to", "2024-01-01")
+    with pytest.raises(InvalidInput, match="2024-01-01 is before --from 2024-02-01"):
+        invoke("candles", "export", "KRW-AAA", str(tmp_path / "a.csv"), "--timeframe", "1d", *days)
+
+
 def test_export_reports_rows_span_and_file(catalog: CandleCatalog, tmp_path: Path) -> None:
     """Only the given days are written; an empty range or an existing file is an error."""
     store_days(catalog, range(0), 0)

@@ -1,5 +1,6 @@
 """`coin candles import`: several files, what is left out or refused, and re-imports in another time zone."""
 
+import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -273,3 +274,43 @@ def test_a_file_of_another_market_is_refused_by_its_content(catalog: CandleCatal
         run(file, *BTC)
     assert run(file, "--timeframe", "1d").exit_code == 0
     assert catalog.symbols() == ["ETH_KRW"]
+
+
+@pytest.mark.parametrize("start", ["2024-01-05T00:00:00+09:00", "2024-01-05T03:00:00Z"])
+def test_files_on_different_grids_are_refused(catalog: CandleCatalog, tmp_path: Path, start: str) -> None:
+    """The error names the file, its row, and the file it does not fit."""
+    write(tmp_path / "a.csv", days(3))
+    write(tmp_path / "b.csv", [start.replace("-05T", "-06T"), start])
+    result = run(tmp_path, *BTC)
+    assert (result.exit_code, catalog.symbols()) == (1, [])
+    assert "b.csv: row 2 opens at 2024-01-0" in result.output
+    assert "off the grid of a.csv, which starts at 2024-01-01T00:00:00Z" in result.output
+
+
+def test_an_archive_is_not_named_after_another_market(catalog: CandleCatalog, tmp_path: Path) -> None:
+    """A renamed archive is not stored under the wrong market."""
+    with zipfile.ZipFile(tmp_path / "BTCUSDT-1d.zip", "w") as archive:
+        archive.write(write(tmp_path / "x.csv", days(3)), "ETHUSDT-1d.csv")
+    with pytest.raises(
+        InvalidCandleFile, match=r"contains BTC_USDT, but it holds 'ETHUSDT-1d.csv' of ETH_USDT; unpack"
+    ):
+        run(tmp_path / "BTCUSDT-1d.zip")
+    assert not catalog.symbols()
+
+
+@pytest.mark.usefixtures("catalog")
+def test_marks_of_open_workbooks_are_ignored(tmp_path: Path) -> None:
+    """Excel writes them next to the workbook."""
+    write(tmp_path / "a.csv", days(3))
+    (tmp_path / "~$a.xlsx").write_bytes(b"x")
+    assert run(tmp_path, *BTC).exit_code == 0
+
+
+@pytest.mark.usefixtures("catalog")
+@pytest.mark.parametrize(("tz", "noted"), [("UTC", True), ("Asia/Seoul", False)])
+def test_a_zone_that_the_column_contradicts_is_noted(tmp_path: Path, tz: str, noted: bool) -> None:  # noqa: FBT001
+    """The name of the column decides."""
+    file = write(tmp_path / "a.csv", ["2024-01-01 09:00", "2024-01-02 09:00"])
+    file.write_text(file.read_text().replace("timestamp", "date_kst"))
+    output = run(file, *BTC, "--tz", tz).output
+    assert ("--tz UTC is not used, because the zone is known: Asia/Seoul (the name of" in output) is noted

@@ -97,5 +97,5 @@ def import_files(
 
 
 def _is_candle_file(relative: Path, path: Path) -> bool:
-    hidden = any(part.startswith(".") for part in relative.parts)
+    hidden = any(part.startswith((".", "~$")) for part in relative.parts)  # ~$ are Excel's marks of open workbooks
     return not hidden and path.name.lower().endswith(FILE_SUFFIXES) and path.is_file()

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from coin_pipeline.candles.imports.arrow_tables import open_feather, open_json, open_parquet, open_sheet
 from coin_pipeline.candles.imports.source import Source
+from coin_pipeline.candles.imports.target import require_same_market
 from coin_pipeline.candles.imports.text import open_text
 from coin_pipeline.errors import InvalidCandleFile
 
@@ -91,6 +92,7 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
         held = f"holds {len(candles)} candle files" if candles else "holds no candle file"
         shown = ", ".join(map(repr, (candles or files)[:5]))
         raise InvalidCandleFile(path, f"{held}{': ' if shown else ''}{shown}; unpack it")
+    require_same_market(path, candles[0])
     return candles[0]
 
 

@@ -159,7 +159,7 @@ def _to_candles(
         skipped=dict(+(rows.skipped + Counter({NO_TRADE: int((~traded).sum())}))),
         no_trade=np.sort(candles.time[~traded]),
         symbol=symbol,
-        notes=_notes(source, choice, values.rounded),
+        notes=(*_notes(source, choice, values.rounded), *_unused_zone(times, options.tz)),
     )
 
 
@@ -221,3 +221,10 @@ def _notes(source: Source, choice: ColumnChoice, rounded: str | None) -> tuple[s
     money = (QUOTE_VOLUME,) if choice.counts_money(source) and QUOTE_VOLUME not in choice.layout.notes else ()
     more = (f"volumes are rounded, such as {rounded}",) if rounded else ()
     return (*choice.layout.notes, *money, *more)
+
+
+def _unused_zone(times: Times, tz: str | None) -> tuple[str, ...]:
+    """Return a note if the file decides the zone, and the user named another."""
+    if tz is None or times.zone.name == tz:
+        return ()
+    return (f"--tz {tz} is not used, because the zone is known: {times.zone}",)

@@ -96,10 +96,12 @@ def combine(files: Sequence[PreparedFile]) -> OHLCV:
     """Return the candles of several files in order, once each.
 
     Raises:
-        InvalidCandleFile: Two files have different candles of the same time; the message names both rows.
+        InvalidCandleFile: Two files have different candles of the same time, or open on different grids; the message
+            names both files.
     """
     if len(files) == 1:
         return files[0].candles
+    _check_grid(files)
     candles = OHLCV.concat(file.candles for file in files)
     order = np.argsort(candles.time, kind="stable")
     ordered = candles.rows(order)
@@ -108,6 +110,16 @@ def combine(files: Sequence[PreparedFile]) -> OHLCV:
     if any(map(len, different)):
         raise _disagreement(files, ordered, order, int(min(rows[0] for rows in different if len(rows))))
     return ordered.rows(np.append(True, np.diff(ordered.time) != 0))
+
+
+def _check_grid(files: Sequence[PreparedFile]) -> None:
+    """Reject a file off the grid of the first; each is on one grid, so that one candle shows it."""
+    first, *others = files
+    for other in others:
+        if (other.candles.time[0] - first.candles.time[0]) % first.timeframe.ns:
+            opens, start = format_utc(other.candles.time[0]), format_utc(first.candles.time[0])
+            reason = f"row {other.rows[0]} opens at {opens}, off the grid of {first.path.name}, which starts at {start}"
+            raise InvalidCandleFile(other.path, f"{reason}; does one of them need another --tz?")
 
 
 def _disagreement(

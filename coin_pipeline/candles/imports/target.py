@@ -49,6 +49,17 @@ def target_symbol(path: Path, requested: str | None, content: str | None, *, alo
     return symbol
 
 
+def require_same_market(path: Path, member: str) -> None:
+    """Reject an archive whose name contains another market than that of the file inside.
+
+    Raises:
+        InvalidCandleFile: The names contain two different markets.
+    """
+    outside, inside = symbol_in_name(Path(path.name)), symbol_in_name(Path(member))
+    if None not in {outside, inside} and outside != inside:
+        raise InvalidCandleFile(path, f"its name contains {outside}, but it holds {member!r} of {inside}; unpack it")
+
+
 def target_timeframe(path: Path, requested: Timeframe | None, *, alone: bool) -> Timeframe:
     """Return the timeframe of a file.
 
