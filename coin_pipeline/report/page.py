@@ -35,8 +35,11 @@ def render_backtest_report(document: Json, equity: pa.Table) -> str:
     """
     trades = sorted((trade for part in document["symbols"] for trade in part["trades"]), key=lambda t: t["entry_time"])
     omitted = max(0, len(trades) - 2 * TRADES_SHOWN)
+    spec = document.get("spec", {})
     values = {
         "document": document,
+        "ticks": spec.get("tick_sizes", "none") != "none",
+        "position_size": spec.get("position_size", 1.0),
         "figure_svg": Markup(equity_figure(equity, "Equity and drawdown")),  # noqa: S704 - escaped by the figure
         "first_trades": trades[:TRADES_SHOWN] if omitted else trades,
         "omitted": omitted,

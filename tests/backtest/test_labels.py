@@ -87,6 +87,18 @@ def test_the_terminal_shows_a_time_zone_and_money_in_the_quote_currency() -> Non
     assert summary_lines(document(part("BTC_USDT")))[0].endswith("2024-12-31, 1d")
 
 
+def test_ticks_and_the_size_of_positions_are_shown() -> None:
+    """Both change the figures; without them there is no remark."""
+    plain, sized = document(part()), document(part(), spec={"tick_sizes": "upbit", "position_size": 0.25})
+    text, page = "\n".join(summary_lines(sized)), render_backtest_report(sized, curve([1.0, 0.9]))
+    assert "slippage 0.02 % on each leg, then rounding to ticks" in text
+    assert "Account       one per symbol, positions each opened with 25 % of the equity" in text
+    assert "0.02% of the price, which is then rounded to a tick" in page
+    assert "positions are each opened with 25.00% of its equity" in page
+    assert "Account" not in "\n".join(summary_lines(plain))
+    assert "rounded to a tick" not in render_backtest_report(plain, curve([1.0, 0.9]))
+
+
 def test_the_report_shows_labels_and_units(known: dict[str, Any]) -> None:
     """A definition list."""
     html = render_backtest_report(known, curve([1.0, 0.9]))

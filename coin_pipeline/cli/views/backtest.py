@@ -73,6 +73,8 @@ def _figures(document: dict[str, Any]) -> list[str]:
         for left, right in _ROWS
     ]
     legs = f"fee {100 * costs['fee_rate']:g} % and slippage {100 * costs['slippage_rate']:g} % on each leg"
+    if document.get("spec", {}).get("tick_sizes", "none") != "none":
+        legs += ", then rounding to ticks"
     return [
         *lines,
         f"  {'Costs':<14}{legs}",
@@ -98,9 +100,10 @@ def _stops(document: dict[str, Any]) -> list[str]:
 
 def _account(document: dict[str, Any]) -> list[str]:
     account = document.get("account")
+    position_size = (account or document.get("spec", {})).get("position_size", 1.0)
+    size = f"each opened with {100 * position_size:.3g} % of the equity"
     if not account:
-        return []
-    size = f"each opened with {100 * account['position_size']:.3g} % of the equity"
+        return [f"  {'Account':<14}one per symbol, positions {size}"] if position_size < 1 else []
     skipped = (
         f"signals skipped: {account['no_slot']:,} with no position free, {account['too_small']:,} for lack of cash"
     )
