@@ -87,6 +87,15 @@ def test_the_terminal_shows_a_time_zone_and_money_in_the_quote_currency() -> Non
     assert summary_lines(document(part("BTC_USDT")))[0].endswith("2024-12-31, 1d")
 
 
+@pytest.mark.parametrize(("zone", "day"), [("Asia/Seoul", "2025-06-01"), ("UTC", "2025-05-31")])
+def test_the_terminal_shows_the_days_of_candles_in_the_time_zone_of_the_range(zone: str, day: str) -> None:
+    """The first hour of June in Seoul is in May in UTC."""
+    hourly = part()
+    hourly["candles"] = {**hourly["candles"], "first": "2025-05-31T15:00:00Z"}
+    lines = summary_lines(document(hourly, timezone=zone))
+    assert any(line.startswith("Data") and f", {day} to " in line for line in lines)
+
+
 def test_ticks_and_the_size_of_positions_are_shown() -> None:
     """Both change the figures; without them there is no remark."""
     plain, sized = document(part()), document(part(), spec={"tick_sizes": "upbit", "position_size": 0.25})

@@ -1,12 +1,13 @@
 """Terminal summary of a backtest result."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from coin_pipeline.backtest.formatting import format_amount, pluralize
 from coin_pipeline.backtest.labels import FIGURES, UNDEFINED, break_even_text, format_figure
 from coin_pipeline.candles.symbol import quote_of
-from coin_pipeline.candles.timeframe import SEOUL
+from coin_pipeline.candles.timeframe import SEOUL, day_of
 from coin_pipeline.cli.views.console import MAX_LINES
 from coin_pipeline.results.legacy import finite_number, parse_count, parts_of
 
@@ -35,7 +36,7 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
         "",
         *_figures(document),
         "",
-        *_first_lines(f"{'Data':<10}{_coverage(part)}" for part in symbols),
+        *_first_lines(f"{'Data':<10}{_coverage(part, zone)}" for part in symbols),
         *_checks(symbols),
         *_first_lines(f"{'Warning':<10}{warning}" for warning in document["warnings"]),
         "",
@@ -113,11 +114,12 @@ def _account(document: dict[str, Any]) -> list[str]:
     return [f"  {'Account':<14}shared, {money}, {limit}, {size}; {skipped}"]
 
 
-def _coverage(part: dict[str, Any]) -> str:
+def _coverage(part: dict[str, Any], zone: str) -> str:
+    """Return how many candles there are, with the days of the first and the last in the time zone of the range."""
     candles = part["candles"]
     gaps = pluralize(candles["gap_count"], "gap") if candles["gap_count"] else "no gaps"
     share = f"{candles['present']:,} of {candles['expected']:,} candles ({candles['ratio']:.1%})"
-    days = f"{candles['first'][:10]} to {candles['last'][:10]}"
+    days = " to ".join(str(day_of(datetime.fromisoformat(candles[name]), zone)) for name in ("first", "last"))
     return f"{part['symbol']} {share}, {days}, {gaps}{_missing(candles)}{_warm_up(candles)}"
 
 
