@@ -72,7 +72,11 @@ def test_offsets_are_those_of_the_standard_library(time: datetime, minutes: int)
     [
         (["2024-01-01 09:00+09", "2024-01-01 10:00"], "2024-01-01 09:00[+]09 in row 1 and 2024-01-01 10:00 in row 2"),
         (["2024-01-01 09:00:00 +15"], "'2024-01-01 09:00:00 [+]15' has an offset of more than 14 hours"),
-        (["2024-01-01 09:00:00 EST"], "row 1: the time '2024-01-01 09:00:00 EST' cannot be read; write it as"),
+        (
+            ["2024-01-01 09:00:00 EST"],
+            "row 1: the time '2024-01-01 09:00:00 EST' has an unknown zone, EST; write an offset",
+        ),
+        (["2024-01-01 09:00 XM"], "has an unknown zone, XM; write an offset such as -05:00"),
         (["1704067200000", "1704070800000000"], "1704067200000 in row 1 and 1704070800000000 in row 2"),
         (["1.70407E+12"], "row 1: the time 1.70407E[+]12 was rounded by a spreadsheet; export it with all digits"),
         (["45292"], "row 1: the time 45292 is a day as Excel counts them; write dates as 2024-01-31"),

@@ -314,3 +314,11 @@ def test_a_zone_that_the_column_contradicts_is_noted(tmp_path: Path, tz: str, no
     file.write_text(file.read_text().replace("timestamp", "date_kst"))
     output = run(file, *BTC, "--tz", tz).output
     assert ("--tz UTC is not used, because the zone is known: Asia/Seoul (the name of" in output) is noted
+
+
+@pytest.mark.usefixtures("catalog")
+@pytest.mark.parametrize(("name", "noted"), [("ETHUSDT-1d.csv", True), ("KRW-BTC.csv", False), ("a.csv", False)])
+def test_a_name_that_differs_from_the_requested_market_is_noted(tmp_path: Path, name: str, noted: bool) -> None:  # noqa: FBT001
+    """The requested market decides for a single file."""
+    output = run(write(tmp_path / name, days(3)), *BTC).output
+    assert ("note: its name contains ETH_USDT, not BTC_KRW" in output) is noted

@@ -27,6 +27,7 @@ _CLOCK = (
     r"\s*-?(?P<after>AM|PM)?)?"
 )
 _ZONE = r"\s*(?P<zone>Z|KST|JST|(?:UTC|GMT)?[+-]\d{1,2}(?::?\d\d){0,2}|UTC|GMT)?"
+_UNKNOWN_ZONE = re.compile(r"\d:\d\d(?::\d\d)?\s*(?![AP]M$)([A-Z]{2,5})$")
 _DATES = (
     r"(?P<year>\d{4})\s*[-./]\s*(?P<month>\d{1,2})\s*[-./]\s*(?P<day>\d{1,2})\.?",
     r"(?P<year>\d{4})[년年]\s*(?P<month>\d{1,2})[월月]\s*(?P<day>\d{1,2})[일日]",
@@ -97,7 +98,9 @@ class _Parser:
         compact = pattern == _COMPACT and not re.search(r"\D", first)
         wrong = 0 if compact else pc.index(found.is_null(), value=True).as_py()
         if wrong >= 0:
-            raise self._error(wrong, f"cannot be read; {_ADVICE}")
+            zone = _UNKNOWN_ZONE.search(self.clean[wrong].as_py())
+            reason = f"has an unknown zone, {zone[1]}; write an offset such as -05:00" if zone else None
+            raise self._error(wrong, reason or f"cannot be read; {_ADVICE}")
         names = [field.name for field in found.type]
         parts = {name: pc.struct_field(found, name) for name in names}
         absent = pa.array([""] * len(found)) if {"month", "name"} - set(names) else None

@@ -13,7 +13,7 @@ from coin_pipeline.candles.imports.imported_file import ImportedFile
 from coin_pipeline.candles.imports.phase import check_phase
 from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.imports.stamps import Stamps
-from coin_pipeline.candles.imports.target import target_symbol, target_timeframe
+from coin_pipeline.candles.imports.target import name_note, target_symbol, target_timeframe
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.candles.validation import check_length, check_spacing
@@ -105,5 +105,5 @@ def prepare_file(path: Path, options: ImportOptions, now: int, *, alone: bool) -
         closed.rows,
         {**read.skipped, **closed.left_out},
         read.no_trade[read.no_trade + timeframe.ns <= now],
-        (*read.notes, note) if note else read.notes,
+        (*read.notes, *name_note(path, symbol), *((note,) if note else ())),
     )
