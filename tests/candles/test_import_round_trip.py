@@ -68,7 +68,7 @@ def test_the_same_candles_in_any_dress(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "candles.csv"
         path.write_bytes(text.encode(encoding))
-        result = read_candle_file(path, tz="Asia/Seoul")
+        result = read_candle_file(path, tz="Asia/Seoul", stamps="open")  # a start at 00:59 looks like a close
     assert result.candles.time.tolist() == [int(stamp.timestamp()) * 10**9 for stamp in opens]
     assert [column.tolist() for column in result.candles[1:]] == [prices] * 5
     assert result.rows.tolist() == list(range(1, len(opens) + 1))[::order]
