@@ -18,7 +18,7 @@ from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import Samples
 from coin_pipeline.engine.shared_account import SharedAccount, SharedRules, SymbolSamples, simulate_shared_account
 from coin_pipeline.engine.simulate import Simulation
-from coin_pipeline.engine.stress import break_even_rate, compound_return, find_break_even
+from coin_pipeline.engine.stress import break_even_rate, compound_return, interpolate_break_even
 
 SHARED = "shared account"
 """Name of the equity curve of an account that several symbols share."""
@@ -185,9 +185,6 @@ def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-_PRECISION = 1e-6  # of the break-even rate; each bisection step trades the whole account again
-
-
 def combine_shared_account(
     spec: BacktestSpec, rules: SharedRules, samples: Sequence[Samples], bars_of: Callable[[str], Bars]
 ) -> tuple[list[tuple[Json, pa.Table]], CombinedResult]:
@@ -276,8 +273,8 @@ def _costs(costs: Sequence[Costs], rules: SharedRules, made: Sequence[SymbolSamp
     could return more at higher costs, and the break-even rate would not be unique.
     """
 
-    def loses(rate: float) -> bool:
-        return _total_return(made, rules, [Costs(rate, 0.0, own.ticks) for own in costs]) < 0
+    def return_at(rate: float) -> float:
+        return _total_return(made, rules, [Costs(rate, 0.0, own.ticks) for own in costs])
 
     net = figures["total_return"]
     stress = {f"{k}x": net if k == 1 else _total_return(made, rules, [c.scaled(k) for c in costs]) for k in STRESS}
@@ -286,7 +283,7 @@ def _costs(costs: Sequence[Costs], rules: SharedRules, made: Sequence[SymbolSamp
         "gross_return": stress["0x"],
         "net_return": net,
         "stress": stress,
-        "break_even_rate": find_break_even(loses, _PRECISION) if gains else None,
+        "break_even_rate": interpolate_break_even(return_at) if gains else None,
     }
 
 

@@ -78,7 +78,7 @@ def test_its_costs_are_those_of_the_same_account_at_other_rates(catalog: CandleC
     twice = result(catalog, **held, fee_rate=0.001, slippage_rate=0.0004).document
     assert costs["stress"]["2x"] == twice["metrics"]["total_return"]
     even = result(catalog, **held, fee_rate=costs["break_even_rate"], slippage_rate=0.0).document
-    assert even["metrics"]["total_return"] == pytest.approx(0, abs=1e-3)
+    assert even["metrics"]["total_return"] == pytest.approx(0, abs=1e-7)
 
 
 def test_a_minimum_order_does_not_choose_other_trades_at_other_costs(catalog: CandleCatalog) -> None:
