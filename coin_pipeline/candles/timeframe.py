@@ -180,10 +180,12 @@ def format_duration(ns: int) -> str:
 
     >>> format_duration(90 * MINUTE_NS)
     '90 min'
+    >>> format_duration(3600 * SECOND_NS - 1_000_000)
+    '3599.999 s'
     """
     units = ((DAY_NS, "d"), (HOUR_NS, "h"), (MINUTE_NS, "min"), (SECOND_NS, "s"))
     size, unit = next(((size, unit) for size, unit in units if ns % size == 0), (SECOND_NS, "s"))
-    return f"{ns / size:g} {unit}"
+    return f"{ns / size:.15g} {unit}"
 
 
 def _first_instant_ns(day: date, zone: str) -> int:

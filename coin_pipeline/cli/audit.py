@@ -68,7 +68,7 @@ def _audits(
     timeframes: "list[Timeframe]",
     days: tuple[date | None, date | None],
 ) -> "Iterator[AuditReport]":
-    """Yield the audit of each stored series."""
+    """Yield the audit of each series that is stored in the range."""
     from coin_pipeline.candles.audit.scan import audit_series
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import TIMEFRAMES
@@ -80,7 +80,8 @@ def _audits(
             if _is_stored(catalog, symbol, timeframe):
                 with spinner(f"checking {symbol} {timeframe}"):
                     outcome = audit_series(catalog, symbol, timeframe, *days)
-                yield outcome
+                if outcome.begin < outcome.end or outcome.findings:
+                    yield outcome
 
 
 def _is_stored(catalog: "CandleCatalog", symbol: str, timeframe: "Timeframe") -> bool:

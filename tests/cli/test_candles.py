@@ -122,6 +122,13 @@ def test_check_without_stored_candles(catalog: CandleCatalog) -> None:
     assert (result.exit_code, "no candles match" in result.output) == (0, True)
 
 
+def test_check_of_days_without_candles_does_not_call_them_sound(catalog: CandleCatalog) -> None:
+    """A range after the last candle matches no series."""
+    store_days(catalog, range(0), 0)
+    output = invoke("candles", "check", "--from", "2090-01-01").output
+    assert ("no candles match" in output, "no problems found" in output) == (True, False)
+
+
 def test_list_shows_coverage_and_fetched_until(catalog: CandleCatalog) -> None:
     """Each series has its coverage, the number of candles not fetched and the end of the last fetch."""
     store_days(catalog, range(30, 60), 45)
