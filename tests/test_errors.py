@@ -33,6 +33,13 @@ def test_error_class_finds_only_classes_of_the_family(name: str | None, expected
     assert errors.error_class(name) is expected
 
 
+def test_the_verb_fits_what_depends_on_later_candles() -> None:
+    """Entries and exits are many, a hold is one."""
+    assert "its entries at bar 3 (the candle of noon) depend on" in str(errors.LookAhead("entries", 3, "noon", 4))
+    assert "its hold at bar 3 (the candle of noon) depends on" in str(errors.LookAhead("hold", 3, "noon", 4))
+    assert "its hold at bar 3 (the candle of noon) differs from" in str(errors.NotDeterministic("hold", 3, "noon"))
+
+
 def test_closest_name_is_suggested() -> None:
     """A typo in a strategy name suggests the registered name."""
     error = errors.UnknownStrategy("volume_zone_breakut", ["volume_long_candle", "volume_zone_breakout"])

@@ -29,9 +29,10 @@ class NotDeterministic(CoinError):
 
     def __init__(self, column: str, bar: int, opened: str) -> None:
         self.column, self.bar = column, bar
+        differ = "differs" if column == "hold" else "differ"
         super().__init__(
             f"the strategy gives other decisions on the same candles: its {column} at bar {bar} (the candle of"
-            f" {opened}) differ from one call to the next; it draws random numbers without a seed, reads the clock or"
+            f" {opened}) {differ} from one call to the next; it draws random numbers without a seed, reads the clock or"
             " keeps state: create np.random.default_rng(seed) in signals()"
         )
 
@@ -41,8 +42,9 @@ class LookAhead(CoinError):
 
     def __init__(self, column: str, bar: int, opened: str, hidden: int) -> None:
         self.column, self.bar = column, bar
+        depend = "depends" if column == "hold" else "depend"
         super().__init__(
-            f"the strategy looks ahead: its {column} at bar {bar} (the candle of {opened}) depend on candles from bar"
+            f"the strategy looks ahead: its {column} at bar {bar} (the candle of {opened}) {depend} on candles from bar"
             f" {hidden} onward; use closed bars only (no shift(-1), whole-series extremes or centred windows)"
         )
 
