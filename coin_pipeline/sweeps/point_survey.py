@@ -21,6 +21,7 @@ class PointSurvey:
         duplicates: Number of points that duplicate an earlier one.
         declared: Most bars that a valid point declares as its warm-up; 0 if the spec has no warm-up.
         first: Parameters of the first valid point.
+        last: Parameters of the last valid point; it often looks back furthest, also if the strategy declares nothing.
         deepest: Parameters of the first point that declares the most.
     """
 
@@ -29,12 +30,13 @@ class PointSurvey:
     duplicates: int = 0
     declared: int = 0
     first: StrategyParams | None = None
+    last: StrategyParams | None = None
     deepest: StrategyParams | None = None
 
     @property
     def samples(self) -> list[StrategyParams]:
-        """The first and the deepest point, each once."""
-        return [params for params in dict.fromkeys((self.first, self.deepest)) if params is not None]
+        """The first, the last and the deepest point, each once."""
+        return [params for params in dict.fromkeys((self.first, self.last, self.deepest)) if params is not None]
 
 
 def survey_points(registry: StrategyRegistry, spec: SweepSpec) -> PointSurvey:
@@ -54,7 +56,7 @@ def survey_points(registry: StrategyRegistry, spec: SweepSpec) -> PointSurvey:
         survey.skipped += point is not None and params is None
         if params is not None and spec.warm_up == "auto":
             declared = declared_warm_up(strategy, params, spec.symbols[0])
-            survey.first = survey.first or params
+            survey.first, survey.last = survey.first or params, params
             if survey.deepest is None or declared > survey.declared:
                 survey.declared, survey.deepest = declared, params
     if spec.search == "optuna":

@@ -56,11 +56,24 @@ class AboveEma(Strategy[Span]):
         return params.span
 
 
+class Undeclared(Strategy[Span]):
+    """It has a window and declares none."""
+
+    name = "undeclared"
+    Params = Span
+
+    def signals(self, bars: Bars, params: Span) -> Signals:
+        """Buy above the open at the start of the window, which is the bar itself if the span is 1."""
+        entries, before = np.zeros(len(bars), dtype=bool), params.span - 1
+        entries[before:] = bars.close[before:] > bars.open[: len(bars) - before]
+        return Signals(entries, hold=1)
+
+
 @pytest.fixture
 def known() -> StrategyRegistry:
-    """Built-in strategies, one for many points at once, and a recursive one."""
+    """Built-in strategies, one for many points at once, a recursive one, and one that declares nothing."""
     built_in = [load_registry().get(name) for name in load_registry().names()]
-    return StrategyRegistry([*built_in, Crossing(), AboveEma()])
+    return StrategyRegistry([*built_in, Crossing(), AboveEma(), Undeclared()])
 
 
 def stored(root: Path, first: date = date(2024, 1, 1), symbols: tuple[str, ...] = ("AAA_KRW",)) -> CandleCatalog:
@@ -95,6 +108,7 @@ def figures_of(catalog: CandleCatalog, known: StrategyRegistry, result: SweepRes
         ("volume_long_candle", {"vol_ma_window": "2,40", "body_pct": "0.001,0.01"}),
         ("crossing", {"fast": "2,4", "slow": "8,50"}),
         ("above_ema", {"span": "3,10,30"}),
+        ("undeclared", {"span": "1,120"}),
     ],
 )
 def test_every_point_equals_its_backtest(
