@@ -53,7 +53,7 @@ def _table(entries: Sequence[IndexEntry], width: int) -> Table:
         signals = UNDEFINED if entry.total_signals is None else f"{entry.total_signals:,}"
         table.add_row(
             entry.run_id,
-            entry.strategy or UNDEFINED,
+            (entry.strategy or UNDEFINED) + " (reused)" * entry.reused,
             ", ".join(entry.symbols),
             *([days] if wide else []),
             format_figure("total_return", entry.total_return),
