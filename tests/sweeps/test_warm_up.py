@@ -100,15 +100,19 @@ def figures_of(catalog: CandleCatalog, known: StrategyRegistry, result: SweepRes
     return [[part["metrics"][name] for name in ("total_return", "trades", "exposure")] for part in document["symbols"]]
 
 
-@pytest.mark.parametrize("fill", ["next_open", "signal_close"])
+LONG_CANDLES = {"vol_ma_window": "2,40", "body_pct": "0.001,0.01"}
+
+
 @pytest.mark.parametrize(
-    ("strategy", "space"),
+    ("strategy", "space", "fill"),
     [
-        ("volume_zone_breakout", ZONE),
-        ("volume_long_candle", {"vol_ma_window": "2,40", "body_pct": "0.001,0.01"}),
-        ("crossing", {"fast": "2,4", "slow": "8,50"}),
-        ("above_ema", {"span": "3,10,30"}),
-        ("undeclared", {"span": "1,120"}),
+        ("volume_zone_breakout", ZONE, "next_open"),
+        ("volume_zone_breakout", ZONE, "signal_close"),
+        ("volume_long_candle", LONG_CANDLES, "next_open"),
+        ("volume_long_candle", LONG_CANDLES, "signal_close"),
+        ("crossing", {"fast": "2,4", "slow": "8,50"}, "next_open"),
+        ("above_ema", {"span": "3,30"}, "next_open"),
+        ("undeclared", {"span": "1,120"}, "next_open"),
     ],
 )
 def test_every_point_equals_its_backtest(
