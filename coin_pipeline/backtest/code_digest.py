@@ -195,7 +195,12 @@ def _find(name: str) -> Path | None:
 def _is_installed(top: str) -> bool:
     spec = _spec(top)
     locations = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
-    return any(_INSTALLED & set(Path(location).parts) for location in locations if location)
+    return any(_is_install_folder(location) for location in locations if location)
+
+
+@cache
+def _is_install_folder(location: str) -> bool:
+    return not _INSTALLED.isdisjoint(Path(location).parts)
 
 
 def _reject_hidden(importer: Path, names: Iterable[str]) -> None:
