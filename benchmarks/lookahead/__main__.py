@@ -44,7 +44,7 @@ class Verdict(NamedTuple):
     """What the check found in one strategy on one series.
 
     Attributes:
-        outcome: "accused", "passed", "inconclusive", or "refused" for another error.
+        outcome: "rejected", "passed", "inconclusive", or "refused" for another error.
         detail: The error or the report.
         check_s: Time of the check, s.
         signals_s: Time of the strategy on all candles, s.
@@ -64,11 +64,11 @@ def synthetic(timeframe: str, seed: int, n: int) -> Bars:
 def all_series() -> dict[str, Bars]:
     """Return days, hours and minutes; of a real market where its candles are at hand."""
     series = {"days": synthetic("1d", 11, 1_000), "hours": synthetic("1h", 12, 8_760)}
-    fallback = {"hours of KRW-BTC": ("1h", 13, 20_000), "minutes of KRW-BTC": ("1m", 14, 40_000)}
-    for name, file in REAL.items():
-        path = MARKET_DATA / file
-        series[name] = Bars(*read_candle_file(path, tz="UTC").candles) if path.is_file() else synthetic(*fallback[name])
-    return series
+    if all((MARKET_DATA / file).is_file() for file in REAL.values()):
+        return series | {
+            name: Bars(*read_candle_file(MARKET_DATA / file, tz="UTC").candles) for name, file in REAL.items()
+        }
+    return series | {"more hours": synthetic("1h", 13, 20_000), "minutes": synthetic("1m", 14, 40_000)}
 
 
 def judge(make: Callable[[], Rule], bars: Bars) -> Verdict:
@@ -86,7 +86,7 @@ def judge(make: Callable[[], Rule], bars: Bars) -> Verdict:
         _, report = checked_signals(strategy, StrategyParams(), bars, "A_KRW")
         outcome, detail = ("passed" if report.is_conclusive else "inconclusive"), str(report)
     except LookAhead as error:
-        outcome, detail = "accused", str(error)
+        outcome, detail = "rejected", str(error)
     except CoinError as error:
         outcome, detail = "refused", str(error)
     return Verdict(outcome, detail, time.process_time() - began - signals_s, signals_s)
@@ -110,7 +110,7 @@ def judge_all(strategies: dict[str, Callable[[], Rule]], series: dict[str, Bars]
 def confusion(kind: str, verdicts: dict[tuple[str, str], Verdict]) -> str:
     """Return one row of the confusion matrix."""
     outcomes = [verdict.outcome for verdict in verdicts.values()]
-    counts = {name: outcomes.count(name) for name in ("accused", "inconclusive", "passed", "refused")}
+    counts = {name: outcomes.count(name) for name in ("rejected", "inconclusive", "passed", "refused")}
     return f"{kind:<12}{len(outcomes):>8}" + "".join(f"{count:>14}" for count in counts.values())
 
 
@@ -132,20 +132,20 @@ def main(arguments: Sequence[str]) -> int:
     found, wrong = (
         judge_all({name: make for name, make in group.items() if only in name}, series) for group in (CHEATS, HONEST)
     )
-    print(f"{'':<12}{'pairs':>8}{'accused':>14}{'inconclusive':>14}{'passed':>14}{'refused':>14}")
+    print(f"{'':<12}{'pairs':>8}{'rejected':>14}{'inconclusive':>14}{'passed':>14}{'refused':>14}")
     print(confusion("look ahead", found))
     print(confusion("honest", wrong))
     for where, bars in series.items():
         print(f"{len(bars):>8,} {cost(wrong, where)}")
-    missed = {pair: verdict for pair, verdict in found.items() if verdict.outcome != "accused"}
-    blamed = {pair: verdict for pair, verdict in wrong.items() if verdict.outcome in {"accused", "refused"}}
+    missed = {pair: verdict for pair, verdict in found.items() if verdict.outcome != "rejected"}
+    blamed = {pair: verdict for pair, verdict in wrong.items() if verdict.outcome in {"rejected", "refused"}}
     unsure = {pair: verdict for pair, verdict in wrong.items() if verdict.outcome == "inconclusive"}
-    for title, group in (("not caught", missed), ("wrongly accused", blamed), ("honest, inconclusive", unsure)):
+    for title, group in (("not found", missed), ("wrongly rejected", blamed), ("honest, inconclusive", unsure)):
         for (name, where), verdict in group.items():
             print(f"{title}: {name}, {where}: {verdict.detail[:150]}")
     caught = 1 - len(missed) / max(len(found), 1)
-    accused = f"{len(blamed)} of {len(wrong)} accused, limit 0"
-    print(f"caught {caught:.1%} of {len(found)}, limit {MIN_CAUGHT:.0%}; {accused}")
+    rejected = f"{len(blamed)} of {len(wrong)} rejected, limit 0"
+    print(f"found {caught:.1%} of {len(found)}, limit {MIN_CAUGHT:.0%}; {rejected}")
     return int(caught < MIN_CAUGHT or bool(blamed))
 
 

@@ -22,7 +22,7 @@ EDGE = ["FFT mean, scipy", "FFT mean, numpy", "matrix mean", "EMA 200", "expandi
 def test_look_ahead_is_rejected(name: str) -> None:
     """The usual mistakes, state that survives a call, and look-ahead on one bar in 500."""
     set_later(HOURS)
-    assert judge(CHEATS[name], HOURS).outcome == "accused"
+    assert judge(CHEATS[name], HOURS).outcome == "rejected"
 
 
 @pytest.mark.parametrize("name", EDGE)
