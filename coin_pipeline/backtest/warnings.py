@@ -181,10 +181,10 @@ def _of_warm_up(symbol: str, warm_up: Json | None) -> list[str]:
     """Warn if the strategy can decide only after the start, or decides differently with a longer warm-up."""
     warnings = []
     if warm_up and warm_up["missing"]:
-        first = warm_up["first_decision"]
+        needed, first = pluralize(warm_up["declared"], "candle"), warm_up["first_decision"]
         warnings.append(
-            f"{symbol}: {warm_up['missing']:,} of the {pluralize(warm_up['declared'], 'candle')} that warm up the"
-            " strategy are not stored; "
+            f"{symbol}: the strategy needs {needed} before the range to warm up, and {warm_up['missing']:,} of them"
+            f" {'is' if warm_up['missing'] == 1 else 'are'} not stored; "
             + (f"its first decision is possible at {first}" if first else "the range is too short for a decision")
         )
     return warnings + (settling_warnings(symbol, warm_up) if warm_up else [])

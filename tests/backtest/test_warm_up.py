@@ -296,8 +296,8 @@ def test_a_partly_stored_warm_up_warns_with_the_first_possible_decision(tmp_path
     warm_up = warm_up_of(document)
     assert (warm_up["used"], warm_up["missing"], warm_up["first_decision"]) == (20, 40, "2025-07-11T00:00:00Z")
     assert (
-        "AAA_KRW: 40 of the 60 candles that warm up the strategy are not stored; its first decision is possible at"
-        " 2025-07-11T00:00:00Z"
+        "AAA_KRW: the strategy needs 60 candles before the range to warm up, and 40 of them are not stored;"
+        " its first decision is possible at 2025-07-11T00:00:00Z"
     ) in document["warnings"]
     assert any(line.endswith("no gaps, warm-up 20 of 60 candles") for line in summary_lines(document))
 
