@@ -97,7 +97,7 @@ def test_the_terminal_shows_the_days_of_candles_in_the_time_zone_of_the_range(zo
 
 
 def test_ticks_and_the_size_of_positions_are_shown() -> None:
-    """Both change the figures; without them there is no remark."""
+    """Both change the figures; without them the line ends there."""
     plain, sized = document(part()), document(part(), spec={"tick_sizes": "upbit", "position_size": 0.25})
     text, page = "\n".join(summary_lines(sized)), render_backtest_report(sized, curve([1.0, 0.9]))
     assert "slippage 0.02 % on each leg, then rounding to ticks" in text

@@ -21,37 +21,12 @@ from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StrategyFailed
 from coin_pipeline.notebook.candles import FrameCandles
-from coin_pipeline.strategies import Field, Strategy, StrategyParams
+from coin_pipeline.strategies import Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
+from tests.recursive_strategy import AboveEma, Span
 
 DAILY, HOURLY = parse_timeframe("1d"), parse_timeframe("1h")
 JANUARY, JUNE = date(2025, 1, 1), "2025-06-01"
-
-
-class Span(StrategyParams):
-    """Length of an average."""
-
-    span: int = Field(20, ge=1)
-
-
-class AboveEma(Strategy[Span]):
-    """Recursive: every decision depends on all earlier candles, the distant ones less and less."""
-
-    name = "above_ema"
-    Params = Span
-
-    def signals(self, bars: Bars, params: Span) -> Signals:
-        """Hold while the close is above its exponential average."""
-        average, level = np.empty(len(bars)), bars.close[0]
-        for bar, close in enumerate(bars.close):
-            level += 2 / (params.span + 1) * (close - level)
-            average[bar] = level
-        above = bars.close > average
-        return Signals(above, exits=~above)
-
-    def warm_up_bars(self, params: Span) -> int:
-        """Declare the span, which is too little."""
-        return params.span
 
 
 class LeavesBelowEma(AboveEma):

@@ -42,7 +42,7 @@ def test_stressed_return_equals_a_simulation_at_those_costs(
 
 @given(st.lists(st.lists(st.floats(0.5, 2.0), max_size=8), min_size=1, max_size=4), st.sampled_from([1.0, 0.4]))
 def test_return_is_zero_at_the_break_even_rate(accounts: list[list[float]], fraction: float) -> None:
-    """The mean of the accounts is 1; there is no rate if they lose even without costs."""
+    """The mean of the accounts is 1; the rate is null if they lose even without costs."""
     ratios = [np.array(account) for account in accounts]
     rate = break_even_rate(ratios, fraction)
     if rate is None:

@@ -16,44 +16,19 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import InvalidSpec
 from coin_pipeline.results.publish import publish_result
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.strategies import Bars, Field, Strategy, StrategyParams
+from coin_pipeline.strategies import Bars, Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.point_survey import survey_points
 from coin_pipeline.sweeps.replay import replay_sweep
 from coin_pipeline.sweeps.result import SweepResult, sweep_files
 from coin_pipeline.sweeps.spec import SweepSpec
+from tests.recursive_strategy import AboveEma, Span
 from tests.sweeps.parts import Crossing, run
 from tests.sweeps.parts import spec_of as any_spec_of
 
 DAILY = parse_timeframe("1d")
 ZONE = {"volume_window": "5,60", "top_percentile": "0.1,0.3"}
-
-
-class Span(StrategyParams):
-    """Length of an average."""
-
-    span: int = Field(20, ge=1)
-
-
-class AboveEma(Strategy[Span]):
-    """Recursive; it declares less than it needs."""
-
-    name = "above_ema"
-    Params = Span
-
-    def signals(self, bars: Bars, params: Span) -> Signals:
-        """Hold while the close is above its exponential average."""
-        average, level = np.empty(len(bars)), bars.close[0]
-        for bar, close in enumerate(bars.close):
-            level += 2 / (params.span + 1) * (close - level)
-            average[bar] = level
-        above = bars.close > average
-        return Signals(above, exits=~above)
-
-    def warm_up_bars(self, params: Span) -> int:
-        """Declare the span."""
-        return params.span
 
 
 class Undeclared(Strategy[Span]):

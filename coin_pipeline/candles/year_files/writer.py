@@ -82,7 +82,7 @@ def merge_ohlcv(old: OHLCV, new: OHLCV, remove: _Times = _NO_TIMES) -> MergedRow
     Args:
         old: Stored candles.
         new: Candles to merge into them.
-        remove: Opens of stored candles to remove where there is no new one, ns UTC.
+        remove: Opens of stored candles to remove unless a new one replaces them, ns UTC.
     """
     time = np.concatenate((old.time, new.time))
     order = np.argsort(time, kind="stable")
