@@ -44,14 +44,6 @@ def document_of(result: Result) -> dict[str, Any]:
     return document
 
 
-def test_reused_result_is_marked_in_the_list(strategy_file: Path) -> None:
-    """The newest entry of a reused result is the reuse; the run itself is not marked."""
-    run_id = document_of(backtest(strategy_file, "--fresh", "--json"))["run_id"]
-    backtest(strategy_file)
-    lines = [line for line in invoke("results", "list").stdout.splitlines() if line.startswith(run_id)]
-    assert ["(reused)" in line for line in lines] == [True, False]
-
-
 def test_reuse_and_replay_follow_code_changes(strategy_file: Path) -> None:
     """An edited comment changes nothing; an edited helper is a different backtest, which a replay reports first."""
     first = document_of(backtest(strategy_file, "--json"))
@@ -61,6 +53,8 @@ def test_reuse_and_replay_follow_code_changes(strategy_file: Path) -> None:
     assert (again["run_id"], again["reused_from"]) == (run_id, run_id)
     shown = backtest(strategy_file).stdout
     assert f"reused from {run_id}, computed {first['metadata']['execution_date'][:19]} UTC" in shown
+    listed = [line for line in invoke("results", "list").stdout.splitlines() if line.startswith(run_id)]
+    assert ["(reused)" in line for line in listed] == [True, True, False]
 
     edit(strategy_file.with_name("helped_levels.py"), "  # a rise", "")
     result = invoke("replay", run_id)
