@@ -21,6 +21,7 @@ CoinError
 │   ├── MarketUnknown               the exchange does not list the market
 │   ├── InsufficientCoverage        too many candles of a range are missing and may exist
 │   ├── ResultNotFound
+│   ├── TableNotStored              a result has no rows of a kind, such as a sweep or an early legacy result
 │   ├── NoResults                   nothing is stored yet
 │   ├── NotPinned                   the task has no pin to remove
 │   └── ObjectNotFound
@@ -106,6 +107,7 @@ from coin_pipeline.errors.not_found import (
     NotPinned,
     ObjectNotFound,
     ResultNotFound,
+    TableNotStored,
 )
 from coin_pipeline.errors.runs import (
     BarsChanged,
@@ -199,6 +201,7 @@ __all__ = [
     "Superseded",
     "SweepDisagrees",
     "SweepTooLarge",
+    "TableNotStored",
     "TaskExpiring",
     "TaskIdConflict",
     "UnknownExchange",

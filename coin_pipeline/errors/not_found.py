@@ -73,6 +73,13 @@ class ResultNotFound(NotFound):
         super().__init__(f"no result or task has the id {run_id[:80]!r}; it may have expired")
 
 
+class TableNotStored(NotFound):
+    """A result has no rows of this kind."""
+
+    def __init__(self, run_id: str, name: str, reason: str) -> None:
+        super().__init__(f"result {run_id[:80]!r} has no table of {name}: {reason}")
+
+
 class NoResults(NotFound):
     """The latest result was requested before any result was stored."""
 

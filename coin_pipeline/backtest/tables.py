@@ -1,0 +1,115 @@
+"""Tables of a result: every signal, every trade and the equity per bar, as Arrow tables of fixed schemas.
+
+The rows of a symbol are contiguous, and symbols are in the order of the spec.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+TableName = Literal["signals", "trades", "equity"]
+TABLE_NAMES: tuple[TableName, ...] = get_args(TableName)
+
+TIME_TYPE = pa.timestamp("ns", tz="UTC")
+TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
+"""Texts of few distinct values."""
+
+TABLE_SCHEMAS: Mapping[TableName, pa.Schema] = {
+    "signals": pa.schema(
+        {
+            "symbol": TEXT_TYPE,
+            "timestamp": TIME_TYPE,
+            "entry_price": pa.float64(),
+            "exit_price": pa.float64(),
+            "return_pct": pa.float64(),
+            "traded": pa.bool_(),
+        }
+    ),
+    "trades": pa.schema(
+        {
+            "symbol": TEXT_TYPE,
+            "entry_time": TIME_TYPE,
+            "exit_time": TIME_TYPE,
+            "entry_price": pa.float64(),
+            "exit_price": pa.float64(),
+            "return_pct": pa.float64(),
+            "bars_held": pa.int64(),
+            "exit_reason": TEXT_TYPE,
+            "open_at_end": pa.bool_(),
+            "spent": pa.float64(),
+        }
+    ),
+    "equity": pa.schema(
+        {
+            "symbol": TEXT_TYPE,
+            "timestamp": TIME_TYPE,
+            "equity": pa.float64(),
+            "drawdown": pa.float64(),
+            "buy_and_hold": pa.float64(),
+        }
+    ),
+}
+"""Schema of each table. Every column may be null: results of the legacy platform lack some."""
+
+
+def content_digest(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> str:
+    """Return the SHA-256 of a table's content, independent of how it is encoded, compressed and split into batches.
+
+    It is the digest of the column names and of the digest of each column: little-endian values in the order of the
+    rows, preceded by a byte per row that is 1 for a null. A text is represented by the number of distinct texts before
+    its first occurrence, and the distinct texts follow as JSON.
+
+    Args:
+        schema: Names and types of the columns.
+        batches: The rows.
+    """
+    columns = [_ColumnDigest(field.type) for field in schema]
+    for batch in batches:
+        for column, array in zip(columns, batch.columns, strict=True):
+            column.update(array)
+    named = [[field.name, column.hexdigest()] for field, column in zip(schema, columns, strict=True)]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+
+class _ColumnDigest:
+    """Digest of one column, updated batch by batch."""
+
+    def __init__(self, kind: pa.DataType) -> None:
+        self._kind = kind
+        self._nulls, self._values = hashlib.sha256(), hashlib.sha256()
+        self._texts: dict[str, int] = {}
+
+    def update(self, array: pa.Array) -> None:
+        self._nulls.update(array.is_null().cast(pa.uint8()).to_numpy(zero_copy_only=False))
+        self._values.update(np.ascontiguousarray(self._numbers(array)).data)
+
+    def hexdigest(self) -> str:
+        texts = json.dumps(list(self._texts)).encode()
+        return hashlib.sha256(self._nulls.digest() + self._values.digest() + texts).hexdigest()
+
+    def _numbers(self, array: pa.Array) -> npt.NDArray[Any]:
+        if pa.types.is_dictionary(self._kind):
+            return self._codes(array)
+        if pa.types.is_timestamp(self._kind):
+            array = array.cast(pa.int64())
+        if pa.types.is_boolean(self._kind):
+            array = array.cast(pa.uint8())
+        numbers: npt.NDArray[Any] = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)
+        return numbers.astype(numbers.dtype.newbyteorder("<"), copy=False)
+
+    def _codes(self, array: pa.Array) -> npt.NDArray[Any]:
+        """Return the code of each text, numbered by first occurrence over all batches."""
+        indices = pc.fill_null(array.indices, -1).to_numpy()
+        present, first = np.unique(indices, return_index=True)
+        codes = np.full(len(array.dictionary) + 1, -1, "<i4")  # the last one is that of null
+        for index in present[np.argsort(first)]:
+            if index >= 0:
+                codes[index] = self._texts.setdefault(array.dictionary[int(index)].as_py(), len(self._texts))
+        numbered: npt.NDArray[Any] = codes[indices]
+        return numbered
