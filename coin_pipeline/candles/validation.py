@@ -9,6 +9,7 @@ import numpy.typing as npt
 from coin_pipeline.candles.coverage import phase_of
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import DAY_NS, TIMEFRAMES, Timeframe, format_duration, format_utc
+from coin_pipeline.engine.bars import MAX_PRICE, MAX_VOLUME, MIN_PRICE
 from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
 
 _BLOCK = 32_768  # rows whose masks stay in the CPU cache
@@ -39,7 +40,7 @@ def check_times(source: object, time: npt.NDArray[np.int64], locate: Callable[[i
 
 
 def check_prices(source: object, candles: OHLCV, locate: Callable[[int], str]) -> None:
-    """Check that all rows are possible: low <= open, close <= high, prices > 0, volume >= 0, all finite.
+    """Check that all rows are possible: low <= open, close <= high, prices and volume within the engine's bounds.
 
     Args:
         source: Name of the candles in the error message.
@@ -135,7 +136,7 @@ def valid_rows(candles: OHLCV) -> npt.NDArray[np.bool_]:
     """Return a mask of the rows that satisfy the price and volume rules; comparisons with NaN are false."""
     _, open_, high, low, close, volume = candles
     inside = (low <= open_) & (low <= close) & (open_ <= high) & (close <= high)
-    return inside & (low > 0) & (high < np.inf) & (volume >= 0) & (volume < np.inf)
+    return inside & (low >= MIN_PRICE) & (high <= MAX_PRICE) & (volume >= 0) & (volume <= MAX_VOLUME)
 
 
 def describe_violation(open_: float, high: float, low: float, close: float, volume: float) -> str:
@@ -145,19 +146,27 @@ def describe_violation(open_: float, high: float, low: float, close: float, volu
     'close 13.0 above its high 12.0'
     """
     prices = {"open": open_, "high": high, "low": low, "close": close}
-    for name, value in {**prices, "volume": volume}.items():
+    values = {**prices, "volume": volume}
+    for name, value in values.items():
         if not math.isfinite(value):
             return f"{name} {value}, not a finite number"
-    for name, value in prices.items():
-        if value <= 0:
-            return f"{name} {value}, not above 0"
-    if volume < 0:
-        return f"volume {volume}, below 0"
+    for name, value in values.items():
+        if beyond := _beyond_bounds(name, value):
+            return f"{name} {value}, {beyond}"
     for name in ("open", "close"):
         if prices[name] > high:
             return f"{name} {prices[name]} above its high {high}"
     name = "open" if open_ < low else "close"
     return f"{name} {prices[name]} below its low {low}"
+
+
+def _beyond_bounds(name: str, value: float) -> str | None:
+    if name == "volume":
+        most = f"above {MAX_VOLUME:g}" if value > MAX_VOLUME else None
+        return "below 0" if value < 0 else most
+    if value <= 0:
+        return "not above 0"
+    return None if MIN_PRICE <= value <= MAX_PRICE else f"not between {MIN_PRICE:g} and {MAX_PRICE:g}"
 
 
 def row_label(row: int) -> str:

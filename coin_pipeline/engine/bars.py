@@ -12,6 +12,11 @@ YEAR_NS = 365 * 24 * 3600 * 10**9
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
+MIN_PRICE, MAX_PRICE = 1e-18, 1e18
+"""Bounds of a price in any quote currency, both inclusive: far outside those of any market, yet products of several
+prices, volumes and synthetic moves stay finite."""
+MAX_VOLUME = 1e24
+"""Upper bound of a candle's volume in the base currency, inclusive."""
 _ROW = 64
 """Values per row of a checksum."""
 ScalarT = TypeVar("ScalarT", bound=np.generic)
@@ -22,7 +27,7 @@ class Bars:
     """Candles as columns of n bars, each a C-contiguous, read-only array of shape (n,).
 
     The arrays are read-only so that a strategy cannot modify its own input. The caller validates the candles: no NaN,
-    and prices above zero.
+    prices from ``MIN_PRICE`` to ``MAX_PRICE``, volumes from 0 to ``MAX_VOLUME``.
 
     Attributes:
         time: Open times of the bars, int64 ns UTC, strictly increasing.

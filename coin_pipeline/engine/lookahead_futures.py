@@ -2,15 +2,13 @@
 
 import numpy as np
 
-from coin_pipeline.engine.bars import Bars, Floats, Ints
+from coin_pipeline.engine.bars import MAX_PRICE, MAX_VOLUME, MIN_PRICE, Bars, Floats, Ints
 
 CRASH = np.repeat([[0.1, 0.11], [10.0, 11.0]], 16, axis=0).ravel()
 SURGE = np.repeat([[10.0, 11.0], [0.1, 0.11]], 16, axis=0).ravel()
 """Closes of synthetic futures, in multiples of the last real close."""
 NOISE = 1e-9
 """Relative noise: far above the rounding errors of a double, far below the tick size of any market."""
-_LARGEST, _SMALLEST = 1e300, 1e-300
-"""Limits of synthetic prices and volumes: no strategy should meet an infinity or a price of 0."""
 _VOLUME_FACTOR = 4.0
 """Factor by which a replaced candle has more or less volume."""
 
@@ -27,9 +25,9 @@ def extend(bars: Bars, closes: Floats) -> Bars:
     """
     k = len(closes)
     step = bars.time[-1] - bars.time[-2] if len(bars) > 1 else 1
-    close = _bounded(min(bars.close[-1], _LARGEST / 16) * closes)
+    close = _bounded(bars.close[-1] * closes)
     opening = np.append(bars.close[-1], close[:-1])
-    large = 100 * (1 + min(bars.volume.max(), _LARGEST / 200))
+    large = min(100 * (1 + bars.volume.max()), MAX_VOLUME)
     volume = np.where(np.arange(k) % 2 == (closes[0] < 1), large, 0.0)
     return Bars(
         np.append(bars.time, bars.time[-1] + step * np.arange(1, k + 1)),
@@ -67,7 +65,7 @@ def reflect(bars: Bars, first: Ints, length: int, strength: float, random: np.ra
         lower = np.minimum(np.minimum(opens, closes), closes - (high - close))
         prices = [_bounded(np.exp(column)) for column in (opens, upper, lower, closes)]
     factor = random.choice([1 / _VOLUME_FACTOR, _VOLUME_FACTOR], (len(first), 1))
-    volume = np.minimum(bars.volume[index] * factor, _LARGEST)
+    volume = np.minimum(bars.volume[index] * factor, MAX_VOLUME)
     columns = [bars.open.copy(), bars.high.copy(), bars.low.copy(), bars.close.copy(), bars.volume.copy()]
     for column, values in zip(columns, (*prices, volume), strict=True):
         column[index] = values
@@ -82,12 +80,10 @@ def add_noise(bars: Bars, first: int, end: int, random: np.random.Generator) -> 
     price, volume = np.ones((2, len(bars)))
     price[first:end] += NOISE * random.uniform(-1, 1, end - first)
     volume[first:end] += NOISE * random.uniform(-1, 1, end - first)
-    opens, highs, lows, closes = (
-        np.minimum(column, _LARGEST) * price for column in (bars.open, bars.high, bars.low, bars.close)
-    )
-    return Bars(bars.time, opens, highs, lows, closes, np.minimum(bars.volume, _LARGEST) * volume)
+    opens, highs, lows, closes = (column * price for column in (bars.open, bars.high, bars.low, bars.close))
+    return Bars(bars.time, opens, highs, lows, closes, bars.volume * volume)
 
 
 def _bounded(values: Floats) -> Floats:
-    bounded: Floats = np.clip(values, _SMALLEST, _LARGEST)
+    bounded: Floats = np.clip(values, MIN_PRICE, MAX_PRICE)
     return bounded

@@ -89,6 +89,8 @@ def repeated_later(frame: pd.DataFrame) -> pd.DataFrame:
         (setting(4, volume=np.inf), "not_a_number", "error", 1, 5, "has volume inf"),
         (setting(4, low=0.0), "price_not_positive", "error", 1, 5, "has low 0.0, not above 0"),
         (setting(4, volume=-1.0), "negative_volume", "error", 1, 5, "has volume -1.0, below 0"),
+        (setting(4, high=1.7e308), "out_of_range", "error", 1, 5, "has high 1.7e+308, not between 1e-18 and 1e+18"),
+        (setting(4, volume=1e25), "out_of_range", "error", 1, 5, "has volume 1e+25, above 1e+24"),
         (setting(4, high=1.0), "impossible_price", "error", 1, 5, "above its high 1.0"),
         (setting(4, volume=0.0), "zero_volume", "info", 1, 5, "has no volume"),
         (moved(slice(4, 4), 7), "off_grid", "warning", 1, 5, "opens 7 min off the grid"),

@@ -9,6 +9,7 @@ import pytest
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import HOUR_NS, MINUTE_NS, Timeframe, parse_timeframe
 from coin_pipeline.candles.validation import check_length, check_prices, check_spacing, check_times
+from coin_pipeline.engine.bars import MAX_PRICE, MAX_VOLUME, MIN_PRICE
 from coin_pipeline.errors import InvalidCandles, InvalidInput
 
 MIDNIGHT = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z, a Monday
@@ -45,6 +46,9 @@ def candles(n: int, **last: float) -> OHLCV:
         ({"low": 0.0}, "low 0.0, not above 0"),
         ({"open": -1.0, "low": -1.0}, "open -1.0, not above 0"),
         ({"volume": -1e-9}, "volume -1e-09, below 0"),
+        ({"low": 1e-320}, "low 1e-320, not between 1e-18 and 1e[+]18"),
+        ({"high": 1.7e308}, "high 1.7e[+]308, not between 1e-18 and 1e[+]18"),
+        ({"volume": 1e25}, "volume 1e[+]25, above 1e[+]24"),
         ({"high": 10.5}, "close 11.0 above its high 10.5"),
         ({"open": 13.0}, "open 13.0 above its high 12.0"),
         ({"low": 10.5}, "open 10.0 below its low 10.5"),
@@ -63,6 +67,11 @@ def test_valid_prices_pass(last: dict[str, float]) -> None:
     """Candles without volume or movement are valid."""
     check_prices("here", candles(3, **last), label)
     check_prices("here", candles(3).rows(slice(0)), label)
+
+
+def test_bounds_are_valid() -> None:
+    """The smallest and the largest price and the largest volume are inclusive."""
+    check_prices("here", candles(1, low=MIN_PRICE, high=MAX_PRICE, volume=MAX_VOLUME), label)
 
 
 def test_impossible_prices_are_counted() -> None:

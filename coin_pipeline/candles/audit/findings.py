@@ -11,6 +11,7 @@ from coin_pipeline.candles.intervals import subtract
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import Timeframe, format_duration, format_utc
 from coin_pipeline.candles.validation import describe_violation, valid_rows
+from coin_pipeline.engine.bars import MAX_PRICE, MAX_VOLUME, MIN_PRICE
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -148,7 +149,10 @@ def _prices(candles: OHLCV, report: _Report) -> Iterator[AuditFinding]:
     yield from report("not_a_number", "error", invalid[~finite], describe)
     yield from report("price_not_positive", "error", invalid[finite & ~positive], describe)
     yield from report("negative_volume", "error", invalid[finite & positive & (rows.volume < 0)], describe)
-    yield from report("impossible_price", "error", invalid[finite & positive & (rows.volume >= 0)], describe)
+    impossible = finite & positive & (rows.volume >= 0)
+    beyond = (rows.low < MIN_PRICE) | (rows.high > MAX_PRICE) | (rows.volume > MAX_VOLUME)
+    yield from report("out_of_range", "error", invalid[impossible & beyond], describe)
+    yield from report("impossible_price", "error", invalid[impossible & ~beyond], describe)
     yield from report("zero_volume", "info", np.flatnonzero(candles.volume == 0), lambda _: "has no volume")
 
 

@@ -115,9 +115,12 @@ def is_breakout(
 
 @kernel
 def _first_edge_out_of_reach(price: float, lo: float, span: float, bins: int, factor: float) -> int:
-    """Return the lowest j with edge_j * factor > price, or ``bins`` if the price reaches all lower edges."""
+    """Return the lowest j with edge_j * factor > price, or ``bins`` if the price reaches all lower edges.
+
+    Edges that are infinite or NaN end the search instead of moving it.
+    """
     estimate = (price / factor - lo) / span * bins
-    j = int(min(max(estimate, 0.0), float(bins)))
+    j = int(min(estimate, float(bins))) if estimate > 0.0 else 0  # NaN as an integer would be -2**63
     while j > 0 and (lo + span * (j - 1) / bins) * factor > price:
         j -= 1
     while j < bins and (lo + span * j / bins) * factor <= price:
