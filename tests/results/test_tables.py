@@ -168,7 +168,7 @@ def test_the_equity_of_an_older_task_is_its_file(store: LocalStore) -> None:
 @pytest.mark.parametrize(
     ("signals", "reason"), [(3, "only the number of its signals"), (None, "no signals")], ids=["count", "none"]
 )
-def test_a_result_without_rows_says_why(store: LocalStore, signals: int | None, reason: str) -> None:
+def test_a_result_without_rows_has_a_reason(store: LocalStore, signals: int | None, reason: str) -> None:
     """Early results of the legacy platform have counts; sweeps have nothing."""
     store.put("results/r.json", json.dumps({"symbols": [{"symbol": "BTC_KRW", "signals": signals}]}).encode())
     with pytest.raises(TableNotStored, match=reason), open_table(store, "r", "signals"):
