@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         5.0, ge=0.1, le=60, description="Seconds between two checks for lost runs and unanswered tasks."
     )
 
+    coin_log_mib: int = Field(10, ge=1, le=10_000, description="Size at which the log of a process is rotated, MiB.")
+    coin_log_files: int = Field(
+        5, ge=2, le=1000, description="Number of log files kept for each process, the current one included."
+    )
+
     @field_validator("coin_strategy_files", mode="before")
     @classmethod
     def _split_paths(cls, value: object) -> object:

@@ -74,13 +74,15 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
     """Run all processes until `stopping` is set."""
     from coin_pipeline.cli.supervisor import LOOPBACK, ProcessSupervisor
     from coin_pipeline.settings import child_environment
+    from coin_pipeline.storage.log_files import LogLimit
 
     _announce("starting the database")
     from coin_pipeline.orchestration.instance import open_instance
 
+    logs, limit = settings.data_root / "logs", LogLimit(settings.coin_log_mib << 20, settings.coin_log_files)
     with (
         open_instance(settings),
-        ProcessSupervisor(settings.data_root / "logs", child_environment(settings), stopping) as supervisor,
+        ProcessSupervisor(logs, child_environment(settings), stopping, log_limit=limit) as supervisor,
     ):
         _announce("starting Dagster and the API")
         for name, module, *arguments in _processes(settings, api_port, ui_port):

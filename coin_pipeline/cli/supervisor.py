@@ -20,6 +20,7 @@ import click
 
 from coin_pipeline.errors import InvalidInput, OrchestratorUnavailable, Problem
 from coin_pipeline.storage.atomic import translate_os_errors
+from coin_pipeline.storage.log_files import DEFAULT_LIMIT, LogFile, LogLimit
 
 LOOPBACK = "127.0.0.1"
 STOP_TIMEOUT_S = 15
@@ -63,7 +64,7 @@ class ManagedProcess:
     Attributes:
         name: Name shown in messages and used for the log file.
         command: Command line.
-        log: File that receives its output.
+        log: Log that receives its output.
         process: The current, or most recent, process.
         started: Monotonic time of the latest start, s.
         unstable_since: Monotonic time of the first start, or of the latest death after a stable run, s.
@@ -73,7 +74,7 @@ class ManagedProcess:
 
     name: str
     command: Sequence[str]
-    log: Path
+    log: LogFile
     process: subprocess.Popen[bytes]
     started: float
     unstable_since: float
@@ -89,6 +90,7 @@ class ProcessSupervisor:
         environment: Environment of the processes.
         stopping: Event that ends `wait_for` and `watch`.
         policy: When to restart a process that died.
+        log_limit: Bound of each log.
     """
 
     def __init__(
@@ -97,8 +99,10 @@ class ProcessSupervisor:
         environment: dict[str, str],
         stopping: threading.Event,
         policy: RestartPolicy = RestartPolicy(),
+        log_limit: LogLimit = DEFAULT_LIMIT,
     ) -> None:
         self._logs = logs
+        self._log_limit = log_limit
         self._environment = environment
         self._stopping = stopping
         self._policy = policy
@@ -113,7 +117,8 @@ class ProcessSupervisor:
 
     def start(self, name: str, module: str, *arguments: str) -> None:
         """Start `python -m module arguments`."""
-        log, command = self._logs / f"{name}.log", [sys.executable, "-m", module, *arguments]
+        log = LogFile(self._logs / f"{name}.log", self._log_limit)
+        command = [sys.executable, "-m", module, *arguments]
         process, now = self._spawn(command, log), time.monotonic()
         self._managed.append(ManagedProcess(name, command, log, process, started=now, unstable_since=now))
 
@@ -144,6 +149,7 @@ class ProcessSupervisor:
         """
         while not self._stopping.wait(POLL_S):
             for managed in self._managed:
+                managed.log.keep_bounded()
                 if managed.restart_at is None:
                     self._schedule_restart_if_dead(managed)
                 elif time.monotonic() > managed.restart_at:
@@ -162,6 +168,8 @@ class ProcessSupervisor:
             # Children of the process may outlive it.
             _signal_group(managed, signal.SIGKILL)
             managed.process.wait()
+        for managed in self._managed:
+            managed.log.close()
         self._managed.clear()
 
     def _schedule_restart_if_dead(self, managed: ManagedProcess) -> None:
@@ -177,21 +185,20 @@ class ProcessSupervisor:
         managed.deaths += 1
         managed.restart_at = now + self._policy.delay_s(managed.deaths)
         with suppress(OSError):  # standard error may be a file on a full disk
-            click.echo(f"{managed.name} {_exit_reason(managed)}; restarting it (log: {managed.log})", err=True)
+            click.echo(f"{managed.name} {_exit_reason(managed)}; restarting it (log: {managed.log.path})", err=True)
 
-    def _spawn(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    def _spawn(self, command: Sequence[str], log: LogFile) -> subprocess.Popen[bytes]:
         """Start a process in its own session: Ctrl-C does not reach it, and its children share its process group."""
         parent = os.getpid()
-        with log.open("ab") as output:
-            return subprocess.Popen(  # noqa: S603 -- our own modules
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                start_new_session=True,
-                preexec_fn=lambda: _exit_with_parent(parent),  # noqa: PLW1509 -- this process runs no other thread
-            )
+        return subprocess.Popen(  # noqa: S603 -- our own modules
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log.open_writer(),
+            stderr=subprocess.STDOUT,
+            env=self._environment,
+            start_new_session=True,
+            preexec_fn=lambda: _exit_with_parent(parent),  # noqa: PLW1509 -- this process runs no other thread
+        )
 
 
 def lock_data_root(data_root: Path) -> IO[str]:
@@ -254,8 +261,10 @@ def _exit_reason(managed: ManagedProcess) -> str:
 
 
 def _unavailable(managed: ManagedProcess) -> OrchestratorUnavailable:
-    tail = "\n".join(managed.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
-    return OrchestratorUnavailable(f"{managed.name} {_exit_reason(managed)}; end of {managed.log}:\n{tail}")
+    log = managed.log
+    return OrchestratorUnavailable(
+        f"{managed.name} {_exit_reason(managed)}; end of {log.path}:\n{log.tail(_LOG_TAIL_LINES)}"
+    )
 
 
 def _signal_group(managed: ManagedProcess, signum: int) -> None:

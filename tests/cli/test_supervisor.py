@@ -29,15 +29,24 @@ with open("pids", "a") as pids:
 print("it cannot work")
 raise SystemExit(3)
 """
+CHATTY = """
+import os, time
+for _ in range(80):
+    os.write(1, b"x" * (1 << 20))
+    time.sleep(0.01)
+open("done", "w").close()
+time.sleep(600)
+"""
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="process groups and signals as on Linux")
 NewSupervisor = Callable[..., ProcessSupervisor]
 
 
 @pytest.fixture
 def new_supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewSupervisor:
-    """Return a factory of supervisors in a folder that contains both programs."""
+    """Return a factory of supervisors in a folder that contains the programs."""
     (tmp_path / "steady.py").write_text(STEADY)
     (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "chatty.py").write_text(CHATTY)
     monkeypatch.chdir(tmp_path)
 
     def make(stopping: threading.Event, policy: RestartPolicy | None = None) -> ProcessSupervisor:
@@ -131,6 +140,18 @@ def test_death_during_startup_stops_all(new_supervisor: NewSupervisor) -> None:
         with pytest.raises(OrchestratorUnavailable, match="broken exited with code 3"):
             supervisor.wait_for("http://127.0.0.1:9/", timeout_s=30)
     assert len(recorded_starts()) == 1
+
+
+def test_logs_are_bounded(new_supervisor: NewSupervisor) -> None:
+    """A process that logs 80 MiB leaves about 50 MiB, which only its owner can read."""
+    stopping, logs = threading.Event(), Path("logs")
+    with new_supervisor(stopping) as supervisor:
+        supervisor.start("chatty", "chatty")
+        stopper = run_in_thread(lambda: wait_until(Path("done").exists), lambda: time.sleep(0.5), stopping.set)
+        supervisor.watch()
+        stopper.join()
+    assert sum(file.stat().st_size for file in logs.iterdir()) < 60 << 20
+    assert {file.stat().st_mode & 0o777 for file in logs.iterdir()} == {0o600}
 
 
 def test_restart_delays_double_up_to_the_longest() -> None:

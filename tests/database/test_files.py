@@ -42,19 +42,3 @@ def test_tail_returns_the_last_lines_after_an_offset(tmp_path: Path) -> None:
     assert files.tail(log, len("old\n")) == "new"
     log.write_text("first " + "x" * files.TAIL_BYTES)
     assert files.tail(log) == "x" * files.TAIL_BYTES
-
-
-def test_long_log_is_rotated(tmp_path: Path) -> None:
-    """A log beyond its limit is kept once under another name, and its writer continues in an empty file."""
-    log = tmp_path / "log"
-    with log.open("ab") as writer:
-        writer.write(b"short")
-        writer.flush()
-        files.rotate_log(log)
-        assert files.log_size(log) == len("short")
-        writer.write(b"x" * files.MAX_LOG_BYTES)
-        writer.flush()
-        files.rotate_log(log)
-        writer.write(b"next")
-    assert log.read_text() == "next"
-    assert files.log_size(tmp_path / "log.1") == len("short") + files.MAX_LOG_BYTES

@@ -14,6 +14,7 @@ from pathlib import Path
 from coin_pipeline.database.embedded import files
 from coin_pipeline.database.embedded.user import ENVIRONMENT, cluster_account
 from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.storage.log_files import LogFile
 
 USER = DATABASE = "coin"
 # Below the ephemeral ports, which outgoing connections may occupy for a while.
@@ -52,6 +53,7 @@ class Cluster:
         self.home, self.data, self.log = home, home / "data", home / "server.log"
         self._binaries = binaries
         self._account = cluster_account(home, binaries)
+        self._log_file = LogFile(self.log, files.LOG_LIMIT, files.open_private)
         self._probe = files.open_private(home / "server.lock")
         self._process: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
@@ -103,7 +105,8 @@ class Cluster:
         files.write_atomically(self.home / "port", f"{port}")
         self._log_start = files.log_size(self.log)
         settings = [part for setting in (*SETTINGS, f"port={port}") for part in ("-c", setting)]
-        with self._lock() as lock, os.fdopen(files.open_private(self.log, os.O_WRONLY | os.O_APPEND), "ab") as log:
+        log = self._log_file.open_writer()
+        with self._lock() as lock:
             self._process = process = subprocess.Popen(  # noqa: S603 - fixed programs, no shell
                 [*self._account.prefix, str(self._binaries / "postgres"), "-D", str(self.data), *settings],
                 env=ENVIRONMENT,
@@ -117,6 +120,10 @@ class Cluster:
         files.wait_until(
             lambda: self._ready(process.pid) or process.poll() is not None or self.is_deleted(), RECOVERY_S
         )
+
+    def bound_log(self) -> None:
+        """Rotate the server's log if it is long; call this often."""
+        self._log_file.keep_bounded()
 
     def recent_log(self) -> str:
         """Return the last lines that the server has logged since its start."""

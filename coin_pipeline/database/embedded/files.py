@@ -1,22 +1,23 @@
 """Files in the server's home: private, locked between processes, written atomically. Standard library only."""
 
-import contextlib
 import fcntl
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-MAX_LOG_BYTES = 4_000_000
+from coin_pipeline.storage.log_files import LogLimit
+
+LOG_LIMIT = LogLimit(4_000_000, files=2)
 TAIL_BYTES = 1_500
 
 
 def open_private(path: Path, flags: int = os.O_RDWR) -> int:
-    """Open a file, creating it if missing, that only its owner can read; root gives it to the owner of the frotated."""
+    """Open a file, creating it if missing, that only its owner can read; root gives it to the owner of the folder."""
     fd = os.open(path, flags | os.O_CREAT, 0o600)
     if os.geteuid() == 0:
-        frotated = path.parent.stat()
-        os.fchown(fd, frotated.st_uid, frotated.st_gid)
+        folder = path.parent.stat()
+        os.fchown(fd, folder.st_uid, folder.st_gid)
     return fd
 
 
@@ -73,13 +74,3 @@ def tail(log: Path, start: int = 0) -> str:
     with log.open("rb") as file:
         file.seek(max(start, log_size(log) - TAIL_BYTES))
         return file.read().decode(errors="replace").strip()
-
-
-def rotate_log(log: Path) -> None:
-    """Move the content of a long log to `.1`; its writers append and continue at the start."""
-    if log_size(log) > MAX_LOG_BYTES:
-        with contextlib.suppress(OSError):  # a full disk must not end the supervisor
-            rotated = open_private(log.with_name(log.name + ".1"), os.O_WRONLY | os.O_TRUNC)
-            with os.fdopen(rotated, "wb") as file:
-                file.write(log.read_bytes())
-            os.truncate(log, 0)

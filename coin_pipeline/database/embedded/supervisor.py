@@ -14,6 +14,7 @@ from typing import NoReturn
 from coin_pipeline.database.embedded import files
 from coin_pipeline.database.embedded.cluster import Cluster
 from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.storage.log_files import LogFile
 
 INTERVAL_S = 0.1
 MAX_FAILURES = 5
@@ -28,6 +29,7 @@ def supervise(home: Path, binaries: Path) -> None:
     Raises:
         DatabaseUnavailable: The cluster cannot be created or used, or its server repeatedly fails to start.
     """
+    LogFile(home / "supervisor.log", files.LOG_LIMIT, files.open_private).keep_bounded()
     users = files.open_private(home / "users.lock")
     cluster = Cluster(home, binaries)
     try:
@@ -48,8 +50,7 @@ def _keep_running(cluster: Cluster, users: int) -> None:
             raise DatabaseUnavailable(cluster.home, f"its server does not start: {cluster.recent_log()}")
         if files.try_flock(users, fcntl.LOCK_EX):
             return
-        for log in (cluster.log, cluster.home / "supervisor.log"):
-            files.rotate_log(log)
+        cluster.bound_log()
         time.sleep(INTERVAL_S if failures < MAX_FAILURES else PAUSE_S)
 
 
