@@ -137,12 +137,13 @@ def _watch(connection: Connection, monitor: Monitor) -> NoReturn:
 
 
 def _log_monitor() -> None:
-    """Log our own messages only: Dagster's daemon sets up its own logging."""
+    """Log our own messages, and no sensor ticks without a run; Dagster's daemon sets up the rest of its logging."""
     handler, logger = logging.StreamHandler(), logging.getLogger("coin")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%F %T"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    logging.getLogger("dagster.daemon.SensorDaemon").setLevel(logging.WARNING)
 
 
 def _exit(reason: str) -> NoReturn:

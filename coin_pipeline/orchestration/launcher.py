@@ -66,6 +66,7 @@ class PooledRunLauncher(ColdRunLauncher):
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(inst_data)
         self._home = pool_home()
+        self._away = False
 
     @classmethod
     def from_config_value(  # type: ignore[override]  # the setting decides
@@ -103,8 +104,11 @@ class PooledRunLauncher(ColdRunLauncher):
             for run in missing:
                 self._hand_over(run)
         except OSError as error:
-            _log.warning("the worker pool is away (%s)", error)
+            if not self._away:  # once per outage
+                _log.warning("the worker pool is away (%s)", error)
+            self._away = True
             return 0
+        self._away = False
         return len(missing)
 
     def is_cold(self, run: dg.DagsterRun) -> bool:

@@ -358,7 +358,7 @@ def test_a_document_that_changed_is_read_again(index: ResultIndex, store: LocalS
     publish_document(store, document("r", 1), b"")
     reindex(store, index)
     path = tmp_path / "results/r.json"
-    os.removexattr(path, "user.coin.sha256")
+    os.removexattr(path, "user.coin.sha256.raw")
     path.write_text(json.dumps(document("r", 1, strategy="another")))
     assert reindex(store, index).added == 1
     assert everything(index)[0].strategy == "another"

@@ -1,5 +1,6 @@
 """LocalStore specifics: the disk, its links and its file attributes."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.errors import InvalidInput, ObjectCorrupt, StorageFailed
-from coin_pipeline.storage.base import IncompleteWrite
+from coin_pipeline.storage.base import IncompleteWrite, sha256_hex
 from coin_pipeline.storage.local import LocalStore, supports_checksums
 
 
@@ -88,6 +89,25 @@ def test_foreign_file_has_no_checksum(store: LocalStore, tmp_path: Path) -> None
     store.put("old.json", b"{}")
     assert supports_checksums(tmp_path)
     assert list(store.keys()) == ["old.json"]
+
+
+def test_checksum_takes_no_space(store: LocalStore, tmp_path: Path) -> None:
+    """A small object takes as many blocks as the same file without a checksum."""
+    (tmp_path / "plain").write_bytes(b"x" * 100)
+    store.put("pins/a.json", b"x" * 100)
+    os.sync()
+    assert (tmp_path / "pins/a.json").stat().st_blocks == (tmp_path / "plain").stat().st_blocks
+
+
+def test_checksum_of_an_earlier_version_is_verified(store: LocalStore, tmp_path: Path) -> None:
+    """Earlier versions stored hex digits under another name."""
+    path = tmp_path / "old"
+    path.write_bytes(b"1")
+    os.setxattr(path, "user.coin.sha256", sha256_hex(b"1").encode())
+    assert (store.get("old"), store.info("old").sha256) == (b"1", sha256_hex(b"1"))
+    path.write_bytes(b"2")
+    with pytest.raises(ObjectCorrupt, match="SHA-256 mismatch"):
+        store.get("old")
 
 
 def test_unwritable_root_raises_storage_failed(tmp_path: Path) -> None:

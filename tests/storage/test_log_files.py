@@ -1,4 +1,4 @@
-"""Bounded logs of processes that are never told about it."""
+"""Bounded logs, while a process writes to them."""
 
 import os
 import resource
