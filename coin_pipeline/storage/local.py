@@ -266,7 +266,7 @@ def _get_digest(descriptor: int) -> str | None:
     if raw := _get_attribute(descriptor, _SHA256):
         return raw.hex()
     digits = _get_attribute(descriptor, _SHA256_DIGITS)
-    return digits and digits.decode()
+    return digits.decode() if digits else None
 
 
 def _get_attribute(descriptor: int, name: str) -> bytes | None:
