@@ -5,14 +5,12 @@ appear in its text, whether code that it loads by path or data. Names computed a
 dynamic import, are not found.
 """
 
-import ast
 import hashlib
 import importlib.util
 import inspect
 import json
 import os
 import pkgutil
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,8 +22,8 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from coin_pipeline import engine
+from coin_pipeline.backtest.source_file import FileState, Source, file_state, read_source
 from coin_pipeline.errors import InvalidStrategyFile
-from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.strategies.base import Strategy
 
 _PROJECT = "coin_pipeline"
@@ -34,8 +32,6 @@ _RUNNER = f"{_PROJECT}.backtest.runner"  # from signals to a document
 # The registry imports every strategy without changing any; candles have a digest of their own.
 _EXCLUDED = frozenset({f"{_PROJECT}.strategies.registry", f"{_PROJECT}.candles.catalog"})
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
-_FILE_NAME = re.compile(r"[\w-][\w./-]{0,200}\.\w{1,10}")
-_IMPORTERS = frozenset({"import_module", "__import__"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +43,27 @@ class SourceDigests:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Source:
-    """A file's digest, its imports as (dots, module, names), and the file names in its text."""
+class _Closure:
+    """Modules that are reached from others.
 
-    digest: str
-    imports: tuple[tuple[int, str, tuple[str, ...]], ...] = ()
-    files: tuple[str, ...] = ()
+    Attributes:
+        modules: Digests by name.
+        states: The files, as they were when they were read.
+        packages: Installed packages that modules outside the project import.
+        seen: All names that were followed.
+    """
+
+    modules: Mapping[str, str]
+    states: Mapping[Path, FileState]
+    packages: frozenset[str]
+    seen: frozenset[str]
+
+    def is_current(self) -> bool:
+        """Return whether no file has been written since."""
+        return all(file_state(path) == state for path, state in self.states.items())
+
+
+_project_closures: dict[tuple[str, ...], _Closure] = {}
 
 
 def source_digests(strategy: Strategy[Any], *others: str) -> SourceDigests:
@@ -74,21 +85,50 @@ def source_digests(strategy: Strategy[Any], *others: str) -> SourceDigests:
     """
     kind = type(strategy)
     own, source = kind.__module__, _defining_file(kind)
-    first_party = {_PROJECT, _top(own)}
-    pending = [(name, _file_of(name)) for root in (*_ENGINE, _RUNNER, *others) for name in _with_parents(root)]
-    modules: dict[str, str] = {}
+    roots = [*_ENGINE, _RUNNER, *others]
+    if source is None:
+        roots += [base.__module__ for base in kind.__mro__[1:] if _top(base.__module__) == _PROJECT]
+    elif _top(own) == _PROJECT:
+        roots.append(own)
+    closure = _project_closure(tuple(roots))
+    modules = {**closure.modules}
+    packages = closure.packages
     if source is None:
         modules[f"{own}:{kind.__qualname__}"] = _compiled_digest(kind)
-        pending += [(name, _file_of(name)) for base in kind.__mro__[1:] for name in _project_modules(base)]
-    else:
-        pending += [(name, source if name == own else _file_of(name)) for name in _with_parents(own)]
-    seen = {name for name, _ in pending} | _EXCLUDED
-    packages: set[str] = set()
+    elif _top(own) != _PROJECT:
+        start = [(name, source if name == own else _file_of(name)) for name in _with_parents(own)]
+        custom = _follow(start, closure.seen, source)
+        modules.update(custom.modules)
+        packages = custom.packages
+    return SourceDigests(dict(sorted(modules.items())), {name: _version(name) for name in sorted(packages)})
+
+
+def _project_closure(roots: tuple[str, ...]) -> _Closure:
+    """Return what modules of this project import from it; it is determined again only if one of the files changes."""
+    known = _project_closures.get(roots)
+    if known is None or not known.is_current():
+        start = [(name, _file_of(name)) for root in roots for name in _with_parents(root)]
+        known = _project_closures[roots] = _follow(start, _EXCLUDED, None)
+    return known
+
+
+def _follow(pending: list[tuple[str, Path | None]], excluded: frozenset[str], source: Path | None) -> _Closure:
+    """Follow imports, and names of files next to the importer.
+
+    Args:
+        pending: Names of modules, and their files.
+        excluded: Names that are not followed.
+        source: File of the strategy; None if all modules are the project's.
+    """
+    first_party = {_PROJECT, *(_top(name) for name, _ in pending)}
+    modules, states, packages = dict[str, str](), dict[Path, FileState](), set[str]()
+    seen = {name for name, _ in pending} | excluded
     while pending:
         name, path = pending.pop()
         if path is None:  # a namespace package, or a name in a module that is not a module itself
             continue
-        parsed = _source(path)
+        states[path] = file_state(path)
+        parsed = read_source(path, states[path])
         modules[_label(name, path)] = parsed.digest
         imported = _imported(parsed, name, path)
         installed = {top for top in map(_top, imported) if top not in first_party and _is_installed(top)}
@@ -102,7 +142,7 @@ def source_digests(strategy: Strategy[Any], *others: str) -> SourceDigests:
             _reject_hidden(path, map(_top, imported))
         pending += [(target, file) for target, file in following if target not in seen]
         seen.update(target for target, _ in following)
-    return SourceDigests(dict(sorted(modules.items())), {name: _version(name) for name in sorted(packages)})
+    return _Closure(modules, states, frozenset(packages), frozenset(seen))
 
 
 def _defining_file(kind: type[Strategy[Any]]) -> Path | None:
@@ -134,13 +174,8 @@ def _code_tokens(code: CodeType) -> Iterator[str]:
             yield repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
 
 
-def _project_modules(base: type) -> Iterator[str]:
-    if _top(base.__module__) == _PROJECT:
-        yield from _with_parents(base.__module__)
-
-
 @lru_cache(maxsize=4096)
-def _imported(source: _Source, name: str, path: Path) -> tuple[str, ...]:
+def _imported(source: Source, name: str, path: Path) -> tuple[str, ...]:
     """Return the absolute names that a module imports: packages, modules, and names in them that may be modules.
 
     The standard library is left out.
@@ -212,7 +247,7 @@ def _reject_hidden(importer: Path, names: Iterable[str]) -> None:
             raise InvalidStrategyFile(importer, reason)
 
 
-def _neighbouring_files(source: _Source, path: Path) -> list[Path]:
+def _neighbouring_files(source: Source, path: Path) -> list[Path]:
     return [file for name in source.files if (file := path.parent / name).is_file()]
 
 
@@ -223,73 +258,6 @@ def _relative(file: Path, source: Path) -> str:
 def _label(name: str, path: Path) -> str:
     """Return a module's name; the file's name for a module that was loaded by path, whose name contains that path."""
     return name if path.stem in {name.rpartition(".")[2], "__init__"} or "/" in name else path.name
-
-
-def _source(path: Path) -> _Source:
-    with translate_os_errors(path.name):
-        state = path.stat()
-        return _read(path, state.st_ino, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=4096)
-def _read(path: Path, *_version: int) -> _Source:
-    data = path.read_bytes()
-    if path.suffix != ".py":
-        return _Source(hashlib.sha256(data).hexdigest())
-    try:
-        return _parse(data)
-    except (SyntaxError, ValueError) as error:
-        raise InvalidStrategyFile(path, f"is not valid Python: {error}") from error
-
-
-def _parse(text: bytes) -> _Source:
-    """Digest a syntax tree in prefix order, without positions, comments, docstrings and other unused strings.
-
-    Absent fields are left out, so that a Python version whose trees have more fields finds the same digest.
-    """
-    tokens: list[str] = []
-    imports: list[tuple[int, str, tuple[str, ...]]] = []
-    files: list[str] = []
-    unused: set[int] = set()  # imports for type checkers only
-    stack: list[Any] = [ast.parse(text)]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, ast.AST):
-            fields = [(name, value) for name, value in ast.iter_fields(item) if value is not None and value != []]
-            tokens.append(f"{type(item).__name__} {len(fields)}")
-            for name, value in reversed(fields):
-                stack += (value, name)
-            if isinstance(item, ast.If) and getattr(item.test, "id", "") == "TYPE_CHECKING":
-                unused.update(id(node) for statement in item.body for node in ast.walk(statement))
-            if id(item) not in unused:
-                imports += _imports_of(item)
-        elif isinstance(item, list):
-            kept = [node for node in item if not _is_unused_string(node)]
-            tokens.append(f"[{len(kept)}")
-            stack += reversed(kept)
-        else:
-            tokens.append(repr(item))
-            if isinstance(item, str) and _FILE_NAME.fullmatch(item):
-                files.append(item)
-    return _Source(hashlib.sha256("\n".join(tokens).encode()).hexdigest(), tuple(imports), tuple(files))
-
-
-def _imports_of(node: ast.AST) -> list[tuple[int, str, tuple[str, ...]]]:
-    match node:
-        case ast.Import(names=names):
-            return [(0, alias.name, ()) for alias in names]
-        case ast.ImportFrom(module=module, names=names, level=dots):
-            return [(dots, module or "", tuple(alias.name for alias in names))]
-        case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=[ast.Constant(value=str(name)), *_]):
-            return [(0, name, ())] if called in _IMPORTERS and name.replace(".", "_").isidentifier() else []
-    return []
-
-
-def _is_unused_string(node: object) -> bool:
-    match node:
-        case ast.Expr(value=ast.Constant(value=str())):
-            return True
-    return False
 
 
 @cache

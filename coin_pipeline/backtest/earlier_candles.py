@@ -34,6 +34,10 @@ class WarmBars:
         return Signals(signals.entries[self.start :], exits, signals.hold)
 
 
+_FIRST_LOAD = 256
+"""Bars that are loaded at least, so that one load usually suffices."""
+
+
 class EarlierCandles:
     """The candles before the range of a backtest, loaded by whole days as far back as needed."""
 
@@ -52,7 +56,7 @@ class EarlierCandles:
             InvalidCandles: Stored candles break a market's rules.
             InvalidCandleFile: A file of candles cannot be read.
         """
-        days = -(-count * self._spec.candle_length.ns // DAY_NS) + 1 if count else 0
+        days = -(-max(count, _FIRST_LOAD) * self._spec.candle_length.ns // DAY_NS) + 1
         while len(self._bars) < count and self._days_loaded < self._days_stored:
             self._load(min(max(days, 2 * self._days_loaded), self._days_stored))  # gaps need more days
         return self._bars.window(max(0, len(self._bars) - count), len(self._bars))

@@ -39,37 +39,47 @@ def extend(bars: Bars, closes: Floats) -> Bars:
     )
 
 
-def reflect(bars: Bars, first: Ints, length: int, strength: float, random: np.random.Generator) -> Bars:
-    """Replace blocks of bars by others that move the other way from the close before the block.
-
-    The bars between blocks keep their values, so that a decision with a short memory changes only near a block.
+class Reflection:
+    """Replaces blocks of bars by others that move the other way; what all replacements need is computed once.
 
     Args:
         bars: n bars.
-        first: Index of the first bar of each block, at least 1, shape (k,); blocks do not overlap.
-        length: Bars of a block; a block that exceeds the bars is cut short.
-        strength: Size of the moves in multiples of the real ones.
-        random: Chooses the direction where the price did not move, and more or less volume.
     """
-    index = first[:, None] + np.arange(length)
-    index = np.minimum(index, len(bars) - 1)
-    with np.errstate(all="ignore"):  # moves between the smallest and the largest double
-        before = np.log(bars.close[first - 1])[:, None]
-        opening, high, low, close = (np.log(column[index]) for column in (bars.open, bars.high, bars.low, bars.close))
-        typical = np.median(np.abs(np.diff(np.log(bars.close)))) or 1e-3
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._logs = np.log(np.stack([bars.open, bars.high, bars.low, bars.close]))
+        self._typical = np.median(np.abs(np.diff(self._logs[3]))) or 1e-3
+
+    def replace(self, first: Ints, length: int, strength: float, random: np.random.Generator) -> Bars:
+        """Replace blocks of bars by others that move the other way from the close before the block.
+
+        The bars between blocks keep their values, so that a decision with a short memory changes only near a block.
+
+        Args:
+            first: Index of the first bar of each block, at least 1, shape (k,); blocks do not overlap.
+            length: Bars of a block; a block that exceeds the bars is cut short.
+            strength: Size of the moves in multiples of the real ones.
+            random: Chooses the direction where the price did not move, and more or less volume.
+        """
+        bars = self._bars
+        index = np.minimum(first[:, None] + np.arange(length), len(bars) - 1)
+        before = self._logs[3, first - 1][:, None]
+        opening, high, low, close = self._logs[:, index]
         direction = np.sign(close[:, -1:] - before)
         direction = np.where(direction == 0, random.choice([-1.0, 1.0], direction.shape), direction)
-        closes = before - strength * (close - before) - direction * typical * np.arange(1, length + 1)
-        opens = before - strength * (opening - before) - direction * typical * (np.arange(length) + 0.25)
+        step = direction * self._typical
+        closes = before - strength * (close - before) - step * np.arange(1, length + 1)
+        opens = before - strength * (opening - before) - step * (np.arange(length) + 0.25)
         upper = np.maximum(np.maximum(opens, closes), closes + (close - low))
         lower = np.minimum(np.minimum(opens, closes), closes - (high - close))
-        prices = [_bounded(np.exp(column)) for column in (opens, upper, lower, closes)]
-    factor = random.choice([1 / _VOLUME_FACTOR, _VOLUME_FACTOR], (len(first), 1))
-    volume = np.minimum(bars.volume[index] * factor, MAX_VOLUME)
-    columns = [bars.open.copy(), bars.high.copy(), bars.low.copy(), bars.close.copy(), bars.volume.copy()]
-    for column, values in zip(columns, (*prices, volume), strict=True):
-        column[index] = values
-    return Bars(bars.time, *columns)
+        prices = _bounded(np.exp(np.stack([opens, upper, lower, closes])))
+        factor = random.choice([1 / _VOLUME_FACTOR, _VOLUME_FACTOR], (len(first), 1))
+        volume = np.minimum(bars.volume[index] * factor, MAX_VOLUME)
+        columns = [bars.open.copy(), bars.high.copy(), bars.low.copy(), bars.close.copy(), bars.volume.copy()]
+        for column, values in zip(columns, (*prices, volume), strict=True):
+            column[index] = values
+        return Bars(bars.time, *columns)
 
 
 def add_noise(bars: Bars, first: int, end: int, random: np.random.Generator) -> Bars:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coin_pipeline.engine.bars import Bars, Bools, Ints
-from coin_pipeline.engine.lookahead_futures import reflect
+from coin_pipeline.engine.lookahead_futures import Reflection
 from coin_pipeline.engine.lookahead_verdict import Recomputation, columns_of
 
 CONFIRMATIONS = 3
@@ -143,12 +143,13 @@ class Screening:
         tested, doubt = np.zeros(len(bars), np.bool_), np.zeros(len(bars), np.int64)
         found: list[tuple[Ints, Ints, int]] = []
         series: list[Bars] = []
+        reflection = Reflection(bars)
         for number in range(rounds):
             kind = _KINDS[number % len(_KINDS)]
             cuts = _cuts(decided, tested, part.allowed, kind.spacing, number, self.again.random)
             if not len(cuts):
                 continue
-            replaced = reflect(bars, cuts, kind.length, kind.strength, self.again.random)
+            replaced = reflection.replace(cuts, kind.length, kind.strength, self.again.random)
             signals = self.again.signals(replaced)
             if signals is None:
                 continue

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import coin_pipeline
-from coin_pipeline.backtest.code_digest import SourceDigests, _parse, source_digests
+from coin_pipeline.backtest.code_digest import SourceDigests, source_digests
+from coin_pipeline.backtest.source_file import _parse
 from coin_pipeline.errors import InvalidStrategyFile
 from coin_pipeline.strategies.loader import load_strategies
 from tests.strategy_files import FILES, HELPER, OWN, as_new_process, edit, write
