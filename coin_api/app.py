@@ -16,7 +16,7 @@ from coin_api.dagster_client import DagsterOrchestrator
 from coin_api.deps import Timeouts
 from coin_api.errors import PROBLEM_RESPONSES, PROBLEM_SCHEMAS, install_error_handlers
 from coin_api.middleware import BodyLimit, HeadRequests
-from coin_api.routes import backtests, candles, health, strategies, sweeps
+from coin_api.routes import backtests, candles, health, strategies, sweeps, tables
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
 from coin_pipeline.candles.catalog import CandleCatalog
@@ -79,7 +79,7 @@ def create_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(HeadRequests)
     install_error_handlers(app)
-    for module in (health, strategies, candles, backtests, sweeps):
+    for module in (health, strategies, candles, backtests, tables, sweeps):
         app.include_router(module.router)
     return app
 

@@ -1,16 +1,12 @@
 """Candle uploads and Arrow streams."""
 
-import io
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-import pyarrow as pa
 
 from coin_pipeline.candles.candle_range import CandleRange
 from coin_pipeline.candles.catalog import CandleCatalog
@@ -18,12 +14,10 @@ from coin_pipeline.candles.imports.batch import FailedImport, ImportedSeries, im
 from coin_pipeline.candles.imports.prepare import ImportOptions
 from coin_pipeline.candles.year_files.arrow import to_table
 from coin_pipeline.errors import InvalidInput, Problem, UploadTooLarge
+from coin_pipeline.results.table_formats import FORMATS, encode_arrow
 from coin_pipeline.storage.atomic import translate_os_errors
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
-ARROW = "application/vnd.apache.arrow.stream"
+ARROW = FORMATS["arrow"].media_type
 MAX_STREAMED_CANDLES = 10_000_000
 """Limit of one Arrow stream."""
 MAX_UPLOADED_CANDLES = 5_000_000
@@ -120,37 +114,6 @@ def arrow_stream(candles: CandleRange) -> Iterator[bytes]:
             " request fewer days"
         )
         raise InvalidInput([Problem("start", message)])
-    tables = (to_table(chunk) for chunk in candles.chunks())
-    first = next(tables)  # its errors are raised before the response has started
-    return _encode(chain([first], tables), first.schema)
-
-
-def _encode(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[bytes]:
-    buffer = _Buffer()
-    with pa.ipc.new_stream(buffer, schema) as writer:
-        for table in tables:
-            writer.write_table(table)
-            yield buffer.take()
-    yield buffer.take()
-
-
-class _Buffer(io.RawIOBase):
-    """Collects written bytes until they are taken."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._chunks: list[bytes] = []
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def write(self, chunk: "Buffer") -> int:
-        """Append bytes."""
-        self._chunks.append(bytes(chunk))
-        return len(self._chunks[-1])
-
-    def take(self) -> bytes:
-        """Return the collected bytes and clear the buffer."""
-        data, self._chunks = b"".join(self._chunks), []
-        return data
+    batches = (batch for chunk in candles.chunks() for batch in to_table(chunk).to_batches())
+    first = next(batches)  # its errors are raised before the response has started
+    return encode_arrow(first.schema, chain([first], batches))

@@ -15,6 +15,14 @@ from coin_api.schemas import ProblemDetails
 from coin_api.tasks import Task
 from coin_pipeline import errors
 
+
+class NotAcceptable(errors.CoinError):
+    """The Accept header excludes every format of the response: HTTP 406."""
+
+    def __init__(self, accept: str, formats: Sequence[str]) -> None:
+        super().__init__(f"Accept {accept[:80]!r} matches none of {', '.join(formats)}; send one of them, or ?format=")
+
+
 RETRY_AFTER_S = 5
 MEDIA_TYPE = "application/problem+json"
 _WITH_RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
@@ -36,6 +44,7 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.CandlesChanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CodeChanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ExchangeAnswer: HTTPStatus.BAD_GATEWAY,
+    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     errors.ServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _REF_TEMPLATE = "#/components/schemas/{model}"

@@ -6,7 +6,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from coin_pipeline.candles import fields
 from coin_pipeline.candles.imports.stamps import Stamps
+from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.results.index import Filters
+from coin_pipeline.results.table_filter import RowFilter
+from coin_pipeline.results.table_formats import FormatName
 
 
 def _is_decoded(text: str) -> str:
@@ -78,3 +81,42 @@ class HistoryQuery(BaseModel):
             InvalidSymbol: The symbol is not a market.
         """
         return Filters(**self.model_dump(exclude={"limit", "offset", "cursor"}))
+
+
+class TableQuery(fields.RequestModel):
+    """Format, page and filters of a result's table."""
+
+    format: Annotated[FormatName | None, Field(description="Overrides the Accept header; json is the default.")] = None
+    limit: Annotated[int, Field(ge=1, le=10_000, description="Rows of a page; JSON only.")] = 1000
+    offset: Annotated[int, Field(ge=0, lt=2**63, description="Rows to skip; JSON only.")] = 0
+    cursor: Annotated[str | None, Field(description="next_cursor of the previous page; JSON only.", max_length=500)] = (
+        None
+    )
+    symbol: Annotated[Text | None, Field(description="BTC_KRW or KRW-BTC.")] = None
+
+    def filters(self) -> RowFilter:
+        """Return the filters."""
+        return RowFilter(self.symbol)
+
+    def require_page(self, chosen: FormatName) -> None:
+        """Reject contradictory paging, and paging of a format that is always the whole table.
+
+        Raises:
+            InvalidInput: Names the field.
+        """
+        paging = sorted({"limit", "offset", "cursor"} & self.model_fields_set)
+        if chosen != "json" and paging:
+            message = f"applies to JSON only; {chosen} contains all rows, so leave it out"
+            raise InvalidInput([Problem(name, message) for name in paging])
+        if self.cursor is not None and self.offset:
+            raise InvalidInput([Problem("offset", "cannot be combined with a cursor, which determines the page")])
+
+
+class SignalQuery(TableQuery):
+    """Format, page and filters of the signals."""
+
+    traded: Annotated[bool | None, Field(description="Whether the account took the signal.")] = None
+
+    def filters(self) -> RowFilter:
+        """Return the filters."""
+        return RowFilter(self.symbol, self.traded)

@@ -1,14 +1,17 @@
 """Responses to submissions and status polls, whatever the job."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import Response
 from fastapi.concurrency import run_in_threadpool
 
+from coin_api.errors import TaskWithoutResult
 from coin_api.polling_headers import set_retry_after
 from coin_api.schemas import Accepted, TaskStatus
-from coin_api.tasks import Task
+from coin_api.tasks import Orchestrator, Task
+from coin_pipeline.errors import ResultNotFound
 
 
 def accepted(task: Task) -> Accepted:
@@ -57,3 +60,25 @@ def json_response(document: bytes) -> Response:
 def _with_result(body: bytes, document: bytes) -> bytes:
     before, name, after = body.partition(b'"result":null')
     return b"".join((before, name.removesuffix(b"null"), document, after))
+
+
+@contextmanager
+def explain_missing_result(orchestrator: Orchestrator, run_id: str) -> Iterator[None]:
+    """Replace ResultNotFound, for a known backtest, by the state of its task.
+
+    Raises:
+        TaskWithoutResult: The task has no result, or none yet.
+        ResultNotFound: Nothing has this ID, or the result has expired and its run is about to be removed.
+    """
+    try:
+        yield
+    except ResultNotFound:
+        task = orchestrator.task(run_id)
+        if task.status == "completed":
+            raise
+        raise TaskWithoutResult(task, backtest_status_url(run_id)) from None
+
+
+def backtest_status_url(task_id: str) -> str:
+    """Return the URL to poll for the status of a backtest."""
+    return f"/api/backtests/status/{task_id}"

@@ -223,6 +223,70 @@ class History(BaseModel):
     next_cursor: NextCursor
 
 
+class SignalRow(BaseModel):
+    """A signal that can be filled, with the outcome that it would have by itself; null is unknown."""
+
+    symbol: str
+    type: Literal["buy"]
+    timestamp: Annotated[Instant | None, Field(description="Open time of its candle.")]
+    entry_price: float | None
+    exit_price: float | None
+    return_pct: Annotated[float | None, Field(description="Fraction, net of costs.")]
+    traded: Annotated[bool | None, Field(description="Whether the account took it; null in legacy results.")]
+
+
+class TradeRow(BaseModel):
+    """A round trip of the account."""
+
+    symbol: str
+    entry_time: Instant | None
+    exit_time: Instant | None
+    entry_price: float | None
+    exit_price: float | None
+    return_pct: Annotated[float | None, Field(description="Fraction, net of costs.")]
+    bars_held: int | None
+    exit_reason: str | None
+    open_at_end: bool | None
+    spent: Annotated[float | None, Field(description="In the quote currency; null without an account.")]
+
+
+class EquityRow(BaseModel):
+    """Equity at the close of one bar."""
+
+    symbol: str
+    timestamp: Annotated[Instant | None, Field(description="Open time of the bar.")]
+    equity: Annotated[float | None, Field(description="Growth factor, 1.0 at the start.")]
+    drawdown: Annotated[float | None, Field(description="Fraction of the peak.")]
+    buy_and_hold: Annotated[float | None, Field(description="Growth factor; null in older results.")]
+
+
+class TablePage(BaseModel):
+    """A page of a result's table, in the order of the symbols and of time."""
+
+    total: Annotated[int, Field(description="Number of matching rows.")]
+    limit: int
+    offset: int
+    next_cursor: NextCursor
+
+
+class SignalPage(TablePage):
+    """A page of signals."""
+
+    items: list[SignalRow]
+
+
+class TradePage(TablePage):
+    """A page of trades."""
+
+    items: list[TradeRow]
+
+
+class EquityPage(TablePage):
+    """A page of equity per bar."""
+
+    items: list[EquityRow]
+
+
 class FieldProblem(BaseModel):
     """Problem with one field."""
 

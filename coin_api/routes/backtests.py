@@ -19,11 +19,18 @@ from coin_api.deps import (
     Timeouts,
     TimeoutsDep,
 )
-from coin_api.errors import StillRunning, TaskWithoutResult
+from coin_api.errors import StillRunning
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.polling_headers import set_polling_headers
 from coin_api.queries import HistoryQuery
-from coin_api.responses import accepted, json_response, status_response, task_fields
+from coin_api.responses import (
+    accepted,
+    backtest_status_url,
+    explain_missing_result,
+    json_response,
+    status_response,
+    task_fields,
+)
 from coin_api.schemas import Accepted, BacktestResult, History, HistoryItem, RunResult, TaskStatus
 from coin_api.task_polling import TaskSubscriptions
 from coin_api.tasks import SubmissionId, Task
@@ -32,7 +39,7 @@ from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.run_requests import backtest_submission
-from coin_pipeline.errors import InvalidInput, NoResults, NotFound, Problem, ResultNotFound, RunFailed, error_class
+from coin_pipeline.errors import InvalidInput, NoResults, NotFound, Problem, RunFailed, error_class
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.reuse import find_reusable, record_reuse
@@ -92,7 +99,7 @@ def run_async(
     orchestrator.require_async()
     spec = resolve(request, strategies.current())
     task = orchestrator.submit(backtest_submission(spec, "tasks"), submission_id)
-    set_polling_headers(response, _status_url(task.task_id))
+    set_polling_headers(response, backtest_status_url(task.task_id))
     return accepted(task)
 
 
@@ -156,13 +163,8 @@ def download(run_id: str, orchestrator: OrchestratorDep, store: StoreDep) -> Res
 @router.get("/{run_id}", responses=_RESULT)
 def result(run_id: str, orchestrator: OrchestratorDep, store: StoreDep) -> Response:
     """Return a stored result byte for byte, including results of the legacy platform."""
-    try:
+    with explain_missing_result(orchestrator, run_id):
         return json_response(read_result(store, run_id))
-    except ResultNotFound:
-        task = orchestrator.task(run_id)
-        if task.status == "completed":  # its result has expired, and its run is about to be removed
-            raise
-        raise TaskWithoutResult(task, _status_url(run_id)) from None
 
 
 async def _wait_until_ended(task: Task, subscriptions: TaskSubscriptions, timeouts: Timeouts) -> Task:
@@ -216,7 +218,3 @@ def _preflight(
 
 def _history_item(entry: IndexEntry) -> HistoryItem:
     return HistoryItem.model_validate({**entry._asdict(), "reused_from": entry.run_id if entry.reused else None})
-
-
-def _status_url(task_id: str) -> str:
-    return f"/api/backtests/status/{task_id}"

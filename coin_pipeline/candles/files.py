@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import csv, feather, parquet
 
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.candles.timeframe import SECOND_NS
+from coin_pipeline.candles.timeframe import format_times
 from coin_pipeline.candles.year_files.arrow import TIME_COLUMN, to_table
 from coin_pipeline.errors import InvalidCandleFile
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
@@ -43,9 +42,7 @@ def write_candle_file(path: Path, candles: OHLCV, *, force: bool = False) -> Non
 
 
 def _write_csv(candles: OHLCV, sink: pa.BufferOutputStream) -> None:
-    sub_second = (candles.time % SECOND_NS).any()
-    times = np.datetime_as_string(candles.time.view("datetime64[ns]"), unit="ns" if sub_second else "s", timezone="UTC")
-    table = to_table(candles).set_column(0, TIME_COLUMN, pa.array(times))
+    table = to_table(candles).set_column(0, TIME_COLUMN, pa.array(format_times(candles.time)))
     csv.write_csv(table, sink, csv.WriteOptions(quoting_style="none"))
 
 

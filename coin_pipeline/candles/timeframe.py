@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 
 from coin_pipeline.engine.bars import YEAR_NS
 from coin_pipeline.errors import InvalidTimeframe
@@ -173,6 +175,16 @@ def format_utc(ns: int | np.int64) -> str:
     '2024-01-01T00:00:00Z'
     """
     return f"{utc(ns):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def format_times(ns: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
+    """Return instants as ISO 8601 texts, to the second, or to the nanosecond if one of them needs it.
+
+    >>> format_times(np.array([0, 1_704_067_200 * SECOND_NS])).tolist()
+    ['1970-01-01T00:00:00Z', '2024-01-01T00:00:00Z']
+    """
+    unit: Literal["ns", "s"] = "ns" if (ns % SECOND_NS).any() else "s"
+    return np.datetime_as_string(ns.view("datetime64[ns]"), unit=unit, timezone="UTC")
 
 
 def format_duration(ns: int) -> str:

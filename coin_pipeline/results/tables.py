@@ -40,12 +40,15 @@ class ResultTable(NamedTuple):
         name: Which table it is.
         schema: Its schema, `TABLE_SCHEMAS[name]`, known before the first batch.
         rows: Total number of rows.
+        read: Yields rows from an offset on, in batches of at most `BATCH_ROWS`.
+        sha256: Digest of the content as recorded in the document; None for results without recorded tables.
     """
 
     name: TableName
     schema: pa.Schema
     rows: int
     read: Callable[[int], Iterator[pa.RecordBatch]]
+    sha256: str | None = None
 
     def batches(self, offset: int = 0, limit: int | None = None) -> Iterator[pa.RecordBatch]:
         """Yield rows in order, at most `BATCH_ROWS` at a time; memory does not grow with the number of rows.
@@ -178,7 +181,7 @@ def _document_table(document: Json, run_id: str, name: TableName) -> ResultTable
 def _lists_of(document: Json, run_id: str, name: TableName) -> list[tuple[str, list[Json]]]:
     parts = legacy.parts_of(document)
     key = "performance_curve" if name == "equity" else name
-    lists = [(str(part["symbol"]), part.get(key)) for part in parts]
+    lists = [(legacy.clean_text(part["symbol"]) or "", part.get(key)) for part in parts]
     if name == "equity" and isinstance(account := document.get("account"), dict):
         lists.insert(0, (SHARED, account["performance_curve"]))
     if name == "equity" and any(isinstance(items, list) for _, items in lists):

@@ -1,0 +1,188 @@
+"""Tables of results as Parquet, Arrow, CSV and JSON, encoded batch by batch in constant memory.
+
+The API and `coin results export` share these encoders, so that both produce the same bytes.
+"""
+
+import io
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from coin_pipeline.candles.timeframe import format_times
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+Batches: TypeAlias = Iterable[pa.RecordBatch]
+Encode: TypeAlias = Callable[[pa.Schema, Batches], Generator[bytes]]
+FormatName: TypeAlias = Literal["json", "csv", "parquet", "arrow"]
+
+CHUNK_ROWS = 16_384
+"""Most rows of text per chunk, about 3 MB of JSON."""
+_FORMULA = r"^[=+\-@\t\r]"
+_CSV = csv.WriteOptions(quoting_style="needed")
+
+
+@dataclass(frozen=True, slots=True)
+class TableFormat:
+    """A file format of tables.
+
+    Attributes:
+        media_type: Content-Type of a file.
+        suffix: Suffix of a file, with the dot.
+        encode: Yields the chunks of a file; takes the schema and the batches.
+    """
+
+    media_type: str
+    suffix: str
+    encode: Encode
+
+
+def encode_parquet(schema: pa.Schema, batches: Batches) -> Generator[bytes]:
+    """Yield a Parquet file with one row group per batch."""
+    sink = _Chunks()
+    with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            yield sink.take()
+    yield sink.take()
+
+
+def encode_arrow(schema: pa.Schema, batches: Batches) -> Generator[bytes]:
+    """Yield an Arrow IPC stream."""
+    sink = _Chunks()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            yield sink.take()
+    yield sink.take()
+
+
+def encode_csv(schema: pa.Schema, batches: Batches) -> Generator[bytes]:
+    """Yield a CSV file in UTF-8 with a header; times are ISO 8601 with Z, and null is an empty field.
+
+    A text that a spreadsheet would run as a formula is prefixed with an apostrophe. Symbols of this platform are
+    validated and never are; those of legacy documents can be any text.
+    """
+    sink = _Chunks()
+    kinds = [(field.name, field.type if _is_plain(field.type) else pa.string()) for field in schema]
+    with csv.CSVWriter(sink, pa.schema(kinds), write_options=_CSV) as writer:
+        for batch in _sliced(batches):
+            writer.write_batch(pa.record_batch([_csv_column(column) for column in batch.columns], pa.schema(kinds)))
+            yield sink.take()
+    yield sink.take()
+
+
+def encode_json(_schema: pa.Schema, batches: Batches) -> Generator[bytes]:
+    """Yield a JSON array of one object per row; times are ISO 8601 with Z, and NaN is null."""
+    yield b"["
+    yield from json_items(batches)
+    yield b"]\n"
+
+
+def json_items(batches: Batches, constants: Mapping[str, str] = MappingProxyType({})) -> Iterator[bytes]:
+    """Yield rows as JSON objects with commas between them; numbers read back as the same floats.
+
+    Args:
+        batches: The rows.
+        constants: Members to add after the first column of every row, names and texts.
+    """
+    extra = "".join(f"{json.dumps(name)}:{json.dumps(value)}," for name, value in constants.items())
+    separator = b""
+    for batch in _sliced(batches):
+        pieces: list[pa.Array | str] = ["{"]
+        for position, (name, column) in enumerate(zip(batch.schema.names, batch.columns, strict=True)):
+            pieces += [f"{',' if position > 1 else ''}{json.dumps(name)}:", _json_column(column)]
+            pieces += [f",{extra}"] if position == 0 else []
+        rows = pc.binary_join_element_wise(*pieces, "}", "")
+        yield (
+            separator + pc.binary_join(pa.ListArray.from_arrays([0, len(rows)], rows), ",")[0].as_buffer().to_pybytes()
+        )
+        separator = b","
+
+
+FORMATS: Mapping[FormatName, TableFormat] = MappingProxyType(
+    {
+        "json": TableFormat("application/json", ".json", encode_json),
+        "csv": TableFormat("text/csv", ".csv", encode_csv),
+        "parquet": TableFormat("application/vnd.apache.parquet", ".parquet", encode_parquet),
+        "arrow": TableFormat("application/vnd.apache.arrow.stream", ".arrows", encode_arrow),
+    }
+)
+"""File formats by name; the first is the default of the API."""
+
+
+def _sliced(batches: Batches) -> Iterator[pa.RecordBatch]:
+    """Yield batches of 1 to CHUNK_ROWS rows."""
+    for batch in batches:
+        for start in range(0, len(batch), CHUNK_ROWS):
+            yield batch.slice(start, CHUNK_ROWS)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Return whether values are numbers or booleans, as opposed to texts and times."""
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind))
+
+
+def _iso_times(column: pa.Array) -> pa.Array:
+    ns = column.cast(pa.int64()).fill_null(0).to_numpy()
+    return pa.array(format_times(ns), pa.string(), mask=column.is_null().to_numpy(zero_copy_only=False))
+
+
+def _csv_column(column: pa.Array) -> pa.Array:
+    if _is_plain(column.type):
+        return column
+    if pa.types.is_timestamp(column.type):
+        return _iso_times(column)
+    texts = column.cast(pa.string())
+    return pc.if_else(pc.match_substring_regex(texts, _FORMULA), pc.binary_join_element_wise("'", texts, ""), texts)
+
+
+def _json_column(column: pa.Array) -> pa.Array:
+    """Return values as JSON texts."""
+    if pa.types.is_timestamp(column.type):
+        texts = pc.binary_join_element_wise('"', _iso_times(column), '"', "")
+    elif pa.types.is_boolean(column.type):
+        texts = pc.if_else(column, "true", "false")
+    elif pa.types.is_integer(column.type):
+        texts = column.cast(pa.string())
+    elif pa.types.is_floating(column.type):
+        digits = column.cast(pa.string())  # the shortest that reads back as the same float, such as 1 for 1.0
+        floats = pc.if_else(
+            pc.match_substring_regex(digits, "[.e]"), digits, pc.binary_join_element_wise(digits, ".0", "")
+        )
+        texts = pc.if_else(pc.is_finite(column), floats, pa.scalar(None, pa.string()))
+    else:
+        indexed = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        distinct = [json.dumps(text, ensure_ascii=False) for text in indexed.dictionary.to_pylist()]
+        texts = pa.array(distinct, pa.string()).take(indexed.indices)
+    return texts.fill_null("null")
+
+
+class _Chunks(io.RawIOBase):
+    """Collects written bytes until they are taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chunks: list[bytes] = []
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, chunk: "Buffer") -> int:
+        """Append bytes."""
+        self._chunks.append(bytes(chunk))
+        return len(self._chunks[-1])
+
+    def take(self) -> bytes:
+        """Return the collected bytes and clear the buffer."""
+        data, self._chunks = b"".join(self._chunks), []
+        return data
