@@ -14,7 +14,7 @@ from coin_pipeline.candles.imports.batch import FailedImport, ImportedSeries, im
 from coin_pipeline.candles.imports.prepare import ImportOptions
 from coin_pipeline.candles.year_files.arrow import to_table
 from coin_pipeline.errors import InvalidInput, Problem, UploadTooLarge
-from coin_pipeline.results.table_formats import FORMATS, encode_arrow
+from coin_pipeline.results.table_formats import FORMATS, arrow_chunks
 from coin_pipeline.storage.atomic import translate_os_errors
 
 ARROW = FORMATS["arrow"].media_type
@@ -116,4 +116,4 @@ def arrow_stream(candles: CandleRange) -> Iterator[bytes]:
         raise InvalidInput([Problem("start", message)])
     batches = (batch for chunk in candles.chunks() for batch in to_table(chunk).to_batches())
     first = next(batches)  # its errors are raised before the response has started
-    return encode_arrow(first.schema, chain([first], batches))
+    return arrow_chunks(first.schema, chain([first], batches))

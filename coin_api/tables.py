@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import chain
-from types import MappingProxyType
 from typing import Annotated
 
 from fastapi import Depends, Header, Response
@@ -26,8 +25,6 @@ from coin_pipeline.results.table_formats import FORMATS, FormatName, json_items
 from coin_pipeline.results.tables import ResultTable, TableName, open_table
 from coin_pipeline.storage.base import ObjectStore
 
-ITEM_CONSTANTS: Mapping[str, Mapping[str, str]] = MappingProxyType({"signals": {"type": "buy"}})
-"""Members that JSON items have in addition to the columns, as in the document."""
 _CURSOR = re.compile(r"([0-9]{1,18})-([0-9a-f]{8})")
 _ALIASES = {"application/x-parquet": "application/vnd.apache.parquet"}
 
@@ -123,7 +120,7 @@ def _page(table: ResultTable, run_id: str, query: TableQuery) -> Response:
     start = query.offset if query.cursor is None else _parse_cursor(query.cursor, key, table.rows)
     end = start + query.limit
     members = {"total": table.rows, "limit": query.limit, "offset": start}
-    items = b"".join(json_items(table.batches(start, query.limit), ITEM_CONSTANTS.get(table.name, {})))
+    items = b"".join(json_items(table.name, table.batches(start, query.limit)))
     cursor = json.dumps(f"{end}-{key:08x}" if end < table.rows else None)
     head = json.dumps(members, separators=(",", ":")).encode().removesuffix(b"}")
     body = b'%b,"items":[%b],"next_cursor":%b}' % (head, items, cursor.encode())
@@ -133,7 +130,7 @@ def _page(table: ResultTable, run_id: str, query: TableQuery) -> Response:
 def _file(table: ResultTable, run_id: str, name: FormatName, source: ExitStack) -> FileStream:
     """Return a whole table as a file; `source` is closed after the response."""
     chosen = FORMATS[name]
-    chunks = chosen.encode(table.schema, table.batches())
+    chunks = chosen.encode(table)
     source.callback(chunks.close)
     first = next(chunks)  # its errors are raised before the response has started
     filename = f"backtest_{run_id}_{table.name}{chosen.suffix}"

@@ -4,13 +4,17 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from coin_pipeline.cli import options
 from coin_pipeline.cli.backtests import read_settings
 from coin_pipeline.errors import Conflict, InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from coin_pipeline.results.table_formats import FormatName
+    from coin_pipeline.results.tables import TableName
 
 
 @click.group()
@@ -56,6 +60,45 @@ def show_result(run_id: str, *, as_json: bool) -> None:
         click.echo(read_result(open_store(settings), run_id))
     else:
         print_result(settings, run_id)
+
+
+@results.command("export")
+@click.argument("run_id")
+@click.argument("table", type=click.Choice(["signals", "trades", "equity"]))
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["csv", "json", "parquet", "arrow"]),
+    help="Default: that of the suffix of FILE, or csv.",
+)
+@click.option(
+    "--output", metavar="FILE", default="-", show_default="standard output", help="The file; - for standard output."
+)
+@click.option("--symbol", help="Only rows of this symbol.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
+def export_table(
+    run_id: str, table: "TableName", file_format: "FormatName | None", output: str, symbol: str | None, *, force: bool
+) -> None:
+    """Write every row of a TABLE of RUN_ID: signals, trades, or the equity per bar.
+
+    Formats are those of the API: CSV, a JSON array, Parquet, or an Arrow stream.
+
+    \b
+    coin results export RUN_ID trades --output trades.parquet
+    coin results export RUN_ID signals | head
+    """
+    from coin_pipeline.cli.table_export import choose_format, export_to_file, export_to_stdout
+    from coin_pipeline.results.table_filter import RowFilter
+    from coin_pipeline.results.tables import open_table
+    from coin_pipeline.storage.open_store import open_store
+
+    chosen = choose_format(file_format, output)
+    with open_table(open_store(read_settings()), run_id, table) as opened:
+        rows = RowFilter(symbol).apply(opened)
+        if output == "-":
+            export_to_stdout(rows, chosen)
+        else:
+            export_to_file(rows, chosen, Path(output), force=force)
 
 
 @results.command("verify")

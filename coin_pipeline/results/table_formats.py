@@ -16,14 +16,17 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from coin_pipeline.candles.timeframe import format_times
+from coin_pipeline.results.tables import ResultTable, TableName
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 Batches: TypeAlias = Iterable[pa.RecordBatch]
-Encode: TypeAlias = Callable[[pa.Schema, Batches], Generator[bytes]]
+Encode: TypeAlias = Callable[[ResultTable], Generator[bytes]]
 FormatName: TypeAlias = Literal["json", "csv", "parquet", "arrow"]
 
+ITEM_CONSTANTS: Mapping[str, Mapping[str, str]] = MappingProxyType({"signals": {"type": "buy"}})
+"""Members that JSON items have in addition to the columns, as in the document."""
 CHUNK_ROWS = 16_384
 """Most rows of text per chunk, about 3 MB of JSON."""
 _FORMULA = r"^[=+\-@\t\r]"
@@ -37,7 +40,7 @@ class TableFormat:
     Attributes:
         media_type: Content-Type of a file.
         suffix: Suffix of a file, with the dot.
-        encode: Yields the chunks of a file; takes the schema and the batches.
+        encode: Yields the chunks of a file with all rows of a table.
     """
 
     media_type: str
@@ -45,18 +48,23 @@ class TableFormat:
     encode: Encode
 
 
-def encode_parquet(schema: pa.Schema, batches: Batches) -> Generator[bytes]:
+def encode_parquet(table: ResultTable) -> Generator[bytes]:
     """Yield a Parquet file with one row group per batch."""
     sink = _Chunks()
-    with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
-        for batch in batches:
+    with pq.ParquetWriter(sink, table.schema, compression="zstd", write_page_checksum=True) as writer:
+        for batch in table.batches():
             writer.write_batch(batch)
             yield sink.take()
     yield sink.take()
 
 
-def encode_arrow(schema: pa.Schema, batches: Batches) -> Generator[bytes]:
+def encode_arrow(table: ResultTable) -> Generator[bytes]:
     """Yield an Arrow IPC stream."""
+    return arrow_chunks(table.schema, table.batches())
+
+
+def arrow_chunks(schema: pa.Schema, batches: Batches) -> Generator[bytes]:
+    """Yield an Arrow IPC stream of batches with this schema."""
     sink = _Chunks()
     with pa.ipc.new_stream(sink, schema) as writer:
         for batch in batches:
@@ -65,41 +73,41 @@ def encode_arrow(schema: pa.Schema, batches: Batches) -> Generator[bytes]:
     yield sink.take()
 
 
-def encode_csv(schema: pa.Schema, batches: Batches) -> Generator[bytes]:
+def encode_csv(table: ResultTable) -> Generator[bytes]:
     """Yield a CSV file in UTF-8 with a header; times are ISO 8601 with Z, and null is an empty field.
 
     A text that a spreadsheet would run as a formula is prefixed with an apostrophe. Symbols of this platform are
     validated and never are; those of legacy documents can be any text.
     """
     sink = _Chunks()
-    kinds = [(field.name, field.type if _is_plain(field.type) else pa.string()) for field in schema]
-    with csv.CSVWriter(sink, pa.schema(kinds), write_options=_CSV) as writer:
-        for batch in _sliced(batches):
-            writer.write_batch(pa.record_batch([_csv_column(column) for column in batch.columns], pa.schema(kinds)))
+    kinds = [field.type if _is_plain(field.type) else pa.string() for field in table.schema]
+    schema = pa.schema(zip(table.schema.names, kinds, strict=True))
+    with csv.CSVWriter(sink, schema, write_options=_CSV) as writer:
+        for batch in _sliced(table.batches()):
+            writer.write_batch(pa.record_batch([_csv_column(column) for column in batch.columns], schema))
             yield sink.take()
     yield sink.take()
 
 
-def encode_json(_schema: pa.Schema, batches: Batches) -> Generator[bytes]:
-    """Yield a JSON array of one object per row; times are ISO 8601 with Z, and NaN is null."""
+def encode_json(table: ResultTable) -> Generator[bytes]:
+    """Yield a JSON array of one object per row, with the keys and formats of the document."""
     yield b"["
-    yield from json_items(batches)
+    yield from json_items(table.name, table.batches())
     yield b"]\n"
 
 
-def json_items(batches: Batches, constants: Mapping[str, str] = MappingProxyType({})) -> Iterator[bytes]:
-    """Yield rows as JSON objects with commas between them; numbers read back as the same floats.
+def json_items(name: TableName, batches: Batches) -> Iterator[bytes]:
+    """Yield rows of a table as JSON objects with commas between them.
 
-    Args:
-        batches: The rows.
-        constants: Members to add after the first column of every row, names and texts.
+    Numbers read back as the same floats, times are ISO 8601 with Z, and null stands for NaN.
     """
-    extra = "".join(f"{json.dumps(name)}:{json.dumps(value)}," for name, value in constants.items())
+    constants = ITEM_CONSTANTS.get(name, {})
+    extra = "".join(f"{json.dumps(key)}:{json.dumps(value)}," for key, value in constants.items())
     separator = b""
     for batch in _sliced(batches):
         pieces: list[pa.Array | str] = ["{"]
-        for position, (name, column) in enumerate(zip(batch.schema.names, batch.columns, strict=True)):
-            pieces += [f"{',' if position > 1 else ''}{json.dumps(name)}:", _json_column(column)]
+        for position, (key, column) in enumerate(zip(batch.schema.names, batch.columns, strict=True)):
+            pieces += [f"{',' if position > 1 else ''}{json.dumps(key)}:", _json_column(column)]
             pieces += [f",{extra}"] if position == 0 else []
         rows = pc.binary_join_element_wise(*pieces, "}", "")
         yield (

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from coin_pipeline.errors import StorageFailed, StorageFull
 
@@ -41,9 +41,21 @@ def atomic_write(
         FileExistsError: `path` exists and `replace` is False.
         OSError: The file cannot be written; `path` is unchanged.
     """
+    with atomic_file(path, temporary, replace=replace, prepare=prepare) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_file(
+    path: Path, temporary: Path, *, replace: bool, prepare: Callable[[int], None] = lambda _descriptor: None
+) -> Iterator[BinaryIO]:
+    """Yield a temporary file; when the block ends without an error, sync it to disk and give it its final name.
+
+    See `atomic_write`.
+    """
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             prepare(file.fileno())
             os.fsync(file.fileno())

@@ -129,6 +129,14 @@ def fetch_progress(description: str) -> "Iterator[Callable[[CollectProgress], No
 
 
 @contextmanager
+def row_progress(description: str, rows: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar until the block ends; yield the callback that takes the number of further rows."""
+    with _new_bar(RateColumn("rows"), TimeRemainingColumn()) as bar:
+        task = bar.add_task(description, total=rows)
+        yield lambda done: bar.advance(task, done)
+
+
+@contextmanager
 def reading_progress() -> Iterator[Callable[[int, int], None]]:
     """Show a bar until the block ends; yield a callback that takes the results read and their total."""
     with _new_bar(TimeRemainingColumn()) as bar:
