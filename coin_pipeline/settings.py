@@ -42,6 +42,10 @@ _FORMATS = {
         r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
         "must be 3 to 63 lower-case letters, digits, dots and hyphens, such as backtest-bucket",
     ),
+    "coin_archive_bucket": (
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "must be 3 to 63 lower-case letters, digits, dots and hyphens, such as backtest-archive",
+    ),
     "aws_region": (r"[a-z0-9-]+", "must be a region name, such as ap-northeast-2"),
     "aws_endpoint_url": (
         r"https?://[^\s@]+",
@@ -104,6 +108,11 @@ class Settings(BaseSettings):
 
     aws_bucket_name: str | None = Field(
         None, description="S3 bucket that stores the results; defaults to local storage under DATA_ROOT."
+    )
+    coin_archive_bucket: str | None = Field(
+        None,
+        description="S3 bucket to which 'coin results archive' moves old results from DATA_ROOT; on the same server and"
+        " with the same credentials as AWS_BUCKET_NAME, in whose place it is set.",
     )
     aws_region: str | None = Field(None, description="AWS region of the bucket.")
     aws_endpoint_url: str | None = Field(None, description="URL of an S3-compatible server; defaults to AWS.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coin_pipeline.cli import options
+from coin_pipeline.cli.archive import archive
 from coin_pipeline.cli.backtests import read_settings
 from coin_pipeline.errors import Conflict, InvalidInput, NotFound
 
@@ -158,6 +159,9 @@ def unpin_results(run_ids: tuple[str, ...]) -> None:
     for run_id in run_ids:
         unpin(open_store(settings), run_id)
         click.echo(f"{run_id} is unpinned; tasks expire {settings.task_result_ttl_days} days after they finish")
+
+
+results.add_command(archive)
 
 
 @click.command()

@@ -1,10 +1,11 @@
-"""Commands that set up and check result storage."""
+"""Commands that set up, check and measure storage."""
 
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from coin_pipeline.cli import options
 from coin_pipeline.cli.app import EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _COLOURS = {"ok": "green", "note": "yellow", "fail": "red"}
 
 @click.group()
 def storage() -> None:
-    """Set up and check result storage: the bucket AWS_BUCKET_NAME, or else DATA_ROOT."""
+    """Set up, check and measure storage: the bucket AWS_BUCKET_NAME, or else DATA_ROOT."""
 
 
 @storage.command()
@@ -77,6 +78,20 @@ def policy(bucket: str | None) -> None:
         message = "no bucket given; set AWS_BUCKET_NAME or pass --bucket"
         raise click.UsageError(message)
     click.echo(iam_policy(name), nl=False)
+
+
+@storage.command()
+@options.as_json
+def usage(*, as_json: bool) -> None:
+    """Show how much is stored, by kind of object, and how fast it grows.
+
+    Counts every file under DATA_ROOT and every object in the buckets of the settings, and asks the database for the
+    size of its tables. "per day" is the mean of the last seven days, without what was removed in the meantime.
+    """
+    from coin_pipeline.cli.views.usage import print_usage
+    from coin_pipeline.settings import load_settings
+
+    print_usage(load_settings(), as_json=as_json)
 
 
 def _bucket(settings: "Settings", name: str) -> "Bucket":

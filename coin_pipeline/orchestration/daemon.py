@@ -143,7 +143,8 @@ def _log_monitor() -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logging.getLogger("dagster.daemon.SensorDaemon").setLevel(logging.WARNING)
+    # A filter, because the configuration of Dagster's logging resets the level of this logger.
+    logging.getLogger("dagster.daemon.SensorDaemon").addFilter(lambda record: record.levelno >= logging.WARNING)
 
 
 def _exit(reason: str) -> NoReturn:

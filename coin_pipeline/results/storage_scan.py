@@ -14,7 +14,7 @@ from coin_pipeline.results.reuse import fingerprinted_run
 from coin_pipeline.results.store import Json, kept_result_ids, read_manifest
 from coin_pipeline.storage.base import IncompleteWrite, ObjectStore
 
-STORAGE_FOLDERS = ("results", "tasks", "runs", "reports", "fingerprints", "sweeps", "pins")
+STORAGE_FOLDERS = ("results", "tasks", "runs", "reports", "fingerprints", "sweeps", "pins", "archive")
 """Folders that are searched for incomplete writes."""
 
 

@@ -124,6 +124,12 @@ class LocalStore:
         """Delete an object and the folders that become empty; deleting an absent object is not an error."""
         self._remove(check_key(key))
 
+    def set_modified(self, key: str, modified: datetime) -> None:
+        """Set the modification time of an object that was moved here."""
+        nanoseconds = round(modified.timestamp() * 1e6) * 1000
+        with translate_os_errors(key):
+            os.utime(self._path(key), ns=(nanoseconds, nanoseconds))
+
     def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Yield temporary files under the folder `prefix` that were last written before a moment."""
         with translate_os_errors(prefix):

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
-from coin_pipeline.errors import StorageRefused
+from coin_pipeline.errors import InvalidSettings, Problem, StorageRefused
 from coin_pipeline.settings import Settings
+from coin_pipeline.storage.archived import ArchivedStore, archived_ids
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 
@@ -43,6 +44,18 @@ def open_store(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -> O
     return _open(settings, timeouts)
 
 
+def open_archive(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -> ObjectStore:
+    """Return the bucket COIN_ARCHIVE_BUCKET.
+
+    Raises:
+        InvalidSettings: It is not set.
+    """
+    if not settings.coin_archive_bucket:
+        reason = "names no bucket; set it to the bucket that old results are moved to"
+        raise InvalidSettings([Problem("COIN_ARCHIVE_BUCKET", reason)])
+    return _open_bucket(settings, settings.coin_archive_bucket, timeouts)
+
+
 def new_client(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -> "BaseClient":
     """Return an S3 client for the configured bucket; missing credentials come from the AWS credential chain.
 
@@ -54,7 +67,7 @@ def new_client(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -> "
 
     from coin_pipeline.storage.s3_errors import translate_s3_errors  # noqa: PLC0415
 
-    with translate_s3_errors(f"s3://{settings.aws_bucket_name}"), _explain_endpoint(settings):
+    with translate_s3_errors(_bucket_url(settings)), _explain_endpoint(settings):
         session = boto3.session.Session(**_credentials(settings), region_name=settings.aws_region)
         client: BaseClient = session.client(
             "s3",
@@ -74,11 +87,20 @@ def new_client(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -> "
 
 @lru_cache(maxsize=4)
 def _open(settings: Settings, timeouts: StoreTimeouts) -> ObjectStore:
-    if not settings.aws_bucket_name:
-        return LocalStore(settings.data_root)
+    if settings.aws_bucket_name:
+        return _open_bucket(settings, settings.aws_bucket_name, timeouts)
+    local = LocalStore(settings.data_root)
+    if not settings.coin_archive_bucket and next(archived_ids(local), None):
+        reason = f"is not set, but results of {settings.data_root} were moved to a bucket; name that bucket"
+        raise InvalidSettings([Problem("COIN_ARCHIVE_BUCKET", reason)])
+    return ArchivedStore(local, partial(open_archive, settings, timeouts)) if settings.coin_archive_bucket else local
+
+
+@lru_cache(maxsize=4)
+def _open_bucket(settings: Settings, name: str, timeouts: StoreTimeouts) -> ObjectStore:
     from coin_pipeline.storage.s3 import S3Store  # noqa: PLC0415 -- as above
 
-    return S3Store(new_client(settings, timeouts), settings.aws_bucket_name, timeouts.read_budget_s)
+    return S3Store(new_client(settings, timeouts), name, timeouts.read_budget_s)
 
 
 def _close_clients() -> None:
@@ -93,6 +115,10 @@ def _close_clients() -> None:
 os.register_at_fork(after_in_child=_close_clients)
 
 
+def _bucket_url(settings: Settings) -> str:
+    return f"s3://{settings.aws_bucket_name or settings.coin_archive_bucket}"
+
+
 def _credentials(settings: Settings) -> dict[str, str]:
     secrets = {
         "aws_access_key_id": settings.aws_access_key_id,
@@ -101,7 +127,7 @@ def _credentials(settings: Settings) -> dict[str, str]:
     }
     if bool(settings.aws_access_key_id) != bool(settings.aws_secret_access_key):
         reason = "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set; set both or neither"
-        raise StorageRefused(f"s3://{settings.aws_bucket_name}", reason)
+        raise StorageRefused(_bucket_url(settings), reason)
     return {name: value.get_secret_value() for name, value in secrets.items() if value}
 
 
@@ -111,4 +137,4 @@ def _explain_endpoint(settings: Settings) -> Iterator[None]:
         yield
     except ValueError as error:  # botocore raises it for an impossible host name
         reason = f"{settings.aws_endpoint_url} is not a valid server address; correct AWS_ENDPOINT_URL"
-        raise StorageRefused(f"s3://{settings.aws_bucket_name}", reason) from error
+        raise StorageRefused(_bucket_url(settings), reason) from error
