@@ -15,7 +15,7 @@ import coin_pipeline
 from coin_api.dagster_client import DagsterOrchestrator
 from coin_api.deps import Timeouts
 from coin_api.errors import PROBLEM_RESPONSES, PROBLEM_SCHEMAS, install_error_handlers
-from coin_api.middleware import BodyLimit, HeadRequests
+from coin_api.middleware import HeadRequests
 from coin_api.routes import backtests, candles, health, strategies, sweeps, tables
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
@@ -26,6 +26,9 @@ from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
 from coin_pipeline.strategies.registry import load_registry
+from coin_pipeline.web.access import AccessPolicy
+from coin_pipeline.web.body_limit import BodyLimit
+from coin_pipeline.web.gate import Gate
 
 THREADS = 8
 """Size of the thread pool; more threads compete for the interpreter lock and delay every response."""
@@ -76,7 +79,7 @@ def create_app(
     app = Application(
         title="coin-pipeline", version=coin_pipeline.__version__, lifespan=lifespan, responses=PROBLEM_RESPONSES
     )
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, unlimited=candles.UPLOAD)
     app.add_middleware(HeadRequests)
     install_error_handlers(app)
     for module in (health, strategies, candles, backtests, tables, sweeps):
@@ -84,9 +87,10 @@ def create_app(
     return app
 
 
-def from_environment() -> FastAPI:
-    """Build the application from the environment; the factory for `uvicorn --factory`."""
-    return create_app(load_settings())
+def from_environment() -> Gate:
+    """Build the application from the environment, open to web pages of allowed origins only."""
+    settings = load_settings()
+    return Gate(create_app(settings), AccessPolicy.from_settings(settings))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from coin_api.queries import HistoryQuery
 from coin_api.schemas import ProblemDetails
 from coin_api.tasks import Task
 from coin_pipeline import errors
+from coin_pipeline.web.problems import MEDIA_TYPE, problem_response
 
 
 class NotAcceptable(errors.CoinError):
@@ -23,9 +24,6 @@ class NotAcceptable(errors.CoinError):
         super().__init__(f"Accept {accept[:80]!r} matches none of {', '.join(formats)}; send one of them, or ?format=")
 
 
-RETRY_AFTER_S = 5
-MEDIA_TYPE = "application/problem+json"
-_WITH_RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.InvalidRunId: HTTPStatus.NOT_FOUND,  # no run has such an id
     errors.EmptyRange: HTTPStatus.BAD_REQUEST,  # as in the legacy platform
@@ -89,24 +87,6 @@ def status_code_of(error: type[Exception]) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def problem_response(
-    status: HTTPStatus, detail: str, problems: Sequence[errors.Problem] = (), **members: object
-) -> JSONResponse:
-    """Return a problem-details response.
-
-    Args:
-        status: Status code.
-        detail: One sentence.
-        problems: Invalid fields, sent as `errors`.
-        members: Further members of the body.
-    """
-    body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-    if problems:
-        body["errors"] = [{"field": p.field, "message": p.message} for p in problems]
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in _WITH_RETRY_AFTER else None
-    return JSONResponse(body | members, status, headers, media_type=MEDIA_TYPE)
-
-
 def install_error_handlers(app: FastAPI) -> None:
     """Send every error, including those of validation and routing, as problem details."""
     app.add_exception_handler(errors.CoinError, _handle_coin_error)
@@ -136,8 +116,11 @@ async def _handle_validation_error(_request: Request, error: Exception) -> JSONR
 async def _handle_http_exception(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError from error
-    if error.status_code == HTTPStatus.BAD_REQUEST and error.__cause__:  # FastAPI's, for a body that it cannot parse
-        problems = [errors.Problem("body", _unparsable_body(error.__cause__))]
+    cause = error.__cause__
+    if error.status_code == HTTPStatus.BAD_REQUEST and cause:  # FastAPI's, for a body that it cannot parse
+        if isinstance(cause, errors.InvalidInput):
+            return await _handle_coin_error(_request, cause)
+        problems = [errors.Problem("body", _unparsable_body(cause))]
         return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(problems)), problems)
     response = problem_response(HTTPStatus(error.status_code), str(error.detail))
     headers = dict(error.headers or {})  # such as Allow with a 405

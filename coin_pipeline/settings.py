@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from dotenv import dotenv_values
 from pydantic import (
+    AliasChoices,
     Field,
     SecretStr,
     ValidationError,
@@ -19,6 +20,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from coin_pipeline.errors import InvalidSettings, Problem, did_you_mean, format_validation_message
+from coin_pipeline.origins import LEGACY_VARIABLES, parse_hosts, parse_origins
 
 # Settings of the legacy platform that users bring along in .env: reported as unused, neither rejected nor ignored
 # silently.
@@ -75,7 +77,9 @@ class Settings(BaseSettings):
     Every field is read from the variable of the same name in upper case; the environment wins over `.env`.
     """
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True
+    )
 
     data_root: Path = Field(
         Path("data"), description="Root folder of candles, results, the embedded database and logs."
@@ -140,6 +144,17 @@ class Settings(BaseSettings):
     scheduler_timeframes: CommaSeparated = Field(
         DAILY_TIMEFRAMES, description="Timeframes to collect, separated by commas."
     )
+    coin_allowed_hosts: CommaSeparated = Field(
+        (), description="Host names, besides localhost, under which browsers may reach the API and the Dagster UI."
+    )
+    coin_allowed_origins: CommaSeparated = Field(
+        (),
+        validation_alias=AliasChoices("coin_allowed_origins", *(name.lower() for name in LEGACY_VARIABLES)),
+        description="Origins of other web pages that may use the API and the Dagster UI, separated by commas.",
+    )
+    coin_max_connections: int = Field(
+        512, ge=8, le=10_000, description="Open connections to the API, and to the Dagster UI."
+    )
     coin_max_upload_mib: int = Field(64, ge=1, description="Largest candle file that the API accepts, MiB.")
 
     coin_launcher: Literal["warm", "dagster"] = Field(
@@ -186,6 +201,16 @@ class Settings(BaseSettings):
             return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
         return value
 
+    @field_validator("coin_allowed_hosts", mode="before")
+    @classmethod
+    def _parse_hosts(cls, value: object) -> object:
+        return parse_hosts(value) if isinstance(value, str) else value
+
+    @field_validator("coin_allowed_origins", mode="before")
+    @classmethod
+    def _parse_origins(cls, value: object) -> object:
+        return parse_origins(value) if isinstance(value, str) else value
+
     @field_validator(*_CHOICES, mode="wrap")
     @classmethod
     def _check_choice(cls, value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
@@ -230,7 +255,7 @@ def load_settings() -> Settings:
 @lru_cache(maxsize=1)
 def _settings(*_sources: object) -> Settings:
     """Return the settings, cached for as long as their sources are unchanged."""
-    known = {name.upper() for name in Settings.model_fields} | IGNORED_SETTINGS
+    known = {name.upper() for name in Settings.model_fields} | IGNORED_SETTINGS | set(LEGACY_VARIABLES)
     unknown = [
         Problem(
             name,
@@ -238,7 +263,7 @@ def _settings(*_sources: object) -> Settings:
             " lists all settings)",
         )
         for name in _dotenv()
-        if name.upper() not in known and not name.upper().startswith("REDIS_")
+        if name.upper() not in known and not name.upper().startswith(("REDIS_", "CORS_"))
     ]
     if unknown:
         raise InvalidSettings(unknown)
@@ -247,17 +272,25 @@ def _settings(*_sources: object) -> Settings:
     except ValidationError as error:
         raise InvalidSettings(
             [
-                Problem(str(e["loc"][0]).upper(), format_validation_message(e["msg"]))
+                Problem(_variable(str(e["loc"][0]).upper()), format_validation_message(e["msg"]))
                 for e in error.errors(include_input=False)
             ]
         ) from None
+
+
+def _variable(name: str) -> str:
+    """Return the name under which a setting is set."""
+    names = (name, *LEGACY_VARIABLES) if name == "COIN_ALLOWED_ORIGINS" else ()
+    present = {variable.upper() for variable in (*os.environ, *_dotenv())}
+    return next((variable for variable in names if variable in present), name)
 
 
 def ignored_setting_notices() -> list[str]:
     """Return a sentence for each variable that is set but unused in this version."""
     names = sorted({name.upper() for name in (*os.environ, *_dotenv())})
     redis = [f"{name} is no longer used: Dagster replaces Redis" for name in names if name.startswith("REDIS_")]
-    return redis + [f"{name} has no effect in this version" for name in names if name in IGNORED_SETTINGS]
+    ignored = [n for n in names if n in IGNORED_SETTINGS or (n.startswith("CORS_") and n not in LEGACY_VARIABLES)]
+    return redis + [f"{name} has no effect in this version" for name in ignored]
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_PLATFORM = tuple(
-    f"tests/e2e/test_{name}.py" for name in ("platform", "runs", "events", "sweeps", "dagster_ui", "candles")
+    f"tests/e2e/test_{name}.py"
+    for name in ("platform", "runs", "events", "sweeps", "dagster_ui", "browser_origins", "candles")
 )
 """Files that one process runs, because they share a platform or wait more than they compute."""
 PLATFORMS = (*SHARED_PLATFORM, "tests/chaos/", "tests/e2e/")
@@ -57,6 +58,10 @@ SETTINGS = (
     "SCHEDULER_MINUTE",
     "SCHEDULER_SYMBOLS",
     "SCHEDULER_TIMEFRAMES",
+    "COIN_ALLOWED_HOSTS",
+    "COIN_ALLOWED_ORIGINS",
+    "COIN_MAX_CONNECTIONS",
+    "CORS_ORIGINS",
     "COIN_MAX_UPLOAD_MIB",
     "COIN_CODE_SERVER",
     "COIN_MAX_QUEUED",

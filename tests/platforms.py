@@ -43,8 +43,8 @@ _PROGRAM_ARGUMENTS = {
     "pool": ("coin_pipeline.orchestration.worker_pool",),
     "code-server": ("dagster", "grpc"),
     "daemon": ("coin_pipeline.orchestration.daemon",),
-    "webserver": ("dagster_webserver",),
-    "api": ("uvicorn",),
+    "webserver": ("coin_pipeline.orchestration.webserver",),
+    "api": ("coin_api",),
 }
 """Arguments that identify each program of `coin up`."""
 

@@ -160,3 +160,59 @@ def test_env_sample_lists_every_setting_and_loads(folder: Path) -> None:
     lines = [line[1:] for line in sample.splitlines() if line.startswith("#") and "=" in line and " " not in line]
     (folder / ".env").write_text("\n".join(lines))
     load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COIN_ALLOWED_ORIGINS", "http://localhost:5173, HTTPS://Client.example/"),
+        ("CORS_ORIGINS", "http://localhost:5173,https://client.example"),
+        ("CORS_ALLOW_ORIGINS", '["http://localhost:5173", "https://client.example"]'),
+        ("CORS_ALLOWED_ORIGINS", "http://localhost:5173,https://client.example"),
+        ("BACKEND_CORS_ORIGINS", '["http://localhost:5173","https://client.example"]'),
+    ],
+)
+def test_origins_are_read_under_the_names_of_legacy_settings(folder: Path, name: str, value: str) -> None:
+    """As a list with commas or as JSON; a web client that was configured so goes on working."""
+    (folder / ".env").write_text(f"{name}={value}\n")
+    assert load_settings().coin_allowed_origins == ("http://localhost:5173", "https://client.example")
+    assert ignored_setting_notices() == []
+
+
+def test_own_name_of_origins_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a legacy one."""
+    monkeypatch.setenv("CORS_ORIGINS", "http://old.example")
+    monkeypatch.setenv("COIN_ALLOWED_ORIGINS", "http://new.example")
+    assert load_settings().coin_allowed_origins == ("http://new.example",)
+
+
+def test_other_cors_settings_are_reported_as_unused(folder: Path) -> None:
+    """Methods, headers and credentials are always allowed to the listed origins."""
+    (folder / ".env").write_text("CORS_ALLOW_METHODS=*\nCORS_ALLOW_CREDENTIALS=true\n")
+    assert load_settings().coin_allowed_origins == ()
+    assert ignored_setting_notices() == [
+        "CORS_ALLOW_CREDENTIALS has no effect in this version",
+        "CORS_ALLOW_METHODS has no effect in this version",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COIN_ALLOWED_ORIGINS", "*"),
+        ("CORS_ORIGINS", '["*"]'),
+        ("COIN_ALLOWED_ORIGINS", "localhost:5173"),
+        ("COIN_ALLOWED_ORIGINS", "http://localhost:5173/app"),
+        ("COIN_ALLOWED_ORIGINS", "null"),
+        ("COIN_ALLOWED_ORIGINS", "http://localhost:5173;http://localhost:5174"),
+        ("COIN_ALLOWED_HOSTS", "*"),
+        ("COIN_ALLOWED_HOSTS", "https://coin.example"),
+        ("COIN_ALLOWED_HOSTS", "coin.example:8000"),
+    ],
+)
+def test_wildcards_and_malformed_origins_are_rejected(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """The message names the variable that is set, and what to list."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=rf"{name}: .* is not .*; list ") as caught:
+        load_settings()
+    assert "such as" in str(caught.value)

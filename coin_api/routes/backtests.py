@@ -31,6 +31,7 @@ from coin_api.responses import (
     status_response,
     task_fields,
 )
+from coin_api.routing import StrictJsonRoute
 from coin_api.schemas import Accepted, BacktestResult, History, HistoryItem, RunResult, TaskStatus
 from coin_api.task_polling import TaskSubscriptions
 from coin_api.tasks import SubmissionId, Task
@@ -47,7 +48,7 @@ from coin_pipeline.results.store import StoredResult, read_result, with_reused_f
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 
-router = APIRouter(prefix="/api/backtests", tags=["backtests"])
+router = APIRouter(prefix="/api/backtests", tags=["backtests"], route_class=StrictJsonRoute)
 
 Fresh = Annotated[bool, Query(description="Run even if the result of an identical backtest is stored.")]
 # Results are sent as stored bytes; these models only describe them.

@@ -23,6 +23,7 @@ from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.polling_headers import set_polling_headers
 from coin_api.queries import CandleQuery, UploadQuery
 from coin_api.responses import accepted, status_response, task_fields
+from coin_api.routing import StrictJsonRoute
 from coin_api.schemas import (
     Accepted,
     CandleInventory,
@@ -47,8 +48,10 @@ from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import parse_timeframe, utc
 from coin_pipeline.defs.run_requests import refresh_submission
 
-router = APIRouter(prefix="/api/candles", tags=["candles"])
+router = APIRouter(prefix="/api/candles", tags=["candles"], route_class=StrictJsonRoute)
 REFRESH: Job = "refresh_candles"
+UPLOAD = "/upload"
+"""End of the path whose handler reads and limits the body itself."""
 _FILE_BODY = {"requestBody": {"required": True, "content": {media_type: {} for media_type in UPLOAD_SUFFIXES}}}
 
 
@@ -114,7 +117,7 @@ def candles(
     return Response(_to_page(stored, query).model_dump_json(), media_type="application/json")
 
 
-@router.post("/{symbol}/upload", openapi_extra=_FILE_BODY)
+@router.post("/{symbol}" + UPLOAD, openapi_extra=_FILE_BODY)
 async def upload(
     symbol: str,
     query: Annotated[UploadQuery, Query()],

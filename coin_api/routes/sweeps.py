@@ -7,6 +7,7 @@ from coin_api.errors import TaskWithoutResult
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.polling_headers import set_polling_headers
 from coin_api.responses import accepted, status_response, task_fields
+from coin_api.routing import StrictJsonRoute
 from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
 from coin_api.tasks import SweepPoints, Task
 from coin_pipeline.defs.run_requests import sweep_submission
@@ -16,7 +17,7 @@ from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import TRIALS_FILE
 
 PARQUET = "application/vnd.apache.parquet"
-router = APIRouter(prefix="/api/sweeps", tags=["sweeps"])
+router = APIRouter(prefix="/api/sweeps", tags=["sweeps"], route_class=StrictJsonRoute)
 
 
 @router.post("", status_code=status.HTTP_202_ACCEPTED)

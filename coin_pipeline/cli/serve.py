@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from coin_pipeline.settings import Settings
 
 START_TIMEOUT_S = 90
-GRACE_S = 3
 
 
 @click.command()
@@ -132,14 +131,12 @@ def _processes(settings: "Settings", api_port: int, ui_port: int) -> list[tuple[
         announce_pool(pool_home())
     code_port = settings.coin_code_server.rsplit(":", 1)[1]
     code = ("--host", LOOPBACK, "--port", code_port, "--location-name", LOCATION, "-m", "coin_pipeline.definitions")
-    api = ("--factory", "--host", LOOPBACK, "--port", str(api_port), "--log-level", "warning")
     return [
         *pool,
         ("code-server", "dagster", "api", "grpc", *code),
         ("daemon", "coin_pipeline.orchestration.daemon", "-w", workspace),
-        ("webserver", "dagster_webserver", "-h", LOOPBACK, "-p", str(ui_port), "-w", workspace),
-        # Open event streams must not delay the shutdown.
-        ("api", "uvicorn", "coin_api.app:from_environment", *api, "--timeout-graceful-shutdown", str(GRACE_S)),
+        ("webserver", "coin_pipeline.orchestration.webserver", "-w", workspace, "--port", str(ui_port)),
+        ("api", "coin_api", "--port", str(api_port)),
     ]
 
 

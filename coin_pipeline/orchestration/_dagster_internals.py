@@ -7,6 +7,7 @@ depends on it and which tests notice a change of behaviour. Names that `dagster`
 listed.
 """
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 # Loading definitions by pointer. The worker pool fills the cache that executing a run reads; if Dagster used another
@@ -71,10 +72,15 @@ from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException, create_pg_engine, pg_alembic_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import click
+    from dagster import DagsterInstance
+    from starlette.applications import Starlette
 
+LIVE_DATA_POLL_MS = 2000
+"""How often the Dagster UI refreshes assets; the default of `dagster-webserver`."""
 IMPLICIT_ASSET_JOB_NAME = "__ASSET_JOB"
 """Job of runs that the page of an asset starts (tests/defs/test_candle_assets.py)."""
 
@@ -87,6 +93,28 @@ def daemon_command() -> "click.Command":
     from dagster._daemon.cli import run_command  # noqa: PLC0415
 
     return run_command
+
+
+@contextmanager
+def webserver_app(instance: "DagsterInstance", workspace: "Path") -> "Iterator[Starlette]":
+    """Yield the ASGI application that the command `dagster-webserver -w workspace` serves.
+
+    As the command does, this configures Dagster's log format and lets the storages keep connections, within the same
+    limits (tests/e2e/test_dagster_ui.py). Importing it takes tens of milliseconds that only the webserver pays.
+    """
+    from dagster._core.workspace.load_target import WorkspaceFileTarget  # noqa: PLC0415
+    from dagster._utils.log import configure_loggers  # noqa: PLC0415
+    from dagster_webserver import cli  # noqa: PLC0415
+    from dagster_webserver.app import create_app_from_workspace_process_context  # noqa: PLC0415
+    from dagster_webserver.version import __version__  # noqa: PLC0415
+
+    configure_loggers()
+    instance.optimize_for_webserver(
+        cli.DEFAULT_DB_STATEMENT_TIMEOUT, cli.DEFAULT_POOL_RECYCLE, cli.DEFAULT_POOL_MAX_OVERFLOW
+    )
+    target = WorkspaceFileTarget([str(workspace)])
+    with WorkspaceProcessContext(instance, version=__version__, workspace_load_target=target) as context:
+        yield create_app_from_workspace_process_context(context, live_data_poll_rate=LIVE_DATA_POLL_MS)
 
 
 def execute_run_function() -> "Callable[..., int]":
@@ -104,6 +132,7 @@ __all__ = [
     "ASSET_CHECK_EVENTS",
     "ASSET_EVENTS",
     "IMPLICIT_ASSET_JOB_NAME",
+    "LIVE_DATA_POLL_MS",
     "TAGS_TO_MAYBE_OMIT_ON_RETRY",
     "CodeLocation",
     "ConfigurableClassData",
@@ -141,4 +170,5 @@ __all__ = [
     "run_storage_module",
     "setup_interrupt_handlers",
     "stamp_alembic_rev",
+    "webserver_app",
 ]

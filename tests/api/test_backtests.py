@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coin_api.deps import Timeouts
-from coin_api.middleware import MAX_BODY_BYTES
 from coin_api.schemas import Status
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.request import parse_request
@@ -27,6 +26,7 @@ from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.publish import backtest_files, publish_result
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
+from coin_pipeline.web.body_limit import MAX_BODY_BYTES
 from tests.api.conftest import client_of
 from tests.candle_data import drop_rows
 from tests.fakes import NOW, FakeOrchestrator
@@ -430,6 +430,24 @@ def test_malformed_bodies_are_422(client: TestClient, body: bytes) -> None:
     response = client.post("/api/backtests/run-async", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"].isidentifier()
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (b'{"strategy": "a", "symbols": ["B"], "strategy": "b"}', "strategy"),
+        (b'{"strategy": "a", "params": {"window": 1, "window": 2}}', "window"),
+        (b'{"strategy": "a", "str\\u0061tegy": "b"}', "strategy"),
+    ],
+    ids=["top", "nested", "escaped"],
+)
+def test_repeated_keys_are_422(client: TestClient, orchestrator: FakeOrchestrator, body: bytes, key: str) -> None:
+    """Two programs would read them differently; the message names the key."""
+    for path in ("/api/backtests/run", "/api/backtests/run-async", "/api/sweeps", "/api/candles/refresh"):
+        response = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert response.status_code == 422
+        assert response.json()["errors"] == [{"field": key, "message": "occurs more than once; send each key once"}]
+    assert orchestrator.submitted == []
 
 
 def test_large_body_is_413(client: TestClient) -> None:

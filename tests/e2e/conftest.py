@@ -7,7 +7,7 @@ import pytest
 
 from tests.builders import MEMORY_HUNGRY_STRATEGY, SLOW_STRATEGY, SPINNING_STRATEGY, STEADY_STRATEGY
 from tests.conftest import store_candles
-from tests.platforms import Platform, start_platform, stop_platform
+from tests.platforms import Platform, free_ports, start_platform, stop_platform
 
 LAUNCHER = os.environ.get("COIN_TEST_LAUNCHER", "warm")
 """COIN_LAUNCHER of the shared platform; tests marked `launchers` pass with both."""
@@ -20,6 +20,10 @@ STRATEGIES = {
 """Strategy files of the shared platform."""
 
 
+CLIENT = f"http://client.test:{free_ports(1)[0]}"
+"""Origin of the web pages that may use the shared platform."""
+
+
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A platform over generated candles, for all tests that leave it running."""
@@ -29,6 +33,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     for name, text in STRATEGIES.items():
         (root / f"{name}.py").write_text(text)
         options += ["--strategy-file", str(root / f"{name}.py")]
-    running = start_platform(root, *options, COIN_LAUNCHER=LAUNCHER)
+    running = start_platform(root, *options, COIN_LAUNCHER=LAUNCHER, COIN_ALLOWED_ORIGINS=CLIENT)
     yield running
     assert stop_platform(running) == 0

@@ -1,34 +1,22 @@
 """Pages of the Dagster UI in a real browser."""
 
-import shutil
+import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser import opened_browser, requires_chromium
 from tests.platforms import BACKTEST, Platform
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)")
+pytestmark = requires_chromium
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """A page in a browser with a new profile."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with opened_browser() as browser:
         yield browser.new_page(viewport={"width": 1400, "height": 1000})
-        browser.close()
 
 
 def test_run_page_shows_ops_figures_and_the_equity_curve(platform: Platform, page: Page) -> None:
@@ -49,3 +37,13 @@ def test_launchpad_is_filled_with_a_runnable_config(platform: Platform, page: Pa
     expect(page.get_by_text("volume_zone_breakout").first).to_be_visible(timeout=20_000)
     expect(page.get_by_text("DEMO_KRW").first).to_be_visible()
     expect(page.get_by_role("button", name="Launch run")).to_be_enabled()
+
+
+def test_launched_run_is_followed_live(platform: Platform, page: Page) -> None:
+    """The run starts from the page, and its events arrive over a WebSocket until it ends."""
+    page.goto(f"{platform.ui_url}/locations/coin_pipeline/jobs/backtest/playground")
+    with page.expect_websocket() as socket:
+        page.get_by_role("button", name="Launch run").click(timeout=20_000)
+    socket.value.wait_for_event("framereceived")
+    expect(page.get_by_text("RUN_START", exact=True).first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("RUN_SUCCESS|RUN_FAILURE")).first).to_be_visible(timeout=30_000)

@@ -15,6 +15,7 @@ from dagster._core.events import RunFailureReason
 from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
 from dagster._core.instance import DagsterInstance
 from dagster._core.storage import dagster_run, tags
+from dagster_webserver.app import create_app_from_workspace_process_context
 
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration import _dagster_internals as internals
@@ -79,6 +80,8 @@ CALLS: dict[Callable[..., object], str] = {
     internals.RemoteJob.get_python_origin: "self",
     internals.WorkspaceProcessContext.create_request_context: "self source",
     internals.WorkspaceProcessContext.refresh_code_location: "self name",
+    create_app_from_workspace_process_context: "workspace_process_context path_prefix live_data_poll_rate kwargs",
+    DagsterInstance.optimize_for_webserver: "self statement_timeout pool_recycle max_overflow",
     dg.DefaultRunLauncher.__init__: "self inst_data",
     dg.DefaultRunLauncher.launch_run: "self context",
     dg.DefaultRunLauncher.terminate: "self run_id",

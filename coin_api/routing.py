@@ -1,0 +1,45 @@
+"""Routes that refuse JSON bodies with a repeated key: two programs would read them differently."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from coin_pipeline.errors import InvalidInput, Problem
+
+
+class StrictJsonRoute(APIRoute):
+    """Route whose handler receives a `StrictJsonRequest`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler."""
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            return await handle(StrictJsonRequest(request.scope, request.receive))
+
+        return handle_strictly
+
+
+class StrictJsonRequest(Request):
+    """Request whose JSON body has no repeated keys."""
+
+    async def json(self) -> Any:  # noqa: ANN401 -- any JSON value
+        """Return the parsed body.
+
+        Raises:
+            InvalidInput: An object has a key more than once.
+            json.JSONDecodeError: The body is not JSON.
+        """
+        return json.loads(await self.body(), object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+        raise InvalidInput([Problem(key[:100], "occurs more than once; send each key once") for key in repeated])
+    return unique
