@@ -173,7 +173,7 @@ def test_env_sample_lists_every_setting_and_loads(folder: Path) -> None:
     ],
 )
 def test_origins_are_read_under_the_names_of_legacy_settings(folder: Path, name: str, value: str) -> None:
-    """As a list with commas or as JSON; a web client that was configured so goes on working."""
+    """As a list with commas or as JSON; a web client that was configured so keeps working."""
     (folder / ".env").write_text(f"{name}={value}\n")
     assert load_settings().coin_allowed_origins == ("http://localhost:5173", "https://client.example")
     assert ignored_setting_notices() == []

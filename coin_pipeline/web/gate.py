@@ -1,7 +1,7 @@
 """ASGI middleware that lets a web page use a server only if it comes from the server itself or an allowed origin.
 
 Neither the API nor the Dagster UI has a login: whatever reaches them may start runs. A browser sends requests for any
-page that it shows, also to loopback addresses, so the server must tell its own pages from others.
+page that it shows, also to loopback addresses, so the server must distinguish its own pages from others.
 """
 
 import re

@@ -60,7 +60,7 @@ def test_other_hosts_are_refused(host: str) -> None:
 
 
 def test_forwarded_host_is_not_trusted() -> None:
-    """Only Host counts: a browser sends no other name, and a proxy can be told to send Host."""
+    """Only Host counts: a browser sends no other name, and a proxy can be configured to send Host."""
     forwarded = [("X-Forwarded-Host", "localhost"), ("Forwarded", "host=localhost")]
     assert ask(GATE, headers=[("Host", "evil.test"), *forwarded]).status == 403
     assert ask(GATE, headers=[("Host", "localhost"), ("X-Forwarded-Host", "evil.test")]).status == 200

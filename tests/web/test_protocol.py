@@ -141,7 +141,7 @@ def test_idle_connections_make_room(server: Server) -> None:
 
 
 def test_busy_connections_do_not(server: Server) -> None:
-    """Responses in progress are not given up for new clients, who are told to come back."""
+    """Responses in progress are not given up for new clients, which get 503."""
     with ExitStack() as stack:
         busy = [stack.enter_context(server.connect(b"GET /events" + HEAD + CLOSE)) for _ in range(LIMITS.connections)]
         assert [connection.recv(12) for connection in busy] == [b"HTTP/1.1 200"] * LIMITS.connections
