@@ -1,11 +1,14 @@
 """Responses to submissions and status polls, whatever the job."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Any
 
 from fastapi import Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from coin_api.errors import TaskWithoutResult
 from coin_api.polling_headers import set_retry_after
@@ -82,3 +85,28 @@ def explain_missing_result(orchestrator: Orchestrator, run_id: str) -> Iterator[
 def backtest_status_url(task_id: str) -> str:
     """Return the URL to poll for the status of a backtest."""
     return f"/api/backtests/status/{task_id}"
+
+
+class FileStream(StreamingResponse):
+    """Streams a file, and closes what it is read from once the client has received it or has disconnected.
+
+    Args:
+        chunks: The content. The first chunk is read at once: its errors are raised before the response has started.
+        source: What the chunks are read from; empty afterwards.
+        media_type: Content-Type.
+        filename: Name of the attachment; None for a response that is not one.
+    """
+
+    def __init__(
+        self, chunks: Generator[bytes], source: ExitStack, media_type: str, filename: str | None = None
+    ) -> None:
+        source.callback(chunks.close)
+        first = next(chunks)
+        attachment = {} if filename is None else {"Content-Disposition": f'attachment; filename="{filename}"'}
+        super().__init__(chain([first], chunks), headers=attachment, media_type=media_type)
+        self._source = source.pop_all()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the chunks."""
+        with self._source:  # no thread is reading: a cancelled request waits for the thread that encodes its chunk
+            await super().__call__(scope, receive, send)

@@ -4,21 +4,17 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
-from itertools import chain
 from typing import Annotated
 
 from fastapi import Depends, Header, Response
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from coin_api.deps import OrchestratorDep, StoreDep
 from coin_api.errors import NotAcceptable
 from coin_api.queries import TableQuery
-from coin_api.responses import explain_missing_result
+from coin_api.responses import FileStream, explain_missing_result
 from coin_api.tasks import Orchestrator
 from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.results.table_formats import FORMATS, FormatName, json_items
@@ -83,19 +79,6 @@ async def _table_responses(
 TableResponsesDep = Annotated[TableResponses, Depends(_table_responses)]
 
 
-class FileStream(StreamingResponse):
-    """Streams a file, and closes what it is read from once the client has received it or has disconnected."""
-
-    def __init__(self, chunks: Iterator[bytes], source: ExitStack, headers: Mapping[str, str], media_type: str) -> None:
-        super().__init__(chunks, headers=headers, media_type=media_type)
-        self._source = source
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the chunks."""
-        with self._source:  # no thread is reading: a cancelled request waits for the thread that encodes its chunk
-            await super().__call__(scope, receive, send)
-
-
 def choose_format(requested: FormatName | None, accept: str) -> FormatName:
     """Return the format of a response: the one that the query requests, or else the one that the client prefers.
 
@@ -128,14 +111,10 @@ def _page(table: ResultTable, run_id: str, query: TableQuery) -> Response:
 
 
 def _file(table: ResultTable, run_id: str, name: FormatName, source: ExitStack) -> FileStream:
-    """Return a whole table as a file; `source` is closed after the response."""
+    """Return a whole table as a file."""
     chosen = FORMATS[name]
-    chunks = chosen.encode(table)
-    source.callback(chunks.close)
-    first = next(chunks)  # its errors are raised before the response has started
     filename = f"backtest_{run_id}_{table.name}{chosen.suffix}"
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return FileStream(chain([first], chunks), source.pop_all(), headers, chosen.media_type)
+    return FileStream(chosen.encode(table), source, chosen.media_type, filename)
 
 
 def _etag(sha256: str, *variant: object) -> str:

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.tables import TABLE_SCHEMAS, TIME_TYPE, TableName, content_digest
 from coin_pipeline.results.publish import publish_task
 from coin_pipeline.results.store import to_bytes
@@ -48,15 +50,42 @@ def sample_tables(rows: int) -> dict[TableName, pa.Table]:
     return {"signals": signals_table(rows), "trades": trades_table(rows), "equity": equity_table(rows)}
 
 
-def publish_tables(store: ObjectStore, task_id: str, tables: dict[TableName, pa.Table], **fields: Any) -> None:  # noqa: ANN401 -- members of the document
-    """Store a task whose document has no other content than these fields."""
+def to_items(table: pa.Table, name: TableName) -> list[dict[str, Any]]:
+    """Return rows as the document and the pages have them."""
+    for position, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            seconds = table[field.name].cast(pa.timestamp("s", "UTC")).cast(pa.string())
+            table = table.set_column(position, field.name, pc.replace_substring(seconds, " ", "T"))
+    constants = {"type": "buy"} if name == "signals" else {}
+    return [{"symbol": row["symbol"], **constants, **row} for row in table.to_pylist()]
+
+
+def publish_tables(store: ObjectStore, task_id: str, tables: dict[TableName, pa.Table], keep: int = 1) -> Json:
+    """Store a task with tables, and return its document, which has the first and last `keep` rows of each symbol."""
+    symbols: list[Json] = [{"symbol": symbol, "is_active": True} for symbol in (*SYMBOLS[:1], "XRP_KRW", *SYMBOLS[1:])]
+    for name in sorted(tables.keys() - {"equity"}):
+        for part in symbols:
+            own = tables[name].filter(pc.equal(tables[name]["symbol"].cast(pa.string()), part["symbol"]))
+            ends = own if len(own) <= 2 * keep else pa.concat_tables([own[:keep], own[-keep:]])
+            part[name] = to_items(ends, name)
     recorded = {
-        name: {"rows": len(table), "sha256": content_digest(table.schema, table.to_batches())}
+        name: {
+            "rows": len(table),
+            "in_document": sum(len(part[name]) for part in symbols if name in part),
+            "sha256": content_digest(table.schema, table.to_batches()),
+        }
         for name, table in tables.items()
     }
-    document = {"run_id": task_id, **fields, "tables": recorded}
+    document = {
+        "run_id": task_id,
+        "symbols": symbols,
+        "warnings": ["\ud55c\uae00"],
+        "tables": recorded,
+        "result_sha256": "",
+    }
     files = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}
     publish_task(store, {"task_id": task_id, "status": "completed"}, {**files, "result.json": to_bytes(document)})
+    return document
 
 
 def _table(name: TableName, rows: int, seed: int, columns: dict[str, pa.Array]) -> pa.Table:

@@ -1,7 +1,7 @@
 """Routes to submit backtests, follow them and fetch results."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response, status
@@ -24,6 +24,7 @@ from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.polling_headers import set_polling_headers
 from coin_api.queries import HistoryQuery
 from coin_api.responses import (
+    FileStream,
     accepted,
     backtest_status_url,
     explain_missing_result,
@@ -41,6 +42,7 @@ from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.run_requests import backtest_submission
 from coin_pipeline.errors import InvalidInput, NoResults, NotFound, Problem, RunFailed, error_class
+from coin_pipeline.results.full_document import open_full_document
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.reuse import find_reusable, record_reuse
@@ -51,6 +53,10 @@ from coin_pipeline.strategies.registry import StrategyRegistry
 router = APIRouter(prefix="/api/backtests", tags=["backtests"], route_class=StrictJsonRoute)
 
 Fresh = Annotated[bool, Query(description="Run even if the result of an identical backtest is stored.")]
+Full = Annotated[
+    bool,
+    Query(description="Include every signal and trade, also of a result whose document has only the first and last."),
+]
 # Results are sent as stored bytes; these models only describe them.
 _RESULT: dict[int | str, dict[str, Any]] = {200: {"model": BacktestResult}}
 _RUN_RESULT: dict[int | str, dict[str, Any]] = {200: {"model": RunResult}}
@@ -154,18 +160,20 @@ def history(query: Annotated[HistoryQuery, Query()], index: IndexDep) -> History
 
 
 @router.get("/{run_id}/download", responses=_RESULT)
-def download(run_id: str, orchestrator: OrchestratorDep, store: StoreDep) -> Response:
+def download(run_id: str, orchestrator: OrchestratorDep, store: StoreDep, *, full: Full = False) -> Response:
     """Return a stored result as a file attachment."""
-    response = result(run_id, orchestrator, store)
+    response = result(run_id, orchestrator, store, full=full)
     response.headers["Content-Disposition"] = f'attachment; filename="backtest_{run_id}.json"'
     return response
 
 
 @router.get("/{run_id}", responses=_RESULT)
-def result(run_id: str, orchestrator: OrchestratorDep, store: StoreDep) -> Response:
+def result(run_id: str, orchestrator: OrchestratorDep, store: StoreDep, *, full: Full = False) -> Response:
     """Return a stored result byte for byte, including results of the legacy platform."""
-    with explain_missing_result(orchestrator, run_id):
-        return json_response(read_result(store, run_id))
+    with ExitStack() as source, explain_missing_result(orchestrator, run_id):
+        if not full:
+            return json_response(read_result(store, run_id))
+        return FileStream(source.enter_context(open_full_document(store, run_id)), source, "application/json")
 
 
 async def _wait_until_ended(task: Task, subscriptions: TaskSubscriptions, timeouts: Timeouts) -> Task:

@@ -27,8 +27,8 @@ FormatName: TypeAlias = Literal["json", "csv", "parquet", "arrow"]
 
 ITEM_CONSTANTS: Mapping[str, Mapping[str, str]] = MappingProxyType({"signals": {"type": "buy"}})
 """Members that JSON items have in addition to the columns, as in the document."""
-CHUNK_ROWS = 16_384
-"""Most rows of text per chunk, about 3 MB of JSON."""
+CHUNK_ROWS = 4096
+"""Most rows of text per chunk, about 0.7 MB of JSON."""
 _FORMULA = r"^[=+\-@\t\r]"
 _CSV = csv.WriteOptions(quoting_style="needed")
 

@@ -317,7 +317,7 @@ def test_shutdown_does_not_wait_for_streams(candles: CandleCatalog, data_root: P
         stdout=subprocess.DEVNULL,
     )
     try:
-        until(lambda: _responds(f"{url}/openapi.json"), 60)
+        until(lambda: is_up(f"{url}/openapi.json"), 60)
         with opened(f"{url}/api/backtests/status/{TASK_ID}/events") as stream:
             assert stream.next().data["status"] == "queued"
             responses: list[httpx2.Response] = []
@@ -337,7 +337,8 @@ def test_shutdown_does_not_wait_for_streams(candles: CandleCatalog, data_root: P
         server.wait()
 
 
-def _responds(url: str) -> bool:
+def is_up(url: str) -> bool:
+    """Return whether a server responds."""
     try:
         return httpx2.get(url).status_code == 200
     except httpx2.TransportError:
