@@ -175,6 +175,7 @@ class Settings(BaseSettings):
     )
     coin_run_memory_mib: int = Field(8192, ge=64, description="Memory limit of a run in the worker pool, MiB.")
     coin_max_run_seconds: int = Field(21_600, ge=1, description="Time limit of a run, seconds.")
+    coin_stall_seconds: int = Field(900, ge=1, description="Seconds without progress after which a run is ended.")
     coin_lease_seconds: float = Field(
         6.0, ge=1, le=600, description="Seconds without a heartbeat after which a run counts as lost."
     )
