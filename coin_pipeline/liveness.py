@@ -1,4 +1,4 @@
-"""Signs of progress of this process, from which a computation that never ends is told apart from a long one.
+"""Progress of this process, which distinguishes a long computation from one that never ends.
 
 A process executes one run. Whatever its threads compute, they report each finished part here; the heartbeat of the run
 records how long ago the last one was.

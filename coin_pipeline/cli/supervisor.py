@@ -147,7 +147,7 @@ class ProcessSupervisor:
         """Restart processes that die until asked to stop.
 
         Args:
-            restore: Creates files again that processes need and somebody may delete; called once a second.
+            restore: Creates deleted files again that processes need; called once a second.
 
         Raises:
             OrchestratorUnavailable: A process does not stay up.

@@ -88,7 +88,7 @@ class RunHeartbeatResource(dg.ConfigurableResource[RunHeartbeat]):
             if run.status != "STARTED":  # a run's process may start after the run was cancelled or abandoned
                 raise dg.Failure(INTERRUPTED, allow_retries=False)
             leases = Leases(session)
-            report_progress()  # the process may have waited for the run
+            report_progress()  # the process may be older than the run
             leases.renew(run_id)
             renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
             renewal.start()

@@ -36,7 +36,7 @@ def test_a_lock_that_another_process_took_is_lost(tmp_path: Path) -> None:
             assert not lock.restore()
 
 
-def test_a_pool_whose_lock_file_was_deleted_is_still_expected(tmp_path: Path) -> None:
+def test_deleting_its_lock_file_does_not_hide_a_pool(tmp_path: Path) -> None:
     """Runs wait for it, instead of starting in interpreters of their own, and no second pool starts."""
     with single_instance(tmp_path) as lock:
         (tmp_path / LOCK_NAME).unlink()
