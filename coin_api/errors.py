@@ -14,7 +14,7 @@ from coin_api.queries import HistoryQuery
 from coin_api.schemas import ProblemDetails
 from coin_api.tasks import Task
 from coin_pipeline import errors
-from coin_pipeline.web.problems import MEDIA_TYPE, problem_response
+from coin_pipeline.web.problems import MEDIA_TYPE, REFUSALS, problem_response
 
 
 class NotAcceptable(errors.CoinError):
@@ -56,9 +56,9 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": status.phrase,
         "content": {MEDIA_TYPE: {"schema": {"$ref": _REF_TEMPLATE.format(model=ProblemDetails.__name__)}}},
     }
-    for status in sorted(set(_STATUS.values()))
+    for status in sorted({*_STATUS.values(), *REFUSALS})
 }
-"""OpenAPI descriptions of every status code that an error of the family is mapped to."""
+"""OpenAPI descriptions of every status code that an error of the family is mapped to, or a refused request gets."""
 
 
 class StillRunning(errors.ServiceUnavailable):

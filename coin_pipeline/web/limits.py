@@ -9,7 +9,7 @@ class Limits:
     """Limits of a server; what a response takes to compute is not limited.
 
     Attributes:
-        connections: Open connections. Beyond them the one that has waited longest for its client is closed.
+        connections: Open connections. Beyond them the one that is least busy is closed.
         head_s: Time for a request line with its headers, and for the first byte after connecting, s.
         head_bytes: Size of both.
         body_s: Time for a body, plus one second for each `bytes_per_s` that arrived, s.

@@ -7,6 +7,7 @@ They override documented callbacks of asyncio and httptools and read uvicorn's o
 import asyncio
 from enum import Enum, auto
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Any
 
 import uvicorn
@@ -171,24 +172,28 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(limits.check_s, self._watch)
 
     def _make_room(self) -> None:
-        """Close the connection that has waited longest for its client; if there is none, this one."""
+        """Close the connection that is least busy, and of those the oldest; if all are busy, this one."""
         others = [c for c in self.connections if isinstance(c, LimitedHttpProtocol) and c is not self]
-        waiting = [c for c in others if c.is_waiting]
-        if waiting:
-            min(waiting, key=lambda c: c.since).transport.abort()
+        idle = [(rank, c) for c in others if (rank := c.idle_rank)]
+        if idle:
+            min(idle, key=itemgetter(0))[1].transport.abort()
         else:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "all connections of this server are in use; try again later")
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether the connection waits for its client and is not being closed."""
-        waits = self._phase is Phase.BODY or not self.is_responding
-        return waits and not self.transport.is_closing()
+    def idle_rank(self) -> tuple[int, float] | None:
+        """Order in which connections make room: without a request, with part of one, with a response that streams.
 
-    @property
-    def since(self) -> float:
-        """Time of the event loop since which the connection is in its phase, s."""
-        return self._since
+        A client whose event stream ends connects again. None while the application works on a response, and once the
+        connection is being closed.
+        """
+        if self.transport.is_closing():
+            return None
+        if not self.is_responding:
+            return 0, self._since
+        if self._phase is Phase.BODY:
+            return 1, self._since
+        return (2, self._since) if self.cycle.response_started else None
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Close the connection; send a response first if the next one belongs to the refused request."""

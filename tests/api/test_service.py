@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ import openapi_spec_validator
 import pytest
 from fastapi.testclient import TestClient
 
+from coin_api.app import from_environment
 from tests.fakes import FakeOrchestrator
 
 BODY: dict[str, Any] = {
@@ -203,3 +205,15 @@ def test_shutdown_closes_the_orchestrator(client: TestClient, orchestrator: Fake
     client.__exit__(None, None, None)
     assert orchestrator.closed
     client.__enter__()
+
+
+def test_served_application_is_behind_the_gate(data_root: Path) -> None:
+    """What `python -m coin_api` serves refuses other names, pages of other sites and repeated keys."""
+    assert data_root
+    client = TestClient(from_environment(), base_url="http://127.0.0.1:8000")
+    key = ("Idempotency-Key", "a")
+    assert client.get("/openapi.json").status_code == 200
+    assert client.get("/openapi.json", headers={"Host": "evil.test"}).status_code == 403
+    assert client.post("/api/backtests/run-async", headers={"Origin": "http://evil.test"}).status_code == 403
+    answer = client.post("/api/backtests/run-async", headers=[key, key])
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "Idempotency-Key")

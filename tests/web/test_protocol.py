@@ -133,9 +133,9 @@ def test_aborted_body_does_not_reach_the_application(server: Server) -> None:
 
 
 def test_idle_connections_make_room(server: Server) -> None:
-    """Twice the limit of silent and of half-sent requests do not keep others out."""
+    """Silent, half-sent and streaming requests beyond the limit do not keep others out."""
     with ExitStack() as stack:
-        for sent in (b"", b"GET /", DECLARED + b"9\r\n\r\nabc") * LIMITS.connections:
+        for sent in (b"", b"GET /", DECLARED + b"9\r\n\r\nabc", b"GET /events" + HEAD + CLOSE) * LIMITS.connections:
             stack.enter_context(server.connect(sent))
         assert status(server.talk(b"GET /" + HEAD + CLOSE)) == 200
 
@@ -143,10 +143,11 @@ def test_idle_connections_make_room(server: Server) -> None:
 def test_busy_connections_do_not(server: Server) -> None:
     """Responses in progress are not given up for new clients, which get 503."""
     with ExitStack() as stack:
-        busy = [stack.enter_context(server.connect(b"GET /events" + HEAD + CLOSE)) for _ in range(LIMITS.connections)]
-        assert [connection.recv(12) for connection in busy] == [b"HTTP/1.1 200"] * LIMITS.connections
+        busy = [stack.enter_context(server.connect(b"GET /wait" + HEAD + CLOSE)) for _ in range(LIMITS.connections)]
+        time.sleep(LONG_S / 5)
         refusal = server.talk(b"")
         assert (status(refusal), b"retry-after: 5" in refusal) == (503, True)
+        assert [status(read_to_end(connection)) for connection in busy] == [200] * LIMITS.connections
 
 
 def test_requests_sent_ahead(server: Server) -> None:
