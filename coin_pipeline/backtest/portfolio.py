@@ -1,5 +1,6 @@
 """Portfolios: several symbols as one result, with its equity curve, statistics and costs."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.symbol_result import STRESS, symbol_json, to_table
 from coin_pipeline.engine import metrics
-from coin_pipeline.engine.account import Sizing, drawdown, simulate_account
+from coin_pipeline.engine.account import MAX_EQUITY, Sizing, drawdown, is_representable, simulate_account
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.decimals import TOLERANCE
 from coin_pipeline.engine.execution import Costs
@@ -19,6 +20,7 @@ from coin_pipeline.engine.outcomes import Samples
 from coin_pipeline.engine.shared_account import SharedAccount, SharedRules, SymbolSamples, simulate_shared_account
 from coin_pipeline.engine.simulate import Simulation
 from coin_pipeline.engine.stress import break_even_rate, compound_return, interpolate_break_even
+from coin_pipeline.errors import EquityOverflow
 
 SHARED = "shared account"
 """Name of the equity curve of an account that several symbols share."""
@@ -176,9 +178,10 @@ def _mean_costs(
 
 
 def _mean_of_all(values: Sequence[float | None]) -> float | None:
-    """Return the mean, or None if any value is None."""
+    """Return the mean, or None if any value is None or their sum overflows."""
     known = [value for value in values if value is not None]
-    return _mean(known) if len(known) == len(values) else None
+    mean = sum(known) / len(known) if known and len(known) == len(values) else None
+    return mean if mean is not None and math.isfinite(mean) else None
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -201,11 +204,16 @@ def combine_shared_account(
 
     Returns:
         Each symbol's JSON part and its trades' equity per bar; and the whole account.
+
+    Raises:
+        EquityOverflow: The account, or the trades of one symbol by themselves, grow beyond `MAX_EQUITY`.
     """
     by_symbol = list(zip(spec.symbols, samples, strict=True))
     books = [SymbolSamples.from_bars(symbol, bars_of(symbol), own) for symbol, own in by_symbol]
     costs = [spec.costs_of(symbol) for symbol in spec.symbols]
     account = simulate_shared_account(books, rules, costs)
+    if not is_representable(account.equity):
+        raise EquityOverflow(f"the {SHARED}", MAX_EQUITY)
     parts = []
     for number, (symbol, own) in enumerate(by_symbol):
         bars = bars_of(symbol)
@@ -231,6 +239,8 @@ def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: in
     _, _, equity, max_drawdown = simulate_account(
         bars.close, trades.signal_bar, trades.entry_bar, trades.exit_bar, paid, trades.growth, alone
     )
+    if not is_representable(equity):
+        raise EquityOverflow(spec.symbols[number], MAX_EQUITY)
     too_small, no_slot = int(account.too_small[number]), int(account.no_slot[number])
     return Simulation(samples, taken, too_small, equity, max_drawdown, no_slot)
 
@@ -240,8 +250,12 @@ def _select(book: SymbolSamples, chosen: Bools) -> SymbolSamples:
 
 
 def _total_return(chosen: Sequence[SymbolSamples], rules: SharedRules, costs: Sequence[Costs]) -> float:
-    """Return the total return of an account that makes exactly these trades, however small their orders."""
-    return float(simulate_shared_account(chosen, replace(rules, min_order=0.0), costs).equity[-1]) - 1
+    """Return the total return of an account that makes exactly these trades, however small their orders.
+
+    It is infinite if the account grows beyond `MAX_EQUITY`.
+    """
+    equity = simulate_shared_account(chosen, replace(rules, min_order=0.0), costs).equity
+    return float(equity[-1]) - 1 if is_representable(equity) else math.inf
 
 
 def _best_trade(
@@ -255,7 +269,8 @@ def _best_trade(
     gains = []
     for book, spent in zip(made, account.spent, strict=True):
         equity = account.equity[np.searchsorted(account.time, book.time[book.samples.entry_bar])]
-        gains.append(spent[spent > 0] * book.samples.net_return / equity)
+        gain = spent[spent > 0] * book.samples.net_return
+        gains.append(np.divide(gain, equity, out=np.full(len(gain), -1.0), where=equity > 0))  # a total loss
     if not any(map(len, gains)):
         return None
     number = max(range(len(made)), key=lambda number: gains[number].max(initial=-np.inf))
@@ -263,7 +278,8 @@ def _best_trade(
     others = [
         _select(book, np.arange(len(book.samples)) != row) if n == number else book for n, book in enumerate(made)
     ]
-    return BestTrade(parts[number]["trades"][row], _total_return(others, rules, costs))
+    rest = _total_return(others, rules, costs)
+    return BestTrade(parts[number]["trades"][row], rest) if math.isfinite(rest) else None
 
 
 def _costs(costs: Sequence[Costs], rules: SharedRules, made: Sequence[SymbolSamples], figures: Json) -> Json:
@@ -277,8 +293,9 @@ def _costs(costs: Sequence[Costs], rules: SharedRules, made: Sequence[SymbolSamp
         return _total_return(made, rules, [Costs(rate, 0.0, own.ticks) for own in costs])
 
     net = figures["total_return"]
-    stress = {f"{k}x": net if k == 1 else _total_return(made, rules, [c.scaled(k) for c in costs]) for k in STRESS}
-    gains = figures["trades"] and stress["0x"] >= -TOLERANCE
+    at = {f"{k}x": net if k == 1 else _total_return(made, rules, [c.scaled(k) for c in costs]) for k in STRESS}
+    gains = figures["trades"] and at["0x"] >= -TOLERANCE
+    stress = {name: value if math.isfinite(value) else None for name, value in at.items()}
     return {
         "gross_return": stress["0x"],
         "net_return": net,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.candles.coverage import MIN_KNOWN_RATIO
 from coin_pipeline.candles.fields import (
@@ -24,14 +24,28 @@ from coin_pipeline.engine.execution import Fill
 from coin_pipeline.errors import InvalidSpec
 
 MAX_PARAMS = 100
+MIN_FRACTION = 1e-6
+"""Smallest stop, target or position size: a smaller one is below the rounding of prices and of money."""
+MIN_CASH, MAX_MONEY = 1e-8, 1e15
+"""Smallest initial cash, one satoshi, and largest amount of money; in between, no order is rounded to 0 or infinity."""
+EXAMPLE: dict[str, Any] = {
+    "strategy": "volume_zone_breakout",
+    "params": {"volume_window": 20},
+    "symbols": ["BTC_KRW"],
+    "start_date": "2024-01-01",
+    "end_date": "2024-12-31",
+}
+"""A request in the OpenAPI document."""
 Rate = Annotated[float, Field(ge=0, le=0.1, allow_inf_nan=False, strict=True)]
-LossFraction = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
-GainFraction = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False, strict=True)]
-Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False, strict=True)]
+LossFraction = Annotated[float, Field(ge=MIN_FRACTION, le=1 - MIN_FRACTION, allow_inf_nan=False, strict=True)]
+GainFraction = Annotated[float, Field(ge=MIN_FRACTION, le=100, allow_inf_nan=False, strict=True)]
+Amount = Annotated[float, Field(ge=0, le=MAX_MONEY, allow_inf_nan=False, strict=True)]
 
 
 class BacktestRequest(RequestModel):
     """A backtest as submitted over HTTP, from the command line or from the Dagster UI."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     strategy: Annotated[str, Field(min_length=1, max_length=100, description="Name of a registered strategy.")]
     params: Annotated[
@@ -61,7 +75,7 @@ class BacktestRequest(RequestModel):
         LossFraction | None, Field(description="Sell at this fraction below the highest price since entry.")
     ] = None
     position_size: Annotated[
-        Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] | None,
+        Annotated[float, Field(ge=MIN_FRACTION, le=1, allow_inf_nan=False, strict=True)] | None,
         Field(description="Fraction of the equity spent on an entry; defaults to 1, or to 1/max_positions if given."),
     ] = None
     max_positions: Annotated[
@@ -72,7 +86,7 @@ class BacktestRequest(RequestModel):
         ),
     ] = None
     initial_cash: Annotated[
-        Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False, strict=True)] | None,
+        Annotated[float, Field(ge=MIN_CASH, le=MAX_MONEY, allow_inf_nan=False, strict=True)] | None,
         Field(
             description="Starting cash of the account, in the quote currency of the market; defaults to 10,000,000 in"
             " KRW, 1 in BTC, 10 in ETH and 10,000 in others."

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
@@ -21,9 +20,11 @@ from coin_pipeline.backtest.tick_check import check_ticks
 from coin_pipeline.backtest.warm_up import WarmUp, warm_bars
 from coin_pipeline.candles.coverage import coverage
 from coin_pipeline.candles.timeframe import day_range
+from coin_pipeline.engine.account import MAX_EQUITY, is_representable
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.simulate import simulate
-from coin_pipeline.errors import CandlesChanged, CodeChanged, InvalidSpec, Problem
+from coin_pipeline.errors import CandlesChanged, CodeChanged, EquityOverflow, InvalidSpec, Problem
 from coin_pipeline.strategies.checked import checked_signals
 from coin_pipeline.strategies.registry import StrategyRegistry
 
@@ -139,7 +140,7 @@ def simulate_symbol(
         CandlesChanged: The candles are no longer those of the slice.
         StrategyFailed: The strategy raised an exception or returned no signals.
         LookAhead: The strategy uses later bars.
-        InvalidSpec: Overlapping samples compound beyond the range of a float.
+        EquityOverflow, InvalidSpec: The account, or its overlapping samples, grow beyond `MAX_EQUITY`.
     """
     start = time.perf_counter()
     spec = candle_slice.spec
@@ -168,8 +169,10 @@ def simulate_symbol(
     if spec.shared:  # which samples the account takes depends on the other symbols
         facts["execution_time"] = time.perf_counter() - start
         return symbol_result.samples_table(simulation.samples, {**metadata, "facts": facts})
-    if not np.isfinite(simulation.equity).all():
-        reason = f"the returns of {len(simulation.samples)} overlapping samples compound beyond the range of a float"
+    if not is_representable(simulation.equity):
+        if spec.fill is Fill.NEXT_OPEN:
+            raise EquityOverflow(candle_slice.symbol, MAX_EQUITY)
+        reason = f"the returns of {len(simulation.samples)} overlapping samples compound beyond {MAX_EQUITY:g}"
         raise InvalidSpec([Problem("fill", f"{reason}; use next_open, a shorter range or a shorter holding period")])
     part = symbol_result.symbol_json(
         candle_slice.symbol, bars, simulation, spec, symbol_result.money_spent(simulation.trades, spec)

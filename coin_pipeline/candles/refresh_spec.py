@@ -5,7 +5,7 @@ from functools import partial
 from itertools import product
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from coin_pipeline.candles.exchanges.registry import UPBIT, require_timeframe
 from coin_pipeline.candles.fields import (
@@ -25,6 +25,8 @@ from coin_pipeline.settings import Settings
 
 class RefreshRequest(RequestModel):
     """Candles to collect, as submitted over HTTP or from the Dagster UI; the settings provide defaults."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"symbols": ["BTC_KRW"], "timeframes": ["1h", "1d"]}]})
 
     symbols: Annotated[
         Symbols | None, Field(description="Markets, as BTC_KRW or Upbit's KRW-BTC; defaults to SCHEDULER_SYMBOLS.")

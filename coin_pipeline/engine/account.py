@@ -8,6 +8,8 @@ from coin_pipeline.engine.bars import Bools, Floats, Ints
 from coin_pipeline.engine.decimals import AT_LEAST
 from coin_pipeline.engine.kernel import borrowed_slice, kernel, prefetch
 
+MAX_EQUITY = 1e250
+"""Highest equity, in multiples of the initial cash, of which every figure and every amount of money is finite."""
 _ROUNDING_MARGIN = 1.0 + 1e-12  # larger than any rounding error of the comparison
 _PREFETCH_SAMPLES = 16  # samples to look ahead
 _PREFETCH_BARS = 64  # first bars of a position; beyond these the hardware prefetcher takes over
@@ -81,6 +83,11 @@ def simulate_account(
     return taken, too_small, equity, max_drawdown
 
 
+def is_representable(equity: Floats) -> bool:
+    """Return whether all values are within ``MAX_EQUITY``; an account that compounds beyond it has no figures."""
+    return bool(equity.max(initial=0.0) <= MAX_EQUITY)  # False for NaN
+
+
 def drawdown(equity: Floats) -> Floats:
     """Return how far each equity value is below its running maximum, a fraction, shape (n,).
 
@@ -123,12 +130,13 @@ def _simulate(
             peak = max(peak, value)
             max_drawdown = max(max_drawdown, 1.0 - value / peak)
             _fill_flat(borrowed_slice(equity, flat_from, entry_bar[s]), value)
-        held = borrowed_slice(close, entry_bar[s], exit_bar[s])
-        lowest, highest = _fill_held(held, borrowed_slice(equity, entry_bar[s], exit_bar[s]), value, cash, units[s])
-        if lowest < highest * (1.0 - max_drawdown) * _ROUNDING_MARGIN:
-            max_drawdown = max(max_drawdown, _max_drawdown(held, cash, units[s]))
-        max_drawdown = max(max_drawdown, 1.0 - value * lowest / peak)
-        peak = max(peak, value * highest)
+        if exit_bar[s] > entry_bar[s]:  # overlapping samples are traded at their exits and hold no bar
+            held = borrowed_slice(close, entry_bar[s], exit_bar[s])
+            lowest, highest = _fill_held(held, borrowed_slice(equity, entry_bar[s], exit_bar[s]), value, cash, units[s])
+            if lowest < highest * (1.0 - max_drawdown) * _ROUNDING_MARGIN:
+                max_drawdown = max(max_drawdown, _max_drawdown(held, cash, units[s]))
+            max_drawdown = max(max_drawdown, 1.0 - value * lowest / peak)
+            peak = max(peak, value * highest)
         value *= cash + fraction * growth[s]
         flat_from = exit_bar[s]
     _fill_flat(equity[flat_from:], value)

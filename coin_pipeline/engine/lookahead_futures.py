@@ -9,6 +9,7 @@ SURGE = np.repeat([[10.0, 11.0], [0.1, 0.11]], 16, axis=0).ravel()
 """Closes of synthetic futures, in multiples of the last real close."""
 NOISE = 1e-9
 """Relative noise: far above the rounding errors of a double, far below the tick size of any market."""
+_LAST_NS = np.iinfo(np.int64).max
 _VOLUME_FACTOR = 4.0
 """Factor by which a replaced candle has more or less volume."""
 
@@ -25,6 +26,7 @@ def extend(bars: Bars, closes: Floats) -> Bars:
     """
     k = len(closes)
     step = bars.time[-1] - bars.time[-2] if len(bars) > 1 else 1
+    step = min(step, (_LAST_NS - bars.time[-1]) // k)  # days near the end of int64 have little room for more
     close = _bounded(bars.close[-1] * closes)
     opening = np.append(bars.close[-1], close[:-1])
     large = min(100 * (1 + bars.volume.max()), MAX_VOLUME)
@@ -49,7 +51,8 @@ class Reflection:
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._logs = np.log(np.stack([bars.open, bars.high, bars.low, bars.close]))
-        self._typical = np.median(np.abs(np.diff(self._logs[3]))) or 1e-3
+        moves = np.abs(np.diff(self._logs[3]))  # none, of a single bar
+        self._typical = (np.median(moves) if len(moves) else 0.0) or 1e-3
 
     def replace(self, first: Ints, length: int, strength: float, random: np.random.Generator) -> Bars:
         """Replace blocks of bars by others that move the other way from the close before the block.

@@ -118,5 +118,6 @@ def _compound(bars: Bars, samples: Samples, sizing: Sizing) -> Simulation:
         raise ValueError("signal_close cannot be combined with a sizing: overlapping samples do not share an account")
     order = np.argsort(samples.exit_bar, kind="stable")  # a stop may close a later sample first
     exit_bar, growth = samples.exit_bar[order], samples.growth[order]
-    taken, _, equity, max_drawdown = simulate_account(bars.close, exit_bar, exit_bar, exit_bar, growth, growth, sizing)
+    paid = np.ones(len(growth))  # no bar is held, so no units are valued
+    taken, _, equity, max_drawdown = simulate_account(bars.close, exit_bar, exit_bar, exit_bar, paid, growth, sizing)
     return Simulation(samples, taken, 0, equity, max_drawdown)

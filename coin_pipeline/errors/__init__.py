@@ -11,10 +11,12 @@ CoinError
 │   ├── UnknownStrategy
 │   ├── InvalidStrategyFile
 │   ├── InvalidRunId
+│   ├── EquityOverflow              an account grew beyond the range of its figures
 │   ├── EmptyRange                  a filter's lower bound exceeds its upper bound: HTTP 400
 │   ├── InvalidSettings
 │   ├── UnknownExchange             an unknown exchange, or one whose package is not installed
 │   ├── InvalidCandleFile           a file to import that cannot be read or parsed
+│   │   └── DamagedCandleFile       a stored one is not as it was written: HTTP 502
 │   └── InvalidCandles              rows that violate the rules for candles
 ├── NotFound                        HTTP 404, exit code 1
 │   ├── CandlesNotFound
@@ -46,7 +48,6 @@ CoinError
 │   └── TaskExpiring                the task is being removed
 ├── UploadTooLarge                  a candle file exceeds the size limit: HTTP 413
 ├── QueueFull                       the run queue is at its limit: HTTP 429
-│   └── ClientQueueFull             ... for this client
 ├── StorageFailed                   objects cannot be read or written
 │   ├── StorageFull
 │   ├── ObjectCorrupt
@@ -73,7 +74,6 @@ from coin_pipeline.errors.base import (
     format_validation_message,
 )
 from coin_pipeline.errors.conflicts import (
-    ClientQueueFull,
     Conflict,
     IdempotencyConflict,
     NotCancellable,
@@ -84,7 +84,9 @@ from coin_pipeline.errors.conflicts import (
     UploadTooLarge,
 )
 from coin_pipeline.errors.invalid_input import (
+    DamagedCandleFile,
     EmptyRange,
+    EquityOverflow,
     InvalidCandleFile,
     InvalidCandles,
     InvalidInput,
@@ -153,13 +155,14 @@ __all__ = [
     "CandlesChanged",
     "CandlesNotCollected",
     "CandlesNotFound",
-    "ClientQueueFull",
     "CodeChanged",
     "CoinError",
     "Conflict",
+    "DamagedCandleFile",
     "DataRefused",
     "DatabaseUnavailable",
     "EmptyRange",
+    "EquityOverflow",
     "ExchangeAnswer",
     "ExchangeUnavailable",
     "IdempotencyConflict",

@@ -77,6 +77,15 @@ class InvalidRunId(InvalidInput):
         )
 
 
+class EquityOverflow(InvalidInput):
+    """An account grew beyond what its figures can express."""
+
+    def __init__(self, account: str, limit: float) -> None:
+        reason = f"the equity of {account} exceeds {limit:g} times its initial cash, which no market allows"
+        remedy = "check the candles for impossible prices with 'coin candles check', or use a shorter range"
+        super().__init__([Problem("symbols", f"{reason}; {remedy}")])
+
+
 class EmptyRange(InvalidInput):
     """A filter's lower bound is above its upper bound: HTTP 400."""
 
@@ -97,6 +106,10 @@ class InvalidCandleFile(InvalidInput):
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__([Problem("file", f"{path}: {reason}")])
+
+
+class DamagedCandleFile(InvalidCandleFile):
+    """A stored file of candles is not as it was written: HTTP 502."""
 
 
 class InvalidCandles(InvalidInput):

@@ -39,7 +39,7 @@ def render_backtest_report(document: Json, equity: pa.Table) -> str:
     values = {
         "document": document,
         "ticks": spec.get("tick_sizes", "none") != "none",
-        "position_size": spec.get("position_size", 1.0),
+        "position_size": spec.get("position_size") or 1.0,  # null without an account
         "figure_svg": Markup(equity_figure(equity, "Equity and drawdown")),  # noqa: S704 - escaped by the figure
         "first_trades": trades[:TRADES_SHOWN] if omitted else trades,
         "omitted": omitted,

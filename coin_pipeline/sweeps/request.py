@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from coin_pipeline.backtest.request import BacktestRequest
+from coin_pipeline.backtest.request import EXAMPLE, BacktestRequest
 from coin_pipeline.candles.fields import to_problems
 from coin_pipeline.errors import InvalidSpec
 from coin_pipeline.sweeps.search_space import Value
@@ -27,6 +27,10 @@ def _check_space_value(value: object) -> object:
 
 class SweepRequest(BacktestRequest):
     """A sweep as submitted over HTTP, from the command line or from the Dagster UI."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**EXAMPLE, "params": {}, "space": {"volume_window": "5:60:5"}}]}
+    )
 
     space: Annotated[
         dict[str, Annotated[list[Value] | str, BeforeValidator(_check_space_value)]],

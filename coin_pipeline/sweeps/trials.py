@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from coin_pipeline.engine.account import MAX_EQUITY
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.sweep import Trials
@@ -52,7 +53,7 @@ def trials_table(
     """Return one row per point and symbol, in the order of the points and of the spec's symbols.
 
     Undefined figures are null: rates without trades, a profit factor without losses, a return over a drawdown of 0, the
-    exposure of overlapping samples, and returns that overflow.
+    exposure of overlapping samples, and return, drawdown and objective of an account that grows beyond `MAX_EQUITY`.
 
     Args:
         spec: The sweep.
@@ -137,19 +138,23 @@ def read_trials(store: ObjectStore, key: str) -> pa.Table | None:
 
 
 def _figures(spec: SweepSpec, bars: int, trials: Trials) -> dict[str, Column]:
+    overflows = ~(trials.total_return <= MAX_EQUITY)
+    total_return, max_drawdown = (
+        np.where(overflows, np.nan, figure) for figure in (trials.total_return, trials.max_drawdown)
+    )
     exposure = np.full(len(trials.trades), np.nan) if spec.fill is Fill.SIGNAL_CLOSE else trials.bars_held / bars
     figures = {
         "trades": trials.trades,
         "wins": trials.wins,
         "win_rate": _ratio(trials.wins, trials.trades),
-        "total_return": trials.total_return,
-        "max_drawdown": trials.max_drawdown,
+        "total_return": total_return,
+        "max_drawdown": max_drawdown,
         "avg_return": _ratio(trials.gains - trials.losses, trials.trades),
         "profit_factor": _ratio(trials.gains, trials.losses),
         "exposure": exposure,
     }
-    over_drawdown = _ratio(trials.total_return, trials.max_drawdown)
-    return {**figures, "objective": {**figures, "return_over_drawdown": over_drawdown}[spec.objective]}
+    objective = {**figures, "return_over_drawdown": _ratio(total_return, max_drawdown)}[spec.objective]
+    return {**figures, "objective": np.where(overflows, np.nan, objective)}  # a backtest of the point would fail
 
 
 def _ratio(part: Column, total: Column) -> Floats:

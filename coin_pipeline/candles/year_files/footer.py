@@ -11,7 +11,7 @@ import pyarrow as pa
 from coin_pipeline.candles.intervals import union
 from coin_pipeline.candles.ohlcv import columns_digest
 from coin_pipeline.candles.provenance import Provenance
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import DamagedCandleFile
 
 _KEY = b"coin.candles"
 
@@ -32,11 +32,11 @@ def check_digest(name: str, columns: Iterable[npt.NDArray[np.int64] | npt.NDArra
     """Verify that the candles of a file are those that were written.
 
     Raises:
-        InvalidCandleFile: Their digest differs from the footer's; `name` is the file's name in the message.
+        DamagedCandleFile: Their digest differs from the footer's; `name` is the file's name in the message.
     """
     if footer.sha256 and columns_digest(columns) != footer.sha256:
         reason = "its candles do not match the stored digest: another program has changed the file"
-        raise InvalidCandleFile(name, f"{reason}; restore it from a backup, or delete it and fetch its candles again")
+        raise DamagedCandleFile(name, f"{reason}; restore it from a backup, or delete it and fetch its candles again")
 
 
 def with_footer(table: pa.Table, footer: Footer) -> pa.Table:

@@ -17,8 +17,7 @@ import pyarrow.parquet as pq
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, TIME_COLUMN, index_column, normalize_table
 from coin_pipeline.candles.year_files.footer import Footer, parse_footer
-from coin_pipeline.errors import InvalidCandleFile
-from coin_pipeline.liveness import report_progress
+from coin_pipeline.errors import DamagedCandleFile
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
 _GROUP_ROWS = 65_536
@@ -124,7 +123,7 @@ class RowGroups:
         """Return the candles of a row group in the form of `normalize_table`. Thread-safe.
 
         Raises:
-            InvalidCandleFile: They cannot be read, or a column is missing.
+            DamagedCandleFile: They cannot be read, or a column is missing.
             InvalidCandles: A row has no time.
         """
         with _translate_errors(self.source):
@@ -164,7 +163,7 @@ def open_row_groups(path: Path, source: str, start_ns: int = -(2**63), end_ns: i
     """Open the row groups that may contain candles of [start_ns, end_ns), and those between them.
 
     Raises:
-        InvalidCandleFile: The file cannot be read; `source` is its name in the message.
+        DamagedCandleFile: The file cannot be read; `source` is its name in the message.
     """
     with _open_file(path, source) as file:
         with _translate_errors(source):
@@ -175,7 +174,6 @@ def open_row_groups(path: Path, source: str, start_ns: int = -(2**63), end_ns: i
             footer = parse_footer(reader.schema_arrow.metadata)
         hits = [g.number for g in groups if g.opens is None or (g.opens[0] < end_ns and g.opens[1] >= start_ns)]
         selected = groups[hits[0] : hits[-1] + 1] if hits else ()
-        report_progress()
         yield RowGroups(source, selected, footer, file, time, deque([reader]))
 
 
@@ -183,7 +181,7 @@ def read_extra_columns(path: Path, source: str) -> list[tuple[str, pa.ChunkedArr
     """Read the columns of a file other than the six of a candle, with their names.
 
     Raises:
-        InvalidCandleFile: The file cannot be read.
+        DamagedCandleFile: The file cannot be read.
     """
     with _open_file(path, source) as file, _translate_errors(source):
         reader = _open_reader(file)
@@ -196,7 +194,7 @@ def summarize(path: Path, source: str) -> FileSummary:
     """Return the span and the footer of a file; rows are read only if the footer has no statistics.
 
     Raises:
-        InvalidCandleFile: The file cannot be read, or has no times.
+        DamagedCandleFile: The file cannot be read, or has no times.
         InvalidCandles: A row has no time.
     """
     with open_row_groups(path, source) as file:
@@ -234,12 +232,12 @@ def _open_file(path: Path, source: str) -> Iterator[pa.NativeFile]:
 
 @contextmanager
 def _translate_errors(source: str) -> Iterator[None]:
-    """Raise errors of Arrow and the operating system as InvalidCandleFile with the name of the file."""
+    """Raise errors of Arrow and the operating system as DamagedCandleFile with the name of the file."""
     try:
         yield
     except (OSError, ValueError, pa.ArrowException) as error:
         remedy = "restore it from a backup, or delete it and fetch its candles again"
-        raise InvalidCandleFile(source, f"cannot be read as Parquet ({_reason(error)}); {remedy}") from error
+        raise DamagedCandleFile(source, f"cannot be read as Parquet ({_reason(error)}); {remedy}") from error
 
 
 def _reason(error: Exception) -> str:
