@@ -5,6 +5,8 @@
 # make test-cold           run the platform tests with Dagster's default launcher instead of the worker pool
 # make test-dagster-next   run the suite against the newest Dagster release
 # make chaos               a thousand kills and other faults while clients submit; prints what was lost
+# make fuzz                requests and candles of every kind, and the API against its OpenAPI document, in two minutes
+# make fuzz-long           the same with 10,000 cases of each kind
 # make bench               compare the engine's speed with other backtesters
 # make bench-candles       compare reading stored candles with pandas, Polars and DuckDB
 # make bench-api           measure the platform over HTTP
@@ -24,7 +26,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold test-dagster-next chaos mutants bench bench-candles bench-api lookahead-corpus lint format docs lock clean
+.PHONY: demo up test coverage test-cold test-dagster-next chaos fuzz fuzz-long mutants bench bench-candles bench-api lookahead-corpus lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -61,6 +63,14 @@ test-dagster-next: pyproject.toml requirements.lock requirements-dev.lock
 # About 40 minutes; ARGS="-k power_cut" selects faults, COIN_CHAOS_KILLS=100 kills fewer times.
 chaos: $(DEVELOPED)
 	$(BIN)/python -m pytest -m "" tests/chaos $(ARGS)
+
+# About two minutes. ARGS="-k sweep" selects tests.
+fuzz: $(DEVELOPED)
+	COIN_FUZZ_CASES=150 COIN_FUZZ_SECONDS=45 $(PYTEST) -m "" tests/fuzz $(ARGS)
+
+# About two hours.
+fuzz-long: $(DEVELOPED)
+	COIN_FUZZ_CASES=10000 COIN_FUZZ_SECONDS=1800 $(PYTEST) -m "" --timeout 0 tests/fuzz $(ARGS)
 
 # About half a minute per fault and core; ARGS="--count 20 --seed 7 coin_pipeline/engine" plants fewer.
 mutants: $(DEVELOPED)

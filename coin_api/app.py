@@ -6,17 +6,17 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from types import FrameType
-from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import coin_pipeline
 from coin_api.dagster_client import DagsterOrchestrator
 from coin_api.deps import Timeouts
-from coin_api.errors import PROBLEM_RESPONSES, PROBLEM_SCHEMAS, install_error_handlers
+from coin_api.docs import mount_docs
+from coin_api.errors import install_error_handlers
 from coin_api.middleware import HeadRequests
+from coin_api.openapi import DESCRIPTION, TAGS, VALIDATION_RESPONSE, DocumentedFastAPI, operation_id
 from coin_api.routes import backtests, candles, health, strategies, sweeps, tables
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
@@ -33,16 +33,6 @@ from coin_pipeline.web.gate import Gate
 
 THREADS = 8
 """Size of the thread pool; more threads compete for the interpreter lock and delay every response."""
-
-
-class Application(FastAPI):
-    """FastAPI application whose OpenAPI document includes the problem-details components."""
-
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document."""
-        document = super().openapi()
-        document["components"]["schemas"].update(PROBLEM_SCHEMAS)
-        return document
 
 
 def create_app(
@@ -77,16 +67,23 @@ def create_app(
             stack.enter_context(call_on_shutdown(state.subscriptions.close))
             yield
 
-    app = Application(
-        title="coin-pipeline", version=coin_pipeline.__version__, lifespan=lifespan, responses=PROBLEM_RESPONSES
+    app = DocumentedFastAPI(
+        title="coin-pipeline",
+        version=coin_pipeline.__version__,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        responses=dict(VALIDATION_RESPONSE),
+        generate_unique_id_function=operation_id,
+        docs_url=None,
+        redoc_url=None,
     )
     app.add_middleware(BodyLimit, unlimited=candles.UPLOAD)
     app.add_middleware(HeadRequests)
-    if settings.coin_trusted_proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.coin_trusted_proxies))
     install_error_handlers(app)
     for module in (health, strategies, candles, backtests, tables, sweeps):
         app.include_router(module.router)
+    mount_docs(app)
     return app
 
 

@@ -7,14 +7,12 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from coin_api.queries import HistoryQuery
-from coin_api.schemas import ProblemDetails
 from coin_api.tasks import Task
 from coin_pipeline import errors
-from coin_pipeline.web.problems import MEDIA_TYPE, REFUSALS, problem_response
+from coin_pipeline.web.problems import REFUSALS, problem_response
 
 
 class NotAcceptable(errors.CoinError):
@@ -37,28 +35,37 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
-    errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.StorageRefused: HTTPStatus.SERVICE_UNAVAILABLE,
+    # The request is right and waiting does not help, but a backup or a new run may: neither 4xx nor 503.
+    errors.ObjectCorrupt: HTTPStatus.BAD_GATEWAY,
+    errors.DamagedCandleFile: HTTPStatus.BAD_GATEWAY,
+    errors.StorageFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CandlesChanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CodeChanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ExchangeAnswer: HTTPStatus.BAD_GATEWAY,
     NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     errors.ServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_REF_TEMPLATE = "#/components/schemas/{model}"
-
-PROBLEM_SCHEMAS: dict[str, Any] = models_json_schema([(ProblemDetails, "validation")], ref_template=_REF_TEMPLATE)[1][
-    "$defs"
-]
-"""OpenAPI components of problem details; FastAPI itself adds only models that are sent as application/json."""
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status.value: {
-        "description": status.phrase,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": _REF_TEMPLATE.format(model=ProblemDetails.__name__)}}},
-    }
-    for status in sorted({*_STATUS.values(), *REFUSALS})
+_MEANINGS: Mapping[HTTPStatus, str] = {
+    HTTPStatus.BAD_REQUEST: "A lower bound exceeds its upper bound, or the request is not valid HTTP.",
+    HTTPStatus.FORBIDDEN: "The Host or the Origin is not allowed.",
+    HTTPStatus.NOT_FOUND: "There is no such task, result or candle.",
+    HTTPStatus.REQUEST_TIMEOUT: "The request was not received in time.",
+    HTTPStatus.CONFLICT: "The id or key belongs to another request, or the task has ended.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body exceeds the limit.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The URL exceeds the limit.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid, or its strategy fails on these candles.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The run queue is full, or too many requests were sent ahead; nothing was stored.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers exceed the limit.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of the server; its log has the details.",
+    HTTPStatus.NOT_IMPLEMENTED: "The transfer encoding is not supported.",
+    HTTPStatus.BAD_GATEWAY: "A stored object is damaged, or an exchange returned something other than candles.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "A required service is not available, or a synchronous run has not ended yet.",
+    HTTPStatus.INSUFFICIENT_STORAGE: "There is no space left to write.",
 }
-"""OpenAPI descriptions of every status code that an error of the family is mapped to, or a refused request gets."""
+PROBLEM_STATUSES: Mapping[HTTPStatus, str] = {
+    status: _MEANINGS.get(status, status.phrase) for status in sorted({*_STATUS.values(), *REFUSALS, *_MEANINGS})
+}
+"""Every status code of a problem, with its meaning: the OpenAPI document describes each for each operation."""
 
 
 class StillRunning(errors.ServiceUnavailable):

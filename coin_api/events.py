@@ -22,10 +22,24 @@ from coin_pipeline.errors import ResultNotFound, ServiceUnavailable
 
 RETRY_MS = 1000
 NO_EVENT = -1
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"const": "status"},
+        "id": {"type": "string", "description": "Grows with status and progress."},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "The response of a poll without `result`.",
+        },
+    },
+    "required": ["event", "id", "data"],
+}
+"""JSON schema of an event."""
 EVENT_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events named `status`; the last one contains the final status of the task.",
-        "content": {"text/event-stream": {}},
+        "content": {"text/event-stream": {"schema": EVENT}},
     },
     204: {"description": "The task has ended, and Last-Event-ID is its last event."},
 }

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, Field, PlainSerializer
 
 from coin_pipeline.candles.series_progress import SeriesProgress
 
@@ -28,7 +28,7 @@ class TaskStatus(BaseModel):
     task_id: str
     status: Status
     progress: Annotated[float, Field(ge=0, le=1)]
-    result: dict[str, Any] | None
+    result: Any
     error: str | None
     created_at: Instant
     started_at: Instant | None
@@ -40,15 +40,6 @@ class SweepAccepted(Accepted):
     """A sweep that is stored and will run."""
 
     points: Annotated[int, Field(description="Points of the search space, before those that the strategy rejects.")]
-
-
-class SweepStatus(TaskStatus):
-    """Current state of a sweep."""
-
-    points: Annotated[int, Field(description="Points to evaluate; an upper limit if the search is optuna.")]
-    points_done: int
-    points_per_second: Annotated[float | None, Field(description="Rate over the last 30 seconds with reports.")]
-    eta_seconds: Annotated[float | None, Field(description="Seconds left at this rate.")]
 
 
 class CandleRow(BaseModel):
@@ -72,6 +63,7 @@ class RefreshAccepted(Accepted):
 class RefreshStatus(TaskStatus):
     """Current state of a candle refresh."""
 
+    result: None
     series: Annotated[list[SeriesProgress], Field(description="Empty before the run has started.")]
 
 
@@ -129,67 +121,21 @@ class UploadReport(BaseModel):
     quality: Annotated[dict[str, Any], Field(description="Audit of the stored series after the upload.")]
 
 
+class StrategyDetails(BaseModel):
+    """One strategy."""
+
+    name: str
+    description: str
+    params: Annotated[dict[str, Any], Field(description="JSON schema of the parameters.")]
+    warm_up_bars: Annotated[int | None, Field(description="Candles before its first decision by default.")]
+
+
 class Strategies(BaseModel):
     """Registered strategies, with the schema of each one's parameters."""
 
     strategies: list[str]
     count: int
-    details: dict[str, dict[str, Any]]
-
-
-class SymbolResult(BaseModel):
-    """Result of one symbol; documents before 1.2.0 lack some fields."""
-
-    model_config = ConfigDict(extra="allow")
-
-    symbol: str
-    signals: Annotated[
-        list[dict[str, Any]] | int,
-        Field(description="Each signal that can be filled, with its own outcome; a count in early documents."),
-    ]
-    unfilled_signals: Annotated[
-        list[dict[str, Any]] | None, Field(description="Signals that cannot be filled, each with the reason.")
-    ] = None
-    trades: Annotated[list[dict[str, Any]] | None, Field(description="Trades of the account.")] = None
-    win_rate: Annotated[float, Field(description="Fraction, 0 to 1.")]
-    avg_return: Annotated[float, Field(description="Percent per trade, net of costs.")]
-    max_drawdown: Annotated[float, Field(description="Percent of the equity curve's peak.")]
-    avg_hold_bars: float
-    performance_curve: list[dict[str, Any]] | None = None
-    metrics: dict[str, Any] | None = None
-
-
-class BacktestResult(BaseModel):
-    """Stored result document, schema 1.2.0; earlier versions lack some fields."""
-
-    model_config = ConfigDict(extra="allow")
-
-    version: str | None = None
-    run_id: str
-    strategy: str
-    params: dict[str, Any]
-    symbols: list[SymbolResult]
-    start_date: date
-    end_date: date
-    timezone: Annotated[str | None, Field(description="Zone of the days; Asia/Seoul if absent.")] = None
-    timeframe: str
-    quote_currency: Annotated[
-        str | None, Field(description="Currency of all amounts of money; null if the symbols have several.")
-    ] = None
-    total_signals: int
-    execution_time: Annotated[float, Field(description="Seconds.")]
-    metadata: dict[str, Any] | None = None
-    description: str | None = None
-    metrics: Annotated[dict[str, Any] | None, Field(description="Figures over all symbols, as fractions.")] = None
-    costs: dict[str, Any] | None = None
-    account: dict[str, Any] | None = None
-    warnings: list[str] | None = None
-
-
-class RunResult(BacktestResult):
-    """Result of a synchronous run."""
-
-    reused_from: Annotated[str | None, Field(description="Run that computed a reused result; null if computed now.")]
+    details: dict[str, StrategyDetails]
 
 
 class HistoryItem(BaseModel):
@@ -290,7 +236,7 @@ class EquityPage(TablePage):
 class FieldProblem(BaseModel):
     """Problem with one field."""
 
-    field: str
+    field: Annotated[str, Field(description="Path of the field, such as `params.volume_window`.")]
     message: str
 
 
@@ -298,11 +244,19 @@ class ProblemDetails(BaseModel):
     """An error as RFC 9457 problem details."""
 
     type: str = "about:blank"
-    title: str
+    title: Annotated[str, Field(description="Phrase of the status code.")]
     status: int
-    detail: str
-    errors: list[FieldProblem] | None = None
-    task_id: str | None = None
+    detail: Annotated[str, Field(description="What is wrong, with which value, and what to do.")]
+    errors: Annotated[list[FieldProblem] | None, Field(description="Invalid fields; absent otherwise.")] = None
+    task_id: Annotated[str | None, Field(description="Task to poll or inspect; absent otherwise.")] = None
+
+
+class ServiceInfo(BaseModel):
+    """The service and its endpoints."""
+
+    message: str
+    version: str
+    endpoints: Annotated[dict[str, str], Field(description="Method and path of each endpoint, with its description.")]
 
 
 class Component(BaseModel):

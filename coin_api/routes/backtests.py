@@ -9,7 +9,6 @@ from fastapi.concurrency import run_in_threadpool
 
 from coin_api.deps import (
     CatalogDep,
-    ClientDep,
     IndexDep,
     OrchestratorDep,
     StatusesDep,
@@ -22,6 +21,7 @@ from coin_api.deps import (
 )
 from coin_api.errors import StillRunning
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
+from coin_api.openapi import accepted_response
 from coin_api.polling_headers import set_polling_headers
 from coin_api.queries import HistoryQuery
 from coin_api.responses import (
@@ -33,8 +33,9 @@ from coin_api.responses import (
     status_response,
     task_fields,
 )
+from coin_api.result_schemas import BacktestResult, BacktestStatus, RunResult
 from coin_api.routing import StrictJsonRoute
-from coin_api.schemas import Accepted, BacktestResult, History, HistoryItem, RunResult, TaskStatus
+from coin_api.schemas import Accepted, History, HistoryItem, TaskStatus
 from coin_api.task_polling import TaskSubscriptions
 from coin_api.tasks import SubmissionId, Task
 from coin_pipeline.backtest.preflight import require_candles
@@ -59,8 +60,8 @@ Full = Annotated[
     Query(description="Include every signal and trade, also of a result whose document has only the first and last."),
 ]
 # Results are sent as stored bytes; these models only describe them.
-_RESULT: dict[int | str, dict[str, Any]] = {200: {"model": BacktestResult}}
-_RUN_RESULT: dict[int | str, dict[str, Any]] = {200: {"model": RunResult}}
+_RESULT: dict[int | str, dict[str, Any]] = {200: {"model": BacktestResult, "description": "The stored document."}}
+_RUN_RESULT: dict[int | str, dict[str, Any]] = {200: {"model": RunResult, "description": "The result document."}}
 
 
 @router.post("/run", responses=_RUN_RESULT)
@@ -73,7 +74,6 @@ async def run(
     catalog: CatalogDep,
     store: StoreDep,
     index: IndexDep,
-    client: ClientDep,
     *,
     fresh: Fresh = False,
 ) -> Response:
@@ -86,14 +86,18 @@ async def run(
     if stored:
         return json_response(with_reused_from(stored.document, stored.run_id))
     submission = backtest_submission(spec, "results")
-    task = await run_in_threadpool(orchestrator.submit, submission, SubmissionId(client=client))
+    task = await run_in_threadpool(orchestrator.submit, submission, SubmissionId())
     task = await _wait_until_ended(task, subscriptions, timeouts)
     if task.status != "completed":
         raise RunFailed(task.task_id, error_class(task.error_kind), task.error or f"the run was {task.status}")
     return json_response(with_reused_from(await run_in_threadpool(read_result, store, task.task_id), None))
 
 
-@router.post("/run-async", status_code=status.HTTP_202_ACCEPTED)
+@router.post(
+    "/run-async",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=accepted_response("backtests", "task_status", task_events="task_id", result="run_id"),
+)
 def run_async(
     request: BacktestRequest,
     orchestrator: OrchestratorDep,
@@ -112,7 +116,7 @@ def run_async(
     return accepted(task)
 
 
-@router.get("/status/{task_id}", response_model=TaskStatus)
+@router.get("/status/{task_id}", response_model=BacktestStatus)
 async def task_status(task_id: str, statuses: StatusesDep, store: StoreDep) -> Response:
     """Return the status of a task, with its result once it is completed."""
     status = _status(await statuses.task(task_id))

@@ -20,6 +20,7 @@ from coin_api.candles import (
 )
 from coin_api.deps import CatalogDep, OrchestratorDep, SettingsDep, StatusesDep, SubmissionIdDep
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
+from coin_api.openapi import BINARY, accepted_response
 from coin_api.polling_headers import set_polling_headers
 from coin_api.queries import CandleQuery, UploadQuery
 from coin_api.responses import accepted, status_response, task_fields
@@ -52,7 +53,10 @@ router = APIRouter(prefix="/api/candles", tags=["candles"], route_class=StrictJs
 REFRESH: Job = "refresh_candles"
 UPLOAD = "/upload"
 """End of the path whose handler reads and limits the body itself."""
-_FILE_BODY = {"requestBody": {"required": True, "content": {media_type: {} for media_type in UPLOAD_SUFFIXES}}}
+_CANDLES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {ARROW: BINARY}, "description": "A page as JSON, or the whole range as a stream."}
+}
+_FILE_BODY = {"requestBody": {"required": True, "content": dict.fromkeys(UPLOAD_SUFFIXES, BINARY)}}
 
 
 @router.get("")
@@ -63,7 +67,11 @@ def inventory(catalog: CatalogDep) -> CandleInventory:
     return CandleInventory(count=len(series), series=series, broken=[str(error) for error in errors])
 
 
-@router.post("/refresh", status_code=status.HTTP_202_ACCEPTED)
+@router.post(
+    "/refresh",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=accepted_response("candles", "refresh_status", refresh_events="task_id"),
+)
 def refresh(
     request: RefreshRequest,
     settings: SettingsDep,
@@ -103,7 +111,11 @@ def cancel(task_id: str, orchestrator: OrchestratorDep) -> Accepted:
     return accepted(orchestrator.cancel(task_id, REFRESH))
 
 
-@router.get("/{symbol}", response_model=CandlePage, responses={200: {"content": {ARROW: {}}}})
+@router.get(
+    "/{symbol}",
+    response_model=CandlePage,
+    responses={200: {"content": {ARROW: BINARY}, "description": "A page, or the whole range."}},
+)
 def candles(
     symbol: str,
     query: Annotated[CandleQuery, Query()],

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 import coin_pipeline
 from coin_api.deps import OrchestratorDep, SettingsDep, StoreDep
-from coin_api.schemas import Component, Health
+from coin_api.schemas import Component, Health, ServiceInfo
 from coin_pipeline.errors import StorageFailed
 from coin_pipeline.storage.base import ObjectStore
 
@@ -21,7 +21,7 @@ MESSAGE = "Coin Backtesting API"
 
 
 @router.get("/")
-def root(request: Request) -> dict[str, object]:
+def root(request: Request) -> ServiceInfo:
     """Describe the service and list every endpoint."""
     paths: dict[str, dict[str, dict[str, str]]] = request.app.openapi()["paths"]
     endpoints = {
@@ -29,11 +29,7 @@ def root(request: Request) -> dict[str, object]:
         for path, operations in paths.items()
         for method, operation in operations.items()
     }
-    return {
-        "message": MESSAGE,
-        "version": coin_pipeline.__version__,
-        "endpoints": endpoints,
-    }
+    return ServiceInfo(message=MESSAGE, version=coin_pipeline.__version__, endpoints=endpoints)
 
 
 @router.get("/health", responses={503: {"model": Health, "description": "A component is unhealthy."}})

@@ -5,10 +5,12 @@ from fastapi import APIRouter, Response, status
 from coin_api.deps import OrchestratorDep, StatusesDep, StoreDep, StrategiesDep, SubmissionIdDep
 from coin_api.errors import TaskWithoutResult
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
+from coin_api.openapi import BINARY, accepted_response
 from coin_api.polling_headers import set_polling_headers
 from coin_api.responses import accepted, status_response, task_fields
+from coin_api.result_schemas import SweepStatus
 from coin_api.routing import StrictJsonRoute
-from coin_api.schemas import Accepted, SweepAccepted, SweepStatus
+from coin_api.schemas import Accepted, SweepAccepted
 from coin_api.tasks import SweepPoints, Task
 from coin_pipeline.defs.run_requests import sweep_submission
 from coin_pipeline.results.store import read_manifest, read_result
@@ -20,7 +22,11 @@ PARQUET = "application/vnd.apache.parquet"
 router = APIRouter(prefix="/api/sweeps", tags=["sweeps"], route_class=StrictJsonRoute)
 
 
-@router.post("", status_code=status.HTTP_202_ACCEPTED)
+@router.post(
+    "",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=accepted_response("sweeps", "sweep_status", sweep_events="task_id", trials="task_id"),
+)
 def submit(
     request: SweepRequest,
     orchestrator: OrchestratorDep,
@@ -55,7 +61,7 @@ async def sweep_events(task_id: str, events: EventStreamsDep) -> Response:
 @router.get(
     "/{task_id}/trials",
     response_class=Response,
-    responses={200: {"description": "The trials as a Parquet file.", "content": {PARQUET: {}}}},
+    responses={200: {"description": "The trials as a Parquet file.", "content": {PARQUET: BINARY}}},
 )
 def trials(task_id: str, orchestrator: OrchestratorDep, store: StoreDep) -> Response:
     """Return the table of trials as a Parquet file."""

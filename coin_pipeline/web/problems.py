@@ -22,7 +22,7 @@ REFUSALS = (
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 """Status codes of requests that the application never sees."""
-_WITH_RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+RETRY_AFTER_STATUSES = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Refusal:
     def raw_response(self) -> bytes:
         """Return the response as the bytes of an HTTP/1.1 message that ends the connection."""
         body = self.response().body
-        retry = f"retry-after: {RETRY_AFTER_S}\r\n" if self.status in _WITH_RETRY_AFTER else ""
+        retry = f"retry-after: {RETRY_AFTER_S}\r\n" if self.status in RETRY_AFTER_STATUSES else ""
         head = (
             f"HTTP/1.1 {self.status.value} {self.status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
             f"content-length: {len(body)}\r\nx-content-type-options: nosniff\r\n{retry}connection: close\r\n\r\n"
@@ -68,5 +68,5 @@ def problem_response(
     body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
     if problems:
         body["errors"] = [{"field": p.field, "message": p.message} for p in problems]
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in _WITH_RETRY_AFTER else None
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in RETRY_AFTER_STATUSES else None
     return JSONResponse(body | members, status, headers, media_type=MEDIA_TYPE)
