@@ -9,6 +9,7 @@ from types import FrameType
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import coin_pipeline
 from coin_api.dagster_client import DagsterOrchestrator
@@ -80,6 +81,8 @@ def create_app(
     )
     app.add_middleware(BodyLimit, unlimited=candles.UPLOAD)
     app.add_middleware(HeadRequests)
+    if settings.coin_trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.coin_trusted_proxies))
     install_error_handlers(app)
     for module in (health, strategies, candles, backtests, tables, sweeps):
         app.include_router(module.router)

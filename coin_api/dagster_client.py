@@ -10,6 +10,7 @@ from typing import Any, cast
 import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
+from coin_api.clients import require_queue_room
 from coin_api.task_status import TaskStatusReader
 from coin_api.tasks import Job, SubmissionId, Task
 from coin_pipeline.database.feature_flags import require_async_enabled
@@ -41,7 +42,7 @@ from coin_pipeline.orchestration._dagster_internals import (
 )
 from coin_pipeline.orchestration.instance import LOCATION, open_instance
 from coin_pipeline.orchestration.retries import ABANDONED_TAGS, is_retry_decided, next_attempt_id
-from coin_pipeline.orchestration.run_tags import LOCAL_TAG, SPEC_TAG
+from coin_pipeline.orchestration.run_tags import CLIENT_TAG, LOCAL_TAG, SPEC_TAG
 from coin_pipeline.orchestration.worker_pool.lock import pool_home
 from coin_pipeline.orchestration.worker_pool.protocol import send_request
 from coin_pipeline.results.store import check_run_id
@@ -77,14 +78,14 @@ class DagsterOrchestrator:
 
         Raises:
             IdempotencyConflict, TaskIdConflict: The key or the id belongs to a different spec.
-            QueueFull: The queue is at its limit.
+            QueueFull: The queue or the client's share of it is at its limit.
             OrchestratorUnavailable: The code server or the database does not respond.
         """
         run_id = _run_id(submission.job, submission_id)
         with _translate_database_errors():
             try:
-                self._require_room(run_id)
-                self._create_run(run_id, submission)
+                self._require_room(run_id, submission_id.client)
+                self._create_run(run_id, submission, submission_id.client)
                 self._instance.submit_run(run_id, self._workspace.create_request_context())
             except DagsterRunAlreadyExists:
                 self._require_same(run_id, submission, submission_id.idempotency_key)
@@ -158,13 +159,20 @@ class DagsterOrchestrator:
             return None
         return f"no recent heartbeat of {', '.join(unhealthy)}; is 'dagster-daemon run' running?"
 
-    def _require_room(self, run_id: str) -> None:
-        """Raise QueueFull if the queue is at its limit, unless the run is already stored."""
-        waiting, limit = count_queued_runs(self._session), self._settings.coin_max_queued
-        if waiting >= limit and not self._instance.has_run(run_id):
-            raise QueueFull(waiting, limit)
+    def _require_room(self, run_id: str, client: str) -> None:
+        """Raise QueueFull if the queue or the client's share is at its limit, unless the run is already stored."""
+        waiting = count_queued_runs(self._session)
+        try:
+            require_queue_room(
+                waiting,
+                self._settings.coin_max_queued,
+                lambda: count_queued_runs(self._session, (CLIENT_TAG, client)),
+            )
+        except QueueFull:
+            if not self._instance.has_run(run_id):
+                raise
 
-    def _create_run(self, run_id: str, submission: RunSubmission) -> None:
+    def _create_run(self, run_id: str, submission: RunSubmission, client: str) -> None:
         location = self._location()
         job = location.get_repository(_REPOSITORY).get_full_job(submission.job)
         self._instance.create_run(
@@ -172,7 +180,7 @@ class DagsterOrchestrator:
             run_id=run_id,
             run_config=submission.config,
             status=dg.DagsterRunStatus.NOT_STARTED,
-            tags={**job.tags, **submission.tags},
+            tags={**job.tags, **submission.tags, CLIENT_TAG: client},
             root_run_id=None,
             parent_run_id=None,
             step_keys_to_execute=None,

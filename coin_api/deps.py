@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request
 
+from coin_api.clients import request_client
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator, SubmissionId
 from coin_pipeline.candles.catalog import CandleCatalog
@@ -50,14 +51,19 @@ CatalogDep = Annotated[CandleCatalog, Depends(_service("catalog"))]
 StrategiesDep = Annotated[StrategyRegistry, Depends(_service("strategies"))]
 
 
+ClientDep = Annotated[str, Depends(request_client)]
+
+
 async def _submission_id(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200, alias="Idempotency-Key")] = None,
     task_id: Annotated[uuid.UUID | None, Query(description="Id for the new task.")] = None,
+    *,
+    client: ClientDep,
 ) -> SubmissionId:
     if idempotency_key is not None and task_id is not None:
         message = "each determines the id of the task; send only one of task_id and Idempotency-Key"
         raise InvalidInput([Problem("task_id", message), Problem("Idempotency-Key", message)])
-    return SubmissionId(idempotency_key, str(task_id) if task_id else None)
+    return SubmissionId(idempotency_key, str(task_id) if task_id else None, client)
 
 
 SubmissionIdDep = Annotated[SubmissionId, Depends(_submission_id)]

@@ -75,10 +75,11 @@ class Task:
 
 
 class SubmissionId(NamedTuple):
-    """What determines the id of a submitted task: at most one of the two; if neither is given, the id is random."""
+    """Who submits a task, and what determines its id: a key or an id, but not both; without them it is random."""
 
     idempotency_key: str | None = None
     task_id: str | None = None
+    client: str = "unknown"
 
 
 class Orchestrator(Protocol):
@@ -95,7 +96,7 @@ class Orchestrator(Protocol):
 
         Raises:
             TaskIdConflict, IdempotencyConflict: The id or the key belongs to a different submission.
-            QueueFull: The queue is at its limit, and this submission is new.
+            QueueFull: The queue or the client's share of it is at its limit, and this submission is new.
             OrchestratorUnavailable: The submission cannot be stored now.
         """
         ...

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from coin_pipeline.liveness import report_progress
+
 T = TypeVar("T")
 OUTAGE_S = 600.0
 """How long a run waits for an unavailable service before it fails, in seconds."""
@@ -61,6 +63,7 @@ def retry_until_available(work: Callable[[], T], is_unavailable: Callable[[Excep
             if not logged:
                 _log.warning("%s (retrying for up to %.0f s)", error, _tolerance_s())
                 logged = True
+        report_progress()  # this wait ends by itself
         time.sleep(PAUSE_S)
 
 

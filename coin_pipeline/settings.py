@@ -1,5 +1,6 @@
 """All settings, read from the environment and `.env`. No other module reads os.environ."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -100,6 +101,10 @@ class Settings(BaseSettings):
     coin_max_queued: int = Field(
         1000, ge=1, description="Largest number of queued runs; further submissions are rejected."
     )
+    coin_trusted_proxies: CommaSeparated = Field(
+        (),
+        description="Addresses or networks of proxies whose X-Forwarded-For header names the client of a request.",
+    )
     coin_async: Literal["on", "off"] = Field(
         "on",
         description="Set to off to reject run-async and sweep submissions; 'coin migrate rollback' does so without a"
@@ -175,6 +180,7 @@ class Settings(BaseSettings):
     )
     coin_run_memory_mib: int = Field(8192, ge=64, description="Memory limit of a run in the worker pool, MiB.")
     coin_max_run_seconds: int = Field(21_600, ge=1, description="Time limit of a run, seconds.")
+    coin_stall_seconds: int = Field(900, ge=1, description="Seconds without progress after which a run is ended.")
     coin_lease_seconds: float = Field(
         6.0, ge=1, le=600, description="Seconds without a heartbeat after which a run counts as lost."
     )
@@ -194,7 +200,7 @@ class Settings(BaseSettings):
             return tuple(Path(part).absolute() for part in value.split(os.pathsep) if part)
         return value
 
-    @field_validator("scheduler_symbols", "scheduler_timeframes", mode="before")
+    @field_validator("scheduler_symbols", "scheduler_timeframes", "coin_trusted_proxies", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -210,6 +216,17 @@ class Settings(BaseSettings):
     @classmethod
     def _parse_origins(cls, value: object) -> object:
         return parse_origins(value) if isinstance(value, str) else value
+
+    @field_validator("coin_trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                msg = f"{network!r:.60} is not an address or a network; use for example 10.0.0.1 or 10.0.0.0/8"
+                raise ValueError(msg) from None
+        return value
 
     @field_validator(*_CHOICES, mode="wrap")
     @classmethod

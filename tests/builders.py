@@ -13,6 +13,46 @@ class Slow(Strategy[StrategyParams]):
         return Signals(entries=bars.close > bars.open, hold=1)
 """
 
+ENDLESS_STRATEGIES = """
+import time
+import numba
+from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
+
+@numba.njit
+def spin(x):
+    while x < 2.0:
+        x = x * 0.5
+    return x
+
+class Endless(Strategy[StrategyParams]):
+    name = "endless"
+
+    def signals(self, bars: Bars, params: StrategyParams) -> Signals:
+        if len(bars) > 300:  # the registry and the look-ahead check use fewer bars
+            self.wait()
+        return Signals(entries=bars.close > bars.open, hold=1)
+
+class Sleeps(Endless):
+    name = "sleeps"
+
+    def wait(self) -> None:
+        time.sleep(3600)
+
+class Loops(Endless):
+    name = "loops"
+
+    def wait(self) -> None:
+        while True:
+            pass
+
+class Compiled(Endless):
+    name = "compiled"
+
+    def wait(self) -> None:
+        spin(1.0)
+"""
+"""Strategies that never return, each in another way; the compiled loop holds the interpreter lock."""
+
 STEADY_STRATEGY = """
 import time
 from pathlib import Path

@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from coin_api.deps import (
     CatalogDep,
+    ClientDep,
     IndexDep,
     OrchestratorDep,
     StatusesDep,
@@ -74,6 +75,7 @@ async def run(
     catalog: CatalogDep,
     store: StoreDep,
     index: IndexDep,
+    client: ClientDep,
     *,
     fresh: Fresh = False,
 ) -> Response:
@@ -86,7 +88,7 @@ async def run(
     if stored:
         return json_response(with_reused_from(stored.document, stored.run_id))
     submission = backtest_submission(spec, "results")
-    task = await run_in_threadpool(orchestrator.submit, submission, SubmissionId())
+    task = await run_in_threadpool(orchestrator.submit, submission, SubmissionId(client=client))
     task = await _wait_until_ended(task, subscriptions, timeouts)
     if task.status != "completed":
         raise RunFailed(task.task_id, error_class(task.error_kind), task.error or f"the run was {task.status}")

@@ -14,6 +14,7 @@ import click
 from coin_pipeline.cli import options
 
 if TYPE_CHECKING:
+    from coin_pipeline.orchestration.file_lock import FileLock
     from coin_pipeline.settings import Settings
 
 START_TIMEOUT_S = 90
@@ -46,7 +47,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
             "coin_code_server": f"{LOOPBACK}:{find_free_port()}",
         }
     )
-    _serve(settings, api_port, ui_port, stopping)
+    _serve(settings, api_port, ui_port, stopping, lock)
     release_database(settings)
     lock.close()
     click.echo("stopped")
@@ -69,7 +70,7 @@ def _check_prerequisites(settings: "Settings", ports: list[tuple[str, int]]) -> 
         click.secho(notice, fg="yellow", err=True)
 
 
-def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threading.Event) -> None:
+def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threading.Event, lock: "FileLock") -> None:
     """Run all processes until `stopping` is set."""
     from coin_pipeline.cli.supervisor import LOOPBACK, ProcessSupervisor
     from coin_pipeline.settings import child_environment
@@ -92,8 +93,21 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
             click.echo(f"API         http://{LOOPBACK}:{api_port}/\nDagster UI  {settings.dagster_ui_url}/")
             click.echo(f"Logs        {settings.data_root / 'logs'}\nPress Ctrl-C to stop.")
         with _reindexing(settings):
-            supervisor.watch()
+            supervisor.watch(lambda: _restore_files(settings, lock))
         _announce("stopping")
+
+
+def _restore_files(settings: "Settings", lock: "FileLock") -> None:
+    """Create the lock and Dagster's home with its files again if they were deleted.
+
+    Otherwise a process that is restarted would end, or, without dagster.yaml, store everything in another place.
+    """
+    from coin_pipeline.cli.supervisor import already_served
+    from coin_pipeline.orchestration.instance import restore_home
+
+    if not lock.restore():
+        raise already_served(settings.data_root)
+    restore_home(settings)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Supervisor of the processes behind `coin up`: starts them together, restarts those that die, stops them together."""
 
 import ctypes
-import fcntl
 import os
 import signal
 import socket
@@ -10,21 +9,23 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 import click
 
-from coin_pipeline.errors import InvalidInput, OrchestratorUnavailable, Problem
+from coin_pipeline.errors import InvalidInput, InvalidSettings, OrchestratorUnavailable, Problem, StorageFailed
+from coin_pipeline.orchestration.file_lock import FileLock
 from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.storage.log_files import DEFAULT_LIMIT, LogFile, LogLimit
 
 LOOPBACK = "127.0.0.1"
 STOP_TIMEOUT_S = 15
 POLL_S = 0.1
+RESTORE_INTERVAL_S = 1.0
 _LOG_TAIL_LINES = 15
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)  # loaded here because a child must not take the dynamic linker's lock between fork and exec
@@ -107,6 +108,7 @@ class ProcessSupervisor:
         self._stopping = stopping
         self._policy = policy
         self._managed: list[ManagedProcess] = []
+        self._problem = ""
         logs.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
@@ -141,13 +143,20 @@ class ProcessSupervisor:
             if managed.process.poll() is not None:
                 raise _unavailable(managed)
 
-    def watch(self) -> None:
+    def watch(self, restore: Callable[[], None] = lambda: None) -> None:
         """Restart processes that die until asked to stop.
+
+        Args:
+            restore: Creates deleted files again that processes need; called once a second.
 
         Raises:
             OrchestratorUnavailable: A process does not stay up.
         """
+        restore_at = time.monotonic()
         while not self._stopping.wait(POLL_S):
+            if time.monotonic() > restore_at:
+                restore_at = time.monotonic() + RESTORE_INTERVAL_S
+                self._restore_files(restore)
             for managed in self._managed:
                 managed.log.keep_bounded()
                 if managed.restart_at is None:
@@ -171,6 +180,19 @@ class ProcessSupervisor:
         for managed in self._managed:
             managed.log.close()
         self._managed.clear()
+
+    def _restore_files(self, restore: Callable[[], None]) -> None:
+        """Restore files; an error, which a full disk may cause, is reported once."""
+        try:
+            restore()
+            self._logs.mkdir(parents=True, exist_ok=True)
+            problem = ""
+        except (OSError, StorageFailed, InvalidSettings) as error:
+            problem = str(error)
+        if problem and problem != self._problem:
+            with suppress(OSError):
+                click.echo(f"cannot restore deleted files: {problem}", err=True)
+        self._problem = problem
 
     def _schedule_restart_if_dead(self, managed: ManagedProcess) -> None:
         """Kill the children of a dead process, print a message and schedule its restart."""
@@ -201,8 +223,8 @@ class ProcessSupervisor:
         )
 
 
-def lock_data_root(data_root: Path) -> IO[str]:
-    """Lock `data_root` for one `coin up`, until the returned file is closed or this process ends.
+def lock_data_root(data_root: Path) -> FileLock:
+    """Lock `data_root` for one `coin up`, until the returned lock is closed or this process ends.
 
     Raises:
         InvalidInput: Another `coin up` serves it; two daemons would execute everything twice.
@@ -210,14 +232,17 @@ def lock_data_root(data_root: Path) -> IO[str]:
     """
     with translate_os_errors(data_root):
         data_root.mkdir(parents=True, exist_ok=True)
-        lock = (data_root / "up.lock").open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        lock = FileLock(data_root / "up.lock")
+    if not lock.acquire():
         lock.close()
-        reason = f"another 'coin up' already serves {data_root}; stop it or choose another folder"
-        raise InvalidInput([Problem("DATA_ROOT", reason)]) from None
+        raise already_served(data_root)
     return lock
+
+
+def already_served(data_root: Path) -> InvalidInput:
+    """Return the error that another `coin up` serves `data_root`."""
+    reason = f"another 'coin up' already serves {data_root}; stop it or choose another folder"
+    return InvalidInput([Problem("DATA_ROOT", reason)])
 
 
 def require_free_ports(ports: Sequence[tuple[str, int]]) -> None:

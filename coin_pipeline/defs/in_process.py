@@ -10,7 +10,7 @@ from coin_pipeline.defs.run_requests import RunSubmission
 from coin_pipeline.errors import RunFailed, error_class
 from coin_pipeline.orchestration.failures import failure_from_events
 from coin_pipeline.orchestration.instance import open_instance
-from coin_pipeline.orchestration.run_tags import LOCAL_TAG, MAX_RETRIES_TAG
+from coin_pipeline.orchestration.run_tags import CLIENT_TAG, COMMANDS, LOCAL_TAG, MAX_RETRIES_TAG
 from coin_pipeline.settings import Settings
 
 
@@ -34,7 +34,7 @@ def run_in_process(settings: Settings, launch: RunSubmission, on_event: Callable
             .resolve_job_def(launch.job)
             .execute_in_process(
                 run_config=launch.config,
-                tags={**launch.tags, LOCAL_TAG: "command", MAX_RETRIES_TAG: "0"},
+                tags={**launch.tags, CLIENT_TAG: COMMANDS, LOCAL_TAG: "command", MAX_RETRIES_TAG: "0"},
                 instance=instance,
                 run_id=run_id,
                 raise_on_error=False,

@@ -8,7 +8,7 @@ from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, complete_stored_spec
 from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
-from coin_pipeline.orchestration.run_tags import EXCHANGE_TAG, POINTS_TAG, SERIES_TAG, SPEC_TAG
+from coin_pipeline.orchestration.run_tags import CLASS_TAG, EXCHANGE_TAG, POINTS_TAG, SERIES_TAG, SPEC_TAG, SYNC
 from coin_pipeline.sweeps.request import SweepRequest
 from coin_pipeline.sweeps.spec import SweepSpec
 
@@ -35,9 +35,10 @@ class RunSubmission:
 
 
 def backtest_submission(spec: BacktestSpec, area: ResultArea) -> RunSubmission:
-    """Return the submission of a backtest whose result is stored in `area`."""
+    """Return the submission of a backtest whose result is stored in `area`; a client waits for one in `results`."""
     fields = {**complete_stored_spec(spec.model_dump(mode="json")), "min_coverage": spec.min_coverage, "shelf": area}
-    return _submission("backtest", {"load_candles": fields}, _spec_tags(spec))
+    tags = _spec_tags(spec) | ({CLASS_TAG: SYNC} if area == "results" else {})
+    return _submission("backtest", {"load_candles": fields}, tags)
 
 
 def sweep_submission(

@@ -48,6 +48,7 @@ CoinError
 │   └── TaskExpiring                the task is being removed
 ├── UploadTooLarge                  a candle file exceeds the size limit: HTTP 413
 ├── QueueFull                       the run queue is at its limit: HTTP 429
+│   └── ClientQueueFull             ... for this client
 ├── StorageFailed                   objects cannot be read or written
 │   ├── StorageFull
 │   ├── ObjectCorrupt
@@ -74,6 +75,7 @@ from coin_pipeline.errors.base import (
     format_validation_message,
 )
 from coin_pipeline.errors.conflicts import (
+    ClientQueueFull,
     Conflict,
     IdempotencyConflict,
     NotCancellable,
@@ -155,6 +157,7 @@ __all__ = [
     "CandlesChanged",
     "CandlesNotCollected",
     "CandlesNotFound",
+    "ClientQueueFull",
     "CodeChanged",
     "CoinError",
     "Conflict",

@@ -64,3 +64,15 @@ class QueueFull(CoinError):
             f"the queue is full: {waiting:,} waiting, limit {limit:,}; submit again when some runs have started, or"
             " raise COIN_MAX_QUEUED"
         )
+
+
+class ClientQueueFull(QueueFull):
+    """A client has used its share of the run queue; the submission was not stored."""
+
+    def __init__(self, own: int, waiting: int, limit: int) -> None:
+        CoinError.__init__(
+            self,
+            f"{own:,} of the {waiting:,} queued runs are from this client, and the queue keeps its last"
+            f" {limit - waiting:,} places (COIN_MAX_QUEUED={limit:,}) for others; submit again when some of them have"
+            " started",
+        )

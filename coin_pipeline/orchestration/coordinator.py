@@ -1,4 +1,4 @@
-"""Run queue that interactive runs bypass while the worker pool has free slots."""
+"""Run queue in which clients take turns, and that interactive runs bypass while the worker pool has free slots."""
 
 import dagster as dg
 
@@ -16,6 +16,7 @@ from coin_pipeline.orchestration.run_tags import (
     SENSOR_NAME_TAG,
     is_bulk,
 )
+from coin_pipeline.orchestration.turns import queue_tags
 
 QUEUED_TAGS = frozenset({SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, BACKFILL_TAG, RETRY_NUMBER_TAG})
 """Tags of runs that are never interactive."""
@@ -38,15 +39,23 @@ class PriorityRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
             self._instance.report_run_canceled(run)
             return self._instance.get_run_by_id(run.run_id) or run
         if run.job_name.startswith(IMPLICIT_ASSET_JOB_NAME):  # launched from an asset's page, so no job sets its tags
-            self._instance.add_run_tags(run.run_id, {CLASS_TAG: BULK, EXCHANGE_TAG: UPBIT})
-            return super().submit_run(context)
+            tags = {CLASS_TAG: BULK, EXCHANGE_TAG: UPBIT}
+            return self._enqueue(context, run.with_tags({**run.tags, **tags}))
         if (
             run.status == dg.DagsterRunStatus.NOT_STARTED
             and isinstance(launcher, PooledRunLauncher)
             and is_interactive(run)
-            and launcher.reserve(run.run_id)
+            and launcher.reserve(run)
         ):
             return self._instance.launch_run(run.run_id, context.workspace)
+        return self._enqueue(context, run)
+
+    def _enqueue(self, context: dg.SubmitRunContext, run: dg.DagsterRun) -> dg.DagsterRun:
+        """Queue a run with the tags of `run` and those of its turn, unless it is already queued."""
+        if run.status == dg.DagsterRunStatus.NOT_STARTED:
+            tags = {**run.tags, **queue_tags(self._instance, run)}
+            stored = context.dagster_run.tags.items()
+            self._instance.add_run_tags(run.run_id, dict(tags.items() - stored))
         return super().submit_run(context)
 
     def _retries_a_cancelled_task(self, run: dg.DagsterRun) -> bool:

@@ -27,6 +27,14 @@ def overdue_message(limit_s: int) -> str:
     )
 
 
+def stalled_message(limit_s: int) -> str:
+    """Return the message of a run that made no progress for COIN_STALL_SECONDS."""
+    return (
+        f"the run was ended because it made no progress for COIN_STALL_SECONDS={limit_s}: a call of its strategy may"
+        " never return; test it on fewer candles, or raise the limit"
+    )
+
+
 @contextmanager
 def translate_errors() -> Iterator[None]:
     """Raise this project's errors as Dagster's.

@@ -13,6 +13,7 @@ from coin_pipeline.database.runs.status import fetch_run_statuses
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.liveness import report_progress
 from coin_pipeline.orchestration.failures import INTERRUPTED
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.retry import tolerate_outages
@@ -46,6 +47,7 @@ class RunHeartbeat:
 
     def step_done(self, of: int) -> None:
         """Count one more of `of` steps as done; progress is recorded at most five times a second."""
+        report_progress()
         self._done += 1
         if self._leases and time.monotonic() - self._recorded_at > PROGRESS_INTERVAL_S:
             self._recorded_at = time.monotonic()
@@ -57,6 +59,7 @@ class RunHeartbeat:
         Raises:
             Superseded: The run was ended from outside.
         """
+        report_progress()
         if self._leases:
             self._leases.begin_publishing(self._run_id)
 
@@ -85,6 +88,7 @@ class RunHeartbeatResource(dg.ConfigurableResource[RunHeartbeat]):
             if run.status != "STARTED":  # a run's process may start after the run was cancelled or abandoned
                 raise dg.Failure(INTERRUPTED, allow_retries=False)
             leases = Leases(session)
+            report_progress()  # the process may be older than the run
             leases.renew(run_id)
             renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
             renewal.start()

@@ -34,6 +34,18 @@ def prepare_home(settings: Settings) -> Path:
     return home
 
 
+def restore_home(settings: Settings) -> None:
+    """Create Dagster's home and the files in it that `coin` writes again if they were deleted.
+
+    Raises:
+        InvalidSettings: DAGSTER_HOME has no dagster.yaml.
+        StorageFailed: The files cannot be written.
+    """
+    prepare_home(settings)
+    if not workspace_path(settings).is_file():
+        write_workspace(settings)
+
+
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """Open the instance; start the database and create its tables if necessary.
 
@@ -52,12 +64,17 @@ def write_workspace(settings: Settings) -> Path:
     It is written under DATA_ROOT even if DAGSTER_HOME is set, since the user may keep a workspace.yaml there.
     """
     host, port = settings.coin_code_server.rsplit(":", 1)
-    path = settings.data_root / "dagster" / "workspace.yaml"
+    path = workspace_path(settings)
     text = f"load_from:\n  - grpc_server:\n      host: {host}\n      port: {port}\n      location_name: {LOCATION}\n"
     with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return path
+
+
+def workspace_path(settings: Settings) -> Path:
+    """Return the path of the workspace file."""
+    return settings.data_root / "dagster" / "workspace.yaml"
 
 
 def _shipped(name: str) -> bytes:

@@ -13,7 +13,7 @@ from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration._dagster_internals import ConfigurableClassData, LaunchRunContext
-from coin_pipeline.orchestration.run_tags import COLD_LAUNCH_TAG, is_bulk
+from coin_pipeline.orchestration.run_tags import CLASS_TAG, COLD_LAUNCH_TAG, SYNC, client_of, is_bulk
 from coin_pipeline.orchestration.worker_pool.lock import is_pool_expected, pool_home
 from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, Message, send_request
 from coin_pipeline.settings import load_settings
@@ -77,10 +77,10 @@ class PooledRunLauncher(ColdRunLauncher):
         """Return this launcher, or ColdRunLauncher if COIN_LAUNCHER=dagster."""
         return cls(inst_data) if load_settings().coin_launcher == "warm" else ColdRunLauncher(inst_data)
 
-    def reserve(self, run_id: str) -> bool:
+    def reserve(self, run: dg.DagsterRun) -> bool:
         """Reserve a slot in the pool for a few seconds; return False if it is full or away."""
         try:
-            return bool(send_request(self._home, reserve=run_id)["ok"])
+            return bool(self._ask(reserve=run.run_id, owner=_owner(run))["ok"])
         except OSError:
             return False
 
@@ -135,10 +135,15 @@ class PooledRunLauncher(ColdRunLauncher):
         return True
 
     def _hand_over(self, run: dg.DagsterRun) -> None:
-        self._ask(launch=run.run_id, bulk=is_bulk(run))
+        self._ask(launch=run.run_id, bulk=is_bulk(run), owner=_owner(run))
 
     def _ask(self, **message: object) -> Message:
         return send_request(self._home, **message)
+
+
+def _owner(run: dg.DagsterRun) -> str:
+    """Return who shares the pool with others: a client, and apart from it the client's synchronous runs."""
+    return f"{client_of(run)} {SYNC}" if run.tags.get(CLASS_TAG) == SYNC else client_of(run)
 
 
 def mark_canceling(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun | None:

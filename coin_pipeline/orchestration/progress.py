@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import dagster as dg
 from dagster import MetadataValue
 
+from coin_pipeline.liveness import report_progress
 from coin_pipeline.orchestration._dagster_internals import EngineEventData
 
 INTERVAL_S = 1.0
@@ -25,6 +26,7 @@ class ProgressReporter:
 
     def report_if_due(self, message: str, metadata: Mapping[str, MetadataValue]) -> None:
         """Report unless the last report is too recent."""
+        report_progress()
         if self.due:
             self.report(message, metadata)
 

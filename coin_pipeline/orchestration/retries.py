@@ -15,11 +15,13 @@ from coin_pipeline.orchestration.run_tags import (
     CANCELLED_TAG,
     MAX_RETRIES_TAG,
     PARENT_RUN_ID_TAG,
+    PRIORITY_TAG,
     RETRY_NUMBER_TAG,
     RETRY_STRATEGY_TAG,
     ROOT_RUN_ID_TAG,
     RUN_FAILURE_REASON_TAG,
     STEP_FAILURE,
+    TURN_TAG,
     WILL_RETRY_TAG,
 )
 from coin_pipeline.results.index import ResultIndex
@@ -127,7 +129,9 @@ def finalize_orphan(
 def _copy(instance: dg.DagsterInstance, run: dg.DagsterRun, number: int) -> dg.DagsterRun:
     """Store a copy of a run as retry `number` of the first attempt."""
     root = run.root_run_id or run.run_id
-    kept = {name: value for name, value in run.tags.items() if name not in TAGS_TO_MAYBE_OMIT_ON_RETRY}
+    # Without the turn of its parent, which has passed, it is the next that starts.
+    omitted = {*TAGS_TO_MAYBE_OMIT_ON_RETRY, *([PRIORITY_TAG] if TURN_TAG in run.tags else []), TURN_TAG}
+    kept = {name: value for name, value in run.tags.items() if name not in omitted}
     ours = {PARENT_RUN_ID_TAG: run.run_id, ROOT_RUN_ID_TAG: root, RETRY_NUMBER_TAG: str(number)}
     again = run._replace(
         run_id=str(uuid.uuid4()),

@@ -2,8 +2,13 @@
 
 import dagster as dg
 
-CLASS_TAG, BULK = "coin/class", "bulk"
-"""Bulk runs wait in the queue and execute one at a time, alongside interactive runs."""
+CLASS_TAG, BULK, SYNC = "coin/class", "bulk", "sync"
+"""Bulk runs wait in the queue and execute one at a time, alongside interactive runs; for sync runs a client waits."""
+CLIENT_TAG = "coin/client"
+"""Client that submitted a run: an address, or one of the names below. Clients share the queue and the worker pool."""
+UI, SCHEDULES, COMMANDS = "ui", "schedules", "commands"
+TURN_TAG = "coin/turn"
+"""Turn of the run's client at which the queue starts it."""
 EXCHANGE_TAG = "coin/exchange"
 """Exchange that a run fetches candles from; the queue starts one run per exchange at a time."""
 SPEC_TAG, POINTS_TAG, SERIES_TAG = "coin/spec", "coin/points", "coin/series"
@@ -19,6 +24,7 @@ CANCELLED_TAG = "coin/cancelled"
 # tests/orchestration/test_dagster_contract.py compares them with the installed version.
 AUTO_RETRY_RUN_ID_TAG = "dagster/auto_retry_run_id"
 MAX_RETRIES_TAG = "dagster/max_retries"
+PRIORITY_TAG = "dagster/priority"
 PARENT_RUN_ID_TAG = "dagster/parent_run_id"
 RETRY_NUMBER_TAG = "dagster/retry_number"
 RETRY_STRATEGY_TAG, ALL_STEPS = "dagster/retry_strategy", "ALL_STEPS"
@@ -26,6 +32,12 @@ ROOT_RUN_ID_TAG = "dagster/root_run_id"
 RUN_FAILURE_REASON_TAG, STEP_FAILURE = "dagster/failure_reason", "STEP_FAILURE"
 SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, BACKFILL_TAG = "dagster/schedule_name", "dagster/sensor_name", "dagster/backfill"
 WILL_RETRY_TAG = "dagster/will_retry"
+
+
+def client_of(run: dg.DagsterRun) -> str:
+    """Return the client that submitted a run; without a tag, schedules and sensors did, or a user of the Dagster UI."""
+    automated = not {SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, BACKFILL_TAG}.isdisjoint(run.tags)
+    return run.tags.get(CLIENT_TAG, SCHEDULES if automated else UI)
 
 
 def is_bulk(run: dg.DagsterRun) -> bool:

@@ -16,7 +16,7 @@ from psycopg2.extras import execute_values
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.database import session as database
-from coin_pipeline.database.schema import create_table_once
+from coin_pipeline.database.schema import add_column_once, create_table_once
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import EmptyRange, InvalidInput, Problem
 from coin_pipeline.results import index_sql, legacy
@@ -144,7 +144,7 @@ class ResultIndex:
             entry[: len(index_sql.STORED)] for _, entry in sorted({entry.run_id: entry for entry in entries}.items())
         ]
         if rows:
-            self._session.run(lambda cursor: execute_values(cursor, index_sql.ADD, rows, page_size=len(rows)))
+            self._session.run(lambda cursor: execute_values(cursor, index_sql.ADD, rows, index_sql.ROW, len(rows)))
 
     def add_reuse(self, run_id: str, answered: datetime) -> None:
         """Insert an entry for an identical submission that was answered with a stored result.
@@ -233,18 +233,28 @@ class ResultIndex:
 
         return self._session.run(read)
 
+    def altered(self) -> set[str]:
+        """Return the run IDs of entries that something other than the platform has changed."""
+
+        def read(cursor: database.Cursor) -> set[str]:
+            cursor.execute(index_sql.ALTERED)
+            return {row[0] for row in cursor.fetchall()}
+
+        return self._session.run(read)
+
     def analyze(self) -> None:
         """Vacuum and analyze the table after a bulk insert, so that pages are fast at once."""
         self._session.run(lambda cursor: cursor.execute("vacuum (analyze) coin.result"))
 
 
 def create_table(session: Session) -> None:
-    """Create the tables that do not exist.
+    """Create the tables and columns that do not exist.
 
     Raises:
         DatabaseUnavailable: A table cannot be created, for example for lack of permission.
     """
     create_table_once(session, "result", index_sql.TABLE)
+    add_column_once(session, "result", "digest", index_sql.DIGEST_TYPE, fill=index_sql.FILL_DIGESTS)
     create_table_once(session, "reuse", index_sql.REUSE_TABLE)
 
 

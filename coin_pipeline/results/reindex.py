@@ -34,6 +34,7 @@ class IndexRebuild:
         self.broken: list[CoinError] = []
         self._store, self._index = store, index
         self._known = index.versions()  # read before the objects are listed: later entries are of later objects
+        self._altered = index.altered()
         listed = sorted(stored_documents(store), key=lambda document: document.shelf, reverse=True)
         self._listed = {document.run_id: document for document in listed}  # results/ wins over tasks/, as for readers
         legacy = read_legacy_index(store)
@@ -46,7 +47,9 @@ class IndexRebuild:
         unread = [
             document
             for document in self._listed.values()
-            if everything or self._known.get(document.run_id) != version_of(document)
+            if everything
+            or document.run_id in self._altered
+            or self._known.get(document.run_id) != version_of(document)
         ]
         return sorted(unread, key=lambda document: document.modified, reverse=True)
 
@@ -128,7 +131,7 @@ def reindex(
     Args:
         store: Object store of the results.
         index: The index.
-        everything: Read all documents, not only new and changed ones.
+        everything: Read all documents, not only new and changed ones and those whose entries were changed by hand.
         on_progress: Called with the number of documents read and the total.
 
     Raises:

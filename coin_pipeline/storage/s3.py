@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
 from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable, StorageUnsupported
+from coin_pipeline.liveness import report_progress
 from coin_pipeline.retry import retry_until_available
 from coin_pipeline.storage.base import SHA256 as _SHA256
 from coin_pipeline.storage.base import (
@@ -236,7 +237,9 @@ class S3Store:
         return self._call("head_object", Key=key)  # it was created in the meantime
 
     def _call(self, operation: str, **arguments: Any) -> Any:  # noqa: ANN401 -- boto3's
-        return require_s3_response(operation, getattr(self.client, operation)(Bucket=self.bucket, **arguments))
+        response = require_s3_response(operation, getattr(self.client, operation)(Bucket=self.bucket, **arguments))
+        report_progress()
+        return response
 
     def _retry(self, key: str, work: Callable[[], T]) -> T:
         """Run an idempotent request, and retry it while the store is unavailable if the thread tolerates outages."""

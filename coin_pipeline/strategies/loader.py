@@ -18,6 +18,7 @@ from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import InvalidStrategyFile, StrategyFailed
+from coin_pipeline.liveness import report_progress
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 
 _OWN_PACKAGES = frozenset({"coin_pipeline", "coin_api"})
@@ -37,6 +38,7 @@ def run_strategy(strategy: Strategy[Any], bars: Bars, params: StrategyParams, sy
         raise  # concerns the whole run, not the code that happened to allocate
     except Exception as error:
         raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
+    report_progress()
     if not isinstance(signals, Signals):
         reason = f"signals() returned {type(signals).__name__}, not Signals"
         raise StrategyFailed(strategy.name, symbol, reason)
@@ -60,6 +62,7 @@ def run_signal_rows(
         raise  # concerns the whole run, not the code that happened to allocate
     except Exception as error:
         raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
+    report_progress()
     if not isinstance(rows, SignalRows):
         reason = f"signal_rows() returned {type(rows).__name__}, not SignalRows"
         raise StrategyFailed(strategy.name, symbol, reason)

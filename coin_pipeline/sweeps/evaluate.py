@@ -16,6 +16,7 @@ from coin_pipeline.backtest.warm_up import read_warm_bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.sweep import Trials, sweep
 from coin_pipeline.errors import CodeChanged
+from coin_pipeline.liveness import report_progress
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.checked import checked_signals
@@ -169,7 +170,9 @@ class _Evaluation:
         stops = [spec.stops_at(point) for _, point, _ in points]
         active = stops if any(item.any for item in stops) else None
         rows, symbol = rows.starting_at(warm.start), candles.symbol
-        return sweep(bars, rows, active, spec.costs_of(symbol), spec.fill, spec.sizing_of(symbol), self.workers)
+        trials = sweep(bars, rows, active, spec.costs_of(symbol), spec.fill, spec.sizing_of(symbol), self.workers)
+        report_progress()
+        return trials
 
     def _bars(self, candles: CandleDigest) -> WarmBars:
         spec, symbol = self.chunk.evaluated, candles.symbol

@@ -26,6 +26,7 @@ def create_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # uvicorn trusts X-Forwarded-For of every local program; the API has a setting for it
         ws_max_size=MAX_WEBSOCKET_BYTES,
         timeout_graceful_shutdown=GRACE_S,
     )

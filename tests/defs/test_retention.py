@@ -485,7 +485,13 @@ def test_the_job_removes_and_reports(instance: dg.DagsterInstance) -> None:
         ("expired tasks", 1),
         ("run records", 1),
     ]
-    assert [record.data["where"] for record in stored.records] == ["tasks/", "runs/", "sweeps/", "free on the disk"]
+    assert [record.data["where"] for record in stored.records] == [
+        "tasks/",
+        "runs/",
+        "sweeps/",
+        "free on the disk",
+        "the database",
+    ]
     assert stored.records[0].data["freed"] == removed.records[0].data["bytes"]
     assert {key.split("/")[1] for key in store.keys("tasks")} == {new.run_id}
     assert {new.run_id, run_id} < runs_of(instance)

@@ -1,6 +1,7 @@
 """Starting and stopping the platform."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.builders import SLOW_STRATEGY
@@ -18,6 +20,7 @@ from tests.platforms import (
     START_TIMEOUT_S,
     Platform,
     SharedPlatform,
+    follow_backtest,
     free_ports,
     is_healthy,
     leftover_processes,
@@ -100,6 +103,32 @@ def test_killed_programs_are_restarted(platform: Platform) -> None:
     assert killed.keys().isdisjoint(program_pids(platform).values())
     answer = platform.api.post("/api/backtests/run", json=BACKTEST)
     assert answer.status_code == 200, answer.text
+
+
+def ui_responds(platform: Platform) -> bool:
+    """Return whether the Dagster UI responds."""
+    try:
+        return platform.api.get(f"{platform.ui_url}/server_info").is_success
+    except httpx2.HTTPError:
+        return False
+
+
+def test_deleted_files_are_created_again(platform: Platform) -> None:
+    """Locks, Dagster's home and logs; runs are not affected, and restarted programs find what they need."""
+    home, logs = platform.root / "dagster", platform.root / "logs"
+    shutil.rmtree(home)
+    shutil.rmtree(logs)
+    (platform.root / "up.lock").unlink()
+    expected = [home / name for name in ("pool.sock", "pool.lock", "dagster.yaml", "workspace.yaml")]
+    wait_until(lambda: all(path.exists() for path in [*expected, logs, platform.root / "up.lock"]), timeout_s=10)
+    assert "already serves" in run_up(platform.root).stderr
+    for name in ("code-server", "webserver"):
+        os.kill(program_pids(platform)[name], signal.SIGKILL)
+    wait_until(lambda: program_pids(platform).keys() >= {"code-server", "webserver"})
+    wait_until(lambda: is_healthy(platform))
+    assert follow_backtest(platform.api, submit_backtest(platform))[-1]["status"] == "completed"
+    wait_until(lambda: ui_responds(platform))
+    assert platform.graphql("{ version }")["version"]
 
 
 def test_ctrl_c_stops_everything_including_a_run(platform: Platform) -> None:

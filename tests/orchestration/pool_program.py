@@ -12,7 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from coin_pipeline.orchestration.worker_pool.server import Pool, PoolLimits
+from coin_pipeline.orchestration.worker_pool.server import Pool
+from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits
 from coin_pipeline.orchestration.worker_pool.worker import READY, die_with_parent
 
 HOME, POOL = Path(sys.argv[1]), os.getpid()

@@ -12,12 +12,13 @@ import dagster as dg
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.database.runs.leases import Leases
+from coin_pipeline.database.runs.leases import Leases, prepare
 from coin_pipeline.database.runs.processes import start_ticks
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import StorageUnavailable
+from coin_pipeline.orchestration.failures import read_failure
 from coin_pipeline.orchestration.monitoring.lost_runs import SILENCE_S
 from coin_pipeline.orchestration.retries import default_max_retries, finalize_orphan, will_retry
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG, WILL_RETRY_TAG
@@ -26,7 +27,7 @@ from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.publish import publish_document
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
-from tests.builders import SLOW_STRATEGY
+from tests.builders import ENDLESS_STRATEGIES, SLOW_STRATEGY
 from tests.dagster_instance import end_lost_runs
 
 RENEW = """
@@ -170,6 +171,67 @@ def test_an_overdue_run_fails_and_names_the_setting(
     assert found
     assert not will_retry(found.tags, default_max_retries(instance))  # a retry would take as long
     assert found.tags[WILL_RETRY_TAG] == "false"
+
+
+def test_a_run_without_progress_fails_and_names_the_setting(
+    instance: dg.DagsterInstance, candles: CandleCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the strategy hangs, its process is killed, and the run is not retried."""
+    assert candles
+    monkeypatch.setenv("COIN_STALL_SECONDS", "3")
+    monkeypatch.setenv("COIN_LEASE_SECONDS", "1")
+    path = tmp_path / "endless.py"
+    path.write_text(ENDLESS_STRATEGIES)
+    days = ("--start", "2024-01-01", "--end", "2024-12-31", "--strategy-file", str(path))
+    started_before = {run.run_id for run in instance.get_runs()}
+    processes = [
+        subprocess.Popen([COIN, "backtest", name, "AAA_KRW", *days]) for name in ("sleeps", "loops", "compiled")
+    ]
+    try:
+        deadline = time.monotonic() + 90
+        while any(process.poll() is None for process in processes):
+            assert time.monotonic() < deadline
+            end_lost_runs(instance)
+            time.sleep(0.2)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    runs = [run for run in instance.get_runs() if run.run_id not in started_before]
+    assert len(runs) == len(processes)
+    for run in runs:
+        assert "no progress for COIN_STALL_SECONDS=3" in read_failure(instance, run.run_id)[0]
+        assert not will_retry(run.tags, default_max_retries(instance))
+
+
+def test_a_run_that_makes_progress_goes_on(
+    instance: dg.DagsterInstance, leases: Leases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Progress during a database outage is recorded with the next renewal, which may be late."""
+    monkeypatch.setenv("COIN_STALL_SECONDS", "60")
+    run = create_run(instance)
+    leases.renew(run.run_id)
+    with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
+        hour_ago = "update coin.lease set idle_since = idle_since - interval '1 hour' where run_id = %s"
+        cursor.execute(hour_ago, (run.run_id,))
+    renewing = subprocess.Popen(  # in half a second, from a process of its own
+        [sys.executable, "-c", RENEW, database_url(load_settings()), run.run_id]
+    )
+    end_lost_runs(instance)
+    assert renewing.wait() == 0
+    assert status_of(instance, run) == dg.DagsterRunStatus.STARTED
+    instance.report_run_canceled(run)
+
+
+def test_an_installation_without_progress_times_gets_them(instance: dg.DagsterInstance, leases: Leases) -> None:
+    """Runs that execute during the update count as making progress now."""
+    run = create_run(instance)
+    leases.renew(run.run_id)
+    with closing(Session(database_url(load_settings()))) as session:
+        session.run(lambda cursor: cursor.execute("alter table coin.lease drop column idle_since"))
+        prepare(session)
+    assert leases.fetch([run.run_id])[run.run_id].idle_s < 60
+    instance.report_run_canceled(run)
 
 
 @pytest.mark.parametrize("stored", [True, False])

@@ -24,9 +24,9 @@ class Running:
     home: Path
     process: subprocess.Popen[bytes]
 
-    def launch(self, run_id: str, *, bulk: bool = False) -> None:
+    def launch(self, run_id: str, *, bulk: bool = False, owner: str = "") -> None:
         """Hand a run to the pool."""
-        assert send_request(self.home, launch=run_id, bulk=bulk) == {"ok": True}
+        assert send_request(self.home, launch=run_id, bulk=bulk, owner=owner) == {"ok": True}
 
     def began(self, run_id: str) -> bool:
         """Return whether a run has a process."""
@@ -107,6 +107,28 @@ def test_runs_wait_in_order_for_a_slot(pool: Running) -> None:
     wait_until(lambda: pool.began("sleep-3"))
     assert not pool.began("quick-4")
     assert (pool.home / "sleep-5").read_text().split()[1] == "1"
+
+
+def test_runs_of_one_client_leave_a_slot_to_another(pool: Running) -> None:
+    """They may never end."""
+    for run_id in ("spin-1", "spin-2", "spin-3"):
+        pool.launch(run_id, owner="a")
+    pool.launch("quick-4", owner="b")
+    wait_until(lambda: pool.began("quick-4"))
+    assert not pool.began("spin-3")
+
+
+def test_a_deleted_socket_is_created_again(pool: Running) -> None:
+    """Within a second, without an effect on runs, also if another file replaced it."""
+    pool.launch("sleep-1")
+    pid = pool.pid("sleep-1")
+    for replacement in (None, "text"):
+        (pool.home / SOCKET_NAME).unlink()
+        if replacement:
+            (pool.home / SOCKET_NAME).write_text(replacement)
+        wait_until(lambda: responds(pool.home), timeout_s=5)
+    assert pool.known() == {"sleep-1"}
+    assert not has_ended(pid)
 
 
 def test_a_run_that_is_handed_over_twice_executes_once(pool: Running) -> None:

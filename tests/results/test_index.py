@@ -172,6 +172,45 @@ def test_a_rebuild_keeps_the_reuses_of_stored_results(index: ResultIndex, store:
     assert index.page(Filters(), 9).total == 2
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "avg_return = 99",
+        "strategy = 'other'",
+        "symbols = array['ETH_KRW']",
+        '"timestamp" = "timestamp" + interval \'1 us\'',
+        "start_date = start_date + 1",
+        "total_signals = 7",
+        "run_id = 'another'",
+        "digest = null",
+    ],
+)
+def test_an_entry_that_was_changed_by_hand_is_read_again(
+    index: ResultIndex, index_url: str, store: LocalStore, change: str
+) -> None:
+    """Its document is unchanged, so a rebuild that compares only documents would keep it."""
+    for number in (1, 2):
+        publish_document(store, document(f"r{number}", number, start_date="2024-01-01"), b"")
+    reindex(store, index)
+    before = everything(index)
+    with closing(Session(index_url)) as session:
+        session.run(lambda cursor: cursor.execute(f"update coin.result set {change} where run_id = 'r1'"))  # noqa: S608 -- above
+    assert reindex(store, index).added == 1
+    assert everything(index) == before
+    assert reindex(store, index).added == 0
+
+
+def test_an_installation_without_digests_gets_them(index: ResultIndex, index_url: str, store: LocalStore) -> None:
+    """Its entries count as unchanged, whatever the time zone of the session that looks."""
+    publish_document(store, document("r", 1), b"")
+    reindex(store, index)
+    with closing(Session(index_url)) as session:
+        session.run(lambda cursor: cursor.execute("alter table coin.result drop column digest"))
+        create_table(session)
+        session.run(lambda cursor: cursor.execute("set timezone = 'Asia/Seoul'; set datestyle = 'German'"))
+        assert ResultIndex(session).altered() == set()
+
+
 def test_an_installation_without_reuses_gets_their_table(index: ResultIndex, index_url: str) -> None:
     """The table of results stays as it is."""
     index.add([entry(1)])

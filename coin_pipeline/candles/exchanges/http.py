@@ -13,6 +13,7 @@ import httpx2
 from coin_pipeline.candles.exchanges.rate_limit import WINDOW_S, RateLimiter, Timer
 from coin_pipeline.candles.timeframe import SECOND_NS
 from coin_pipeline.errors import ExchangeAnswer, ExchangeUnavailable
+from coin_pipeline.liveness import report_progress
 
 T = TypeVar("T")
 MAX_ATTEMPTS = 6
@@ -102,6 +103,7 @@ def send_with_retries(name: str, timer: Timer, send: Callable[[], T]) -> T:
         ExchangeUnavailable: All attempts were lost.
     """
     for attempt in range(MAX_ATTEMPTS):
+        report_progress()
         try:
             return send()
         except (RequestLost, httpx2.TransportError) as error:

@@ -18,6 +18,7 @@ from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, TIME_COLUMN, index_column, normalize_table
 from coin_pipeline.candles.year_files.footer import Footer, parse_footer
 from coin_pipeline.errors import DamagedCandleFile
+from coin_pipeline.liveness import report_progress
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
 _GROUP_ROWS = 65_536
@@ -174,6 +175,7 @@ def open_row_groups(path: Path, source: str, start_ns: int = -(2**63), end_ns: i
             footer = parse_footer(reader.schema_arrow.metadata)
         hits = [g.number for g in groups if g.opens is None or (g.opens[0] < end_ns and g.opens[1] >= start_ns)]
         selected = groups[hits[0] : hits[-1] + 1] if hits else ()
+        report_progress()
         yield RowGroups(source, selected, footer, file, time, deque([reader]))
 
 

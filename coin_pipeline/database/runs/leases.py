@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coin_pipeline.database.runs.processes import is_running, send_signal, start_ticks
-from coin_pipeline.database.schema import create_table_once
+from coin_pipeline.database.schema import add_column_once, create_table_once
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import Superseded
+from coin_pipeline.liveness import idle_s
 from coin_pipeline.settings import load_settings
 
 RENEWALS_PER_LEASE = 4
@@ -47,6 +48,8 @@ end $$;
 create trigger keep_ended before update on runs
     for each row when (old.status <> new.status) execute function coin.keep_ended();
 """
+# Added to installations that predate it.
+_IDLE_SINCE = "timestamptz not null default clock_timestamp()"
 
 
 def renewal_interval_s(lease_s: float) -> float:
@@ -65,6 +68,7 @@ class RunLease:
         start_ticks: Start time of the process in clock ticks since boot.
         age_s: Time since the lease was first taken, seconds.
         remaining_s: Remaining validity, seconds; negative after expiry.
+        idle_s: Time since the process last made progress, seconds.
         published: Whether the result may already be visible.
     """
 
@@ -74,6 +78,7 @@ class RunLease:
     start_ticks: int
     age_s: float
     remaining_s: float
+    idle_s: float
     published: bool
 
     @property
@@ -110,13 +115,17 @@ class Leases:
         return renewal_interval_s(self._lease_s)
 
     def renew(self, run_id: str) -> None:
-        """Take or renew the lease of a run for this process; all processes of a run share one lease."""
+        """Take or renew the lease of a run for this process, and record when it last made progress.
+
+        All processes of a run share one lease: the run makes progress while any of them does.
+        """
         statement = (
-            "insert into coin.lease (run_id, host, pid, started, until)"
-            " values (%s, %s, %s, %s, clock_timestamp() + %s * interval '1 second') on conflict (run_id) do update"
-            " set (host, pid, started, until) = row(excluded.host, excluded.pid, excluded.started, excluded.until)"
+            "insert into coin.lease (run_id, host, pid, started, until, idle_since) values (%s, %s, %s, %s,"
+            " clock_timestamp() + %s * interval '1 second', clock_timestamp() - %s * interval '1 second')"
+            " on conflict (run_id) do update set (host, pid, started, until, idle_since) = row(excluded.host,"
+            " excluded.pid, excluded.started, excluded.until, greatest(lease.idle_since, excluded.idle_since))"
         )
-        values = (run_id, socket.gethostname(), os.getpid(), start_ticks(os.getpid()), self._lease_s)
+        values = (run_id, socket.gethostname(), os.getpid(), start_ticks(os.getpid()), self._lease_s, idle_s())
         self._session.run(lambda cursor: cursor.execute(statement, values))
 
     def record_progress(self, run_id: str, progress: float) -> None:
@@ -148,7 +157,9 @@ class Leases:
         """Return the existing leases of the given runs by run id."""
         statement = (
             "select run_id, host, pid, started, extract(epoch from clock_timestamp() - taken)::float8,"
-            " extract(epoch from until - clock_timestamp())::float8, published from coin.lease where run_id = any(%s)"
+            " extract(epoch from until - clock_timestamp())::float8,"
+            " extract(epoch from clock_timestamp() - idle_since)::float8, published"
+            " from coin.lease where run_id = any(%s)"
         )
 
         def read(cursor: Cursor) -> dict[str, RunLease]:
@@ -165,3 +176,4 @@ def prepare(session: Session) -> None:
         DatabaseUnavailable: The table cannot be created, for example for lack of permission.
     """
     create_table_once(session, "lease", _TABLE)
+    add_column_once(session, "lease", "idle_since", _IDLE_SINCE)

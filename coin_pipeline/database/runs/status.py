@@ -48,11 +48,16 @@ def fetch_run_statuses(session: Session, run_ids: Collection[str]) -> dict[str, 
     return session.run(read)
 
 
-def count_queued_runs(session: Session) -> int:
-    """Return the number of queued runs."""
+def count_queued_runs(session: Session, tag: tuple[str, str] | None = None) -> int:
+    """Return the number of queued runs, of all or of those with a tag, given as key and value."""
+    statement, values = "select count(*) from runs where status = 'QUEUED'", tag or ()
+    if tag:
+        statement += (
+            " and exists (select from run_tags where run_tags.run_id = runs.run_id and key = %s and value = %s)"
+        )
 
     def count(cursor: Cursor) -> int:
-        cursor.execute("select count(*) from runs where status = 'QUEUED'")
+        cursor.execute(statement, values)
         return int((cursor.fetchone() or (0,))[0])
 
     return session.run(count)

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster import MetadataValue
 from pydantic import Field
 
+from coin_pipeline.database.compaction import database_bytes, reclaim_space
 from coin_pipeline.database.session import Session, database_time
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.maintenance.removal import RetentionJob, RetentionReport
+from coin_pipeline.defs.maintenance.run_records import unfinished_ids
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.progress import ProgressReporter
@@ -46,13 +49,19 @@ def remove_expired(
         metadata = {DONE: MetadataValue.int(done), PLANNED: MetadataValue.int(planned)}
         reporter.report_if_due(f"{done:,} of {planned:,} done", metadata)
 
+    url = database_url(settings)
     with translate_errors():
+        database_before = database_bytes(url)
         removal = RetentionJob(
             context.instance, store, dry_run=config.dry_run, on_removed=alive.remove_from_index, on_progress=report
         )
         outcome = removal.run(conservative_now(settings), retention_limits(settings))
+        if not config.dry_run:
+            busy = reclaim_space(url, lambda: unfinished_ids(context.instance) <= {context.run_id})
+            outcome = replace(outcome, notices=(*outcome.notices, *busy))
+        database = (database_before, database_bytes(url))
         alive.step_done(1)
-    context.add_output_metadata(report_metadata(outcome, dry_run=config.dry_run))
+    context.add_output_metadata(report_metadata(outcome, database, dry_run=config.dry_run))
 
 
 def retention_limits(settings: Settings) -> RetentionLimits:
@@ -68,15 +77,23 @@ def conservative_now(settings: Settings) -> datetime:
         return min(datetime.now(UTC), database_time(session))
 
 
-def report_metadata(outcome: RetentionReport, *, dry_run: bool) -> Mapping[str, MetadataValue]:
-    """Return a report as output metadata."""
+def report_metadata(
+    outcome: RetentionReport, database: tuple[int, int], *, dry_run: bool
+) -> Mapping[str, MetadataValue]:
+    """Return a report as output metadata.
+
+    Args:
+        outcome: The report.
+        database: Size of the database before and after, bytes.
+        dry_run: Whether nothing was removed.
+    """
     removed = [
         dg.TableRecord({"what": r.what, "count": r.count, "bytes": r.size, "oldest": f"{r.oldest:%Y-%m-%d %H:%M}"})
         for r in outcome.removed
     ]
     stored = [
         dg.TableRecord({"where": where, "before": before, "after": after, "freed": freed})
-        for where, before, after, freed in _changes(outcome)
+        for where, before, after, freed in (*_changes(outcome), ("the database", *database, database[0] - database[1]))
     ]
     return {
         WOULD_BE_REMOVED if dry_run else REMOVED: _table(removed, ("what", "count", "bytes", "oldest")),

@@ -59,6 +59,7 @@ def evaluate_chunk(
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
     store: dg.ResourceParam[ObjectStore],
+    alive: dg.ResourceParam[RunHeartbeat],  # noqa: ARG001 -- a step with a process of its own renews the lease
 ) -> pa.Table:
     """Return the trials of a chunk, one row per point and symbol."""
     started = time.perf_counter()

@@ -10,7 +10,7 @@ import dagster as dg
 from coin_pipeline.database.runs.leases import Leases, RunLease, renewal_interval_s
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.orchestration.failures import overdue_message
+from coin_pipeline.orchestration.failures import overdue_message, stalled_message
 from coin_pipeline.orchestration.job_names import MONITORED_JOBS
 from coin_pipeline.orchestration.launcher import ColdRunLauncher, PooledRunLauncher
 from coin_pipeline.orchestration.retries import finalize_orphan
@@ -58,15 +58,15 @@ class LostRunsCheck:
         self._note_silent(runs, leases)
         lost = [run_id for run_id, lease in leases.items() if lease.is_lost]
         if lost:
-            time.sleep(2 * renewal_interval_s(load_settings().coin_lease_seconds))
+            self._wait_for_renewals()
             leases = _leases(runs)
             lost = [run_id for run_id in lost if run_id in leases and leases[run_id].is_lost]
         now = time.monotonic()
         lost += [run_id for run_id, since in self.silent_since.items() if now - since > SILENCE_S]
         undecided = self._finalize(lost, leases)
-        overdue = self._end_overdue(runs, leases)
+        overdue, stalled = self._end_endless(runs, leases)
         started = self._launch_stranded()
-        return _summary(lost=len(lost), undecided=undecided, overdue=overdue, launched=started)
+        return _summary(lost=len(lost), undecided=undecided, overdue=overdue, stalled=stalled, launched=started)
 
     def _note_silent(self, runs: Sequence[dg.DagsterRun], leases: Mapping[str, RunLease]) -> None:
         """Remember since when runs have had no lease, have been cancelling, or have been starting."""
@@ -88,16 +88,34 @@ class LostRunsCheck:
                 self._stop(run_id, lease)  # a stopped process still occupies a slot
         return undecided
 
-    def _end_overdue(self, runs: Sequence[dg.DagsterRun], leases: Mapping[str, RunLease]) -> int:
-        limit, ended = load_settings().coin_max_run_seconds, 0
-        for run in runs:
-            lease = leases.get(run.run_id)
-            if lease and not lease.is_lost and lease.age_s > limit and run.status == dg.DagsterRunStatus.STARTED:
-                self._instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})  # a retry would take as long
-                self._instance.report_run_failed(run, overdue_message(limit))
-                self._stop(run.run_id, lease)
-                ended += 1
-        return ended
+    def _end_endless(self, runs: Sequence[dg.DagsterRun], leases: Mapping[str, RunLease]) -> tuple[int, int]:
+        """End runs that take too long or make no progress; return the number of each."""
+        settings = load_settings()
+        executing = {run.run_id: run for run in runs if _is_executing(run, leases)}
+        overdue = [run_id for run_id in executing if leases[run_id].age_s > settings.coin_max_run_seconds]
+        idle = [run_id for run_id in executing if leases[run_id].idle_s > settings.coin_stall_seconds]
+        if idle:  # progress that was made during an outage of the database is recorded after it
+            self._wait_for_renewals()
+            leases = {**leases, **_leases([executing[run_id] for run_id in idle])}
+        stalled = [run_id for run_id in idle if leases[run_id].idle_s > settings.coin_stall_seconds]
+        messages = dict.fromkeys(stalled, stalled_message(settings.coin_stall_seconds))
+        messages |= dict.fromkeys(overdue, overdue_message(settings.coin_max_run_seconds))
+        for run_id, message in messages.items():
+            self._fail(executing[run_id], message, leases[run_id])
+        return len(overdue), len(messages) - len(overdue)
+
+    def _fail(self, run: dg.DagsterRun, message: str, lease: RunLease) -> None:
+        """Record that a run failed, and end its process; a retry would end in the same way.
+
+        A run that was publishing may have a result, so its process is ended and `finalize_orphan` decides.
+        """
+        if not lease.published:
+            self._instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})
+            self._instance.report_run_failed(run, message)
+        self._stop(run.run_id, lease)
+
+    def _wait_for_renewals(self) -> None:
+        time.sleep(2 * renewal_interval_s(load_settings().coin_lease_seconds))
 
     def _stop(self, run_id: str, lease: RunLease | None) -> None:
         """End the process of a run, even if the program that started it no longer runs."""
@@ -126,11 +144,17 @@ def _is_canceling(run: dg.DagsterRun) -> bool:
     return run.status == dg.DagsterRunStatus.CANCELING
 
 
-def _summary(*, lost: int, undecided: int, overdue: int, launched: int) -> str:
+def _is_executing(run: dg.DagsterRun, leases: Mapping[str, RunLease]) -> bool:
+    lease = leases.get(run.run_id)
+    return run.status == dg.DagsterRunStatus.STARTED and lease is not None and not lease.is_lost
+
+
+def _summary(*, lost: int, undecided: int, overdue: int, stalled: int, launched: int) -> str:
     counts = {
         "lost runs": lost,
         "undecided until the object store answers": undecided,
         "overdue runs ended": overdue,
+        "stalled runs ended": stalled,
         "stranded runs launched": launched,
     }
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)

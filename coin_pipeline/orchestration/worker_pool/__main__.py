@@ -9,7 +9,8 @@ import socket
 import sys
 import threading
 import time
-from typing import IO, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 import dagster as dg
 
@@ -17,12 +18,14 @@ from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable
+from coin_pipeline.orchestration.file_lock import FileLock
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.retries import finalize_orphan
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG
 from coin_pipeline.orchestration.storage import engine_of, warm_caches
 from coin_pipeline.orchestration.worker_pool.lock import pool_home, record_alive, single_instance
-from coin_pipeline.orchestration.worker_pool.server import Pool, PoolLimits
+from coin_pipeline.orchestration.worker_pool.server import Pool
+from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits
 from coin_pipeline.orchestration.worker_pool.warm_up import warm_up
 from coin_pipeline.orchestration.worker_pool.worker import discard_inherited_connections, run_worker
 from coin_pipeline.results.index import ResultIndex
@@ -57,7 +60,7 @@ def main() -> None:
         limits = PoolLimits(settings.coin_workers, 1, settings.coin_pool_room)
         pool = Pool(limits, lambda line: _fork_worker(instance, line), lambda run_id: _fork_finalizer(instance, run_id))
         _log.info("ready: %s", limits)
-        pool.serve(home, lambda: _should_stop(lock, stop))
+        pool.serve(home, lambda: _should_stop(home, lock, stop))
 
 
 def finalize_orphans(instance: dg.DagsterInstance, settings: Settings) -> None:
@@ -72,8 +75,8 @@ def finalize_orphans(instance: dg.DagsterInstance, settings: Settings) -> None:
                 _log.warning("cannot decide how %s ended without the object store; the daemon retries", run_id)
 
 
-def _should_stop(lock: IO[str], signals: list[int]) -> bool:
-    record_alive(lock)
+def _should_stop(home: Path, lock: FileLock, signals: list[int]) -> bool:
+    record_alive(home, lock)
     return bool(signals)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from coin_pipeline.errors import ServiceUnavailable
+from coin_pipeline.orchestration.file_lock import FileLock, try_lock
 from coin_pipeline.settings import load_settings
 
 LOCK_NAME, LOCK_TIMEOUT_S = "pool.lock", 30.0
@@ -22,24 +23,22 @@ RESTART_S = 60.0
 
 
 @contextlib.contextmanager
-def single_instance(home: Path) -> Iterator[IO[str]]:
+def single_instance(home: Path) -> Iterator[FileLock]:
     """Hold the lock of this DATA_ROOT; the kernel may still be ending the workers of a pool that was killed.
 
     Raises:
-        ServiceUnavailable: another pool holds the lock.
+        ServiceUnavailable: Another pool holds the lock.
     """
     deadline = time.monotonic() + LOCK_TIMEOUT_S
-    with (home / LOCK_NAME).open("a+") as lock:
-        while not _acquire(lock):
-            _kill_session(lock)
+    with contextlib.closing(FileLock(home / LOCK_NAME)) as lock:
+        while not lock.acquire():
+            _kill_session(lock.file)
             if time.monotonic() > deadline:
                 raise ServiceUnavailable(f"another worker pool serves {home}")
             time.sleep(0.1)
-        lock.truncate(0)
         lock.write(str(os.getpid()))
-        lock.flush()
         yield lock
-        lock.truncate(0)
+        lock.write("")
 
 
 def announce_pool(home: Path) -> None:
@@ -50,30 +49,30 @@ def announce_pool(home: Path) -> None:
         os.utime(lock.fileno())
 
 
-def record_alive(lock: IO[str]) -> None:
-    """Record that the pool serves now."""
-    os.utime(lock.fileno())
+def record_alive(home: Path, lock: FileLock) -> None:
+    """Record that the pool serves now; create the file again if it was deleted.
+
+    Raises:
+        ServiceUnavailable: Another pool has taken the lock since the file was deleted.
+    """
+    held = lock.file
+    if not lock.restore():
+        raise ServiceUnavailable(f"another worker pool serves {home}")
+    if lock.file is not held:
+        lock.write(str(os.getpid()))
+    os.utime(lock.file.fileno())
 
 
 def is_pool_expected(home: Path) -> bool:
     """Return whether a pool runs in this home, or was killed so recently that it is being restarted."""
     try:
         with (home / LOCK_NAME).open() as lock:
-            if not _acquire(lock, fcntl.LOCK_SH):  # shared, so that two callers are not taken for a pool
+            if not try_lock(lock, fcntl.LOCK_SH):  # shared, so that two callers are not taken for a pool
                 return True
             killed = bool(lock.read())
             return killed and time.time() - os.fstat(lock.fileno()).st_mtime < RESTART_S
     except FileNotFoundError:
         return False
-
-
-def _acquire(lock: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
-    """Try to take the lock, which forked workers share: it is free once the last of them has ended."""
-    try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _kill_session(lock: IO[str]) -> None:

@@ -20,7 +20,8 @@ def send_request(home: Path, **message: object) -> Message:
 
     Args:
         home: Directory of the socket.
-        message: One of `reserve=RUN_ID`, `launch=RUN_ID` with `bulk`, `cancel=RUN_ID`, or `runs=True`.
+        message: One of `reserve=RUN_ID` with `owner`, `launch=RUN_ID` with `owner` and `bulk`, `cancel=RUN_ID`, or
+            `runs=True`.
 
     Raises:
         OSError: No pool is there, or it does not respond within TIMEOUT_S.

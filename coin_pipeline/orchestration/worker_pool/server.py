@@ -7,11 +7,13 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from coin_pipeline.orchestration.file_lock import file_id
 from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, SOCKET_NAME, Message, socket_address
+from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits, RunRequest, may_bypass_queue, next_run
 from coin_pipeline.orchestration.worker_pool.worker import READY
 
 RESERVATION_TTL_S = 5.0
@@ -31,23 +33,8 @@ class Worker:
     line: socket.socket
     ready: bool = False
     run_id: str | None = None
-    bulk: bool = False
+    request: RunRequest | None = None
     kill_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PoolLimits:
-    """Limits of the pool.
-
-    Attributes:
-        interactive: Interactive runs that execute at a time.
-        bulk: Bulk runs that execute at a time.
-        room: Runs that may bypass the queue, waiting and executing together.
-    """
-
-    interactive: int
-    bulk: int
-    room: int
 
 
 class Pool:
@@ -67,35 +54,50 @@ class Pool:
         self._finalize = finalize
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, Worker] = {}
-        self._waiting: dict[str, bool] = {}
-        self._reserved: dict[str, float] = {}
+        self._waiting: dict[str, RunRequest] = {}
+        self._reserved: dict[str, tuple[RunRequest, float]] = {}
         self._respawn_at = 0.0
 
     def serve(self, home: Path, should_stop: Callable[[], bool]) -> None:
-        """Serve requests until `should_stop` returns True; it is called several times a second."""
+        """Serve requests until `should_stop` returns True; it is called several times a second.
+
+        A socket that is deleted or replaced while the pool serves is created again.
+        """
+        while not should_stop():
+            with self._listening(home) as is_reachable:
+                self._tend()
+                while is_reachable() and not should_stop():
+                    for key, _ in self._selector.select(POLL_S):
+                        key.data(key.fileobj)
+                    self._tend()
+
+    @contextlib.contextmanager
+    def _listening(self, home: Path) -> Iterator[Callable[[], bool]]:
+        """Listen on a new socket in `home`; yield a function that returns whether clients can still find it."""
+        path = home / SOCKET_NAME
         with socket.socket(socket.AF_UNIX) as listener, socket_address(home) as name:
-            with contextlib.suppress(FileNotFoundError):
-                (home / SOCKET_NAME).unlink()
+            path.unlink(missing_ok=True)
             listener.bind(name)
-            (home / SOCKET_NAME).chmod(0o600)
+            path.chmod(0o600)
             listener.listen(128)
             listener.setblocking(False)
+            own = file_id(path)
             self._selector.register(listener, selectors.EVENT_READ, self._accept)
-            self._tend()
-            while not should_stop():
-                for key, _ in self._selector.select(POLL_S):
-                    key.data(key.fileobj)
-                self._tend()
+            try:
+                yield lambda: file_id(path) == own
+            finally:
+                self._selector.unregister(listener)
 
     def handle(self, request: Message) -> Message:
         """Execute a request and return the response."""
+        run = RunRequest(str(request.get("owner", "")), bool(request.get("bulk")))
         if "reserve" in request:
-            return {"ok": self._reserve(str(request["reserve"]))}
+            return {"ok": self._reserve(str(request["reserve"]), run)}
         if "launch" in request:
             run_id = str(request["launch"])
             self._reserved.pop(run_id, None)
             if run_id not in self._known():
-                self._waiting[run_id] = bool(request.get("bulk"))
+                self._waiting[run_id] = run
             return {"ok": True}
         if "cancel" in request:
             return {"known": self._cancel(str(request["cancel"]))}
@@ -126,12 +128,15 @@ class Pool:
         running = {worker.run_id: worker.pid for worker in self._workers.values() if worker.run_id}
         return {**dict.fromkeys([*self._reserved, *self._waiting]), **running}
 
-    def _reserve(self, run_id: str) -> bool:
-        bulk = sum(worker.bulk for worker in self._workers.values()) + sum(self._waiting.values())
-        if len(self._known()) - bulk >= self._limits.room:
+    def _reserve(self, run_id: str, run: RunRequest) -> bool:
+        in_pool = [*(reserved for reserved, _ in self._reserved.values()), *self._waiting.values(), *self._executing()]
+        if not may_bypass_queue(self._limits, run.owner, in_pool):
             return False
-        self._reserved[run_id] = time.monotonic() + RESERVATION_TTL_S
+        self._reserved[run_id] = run, time.monotonic() + RESERVATION_TTL_S
         return True
+
+    def _executing(self) -> list[RunRequest]:
+        return [worker.request for worker in self._workers.values() if worker.request]
 
     def _cancel(self, run_id: str) -> bool:
         """Interrupt a run's worker; return False if it has none."""
@@ -146,7 +151,7 @@ class Pool:
     def _tend(self) -> None:
         now = time.monotonic()
         self.reap()
-        self._reserved = {run_id: until for run_id, until in self._reserved.items() if until > now}
+        self._reserved = {run_id: (run, until) for run_id, (run, until) in self._reserved.items() if until > now}
         for worker in self._workers.values():
             if worker.kill_at and worker.kill_at < now:
                 # Neither compiled loops nor stopped processes react to an interrupt.
@@ -154,19 +159,16 @@ class Pool:
         self._assign()
         idle = sum(worker.run_id is None for worker in self._workers.values())
         if now > self._respawn_at:
-            for _ in range(min(self._limits.interactive + self._limits.bulk, MAX_STANDBY) - idle):
+            for _ in range(min(self._limits.workers, MAX_STANDBY) - idle):
                 self._start_worker()
 
     def _assign(self) -> None:
         ready = [worker for worker in self._workers.values() if worker.ready and worker.run_id is None]
-        for run_id, bulk in list(self._waiting.items()):
-            busy = sum(worker.run_id is not None and worker.bulk == bulk for worker in self._workers.values())
-            if not ready or busy >= (self._limits.bulk if bulk else self._limits.interactive):
-                continue
-            worker = ready.pop(0)
+        while ready and (run_id := next_run(self._limits, self._waiting, self._executing())):
+            worker, run = ready.pop(0), self._waiting[run_id]
             with contextlib.suppress(BrokenPipeError):  # it has just ended: the run waits for another worker
-                worker.line.sendall(f"{run_id} {int(bulk)}\n".encode())
-                worker.run_id, worker.bulk = run_id, bulk
+                worker.line.sendall(f"{run_id} {int(run.bulk)}\n".encode())
+                worker.run_id, worker.request = run_id, run
                 del self._waiting[run_id]
 
     def _start_worker(self) -> None:
@@ -182,9 +184,9 @@ class Pool:
             worker.ready = worker.line.recv(len(READY)) == READY or worker.ready
 
     def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError, ValueError):  # the client hung up or sent no valid request
+        with contextlib.suppress(OSError, ValueError, TypeError):  # the client hung up or sent no valid request
             client, _ = listener.accept()
             with client:
                 client.settimeout(1)
-                request = json.loads(client.recv(MAX_REQUEST_BYTES))
+                request = dict(json.loads(client.recv(MAX_REQUEST_BYTES)))
                 client.sendall(json.dumps(self.handle(request)).encode() + b"\n")
