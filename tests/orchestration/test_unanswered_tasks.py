@@ -9,6 +9,7 @@ import pytest
 
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration.failures import INTERRUPTED, PROCESS_DIED
+from coin_pipeline.orchestration.monitoring import unanswered_tasks
 from coin_pipeline.orchestration.monitoring.loop import write_manifest
 from coin_pipeline.orchestration.monitoring.unanswered_tasks import FORGOTTEN_ROUNDS, UnansweredTasksCheck
 from coin_pipeline.orchestration.retries import ABANDONED_TAGS
@@ -29,11 +30,19 @@ ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(SERVER, "__repository__"), "back
 """Recorded origin of the job; a run without one cannot be queued."""
 
 
-def create_ended(instance: dg.DagsterInstance, *, retries: int = 0, cancelled: bool = False) -> dg.DagsterRun:
+def create_ended(
+    instance: dg.DagsterInstance, *, retries: int = 0, cancelled: bool = False, shelf: str = "tasks"
+) -> dg.DagsterRun:
     """Create a run whose process died or that was cancelled, with `retries` attempts left."""
     tags = {"dagster/max_retries": str(retries)}
-    job = build_defs().resolve_job_def("backtest")
-    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags, remote_job_origin=ORIGIN)
+    fields = {"strategy": "volume_zone_breakout", "symbols": ["AAA_KRW"], "start_date": "2024-01-01", "shelf": shelf}
+    run = instance.create_run_for_job(
+        build_defs().resolve_job_def("backtest"),
+        run_config={"ops": {"load_candles": {"config": {**fields, "end_date": "2024-12-31"}}}},
+        status=dg.DagsterRunStatus.STARTED,
+        tags=tags,
+        remote_job_origin=ORIGIN,
+    )
     if cancelled:
         instance.report_run_canceled(run)
     else:
@@ -105,6 +114,33 @@ def test_a_retry_that_dagster_gave_up_is_made_at_once(instance: dg.DagsterInstan
     answer(instance)
     assert next_attempt(instance, run)
     assert manifest(data_root, run) is None
+
+
+def test_a_given_up_retry_of_a_synchronous_run_is_made(instance: dg.DagsterInstance) -> None:
+    """It has no manifest, but the status that its client polls stays unfinished until the retry."""
+    run = create_ended(instance, retries=2, shelf="results")
+    instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
+    answer(instance)
+    again = next_attempt(instance, run)
+    assert again
+    assert again.status == dg.DagsterRunStatus.QUEUED
+
+
+def test_tasks_before_the_latest_page_are_checked_too(
+    instance: dg.DagsterInstance, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many tasks may end while the daemon is down, or be cancelled at once."""
+    monkeypatch.setattr(unanswered_tasks, "PAGE_SIZE", 3)
+    first = create_ended(instance)
+    dropped = create_ended(instance, retries=2)
+    instance.add_run_tags(dropped.run_id, {WILL_RETRY_TAG: "false"})
+    for _ in range(6):
+        create_ended(instance, cancelled=True, shelf="results")
+    check = UnansweredTasksCheck(instance, LocalStore(data_root), write_manifest)
+    for _ in range(3):
+        check.run()
+    assert manifest(data_root, first) == ("failed", PROCESS_DIED)
+    assert next_attempt(instance, dropped)
 
 
 @pytest.mark.parametrize("named", [True, False])

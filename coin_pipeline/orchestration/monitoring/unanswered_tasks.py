@@ -11,13 +11,13 @@ from coin_pipeline.orchestration.failures import INTERRUPTED, read_failure
 from coin_pipeline.orchestration.job_names import TASK_JOBS
 from coin_pipeline.orchestration.retries import default_max_retries, enqueue_retry, next_attempt_id, will_retry
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, WILL_RETRY_TAG
-from coin_pipeline.orchestration.task_manifests import is_answered
+from coin_pipeline.orchestration.task_manifests import is_answered, is_task
 from coin_pipeline.results.publish import UnfinishedStatus
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 
-RECENT, FORGOTTEN_ROUNDS = 100, 12
-"""How many of the latest runs are checked, and for how many rounds Dagster may not have made the next attempt."""
+PAGE_SIZE, FORGOTTEN_ROUNDS = 100, 12
+"""Runs per page, and for how many rounds Dagster may not have made the next attempt."""
 MARGIN = timedelta(hours=1)
 
 
@@ -38,9 +38,10 @@ class WriteManifest(Protocol):
 class UnansweredTasksCheck:
     """Writes a manifest for each task that failed or was cancelled without one, and makes dropped retries.
 
-    Each round looks at the latest runs rather than at those since the last round, so runs that ended while the daemon
-    was down are found too. Dagster retries a run whose process died, unless the code server is away or its daemon had
-    not started: retries that it gave up, or has not made for FORGOTTEN_ROUNDS, are made here.
+    Each round looks at the latest runs and at one page of older ones, from which the next round continues, so runs that
+    ended while the daemon was down are found too, however many they are. Dagster retries a run whose process died,
+    unless the code server is away or its daemon had not started: retries that it gave up, or has not made for
+    FORGOTTEN_ROUNDS, are made here, also those of synchronous runs, which have no manifest.
 
     Args:
         instance: The Dagster instance whose runs are checked.
@@ -60,10 +61,12 @@ class UnansweredTasksCheck:
         self._instance = instance
         self._store = store
         self._write_manifest = write_manifest
-        self._answered = set[str]()  # in a bucket, each look at a manifest is a request
+        self._settled = set[str]()  # in a bucket, each look at a manifest is a request
+        self._seen = set[str]()
+        self._cursor: str | None = None
 
     def run(self) -> str:
-        """Check the latest runs once.
+        """Check the latest runs and the next page of older ones once.
 
         Returns:
             What was done, or an empty string if nothing was.
@@ -71,42 +74,60 @@ class UnansweredTasksCheck:
         Raises:
             StorageFailed: The store cannot be read or written.
         """
-        answered, waiting = 0, dict[str, float]()
-        for run in self._unanswered():
-            if run.status == dg.DagsterRunStatus.FAILURE and will_retry(run.tags, default_max_retries(self._instance)):
-                waiting |= self._ensure_retry(run)
-                continue
-            answered += 1
-            if run.status == dg.DagsterRunStatus.CANCELED or CANCELLED_TAG in run.tags:  # between two attempts
-                self._write_manifest(self._store, self._instance, run, "cancelled", INTERRUPTED)
+        answered = 0
+        for run in self._ended():
+            if is_task(run) and is_answered(self._store, self._instance, run):
+                self._settled.add(run.run_id)
+            elif run.status == dg.DagsterRunStatus.FAILURE and will_retry(
+                run.tags, default_max_retries(self._instance)
+            ):
+                self._ensure_retry(run)
+            elif is_task(run):
+                answered += 1
+                self._answer(run)
             else:
-                error, _ = read_failure(self._instance, run.run_id)
-                self._write_manifest(self._store, self._instance, run, "failed", error)
-        self.waiting_since = waiting
+                self._settled.add(run.run_id)
         return f"{answered} manifests written for tasks without a result" if answered else ""
 
-    def _unanswered(self) -> list[dg.DagsterRun]:
+    def _ended(self) -> list[dg.DagsterRun]:
+        """Return the runs of this round that are not known to need nothing."""
+        latest, older = self._page(None), self._page(self._cursor) if self._cursor else []
+        self._seen.update(run.run_id for run in (*latest, *older))
+        page = older or latest
+        self._cursor = page[-1].run_id if len(page) == PAGE_SIZE else None
+        if self._cursor is None:  # all have been seen
+            self._settled &= self._seen
+            self.waiting_since = {run_id: at for run_id, at in self.waiting_since.items() if run_id in self._seen}
+            self._seen.clear()
+        runs = {run.run_id: run for run in (*latest, *older) if run.job_name in TASK_JOBS}
+        return [run for run_id, run in runs.items() if run_id not in self._settled]
+
+    def _page(self, cursor: str | None) -> list[dg.DagsterRun]:
         ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
         filters = dg.RunsFilter(statuses=ended, updated_after=datetime.now(UTC) - _answerable())
-        runs = [run for run in self._instance.get_runs(filters, limit=RECENT) if run.job_name in TASK_JOBS]
-        self._answered.intersection_update(run.run_id for run in runs)
-        for run in runs:
-            if run.run_id not in self._answered and is_answered(self._store, self._instance, run):
-                self._answered.add(run.run_id)
-        return [run for run in runs if run.run_id not in self._answered]
+        return [*self._instance.get_runs(filters, cursor, PAGE_SIZE)]
 
-    def _ensure_retry(self, run: dg.DagsterRun) -> dict[str, float]:
-        """Queue the next attempt if Dagster has not; otherwise return since when it has been pending."""
+    def _answer(self, run: dg.DagsterRun) -> None:
+        """Write the manifest of a task that ended without a result."""
+        if run.status == dg.DagsterRunStatus.CANCELED or CANCELLED_TAG in run.tags:  # between two attempts
+            self._write_manifest(self._store, self._instance, run, "cancelled", INTERRUPTED)
+        else:
+            error, _ = read_failure(self._instance, run.run_id)
+            self._write_manifest(self._store, self._instance, run, "failed", error)
+
+    def _ensure_retry(self, run: dg.DagsterRun) -> None:
+        """Queue the next attempt if Dagster has not; otherwise remember since when it has been pending."""
         following = next_attempt_id(run.tags)
         if following and not self._is_stranded(following):
-            return {}
-        now = time.monotonic()
-        since = self.waiting_since.get(run.run_id, now)
-        forgotten_s = FORGOTTEN_ROUNDS * load_settings().coin_monitor_seconds
-        if run.tags.get(WILL_RETRY_TAG) != "false" and now - since <= forgotten_s:
-            return {run.run_id: since}
-        enqueue_retry(self._instance, run)
-        return {}
+            self._settled.add(run.run_id)
+        else:
+            now = time.monotonic()
+            since = self.waiting_since.setdefault(run.run_id, now)
+            forgotten_s = FORGOTTEN_ROUNDS * load_settings().coin_monitor_seconds
+            if run.tags.get(WILL_RETRY_TAG) != "false" and now - since <= forgotten_s:
+                return
+            enqueue_retry(self._instance, run)
+        self.waiting_since.pop(run.run_id, None)
 
     def _is_stranded(self, run_id: str) -> bool:
         """Return whether a run was stored but never queued, for example because the database went away."""
