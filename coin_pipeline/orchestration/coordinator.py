@@ -16,7 +16,7 @@ from coin_pipeline.orchestration.run_tags import (
     SENSOR_NAME_TAG,
     is_bulk,
 )
-from coin_pipeline.orchestration.turns import queue_tags
+from coin_pipeline.orchestration.turns import assigning_turns, queue_tags
 
 QUEUED_TAGS = frozenset({SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, BACKFILL_TAG, RETRY_NUMBER_TAG})
 """Tags of runs that are never interactive."""
@@ -52,11 +52,12 @@ class PriorityRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
 
     def _enqueue(self, context: dg.SubmitRunContext, run: dg.DagsterRun) -> dg.DagsterRun:
         """Queue a run with the tags of `run` and those of its turn, unless it is already queued."""
-        if run.status == dg.DagsterRunStatus.NOT_STARTED:
+        if run.status != dg.DagsterRunStatus.NOT_STARTED:
+            return super().submit_run(context)
+        with assigning_turns(self._instance):
             tags = {**run.tags, **queue_tags(self._instance, run)}
-            stored = context.dagster_run.tags.items()
-            self._instance.add_run_tags(run.run_id, dict(tags.items() - stored))
-        return super().submit_run(context)
+            self._instance.add_run_tags(run.run_id, dict(tags.items() - context.dagster_run.tags.items()))
+            return super().submit_run(context)
 
     def _retries_a_cancelled_task(self, run: dg.DagsterRun) -> bool:
         if RETRY_NUMBER_TAG not in run.tags or run.parent_run_id is None:

@@ -13,9 +13,9 @@ from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration._dagster_internals import ConfigurableClassData, LaunchRunContext
-from coin_pipeline.orchestration.run_tags import CLASS_TAG, COLD_LAUNCH_TAG, SYNC, client_of, is_bulk
+from coin_pipeline.orchestration.run_tags import COLD_LAUNCH_TAG, is_cold_launched, owner_of
 from coin_pipeline.orchestration.worker_pool.lock import is_pool_expected, pool_home
-from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, Message, send_request
+from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, Message, launch_request, send_request
 from coin_pipeline.settings import load_settings
 
 _log = logging.getLogger("coin.launcher")
@@ -80,7 +80,7 @@ class PooledRunLauncher(ColdRunLauncher):
     def reserve(self, run: dg.DagsterRun) -> bool:
         """Reserve a slot in the pool for a few seconds; return False if it is full or away."""
         try:
-            return bool(self._ask(reserve=run.run_id, owner=_owner(run))["ok"])
+            return bool(self._ask(reserve=run.run_id, owner=owner_of(run))["ok"])
         except OSError:
             return False
 
@@ -100,7 +100,7 @@ class PooledRunLauncher(ColdRunLauncher):
         """Hand over those runs that the pool does not know; return their number."""
         try:
             known = self._ask(runs=True)["runs"]
-            missing = [run for run in runs if run.run_id not in known and not self.is_cold(run)]
+            missing = [run for run in runs if run.run_id not in known and not is_cold_launched(run)]
             for run in missing:
                 self._hand_over(run)
         except OSError as error:
@@ -113,7 +113,7 @@ class PooledRunLauncher(ColdRunLauncher):
 
     def is_cold(self, run: dg.DagsterRun) -> bool:
         """Return whether a run was started in a process of its own, for lack of a pool."""
-        return run.tags.get(COLD_LAUNCH_TAG) == run.run_id  # a retry inherits its parent's tags
+        return is_cold_launched(run)
 
     def _launch_cold(self, context: LaunchRunContext) -> None:
         run = context.dagster_run
@@ -135,15 +135,10 @@ class PooledRunLauncher(ColdRunLauncher):
         return True
 
     def _hand_over(self, run: dg.DagsterRun) -> None:
-        self._ask(launch=run.run_id, bulk=is_bulk(run), owner=_owner(run))
+        self._ask(**launch_request(run))
 
     def _ask(self, **message: object) -> Message:
         return send_request(self._home, **message)
-
-
-def _owner(run: dg.DagsterRun) -> str:
-    """Return who shares the pool with others: a client, and apart from it the client's synchronous runs."""
-    return f"{client_of(run)} {SYNC}" if run.tags.get(CLASS_TAG) == SYNC else client_of(run)
 
 
 def mark_canceling(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun | None:

@@ -43,3 +43,13 @@ def client_of(run: dg.DagsterRun) -> str:
 def is_bulk(run: dg.DagsterRun) -> bool:
     """Return whether a run belongs to the class that may take long."""
     return run.tags.get(CLASS_TAG) == BULK
+
+
+def is_cold_launched(run: dg.DagsterRun) -> bool:
+    """Return whether a run was started in a process of its own, for lack of a pool."""
+    return run.tags.get(COLD_LAUNCH_TAG) == run.run_id  # a retry inherits its parent's tags
+
+
+def owner_of(run: dg.DagsterRun) -> str:
+    """Return who shares the pool with others: a client, and apart from it the client's synchronous runs."""
+    return f"{client_of(run)} {SYNC}" if run.tags.get(CLASS_TAG) == SYNC else client_of(run)

@@ -6,6 +6,9 @@ So the queue starts one run of each client, then the next one of each (start-tim
 queued runs neither saves turns nor has to wait for the runs that another has queued before.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
 from sqlalchemy import Connection, text
 
@@ -30,6 +33,20 @@ from runs join run_tags turn on turn.run_id = runs.run_id and turn.key = :turn_t
     left join run_tags class on class.run_id = runs.run_id and class.key = :class_tag
 where status = 'QUEUED' and (coalesce(class.value, '') = 'bulk') = :bulk
 """)
+
+
+_LOCK_ID = 0x7475726E  # advisory lock; differs from every other one
+
+
+@contextmanager
+def assigning_turns(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Let one process at a time queue a run: two at once would get the same turn, and their client a larger share."""
+    with engine_of(instance).connect() as connection:
+        connection.execute(text(f"select pg_advisory_lock({_LOCK_ID})"))
+        try:
+            yield
+        finally:
+            connection.execute(text(f"select pg_advisory_unlock({_LOCK_ID})"))
 
 
 def queue_tags(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -121,6 +122,13 @@ def hung_postgres(root: Path) -> Iterator[None]:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+def delete_files(root: Path) -> None:
+    """Delete the locks, the pool's socket, Dagster's home and the logs of a running platform."""
+    (root / "up.lock").unlink()
+    for folder in ("dagster", "logs"):
+        shutil.rmtree(root / folder)
 
 
 @contextmanager

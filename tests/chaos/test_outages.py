@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import Judge
-from tests.chaos.faults import hung_postgres, kill_at_random, slowed_down, stopped_postgres, suspended, worker_pids
+from tests.chaos.faults import (
+    delete_files,
+    hung_postgres,
+    kill_at_random,
+    slowed_down,
+    stopped_postgres,
+    suspended,
+    worker_pids,
+)
 from tests.chaos.traffic import Traffic
 from tests.platforms import START_TIMEOUT_S, SharedPlatform, has_ended, program_pids, query_database, wait_until
 
@@ -93,6 +101,21 @@ def test_worker_suspended_past_its_lease(shared: SharedPlatform, judge: Judge) -
             wait_until(lambda: has_ended(pid), 30)
             traffic.settle(120)
         judge("suspended worker", traffic, platform)
+
+
+@pytest.mark.chaos
+def test_files_are_deleted(shared: SharedPlatform, judge: Judge) -> None:
+    """Locks, socket, Dagster's home and logs, and then all programs are killed; accepted tasks end."""
+    with shared.use() as platform:
+        with Traffic(platform, seed=17, tasks=20) as traffic:
+            wait_until(lambda: traffic.acknowledged() >= 8)
+            delete_files(platform.root)
+            wait_until((platform.root / "dagster/workspace.yaml").exists)
+            for name, pid in program_pids(platform).items():
+                os.kill(pid, signal.SIGKILL)
+                traffic.history.kills[name] = 1
+            traffic.settle(180)
+        judge("deleted files", traffic, platform)
 
 
 def test_nothing_is_lost_under_a_few_kills(shared: SharedPlatform, judge: Judge) -> None:

@@ -1,6 +1,7 @@
 """The order in which Dagster's queue starts the runs of several clients."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import pytest
@@ -15,6 +16,7 @@ from coin_pipeline.orchestration.run_tags import (
     RETRY_NUMBER_TAG,
     SCHEDULE_NAME_TAG,
     SYNC,
+    TURN_TAG,
 )
 from tests.orchestration.test_unanswered_tasks import ORIGIN
 
@@ -61,6 +63,13 @@ def test_clients_take_turns(instance: dg.DagsterInstance) -> None:
     assert order(instance) == "abcabaaa"
     names = [run.tags["name"] for run in queued(instance) if run.tags[CLIENT_TAG] == "a"]
     assert names == sorted(names)
+
+
+def test_a_client_that_submits_in_parallel_has_no_more_turns(instance: dg.DagsterInstance) -> None:
+    """Each of its runs has a turn of its own."""
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: enqueue(instance, "a"), range(8)))
+    assert sorted(int(run.tags[TURN_TAG]) for run in queued(instance)) == [*range(8)]
 
 
 def test_a_client_that_was_idle_has_saved_no_turns(instance: dg.DagsterInstance) -> None:

@@ -20,10 +20,12 @@ from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable
 from coin_pipeline.orchestration.file_lock import FileLock
 from coin_pipeline.orchestration.instance import open_instance
+from coin_pipeline.orchestration.job_names import MONITORED_JOBS
 from coin_pipeline.orchestration.retries import finalize_orphan
-from coin_pipeline.orchestration.run_tags import LOCAL_TAG
+from coin_pipeline.orchestration.run_tags import LOCAL_TAG, is_cold_launched
 from coin_pipeline.orchestration.storage import engine_of, warm_caches
 from coin_pipeline.orchestration.worker_pool.lock import pool_home, record_alive, single_instance
+from coin_pipeline.orchestration.worker_pool.protocol import launch_request
 from coin_pipeline.orchestration.worker_pool.server import Pool
 from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits
 from coin_pipeline.orchestration.worker_pool.warm_up import warm_up
@@ -60,7 +62,16 @@ def main() -> None:
         limits = PoolLimits(settings.coin_workers, 1, settings.coin_pool_room)
         pool = Pool(limits, lambda line: _fork_worker(instance, line), lambda run_id: _fork_finalizer(instance, run_id))
         _log.info("ready: %s", limits)
+        adopt_stranded(instance, pool)
         pool.serve(home, lambda: _should_stop(home, lock, stop))
+
+
+def adopt_stranded(instance: dg.DagsterInstance, pool: Pool) -> None:
+    """Take the runs that the pool before this one had not started, without waiting for the monitor."""
+    starting = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING]), ascending=True)
+    for run in starting:
+        if run.job_name in MONITORED_JOBS and not is_cold_launched(run):
+            pool.handle(launch_request(run))
 
 
 def finalize_orphans(instance: dg.DagsterInstance, settings: Settings) -> None:

@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
+
+from coin_pipeline.orchestration.run_tags import is_bulk, owner_of
+
 TIMEOUT_S = 2.0
 KILL_GRACE_S = 1.0
 """Time between interrupting and killing a run."""
@@ -35,6 +39,11 @@ def send_request(home: Path, **message: object) -> Message:
         raise ConnectionResetError
     response: Message = json.loads(line)
     return response
+
+
+def launch_request(run: dg.DagsterRun) -> Message:
+    """Return the request that hands a run to the pool."""
+    return {"launch": run.run_id, "bulk": is_bulk(run), "owner": owner_of(run)}
 
 
 @contextlib.contextmanager
