@@ -1,10 +1,10 @@
 """Retries for work that needs a database or an object store, in threads that may wait through an outage."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from coin_pipeline.liveness import report_progress
@@ -13,7 +13,7 @@ T = TypeVar("T")
 OUTAGE_S = 600.0
 """How long a run waits for an unavailable service before it fails, in seconds."""
 PAUSE_S = 0.2
-_local = threading.local()
+_tolerance_s = ContextVar("tolerance_s", default=0.0)
 _log = logging.getLogger(__name__)
 
 
@@ -24,12 +24,12 @@ def tolerate_outages(seconds: float = OUTAGE_S) -> Iterator[None]:
     Args:
         seconds: The longest wait for one piece of work.
     """
-    previous = _tolerance_s()
-    _local.seconds = seconds
+    previous = _tolerance_s.get()
+    _tolerance_s.set(seconds)
     try:
         yield
     finally:
-        _local.seconds = previous
+        _tolerance_s.set(previous)
 
 
 def retry_until_available(work: Callable[[], T], is_unavailable: Callable[[Exception], bool]) -> T:
@@ -58,14 +58,10 @@ def retry_until_available(work: Callable[[], T], is_unavailable: Callable[[Excep
         try:
             return work()
         except Exception as error:
-            if not is_unavailable(error) or time.monotonic() > started + _tolerance_s():
+            if not is_unavailable(error) or time.monotonic() > started + _tolerance_s.get():
                 raise
             if not logged:
-                _log.warning("%s (retrying for up to %.0f s)", error, _tolerance_s())
+                _log.warning("%s (retrying for up to %.0f s)", error, _tolerance_s.get())
                 logged = True
         report_progress()  # this wait ends by itself
         time.sleep(PAUSE_S)
-
-
-def _tolerance_s() -> float:
-    return getattr(_local, "seconds", 0.0)

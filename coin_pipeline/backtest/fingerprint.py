@@ -65,6 +65,7 @@ _CIRCUMSTANCES = frozenset(
         "fingerprint",
         "result_sha256",
         "reused_from",
+        "href",
     }
 )
 
@@ -147,8 +148,12 @@ def comparable_content(document: Mapping[str, Any]) -> dict[str, Any]:
 
     It leaves out the run ID, times, host, description and inputs, at the top and in each symbol's part. A candle that
     no figure depends on is a different input but not a different result. The same holds for the provenance of candles.
+    Rows that are only in the tables are covered by the digests of the tables.
     """
-    return {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
+    content = {**_without_circumstances(document), "symbols": [*map(_figures_of, document["symbols"])]}
+    if "tables" in document:
+        content["tables"] = {name: _without_circumstances(table) for name, table in document["tables"].items()}
+    return content
 
 
 def result_digest(document: Mapping[str, Any]) -> str:

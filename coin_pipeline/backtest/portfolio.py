@@ -1,7 +1,7 @@
 """Portfolios: several symbols as one result, with its equity curve, statistics and costs."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import BacktestSpec
-from coin_pipeline.backtest.symbol_result import STRESS, symbol_json, to_table
+from coin_pipeline.backtest.symbol_result import STRESS, SymbolResult, symbol_result
 from coin_pipeline.engine import metrics
 from coin_pipeline.engine.account import MAX_EQUITY, Sizing, drawdown, is_representable, simulate_account
 from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
@@ -37,10 +37,18 @@ class Curve(NamedTuple):
 
 
 class BestTrade(NamedTuple):
-    """The trade that contributed most to a result, and the total return without it."""
+    """The trade that contributed most to a result: its entry in ns UTC and its return, and the result without it."""
 
-    trade: Json
+    symbol: str
+    entered: int
+    net_return: float
     return_without: float
+
+    @classmethod
+    def of(cls, result: SymbolResult, row: int, return_without: float) -> "BestTrade":
+        """Return the trade in a row of a symbol's trades."""
+        entered = int(result.trades["entry_time"][row].value)
+        return cls(result.symbol, entered, float(result.trade_column("return_pct")[row]), return_without)
 
 
 class CombinedResult(NamedTuple):
@@ -61,12 +69,7 @@ class CombinedResult(NamedTuple):
     account: Json | None
 
 
-def combine_equal_weight(
-    parts: Sequence[tuple[Json, pa.Table]],
-    quoted: Mapping[str, Sequence[float]],
-    bars_per_year: float,
-    fraction: float,
-) -> CombinedResult:
+def combine_equal_weight(results: Sequence[SymbolResult], bars_per_year: float, fraction: float) -> CombinedResult:
     """Combine equal, separate accounts of all symbols into one result; a single symbol keeps its own figures.
 
     A symbol without a candle at some time keeps its last value; before its first candle its share is cash. Sums run in
@@ -74,34 +77,35 @@ def combine_equal_weight(
     the trades of all symbols; exposure is the mean of the symbols' exposures.
 
     Args:
-        parts: Each symbol's JSON part and equity per bar.
-        quoted: What `symbol_result.quoted_ratios` returned for the trades of each symbol with ticks.
+        results: The symbols' results.
         bars_per_year: Bars in a year, for annualized figures.
         fraction: Share of the equity that an entry spends.
     """
-    curves = [curve_of(part["symbol"], table) for part, table in parts]
-    by_name = sorted((part for part, _ in parts), key=lambda part: str(part["symbol"]))
+    by_name = sorted(results, key=lambda result: result.symbol)
     best = best_trade(by_name, fraction)
-    if len(parts) == 1:
-        return CombinedResult(curves[0], parts[0][0]["metrics"], parts[0][0]["costs"], best, None)
-    account = equal_shares(sorted(curves, key=lambda curve: curve.name))
-    exposure = float(np.mean([part["metrics"]["exposure"] for part in by_name]))
+    if len(results) == 1:
+        (alone,) = results
+        return CombinedResult(
+            curve_of(alone.symbol, alone.equity), alone.json["metrics"], alone.json["costs"], best, None
+        )
+    account = equal_shares([curve_of(result.symbol, result.equity) for result in by_name])
+    exposure = float(np.mean([result.json["metrics"]["exposure"] for result in by_name]))
     figures = statistics(account, exposure, by_name, bars_per_year)
-    costs = _mean_costs(by_name, quoted, figures["total_return"], fraction)
+    costs = _mean_costs(by_name, figures["total_return"], fraction)
     return CombinedResult(account, figures, costs, best, None)
 
 
-def statistics(account: Curve, exposure: float | None, parts: Sequence[Json], bars_per_year: float) -> Json:
+def statistics(account: Curve, exposure: float | None, results: Sequence[SymbolResult], bars_per_year: float) -> Json:
     """Return the statistics of an account of several symbols; statistics of trades are over the trades of all.
 
     Args:
         account: Equity curve.
         exposure: Share of the bars on which a position was held; None if undefined.
-        parts: The symbols' JSON parts.
+        results: The symbols' results.
         bars_per_year: Bars in a year, for annualized figures.
     """
     returns = metrics.bar_returns(account.equity)
-    own: list[Json] = [part["metrics"] for part in parts]
+    own: list[Json] = [result.json["metrics"] for result in results]
     return {
         "total_return": metrics.total_return(account.equity),
         "cagr": metrics.cagr(account.equity, account.time, bars_per_year),
@@ -112,14 +116,14 @@ def statistics(account: Curve, exposure: float | None, parts: Sequence[Json], ba
         "exposure": exposure,
         "buy_and_hold": float(np.mean([m["buy_and_hold"] for m in own])),
         **{count: sum(m[count] for m in own) for count in ("signals", "trades", "ignored")},
-        **_of_all_trades([trade["return_pct"] for part in parts for trade in part["trades"]]),
-        "avg_hold_bars": _mean([trade["bars_held"] for part in parts for trade in part["trades"]]),
+        **_of_all_trades(_of_all(results, "return_pct")),
+        "avg_hold_bars": _mean(_of_all(results, "bars_held")),
     }
 
 
-def best_trade(parts: Sequence[Json], fraction: float) -> BestTrade | None:
+def best_trade(results: Sequence[SymbolResult], fraction: float) -> BestTrade | None:
     """Return the trade without which the accounts would have returned least; the other trades compound as they did."""
-    growth = [1 + fraction * np.array([trade["return_pct"] for trade in part["trades"]]) for part in parts]
+    growth = [1 + fraction * result.trade_column("return_pct") for result in results]
     totals = [compound_return(factors) for factors in growth]
     candidates = []
     for number, own in enumerate(growth):
@@ -127,7 +131,7 @@ def best_trade(parts: Sequence[Json], fraction: float) -> BestTrade | None:
             row = int(np.argmax(own))
             rest = _mean_of_all([*totals[:number], compound_return(np.delete(own, row)), *totals[number + 1 :]])
             if rest is not None:
-                candidates.append(BestTrade(parts[number]["trades"][row], rest))
+                candidates.append(BestTrade.of(results[number], row, rest))
     return min(candidates, key=lambda best: best.return_without, default=None)
 
 
@@ -145,30 +149,36 @@ def equal_shares(curves: Sequence[Curve]) -> Curve:
     return Curve(f"mean of {len(curves)} symbols", time, equity, drawdown(equity), buy_and_hold)
 
 
-def curve_of(symbol: str, table: pa.Table) -> Curve:
+def curve_of(symbol: str, equity: pa.Table) -> Curve:
     """Return a table of equity per bar as a curve with the symbol's name."""
-    columns = (table[name].to_numpy() for name in ("equity", "drawdown", "buy_and_hold"))
-    return Curve(symbol, table["timestamp"].cast(pa.int64()).to_numpy(), *columns)
+    columns = (equity[name].to_numpy() for name in ("equity", "drawdown", "buy_and_hold"))
+    return Curve(symbol, equity["timestamp"].cast(pa.int64()).to_numpy(), *columns)
 
 
-def _of_all_trades(returns: Sequence[float]) -> Json:
-    gains, losses = metrics.gains_and_losses(np.array(returns, np.float64))
-    mean = (gains - losses) / len(returns) if returns else None
+def _of_all(results: Sequence[SymbolResult], name: str) -> Floats:
+    """Return a numeric column of all trades, shape (trades of all symbols,)."""
+    return np.concatenate([result.trade_column(name) for result in results])
+
+
+def _of_all_trades(returns: Floats) -> Json:
+    gains, losses = metrics.gains_and_losses(returns)
+    mean = (gains - losses) / len(returns) if len(returns) else None
     return {
-        "win_rate": _mean([float(r > 0) for r in returns]),
+        "win_rate": _mean(returns > 0),
         "avg_return": mean,
         "expectancy": mean,
         "profit_factor": gains / losses if losses else None,
     }
 
 
-def _mean_costs(
-    parts: Sequence[Json], quoted: Mapping[str, Sequence[float]], net_return: float, fraction: float
-) -> Json:
-    own = [part["costs"] for part in parts]
+def _mean_costs(results: Sequence[SymbolResult], net_return: float, fraction: float) -> Json:
+    own = [result.json["costs"] for result in results]
     stress = {k: _mean_of_all([costs["stress"][k] for costs in own]) for k in own[0]["stress"]}
-    gross = [np.array([t["exit_price"] / t["entry_price"] for t in part["trades"]]) for part in parts]
-    ratios = [np.array(quoted.get(part["symbol"], own)) for part, own in zip(parts, gross, strict=True)]
+    gross = [result.trade_column("exit_price") / result.trade_column("entry_price") for result in results]
+    ratios = [
+        result.trade_column("quoted") if "quoted" in result.trades.column_names else own
+        for result, own in zip(results, gross, strict=True)
+    ]
     return {
         "gross_return": stress["0x"],
         "net_return": net_return,
@@ -184,13 +194,13 @@ def _mean_of_all(values: Sequence[float | None]) -> float | None:
     return mean if mean is not None and math.isfinite(mean) else None
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
+def _mean(values: Sequence[float] | Floats | Bools) -> float | None:
+    return float(np.mean(values)) if len(values) else None
 
 
 def combine_shared_account(
     spec: BacktestSpec, rules: SharedRules, samples: Sequence[Samples], bars_of: Callable[[str], Bars]
-) -> tuple[list[tuple[Json, pa.Table]], CombinedResult]:
+) -> tuple[list[SymbolResult], CombinedResult]:
     """Trade the samples of all symbols from one shared account.
 
     A symbol's own figures are those of the account's trades in it, one after the other, each with the same share of the
@@ -203,7 +213,7 @@ def combine_shared_account(
         bars_of: Reads the candles of a symbol. Called twice per symbol, so that one symbol is in memory at a time.
 
     Returns:
-        Each symbol's JSON part and its trades' equity per bar; and the whole account.
+        Each symbol's result, whose equity is that of its trades; and the whole account.
 
     Raises:
         EquityOverflow: The account, or the trades of one symbol by themselves, grow beyond `MAX_EQUITY`.
@@ -214,19 +224,18 @@ def combine_shared_account(
     account = simulate_shared_account(books, rules, costs)
     if not is_representable(account.equity):
         raise EquityOverflow(f"the {SHARED}", MAX_EQUITY)
-    parts = []
+    results = []
     for number, (symbol, own) in enumerate(by_symbol):
         bars = bars_of(symbol)
         simulation = _own_trades(bars, own, account, number, spec)
-        part = symbol_json(symbol, bars, simulation, spec, account.spent[number][simulation.taken])
-        parts.append((part, to_table(bars, simulation, costs[number], {})))
-    by_name = sorted(parts, key=lambda part: str(part[0]["symbol"]))  # sums must not depend on the order of the spec
-    held = equal_shares([curve_of(part["symbol"], table) for part, table in by_name]).buy_and_hold
+        results.append(symbol_result(symbol, bars, simulation, spec, account.spent[number][simulation.taken]))
+    by_name = sorted(results, key=lambda result: result.symbol)  # sums must not depend on the order of the spec
+    held = equal_shares([curve_of(result.symbol, result.equity) for result in by_name]).buy_and_hold
     curve = Curve(SHARED, account.time, account.equity, account.drawdown, held)
-    figures = statistics(curve, account.exposure, [part for part, _ in by_name], spec.candle_length.bars_per_year)
+    figures = statistics(curve, account.exposure, by_name, spec.candle_length.bars_per_year)
     made = [_select(book, taken) for book, taken in zip(books, account.taken, strict=True)]
-    best = _best_trade([part for part, _ in parts], made, account, rules, costs)
-    return parts, CombinedResult(
+    best = _best_trade(results, made, account, rules, costs)
+    return results, CombinedResult(
         curve, figures, _costs(costs, rules, made, figures), best, _account_json(rules, account)
     )
 
@@ -259,7 +268,7 @@ def _total_return(chosen: Sequence[SymbolSamples], rules: SharedRules, costs: Se
 
 
 def _best_trade(
-    parts: Sequence[Json],
+    results: Sequence[SymbolResult],
     made: Sequence[SymbolSamples],
     account: SharedAccount,
     rules: SharedRules,
@@ -279,7 +288,7 @@ def _best_trade(
         _select(book, np.arange(len(book.samples)) != row) if n == number else book for n, book in enumerate(made)
     ]
     rest = _total_return(others, rules, costs)
-    return BestTrade(parts[number]["trades"][row], rest) if math.isfinite(rest) else None
+    return BestTrade.of(results[number], row, rest) if math.isfinite(rest) else None
 
 
 def _costs(costs: Sequence[Costs], rules: SharedRules, made: Sequence[SymbolSamples], figures: Json) -> Json:

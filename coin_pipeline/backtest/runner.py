@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.backtest import document, portfolio, symbol_result
@@ -16,6 +15,8 @@ from coin_pipeline.backtest.candle_source import CandleSource, raise_if_missing
 from coin_pipeline.backtest.fingerprint import backtest_fingerprint, candles_digest, code_digest
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
+from coin_pipeline.backtest.symbol_output import SymbolOutput
+from coin_pipeline.backtest.tables import Tables
 from coin_pipeline.backtest.tick_check import check_ticks
 from coin_pipeline.backtest.warm_up import WarmUp, warm_bars
 from coin_pipeline.candles.coverage import coverage
@@ -51,7 +52,7 @@ class BacktestResult:
         spec: What was run.
         shelf: Area in which the result is stored.
         document: The result document, schema 1.2.0.
-        equity: Equity per bar, one block of rows per symbol; see `document.equity_table`.
+        tables: Every signal and trade, and the equity per bar; see `tables.TABLE_SCHEMAS`.
         times: Start and end of the run, UTC.
         report: Report page, HTML; empty until it is rendered.
     """
@@ -59,7 +60,7 @@ class BacktestResult:
     spec: BacktestSpec
     shelf: ResultArea
     document: Json
-    equity: pa.Table
+    tables: Tables
     times: Times
     report: bytes = b""
 
@@ -99,8 +100,8 @@ def run_backtest(
     if slices is None:
         slices = find_candles(candles, spec, "results")
     chosen = warm_ups or {}
-    tables = [simulate_symbol(candles, registry, part, chosen.get(part.symbol)) for part in slices]
-    return assemble_result(run_id, tables, candles, registry, environment, start)
+    outputs = [simulate_symbol(candles, registry, part, chosen.get(part.symbol)) for part in slices]
+    return assemble_result(run_id, outputs, candles, registry, environment, start)
 
 
 def find_candles(
@@ -123,7 +124,7 @@ def find_candles(
 
 def simulate_symbol(
     candles: CandleSource, registry: StrategyRegistry, candle_slice: CandleSlice, warm_up: WarmUp | None = None
-) -> pa.Table:
+) -> SymbolOutput:
     """Run the strategy on one symbol, after its warm-up.
 
     Args:
@@ -133,8 +134,7 @@ def simulate_symbol(
         warm_up: Its warm-up, if it was chosen before; None to choose it here.
 
     Returns:
-        Equity per bar of the range, with the symbol's part of the result as metadata of the schema. For a shared
-        account the symbol's samples instead of its equity: that depends on the other symbols.
+        The symbol's result. For a shared account the symbol's samples instead: its result depends on the other symbols.
 
     Raises:
         CandlesChanged: The candles are no longer those of the slice.
@@ -152,7 +152,7 @@ def simulate_symbol(
     signals = warm.of_range(signals)
     costs = spec.costs_of(candle_slice.symbol)
     simulation = simulate(bars, signals, costs, spec.fill, spec.stops, spec.sizing_of(candle_slice.symbol))
-    metadata = {"slice": candle_slice.model_dump(mode="json"), "code": code_digest(strategy)}
+    inputs = {"slice": candle_slice.model_dump(mode="json"), "code": code_digest(strategy)}
     facts: Json = {
         "checks": [
             *symbol_result.checks_json(candle_slice.coverage, report),
@@ -166,36 +166,33 @@ def simulate_symbol(
             "warm_up": warm_up and warm_up.to_json(bars.time),
         },
     }
-    if spec.shared:  # which samples the account takes depends on the other symbols
+    if spec.shared:
         facts["execution_time"] = time.perf_counter() - start
-        return symbol_result.samples_table(simulation.samples, {**metadata, "facts": facts})
+        return SymbolOutput.from_samples(simulation.samples, {**inputs, "facts": facts})
     if not is_representable(simulation.equity):
         if spec.fill is Fill.NEXT_OPEN:
             raise EquityOverflow(candle_slice.symbol, MAX_EQUITY)
         reason = f"the returns of {len(simulation.samples)} overlapping samples compound beyond {MAX_EQUITY:g}"
         raise InvalidSpec([Problem("fill", f"{reason}; use next_open, a shorter range or a shorter holding period")])
-    part = symbol_result.symbol_json(
-        candle_slice.symbol, bars, simulation, spec, symbol_result.money_spent(simulation.trades, spec)
-    )
+    spent = symbol_result.money_spent(simulation.trades, spec)
+    result = symbol_result.symbol_result(candle_slice.symbol, bars, simulation, spec, spent)
     facts["execution_time"] = time.perf_counter() - start
-    quoted = symbol_result.quoted_ratios(simulation.trades, bars.time, costs)
-    metadata |= {"facts": facts, "symbol": part} | ({} if quoted is None else {"quoted": quoted.tolist()})
-    return symbol_result.to_table(bars, simulation, costs, metadata)
+    return SymbolOutput.from_result(result, {**inputs, "facts": facts})
 
 
 def assemble_result(
     run_id: str,
-    tables: Sequence[pa.Table],
+    outputs: Sequence[SymbolOutput],
     candles: CandleSource,
     registry: StrategyRegistry,
     environment: str,
     started_at: datetime,
 ) -> BacktestResult:
-    """Combine the tables of `simulate_symbol`, in any order, into one result of schema 1.2.0.
+    """Combine the outputs of `simulate_symbol`, in any order, into one result of schema 1.2.0.
 
     Args:
         run_id: ID of the run, or of the task that it is an attempt of.
-        tables: One table per symbol.
+        outputs: One per symbol.
         candles: Source of the candles; read only for a shared account.
         registry: Registry that holds the strategy.
         environment: Name of the environment that the run belongs to.
@@ -205,39 +202,42 @@ def assemble_result(
         CodeChanged: The code of the engine or the strategy has changed since the symbols were simulated.
         CandlesChanged: A shared account reads the candles again, and they have changed.
     """
-    loaded = [(symbol_result.table_metadata(table), table) for table in tables]
-    slices = {part.symbol: part for part in (CandleSlice.model_validate(metadata["slice"]) for metadata, _ in loaded)}
-    by_symbol = {metadata["slice"]["symbol"]: (metadata, table) for metadata, table in loaded}
+    slices = {part.symbol: part for part in (CandleSlice.model_validate(output.facts["slice"]) for output in outputs)}
+    by_symbol = {output.facts["slice"]["symbol"]: output for output in outputs}
     spec, shelf = (first := next(iter(slices.values()))).spec, first.shelf
     strategy = registry.get(spec.strategy)
     own_candles = {symbol: slices[symbol].sha256 for symbol in spec.symbols}
-    warm_ups = {symbol: by_symbol[symbol][0]["facts"]["candles"]["warm_up"] for symbol in spec.symbols}
+    warm_ups = {symbol: by_symbol[symbol].facts["facts"]["candles"]["warm_up"] for symbol in spec.symbols}
     fingerprint = backtest_fingerprint(spec.digest, own_candles, warm_ups, strategy)
-    if any(metadata["code"] != fingerprint["code"] for metadata, _ in loaded):
+    if any(output.facts["code"] != fingerprint["code"] for output in outputs):
         raise CodeChanged(spec.strategy)
     ordered = [by_symbol[symbol] for symbol in spec.symbols]
     if spec.shared:
-        samples = [symbol_result.from_samples_table(table) for _, table in ordered]
+        samples = [output.samples for output in ordered]
         own, combined = portfolio.combine_shared_account(
             spec, spec.shared, samples, lambda symbol: read_candles(candles, slices[symbol])
         )
     else:
-        own = [(metadata["symbol"], table) for metadata, table in ordered]
-        quoted = {symbol: metadata["quoted"] for symbol, (metadata, _) in by_symbol.items() if "quoted" in metadata}
-        combined = portfolio.combine_equal_weight(own, quoted, spec.candle_length.bars_per_year, spec.sizing.fraction)
-    parts = [({**part, **metadata["facts"]}, table) for (part, table), (metadata, _) in zip(own, ordered, strict=True)]
+        own = [output.result for output in ordered]
+        combined = portfolio.combine_equal_weight(own, spec.candle_length.bars_per_year, spec.sizing.fraction)
+    results = [
+        result._replace(json={**result.json, **output.facts["facts"]})
+        for result, output in zip(own, ordered, strict=True)
+    ]
+    tables = document.result_tables(results, combined)
     times = (started_at, datetime.now(started_at.tzinfo))
     body = document.result_json(
         run_id=run_id,
         spec=spec,
-        parts=parts,
+        results=results,
+        tables=tables,
         combined=combined,
         params_schema=strategy.Params.model_json_schema(),
         fingerprint=fingerprint,
         environment=environment,
         times=times,
     )
-    return BacktestResult(spec, shelf, body, document.equity_table(parts, combined), times)
+    return BacktestResult(spec, shelf, body, tables, times)
 
 
 def read_candles(candles: CandleSource, candle_slice: CandleSlice) -> Bars:

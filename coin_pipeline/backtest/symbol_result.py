@@ -1,13 +1,14 @@
-"""One symbol's entry in `symbols` of a result, and the tables that carry it between steps."""
+"""One symbol's result: its entry in `symbols` of the document, and its signals, trades and equity as tables."""
 
-import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from coin_pipeline.backtest.formatting import Json, iso_seconds, pluralize
 from coin_pipeline.backtest.spec import BacktestSpec
+from coin_pipeline.backtest.tables import TEXT_TYPE, TIME_TYPE
 from coin_pipeline.engine.bars import Bars, Floats, Ints
 from coin_pipeline.engine.execution import Costs, Fill
 from coin_pipeline.engine.lookahead import LookAheadReport
@@ -20,16 +21,42 @@ STRESS = (0, 1, 2, 5)
 """Multiples of the costs at which every result is reported."""
 NEVER_FILLED = "the candles end before the next open, which would fill it"
 """Reason of a signal on the last candle."""
-_PART = b"coin.part"
-_REASONS = {reason.value: reason.name.lower() for reason in ExitReason}
+_REASONS = pa.array([reason.name.lower() for reason in sorted(ExitReason)])
 
 
-def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestSpec, spent: Floats | None) -> Json:
-    """Return one entry of `symbols`: the keys of schema 1.1.0 first, then those that 1.2.0 adds.
+class SymbolResult(NamedTuple):
+    """One symbol's result.
 
-    Keys of 1.1.0 keep their types: win_rate is a fraction, avg_return and max_drawdown are percentages, and all three
-    are 0 without trades; every item of `signals` has prices. A signal that cannot be filled has none, so it is an item
-    of `unfilled_signals`.
+    Attributes:
+        json: Its entry in `symbols` of the document; the lists `signals`, `trades` and `performance_curve` are empty.
+        signals: Every signal that can be filled, with its outcome as a separate trade; the columns of
+            `TABLE_SCHEMAS["signals"]` but `symbol`.
+        trades: Every round trip of the account; the columns of `TABLE_SCHEMAS["trades"]` but `symbol`, and `quoted`,
+            the growth factor with ticks as the only costs, if prices are rounded to ticks.
+        equity: The account per bar; the columns of `TABLE_SCHEMAS["equity"]` but `symbol`.
+    """
+
+    json: Json
+    signals: pa.Table
+    trades: pa.Table
+    equity: pa.Table
+
+    @property
+    def symbol(self) -> str:
+        """Name of the market."""
+        symbol: str = self.json["symbol"]
+        return symbol
+
+    def trade_column(self, name: str) -> Floats:
+        """Return a numeric column of the trades, shape (trades,)."""
+        column: Floats = self.trades[name].to_numpy()
+        return column
+
+
+def symbol_result(
+    symbol: str, bars: Bars, simulation: Simulation, spec: BacktestSpec, spent: Floats | None
+) -> SymbolResult:
+    """Return one symbol's result.
 
     Args:
         symbol: Name of the market.
@@ -38,24 +65,38 @@ def symbol_json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestS
         spec: The backtest.
         spent: Money spent by each trade, in multiples of the initial cash, shape (trades,); None without an account.
     """
-    trades = simulation.trades
+    return SymbolResult(
+        _json(symbol, bars, simulation, spec),
+        _signals(bars, simulation),
+        _trades(symbol, bars, simulation.trades, spec, spent),
+        _equity(bars, simulation, spec.costs_of(symbol)),
+    )
+
+
+def _json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestSpec) -> Json:
+    """Return an entry of `symbols`: the keys of schema 1.1.0 first, then those that 1.2.0 adds.
+
+    Keys of 1.1.0 keep their types: win_rate is a fraction, avg_return and max_drawdown are percentages, and all three
+    are 0 without trades; every item of `signals` has prices. A signal that cannot be filled has none, so it is an item
+    of `unfilled_signals`.
+    """
     costs = spec.costs_of(symbol)
     metrics = compute_metrics(simulation, bars, spec.candle_length.bars_per_year, costs)
     return {
         "symbol": symbol,
         "is_active": True,
-        "signals": _signals(symbol, bars, simulation),
+        "signals": [],
         "win_rate": metrics.win_rate or 0.0,
         "avg_return": 100 * (metrics.avg_return or 0.0),
         "max_drawdown": 100 * metrics.max_drawdown,
         "avg_hold_bars": metrics.avg_hold_bars or 0.0,
         "performance_curve": None,
         "unfilled_signals": _unfilled_signals(symbol, bars, simulation.samples),
-        "trades": _trades(symbol, bars, trades, spec, spent),
+        "trades": [],
         "metrics": asdict(metrics),
         "no_slot": simulation.no_slot,
         "too_small": simulation.too_small,
-        "costs": costs_json(trades, bars.time, costs, spec.sizing.fraction, metrics.total_return),
+        "costs": costs_json(simulation.trades, bars.time, costs, spec.sizing.fraction, metrics.total_return),
     }
 
 
@@ -126,74 +167,27 @@ def _compared(ahead: LookAheadReport) -> str:
     return "; ".join(filter(None, parts))
 
 
-def to_table(bars: Bars, simulation: Simulation, costs: Costs, part: Json) -> pa.Table:
-    """Return timestamp, equity, drawdown and buy_and_hold per bar, with `part` as JSON in the schema's metadata."""
-    return _attach(
-        pa.table(
-            {
-                "timestamp": pa.array(bars.time, pa.timestamp("ns", tz="UTC")),
-                "equity": simulation.equity,
-                "drawdown": simulation.drawdown,
-                "buy_and_hold": bars.close / costs.paid(bars.open[:1], bars.time, np.array([0])),
-            }
-        ),
-        part,
-    )
-
-
-def samples_table(samples: Samples, part: Json) -> pa.Table:
-    """Return samples as a table, with `part` as JSON in the schema's metadata."""
-    return _attach(pa.table({field.name: getattr(samples, field.name) for field in fields(samples)}), part)
-
-
-def from_samples_table(table: pa.Table) -> Samples:
-    """Return the samples of a table from `samples_table`."""
-    return Samples(*(table[field.name].to_numpy() for field in fields(Samples)))
-
-
-def table_metadata(table: pa.Table) -> Json:
-    """Return the part in a table's metadata."""
-    part: Json = json.loads(table.schema.metadata[_PART])
-    return part
-
-
-def _attach(table: pa.Table, part: Json) -> pa.Table:
-    return table.replace_schema_metadata({_PART: json.dumps(part, allow_nan=False)})
-
-
-def _signals(symbol: str, bars: Bars, simulation: Simulation) -> list[Json]:
-    """Return every signal that can be filled, with its outcome as a separate trade."""
+def _signals(bars: Bars, simulation: Simulation) -> pa.Table:
     filled = simulation.samples.entry_bar != UNFILLED
     samples = simulation.samples.where(filled)
-    rows = zip(
-        iso_seconds(bars.time[samples.signal_bar]),
-        samples.entry_price.tolist(),
-        samples.exit_price.tolist(),
-        samples.net_return.tolist(),
-        simulation.taken[filled].tolist(),
-        strict=True,
-    )
-    return [
+    return pa.table(
         {
-            "symbol": symbol,
-            "type": "buy",
-            "timestamp": stamp,
-            "entry_price": entry,
-            "exit_price": exit_price,
-            "return_pct": net,
-            "traded": traded,
+            "timestamp": _times(bars.time[samples.signal_bar]),
+            "entry_price": samples.entry_price,
+            "exit_price": samples.exit_price,
+            "return_pct": samples.net_return,
+            "traded": simulation.taken[filled],
         }
-        for stamp, entry, exit_price, net, traded in rows
-    ]
+    )
 
 
 def _unfilled_signals(symbol: str, bars: Bars, samples: Samples) -> list[Json]:
-    """Return the signals that cannot be filled, each with the reason."""
+    """Return the signals that cannot be filled, each with the reason; only the last candle can have one."""
     stamps = iso_seconds(bars.time[samples.signal_bar[samples.entry_bar == UNFILLED]])
     return [{"symbol": symbol, "type": "buy", "timestamp": stamp, "reason": NEVER_FILLED} for stamp in stamps]
 
 
-def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent: Floats | None) -> list[Json]:
+def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent: Floats | None) -> pa.Table:
     """Return every round trip of the account.
 
     A fill at an open is stamped with that open, a fill at a close with the end of the candle. An exit at a price is
@@ -202,27 +196,35 @@ def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent:
     at_close = spec.fill is Fill.SIGNAL_CLOSE
     length = spec.candle_length.ns
     planned = (trades.exit_reason == ExitReason.SIGNAL) | (trades.exit_reason == ExitReason.HOLD)
-    rows = zip(
-        iso_seconds(bars.time[trades.entry_bar] + length * at_close),
-        iso_seconds(bars.time[trades.exit_bar] + length * ((at_close & planned) | trades.open_at_end)),
-        trades.entry_price.tolist(),
-        trades.exit_price.tolist(),
-        trades.net_return.tolist(),
-        trades.bars_held.tolist(),
-        [_REASONS[code] for code in trades.exit_reason.tolist()],
-        trades.open_at_end.tolist(),
-        [None] * len(trades) if spent is None else (spent * spec.sizing_of(symbol).initial_cash).tolist(),
-        strict=True,
+    no_money = pa.nulls(len(trades), pa.float64())
+    quoted = quoted_ratios(trades, bars.time, spec.costs_of(symbol))
+    reasons = pa.DictionaryArray.from_arrays(trades.exit_reason.astype(np.int32), _REASONS)
+    return pa.table(
+        {
+            "entry_time": _times(bars.time[trades.entry_bar] + length * at_close),
+            "exit_time": _times(bars.time[trades.exit_bar] + length * ((at_close & planned) | trades.open_at_end)),
+            "entry_price": trades.entry_price,
+            "exit_price": trades.exit_price,
+            "return_pct": trades.net_return,
+            "bars_held": trades.bars_held,
+            "exit_reason": reasons.cast(TEXT_TYPE),
+            "open_at_end": trades.open_at_end,
+            "spent": no_money if spent is None else spent * spec.sizing_of(symbol).initial_cash,
+            **({} if quoted is None else {"quoted": quoted}),
+        }
     )
-    names = (
-        "entry_time",
-        "exit_time",
-        "entry_price",
-        "exit_price",
-        "return_pct",
-        "bars_held",
-        "exit_reason",
-        "open_at_end",
-        "spent",
+
+
+def _equity(bars: Bars, simulation: Simulation, costs: Costs) -> pa.Table:
+    return pa.table(
+        {
+            "timestamp": _times(bars.time),
+            "equity": simulation.equity,
+            "drawdown": simulation.drawdown,
+            "buy_and_hold": bars.close / costs.paid(bars.open[:1], bars.time, np.array([0])),
+        }
     )
-    return [{"symbol": symbol, **dict(zip(names, row, strict=True))} for row in rows]
+
+
+def _times(ns: Ints) -> pa.Array:
+    return pa.array(ns, TIME_TYPE)

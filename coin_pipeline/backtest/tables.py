@@ -4,17 +4,24 @@ The rows of a symbol are contiguous, and symbols are in the order of the spec.
 """
 
 import hashlib
+import io
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from coin_pipeline.backtest.formatting import Json, iso_seconds
 
 TableName = Literal["signals", "trades", "equity"]
 TABLE_NAMES: tuple[TableName, ...] = get_args(TableName)
+Tables: TypeAlias = Mapping[TableName, pa.Table]
+GROUP_ROWS = 65_536
+"""Rows in a row group of a stored table, the unit in which it is read."""
 
 TIME_TYPE = pa.timestamp("ns", tz="UTC")
 TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
@@ -56,6 +63,57 @@ TABLE_SCHEMAS: Mapping[TableName, pa.Schema] = {
     ),
 }
 """Schema of each table. Every column may be null: results of the legacy platform lack some."""
+
+_ENCODINGS = {pa.float64(): "BYTE_STREAM_SPLIT", pa.int64(): "DELTA_BINARY_PACKED", TIME_TYPE: "DELTA_BINARY_PACKED"}
+"""Parquet encodings of numbers, which rarely repeat: smaller and faster than dictionaries."""
+
+
+def stack(name: TableName, blocks: Sequence[tuple[str, pa.Table]]) -> pa.Table:
+    """Return one table of several symbols' rows, with their names as the first column.
+
+    Args:
+        name: The table.
+        blocks: Each symbol and its rows, with at least the other columns of the table.
+    """
+    codes = np.repeat(np.arange(len(blocks), dtype=np.int32), [len(rows) for _, rows in blocks])
+    symbols = pa.DictionaryArray.from_arrays(codes, pa.array([symbol for symbol, _ in blocks], pa.string()))
+    schema = TABLE_SCHEMAS[name]
+    rows = pa.concat_tables([rows.select(schema.names[1:]) for _, rows in blocks])
+    return pa.table([symbols, *rows.columns], schema=schema)
+
+
+def unstack(table: pa.Table) -> list[tuple[str, pa.Table]]:
+    """Return each symbol's rows of a table, in its order; a symbol may have none."""
+    symbols = table["symbol"].unify_dictionaries().combine_chunks()
+    starts = np.searchsorted(symbols.indices.to_numpy(), np.arange(len(symbols.dictionary) + 1))
+    names = symbols.dictionary.to_pylist()
+    return [(name, table.slice(a, b - a)) for name, a, b in zip(names, starts, starts[1:], strict=False)]
+
+
+def to_rows(table: pa.Table, **constants: str) -> list[Json]:
+    """Return rows as JSON objects, with times as ISO 8601 to the second; `constants` follow the first column."""
+    columns = [
+        iso_seconds(column.cast(pa.int64()).to_numpy()) if field.type == TIME_TYPE else column.to_pylist()
+        for field, column in zip(table.schema, table.columns, strict=True)
+    ]
+    names = [table.column_names[0], *constants, *table.column_names[1:]]
+    columns[1:1] = [[value] * len(table) for value in constants.values()]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """Encode a table as a Parquet file."""
+    encodings = {field.name: _ENCODINGS[field.type] for field in table.schema if field.type in _ENCODINGS}
+    buffer = io.BytesIO()
+    pq.write_table(
+        table,
+        buffer,
+        compression="zstd",
+        row_group_size=GROUP_ROWS,
+        use_dictionary=[name for name in table.column_names if name not in encodings],
+        column_encoding=encodings,
+    )
+    return buffer.getvalue()
 
 
 def content_digest(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> str:

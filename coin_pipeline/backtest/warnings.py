@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from coin_pipeline.backtest.formatting import Json, format_amount, pluralize
+from coin_pipeline.backtest.formatting import Json, format_amount, iso_seconds, pluralize
 from coin_pipeline.backtest.portfolio import BestTrade
+from coin_pipeline.backtest.symbol_result import SymbolResult
 from coin_pipeline.candles.exchanges.upbit_rules import min_orders
 from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.engine.decimals import AT_LEAST
@@ -25,7 +27,7 @@ MAX_WIN_RATE, MAX_PROFIT_FACTOR = 0.9, 10.0
 
 
 def collect_warnings(
-    symbols: Sequence[Json],
+    results: Sequence[SymbolResult],
     metrics: Json,
     costs: Json,
     best: BestTrade | None,
@@ -36,7 +38,7 @@ def collect_warnings(
     """Return all warnings, those about the whole result first.
 
     Args:
-        symbols: The symbols' parts of the result.
+        results: The symbols' results.
         metrics: Statistics of all symbols together.
         costs: The result at other costs.
         best: The trade that contributed most to it.
@@ -44,7 +46,7 @@ def collect_warnings(
         params: Resolved parameters of the strategy.
         schema: JSON schema of the parameters.
     """
-    per_symbol = [warning for part in symbols for warning in _of_symbol(part)]
+    per_symbol = [warning for result in results for warning in _of_symbol(result)]
     whole = [*_of_trades(metrics, best), *_of_days(metrics, days), *_of_costs(metrics, costs)]
     whole += _implausible(metrics, days)
     return [*whole, *_of_params(params, schema), *per_symbol]
@@ -64,24 +66,25 @@ def settling_warnings(symbol: str, warm_up: Json) -> list[str]:
     return [f"{symbol}: {reason}; an earlier start of the candles may change the result"]
 
 
-def order_warnings(symbols: Sequence[Json]) -> list[str]:
+def order_warnings(results: Sequence[SymbolResult]) -> list[str]:
     """Return a warning per symbol with orders below the minimum that Upbit had on their day.
 
     Args:
-        symbols: The symbols' parts of a result with Upbit's rules.
+        results: The symbols' results of a backtest with Upbit's rules.
     """
     warnings = []
-    for part in symbols:
-        orders = [trade for trade in part["trades"] if trade["spent"] is not None]
-        time = np.array([trade["entry_time"].rstrip("Z") for trade in orders], "datetime64[ns]").astype(np.int64)
-        least = min_orders(part["symbol"], time)
-        if least is None or not orders:
+    for result in results:
+        spent = result.trades["spent"]
+        if not len(spent) or spent.null_count:  # no orders, or no account
             continue
-        below = np.array([trade["spent"] for trade in orders]) < least * AT_LEAST
+        least = min_orders(result.symbol, result.trades["entry_time"].cast(pa.int64()).to_numpy())
+        if least is None:
+            continue
+        below = spent.to_numpy() < least * AT_LEAST
         if below.any():
-            quote, highest = quote_of(part["symbol"]), float(least[below].max())
+            quote, highest = quote_of(result.symbol), float(least[below].max())
             warnings.append(
-                f"{part['symbol']}: {np.count_nonzero(below):,} of {pluralize(len(orders), 'order')} spent less than"
+                f"{result.symbol}: {np.count_nonzero(below):,} of {pluralize(len(spent), 'order')} spent less than"
                 f" Upbit's minimum of {format_amount(highest, quote)}; min_order skips them"
             )
     return warnings
@@ -98,10 +101,9 @@ def _of_trades(metrics: Json, best: BestTrade | None) -> list[str]:
             " returns compound, so a loss weighs more than a gain of the same size (volatility drag)"
         )
     if best and metrics["total_return"] > 0 >= best.return_without:
-        trade = best.trade
         warnings.append(
-            f"all of the profit comes from one trade: {trade['symbol']}, entered {trade['entry_time']},"
-            f" returned {trade['return_pct']:+.2%}; without it the result is {best.return_without:+.2%}"
+            f"all of the profit comes from one trade: {best.symbol}, entered {iso_seconds(best.entered)},"
+            f" returned {best.net_return:+.2%}; without it the result is {best.return_without:+.2%}"
         )
     return warnings
 
@@ -148,8 +150,9 @@ def _of_params(params: Mapping[str, Any], schema: Json) -> list[str]:
     return warnings
 
 
-def _of_symbol(part: Json) -> list[str]:
-    symbol, candles, trades = part["symbol"], part["candles"], part["trades"]
+def _of_symbol(result: SymbolResult) -> list[str]:
+    part, symbol, trades = result.json, result.symbol, result.trades
+    candles = part["candles"]
     missing = candles["expected"] - candles["present"]
     warnings = [f"{symbol}: {check['name']}: {check['detail']}" for check in part["checks"] if not check["passed"]]
     if "closed_until" in candles:
@@ -163,9 +166,9 @@ def _of_symbol(part: Json) -> list[str]:
             f" the first candle is at {candles['first']}, the last at {candles['last']}"
         )
     warnings += _of_warm_up(symbol, candles.get("warm_up"))
-    if not trades:
+    if not len(trades):
         warnings.append(f"{symbol}: the strategy never traded")
-    elif trades[-1]["open_at_end"]:
+    elif trades["open_at_end"][-1].as_py():
         warnings.append(f"{symbol}: the last position was still open and is valued at the last close")
     if part["too_small"]:
         left_out = pluralize(part["too_small"], "signal")

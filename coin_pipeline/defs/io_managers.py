@@ -1,11 +1,9 @@
-"""IO managers: op outputs as Parquet or JSON in the object store, never pickle."""
+"""IO managers: op outputs as Arrow or JSON in the object store, never pickle."""
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.results.publish import ResultFiles, publish_result
@@ -14,7 +12,10 @@ from coin_pipeline.storage.base import ObjectStore
 
 
 class InterimIOManager(dg.IOManager):
-    """Outputs passed between the ops of one run, under `runs/RUN_ID/`: tables as Parquet, pydantic models as JSON."""
+    """Outputs passed between the ops of one run, under `runs/RUN_ID/`: tables in Arrow's format, models as JSON.
+
+    An output lives until the run ends, so Parquet's smaller files would not be worth the time of encoding them.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -22,7 +23,7 @@ class InterimIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write `obj`; a retried step overwrites the output of its failed attempt."""
         if isinstance(obj, pa.Table):
-            data = to_parquet(obj)
+            data: bytes | pa.Buffer = _to_arrow(obj)
         elif isinstance(obj, BaseModel):
             data = obj.model_dump_json().encode()
         else:
@@ -40,7 +41,7 @@ class InterimIOManager(dg.IOManager):
         declared = context.dagster_type.typing_type
         if isinstance(declared, type) and issubclass(declared, BaseModel):
             return declared.model_validate_json(data)
-        return pq.read_table(pa.BufferReader(data))
+        return pa.ipc.open_file(pa.BufferReader(data)).read_all()
 
 
 class ResultIOManager(dg.IOManager):
@@ -64,7 +65,7 @@ class ResultIOManager(dg.IOManager):
             return read_result(self._store, _upstream(context).run_id)
 
 
-@dg.io_manager(required_resource_keys={"store"}, description="Op outputs as Parquet and JSON under runs/RUN_ID/.")
+@dg.io_manager(required_resource_keys={"store"}, description="Op outputs as Arrow and JSON under runs/RUN_ID/.")
 def interim_io(context: dg.InitResourceContext) -> InterimIOManager:
     """Return the IO manager for outputs passed between ops."""
     return InterimIOManager(context.resources.store)
@@ -91,6 +92,13 @@ def remove_interim(store: ObjectStore, run_id: str) -> None:
     """Remove one run's op outputs."""
     for key in list(store.keys(interim_folder(run_id))):
         store.delete(key)
+
+
+def _to_arrow(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as file:
+        file.write_table(table)
+    return sink.getvalue()
 
 
 def _interim_key(context: dg.OutputContext) -> str:

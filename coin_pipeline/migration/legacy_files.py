@@ -78,7 +78,7 @@ def missing_from_disk(root: Path) -> list[str]:
     except ValueError as error:
         reason = f"it is not JSON ({error}); this platform does not use it, so move it out of the way"
         raise ObjectCorrupt(INDEX_KEY, reason) from None
-    stored = {Path(entry.key).stem for entry in local.entries("results")}
+    stored = {Path(key).stem for key in local.keys("results") if key.endswith(".json")}
     return sorted({run_id for run_id, _ in listed_runs(index)} - stored)
 
 

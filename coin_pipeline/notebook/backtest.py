@@ -15,6 +15,7 @@ from coin_pipeline.backtest.labels import FIGURES, format_figure
 from coin_pipeline.backtest.preflight import coverage_of, require_coverage
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import resolve
+from coin_pipeline.backtest.tables import Tables
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.candles.timezones import parse_timezone
@@ -24,21 +25,11 @@ from coin_pipeline.notebook.figure import SvgFigure
 from coin_pipeline.notebook.strategy import StrategyLike, resolve_strategy
 from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.results.legacy import parts_of
+from coin_pipeline.results.tables import document_tables
 
 _SHOWN = ("total_return", "buy_and_hold", "cagr", "max_drawdown", "win_rate", "exposure", "sharpe", "sortino",
           "profit_factor", "trades")  # fmt: skip
-_TYPES = {
-    "symbol": "category",
-    "type": "category",
-    "exit_reason": "category",
-    **dict.fromkeys(("entry_price", "exit_price", "return_pct", "spent"), "float64"),
-    "bars_held": "int64",
-    **dict.fromkeys(("open_at_end", "traded"), "bool"),
-}
-_TRADE_COLUMNS = ("symbol", "entry_time", "exit_time", "entry_price", "exit_price", "return_pct", "bars_held",
-                  "exit_reason", "open_at_end", "spent")  # fmt: skip
-_SIGNAL_COLUMNS = ("symbol", "type", "timestamp", "entry_price", "exit_price", "return_pct", "traded")
-_UNFILLED_COLUMNS = ("symbol", "type", "timestamp", "reason")
+_UNFILLED_TYPES = {"symbol": "category", "type": "category", "timestamp": "datetime64[ns, UTC]", "reason": "object"}
 _OWN_ARGUMENTS = {"strategy": "strategy", "symbols": "candles", "start_date": "start", "end_date": "end"}
 
 
@@ -48,12 +39,13 @@ class BacktestRun:
     A notebook displays it as a table of figures with the equity curve.
 
     Attributes:
-        document: The result document, schema 1.2.0: what the API returns as JSON.
+        document: The result document, schema 1.2.0: what the API returns as JSON, with at most 10,000 signals and
+            trades. `signals`, `trades` and `equity` have every row.
     """
 
-    def __init__(self, document: Json, equity: pa.Table | None = None) -> None:
+    def __init__(self, document: Json, tables: Tables | None = None) -> None:
         self.document = document
-        self._equity = equity
+        self._tables = document_tables(document) if tables is None else tables
 
     @property
     def run_id(self) -> str:
@@ -74,30 +66,38 @@ class BacktestRun:
     @property
     def trades(self) -> pd.DataFrame:
         """One row per round trip: prices, `return_pct` (a fraction, after costs) and `spent`, in the quote currency."""
-        return _typed(self._items("trades"), _TRADE_COLUMNS, ("entry_time", "exit_time"))
+        return _frame(self._tables["trades"])
 
     @property
     def signals(self) -> pd.DataFrame:
         """One row per signal that can be filled, with its outcome as a separate trade; `traded` if the account took it.
 
-        Empty for an early result of the legacy platform, which contains only the number of its signals.
+        Legacy results have no account, so all their signals count as traded; an early one has only their number, and
+        the table is empty.
         """
-        return _typed(self._items("signals"), _SIGNAL_COLUMNS, ("timestamp",))
+        signals = self._tables["signals"]
+        traded = signals["traded"].fill_null(True)
+        frame = _frame(signals.set_column(signals.column_names.index("traded"), "traded", traded))
+        frame.insert(1, "type", pd.Series("buy", frame.index, "category"))
+        return frame
 
     @property
     def unfilled_signals(self) -> pd.DataFrame:
         """One row per signal that cannot be filled, with the reason."""
-        return _typed(self._items("unfilled_signals"), _UNFILLED_COLUMNS, ("timestamp",))
+        lists = [part.get("unfilled_signals", []) for part in parts_of(self.document)]
+        rows = [item for items in lists for item in items]
+        frame = pd.DataFrame(rows, columns=list(_UNFILLED_TYPES))
+        frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True)
+        return frame.astype(_UNFILLED_TYPES)
 
     @property
     def equity(self) -> pd.DataFrame:
         """Equity per bar: index `timestamp` (UTC); columns symbol, equity (1.0 at the start), drawdown, buy_and_hold.
 
-        A shared account comes first, as a symbol of its own. A stored synchronous result has at most 10,000 points per
-        symbol and no buy_and_hold.
+        A shared account comes first, as a symbol of its own. A result of an earlier release has at most 10,000 points
+        per symbol and no buy_and_hold.
         """
-        frame: pd.DataFrame = self._equity_table().to_pandas()
-        return frame.astype({"symbol": "category"}).set_index("timestamp")
+        return _frame(self._equity_table()).set_index("timestamp")
 
     @property
     def warnings(self) -> list[str]:
@@ -116,13 +116,9 @@ class BacktestRun:
             equity_figure(self._equity_table(), f"{self.document['strategy']} {self.document['timeframe']}")
         )
 
-    def _items(self, key: str) -> list[Json]:
-        """Return the items of a list that each symbol has; older schemas lack some lists or have a count instead."""
-        lists = [part.get(key) for part in parts_of(self.document)]
-        return [item for items in lists if isinstance(items, list) for item in items]
-
     def _equity_table(self) -> pa.Table:
-        return _thinned_equity(self.document) if self._equity is None else self._equity
+        equity = self._tables["equity"]
+        return _with_drawdown(equity) if equity["drawdown"].null_count else equity
 
     def _repr_html_(self) -> str:
         symbols = ", ".join(part["symbol"] for part in parts_of(self.document)[:12])
@@ -212,7 +208,7 @@ def run_backtest(
     result = runner.run_backtest(
         spec, given.source, registry, environment="notebook", started_at=started_at, slices=slices
     )
-    return BacktestRun(result.document, result.equity)
+    return BacktestRun(result.document, result.tables)
 
 
 def request_fields(strategy: str, given: CandleInput, fields: Json) -> Json:
@@ -234,28 +230,18 @@ def request_fields(strategy: str, given: CandleInput, fields: Json) -> Json:
     }
 
 
-def _typed(rows: list[Json], columns: tuple[str, ...], times: tuple[str, ...]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns))
-    for name in times:
-        frame[name] = _utc(frame[name])
-    return frame.astype({name: kind for name, kind in _TYPES.items() if name in columns})
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a frame; the categories of a text are those that occur, in alphabetical order."""
+    frame: pd.DataFrame = table.to_pandas()
+    for name in frame.select_dtypes("category"):
+        used = frame[name].cat.remove_unused_categories()
+        frame[name] = used.cat.reorder_categories(sorted(used.cat.categories))
+    return frame
 
 
-def _utc(texts: "pd.Series[str]") -> "pd.Series[pd.Timestamp]":
-    """Return ISO 8601 texts as times; some files of the legacy platform have an offset and Z."""
-    return pd.to_datetime(texts.astype(str).str.replace("+00:00Z", "Z"), utc=True).astype("datetime64[ns, UTC]")
-
-
-def _thinned_equity(document: Json) -> pa.Table:
-    """Return the equity points of a document as a table like that of a run; buy_and_hold is unknown, NaN."""
-    account = document.get("account")
-    curves = [("shared account", account["performance_curve"])] if account else []
-    curves += [(part["symbol"], part.get("performance_curve") or []) for part in parts_of(document)]
-    rows = [{"symbol": symbol, **point} for symbol, curve in curves for point in curve]
-    frame = pd.DataFrame(rows, columns=["symbol", "timestamp", "equity", "drawdown"])
-    frame["timestamp"] = _utc(frame["timestamp"])
-    frame = frame.astype({"equity": "float64", "drawdown": "float64"})
-    peaks = frame.groupby("symbol")["equity"].cummax().clip(lower=1.0)
-    frame["drawdown"] = frame["drawdown"].fillna(1 - frame["equity"] / peaks)  # curves of 1.1.0 have none
-    frame["buy_and_hold"] = float("nan")
-    return pa.Table.from_pandas(frame, preserve_index=False)
+def _with_drawdown(equity: pa.Table) -> pa.Table:
+    """Return equity points with their drawdown from the points before, which schema 1.1.0 lacks."""
+    frame = equity.to_pandas()
+    peaks = frame.groupby("symbol", observed=True)["equity"].cummax().clip(lower=1.0)
+    frame["drawdown"] = frame["drawdown"].fillna(1 - frame["equity"] / peaks)
+    return pa.Table.from_pandas(frame, equity.schema, preserve_index=False)

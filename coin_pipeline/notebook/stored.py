@@ -3,10 +3,10 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coin_pipeline.errors import ObjectNotFound
 from coin_pipeline.notebook.backtest import BacktestRun
 from coin_pipeline.notebook.sweep import SweepRun
 from coin_pipeline.results import store as results
+from coin_pipeline.results.tables import read_tables
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import open_store
@@ -30,10 +30,7 @@ def load_result(run_id: str, *, store: ObjectStore | None = None) -> BacktestRun
     document = results.load_result(objects, run_id)
     if is_sweep(document):
         return SweepRun(document, _read_table(objects, results.task_key(run_id, document["trials"]["file"])))
-    try:
-        return BacktestRun(document, _read_table(objects, results.task_key(run_id, "equity.parquet")))
-    except ObjectNotFound:  # a synchronous result keeps its equity in the document
-        return BacktestRun(document)
+    return BacktestRun(document, read_tables(objects, run_id))
 
 
 def _read_table(store: ObjectStore, key: str) -> pa.Table:

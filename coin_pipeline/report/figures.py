@@ -8,9 +8,9 @@ from xml.sax.saxutils import escape
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from coin_pipeline.backtest.portfolio import SHARED, Curve, equal_shares
+from coin_pipeline.backtest.portfolio import SHARED, Curve, curve_of, equal_shares
+from coin_pipeline.backtest.tables import unstack
 from coin_pipeline.report.axes import Axis, Tick, growth_axis, time_axis, time_ticks, value_ticks
 
 Floats = npt.NDArray[np.float64]
@@ -55,7 +55,7 @@ def equity_figure(equity: pa.Table, title: str) -> str:
     each column of one pixel (two with several symbols) keeps its lowest and highest value.
 
     Args:
-        equity: Table from `document.equity_table`: one block of rows per symbol, at least one row.
+        equity: Table from `document.result_tables`: one block of rows per symbol, at least one row.
         title: Text of the heading.
     """
     curves = _curves(equity)
@@ -80,12 +80,7 @@ def equity_figure(equity: pa.Table, title: str) -> str:
 
 
 def _curves(equity: pa.Table) -> list[Curve]:
-    runs = pc.run_end_encode(equity["symbol"].combine_chunks())
-    time = equity["timestamp"].cast(pa.int64()).to_numpy()
-    columns = [time, *(equity[name].to_numpy() for name in ("equity", "drawdown", "buy_and_hold"))]
-    ends = runs.run_ends.to_pylist()
-    bounds = zip(runs.values.to_pylist(), [0, *ends], ends, strict=False)
-    return [Curve(name, *(column[start:end] for column in columns)) for name, start, end in bounds]
+    return [curve_of(symbol, rows) for symbol, rows in unstack(equity)]
 
 
 def _lines(curves: Sequence[Curve], account: Curve) -> list[Line]:

@@ -5,12 +5,14 @@ from decimal import Decimal
 from functools import cache, partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import format_amount
 from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format_figure, format_value
+from coin_pipeline.backtest.tables import Tables, to_rows
 from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.results.store import Json
@@ -26,24 +28,23 @@ SYMBOLS_NAMED = 12
 _UNDEFINED = Markup('<span class="undefined" title="undefined">&ndash;</span>')
 
 
-def render_backtest_report(document: Json, equity: pa.Table) -> str:
+def render_backtest_report(document: Json, tables: Tables) -> str:
     """Return the report of a result of schema 1.2.0 as HTML.
 
     Args:
         document: Result document from `document.result_json`.
-        equity: Table from `document.equity_table` of the same run.
+        tables: Tables from `document.result_tables` of the same run.
     """
-    trades = sorted((trade for part in document["symbols"] for trade in part["trades"]), key=lambda t: t["entry_time"])
-    omitted = max(0, len(trades) - 2 * TRADES_SHOWN)
+    first, omitted, last = _first_and_last(tables["trades"])
     spec = document.get("spec", {})
     values = {
         "document": document,
         "ticks": spec.get("tick_sizes", "none") != "none",
         "position_size": spec.get("position_size") or 1.0,  # null without an account
-        "figure_svg": Markup(equity_figure(equity, "Equity and drawdown")),  # noqa: S704 - escaped by the figure
-        "first_trades": trades[:TRADES_SHOWN] if omitted else trades,
+        "figure_svg": Markup(equity_figure(tables["equity"], "Equity and drawdown")),  # noqa: S704 - escaped by the figure
+        "first_trades": first,
         "omitted": omitted,
-        "last_trades": trades[-TRADES_SHOWN:] if omitted else [],
+        "last_trades": last,
         "key_figures": [name for name in FIGURES if name in document["metrics"] and name != "avg_return"],
         "symbol_figures": _SYMBOL_FIGURES,
         "gaps_shown": GAPS_SHOWN,
@@ -51,6 +52,15 @@ def render_backtest_report(document: Json, equity: pa.Table) -> str:
         "quote": quote_of(document["symbols"][0]["symbol"]),
     }
     return template_environment().get_template("report.html.j2").render(values)
+
+
+def _first_and_last(trades: pa.Table) -> tuple[list[Json], int, list[Json]]:
+    """Return the trades shown from the start, the number omitted, and those shown from the end, in order of entry."""
+    order = np.argsort(trades["entry_time"].cast(pa.int64()).to_numpy(), kind="stable")
+    omitted = len(order) - 2 * TRADES_SHOWN
+    if omitted <= 0:
+        return to_rows(trades.take(order)), 0, []
+    return to_rows(trades.take(order[:TRADES_SHOWN])), omitted, to_rows(trades.take(order[-TRADES_SHOWN:]))
 
 
 @cache

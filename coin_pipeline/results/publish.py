@@ -11,26 +11,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formatting import Json, iso_microseconds
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import ResultArea, Times
+from coin_pipeline.backtest.tables import to_parquet
 from coin_pipeline.errors import ObjectExists, StorageFailed
 from coin_pipeline.results.index_entry import build_entry
 from coin_pipeline.results.reuse import record_fingerprint, reuse_key_of
 from coin_pipeline.results.store import (
     file_entry,
+    file_key,
     load_result,
     manifest_key,
     read_manifest,
-    report_key,
     result_key,
     stored_document,
-    task_key,
     to_bytes,
 )
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
+from coin_pipeline.storage.put_all import put_all
 
 if TYPE_CHECKING:  # a backtest in a notebook needs no database driver
     from coin_pipeline.results.index import ResultIndex
@@ -55,7 +55,7 @@ class ResultFiles:
     Attributes:
         area: Where it is stored.
         document: The result document.
-        files: Contents by file name, written in this order. In `results`, the report alone.
+        files: Contents by file name; in `results` without the document, which is encoded when it is written.
         manifest: Manifest of the task, without the list of files; None in `results`.
         fingerprint_sha256: Fingerprint under which an identical submission finds the result; None if it is not reused.
     """
@@ -128,13 +128,11 @@ def publish_result(
 def backtest_files(result: BacktestResult) -> ResultFiles:
     """Return the files of a finished backtest."""
     document, fingerprint = result.document, reuse_key_of(result.document)
+    files = {f"{name}.parquet": to_parquet(table) for name, table in result.tables.items()}
+    files["report.html"] = result.report
     if result.shelf == "results":
-        return ResultFiles("results", document, {"report.html": result.report}, fingerprint_sha256=fingerprint)
-    files = {
-        "equity.parquet": to_parquet(result.equity),
-        "report.html": result.report,
-        "result.json": to_bytes(document),
-    }
+        return ResultFiles("results", document, files, fingerprint_sha256=fingerprint)
+    files["result.json"] = to_bytes(document)
     return ResultFiles("tasks", document, files, completed_manifest(document, result.times), fingerprint)
 
 
@@ -146,16 +144,23 @@ def write_result(store: ObjectStore, result: ResultFiles) -> PublishedResult:
         StorageFailed: A file cannot be written.
     """
     if result.manifest is None:
-        return publish_document(store, result.document, result.files["report.html"])
+        return publish_document(store, result.document, result.files)
     return publish_task(store, result.manifest, result.files)
 
 
-def publish_document(store: ObjectStore, document: Json, report: bytes) -> PublishedResult:
-    """Write a synchronous result to `results/`, its report first; a document that is already there stays."""
-    key, data = result_key("results", document["run_id"]), to_bytes(document)
+def publish_document(store: ObjectStore, document: Json, files: Mapping[str, bytes]) -> PublishedResult:
+    """Write a synchronous result to `results/`, the document last; a document that is already there stays.
+
+    Args:
+        store: Object store of the results.
+        document: The document.
+        files: Contents of the report and the tables by file name.
+    """
+    run_id, data = document["run_id"], to_bytes(document)
+    key = result_key("results", run_id)
     if store.exists(key):
         return PublishedResult(key, sha256_hex(store.get(key)), fresh=False)
-    store.put(report_key("results", document["run_id"]), report, overwrite=True)
+    put_all(store, {file_key("results", run_id, name): content for name, content in files.items()})
     store.put(key, data)
     return PublishedResult(key, sha256_hex(data))
 
@@ -179,11 +184,9 @@ def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes])
     if not files:
         for key in list(store.keys(f"tasks/{task_id}")):
             store.delete(key)
-    listed = []
-    for name, content in files.items():
-        key = task_key(task_id, name)
-        store.put(key, content, overwrite=True)
-        listed.append(file_entry(name, key, content))
+    keys = {name: file_key("tasks", task_id, name) for name in files}
+    put_all(store, {keys[name]: content for name, content in files.items()})
+    listed = [file_entry(name, keys[name], content) for name, content in files.items()]
     data = to_bytes({**manifest, "result_files": listed})
     store.put(manifest_key(task_id), data)
     if not files:

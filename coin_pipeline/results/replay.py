@@ -9,13 +9,15 @@ from typing import Any, Literal
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.candle_source import CandleSource
+from coin_pipeline.backtest.document import complete_document
 from coin_pipeline.backtest.fingerprint import comparable_content, fingerprint_of, verify_own_digests
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import complete_stored_spec, resolve
 from coin_pipeline.backtest.warm_up import warm_up_digests
 from coin_pipeline.candles.timeframe import SECOND_NS
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotDeterministic, NotReplayable, StrategyFailed
-from coin_pipeline.results.store import Json, load_result, to_bytes
+from coin_pipeline.results.store import Json, load_result, stored_document, to_bytes
+from coin_pipeline.results.tables import verify_tables
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 
@@ -86,7 +88,7 @@ def replay_backtest(store: ObjectStore, candles: CandleSource, registry: Strateg
     Raises:
         ResultNotFound: No complete result is stored under `run_id`.
         NotReplayable: The result does not name its inputs; results of the legacy platform do not.
-        ObjectCorrupt: The stored result does not match its own digests.
+        ObjectCorrupt: The stored result or one of its tables does not match its own digests.
         CandlesNotFound: A symbol's candles are gone.
         UnknownStrategy: The strategy is not registered.
         InvalidParams: The strategy no longer accepts the parameters.
@@ -96,6 +98,7 @@ def replay_backtest(store: ObjectStore, candles: CandleSource, registry: Strateg
     if "sha256" not in stored or "spec" not in document:
         raise NotReplayable(run_id, document.get("version", "1.0"))
     verify_own_digests(run_id, document)
+    verify_tables(store, document, stored_document(store, run_id).shelf, run_id)
     spec = resolve(parse_request(complete_stored_spec(document["spec"])), registry)
     slices = runner.find_candles(candles, spec, "results", _closed_at(document))
     digests = {part.symbol: part.sha256 for part in slices} | warm_up_digests(candles, spec, document["symbols"])
@@ -108,11 +111,12 @@ def replay_backtest(store: ObjectStore, candles: CandleSource, registry: Strateg
     )
     before = document["result_sha256"]
     try:
-        again = runner.run_backtest(
-            spec, candles, registry, run_id=run_id, environment="replay", slices=slices
-        ).document
+        computed = runner.run_backtest(spec, candles, registry, run_id=run_id, environment="replay", slices=slices)
     except (InvalidSpec, LookAhead, NotDeterministic, StrategyFailed) as error:
         return Replay(run_id, before, None, (*inputs, Difference("result", "", before, str(error))))
+    again = computed.document
+    if "tables" not in document:  # it was stored with every row in the document
+        again = complete_document(again, computed.tables)
     if again["result_sha256"] == before:
         return Replay(run_id, before, before, inputs)
     first = first_difference("", comparable_content(document), json.loads(to_bytes(comparable_content(again))))

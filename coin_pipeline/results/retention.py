@@ -1,6 +1,6 @@
 """Retention rules: which stored objects and run records expire. Pure functions without a clock, a store or Dagster.
 
-Results in `results/` and their reports never expire.
+Results in `results/`, their tables and their reports never expire.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,6 +16,7 @@ Kind = Literal[
     "expired tasks",
     "unfinished tasks",
     "interim data",
+    "unpublished tables",
     "sweep chunks",
     "fingerprints",
     "stale pins",
@@ -33,7 +34,7 @@ class RetentionLimits(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """Contents of `tasks/NAME` or `runs/NAME`: number of objects, bytes, newest time, whether there is a manifest."""
+    """Contents of a run's folder in an area: number of objects, bytes, newest time, whether there is a manifest."""
 
     name: str
     objects: int
@@ -78,6 +79,7 @@ class StorageSnapshot:
         interim: Folders in `runs/`, by name.
         chunks: Trials of sweeps, kept so that another sweep need not compute them.
         results: Runs with a result in `results/`.
+        tables: Folders of tables in `results/`, by run; without a result they are left from a run that was killed.
         pinned: Pins, by task.
         fingerprints: Entries of the fingerprint index that are old enough to be final.
         leftovers: Incomplete writes.
@@ -89,6 +91,7 @@ class StorageSnapshot:
     interim: Mapping[str, Folder] = field(default_factory=dict)
     chunks: Collection[ObjectEntry] = ()
     results: Collection[str] = frozenset()
+    tables: Mapping[str, Folder] = field(default_factory=dict)
     pinned: Mapping[str, ObjectEntry] = field(default_factory=dict)
     fingerprints: Collection[Fingerprint] = ()
     leftovers: Collection[IncompleteWrite] = ()
@@ -142,6 +145,13 @@ def expired_interim(stored: StorageSnapshot, under_way: Collection[str], before:
     for folder in stored.interim.values():
         if folder.name not in under_way and folder.newest < before:
             yield ExpiredItem("interim data", folder.name, folder.objects, folder.size, folder.newest)
+
+
+def unpublished_tables(stored: StorageSnapshot, under_way: Collection[str], before: datetime) -> Iterator[ExpiredItem]:
+    """Yield tables, last written before a time, of inactive runs whose document was never written."""
+    for folder in stored.tables.values():
+        if folder.name not in stored.results and folder.name not in under_way and folder.newest < before:
+            yield ExpiredItem("unpublished tables", folder.name, folder.objects, folder.size, folder.newest)
 
 
 def expired_chunks(stored: StorageSnapshot, before: datetime) -> Iterator[ExpiredItem]:

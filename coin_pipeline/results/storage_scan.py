@@ -11,7 +11,8 @@ from coin_pipeline.results.pins import pinned_tasks
 from coin_pipeline.results.publish import is_current_platform
 from coin_pipeline.results.retention import DAY, Fingerprint, Folder, StorageSnapshot, group_by_folder
 from coin_pipeline.results.reuse import fingerprinted_run
-from coin_pipeline.results.store import Json, kept_result_ids, read_manifest
+from coin_pipeline.results.store import Json, read_manifest, result_ids
+from coin_pipeline.results.tables import is_table
 from coin_pipeline.storage.base import IncompleteWrite, ObjectStore
 
 STORAGE_FOLDERS = ("results", "tasks", "runs", "reports", "fingerprints", "sweeps", "pins", "archive")
@@ -52,12 +53,14 @@ def scan_storage(store: ObjectStore, now: datetime) -> StorageSnapshot:
     """
     warnings: list[str] = []
     tasks = group_by_folder(store.entries("tasks"))
+    kept = [*store.entries("results")]
     return StorageSnapshot(
         tasks=tasks,
         ended=dict(_ended(store, tasks.values(), warnings)),
         interim=group_by_folder(store.entries("runs")),
         chunks=tuple(store.entries("sweeps")),
-        results=frozenset(kept_result_ids(store)),
+        results=frozenset(result_ids(entry.key for entry in kept)),
+        tables=group_by_folder(entry for entry in kept if is_table(entry.key)),
         pinned=pinned_tasks(store),
         fingerprints=tuple(_fingerprints(store, now - DAY)),
         leftovers=tuple(_leftovers(store, now - DAY, warnings)),

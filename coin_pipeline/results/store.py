@@ -6,7 +6,7 @@ A task's result appears complete or not at all: its manifest is written last, an
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -64,6 +64,18 @@ def report_key(shelf: ResultArea, run_id: str) -> str:
     """Return the key of a result's report page."""
     check_run_id(run_id)
     return f"reports/{run_id}.html" if shelf == "results" else f"tasks/{run_id}/report.html"
+
+
+def file_key(area: ResultArea, run_id: str, name: str) -> str:
+    """Return the key of a file of a result, such as `signals.parquet`, `report.html` or `result.json`.
+
+    >>> file_key("results", "r1", "signals.parquet"), file_key("tasks", "r1", "signals.parquet")
+    ('results/r1/signals.parquet', 'tasks/r1/signals.parquet')
+    """
+    if area == "tasks":
+        return task_key(run_id, name)
+    named = {"result.json": result_key, "report.html": report_key}
+    return named[name](area, run_id) if name in named else f"results/{check_run_id(run_id)}/{name}"
 
 
 def task_key(task_id: str, name: str) -> str:
@@ -152,9 +164,12 @@ def stored_documents(store: ObjectStore) -> Iterator[StoredDocument]:
 
 def kept_result_ids(store: ObjectStore) -> Iterator[str]:
     """Yield the ID of every result in `results/`."""
-    for key in store.keys("results"):
-        if run_id := _run_in(key, "results/", ".json"):
-            yield run_id
+    return result_ids(store.keys("results"))
+
+
+def result_ids(keys: Iterable[str]) -> Iterator[str]:
+    """Yield the ID of every result whose document is among the keys of objects in `results/`."""
+    return (run_id for key in keys if (run_id := _run_in(key, "results/", ".json")))
 
 
 def ended_task_ids(store: ObjectStore) -> Iterator[str]:
@@ -260,8 +275,8 @@ def verify_listed_file(key: str, data: bytes, listed: Json) -> bytes:
     return data
 
 
-def verify_document(key: str, data: bytes) -> None:
-    """Verify a document on its own: it is JSON and, from schema 1.2.0 on, matches its own digests.
+def verify_document(key: str, data: bytes) -> Json:
+    """Return a document that is verified on its own: it is JSON and, from schema 1.2.0 on, matches its own digests.
 
     Raises:
         ObjectCorrupt: It is not JSON, or does not match.
@@ -269,6 +284,7 @@ def verify_document(key: str, data: bytes) -> None:
     document = parse_document(key, data)
     if "result_sha256" in document:
         verify_own_digests(key, document)
+    return document
 
 
 def parse_document(name: str, data: bytes) -> Json:

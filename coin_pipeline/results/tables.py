@@ -4,8 +4,10 @@ A result of this platform has its tables in Parquet files next to its document. 
 are built from its document, with null in the columns that it lacks.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from io import BufferedIOBase
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -14,23 +16,30 @@ import pyarrow.parquet as pq
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.portfolio import SHARED
 from coin_pipeline.backtest.spec import ResultArea
-from coin_pipeline.backtest.tables import TABLE_NAMES, TABLE_SCHEMAS, TIME_TYPE, TableName, content_digest
+from coin_pipeline.backtest.tables import (
+    GROUP_ROWS,
+    TABLE_NAMES,
+    TABLE_SCHEMAS,
+    TIME_TYPE,
+    TableName,
+    Tables,
+    content_digest,
+)
 from coin_pipeline.errors import ObjectCorrupt, ObjectNotFound, TableNotStored
 from coin_pipeline.results import legacy
 from coin_pipeline.results.store import (
-    check_run_id,
+    file_key,
     load_result,
     read_manifest,
+    result_key,
     stored_document,
-    task_key,
-    verify_listed_file,
 )
 from coin_pipeline.storage.base import ObjectStore
 
 __all__ = ["BATCH_ROWS", "TABLE_NAMES", "TABLE_SCHEMAS", "ResultTable", "TableName", "open_table", "table_key"]
 
-BATCH_ROWS = 65_536
-"""Maximum number of rows in a batch, and number of rows in a row group of a file."""
+BATCH_ROWS = GROUP_ROWS
+"""Maximum number of rows in a batch."""
 
 
 class ResultTable(NamedTuple):
@@ -72,8 +81,24 @@ def table_key(area: ResultArea, run_id: str, name: TableName) -> str:
     >>> table_key("results", "r1", "signals"), table_key("tasks", "r1", "equity")
     ('results/r1/signals.parquet', 'tasks/r1/equity.parquet')
     """
-    file = f"{name}.parquet"
-    return f"results/{check_run_id(run_id)}/{file}" if area == "results" else task_key(run_id, file)
+    return file_key(area, run_id, f"{name}.parquet")
+
+
+def is_table(key: str) -> bool:
+    """Return whether a key in `results/` is that of a table; anything else there is not this platform's to remove.
+
+    >>> is_table("results/r1/signals.parquet"), is_table("results/mine/notes.parquet")
+    (True, False)
+    """
+    _, _, name = key.rpartition("/")
+    return name in {f"{table}.parquet" for table in TABLE_NAMES}
+
+
+def remove_unpublished(store: ObjectStore, run_id: str) -> None:
+    """Remove the tables of a run in `results/` that has no document."""
+    if not store.exists(result_key("results", run_id)):
+        for name in TABLE_NAMES:
+            store.delete(table_key("results", run_id, name))
 
 
 @contextmanager
@@ -97,60 +122,107 @@ def open_table(store: ObjectStore, run_id: str, name: TableName) -> Iterator[Res
     """
     document = load_result(store, run_id)
     area = stored_document(store, run_id).shelf
-    recorded: Json | None = document.get("tables", {}).get(name)
-    if recorded is None and not (area == "tasks" and name == "equity" and _lists(store, run_id, name)):
+    if name in recorded_tables(document) or (area == "tasks" and name == "equity" and _listed(store, run_id, name)):
+        with _open_stored(store, document, area, run_id, name) as table:
+            yield table
+    else:
         yield _document_table(document, run_id, name)
-        return
-    key = table_key(area, run_id, name)
-    file = _open_file(store, key, run_id if area == "tasks" else None)
-    if recorded is not None and file.metadata.num_rows != recorded["rows"]:
-        reason = f"it has {file.metadata.num_rows:,} rows, but the document has {recorded['rows']:,}"
-        raise ObjectCorrupt(key, reason)
-    table = _file_table(file, name)
-    if recorded is not None and store.info(key).sha256 is None:  # copied here by other means
-        verify_table(key, table, recorded)
-    yield table
 
 
-def verify_table(key: str, table: ResultTable, recorded: Json) -> None:
-    """Verify the rows of a table against the digest in the document.
+def read_tables(store: ObjectStore, run_id: str) -> Tables:
+    """Return all tables of a finished run in memory; one that it does not have is empty."""
+    return _read_all(lambda name: open_table(store, run_id, name))
+
+
+def document_tables(document: Json) -> Tables:
+    """Return the tables of the rows in a document; one that it does not have is empty."""
+    return _read_all(lambda name: nullcontext(_document_table(document, "", name)))
+
+
+def _read_all(open_one: Callable[[TableName], AbstractContextManager[ResultTable]]) -> Tables:
+    tables: dict[TableName, pa.Table] = {}
+    for name, schema in TABLE_SCHEMAS.items():
+        try:
+            with open_one(name) as table:
+                tables[name] = pa.Table.from_batches(table.batches(), schema)
+        except TableNotStored:
+            tables[name] = schema.empty_table()
+    return tables
+
+
+def recorded_tables(document: Json) -> dict[TableName, Json]:
+    """Return what a document records of its tables, by name; nothing if it was stored without tables."""
+    tables = document.get("tables")
+    return {} if not isinstance(tables, dict) else {name: tables[name] for name in TABLE_NAMES if name in tables}
+
+
+def verify_tables(store: ObjectStore, document: Json, area: ResultArea, run_id: str) -> None:
+    """Verify every table that a document refers to, row by row.
 
     Args:
-        key: Key of the table in the error.
-        table: The table.
-        recorded: Its entry in `tables` of the document.
+        store: Object store of the results.
+        document: The document, verified.
+        area: Where the result is stored.
+        run_id: The run.
 
     Raises:
-        ObjectCorrupt: They differ.
+        ObjectCorrupt: A table is missing or does not match the document.
     """
+    for name, recorded in recorded_tables(document).items():
+        with _open_stored(store, document, area, run_id, name) as table:
+            _verify_rows(table_key(area, run_id, name), table, recorded)
+
+
+@contextmanager
+def _open_stored(
+    store: ObjectStore, document: Json, area: ResultArea, run_id: str, name: TableName
+) -> Iterator[ResultTable]:
+    """Open a table that is stored as a file, verified against all digests on record."""
+    key, recorded = table_key(area, run_id, name), recorded_tables(document).get(name)
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(store.open(key))
+        except ObjectNotFound:
+            raise ObjectCorrupt(key, "the result refers to it, but it does not exist") from None
+        table, stored_sha256 = _file_table(key, file, name), store.info(key).sha256
+        if area == "tasks":
+            _verify_listed(key, file, stored_sha256, _listed(store, run_id, name))
+        if recorded is None:
+            yield table
+            return
+        if table.rows != recorded["rows"]:
+            raise ObjectCorrupt(key, f"it has {table.rows:,} rows, but the document has {recorded['rows']:,}")
+        if stored_sha256 is None:  # copied here by other means
+            _verify_rows(key, table, recorded)
+        yield table._replace(sha256=recorded["sha256"])
+
+
+def _verify_listed(key: str, file: BufferedIOBase, stored_sha256: str | None, listed: Json | None) -> None:
+    """Verify a file against the manifest; its bytes have been verified against `stored_sha256`, if it has one."""
+    if listed is None:
+        raise ObjectCorrupt(key, "the manifest does not list it")
+    file.seek(0)
+    if listed["sha256"] != (stored_sha256 or hashlib.file_digest(file, "sha256").hexdigest()):
+        raise ObjectCorrupt(key, f"its sha256 is not {listed['sha256']}, which the manifest has")
+
+
+def _verify_rows(key: str, table: ResultTable, recorded: Json) -> None:
     if content_digest(table.schema, table.batches()) != recorded["sha256"]:
         raise ObjectCorrupt(key, "its rows do not match the digest in the document")
 
 
-def _lists(store: ObjectStore, task_id: str, name: TableName) -> bool:
-    manifest = read_manifest(store, task_id) or {}
-    return any(file["name"] == f"{name}.parquet" for file in manifest.get("result_files", ()))
+def _listed(store: ObjectStore, task_id: str, name: TableName) -> Json | None:
+    """Return the entry of a table in a task's manifest."""
+    files = (read_manifest(store, task_id) or {}).get("result_files", ())
+    return next((file for file in files if file["name"] == f"{name}.parquet"), None)
 
 
-def _open_file(store: ObjectStore, key: str, task_id: str | None) -> pq.ParquetFile:
-    """Open a Parquet file whose bytes match the digests on record; a task's manifest has one."""
+def _file_table(key: str, source: BufferedIOBase, name: TableName) -> ResultTable:
+    schema = TABLE_SCHEMAS[name]
     try:
-        data = store.get(key)
-    except ObjectNotFound:
-        raise ObjectCorrupt(key, "the result refers to it, but it does not exist") from None
-    if task_id is not None:
-        files = {
-            task_key(task_id, file["name"]): file for file in (read_manifest(store, task_id) or {})["result_files"]
-        }
-        verify_listed_file(key, data, files[key])
-    try:
-        return pq.ParquetFile(pa.BufferReader(data))
+        file = pq.ParquetFile(source)
     except pa.ArrowException as error:
         raise ObjectCorrupt(key, f"it is not a Parquet file ({error})") from None
-
-
-def _file_table(file: pq.ParquetFile, name: TableName) -> ResultTable:
-    schema = TABLE_SCHEMAS[name]
 
     def read(offset: int) -> Iterator[pa.RecordBatch]:
         skipped, group = 0, 0
@@ -183,7 +255,7 @@ def _lists_of(document: Json, run_id: str, name: TableName) -> list[tuple[str, l
     key = "performance_curve" if name == "equity" else name
     lists = [(legacy.clean_text(part["symbol"]) or "", part.get(key)) for part in parts]
     if name == "equity" and isinstance(account := document.get("account"), dict):
-        lists.insert(0, (SHARED, account["performance_curve"]))
+        lists.insert(0, (SHARED, account.get("performance_curve")))
     if name == "equity" and any(isinstance(items, list) for _, items in lists):
         lists = [(symbol, items or []) for symbol, items in lists]
     if not lists or not all(isinstance(items, list) for _, items in lists):

@@ -19,6 +19,7 @@ from coin_pipeline.results.store import (
     verify_document,
     verify_listed_file,
 )
+from coin_pipeline.results.tables import recorded_tables, table_key, verify_tables
 from coin_pipeline.storage.base import ObjectStore
 
 _WRONG = (InvalidInput, NotFound, ObjectCorrupt)
@@ -76,32 +77,37 @@ class _Verification:
         self._store = store
         self._run_id = run_id
         self._objects = self._size = self._unchecked = 0
+        self._document: Json = {}
         self._problems: list[str] = []
 
     def result(self) -> VerifiedResult:
         """Verify a synchronous result."""
-        return self._verdict(self._result)
+        return self._verdict("results", self._result)
 
     def task(self) -> VerifiedResult:
         """Verify a task."""
-        return self._verdict(self._task)
+        return self._verdict("tasks", self._task)
 
-    def _verdict(self, read: Callable[[], object]) -> VerifiedResult:
+    def _verdict(self, area: ResultArea, read: Callable[[], object]) -> VerifiedResult:
         self._collect_problem(read)
+        if not self._problems:
+            self._collect_problem(lambda: verify_tables(self._store, self._document, area, self._run_id))
         return VerifiedResult(self._run_id, self._objects, self._size, self._unchecked, tuple(self._problems))
 
     def _result(self) -> None:
         report = report_key("results", self._run_id)
         self._collect_problem(lambda: self._store.exists(report) and self._object(report))
-        self._document(result_key("results", self._run_id))
+        self._read_document(result_key("results", self._run_id))
+        for name in recorded_tables(self._document):
+            self._collect_problem(partial(self._object, table_key("results", self._run_id, name)))
 
     def _task(self) -> None:
         for listed in (read_manifest(self._store, self._run_id) or {}).get("result_files", []):
-            read = self._document if listed["name"] == "result.json" else self._object
+            read = self._read_document if listed["name"] == "result.json" else self._object
             self._collect_problem(partial(read, task_key(self._run_id, listed["name"]), listed))
 
-    def _document(self, key: str, listed: Json | None = None) -> None:
-        verify_document(key, self._object(key, listed))
+    def _read_document(self, key: str, listed: Json | None = None) -> None:
+        self._document = verify_document(key, self._object(key, listed))
 
     def _object(self, key: str, listed: Json | None = None) -> bytes:
         data = self._store.get(key)

@@ -6,8 +6,10 @@ digest. So listings, and reads of what is not archived, never wait for the bucke
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cached_property
+from io import BufferedIOBase
 from typing import TYPE_CHECKING, NamedTuple
 
 from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound
@@ -74,6 +76,10 @@ class ArchivedStore:
         except ObjectNotFound:
             return self.archive.get(key) if self._find(key) else self.local.get(key)  # it may just have been restored
 
+    def open(self, key: str) -> AbstractContextManager[BufferedIOBase]:
+        """Open an object for reading, from the bucket if it was archived; see `ObjectStore.open`."""
+        return self._holder(key).open(key)
+
     def exists(self, key: str) -> bool:
         """Return whether the key holds an object."""
         return self.local.exists(key) or self._find(key) is not None
@@ -124,8 +130,11 @@ class ArchivedStore:
 
     def uri(self, key: str) -> str:
         """Return the path of an object, or its s3:// URL if it was archived."""
-        archived = not self.local.exists(key) and self._find(key)
-        return self.archive.uri(key) if archived else self.local.uri(key)
+        return self._holder(key).uri(key)
+
+    def _holder(self, key: str) -> ObjectStore:
+        """Return the folder or the bucket, whichever holds an object."""
+        return self.archive if not self.local.exists(key) and self._find(key) else self.local
 
     def _find(self, key: str) -> ArchivedObject | None:
         if key.partition("/")[0] not in AREAS:

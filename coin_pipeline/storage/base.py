@@ -3,7 +3,9 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
+from io import SEEK_END, BufferedIOBase
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from coin_pipeline.errors import InvalidInput, ObjectCorrupt, Problem
@@ -89,6 +91,17 @@ class ObjectStore(Protocol):
 
     def get(self, key: str) -> bytes:
         """Return the bytes under a key.
+
+        Raises:
+            ObjectNotFound: There is no such object.
+            ObjectCorrupt: The bytes differ from those that were stored.
+        """
+        ...
+
+    def open(self, key: str) -> AbstractContextManager[BufferedIOBase]:
+        """Open an object for reading at any position, for objects that should not be in memory as a whole.
+
+        All bytes are verified before the context is entered.
 
         Raises:
             ObjectNotFound: There is no such object.
@@ -196,5 +209,17 @@ def verify_sha256(key: str, data: bytes, sha256: str | None) -> bytes:
         ObjectCorrupt: The digest does not match.
     """
     if sha256 is not None and sha256_hex(data) != sha256:
-        raise ObjectCorrupt(key, f"SHA-256 mismatch: the {len(data):,} bytes read are not those that were stored")
+        raise _mismatch(key, len(data))
     return data
+
+
+def verify_file(key: str, file: BufferedIOBase, sha256: str | None) -> None:
+    """Verify the content of a file as `verify_sha256` does, and return to its start."""
+    file.seek(0)
+    if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+        raise _mismatch(key, file.seek(0, SEEK_END))
+    file.seek(0)
+
+
+def _mismatch(key: str, size: int) -> ObjectCorrupt:
+    return ObjectCorrupt(key, f"SHA-256 mismatch: the {size:,} bytes read are not those that were stored")

@@ -7,8 +7,9 @@ import shutil
 import stat
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import BufferedIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from coin_pipeline.storage.base import (
     check_metadata,
     is_key,
     sha256_hex,
+    verify_file,
     verify_sha256,
 )
 
@@ -91,6 +93,19 @@ class LocalStore:
                     return verify_sha256(key, data, _get_digest(file.fileno()))
             except _ABSENT:
                 raise ObjectNotFound(key) from None
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[BufferedIOBase]:
+        """Open an object for reading; see `ObjectStore.open`."""
+        with translate_os_errors(key):
+            try:
+                file = self._path(key).open("rb")
+            except _ABSENT:
+                raise ObjectNotFound(key) from None
+        with file:
+            with translate_os_errors(key):
+                verify_file(key, file, _get_digest(file.fileno()))
+            yield file
 
     def exists(self, key: str) -> bool:
         """Return whether the key holds an object."""

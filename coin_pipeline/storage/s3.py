@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
-import io
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
+from io import BufferedIOBase, BytesIO
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
@@ -25,6 +26,7 @@ from coin_pipeline.storage.base import (
     check_metadata,
     is_key,
     sha256_hex,
+    verify_file,
     verify_sha256,
 )
 from coin_pipeline.storage.s3_errors import (
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
     from botocore.client import BaseClient
 
+S = TypeVar("S")
 T = TypeVar("T")
+_CHUNK_BYTES = 2**20
 PART_BYTES = 16 * 2**20
 MULTIPART_THRESHOLD_BYTES = 2 * PART_BYTES
 """Largest object that is sent in one request; larger ones are sent in parts, each with its own checksum and retries."""
@@ -86,7 +90,15 @@ class S3Store:
     def get(self, key: str) -> bytes:
         """Return the bytes under a key, verified against their digest; see `ObjectStore.get`."""
         check_key(key)
-        return self._retry(key, lambda: self._read(key))
+        return self._retry(key, lambda: self._read(key, lambda body: body.read(), partial(verify_sha256, key)))
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[BufferedIOBase]:
+        """Open an object for reading, copied to a temporary file; see `ObjectStore.open`."""
+        check_key(key)
+        with TemporaryFile() as file:
+            self._retry(key, lambda: self._read(key, partial(_copy, file), partial(verify_file, key)))
+            yield file
 
     def exists(self, key: str) -> bool:
         """Return whether the key holds an object."""
@@ -148,7 +160,7 @@ class S3Store:
     def _send(self, key: str, view: memoryview, attributes: dict[str, Any], condition: dict[str, str]) -> None:
         digest = base64.b64encode(hashlib.sha256(view).digest()).decode()
         with _detect_existing():
-            self._call("put_object", Key=key, Body=io.BytesIO(view), ChecksumSHA256=digest, **attributes, **condition)
+            self._call("put_object", Key=key, Body=BytesIO(view), ChecksumSHA256=digest, **attributes, **condition)
 
     def _send_parts(self, key: str, view: memoryview, attributes: dict[str, Any], condition: dict[str, str]) -> None:
         created = self._call("create_multipart_upload", Key=key, ChecksumAlgorithm="SHA256", **attributes)
@@ -169,7 +181,7 @@ class S3Store:
 
     def _send_part(self, upload: dict[str, str], number: int, chunk: memoryview) -> dict[str, Any]:
         digest = base64.b64encode(hashlib.sha256(chunk).digest()).decode()
-        sent = self._call("upload_part", **upload, PartNumber=number, Body=io.BytesIO(chunk), ChecksumSHA256=digest)
+        sent = self._call("upload_part", **upload, PartNumber=number, Body=BytesIO(chunk), ChecksumSHA256=digest)
         return {"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": digest}
 
     def _holds(self, key: str, digest: str) -> bool:
@@ -182,13 +194,13 @@ class S3Store:
         with suppress(ClientError, BotoCoreError):  # the lifecycle rule of `coin storage init` aborts it after a day
             self._call("abort_multipart_upload", **upload)
 
-    def _read(self, key: str) -> bytes:
+    def _read(self, key: str, receive: Callable[[Any], S], verify: Callable[[S, str | None], T]) -> T:
         """Read an object; an interrupted or damaged read starts over."""
         deadline = time.monotonic() + self._read_budget_s
         for attempt in range(1, MAX_ATTEMPTS + 1):
             response = self._open(key, ChecksumMode="ENABLED")
             try:
-                return verify_sha256(key, response["Body"].read(), response["Metadata"].get(_SHA256))
+                return verify(receive(response["Body"]), response["Metadata"].get(_SHA256))
             except (*BROKEN_READ, FlexibleChecksumError, ObjectCorrupt):
                 if attempt == MAX_ATTEMPTS or time.monotonic() > deadline:
                     raise
@@ -249,6 +261,14 @@ class S3Store:
                 return work()
 
         return retry_until_available(attempt, lambda error: isinstance(error, StorageUnavailable))
+
+
+def _copy(file: BufferedIOBase, body: Any) -> BufferedIOBase:  # noqa: ANN401 -- boto3's
+    """Replace the content of a file by a body."""
+    file.seek(0)
+    file.truncate()
+    file.writelines(body.iter_chunks(_CHUNK_BYTES))
+    return file
 
 
 def _retry_race(send: Callable[[], None]) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from coin_pipeline.backtest.candle_source import CandleSource
-from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.earlier_candles import WarmBars
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.runner import read_candles
+from coin_pipeline.backtest.tables import to_parquet
 from coin_pipeline.backtest.warm_up import read_warm_bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.sweep import Trials, sweep

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.candle_source import CandleSource
-from coin_pipeline.backtest.document import to_parquet
 from coin_pipeline.backtest.formatting import Json, iso_microseconds
 from coin_pipeline.backtest.spec import Times
+from coin_pipeline.backtest.tables import to_parquet, unstack
 from coin_pipeline.errors import CodeChanged
 from coin_pipeline.results.publish import ResultFiles, completed_manifest
 from coin_pipeline.results.store import to_bytes
@@ -154,14 +154,16 @@ def _run_best(
         started_at=started_at,
         slices=slices,
         warm_ups={item.symbol: item.warm_up for item in chunk.candles if item.warm_up},
-    ).document
-    verification.compare(points, [best], [verification.figures_of(points.spec, part) for part in backtest["symbols"]])
+    )
+    document, trades = backtest.document, dict(unstack(backtest.tables["trades"]))
+    figures = [verification.figures_of(points.spec, part, trades[part["symbol"]]) for part in document["symbols"]]
+    verification.compare(points, [best], figures)
     analysis["checked"] = sorted(int(points.numbers[index]) for index in (best, *others))
     analysis["best"] |= {
         "params": spec.params,
         "stops": asdict(spec.stops),
         "symbols": points.rows(best).to_pylist(),
-        "result": backtest["metrics"],
-        "result_sha256": backtest["result_sha256"],
-        "warnings": backtest["warnings"],
+        "result": document["metrics"],
+        "result_sha256": document["result_sha256"],
+        "warnings": document["warnings"],
     }

@@ -204,7 +204,7 @@ def test_latest_is_404_without_results(listing: TestClient) -> None:
 
 def test_result_is_downloaded_as_a_file(client: TestClient, data_root: Path) -> None:
     """The file is named after the run; an unknown run is 404."""
-    publish_document(LocalStore(data_root), {"run_id": "downloaded", "symbols": []}, b"")
+    publish_document(LocalStore(data_root), {"run_id": "downloaded", "symbols": []}, {})
     response = client.get("/api/backtests/downloaded/download")
     assert json.loads(response.content)["run_id"] == "downloaded"
     assert response.headers["Content-Disposition"] == 'attachment; filename="backtest_downloaded.json"'

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format_figure
+from coin_pipeline.backtest.tables import Tables
 from coin_pipeline.cli.views.backtest import summary_lines
 from coin_pipeline.defs.backtests.metadata import symbol_metadata
 from coin_pipeline.engine.metrics import Metrics
 from coin_pipeline.notebook.backtest import BacktestRun
 from coin_pipeline.report.page import render_backtest_report
+from coin_pipeline.results.tables import document_tables
 from tests.conftest import ROOT
 from tests.report.documents import curve, document, metrics, part
 
@@ -96,21 +98,26 @@ def test_the_terminal_shows_the_days_of_candles_in_the_time_zone_of_the_range(zo
     assert any(line.startswith("Data") and f", {day} to " in line for line in lines)
 
 
+def tables_of(content: dict[str, Any]) -> Tables:
+    """The rows of a document, with an equity curve of two bars."""
+    return {**document_tables(content), "equity": curve([1.0, 0.9])}
+
+
 def test_ticks_and_the_size_of_positions_are_shown() -> None:
     """Both change the figures; without them the line ends there."""
     plain, sized = document(part()), document(part(), spec={"tick_sizes": "upbit", "position_size": 0.25})
-    text, page = "\n".join(summary_lines(sized)), render_backtest_report(sized, curve([1.0, 0.9]))
+    text, page = "\n".join(summary_lines(sized)), render_backtest_report(sized, tables_of(sized))
     assert "slippage 0.02 % on each leg, then rounding to ticks" in text
     assert "Account       one per symbol, positions each opened with 25 % of the equity" in text
     assert "0.02% of the price, which is then rounded to a tick" in page
     assert "positions are each opened with 25.00% of its equity" in page
     assert "Account" not in "\n".join(summary_lines(plain))
-    assert "rounded to a tick" not in render_backtest_report(plain, curve([1.0, 0.9]))
+    assert "rounded to a tick" not in render_backtest_report(plain, tables_of(plain))
 
 
 def test_the_report_shows_labels_and_units(known: dict[str, Any]) -> None:
     """A definition list."""
-    html = render_backtest_report(known, curve([1.0, 0.9]))
+    html = render_backtest_report(known, tables_of(known))
     pairs = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html))
     expected = {label: text.replace(" %", "%") for label, text in SHOWN.items() if label != "Average return"}
     assert pairs == {**expected, "Symbols": "1"}
@@ -118,7 +125,7 @@ def test_the_report_shows_labels_and_units(known: dict[str, Any]) -> None:
 
 def test_a_notebook_shows_labels_and_units(known: dict[str, Any]) -> None:
     """A table."""
-    pairs = dict(re.findall(r"<th>(.*?)</th><td>(.*?)</td>", BacktestRun(known, curve([1.0, 0.9]))._repr_html_()))
+    pairs = dict(re.findall(r"<th>(.*?)</th><td>(.*?)</td>", BacktestRun(known, tables_of(known))._repr_html_()))
     assert pairs.items() <= SHOWN.items()
     assert len(pairs) == 10
 

@@ -1,12 +1,11 @@
 """Portfolios of several symbols."""
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from coin_pipeline.backtest.portfolio import CombinedResult, Curve, combine_equal_weight, equal_shares
+from coin_pipeline.backtest.symbol_result import SymbolResult
 
 DAY_NS = 86_400 * 10**9
 
@@ -19,9 +18,9 @@ def curve(name: str, equity: list[float], first_day: int = 0, held: list[float] 
     return Curve(name, time, values, drawdown, np.array(held or equity))
 
 
-def part(found: Curve, returns: list[float], **metrics: float) -> tuple[dict[str, Any], pa.Table]:
-    """A symbol's part of a result, with these trades."""
-    table = pa.table(
+def part(found: Curve, returns: list[float], **metrics: float) -> SymbolResult:
+    """A symbol's result, with these trades."""
+    equity = pa.table(
         {
             "timestamp": pa.array(found.time, pa.timestamp("ns", tz="UTC")),
             "equity": found.equity,
@@ -30,17 +29,23 @@ def part(found: Curve, returns: list[float], **metrics: float) -> tuple[dict[str
         }
     )
     own = {"exposure": 0.5, "buy_and_hold": 0.1, "signals": 3, "trades": len(returns), "ignored": 1, **metrics}
-    trades = [
-        {"return_pct": value, "bars_held": 2, "entry_price": 100.0, "exit_price": 100 * (1 + value)}
-        for value in returns
-    ]
+    values = np.array(returns)
+    trades = pa.table(
+        {
+            "entry_time": pa.array(range(len(values)), pa.timestamp("ns", tz="UTC")),
+            "entry_price": np.full(len(values), 100.0),
+            "exit_price": 100 * (1 + values),
+            "return_pct": values,
+            "bars_held": np.full(len(values), 2),
+        }
+    )
     costs = {"gross_return": 0.2, "net_return": 0.1, "stress": {"0x": 0.2, "1x": 0.1, "2x": None}}
-    return {"symbol": found.name, "metrics": own, "trades": trades, "costs": costs}, table
+    return SymbolResult({"symbol": found.name, "metrics": own, "costs": costs}, pa.table({}), trades, equity)
 
 
-def together(*parts: tuple[dict[str, Any], pa.Table]) -> CombinedResult:
-    """Combine daily parts of fully invested accounts."""
-    return combine_equal_weight(parts, {}, 365.0, 1.0)
+def together(*parts: SymbolResult) -> CombinedResult:
+    """Combine daily results of fully invested accounts."""
+    return combine_equal_weight(parts, 365.0, 1.0)
 
 
 def test_symbols_of_different_spans_form_one_account() -> None:
@@ -55,8 +60,8 @@ def test_symbols_of_different_spans_form_one_account() -> None:
 def test_one_symbol_has_its_own_statistics() -> None:
     """A single symbol's statistics are not recomputed."""
     alone = part(curve("A", [1.0, 2.0]), [1.0])
-    assert together(alone).metrics is alone[0]["metrics"]
-    assert together(alone).costs is alone[0]["costs"]
+    assert together(alone).metrics is alone.json["metrics"]
+    assert together(alone).costs is alone.json["costs"]
 
 
 def test_statistics_of_several_symbols_are_those_of_the_account_and_of_all_trades() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.document import complete_document
 from coin_pipeline.backtest.fingerprint import result_digest, verify_own_digests
 from coin_pipeline.backtest.preflight import coverage_of, require_candles, require_coverage
 from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
@@ -61,12 +63,17 @@ def spec_of(registry: StrategyRegistry, **fields: object) -> BacktestSpec:
     return resolve(parse_request({**request, "end_date": "2024-04-09", **fields}), registry)
 
 
-def document_of(catalog: CandleCatalog, registry: StrategyRegistry, spec: BacktestSpec) -> dict[str, Any]:
+def result_of(catalog: CandleCatalog, registry: StrategyRegistry, spec: BacktestSpec) -> BacktestResult:
     """Run everything but publication."""
     parts = [
         runner.simulate_symbol(catalog, registry, piece) for piece in runner.find_candles(catalog, spec, "results")
     ]
-    return runner.assemble_result("run-1", parts, catalog, registry, "test", datetime.now(UTC)).document
+    return runner.assemble_result("run-1", parts, catalog, registry, "test", datetime.now(UTC))
+
+
+def document_of(catalog: CandleCatalog, registry: StrategyRegistry, spec: BacktestSpec) -> dict[str, Any]:
+    """Run everything but publication and return the document."""
+    return result_of(catalog, registry, spec).document
 
 
 def admit(catalog: CandleCatalog, spec: BacktestSpec) -> None:
@@ -208,8 +215,9 @@ def test_fetching_later_changes_no_result(
     """Once the missing days are known to have no trade, a replay gives the same digest."""
     store_days(catalog, daily, range(40, 60))
     spec, store = spec_of(registry, min_coverage=0), LocalStore(tmp_path / "store")
-    before = document_of(catalog, registry, spec)
-    publish_document(store, before, b"")
+    result = result_of(catalog, registry, spec)
+    publish_result(store, backtest_files(result))
+    before = result.document
     store_days(catalog, daily, range(40, 60), range(100))
     after = document_of(catalog, registry, spec)
     assert (before["symbols"][0]["candles"]["verdict"], after["symbols"][0]["candles"]["verdict"]) == (
@@ -226,14 +234,15 @@ def test_results_without_coverage_keys_verify_and_replay(
 ) -> None:
     """A document without the new keys keeps its digest and is replayed in spite of large gaps."""
     store_days(catalog, daily, range(20, 80))
-    document = document_of(catalog, registry, spec_of(registry, min_coverage=0))
+    result = result_of(catalog, registry, spec_of(registry, min_coverage=0))
+    document = complete_document(result.document, result.tables)
     (part,) = document["symbols"]
     new = {"no_trade", "not_fetched", "first_unfetched", "known", "verdict", "snapshot"}
     part["candles"] = {key: value for key, value in part["candles"].items() if key not in new}
     assert result_digest(document) == document["result_sha256"]
     verify_own_digests("old", document)
     store = LocalStore(tmp_path / "store")
-    publish_document(store, document, b"")
+    publish_document(store, document, {})
     assert replay_backtest(store, catalog, registry, "run-1").identical
 
 

@@ -14,7 +14,6 @@ from coin_pipeline.backtest.document import MAX_CURVE_POINTS
 from coin_pipeline.backtest.fingerprint import candles_digest, code_digest
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.backtest.symbol_result import table_metadata
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.ohlcv import OHLCV
@@ -308,7 +307,7 @@ def test_a_long_curve_is_thinned_in_the_document_only(tmp_path: Path) -> None:
     parts = [runner.simulate_symbol(catalog, REGISTRY, piece) for piece in runner.find_candles(catalog, spec, "tasks")]
     result = runner.assemble_result("run-1", parts, catalog, REGISTRY, "test", datetime.now(UTC))
     curve = result.document["symbols"][0]["performance_curve"]
-    assert len(result.equity) == 25_000
+    assert len(result.tables["equity"]) == 25_000
     assert len(curve) <= MAX_CURVE_POINTS
     assert curve[0]["timestamp"] == "2023-12-31T15:00:00Z"
     assert curve[-1]["timestamp"] == "2024-01-17T23:39:00Z"
@@ -374,8 +373,8 @@ def test_real_candles_run(market_data: Path, tmp_path: Path, timeframe: str) -> 
     request = {"strategy": "volume_zone_breakout", "symbols": ["KRW-BTC"], "timeframe": timeframe}
     spec = resolve(parse_request({**request, "start_date": "2025-09-02", "end_date": "2025-09-28"}), registry)
     (piece,) = runner.find_candles(catalog, spec, "results")
-    metadata = table_metadata(runner.simulate_symbol(catalog, registry, piece))
-    part = {**metadata["symbol"], **metadata["facts"]}
+    facts = runner.simulate_symbol(catalog, registry, piece).facts
+    part = {**facts["symbol"], **facts["facts"]}
     assert part["candles"]["expected"] - part["candles"]["present"] <= 2
     assert part["metrics"]["trades"] > 50
 

@@ -148,7 +148,7 @@ def test_one_symbol_in_one_position_is_its_own_account(catalog: CandleCatalog) -
 
 def test_the_account_comes_first_in_the_table(catalog: CandleCatalog) -> None:
     """Its curve comes first, under its own name."""
-    names = result(catalog).equity["symbol"].unique().to_pylist()
+    names = result(catalog).tables["equity"]["symbol"].unique().to_pylist()
     assert names == [SHARED, *SYMBOLS]
 
 

@@ -2,9 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from coin_pipeline.backtest.portfolio import best_trade
+from coin_pipeline.backtest.symbol_result import SymbolResult
 from coin_pipeline.backtest.warnings import collect_warnings
 from coin_pipeline.strategies import Field, StrategyParams
 
@@ -22,19 +25,18 @@ class Params(StrategyParams):
     either: Annotated[int, Field(ge=3, le=9)] | Annotated[float, Field(ge=0.5, lt=100)] | None = None
 
 
-def part(*returns: float, **changed: object) -> dict[str, Any]:
-    """One symbol with every candle and these trades."""
-    trades = [
-        {"symbol": "BTC_KRW", "return_pct": value, "entry_time": f"day {number}", "open_at_end": False}
-        for number, value in enumerate(returns)
-    ]
+def part(*returns: float, **changed: object) -> SymbolResult:
+    """One symbol with every candle and these trades, one a day from 1970-01-01 on."""
+    days = pa.array(np.arange(len(returns)) * 86_400 * 10**9, pa.timestamp("ns", tz="UTC"))
+    closed = [False] * len(returns)
+    trades = pa.table({"entry_time": days, "return_pct": np.array(returns, np.float64), "open_at_end": closed})
     candles = {"expected": 9, "present": 9, "ratio": 1.0, "gap_count": 0, "first": "a", "last": "b"}
-    known = {"signals": [], "unfilled_signals": [], "too_small": 0, "candles": candles, "checks": []}
-    return {"symbol": "BTC_KRW", "trades": trades, **known, **changed}
+    known = {"unfilled_signals": [], "too_small": 0, "candles": candles, "checks": []}
+    return SymbolResult({"symbol": "BTC_KRW", **known, **changed}, pa.table({}), trades, pa.table({}))
 
 
 def warned(
-    *parts: dict[str, Any],
+    *parts: SymbolResult,
     total: float = 0.1,
     at_twice: float | None = 0.05,
     expectancy: float | None = None,
@@ -47,7 +49,7 @@ def warned(
 ) -> list[str]:
     """Return the warnings of a result with these symbols."""
     best = best_trade(parts, 1.0)
-    trades = sum(len(one["trades"]) for one in parts)
+    trades = sum(len(one.trades) for one in parts)
     metrics = {"trades": trades, "total_return": total, "expectancy": expectancy, "sharpe": sharpe}
     metrics |= {"win_rate": win_rate, "profit_factor": profit_factor}
     costs = {"gross_return": -0.05, "stress": {"1x": total, "2x": at_twice}, "break_even_rate": break_even}
@@ -131,7 +133,7 @@ def test_profit_from_one_trade() -> None:
     """The warning names the trade without which there is no gain."""
     (warning,) = warned(part(*[-0.01] * 30, 0.9))
     assert warning == (
-        "all of the profit comes from one trade: BTC_KRW, entered day 30, returned +90.00%;"
+        "all of the profit comes from one trade: BTC_KRW, entered 1970-01-31T00:00:00Z, returned +90.00%;"
         " without it the result is -26.03%"
     )
     assert warned(part(*[-0.01] * 30, 0.9), total=-0.1) == []

@@ -22,7 +22,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     store = LocalStore(tmp_path)
     publish_task(store, {"task_id": "t", "status": "completed"}, {"result.json": b'{"run_id":"t"}'})
-    publish_document(store, {"run_id": "r"}, b"<html>")
+    publish_document(store, {"run_id": "r"}, {"report.html": b"<html>"})
     return store
 
 
@@ -42,7 +42,7 @@ def test_listed_day_matches_the_date_filter(store: LocalStore, monkeypatch: pyte
     monkeypatch.setenv("COLUMNS", str(width))
     run_id = "c0ffee00-a679-4b6b-9ea8-d3316a53fff2"
     finished = {"execution_date": "2024-01-01T15:30:00Z"}
-    publish_document(store, {"run_id": run_id, "strategy": "volume_zone_breakout", "metadata": finished}, b"")
+    publish_document(store, {"run_id": run_id, "strategy": "volume_zone_breakout", "metadata": finished}, {})
     listed = invoke("results", "list", "--date-from", "2024-01-02", "--date-to", "2024-01-02").output
     assert [line.split()[0] for line in listed.splitlines() if line.startswith(run_id[:8])] == [run_id]
     assert "(Seoul)" in listed

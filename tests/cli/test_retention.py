@@ -72,7 +72,7 @@ def test_pinned_task_does_not_expire(store: LocalStore) -> None:
 
 def test_pin_of_results_and_unknown_ids(store: LocalStore) -> None:
     """A result in results/ needs no pin; an unknown id is an error but does not prevent pinning the others."""
-    publish_document(store, {"run_id": "kept-anyway"}, b"page")
+    publish_document(store, {"run_id": "kept-anyway"}, {"report.html": b"page"})
     assert "no pin needed" in invoke("results", "pin", "kept-anyway").stdout
     assert not list(store.keys("pins"))
     result = invoke("results", "pin", "unknown", "expired")

@@ -33,6 +33,7 @@ from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import build_entry, version_of
 from coin_pipeline.results.publish import backtest_files
 from coin_pipeline.results.store import load_result, stored_document
+from coin_pipeline.results.tables import open_table
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
@@ -83,7 +84,8 @@ def test_a_run_publishes_a_task(finished: Any, data_root: Path) -> None:  # noqa
     assert document["metadata"]["environment"] == "test"
     manifest = json.loads((folder / "manifest.json").read_bytes())
     assert manifest["status"] == "completed"
-    assert {file["name"] for file in manifest["result_files"]} == {"equity.parquet", "report.html", "result.json"}
+    tables = {"signals.parquet", "trades.parquet", "equity.parquet"}
+    assert {file["name"] for file in manifest["result_files"]} == {*tables, "report.html", "result.json"}
     assert manifest["summary"]["symbols_processed"] == 2
     equity = pq.read_table(folder / "equity.parquet")
     assert equity.column_names == ["symbol", "timestamp", "equity", "drawdown", "buy_and_hold"]
@@ -113,7 +115,7 @@ def test_the_index_describes_the_result_of_an_earlier_attempt(
     own_index.remove("results", [run_id])
     later = {**document, "metadata": {**document["metadata"], "execution_date": "2100-01-01T00:00:00Z"}}
     now = datetime.now(UTC)
-    again = BacktestResult(BacktestSpec.model_validate(document["spec"]), "results", later, pa.table({}), (now, now))
+    again = BacktestResult(BacktestSpec.model_validate(document["spec"]), "results", later, {}, (now, now))
     ResultIOManager(store, RunHeartbeat(index=own_index)).handle_output(
         dg.build_output_context(), backtest_files(again)
     )
@@ -154,6 +156,8 @@ def test_the_same_spec_gives_the_same_figures(
     for document in (first, second):
         for part in document["symbols"]:
             del part["execution_time"]
+        for table in document["tables"].values():
+            del table["href"]
         for key in ("run_id", "execution_time", "metadata"):
             del document[key]
     assert first == second
@@ -162,11 +166,13 @@ def test_the_same_spec_gives_the_same_figures(
 def test_the_results_area_holds_one_document(
     instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
 ) -> None:
-    """A synchronous run is stored in results/, with its report in reports/."""
+    """A synchronous run is stored in results/, its tables in a folder next to it, its report in reports/."""
     assert candles
     done = run(instance, shelf="results")
     assert (data_root / f"results/{done.run_id}.json").is_file()
     assert (data_root / f"reports/{done.run_id}.html").is_file()
+    tables = sorted(path.name for path in (data_root / f"results/{done.run_id}").iterdir())
+    assert tables == ["equity.parquet", "signals.parquet", "trades.parquet"]
     assert not (data_root / f"tasks/{done.run_id}").exists()
 
 
@@ -246,6 +252,25 @@ def test_a_strategy_that_looks_ahead_fails_the_run(instance: dg.DagsterInstance,
     message, kind = failure_from_events(run(instance, defs, strategy="peeking", symbols=["AAA_KRW"]).all_events)
     assert kind == "LookAhead"
     assert "its entries at bar" in message
+
+
+@pytest.mark.parametrize("shelf", ["tasks", "results"])
+def test_a_year_of_minutes_completes(
+    instance: dg.DagsterInstance, data_root: Path, shelf: Literal["tasks", "results"]
+) -> None:
+    """Its 250,000 signals and trades are in tables; the document is bounded and the run leaves nothing in runs/."""
+    minute = parse_timeframe("1m")
+    CandleCatalog(data_root).merge("MIN_KRW", minute, synthetic_candles(1, minute, date(2024, 1, 1), 366 * 1440))
+    fields = {"symbols": ["MIN_KRW"], "timeframe": "1m", "start_date": "2024-01-01", "shelf": shelf}
+    finished = run(instance, **fields)
+    assert finished.success
+    store = LocalStore(data_root)
+    document = load_result(store, finished.run_id)
+    with open_table(store, finished.run_id, "signals") as signals:
+        assert signals.rows == document["total_signals"] > 200_000
+    assert len(document["symbols"][0]["signals"]) == 10_000
+    assert stored_document(store, finished.run_id).size < 8 * 2**20
+    assert not (data_root / "runs" / finished.run_id).exists()
 
 
 class FlakyStore(LocalStore):

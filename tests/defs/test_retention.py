@@ -149,7 +149,7 @@ def populate(instance: dg.DagsterInstance, store: ObjectStore) -> tuple[set[str]
     store.put(f"tasks/{working.run_id}/result.json", b"{")
     store.put(f"runs/{working.run_id}/load_candles/AAA_KRW", b"12345")
     store.put(f"runs/{failed.run_id}/simulate/AAA_KRW", b"12345")
-    publish_document(store, {"run_id": kept.run_id}, b"page")
+    publish_document(store, {"run_id": kept.run_id}, {"report.html": b"page"})
     store.put("sweeps/chunks/1.parquet", b"12345")
     store.put("tasks/broken/manifest.json", b"{")
     evil = {"version": "1.2.0", "task_id": "../results", "metadata": {"finished_at": "2020-01-01T00:00:00Z"}}
@@ -228,7 +228,7 @@ def test_old_records_of_other_runs_are_removed(instance: dg.DagsterInstance, tmp
     """Their results stay; unfinished runs are never removed."""
     store = LocalStore(tmp_path)
     kept, working = recorded(instance, Status.SUCCESS, shelf="results"), recorded(instance, Status.STARTED)
-    publish_document(store, {"run_id": kept.run_id}, b"page")
+    publish_document(store, {"run_id": kept.run_id}, {"report.html": b"page"})
     removed_ids: list[str] = []
     RetentionJob(instance, store, on_removed=removed_ids.append).run(later(29), LIMITS)
     assert runs_of(instance) == {kept.run_id, working.run_id}
@@ -382,7 +382,7 @@ def test_tasks_pinned_or_retried_in_the_meantime_are_kept(instance: dg.DagsterIn
 def test_leftovers_of_broken_writes_are_removed_after_a_day(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     """In every area, even in results/, where nothing else is ever removed."""
     store = LocalStore(tmp_path)
-    publish_document(store, {"run_id": "kept"}, b"page")
+    publish_document(store, {"run_id": "kept"}, {"report.html": b"page"})
     for shelf in ("results", "tasks/t", "runs/r/simulate", "reports", "fingerprints"):
         (tmp_path / shelf).mkdir(parents=True, exist_ok=True)
         (tmp_path / shelf / ".tmp-1").write_bytes(b"half")

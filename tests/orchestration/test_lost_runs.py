@@ -246,7 +246,7 @@ def test_a_run_that_died_while_publishing_ends_by_its_result(
     leases.renew(run.run_id)
     leases.begin_publishing(run.run_id)
     if stored:
-        publish_document(store, {"run_id": run.run_id}, b"page")
+        publish_document(store, {"run_id": run.run_id}, {"report.html": b"page"})
     finalize_orphan(instance, store, own_index, run.run_id, leases.fetch([run.run_id])[run.run_id])
     assert status_of(instance, run).value == ("SUCCESS" if stored else "FAILURE")
     assert (run.run_id in own_index.versions()) == stored
@@ -261,7 +261,7 @@ def test_an_unavailable_store_delays_only_runs_that_were_publishing(
     for run in (publishing, other):
         leases.renew(run.run_id)
     leases.begin_publishing(publishing.run_id)
-    publish_document(store, {"run_id": publishing.run_id}, b"page")
+    publish_document(store, {"run_id": publishing.run_id}, {"report.html": b"page"})
     instance.report_run_canceling(canceling)
     with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
         expire_all = "update coin.lease set until = until - interval '1 minute', started = 0 where run_id = any(%s)"

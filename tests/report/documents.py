@@ -44,7 +44,7 @@ def curve(
     time = start + np.arange(len(values)) * step
     return pa.table(
         {
-            "symbol": pa.array([symbol] * len(values)),
+            "symbol": pa.array([symbol] * len(values)).dictionary_encode(),
             "timestamp": pa.array(time, pa.timestamp("ns", tz="UTC")),
             "equity": values,
             "drawdown": 1 - values / np.maximum.accumulate(np.maximum(values, 1.0)),

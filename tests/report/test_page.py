@@ -10,6 +10,7 @@ import pytest
 
 from coin_pipeline.engine.metrics import Metrics
 from coin_pipeline.report.page import render_backtest_report
+from coin_pipeline.results.tables import document_tables
 from tests.report.documents import curve, document, metrics, part, trade
 
 EQUITY = curve([1.0, 1.2, 0.9, 1.1], [1.0, 1.1, 1.2, 1.3])
@@ -84,9 +85,14 @@ class Page(HTMLParser):
         return next(row for row in self.rows if row[: len(start)] == list(start))
 
 
+def rendered(content: dict[str, Any], equity: pa.Table = EQUITY) -> str:
+    """Render a document, whose trades are all in it."""
+    return render_backtest_report(content, {**document_tables(content), "equity": equity})
+
+
 def page_of(*parts: dict[str, Any], **changed: object) -> Page:
     """Render and read a document."""
-    return Page(render_backtest_report(document(*parts, **changed), EQUITY))
+    return Page(rendered(document(*parts, **changed)))
 
 
 def test_builder_has_the_metrics_of_the_engine() -> None:
@@ -118,7 +124,7 @@ def test_key_figures_have_units_and_signs() -> None:
 
 def test_undefined_metrics_are_dashes() -> None:
     """An undefined metric is an en dash titled 'undefined', never None, nan or zero."""
-    html = render_backtest_report(document(), EQUITY)
+    html = rendered(document())
     assert Page(html).figures["Sharpe ratio"] == "\u2013"
     assert '<span class="undefined" title="undefined">&ndash;</span>' in html
     assert "None" not in html
@@ -134,7 +140,7 @@ def test_returns_near_zero_have_no_sign_and_huge_ones_are_short(value: float, sh
 
 def test_header_names_strategy_params_range_and_fill() -> None:
     """The heading describes the backtest."""
-    html = render_backtest_report(document(description="A first look"), EQUITY)
+    html = rendered(document(description="A first look"))
     assert "<h1>volume_long_candle</h1>" in html
     assert "<li>vol_multiplier = <b>1.5</b></li>" in html
     assert "BTC_KRW · 1d candles · 2024-01-01 to 2024-12-31, whole days in Asia/Seoul · fills: next open" in html
@@ -144,21 +150,21 @@ def test_header_names_strategy_params_range_and_fill() -> None:
 def test_long_symbol_list_is_truncated_in_the_heading() -> None:
     """The heading names twelve symbols and the number of others; the tables list all."""
     names = [f"C{i}_KRW" for i in range(30)]
-    html = render_backtest_report(document(*(part(name) for name in names)), EQUITY)
+    html = rendered(document(*(part(name) for name in names)))
     assert "C11_KRW and 18 more ·" in html
     assert {row[0] for row in Page(html).rows} >= set(names)
 
 
 def test_warnings_precede_the_figures() -> None:
     """Warnings are shown in full above the key figures; without warnings there is no box."""
-    html = render_backtest_report(document(warnings=["BTC_KRW: the strategy never traded"]), EQUITY)
+    html = rendered(document(warnings=["BTC_KRW: the strategy never traded"]))
     assert html.index("<li>BTC_KRW: the strategy never traded</li>") < html.index("Total return")
-    assert 'class="warnings"' not in render_backtest_report(document(), EQUITY)
+    assert 'class="warnings"' not in rendered(document())
 
 
 def test_costs_show_rates_and_impact() -> None:
     """Rates keep their digits; the difference between gross and net is in percentage points."""
-    html = render_backtest_report(document(part(metrics=KNOWN)), EQUITY)
+    html = rendered(document(part(metrics=KNOWN)))
     assert "Each of the 2 legs of a trade costs a fee of 0.1% of its value and slippage of 0.02% of the price." in html
     assert Page(html).row("BTC_KRW", "47")[2:] == ["+25.00%", "+20.00%", "-5.00 pp", "0.345% per leg"]
 
@@ -185,7 +191,7 @@ def test_checks_are_listed() -> None:
 
 def test_up_to_200_trades_are_shown() -> None:
     """No trade is omitted."""
-    html = render_backtest_report(document(part(trades=[trade(i) for i in range(200)])), EQUITY)
+    html = rendered(document(part(trades=[trade(i) for i in range(200)])))
     assert "omitted" not in html
     assert Page(html).row("200")[2:] == [
         "2024-07-18 00:00",
@@ -294,7 +300,7 @@ def test_fingerprint_run_and_host_are_shown() -> None:
 def test_document_texts_are_escaped() -> None:
     """Markup in any text of the document is shown as text."""
     evil = '<b>&"'
-    html = render_backtest_report(
+    html = rendered(
         document(
             part(evil, trades=[trade(0, evil)], checks=[{"name": evil, "passed": False, "detail": evil}]),
             strategy=evil,
@@ -313,7 +319,7 @@ def test_document_texts_are_escaped() -> None:
 
 def test_page_is_self_contained() -> None:
     """The page has no scripts, links or external images, and its policy forbids loading any."""
-    html = render_backtest_report(document(), EQUITY)
+    html = rendered(document())
     assert re.findall(r"https?://[^\"]*", html) == ["http://www.w3.org/2000/svg"]
     assert not Page(html).tags & {"script", "link", "img", "iframe", "a", "object"}
     assert "url(" not in html
@@ -324,7 +330,7 @@ def test_page_is_self_contained() -> None:
 def test_report_of_several_symbols() -> None:
     """The figure shows the mean of both symbols, and the table lists both."""
     equity = pa.concat_tables([curve([1.0, 1.1], symbol="BTC_KRW"), curve([1.0, 0.9], symbol="ETH_KRW")])
-    html = render_backtest_report(document(part("BTC_KRW", metrics=KNOWN), part("ETH_KRW")), equity)
+    html = rendered(document(part("BTC_KRW", metrics=KNOWN), part("ETH_KRW")), equity)
     assert "mean of 2 symbols" in html
     assert "equal shares, never rebalanced" in html
     assert Page(html).row("BTC_KRW")[1:5] == ["+64.24%", "+1,203.10%", "-18.51%", "18.36%"]

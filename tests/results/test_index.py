@@ -163,7 +163,7 @@ def test_removal_of_a_result_removes_its_reuses(index: ResultIndex) -> None:
 
 def test_a_rebuild_keeps_the_reuses_of_stored_results(index: ResultIndex, store: LocalStore) -> None:
     """Reading all documents again neither loses nor invents one; without its document a reuse is not listed."""
-    publish_document(store, document("r", 1), b"")
+    publish_document(store, document("r", 1), {})
     index.add_reuse("r", START + timedelta(minutes=2))
     index.add_reuse("gone", START + timedelta(minutes=3))
     for _ in range(2):
@@ -375,7 +375,7 @@ def test_filters_find_what_plain_python_finds(
 
 def test_a_rebuild_makes_the_index_equal_to_the_objects(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
     """New results are added, missing ones removed, broken ones reported; unchanged ones are not read again."""
-    publish_document(store, document("new", 1), b"")
+    publish_document(store, document("new", 1), {})
     publish_task(store, {"task_id": "task"}, {"result.json": to_bytes(document("task", 2))})
     publish_task(store, {"task_id": "failed"}, {})
     (tmp_path / "results/broken.json").write_text("{")
@@ -394,7 +394,7 @@ def test_a_rebuild_makes_the_index_equal_to_the_objects(index: ResultIndex, stor
 
 def test_a_document_that_changed_is_read_again(index: ResultIndex, store: LocalStore, tmp_path: Path) -> None:
     """A change of size or time is noticed; the entry of a document that became unreadable is removed."""
-    publish_document(store, document("r", 1), b"")
+    publish_document(store, document("r", 1), {})
     reindex(store, index)
     path = tmp_path / "results/r.json"
     os.removexattr(path, "user.coin.sha256.raw")
@@ -420,7 +420,7 @@ def narrow(index: ResultIndex, index_url: str) -> Iterator[ResultIndex]:
 def test_a_rejected_entry_does_not_affect_others(narrow: ResultIndex, store: LocalStore) -> None:
     """The rejected entry is reported by its run and its previous entry removed; the rest of the batch is added."""
     for number in range(3):
-        publish_document(store, document(f"r{number}", number, total_signals=10 ** (2 * number + 1)), b"")
+        publish_document(store, document(f"r{number}", number, total_signals=10 ** (2 * number + 1)), {})
     narrow.add([entry(7, run_id="r2")])
     rebuild = reindex(store, narrow)
     assert (rebuild.added, rebuild.removed, run_ids(everything(narrow))) == (2, 1, ["r1", "r0"])
@@ -441,7 +441,7 @@ def test_times_of_the_legacy_index_are_used(index: ResultIndex, store: LocalStor
 def test_results_in_a_bucket_keep_their_version(index: ResultIndex, s3_server: S3Server) -> None:
     """The version recorded at publication equals the one in a later listing."""
     store = s3_server.store(f"index-{uuid.uuid4().hex[:12]}")
-    publish_document(store, document("r", 1), b"")
+    publish_document(store, document("r", 1), {})
     publish_task(store, {"task_id": "t"}, {"result.json": to_bytes(document("t", 2))})
     for run_id in ("r", "t"):
         index_result(store, index, run_id)
@@ -467,7 +467,7 @@ class BusyStore(LocalStore):
 def test_a_rebuild_adds_nothing_that_was_removed_while_it_read(index: ResultIndex, tmp_path: Path) -> None:
     """A result is removed between the rebuild's read and write."""
     store = BusyStore(tmp_path)
-    publish_document(store, document("r", 1), b"")
+    publish_document(store, document("r", 1), {})
     store.after = {"results/r.json": lambda: (store.delete("results/r.json"), index.remove("results", ["r"]))}
     reindex(store, index)
     assert store.after == {}
@@ -477,12 +477,12 @@ def test_a_rebuild_adds_nothing_that_was_removed_while_it_read(index: ResultInde
 def test_a_rebuild_removes_nothing_that_was_published_while_it_read(index: ResultIndex, tmp_path: Path) -> None:
     """Results that are new or published again keep their entries."""
     store = BusyStore(tmp_path)
-    publish_document(store, document("r", 1), b"")
+    publish_document(store, document("r", 1), {})
     index.add([entry(7)])
 
     def meanwhile() -> None:
         for run_id in ("fresh", "run-7"):
-            publish_document(store, document(run_id, 2), b"")
+            publish_document(store, document(run_id, 2), {})
             index_result(store, index, run_id)
 
     store.after = {"results/r.json": meanwhile}
@@ -497,7 +497,7 @@ def publish_some(root: str, url: str, numbers: Sequence[int]) -> None:
     with closing(Session(url)) as session:
         for number in numbers:
             made = document(f"writer-{number:02}", 1000 + number)
-            publish_document(store, made, b"")
+            publish_document(store, made, {})
             index_result(store, ResultIndex(session), made["run_id"], made)
 
 
@@ -514,7 +514,7 @@ def test_fifty_parallel_writers_a_reader_and_a_rebuild(
     """Every result is indexed once, in order; paging by cursor repeats none and misses no earlier one."""
     before = [f"before-{number:02}" for number in range(30)]
     for number, run_id in enumerate(before):
-        publish_document(store, document(run_id, number), b"")
+        publish_document(store, document(run_id, number), {})
         index_result(store, index, run_id)
     spawn = multiprocessing.get_context("spawn")
     done = spawn.Event()

@@ -22,9 +22,11 @@ from coin_pipeline.results.retention import (
     expired_tasks,
     group_by_folder,
     stale_pins,
+    unpublished_tables,
 )
 from coin_pipeline.results.storage_scan import measure_usage, parse_ended_at, scan_storage
 from coin_pipeline.results.store import manifest_key, read_result, remove_task
+from coin_pipeline.results.tables import remove_unpublished
 from coin_pipeline.storage.base import IncompleteWrite, ObjectEntry, ObjectStore
 from coin_pipeline.storage.local import LocalStore
 
@@ -69,6 +71,34 @@ def test_which_tasks_expire(
     assert [item.kind for item in items] == ([kind] if kind else [])
     for item in items:
         assert (item.name, item.objects, item.size, item.since) == ("t", 2, 100, ended or found.newest)
+
+
+@pytest.mark.parametrize(
+    ("newest", "under_way", "published", "expires"),
+    [(OLD, (), (), 1), (NEW, (), (), 0), (OLD, ("t",), (), 0), (OLD, (), ("t",), 0)],
+)
+def test_which_tables_expire(
+    newest: datetime, under_way: tuple[str, ...], published: tuple[str, ...], expires: int
+) -> None:
+    """Tables in results/ never expire, unless their run was killed before it wrote their document."""
+    tables = {"t": folder(newest=newest, manifest=False)}
+    stored = StorageSnapshot({}, {}, results=frozenset(published), tables=tables)
+    assert len(list(unpublished_tables(stored, under_way, EDGE))) == expires
+
+
+def test_tables_without_a_document_are_found_and_removed(tmp_path: Path) -> None:
+    """Other files in results/ are not this platform's; a document that appears meanwhile keeps its tables."""
+    store = LocalStore(tmp_path)
+    publish_document(store, {"run_id": "whole"}, {"trades.parquet": b"1", "equity.parquet": b"2"})
+    for key in ("results/killed/signals.parquet", "results/killed/mine.txt", "results/mine/notes.parquet"):
+        store.put(key, b"1")
+    scanned = scan_storage(store, NOW)
+    assert {name: found.objects for name, found in scanned.tables.items()} == {"whole": 2, "killed": 1}
+    assert scanned.results == {"whole"}
+    for run_id in scanned.tables:
+        remove_unpublished(store, run_id)
+    left = {"results/killed/mine.txt", "results/mine/notes.parquet", "results/whole.json"}
+    assert {*store.keys("results")} == {*left, "results/whole/equity.parquet", "results/whole/trades.parquet"}
 
 
 @pytest.mark.parametrize(("newest", "under_way", "expires"), [(OLD, (), 1), (NEW, (), 0), (OLD, ("t",), 0)])
@@ -176,7 +206,7 @@ def test_a_scan_returns_everything_stored(store: ObjectStore) -> None:
     )
     store.put("tasks/half/result.json", b"{}")
     store.put("runs/r/simulate/AAA_KRW", b"12345")
-    publish_document(store, {"run_id": "kept"}, b"page")
+    publish_document(store, {"run_id": "kept"}, {"report.html": b"page"})
     store.put("fingerprints/f.json", b'{"run_id": "gone"}')
     found = scan_storage(store, datetime.now(UTC))
     assert set(found.tasks) == {"done", "broken", "evil", "half"}

@@ -55,7 +55,7 @@ FILES = {"equity.parquet": b"PAR1", "result.json": b'{"run_id":"t"}'}
 
 def test_a_synchronous_result_is_stored_in_results(store: LocalStore) -> None:
     """The document is results/ID.json, and its report is in reports/."""
-    published = publish_document(store, {"run_id": "abc"}, b"<html>")
+    published = publish_document(store, {"run_id": "abc"}, {"report.html": b"<html>"})
     assert published == ("results/abc.json", hashlib.sha256(b'{"run_id":"abc"}').hexdigest(), True)
     assert json.loads(read_result(store, "abc")) == {"run_id": "abc"}
     assert store.get("reports/abc.html") == b"<html>"
@@ -90,6 +90,21 @@ def test_an_interrupted_task_has_no_result(tmp_path: Path, writes: int) -> None:
     assert read_result(store, "t") == b"{}"
 
 
+@pytest.mark.parametrize("writes", [0, 1, 3, 4])
+def test_an_interrupted_synchronous_result_is_not_visible(tmp_path: Path, writes: int) -> None:
+    """A disk that fills up while tables are written leaves no result; a second attempt completes it."""
+    files = {"signals.parquet": b"s", "trades.parquet": b"t", "equity.parquet": b"e", "report.html": b"<html>"}
+    with pytest.raises(StorageFull):
+        publish_document(FailingStore(tmp_path, writes), {"run_id": "r"}, files)
+    store = LocalStore(tmp_path)
+    with pytest.raises(ResultNotFound, match="'r'"):
+        read_result(store, "r")
+    assert [*stored_documents(store)] == []
+    publish_document(store, {"run_id": "r"}, files)
+    assert store.get("results/r/signals.parquet") == b"s"
+    assert [each.run_id for each in stored_documents(store)] == ["r"]
+
+
 def test_a_published_task_is_immutable(store: LocalStore) -> None:
     """A further attempt changes nothing and receives the stored result's digest."""
     first = publish_task(store, {"task_id": "t"}, FILES)
@@ -113,11 +128,11 @@ def test_a_task_does_not_end_in_two_ways(store: LocalStore) -> None:
 def test_an_interrupted_synchronous_result_has_no_document(tmp_path: Path) -> None:
     """Without space for the document there is no result, and the next attempt succeeds."""
     with pytest.raises(StorageFull):
-        publish_document(FailingStore(tmp_path, 1), {"run_id": "r"}, b"page")
+        publish_document(FailingStore(tmp_path, 1), {"run_id": "r"}, {"report.html": b"page"})
     store = LocalStore(tmp_path)
     with pytest.raises(ResultNotFound):
         read_result(store, "r")
-    publish_document(store, {"run_id": "r"}, b"another page")
+    publish_document(store, {"run_id": "r"}, {"report.html": b"another page"})
     assert read_result(store, "r") == b'{"run_id":"r"}'
 
 
@@ -178,7 +193,7 @@ def test_path_tricks_in_run_ids_are_refused(store: LocalStore, run_id: str) -> N
 
 def test_stored_documents_are_those_that_are_complete(store: LocalStore) -> None:
     """A failed task has a manifest and no result."""
-    publish_document(store, {"run_id": "r"}, b"")
+    publish_document(store, {"run_id": "r"}, {})
     publish_task(store, {"task_id": "t"}, FILES)
     publish_task(store, {"task_id": "failed"}, {})
     assert [(each.run_id, each.shelf) for each in stored_documents(store)] == [("r", "results"), ("t", "tasks")]
@@ -187,7 +202,7 @@ def test_stored_documents_are_those_that_are_complete(store: LocalStore) -> None
 
 def test_other_files_next_to_results_are_ignored(store: LocalStore, tmp_path: Path) -> None:
     """Notes, backup copies and other files do not hide the results."""
-    publish_document(store, {"run_id": "r"}, b"")
+    publish_document(store, {"run_id": "r"}, {})
     for name in ("README.txt", "r.json.bak", "a b.json"):
         (tmp_path / "results" / name).write_text("{}")
     assert [(each.run_id, each.shelf) for each in stored_documents(store)] == [("r", "results")]

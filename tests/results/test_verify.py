@@ -1,20 +1,34 @@
 """Verification of stored results."""
 
+import dataclasses
 import json
 import uuid
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.spec import ResultArea, resolve
+from coin_pipeline.backtest.tables import TABLE_NAMES, TableName, to_parquet
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import ObjectCorrupt
-from coin_pipeline.results.publish import publish_document, publish_task
-from coin_pipeline.results.store import read_result, to_bytes
+from coin_pipeline.results.publish import backtest_files, publish_document, publish_result, publish_task
+from coin_pipeline.results.replay import replay_backtest
+from coin_pipeline.results.store import file_entry, read_result, to_bytes
+from coin_pipeline.results.tables import table_key
 from coin_pipeline.results.verify import verify_results
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.s3 import S3Store
+from coin_pipeline.strategies.registry import load_registry
 
 if TYPE_CHECKING:
     from tests.s3 import S3Server
@@ -32,7 +46,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
         store = server.store(f"verify-{uuid.uuid4().hex[:12]}")
     publish_task(store, {"task_id": "t", "status": "completed"}, FILES)
     publish_task(store, {"task_id": "failed", "status": "failed"}, {})
-    publish_document(store, {"run_id": "r"}, b"<html>")
+    publish_document(store, {"run_id": "r"}, {"report.html": b"<html>"})
     return store
 
 
@@ -120,3 +134,54 @@ def test_a_result_of_a_hundred_megabytes_is_verified(store: ObjectStore) -> None
     replace(store, "tasks/large/result.json", document[:-1])
     with pytest.raises(ObjectCorrupt, match=r"tasks/large/result\.json"):
         read_result(store, "large")
+
+
+@pytest.fixture
+def computed(tmp_path: Path) -> LocalStore:
+    """A store with the same backtest in both areas: `tasks/task` and `results/sync`."""
+    catalog, registry, store = CandleCatalog(tmp_path), load_registry(), LocalStore(tmp_path)
+    daily = parse_timeframe("1d")
+    catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, date(2024, 1, 1), 366))
+    fields = {"strategy": "volume_zone_breakout", "symbols": ["BTC_KRW"]}
+    spec = resolve(parse_request({**fields, "start_date": "2024-01-01", "end_date": "2024-12-31"}), registry)
+    result = runner.run_backtest(spec, catalog, registry, run_id="task")
+    publish_result(store, backtest_files(dataclasses.replace(result, shelf="tasks")))
+    publish_result(store, backtest_files(runner.run_backtest(spec, catalog, registry, run_id="sync")))
+    return store
+
+
+def test_every_table_is_verified(computed: LocalStore) -> None:
+    """Three tables, the report and the document of each result."""
+    assert [(verdict.objects, verdict.problems) for verdict in verify_results(computed)] == [(5, ())] * 2
+
+
+@pytest.mark.parametrize("name", TABLE_NAMES)
+@pytest.mark.parametrize(("area", "run_id"), [("results", "sync"), ("tasks", "task")])
+def test_a_changed_row_of_a_table_is_found(
+    computed: LocalStore, area: ResultArea, run_id: str, name: TableName
+) -> None:
+    """Also if the table and all digests of its file are replaced: those in the document remain."""
+    key = table_key(area, run_id, name)
+    rows = pq.read_table(pa.BufferReader(computed.get(key)))
+    column = "equity" if name == "equity" else "return_pct"
+    values = rows[column].to_pylist()
+    values[7] += 1e-12
+    data = to_parquet(rows.set_column(rows.column_names.index(column), column, pa.array(values)))
+    computed.put(key, data, overwrite=True)
+    if area == "tasks":
+        manifest = json.loads(computed.get("tasks/task/manifest.json"))
+        listed = [file_entry(f["name"], key, data) if f["path"] == key else f for f in manifest["result_files"]]
+        computed.put("tasks/task/manifest.json", to_bytes({**manifest, "result_files": listed}), overwrite=True)
+    (bad,) = [verdict for verdict in verify_results(computed) if verdict.problems]
+    assert bad.run_id == run_id
+    assert bad.problems == (f"'{key}' is corrupt: its rows do not match the digest in the document",)
+    with pytest.raises(ObjectCorrupt, match="rows do not match"):
+        replay_backtest(computed, CandleCatalog(computed.root), load_registry(), run_id)
+
+
+@pytest.mark.parametrize("name", TABLE_NAMES)
+def test_a_missing_table_of_a_synchronous_result_is_found(computed: LocalStore, name: TableName) -> None:
+    """There is no manifest; the document names its tables."""
+    computed.delete(table_key("results", "sync", name))
+    (bad,) = verify_results(computed, ["sync"])
+    assert bad.problems == (f"object 'results/sync/{name}.parquet' does not exist",)

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ def die_at_write(store: ObjectStore, number: int) -> Iterator[None]:
             store.client.meta.events.register(moment, lambda **_: killer.count())
         yield
     else:
+        threading.setprofile(killer)  # several files are written at once
         sys.setprofile(killer)
         yield
         sys.setprofile(None)
@@ -64,18 +66,21 @@ def document(run_id: str, attempt: int) -> results.Json:
     return {"run_id": run_id, "attempt": attempt, "rows": list(range(ROWS)), "end": attempt}
 
 
+def rows(attempt: int) -> dict[str, bytes]:
+    """Return a table of an attempt."""
+    return {"signals.parquet": f"{attempt}".encode() * ROWS}
+
+
 def publish_task(store: ObjectStore, run_id: str, attempt: int) -> None:
     """Publish a task."""
-    files = {
-        "equity.parquet": f"{attempt}".encode() * ROWS,
-        "result.json": results.to_bytes(document(run_id, attempt)),
-    }
+    files = {**rows(attempt), "result.json": results.to_bytes(document(run_id, attempt))}
     publish.publish_task(store, {"task_id": run_id, "status": "completed"}, files)
 
 
 def publish_document(store: ObjectStore, run_id: str, attempt: int) -> None:
     """Publish the result of a synchronous run."""
-    publish.publish_document(store, document(run_id, attempt), f"<html>{attempt}</html>".encode() * ROWS)
+    files = {**rows(attempt), "report.html": f"<html>{attempt}</html>".encode() * ROWS}
+    publish.publish_document(store, document(run_id, attempt), files)
 
 
 def visible_attempt(store: ObjectStore, run_id: str) -> int | None:
@@ -90,6 +95,10 @@ def visible_attempt(store: ObjectStore, run_id: str) -> int | None:
     attempt: int = result["attempt"]
     if not listed or result != document(run_id, attempt):
         raise AssertionError(f"{run_id} differs from what an attempt published, or is not listed")
+    area = results.stored_document(store, run_id).shelf
+    for name, content in rows(attempt).items():
+        if store.get(results.file_key(area, run_id, name)) != content:
+            raise AssertionError(f"{name} of {run_id} belongs to another attempt than its document")
     return attempt
 
 

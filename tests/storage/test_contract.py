@@ -7,14 +7,20 @@ import uuid
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from coin_pipeline.errors import InvalidInput, ObjectExists, ObjectNotFound
+from coin_pipeline import retry
+from coin_pipeline.errors import InvalidInput, ObjectCorrupt, ObjectExists, ObjectNotFound
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.storage.put_all import put_all
 from coin_pipeline.storage.s3 import MULTIPART_THRESHOLD_BYTES, PART_BYTES, S3Store
 from tests.s3 import S3Server
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 LONGEST = "/".join(["k" * 255] * 4)
 
@@ -60,6 +66,61 @@ def test_get_of_absent_key_raises_object_not_found(store: ObjectStore) -> None:
         for read in (store.get, store.info):
             with pytest.raises(ObjectNotFound, match=key):
                 read(key)
+
+
+def test_an_object_is_read_at_any_position(store: ObjectStore) -> None:
+    """A large object need not be in memory as a whole; an absent one is not found."""
+    data = bytes(range(256)) * 20_000
+    store.put("large", data)
+    with store.open("large") as file:
+        assert file.read() == data
+        file.seek(1_000_003)
+        assert file.read(5) == data[1_000_003:1_000_008]
+    with pytest.raises(ObjectNotFound), store.open("absent"):
+        pass
+
+
+def test_a_damaged_object_is_not_opened(store: ObjectStore) -> None:
+    """The bytes are verified before the first is returned."""
+    store.put("a", b"first")
+    if isinstance(store, S3Store):
+        metadata = store.client.head_object(Bucket=store.bucket, Key="a")["Metadata"]
+        store.client.put_object(Bucket=store.bucket, Key="a", Body=b"other", Metadata=metadata)
+    else:
+        Path(store.uri("a")).write_bytes(b"other")
+    with pytest.raises(ObjectCorrupt, match="5 bytes read are not those that were stored"), store.open("a"):
+        pass
+
+
+def test_several_objects_are_stored_at_once(store: ObjectStore) -> None:
+    """All of them are there afterwards, and existing ones are replaced."""
+    store.put("tasks/t/3", b"old")
+    objects = {f"tasks/t/{number}": bytes([number]) * 1000 for number in range(9)}
+    put_all(store, objects)
+    assert {key: store.get(key) for key in store.keys("tasks")} == objects
+
+
+def test_a_key_that_cannot_be_stored_fails_all(store: ObjectStore) -> None:
+    """The error is that of the write."""
+    with pytest.raises(InvalidInput, match=r"\.\./b"):
+        put_all(store, {"a": b"1", "../b": b"2"})
+
+
+def test_writes_at_once_wait_through_an_outage_as_their_caller_does(tmp_path: Path) -> None:
+    """A run tolerates outages in its own thread; the threads that write for it do as well."""
+    waits: list[float] = []
+
+    class Waiting(LocalStore):
+        """A store whose writes record how long they may wait."""
+
+        def put(self, key: str, data: "ReadableBuffer", **options: object) -> None:
+            """Record."""
+            assert key in {"a", "b"}, (data, options)
+            waits.append(retry._tolerance_s.get())
+
+    with retry.tolerate_outages(7):
+        put_all(Waiting(tmp_path), {"a": b"", "b": b""})
+    assert waits == [7, 7]
 
 
 def test_info_describes_the_object(store: ObjectStore) -> None:

@@ -41,7 +41,7 @@ def result_metadata(result: BacktestResult) -> Mapping[str, MetadataValue]:
     document = result.document
     warnings = "\n".join(f"- {warning}" for warning in document["warnings"]) or "none"
     return {
-        "equity": MetadataValue.md(_equity_image(result.equity, document)),
+        "equity": MetadataValue.md(_equity_image(result.tables["equity"], document)),
         **_figures(document),
         "symbols": MetadataValue.table([_row(part) for part in document["symbols"]]),
         "warnings": MetadataValue.md(warnings),

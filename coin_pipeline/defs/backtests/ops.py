@@ -10,7 +10,7 @@ from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.preflight import coverage_of, require_coverage
 from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.backtest.symbol_result import table_metadata
+from coin_pipeline.backtest.symbol_output import SymbolOutput
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.backtests import metadata
 from coin_pipeline.defs.backtests.config import BacktestConfig
@@ -56,12 +56,12 @@ def simulate(
     strategies: dg.ResourceParam[StrategyRegistry],
     alive: dg.ResourceParam[RunHeartbeat],
 ) -> pa.Table:
-    """Return one symbol's equity per bar, with its part of the result."""
+    """Return one symbol's result as a table of one row; see `SymbolOutput.to_row`."""
     with translate_errors():
-        table = runner.simulate_symbol(candles, strategies, piece)
+        output = runner.simulate_symbol(candles, strategies, piece)
         alive.step_done(_steps(piece.spec))
-    context.add_output_metadata(metadata.symbol_metadata(table_metadata(table)))
-    return table
+    context.add_output_metadata(metadata.symbol_metadata(output.facts))
+    return output.to_row()
 
 
 @dg.op(out=dg.Out(io_manager_key="result_io"), description="Combine the symbols and publish the result.")
@@ -75,9 +75,10 @@ def persist(
     """Return the files of the finished result; the IO manager publishes them."""
     with translate_errors():
         task_id, environment = task_id_of(context.instance, context.run), load_settings().environment
-        result = runner.assemble_result(task_id, parts, candles, strategies, environment, alive.started_at)
+        outputs = [SymbolOutput.from_row(part) for part in parts]
+        result = runner.assemble_result(task_id, outputs, candles, strategies, environment, alive.started_at)
     context.add_output_metadata(metadata.result_metadata(result))
-    return backtest_files(replace(result, report=render_backtest_report(result.document, result.equity).encode()))
+    return backtest_files(replace(result, report=render_backtest_report(result.document, result.tables).encode()))
 
 
 def _steps(spec: BacktestSpec) -> int:

@@ -36,8 +36,10 @@ from coin_pipeline.results.retention import (
     expired_tasks,
     run_record,
     stale_pins,
+    unpublished_tables,
 )
 from coin_pipeline.results.storage_scan import StorageUsage, measure_usage, scan_storage
+from coin_pipeline.results.tables import remove_unpublished
 from coin_pipeline.storage.base import ObjectStore
 
 T = TypeVar("T")
@@ -127,6 +129,8 @@ class RetentionJob:
             yield item, partial(remove_stale_pin, self.store, item.name)
         for item in expired_interim(stored, working, expired):
             yield item, partial(remove_interim, self.store, item.name)
+        for item in unpublished_tables(stored, working, expired):
+            yield item, partial(remove_unpublished, self.store, item.name)
         for item in (*expired_chunks(stored, expired), *dead_fingerprints(stored, gone)):
             yield item, partial(self.store.delete, item.name)
         for leftover in stored.leftovers:

@@ -1,0 +1,74 @@
+"""What the simulation of one symbol passes on: small facts as JSON, everything per row as tables."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import pyarrow as pa
+
+from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.symbol_result import SymbolResult
+from coin_pipeline.engine.outcomes import Samples
+
+_FACTS = "facts"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SymbolOutput:
+    """Output of one symbol's simulation.
+
+    Attributes:
+        facts: Inputs, checks and figures; its size does not depend on the number of candles, signals and trades.
+        tables: The tables of a `SymbolResult`, or `samples` if the symbol's account is a shared one.
+    """
+
+    facts: Json
+    tables: Mapping[str, pa.Table]
+
+    @classmethod
+    def from_result(cls, result: SymbolResult, facts: Json) -> "SymbolOutput":
+        """Return the output of a symbol that has an account of its own."""
+        tables = {"signals": result.signals, "trades": result.trades, "equity": result.equity}
+        return cls({**facts, "symbol": result.json}, tables)
+
+    @classmethod
+    def from_samples(cls, samples: Samples, facts: Json) -> "SymbolOutput":
+        """Return the output of a symbol of a shared account: which samples it takes depends on the other symbols."""
+        return cls(
+            facts, {"samples": pa.table({field.name: getattr(samples, field.name) for field in fields(Samples)})}
+        )
+
+    @property
+    def result(self) -> SymbolResult:
+        """The symbol's result, if it has an account of its own."""
+        return SymbolResult(self.facts["symbol"], **self.tables)
+
+    @property
+    def samples(self) -> Samples:
+        """The symbol's samples, if its account is a shared one."""
+        table = self.tables["samples"]
+        return Samples(*(table[field.name].to_numpy() for field in fields(Samples)))
+
+    def to_row(self) -> pa.Table:
+        """Return everything as a table of one row: the facts as JSON, each table as a list of structs."""
+        lists = {name: _as_list(table) for name, table in self.tables.items()}
+        return pa.table({_FACTS: [json.dumps(self.facts, allow_nan=False)], **lists})
+
+    @classmethod
+    def from_row(cls, row: pa.Table) -> "SymbolOutput":
+        """Return the output that `to_row` encoded; its columns are views of the row."""
+        tables = {name: _as_table(row[name]) for name in row.column_names if name != _FACTS}
+        return cls(json.loads(row[_FACTS][0].as_py()), tables)
+
+
+def _as_list(table: pa.Table) -> pa.Array:
+    structs = pa.concat_arrays(table.to_struct_array().chunks) if len(table) else _no_rows(table.schema)
+    return pa.ListArray.from_arrays(pa.array([0, len(table)], pa.int32()), structs)
+
+
+def _no_rows(schema: pa.Schema) -> pa.Array:
+    return pa.array([], pa.struct(list(schema)))
+
+
+def _as_table(column: pa.ChunkedArray) -> pa.Table:
+    return pa.Table.from_struct_array(column.chunk(0).flatten())
