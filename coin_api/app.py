@@ -16,6 +16,7 @@ from coin_api.dagster_client import DagsterOrchestrator
 from coin_api.deps import Timeouts
 from coin_api.docs import mount_docs
 from coin_api.errors import install_error_handlers
+from coin_api.health import HealthChecks
 from coin_api.middleware import HeadRequests
 from coin_api.openapi import DESCRIPTION, TAGS, VALIDATION_RESPONSE, DocumentedFastAPI, operation_id
 from coin_api.routes import backtests, candles, health, strategies, sweeps, tables
@@ -23,6 +24,7 @@ from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database.session import Session
+from coin_pipeline.database.timeouts import INTERACTIVE, limit_waits
 from coin_pipeline.database.url import database_url
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
@@ -40,7 +42,7 @@ def create_app(
     settings: Settings,
     connect: Callable[[Settings], Orchestrator] = DagsterOrchestrator,
     timeouts: Timeouts | None = None,
-    open_session: Callable[[Settings], Session] = lambda settings: Session(database_url(settings)),
+    open_session: Callable[[Settings], Session] = lambda settings: Session(database_url(settings), INTERACTIVE),
 ) -> FastAPI:
     """Build the application.
 
@@ -59,12 +61,15 @@ def create_app(
             state.settings = settings
             state.timeouts = timeouts or Timeouts()
             state.orchestrator = stack.enter_context(closing(connect(settings)))
+            probes = {**state.orchestrator.probes(), **health.storage_probes(settings)}
+            state.health = stack.enter_context(closing(HealthChecks(probes)))
             state.statuses = StatusBatcher(state.orchestrator)
             state.subscriptions = TaskSubscriptions(state.statuses)
             state.store = open_store(settings, FAST_TIMEOUTS)
             state.index = ResultIndex(stack.enter_context(closing(open_session(settings))))
             state.catalog = CandleCatalog(settings.data_root)
             state.strategies = load_registry(settings.coin_strategy_files)
+            stack.enter_context(limit_waits())
             stack.enter_context(call_on_shutdown(state.subscriptions.close))
             yield
 

@@ -1,25 +1,29 @@
-"""The orchestrator on Dagster: launches, finds and ends runs. Only this module and task_status.py use Dagster here."""
+"""The orchestrator on Dagster: launches, finds and ends runs.
+
+Only the modules dagster_*.py and task_status.py use Dagster here.
+"""
 
 import time
 import uuid
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from threading import Lock
 from typing import Any, cast
 
 import dagster as dg
-from sqlalchemy.exc import SQLAlchemyError
 
 from coin_api.clients import require_queue_room
+from coin_api.dagster_errors import translate_code_server_errors, translate_database_errors
+from coin_api.dagster_probes import dagster_probes
+from coin_api.health import Probe
 from coin_api.task_status import TaskStatusReader
 from coin_api.tasks import Job, SubmissionId, Task
 from coin_pipeline.database.feature_flags import require_async_enabled
 from coin_pipeline.database.runs.status import count_queued_runs
 from coin_pipeline.database.session import Session
+from coin_pipeline.database.timeouts import INTERACTIVE
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.run_requests import JobName, RunSubmission
 from coin_pipeline.errors import (
-    DatabaseUnavailable,
     IdempotencyConflict,
     InvalidRunId,
     NotCancellable,
@@ -30,28 +34,25 @@ from coin_pipeline.errors import (
 )
 from coin_pipeline.orchestration._dagster_internals import (
     CodeLocation,
-    DagsterPostgresException,
     DagsterRunAlreadyExists,
-    DagsterUserCodeUnreachableError,
     ExecutionPlanSnapshot,
     GrpcServerCodeLocation,
-    GrpcServerTarget,
     RemoteJob,
     WorkspaceProcessContext,
-    get_daemon_statuses,
 )
-from coin_pipeline.orchestration.instance import LOCATION, open_instance
+from coin_pipeline.orchestration.code_server import LOCATION, code_server_target
+from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.retries import ABANDONED_TAGS, is_retry_decided, next_attempt_id
 from coin_pipeline.orchestration.run_tags import CLIENT_TAG, LOCAL_TAG, SPEC_TAG
-from coin_pipeline.orchestration.worker_pool.lock import pool_home
-from coin_pipeline.orchestration.worker_pool.protocol import send_request
+from coin_pipeline.orchestration.storage import engine_of
+from coin_pipeline.orchestration.storage_engine import fail_fast
 from coin_pipeline.results.store import check_run_id
 from coin_pipeline.settings import Settings
 
 # Namespace and scopes determine the run id of an idempotency key, so they must never change.
 _KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
 _KEY_SCOPES: dict[JobName, str] = {"backtest": "tasks", "sweep": "sweeps", "refresh_candles": "candles"}
-PING_TIMEOUT_S, DECISION_TIMEOUT_S, HEARTBEAT_TOLERANCE_S = 2, 2, 60
+PING_TIMEOUT_S, DECISION_TIMEOUT_S = 2, 2
 _REPOSITORY = "__repository__"
 
 
@@ -61,12 +62,12 @@ class DagsterOrchestrator:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._instance = open_instance(settings)
-        host, port = settings.coin_code_server.rsplit(":", 1)
-        target = GrpcServerTarget(host=host, port=int(port), socket=None, location_name=LOCATION)
-        self._workspace = WorkspaceProcessContext(self._instance, target)
+        self._workspace = WorkspaceProcessContext(self._instance, code_server_target(settings))
         self._plans: dict[str, ExecutionPlanSnapshot] = {}
         self._lock = Lock()
-        self._session = Session(database_url(settings))
+        fail_fast(engine_of(self._instance))
+        url = database_url(settings)
+        self._session, self._probe_session = Session(url, INTERACTIVE), Session(url, INTERACTIVE)
         self._statuses = TaskStatusReader(self._instance, self._session, settings.dagster_ui_url)
 
     def require_async(self) -> None:
@@ -82,7 +83,7 @@ class DagsterOrchestrator:
             OrchestratorUnavailable: The code server or the database does not respond.
         """
         run_id = _run_id(submission.job, submission_id)
-        with _translate_database_errors():
+        with translate_database_errors():
             try:
                 self._require_room(run_id, submission_id.client)
                 self._create_run(run_id, submission, submission_id.client)
@@ -107,7 +108,7 @@ class DagsterOrchestrator:
 
     def tasks(self, task_ids: Collection[str]) -> dict[str, Task]:
         """Return the existing tasks among the ids."""
-        with _translate_database_errors():
+        with translate_database_errors():
             return self._statuses.read(task_ids)
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:
@@ -121,43 +122,23 @@ class DagsterOrchestrator:
         task = self.task(task_id, job)
         if task.ended:
             raise NotCancellable(task_id, f"it is already {task.status}")
-        with _translate_database_errors():
+        with translate_database_errors():
             self._end(task_id)
         task = self.task(task_id, job)
         if task.status != "cancelled":
             raise NotCancellable(task_id, f"it is already {task.status}")
         return task
 
-    def health(self) -> dict[str, str | None]:
-        """Return each component of Dagster with its problem, or None if it is healthy."""
-        problems: dict[str, str | None] = {"dagster_storage": None, "code_location": None, "daemon": None}
-        try:
-            with _translate_database_errors():
-                problems["daemon"] = self._daemon_problem()
-        except DatabaseUnavailable as error:
-            problems["dagster_storage"] = str(error)
-            problems["daemon"] = "its heartbeat cannot be read"
-        try:
-            self._ping_code_server()
-        except OrchestratorUnavailable as error:
-            problems["code_location"] = str(error)
-        if self._settings.coin_launcher == "warm":
-            problems["worker_pool"] = _worker_pool_problem()
-        return problems
+    def probes(self) -> dict[str, Probe]:
+        """Return the probes of the components that the orchestrator needs."""
+        return dagster_probes(self._settings, self._instance, self._probe_session, self._ping_code_server)
 
     def close(self) -> None:
         """Stop watching the code server and close the database connections."""
         self._workspace.__exit__(None, None, None)
         self._session.close()
+        self._probe_session.close()
         self._instance.dispose()
-
-    def _daemon_problem(self) -> str | None:
-        required = self._instance.get_required_daemon_types()
-        statuses = get_daemon_statuses(self._instance, required, heartbeat_tolerance_seconds=HEARTBEAT_TOLERANCE_S)
-        unhealthy = sorted(name for name, status in statuses.items() if not status.healthy)
-        if not unhealthy:
-            return None
-        return f"no recent heartbeat of {', '.join(unhealthy)}; is 'dagster-daemon run' running?"
 
     def _require_room(self, run_id: str, client: str) -> None:
         """Raise QueueFull if the queue or the client's share is at its limit, unless the run is already stored."""
@@ -209,7 +190,7 @@ class DagsterOrchestrator:
         """Check that the code server responds now; the workspace may hold an older state."""
         location = self._location()
         if isinstance(location, GrpcServerCodeLocation):
-            with _translate_code_server_errors():
+            with translate_code_server_errors():
                 location.client.get_server_id(timeout=PING_TIMEOUT_S)
 
     def _location(self) -> CodeLocation:
@@ -228,7 +209,7 @@ class DagsterOrchestrator:
         with self._lock:
             version = job.identifying_job_snapshot_id
             if version not in self._plans:
-                with _translate_code_server_errors():
+                with translate_code_server_errors():
                     plan = location.get_execution_plan(job, config, None, None, self._instance)
                 self._plans[version] = plan.execution_plan_snapshot
             return self._plans[version]
@@ -245,7 +226,7 @@ class DagsterOrchestrator:
             run = self._next_attempt(run.run_id)
             if run is None:
                 return
-        with _translate_code_server_errors():
+        with translate_code_server_errors():
             interrupted = self._instance.run_coordinator.cancel_run(run.run_id)
         current = self._instance.get_run_by_id(run.run_id)
         if not interrupted and current and current.status == dg.DagsterRunStatus.CANCELING:  # it has no process
@@ -274,29 +255,3 @@ def _run_id(job: JobName, submission_id: SubmissionId) -> str:
     if submission_id.idempotency_key:
         return str(uuid.uuid5(_KEY_NAMESPACE, f"{_KEY_SCOPES[job]}:{submission_id.idempotency_key}"))
     return str(uuid.uuid4())
-
-
-@contextmanager
-def _translate_database_errors() -> Iterator[None]:
-    """Raise DatabaseUnavailable for what dagster-postgres raises, after its own retries, if the server is down."""
-    try:
-        yield
-    except (SQLAlchemyError, DagsterPostgresException) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise DatabaseUnavailable("the Dagster storage", reason) from error
-
-
-@contextmanager
-def _translate_code_server_errors() -> Iterator[None]:
-    try:
-        yield
-    except DagsterUserCodeUnreachableError as error:
-        raise OrchestratorUnavailable(f"the code server does not respond ({error})") from error
-
-
-def _worker_pool_problem() -> str | None:
-    try:
-        send_request(pool_home(), runs=True)
-    except OSError as error:
-        return f"the worker pool does not respond ({error.strerror or error}); new runs wait until it does"
-    return None

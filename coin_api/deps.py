@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Query, Request
 
 from coin_api.clients import request_client
+from coin_api.health import HealthChecks
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator, SubmissionId
 from coin_pipeline.candles.catalog import CandleCatalog
@@ -47,6 +48,7 @@ StatusesDep = Annotated[StatusBatcher, Depends(_service("statuses"))]
 SubscriptionsDep = Annotated[TaskSubscriptions, Depends(_service("subscriptions"))]
 StoreDep = Annotated[ObjectStore, Depends(_service("store"))]
 IndexDep = Annotated[ResultIndex, Depends(_service("index"))]
+HealthDep = Annotated[HealthChecks, Depends(_service("health"))]
 CatalogDep = Annotated[CandleCatalog, Depends(_service("catalog"))]
 StrategiesDep = Annotated[StrategyRegistry, Depends(_service("strategies"))]
 

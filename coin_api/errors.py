@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problem details: the status code of each error class, and the response body."""
 
+import logging
+import uuid
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +24,7 @@ class NotAcceptable(errors.CoinError):
         super().__init__(f"Accept {accept[:80]!r} matches none of {', '.join(formats)}; send one of them, or ?format=")
 
 
+_log = logging.getLogger("coin.api")
 _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.InvalidRunId: HTTPStatus.NOT_FOUND,  # no run has such an id
     errors.EmptyRange: HTTPStatus.BAD_REQUEST,  # as in the legacy platform
@@ -102,13 +105,15 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _handle_unexpected)
 
 
-async def _handle_coin_error(_request: Request, error: Exception) -> JSONResponse:
+async def _handle_coin_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, errors.RunFailed):
         invalid = issubclass(error.kind, errors.InvalidInput)
         problems = [errors.Problem("", str(error))] if invalid else []
         return problem_response(status_code_of(error.kind), str(error), problems, task_id=error.run_id)
     if isinstance(error, StillRunning):
         return problem_response(status_code_of(StillRunning), str(error), task_id=error.task_id)
+    if isinstance(error, errors.CoinError) and error.client_message:
+        return _logged_response(request, status_code_of(type(error)), error.client_message, error)
     invalid_fields = error.problems if isinstance(error, errors.InvalidInput) else ()
     return problem_response(status_code_of(type(error)), str(error), invalid_fields)
 
@@ -137,9 +142,15 @@ async def _handle_http_exception(_request: Request, error: Exception) -> JSONRes
     return response
 
 
-async def _handle_unexpected(_request: Request, _error: Exception) -> JSONResponse:
-    # The traceback goes to the server's log; a body never contains one.
-    return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error; see the server's log for details")
+async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:
+    return _logged_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error", error)
+
+
+def _logged_response(request: Request, status: HTTPStatus, detail: str, error: Exception) -> JSONResponse:
+    """Return a response without what is private to the machine, with the id under which the log has all of it."""
+    error_id = uuid.uuid4().hex[:12]
+    _log.error("error %s: %s %r: %s: %s", error_id, request.method, request.url.path, type(error).__name__, error)
+    return problem_response(status, f"{detail} (error {error_id} in the server's log)", error_id=error_id)
 
 
 def _unparsable_body(error: BaseException) -> str:

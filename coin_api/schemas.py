@@ -249,6 +249,7 @@ class ProblemDetails(BaseModel):
     detail: Annotated[str, Field(description="What is wrong, with which value, and what to do.")]
     errors: Annotated[list[FieldProblem] | None, Field(description="Invalid fields; absent otherwise.")] = None
     task_id: Annotated[str | None, Field(description="Task to poll or inspect; absent otherwise.")] = None
+    error_id: Annotated[str | None, Field(description="Entry of the API's log; absent otherwise.")] = None
 
 
 class ServiceInfo(BaseModel):
@@ -257,6 +258,12 @@ class ServiceInfo(BaseModel):
     message: str
     version: str
     endpoints: Annotated[dict[str, str], Field(description="Method and path of each endpoint, with its description.")]
+
+
+class Liveness(BaseModel):
+    """The API process responds."""
+
+    status: Literal["alive"] = "alive"
 
 
 class Component(BaseModel):

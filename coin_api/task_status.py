@@ -14,6 +14,7 @@ from coin_pipeline.database.runs.status import RunStatusRow, fetch_run_statuses
 from coin_pipeline.database.session import Session
 from coin_pipeline.defs.candles.progress import EVENT_TYPES, SeriesReporter, join_failures
 from coin_pipeline.defs.sweeps.progress import SweepProgress
+from coin_pipeline.errors import error_class
 from coin_pipeline.orchestration._dagster_internals import EventLogCursor
 from coin_pipeline.orchestration.failures import read_failure
 from coin_pipeline.orchestration.retries import default_max_retries, is_retry, next_attempt_id, will_retry
@@ -132,11 +133,19 @@ class TaskStatusReader:
             return cast("ProgressT", progress)
 
     def _error(self, run_id: str) -> tuple[str, str | None]:
-        """Return why a run failed, and the name of the error class; neither changes any more."""
+        """Return why a run failed, for clients, and the name of the error class; neither changes any more."""
         with self._lock:
             if run_id not in self._errors:
-                _cache(self._errors, run_id, read_failure(self._instance, run_id))
+                message, kind = read_failure(self._instance, run_id)
+                _cache(self._errors, run_id, (_for_clients(message, kind), kind))
             return self._errors[run_id]
+
+
+def _for_clients(message: str, kind: str | None) -> str:
+    """Return the message of a failure without what is private to the machine."""
+    if kind is None:
+        return "the run failed with an unexpected error; see its page in Dagster"
+    return error_class(kind).client_message or message
 
 
 def _cache(values: dict[str, T], run_id: str, value: T) -> None:

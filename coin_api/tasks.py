@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
+from coin_api.health import Probe
 from coin_api.schemas import Status
 from coin_pipeline.candles.series_progress import SeriesProgress
 from coin_pipeline.defs.run_requests import RunSubmission
@@ -113,8 +114,8 @@ class Orchestrator(Protocol):
         """End a task of a job and return it as cancelled; raise ResultNotFound or NotCancellable."""
         ...
 
-    def health(self) -> dict[str, str | None]:
-        """Return each component of the orchestrator with its problem, or None if it is healthy."""
+    def probes(self) -> Mapping[str, Probe]:
+        """Return the probe of each component of the orchestrator."""
         ...
 
     def close(self) -> None:

@@ -40,7 +40,10 @@ IGNORED_SETTINGS = frozenset(
 )
 
 _FORMATS = {
-    "coin_code_server": (r"[A-Za-z0-9.-]+:\d{1,5}", "must be host:port, such as 127.0.0.1:4266"),
+    "coin_code_server": (
+        r"unix:/.+|[A-Za-z0-9.-]+:\d{1,5}",
+        "must be unix: and the path of a socket, or host:port, such as 127.0.0.1:4266",
+    ),
     "aws_bucket_name": (
         r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
         "must be 3 to 63 lower-case letters, digits, dots and hyphens, such as backtest-bucket",
@@ -97,7 +100,11 @@ class Settings(BaseSettings):
         None, description="Folder that contains dagster.yaml; defaults to DATA_ROOT/dagster, which coin manages."
     )
     dagster_ui_url: str = Field("http://127.0.0.1:3000", description="Public URL of the Dagster UI.")
-    coin_code_server: str = Field("127.0.0.1:4266", description="Address (host:port) of the Dagster code server.")
+    coin_code_server: str | None = Field(
+        None,
+        description="Address of the Dagster code server, unix:PATH or host:port; defaults to a socket in"
+        " DATA_ROOT/dagster.",
+    )
     coin_max_queued: int = Field(
         1000, ge=1, description="Largest number of queued runs; further submissions are rejected."
     )
@@ -315,7 +322,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
     explicit = {
         "DATA_ROOT": str(settings.data_root),
         "DAGSTER_UI_URL": settings.dagster_ui_url,
-        "COIN_CODE_SERVER": settings.coin_code_server,
+        "COIN_CODE_SERVER": settings.coin_code_server or "",
         "PYTHONUNBUFFERED": "1",
         # Many processes run at once, so none of them may use every core for linear algebra.
         "OPENBLAS_NUM_THREADS": "1",

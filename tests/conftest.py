@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_PLATFORM = tuple(
     f"tests/e2e/test_{name}.py"
-    for name in ("platform", "runs", "events", "sweeps", "dagster_ui", "browser_origins", "candles")
+    for name in ("platform", "runs", "events", "sweeps", "dagster_ui", "browser_origins", "candles", "outages")
 )
 """Files that one process runs, because they share a platform or wait more than they compute."""
 PLATFORMS = (*SHARED_PLATFORM, "tests/chaos/", "tests/e2e/")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import cast
 
+from coin_api.health import Probe
 from coin_api.schemas import Status
 from coin_api.tasks import Job, SubmissionId, Task
 from coin_pipeline.defs.run_requests import RunSubmission
@@ -100,9 +101,9 @@ class FakeOrchestrator:
         self.move(task_id, "cancelled")
         return self.tasks_by_id[task_id]
 
-    def health(self) -> dict[str, str | None]:
+    def probes(self) -> dict[str, Probe]:
         """Report every component as healthy, except for the `daemon_problem` of the test."""
-        return {"dagster_storage": None, "code_location": None, "daemon": self.daemon_problem}
+        return {"dagster_storage": lambda: None, "code_location": lambda: None, "daemon": lambda: self.daemon_problem}
 
     def close(self) -> None:
         """Record that the application closed the orchestrator."""

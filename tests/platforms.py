@@ -207,15 +207,20 @@ def is_healthy(platform: Platform) -> bool:
 
 def leftover_processes(root: Path) -> list[str]:
     """Return the command lines of processes that were started for this DATA_ROOT."""
+    return list(leftover_pids(root).values())
+
+
+def leftover_pids(root: Path) -> dict[int, str]:
+    """Return the command lines of processes that were started for this DATA_ROOT, by pid."""
     variable, database = f"DATA_ROOT={root}".encode(), f"{root}/postgres".encode()
-    commands = []
+    commands = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             environment, command = (process / "environ").read_bytes(), (process / "cmdline").read_bytes()
         except OSError:
             continue  # it has ended meanwhile
         if variable in environment.split(b"\0") or database in command:
-            commands.append(command.replace(b"\0", b" ").decode())
+            commands[int(process.name)] = command.replace(b"\0", b" ").decode()
     return commands
 
 

@@ -76,7 +76,7 @@ def test_malformed_value_names_its_variable_and_hides_secrets(
         ("AWS_ENDPOINT_URL", "127.0.0.1:8333", "must begin with http:// or https://"),
         ("AWS_BUCKET_NAME", "Bad_Bucket", "lower-case letters, digits, dots and hyphens, such as backtest-bucket"),
         ("AWS_REGION", "Seoul", "such as ap-northeast-2"),
-        ("COIN_CODE_SERVER", "nowhere", "must be host:port"),
+        ("COIN_CODE_SERVER", "nowhere", "must be unix: and the path of a socket, or host:port"),
         ("COIN_UPBIT_URL", "api.upbit.com", "must begin with http:// or https://, such as https://api.upbit.com"),
     ],
 )

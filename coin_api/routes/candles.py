@@ -35,6 +35,7 @@ from coin_api.schemas import (
     UploadReport,
 )
 from coin_api.tasks import Job, Task
+from coin_api.threads import without_database
 from coin_pipeline.candles.audit.report import audit_json
 from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.candle_range import CandleRange, stored_range
@@ -60,6 +61,7 @@ _FILE_BODY = {"requestBody": {"required": True, "content": dict.fromkeys(UPLOAD_
 
 
 @router.get("")
+@without_database
 def inventory(catalog: CatalogDep) -> CandleInventory:
     """List the stored series, and the errors of series that cannot be read."""
     stored, errors = catalog.inventory()
@@ -116,6 +118,7 @@ def cancel(task_id: str, orchestrator: OrchestratorDep) -> Accepted:
     response_model=CandlePage,
     responses={200: {"content": {ARROW: BINARY}, "description": "A page, or the whole range."}},
 )
+@without_database
 def candles(
     symbol: str,
     query: Annotated[CandleQuery, Query()],

@@ -1,27 +1,26 @@
 """Routes that describe the service and its health."""
 
-import shutil
 from datetime import UTC, datetime
 from http import HTTPStatus
-from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
 import coin_pipeline
-from coin_api.deps import OrchestratorDep, SettingsDep, StoreDep
-from coin_api.schemas import Component, Health, ServiceInfo
-from coin_pipeline.errors import StorageFailed
-from coin_pipeline.storage.base import ObjectStore
+from coin_api.deps import HealthDep, SettingsDep, StoreDep
+from coin_api.health import Probe, low_space
+from coin_api.schemas import Component, Health, Liveness, ServiceInfo
+from coin_pipeline.settings import Settings
+from coin_pipeline.storage.open_store import StoreTimeouts, open_store
 
 router = APIRouter(tags=["service"])
 
-MIN_FREE_BYTES = 200 * 2**20
+PROBE_TIMEOUTS = StoreTimeouts(read_timeout_s=1, attempts=1)
 MESSAGE = "Coin Backtesting API"
 """Clients of the legacy platform compare it."""
 
 
 @router.get("/")
-def root(request: Request) -> ServiceInfo:
+async def root(request: Request) -> ServiceInfo:
     """Describe the service and list every endpoint."""
     paths: dict[str, dict[str, dict[str, str]]] = request.app.openapi()["paths"]
     endpoints = {
@@ -32,15 +31,16 @@ def root(request: Request) -> ServiceInfo:
     return ServiceInfo(message=MESSAGE, version=coin_pipeline.__version__, endpoints=endpoints)
 
 
+@router.get("/health/live")
+async def live() -> Liveness:  # without a thread: it responds whatever the other requests wait for
+    """Report that the API process responds; no other component is asked."""
+    return Liveness()
+
+
 @router.get("/health", responses={503: {"model": Health, "description": "A component is unhealthy."}})
-def health(settings: SettingsDep, orchestrator: OrchestratorDep, store: StoreDep, response: Response) -> Health:
-    """Report whether a backtest could run now; 503 identifies the unhealthy components."""
-    problems = {
-        "api": None,
-        **orchestrator.health(),
-        "object_store": _object_store_problem(store),
-        "disk": _disk_problem(settings.data_root),
-    }
+async def health(settings: SettingsDep, checks: HealthDep, store: StoreDep, response: Response) -> Health:
+    """Report within 2 s whether a backtest could run now; 503 identifies the unhealthy components."""
+    problems = {"api": None, **await checks.problems()}
     components = {
         name: Component(healthy=problem is None, detail=problem or "ok") for name, problem in problems.items()
     }
@@ -56,15 +56,12 @@ def health(settings: SettingsDep, orchestrator: OrchestratorDep, store: StoreDep
     )
 
 
-def _object_store_problem(store: ObjectStore) -> str | None:
-    try:
+def storage_probes(settings: Settings) -> dict[str, Probe]:
+    """Return the probes of the object store and of the disk of DATA_ROOT."""
+    store = open_store(settings, PROBE_TIMEOUTS)
+
+    def object_store() -> None:
         store.put("runs/health", b"ok", overwrite=True)
         store.delete("runs/health")
-    except StorageFailed as error:
-        return str(error)
-    return None
 
-
-def _disk_problem(data_root: Path) -> str | None:
-    free = shutil.disk_usage(data_root).free
-    return None if free >= MIN_FREE_BYTES else f"only {free // 2**20} MiB free under DATA_ROOT"
+    return {"object_store": object_store, "disk": lambda: low_space(settings.data_root)}

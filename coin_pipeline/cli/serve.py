@@ -1,5 +1,6 @@
 """The `coin up` command, which serves the whole platform on one machine."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -34,23 +35,33 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     printed.
     """
     from coin_pipeline.cli.backtests import read_settings
-    from coin_pipeline.cli.supervisor import LOOPBACK, find_free_port, lock_data_root
+    from coin_pipeline.cli.supervisor import LOOPBACK, lock_data_root
     from coin_pipeline.database.url import release_database
+    from coin_pipeline.orchestration.code_server import private_address
 
     settings = read_settings(strategy_files)
     _check_prerequisites(settings, [("--api-port", api_port), ("--ui-port", ui_port)])
     stopping = _stop_on_signals()
+    _keep_private(settings)
     lock = lock_data_root(settings.data_root)
-    settings = settings.model_copy(
-        update={
-            "dagster_ui_url": f"http://{LOOPBACK}:{ui_port}",
-            "coin_code_server": f"{LOOPBACK}:{find_free_port()}",
-        }
-    )
-    _serve(settings, api_port, ui_port, stopping, lock)
+    with private_address(settings) as address:
+        own = {"dagster_ui_url": f"http://{LOOPBACK}:{ui_port}", "coin_code_server": address}
+        settings = settings.model_copy(update=own)
+        _serve(settings, api_port, ui_port, stopping, lock)
     release_database(settings)
     lock.close()
     click.echo("stopped")
+
+
+def _keep_private(settings: "Settings") -> None:
+    """Keep other users away from DATA_ROOT and from what this program and those that it starts write there."""
+    from coin_pipeline.storage.access import private_umask, restrict_access
+    from coin_pipeline.storage.atomic import translate_os_errors
+
+    with translate_os_errors(settings.data_root):
+        if notice := restrict_access(settings.data_root):
+            click.secho(notice, fg="yellow", err=True)
+        os.umask(private_umask(settings.data_root))
 
 
 def _check_prerequisites(settings: "Settings", ports: list[tuple[str, int]]) -> None:
@@ -135,16 +146,16 @@ def _reindexing(settings: "Settings") -> Iterator[None]:
 
 def _processes(settings: "Settings", api_port: int, ui_port: int) -> list[tuple[str, ...]]:
     """Return name, module and arguments of each process; the code server comes before those that use it."""
-    from coin_pipeline.cli.supervisor import LOOPBACK
-    from coin_pipeline.orchestration.instance import LOCATION, write_workspace
+    from coin_pipeline.orchestration.code_server import LOCATION, code_server_target
+    from coin_pipeline.orchestration.instance import write_workspace
     from coin_pipeline.orchestration.worker_pool.lock import announce_pool, pool_home
 
     pool = [("pool", "coin_pipeline.orchestration.worker_pool")] if settings.coin_launcher == "warm" else []
     workspace = str(write_workspace(settings))
     if pool:
         announce_pool(pool_home())
-    code_port = settings.coin_code_server.rsplit(":", 1)[1]
-    code = ("--host", LOOPBACK, "--port", code_port, "--location-name", LOCATION, "-m", "coin_pipeline.definitions")
+    socket = str(code_server_target(settings).socket)
+    code = ("--socket", socket, "--location-name", LOCATION, "-m", "coin_pipeline.definitions")
     return [
         *pool,
         ("code-server", "dagster", "api", "grpc", *code),

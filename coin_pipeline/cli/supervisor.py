@@ -19,6 +19,7 @@ import click
 
 from coin_pipeline.errors import InvalidInput, InvalidSettings, OrchestratorUnavailable, Problem, StorageFailed
 from coin_pipeline.orchestration.file_lock import FileLock
+from coin_pipeline.storage.access import make_private
 from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.storage.log_files import DEFAULT_LIMIT, LogFile, LogLimit
 
@@ -109,7 +110,7 @@ class ProcessSupervisor:
         self._policy = policy
         self._managed: list[ManagedProcess] = []
         self._problem = ""
-        logs.mkdir(parents=True, exist_ok=True)
+        make_private(logs)
 
     def __enter__(self) -> Self:
         return self
@@ -231,7 +232,6 @@ def lock_data_root(data_root: Path) -> FileLock:
         StorageFailed: The folder cannot be created or written.
     """
     with translate_os_errors(data_root):
-        data_root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(data_root / "up.lock")
     if not lock.acquire():
         lock.close()
@@ -261,14 +261,6 @@ def require_free_ports(ports: Sequence[tuple[str, int]]) -> None:
                 problems.append(Problem(option, f"port {port} cannot be used ({error.strerror}); choose another"))
     if problems:
         raise InvalidInput(problems)
-
-
-def find_free_port() -> int:
-    """Return a port on which no process listens at the moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _responds(url: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TypeAlias, TypeVar
 import psycopg2
 from psycopg2 import extensions
 
+from coin_pipeline.database.timeouts import BATCH, WHERE, ConnectionTimeouts, require_responsive
 from coin_pipeline.errors import DatabaseUnavailable, DataRefused
 from coin_pipeline.retry import retry_until_available
 
@@ -19,10 +20,16 @@ Cursor: TypeAlias = extensions.cursor
 
 
 class Session:
-    """A database session that runs one unit of work at a time."""
+    """A database session that runs one unit of work at a time.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: Connection URL.
+        timeouts: Time limits of its connections.
+    """
+
+    def __init__(self, url: str, timeouts: ConnectionTimeouts = BATCH) -> None:
         self._url = url
+        self._timeouts = timeouts
         self._connection: Connection | None = None
         self._lock = threading.Lock()
 
@@ -47,13 +54,15 @@ class Session:
             self._drop()
 
     def _run_once(self, work: Callable[[Cursor], T]) -> T:
+        require_responsive()
         with self._lock:
+            require_responsive()  # again: the thread that held the lock may have waited in vain
             if self._connection is not None:
                 try:
                     return _execute(self._connection, work)
                 except psycopg2.Error:
                     self._drop()
-            self._connection = connect(self._url)
+            self._connection = connect(self._url, self._timeouts)
             try:
                 return _execute(self._connection, work)
             except psycopg2.DataError as error:
@@ -61,7 +70,7 @@ class Session:
                 raise DataRefused(error.diag.message_primary or str(error).strip()) from error
             except psycopg2.Error as error:
                 self._drop()
-                raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from error
+                raise DatabaseUnavailable(WHERE, str(error).strip()) from error
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -79,19 +88,23 @@ def database_time(session: Session) -> datetime:
     return session.run(read)
 
 
-def connect(url: str) -> Connection:
-    """Return a connection in autocommit mode that detects a lost server within about 15 seconds.
+def connect(url: str, timeouts: ConnectionTimeouts = BATCH) -> Connection:
+    """Return a connection in autocommit mode.
+
+    Args:
+        url: Connection URL.
+        timeouts: Time limits of the connection.
 
     Raises:
         DatabaseUnavailable: The server cannot be reached; the message contains no password.
     """
+    require_responsive()
+    url = psycopg2_url(url)
     try:
-        connection = psycopg2.connect(
-            psycopg2_url(url), connect_timeout=10, keepalives_idle=5, keepalives_interval=5, keepalives_count=2
-        )
+        connection: Connection = psycopg2.connect(url, **timeouts.parameters(url))
     except psycopg2.OperationalError as error:
         # The URL contains a password; libpq's own message names only host and port.
-        raise DatabaseUnavailable("DATABASE_URL or DATA_ROOT/postgres", str(error).strip()) from None
+        raise DatabaseUnavailable(WHERE, str(error).strip()) from None
     connection.autocommit = True
     return connection
 

@@ -2,11 +2,19 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 
 class CoinError(Exception):
-    """Base class of the family. Its text can be shown to users as it is."""
+    """Base class of the family. Its text can be shown to users of this machine as it is."""
+
+    client_message: ClassVar[str | None] = None
+    """What HTTP clients receive instead, if the text may contain paths, addresses or messages of other programs."""
+
+    @property
+    def for_clients(self) -> str:
+        """The text without what is private to the machine."""
+        return self.client_message or str(self)
 
 
 class Problem(NamedTuple):

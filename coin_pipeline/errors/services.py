@@ -13,6 +13,8 @@ class ExchangeAnswer(CoinError):
 class DataRefused(CoinError):
     """PostgreSQL rejected a value, such as one that is out of range; a retry will not help."""
 
+    client_message = "the database rejected a value of the request, such as a number out of range"
+
     def __init__(self, reason: str) -> None:
         super().__init__(f"the database rejected a value: {reason}")
 
@@ -23,6 +25,8 @@ class ServiceUnavailable(CoinError):
 
 class DatabaseUnavailable(ServiceUnavailable):
     """PostgreSQL cannot be started or reached."""
+
+    client_message = "the database does not respond or cannot write; try again later"
 
     def __init__(self, where: object, reason: str) -> None:
         self.reason = reason
@@ -61,6 +65,8 @@ class AsyncDisabled(ServiceUnavailable):
 
 class OrchestratorUnavailable(ServiceUnavailable):
     """Dagster cannot accept work at the moment."""
+
+    client_message = "the orchestrator cannot accept work at the moment; try again later"
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the orchestrator cannot accept work: {reason}")

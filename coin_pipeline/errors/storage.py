@@ -1,14 +1,20 @@
 """Errors of object storage."""
 
+from typing import ClassVar
+
 from coin_pipeline.errors.base import CoinError
 
 
 class StorageFailed(CoinError):
     """An object could not be read or written."""
 
+    client_message: ClassVar[str | None] = "an object cannot be read or written"
+
 
 class StorageFull(StorageFailed):
     """The disk or quota is full; no partial object is visible."""
+
+    client_message = "there is no space left to write; free some space and try again"
 
     def __init__(self, where: object, reason: str) -> None:
         super().__init__(f"no space left to write {where} ({reason}); free some space and run again")
@@ -17,12 +23,16 @@ class StorageFull(StorageFailed):
 class ObjectCorrupt(StorageFailed):
     """The bytes read are not the bytes that were written."""
 
+    client_message = None  # the text names only the object
+
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key!r} is corrupt: {reason}")
 
 
 class StorageRefused(StorageFailed):
     """The object store rejected the request; a setting or permission must change."""
+
+    client_message = "the object store rejected the request; a setting or permission of the server must change"
 
     def __init__(self, where: object, reason: str) -> None:
         super().__init__(f"the object store rejected {where}: {reason}")
@@ -41,6 +51,8 @@ class StorageUnsupported(StorageRefused):
 
 class StorageUnavailable(StorageFailed):
     """The object store did not respond; a retry may succeed."""
+
+    client_message = "the object store does not respond; try again later"
 
     def __init__(self, where: object, reason: str) -> None:
         super().__init__(f"cannot reach the object store at {where}: {reason}; try again later")

@@ -91,4 +91,6 @@ def _step_failure(data: StepFailureData) -> tuple[str, str | None]:
         return "a step failed without a message; see the run's page in Dagster", None
     if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
         return INTERRUPTED, errors.RunInterrupted.__name__
-    return (error.cause or error).message.strip().splitlines()[-1], None
+    cause = error.cause or error  # of a request for a retry, once there are no more
+    is_own = errors.error_class(cause.cls_name) is not errors.CoinError
+    return cause.message.strip().splitlines()[-1], cause.cls_name if is_own else None

@@ -1,5 +1,6 @@
 """The Dagster instance of this DATA_ROOT: its home directory, dagster.yaml and workspace file."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -7,19 +8,27 @@ import dagster as dg
 
 import coin_pipeline
 from coin_pipeline.errors import InvalidSettings, Problem
+from coin_pipeline.orchestration.code_server import code_server_target, workspace_text
 from coin_pipeline.settings import Settings, set_environment
+from coin_pipeline.storage.access import make_private, restrict_access
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
-LOCATION = "coin_pipeline"
+_log = logging.getLogger("coin.data_root")
 _PACKAGE = Path(coin_pipeline.__file__).parent
 
 
 def prepare_home(settings: Settings) -> Path:
     """Return Dagster's home; unless DAGSTER_HOME is set, create it with the shipped dagster.yaml.
 
+    Withdraws the access of other users to DATA_ROOT.
+
     Raises:
         InvalidSettings: DAGSTER_HOME has no dagster.yaml, without which Dagster would use SQLite there.
     """
+    with translate_os_errors(settings.data_root):
+        if notice := restrict_access(settings.data_root):
+            _log.warning(notice)
+        make_private(settings.data_root / "dagster")  # also with DAGSTER_HOME: it contains the sockets
     if settings.dagster_home:
         if not (settings.dagster_home / "dagster.yaml").is_file():
             reason = f"{settings.dagster_home} has no dagster.yaml; copy this project's into it, or unset DAGSTER_HOME"
@@ -28,7 +37,6 @@ def prepare_home(settings: Settings) -> Path:
     home = settings.data_root / "dagster"
     target, shipped = home / "dagster.yaml", _shipped("dagster.yaml")
     with translate_os_errors(home):
-        home.mkdir(parents=True, exist_ok=True)
         if not target.is_file() or target.read_bytes() != shipped:
             atomic_write(target, shipped, home / f".dagster.yaml.{os.getpid()}", replace=True)
     return home
@@ -63,11 +71,9 @@ def write_workspace(settings: Settings) -> Path:
 
     It is written under DATA_ROOT even if DAGSTER_HOME is set, since the user may keep a workspace.yaml there.
     """
-    host, port = settings.coin_code_server.rsplit(":", 1)
     path = workspace_path(settings)
-    text = f"load_from:\n  - grpc_server:\n      host: {host}\n      port: {port}\n      location_name: {LOCATION}\n"
+    text = workspace_text(code_server_target(settings))
     with translate_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return path
 

@@ -6,7 +6,6 @@ test_storage_schema.py and test_outages.py.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import datetime
@@ -14,11 +13,10 @@ from functools import partial
 from typing import Any, Self
 
 import dagster as dg
-import psycopg2
-from sqlalchemy import Connection, Engine, event, or_, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy import Connection, Engine, or_, text
+from sqlalchemy.exc import DBAPIError
 
-from coin_pipeline.database import feature_flags
+from coin_pipeline.database import feature_flags, write_probe
 from coin_pipeline.database.runs import leases
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
@@ -32,19 +30,13 @@ from coin_pipeline.orchestration._dagster_internals import (
     PostgresRunStorage,
     PostgresScheduleStorage,
     SqlEventLogStorageTable,
-    create_pg_engine,
 )
+from coin_pipeline.orchestration.storage_engine import open_engine
 from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database, mark_migrated
 from coin_pipeline.results import index
 from coin_pipeline.retry import retry_until_available
 from coin_pipeline.settings import load_settings
 
-_STATEMENT_TIMEOUT_MS = 60_000
-_IDLE_IN_TRANSACTION_MS = 5_000
-"""Longest time for which a process suspended while it changes a run blocks others from changing it."""
-_POOL, _POOL_OVERFLOW, _POOL_RECYCLE_S = 8, 20, 3600
-_IDLE_S = 1.0
-"""A connection unused for this long is tested at checkout."""
 _SET_UP_LOCK = 0x636F696E  # arbitrary, used by this project only
 _LOCK = text("select from runs where run_id = :run_id for no key update")
 _INDEXED_EVENTS = ASSET_EVENTS | ASSET_CHECK_EVENTS
@@ -80,7 +72,7 @@ class RunStorage(SharedEngineMixin, PostgresRunStorage):
     it was shown as failed and then retried.
 
     Overrides `connect`, `fetchall` and `fetchone`, through which all statements of the base class must go, and
-    `add_run_tags` and `handle_run_event`, which must be the only methods that change a stored run.
+    `add_run`, `add_run_tags` and `handle_run_event`, which must be the only methods that store or change a run.
     """
 
     _changes = threading.local()
@@ -108,6 +100,11 @@ class RunStorage(SharedEngineMixin, PostgresRunStorage):
         fetch = partial(super().fetchone, query)
         return fetch() if self._open_connection() else retry_until_available(fetch, _is_away)
 
+    def add_run(self, dagster_run: dg.DagsterRun) -> dg.DagsterRun:
+        """Store a run with its tags."""
+        with self._transaction():
+            return super().add_run(dagster_run)
+
     def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
         """Add tags to a run; tags of the same name are replaced."""
         self._in_transaction(run_id, partial(super().add_run_tags, run_id, new_tags))
@@ -131,13 +128,19 @@ class RunStorage(SharedEngineMixin, PostgresRunStorage):
 
     def _in_transaction(self, run_id: str, change: Callable[[], None]) -> None:
         """Read and change a run in one transaction that locks it."""
+        with self._transaction() as connection:
+            connection.execute(_LOCK, {"run_id": run_id})
+            change()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """Yield a connection whose transaction all statements of this thread join."""
         with super().connect() as connection:
             connection.execution_options(isolation_level="READ COMMITTED")  # until it is back in the pool
             with connection.begin():
-                connection.execute(_LOCK, {"run_id": run_id})
                 self._changes.connection = connection
                 try:
-                    change()
+                    yield connection
                 finally:
                     self._changes.connection = None
 
@@ -181,7 +184,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         super().__init__(postgres_url=postgres_url, inst_data=inst_data)
         self._run_storage, self._event_log_storage = RunStorage(postgres_url), EventStorage(postgres_url)
         self._schedule_storage = ScheduleStorage(postgres_url)
-        engine = _engine(postgres_url)
+        engine = open_engine(postgres_url)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine  # noqa: SLF001 -- by default, each opens a connection for every statement
 
@@ -204,6 +207,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
             with closing(Session(url)) as session:
                 leases.prepare(session)
                 feature_flags.prepare(session)
+                write_probe.prepare(session)
                 index.create_table(session)
         return storage
 
@@ -218,38 +222,6 @@ def engine_of(instance: dg.DagsterInstance) -> Engine:
     """Return the connection pool of an instance on this storage."""
     engine: Engine = instance.run_storage._engine  # type: ignore[attr-defined]  # noqa: SLF001 -- see above
     return engine
-
-
-def _engine(url: str) -> Engine:
-    engine = create_pg_engine(
-        url,
-        isolation_level="AUTOCOMMIT",
-        pool_size=_POOL,
-        max_overflow=_POOL_OVERFLOW,
-        pool_recycle=_POOL_RECYCLE_S,
-        connect_args={
-            "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}"
-            f" -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION_MS}"
-        },
-    )
-    event.listen(engine, "checkin", _record_use)
-    event.listen(engine, "checkout", _drop_if_dead)
-    return engine
-
-
-def _record_use(_: object, record: Any) -> None:  # noqa: ANN401 -- SQLAlchemy's own class is private
-    record.info["used"] = time.monotonic()
-
-
-def _drop_if_dead(connection: Any, record: Any, _: object) -> None:  # noqa: ANN401 -- psycopg2's own class is private
-    """Have the pool replace a connection that a server restart has closed."""
-    if time.monotonic() - record.info.get("used", 0.0) < _IDLE_S:
-        return
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("select 1")
-    except psycopg2.Error as error:
-        raise DisconnectionError from error
 
 
 def _is_away(error: Exception) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coin_pipeline.errors import InvalidInput, ObjectExists, ObjectNotFound, Problem, StorageFailed
+from coin_pipeline.storage.access import make_folders
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 from coin_pipeline.storage.base import (
     IncompleteWrite,
@@ -219,7 +220,7 @@ def _write_in(folder: Path, write: Callable[[], None]) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
     except FileExistsError as error:
         if folder.is_file():
             raise NotADirectoryError(*error.args) from None

@@ -24,7 +24,6 @@ from coin_api.app import create_app
 from coin_api.deps import Timeouts
 from coin_api.tasks import SweepPoints
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.cli.supervisor import find_free_port
 from coin_pipeline.database.session import Session
 from coin_pipeline.settings import load_settings
 from tests.api.conftest import NO_DATABASE
@@ -32,6 +31,7 @@ from tests.api.program import TASK_ID
 from tests.api.test_backtests import BODY
 from tests.conftest import ROOT
 from tests.fakes import QUEUED, FakeOrchestrator
+from tests.platforms import free_ports
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 SILENCE_S = 0.05
@@ -307,7 +307,7 @@ def test_hundred_streams_do_not_delay_other_requests(served: Served) -> None:
 def test_shutdown_does_not_wait_for_streams(candles: CandleCatalog, data_root: Path) -> None:
     """SIGTERM ends open streams without a false end, leaves a waiting request to polling, and ends the process."""
     assert candles
-    port = find_free_port()
+    (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "tests.api.program:app", "--factory", "--port", str(port)],

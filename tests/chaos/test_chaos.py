@@ -4,8 +4,6 @@ A short version of most faults is part of `make test`; `make chaos` runs all of 
 """
 
 import os
-import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -30,6 +28,7 @@ from tests.chaos.faults import (
 )
 from tests.chaos.traffic import Traffic
 from tests.platforms import wait_until
+from tests.small_disk import small_disk
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="/proc identifies the processes"),
@@ -125,29 +124,21 @@ def test_ten_concurrent_backtests(tmp_path: Path, judge: Judge) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_root(tmp_path: Path) -> Iterator[Path]:
     """A file system of 400 MB in memory."""
     root = tmp_path / "small"
     root.mkdir()
-    mount = shutil.which("mount")
-    if os.geteuid() != 0 or mount is None:
-        pytest.skip("only root can mount a small disk")
-    done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=400m", "none", str(root)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.decode().strip()}")
-    yield root
-    subprocess.run([str(shutil.which("umount")), "--lazy", str(root)], check=True)
+    with small_disk(root, 400):
+        yield root
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("seconds", [8, full_length(20)])
-def test_full_disk(small_disk: Path, judge: Judge, seconds: int) -> None:
+def test_full_disk(small_root: Path, judge: Judge, seconds: int) -> None:
     """Results, logs and the database find no space for a while; accepted tasks end afterwards."""
-    with started(small_disk) as platform, Traffic(platform, seed=9, tasks=15) as traffic:
+    with started(small_root) as platform, Traffic(platform, seed=9, tasks=15) as traffic:
         wait_until(lambda: traffic.acknowledged() >= 6)
-        with full_disk(small_disk):
+        with full_disk(small_root):
             time.sleep(seconds)
         traffic.settle(180)
         stop_and_record(platform, traffic.history)

@@ -144,7 +144,7 @@ def test_result_from_submission_to_expiry(request: pytest.FixtureRequest, fixtur
 
 
 def test_tasks_wait_for_an_unavailable_bucket(bucket_backend: Backend, bucket: Bucket) -> None:
-    """Accepted tasks complete once the bucket is back; meanwhile requests that need it get a 503 with the reason."""
+    """Accepted tasks complete once the bucket is back; until then requests get a 503, and the log the reason."""
     platform = bucket_backend.platform
     stored = platform.api.post("/api/backtests/run", params={"fresh": True}, json=BACKTEST).json()
     bucket.kill()
@@ -152,7 +152,8 @@ def test_tasks_wait_for_an_unavailable_bucket(bucket_backend: Backend, bucket: B
     assert [answer.status_code for answer in accepted] == [202] * 3
     unavailable = platform.api.get(f"/api/backtests/{stored['run_id']}")
     assert (unavailable.status_code, "Retry-After" in unavailable.headers) == (503, True)
-    assert f"cannot reach the object store at s3://{BUCKET}" in unavailable.json()["detail"]
+    assert "the object store does not respond" in unavailable.json()["detail"]
+    assert f"cannot reach the object store at s3://{BUCKET}" in (platform.root / "logs/api.log").read_text()
     health = platform.api.get("/health")
     assert (health.status_code, health.json()["components"]["object_store"]["healthy"]) == (503, False)
     time.sleep(OUTAGE_S)

@@ -6,14 +6,19 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
+import psycopg2
 import pytest
 
+from coin_pipeline.database.embedded.cluster import DATABASE, USER
 from tests.builders import SLOW_STRATEGY
 from tests.conftest import store_candles
+from tests.other_user import as_other_user, connectable, listening_sockets, readable
 from tests.platforms import (
     BACKTEST,
     COIN,
@@ -36,17 +41,24 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc and prctl
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedPlatform]:
-    """A platform with candles, a strategy file, and results that were copied into its folder before it started."""
-    root = tmp_path_factory.mktemp("platform")
+def shared() -> Iterator[SharedPlatform]:
+    """A platform with candles, a strategy file, and results that were copied into its folder before it started.
+
+    Other users may enter the folder, whose path is too long for a Unix socket.
+    """
+    parent = Path(tempfile.mkdtemp(prefix="coin-tests-"))
+    parent.chmod(0o755)
+    root = parent / ("long" * 25)
+    root.mkdir(mode=0o755)
     store_candles(root)
     (root / "slow.py").write_text(SLOW_STRATEGY)
-    (root / "results").mkdir()
+    (root / "results").mkdir(mode=0o755)
     (root / "results/old.json").write_text('{"strategy": "s", "symbols": [{"symbol": "BTC_KRW", "signals": 3}]}')
     (root / "results/broken.json").write_text("{")
     platform = SharedPlatform(lambda: start_platform(root, "--strategy-file", str(root / "slow.py")))
     yield platform
     platform.stop()
+    shutil.rmtree(parent)
 
 
 @pytest.fixture
@@ -86,6 +98,23 @@ def test_copied_results_appear_in_the_history(platform: Platform) -> None:
     wait_until(lambda: platform.api.get("/api/backtests/history").json()["total"] == 1, 30)
     wait_until(lambda: "not listed: 'results/broken.json' is corrupt" in platform.log.read_text(), 30)
     assert is_healthy(platform)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_other_users_reach_neither_data_nor_what_starts_work(platform: Platform) -> None:
+    """The folder was open to them before; only the ports for clients and the database with its password are left."""
+    assert f"could read {platform.root}" in platform.log.read_text()
+    sockets, ports = listening_sockets(platform)
+    assert {path.name for path in sockets} >= {"pool.sock", "code-server.sock"}
+    paths = [platform.root, *platform.root.rglob("*")]
+    assert connectable(sockets) == sockets
+    assert as_other_user(lambda: (readable(paths), connectable(sockets))) == ([], [])
+    database = int((platform.root / "postgres/port").read_text())
+    assert ports <= {urlsplit(str(platform.api.base_url)).port, urlsplit(platform.ui_url).port, database}
+    with pytest.raises(psycopg2.OperationalError, match="password"):
+        psycopg2.connect(host="127.0.0.1", port=database, user=USER, dbname=DATABASE)
+    secret = (platform.root / "postgres/password").read_text()
+    assert not any(secret in command for command in leftover_processes(platform.root))
 
 
 @linux_only

@@ -20,9 +20,9 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration import _dagster_internals as internals
 from coin_pipeline.orchestration import run_tags
+from coin_pipeline.orchestration.code_server import LOCATION
 from coin_pipeline.orchestration.executors import in_process_or_multiprocess
 from coin_pipeline.orchestration.failures import GENERIC_FAILURE_PREFIX
-from coin_pipeline.orchestration.instance import LOCATION
 from coin_pipeline.orchestration.job_names import MONITORED_JOBS
 from coin_pipeline.orchestration.storage import EventStorage, RunStorage, ScheduleStorage
 from coin_pipeline.orchestration.worker_pool.warm_up import DEFINITIONS
@@ -39,6 +39,7 @@ OVERRIDES = {
         "has_backfill_id_column": "self",
         "fetchall": "self query",
         "fetchone": "self query",
+        "add_run": "self dagster_run",
         "add_run_tags": "self run_id new_tags",
         "handle_run_event": "self run_id event update_timestamp",
         "has_job_snapshot": "self job_snapshot_id",

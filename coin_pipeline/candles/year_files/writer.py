@@ -29,6 +29,7 @@ from coin_pipeline.candles.year_files.parquet import (
 )
 from coin_pipeline.candles.year_files.paths import name_under, series_folder, year_files
 from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
+from coin_pipeline.storage.access import make_folders
 from coin_pipeline.storage.atomic import translate_os_errors
 
 _Times = npt.NDArray[np.int64]
@@ -241,7 +242,7 @@ def _check_grid(source: str, time: _Times, stored: Sequence[int], timeframe: Tim
 def _locked(folder: Path, name: str) -> Iterator[None]:
     """Hold the exclusive lock of a series, across threads and processes."""
     with translate_os_errors(name):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
         lock = (folder / ".lock").open("a")
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,0 +1,65 @@
+"""Probes of the components behind the orchestrator: the database, Dagster's code server and daemon, the worker pool."""
+
+from collections.abc import Callable
+
+import dagster as dg
+
+from coin_api.dagster_errors import translate_database_errors
+from coin_api.health import Probe, low_space
+from coin_pipeline.database.session import Session
+from coin_pipeline.database.write_probe import write_row
+from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.orchestration._dagster_internals import get_daemon_statuses
+from coin_pipeline.orchestration.worker_pool.lock import pool_home
+from coin_pipeline.orchestration.worker_pool.protocol import send_request
+from coin_pipeline.settings import Settings
+
+HEARTBEAT_TOLERANCE_S = 60
+"""Age of a heartbeat, beyond Dagster's interval of 30 s, at which its daemon counts as away."""
+
+
+def dagster_probes(
+    settings: Settings, instance: dg.DagsterInstance, session: Session, ping_code_server: Callable[[], None]
+) -> dict[str, Probe]:
+    """Return the probes by component."""
+
+    def database() -> str | None:
+        write_row(session)
+        return None if settings.database_url else low_space(settings.data_root / "postgres")
+
+    def dagster_storage() -> None:
+        with translate_database_errors():
+            instance.get_daemon_heartbeats()
+
+    def code_location() -> None:
+        ping_code_server()
+
+    probes: dict[str, Probe] = {
+        "database": database,
+        "dagster_storage": dagster_storage,
+        "code_location": code_location,
+        "daemon": lambda: _daemon_problem(instance),
+    }
+    return probes | ({"worker_pool": _worker_pool_problem} if settings.coin_launcher == "warm" else {})
+
+
+def _daemon_problem(instance: dg.DagsterInstance) -> str | None:
+    """Return which daemons have no recent heartbeat; Dagster reports errors for minutes after they are over."""
+    required = instance.get_required_daemon_types()
+    try:
+        with translate_database_errors():
+            statuses = get_daemon_statuses(
+                instance, required, ignore_errors=True, heartbeat_tolerance_seconds=HEARTBEAT_TOLERANCE_S
+            )
+    except DatabaseUnavailable:
+        return "its heartbeat cannot be read"
+    unhealthy = sorted(name for name, status in statuses.items() if not status.healthy)
+    return f"no recent heartbeat of {', '.join(unhealthy)}; is 'dagster-daemon run' running?" if unhealthy else None
+
+
+def _worker_pool_problem() -> str | None:
+    try:
+        send_request(pool_home(), runs=True)
+    except OSError:
+        return "the worker pool does not respond; new runs wait until it does"
+    return None
