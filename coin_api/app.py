@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import coin_pipeline
+from coin_api.candles import MAX_UPLOADED_CANDLES, UploadReader
 from coin_api.dagster_client import DagsterOrchestrator
 from coin_api.deps import Timeouts
 from coin_api.docs import mount_docs
@@ -23,6 +24,8 @@ from coin_api.routes import backtests, candles, health, strategies, sweeps, tabl
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.imports.parser.client import CandleFileParser, ParserLimits
+from coin_pipeline.candles.imports.parser.server import shared_server
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.timeouts import INTERACTIVE, limit_waits
 from coin_pipeline.database.url import database_url
@@ -68,6 +71,10 @@ def create_app(
             state.store = open_store(settings, FAST_TIMEOUTS)
             state.index = ResultIndex(stack.enter_context(closing(open_session(settings))))
             state.catalog = CandleCatalog(settings.data_root)
+            limits = ParserLimits(
+                settings.coin_import_memory_mib, settings.coin_import_seconds, MAX_UPLOADED_CANDLES, scaled=False
+            )
+            state.uploads = UploadReader(CandleFileParser(shared_server(), limits))
             state.strategies = load_registry(settings.coin_strategy_files)
             stack.enter_context(limit_waits())
             stack.enter_context(call_on_shutdown(state.subscriptions.close))

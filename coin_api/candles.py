@@ -1,5 +1,6 @@
 """Candle uploads and Arrow streams."""
 
+import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -7,21 +8,28 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
+from typing import IO
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 
 from coin_pipeline.candles.candle_range import CandleRange
-from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.imports.batch import FailedImport, ImportedSeries, import_files
-from coin_pipeline.candles.imports.prepare import ImportOptions
+from coin_pipeline.candles.imports.parser.client import CandleFileParser, Parsing
+from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile
 from coin_pipeline.candles.year_files.arrow import to_table
-from coin_pipeline.errors import InvalidInput, Problem, UploadTooLarge
+from coin_pipeline.errors import InvalidInput, Problem, TooManyUploads, UploadTooLarge
 from coin_pipeline.results.table_formats import FORMATS, arrow_chunks
 from coin_pipeline.storage.atomic import translate_os_errors
 
 ARROW = FORMATS["arrow"].media_type
 MAX_STREAMED_CANDLES = 10_000_000
 """Limit of one Arrow stream."""
-MAX_UPLOADED_CANDLES = 5_000_000
-"""Limit of one file: more than nine years of minute candles."""
+MAX_UPLOADED_CANDLES = 2_000_000
+"""Limit of one file: nearly four years of minute candles."""
+MAX_READING = 2
+"""Files that are read at a time."""
+MAX_UPLOADS = 8
+"""Files that are received, read or waiting at a time."""
 UPLOAD_SUFFIXES = MappingProxyType(
     {
         "text/csv": ".csv",
@@ -53,52 +61,109 @@ def file_suffix(content_type: str | None) -> str:
     return UPLOAD_SUFFIXES[media_type]
 
 
-@contextmanager
-def upload_folder() -> Iterator[Path]:
-    """Yield a temporary directory, removed on exit."""
-    with translate_os_errors("the upload"), tempfile.TemporaryDirectory(prefix="coin-upload-") as folder:
-        yield Path(folder)
-
-
-async def save_body(body: AsyncIterator[bytes], path: Path, content_length: str | None, limit_mib: int) -> None:
+async def save_body(body: AsyncIterator[bytes], file: IO[bytes], content_length: str | None, limit_mib: int) -> None:
     """Write a request body to a file.
 
     Args:
         body: Chunks of the body.
-        path: The file.
+        file: The file.
         content_length: The header, if sent.
         limit_mib: Limit in MiB.
 
     Raises:
         UploadTooLarge: The declared or the actual size exceeds the limit; the rest of the body is not read.
+        StorageFull: The disk is full.
     """
     limit = limit_mib * 2**20
     if content_length and content_length.isdecimal() and int(content_length) > limit:
         raise UploadTooLarge(limit_mib)
     size = 0
-    with path.open("wb") as file:
-        async for chunk in body:
-            size += len(chunk)
-            if size > limit:
-                raise UploadTooLarge(limit_mib)
-            file.write(chunk)
+    async for chunk in body:
+        size += len(chunk)
+        if size > limit:
+            raise UploadTooLarge(limit_mib)
+        with translate_os_errors("the upload"):
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[file.write(rest) :]
 
 
-def merge_file(catalog: CandleCatalog, path: Path, options: ImportOptions, *, dry_run: bool) -> ImportedSeries:
-    """Merge the candles of an uploaded file into the catalog, as `coin candles import` does.
+@contextmanager
+def upload_file(data_root: Path) -> Iterator[IO[bytes]]:
+    """Yield a file on the disk of the candles without a name: the system frees it when this process ends, even killed.
 
     Raises:
-        InvalidInput: The file or one of its rows is invalid; nothing is stored.
-        StorageFailed: The catalog cannot be written.
+        StorageFull: The disk is full.
+        StorageFailed: DATA_ROOT cannot be written.
     """
-    (outcome,) = import_files(catalog, [path], options, time.time_ns(), dry_run=dry_run)
-    if not isinstance(outcome, FailedImport):
-        return outcome
-    if not isinstance(outcome.error, InvalidInput):
-        raise outcome.error
-    # The client must not see a path of this machine.
-    problems = [Problem(field, message.replace(str(path), "the file")) for field, message in outcome.error.problems]
-    raise InvalidInput(problems)
+    with translate_os_errors("the upload"):
+        data_root.mkdir(parents=True, exist_ok=True)
+        file = tempfile.TemporaryFile(dir=data_root, buffering=0)  # noqa: SIM115 -- closed below
+    with file:
+        yield file
+
+
+@contextmanager
+def hide_name(name: Path) -> Iterator[None]:
+    """Call the uploaded file "the file" in errors; it has no name that the client knows.
+
+    Raises:
+        InvalidInput: The error, renamed.
+    """
+    try:
+        yield
+    except InvalidInput as error:
+        problems = [Problem(field, message.replace(str(name), "the file")) for field, message in error.problems]
+        raise InvalidInput(problems) from error
+
+
+class UploadReader:
+    """Reads uploaded files, a few at a time, each in a process with limited memory and time.
+
+    Args:
+        parser: Reads the files.
+    """
+
+    def __init__(self, parser: CandleFileParser) -> None:
+        self._parser = parser
+        self._places = 0
+        self._running = asyncio.Semaphore(MAX_READING)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place for an upload, from its first byte to its last candle.
+
+        Raises:
+            TooManyUploads: All places are taken.
+        """
+        if self._places >= MAX_UPLOADS:
+            raise TooManyUploads(MAX_UPLOADS)
+        self._places += 1
+        try:
+            yield
+        finally:
+            self._places -= 1
+
+    async def read(self, name: Path, file: IO[bytes], options: ImportOptions, request: Request) -> PreparedFile:
+        """Return the checked candles of a file; the process ends when the client disconnects.
+
+        Raises:
+            InvalidInput: The file is invalid or exceeds a limit.
+            ReaderUnavailable: The client has disconnected, or the reader was killed.
+        """
+        async with self._running:
+            parsing = self._parser.begin(name, file, options, time.time_ns(), alone=True)
+            watch = asyncio.create_task(_cancel_on_disconnect(request, parsing))
+            try:
+                return await run_in_threadpool(parsing.result)
+            finally:
+                watch.cancel()
+
+
+async def _cancel_on_disconnect(request: Request, parsing: Parsing) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    parsing.cancel()
 
 
 def arrow_stream(candles: CandleRange) -> Iterator[bytes]:

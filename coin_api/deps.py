@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request
 
+from coin_api.candles import UploadReader
 from coin_api.clients import request_client
 from coin_api.health import HealthChecks
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
@@ -50,6 +51,7 @@ StoreDep = Annotated[ObjectStore, Depends(_service("store"))]
 IndexDep = Annotated[ResultIndex, Depends(_service("index"))]
 HealthDep = Annotated[HealthChecks, Depends(_service("health"))]
 CatalogDep = Annotated[CandleCatalog, Depends(_service("catalog"))]
+UploadsDep = Annotated[UploadReader, Depends(_service("uploads"))]
 StrategiesDep = Annotated[StrategyRegistry, Depends(_service("strategies"))]
 
 

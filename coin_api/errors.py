@@ -37,6 +37,7 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooManyUploads: HTTPStatus.TOO_MANY_REQUESTS,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     # The request is right and waiting does not help, but a backup or a new run may: neither 4xx nor 503.
     errors.ObjectCorrupt: HTTPStatus.BAD_GATEWAY,

@@ -168,6 +168,12 @@ class Settings(BaseSettings):
         512, ge=8, le=10_000, description="Open connections to the API, and to the Dagster UI."
     )
     coin_max_upload_mib: int = Field(64, ge=1, description="Largest candle file that the API accepts, MiB.")
+    coin_import_memory_mib: int = Field(
+        448, ge=64, le=1 << 20, description="Memory that reading one candle file may take, MiB."
+    )
+    coin_import_seconds: int = Field(
+        9, ge=1, le=86_400, description="CPU time that reading one candle file may take, seconds."
+    )
 
     coin_launcher: Literal["warm", "dagster"] = Field(
         "warm", description="Run launcher: warm for the worker pool, dagster for Dagster's default launcher."

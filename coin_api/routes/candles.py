@@ -10,15 +10,14 @@ from fastapi.responses import StreamingResponse
 
 from coin_api.candles import (
     ARROW,
-    MAX_UPLOADED_CANDLES,
     UPLOAD_SUFFIXES,
     arrow_stream,
     file_suffix,
-    merge_file,
+    hide_name,
     save_body,
-    upload_folder,
+    upload_file,
 )
-from coin_api.deps import CatalogDep, OrchestratorDep, SettingsDep, StatusesDep, SubmissionIdDep
+from coin_api.deps import CatalogDep, OrchestratorDep, SettingsDep, StatusesDep, SubmissionIdDep, UploadsDep
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.openapi import BINARY, accepted_response
 from coin_api.polling_headers import set_polling_headers
@@ -42,7 +41,8 @@ from coin_pipeline.candles.candle_range import CandleRange, stored_range
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.exchanges.registry import open_exchange
 from coin_pipeline.candles.imports.mapping import parse_columns
-from coin_pipeline.candles.imports.prepare import ImportOptions
+from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile
+from coin_pipeline.candles.imports.series import plan_series, store_series
 from coin_pipeline.candles.intervals import clip, total
 from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
 from coin_pipeline.candles.stored_series import StoredCandles
@@ -139,29 +139,28 @@ async def upload(
     request: Request,
     settings: SettingsDep,
     catalog: CatalogDep,
+    uploads: UploadsDep,
     content_type: Annotated[str | None, Header(description="text/csv, application/vnd.apache.parquet ...")] = None,
     content_length: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> UploadReport:
     """Merge the candles of a file into the stored ones; if a row is invalid, nothing is stored."""
-    suffix = file_suffix(content_type)
+    name = Path(f"upload{file_suffix(content_type)}")
     options = ImportOptions(
         symbol=parse_symbol(symbol),
         timeframe=parse_timeframe(query.timeframe),
         tz=query.tz,
         columns=parse_columns(query.columns) if query.columns else None,
         stamps=query.stamps,
-        max_rows=MAX_UPLOADED_CANDLES,
     )
-    with upload_folder() as folder:
-        path = folder / f"candles{suffix}"
-        await save_body(request.stream(), path, content_length, settings.coin_max_upload_mib)
-        return await run_in_threadpool(_merge, catalog, path, options, query.dry_run)
+    with uploads.place(), upload_file(settings.data_root) as file, hide_name(name):
+        await save_body(request.stream(), file, content_length, settings.coin_max_upload_mib)
+        prepared = await uploads.read(name, file, options, request)
+        return await run_in_threadpool(_merge, catalog, prepared, query.dry_run)
 
 
-def _merge(catalog: CandleCatalog, path: Path, options: ImportOptions, dry_run: bool) -> UploadReport:  # noqa: FBT001
-    imported = merge_file(catalog, path, options, dry_run=dry_run)
-    planned, changes = imported.planned, imported.stored or imported.planned.changes
-    (file,) = planned.files
+def _merge(catalog: CandleCatalog, file: PreparedFile, dry_run: bool) -> UploadReport:  # noqa: FBT001
+    planned = plan_series(catalog, [file])
+    changes = planned.changes if dry_run else store_series(catalog, planned)
     return UploadReport(
         symbol=planned.symbol,
         timeframe=planned.timeframe.name,

@@ -64,10 +64,16 @@ def import_candles(
     coin candles import BTCUSDT-1h-2025-01.zip BTCUSDT-1h-2025-02.zip
     coin candles import btc.csv --symbol BTC_KRW --timeframe 1d --tz Asia/Seoul --dry-run
     """
+    from coin_pipeline.candles.imports.parser.server import shared_server
+
+    server = shared_server()
+    server.start()  # it loads while this process does
+
     from coin_pipeline.backtest.formatting import pluralize
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.candles.imports.batch import FailedImport, candle_paths, import_files
     from coin_pipeline.candles.imports.mapping import parse_columns
+    from coin_pipeline.candles.imports.parser.client import CandleFileParser, ParserLimits
     from coin_pipeline.candles.imports.prepare import ImportOptions
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
@@ -83,8 +89,10 @@ def import_candles(
         stamps=stamps,
     )
     files, failed = candle_paths(paths), False
-    catalog = CandleCatalog(load_settings().data_root)
-    outcomes = import_files(catalog, files, options, time.time_ns(), dry_run=dry_run)
+    settings = load_settings()
+    catalog = CandleCatalog(settings.data_root)
+    parser = CandleFileParser(server, ParserLimits.local(settings))
+    outcomes = import_files(catalog, files, options, time.time_ns(), parser, dry_run=dry_run)
     for outcome in each_with_spinner(outcomes, f"importing {pluralize(len(files), 'file')}"):
         if isinstance(outcome, FailedImport):
             if len(files) == 1:

@@ -49,6 +49,7 @@ CoinError
 ├── UploadTooLarge                  a candle file exceeds the size limit: HTTP 413
 ├── QueueFull                       the run queue is at its limit: HTTP 429
 │   └── ClientQueueFull             ... for this client
+├── TooManyUploads                  too many candle files are being uploaded: HTTP 429
 ├── StorageFailed                   objects cannot be read or written
 │   ├── StorageFull
 │   ├── ObjectCorrupt
@@ -63,7 +64,8 @@ CoinError
     ├── ApiUnreachable              nothing responds at the address of the API
     ├── ExchangeUnavailable         an exchange cannot be reached, or currently rejects requests
     ├── AsyncDisabled               an operator has switched asynchronous submissions off
-    └── OrchestratorUnavailable
+    ├── OrchestratorUnavailable
+    └── ReaderUnavailable           the program that reads candle files was killed
 
 Each class builds its own message: what was wrong, with which value, and what to do.
 """
@@ -83,6 +85,7 @@ from coin_pipeline.errors.conflicts import (
     QueueFull,
     TaskExpiring,
     TaskIdConflict,
+    TooManyUploads,
     UploadTooLarge,
 )
 from coin_pipeline.errors.invalid_input import (
@@ -138,6 +141,7 @@ from coin_pipeline.errors.services import (
     ExchangeAnswer,
     ExchangeUnavailable,
     OrchestratorUnavailable,
+    ReaderUnavailable,
     ServiceUnavailable,
 )
 from coin_pipeline.errors.storage import (
@@ -196,6 +200,7 @@ __all__ = [
     "OutOfMemory",
     "Problem",
     "QueueFull",
+    "ReaderUnavailable",
     "ResultNotFound",
     "RunFailed",
     "RunInterrupted",
@@ -213,6 +218,7 @@ __all__ = [
     "TableNotStored",
     "TaskExpiring",
     "TaskIdConflict",
+    "TooManyUploads",
     "UnknownExchange",
     "UnknownStrategy",
     "UploadTooLarge",

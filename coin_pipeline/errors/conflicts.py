@@ -76,3 +76,10 @@ class ClientQueueFull(QueueFull):
             f" {limit - waiting:,} places (COIN_MAX_QUEUED={limit:,}) for others; submit again when some of them have"
             " started",
         )
+
+
+class TooManyUploads(CoinError):
+    """Other candle files are being uploaded; none of this one was read."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} candle files are being uploaded, which is the limit; send this one again later")

@@ -70,3 +70,10 @@ class OrchestratorUnavailable(ServiceUnavailable):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the orchestrator cannot accept work: {reason}")
+
+
+class ReaderUnavailable(ServiceUnavailable):
+    """The program that reads candle files was ended from outside; nothing of the file is stored."""
+
+    def __init__(self) -> None:
+        super().__init__("the program that reads candle files was ended from outside; import the file again")

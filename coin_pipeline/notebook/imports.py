@@ -8,6 +8,8 @@ from pathlib import Path
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.batch import FailedImport, ImportedSeries, candle_paths, plan_import
 from coin_pipeline.candles.imports.mapping import check_columns
+from coin_pipeline.candles.imports.parser.client import CandleFileParser, ParserLimits
+from coin_pipeline.candles.imports.parser.server import shared_server
 from coin_pipeline.candles.imports.prepare import ImportOptions
 from coin_pipeline.candles.imports.series import store_series
 from coin_pipeline.candles.imports.stamps import Stamps
@@ -55,9 +57,11 @@ def import_candles(
     )
     given = [files] if isinstance(files, str | os.PathLike) else list(files)
     paths, now = candle_paths(map(Path, given)), time.time_ns()
-    stored_candles = catalog or CandleCatalog(load_settings().data_root)
+    settings = load_settings()
+    stored_candles = catalog or CandleCatalog(settings.data_root)
     planned = []
-    for outcome in plan_import(stored_candles, paths, options, now):
+    parser = CandleFileParser(shared_server(), ParserLimits.local(settings))
+    for outcome in plan_import(stored_candles, paths, options, now, parser):
         if isinstance(outcome, FailedImport):
             raise outcome.error
         planned.append(outcome)

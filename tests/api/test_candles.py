@@ -218,11 +218,11 @@ def test_file_above_the_limit_is_413(
 def test_file_with_too_many_rows_is_refused(client: TestClient, catalog: CandleCatalog) -> None:
     """The number of rows is limited even if the file is small."""
     body = io.BytesIO()
-    pq.write_table(pa.table({"timestamp": np.zeros(5_000_001, np.int8)}), body)
+    pq.write_table(pa.table({"timestamp": np.zeros(2_000_001, np.int8)}), body)
     assert len(body.getvalue()) < 20_000
     response = upload(client, body.getvalue(), "application/vnd.apache.parquet")
     assert response.status_code == 422
-    assert "the file: has 5,000,001 rows, more than the limit of 5,000,000" in response.json()["detail"]
+    assert "the file: has 2,000,001 rows, more than the limit of 2,000,000" in response.json()["detail"]
     assert not (catalog.root / "NEW_KRW").exists()
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather
 
+from coin_pipeline.candles.imports.limits import FileLimits
 from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import utc
@@ -37,7 +38,7 @@ def write(folder: Path, *lines: str) -> Path:
 
 def read(path: Path, tz: str | None = None, max_rows: int = sys.maxsize) -> OHLCV:
     """Return the candles of a file."""
-    return read_candle_file(path, tz=tz, max_rows=max_rows).candles
+    return read_candle_file(path, tz=tz, limits=FileLimits(rows=max_rows)).candles
 
 
 def frame(stamps: Sequence[object] | pd.DatetimeIndex, **more: object) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.content import FILE_SUFFIXES
-from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile, prepare_file
+from coin_pipeline.candles.imports.parser.client import CandleFileParser
+from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile
 from coin_pipeline.candles.imports.series import SeriesImport, group_by_series, plan_series, store_series
 from coin_pipeline.candles.year_files.writer import MergeReport
 from coin_pipeline.errors import CoinError, InvalidCandleFile, InvalidInput
@@ -59,7 +60,7 @@ def candle_paths(arguments: Iterable[Path]) -> list[Path]:
 
 
 def plan_import(
-    catalog: CandleCatalog, paths: Sequence[Path], options: ImportOptions, now: int
+    catalog: CandleCatalog, paths: Sequence[Path], options: ImportOptions, now: int, parser: CandleFileParser
 ) -> Iterator[SeriesImport | FailedImport]:
     """Read files and compare them with what is stored; yield failures as they occur, and then each series.
 
@@ -68,11 +69,12 @@ def plan_import(
         paths: The files, as returned by `candle_paths`.
         options: How to read them.
         now: The current instant, ns UTC; candles that are open at it are left out.
+        parser: Reads the files.
     """
     prepared: list[PreparedFile] = []
     for path in paths:
         try:
-            prepared.append(prepare_file(path, options, now, alone=len(paths) == 1))
+            prepared.append(parser.prepare(path, options, now, alone=len(paths) == 1))
         except InvalidInput as error:
             yield FailedImport((path,), error)
     for files in group_by_series(prepared):
@@ -83,10 +85,16 @@ def plan_import(
 
 
 def import_files(
-    catalog: CandleCatalog, paths: Sequence[Path], options: ImportOptions, now: int, *, dry_run: bool = False
+    catalog: CandleCatalog,
+    paths: Sequence[Path],
+    options: ImportOptions,
+    now: int,
+    parser: CandleFileParser,
+    *,
+    dry_run: bool = False,
 ) -> Iterator[ImportedSeries | FailedImport]:
     """Read files, and store the candles of each series unless it is a dry run; see `plan_import`."""
-    for planned in plan_import(catalog, paths, options, now):
+    for planned in plan_import(catalog, paths, options, now, parser):
         if isinstance(planned, FailedImport):
             yield planned
             continue

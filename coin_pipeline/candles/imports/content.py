@@ -1,25 +1,29 @@
 """The content of a file: its format by suffix, decompressed within a limit."""
 
 import gzip
+import io
+import mmap
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from types import MappingProxyType
-from typing import IO
+from typing import IO, BinaryIO
 
-import pyarrow as pa
-
-from coin_pipeline.candles.imports.arrow_tables import open_feather, open_json, open_parquet, open_sheet
-from coin_pipeline.candles.imports.source import Source
+from coin_pipeline.candles.imports.arrow_tables import open_feather, open_parquet
+from coin_pipeline.candles.imports.damage import translate_errors
+from coin_pipeline.candles.imports.json_tables import open_json
+from coin_pipeline.candles.imports.limits import FileLimits, check_entries
+from coin_pipeline.candles.imports.source import Content, Source
 from coin_pipeline.candles.imports.target import require_same_market
 from coin_pipeline.candles.imports.text import open_text
+from coin_pipeline.candles.imports.workbooks import open_sheet
+from coin_pipeline.candles.year_files.parquet_limits import check_expansion
 from coin_pipeline.errors import InvalidCandleFile
 
-MAX_EXPANDED_BYTES = 1 << 29
-"""Limit of what a compressed file may expand to: more than ten years of minutes as text."""
-
-Opener = Callable[[object, bytes, Mapping[str, str], int], Source]
+_CHUNK_BYTES = 1 << 20
+Opener = Callable[[Path, Content, Mapping[str, str], FileLimits], Source]
 _OPENERS: Mapping[str, Opener] = MappingProxyType(
     {
         **dict.fromkeys((".csv", ".txt", ".tsv"), open_text),
@@ -29,6 +33,7 @@ _OPENERS: Mapping[str, Opener] = MappingProxyType(
         **dict.fromkeys((".xlsx", ".xls"), open_sheet),
     }
 )
+_TEXT_SUFFIXES = (".csv", ".txt", ".tsv", ".json", ".jsonl", ".ndjson")
 _COMPRESSED = (".gz", ".zip")
 FILE_SUFFIXES = (*_OPENERS, *_COMPRESSED)
 """Suffixes of the files that can be read."""
@@ -48,31 +53,38 @@ _MAGIC = (
 )
 
 
-def open_source(path: Path, mapping: Mapping[str, str], max_rows: int) -> Source:
+def open_source(path: Path, file: BinaryIO, mapping: Mapping[str, str], limits: FileLimits) -> Source:
     """Return the table of a file, or of the only candle file in an archive.
 
+    Args:
+        path: Name of the file, whose suffix selects the format.
+        file: The open file.
+        mapping: The user's columns.
+        limits: How large the content may be.
+
     Raises:
-        InvalidCandleFile: The format is not supported, does not match the suffix, or the content is too large.
-        OSError, ValueError, pa.ArrowException: The content is damaged.
+        InvalidCandleFile: The content is damaged, too large, or in another format than its suffix.
     """
-    suffix, content = _unpack(path, path.suffix.lower())
-    data = content.to_pybytes() if suffix not in {".parquet", ".pq", ".feather", ".arrow"} else content
-    _check_magic(path, suffix, data)
-    return _OPENERS[suffix](path, data, mapping, max_rows)
+    suffix, content = _unpack(path, file, path.suffix.lower(), limits)
+    _check_magic(path, suffix, content)
+    return _OPENERS[suffix](path, content, mapping, limits)
 
 
-def _unpack(path: Path, suffix: str) -> tuple[str, pa.Buffer]:
+def _unpack(path: Path, file: BinaryIO, suffix: str, limits: FileLimits) -> tuple[str, Content]:
     if suffix == ".gz":
         inner = _supported(path, PurePath(path.stem).suffix.lower())
-        with gzip.open(path) as file:
-            return inner, pa.py_buffer(_read_limited(path, file))
+        with gzip.open(file) as content:
+            return inner, _read_limited(path, content, limits.expanded_bytes)
     if suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            member = _only_member(path, archive)
-            return PurePath(member).suffix.lower(), pa.py_buffer(_read_member(path, archive, member))
+        with translate_errors(path):
+            archive = zipfile.ZipFile(file)
+        entry = _only_member(path, archive)
+        return PurePath(entry.filename).suffix.lower(), _read_member(path, archive, entry, limits)
     _supported(path, suffix)
-    with pa.memory_map(str(path)) as file:
-        return suffix, file.read_buffer()
+    with translate_errors(path):
+        size = os.fstat(file.fileno()).st_size
+        mapped = size and suffix not in _TEXT_SUFFIXES  # a text is needed as a whole; an empty file cannot be mapped
+        return suffix, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if mapped else file.read()
 
 
 def _supported(path: Path, suffix: str) -> str:
@@ -85,40 +97,51 @@ def _supported(path: Path, suffix: str) -> str:
     return suffix
 
 
-def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
-    files = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
-    candles = [name for name in files if PurePath(name).suffix.lower() in _OPENERS]
+def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    check_entries(path, archive)
+    files = [entry for entry in archive.infolist() if not entry.is_dir() and "__MACOSX" not in entry.filename]
+    candles = [entry for entry in files if PurePath(entry.filename).suffix.lower() in _OPENERS]
     if len(candles) != 1:
         held = f"holds {len(candles)} candle files" if candles else "holds no candle file"
-        shown = ", ".join(map(repr, (candles or files)[:5]))
+        shown = ", ".join(repr(entry.filename[:80]) for entry in (candles or files)[:5])
         raise InvalidCandleFile(path, f"{held}{': ' if shown else ''}{shown}; unpack it")
-    require_same_market(path, candles[0])
+    require_same_market(path, candles[0].filename)
     return candles[0]
 
 
-def _read_member(path: Path, archive: zipfile.ZipFile, member: str) -> bytes:
+def _read_member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: FileLimits) -> bytes:
+    check_expansion(path, entry.file_size, limits.expanded_bytes)
     try:
-        with archive.open(member) as file:
-            return _read_limited(path, file)
-    except (RuntimeError, NotImplementedError) as error:  # a password, or a compression that Python lacks
-        raise InvalidCandleFile(path, "is encrypted, or compressed in an unusual way; unpack it") from error
+        with translate_errors(path):
+            file = archive.open(entry)
+    except RuntimeError as error:  # it needs a password
+        raise InvalidCandleFile(path, "is encrypted; unpack it") from error
+    with file:
+        return _read_limited(path, file, limits.expanded_bytes)
 
 
-def _read_limited(path: Path, file: IO[bytes] | gzip.GzipFile, limit: int = MAX_EXPANDED_BYTES) -> bytes:
-    try:
-        data = file.read(limit + 1)
-    except (zlib.error, EOFError, zipfile.BadZipFile) as error:
-        raise InvalidCandleFile(path, "cannot be decompressed: it is damaged or cut off") from error
-    if len(data) > limit:
-        raise InvalidCandleFile(path, f"expands to more than {limit >> 20:,} MiB; split it")
-    return data
+def _read_limited(path: Path, file: IO[bytes] | gzip.GzipFile, limit: int) -> bytes:
+    """Return what a file decompresses to, whatever size it declares."""
+    content = io.BytesIO()
+    while chunk := _read_chunk(path, file):
+        check_expansion(path, content.tell() + len(chunk), limit)
+        content.write(chunk)
+    return content.getvalue()
 
 
-def _check_magic(path: Path, suffix: str, data: bytes | pa.Buffer) -> None:
+def _read_chunk(path: Path, file: IO[bytes] | gzip.GzipFile) -> bytes:
+    with translate_errors(path):
+        try:
+            return file.read(_CHUNK_BYTES)
+        except (zlib.error, EOFError, zipfile.BadZipFile) as error:
+            raise InvalidCandleFile(path, "cannot be decompressed: it is damaged or cut off") from error
+
+
+def _check_magic(path: Path, suffix: str, content: Content) -> None:
     """Reject a text format whose content is another format."""
-    head = bytes(memoryview(data)[:8])
+    head = content[:8]
     for magic, name, suffixes in _MAGIC:
-        if head.startswith(magic) and suffix in {".csv", ".txt", ".tsv", ".json", ".jsonl", ".ndjson"}:
+        if head.startswith(magic) and suffix in _TEXT_SUFFIXES:
             raise InvalidCandleFile(path, f"is {name} by its content; rename it to {' or '.join(suffixes)}")
     if head[:1] == b"\x80" and head[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
         raise InvalidCandleFile(path, f"{_REFUSED['.pkl']}; write the candles as CSV or Parquet")

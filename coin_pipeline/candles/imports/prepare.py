@@ -1,15 +1,16 @@
 """One file to import: read, without open candles, and checked against its market and timeframe."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.candles.imports.closed import closed_candles
 from coin_pipeline.candles.imports.imported_file import ImportedFile
+from coin_pipeline.candles.imports.limits import DEFAULT_LIMITS, FileLimits
 from coin_pipeline.candles.imports.phase import check_phase
 from coin_pipeline.candles.imports.reader import read_candle_file
 from coin_pipeline.candles.imports.stamps import Stamps
@@ -29,7 +30,6 @@ class ImportOptions:
         tz: IANA name of the time zone of times without one.
         columns: Column of each field, as returned by `parse_columns`.
         stamps: Whether times are those at which candles open or close.
-        max_rows: Maximum number of rows of a file.
     """
 
     symbol: str | None = None
@@ -37,7 +37,6 @@ class ImportOptions:
     tz: str | None = None
     columns: Mapping[str, str] | None = None
     stamps: Stamps = "auto"
-    max_rows: int = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,15 @@ class PreparedFile:
     notes: tuple[str, ...]
 
 
-def prepare_file(path: Path, options: ImportOptions, now: int, *, alone: bool) -> PreparedFile:
+def prepare_file(
+    path: Path,
+    options: ImportOptions,
+    now: int,
+    *,
+    alone: bool,
+    limits: FileLimits = DEFAULT_LIMITS,
+    file: BinaryIO | None = None,
+) -> PreparedFile:
     """Read a file and check it.
 
     Args:
@@ -75,6 +82,8 @@ def prepare_file(path: Path, options: ImportOptions, now: int, *, alone: bool) -
         options: How to read it.
         now: The current instant, ns UTC; candles that are open at it are left out.
         alone: Whether it is the only file; see `target_symbol`.
+        limits: How large its content may be.
+        file: The file, if it is already open; `path` is then only its name.
 
     Raises:
         InvalidCandleFile: The file cannot be read, its market or timeframe is unknown, or its times fit no exchange.
@@ -89,7 +98,8 @@ def prepare_file(path: Path, options: ImportOptions, now: int, *, alone: bool) -
         columns=options.columns,
         stamps=options.stamps,
         timeframe=timeframe,
-        max_rows=options.max_rows,
+        limits=limits,
+        file=file,
     )
     symbol = target_symbol(path, options.symbol, read.symbol, alone=alone)
     check_spacing(path, read.candles.time, timeframe, read.rows)

@@ -1,12 +1,10 @@
 """Reading a file of candles in any of the known layouts. Missing information is requested, never guessed."""
 
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
-from zipfile import BadZipFile
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +13,12 @@ import pyarrow.compute as pc
 
 from coin_pipeline.candles.imports.columns import VALUE_FIELDS, ColumnChoice, choose_columns
 from coin_pipeline.candles.imports.content import open_source
+from coin_pipeline.candles.imports.damage import translate_errors
 from coin_pipeline.candles.imports.header import only_market
 from coin_pipeline.candles.imports.imported_file import ImportedFile
 from coin_pipeline.candles.imports.layouts import QUOTE_VOLUME
 from coin_pipeline.candles.imports.left_out import NO_TRADE, idle_rows
+from coin_pipeline.candles.imports.limits import DEFAULT_LIMITS, FileLimits
 from coin_pipeline.candles.imports.mapping import FIELDS, check_columns
 from coin_pipeline.candles.imports.numbers import parse_values
 from coin_pipeline.candles.imports.source import Rows, Source
@@ -46,7 +46,8 @@ def read_candle_file(
     columns: Mapping[str, str] | None = None,
     stamps: Stamps = "auto",
     timeframe: Timeframe | None = None,
-    max_rows: int = sys.maxsize,
+    limits: FileLimits = DEFAULT_LIMITS,
+    file: BinaryIO | None = None,
 ) -> ImportedFile:
     """Read candles from a file; docs/candles.md lists the layouts.
 
@@ -56,8 +57,9 @@ def read_candle_file(
         columns: Column of each field, as returned by `parse_columns`; fields that are not named are matched by name.
         stamps: Whether times are those at which candles open or close; "auto" rejects times that look like the latter.
         timeframe: Length of the candles, to convert closing times; defaults to their most frequent distance.
-        max_rows: Maximum number of rows. If the format stores the count, larger files are rejected before any row is
-            decompressed: a small file can hold more candles than fit in memory.
+        limits: How large the content may be. What the format declares is checked before anything is decompressed: a
+            small file can hold more candles than fit in memory.
+        file: The file, if it is already open; `path` is then only its name.
 
     Raises:
         InvalidCandleFile: The file cannot be read, or leaves open what its columns or times mean.
@@ -67,10 +69,14 @@ def read_candle_file(
     if tz is not None:
         _check_zone(path, tz)
     options = _Options(tz, check_columns(columns or {}), stamps, timeframe)
-    with _translate_errors(path):
-        source = open_source(path, options.columns, max_rows)
+    with ExitStack() as stack:
+        if file is None:
+            with translate_errors(path):
+                file = stack.enter_context(path.open("rb"))
+        source = open_source(path, file, options.columns, limits)
         choice = choose_columns(path, source, options.columns)
         rows, symbol = _read_rows(path, source, choice)
+        source = source.without_content()
     return _to_candles(path, source, choice, rows, symbol, options)
 
 
@@ -79,23 +85,6 @@ def _check_zone(path: Path, tz: str) -> None:
         parse_timezone(tz)
     except InvalidInput as error:
         raise InvalidCandleFile(path, error.problems[0].message) from None
-
-
-@contextmanager
-def _translate_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, NotImplementedError, pa.ArrowException, BadZipFile) as error:
-        raise InvalidCandleFile(path, f"cannot be read as {path.suffix.lower()[1:]} ({_reason(error)})") from error
-
-
-def _reason(error: Exception) -> str:
-    """Return what went wrong in words of the operating system or of our own; libraries give advice on their API."""
-    return (
-        error.strerror
-        if isinstance(error, OSError) and error.strerror
-        else "the content is damaged or of another format"
-    )
 
 
 def _read_rows(path: Path, source: Source, choice: ColumnChoice) -> tuple[Rows, str | None]:

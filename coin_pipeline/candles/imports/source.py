@@ -1,8 +1,9 @@
 """A table in a file, before its columns are understood."""
 
+import mmap
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from coin_pipeline.candles.imports.layouts import Layout
+
+Content = bytes | mmap.mmap
+"""What is in a file, decompressed."""
 
 
 class Rows(NamedTuple):
@@ -51,3 +55,11 @@ class Source:
     layout: Layout | None = None
     symbol: str | None = None
     decimal_unclear: bool = False
+
+    def without_content(self) -> "Source":
+        """Return the source for its names alone, so that the content can be freed."""
+        return replace(self, read=_released)
+
+
+def _released(_positions: Sequence[int]) -> Rows:
+    raise AssertionError

@@ -4,7 +4,7 @@ import errno
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,24 @@ import pyarrow.parquet as pq
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, TIME_COLUMN, index_column, normalize_table
 from coin_pipeline.candles.year_files.footer import Footer, parse_footer
+from coin_pipeline.candles.year_files.parquet_limits import (
+    TRAILER_BYTES,
+    check_chunks,
+    check_rows,
+    check_texts,
+    check_types,
+    is_text,
+    open_limited,
+)
 from coin_pipeline.errors import DamagedCandleFile
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
 _GROUP_ROWS = 65_536
 _PAGE_BYTES = 131_072  # an uncompressed page still fits in the CPU cache when it is decoded
-_TRAILER_BYTES = 8  # length of the footer (4 bytes) and the magic number PAR1
+MAX_YEAR_ROWS = 1_000_000
+"""Limit of a year file; a year has 527,040 minutes at most."""
+_MAX_EXPANDED_BYTES = 1 << 28
 _CHECKSUM_MARK = b"coin"
 _UNIT_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
@@ -47,7 +58,7 @@ def encode(table: pa.Table) -> bytes:
         write_page_checksum=True,
     )
     content = memoryview(sink.getvalue())
-    start = len(content) - _footer_size(bytes(content[-_TRAILER_BYTES:]))
+    start = len(content) - _footer_size(bytes(content[-TRAILER_BYTES:]))
     return b"".join((content[:start], _CHECKSUM_MARK, _checksum(content[start:]), content[start:]))
 
 
@@ -60,7 +71,7 @@ def check_footer(file: pa.NativeFile) -> None:
         ValueError: The footer is damaged.
     """
     size = file.size()
-    trailer = file.read_at(_TRAILER_BYTES, max(size - _TRAILER_BYTES, 0))
+    trailer = file.read_at(TRAILER_BYTES, max(size - TRAILER_BYTES, 0))
     prefix = len(_CHECKSUM_MARK) + 4
     length = _footer_size(trailer)
     content = file.read_at(length + prefix, max(size - length - prefix, 0))
@@ -70,7 +81,7 @@ def check_footer(file: pa.NativeFile) -> None:
 
 def _footer_size(trailer: bytes) -> int:
     """Return the size of the footer including the trailer, in bytes."""
-    return int.from_bytes(trailer[:4], "little") + _TRAILER_BYTES
+    return int.from_bytes(trailer[:4], "little") + TRAILER_BYTES
 
 
 def _checksum(footer: bytes | memoryview) -> bytes:
@@ -134,6 +145,9 @@ class RowGroups:
                 reader = _open_reader(self._file)
             table = reader.read_row_group(group.number, columns=[self._time, *PRICE_COLUMNS], use_threads=False)
             self._idle_readers.append(reader)
+            if table.num_rows != group.rows:
+                reason = f"row group {group.number} holds {table.num_rows:,} rows, not the {group.rows:,} of its footer"
+                raise ValueError(reason)
             return normalize_table(self.source, table, self._time, SEOUL_OFFSET_NS, group.first_row)
 
 
@@ -169,8 +183,9 @@ def open_row_groups(path: Path, source: str, start_ns: int = -(2**63), end_ns: i
     with _open_file(path, source) as file:
         with _translate_errors(source):
             check_footer(file)
-            reader = _open_reader(file)
+            reader = open_limited(source, file)
             time = _time_column(reader.schema_arrow)
+            _check_limits(source, reader, [time, *PRICE_COLUMNS])
             groups = _row_groups(reader, time)
             footer = parse_footer(reader.schema_arrow.metadata)
         hits = [g.number for g in groups if g.opens is None or (g.opens[0] < end_ns and g.opens[1] >= start_ns)]
@@ -186,10 +201,16 @@ def read_extra_columns(path: Path, source: str) -> list[tuple[str, pa.ChunkedArr
         DamagedCandleFile: The file cannot be read.
     """
     with _open_file(path, source) as file, _translate_errors(source):
-        reader = _open_reader(file)
-        candle_columns = {_time_column(reader.schema_arrow), *PRICE_COLUMNS}
-        table = reader.read([name for name in reader.schema_arrow.names if name not in candle_columns])
-    return list(zip(table.column_names, table.columns, strict=True))
+        schema = open_limited(source, file).schema_arrow
+        candle_columns = {_time_column(schema), *PRICE_COLUMNS}
+        names = [name for name in schema.names if name not in candle_columns]
+        # A dictionary holds a repeated text once, however long it is.
+        reader = open_limited(source, file, dictionaries=[name for name in names if is_text(schema.field(name).type)])
+        _check_limits(source, reader, names)
+        columns = reader.read(names).columns
+        return [
+            (name, _as_stored(source, column, schema.field(name))) for name, column in zip(names, columns, strict=True)
+        ]
 
 
 def summarize(path: Path, source: str) -> FileSummary:
@@ -246,6 +267,22 @@ def _reason(error: Exception) -> str:
     """Return the cause without the path, which API clients must not see."""
     code = error.errno if isinstance(error, OSError) else None
     return os.strerror(code) if code else str(error).partition("\n")[0]
+
+
+def _check_limits(source: str, reader: pq.ParquetFile, names: Sequence[str]) -> None:
+    rows = reader.metadata.num_rows
+    check_rows(source, rows, MAX_YEAR_ROWS)
+    check_types(source, reader.schema_arrow, names, rows, _MAX_EXPANDED_BYTES)
+    check_chunks(source, reader.metadata, names, _MAX_EXPANDED_BYTES)
+
+
+def _as_stored(source: str, column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    """Return a column that was read as a dictionary in the type of its file."""
+    if column.type == field.type:
+        return column
+    for chunk in column.chunks:
+        check_texts(source, field.name, chunk.dictionary)
+    return column.cast(field.type)
 
 
 def _open_reader(file: pa.NativeFile) -> pq.ParquetFile:

@@ -1,0 +1,1 @@
+"""Reading of candle files in a process of its own, which ends when it exceeds its memory or time limit."""

@@ -1,0 +1,143 @@
+"""Requests to the parser process."""
+
+import os
+import signal
+import socket
+import stat
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, BinaryIO, NamedTuple, cast
+
+from coin_pipeline.candles.imports.damage import translate_errors
+from coin_pipeline.candles.imports.limits import FileLimits
+from coin_pipeline.candles.imports.parser import transfer
+from coin_pipeline.candles.imports.parser.server import ParserServer
+from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile
+from coin_pipeline.errors import InvalidCandleFile, ReaderUnavailable
+from coin_pipeline.settings import Settings
+
+EXIT_MEMORY = 3
+"""Exit code of a parser that could not allocate memory."""
+WALL_FACTOR = 6
+"""How much longer than its CPU time a parser may take, on a busy machine."""
+_BYTES_PER_BYTE = 16
+"""Memory for each byte of a large local file: a zip archive of minutes needs 12."""
+_BYTES_PER_SECOND = 1 << 20
+_OUT_OF_MEMORY = (EXIT_MEMORY, -signal.SIGABRT)  # C++ and Rust abort if they cannot allocate
+_OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGALRM)
+
+
+class ParserLimits(NamedTuple):
+    """Limits of one parser process.
+
+    Attributes:
+        memory_mib: Memory that it may allocate, MiB.
+        seconds: CPU time that it may use.
+        rows: Rows of a file.
+        scaled: Whether memory and time grow with the size of a large file.
+    """
+
+    memory_mib: int
+    seconds: int
+    rows: int = sys.maxsize
+    scaled: bool = True
+
+    @staticmethod
+    def local(settings: Settings) -> "ParserLimits":
+        """Return the limits of files on this machine."""
+        return ParserLimits(settings.coin_import_memory_mib, settings.coin_import_seconds)
+
+    def of(self, size: int) -> tuple[int, int]:
+        """Return the memory in bytes and the seconds for a file of a size in bytes."""
+        scale = size if self.scaled else 0
+        return max(self.memory_mib << 20, scale * _BYTES_PER_BYTE), max(self.seconds, scale // _BYTES_PER_SECOND)
+
+
+class CandleFileParser:
+    """Reads candle files, each in a process of its own with limited memory and time. Thread-safe.
+
+    Args:
+        server: Forks the processes.
+        limits: Limits of each.
+    """
+
+    def __init__(self, server: ParserServer, limits: ParserLimits) -> None:
+        self._server, self._limits = server, limits
+
+    def prepare(self, path: Path, options: ImportOptions, now: int, *, alone: bool) -> PreparedFile:
+        """Read and check a file as `prepare_file` does.
+
+        Raises:
+            InvalidInput: As for `prepare_file`; or the file exceeds a limit, or ends the process that reads it.
+            ReaderUnavailable: The server was killed.
+        """
+        with translate_errors(path):
+            file = path.open("rb")
+        with file:
+            return self.begin(path, file, options, now, alone=alone).result()
+
+    def begin(self, path: Path, file: IO[bytes], options: ImportOptions, now: int, *, alone: bool) -> "Parsing":
+        """Start to read an open file, whose name is `path`; see `prepare`."""
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise InvalidCandleFile(path, "is not a regular file; write it to one first")
+        memory, seconds = self._limits.of(found.st_size)
+        limits = FileLimits(self._limits.rows, memory // 2)
+        exchange = _anonymous_file()
+        transfer.write_request(exchange, transfer.Request(path, options, now, alone, limits, memory, seconds))
+        exchange.seek(0)
+        own, other = socket.socketpair()
+        with other:
+            self._server.send([other.fileno(), exchange.fileno(), file.fileno()])
+        return Parsing(path, self._limits, memory, seconds, own, exchange)
+
+
+class Parsing:
+    """A file that a parser process reads."""
+
+    def __init__(
+        self, path: Path, limits: ParserLimits, memory: int, seconds: int, line: socket.socket, exchange: BinaryIO
+    ) -> None:
+        self._path, self._limits, self._memory, self._seconds = path, limits, memory, seconds
+        self._line, self._exchange = line, exchange
+
+    def cancel(self) -> None:
+        """Kill the process; `result` raises ReaderUnavailable. Callable from any thread."""
+        with suppress(OSError):  # `result` has just returned
+            self._line.shutdown(socket.SHUT_RDWR)
+
+    def result(self) -> PreparedFile:
+        """Wait for the result; to be called once.
+
+        Raises:
+            InvalidInput, ReaderUnavailable: As for `CandleFileParser.prepare`.
+            RuntimeError: An unexpected exception, with its traceback.
+        """
+        with self._exchange, self._line, self._line.makefile("rb") as answers:
+            answer = answers.readline()
+            if not answer:
+                raise ReaderUnavailable
+            exit_code = int(answer)
+            if exit_code:
+                raise InvalidCandleFile(self._path, self._reason(exit_code))
+            return transfer.read_result(self._exchange, self._path)
+
+    def _reason(self, exit_code: int) -> str:
+        memory_mib, seconds, *_ = self._limits
+        if exit_code in _OUT_OF_MEMORY:
+            needs = f"needs more than {self._memory >> 20:,} MiB of memory to be read"
+            return f"{needs}; split it, or raise COIN_IMPORT_MEMORY_MIB={memory_mib}"
+        if exit_code in _OUT_OF_TIME:
+            needs = f"needs more than {self._seconds} s to be read"
+            return f"{needs}; split it, or raise COIN_IMPORT_SECONDS={seconds}"
+        name = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+        return f"ended the program that reads it ({name}), so it is probably damaged; write it again, or as CSV"
+
+
+def _anonymous_file() -> BinaryIO:
+    """Return a file in memory where there is one, that ends with its last descriptor."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("candles"), "w+b")
+    return cast("BinaryIO", tempfile.TemporaryFile())
