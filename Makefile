@@ -5,6 +5,7 @@
 # make test-cold           run the platform tests with Dagster's default launcher instead of the worker pool
 # make test-dagster-next   run the suite against the newest Dagster release
 # make chaos               a thousand kills and other faults while clients submit; prints what was lost
+# make bombs               read a thousand files that expand; prints the memory and time that they take
 # make fuzz                requests and candles of every kind, and the API against its OpenAPI document, in two minutes
 # make fuzz-long           the same with 10,000 cases of each kind
 # make bench               compare the engine's speed with other backtesters
@@ -26,7 +27,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold test-dagster-next chaos fuzz fuzz-long mutants bench bench-candles bench-api lookahead-corpus lint format docs lock clean
+.PHONY: demo up test coverage test-cold test-dagster-next chaos bombs fuzz fuzz-long mutants bench bench-candles bench-api lookahead-corpus lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -63,6 +64,10 @@ test-dagster-next: pyproject.toml requirements.lock requirements-dev.lock
 # About 40 minutes; ARGS="-k power_cut" selects faults, COIN_CHAOS_KILLS=100 kills fewer times.
 chaos: $(DEVELOPED)
 	$(BIN)/python -m pytest -m "" tests/chaos $(ARGS)
+
+# About ten minutes; COIN_BOMBS=100 reads fewer, COIN_BOMB_SEED=7 other ones.
+bombs: $(DEVELOPED)
+	$(BIN)/python -m pytest -m bombs -s tests/candles/test_bombs.py $(ARGS)
 
 # About two minutes. ARGS="-k sweep" selects tests.
 fuzz: $(DEVELOPED)

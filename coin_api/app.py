@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import coin_pipeline
-from coin_api.candles import MAX_UPLOADED_CANDLES, UploadReader
+from coin_api.candles import UPLOAD_GROWTH, UploadReader
 from coin_api.dagster_client import DagsterOrchestrator
 from coin_api.deps import Timeouts
 from coin_api.docs import mount_docs
@@ -71,10 +71,7 @@ def create_app(
             state.store = open_store(settings, FAST_TIMEOUTS)
             state.index = ResultIndex(stack.enter_context(closing(open_session(settings))))
             state.catalog = CandleCatalog(settings.data_root)
-            limits = ParserLimits(
-                settings.coin_import_memory_mib, settings.coin_import_seconds, MAX_UPLOADED_CANDLES, scaled=False
-            )
-            state.uploads = UploadReader(CandleFileParser(shared_server(), limits))
+            state.uploads = UploadReader(CandleFileParser(shared_server(), ParserLimits.of(settings, UPLOAD_GROWTH)))
             state.strategies = load_registry(settings.coin_strategy_files)
             stack.enter_context(limit_waits())
             stack.enter_context(call_on_shutdown(state.subscriptions.close))

@@ -24,8 +24,8 @@ from coin_pipeline.storage.atomic import translate_os_errors
 ARROW = FORMATS["arrow"].media_type
 MAX_STREAMED_CANDLES = 10_000_000
 """Limit of one Arrow stream."""
-MAX_UPLOADED_CANDLES = 2_000_000
-"""Limit of one file: nearly four years of minute candles."""
+UPLOAD_GROWTH = 1.4
+"""How many times COIN_IMPORT_MEMORY_MIB and COIN_IMPORT_SECONDS a large upload may take."""
 MAX_READING = 2
 """Files that are read at a time."""
 MAX_UPLOADS = 8

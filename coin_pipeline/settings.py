@@ -169,7 +169,7 @@ class Settings(BaseSettings):
     )
     coin_max_upload_mib: int = Field(64, ge=1, description="Largest candle file that the API accepts, MiB.")
     coin_import_memory_mib: int = Field(
-        448, ge=64, le=1 << 20, description="Memory that reading one candle file may take, MiB."
+        320, ge=64, le=1 << 20, description="Memory that reading one candle file may take, MiB."
     )
     coin_import_seconds: int = Field(
         9, ge=1, le=86_400, description="CPU time that reading one candle file may take, seconds."

@@ -91,7 +91,7 @@ def import_candles(
     files, failed = candle_paths(paths), False
     settings = load_settings()
     catalog = CandleCatalog(settings.data_root)
-    parser = CandleFileParser(server, ParserLimits.local(settings))
+    parser = CandleFileParser(server, ParserLimits.of(settings))
     outcomes = import_files(catalog, files, options, time.time_ns(), parser, dry_run=dry_run)
     for outcome in each_with_spinner(outcomes, f"importing {pluralize(len(files), 'file')}"):
         if isinstance(outcome, FailedImport):

@@ -60,7 +60,7 @@ def import_candles(
     settings = load_settings()
     stored_candles = catalog or CandleCatalog(settings.data_root)
     planned = []
-    parser = CandleFileParser(shared_server(), ParserLimits.local(settings))
+    parser = CandleFileParser(shared_server(), ParserLimits.of(settings))
     for outcome in plan_import(stored_candles, paths, options, now, parser):
         if isinstance(outcome, FailedImport):
             raise outcome.error

@@ -1,12 +1,17 @@
 """Candles over HTTP: inventory, pages, streams, uploads and refreshes."""
 
 import io
-from collections.abc import Iterator
+import resource
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,10 +19,12 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from pyarrow import feather
+from starlette.types import Message
 
-from coin_api.candles import ARROW
+from coin_api.candles import ARROW, MAX_UPLOADS
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.frames import to_frame
+from coin_pipeline.candles.imports.parser.server import shared_server
 from coin_pipeline.candles.series_progress import SeriesProgress
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
@@ -400,3 +407,104 @@ def test_uploading_again_in_another_zone_removes_the_misplaced_candles(
     assert (report["added"], report["removed"]) == (7, 7)
     assert "equal candles of this file that open 9 h earlier" in report["notes"][-1]
     assert catalog.stored("NEW_KRW")[0].rows == 7
+
+
+def test_a_small_file_with_much_content_costs_the_api_no_memory(client: TestClient) -> None:
+    """It is read elsewhere, within limits, and named as too large."""
+    upload(client, csv("2024-01-01T00:00:00Z,1,2,0.5,1,1"))  # loads what every upload needs
+    body = io.BytesIO()
+    with (
+        zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("a.csv", "w") as file,
+    ):
+        for _ in range(200):
+            file.write(b"1," * (1 << 19))
+    before = peak_memory_mib()
+    response = upload(client, body.getvalue(), "application/zip")
+    assert response.status_code == 422
+    assert "the file: expands to more than 160 MiB" in response.json()["detail"]
+    assert peak_memory_mib() < before + 20
+
+
+def peak_memory_mib() -> float:
+    """Return the peak memory of this process, which contains the API."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_uploads_beyond_the_limit_are_429(client: TestClient) -> None:
+    """Before their bodies are read; a place that ends is free again."""
+    uploads = client.app.state.uploads  # type: ignore[attr-defined]
+    body = csv("2024-01-01T00:00:00Z,1,2,0.5,1,1")
+    with ExitStack() as places:
+        for _ in range(MAX_UPLOADS):
+            places.enter_context(uploads.place())
+        response = upload(client, body)
+        assert (response.status_code, response.headers["Retry-After"]) == (429, "5")
+        assert "8 candle files are being uploaded" in response.json()["detail"]
+    assert upload(client, body).status_code == 200
+
+
+def test_a_full_disk_is_507(client: TestClient) -> None:
+    """The uploaded file goes to the disk of the candles."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        response = upload(client, csv("2024-01-01T00:00:00Z,1,2,0.5,1,1") * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert response.status_code == 507
+    assert "no space left to write the upload" in response.json()["detail"]
+
+
+def test_an_upload_leaves_no_file(client: TestClient, catalog: CandleCatalog) -> None:
+    """Its file has no name, so that not even a kill leaves one."""
+    named = []
+
+    def body() -> Iterator[bytes]:
+        yield csv()
+        named.extend(path for path in catalog.root.rglob("*") if path.is_file() and path.suffix != ".parquet")
+        yield b"2024-01-01T00:00:00Z,1,2,0.5,1,1\n"
+
+    assert upload(client, body()).status_code == 200
+    assert [path for path in named if path.name != ".lock"] == []
+
+
+def test_a_disconnected_client_ends_the_reader(client: TestClient) -> None:
+    """Its process is killed while it reads."""
+    upload(client, csv("2024-01-01T00:00:00Z,1,2,0.5,1,1"))
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.csv", bytes(40 << 20))
+    server = shared_server()._process
+    assert server
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+    messages: list[Message] = [{"type": "http.request", "body": body.getvalue()}]
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop()
+        await anyio.to_thread.run_sync(wait_for, lambda: children.read_text() != "")
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Message) -> None:
+        pass
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/candles/NEW_KRW/upload",
+        "query_string": b"timeframe=1d",
+        "headers": [(b"content-type", b"application/zip"), (b"host", b"testserver")],
+        "http_version": "1.1",
+    }
+    assert client.portal
+    client.portal.call(client.app, scope, receive, send)
+    wait_for(lambda: children.read_text() == "")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, 10 s at most."""
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)

@@ -15,7 +15,7 @@ from coin_pipeline.candles.frames import to_frame
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, to_table
-from coin_pipeline.candles.year_files.parquet import encode
+from coin_pipeline.candles.year_files.parquet import encode, read_extra_columns
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 from tests.candle_data import synthetic_frame
 
@@ -142,3 +142,51 @@ def test_a_broken_file_among_several_is_named(catalog: CandleCatalog, minutely: 
     path.write_bytes(content[:offset] + np.random.default_rng(1).bytes(50) + content[offset + 50 :])
     with pytest.raises(InvalidCandleFile, match=r"BTC_KRW/1M/2023.parquet: cannot be read"):
         catalog.read("BTC_KRW", minutely, date(2023, 12, 1), NEW_YEARS_EVE)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (pa.table(dict.fromkeys(["timestamp", *PRICE_COLUMNS], np.zeros(1_000_001, np.int8))), "has 1,000,001 rows"),
+        (pa.table({f"c{number}": [1] for number in range(1_001)}), "has 1,001 columns, more than the limit of 1,000"),
+        (
+            pa.table({"open": [1]}).replace_schema_metadata({"a": "x" * (4 << 20)}),
+            "bytes of metadata, more than the limit of 4 MiB",
+        ),
+        (pa.table({"timestamp": [1], "open": [[1.0]]}), "its column open is of type list"),
+    ],
+)
+def test_a_hostile_year_file_is_rejected_before_it_is_decoded(
+    catalog: CandleCatalog, daily: Timeframe, table: pa.Table, reason: str
+) -> None:
+    """By its footer, which is within limits itself."""
+    path = catalog.root / YEAR_FILE
+    path.parent.mkdir(parents=True)
+    pq.write_table(table, path)
+    with pytest.raises(InvalidCandleFile, match=reason):
+        day_candles(catalog, daily)
+
+
+def test_a_long_text_beside_the_candles_is_rejected(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """A dictionary holds it once; each row would hold it again."""
+    catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, NEW_YEAR, 366))
+    path = catalog.root / YEAR_FILE
+    note = pa.DictionaryArray.from_arrays(pa.array(np.zeros(366, np.int8)), ["x" * 2_000])
+    pq.write_table(pq.read_table(path).append_column("note", note.cast(pa.string())), path)
+    with pytest.raises(InvalidCandleFile, match="its column note has a text of 2,000 bytes"):
+        read_extra_columns(path, YEAR_FILE)
+
+
+def test_a_footer_that_declares_more_rows_than_the_pages_hold_is_damage(
+    catalog: CandleCatalog, daily: Timeframe
+) -> None:
+    """The candles that it promises do not exist."""
+    catalog.merge("BTC_KRW", daily, synthetic_candles(1, daily, NEW_YEAR, 366))
+    path = catalog.root / YEAR_FILE
+    pq.write_table(pq.read_table(path).slice(0, 100), path, use_dictionary=False)
+    content = path.read_bytes()
+    start = len(content) - int.from_bytes(content[-8:-4], "little") - 8
+    hundred, more = b"\xc8\x01", b"\xca\x01"  # 100 and 101 in Thrift's compact protocol
+    path.write_bytes(content[:start] + content[start:].replace(hundred, more))
+    with pytest.raises(InvalidCandleFile, match=r"2024.parquet: cannot be read as Parquet \(.*(100|rows)"):
+        day_candles(catalog, daily)

@@ -12,7 +12,7 @@ from coin_pipeline.candles.imports.limits import FileLimits, check_count
 from coin_pipeline.candles.imports.source import Content, Rows, Source
 from coin_pipeline.candles.year_files.arrow import index_column
 from coin_pipeline.candles.year_files.parquet_limits import (
-    check_chunks,
+    check_chosen,
     check_columns,
     check_parts,
     check_texts,
@@ -33,15 +33,14 @@ def open_parquet(path: Path, data: Content, _mapping: Mapping[str, str], limits:
     """Return the table of a Parquet file; what it declares is checked before a page is decompressed."""
     with translate_errors(path):
         reader = open_limited(path, pa.BufferReader(data))
-        metadata, schema = reader.metadata, reader.schema_arrow
+        schema = reader.schema_arrow
         names, index = tuple(schema.names), index_column(schema)
-    check_count(path, metadata.num_rows, limits)
+    check_count(path, reader.metadata.num_rows, limits)
 
     def read(positions: Sequence[int]) -> Rows:
         wanted = [names[at] for at in positions]
         _check_unique(path, names, wanted)
-        check_types(path, schema, wanted, metadata.num_rows, limits.expanded_bytes)
-        check_chunks(path, metadata, wanted, limits.expanded_bytes)
+        check_chosen(path, reader, wanted, limits.expanded_bytes)
         texts = [name for name in wanted if is_text(schema.field(name).type)]
         with translate_errors(path):
             table = open_limited(path, pa.BufferReader(data), dictionaries=texts).read(wanted).select(wanted)

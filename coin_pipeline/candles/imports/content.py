@@ -122,9 +122,10 @@ def _read_member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, l
 
 def _read_limited(path: Path, file: IO[bytes] | gzip.GzipFile, limit: int) -> bytes:
     """Return what a file decompresses to, whatever size it declares."""
-    content = io.BytesIO()
+    content, size = io.BytesIO(), 0
     while chunk := _read_chunk(path, file):
-        check_expansion(path, content.tell() + len(chunk), limit)
+        size += len(chunk)
+        check_expansion(path, size, limit)
         content.write(chunk)
     return content.getvalue()
 

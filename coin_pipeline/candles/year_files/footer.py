@@ -1,6 +1,7 @@
-"""The JSON entry in a year file's Parquet footer: provenance and digest of its candles."""
+"""A year file's Parquet footer: its checksum, and its JSON entry with provenance and digest of the candles."""
 
 import json
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -11,8 +12,10 @@ import pyarrow as pa
 from coin_pipeline.candles.intervals import union
 from coin_pipeline.candles.ohlcv import columns_digest
 from coin_pipeline.candles.provenance import Provenance
+from coin_pipeline.candles.year_files.parquet_limits import TRAILER_BYTES
 from coin_pipeline.errors import DamagedCandleFile
 
+CHECKSUM_MARK = b"coin"
 _KEY = b"coin.candles"
 
 
@@ -62,3 +65,30 @@ def parse_footer(metadata: Mapping[bytes, bytes] | None) -> Footer:
     except (KeyError, TypeError, ValueError) as error:
         reason = f"its entry {_KEY.decode()} is malformed"
         raise ValueError(reason) from error
+
+
+def check_footer(file: pa.NativeFile) -> None:
+    """Verify the checksum of a footer, which holds the positions and days of the candles.
+
+    Files written by other programs have no checksum and are accepted.
+
+    Raises:
+        ValueError: The footer is damaged.
+    """
+    size = file.size()
+    trailer = file.read_at(TRAILER_BYTES, max(size - TRAILER_BYTES, 0))
+    prefix = len(CHECKSUM_MARK) + 4
+    length = footer_size(trailer)
+    content = file.read_at(length + prefix, max(size - length - prefix, 0))
+    if content.startswith(CHECKSUM_MARK) and content[len(CHECKSUM_MARK) : prefix] != checksum(content[prefix:]):
+        raise ValueError("its footer is damaged")
+
+
+def footer_size(trailer: bytes) -> int:
+    """Return the size of the footer including the trailer, in bytes."""
+    return int.from_bytes(trailer[:4], "little") + TRAILER_BYTES
+
+
+def checksum(footer: bytes | memoryview) -> bytes:
+    """Return the checksum of a footer."""
+    return zlib.crc32(footer).to_bytes(4, "little")

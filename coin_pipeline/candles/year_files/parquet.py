@@ -2,7 +2,6 @@
 
 import errno
 import os
-import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,15 +15,21 @@ import pyarrow.parquet as pq
 
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, TIME_COLUMN, index_column, normalize_table
-from coin_pipeline.candles.year_files.footer import Footer, parse_footer
+from coin_pipeline.candles.year_files.footer import (
+    CHECKSUM_MARK,
+    Footer,
+    check_footer,
+    checksum,
+    footer_size,
+    parse_footer,
+)
 from coin_pipeline.candles.year_files.parquet_limits import (
     TRAILER_BYTES,
-    check_chunks,
+    check_chosen,
     check_rows,
-    check_texts,
-    check_types,
     is_text,
     open_limited,
+    restore_texts,
 )
 from coin_pipeline.errors import DamagedCandleFile
 from coin_pipeline.liveness import report_progress
@@ -35,7 +40,6 @@ _PAGE_BYTES = 131_072  # an uncompressed page still fits in the CPU cache when i
 MAX_YEAR_ROWS = 1_000_000
 """Limit of a year file; a year has 527,040 minutes at most."""
 _MAX_EXPANDED_BYTES = 1 << 28
-_CHECKSUM_MARK = b"coin"
 _UNIT_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
@@ -58,34 +62,8 @@ def encode(table: pa.Table) -> bytes:
         write_page_checksum=True,
     )
     content = memoryview(sink.getvalue())
-    start = len(content) - _footer_size(bytes(content[-TRAILER_BYTES:]))
-    return b"".join((content[:start], _CHECKSUM_MARK, _checksum(content[start:]), content[start:]))
-
-
-def check_footer(file: pa.NativeFile) -> None:
-    """Verify the checksum of a footer, which holds the positions and days of the candles.
-
-    Files written by other programs have no checksum and are accepted.
-
-    Raises:
-        ValueError: The footer is damaged.
-    """
-    size = file.size()
-    trailer = file.read_at(TRAILER_BYTES, max(size - TRAILER_BYTES, 0))
-    prefix = len(_CHECKSUM_MARK) + 4
-    length = _footer_size(trailer)
-    content = file.read_at(length + prefix, max(size - length - prefix, 0))
-    if content.startswith(_CHECKSUM_MARK) and content[len(_CHECKSUM_MARK) : prefix] != _checksum(content[prefix:]):
-        raise ValueError("its footer is damaged")
-
-
-def _footer_size(trailer: bytes) -> int:
-    """Return the size of the footer including the trailer, in bytes."""
-    return int.from_bytes(trailer[:4], "little") + TRAILER_BYTES
-
-
-def _checksum(footer: bytes | memoryview) -> bytes:
-    return zlib.crc32(footer).to_bytes(4, "little")
+    start = len(content) - footer_size(bytes(content[-TRAILER_BYTES:]))
+    return b"".join((content[:start], CHECKSUM_MARK, checksum(content[start:]), content[start:]))
 
 
 class RowGroup(NamedTuple):
@@ -209,7 +187,8 @@ def read_extra_columns(path: Path, source: str) -> list[tuple[str, pa.ChunkedArr
         _check_limits(source, reader, names)
         columns = reader.read(names).columns
         return [
-            (name, _as_stored(source, column, schema.field(name))) for name, column in zip(names, columns, strict=True)
+            (name, restore_texts(source, column, schema.field(name)))
+            for name, column in zip(names, columns, strict=True)
         ]
 
 
@@ -270,19 +249,9 @@ def _reason(error: Exception) -> str:
 
 
 def _check_limits(source: str, reader: pq.ParquetFile, names: Sequence[str]) -> None:
-    rows = reader.metadata.num_rows
-    check_rows(source, rows, MAX_YEAR_ROWS)
-    check_types(source, reader.schema_arrow, names, rows, _MAX_EXPANDED_BYTES)
-    check_chunks(source, reader.metadata, names, _MAX_EXPANDED_BYTES)
-
-
-def _as_stored(source: str, column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
-    """Return a column that was read as a dictionary in the type of its file."""
-    if column.type == field.type:
-        return column
-    for chunk in column.chunks:
-        check_texts(source, field.name, chunk.dictionary)
-    return column.cast(field.type)
+    remedy = "a year has fewer minutes: restore the file from a backup"
+    check_rows(source, reader.metadata.num_rows, MAX_YEAR_ROWS, remedy)
+    check_chosen(source, reader, names, _MAX_EXPANDED_BYTES)
 
 
 def _open_reader(file: pa.NativeFile) -> pq.ParquetFile:

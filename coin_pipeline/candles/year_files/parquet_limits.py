@@ -16,6 +16,7 @@ MAX_TEXT_BYTES = 1_000
 """Limit of one text; times, prices and names of markets are shorter."""
 TRAILER_BYTES = 8
 """Length of the footer (4 bytes) and the magic number PAR1."""
+SPLIT = "split it, or raise COIN_IMPORT_MEMORY_MIB"
 _MAX_DEPTH = 20
 
 
@@ -76,14 +77,14 @@ def check_parts(source: object, parts: int, kind: str) -> None:
         )
 
 
-def check_rows(source: object, rows: int, limit: int) -> None:
+def check_rows(source: object, rows: int, limit: int, remedy: str = SPLIT) -> None:
     """Check the number of rows.
 
     Raises:
         InvalidCandleFile: There are more than `limit`.
     """
     if rows > limit:
-        raise InvalidCandleFile(source, f"has {rows:,} rows, more than the limit of {limit:,}; split it")
+        raise InvalidCandleFile(source, f"has {rows:,} rows, more than the limit of {limit:,}; {remedy}")
 
 
 def check_expansion(source: object, size: int, limit: int) -> None:
@@ -93,16 +94,18 @@ def check_expansion(source: object, size: int, limit: int) -> None:
         InvalidCandleFile: They exceed `limit`.
     """
     if size > limit:
-        raise InvalidCandleFile(source, f"expands to more than {limit >> 20:,} MiB; split it")
+        raise InvalidCandleFile(source, f"expands to more than {limit >> 20:,} MiB; {SPLIT}")
 
 
-def check_chunks(source: object, metadata: pq.FileMetaData, names: Collection[str], limit: int) -> None:
-    """Check the declared size of the columns to read, decompressed.
+def check_chosen(source: object, reader: pq.ParquetFile, names: Collection[str], limit: int) -> None:
+    """Check the columns to read: their types, and their declared size after decompression.
 
     Raises:
-        InvalidCandleFile: It exceeds `limit` bytes.
+        InvalidCandleFile: One is nested, or the size exceeds `limit` bytes.
     """
-    chosen = [at for at in range(metadata.num_columns) if metadata.schema.column(at).path.partition(".")[0] in names]
+    metadata = reader.metadata
+    check_types(source, reader.schema_arrow, names, metadata.num_rows, limit)
+    chosen = [at for at in range(metadata.num_columns) if metadata.schema.column(at).path in names]
     groups = map(metadata.row_group, range(metadata.num_row_groups))
     check_expansion(source, sum(group.column(at).total_uncompressed_size for group in groups for at in chosen), limit)
 
@@ -136,3 +139,16 @@ def check_texts(source: object, name: str, texts: pa.ChunkedArray | pa.Array) ->
     if longest > MAX_TEXT_BYTES:
         reason = f"its column {name[:60]} has a text of {longest:,} bytes, more than the limit of {MAX_TEXT_BYTES:,}"
         raise InvalidCandleFile(source, f"{reason}; write times, numbers and names only")
+
+
+def restore_texts(source: object, column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    """Return a column of texts that was read as a dictionary in the type that its file has.
+
+    Raises:
+        InvalidCandleFile: A text exceeds `MAX_TEXT_BYTES`.
+    """
+    if column.type == field.type:
+        return column
+    for chunk in column.chunks:
+        check_texts(source, field.name, chunk.dictionary)
+    return column.cast(field.type)

@@ -1,5 +1,6 @@
 """Requests to the parser process."""
 
+import math
 import os
 import signal
 import socket
@@ -24,35 +25,35 @@ WALL_FACTOR = 6
 """How much longer than its CPU time a parser may take, on a busy machine."""
 _BYTES_PER_BYTE = 16
 """Memory for each byte of a large local file: a zip archive of minutes needs 12."""
-_BYTES_PER_SECOND = 1 << 20
+_BYTES_PER_ROW = 192
+"""Memory for each row, whatever the format: columns of 8 bytes, and copies of them."""
 _OUT_OF_MEMORY = (EXIT_MEMORY, -signal.SIGABRT)  # C++ and Rust abort if they cannot allocate
 _OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGALRM)
 
 
 class ParserLimits(NamedTuple):
-    """Limits of one parser process.
+    """Limits of a parser process, for small files; those of a large one grow with its size.
 
     Attributes:
         memory_mib: Memory that it may allocate, MiB.
         seconds: CPU time that it may use.
-        rows: Rows of a file.
-        scaled: Whether memory and time grow with the size of a large file.
+        growth: How many times larger the limits of a large file may be.
     """
 
     memory_mib: int
     seconds: int
-    rows: int = sys.maxsize
-    scaled: bool = True
+    growth: float = math.inf
 
     @staticmethod
-    def local(settings: Settings) -> "ParserLimits":
-        """Return the limits of files on this machine."""
-        return ParserLimits(settings.coin_import_memory_mib, settings.coin_import_seconds)
+    def of(settings: Settings, growth: float = math.inf) -> "ParserLimits":
+        """Return the limits that the settings contain."""
+        return ParserLimits(settings.coin_import_memory_mib, settings.coin_import_seconds, growth)
 
-    def of(self, size: int) -> tuple[int, int]:
-        """Return the memory in bytes and the seconds for a file of a size in bytes."""
-        scale = size if self.scaled else 0
-        return max(self.memory_mib << 20, scale * _BYTES_PER_BYTE), max(self.seconds, scale // _BYTES_PER_SECOND)
+    def for_size(self, size: int) -> tuple[int, int]:
+        """Return the memory in bytes, and the seconds, for a file of a size in bytes."""
+        memory = self.memory_mib << 20
+        scale = min(max(size * _BYTES_PER_BYTE / memory, 1), self.growth)
+        return int(memory * scale), math.ceil(self.seconds * scale)
 
 
 class CandleFileParser:
@@ -83,8 +84,8 @@ class CandleFileParser:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise InvalidCandleFile(path, "is not a regular file; write it to one first")
-        memory, seconds = self._limits.of(found.st_size)
-        limits = FileLimits(self._limits.rows, memory // 2)
+        memory, seconds = self._limits.for_size(found.st_size)
+        limits = FileLimits(memory // _BYTES_PER_ROW, memory // 2)
         exchange = _anonymous_file()
         transfer.write_request(exchange, transfer.Request(path, options, now, alone, limits, memory, seconds))
         exchange.seek(0)
@@ -125,7 +126,7 @@ class Parsing:
             return transfer.read_result(self._exchange, self._path)
 
     def _reason(self, exit_code: int) -> str:
-        memory_mib, seconds, *_ = self._limits
+        memory_mib, seconds, _ = self._limits
         if exit_code in _OUT_OF_MEMORY:
             needs = f"needs more than {self._memory >> 20:,} MiB of memory to be read"
             return f"{needs}; split it, or raise COIN_IMPORT_MEMORY_MIB={memory_mib}"
