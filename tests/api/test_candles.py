@@ -229,7 +229,7 @@ def test_file_with_too_many_rows_is_refused(client: TestClient, catalog: CandleC
     assert len(body.getvalue()) < 20_000
     response = upload(client, body.getvalue(), "application/vnd.apache.parquet")
     assert response.status_code == 422
-    assert "the file: has 2,000,001 rows, more than the limit of 2,000,000" in response.json()["detail"]
+    assert "the file: has 2,000,001 rows, more than the limit of 1,747,626" in response.json()["detail"]
     assert not (catalog.root / "NEW_KRW").exists()
 
 
