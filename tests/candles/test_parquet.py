@@ -16,7 +16,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.candles.year_files.arrow import PRICE_COLUMNS, to_table
 from coin_pipeline.candles.year_files.parquet import encode, read_extra_columns
-from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
+from coin_pipeline.errors import DamagedCandleFile, InvalidCandleFile, InvalidCandles
 from tests.candle_data import synthetic_frame
 
 NEW_YEAR, NEW_YEARS_EVE = date(2024, 1, 1), date(2024, 12, 31)
@@ -163,7 +163,7 @@ def test_a_hostile_year_file_is_rejected_before_it_is_decoded(
     path = catalog.root / YEAR_FILE
     path.parent.mkdir(parents=True)
     pq.write_table(table, path)
-    with pytest.raises(InvalidCandleFile, match=reason):
+    with pytest.raises(DamagedCandleFile, match=reason):
         day_candles(catalog, daily)
 
 

@@ -31,7 +31,7 @@ from coin_pipeline.candles.year_files.parquet_limits import (
     open_limited,
     restore_texts,
 )
-from coin_pipeline.errors import DamagedCandleFile
+from coin_pipeline.errors import DamagedCandleFile, InvalidCandleFile
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
@@ -240,6 +240,8 @@ def _translate_errors(source: str) -> Iterator[None]:
     except (OSError, ValueError, pa.ArrowException) as error:
         remedy = "restore it from a backup, or delete it and fetch its candles again"
         raise DamagedCandleFile(source, f"cannot be read as Parquet ({_reason(error)}); {remedy}") from error
+    except InvalidCandleFile as error:  # a limit, or a column; such a file was never written here
+        raise DamagedCandleFile(source, error.problems[0].message.removeprefix(f"{source}: ")) from error
 
 
 def _reason(error: Exception) -> str:
