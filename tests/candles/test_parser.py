@@ -197,7 +197,7 @@ def test_a_killed_server_takes_its_parsers_along_and_is_started_again(tmp_path: 
 
 
 def test_large_local_files_have_larger_limits() -> None:
-    """Sixteen bytes of memory for each of theirs; an upload's limits grow by a factor at most."""
+    """Sixteen bytes of memory for each byte of the file; an upload's limits grow by a factor at most."""
     assert LIMITS.for_size(MIB) == (320 * MIB, 9)
     assert LIMITS.for_size(40 * MIB) == (640 * MIB, 18)
     assert LIMITS._replace(growth=1.5).for_size(400 * MIB) == (480 * MIB, 14)
