@@ -27,7 +27,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold test-dagster-next chaos bombs fuzz fuzz-long mutants bench bench-candles bench-api lookahead-corpus lint format docs lock clean
+.PHONY: demo up test coverage test-cold test-large test-dagster-next chaos bombs fuzz fuzz-long mutants bench bench-candles bench-api lookahead-corpus lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -47,6 +47,10 @@ coverage: $(DEVELOPED)
 
 test-cold: $(DEVELOPED)
 	COIN_TEST_LAUNCHER=dagster $(BIN)/python -m pytest -m launchers tests/e2e $(ARGS)
+
+# About half a minute.
+test-large: $(DEVELOPED)
+	$(BIN)/python -m pytest -m large tests/api/test_streams.py $(ARGS)
 
 # The caps in pyproject.toml are ignored on purpose. ARGS=tests/orchestration/test_dagster_contract.py is the first look.
 NEXT := .venv-next

@@ -16,7 +16,7 @@ from coin_pipeline.backtest.tables import TableName
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.results.store import parse_document, read_result
 from coin_pipeline.results.table_formats import Batches, json_items
-from coin_pipeline.results.tables import open_table
+from coin_pipeline.results.tables import open_table, recorded_tables
 from coin_pipeline.storage.base import ObjectStore
 
 LISTS: tuple[TableName, ...] = ("signals", "trades")
@@ -38,7 +38,7 @@ def open_full_document(store: ObjectStore, run_id: str) -> Iterator[Generator[by
     """
     stored = read_result(store, run_id)
     document = parse_document(run_id, stored)
-    shortened = [entry for name, entry in document.get("tables", {}).items() if name in LISTS]
+    shortened = [entry for name, entry in recorded_tables(document).items() if name in LISTS]
     if all(entry["in_document"] == entry["rows"] for entry in shortened):
         yield (chunk for chunk in (stored,))
         return

@@ -32,7 +32,7 @@ class RowFilter(NamedTuple):
                 yield batch.slice(offset)
                 offset = max(offset - batch.num_rows, 0)
 
-        return table._replace(rows=rows, read=read)
+        return table._replace(rows=rows, read=read, file=None)
 
     def _matching(self, table: ResultTable) -> Iterator[pa.RecordBatch]:
         for batch in table.batches():

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -29,6 +30,8 @@ ITEM_CONSTANTS: Mapping[str, Mapping[str, str]] = MappingProxyType({"signals": {
 """Members that JSON items have in addition to the columns, as in the document."""
 CHUNK_ROWS = 4096
 """Most rows of text per chunk, about 0.7 MB of JSON."""
+CHUNK_BYTES = 2**20
+"""Bytes per chunk of a stored file."""
 _FORMULA = r"^[=+\-@\t\r]"
 _CSV = csv.WriteOptions(quoting_style="needed")
 
@@ -49,7 +52,11 @@ class TableFormat:
 
 
 def encode_parquet(table: ResultTable) -> Generator[bytes]:
-    """Yield a Parquet file with one row group per batch."""
+    """Yield a Parquet file: the stored one if there is one, else a file with one row group per batch."""
+    if table.file is not None:
+        table.file.seek(0)
+        yield from iter(partial(table.file.read, CHUNK_BYTES), b"")
+        return
     sink = _Chunks()
     with pq.ParquetWriter(sink, table.schema, compression="zstd", write_page_checksum=True) as writer:
         for batch in table.batches():

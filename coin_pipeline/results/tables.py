@@ -51,6 +51,7 @@ class ResultTable(NamedTuple):
         rows: Total number of rows.
         read: Yields rows from an offset on, in batches of at most `BATCH_ROWS`.
         sha256: Digest of the content as recorded in the document; None for results without recorded tables.
+        file: The Parquet file with exactly these rows and columns; None if there is none.
     """
 
     name: TableName
@@ -58,6 +59,7 @@ class ResultTable(NamedTuple):
     rows: int
     read: Callable[[int], Iterator[pa.RecordBatch]]
     sha256: str | None = None
+    file: BufferedIOBase | None = None
 
     def batches(self, offset: int = 0, limit: int | None = None) -> Iterator[pa.RecordBatch]:
         """Yield rows in order, at most `BATCH_ROWS` at a time; memory does not grow with the number of rows.
@@ -153,7 +155,9 @@ def _read_all(open_one: Callable[[TableName], AbstractContextManager[ResultTable
 def recorded_tables(document: Json) -> dict[TableName, Json]:
     """Return what a document records of its tables, by name; nothing if it was stored without tables."""
     tables = document.get("tables")
-    return {} if not isinstance(tables, dict) else {name: tables[name] for name in TABLE_NAMES if name in tables}
+    if not isinstance(tables, dict):
+        return {}
+    return {name: tables[name] for name in TABLE_NAMES if isinstance(tables.get(name), dict)}
 
 
 def verify_tables(store: ObjectStore, document: Json, area: ResultArea, run_id: str) -> None:
@@ -194,7 +198,7 @@ def _open_stored(
             raise ObjectCorrupt(key, f"it has {table.rows:,} rows, but the document has {recorded['rows']:,}")
         if stored_sha256 is None:  # copied here by other means
             _verify_rows(key, table, recorded)
-        yield table._replace(sha256=recorded["sha256"])
+        yield table._replace(sha256=recorded["sha256"], file=file)
 
 
 def _verify_listed(key: str, file: BufferedIOBase, stored_sha256: str | None, listed: Json | None) -> None:
@@ -220,7 +224,7 @@ def _listed(store: ObjectStore, task_id: str, name: TableName) -> Json | None:
 def _file_table(key: str, source: BufferedIOBase, name: TableName) -> ResultTable:
     schema = TABLE_SCHEMAS[name]
     try:
-        file = pq.ParquetFile(source)
+        file = pq.ParquetFile(source, pre_buffer=False)  # buffering would read the whole file into memory
     except pa.ArrowException as error:
         raise ObjectCorrupt(key, f"it is not a Parquet file ({error})") from None
 

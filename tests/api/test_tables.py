@@ -95,6 +95,13 @@ def test_a_file_has_the_rows_that_were_stored(client: TestClient, run: str, name
     assert plain(read(response.content, TABLE_SCHEMAS[name]), name) == plain(TABLES[name], name)
 
 
+def test_a_parquet_file_is_sent_as_stored(client: TestClient, run: str, data_root: Path) -> None:
+    """Nothing is decoded or encoded; with a filter, the rows that match form a file of their own."""
+    stored = (data_root / f"tasks/{RUN}/trades.parquet").read_bytes()
+    assert client.get(f"{run}/trades?format=parquet").content == stored
+    assert client.get(f"{run}/trades?format=parquet&symbol=BTC_KRW").content != stored
+
+
 @pytest.mark.parametrize("name", TABLE_NAMES)
 def test_pages_have_every_row_once(client: TestClient, run: str, name: TableName) -> None:
     """Items have the names and formats of the document, and null for what is unknown."""
@@ -226,6 +233,17 @@ def test_head_has_the_headers_of_get(client: TestClient, run: str, file: str) ->
     head, get = (client.request(method, f"{run}/signals?format={file}") for method in ("HEAD", "GET"))
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers == get.headers
+
+
+def test_a_cached_table_is_not_sent_again(client: TestClient, run: str) -> None:
+    """The validator depends on content, format and filters."""
+    url = f"{run}/signals?format=csv"
+    etag = client.get(url).headers["etag"]
+    for header in (etag, f'"other", {etag}', etag.removeprefix("W/"), "*"):
+        response = client.get(url, headers={"If-None-Match": header})
+        assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", etag)
+    for other in (f"{url}&traded=true", f"{run}/signals?format=arrow", f"{run}/trades?format=csv"):
+        assert client.get(other, headers={"If-None-Match": etag}).status_code == 200
 
 
 @pytest.mark.parametrize("name", TABLE_NAMES)
