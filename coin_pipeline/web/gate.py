@@ -39,7 +39,6 @@ _SINGLE = frozenset(
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _READS = frozenset(("GET", "HEAD"))
-_OWN_SITES = frozenset((b"same-origin", b"none"))
 
 Headers = Mapping[bytes, bytes]
 Rule = Callable[[Scope, Headers], Refusal | None]
@@ -95,9 +94,12 @@ class Gate:
                 " to COIN_ALLOWED_HOSTS"
             )
             return Refusal(HTTPStatus.FORBIDDEN, detail)
-        if origin := headers.get(b"origin"):
+        site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
+        if site == b"same-origin":  # by the URL in the browser, also if a proxy has replaced the host
+            return None
+        if origin is not None:
             return None if self._policy.allows_origin(origin.decode("latin-1"), host) else _not_allowed(origin)
-        if headers.get(b"sec-fetch-site", b"none") in _OWN_SITES:
+        if site in {None, b"none"}:
             return None
         reads = scope["type"] == "http" and scope["method"] in _READS
         if reads and (_is_page_visit(headers) or self._is_embedded(headers)):

@@ -27,7 +27,7 @@ class Limits:
     bytes_per_s: int = 8192
     stall_s: float = 30.0
     linger_s: float = 1.0
-    pipelined: int = 64
+    pipelined: int = 8
     check_s: float = 1.0
 
 

@@ -164,27 +164,27 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._phase is Phase.LINGER and waited > limits.linger_s
         ):
             self.transport.close()
-        if self._progress.is_stalled(
-            self.transport, now, blocked=self.flow.write_paused or self.transport.is_closing()
-        ):
-            self.transport.abort()
+        blocked = self.flow.write_paused or self.transport.is_closing()
+        if self._progress.is_stalled(self.transport, now, blocked=blocked):
+            self.abort()
             return
         self._timer = self.loop.call_later(limits.check_s, self._watch)
 
     def _make_room(self) -> None:
         """Close the connection that is least busy, and of those the oldest; if all are busy, this one."""
-        others = [c for c in self.connections if isinstance(c, LimitedHttpProtocol) and c is not self]
+        limited = (LimitedHttpProtocol, LimitedWebSocketProtocol)
+        others = [c for c in self.connections if isinstance(c, limited) and c is not self]
         idle = [(rank, c) for c in others if (rank := c.idle_rank)]
         if idle:
-            min(idle, key=itemgetter(0))[1].transport.abort()
+            min(idle, key=itemgetter(0))[1].abort()
         else:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "all connections of this server are in use; try again later")
 
     @property
     def idle_rank(self) -> tuple[int, float] | None:
-        """Order in which connections make room: without a request, with part of one, with a response that streams.
+        """Order in which connections make room: without a request, with part of one, with a stream or a WebSocket.
 
-        A client whose event stream ends connects again. None while the application works on a response, and once the
+        A client whose stream ends connects again. None while the application works on a response, and once the
         connection is being closed.
         """
         if self.transport.is_closing():
@@ -195,6 +195,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             return 1, self._since
         return (2, self._since) if self.cycle.response_started else None
 
+    def abort(self) -> None:
+        """Close the connection at once; uvicorn discards what the application still sends."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+        self.transport.abort()
+
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Close the connection; send a response first if the next one belongs to the refused request."""
         if self.transport.is_closing():
@@ -202,6 +208,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         is_current = self._phase is Phase.BODY and not self.pipeline
         if not self.is_responding or (is_current and not self.cycle.response_started):
             self.transport.write(Refusal(status, detail).raw_response())
+        if self.cycle is not None:
+            self.cycle.disconnected = True
         self.transport.close()
 
 
@@ -211,8 +219,18 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, config: LimitedConfig, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(config, *arguments, **options)
         self._limits = config.limits
-        self._progress = WriteProgress(config.limits, self.loop.time())
+        self._since = self.loop.time()
+        self._progress = WriteProgress(config.limits, self._since)
         self._timer = self.loop.call_later(self._limits.check_s, self._watch)
+
+    @property
+    def idle_rank(self) -> tuple[int, float] | None:
+        """As of an HTTP connection with a response that streams."""
+        return None if self.transport.is_closing() else (2, self._since)
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the checks."""

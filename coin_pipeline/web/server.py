@@ -1,5 +1,6 @@
 """Serving an ASGI application with the limits."""
 
+import resource
 import socket
 
 import uvicorn
@@ -16,6 +17,10 @@ MAX_WEBSOCKET_BYTES = 1_048_576
 
 SOCKET_BUFFER_BYTES = 262_144
 """Size of a connection's buffers in the kernel, instead of several MB that would hide how fast a client reads."""
+
+
+OTHER_FILES = 512
+"""Files that a server opens besides its connections."""
 
 
 def create_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
@@ -43,4 +48,13 @@ def listen(port: int) -> socket.socket:
 
 def serve(app: ASGIApp, port: int, limits: Limits) -> None:
     """Serve `app` on a port of loopback until SIGINT or SIGTERM."""
+    _allow_open_files(limits.connections + OTHER_FILES)
     create_server(app, limits).run([listen(port)])
+
+
+def _allow_open_files(count: int) -> None:
+    """Raise this process's limit of open files if it is lower, as far as the system permits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < count:
+        wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

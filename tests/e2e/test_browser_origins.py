@@ -80,8 +80,11 @@ ATTACKS = """async ([api, ui, launch, backtest]) => {
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """A web server on the port of CLIENT and EVIL, with an empty page and one that frames the URL in its query."""
+def site(platform: Platform) -> Iterator[str]:
+    """A web server on the port of CLIENT and EVIL, with an empty page and one that frames the URL in its query.
+
+    Under any name, it passes POST requests on to the API.
+    """
 
     class Pages(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -92,6 +95,14 @@ def site() -> Iterator[str]:
             self.send_header("Content-Type", "text/html")
             self.end_headers()
             self.wfile.write(f"<body>{f'<iframe src={query}></iframe>' if query else ''}</body>".encode())
+
+        def do_POST(self) -> None:
+            """Pass a request on with the host that this server connects to, as nginx does by default."""
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            response = httpx2.post(f"{platform.api.base_url}{self.path}", content=body, headers=headers)
+            self.send_response(response.status_code)
+            self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Print nothing."""
@@ -179,6 +190,20 @@ def test_allowed_page_uses_the_api(platform: Platform, page: Page) -> None:
     assert location.startswith("/api/backtests/status/")
     page.goto(f"{CLIENT}/?{platform.ui_url}/server_info", wait_until="networkidle")
     assert "dagster_version" in page.frames[1].content()
+
+
+@requires_chromium
+def test_page_behind_its_own_proxy_uses_the_api(platform: Platform, page: Page) -> None:
+    """Without a setting, and even if the proxy replaces the host."""
+    page.goto(EVIL.replace("evil.test", "localhost"))
+    status = page.evaluate(
+        """async (body) => {
+          const headers = {"Content-Type": "application/json"};
+          return (await fetch("/api/backtests/run-async", {method: "POST", body, headers})).status;
+        }""",
+        json.dumps(BACKTEST),
+    )
+    assert (status, platform.is_up) == (202, True)
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,10 @@ def test_pages_of_other_origins_are_refused(method: str, origin: str) -> None:
         [("Origin", "http://127.0.0.1:8000"), ("Sec-Fetch-Site", "same-origin")],
         [("Host", "coin.example"), ("Origin", "https://coin.example")],
         [("Origin", CLIENT), ("Sec-Fetch-Site", "cross-site")],
+        [("Origin", "https://proxied.example"), ("Sec-Fetch-Site", "same-origin")],
         [("Sec-Fetch-Site", "none")],
     ],
-    ids=["curl", "referer", "own page", "behind TLS", "allowed page", "typed URL"],
+    ids=["curl", "referer", "own page", "behind TLS", "allowed page", "proxy replaces the host", "typed URL"],
 )
 def test_own_pages_allowed_pages_and_programs_pass(headers: Pairs) -> None:
     """With any method and as WebSockets."""

@@ -15,6 +15,10 @@ CHUNKED = b"POST /" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 DECLARED = b"POST /" + HEAD + b"Content-Length: "
 SEND_BYTES = 200_000_000
 """What a client sends that the server never stops."""
+UPGRADE = (
+    b"GET /feed" + HEAD + b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 CLOSE = b"Connection: close\r\n\r\n"
 
 
@@ -97,8 +101,7 @@ def test_client_that_reads_slowly_gets_all(server: Server) -> None:
 
 def test_websocket_client_that_does_not_read_is_closed(server: Server) -> None:
     """As any other."""
-    upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-    with server.connect(b"GET /feed" + HEAD + upgrade + b"AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n") as connection:
+    with server.connect(UPGRADE) as connection:
         time.sleep(LONG_S)
         assert status(received := read_to_end(connection)) == 101
         assert len(received) < GREEDY_BYTES
@@ -133,9 +136,10 @@ def test_aborted_body_does_not_reach_the_application(server: Server) -> None:
 
 
 def test_idle_connections_make_room(server: Server) -> None:
-    """Silent, half-sent and streaming requests beyond the limit do not keep others out."""
+    """Silent and half-sent requests, streams and WebSockets beyond the limit do not keep others out."""
     with ExitStack() as stack:
-        for sent in (b"", b"GET /", DECLARED + b"9\r\n\r\nabc", b"GET /events" + HEAD + CLOSE) * LIMITS.connections:
+        part = DECLARED + b"9\r\n\r\nabc"
+        for sent in (b"", b"GET /", part, b"GET /events" + HEAD + CLOSE, UPGRADE) * LIMITS.connections:
             stack.enter_context(server.connect(sent))
         assert status(server.talk(b"GET /" + HEAD + CLOSE)) == 200
 
