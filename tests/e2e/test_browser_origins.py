@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Frame, Page
 from websockets.sync.client import connect
 
 from tests.browser import opened_browser, requires_chromium
@@ -144,6 +144,15 @@ def attack(platform: Platform, page: Page) -> dict[str, Any]:
     return {name: outcome for name, outcome in outcomes.items() if outcome != "blocked"}
 
 
+def open_frame(page: Page, origin: str, url: str) -> Frame:
+    """Return the frame of a page of `origin` that shows `url`, once it has been loaded or refused."""
+    page.goto(f"{origin}/?{url}")
+    (frame,) = page.frames[1:]
+    while not frame.url:
+        page.wait_for_timeout(50)
+    return frame
+
+
 @requires_chromium
 @pytest.mark.parametrize("path", ["/", SANDBOXED])
 def test_foreign_page_reads_and_changes_nothing(platform: Platform, page: Page, path: str) -> None:
@@ -160,9 +169,7 @@ def test_foreign_page_reads_and_changes_nothing(platform: Platform, page: Page, 
 def test_foreign_page_cannot_frame(platform: Platform, page: Page, port: str) -> None:
     """A page inside another could be clicked unknowingly."""
     url = {"api": f"{platform.api.base_url}/docs", "ui": platform.ui_url}[port]
-    page.goto(f"{EVIL}/?{url}", wait_until="networkidle")
-    (frame,) = page.frames[1:]
-    assert frame.url.startswith("chrome-error:")
+    assert open_frame(page, EVIL, url).url.startswith("chrome-error:")
 
 
 @requires_chromium
@@ -188,8 +195,7 @@ def test_allowed_page_uses_the_api(platform: Platform, page: Page) -> None:
         [f"{platform.api.base_url}/api/backtests/run-async", json.dumps(BACKTEST)],
     )
     assert location.startswith("/api/backtests/status/")
-    page.goto(f"{CLIENT}/?{platform.ui_url}/server_info", wait_until="networkidle")
-    assert "dagster_version" in page.frames[1].content()
+    assert "dagster_version" in open_frame(page, CLIENT, f"{platform.ui_url}/server_info").content()
 
 
 @requires_chromium
