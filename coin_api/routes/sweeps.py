@@ -13,7 +13,8 @@ from coin_api.routing import StrictJsonRoute
 from coin_api.schemas import Accepted, SweepAccepted
 from coin_api.tasks import SweepPoints, Task
 from coin_pipeline.defs.run_requests import sweep_submission
-from coin_pipeline.results.store import read_manifest, read_result
+from coin_pipeline.errors import ResultNotFound
+from coin_pipeline.results.store import read_result, read_task_file
 from coin_pipeline.sweeps.request import SweepRequest
 from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import TRIALS_FILE
@@ -66,12 +67,12 @@ async def sweep_events(task_id: str, events: EventStreamsDep) -> Response:
 def trials(task_id: str, orchestrator: OrchestratorDep, store: StoreDep) -> Response:
     """Return the table of trials as a Parquet file."""
     task = orchestrator.task(task_id, "sweep")
-    files = (read_manifest(store, task_id) or {}).get("result_files", [])
-    key = next((file["path"] for file in files if file["name"] == TRIALS_FILE), None)
-    if key is None:
-        raise TaskWithoutResult(task, f"/api/sweeps/{task_id}")
+    try:
+        content = read_task_file(store, task_id, TRIALS_FILE)
+    except ResultNotFound:
+        raise TaskWithoutResult(task, f"/api/sweeps/{task_id}") from None
     headers = {"Content-Disposition": f'attachment; filename="sweep_{task_id}.parquet"'}
-    return Response(store.get(key), headers=headers, media_type=PARQUET)
+    return Response(content, headers=headers, media_type=PARQUET)
 
 
 @router.post("/{task_id}/cancel")

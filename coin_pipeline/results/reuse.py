@@ -9,7 +9,7 @@ from coin_pipeline.backtest.runner import find_candles
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.warm_up import warm_up_digests
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.errors import NotFound, ObjectCorrupt, ObjectNotFound
+from coin_pipeline.errors import InvalidRunId, NotFound, ObjectCorrupt, ObjectNotFound
 from coin_pipeline.results.store import Json, StoredResult, fingerprint_key, parse_document, read_result, to_bytes
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -68,10 +68,11 @@ def find_by_fingerprint(store: ObjectStore, fingerprint_sha256: str) -> StoredRe
     key = fingerprint_key(fingerprint_sha256)
     try:
         entry = parse_document(key, store.get(key))
-        stored = StoredResult(entry["run_id"], read_result(store, entry["run_id"]))
-    except (NotFound, ObjectCorrupt):  # an expired task, for example: entries may outlive their results
+        run_id = str(entry.get("run_id"))
+        stored = StoredResult(run_id, read_result(store, run_id))
+    except (NotFound, InvalidRunId, ObjectCorrupt):  # an expired task, for example: entries may outlive their results
         return None
-    return stored if sha256_hex(stored.document) == entry["sha256"] else None
+    return stored if sha256_hex(stored.document) == entry.get("sha256") else None
 
 
 def fingerprinted_run(store: ObjectStore, key: str) -> str | None:

@@ -140,12 +140,41 @@ def load_result(store: ObjectStore, run_id: str) -> Json:
 
 
 def read_manifest(store: ObjectStore, task_id: str) -> Json | None:
-    """Return a task's manifest, or None if it has none yet."""
+    """Return a task's manifest, or None if it has none yet.
+
+    Raises:
+        ObjectCorrupt: It is not a JSON object, or does not list files as a manifest does.
+    """
     key = manifest_key(task_id)
     try:
-        return parse_document(key, store.get(key))
+        manifest = parse_document(key, store.get(key))
     except ObjectNotFound:
         return None
+    files = manifest.get("result_files", [])
+    if not (isinstance(files, list) and all(isinstance(file, dict) and "name" in file for file in files)):
+        raise ObjectCorrupt(key, "its result_files are not a list of files")
+    return manifest
+
+
+def read_task_file(store: ObjectStore, task_id: str, name: str) -> bytes:
+    """Return a file that a task's manifest lists.
+
+    Raises:
+        ResultNotFound: There is no manifest, or it does not list the file.
+        ObjectCorrupt: The file does not exist, or does not match the manifest.
+    """
+    manifest = read_manifest(store, task_id)
+    listed = {file["name"]: file for file in (manifest or {}).get("result_files", [])}
+    if name not in listed:
+        raise ResultNotFound(task_id)
+    key = task_key(task_id, name)
+    try:
+        data = store.get(key)
+    except ObjectNotFound:
+        if store.exists(manifest_key(task_id)):
+            raise ObjectCorrupt(key, "its manifest lists it, but it does not exist") from None
+        raise ResultNotFound(task_id) from None  # it expired after its manifest was read
+    return verify_listed_file(key, data, listed[name])
 
 
 def stored_documents(store: ObjectStore) -> Iterator[StoredDocument]:
@@ -233,17 +262,7 @@ def _read_task_result(store: ObjectStore, task_id: str) -> bytes:
         raise ResultNotFound(task_id)
     if "result_files" not in manifest:  # the legacy platform wrote such manifests
         return _read_unlisted(store, task_id)
-    listed = {file["name"]: file for file in manifest["result_files"]}
-    if "result.json" not in listed:
-        raise ResultNotFound(task_id)
-    key = result_key("tasks", task_id)
-    try:
-        data = store.get(key)
-    except ObjectNotFound:
-        if store.exists(manifest_key(task_id)):
-            raise ObjectCorrupt(key, "its manifest lists it, but it does not exist") from None
-        raise ResultNotFound(task_id) from None  # it expired after its manifest was read
-    return verify_listed_file(key, data, listed["result.json"])
+    return read_task_file(store, task_id, "result.json")
 
 
 def _read_unlisted(store: ObjectStore, task_id: str) -> bytes:
@@ -282,8 +301,12 @@ def verify_document(key: str, data: bytes) -> Json:
         ObjectCorrupt: It is not JSON, or does not match.
     """
     document = parse_document(key, data)
-    if "result_sha256" in document:
+    if "result_sha256" not in document:
+        return document
+    try:
         verify_own_digests(key, document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # keys are missing, or have other types
+        raise ObjectCorrupt(key, "it does not have the structure of a result") from error
     return document
 
 
