@@ -8,6 +8,7 @@
 # make bombs               read a thousand files that expand; prints the memory and time that they take
 # make fuzz                requests and candles of every kind, and the API against its OpenAPI document, in two minutes
 # make fuzz-long           the same with 10,000 cases of each kind
+# make growth              simulate 100,000 runs with retention; prints sizes and times
 # make bench               compare the engine's speed with other backtesters
 # make bench-candles       compare reading stored candles with pandas, Polars and DuckDB
 # make bench-api           measure the platform over HTTP
@@ -27,7 +28,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold test-large test-dagster-next chaos bombs fuzz fuzz-long mutants bench bench-candles bench-api lookahead-corpus lint format docs lock clean
+.PHONY: demo up test coverage test-cold test-large test-dagster-next chaos growth bombs fuzz fuzz-long mutants bench bench-candles bench-api lookahead-corpus lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -80,6 +81,10 @@ fuzz: $(DEVELOPED)
 # About two hours.
 fuzz-long: $(DEVELOPED)
 	COIN_FUZZ_CASES=10000 COIN_FUZZ_SECONDS=1800 $(PYTEST) -m "" --timeout 0 tests/fuzz $(ARGS)
+
+# About half an hour; COIN_GROWTH_RUNS=20000 simulates fewer runs.
+growth: $(DEVELOPED)
+	$(BIN)/python -m pytest -m growth -s tests/growth $(ARGS)
 
 # About half a minute per fault and core; ARGS="--count 20 --seed 7 coin_pipeline/engine" plants fewer.
 mutants: $(DEVELOPED)
