@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -63,10 +63,10 @@ class RunHeartbeat:
         if self._leases:
             self._leases.begin_publishing(self._run_id)
 
-    def remove_from_index(self, task_id: str) -> None:
-        """Remove the result of a task from the index after its objects were deleted."""
+    def remove_from_index(self, task_ids: Sequence[str]) -> None:
+        """Remove the results of tasks from the index after their objects were deleted."""
         if self.index:
-            self.index.remove("tasks", [task_id])
+            self.index.remove("tasks", task_ids)
 
 
 class RunHeartbeatResource(dg.ConfigurableResource[RunHeartbeat]):

@@ -193,10 +193,10 @@ def test_expired_items_are_removed_and_all_others_kept(instance: dg.DagsterInsta
     removed_runs = runs_of(instance) - left[1]
     before = state(instance, store)
     removed_ids: list[str] = []
-    dry = RetentionJob(instance, store, dry_run=True, on_removed=removed_ids.append).run(later(), LIMITS)
+    dry = RetentionJob(instance, store, dry_run=True, on_removed=removed_ids.extend).run(later(), LIMITS)
     assert (state(instance, store), removed_ids) == (before, [])
     progress: list[tuple[int, int]] = []
-    outcome = RetentionJob(instance, store, False, removed_ids.append, lambda *counts: progress.append(counts)).run(
+    outcome = RetentionJob(instance, store, False, removed_ids.extend, lambda *counts: progress.append(counts)).run(
         later(), LIMITS
     )
     assert state(instance, store) == left
@@ -230,9 +230,9 @@ def test_old_records_of_other_runs_are_removed(instance: dg.DagsterInstance, tmp
     kept, working = recorded(instance, Status.SUCCESS, shelf="results"), recorded(instance, Status.STARTED)
     publish_document(store, {"run_id": kept.run_id}, {"report.html": b"page"})
     removed_ids: list[str] = []
-    RetentionJob(instance, store, on_removed=removed_ids.append).run(later(29), LIMITS)
+    RetentionJob(instance, store, on_removed=removed_ids.extend).run(later(29), LIMITS)
     assert runs_of(instance) == {kept.run_id, working.run_id}
-    RetentionJob(instance, store, on_removed=removed_ids.append).run(later(31), LIMITS)
+    RetentionJob(instance, store, on_removed=removed_ids.extend).run(later(31), LIMITS)
     assert runs_of(instance) == {working.run_id}
     assert store.exists(f"results/{kept.run_id}.json")
     assert removed_ids == []
@@ -278,9 +278,9 @@ def test_next_round_completes_one_killed_before_any_deletion(
     tasks = {run.run_id for run in instance.get_runs() if RETRY_NUMBER_TAG not in run.tags} - left[1]
     removed_ids: list[str] = []
     with suppress(Died):
-        RetentionJob(instance, Dying(tmp_path, last), on_removed=removed_ids.append).run(later(), LIMITS)
+        RetentionJob(instance, Dying(tmp_path, last), on_removed=removed_ids.extend).run(later(), LIMITS)
     assert state(instance, store) != left or last == 25
-    RetentionJob(instance, store, on_removed=removed_ids.append).run(later(), LIMITS)
+    RetentionJob(instance, store, on_removed=removed_ids.extend).run(later(), LIMITS)
     assert state(instance, store) == left
     assert set(removed_ids) == tasks
 
@@ -353,7 +353,7 @@ def test_removed_tasks_leave_the_index_even_if_the_next_removal_fails(
     store.refused = listed[2]
     removed_ids: list[str] = []
     with pytest.raises(StorageRefused):
-        RetentionJob(instance, store, on_removed=removed_ids.append).run(later(), LIMITS)
+        RetentionJob(instance, store, on_removed=removed_ids.extend).run(later(), LIMITS)
     assert {key.split("/")[1] for key in store.keys("tasks")} == set(listed[2:])
     assert removed_ids == listed[:2]
 

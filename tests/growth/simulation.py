@@ -83,7 +83,9 @@ class Simulation:
     def retain(self, now: datetime) -> DayFigures:
         """Run retention at a time and measure what is left."""
         started = time.perf_counter()
-        report = RetentionJob(self._instance, self._store, on_removed=self._forget).run(now, LIMITS)
+        report = RetentionJob(self._instance, self._store, on_removed=partial(self._index.remove, "tasks")).run(
+            now, LIMITS
+        )
         seconds = time.perf_counter() - started
         removed = sum(kind.count for kind in report.removed if kind.what == "run records")
         started = time.perf_counter()
@@ -101,9 +103,6 @@ class Simulation:
             history_ms=_median_ms(lambda: self._index.page(Filters(), 20)),
             status_ms=_median_ms(lambda: fetch_run_statuses(self._session, run_ids)),
         )
-
-    def _forget(self, task_id: str) -> None:
-        self._index.remove("tasks", [task_id])
 
     def _insert(self, cursor: Cursor, day: datetime) -> list[tuple[str, datetime]]:
         cursor.execute(_FRESH, {"day": day.replace(tzinfo=None), "runs": self._runs})

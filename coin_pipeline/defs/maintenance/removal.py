@@ -1,7 +1,8 @@
 """Retention in the object store and in Dagster's run records; an interrupted round is completed by the next.
 
-A task is claimed first, so that it can no longer be pinned. Then its manifest is deleted, then its files, then its
-runs. While a run is recorded its id cannot be reused, and a run without a task leads the next round to the leftovers.
+A task is claimed first, so that it can no longer be pinned. Then its manifest is deleted, then its files, then, for a
+batch of tasks, their entries in the index and their runs. While a run is recorded its id cannot be reused, and a run
+without a task leads the next round to the leftovers.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -15,11 +16,10 @@ import dagster as dg
 from coin_pipeline.defs.io_managers import remove_interim
 from coin_pipeline.defs.maintenance.run_records import (
     attempts_by_task,
-    delete_run_record,
     finished_runs,
-    removal_order,
     unfinished_ids,
 )
+from coin_pipeline.orchestration.storage import delete_runs
 from coin_pipeline.results.pins import claim, is_pinned, release_claims, remove_claimed, remove_stale_pin
 from coin_pipeline.results.retention import (
     DAY,
@@ -43,7 +43,7 @@ from coin_pipeline.results.tables import remove_unpublished
 from coin_pipeline.storage.base import ObjectStore
 
 T = TypeVar("T")
-OnRemoved = Callable[[str], None]
+OnRemoved = Callable[[Sequence[str]], object]
 BATCH_SIZE = 50
 """Tasks whose runs are looked up together."""
 
@@ -70,8 +70,8 @@ class RetentionReport:
     notices: tuple[str, ...]
 
 
-def ignore_removal(_task_id: str) -> None:
-    """Ignore a removed task; the default where there is no index of results."""
+def ignore_removal(_task_ids: Sequence[str]) -> None:
+    """Ignore removed tasks; the default where there is no index of results."""
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class RetentionJob:
         instance: The instance whose run records are removed.
         store: The object store with the tasks.
         dry_run: Report only, remove nothing.
-        on_removed: Called with the id of each task after its files and before its runs are removed, possibly twice.
+        on_removed: Called with the ids of tasks after their files and before their runs are removed, possibly twice.
         on_progress: Called with the number of items done and the number planned.
     """
 
@@ -140,36 +140,44 @@ class RetentionJob:
         """Remove tasks with their runs, except those pinned or retried in the meantime."""
         attempts = attempts_by_task(self.instance, [item.name for item in batch])
         self._planned += sum(map(len, attempts.values())) - len(batch)
+        removed: list[str] = []
+        records: list[ExpiredItem] = []
         for item in batch:
             # A folder without a manifest and without a run belongs to the legacy platform.
             ours = item.kind == "expired tasks" or bool(attempts[item.name])
             ended = all(run.is_finished for run in attempts[item.name])
             if ours and ended and self._is_removable(item.name):
-                self._remove_task(item, attempts[item.name])
+                self._remove(item, partial(remove_claimed, self.store, item.name))
+                removed.append(item.name)
+                records += [run_record(run.run_id, item.since) for run in attempts[item.name]]
+        self._notify_removed(removed)
+        self._remove_records(records)
 
     def _is_removable(self, task_id: str) -> bool:
         return not is_pinned(self.store, task_id) if self.dry_run else claim(self.store, task_id)
 
-    def _remove_task(self, item: ExpiredItem, attempts: Sequence[dg.DagsterRun]) -> None:
-        self._remove(item, partial(remove_claimed, self.store, item.name))
-        self._notify_removed(item.name)
-        for run in removal_order(attempts):
-            self._remove(run_record(run.run_id, item.since), partial(delete_run_record, self.instance, run.run_id))
-
     def _remove_runs(self, batch: Sequence[EndedRun]) -> None:
         """Remove run records; the removal of an expired task may have been interrupted before its index entry."""
-        for task_id in dict.fromkeys(run.task_id for run in batch if run.expires):
-            self._notify_removed(task_id)
-        for run in batch:
-            self._remove(run_record(run.run_id, run.ended_at), partial(delete_run_record, self.instance, run.run_id))
+        self._notify_removed(list(dict.fromkeys(run.task_id for run in batch if run.expires)))
+        self._remove_records([run_record(run.run_id, run.ended_at) for run in batch])
 
-    def _notify_removed(self, task_id: str) -> None:
-        if not self.dry_run:
-            self.on_removed(task_id)
+    def _remove_records(self, records: Sequence[ExpiredItem]) -> None:
+        """Remove run records in two statements."""
+        if records and not self.dry_run:
+            delete_runs(self.instance, [record.name for record in records])
+        for record in records:
+            self._count(record)
+
+    def _notify_removed(self, task_ids: Sequence[str]) -> None:
+        if task_ids and not self.dry_run:
+            self.on_removed(task_ids)
 
     def _remove(self, item: ExpiredItem, remove: Callable[[], object]) -> None:
         if not self.dry_run:
             remove()
+        self._count(item)
+
+    def _count(self, item: ExpiredItem) -> None:
         total = self._removed.get(item.kind, RemovedKind(item.kind, 0, 0, 0, item.since))
         self._removed[item.kind] = RemovedKind(
             item.kind,

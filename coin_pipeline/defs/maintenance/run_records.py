@@ -48,17 +48,3 @@ def attempts_by_task(instance: dg.DagsterInstance, task_ids: Sequence[str]) -> d
         tasks |= {run.run_id: tasks[str(run.parent_run_id)] for run in runs}
         latest = [run.run_id for run in runs]
     return found
-
-
-def removal_order(attempts: Sequence[dg.DagsterRun]) -> list[dg.DagsterRun]:
-    """Return the first attempt, then the others from the latest back.
-
-    An interrupted removal thus leaves runs that can be assigned to their task: each refers to the one before it.
-    """
-    return [*attempts[:1], *attempts[:0:-1]]
-
-
-def delete_run_record(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete a finished run, its events first: a run without events is still found and deleted."""
-    instance.event_log_storage.delete_events(run_id)
-    instance.delete_run(run_id)
