@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 import dagster as dg
@@ -83,9 +84,8 @@ class Simulation:
     def retain(self, now: datetime) -> DayFigures:
         """Run retention at a time and measure what is left."""
         started = time.perf_counter()
-        report = RetentionJob(self._instance, self._store, on_removed=partial(self._index.remove, "tasks")).run(
-            now, LIMITS
-        )
+        forget = partial(self._index.remove, "tasks")
+        report = RetentionJob(self._instance, self._store, on_removed=forget).run(now, LIMITS)
         seconds = time.perf_counter() - started
         removed = sum(kind.count for kind in report.removed if kind.what == "run records")
         started = time.perf_counter()
