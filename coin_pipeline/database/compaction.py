@@ -12,8 +12,8 @@ TABLES = ("event_logs", "runs", "run_tags", "job_ticks", "coin.result", "coin.re
 """Tables whose rows are removed or rewritten; a database may contain tables of other programs."""
 MIN_BYTES = 32 << 20
 """A smaller table is left as it is."""
-MAX_LIVE_BYTES = 1 << 30
-"""A table with more rows than this is not rewritten: it is locked meanwhile, for about 20 s per GiB."""
+MAX_LIVE_BYTES = 512 << 20
+"""A table with more data than this is not rewritten: it is locked meanwhile, for about 2 s per 100 MiB."""
 _LOCK_TIMEOUT = "2s"
 _SAMPLED_ROWS = 2000
 _ROW_OVERHEAD_BYTES = 28
