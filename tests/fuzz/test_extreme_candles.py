@@ -42,8 +42,8 @@ def test_backtest(case: tuple[dict[str, Any], dict[str, Bars]]) -> None:
         return
     to_bytes(result.document)
     for name in ("equity", "drawdown", "buy_and_hold"):
-        assert np.isfinite(result.equity[name].to_numpy()).all(), name
-    render_backtest_report(result.document, result.equity)
+        assert np.isfinite(result.tables["equity"][name].to_numpy()).all(), name
+    render_backtest_report(result.document, result.tables)
 
 
 @FUZZ

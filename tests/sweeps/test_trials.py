@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coin_pipeline.backtest.document import to_parquet
+from coin_pipeline.backtest.tables import to_parquet
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.trials import FIGURES, objectives_of, read_trials, trials_digest, trials_table, with_metadata

@@ -9,6 +9,7 @@ from dagster import MetadataValue
 
 from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
+from coin_pipeline.defs.excerpts import bullet_list
 from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.results.store import Json
 
@@ -39,12 +40,11 @@ def symbol_metadata(part: Json) -> Mapping[str, MetadataValue]:
 def result_metadata(result: BacktestResult) -> Mapping[str, MetadataValue]:
     """Return the whole result: figures, a table of the symbols, warnings and the equity curve."""
     document = result.document
-    warnings = "\n".join(f"- {warning}" for warning in document["warnings"]) or "none"
     return {
         "equity": MetadataValue.md(_equity_image(result.tables["equity"], document)),
         **_figures(document),
         "symbols": MetadataValue.table([_row(part) for part in document["symbols"]]),
-        "warnings": MetadataValue.md(warnings),
+        "warnings": MetadataValue.md(bullet_list(document["warnings"])),
     }
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from coin_pipeline.database.compaction import database_bytes, reclaim_space
 from coin_pipeline.database.session import Session, database_time
 from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.excerpts import first_lines
 from coin_pipeline.defs.maintenance.removal import RetentionJob, RetentionReport
 from coin_pipeline.defs.maintenance.run_records import unfinished_ids
 from coin_pipeline.orchestration.failures import translate_errors
@@ -99,7 +100,7 @@ def report_metadata(
         WOULD_BE_REMOVED if dry_run else REMOVED: _table(removed, ("what", "count", "bytes", "oldest")),
         STORED: _table(stored, ("where", "before", "after", "freed")),
         PINNED: MetadataValue.int(outcome.pinned),
-        NOTICES: MetadataValue.json([*outcome.notices]),
+        NOTICES: MetadataValue.json(first_lines(outcome.notices)),
     }
 
 

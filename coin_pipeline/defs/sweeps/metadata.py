@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from dagster import MetadataValue
 
+from coin_pipeline.defs.excerpts import bullet_list
 from coin_pipeline.defs.sweeps.progress import BEST_OBJECTIVE, POINTS_EVALUATED, POINTS_PLANNED
 from coin_pipeline.results.store import Json, report_key
 from coin_pipeline.sweeps.plan import SweepChunk, SweepPlan, format_point
@@ -56,13 +57,12 @@ def trials_metadata(spec: SweepSpec, table: pa.Table, seconds: float | None) -> 
 def sweep_metadata(result: SweepResult, data_root: Path) -> Mapping[str, MetadataValue]:
     """Return the best points, the warnings, the digest of the trials, and the paths of all files."""
     document = result.document
-    warnings = "\n".join(f"- {warning}" for warning in document["warnings"]) or "none"
     folder = data_root / report_key("tasks", document["run_id"])
     metadata: dict[str, MetadataValue] = {
         "points": MetadataValue.int(document["points"]),
         "skipped": MetadataValue.int(document["skipped"]),
         "top": MetadataValue.table([_row(point) for point in document["top"]] or [dg.TableRecord({})]),
-        "warnings": MetadataValue.md(warnings),
+        "warnings": MetadataValue.md(bullet_list(document["warnings"])),
         "trials_sha256": MetadataValue.text(document["trials"]["sha256"]),
         "trials": MetadataValue.path(folder.with_name(TRIALS_FILE)),
         "report": MetadataValue.path(folder),
