@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coin_pipeline.settings import Settings
 
 START_TIMEOUT_S = 90
+CODE_SERVER = "code-server"
 
 
 @click.command()
@@ -35,7 +36,8 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     printed.
     """
     from coin_pipeline.cli.backtests import read_settings
-    from coin_pipeline.cli.supervisor import LOOPBACK, lock_data_root
+    from coin_pipeline.cli.data_root_lock import lock_data_root
+    from coin_pipeline.cli.supervisor import LOOPBACK
     from coin_pipeline.database.url import release_database
     from coin_pipeline.orchestration.code_server import private_address
 
@@ -88,6 +90,7 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
     from coin_pipeline.storage.log_files import LogLimit
 
     _announce("starting the database")
+    from coin_pipeline.orchestration.code_server import code_server_target
     from coin_pipeline.orchestration.instance import open_instance
 
     logs, limit = settings.data_root / "logs", LogLimit(settings.coin_log_mib << 20, settings.coin_log_files)
@@ -96,8 +99,9 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
         ProcessSupervisor(logs, child_environment(settings), stopping, log_limit=limit) as supervisor,
     ):
         _announce("starting Dagster and the API")
+        socket = Path(str(code_server_target(settings).socket))
         for name, module, *arguments in _processes(settings, api_port, ui_port):
-            supervisor.start(name, module, *arguments)
+            supervisor.start(name, module, *arguments, socket=socket if name == CODE_SERVER else None)
         supervisor.wait_for(f"http://{LOOPBACK}:{api_port}/health", START_TIMEOUT_S)
         supervisor.wait_for(f"{settings.dagster_ui_url}/server_info", START_TIMEOUT_S)
         if not stopping.is_set():
@@ -113,7 +117,7 @@ def _restore_files(settings: "Settings", lock: "FileLock") -> None:
 
     Otherwise a process that is restarted would end, or, without dagster.yaml, store everything in another place.
     """
-    from coin_pipeline.cli.supervisor import already_served
+    from coin_pipeline.cli.data_root_lock import already_served
     from coin_pipeline.orchestration.instance import restore_home
 
     if not lock.restore():
@@ -158,7 +162,7 @@ def _processes(settings: "Settings", api_port: int, ui_port: int) -> list[tuple[
     code = ("--socket", socket, "--location-name", LOCATION, "-m", "coin_pipeline.definitions")
     return [
         *pool,
-        ("code-server", "dagster", "api", "grpc", *code),
+        (CODE_SERVER, "dagster", "api", "grpc", *code),
         ("daemon", "coin_pipeline.orchestration.daemon", "-w", workspace),
         ("webserver", "coin_pipeline.orchestration.webserver", "-w", workspace, "--port", str(ui_port)),
         ("api", "coin_api", "--port", str(api_port)),

@@ -18,9 +18,7 @@ from typing import Self
 import click
 
 from coin_pipeline.errors import InvalidInput, InvalidSettings, OrchestratorUnavailable, Problem, StorageFailed
-from coin_pipeline.orchestration.file_lock import FileLock
 from coin_pipeline.storage.access import make_private
-from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.storage.log_files import DEFAULT_LIMIT, LogFile, LogLimit
 
 LOOPBACK = "127.0.0.1"
@@ -72,6 +70,8 @@ class ManagedProcess:
         unstable_since: Monotonic time of the first start, or of the latest death after a stable run, s.
         deaths: Deaths in a row.
         restart_at: Monotonic time of the next start, s; None while the process runs.
+        socket: Unix socket that it listens on, if any.
+        is_listening: Whether the current process has created its socket.
     """
 
     name: str
@@ -82,6 +82,16 @@ class ManagedProcess:
     unstable_since: float
     deaths: int = 0
     restart_at: float | None = None
+    socket: Path | None = None
+    is_listening: bool = False
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether the socket of the process was deleted, which it cannot create again."""
+        exists = self.socket is None or self.socket.exists()
+        unreachable = self.is_listening and not exists
+        self.is_listening |= self.socket is not None and exists
+        return unreachable
 
 
 class ProcessSupervisor:
@@ -118,12 +128,14 @@ class ProcessSupervisor:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self, name: str, module: str, *arguments: str) -> None:
-        """Start `python -m module arguments`."""
+    def start(self, name: str, module: str, *arguments: str, socket: Path | None = None) -> None:
+        """Start `python -m module arguments`, which listens on a Unix socket, if one is given."""
         log = LogFile(self._logs / f"{name}.log", self._log_limit)
         command = [sys.executable, "-m", module, *arguments]
         process, now = self._spawn(command, log), time.monotonic()
-        self._managed.append(ManagedProcess(name, command, log, process, started=now, unstable_since=now))
+        self._managed.append(
+            ManagedProcess(name, command, log, process, started=now, unstable_since=now, socket=socket)
+        )
 
     def wait_for(self, url: str, timeout_s: float) -> None:
         """Wait until `url` responds with 200 or the supervisor is asked to stop.
@@ -164,7 +176,7 @@ class ProcessSupervisor:
                     self._schedule_restart_if_dead(managed)
                 elif time.monotonic() > managed.restart_at:
                     managed.process, managed.started = self._spawn(managed.command, managed.log), time.monotonic()
-                    managed.restart_at = None
+                    managed.restart_at, managed.is_listening = None, False
 
     def stop(self) -> None:
         """Terminate every process, the last started first; kill those still running after the timeout."""
@@ -186,7 +198,7 @@ class ProcessSupervisor:
         """Restore files; an error, which a full disk may cause, is reported once."""
         try:
             restore()
-            self._logs.mkdir(parents=True, exist_ok=True)
+            self._logs.mkdir(parents=True, exist_ok=True)  # for the logs of processes that run
             problem = ""
         except (OSError, StorageFailed, InvalidSettings) as error:
             problem = str(error)
@@ -196,7 +208,10 @@ class ProcessSupervisor:
         self._problem = problem
 
     def _schedule_restart_if_dead(self, managed: ManagedProcess) -> None:
-        """Kill the children of a dead process, print a message and schedule its restart."""
+        """Kill the children of a dead or unreachable process, print a message and schedule its restart."""
+        if managed.is_unreachable:
+            _signal_group(managed, signal.SIGKILL)
+            managed.process.wait()
         if managed.process.poll() is None:
             return
         _signal_group(managed, signal.SIGKILL)
@@ -213,6 +228,7 @@ class ProcessSupervisor:
     def _spawn(self, command: Sequence[str], log: LogFile) -> subprocess.Popen[bytes]:
         """Start a process in its own session: Ctrl-C does not reach it, and its children share its process group."""
         parent = os.getpid()
+        self._logs.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(  # noqa: S603 -- our own modules
             command,
             stdin=subprocess.DEVNULL,
@@ -222,27 +238,6 @@ class ProcessSupervisor:
             start_new_session=True,
             preexec_fn=lambda: _exit_with_parent(parent),  # noqa: PLW1509 -- this process runs no other thread
         )
-
-
-def lock_data_root(data_root: Path) -> FileLock:
-    """Lock `data_root` for one `coin up`, until the returned lock is closed or this process ends.
-
-    Raises:
-        InvalidInput: Another `coin up` serves it; two daemons would execute everything twice.
-        StorageFailed: The folder cannot be created or written.
-    """
-    with translate_os_errors(data_root):
-        lock = FileLock(data_root / "up.lock")
-    if not lock.acquire():
-        lock.close()
-        raise already_served(data_root)
-    return lock
-
-
-def already_served(data_root: Path) -> InvalidInput:
-    """Return the error that another `coin up` serves `data_root`."""
-    reason = f"another 'coin up' already serves {data_root}; stop it or choose another folder"
-    return InvalidInput([Problem("DATA_ROOT", reason)])
 
 
 def require_free_ports(ports: Sequence[tuple[str, int]]) -> None:

@@ -50,6 +50,7 @@ def restore_home(settings: Settings) -> None:
         StorageFailed: The files cannot be written.
     """
     prepare_home(settings)
+    workspace_path(settings).parent.mkdir(parents=True, exist_ok=True)
     if not workspace_path(settings).is_file():
         write_workspace(settings)
 

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+import httpx2
 import pytest
 
 from coin_pipeline.settings import load_settings
@@ -91,6 +92,20 @@ def test_more_runs_than_bypass_the_queue_all_complete(platform: Platform) -> Non
         completed = follow_backtest(platform.api, task_id)[-1]
         assert completed["status"] == "completed", completed["error"]
         assert completed["result"]["params"]["volume_window"] == window
+
+
+@pytest.mark.skipif(LAUNCHER != "warm", reason="an interpreter for each of these runs takes minutes")
+def test_endless_runs_of_one_client_do_not_delay_another(platform: Platform) -> None:
+    """They occupy neither all workers nor the places before the queue."""
+    limits = load_settings()
+    endless = [submit_backtest(platform, strategy="slow") for _ in range(limits.coin_pool_room + limits.coin_workers)]
+    transport = httpx2.HTTPTransport(local_address="127.0.0.2")
+    with httpx2.Client(base_url=platform.api.base_url, timeout=60, transport=transport) as other:
+        task_id = other.post("/api/backtests/run-async", json=BACKTEST).json()["task_id"]
+        assert follow_backtest(other, task_id)[-1]["status"] == "completed"
+    assert "completed" not in {status_of(platform, task_id) for task_id in endless}
+    for task_id in endless:
+        platform.api.post(f"/api/backtests/{task_id}/cancel")
 
 
 def test_run_launched_and_terminated_in_the_dagster_ui(platform: Platform) -> None:

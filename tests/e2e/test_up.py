@@ -151,8 +151,8 @@ def test_deleted_files_are_created_again(platform: Platform) -> None:
     expected = [home / name for name in ("pool.sock", "pool.lock", "dagster.yaml", "workspace.yaml")]
     wait_until(lambda: all(path.exists() for path in [*expected, logs, platform.root / "up.lock"]), timeout_s=10)
     assert "already serves" in run_up(platform.root).stderr
-    for name in ("code-server", "webserver"):
-        os.kill(program_pids(platform)[name], signal.SIGKILL)
+    wait_until(lambda: "code-server was killed" in platform.log.read_text())  # it cannot create its socket again
+    os.kill(program_pids(platform)["webserver"], signal.SIGKILL)
     wait_until(lambda: program_pids(platform).keys() >= {"code-server", "webserver"})
     wait_until(lambda: is_healthy(platform))
     assert follow_backtest(platform.api, submit_backtest(platform))[-1]["status"] == "completed"
