@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.cli.supervisor import ProcessSupervisor, RestartPolicy
-from coin_pipeline.errors import OrchestratorUnavailable
+from coin_pipeline.errors import OrchestratorUnavailable, StorageFull
 from tests.database.programs import is_alive, wait_until
 
 STEADY = """
@@ -131,6 +132,45 @@ def test_death_after_a_stable_run_counts_as_the_first(new_supervisor: NewSupervi
         supervisor.watch()
         killer.join()
     assert len(recorded_starts()) == 5
+
+
+def test_deleted_files_of_a_process_are_restored(new_supervisor: NewSupervisor) -> None:
+    """It is restarted if its socket is deleted, once, and finds a folder for its log; the caller restores the rest."""
+    stopping, socket, restored = threading.Event(), Path("socket"), Path("restored")
+
+    def delete() -> None:
+        wait_until(recorded_starts)
+        socket.touch()
+        time.sleep(0.5)
+        wait_until(restored.exists)
+        shutil.rmtree("logs")
+        socket.unlink()
+        wait_until(lambda: len(recorded_starts()) == 2)
+        time.sleep(0.5)
+
+    with new_supervisor(stopping) as supervisor:
+        supervisor.start("steady", "steady", socket=socket)
+        deleter = run_in_thread(delete, stopping.set)
+        supervisor.watch(restored.touch)
+        deleter.join()
+    assert len(recorded_starts()) == 2
+    assert Path("logs/steady.log").exists()
+
+
+def test_a_problem_of_restoring_files_is_reported_once(
+    new_supervisor: NewSupervisor, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk does not end the platform."""
+    stopping, attempts = threading.Event(), itertools.count()
+
+    def restore() -> None:
+        if next(attempts) == 2:
+            stopping.set()
+        raise StorageFull("dagster.yaml", "No space left on device")
+
+    with new_supervisor(stopping) as supervisor:
+        supervisor.watch(restore)
+    assert capfd.readouterr().err.count("cannot restore deleted files: no space left") == 1
 
 
 def test_death_during_startup_stops_all(new_supervisor: NewSupervisor) -> None:
