@@ -14,7 +14,7 @@ class StorageFailed(CoinError):
 class StorageFull(StorageFailed):
     """The disk or quota is full; no partial object is visible."""
 
-    client_message = "there is no space left to write; free some space and try again"
+    client_message = "there is no space left to write; free some space and run again"
 
     def __init__(self, where: object, reason: str) -> None:
         super().__init__(f"no space left to write {where} ({reason}); free some space and run again")

@@ -465,7 +465,7 @@ def test_unavailable_orchestrator_is_503(client: TestClient, orchestrator: FakeO
     response = client.post("/api/backtests/run-async", json=BODY)
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
-    assert "code server" in response.json()["detail"]
+    assert "the orchestrator cannot accept work" in response.json()["detail"]
 
 
 def test_stored_result_is_returned_byte_for_byte(client: TestClient, data_root: Path) -> None:

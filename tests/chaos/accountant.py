@@ -7,7 +7,7 @@ from typing import Any
 
 FINAL = ("completed", "failed", "cancelled")
 RANK = {"queued": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
-FAULT_MESSAGES = ("run it again", "and run again", "PostgreSQL")
+FAULT_MESSAGES = ("run it again", "and run again", "the database does not respond")
 """Parts of the error messages of tasks that failed because of an injected fault."""
 DAGSTER_STATUSES = {"SUCCESS": "completed", "FAILURE": "failed", "CANCELED": "cancelled"}
 
