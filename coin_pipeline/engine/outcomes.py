@@ -284,7 +284,7 @@ def _first_stop(
 
 @kernel
 def _as_decimal(price: float, decade: Floats) -> float:
-    """Round a computed price to the decimal that it means: 15 significant digits, at most 22 decimal places.
+    """Round a computed price to the decimal that it means, 15 significant digits; below 1e-8 it stays as it is.
 
     The power of ten that makes the price whole is exact, so their quotient is the float nearest to the decimal.
 
@@ -295,5 +295,6 @@ def _as_decimal(price: float, decade: Floats) -> float:
     if not decade[0] <= price < decade[1]:
         exponent = int(np.floor(np.log10(price)))
         decade[0], decade[1] = 10.0**exponent, 10.0 ** (exponent + 1)
-        decade[2] = _POWERS[min(max(14 - exponent, 0), len(_POWERS) - 1)]
-    return float(np.rint(price * decade[2]) / decade[2])
+        decimals = max(14 - exponent, 0)
+        decade[2] = _POWERS[decimals] if decimals < len(_POWERS) else 0.0
+    return float(np.rint(price * decade[2]) / decade[2]) if decade[2] > 0.0 else price

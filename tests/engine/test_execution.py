@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coin_pipeline.engine.execution import Costs, Fill
+from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import Simulation, simulate
 from tests.engine.candles import bars_of
@@ -140,3 +140,11 @@ def test_signal_close_compounds_samples_at_their_exits() -> None:
     first, second = 132 / 110, 133 / 121
     expected = [1, 1, first, *[first * second] * 3]
     assert simulation.equity.tolist() == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("price", [3.3333333333e-18, 1e-9 / 3, 1 / 3])
+def test_a_level_of_a_tiny_price_keeps_its_digits(price: float) -> None:
+    """No rounding to decimal places turns a stop of 5 % into another one."""
+    bars = bars_of([(price, price, price, price), (price, price, price, price), (price, price, price / 2, price / 2)])
+    simulation = simulate(bars, Signals(np.array([True, False, False])), FREE, Fill.NEXT_OPEN, Stops(stop_loss=0.05))
+    assert simulation.trades.exit_price[0] == pytest.approx(0.95 * price, rel=1e-12, abs=0)
