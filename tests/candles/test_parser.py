@@ -18,6 +18,7 @@ from pyarrow import feather
 
 from coin_pipeline import errors
 from coin_pipeline.candles.imports import reader
+from coin_pipeline.candles.imports.limits import FileLimits
 from coin_pipeline.candles.imports.parser import transfer
 from coin_pipeline.candles.imports.parser.client import CandleFileParser, ParserLimits, Parsing
 from coin_pipeline.candles.imports.parser.server import ParserServer
@@ -244,3 +245,10 @@ def test_only_the_needed_columns_of_a_feather_file_are_read(tmp_path: Path) -> N
     damaged[at : at + 40] = bytes(40)
     (tmp_path / "a.feather").write_bytes(damaged)
     assert read_candle_file(tmp_path / "a.feather").candles.open.tolist() == [1.0]
+
+
+def test_lines_without_candles_count_as_rows(tmp_path: Path) -> None:
+    """Each takes memory while it is looked at."""
+    (tmp_path / "a.csv").write_bytes(HEADER + ROW + b"\n" * 1_000)
+    with pytest.raises(InvalidCandleFile, match=r"has 1,001 rows, more than the limit of 1,000"):
+        read_candle_file(tmp_path / "a.csv", limits=FileLimits(rows=1_000))

@@ -179,12 +179,12 @@ def _offset(data: bytes, lines: int) -> int:
 
 
 def _read(path: Path, body: _Body, shape: _Shape, positions: Sequence[int], limits: FileLimits) -> Rows:
+    check_rows(path, body.lines, limits.rows)  # lines are split into one object each if some hold no candle
     table = _parse_regular(body, shape, positions)
     if table is not None:
         numbers, skipped = np.arange(1, table.num_rows + 1), Counter[str]()
     else:
         table, numbers, skipped = _parse_irregular(path, body, shape, positions)
-    check_rows(path, table.num_rows, limits.rows)
     return Rows(table.columns, numbers, skipped)
 
 

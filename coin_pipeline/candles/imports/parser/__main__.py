@@ -20,7 +20,6 @@ import pyarrow.csv  # before the fork, like all that a file may need
 import pyarrow.feather  # noqa: F401 -- the same
 
 from coin_pipeline.candles.imports.parser import transfer
-from coin_pipeline.candles.imports.parser.client import EXIT_MEMORY, WALL_FACTOR
 from coin_pipeline.candles.imports.prepare import prepare_file
 from coin_pipeline.errors import CoinError
 
@@ -91,7 +90,7 @@ def run_parser(exchange: int, content: int) -> NoReturn:
             _limit(request.memory_bytes, request.seconds)
             _parse(request, source, file)
     except MemoryError:
-        os._exit(EXIT_MEMORY)
+        os._exit(transfer.EXIT_MEMORY)
     os._exit(0)
 
 
@@ -112,7 +111,7 @@ def _limit(memory_bytes: int, seconds: int) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries write there that memory is exhausted
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    signal.alarm(seconds * WALL_FACTOR)
+    signal.alarm(seconds * transfer.WALL_FACTOR)
     if sys.platform == "linux":
         used = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
         limit = int(used.split()[1]) * 1024 + memory_bytes

@@ -19,15 +19,11 @@ from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile
 from coin_pipeline.errors import InvalidCandleFile, ReaderUnavailable
 from coin_pipeline.settings import Settings
 
-EXIT_MEMORY = 3
-"""Exit code of a parser that could not allocate memory."""
-WALL_FACTOR = 6
-"""How much longer than its CPU time a parser may take, on a busy machine."""
 _BYTES_PER_BYTE = 16
 """Memory for each byte of a large local file: a zip archive of minutes needs 12."""
 _BYTES_PER_ROW = 192
 """Memory for each row, whatever the format: columns of 8 bytes, and copies of them."""
-_OUT_OF_MEMORY = (EXIT_MEMORY, -signal.SIGABRT)  # C++ and Rust abort if they cannot allocate
+_OUT_OF_MEMORY = (transfer.EXIT_MEMORY, -signal.SIGABRT)  # C++ and Rust abort if they cannot allocate
 _OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGALRM)
 
 

@@ -16,6 +16,10 @@ from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import TIMEFRAMES
 from coin_pipeline.errors import CoinError, InvalidInput, Problem, error_class
 
+EXIT_MEMORY = 3
+"""Exit code of a parser that could not allocate memory."""
+WALL_FACTOR = 6
+"""How much longer than its CPU time a parser may take, on a busy machine."""
 _FACTS = b"coin.import"
 _PLAIN_FACTS = ("layout", "order", "spacing", "symbol")
 
