@@ -42,6 +42,7 @@ _LOCK = text("select from runs where run_id = :run_id for no key update")
 _INDEXED_EVENTS = ASSET_EVENTS | ASSET_CHECK_EVENTS
 _DROPPED_EVENTS = frozenset(
     {
+        dg.DagsterEventType.HANDLED_OUTPUT,  # STEP_OUTPUT has the figures; an op that publishes names its object there
         dg.DagsterEventType.HOOK_COMPLETED,
         dg.DagsterEventType.HOOK_SKIPPED,
         dg.DagsterEventType.LOADED_INPUT,

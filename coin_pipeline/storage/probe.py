@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from coin_pipeline.errors import (
@@ -13,6 +14,7 @@ from coin_pipeline.errors import (
     StorageUnavailable,
     StorageUnsupported,
 )
+from coin_pipeline.storage.archived import ArchivedStore
 from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.storage.local import LocalStore, supports_checksums
@@ -101,17 +103,18 @@ def check_writable(store: ObjectStore) -> str | None:
         StorageRefused: Nothing can be stored until a setting or a permission changes.
         StorageFailed: The folder is not writable, or its file system has no hard links.
     """
-    if isinstance(store, LocalStore):
-        with translate_os_errors(store.root):
-            store.root.mkdir(parents=True, exist_ok=True)
+    folder = _folder_of(store)
+    if folder is not None:
+        with translate_os_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     key = f"runs/start-{uuid.uuid4().hex}"
     try:
         store.put(key, _DATA)
         store.delete(key)
     except (StorageUnavailable, StorageFull) as error:
         return str(error)
-    if isinstance(store, LocalStore) and not supports_checksums(store.root):
-        return f"{store.root}: {NO_CHECKSUMS}"
+    if folder is not None and not supports_checksums(folder):
+        return f"{folder}: {NO_CHECKSUMS}"
     return None
 
 
@@ -131,4 +134,10 @@ def _delete(store: ObjectStore, key: str) -> str | None:
 def _checksum(store: ObjectStore, key: str) -> str | None:
     if store.info(key).sha256 == sha256_hex(_DATA):
         return None
-    return NO_CHECKSUMS if isinstance(store, LocalStore) else "the server drops object metadata; use another one"
+    return NO_CHECKSUMS if _folder_of(store) else "the server drops object metadata; use another one"
+
+
+def _folder_of(store: ObjectStore) -> Path | None:
+    """Return the folder that a store writes to, or None if it is a bucket."""
+    local = store.local if isinstance(store, ArchivedStore) else store
+    return local.root if isinstance(local, LocalStore) else None

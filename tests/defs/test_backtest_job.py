@@ -137,6 +137,14 @@ def test_the_run_page_shows_figures_a_table_and_a_picture(finished: Any) -> None
     assert len(picture) < 60_000
 
 
+def test_a_run_leaves_only_events_that_are_read(finished: Any, instance: dg.DagsterInstance) -> None:  # noqa: ANN401
+    """What an IO manager did is not stored: where the result is, is part of the output."""
+    events = [entry.dagster_event for entry in instance.all_logs(finished.run_id) if entry.dagster_event]
+    assert not any(event.is_handled_output for event in events)
+    (published,) = [event for event in events if event.is_successful_output and event.step_key == "persist"]
+    assert published.step_output_data.metadata["result"].value == f"tasks/{finished.run_id}/result.json"
+
+
 def test_op_outputs_are_removed_after_success(finished: Any, data_root: Path) -> None:  # noqa: ANN401
     """A finished run leaves nothing under runs/."""
     assert list(LocalStore(data_root).keys(f"runs/{finished.run_id}")) == []

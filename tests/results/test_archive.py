@@ -21,6 +21,7 @@ from coin_pipeline.storage.archived import ArchivedStore
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.open_store import open_store
+from coin_pipeline.storage.probe import check_writable
 from tests.conftest import ROOT
 from tests.s3 import S3Server
 
@@ -131,6 +132,13 @@ def test_unarchived_results_need_no_bucket(archived: ArchivedStore, tmp_path: Pa
     assert offline.exists("results/here.json")
     assert not offline.exists("results/missing.json")
     assert sorted(offline.keys("results")) == ["results/here.json", "results/here/signals.parquet"]
+
+
+def test_a_missing_data_root_is_created(archived: ArchivedStore, tmp_path: Path) -> None:
+    """`coin up` checks the folder, as it does without an archive."""
+    missing = ArchivedStore(LocalStore(tmp_path / "new"), lambda: archived.archive)
+    assert check_writable(missing) is None
+    assert (tmp_path / "new").is_dir()
 
 
 def test_refusals_name_the_setting(archived: ArchivedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

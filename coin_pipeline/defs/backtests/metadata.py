@@ -11,7 +11,7 @@ from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
 from coin_pipeline.defs.excerpts import bullet_list
 from coin_pipeline.report.figures import equity_figure
-from coin_pipeline.results.store import Json
+from coin_pipeline.results.store import Json, result_key
 
 _TABLE = ("total_return", "buy_and_hold", "cagr", "sharpe", "sortino", "max_drawdown", "profit_factor", "win_rate")
 
@@ -45,6 +45,7 @@ def result_metadata(result: BacktestResult) -> Mapping[str, MetadataValue]:
         **_figures(document),
         "symbols": MetadataValue.table([_row(part) for part in document["symbols"]]),
         "warnings": MetadataValue.md(bullet_list(document["warnings"])),
+        "result": MetadataValue.text(result_key(result.shelf, document["run_id"])),
     }
 
 
