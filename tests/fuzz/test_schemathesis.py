@@ -9,10 +9,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from coin_pipeline.cli.supervisor import find_free_port
 from tests.conftest import ROOT, store_candles
 from tests.fuzz.program import DATABASE
-from tests.platforms import wait_until
+from tests.platforms import free_ports, wait_until
 
 SECONDS = int(os.environ.get("COIN_FUZZ_SECONDS", "10"))
 
@@ -20,7 +19,7 @@ SECONDS = int(os.environ.get("COIN_FUZZ_SECONDS", "10"))
 @pytest.fixture(scope="module")
 def api_url(index_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an API in a process of its own."""
-    root, port = tmp_path_factory.mktemp("api"), find_free_port()
+    root, (port,) = tmp_path_factory.mktemp("api"), free_ports(1)
     store_candles(root)
     url, log = f"http://127.0.0.1:{port}", root / "log"
     command = [sys.executable, "-m", "tests.fuzz.program", str(port)]
