@@ -41,5 +41,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     unique = dict(pairs)
     if len(unique) != len(pairs):
         repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-        raise InvalidInput([Problem(key[:100], "occurs more than once; send each key once") for key in repeated])
+        raise InvalidInput([Problem(_printable(key), "occurs more than once; send each key once") for key in repeated])
     return unique
+
+
+def _printable(key: str) -> str:
+    """Return the start of a key, with what UTF-8 cannot encode, half of a surrogate pair, as an escape."""
+    return key[:100].encode(errors="backslashreplace").decode()

@@ -9,7 +9,8 @@ from typing import Self
 from coin_pipeline.settings import Settings
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
-_ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#@\s]+)")
+# The end excludes user information: http://localhost:5173@evil.test is an address of evil.test.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?P<host>[^/?#@\s]+)(?=[/?#]|$)")
 
 
 class AccessPolicy:

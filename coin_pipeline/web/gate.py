@@ -69,7 +69,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = dict(reversed(scope["headers"]))
-        refusal = _over_limit(scope, headers) or _ambiguous(scope, headers) or self._foreign(scope, headers)
+        refusal = _over_limit(scope) or _ambiguous(scope, headers) or self._foreign(scope, headers)
         if refusal is None and self._rule:
             refusal = self._rule(scope, headers)
         app = refusal.response() if refusal else self._app
@@ -113,11 +113,12 @@ class Gate:
         return origin_of(headers[b"referer"].decode("latin-1")) in self._policy.origins
 
 
-def _over_limit(scope: Scope, headers: Headers) -> Refusal | None:
+def _over_limit(scope: Scope) -> Refusal | None:
     """Return which limit a request exceeds."""
     if len(scope["raw_path"] or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
         return Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, f"the URL is longer than {MAX_URL_BYTES} bytes")
-    if len(scope["headers"]) > MAX_HEADERS or sum(map(len, headers.values())) > MAX_HEADER_BYTES:
+    headers = scope["headers"]
+    if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
         detail = f"the request has more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them"
         return Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
     return None

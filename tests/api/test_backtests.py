@@ -438,8 +438,9 @@ def test_malformed_bodies_are_422(client: TestClient, body: bytes) -> None:
         (b'{"strategy": "a", "symbols": ["B"], "strategy": "b"}', "strategy"),
         (b'{"strategy": "a", "params": {"window": 1, "window": 2}}', "window"),
         (b'{"strategy": "a", "str\\u0061tegy": "b"}', "strategy"),
+        (b'{"\\ud800": 1, "\\ud800": 2}', "\\ud800"),
     ],
-    ids=["top", "nested", "escaped"],
+    ids=["top", "nested", "escaped", "half of a surrogate pair"],
 )
 def test_repeated_keys_are_422(client: TestClient, orchestrator: FakeOrchestrator, body: bytes, key: str) -> None:
     """Two programs would read them differently; the message names the key."""

@@ -116,7 +116,8 @@ def test_allowed_pages_can_embed() -> None:
     for headers in (PICTURE, FRAME):
         answer = ask(GATE, headers=[*headers, ("Referer", f"{CLIENT}/")])
         assert (answer.status, answer.headers["cross-origin-resource-policy"]) == (200, "cross-origin")
-        assert ask(GATE, headers=[*headers, ("Referer", f"{EVIL}/{CLIENT}/")]).status == 403
+        for page in (f"{EVIL}/{CLIENT}/", f"{CLIENT}@evil.test/", f"{CLIENT}.evil.test"):
+            assert ask(GATE, headers=[*headers, ("Referer", page)]).status == 403
         assert ask(CLOSED, headers=[*headers, ("Referer", f"{CLIENT}/")]).status == 403
 
 
@@ -178,10 +179,11 @@ def test_header_that_may_occur_once_is_refused_twice(name: str) -> None:
         ("/" + "a" * MAX_URL_BYTES, [], 414),
         ("/", [(f"x-{i}", "1") for i in range(MAX_HEADERS)], 431),
         ("/", [("x", "1" * 70_000)], 431),
+        ("/", [("x", "1" * 7_000)] * 10, 431),
         ("/", [("Transfer-Encoding", "gzip, chunked")], 501),
         ("/", [("Accept", "a"), ("Accept", "b")], 200),
     ],
-    ids=["no host", "control character", "long URL", "many headers", "long header", "gzip", "list"],
+    ids=["no host", "control character", "long URL", "many headers", "long header", "long repeated header", "gzip", "list"],
 )
 def test_malformed_and_oversized_requests(path: str, headers: Pairs, status: int) -> None:
     """Each limit has its status code."""
