@@ -6,6 +6,7 @@ So the queue starts one run of each client, then the next one of each (start-tim
 queued runs neither saves turns nor has to wait for the runs that another has queued before.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -34,19 +35,21 @@ from runs join run_tags turn on turn.run_id = runs.run_id and turn.key = :turn_t
 where status = 'QUEUED' and (coalesce(class.value, '') = 'bulk') = :bulk
 """)
 
-
 _LOCK_ID = 0x7475726E  # advisory lock; differs from every other one
+# A process that is suspended meanwhile loses the lock with its transaction, so that the others can queue runs.
+_LOCK = text(f"set local idle_in_transaction_session_timeout = '30s'; select pg_advisory_xact_lock({_LOCK_ID})")
+_THREADS = threading.Lock()
+"""Threads wait for each other here: waiting in the database, they could occupy every connection of the pool."""
 
 
 @contextmanager
 def assigning_turns(instance: dg.DagsterInstance) -> Iterator[None]:
-    """Let one process at a time queue a run: two at once would get the same turn, and their client a larger share."""
-    with engine_of(instance).connect() as connection:
-        connection.execute(text(f"select pg_advisory_lock({_LOCK_ID})"))
-        try:
+    """Let one thread at a time queue a run: two at once would get the same turn, and their client a larger share."""
+    with _THREADS, engine_of(instance).connect() as connection:
+        connection.execution_options(isolation_level="READ COMMITTED")  # until it is back in the pool
+        with connection.begin():
+            connection.execute(_LOCK)
             yield
-        finally:
-            connection.execute(text(f"select pg_advisory_unlock({_LOCK_ID})"))
 
 
 def queue_tags(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str]:

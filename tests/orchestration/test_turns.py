@@ -1,7 +1,9 @@
 """The order in which Dagster's queue starts the runs of several clients."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import dagster as dg
 import pytest
@@ -18,6 +20,8 @@ from coin_pipeline.orchestration.run_tags import (
     SYNC,
     TURN_TAG,
 )
+from coin_pipeline.orchestration.storage import engine_of
+from coin_pipeline.orchestration.turns import assigning_turns
 from tests.orchestration.test_unanswered_tasks import ORIGIN
 
 Tags = dict[str, str]
@@ -70,6 +74,24 @@ def test_a_client_that_submits_in_parallel_has_no_more_turns(instance: dg.Dagste
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: enqueue(instance, "a"), range(8)))
     assert sorted(int(run.tags[TURN_TAG]) for run in queued(instance)) == [*range(8)]
+
+
+def test_threads_that_wait_for_their_turn_occupy_no_connection(instance: dg.DagsterInstance) -> None:
+    """The one that queues its run needs further connections of the pool."""
+    ready = Barrier(31)
+
+    def take_turn() -> None:
+        ready.wait()
+        with assigning_turns(instance):
+            pass
+
+    with ThreadPoolExecutor(30) as threads:
+        with assigning_turns(instance):
+            turns = [threads.submit(take_turn) for _ in range(30)]
+            ready.wait()
+            time.sleep(0.5)
+            assert engine_of(instance).pool.status().endswith("Current Checked out connections: 1")
+        assert [turn.result() for turn in turns] == [None] * 30
 
 
 def test_a_client_that_was_idle_has_saved_no_turns(instance: dg.DagsterInstance) -> None:
