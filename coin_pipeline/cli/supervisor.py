@@ -18,7 +18,7 @@ from typing import Self
 import click
 
 from coin_pipeline.errors import InvalidInput, InvalidSettings, OrchestratorUnavailable, Problem, StorageFailed
-from coin_pipeline.storage.access import make_private
+from coin_pipeline.storage.access import make_folders, make_private
 from coin_pipeline.storage.log_files import DEFAULT_LIMIT, LogFile, LogLimit
 
 LOOPBACK = "127.0.0.1"
@@ -120,7 +120,7 @@ class ProcessSupervisor:
         self._policy = policy
         self._managed: list[ManagedProcess] = []
         self._problem = ""
-        make_private(logs)
+        self._make_log_folder()
 
     def __enter__(self) -> Self:
         return self
@@ -198,7 +198,7 @@ class ProcessSupervisor:
         """Restore files; an error, which a full disk may cause, is reported once."""
         try:
             restore()
-            self._logs.mkdir(parents=True, exist_ok=True)  # for the logs of processes that run
+            self._make_log_folder()  # for the logs of processes that run
             problem = ""
         except (OSError, StorageFailed, InvalidSettings) as error:
             problem = str(error)
@@ -206,6 +206,10 @@ class ProcessSupervisor:
             with suppress(OSError):
                 click.echo(f"cannot restore deleted files: {problem}", err=True)
         self._problem = problem
+
+    def _make_log_folder(self) -> None:
+        make_folders(self._logs.parent)
+        make_private(self._logs)
 
     def _schedule_restart_if_dead(self, managed: ManagedProcess) -> None:
         """Kill the children of a dead or unreachable process, print a message and schedule its restart."""
@@ -228,7 +232,7 @@ class ProcessSupervisor:
     def _spawn(self, command: Sequence[str], log: LogFile) -> subprocess.Popen[bytes]:
         """Start a process in its own session: Ctrl-C does not reach it, and its children share its process group."""
         parent = os.getpid()
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._make_log_folder()
         return subprocess.Popen(  # noqa: S603 -- our own modules
             command,
             stdin=subprocess.DEVNULL,

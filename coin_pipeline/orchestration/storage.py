@@ -256,8 +256,13 @@ def _once(storage: object, key: str, query: Callable[[], bool]) -> bool:
 
 @contextmanager
 def _setup_lock(url: str) -> Iterator[None]:
-    """Hold a lock so that two programs do not create the same tables at once."""
+    """Hold a lock so that two programs do not create the same tables at once.
+
+    The wait has no time limit: another program may be changing large tables of an earlier version.
+    """
     with closing(connect(url)) as connection:
         with connection.cursor() as cursor:
-            cursor.execute("select pg_advisory_lock(%s)", (_SET_UP_LOCK,))
+            cursor.execute(
+                "set lock_timeout = 0; set statement_timeout = 0; select pg_advisory_lock(%s)", (_SET_UP_LOCK,)
+            )
         yield

@@ -155,6 +155,7 @@ def test_deleted_files_of_a_process_are_restored(new_supervisor: NewSupervisor) 
         deleter.join()
     assert len(recorded_starts()) == 2
     assert Path("logs/steady.log").exists()
+    assert Path("logs").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_problem_of_restoring_files_is_reported_once(

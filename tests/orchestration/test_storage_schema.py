@@ -1,14 +1,19 @@
 """Tables created in one transaction, compared with those that Dagster creates one by one."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
 from coin_pipeline.database.session import connect
+from coin_pipeline.database.timeouts import BATCH
 from coin_pipeline.database.url import database_url
+from coin_pipeline.orchestration import storage
 from coin_pipeline.orchestration._dagster_internals import DagsterPostgresStorage
 from coin_pipeline.orchestration.storage import PooledPostgresStorage
 from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database
@@ -69,3 +74,20 @@ def test_an_interrupted_creation_leaves_no_table(empty: list[str]) -> None:
         create_tables(url)
         cursor.execute("select count(*) > 15 from pg_tables where schemaname = 'public'")
         assert cursor.fetchone() == (True,)
+
+
+def test_set_up_waits_for_another_program_without_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be changing large tables of an earlier version for longer than statements usually wait for a lock."""
+    url = database_url(load_settings())
+    monkeypatch.setattr(storage, "connect", partial(connect, timeouts=BATCH._replace(lock_ms=100)))
+
+    def set_up() -> None:
+        with storage._setup_lock(url):
+            pass
+
+    with ThreadPoolExecutor(1) as threads:
+        with storage._setup_lock(url):
+            waiting = threads.submit(set_up)
+            time.sleep(0.5)
+            assert not waiting.done()
+        waiting.result()
