@@ -9,8 +9,6 @@ from coin_pipeline.errors import ClientQueueFull, QueueFull
 
 IPV6_PREFIX = 64
 """Bits of an IPv6 address that identify a client: it chooses the others itself."""
-
-
 QUEUE_SHARE = 4
 """A client may queue this many runs for each free place of the queue."""
 

@@ -13,12 +13,8 @@ HOST = "127.0.0.1"
 GRACE_S = 3
 """Time for responses in progress when the server is stopped; open event streams must not delay that."""
 MAX_WEBSOCKET_BYTES = 1_048_576
-
-
 SOCKET_BUFFER_BYTES = 262_144
 """Size of a connection's buffers in the kernel, instead of several MB that would hide how fast a client reads."""
-
-
 OTHER_FILES = 512
 """Files that a server opens besides its connections."""
 
