@@ -111,18 +111,21 @@ class ResultArchive:
         report = report_key("results", run_id)
         keys = [*self._local.keys(f"results/{run_id}"), *([report] if self._local.exists(report) else []), document]
         recorded = {item.key: item for item in read_record(self._local, run_id)}
-        present = [self._upload(key, recorded.get(key)) for key in keys]
+        present = [self._upload(key) for key in keys]
         if not self._dry_run:
             write_record(self._local, run_id, (recorded | {item.key: item for item in present}).values())
             for key in keys:
                 self._local.delete(key)
         return _moved(run_id, present)
 
-    def _upload(self, key: str, recorded: ArchivedObject | None) -> ArchivedObject:
-        """Store an object of the folder in the bucket, unless a move that was killed has done so, and read it back."""
+    def _upload(self, key: str) -> ArchivedObject:
+        """Store an object of the folder in the bucket, and read it back.
+
+        A record of it is no proof that it is there: a restoration that was killed may have removed it.
+        """
         data, facts = self._local.get(key), self._local.info(key)
         item = ArchivedObject(key, len(data), facts.modified, sha256_hex(data), checked=facts.sha256 is not None)
-        if not self._dry_run and item != recorded:
+        if not self._dry_run:
             self._store.archive.put(key, data)
             _require_same(item, self._store.archive.get(key))
         return item

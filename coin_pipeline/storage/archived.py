@@ -6,11 +6,11 @@ digest. So listings, and reads of what is not archived, never wait for the bucke
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from io import BufferedIOBase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound
 from coin_pipeline.storage.base import IncompleteWrite, ObjectEntry, ObjectInfo, ObjectStore, sha256_hex
@@ -19,6 +19,7 @@ from coin_pipeline.storage.local import LocalStore
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+T = TypeVar("T")
 AREAS = ("results", "reports")
 """Folders whose objects may be archived."""
 _RECORDS = "archive"
@@ -71,18 +72,17 @@ class ArchivedStore:
 
     def get(self, key: str) -> bytes:
         """Return the bytes under a key, from the bucket if they were archived; see `ObjectStore.get`."""
-        try:
-            return self.local.get(key)
-        except ObjectNotFound:
-            return self.archive.get(key) if self._find(key) else self.local.get(key)  # it may just have been restored
+        return self._read(key, lambda store: store.get(key))
 
-    def open(self, key: str) -> AbstractContextManager[BufferedIOBase]:
+    @contextmanager
+    def open(self, key: str) -> Iterator[BufferedIOBase]:
         """Open an object for reading, from the bucket if it was archived; see `ObjectStore.open`."""
-        return self._holder(key).open(key)
+        with ExitStack() as stack:
+            yield self._read(key, lambda store: stack.enter_context(store.open(key)))
 
     def exists(self, key: str) -> bool:
         """Return whether the key holds an object."""
-        return self.local.exists(key) or self._find(key) is not None
+        return self.local.exists(key) or self._find(key) is not None or self.local.exists(key)  # restored meanwhile
 
     def info(self, key: str) -> ObjectInfo:
         """Return the attributes of an object, those before it was archived; see `ObjectStore.info`."""
@@ -91,7 +91,7 @@ class ArchivedStore:
         except ObjectNotFound:
             if found := self._find(key):
                 return ObjectInfo(found.size, found.modified, found.sha256 if found.checked else None, {})
-            raise
+            return self.local.info(key)  # restored meanwhile
 
     def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
         """Yield the objects under the folder `prefix`, or all objects, those in the bucket last."""
@@ -130,11 +130,18 @@ class ArchivedStore:
 
     def uri(self, key: str) -> str:
         """Return the path of an object, or its s3:// URL if it was archived."""
-        return self._holder(key).uri(key)
+        holder = self.archive if not self.local.exists(key) and self._find(key) else self.local
+        return holder.uri(key)
 
-    def _holder(self, key: str) -> ObjectStore:
-        """Return the folder or the bucket, whichever holds an object."""
-        return self.archive if not self.local.exists(key) and self._find(key) else self.local
+    def _read(self, key: str, read: Callable[[ObjectStore], T]) -> T:
+        """Read an object from the folder or the bucket; it may be moved from one to the other meanwhile."""
+        try:
+            return read(self.local)
+        except ObjectNotFound:
+            if self._find(key):
+                with suppress(ObjectNotFound):  # restored meanwhile
+                    return read(self.archive)
+            return read(self.local)
 
     def _find(self, key: str) -> ArchivedObject | None:
         if key.partition("/")[0] not in AREAS:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import InvalidSettings
+from coin_pipeline.results.archive import ResultArchive
 from coin_pipeline.results.index import Filters, ResultIndex
 from coin_pipeline.results.reindex import reindex
 from coin_pipeline.results.verify import verify_results
@@ -155,6 +157,27 @@ def test_refusals_name_the_setting(archived: ArchivedStore, tmp_path: Path, monk
     monkeypatch.setenv("AWS_BUCKET_NAME", bucket)
     with pytest.raises(InvalidSettings, match="AWS_BUCKET_NAME: results are already stored in bucket"):
         invoke()
+
+
+def test_results_are_readable_while_they_move(tmp_path: Path) -> None:
+    """A result that moves between two steps of a read is found in the other place."""
+    local, bucket = LocalStore(tmp_path / "data"), LocalStore(tmp_path / "bucket")
+    store, key = ArchivedStore(local, lambda: bucket), "results/old.json"
+    document = store_result(store, local.root, "old")[key]
+
+    def move_to_and_fro() -> None:
+        for _ in range(30):
+            ResultArchive(store).archive("old")
+            ResultArchive(store).restore("old")
+
+    with ThreadPoolExecutor(1) as pool:
+        moves = pool.submit(move_to_and_fro)
+        while not moves.done():
+            assert store.exists(key)
+            assert store.info(key).size == len(document)
+            with store.open(key) as file:
+                assert file.read() == document
+    moves.result()
 
 
 def test_kill_at_any_write_loses_nothing(tmp_path: Path) -> None:
