@@ -183,6 +183,26 @@ def test_a_cancelled_parser_ends(server: ParserServer, tmp_path: Path, minutely:
     wait_until_ended(pid)
 
 
+def test_a_file_that_is_cancelled_just_as_its_parser_ends(
+    server: ParserServer, tmp_path: Path, minutely: Timeframe
+) -> None:
+    """The server, which learns of both at once, goes on to serve the other files."""
+    parsing, pid = begin_slow(server, tmp_path / "a.csv.gz", minutely)
+    assert (process := server._process)
+    process.send_signal(signal.SIGSTOP)
+    os.kill(pid, signal.SIGKILL)
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)
+    parsing.cancel()
+    process.send_signal(signal.SIGCONT)
+    with pytest.raises(ReaderUnavailable):
+        parsing.result()
+    wait_until_ended(pid)
+    (tmp_path / "a.csv").write_bytes(HEADER + ROW)
+    assert len(parse(server, tmp_path / "a.csv", ImportOptions("BTC_KRW", minutely)).rows) == 1
+    assert process.poll() is None
+
+
 def test_a_killed_server_takes_its_parsers_along_and_is_started_again(tmp_path: Path, minutely: Timeframe) -> None:
     """The file that it was reading fails."""
     with closing(ParserServer()) as server:

@@ -63,7 +63,9 @@ class Server:
         self._selector.register(ended, selectors.EVENT_READ, lambda: self._report(pid, requester, ended))
 
     def _kill(self, pid: int, requester: socket.socket) -> None:
-        """Kill a parser whose requester has closed its socket."""
+        """Kill a parser whose requester has closed its socket, unless its end was reported a moment ago."""
+        if requester.fileno() < 0:
+            return
         self._selector.unregister(requester)
         os.kill(pid, signal.SIGKILL)
 
