@@ -121,7 +121,7 @@ class ResultArchive:
     def _upload(self, key: str) -> ArchivedObject:
         """Store an object of the folder in the bucket, and read it back.
 
-        A record of it is no proof that it is there: a restoration that was killed may have removed it.
+        This also applies to an object with a record: a restoration that was killed may have removed it from the bucket.
         """
         data, facts = self._local.get(key), self._local.info(key)
         item = ArchivedObject(key, len(data), facts.modified, sha256_hex(data), checked=facts.sha256 is not None)
