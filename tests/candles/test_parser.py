@@ -188,7 +188,8 @@ def test_a_file_that_is_cancelled_just_as_its_parser_ends(
 ) -> None:
     """The server, which learns of both at once, goes on to serve the other files."""
     parsing, pid = begin_slow(server, tmp_path / "a.csv.gz", minutely)
-    assert (process := server._process)
+    process = server._process
+    assert process
     process.send_signal(signal.SIGSTOP)
     os.kill(pid, signal.SIGKILL)
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
