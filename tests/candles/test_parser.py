@@ -186,7 +186,7 @@ def test_a_cancelled_parser_ends(server: ParserServer, tmp_path: Path, minutely:
 def test_a_file_that_is_cancelled_just_as_its_parser_ends(
     server: ParserServer, tmp_path: Path, minutely: Timeframe
 ) -> None:
-    """The server, which learns of both at once, goes on to serve the other files."""
+    """The server, which learns of both at once, continues to serve other files."""
     parsing, pid = begin_slow(server, tmp_path / "a.csv.gz", minutely)
     process = server._process
     assert process
