@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.errors import ObjectCorrupt, StorageRefused
+from coin_pipeline.liveness import report_progress
 from coin_pipeline.results import legacy
 from coin_pipeline.results.pins import pinned_tasks
 from coin_pipeline.results.publish import is_current_platform
@@ -88,6 +89,7 @@ def _ended(store: ObjectStore, tasks: Iterable[Folder], warnings: list[str]) -> 
     """Yield when each task of this platform ended; warn of unreadable manifests and of tasks of the legacy platform."""
     legacy_tasks = 0
     for folder in tasks:
+        report_progress()  # many tasks on a slow disk take longer than a run may go without
         if not folder.has_manifest:
             continue
         try:

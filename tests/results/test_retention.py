@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from coin_pipeline import liveness
 from coin_pipeline.errors import ObjectCorrupt, ResultNotFound, StorageRefused
 from coin_pipeline.results.publish import publish_document, publish_task
 from coin_pipeline.results.retention import (
@@ -227,6 +228,14 @@ class Refusing(LocalStore):
     def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Refuse."""
         raise StorageRefused(prefix, f"the credentials do not permit it ({before})")
+
+
+def test_a_scan_reports_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long retention is not ended as one without progress."""
+    store_task(store := LocalStore(tmp_path), "t")
+    monkeypatch.setattr(liveness, "_reported_at", 0.0)
+    scan_storage(store, NOW)
+    assert liveness.idle_s() < 10
 
 
 def test_a_bucket_without_upload_listing_causes_a_warning(tmp_path: Path) -> None:
