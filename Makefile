@@ -70,7 +70,7 @@ test-dagster-next: pyproject.toml requirements.lock requirements-dev.lock
 chaos: $(DEVELOPED)
 	$(BIN)/python -m pytest -m "" tests/chaos $(ARGS)
 
-# About ten minutes; COIN_BOMBS=100 reads fewer, COIN_BOMB_SEED=7 other ones.
+# COIN_BOMBS=100 reads fewer, COIN_BOMB_SEED=7 other ones.
 bombs: $(DEVELOPED)
 	$(BIN)/python -m pytest -m bombs -s tests/candles/test_bombs.py $(ARGS)
 
@@ -78,7 +78,6 @@ bombs: $(DEVELOPED)
 fuzz: $(DEVELOPED)
 	COIN_FUZZ_CASES=150 COIN_FUZZ_SECONDS=45 $(PYTEST) -m "" tests/fuzz $(ARGS)
 
-# About two hours.
 fuzz-long: $(DEVELOPED)
 	COIN_FUZZ_CASES=10000 COIN_FUZZ_SECONDS=1800 $(PYTEST) -m "" --timeout 0 tests/fuzz $(ARGS)
 

@@ -40,6 +40,8 @@ __all__ = ["BATCH_ROWS", "TABLE_NAMES", "TABLE_SCHEMAS", "ResultTable", "TableNa
 
 BATCH_ROWS = GROUP_ROWS
 """Maximum number of rows in a batch."""
+_UNREADABLE = (pa.ArrowException, OSError, ValueError)
+"""What pyarrow raises for a damaged file."""
 
 
 class ResultTable(NamedTuple):
@@ -211,7 +213,11 @@ def _verify_listed(key: str, file: BufferedIOBase, stored_sha256: str | None, li
 
 
 def _verify_rows(key: str, table: ResultTable, recorded: Json) -> None:
-    if content_digest(table.schema, table.batches()) != recorded["sha256"]:
+    try:
+        digest = content_digest(table.schema, table.batches())
+    except _UNREADABLE as error:
+        raise ObjectCorrupt(key, f"its rows cannot be read ({error})") from None
+    if digest != recorded["sha256"]:
         raise ObjectCorrupt(key, "its rows do not match the digest in the document")
 
 
@@ -225,7 +231,7 @@ def _file_table(key: str, source: BufferedIOBase, name: TableName) -> ResultTabl
     schema = TABLE_SCHEMAS[name]
     try:
         file = pq.ParquetFile(source, pre_buffer=False)  # buffering would read the whole file into memory
-    except pa.ArrowException as error:
+    except _UNREADABLE as error:
         raise ObjectCorrupt(key, f"it is not a Parquet file ({error})") from None
 
     def read(offset: int) -> Iterator[pa.RecordBatch]:

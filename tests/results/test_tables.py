@@ -119,6 +119,24 @@ def test_a_table_copied_by_other_means_is_verified_by_its_rows(store: LocalStore
         pass
 
 
+def test_any_damage_to_a_table_copied_by_other_means_is_corruption(store: LocalStore, tmp_path: Path) -> None:
+    """Without a stored digest of the file, damage shows while it is read; the error is one of the family."""
+    table, intact = signals(1000), parquet(signals(1000))
+    document = {"run_id": "r", "tables": {"signals": {"rows": 1000, "sha256": digest(table)}}}
+    store.put("results/r.json", to_bytes(document))
+    (tmp_path / "results/r").mkdir()
+    found = 0
+    for position in range(0, len(intact), len(intact) // 100):
+        damaged = intact[:position] + bytes([intact[position] ^ 0xFF]) + intact[position + 1 :]
+        (tmp_path / table_key("results", "r", "signals")).write_bytes(damaged)
+        try:
+            with open_table(store, "r", "signals") as opened:  # a byte that no reader needs may be damaged
+                assert digest(pa.Table.from_batches(opened.batches(), opened.schema)) == digest(table)
+        except ObjectCorrupt:
+            found += 1
+    assert found > 50
+
+
 def test_the_content_digest_depends_on_nothing_but_the_rows() -> None:
     """Row groups, batches and the order of a dictionary do not matter; any changed value does."""
     table = signals(1000)
