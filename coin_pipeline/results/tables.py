@@ -40,6 +40,8 @@ __all__ = ["BATCH_ROWS", "TABLE_NAMES", "TABLE_SCHEMAS", "ResultTable", "TableNa
 
 BATCH_ROWS = GROUP_ROWS
 """Maximum number of rows in a batch."""
+_LAST_YEAR, _MAX_INTEGER = 2261, 2**63
+"""The last whole year that nanoseconds in 64 bits reach, and the first integer that they do not."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError)
 """What pyarrow raises for a damaged file."""
 
@@ -285,9 +287,12 @@ def _to_batch(rows: Sequence[tuple[str, Json]], schema: pa.Schema) -> pa.RecordB
 def _column(values: list[object], kind: pa.DataType) -> pa.Array:
     """Return values of a legacy document as a column, with null for anything of another type."""
     if kind == TIME_TYPE:
-        return pa.array([legacy.parse_time(value) for value in values], kind)
+        times = [legacy.parse_time(value) for value in values]
+        return pa.array([time if time and time.year <= _LAST_YEAR else None for time in times], kind)
     if pa.types.is_dictionary(kind):
         return pa.array([legacy.clean_text(value) for value in values], pa.string()).dictionary_encode()
     if pa.types.is_boolean(kind):
         return pa.array([value if isinstance(value, bool) else None for value in values], kind)
-    return pa.array([legacy.finite_number(value) for value in values], pa.float64()).cast(kind)
+    if pa.types.is_integer(kind):
+        return pa.array([value if type(value) is int and abs(value) < _MAX_INTEGER else None for value in values], kind)
+    return pa.array([legacy.finite_number(value) for value in values], kind)

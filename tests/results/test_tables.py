@@ -200,3 +200,15 @@ def test_values_of_other_types_are_null(store: LocalStore) -> None:
     with open_table(store, "r", "signals") as opened:
         (row,) = pa.Table.from_batches(opened.batches(), opened.schema).to_pylist()
     assert {name for name, value in row.items() if value is not None} == {"symbol", "return_pct"}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("bars_held", 3.5), ("bars_held", 2**63), ("entry_time", "3000-01-01T00:00:00Z")]
+)
+def test_values_beyond_a_column_are_null(store: LocalStore, column: str, value: object) -> None:
+    """A column of the legacy platform's documents may hold any number and any year."""
+    trades = [{"bars_held": 2**63 - 1, "entry_time": "2261-12-31T00:00:00Z"} | {column: value}]
+    store.put("results/r.json", to_bytes({"run_id": "r", "symbols": [{"symbol": "BTC_KRW", "trades": trades}]}))
+    with open_table(store, "r", "trades") as opened:
+        (row,) = pa.Table.from_batches(opened.batches()).to_pylist()
+    assert [name for name in ("bars_held", "entry_time") if row[name] is None] == [column]
