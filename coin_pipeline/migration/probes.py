@@ -41,6 +41,6 @@ def _remove_objects(store: ObjectStore, run_id: str) -> bool:
     store.delete(result_key("results", run_id))
     store.delete(report_key("results", run_id))
     remove_task(store, run_id)
-    for key in list(store.keys(f"runs/{run_id}")):
+    for key in [*store.keys(f"results/{run_id}"), *store.keys(f"runs/{run_id}")]:
         store.delete(key)
     return True

@@ -345,7 +345,7 @@ class RefusingStore(LocalStore):
 def test_removed_tasks_leave_the_index_even_if_the_next_removal_fails(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    """The index is updated after each task, before the next one is removed."""
+    """The index is updated for the tasks that were removed before the failure."""
     store = RefusingStore(tmp_path)
     for _ in range(4):
         leave_task(store, recorded(instance, Status.SUCCESS), datetime.now(UTC), "result.json")

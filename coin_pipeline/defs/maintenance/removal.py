@@ -142,15 +142,17 @@ class RetentionJob:
         self._planned += sum(map(len, attempts.values())) - len(batch)
         removed: list[str] = []
         records: list[ExpiredItem] = []
-        for item in batch:
-            # A folder without a manifest and without a run belongs to the legacy platform.
-            ours = item.kind == "expired tasks" or bool(attempts[item.name])
-            ended = all(run.is_finished for run in attempts[item.name])
-            if ours and ended and self._is_removable(item.name):
-                self._remove(item, partial(remove_claimed, self.store, item.name))
-                removed.append(item.name)
-                records += [run_record(run.run_id, item.since) for run in attempts[item.name]]
-        self._notify_removed(removed)
+        try:
+            for item in batch:
+                # A folder without a manifest and without a run belongs to the legacy platform.
+                ours = item.kind == "expired tasks" or bool(attempts[item.name])
+                ended = all(run.is_finished for run in attempts[item.name])
+                if ours and ended and self._is_removable(item.name):
+                    self._remove(item, partial(remove_claimed, self.store, item.name))
+                    removed.append(item.name)
+                    records += [run_record(run.run_id, item.since) for run in attempts[item.name]]
+        finally:  # a removal that fails must not leave those before it in the index
+            self._notify_removed(removed)
         self._remove_records(records)
 
     def _is_removable(self, task_id: str) -> bool:
