@@ -190,7 +190,7 @@ def test_an_entry_that_was_changed_by_hand_is_read_again(
 ) -> None:
     """Its document is unchanged, so a rebuild that compares only documents would keep it."""
     for number in (1, 2):
-        publish_document(store, document(f"r{number}", number, start_date="2024-01-01"), b"")
+        publish_document(store, document(f"r{number}", number, start_date="2024-01-01"), {})
     reindex(store, index)
     before = everything(index)
     with closing(Session(index_url)) as session:
@@ -202,7 +202,7 @@ def test_an_entry_that_was_changed_by_hand_is_read_again(
 
 def test_an_installation_without_digests_gets_them(index: ResultIndex, index_url: str, store: LocalStore) -> None:
     """Its entries count as unchanged, whatever the time zone of the session that looks."""
-    publish_document(store, document("r", 1), b"")
+    publish_document(store, document("r", 1), {})
     reindex(store, index)
     with closing(Session(index_url)) as session:
         session.run(lambda cursor: cursor.execute("alter table coin.result drop column digest"))
