@@ -96,7 +96,6 @@ def _open(settings: Settings, timeouts: StoreTimeouts) -> ObjectStore:
     return ArchivedStore(local, partial(open_archive, settings, timeouts)) if settings.coin_archive_bucket else local
 
 
-@lru_cache(maxsize=4)
 def _open_bucket(settings: Settings, name: str, timeouts: StoreTimeouts) -> ObjectStore:
     from coin_pipeline.storage.s3 import S3Store  # noqa: PLC0415 -- as above
 
