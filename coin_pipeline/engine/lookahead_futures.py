@@ -10,6 +10,8 @@ SURGE = np.repeat([[10.0, 11.0], [0.1, 0.11]], 16, axis=0).ravel()
 NOISE = 1e-9
 """Relative noise: far above the rounding errors of a double, far below the tick size of any market."""
 _LAST_NS = np.iinfo(np.int64).max
+_LARGEST_EXPONENT = 700.0
+"""Exponent whose power of e is far above any price, but finite."""
 _VOLUME_FACTOR = 4.0
 """Factor by which a replaced candle has more or less volume."""
 
@@ -76,7 +78,8 @@ class Reflection:
         opens = before - strength * (opening - before) - step * (np.arange(length) + 0.25)
         upper = np.maximum(np.maximum(opens, closes), closes + (close - low))
         lower = np.minimum(np.minimum(opens, closes), closes - (high - close))
-        prices = _bounded(np.exp(np.stack([opens, upper, lower, closes])))
+        logs = np.stack([opens, upper, lower, closes])
+        prices = _bounded(np.exp(np.minimum(logs, _LARGEST_EXPONENT)))
         factor = random.choice([1 / _VOLUME_FACTOR, _VOLUME_FACTOR], (len(first), 1))
         volume = np.minimum(bars.volume[index] * factor, MAX_VOLUME)
         columns = [bars.open.copy(), bars.high.copy(), bars.low.copy(), bars.close.copy(), bars.volume.copy()]

@@ -123,6 +123,15 @@ def test_synthetic_candles_are_valid(scale: float) -> None:
         assert (other.low <= columns.min(axis=0)).all()
 
 
+@pytest.mark.parametrize("high_at", [0, 1])
+def test_reflected_candles_of_the_largest_moves_are_finite(high_at: int) -> None:
+    """Moves between the smallest and the largest price do not overflow, upwards or downwards."""
+    price = np.where(np.arange(200) % 2 == high_at, MAX_PRICE, MIN_PRICE)
+    bars = bars_of(np.column_stack([price, np.maximum(price, MAX_PRICE), np.minimum(price, MIN_PRICE), price]))
+    for other in futures(bars):
+        assert np.isfinite(np.stack([getattr(other, name) for name in PRICES])).all()
+
+
 def test_reflected_candles_move_the_other_way() -> None:
     """A block moves against the real one from the close before it; bars between blocks are unchanged."""
     bars, blocks = random_bars(400, 5), np.arange(10, 380, 16)
