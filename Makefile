@@ -81,7 +81,7 @@ fuzz: $(DEVELOPED)
 fuzz-long: $(DEVELOPED)
 	COIN_FUZZ_CASES=10000 COIN_FUZZ_SECONDS=1800 $(PYTEST) -m "" --timeout 0 tests/fuzz $(ARGS)
 
-# About half an hour; COIN_GROWTH_RUNS=20000 simulates fewer runs.
+# COIN_GROWTH_RUNS=20000 simulates fewer runs.
 growth: $(DEVELOPED)
 	$(BIN)/python -m pytest -m growth -s tests/growth $(ARGS)
 

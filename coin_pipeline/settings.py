@@ -39,19 +39,15 @@ IGNORED_SETTINGS = frozenset(
     }
 )
 
+_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "must be 3 to 63 lower-case letters, digits, dots and hyphens"
+
 _FORMATS = {
     "coin_code_server": (
         r"unix:/.+|[A-Za-z0-9.-]+:\d{1,5}",
         "must be unix: and the path of a socket, or host:port, such as 127.0.0.1:4266",
     ),
-    "aws_bucket_name": (
-        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-        "must be 3 to 63 lower-case letters, digits, dots and hyphens, such as backtest-bucket",
-    ),
-    "coin_archive_bucket": (
-        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-        "must be 3 to 63 lower-case letters, digits, dots and hyphens, such as backtest-archive",
-    ),
+    "aws_bucket_name": (_BUCKET[0], f"{_BUCKET[1]}, such as backtest-bucket"),
+    "coin_archive_bucket": (_BUCKET[0], f"{_BUCKET[1]}, such as backtest-archive"),
     "aws_region": (r"[a-z0-9-]+", "must be a region name, such as ap-northeast-2"),
     "aws_endpoint_url": (
         r"https?://[^\s@]+",

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from coin_pipeline.database import feature_flags, write_probe
 from coin_pipeline.database.runs import leases
 from coin_pipeline.database.session import Session, connect
+from coin_pipeline.database.timeouts import BATCH, ConnectionTimeouts
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration._dagster_internals import (
     ASSET_CHECK_EVENTS,
@@ -255,12 +256,12 @@ def _once(storage: object, key: str, query: Callable[[], bool]) -> bool:
 
 
 @contextmanager
-def _setup_lock(url: str) -> Iterator[None]:
+def _setup_lock(url: str, timeouts: ConnectionTimeouts = BATCH) -> Iterator[None]:
     """Hold a lock so that two programs do not create the same tables at once.
 
     The wait has no time limit: another program may be changing large tables of an earlier version.
     """
-    with closing(connect(url)) as connection:
+    with closing(connect(url, timeouts)) as connection:
         with connection.cursor() as cursor:
             cursor.execute(
                 "set lock_timeout = 0; set statement_timeout = 0; select pg_advisory_lock(%s)", (_SET_UP_LOCK,)

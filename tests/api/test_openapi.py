@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from http import HTTPStatus
 from inspect import getmembers, isclass
 from pathlib import Path
@@ -15,10 +16,15 @@ from typing import Any
 import openapi_spec_validator
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
 
+from coin_api import result_schemas, schemas
 from coin_api.app import create_app
 from coin_api.errors import PROBLEM_STATUSES, status_code_of
 from coin_pipeline import errors
+from coin_pipeline.backtest.tables import TABLE_SCHEMAS
+from coin_pipeline.engine.metrics import Metrics
+from coin_pipeline.results.table_formats import ITEM_CONSTANTS
 from coin_pipeline.settings import load_settings
 from coin_pipeline.web.problems import MEDIA_TYPE
 from tests.conftest import ROOT
@@ -62,6 +68,22 @@ def test_the_document_is_valid(document: Json) -> None:
         target = document
         for key in reference.removeprefix("#/").split("/"):
             target = target[key]
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        (result_schemas.Figures, [field.name for field in fields(Metrics)]),
+        (result_schemas.Signal, [*TABLE_SCHEMAS["signals"].names, *ITEM_CONSTANTS["signals"]]),
+        (schemas.SignalRow, [*TABLE_SCHEMAS["signals"].names, *ITEM_CONSTANTS["signals"]]),
+        (result_schemas.Trade, TABLE_SCHEMAS["trades"].names),
+        (schemas.TradeRow, TABLE_SCHEMAS["trades"].names),
+        (schemas.EquityRow, TABLE_SCHEMAS["equity"].names),
+    ],
+)
+def test_a_model_describes_every_stored_field(model: type[BaseModel], names: list[str]) -> None:
+    """Stored documents and tables are sent as they are, so nothing else notices a model that lacks a field."""
+    assert sorted(model.model_fields) == sorted(names)
 
 
 def test_every_response_has_a_schema_and_a_description(document: Json) -> None:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from functools import partial
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -76,13 +75,12 @@ def test_an_interrupted_creation_leaves_no_table(empty: list[str]) -> None:
         assert cursor.fetchone() == (True,)
 
 
-def test_set_up_waits_for_another_program_without_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_set_up_waits_for_another_program_without_a_time_limit() -> None:
     """It may be changing large tables of an earlier version for longer than statements usually wait for a lock."""
     url = database_url(load_settings())
-    monkeypatch.setattr(storage, "connect", partial(connect, timeouts=BATCH._replace(lock_ms=100)))
 
     def set_up() -> None:
-        with storage._setup_lock(url):
+        with storage._setup_lock(url, BATCH._replace(lock_ms=100)):
             pass
 
     with ThreadPoolExecutor(1) as threads:

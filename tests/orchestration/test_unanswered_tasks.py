@@ -9,7 +9,6 @@ import pytest
 
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration.failures import INTERRUPTED, PROCESS_DIED
-from coin_pipeline.orchestration.monitoring import unanswered_tasks
 from coin_pipeline.orchestration.monitoring.loop import write_manifest
 from coin_pipeline.orchestration.monitoring.unanswered_tasks import FORGOTTEN_ROUNDS, UnansweredTasksCheck
 from coin_pipeline.orchestration.retries import ABANDONED_TAGS
@@ -126,17 +125,14 @@ def test_a_given_up_retry_of_a_synchronous_run_is_made(instance: dg.DagsterInsta
     assert again.status == dg.DagsterRunStatus.QUEUED
 
 
-def test_tasks_before_the_latest_page_are_checked_too(
-    instance: dg.DagsterInstance, data_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tasks_before_the_latest_page_are_checked_too(instance: dg.DagsterInstance, data_root: Path) -> None:
     """Many tasks may end while the daemon is down, or be cancelled at once."""
-    monkeypatch.setattr(unanswered_tasks, "PAGE_SIZE", 3)
     first = create_ended(instance)
     dropped = create_ended(instance, retries=2)
     instance.add_run_tags(dropped.run_id, {WILL_RETRY_TAG: "false"})
     for _ in range(6):
         create_ended(instance, cancelled=True, shelf="results")
-    check = UnansweredTasksCheck(instance, LocalStore(data_root), write_manifest)
+    check = UnansweredTasksCheck(instance, LocalStore(data_root), write_manifest, page_size=3)
     for _ in range(3):
         check.run()
     assert manifest(data_root, first) == ("failed", PROCESS_DIED)

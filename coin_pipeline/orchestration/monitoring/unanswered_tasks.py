@@ -56,11 +56,13 @@ class UnansweredTasksCheck:
         store: ObjectStore,
         write_manifest: WriteManifest,
         waiting_since: Mapping[str, float] | None = None,
+        page_size: int = PAGE_SIZE,
     ) -> None:
         self.waiting_since = dict(waiting_since or {})
         self._instance = instance
         self._store = store
         self._write_manifest = write_manifest
+        self._page_size = page_size
         self._settled = set[str]()  # in a bucket, each look at a manifest is a request
         self._seen = set[str]()
         self._cursor: str | None = None
@@ -94,7 +96,7 @@ class UnansweredTasksCheck:
         latest, older = self._page(None), self._page(self._cursor) if self._cursor else []
         self._seen.update(run.run_id for run in (*latest, *older))
         page = older or latest
-        self._cursor = page[-1].run_id if len(page) == PAGE_SIZE else None
+        self._cursor = page[-1].run_id if len(page) == self._page_size else None
         if self._cursor is None:  # all have been seen
             self._settled &= self._seen
             self.waiting_since = {run_id: at for run_id, at in self.waiting_since.items() if run_id in self._seen}
@@ -105,7 +107,7 @@ class UnansweredTasksCheck:
     def _page(self, cursor: str | None) -> list[dg.DagsterRun]:
         ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
         filters = dg.RunsFilter(statuses=ended, updated_after=datetime.now(UTC) - _answerable())
-        return [*self._instance.get_runs(filters, cursor, PAGE_SIZE)]
+        return [*self._instance.get_runs(filters, cursor, self._page_size)]
 
     def _answer(self, run: dg.DagsterRun) -> None:
         """Write the manifest of a task that ended without a result."""

@@ -105,7 +105,7 @@ def _parse(request: transfer.Request, source: BinaryIO, file: BinaryIO) -> None:
         transfer.write_error(file, error)
     except MemoryError:
         raise
-    except BaseException:  # noqa: BLE001 -- the requester raises it
+    except BaseException:  # noqa: BLE001 -- the requester raises it; a panic in Rust is not an Exception
         transfer.write_bug(file, traceback.format_exc())
 
 
