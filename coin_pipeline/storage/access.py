@@ -9,10 +9,10 @@ EMBEDDED_DATABASE = "postgres"
 
 
 def make_folders(folder: Path) -> None:
-    """Create a folder and its parents if they are missing, without access for other users."""
+    """Create a folder and its parents if they are missing, for their owner and a group that may write to the parent."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
-        path.mkdir(mode=_OWNER | stat.S_IRWXG, exist_ok=True)
+        path.mkdir(mode=_OWNER | (stat.S_IRWXG if is_shared(path.parent) else 0), exist_ok=True)
 
 
 def restrict_access(root: Path) -> str | None:
@@ -62,9 +62,10 @@ def private_umask(root: Path) -> int:
     return 0o007 if is_shared(root) else 0o077
 
 
-def is_shared(root: Path) -> bool:
-    """Return whether the group of DATA_ROOT may write to it."""
-    return bool(root.stat().st_mode & stat.S_IWGRP)
+def is_shared(folder: Path) -> bool:
+    """Return whether the group of a folder may write to it; one for all users, such as /tmp, is not the group's."""
+    mode = folder.stat().st_mode
+    return bool(mode & stat.S_IWGRP) and not mode & stat.S_ISVTX
 
 
 def _restrict(path: Path, allowed: int) -> bool:

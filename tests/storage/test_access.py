@@ -47,4 +47,17 @@ def test_new_folders_are_private(tmp_path: Path) -> None:
     restrict_access(tmp_path / "new/data")
     make_folders(tmp_path / "new/data/BTC_KRW/1D")
     assert mode(tmp_path / "new/data") == 0o700 | ENTER
-    assert mode(tmp_path / "new/data/BTC_KRW") & 0o007 == 0
+    assert mode(tmp_path / "new/data/BTC_KRW") == 0o700
+
+
+def test_a_new_data_root_needs_no_restriction(tmp_path: Path) -> None:
+    """A command such as an import may store candles in it before the platform starts for the first time."""
+    make_folders(tmp_path / "data/BTC_KRW/1D")
+    assert restrict_access(tmp_path / "data") is None
+
+
+def test_new_folders_of_a_shared_data_root_are_shared(tmp_path: Path) -> None:
+    """As far as the umask permits."""
+    tmp_path.chmod(0o2770)
+    make_folders(tmp_path / "BTC_KRW/1D")
+    assert mode(tmp_path / "BTC_KRW/1D") & 0o050 == 0o050
