@@ -9,10 +9,16 @@ EMBEDDED_DATABASE = "postgres"
 
 
 def make_folders(folder: Path) -> None:
-    """Create a folder and its parents if they are missing, for their owner and a group that may write to the parent."""
+    """Create a folder and its missing parents for their owner, and for the group that the existing one is shared with.
+
+    The umask may withdraw permissions of the group.
+    """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    if not missing:
+        return
+    mode = _OWNER | (stat.S_IRWXG if is_shared(missing[-1].parent) else 0)
     for path in reversed(missing):
-        path.mkdir(mode=_OWNER | (stat.S_IRWXG if is_shared(path.parent) else 0), exist_ok=True)
+        path.mkdir(mode=mode, exist_ok=True)
 
 
 def restrict_access(root: Path) -> str | None:

@@ -56,8 +56,13 @@ def test_a_new_data_root_needs_no_restriction(tmp_path: Path) -> None:
     assert restrict_access(tmp_path / "data") is None
 
 
-def test_new_folders_of_a_shared_data_root_are_shared(tmp_path: Path) -> None:
-    """As far as the umask permits."""
+@pytest.mark.parametrize(("umask", "group"), [(0o007, 0o070), (0o022, 0o050), (0o077, 0)])
+def test_new_folders_of_a_shared_data_root_are_shared(tmp_path: Path, umask: int, group: int) -> None:
+    """As far as the umask permits, and down to the last of several new folders."""
     tmp_path.chmod(0o2770)
-    make_folders(tmp_path / "BTC_KRW/1D")
-    assert mode(tmp_path / "BTC_KRW/1D") & 0o050 == 0o050
+    before = os.umask(umask)
+    try:
+        make_folders(tmp_path / "BTC_KRW/1D")
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "BTC_KRW/1D") & 0o070 == group
