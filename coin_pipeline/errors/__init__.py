@@ -45,7 +45,10 @@ CoinError
 │   ├── IdempotencyConflict
 │   ├── TaskIdConflict
 │   ├── NotCancellable              the task has already ended
-│   └── TaskExpiring                the task is being removed
+│   ├── TaskExpiring                the task is being removed
+│   └── LedgerConflict              an order does not fit the position; nothing was booked
+│       ├── PositionClosed
+│       └── OverExit                more units than the position holds
 ├── UploadTooLarge                  a candle file exceeds the size limit: HTTP 413
 ├── QueueFull                       the run queue is at its limit: HTTP 429
 │   └── ClientQueueFull             ... for this client
@@ -80,8 +83,11 @@ from coin_pipeline.errors.conflicts import (
     ClientQueueFull,
     Conflict,
     IdempotencyConflict,
+    LedgerConflict,
     NotCancellable,
     ObjectExists,
+    OverExit,
+    PositionClosed,
     QueueFull,
     TaskExpiring,
     TaskIdConflict,
@@ -185,6 +191,7 @@ __all__ = [
     "InvalidStrategyFile",
     "InvalidSymbol",
     "InvalidTimeframe",
+    "LedgerConflict",
     "LookAhead",
     "MarketUnknown",
     "NoResults",
@@ -198,6 +205,8 @@ __all__ = [
     "ObjectNotFound",
     "OrchestratorUnavailable",
     "OutOfMemory",
+    "OverExit",
+    "PositionClosed",
     "Problem",
     "QueueFull",
     "ReaderUnavailable",

@@ -1,5 +1,7 @@
 """Errors for requests that conflict with the current state: HTTP 409, and HTTP 413 and 429 for exceeded limits."""
 
+from decimal import Decimal
+
 from coin_pipeline.errors.base import CoinError
 
 
@@ -83,3 +85,21 @@ class TooManyUploads(CoinError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} candle files are being uploaded, which is the limit; send this one again later")
+
+
+class LedgerConflict(Conflict):
+    """An order does not fit the position; nothing was booked."""
+
+
+class PositionClosed(LedgerConflict):
+    """The position has no units left."""
+
+    def __init__(self, position: str = "the position") -> None:
+        super().__init__(f"{position} is already closed")
+
+
+class OverExit(LedgerConflict):
+    """An exit has more units than the position."""
+
+    def __init__(self, quantity: Decimal, held: Decimal) -> None:
+        super().__init__(f"the position holds {held:f} units, fewer than the {quantity:f} to exit; exit at most these")

@@ -1,0 +1,1 @@
+"""Forward tests: a strategy on paper, candle by candle as they close, and the comparison with its backtest."""

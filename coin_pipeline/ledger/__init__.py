@@ -1,0 +1,1 @@
+"""Paper positions: exact accounting, and the journal from which positions and totals derive."""

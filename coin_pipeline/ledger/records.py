@@ -1,0 +1,133 @@
+"""Orders, positions and journal entries of the ledger."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from coin_pipeline.candles.symbol import quote_of
+from coin_pipeline.ledger.accounting import Holding, Leg, Postings
+
+DEFAULT_BOOK = "paper"
+"""Book of orders that name none; a book is an account of its own."""
+EntryKind = Literal["ENTER", "EXIT"]
+
+
+class EnterOrder(NamedTuple):
+    """An order that opens a position or adds to it; on the side opposite to the open position it reduces that.
+
+    Attributes:
+        symbol: Canonical symbol.
+        leg: Side, quantity, price and rates.
+        book: Book of the position.
+        at: Time of the fill, UTC; the database's clock if None.
+        key: Idempotency key, unique within the book; generated if None.
+        note: Free text that is stored with the entry.
+    """
+
+    symbol: str
+    leg: Leg
+    book: str = DEFAULT_BOOK
+    at: datetime | None = None
+    key: str | None = None
+    note: str | None = None
+
+
+class ExitOrder(NamedTuple):
+    """An order that leaves a position, in part or completely.
+
+    Attributes:
+        position_id: The position.
+        price: Price before slippage.
+        fee_rate: Fee as a fraction of the traded value.
+        slippage_rate: Slippage as a fraction of the price.
+        quantity: Units to exit; all if None.
+        at: Time of the fill, UTC; the database's clock if None.
+        key: Idempotency key, unique within the book; generated if None.
+        note: Free text that is stored with the entry.
+    """
+
+    position_id: uuid.UUID
+    price: Decimal
+    fee_rate: Decimal
+    slippage_rate: Decimal
+    quantity: Decimal | None = None
+    at: datetime | None = None
+    key: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A position: one per book and symbol is open at a time.
+
+    Attributes:
+        position_id: Its id.
+        book: Its book.
+        symbol: Canonical symbol.
+        holding: Open units, their cost, and the realized result.
+        entries: Number of its journal entries.
+        opened_at: Time of the first fill, UTC.
+        closed_at: Time of the fill that closed it, UTC; None while it is open.
+    """
+
+    position_id: uuid.UUID
+    book: str
+    symbol: str
+    holding: Holding
+    entries: int
+    opened_at: datetime
+    closed_at: datetime | None
+
+    @property
+    def quote(self) -> str:
+        """Currency of its prices and amounts."""
+        return quote_of(self.symbol)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One change of a position; entries are never changed or removed.
+
+    Attributes:
+        entry_id: Its number, ascending in the order of booking within a position.
+        book: Book of the position.
+        position_id: The position.
+        symbol: Canonical symbol.
+        sequence: Its number within the position, from 1.
+        kind: ENTER or EXIT.
+        leg: The executed order.
+        postings: Its postings, which add up to zero.
+        at: Time of the fill, UTC.
+        booked_at: When it was stored, UTC, by the database's clock.
+        key: Its idempotency key.
+        note: Free text.
+    """
+
+    entry_id: int
+    book: str
+    position_id: uuid.UUID
+    symbol: str
+    sequence: int
+    kind: EntryKind
+    leg: Leg
+    postings: Postings
+    at: datetime
+    booked_at: datetime
+    key: str
+    note: str | None
+
+
+class Booked(NamedTuple):
+    """What an order did.
+
+    Attributes:
+        position: The position right after the entry.
+        entry: The journal entry.
+        replayed: Whether the key was used before by the same order, so that nothing was booked again.
+    """
+
+    position: Position
+    entry: JournalEntry
+    replayed: bool
