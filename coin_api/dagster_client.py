@@ -17,6 +17,7 @@ from coin_api.dagster_probes import dagster_probes
 from coin_api.health import Probe
 from coin_api.task_status import TaskStatusReader
 from coin_api.tasks import Job, SubmissionId, Task
+from coin_pipeline.database.engine import fail_fast
 from coin_pipeline.database.feature_flags import require_async_enabled
 from coin_pipeline.database.runs.status import count_queued_runs
 from coin_pipeline.database.session import Session
@@ -45,7 +46,6 @@ from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.retries import ABANDONED_TAGS, is_retry_decided, next_attempt_id
 from coin_pipeline.orchestration.run_tags import CLIENT_TAG, LOCAL_TAG, SPEC_TAG
 from coin_pipeline.orchestration.storage import engine_of
-from coin_pipeline.orchestration.storage_engine import fail_fast
 from coin_pipeline.results.store import check_run_id
 from coin_pipeline.settings import Settings
 

@@ -46,7 +46,7 @@ class Session:
             DatabaseUnavailable: The server cannot be reached, or rejects the statement.
             DataRefused: The server rejects a value.
         """
-        return retry_until_available(lambda: self._run_once(work), _is_unavailable)
+        return retry_until_available(lambda: self._run_once(work), is_unavailable)
 
     def close(self) -> None:
         """Close the connection."""
@@ -65,12 +65,9 @@ class Session:
             self._connection = connect(self._url, self._timeouts)
             try:
                 return _execute(self._connection, work)
-            except psycopg2.DataError as error:
-                self._drop()
-                raise DataRefused(error.diag.message_primary or str(error).strip()) from error
             except psycopg2.Error as error:
                 self._drop()
-                raise DatabaseUnavailable(WHERE, str(error).strip()) from error
+                raise translated(error) from error
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -114,7 +111,14 @@ def psycopg2_url(url: str) -> str:
     return url.replace("postgresql+psycopg2://", "postgresql://", 1)
 
 
-def _is_unavailable(error: Exception) -> bool:
+def translated(error: psycopg2.Error) -> DatabaseUnavailable | DataRefused:
+    """Return the driver's error as one of the family; raise it from `error`, whose code `is_unavailable` reads."""
+    if isinstance(error, psycopg2.DataError):
+        return DataRefused(error.diag.message_primary or str(error).strip())
+    return DatabaseUnavailable(WHERE, str(error).strip())
+
+
+def is_unavailable(error: Exception) -> bool:
     """Return whether the server was unreachable or the connection was lost, as opposed to a rejected statement."""
     code = error.__cause__.pgcode if isinstance(error.__cause__, psycopg2.Error) else None
     return isinstance(error, DatabaseUnavailable) and (code is None or code.startswith(_UNAVAILABLE))

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, or_, text
 from sqlalchemy.exc import DBAPIError
 
 from coin_pipeline.database import feature_flags, write_probe
+from coin_pipeline.database.engine import create_engine
 from coin_pipeline.database.runs import leases
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.timeouts import BATCH, ConnectionTimeouts
@@ -32,12 +33,13 @@ from coin_pipeline.orchestration._dagster_internals import (
     PostgresScheduleStorage,
     SqlEventLogStorageTable,
 )
-from coin_pipeline.orchestration.storage_engine import open_engine
 from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database, mark_migrated
 from coin_pipeline.results import index
 from coin_pipeline.retry import retry_until_available
 from coin_pipeline.settings import load_settings
 
+_ENGINE_TIMEOUTS = BATCH._replace(statement_ms=60_000, idle_in_transaction_ms=5_000)
+"""A process that is suspended while it changes a run must not block others from changing it."""
 _SET_UP_LOCK = 0x636F696E  # arbitrary, used by this project only
 _LOCK = text("select from runs where run_id = :run_id for no key update")
 _INDEXED_EVENTS = ASSET_EVENTS | ASSET_CHECK_EVENTS
@@ -184,7 +186,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         super().__init__(postgres_url=postgres_url, inst_data=inst_data)
         self._run_storage, self._event_log_storage = RunStorage(postgres_url), EventStorage(postgres_url)
         self._schedule_storage = ScheduleStorage(postgres_url)
-        engine = open_engine(postgres_url)
+        engine = create_engine(postgres_url, _ENGINE_TIMEOUTS)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine  # noqa: SLF001 -- by default, each opens a connection for every statement
 
