@@ -42,16 +42,49 @@ GainFraction = Annotated[float, Field(ge=MIN_FRACTION, le=100, allow_inf_nan=Fal
 Amount = Annotated[float, Field(ge=0, le=MAX_MONEY, allow_inf_nan=False, strict=True)]
 
 
+DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE = 0.001, 0.0002
+"""Costs of each leg where a request gives none."""
+StrategyName = Annotated[str, Field(min_length=1, max_length=100, description="Name of a registered strategy.")]
+Params = Annotated[
+    dict[str, Any],
+    Field(max_length=MAX_PARAMS, description="Strategy parameters; omitted ones take the strategy's defaults."),
+]
+FeeRate = Annotated[Rate, Field(description="Fee of each leg, as a fraction of the traded value.")]
+SlippageRate = Annotated[Rate, Field(description="Slippage of each leg, as a fraction of the price.")]
+StopLoss = Annotated[
+    LossFraction | None, Field(description="Sell at this fraction below the entry price, such as 0.05.")
+]
+TakeProfit = Annotated[
+    GainFraction | None, Field(description="Sell at this fraction above the entry price, such as 0.1.")
+]
+TrailingStop = Annotated[
+    LossFraction | None, Field(description="Sell at this fraction below the highest price since entry.")
+]
+PositionSize = Annotated[float, Field(ge=MIN_FRACTION, le=1, allow_inf_nan=False, strict=True)]
+InitialCash = Annotated[
+    Annotated[float, Field(ge=MIN_CASH, le=MAX_MONEY, allow_inf_nan=False, strict=True)] | None,
+    Field(
+        description="Starting cash of the account, in the quote currency of the market; defaults to 10,000,000 in"
+        " KRW, 1 in BTC, 10 in ETH and 10,000 in others."
+    ),
+]
+MinOrder = Annotated[
+    Amount,
+    Field(
+        description="Smallest buy order to place, in the quote currency of the market; Upbit requires 5000 KRW,"
+        " 0.00005 BTC or 0.5 USDT."
+    ),
+]
+WarmUpMode = Literal["auto", "none"]
+
+
 class BacktestRequest(RequestModel):
     """A backtest as submitted over HTTP, from the command line or from the Dagster UI."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    strategy: Annotated[str, Field(min_length=1, max_length=100, description="Name of a registered strategy.")]
-    params: Annotated[
-        dict[str, Any],
-        Field(max_length=MAX_PARAMS, description="Strategy parameters; omitted ones take the strategy's defaults."),
-    ] = {}  # noqa: RUF012 -- pydantic copies it
+    strategy: StrategyName
+    params: Params = {}  # noqa: RUF012 -- pydantic copies it
     symbols: Symbols
     start_date: Annotated[Day, Field(description="First calendar day in the time zone, YYYY-MM-DD.")]
     end_date: Annotated[Day, Field(description="Last calendar day in the time zone, YYYY-MM-DD, inclusive.")]
@@ -63,19 +96,13 @@ class BacktestRequest(RequestModel):
             " legacy platform."
         ),
     ] = Fill.NEXT_OPEN
-    fee_rate: Annotated[Rate, Field(description="Fee of each leg, as a fraction of the traded value.")] = 0.001
-    slippage_rate: Annotated[Rate, Field(description="Slippage of each leg, as a fraction of the price.")] = 0.0002
-    stop_loss: Annotated[
-        LossFraction | None, Field(description="Sell at this fraction below the entry price, such as 0.05.")
-    ] = None
-    take_profit: Annotated[
-        GainFraction | None, Field(description="Sell at this fraction above the entry price, such as 0.1.")
-    ] = None
-    trailing_stop: Annotated[
-        LossFraction | None, Field(description="Sell at this fraction below the highest price since entry.")
-    ] = None
+    fee_rate: FeeRate = DEFAULT_FEE_RATE
+    slippage_rate: SlippageRate = DEFAULT_SLIPPAGE_RATE
+    stop_loss: StopLoss = None
+    take_profit: TakeProfit = None
+    trailing_stop: TrailingStop = None
     position_size: Annotated[
-        Annotated[float, Field(ge=MIN_FRACTION, le=1, allow_inf_nan=False, strict=True)] | None,
+        PositionSize | None,
         Field(description="Fraction of the equity spent on an entry; defaults to 1, or to 1/max_positions if given."),
     ] = None
     max_positions: Annotated[
@@ -85,26 +112,14 @@ class BacktestRequest(RequestModel):
             " each symbol has its own account."
         ),
     ] = None
-    initial_cash: Annotated[
-        Annotated[float, Field(ge=MIN_CASH, le=MAX_MONEY, allow_inf_nan=False, strict=True)] | None,
-        Field(
-            description="Starting cash of the account, in the quote currency of the market; defaults to 10,000,000 in"
-            " KRW, 1 in BTC, 10 in ETH and 10,000 in others."
-        ),
-    ] = None
-    min_order: Annotated[
-        Amount,
-        Field(
-            description="Smallest buy order to place, in the quote currency of the market; Upbit requires 5000 KRW,"
-            " 0.00005 BTC or 0.5 USDT."
-        ),
-    ] = 0.0
+    initial_cash: InitialCash = None
+    min_order: MinOrder = 0.0
     tick_sizes: Annotated[
         Literal["none", "upbit"],
         Field(description="Exchange whose price ticks fills are rounded to, against the trader."),
     ] = "none"
     warm_up: Annotated[
-        Literal["auto", "none"],
+        WarmUpMode,
         Field(
             description="auto lets the strategy read stored candles before start_date, so that its first decision can"
             " fall on the first candle of the range; none reads only the range."
