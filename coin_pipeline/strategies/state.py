@@ -35,6 +35,8 @@ _STANDARD_LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdli
 _VALUES = frozenset({"builtins", "numba", "numpy", "pydantic", "pydantic_core"})
 """Packages whose objects, apart from those with a rule, are values or machine code."""
 _CONTAINERS = frozenset({"collections", "weakref"})
+_IMPORTERS = frozenset({"__loader__", "__spec__"})
+"""Globals of a module that lead to its importer, which is not the user's; pytest's refers to every test."""
 
 
 class StrategyState:
@@ -118,7 +120,10 @@ class _Walk:
 
     def _module(self, module: ModuleType) -> Iterable[object]:
         file = getattr(module, "__file__", None)
-        return self._mapping(vars(module)) if file and self._is_own_file(file, module.__name__) else ()
+        if not file or not self._is_own_file(file, module.__name__):
+            return ()
+        self._mapping(vars(module))
+        return [value for name, value in vars(module).items() if name not in _IMPORTERS]
 
     def _function(self, function: FunctionType) -> Iterator[object]:
         self.saved.append(saved_objects.save_defaults(function))

@@ -2,6 +2,7 @@
 
 import functools
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -469,6 +470,15 @@ def test_restore_undoes_every_change() -> None:
     assert state.restore()
     assert vars(strategy) == {"items": {"a": [1], "b": {2}}}
     assert not state.restore()
+
+
+def test_the_importer_of_a_module_is_not_searched() -> None:
+    """Pytest's importer refers to every test: restoring all of them took longer than most backtests."""
+    importer = vars(sys.modules[__name__].__loader__)
+    state = StrategyState(Base())
+    importer["used"] = True
+    assert not state.restore()
+    assert importer.pop("used")
 
 
 def test_built_in_strategies_are_not_searched() -> None:
