@@ -181,7 +181,7 @@ class DagsterOrchestrator:
         """Raise a conflict if the stored run has another job or spec; queue it if that has not happened yet."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.job_name != submission.job or run.tags.get(SPEC_TAG) != submission.tags[SPEC_TAG]:
-            raise IdempotencyConflict(key, run_id) if key else TaskIdConflict(run_id)
+            raise IdempotencyConflict(key, f"task {run_id}") if key else TaskIdConflict(run_id)
         # The first submission may have died between storing and queueing; to queue it twice has no effect.
         if run.status == dg.DagsterRunStatus.NOT_STARTED:
             self._instance.submit_run(run_id, self._workspace.create_request_context())

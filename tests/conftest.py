@@ -19,9 +19,11 @@ from xdist.scheduler import LoadFileScheduling
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy import Engine
     from xdist.remote import Producer
 
     from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.ledger.ledger import Ledger
     from coin_pipeline.results.index import ResultIndex
     from coin_pipeline.storage.base import ObjectStore
     from tests.moto_aws import MotoAws
@@ -189,6 +191,44 @@ def index(index_url: str) -> Iterator[ResultIndex]:
     with closing(Session(index_url)) as session:
         session.run(lambda cursor: cursor.execute("truncate coin.result, coin.reuse"))
         yield ResultIndex(session)
+
+
+@pytest.fixture(scope="session")
+def ledger_engine(data_root: Path) -> Iterator[Engine]:
+    """Engine of a database with the tables of the ledger, on the session's embedded server."""
+    from sqlalchemy.schema import CreateSchema
+
+    from coin_pipeline.database.engine import create_engine
+    from coin_pipeline.database.metadata import SCHEMA
+    from coin_pipeline.database.session import connect
+    from coin_pipeline.database.url import database_url
+    from coin_pipeline.ledger.tables import METADATA
+    from coin_pipeline.settings import load_settings
+
+    assert data_root.is_dir()
+    url = database_url(load_settings())
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("create database ledger")
+    engine = create_engine(urlsplit(url)._replace(path="/ledger").geturl())
+    with engine.begin() as connection:
+        connection.execute(CreateSchema(SCHEMA))
+    METADATA.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def ledger(ledger_engine: Engine) -> Ledger:
+    """An empty ledger without short positions."""
+    from sqlalchemy import delete
+
+    from coin_pipeline.ledger.ledger import Ledger
+    from coin_pipeline.ledger.tables import JOURNAL, POSITION, TOTAL
+
+    with ledger_engine.begin() as connection:
+        for table in (JOURNAL, POSITION, TOTAL):
+            connection.execute(delete(table))
+    return Ledger(ledger_engine)
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ class FakeOrchestrator:
         known = submission_id.task_id or self.ids_by_key.get(f"{job}:{key}")
         if known in self.tasks_by_id:
             if self.submissions_by_id[known] != submission:
-                raise IdempotencyConflict(key, known) if key else TaskIdConflict(known)
+                raise IdempotencyConflict(key, f"task {known}") if key else TaskIdConflict(known)
             return self.tasks_by_id[known]
         waiting = sum(task.status == "queued" for task in self.tasks_by_id.values())
         if waiting >= self.max_queued:

@@ -26,6 +26,7 @@ CoinError
 │   ├── TableNotStored              a result has no rows of a kind, such as a sweep or an early legacy result
 │   ├── NoResults                   nothing is stored yet
 │   ├── NotPinned                   the task has no pin to remove
+│   ├── PositionNotFound
 │   └── ObjectNotFound
 ├── StrategyFailed                  the strategy's code raised, or returned the wrong shape
 │   └── BarsChanged                 the strategy wrote into its candles
@@ -47,6 +48,7 @@ CoinError
 │   ├── NotCancellable              the task has already ended
 │   ├── TaskExpiring                the task is being removed
 │   └── LedgerConflict              an order does not fit the position; nothing was booked
+│       ├── NoHolding               a SELL without a position, where short positions are not allowed
 │       ├── PositionClosed
 │       └── OverExit                more units than the position holds
 ├── UploadTooLarge                  a candle file exceeds the size limit: HTTP 413
@@ -84,6 +86,7 @@ from coin_pipeline.errors.conflicts import (
     Conflict,
     IdempotencyConflict,
     LedgerConflict,
+    NoHolding,
     NotCancellable,
     ObjectExists,
     OverExit,
@@ -121,6 +124,7 @@ from coin_pipeline.errors.not_found import (
     NotFound,
     NotPinned,
     ObjectNotFound,
+    PositionNotFound,
     ResultNotFound,
     TableNotStored,
 )
@@ -194,6 +198,7 @@ __all__ = [
     "LedgerConflict",
     "LookAhead",
     "MarketUnknown",
+    "NoHolding",
     "NoResults",
     "NotCancellable",
     "NotDeterministic",
@@ -207,6 +212,7 @@ __all__ = [
     "OutOfMemory",
     "OverExit",
     "PositionClosed",
+    "PositionNotFound",
     "Problem",
     "QueueFull",
     "ReaderUnavailable",

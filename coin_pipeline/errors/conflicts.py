@@ -19,10 +19,8 @@ class ObjectExists(Conflict):
 class IdempotencyConflict(Conflict):
     """Two different requests used one idempotency key."""
 
-    def __init__(self, key: str, task_id: str) -> None:
-        super().__init__(
-            f"Idempotency-Key {key[:80]!r} already belongs to another request (task {task_id}); use a new key"
-        )
+    def __init__(self, key: str, made: str) -> None:
+        super().__init__(f"Idempotency-Key {key[:80]!r} already belongs to another request ({made}); use a new key")
 
 
 class TaskIdConflict(Conflict):
@@ -89,6 +87,15 @@ class TooManyUploads(CoinError):
 
 class LedgerConflict(Conflict):
     """An order does not fit the position; nothing was booked."""
+
+
+class NoHolding(LedgerConflict):
+    """A SELL without a position to sell from, where short positions are not allowed."""
+
+    def __init__(self, symbol: str, book: str) -> None:
+        super().__init__(
+            f"book {book!r} holds no {symbol} to sell; buy first, or set COIN_ALLOW_SHORT=true to allow short positions"
+        )
 
 
 class PositionClosed(LedgerConflict):

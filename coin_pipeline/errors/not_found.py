@@ -94,6 +94,13 @@ class NotPinned(NotFound):
         super().__init__(f"task {task_id[:80]!r} is not pinned; nothing was changed")
 
 
+class PositionNotFound(NotFound):
+    """No position has this id."""
+
+    def __init__(self, position_id: object) -> None:
+        super().__init__(f"position {position_id} does not exist; list positions with 'coin positions history'")
+
+
 class ObjectNotFound(NotFound):
     """No object is stored under this key."""
 

@@ -8,13 +8,12 @@ belongs to the quantity, and settles it: the difference of the values is income,
 are expenses. So the net result of a leg that leaves is its gross result less the fees and slippage of both legs.
 """
 
-from dataclasses import dataclass, replace
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from coin_pipeline.errors import OverExit, PositionClosed
-from coin_pipeline.ledger.amounts import EXACT, ZERO, share
+from coin_pipeline.errors import LedgerConflict, OverExit, PositionClosed
+from coin_pipeline.ledger.amounts import MAX_VALUE, ZERO, exact, share
 
 
 class Side(StrEnum):
@@ -31,7 +30,7 @@ class Side(StrEnum):
     @property
     def sign(self) -> int:
         """1 for BUY, -1 for SELL."""
-        return 1 if self is Side.BUY else -1
+        return 1 if self == "BUY" else -1  # the attribute Side.BUY is slow in Python 3.11
 
 
 class Leg(NamedTuple):
@@ -52,26 +51,28 @@ class Leg(NamedTuple):
     slippage_rate: Decimal
 
     @property
+    @exact
     def effective_price(self) -> Decimal:
         """Price after slippage."""
-        with localcontext(EXACT):
-            return self.price * (1 + self.side.sign * self.slippage_rate)
+        return self.price * (1 + self.side.sign * self.slippage_rate)
 
     @property
+    @exact
     def value(self) -> Decimal:
         """Quantity at the price before slippage."""
-        return EXACT.multiply(self.quantity, self.price)
+        return self.quantity * self.price
 
     @property
+    @exact
     def slippage(self) -> Decimal:
         """Slippage in the quote currency."""
-        return EXACT.multiply(self.value, self.slippage_rate)
+        return self.quantity * self.price * self.slippage_rate
 
     @property
+    @exact
     def fee(self) -> Decimal:
         """Fee in the quote currency."""
-        with localcontext(EXACT):
-            return self.quantity * self.effective_price * self.fee_rate
+        return self.quantity * self.effective_price * self.fee_rate
 
 
 class Postings(NamedTuple):
@@ -95,6 +96,12 @@ class Postings(NamedTuple):
     slippage: Decimal = ZERO
     income: Decimal = ZERO
 
+    @property
+    @exact
+    def settled(self) -> "Result":
+        """Result of the units that left with the entry."""
+        return Result(-self.income, self.fee, self.slippage)
+
 
 class Result(NamedTuple):
     """A result in the quote currency, split: net = gross - fee - slippage."""
@@ -104,18 +111,18 @@ class Result(NamedTuple):
     slippage: Decimal = ZERO
 
     @property
+    @exact
     def net(self) -> Decimal:
         """Result after the fees and slippage of both legs."""
-        with localcontext(EXACT):
-            return self.gross - self.fee - self.slippage
+        return self.gross - self.fee - self.slippage
 
+    @exact
     def plus(self, other: "Result") -> "Result":
         """Return the sum of two results."""
-        return Result(*map(EXACT.add, self, other))
+        return Result(self.gross + other.gross, self.fee + other.fee, self.slippage + other.slippage)
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """State of a position.
 
     Attributes:
@@ -132,39 +139,40 @@ class Holding:
     value: Decimal = ZERO
     fee: Decimal = ZERO
     slippage: Decimal = ZERO
-    realized: Result = Result()  # noqa: RUF009 - immutable
+    realized: Result = Result()
 
     @property
+    @exact
     def cost(self) -> Decimal:
         """What the open units cost including fees and slippage; for a short position, what their sale brought."""
-        with localcontext(EXACT):
-            return self.value + self.side.sign * (self.fee + self.slippage)
+        return self.value + self.side.sign * (self.fee + self.slippage)
 
+    @exact
     def unrealized(self, price: Decimal) -> Result:
         """Return the result of the open units at a price, with the costs of their entries and without exit costs."""
-        with localcontext(EXACT):
-            return Result(self.side.sign * (self.quantity * price - self.value), self.fee, self.slippage)
+        return Result(self.side.sign * (self.quantity * price - self.value), self.fee, self.slippage)
 
+    @exact
     def enter(self, leg: Leg) -> tuple["Holding", Postings]:
         """Add the units of a leg on the side of the position, and return the new state and the postings.
 
         Raises:
+            LedgerConflict: The position would hold more than MAX_VALUE units.
             ValueError: The leg is on the other side.
         """
-        if leg.side is not self.side:
+        if leg.side != self.side:
             raise ValueError(f"a {leg.side} order cannot enter a {self.side} position")
+        quantity = self.quantity + leg.quantity
+        if quantity > MAX_VALUE:
+            raise LedgerConflict(f"the position would hold {quantity:f} units, more than {MAX_VALUE:f}; enter fewer")
         value, fee, slippage, sign = leg.value, leg.fee, leg.slippage, self.side.sign
-        with localcontext(EXACT):
-            postings = Postings(-sign * value - fee - slippage, sign * value, fee, slippage)
-            after = replace(
-                self,
-                quantity=self.quantity + leg.quantity,
-                value=self.value + value,
-                fee=self.fee + fee,
-                slippage=self.slippage + slippage,
-            )
+        postings = Postings(-sign * value - fee - slippage, sign * value, fee, slippage)
+        after = Holding(
+            self.side, quantity, self.value + value, self.fee + fee, self.slippage + slippage, self.realized
+        )
         return after, postings
 
+    @exact
     def exit(self, leg: Leg) -> tuple["Holding", Postings]:
         """Remove the units of a leg on the opposite side, and return the new state and the postings.
 
@@ -173,7 +181,7 @@ class Holding:
             OverExit: The leg has more units than the position.
             ValueError: The leg is on the side of the position.
         """
-        if leg.side is self.side:
+        if leg.side == self.side:
             raise ValueError(f"a {leg.side} order cannot leave a {self.side} position")
         if not self.quantity:
             raise PositionClosed
@@ -182,24 +190,22 @@ class Holding:
         value, fee, slippage = (
             share(amount, leg.quantity, self.quantity) for amount in (self.value, self.fee, self.slippage)
         )
-        sign = self.side.sign
-        with localcontext(EXACT):
-            settled = Result(sign * (leg.value - value), leg.fee + fee, leg.slippage + slippage)
-            postings = Postings(
-                cash=sign * leg.value - leg.fee - leg.slippage,
-                holding=-sign * value,
-                holding_fee=-fee,
-                holding_slippage=-slippage,
-                fee=settled.fee,
-                slippage=settled.slippage,
-                income=-settled.gross,
-            )
-            after = replace(
-                self,
-                quantity=self.quantity - leg.quantity,
-                value=self.value - value,
-                fee=self.fee - fee,
-                slippage=self.slippage - slippage,
-                realized=self.realized.plus(settled),
-            )
+        exit_value, exit_fee, exit_slippage, sign = leg.value, leg.fee, leg.slippage, self.side.sign
+        postings = Postings(
+            cash=sign * exit_value - exit_fee - exit_slippage,
+            holding=-sign * value,
+            holding_fee=-fee,
+            holding_slippage=-slippage,
+            fee=exit_fee + fee,
+            slippage=exit_slippage + slippage,
+            income=sign * (value - exit_value),
+        )
+        after = Holding(
+            self.side,
+            self.quantity - leg.quantity,
+            self.value - value,
+            self.fee - fee,
+            self.slippage - slippage,
+            self.realized.plus(postings.settled),
+        )
         return after, postings

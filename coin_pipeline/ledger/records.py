@@ -1,16 +1,24 @@
 """Orders, positions and journal entries of the ledger."""
 
+import hashlib
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.ledger.accounting import Holding, Leg, Postings
+from coin_pipeline.ledger.amounts import ZERO, plain
 
-DEFAULT_BOOK = "paper"
+DEFAULT_BOOK: Final = "paper"
 """Book of orders that name none; a book is an account of its own."""
+MAX_BOOK: Final = 100
+"""Characters of a book's name."""
+MAX_KEY: Final = 255
+"""Characters of an idempotency key."""
+MAX_NOTE: Final = 1000
+"""Characters of a note."""
 EntryKind = Literal["ENTER", "EXIT"]
 
 
@@ -24,6 +32,7 @@ class EnterOrder(NamedTuple):
         at: Time of the fill, UTC; the database's clock if None.
         key: Idempotency key, unique within the book; generated if None.
         note: Free text that is stored with the entry.
+        at_market: Whether the price is the newest known one, which may differ when the order is sent again.
     """
 
     symbol: str
@@ -32,6 +41,12 @@ class EnterOrder(NamedTuple):
     at: datetime | None = None
     key: str | None = None
     note: str | None = None
+    at_market: bool = False
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of what an order with the same key must repeat."""
+        leg = self.leg._replace(price=ZERO) if self.at_market else self.leg
+        return _digest("ENTER", self.symbol, *leg, self.at, self.note)
 
 
 class ExitOrder(NamedTuple):
@@ -46,6 +61,7 @@ class ExitOrder(NamedTuple):
         at: Time of the fill, UTC; the database's clock if None.
         key: Idempotency key, unique within the book; generated if None.
         note: Free text that is stored with the entry.
+        at_market: Whether the price is the newest known one, which may differ when the order is sent again.
     """
 
     position_id: uuid.UUID
@@ -56,6 +72,13 @@ class ExitOrder(NamedTuple):
     at: datetime | None = None
     key: str | None = None
     note: str | None = None
+    at_market: bool = False
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of what an order with the same key must repeat."""
+        price = ZERO if self.at_market else self.price
+        rates = self.fee_rate, self.slippage_rate
+        return _digest("EXIT", self.position_id, self.quantity, price, *rates, self.at, self.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +154,16 @@ class Booked(NamedTuple):
     position: Position
     entry: JournalEntry
     replayed: bool
+
+
+def _digest(*values: object) -> bytes:
+    return hashlib.sha256(repr([*map(_canonical, values)]).encode("utf-8", "surrogatepass")).digest()
+
+
+def _canonical(value: object) -> str | None:
+    """Return the same text for values that mean the same, such as 1 and 1.0."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return None if value is None else str(value)

@@ -1,0 +1,83 @@
+"""The ledger: booking and reading in transactions that are repeated when the database asks for it."""
+
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from coin_pipeline.database.engine import run_transaction
+from coin_pipeline.ledger import book as booking
+from coin_pipeline.ledger.records import Booked, EnterOrder, ExitOrder, JournalEntry, Position
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """Paper positions in a database.
+
+    Every method may raise DatabaseUnavailable, and DataRefused for a value that a column cannot hold.
+
+    Args:
+        engine: The database.
+        allow_short: Whether a SELL without a position opens a short one.
+    """
+
+    def __init__(self, engine: Engine, *, allow_short: bool = False) -> None:
+        self._engine = engine
+        self._allow_short = allow_short
+
+    def enter(self, order: EnterOrder) -> Booked:
+        """Open a position or add to it; an order on the side opposite to the open position reduces that.
+
+        Raises:
+            IdempotencyConflict: The key belongs to another order.
+            InvalidInput: An amount is out of range.
+            LedgerConflict: The order does not fit the position.
+        """
+        keyed = booking.with_key(order)
+        booked = self.run(lambda connection: booking.enter(connection, keyed, allow_short=self._allow_short))
+        return booked if keyed is order else booked._replace(replayed=False)
+
+    def exit(self, order: ExitOrder) -> Booked:
+        """Leave a position, in part or completely.
+
+        Raises:
+            IdempotencyConflict: The key belongs to another order.
+            InvalidInput: An amount is out of range.
+            OverExit: The order has more units than the position.
+            PositionClosed: The position has no units left.
+            PositionNotFound: No position has this id.
+        """
+        keyed = booking.with_key(order)
+        booked = self.run(lambda connection: booking.leave(connection, keyed))
+        return booked if keyed is order else booked._replace(replayed=False)
+
+    def position(self, position_id: uuid.UUID) -> Position:
+        """Return a position.
+
+        Raises:
+            PositionNotFound: No position has this id.
+        """
+        return self.run(lambda connection: booking.get_position(connection, position_id))
+
+    def journal(self, position_id: uuid.UUID) -> list[JournalEntry]:
+        """Return the entries of a position in the order of booking; none if no position has this id."""
+        return self.run(lambda connection: booking.read_journal(connection, position_id))
+
+    def open_positions(self, book: str | None = None, symbol: str | None = None) -> list[Position]:
+        """Return open positions by book and symbol.
+
+        Args:
+            book: Their book; any if None.
+            symbol: Their symbol; any if None.
+        """
+        return self.run(lambda connection: booking.open_positions(connection, book, symbol))
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Run idempotent work in a READ COMMITTED transaction, and commit it.
+
+        Args:
+            work: The work, such as several orders with keys; it may run more than once.
+        """
+        return run_transaction(self._engine, work)
