@@ -20,15 +20,18 @@ from coin_api.errors import install_error_handlers
 from coin_api.health import HealthChecks
 from coin_api.middleware import HeadRequests
 from coin_api.openapi import DESCRIPTION, TAGS, VALIDATION_RESPONSE, DocumentedFastAPI, operation_id
-from coin_api.routes import backtests, candles, health, strategies, sweeps, tables
+from coin_api.routes import backtests, candles, health, positions, strategies, sweeps, tables
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.parser.client import CandleFileParser, ParserLimits
 from coin_pipeline.candles.imports.parser.server import shared_server
+from coin_pipeline.database.engine import create_engine
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.timeouts import INTERACTIVE, limit_waits
 from coin_pipeline.database.url import database_url
+from coin_pipeline.ledger.ledger import Ledger
+from coin_pipeline.ledger.marks import CandleMarks
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
@@ -45,7 +48,7 @@ def create_app(
     settings: Settings,
     connect: Callable[[Settings], Orchestrator] = DagsterOrchestrator,
     timeouts: Timeouts | None = None,
-    open_session: Callable[[Settings], Session] = lambda settings: Session(database_url(settings), INTERACTIVE),
+    find_database: Callable[[Settings], str] = database_url,
 ) -> FastAPI:
     """Build the application.
 
@@ -53,7 +56,7 @@ def create_app(
         settings: The settings.
         connect: Opens the orchestrator at start-up.
         timeouts: How long requests wait; defaults to `Timeouts()`.
-        open_session: Opens the database session at start-up.
+        find_database: Returns the URL of the database at start-up.
     """
 
     @asynccontextmanager
@@ -69,8 +72,13 @@ def create_app(
             state.statuses = StatusBatcher(state.orchestrator)
             state.subscriptions = TaskSubscriptions(state.statuses)
             state.store = open_store(settings, FAST_TIMEOUTS)
-            state.index = ResultIndex(stack.enter_context(closing(open_session(settings))))
+            url = find_database(settings)
+            state.index = ResultIndex(stack.enter_context(closing(Session(url, INTERACTIVE))))
             state.catalog = CandleCatalog(settings.data_root)
+            engine = create_engine(url, INTERACTIVE)
+            stack.callback(engine.dispose)
+            state.ledger = Ledger(engine, allow_short=settings.coin_allow_short)
+            state.marks = CandleMarks(settings.data_root)
             state.uploads = UploadReader(CandleFileParser(shared_server(), ParserLimits.of(settings, UPLOAD_GROWTH)))
             state.strategies = load_registry(settings.coin_strategy_files)
             stack.enter_context(limit_waits())
@@ -93,7 +101,7 @@ def create_app(
     if settings.coin_trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.coin_trusted_proxies))
     install_error_handlers(app)
-    for module in (health, strategies, candles, backtests, tables, sweeps):
+    for module in (health, strategies, candles, backtests, tables, sweeps, positions):
         app.include_router(module.router)
     mount_docs(app)
     return app

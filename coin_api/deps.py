@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 
 from coin_api.candles import UploadReader
 from coin_api.clients import request_client
@@ -13,7 +13,9 @@ from coin_api.health import HealthChecks
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator, SubmissionId
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.errors import InvalidInput, Problem
+from coin_pipeline.errors import InvalidInput, PositionNotFound, Problem
+from coin_pipeline.ledger.ledger import Ledger
+from coin_pipeline.ledger.marks import CandleMarks
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectStore
@@ -55,11 +57,27 @@ UploadsDep = Annotated[UploadReader, Depends(_service("uploads"))]
 StrategiesDep = Annotated[StrategyRegistry, Depends(_service("strategies"))]
 
 
+LedgerDep = Annotated[Ledger, Depends(_service("ledger"))]
+MarksDep = Annotated[CandleMarks, Depends(_service("marks"))]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=200, alias="Idempotency-Key", description="Repeats are answered, not repeated."),
+]
+
+
+async def _position_id(position_id: Annotated[str, Path(description="UUID of the position.")]) -> uuid.UUID:
+    try:
+        return uuid.UUID(position_id)
+    except ValueError:
+        raise PositionNotFound(repr(position_id[:80])) from None
+
+
+PositionIdDep = Annotated[uuid.UUID, Depends(_position_id)]
 ClientDep = Annotated[str, Depends(request_client)]
 
 
 async def _submission_id(
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200, alias="Idempotency-Key")] = None,
+    idempotency_key: IdempotencyKey = None,
     task_id: Annotated[uuid.UUID | None, Query(description="Id for the new task.")] = None,
     *,
     client: ClientDep,

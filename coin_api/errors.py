@@ -176,7 +176,7 @@ def _message(detail: Mapping[str, Any]) -> str:
     """Return what is wrong with a field, with the remedy if pydantic's wording lacks it."""
     if detail["type"] == "json_invalid":
         return f"is not valid JSON: {detail['ctx']['error']} at character {detail['loc'][-1]}"
-    if detail["type"] == "model_attributes_type":
+    if detail["type"] == "model_attributes_type" or (detail["type"] == "missing" and tuple(detail["loc"]) == ("body",)):
         return "was not sent as a JSON object; send one with the header Content-Type: application/json"
     if detail["type"] == "extra_forbidden" and detail["loc"][0] == "query" and detail["msg"].startswith("Extra"):
         known = HistoryQuery.model_fields

@@ -1,9 +1,10 @@
-"""Routes that refuse JSON bodies with a repeated key: two programs would read them differently."""
+"""Routes that refuse JSON bodies with a repeated key, which two programs would read differently, and exact ones."""
 
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from typing import Any
+from decimal import Decimal, InvalidOperation
+from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -11,21 +12,11 @@ from fastapi.routing import APIRoute
 from coin_pipeline.errors import InvalidInput, Problem
 
 
-class StrictJsonRoute(APIRoute):
-    """Route whose handler receives a `StrictJsonRequest`."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler."""
-        handle = super().get_route_handler()
-
-        async def handle_strictly(request: Request) -> Response:
-            return await handle(StrictJsonRequest(request.scope, request.receive))
-
-        return handle_strictly
-
-
 class StrictJsonRequest(Request):
     """Request whose JSON body has no repeated keys."""
+
+    exact: ClassVar[bool] = False
+    """Whether numbers are Decimal, with every digit that was sent, instead of int and float."""
 
     async def json(self) -> Any:  # noqa: ANN401 -- any JSON value
         """Return the parsed body.
@@ -34,7 +25,42 @@ class StrictJsonRequest(Request):
             InvalidInput: An object has a key more than once.
             json.JSONDecodeError: The body is not JSON.
         """
-        return json.loads(await self.body(), object_pairs_hook=_unique)
+        parse = _to_decimal if self.exact else None
+        return json.loads(await self.body(), object_pairs_hook=_unique, parse_float=parse, parse_int=parse)
+
+
+class StrictJsonRoute(APIRoute):
+    """Route whose handler receives a `StrictJsonRequest`."""
+
+    request_class: ClassVar[type[StrictJsonRequest]] = StrictJsonRequest
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler."""
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            return await handle(self.request_class(request.scope, request.receive))
+
+        return handle_strictly
+
+
+class ExactJsonRequest(StrictJsonRequest):
+    """Request whose JSON numbers are `Decimal`."""
+
+    exact = True
+
+
+class ExactJsonRoute(StrictJsonRoute):
+    """Route whose handler receives an `ExactJsonRequest`."""
+
+    request_class = ExactJsonRequest
+
+
+def _to_decimal(text: str) -> Decimal | float:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # beyond the range of Decimal: infinity or 0, which no amount may be
+        return float(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -56,6 +56,7 @@ _FORMATS = {
     "coin_upbit_url": (r"https?://[^\s@?#]+", "must begin with http:// or https://, such as https://api.upbit.com"),
 }
 _CHOICES = {
+    "coin_allow_short": "true or false",
     "enable_scheduler": "true or false",
     "scheduler_hour": "an hour, 0 to 23",
     "scheduler_minute": "a minute, 0 to 59",
@@ -116,6 +117,10 @@ class Settings(BaseSettings):
     coin_upbit_url: str = Field("https://api.upbit.com", description="Base URL of Upbit's REST API or of a mirror.")
     coin_strategy_files: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description=f"Custom strategy files (.py), separated by {os.pathsep!r}."
+    )
+
+    coin_allow_short: bool = Field(
+        default=False, description="Let a SELL order of the paper ledger open a short position."
     )
 
     aws_bucket_name: str | None = Field(

@@ -20,7 +20,7 @@ from coin_pipeline.candles.fields import (
     to_problems,
 )
 from coin_pipeline.candles.timeframe import SEOUL
-from coin_pipeline.engine.execution import Fill
+from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE, Fill
 from coin_pipeline.errors import InvalidSpec
 
 MAX_PARAMS = 100
@@ -42,8 +42,6 @@ GainFraction = Annotated[float, Field(ge=MIN_FRACTION, le=100, allow_inf_nan=Fal
 Amount = Annotated[float, Field(ge=0, le=MAX_MONEY, allow_inf_nan=False, strict=True)]
 
 
-DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE = 0.001, 0.0002
-"""Costs of each leg where a request gives none."""
 StrategyName = Annotated[str, Field(min_length=1, max_length=100, description="Name of a registered strategy.")]
 Params = Annotated[
     dict[str, Any],

@@ -6,6 +6,9 @@ from enum import StrEnum
 from coin_pipeline.engine.bars import Bools, Floats, Ints
 from coin_pipeline.engine.ticks import TickTable
 
+DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE = 0.001, 0.0002
+"""Fee and slippage of each leg, of backtests and of paper orders, unless the request has others."""
+
 
 class Fill(StrEnum):
     """Price at which a decision made at the close of a bar is executed.

@@ -17,7 +17,8 @@ CoinError
 │   ├── UnknownExchange             an unknown exchange, or one whose package is not installed
 │   ├── InvalidCandleFile           a file to import that cannot be read or parsed
 │   │   └── DamagedCandleFile       a stored one is not as it was written: HTTP 502
-│   └── InvalidCandles              rows that violate the rules for candles
+│   ├── InvalidCandles              rows that violate the rules for candles
+│   └── NoPrice                     an order without a price in a market without candles
 ├── NotFound                        HTTP 404, exit code 1
 │   ├── CandlesNotFound
 │   ├── MarketUnknown               the exchange does not list the market
@@ -112,6 +113,7 @@ from coin_pipeline.errors.invalid_input import (
     InvalidStrategyFile,
     InvalidSymbol,
     InvalidTimeframe,
+    NoPrice,
     SweepTooLarge,
     UnknownExchange,
     UnknownStrategy,
@@ -199,6 +201,7 @@ __all__ = [
     "LookAhead",
     "MarketUnknown",
     "NoHolding",
+    "NoPrice",
     "NoResults",
     "NotCancellable",
     "NotDeterministic",

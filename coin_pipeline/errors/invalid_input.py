@@ -118,3 +118,12 @@ class InvalidCandles(InvalidInput):
     def __init__(self, source: object, count: int, first: str) -> None:
         rows = "1 invalid row" if count == 1 else f"{count} invalid rows"
         super().__init__([Problem("candles", f"{source}: {rows}, the first: {first}")])
+
+
+class NoPrice(InvalidInput):
+    """An order has no price, and no candle of its market is stored."""
+
+    def __init__(self, field: str, symbol: str, hint: str = "") -> None:
+        remedy = f"send one, or fetch candles with 'coin candles get {symbol} --timeframe 1d'"
+        reason = f"is missing, and no finished candle of {symbol} is stored to take it from{hint}"
+        super().__init__([Problem(field, f"{reason}; {remedy}")])

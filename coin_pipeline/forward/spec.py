@@ -8,8 +8,6 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from coin_pipeline.backtest.request import (
-    DEFAULT_FEE_RATE,
-    DEFAULT_SLIPPAGE_RATE,
     BacktestRequest,
     FeeRate,
     InitialCash,
@@ -35,6 +33,7 @@ from coin_pipeline.candles.fields import (
     to_problems,
 )
 from coin_pipeline.candles.timeframe import SEOUL, Timeframe, parse_timeframe
+from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE
 from coin_pipeline.errors import InvalidSpec
 from coin_pipeline.strategies.registry import StrategyRegistry
 

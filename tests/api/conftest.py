@@ -10,7 +10,6 @@ from fastapi.testclient import TestClient
 from coin_api.app import create_app
 from coin_api.deps import Timeouts
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.database.session import Session
 from coin_pipeline.settings import load_settings
 from tests.fakes import FakeOrchestrator
 
@@ -37,5 +36,5 @@ def client_of(
     orchestrator: FakeOrchestrator, timeouts: Timeouts | None = None, database: str = NO_DATABASE
 ) -> TestClient:
     """Return a client of the application, which starts and stops with the client's `with`."""
-    app = create_app(load_settings(), lambda _: orchestrator, timeouts, lambda _: Session(database))
+    app = create_app(load_settings(), lambda _: orchestrator, timeouts, lambda _: database)
     return TestClient(app, raise_server_exceptions=False)

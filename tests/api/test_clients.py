@@ -6,7 +6,6 @@ from fastapi.testclient import TestClient
 from coin_api.app import create_app
 from coin_api.clients import client_name, require_queue_room
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.database.session import Session
 from coin_pipeline.errors import ClientQueueFull, InvalidSettings, QueueFull
 from coin_pipeline.settings import load_settings
 from tests.api.conftest import NO_DATABASE
@@ -33,7 +32,7 @@ def test_only_trusted_proxies_name_the_client(
     assert candles
     monkeypatch.setenv("COIN_TRUSTED_PROXIES", proxies)
     orchestrator = FakeOrchestrator()
-    app = create_app(load_settings(), lambda _: orchestrator, None, lambda _: Session(NO_DATABASE))
+    app = create_app(load_settings(), lambda _: orchestrator, None, lambda _: NO_DATABASE)
     with TestClient(app, client=(peer, 50000)) as api:
         assert api.post("/api/backtests/run-async", json=BODY, headers=FORWARDED).status_code == 202
     assert [submission_id.client for _, submission_id in orchestrator.submitted] == [client]

@@ -24,7 +24,6 @@ from coin_api.app import create_app
 from coin_api.deps import Timeouts
 from coin_api.tasks import SweepPoints
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.database.session import Session
 from coin_pipeline.settings import load_settings
 from tests.api.conftest import NO_DATABASE
 from tests.api.program import TASK_ID
@@ -104,9 +103,7 @@ class Stream:
 def served(orchestrator: FakeOrchestrator, candles: CandleCatalog) -> Iterator[Served]:
     """The application behind uvicorn, with comments after a short silence."""
     assert candles
-    app = create_app(
-        load_settings(), lambda _: orchestrator, Timeouts(silence_s=SILENCE_S), lambda _: Session(NO_DATABASE)
-    )
+    app = create_app(load_settings(), lambda _: orchestrator, Timeouts(silence_s=SILENCE_S), lambda _: NO_DATABASE)
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
     )

@@ -45,7 +45,7 @@ def app() -> Gate:
         timer.start()
 
     orchestrator.outcome, orchestrator.then = replace(QUEUED, status="running"), submitted
-    opened = create_app(settings, lambda _: orchestrator, open_session=lambda _: Session(url))
+    opened = create_app(settings, lambda _: orchestrator, find_database=lambda _: url)
     return Gate(opened, AccessPolicy.from_settings(settings))
 
 

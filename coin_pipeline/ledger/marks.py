@@ -1,0 +1,146 @@
+"""Current prices of markets: those of the caller, or the close of the newest stored candle.
+
+The newest closes are cached with the state of the files that they were read from, so that hundreds of markets are
+valued within milliseconds, and a candle counts as soon as it is stored.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Context, Decimal
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from coin_pipeline.candles.symbol import similar_symbol, upbit_market
+from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, utc
+from coin_pipeline.candles.year_files.arrow import to_ohlcv
+from coin_pipeline.candles.year_files.parquet import open_row_groups
+from coin_pipeline.candles.year_files.paths import name_under, series_folder, stored_symbols, year_files
+from coin_pipeline.errors import NoPrice
+from coin_pipeline.ledger.amounts import MIN_VALUE
+
+MarkSource = Literal["request", "candle", "entry_price"]
+"""Where a price is from: the request, the newest stored candle, or, without either, the entries of the position."""
+_ROUNDING = Context(prec=150)
+_State = tuple[int, int, int] | None
+
+
+class Mark(NamedTuple):
+    """Price of a market at a time.
+
+    Attributes:
+        price: The price, in the quote currency.
+        source: Where it is from.
+        time: When it was the price, UTC: the close of the candle; None unless it is from a candle.
+        timeframe: Length of the candle.
+    """
+
+    price: Decimal
+    source: MarkSource
+    time: datetime | None = None
+    timeframe: Timeframe | None = None
+
+
+class _Close(NamedTuple):
+    time_ns: int
+    price: float
+    timeframe: Timeframe
+
+
+class CandleMarks:
+    """The newest stored closes under one folder. Thread-safe.
+
+    Args:
+        root: DATA_ROOT.
+        now_ns: The current time, ns UTC: candles that close later are not finished.
+    """
+
+    def __init__(self, root: Path, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self._root = root
+        self._now_ns = now_ns
+        self._cache: dict[str, tuple[Mapping[Path, _State], Mark | None]] = {}
+        self._lock = threading.Lock()
+
+    def newest(self, symbol: str) -> Mark | None:
+        """Return the close of the newest finished candle of a market, over all its timeframes; None without candles.
+
+        Raises:
+            InvalidSymbol: The symbol is not a market.
+            InvalidCandleFile: A file that may have the newest candle cannot be read.
+        """
+        with self._lock:
+            seen, mark = self._cache.get(symbol, ({}, None))
+        if not seen or any(_state(path) != state for path, state in seen.items()):
+            seen, mark = self._read(symbol)
+            with self._lock:
+                self._cache[symbol] = seen, mark
+        return mark
+
+    def require(self, symbol: str, field: str) -> Mark:
+        """Return the newest close of a market, for the price of an order.
+
+        Args:
+            symbol: The market.
+            field: The field of the order that has no price, for the error message.
+
+        Raises:
+            NoPrice: The market has no candles.
+            InvalidCandleFile: As for `newest`.
+        """
+        mark = self.newest(symbol)
+        if mark is None:
+            raise NoPrice(field, symbol, similar_symbol(symbol, stored_symbols(self._root)))
+        return mark
+
+    def _read(self, symbol: str) -> tuple[Mapping[Path, _State], Mark | None]:
+        """Return the newest close, and the state, from before it was read, of everything that determines it."""
+        seen: dict[Path, _State] = {}
+
+        def watch(path: Path) -> Path:
+            seen[path] = _state(path)
+            return path
+
+        for market in (symbol, upbit_market(symbol)):
+            watch(self._root / market)  # changes when a timeframe is added
+        closes = []
+        for timeframe in TIMEFRAMES.values():
+            folder = series_folder(self._root, symbol, timeframe)
+            for path in reversed(year_files(watch(folder)) if folder.is_dir() else ()):
+                if close := self._last_close(watch(path), timeframe):
+                    closes.append(close)
+                    break
+        newest = max(closes, key=lambda close: close.time_ns, default=None)  # the shortest timeframe of equal times
+        return seen, newest and Mark(price_of(newest.price), "candle", utc(newest.time_ns), newest.timeframe)
+
+    def _last_close(self, path: Path, timeframe: Timeframe) -> _Close | None:
+        last_open = self._now_ns() - timeframe.ns
+        with open_row_groups(path, name_under(self._root, path), end_ns=last_open + 1) as file:
+            if not file.groups:
+                return None
+            candles = to_ohlcv(file.read(file.groups[-1]))
+        finished = np.flatnonzero((candles.time <= last_open) & (candles.close > 0) & np.isfinite(candles.close))
+        if not finished.size:
+            return None
+        row = finished[np.argmax(candles.time[finished])]
+        return _Close(int(candles.time[row]) + timeframe.ns, float(candles.close[row]), timeframe)
+
+
+def price_of(price: float) -> Decimal:
+    """Return a price of a candle as an amount: the shortest decimal that stands for it, to MAX_DECIMALS decimals.
+
+    >>> price_of(50010.1), price_of(1.2345678901234567e-08)
+    (Decimal('50010.1'), Decimal('1.2345678901E-8'))
+    """
+    return Decimal(repr(float(price))).quantize(MIN_VALUE, context=_ROUNDING).normalize(_ROUNDING)
+
+
+def _state(path: Path) -> _State:
+    """Return what changes whenever a file is written or replaced, or an entry of a folder is added; None if missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size

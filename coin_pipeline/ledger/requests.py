@@ -1,0 +1,232 @@
+"""The request fields of paper orders and of their lists: the one definition behind the API and the command line.
+
+Amounts are exact: JSON numbers reach these models as `Decimal` (`coin_api.routing.ExactJsonRoute`), never as `float`.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, Inexact
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+
+from coin_pipeline.candles.fields import RequestModel, as_value_error, require_unique, to_problems
+from coin_pipeline.candles.symbol import parse_symbol
+from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE
+from coin_pipeline.errors import InvalidInput
+from coin_pipeline.ledger.accounting import Side
+from coin_pipeline.ledger.amounts import EXACT, MAX_DECIMALS, MAX_RATE, MAX_VALUE, MIN_VALUE, RATE_DECIMALS, ZERO
+from coin_pipeline.ledger.records import DEFAULT_BOOK
+
+RequestT = TypeVar("RequestT", bound=RequestModel)
+MAX_PRICES = 500
+_MAX_DIGITS = 100
+_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_RANGE = f"{float(MIN_VALUE):g} to {float(MAX_VALUE):g}"
+_BOOK = r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,79}$"
+ALL_BOOKS = "*"
+ENTER_EXAMPLE: dict[str, Any] = {"symbol": "BTC_KRW", "quantity": 1.0, "entry_price": 50000, "side": "BUY"}
+EXIT_EXAMPLE: dict[str, Any] = {"exit_price": 51000, "quantity": "0.5"}
+
+
+def to_decimal(value: object) -> Decimal:
+    """Return a number, or the text of one, as it is written.
+
+    >>> to_decimal("12345678901234567.891"), to_decimal(0.1)
+    (Decimal('12345678901234567.891'), Decimal('0.1'))
+
+    Raises:
+        ValueError: The value is not a finite decimal number.
+    """
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | float | str):
+        msg = f"{str(value)[:40]!r} is not a number; send a JSON number, or text such as '0.5'"
+        raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
+    text = str(value)
+    if isinstance(value, str) and len(text) > _MAX_DIGITS:
+        msg = f"{text[:40]!r}... has {len(text):,} characters; at most {_MAX_DIGITS} are read"
+        raise ValueError(msg)
+    if not re.fullmatch(_NUMBER, text):
+        msg = f"{text[:40]!r} is not a finite decimal number; write digits such as 0.5"
+        raise ValueError(msg)
+    try:
+        return Decimal(text)
+    except ArithmeticError:  # an exponent beyond 10^18
+        msg = f"{text[:40]!r} is not in the range {_RANGE}"
+        raise ValueError(msg) from None
+
+
+def to_amount(value: object) -> Decimal:
+    """Return a quantity or a price.
+
+    Raises:
+        ValueError: Not a number from MIN_VALUE to MAX_VALUE with at most MAX_DECIMALS decimals.
+    """
+    amount = to_decimal(value)
+    if amount <= 0:
+        msg = f"{_short(amount)} is not above 0"
+        raise ValueError(msg)
+    if not MIN_VALUE <= amount <= MAX_VALUE:
+        msg = f"{_short(amount)} is not in the range {_RANGE}"
+        raise ValueError(msg)
+    return _with_decimals(amount, MAX_DECIMALS)
+
+
+def to_rate(value: object) -> Decimal:
+    """Return a fee or slippage rate.
+
+    Raises:
+        ValueError: Not a number from 0 to MAX_RATE with at most RATE_DECIMALS decimals.
+    """
+    rate = to_decimal(value)
+    if not 0 <= rate <= MAX_RATE:
+        msg = f"{_short(rate)} is not between 0 and {MAX_RATE}; it is a fraction, so 0.001 is 0.1 %"
+        raise ValueError(msg)
+    return _with_decimals(rate, RATE_DECIMALS)
+
+
+def _with_decimals(number: Decimal, most: int) -> Decimal:
+    try:
+        return EXACT.quantize(number, Decimal(1).scaleb(-most)).normalize(EXACT)
+    except Inexact:
+        msg = f"{_short(number)} has more than {most} decimals; round it"
+        raise ValueError(msg) from None
+
+
+def _short(number: Decimal) -> str:
+    text = str(number)
+    return text if len(text) <= _MAX_DIGITS // 2 else f"{text[: _MAX_DIGITS // 2]}..."
+
+
+def to_side(value: object) -> Side:
+    """Return a side given in any case.
+
+    Raises:
+        ValueError: Neither BUY nor SELL.
+    """
+    try:
+        return Side(str(value).upper())
+    except ValueError:
+        msg = f"{str(value)[:40]!r} is not a side; send BUY or SELL"
+        raise ValueError(msg) from None
+
+
+def _schema(minimum: Decimal, maximum: Decimal) -> WithJsonSchema:
+    number = {"type": "number", "minimum": float(minimum), "maximum": float(maximum)}
+    return WithJsonSchema({"anyOf": [number, {"type": "string", "pattern": _NUMBER, "maxLength": _MAX_DIGITS}]})
+
+
+def _parse_market(text: str) -> str:
+    return as_value_error(parse_symbol, text)
+
+
+def _check_book(name: str) -> str:
+    if not re.fullmatch(_BOOK, name):
+        msg = f"{name[:40]!r} is not a book; use up to 80 letters, digits, colons, dots, hyphens and underscores"
+        raise ValueError(msg)
+    return name
+
+
+def _check_note(text: str) -> str:
+    if "\x00" in text:
+        msg = "contains a NUL character, which the journal cannot store; remove it"
+        raise ValueError(msg)
+    return text
+
+
+Amount = Annotated[Decimal, BeforeValidator(to_amount), _schema(MIN_VALUE, MAX_VALUE)]
+Rate = Annotated[Decimal, BeforeValidator(to_rate), _schema(ZERO, MAX_RATE)]
+Market = Annotated[str, AfterValidator(_parse_market), Field(description="Market, as BTC_KRW or Upbit's KRW-BTC.")]
+Book = Annotated[
+    str,
+    AfterValidator(_check_book),
+    Field(description="Account of its own.", json_schema_extra={"pattern": _BOOK}),
+]
+FeeRate = Annotated[Rate, Field(description="Fee, as a fraction of the traded value.")]
+SlippageRate = Annotated[Rate, Field(description="Slippage, as a fraction of the price, against the trader.")]
+Note = Annotated[
+    Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_check_note)] | None,
+    Field(description="Text that the journal keeps with the entry."),
+]
+BookFilter = Annotated[
+    str,
+    AfterValidator(lambda name: name if name == ALL_BOOKS else _check_book(name)),
+    Field(description=f"Only this book; {ALL_BOOKS} for all of them."),
+]
+MarketFilter = Annotated[Market | None, Field(description="Only this market, BTC_KRW or KRW-BTC.")]
+_FEE_RATE, _SLIPPAGE_RATE = Decimal(str(DEFAULT_FEE_RATE)), Decimal(str(DEFAULT_SLIPPAGE_RATE))
+_NEWEST = "defaults to the close of the newest stored candle of the market."
+
+
+class EnterRequest(RequestModel):
+    """An order that opens a position or adds to it; on the side opposite to the open position it reduces that."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ENTER_EXAMPLE]})
+
+    symbol: Market
+    side: Annotated[Side, BeforeValidator(to_side), Field(description="BUY or SELL, in any case.")]
+    quantity: Annotated[Amount, Field(description="Units of the base currency.")]
+    entry_price: Annotated[Amount | None, Field(description=f"Price before slippage; {_NEWEST}")] = None
+    fee_rate: FeeRate = _FEE_RATE
+    slippage_rate: SlippageRate = _SLIPPAGE_RATE
+    book: Book = DEFAULT_BOOK
+    note: Note = None
+
+
+class ExitRequest(RequestModel):
+    """An order that leaves a position, in part or completely."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXIT_EXAMPLE]})
+
+    exit_price: Annotated[Amount | None, Field(description=f"Price before slippage; {_NEWEST}")] = None
+    quantity: Annotated[Amount | None, Field(description="Units to exit; all by default.")] = None
+    fee_rate: FeeRate = _FEE_RATE
+    slippage_rate: SlippageRate = _SLIPPAGE_RATE
+    note: Note = None
+
+
+def _split_price(text: str) -> tuple[str, Decimal]:
+    """Return market and price of `BTC_KRW:51000`; raises ValueError."""
+    market, colon, price = text.rpartition(":")
+    if not colon:
+        msg = f"{text[:40]!r} is not MARKET:PRICE, such as BTC_KRW:51000"
+        raise ValueError(msg)
+    return _parse_market(market), to_amount(price)
+
+
+def _check_prices(texts: tuple[str, ...]) -> tuple[str, ...]:
+    require_unique(tuple(market for market, _ in map(_split_price, texts)))
+    return texts
+
+
+class MarkQuery(RequestModel):
+    """Open positions to list or sum up, and prices to value them at."""
+
+    book: BookFilter = DEFAULT_BOOK
+    symbol: MarketFilter = None
+    price: Annotated[
+        tuple[str, ...],
+        Field(max_length=MAX_PRICES, description="Current price as MARKET:PRICE, BTC_KRW:51000; once per market."),
+        AfterValidator(_check_prices),
+    ] = ()
+
+    @property
+    def in_book(self) -> str | None:
+        """Book of the positions; None for all books."""
+        return None if self.book == ALL_BOOKS else self.book
+
+    @property
+    def prices(self) -> Mapping[str, Decimal]:
+        """Prices by market."""
+        return dict(map(_split_price, self.price))
+
+
+def parse_order(model: type[RequestT], fields: Mapping[str, Any]) -> RequestT:
+    """Validate loose fields as a request.
+
+    Raises:
+        InvalidInput: Names each invalid field.
+    """
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidInput(to_problems(error)) from None
