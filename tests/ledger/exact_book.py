@@ -10,6 +10,8 @@ from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 LAST_DECIMAL = Fraction(1, 10**18)
+MAX_UNITS = 10**18
+"""No position may hold more."""
 Market: TypeAlias = tuple[str, str]
 """A book and a symbol."""
 
@@ -108,7 +110,7 @@ class ExactBook:
             self.positions.append(ExactPosition(order.sign))
         number = self.open[market]
         position = self.positions[number]
-        if order.sign != position.sign and order.quantity > position.quantity:
+        if not 0 <= position.quantity + position.sign * order.sign * order.quantity <= MAX_UNITS:
             return None
         position.apply(order)
         if not position.quantity:
