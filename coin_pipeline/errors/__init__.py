@@ -26,6 +26,7 @@ CoinError
 │   ├── ResultNotFound
 │   ├── TableNotStored              a result has no rows of a kind, such as a sweep or an early legacy result
 │   ├── NoResults                   nothing is stored yet
+│   ├── ForwardTestNotFound
 │   ├── NotPinned                   the task has no pin to remove
 │   ├── PositionNotFound
 │   └── ObjectNotFound
@@ -47,6 +48,7 @@ CoinError
 │   ├── IdempotencyConflict
 │   ├── TaskIdConflict
 │   ├── NotCancellable              the task has already ended
+│   ├── ForwardTestStopped          no decision is recorded any more
 │   ├── TaskExpiring                the task is being removed
 │   └── LedgerConflict              an order does not fit the position; nothing was booked
 │       ├── NoHolding               a SELL without a position, where short positions are not allowed
@@ -85,6 +87,7 @@ from coin_pipeline.errors.base import (
 from coin_pipeline.errors.conflicts import (
     ClientQueueFull,
     Conflict,
+    ForwardTestStopped,
     IdempotencyConflict,
     LedgerConflict,
     NoHolding,
@@ -120,6 +123,7 @@ from coin_pipeline.errors.invalid_input import (
 )
 from coin_pipeline.errors.not_found import (
     CandlesNotFound,
+    ForwardTestNotFound,
     InsufficientCoverage,
     MarketUnknown,
     NoResults,
@@ -184,6 +188,8 @@ __all__ = [
     "EquityOverflow",
     "ExchangeAnswer",
     "ExchangeUnavailable",
+    "ForwardTestNotFound",
+    "ForwardTestStopped",
     "IdempotencyConflict",
     "InsufficientCoverage",
     "InvalidCandleFile",

@@ -47,6 +47,13 @@ class TaskExpiring(Conflict):
         )
 
 
+class ForwardTestStopped(Conflict):
+    """The forward test was stopped, which is final."""
+
+    def __init__(self, test_id: object) -> None:
+        super().__init__(f"forward test {test_id} was stopped; start a new one instead")
+
+
 class UploadTooLarge(CoinError):
     """An uploaded candle file exceeds the size limit; none of it is stored."""
 

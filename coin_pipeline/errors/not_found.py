@@ -101,6 +101,13 @@ class PositionNotFound(NotFound):
         super().__init__(f"position {position_id} does not exist; list positions with 'coin positions history'")
 
 
+class ForwardTestNotFound(NotFound):
+    """No forward test has this id."""
+
+    def __init__(self, test_id: object) -> None:
+        super().__init__(f"no forward test has the id {str(test_id)[:80]}; 'coin forward list' shows all")
+
+
 class ObjectNotFound(NotFound):
     """No object is stored under this key."""
 

@@ -1,8 +1,14 @@
-"""What a forward test records: each decision with the candle and the code that it was made with."""
+"""What a forward test is, and what it records: each decision with the candle and the code that it was made with."""
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from coin_pipeline.backtest.warm_up import WarmUp
+    from coin_pipeline.forward.account import AccountState
+    from coin_pipeline.forward.spec import ForwardSpec
 
 Candle = tuple[float, float, float, float, float]
 """Open, high, low, close and volume."""
@@ -51,3 +57,56 @@ class Decision:
     params_sha256: str
     history_start: int
     history_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardTest:
+    """A forward test.
+
+    Attributes:
+        test_id: Its id.
+        spec: What it runs.
+        begin: Candles that open at or after this, ns UTC, belong to it.
+        started_at: When it was started, UTC, by the database's clock.
+        stopped_at: When it was stopped, UTC; None while it is active.
+    """
+
+    test_id: uuid.UUID
+    spec: "ForwardSpec"
+    begin: int
+    started_at: datetime
+    stopped_at: datetime | None
+
+    @property
+    def book(self) -> str:
+        """Book of the ledger that has its positions."""
+        return f"forward:{self.test_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolState:
+    """One symbol of a forward test after its last recorded decision.
+
+    Attributes:
+        symbol: The market.
+        account: Its account.
+        last_bar: Open of the last decided candle, ns UTC; None before the first.
+        warm_up: Candles before the test that the strategy reads, chosen with the first decision; None before it, and if
+            the spec has no warm-up.
+        checked_code: Digest of the code that last passed the look-ahead check.
+        failure: Why the last attempt to advance failed; None if it did not.
+        failed_at: When it began to fail, UTC.
+    """
+
+    symbol: str
+    account: "AccountState"
+    last_bar: int | None = None
+    warm_up: "WarmUp | None" = None
+    checked_code: str | None = None
+    failure: str | None = None
+    failed_at: datetime | None = None
+
+
+def fill_key(symbol: str, bar_time: int, action: str) -> str:
+    """Return the idempotency key of a fill in the ledger: one order per symbol, candle and action."""
+    return f"{symbol}:{bar_time}:{action}"

@@ -1,0 +1,79 @@
+"""Starting a forward test, after checking that it can run."""
+
+import uuid
+from datetime import datetime
+
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.timeframe import day_range, seoul_day
+from coin_pipeline.errors import CandlesNotFound
+from coin_pipeline.forward import store
+from coin_pipeline.forward.account import AccountRules
+from coin_pipeline.forward.advance import Clock, to_ns
+from coin_pipeline.forward.decide import SymbolStrategy
+from coin_pipeline.forward.records import ForwardTest, SymbolState
+from coin_pipeline.forward.spec import ForwardRequest, ForwardSpec, resolve_forward
+from coin_pipeline.ledger.ledger import Ledger
+from coin_pipeline.strategies.registry import StrategyRegistry
+
+CHECKED_CANDLES = 4096
+"""Newest stored candles of each market on which the strategy is run before the test starts."""
+
+
+def start(
+    ledger: Ledger,
+    catalog: CandleCatalog,
+    registry: StrategyRegistry,
+    request: ForwardRequest,
+    clock: Clock = store.database_now,
+) -> ForwardTest:
+    """Start a forward test, and return it.
+
+    The strategy is run on the newest stored candles of each market, with the look-ahead check of a backtest.
+
+    Args:
+        ledger: Its database stores the test.
+        catalog: The stored candles.
+        registry: The strategies.
+        request: What to test.
+        clock: The time; by default, the database's.
+
+    Raises:
+        UnknownStrategy, InvalidParams, InvalidSpec: The request is invalid.
+        CandlesNotFound: A market has no candles, and none are collected.
+        StrategyFailed, LookAhead, NotDeterministic: The strategy does not work on the stored candles.
+        InvalidCandles, InvalidCandleFile: Stored candles cannot be used.
+    """
+    spec = resolve_forward(request, registry)
+    now = ledger.run(clock)
+    _require_candles(catalog, spec, now)
+    for symbol in spec.symbols:
+        _try_strategy(catalog, registry, spec, symbol, to_ns(now))
+    begin = _begin(spec, now)
+    test = ForwardTest(uuid.uuid4(), spec, begin, now, None)
+    rules = {symbol: AccountRules.of(spec.account_spec, symbol) for symbol in spec.symbols}
+    accounts = [SymbolState(symbol, own.start) for symbol, own in rules.items()]
+    ledger.run(lambda connection: store.add_test(connection, test, accounts))
+    return test
+
+
+def _begin(spec: ForwardSpec, now: datetime) -> int:
+    """Return the earliest open of a candle of the test, ns UTC: by default, that of one which closes after `now`."""
+    if spec.start_date:
+        return day_range(spec.start_date, spec.start_date, spec.timezone)[0]
+    return to_ns(now) - spec.candle_length.ns + 1
+
+
+def _require_candles(catalog: CandleCatalog, spec: ForwardSpec, now: datetime) -> None:
+    if spec.collect:
+        return
+    missing = [symbol for symbol in spec.symbols if catalog.available(symbol, spec.candle_length) is None]
+    if missing:
+        described = {symbol: catalog.describe(symbol, spec.candle_length) for symbol in missing}
+        raise CandlesNotFound(described, spec.timeframe, "any time", seoul_day(now))
+
+
+def _try_strategy(catalog: CandleCatalog, registry: StrategyRegistry, spec: ForwardSpec, symbol: str, now: int) -> None:
+    params = registry.resolve(spec.strategy, spec.params)
+    bound = SymbolStrategy(catalog, spec, now, symbol, registry.get(spec.strategy), params)
+    if len(bars := bound.before(now).last(CHECKED_CANDLES)):
+        bound.check(bars)
