@@ -1,22 +1,12 @@
-"""`coin candles get` in separate processes; their imports are preloaded before the fork, so that they start at once."""
+"""`coin candles get` in separate processes."""
 
 import hashlib
-import multiprocessing
 import os
 from collections.abc import Sequence
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 from coin_pipeline.cli.app import coin
-
-IMPORTED = ("cli.fetch", "cli.views.progress", "cli.views.backtest", "candles.collect", "settings")
-
-
-def forking() -> ForkServerContext:
-    """Return a context that starts collectors."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"coin_pipeline.{name}" for name in IMPORTED])
-    return context
 
 
 def collector(forks: ForkServerContext, root: Path, url: str, arguments: Sequence[str]) -> ForkServerProcess:

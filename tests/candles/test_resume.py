@@ -11,7 +11,8 @@ import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.timeframe import parse_timeframe
-from tests.collectors import collector, digests, forking
+from tests.collectors import collector, digests
+from tests.forking import forking
 from tests.upbit_server import Clock, UpbitServer, market_candles, reset, serving
 
 GET = (

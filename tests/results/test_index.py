@@ -2,7 +2,6 @@
 
 import base64
 import json
-import multiprocessing
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from coin_pipeline.results.publish import index_result, publish_document, publis
 from coin_pipeline.results.reindex import reindex
 from coin_pipeline.results.store import to_bytes
 from coin_pipeline.storage.local import LocalStore
+from tests.forking import forking
 from tests.s3 import S3Server
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -516,12 +516,12 @@ def test_fifty_parallel_writers_a_reader_and_a_rebuild(
     for number, run_id in enumerate(before):
         publish_document(store, document(run_id, number), {})
         index_result(store, index, run_id)
-    spawn = multiprocessing.get_context("spawn")
-    done = spawn.Event()
+    processes = forking()
+    done = processes.Event()
     root = str(tmp_path)
-    rebuilding = spawn.Process(target=rebuild_again_and_again, args=(root, index_url, done))
+    rebuilding = processes.Process(target=rebuild_again_and_again, args=(root, index_url, done))
     writing = [
-        spawn.Process(target=publish_some, args=(root, index_url, range(first, WRITERS, PROCESSES)))
+        processes.Process(target=publish_some, args=(root, index_url, range(first, WRITERS, PROCESSES)))
         for first in range(PROCESSES)
     ]
     for process in (rebuilding, *writing):
@@ -555,9 +555,9 @@ def test_processes_that_start_at_once_make_the_table_once(index: ResultIndex, in
     """Every process finds the table, in a new database and in one that predates the index."""
     with closing(Session(index_url)) as session:
         session.run(lambda cursor: cursor.execute(f"drop {lost}"))
-    spawn = multiprocessing.get_context("spawn")
-    ready = spawn.Barrier(4)
-    making = [spawn.Process(target=make_table, args=(index_url, ready)) for _ in range(4)]
+    processes = forking()
+    ready = processes.Barrier(4)
+    making = [processes.Process(target=make_table, args=(index_url, ready)) for _ in range(4)]
     for process in making:
         process.start()
     for process in making:

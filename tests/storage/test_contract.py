@@ -2,7 +2,6 @@
 
 import hashlib
 import mmap
-import multiprocessing
 import uuid
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.put_all import put_all
 from coin_pipeline.storage.s3 import MULTIPART_THRESHOLD_BYTES, PART_BYTES, S3Store
+from tests.forking import forking
 from tests.s3 import S3Server
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def test_only_one_of_many_writers_wins(backend: str, tmp_path: Path, request: py
         running: S3Server = request.getfixturevalue("s3_server")
         server = S3Server(None, running.endpoint)  # type: ignore[arg-type] -- a process cannot be pickled
         location, store = ("contested", server), server.store("contested")
-    with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(4, forking()) as pool:
         wins = list(pool.map(_put_numbered, [location] * 16, range(16)))
     assert sum(wins) == 1
     assert store.get("contested") == str(wins.index(True)).encode() * 1000
