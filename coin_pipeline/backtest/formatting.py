@@ -50,6 +50,20 @@ def format_amount(amount: float, currency: str) -> str:
     return f"{text.rstrip('0').rstrip('.') if digits > _CENTS else text} {currency}"
 
 
+def format_signed_amount(amount: float, currency: str, *, unit: bool = True) -> str:
+    """Return a gain or a loss with its sign, and with its currency unless the surrounding text names it.
+
+    >>> format_signed_amount(1234.567, "KRW"), format_signed_amount(-0.3, "BTC"), format_signed_amount(0.0, "KRW")
+    ('+1,234.57 KRW', '-0.30000000 BTC', '0 KRW')
+    >>> format_signed_amount(-0.00012, "KRW", unit=False)
+    '-0.00012'
+    """
+    text = f"{amount:+,.{_DECIMALS.get(currency, 0) or _CENTS}f}" if amount else "0"
+    if amount and not float(text.replace(",", "")):  # too small for these decimals
+        text = f"{amount:+.2g}"
+    return f"{text} {currency}" if unit else text
+
+
 def iso_microseconds(moment: datetime) -> str:
     """Format a UTC time as ISO 8601 with Z, to the microsecond."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -7,7 +7,7 @@ Exits come from the engine itself, `compute_outcomes`. Money is exact, and quant
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, localcontext
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,7 +23,6 @@ from coin_pipeline.ledger.amounts import EXACT, MIN_VALUE
 
 QUANTITY_DECIMALS = 8
 """Decimals of a quantity, as on Upbit."""
-_STEP = Decimal(10) ** -QUANTITY_DECIMALS
 _DOWN = Context(prec=100, rounding=ROUND_DOWN)
 _NEAREST = Context(prec=100, rounding=ROUND_HALF_EVEN)
 _DECIDED, _HISTORY = 0, 1
@@ -68,6 +67,13 @@ class OpenTrade:
     exit_due: bool = False
 
 
+class OtherOrder(NamedTuple):
+    """An order in the book of a forward test that the test did not place: its journal entry and what was executed."""
+
+    entry_id: int
+    leg: Leg
+
+
 class PendingEntry(NamedTuple):
     """A decision to open a position at the next open, with its holding period in candles."""
 
@@ -82,11 +88,13 @@ class AccountState:
         cash: Cash, in the quote currency.
         trade: The open position, if any.
         pending: The entry that the next open fills, if any.
+        adopted: Other orders in its book that it goes by: journal entry, and open of the candle before which, ns UTC.
     """
 
     cash: Decimal
     trade: OpenTrade | None = None
     pending: PendingEntry | None = None
+    adopted: tuple[tuple[int, int], ...] = ()
 
     def equity(self, close: float) -> Decimal:
         """Return cash plus the position at a price, without exit costs."""
@@ -118,7 +126,12 @@ class AccountRules(NamedTuple):
 
 
 def step(
-    rules: AccountRules, state: AccountState, bar_time: int, candle: Candle, choice: Choice
+    rules: AccountRules,
+    state: AccountState,
+    bar_time: int,
+    candle: Candle,
+    choice: Choice,
+    decimals: int = QUANTITY_DECIMALS,
 ) -> tuple[AccountState, tuple[PaperFill, ...]]:
     """Move an account over one closed candle: first fill what is due in it, then note the decision at its close.
 
@@ -130,13 +143,14 @@ def step(
         bar_time: Open of the candle, ns UTC.
         candle: Its prices and volume.
         choice: The strategy's decision at its close.
+        decimals: Decimals that quantities are rounded down to.
 
     Returns:
         The account after the candle, and the executions in it, in order.
     """
     fills: list[PaperFill] = []
     if state.pending:
-        state, entry = _enter(rules, state, state.pending, bar_time, candle)
+        state, entry = _enter(rules, replace(state, pending=None), state.pending.hold, bar_time, candle[0], decimals)
         fills += [entry] if entry else []
     if state.trade:
         state, left = _exit_if_due(rules, state, state.trade, bar_time, candle)
@@ -165,6 +179,34 @@ def close_at(
     return state, (fill,)
 
 
+def adopt(state: AccountState, bar_time: int, order: OtherOrder) -> AccountState:
+    """Return an account after an order in its book that it did not place itself, booked before a candle.
+
+    Units that are bought become part of the open position, or a position without a time limit; units that are sold
+    leave it.
+
+    Args:
+        state: The account before the candle.
+        bar_time: Open of the candle, ns UTC.
+        order: The order.
+    """
+    leg, adopted = order.leg, (*state.adopted, (order.entry_id, bar_time))
+    with localcontext(EXACT):
+        state = replace(state, cash=state.cash + cash_flow(leg), adopted=adopted)
+        held = (state.trade.quantity if state.trade else 0) + leg.side.sign * leg.quantity
+    if held <= 0:
+        return replace(state, trade=None)
+    price = float(leg.price)
+    trade = state.trade or OpenTrade(bar_time, price, held, None, 0, price)
+    return replace(state, trade=replace(trade, quantity=held))
+
+
+def cash_flow(leg: Leg) -> Decimal:
+    """Return the cash that an executed order brings; negative for what it costs."""
+    with localcontext(EXACT):
+        return -leg.side.sign * leg.quantity * leg.effective_price - leg.fee
+
+
 def decimal_of(value: float) -> Decimal:
     """Return the decimal that a float stands for: the shortest one that is nearest to it."""
     return Decimal(repr(float(value)))
@@ -177,21 +219,18 @@ def decimal_price(price: float) -> Decimal:
 
 
 def _enter(
-    rules: AccountRules, state: AccountState, pending: PendingEntry, bar_time: int, candle: Candle
+    rules: AccountRules, state: AccountState, hold: int | None, bar_time: int, opened: float, decimals: int
 ) -> tuple[AccountState, PaperFill | None]:
     """Buy at the open what the account can pay for, costs included."""
-    opened = candle[0]
     one = rules.leg(Side.BUY, Decimal(1), opened)
     unit_cost = EXACT.add(one.effective_price, one.fee)
     spend = EXACT.multiply(state.cash, decimal_of(rules.sizing.fraction))
-    quantity = _DOWN.quantize(_DOWN.divide(spend, unit_cost), _STEP)
-    state = replace(state, pending=None)
+    quantity = _DOWN.quantize(_DOWN.divide(spend, unit_cost), Decimal(1).scaleb(-decimals))
     if not quantity:
         return state, None
-    cost = EXACT.multiply(quantity, unit_cost)
-    trade = OpenTrade(bar_time, opened, quantity, pending.hold, 0, opened)
+    trade = OpenTrade(bar_time, opened, quantity, hold, 0, opened)
     fill = PaperFill(bar_time, "enter", rules.leg(Side.BUY, quantity, opened), "entry")
-    return replace(state, cash=EXACT.subtract(state.cash, cost), trade=trade), fill
+    return replace(state, cash=EXACT.add(state.cash, cash_flow(fill.leg)), trade=trade), fill
 
 
 def _exit_if_due(
@@ -228,9 +267,8 @@ def _sell(
     rules: AccountRules, state: AccountState, trade: OpenTrade, bar_time: int, price: float, reason: ExitReason
 ) -> tuple[AccountState, PaperFill]:
     leg = rules.leg(Side.SELL, trade.quantity, price)
-    received = EXACT.subtract(EXACT.multiply(leg.quantity, leg.effective_price), leg.fee)
     fill = PaperFill(bar_time, "exit", leg, reason.name.lower())
-    return replace(state, cash=EXACT.add(state.cash, received), trade=None), fill
+    return replace(state, cash=EXACT.add(state.cash, cash_flow(leg)), trade=None), fill
 
 
 def _decide(rules: AccountRules, state: AccountState, choice: Choice) -> AccountState:

@@ -1,7 +1,7 @@
 """Equity curves as SVG text, from the equity table. Reads and writes no files."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -27,9 +27,9 @@ _MAX_TITLE = 100
 _MIN_DEPTH = 0.01  # minimum depth of the drawdown panel
 
 # Okabe and Ito, "Color Universal Design" (2008): distinguishable with colour blindness.
-_BLUE, _RED = "#0072b2", "#d55e00"
+BLUE, _RED = "#0072b2", "#d55e00"
 _SYMBOL_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#882255")
-_INK, _MUTED, _GRID = "#1f2328", "#6e7781", "#e4e7eb"
+_INK, MUTED, _GRID = "#1f2328", "#6e7781", "#e4e7eb"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -67,10 +67,39 @@ def equity_figure(equity: pa.Table, title: str) -> str:
     time = time_axis(int(account.time[0]), int(account.time[-1]), LEFT, RIGHT)
     elements = [
         *_legend(lines),
-        *_time_marks(time, account.time),
+        *_time_marks(time, account.time, (GROWTH_TOP, GROWTH_BOTTOM), (DRAWDOWN_TOP, DRAWDOWN_BOTTOM)),
         *_growth_panel(lines, time),
         *_drawdown_panel(account, time),
     ]
+    return _svg(heading, elements)
+
+
+def profit_figure(lines: Sequence[Line], title: str, currency: str) -> str:
+    """Draw profit and loss in a currency as an SVG of 900 x 420 pixels, the last line on top.
+
+    Args:
+        lines: Curves with at least one point each.
+        title: Text of the heading.
+        currency: Currency of the values.
+    """
+    low, high = (pick(float(pick(line.values)) for line in lines) for pick in (min, max))
+    margin = 0.04 * (high - low) or max(abs(high), 1.0)
+    profit = Axis(low - margin, high + margin, DRAWDOWN_BOTTOM, GROWTH_TOP)
+    stamps = np.unique(np.concatenate([line.time for line in lines]))
+    time = time_axis(int(stamps[0]), int(stamps[-1]), LEFT, RIGHT)
+    elements = [
+        *_legend(lines),
+        *_time_marks(time, stamps, (GROWTH_TOP, DRAWDOWN_BOTTOM)),
+        *_value_marks(profit, value_ticks(profit, 6)),
+        svg_text(LEFT, GROWTH_TOP - 10, f"Profit and loss, {currency}"),
+    ]
+    if profit.low < 0 < profit.high:
+        elements.append(_rule(f"M{LEFT} {profit(0.0)}H{RIGHT}", strong=True))
+    curves = [_path(*_downsample(line.time, line.values, time, profit, _COLUMN)) for line in lines]
+    return _svg(title, [*elements, *map(_stroke, curves, lines)])
+
+
+def _svg(heading: str, elements: Iterable[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH // 2}"'
         f' height="{HEIGHT // 2}" role="img" font-family="system-ui,sans-serif"><title>{escape_xml(heading)}</title>'
@@ -85,14 +114,14 @@ def _curves(equity: pa.Table) -> list[Curve]:
 
 def _lines(curves: Sequence[Curve], account: Curve) -> list[Line]:
     """Return the curves of the growth panel in drawing order, with the account on top."""
-    held = [Line(_HELD, account.time, account.buy_and_hold, _MUTED, 2.5, "9 7")]
+    held = [Line(_HELD, account.time, account.buy_and_hold, MUTED, 2.5, "9 7")]
     if np.isnan(account.buy_and_hold).all():  # synchronous results are stored without it
         held = []
     if len(curves) == 1:
-        return [*held, Line(f"strategy on {account.name}", account.time, account.equity, _BLUE, 3)]
+        return [*held, Line(f"strategy on {account.name}", account.time, account.equity, BLUE, 3)]
     shown = curves if len(curves) <= MAX_SYMBOL_LINES else []
     symbols = [Line(c.name, c.time, c.equity, colour, 2) for c, colour in zip(shown, _SYMBOL_COLOURS, strict=False)]
-    return [*held, *symbols, Line(account.name, account.time, account.equity, _BLUE, 4)]
+    return [*held, *symbols, Line(account.name, account.time, account.equity, BLUE, 4)]
 
 
 def _legend(lines: Sequence[Line]) -> Iterator[str]:
@@ -104,10 +133,10 @@ def _legend(lines: Sequence[Line]) -> Iterator[str]:
         x += 56 + 13 * len(line.name) + 28
 
 
-def _time_marks(time: Axis, bars: Ints) -> Iterator[str]:
+def _time_marks(time: Axis, bars: Ints, *panels: tuple[int, int]) -> Iterator[str]:
     for tick in time_ticks(time, 8):
         x = int(time(tick.value))
-        yield _rule(f"M{x} {GROWTH_TOP}V{GROWTH_BOTTOM}M{x} {DRAWDOWN_TOP}V{DRAWDOWN_BOTTOM}")
+        yield _rule("".join(f"M{x} {top}V{bottom}" for top, bottom in panels))
         yield svg_text(x, DRAWDOWN_BOTTOM + 38, tick.label, anchor="middle")
     first, last = np.datetime_as_string(bars[[0, -1]].astype("datetime64[ns]"), unit="m")
     span = f"{first} to {last}".replace("T", " ")
@@ -183,7 +212,7 @@ def _stroke(path: str, line: Line) -> str:
 
 # The classes let a page recolour the figure in dark mode; on its own it is dark on white.
 def _rule(path: str, *, strong: bool = False) -> str:
-    name, colour = ("base", _MUTED) if strong else ("grid", _GRID)
+    name, colour = ("base", MUTED) if strong else ("grid", _GRID)
     return f'<path class="{name}" d="{path}" stroke="{colour}" stroke-width="1.5"/>'
 
 
@@ -191,7 +220,7 @@ def svg_text(
     x: int, y: int, content: str, *, ink: bool = False, anchor: str = "start", size: int = 22, weight: int = 400
 ) -> str:
     """Return an SVG text element, in the ink or the muted colour of the page."""
-    name, colour = ("ink", _INK) if ink else ("muted", _MUTED)
+    name, colour = ("ink", _INK) if ink else ("muted", MUTED)
     return (
         f'<text class="{name}" x="{x}" y="{y}" fill="{colour}" text-anchor="{anchor}" font-size="{size}"'
         f' font-weight="{weight}">{escape_xml(content)}</text>'
