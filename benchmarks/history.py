@@ -22,7 +22,8 @@ from rich.table import Table
 from benchmarks.report import MET, format_facts, machine
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.database.session import Session
-from coin_pipeline.results.index import Filters, ResultIndex, create_table, parse_cursor
+from coin_pipeline.orchestration.storage import set_up
+from coin_pipeline.results.index import Filters, ResultIndex, parse_cursor
 from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.legacy import SEOUL
 
@@ -178,8 +179,8 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         lease = EmbeddedPostgres(Path(folder) / "postgres").lease()
         try:
+            set_up(lease.url)
             with closing(Session(lease.url)) as session, closing(sqlite3.connect(Path(folder) / "peer.db")) as peer:
-                create_table(session)
                 index = ResultIndex(session)
                 populate(index, peer, entries)
                 versions = f"psycopg2 {psycopg2.__version__.split()[0]}, SQLite {sqlite3.sqlite_version}"

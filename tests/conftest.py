@@ -167,19 +167,18 @@ def _no_strategy_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def index_url(data_root: Path) -> str:
-    """URL of a database for the index of results, on the session's embedded server."""
-    from coin_pipeline.database.session import Session, connect
+    """URL of a database with the platform's tables, on the session's embedded server."""
+    from coin_pipeline.database.session import connect
     from coin_pipeline.database.url import database_url
-    from coin_pipeline.results.index import create_table
     from coin_pipeline.settings import load_settings
+    from tests.schemas import create_schema
 
     assert data_root.is_dir()
     url = database_url(load_settings())
     with closing(connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("create database index_of_results")
     own = urlsplit(url)._replace(path="/index_of_results").geturl()
-    with closing(Session(own)) as session:
-        create_table(session)
+    create_schema(own)
     return own
 
 

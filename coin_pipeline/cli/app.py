@@ -17,6 +17,7 @@ _COMMANDS = {
     "backtest": ("backtests:backtest", "Run a backtest and show its result."),
     "sweep": ("sweeps:sweep", "Search the parameters of a strategy and show the best points."),
     "candles": ("candles:candles", "Fetch, import, export and check candles."),
+    "database": ("database:database", "Show, upgrade and downgrade the tables of the platform."),
     "migrate": ("migrate:migrate", "Migrate from the legacy platform: check, run, roll back."),
     "replay": ("results:replay", "Recompute a stored result and compare it bit for bit."),
     "results": ("results:results", "List, show, verify and pin stored results."),

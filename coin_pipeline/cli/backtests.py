@@ -185,12 +185,11 @@ def _reuse(settings: "Settings", spec: "BacktestSpec") -> str | None:
         return None
     from contextlib import closing
 
+    from coin_pipeline.cli.database import ready_database
     from coin_pipeline.database.session import Session
-    from coin_pipeline.database.url import database_url
-    from coin_pipeline.results.index import ResultIndex, create_table
+    from coin_pipeline.results.index import ResultIndex
 
-    with closing(Session(database_url(settings))) as session:
-        create_table(session)
+    with closing(Session(ready_database(settings))) as session:
         record_reuse(ResultIndex(session), stored.run_id)
     return stored.run_id
 

@@ -76,9 +76,9 @@ def rollback(*, undo: bool) -> None:
     """
     from contextlib import closing
 
+    from coin_pipeline.cli.database import ready_database
     from coin_pipeline.database.feature_flags import set_async_enabled
     from coin_pipeline.database.session import Session
-    from coin_pipeline.database.url import database_url
     from coin_pipeline.errors import InvalidInput, Problem
     from coin_pipeline.settings import load_settings
 
@@ -86,7 +86,7 @@ def rollback(*, undo: bool) -> None:
     if not (settings.database_url or (settings.data_root / "postgres").is_dir()):  # otherwise no API reads the flag
         reason = f"no platform has run on {settings.data_root}; use the same settings as 'coin up'"
         raise InvalidInput([Problem("DATA_ROOT", reason)])
-    with closing(Session(database_url(settings))) as session:
+    with closing(Session(ready_database(settings))) as session:
         changed = set_async_enabled(session, on=undo)
     click.echo(f"asynchronous runs are {'' if changed else 'already '}switched {'on' if undo else 'off'}")
     if not undo:

@@ -1,21 +1,10 @@
 """Feature flags that an operator changes for every process on the database at once, without a restart."""
 
-from coin_pipeline.database.schema import create_table_once
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import AsyncDisabled
 from coin_pipeline.settings import Settings
 
-_TABLE = "create table coin.switch (name text primary key, since timestamptz not null default clock_timestamp());"
 _ASYNC = "async"
-
-
-def prepare(session: Session) -> None:
-    """Create the table if necessary; its rows are the features that are off.
-
-    Raises:
-        DatabaseUnavailable: The table cannot be created, for example for lack of permission.
-    """
-    create_table_once(session, "switch", _TABLE)
 
 
 def set_async_enabled(session: Session, *, on: bool) -> bool:
@@ -29,7 +18,6 @@ def set_async_enabled(session: Session, *, on: bool) -> bool:
         cursor.execute(enable if on else disable, (_ASYNC,))
         return bool(cursor.rowcount)
 
-    prepare(session)
     return session.run(change)
 
 

@@ -3,6 +3,9 @@
 from sqlalchemy import MetaData
 
 SCHEMA = "coin"
+REVISION_TABLE = "schema_revision"
+"""Table of alembic."""
+
 METADATA = MetaData(
     schema=SCHEMA,
     # Names that PostgreSQL would choose, so that a migration in SQL and a table declared here agree.

@@ -1,72 +1,149 @@
-"""Creation of the platform's tables next to Dagster's, by whichever process comes first."""
+"""The schema `coin` of the platform's tables next to Dagster's: its revision, upgrades and downgrades.
+
+The migrations in `database/migrations` are the only code that creates, changes or removes tables of the schema.
+"""
+
+import threading
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from psycopg2.errors import UndefinedTable
 
 from coin_pipeline.database.session import Cursor, Session
+from coin_pipeline.database.timeouts import BATCH
+from coin_pipeline.errors import DatabaseUnavailable, InvalidInput, Problem, SchemaNotChanged, UnknownRevision
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection
+
+_Command = Literal["upgrade", "downgrade"]
+BASE = "base"
+"""The state before the first revision: none of our tables."""
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_ID = 0x7461626C  # advisory lock; differs from every other lock held while tables are created
+# The wait for the lock has no limit: another program may be changing large tables. That for a table has one, because
+# all other statements on the table wait meanwhile.
+_BEGIN = (
+    f"set local statement_timeout = 0; set local lock_timeout = 0; select pg_advisory_xact_lock({_LOCK_ID});"
+    f" set local lock_timeout = {BATCH.lock_ms}"
+)
+# `create schema if not exists` requires a permission on the database even if the schema exists.
+_CREATE_SCHEMA = "do $$ begin if to_regnamespace('coin') is null then create schema coin; end if; end $$"
+# The embedded server's role has the name of the schema, which is thus first on the search path: Dagster's tables are in
+# it if `coin results list` was the first command of an earlier version. So our table is not named as Dagster's either.
+_DROP_SCHEMA = """
+drop table coin.schema_revision;
+do $$ begin
+    if not exists (select from pg_class where relnamespace = to_regnamespace('coin')) then drop schema coin; end if;
+end $$
+"""
+_alembic_lock = threading.Lock()  # alembic keeps the current migration in global variables
 
 
-def create_table_once(session: Session, table: str, statements: str) -> None:
-    """Create a table of the schema `coin` unless it exists; concurrent processes take turns.
-
-    Args:
-        session: The database.
-        table: Name of the table, which shows whether the statements have run.
-        statements: SQL that creates the table and its companions.
-
-    Raises:
-        DatabaseUnavailable: The table cannot be created, for example for lack of permission.
-    """
-
-    def create(cursor: Cursor) -> None:
-        if table_exists(cursor, table):
-            return
-        cursor.execute("begin")
-        cursor.execute("select pg_advisory_xact_lock(%s)", (_LOCK_ID,))
-        if not table_exists(cursor, table):
-            cursor.execute(f"create schema if not exists coin; {statements}")
-        cursor.execute("commit")
-
-    session.run(create)
+def head() -> str:
+    """Return the newest revision of this version of the platform."""
+    return revisions()[-1]
 
 
-def add_column_once(session: Session, table: str, column: str, definition: str, *, fill: str = "") -> None:
-    """Add a column to a table of the schema `coin` that an earlier version created; concurrent processes take turns.
+def revisions() -> list[str]:
+    """Return all revisions in order: the numbers that begin the names of their files."""
+    return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
-    Args:
-        session: The database.
-        table: Name of the table.
-        column: Name of the column.
-        definition: Its type and constraints.
-        fill: SQL that sets it in existing rows, in the same transaction.
+
+def current(session: Session) -> str | None:
+    """Return the revision of a database; None if its tables do not exist or predate the migrations.
 
     Raises:
-        DatabaseUnavailable: The column cannot be added, for example for lack of permission.
+        DatabaseUnavailable: The server cannot be reached.
     """
 
-    def add(cursor: Cursor) -> None:
-        if _column_exists(cursor, table, column):
-            return
-        cursor.execute("begin")
-        cursor.execute("select pg_advisory_xact_lock(%s)", (_LOCK_ID,))
-        if not _column_exists(cursor, table, column):
-            cursor.execute(f"alter table coin.{table} add column {column} {definition}; {fill}")
-        cursor.execute("commit")
+    def read(cursor: Cursor) -> str | None:
+        try:
+            cursor.execute("select version_num from coin.schema_revision")
+        except UndefinedTable:
+            return None
+        row = cursor.fetchone()
+        return str(row[0]) if row else None
 
-    session.run(add)
-
-
-def table_exists(cursor: Cursor, table: str) -> bool:
-    """Return whether the schema `coin` contains a table."""
-    # pg_tables is always current; to_regclass may repeat what the connection cached before it got the lock.
-    cursor.execute("select exists (select from pg_tables where schemaname = 'coin' and tablename = %s)", (table,))
-    return cursor.fetchone() == (True,)
+    return session.run(read)
 
 
-def _column_exists(cursor: Cursor, table: str, column: str) -> bool:
-    statement = (
-        "select exists (select from pg_attribute join pg_class on attrelid = pg_class.oid"
-        " join pg_namespace on relnamespace = pg_namespace.oid"
-        " where nspname = 'coin' and relname = %s and attname = %s and not attisdropped)"
-    )
-    cursor.execute(statement, (table, column))
-    return cursor.fetchone() == (True,)
+def is_current(url: str) -> bool:
+    """Return whether a database has the newest revision.
+
+    Raises:
+        DatabaseUnavailable: The server cannot be reached.
+        UnknownRevision: A newer version of the platform has upgraded the database.
+    """
+    with closing(Session(url)) as session:
+        revision = current(session)
+    if revision is not None and revision not in revisions():
+        raise UnknownRevision(revision, head())
+    return revision == head()
+
+
+def upgrade(url: str) -> None:
+    """Create or upgrade the tables, in one transaction; concurrent processes take turns.
+
+    Dagster's tables must exist: leases refer to its runs.
+
+    Raises:
+        DatabaseUnavailable: The server cannot be reached.
+        SchemaNotChanged: The server refused a statement, for example for lack of permission.
+        UnknownRevision: A newer version of the platform has upgraded the database.
+    """
+    if not is_current(url):
+        _change(url, "upgrade", head())
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Return to an earlier revision, in one transaction; the tables that later ones added are removed.
+
+    Args:
+        url: Connection URL.
+        revision: The revision, or BASE for none: the schema is removed.
+
+    Raises:
+        DatabaseUnavailable: The server cannot be reached.
+        SchemaNotChanged: The server refused a statement, for example for lack of permission.
+        InvalidInput: There is no such revision.
+        UnknownRevision: A newer version of the platform has upgraded the database.
+    """
+    if revision not in (BASE, *revisions()):
+        reason = f"{revision!r} is not a revision; use {BASE} or one of {', '.join(revisions())}"
+        raise InvalidInput([Problem("revision", reason)])
+    is_current(url)  # raises if this version does not know the database's revision
+    _change(url, "downgrade", revision)
+
+
+def _change(url: str, command: _Command, revision: str) -> None:
+    from alembic.config import Config  # noqa: PLC0415 -- most processes find a current database
+
+    from coin_pipeline.database.engine import create_engine, run_transaction  # noqa: PLC0415 -- same
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    engine = create_engine(url, BATCH)
+    try:
+        with _alembic_lock:
+            run_transaction(engine, partial(_migrate, config, command, revision))
+    except DatabaseUnavailable as error:
+        if getattr(error.__cause__, "pgcode", None) is None:
+            raise
+        raise SchemaNotChanged(command, revision, error.reason) from error
+    finally:
+        engine.dispose()
+
+
+def _migrate(config: "Config", command: _Command, revision: str, connection: "Connection") -> None:
+    from alembic import command as alembic  # noqa: PLC0415 -- same
+
+    connection.exec_driver_sql(_BEGIN)
+    connection.exec_driver_sql(_CREATE_SCHEMA)
+    config.attributes["connection"] = connection
+    getattr(alembic, command)(config, revision)
+    if revision == BASE:
+        connection.exec_driver_sql(_DROP_SCHEMA)

@@ -2,19 +2,7 @@
 
 from psycopg2 import errors
 
-from coin_pipeline.database.schema import create_table_once
 from coin_pipeline.database.session import Cursor, Session
-
-_TABLE = "create table coin.health (checked_at timestamptz not null);"
-
-
-def prepare(session: Session) -> None:
-    """Create the table of the probe if necessary.
-
-    Raises:
-        DatabaseUnavailable: The table cannot be created, for example for lack of permission.
-    """
-    create_table_once(session, "health", _TABLE)
 
 
 def write_row(session: Session) -> None:

@@ -69,6 +69,8 @@ CoinError
 ├── DataRefused                     the database rejected a value
 └── ServiceUnavailable              HTTP 503
     ├── DatabaseUnavailable
+    ├── SchemaNotChanged             the server refused to change the platform's tables
+    ├── UnknownRevision              a newer version of the platform has upgraded the database
     ├── ApiUnreachable              nothing responds at the address of the API
     ├── ExchangeUnavailable         an exchange cannot be reached, or currently rejects requests
     ├── AsyncDisabled               an operator has switched asynchronous submissions off
@@ -158,7 +160,9 @@ from coin_pipeline.errors.services import (
     ExchangeUnavailable,
     OrchestratorUnavailable,
     ReaderUnavailable,
+    SchemaNotChanged,
     ServiceUnavailable,
+    UnknownRevision,
 )
 from coin_pipeline.errors.storage import (
     ObjectCorrupt,
@@ -228,6 +232,7 @@ __all__ = [
     "ResultNotFound",
     "RunFailed",
     "RunInterrupted",
+    "SchemaNotChanged",
     "ServiceUnavailable",
     "StorageFailed",
     "StorageForbidden",
@@ -244,6 +249,7 @@ __all__ = [
     "TaskIdConflict",
     "TooManyUploads",
     "UnknownExchange",
+    "UnknownRevision",
     "UnknownStrategy",
     "UploadTooLarge",
     "did_you_mean",

@@ -33,6 +33,30 @@ class DatabaseUnavailable(ServiceUnavailable):
         super().__init__(f"PostgreSQL at {where} is not available: {reason}")
 
 
+class UnknownRevision(ServiceUnavailable):
+    """A newer version of the platform has upgraded the database."""
+
+    client_message = "the database was upgraded by a newer version of the platform"
+
+    def __init__(self, revision: str, head: str) -> None:
+        super().__init__(
+            f"the database has schema revision {revision!r} of a newer version of the platform, and this one knows none"
+            f" after {head!r}; start that version, or go back with it: coin database downgrade {head}"
+        )
+
+
+class SchemaNotChanged(ServiceUnavailable):
+    """PostgreSQL refused to change the platform's tables."""
+
+    client_message = "the tables of the platform cannot be changed"
+
+    def __init__(self, command: str, revision: str, reason: str) -> None:
+        super().__init__(
+            f"the {command} of the schema 'coin' to revision {revision!r} was refused and changed nothing: {reason};"
+            f" a role with the permission can run 'coin database {command}'"
+        )
+
+
 class ApiUnreachable(ServiceUnavailable):
     """Nothing responds at the address of the API; `command` starts it there."""
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from coin_pipeline.database.session import Cursor, Session
+from coin_pipeline.database.schema import is_current
+from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.migration.backups import FOLDER, back_up_results, back_up_tasks
@@ -49,17 +50,10 @@ def _create_folders(settings: Settings) -> StepReport:
 
 
 def _prepare_database(settings: Settings) -> StepReport:
-    with closing(Session(database_url(settings))) as session:
-        prepared = session.run(_has_tables)
+    prepared = is_current(database_url(settings))
     with open_instance(settings):
         location = "DATABASE_URL" if settings.database_url else "DATA_ROOT/postgres"
         return StepReport("already" if prepared else "done", f"tables exist in {location}")
-
-
-def _has_tables(cursor: Cursor) -> bool:
-    tables = ["coin.lease", "coin.switch", "coin.result"]
-    cursor.execute("select count(to_regclass(name)) from unnest(%s) name", (tables,))
-    return cursor.fetchone() == (len(tables),)
 
 
 def _index_results(settings: Settings) -> StepReport:

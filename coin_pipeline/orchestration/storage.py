@@ -16,10 +16,9 @@ import dagster as dg
 from sqlalchemy import Connection, Engine, or_, text
 from sqlalchemy.exc import DBAPIError
 
-from coin_pipeline.database import feature_flags, write_probe
 from coin_pipeline.database.engine import create_engine
-from coin_pipeline.database.runs import leases
-from coin_pipeline.database.session import Session, connect
+from coin_pipeline.database.schema import is_current, upgrade
+from coin_pipeline.database.session import connect
 from coin_pipeline.database.timeouts import BATCH, ConnectionTimeouts
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration._dagster_internals import (
@@ -34,7 +33,6 @@ from coin_pipeline.orchestration._dagster_internals import (
     SqlEventLogStorageTable,
 )
 from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database, mark_migrated
-from coin_pipeline.results import index
 from coin_pipeline.retry import retry_until_available
 from coin_pipeline.settings import load_settings
 
@@ -197,21 +195,27 @@ class PooledPostgresStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003 -- Dagster's signature
-        """Open the storages; create their tables on a new database."""
+        """Open the storages; create or upgrade the tables if necessary."""
         url = database_url(load_settings())
-        with _setup_lock(url):
-            new = is_new_database(url)
-            if new:
-                create_tables(url)
-            storage = cls(url, inst_data)
-            if new:
-                mark_migrated(storage)
-            with closing(Session(url)) as session:
-                leases.prepare(session)
-                feature_flags.prepare(session)
-                write_probe.prepare(session)
-                index.create_table(session)
-        return storage
+        set_up(url)
+        return cls(url, inst_data)
+
+
+def set_up(url: str) -> None:
+    """Create Dagster's tables on a new database, and create or upgrade the platform's own.
+
+    Raises:
+        DatabaseUnavailable: The server cannot be reached.
+        SchemaNotChanged: The server refused to change a table, for example for lack of permission.
+        UnknownRevision: A newer version of the platform has upgraded the database.
+    """
+    if is_current(url):
+        return
+    with _setup_lock(url):
+        if is_new_database(url):
+            create_tables(url)
+            mark_migrated(PooledPostgresStorage(url))
+        upgrade(url)
 
 
 def warm_caches(instance: dg.DagsterInstance) -> None:

@@ -9,7 +9,6 @@ from contextlib import closing
 from sqlalchemy import inspect
 from sqlalchemy.pool import NullPool
 
-from coin_pipeline.database.schema import table_exists
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.orchestration._dagster_internals import (
     DagsterPostgresStorage,
@@ -29,11 +28,10 @@ def is_new_database(url: str) -> bool:
     """Return whether the database lacks this project's tables, which are created last, and has no run."""
 
     def look(cursor: Cursor) -> bool:
-        if table_exists(cursor, "lease"):
-            return False
-        cursor.execute("select to_regclass('runs') is not null")
-        if cursor.fetchone() == (False,):
-            return True
+        cursor.execute("select to_regclass('coin.lease') is not null, to_regclass('runs') is not null")
+        ours, theirs = cursor.fetchone() or (False, False)
+        if ours or not theirs:
+            return not ours
         cursor.execute("select not exists (select from runs)")
         return cursor.fetchone() == (True,)
 

@@ -16,7 +16,6 @@ from psycopg2.extras import execute_values
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.database import session as database
-from coin_pipeline.database.schema import add_column_once, create_table_once
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import EmptyRange, InvalidInput, Problem
 from coin_pipeline.results import index_sql, legacy
@@ -245,17 +244,6 @@ class ResultIndex:
     def analyze(self) -> None:
         """Vacuum and analyze the table after a bulk insert, so that pages are fast at once."""
         self._session.run(lambda cursor: cursor.execute("vacuum (analyze) coin.result"))
-
-
-def create_table(session: Session) -> None:
-    """Create the tables and columns that do not exist.
-
-    Raises:
-        DatabaseUnavailable: A table cannot be created, for example for lack of permission.
-    """
-    create_table_once(session, "result", index_sql.TABLE)
-    add_column_once(session, "result", "digest", index_sql.DIGEST_TYPE, fill=index_sql.FILL_DIGESTS)
-    create_table_once(session, "reuse", index_sql.REUSE_TABLE)
 
 
 def _is_valid(cursor: Cursor) -> bool:

@@ -3,48 +3,29 @@
 
 from coin_pipeline.results.index_entry import IndexEntry
 
-# The "C" collation sorts by bytes, so that a cursor means the same on every server.
 _TYPES = {
-    "run_id": ("text", 'collate "C" primary key'),
-    "shelf": ("text", "not null"),
-    "kind": ("text", "not null"),
-    "strategy": ("text", ""),
-    "symbols": ("text[]", "not null"),
-    "start_date": ("date", ""),
-    "end_date": ("date", ""),
-    "timeframe": ("text", ""),
-    "total_signals": ("bigint", ""),
-    "avg_return": ("double precision", ""),
-    "total_return": ("double precision", ""),
-    "execution_time": ("double precision", ""),
-    "timestamp": ("timestamptz", "not null"),
-    "version": ("text", "not null"),
-    "size": ("bigint", "not null"),
-    "modified": ("timestamptz", "not null"),
+    "run_id": "text",
+    "shelf": "text",
+    "kind": "text",
+    "strategy": "text",
+    "symbols": "text[]",
+    "start_date": "date",
+    "end_date": "date",
+    "timeframe": "text",
+    "total_signals": "bigint",
+    "avg_return": "double precision",
+    "total_return": "double precision",
+    "execution_time": "double precision",
+    "timestamp": "timestamptz",
+    "version": "text",
+    "size": "bigint",
+    "modified": "timestamptz",
 }
-TABLE = f"""
-create table coin.result ({", ".join(f'"{name}" {type_} {rest}' for name, (type_, rest) in _TYPES.items())});
-create index result_order on coin.result ("timestamp" desc, run_id desc)
-    include (kind, strategy, avg_return, total_signals);
-create index result_symbols on coin.result using gin (symbols);
-"""
 # The text of a time depends on settings of the session.
 _AS_TEXT = {"timestamptz": "extract(epoch from {})", "date": "{} - date '2000-01-01'"}
-_VALUES = ", ".join(_AS_TEXT.get(type_, "{}").format(f'"{name}"') for name, (type_, _) in _TYPES.items())
+_VALUES = ", ".join(_AS_TEXT.get(type_, "{}").format(f'"{name}"') for name, type_ in _TYPES.items())
 _DIGEST = f"sha256(convert_to(row({_VALUES})::text, 'UTF8'))"
-DIGEST_TYPE = "bytea"
-"""Type of the column `digest`: that of the other columns as the platform wrote them."""
-FILL_DIGESTS = f"update coin.result set digest = {_DIGEST}"
 ALTERED = f"select run_id from coin.result where digest is distinct from {_DIGEST}"
-# Added to installations that predate it. Without a foreign key: an entry that precedes that of its document is valid.
-REUSE_TABLE = """
-create table coin.reuse (
-    run_id text collate "C" not null,
-    answered timestamptz not null,
-    primary key (run_id, answered)
-);
-create index reuse_order on coin.reuse (answered desc, run_id desc);
-"""
 STORED = [name for name in IndexEntry._fields if name != "reused"]
 _COLUMNS = ", ".join(f'"{name}"' for name in STORED)
 ADD = f"""
@@ -52,7 +33,7 @@ insert into coin.result ({_COLUMNS}, digest) select {_COLUMNS}, {_DIGEST} from (
 on conflict (run_id) do update
 set ({_COLUMNS}, digest) = row({", ".join(f'excluded."{name}"' for name in STORED)}, excluded.digest)
 """
-ROW = f"({', '.join(f'%s::{_TYPES[name][0]}' for name in STORED)})"
+ROW = f"({', '.join(f'%s::{_TYPES[name]}' for name in STORED)})"
 """A row of `ADD`."""
 # Reuses of a document go with it, also if a reindex has removed its entry first.
 REMOVE = """

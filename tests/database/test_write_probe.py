@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from coin_pipeline.database.session import Session, connect
-from coin_pipeline.database.write_probe import prepare, write_row
+from coin_pipeline.database.write_probe import write_row
 from coin_pipeline.errors import DatabaseUnavailable
+from tests.schemas import create_schema
 from tests.small_disk import fill, small_disk
 
 
@@ -36,8 +37,9 @@ def test_a_full_disk_is_noticed(index_url: str, data_root: Path, disk: Path) -> 
         cursor.execute(f"create tablespace small location '{space}'")
         cursor.execute("create database small tablespace small")
     try:
-        with closing(Session(urlsplit(index_url)._replace(path="/small").geturl())) as session:
-            prepare(session)
+        small = urlsplit(index_url)._replace(path="/small").geturl()
+        create_schema(small)
+        with closing(Session(small)) as session:
             for _ in range(3):
                 write_row(session)
             filler = fill(disk)
@@ -55,7 +57,6 @@ def test_a_full_disk_is_noticed(index_url: str, data_root: Path, disk: Path) -> 
 def test_a_backup_does_not_make_the_database_unhealthy(index_url: str) -> None:
     """pg_dump holds a lock on every table for as long as it takes."""
     with closing(Session(index_url)) as session, closing(connect(index_url)) as backup, backup.cursor() as cursor:
-        prepare(session)
         cursor.execute("begin")
         cursor.execute("lock table coin.health in access share mode")
         write_row(session)

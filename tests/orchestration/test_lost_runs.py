@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.database.runs.leases import Leases, prepare
+from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.runs.processes import start_ticks
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
@@ -220,17 +220,6 @@ def test_a_run_that_makes_progress_goes_on(
     end_lost_runs(instance)
     assert renewing.wait() == 0
     assert status_of(instance, run) == dg.DagsterRunStatus.STARTED
-    instance.report_run_canceled(run)
-
-
-def test_an_installation_without_progress_times_gets_them(instance: dg.DagsterInstance, leases: Leases) -> None:
-    """Runs that execute during the update count as making progress now."""
-    run = create_run(instance)
-    leases.renew(run.run_id)
-    with closing(Session(database_url(load_settings()))) as session:
-        session.run(lambda cursor: cursor.execute("alter table coin.lease drop column idle_since"))
-        prepare(session)
-    assert leases.fetch([run.run_id])[run.run_id].idle_s < 60
     instance.report_run_canceled(run)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import EmptyRange, InvalidInput, InvalidSymbol, ObjectCorrupt
-from coin_pipeline.results.index import Filters, ResultIndex, create_table
+from coin_pipeline.results.index import Filters, ResultIndex
 from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.legacy import SEOUL
 from coin_pipeline.results.publish import index_result, publish_document, publish_task
@@ -198,27 +198,6 @@ def test_an_entry_that_was_changed_by_hand_is_read_again(
     assert reindex(store, index).added == 1
     assert everything(index) == before
     assert reindex(store, index).added == 0
-
-
-def test_an_installation_without_digests_gets_them(index: ResultIndex, index_url: str, store: LocalStore) -> None:
-    """Its entries count as unchanged, whatever the time zone of the session that looks."""
-    publish_document(store, document("r", 1), {})
-    reindex(store, index)
-    with closing(Session(index_url)) as session:
-        session.run(lambda cursor: cursor.execute("alter table coin.result drop column digest"))
-        create_table(session)
-        session.run(lambda cursor: cursor.execute("set timezone = 'Asia/Seoul'; set datestyle = 'German'"))
-        assert ResultIndex(session).altered() == set()
-
-
-def test_an_installation_without_reuses_gets_their_table(index: ResultIndex, index_url: str) -> None:
-    """The table of results stays as it is."""
-    index.add([entry(1)])
-    with closing(Session(index_url)) as session:
-        session.run(lambda cursor: cursor.execute("drop table coin.reuse"))
-        create_table(session)
-    index.add_reuse("run-1", START + timedelta(minutes=5))
-    assert run_ids(everything(index)) == ["run-1", "run-1"]
 
 
 def cursor_of(text: str) -> str:
@@ -538,29 +517,3 @@ def test_fifty_parallel_writers_a_reader_and_a_rebuild(
         assert process.exitcode == 0
     written = [f"writer-{number:02}" for number in range(WRITERS)]
     assert run_ids(everything(index)) == [*reversed(written), *reversed(before)]
-
-
-def make_table(url: str, ready: Any) -> None:  # noqa: ANN401 -- a barrier has no public class
-    """Create the table at the same time as other processes."""
-    with closing(Session(url)) as session:
-        session.run(lambda cursor: cursor.execute("select 1"))
-        ready.wait()
-        create_table(session)
-        ResultIndex(session).add([entry(os.getpid())])
-        ResultIndex(session).add_reuse(f"run-{os.getpid()}", START)
-
-
-@pytest.mark.parametrize("lost", ["schema coin cascade", "table coin.result", "table coin.reuse"])
-def test_processes_that_start_at_once_make_the_table_once(index: ResultIndex, index_url: str, lost: str) -> None:
-    """Every process finds the table, in a new database and in one that predates the index."""
-    with closing(Session(index_url)) as session:
-        session.run(lambda cursor: cursor.execute(f"drop {lost}"))
-    processes = forking()
-    ready = processes.Barrier(4)
-    making = [processes.Process(target=make_table, args=(index_url, ready)) for _ in range(4)]
-    for process in making:
-        process.start()
-    for process in making:
-        process.join()
-        assert process.exitcode == 0
-    assert len(everything(index)) == 8

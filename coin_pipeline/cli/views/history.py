@@ -9,11 +9,11 @@ from rich.table import Table
 
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.backtest.labels import UNDEFINED, format_figure
+from coin_pipeline.cli.database import ready_database
 from coin_pipeline.cli.views.console import MAX_LINES, new_console, print_table, print_unreadable
 from coin_pipeline.cli.views.progress import reading_progress
 from coin_pipeline.database.session import Session
-from coin_pipeline.database.url import database_url
-from coin_pipeline.results.index import Filters, ResultIndex, create_table
+from coin_pipeline.results.index import Filters, ResultIndex
 from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.legacy import SEOUL
 from coin_pipeline.results.reindex import IndexRebuild, reindex
@@ -81,8 +81,7 @@ def print_rebuild(settings: "Settings", *, everything: bool) -> None:
 @contextmanager
 def _current_index(settings: "Settings", *, everything: bool = False) -> Iterator[tuple[ResultIndex, IndexRebuild]]:
     """Yield the index after bringing it up to date with the stored results, and what that changed."""
-    with closing(Session(database_url(settings))) as session:
-        create_table(session)
+    with closing(Session(ready_database(settings))) as session:
         index = ResultIndex(session)
         with reading_progress() as report_progress:
             rebuild = reindex(open_store(settings), index, everything=everything, on_progress=report_progress)

@@ -9,47 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coin_pipeline.database.runs.processes import is_running, send_signal, start_ticks
-from coin_pipeline.database.schema import add_column_once, create_table_once
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import Superseded
 from coin_pipeline.liveness import idle_s
 from coin_pipeline.settings import load_settings
 
 RENEWALS_PER_LEASE = 4
-
-# Dagster overwrites the status of a run without checking the current one. The trigger protects final states from any
-# late writer, such as an abandoned attempt or a daemon that read the run earlier.
-_TABLE = """
-create table coin.lease (
-    run_id text primary key references runs (run_id) on delete cascade,
-    host text not null,
-    pid integer not null,
-    started bigint not null,
-    taken timestamptz not null default clock_timestamp(),
-    until timestamptz not null,
-    progress double precision not null default 0,
-    published boolean not null default false
-);
-create function coin.keep_ended() returns trigger language plpgsql as $$
-begin
-    if old.status in ('SUCCESS', 'FAILURE', 'CANCELED')
-        or (old.status = 'CANCELING' and new.status in ('QUEUED', 'STARTING', 'STARTED'))
-        or (new.status = 'CANCELING' and exists (select from coin.lease where run_id = old.run_id and published))
-    then
-        new.status := old.status;
-        new.run_body := old.run_body;
-        new.start_time := old.start_time;
-        new.end_time := old.end_time;
-    elsif old.status = 'CANCELING' then
-        new.status := 'CANCELED';
-    end if;
-    return new;
-end $$;
-create trigger keep_ended before update on runs
-    for each row when (old.status <> new.status) execute function coin.keep_ended();
-"""
-# Added to installations that predate it.
-_IDLE_SINCE = "timestamptz not null default clock_timestamp()"
 
 
 def renewal_interval_s(lease_s: float) -> float:
@@ -167,13 +132,3 @@ class Leases:
             return {row[0]: RunLease(*row) for row in cursor.fetchall()}
 
         return self._session.run(read)
-
-
-def prepare(session: Session) -> None:
-    """Create the table and the trigger next to Dagster's tables if necessary.
-
-    Raises:
-        DatabaseUnavailable: The table cannot be created, for example for lack of permission.
-    """
-    create_table_once(session, "lease", _TABLE)
-    add_column_once(session, "lease", "idle_since", _IDLE_SINCE)
