@@ -10,6 +10,7 @@ IMPORTED = (
     "coin_pipeline.cli.fetch",
     "coin_pipeline.cli.views.backtest",
     "coin_pipeline.cli.views.progress",
+    "coin_pipeline.orchestration.worker_pool.worker",
     "coin_pipeline.results.reindex",
     "coin_pipeline.settings",
     "coin_pipeline.storage.s3",

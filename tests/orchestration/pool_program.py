@@ -1,4 +1,4 @@
-"""A worker pool whose runs behave as their ids suggest: `python pool_program.py HOME`.
+"""A worker pool whose runs behave as their ids suggest.
 
 `spin-1` ignores interrupts, `sleep-1` ends upon one, `crash-1` kills itself, `child-1` leaves a process behind, and any
 other run ends at once. Each writes its process id to HOME/RUN_ID; finalized runs are listed in HOME/finalized.
@@ -8,26 +8,24 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from coin_pipeline.orchestration.worker_pool.server import Pool
 from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits
 from coin_pipeline.orchestration.worker_pool.worker import READY, die_with_parent
 
-HOME, POOL = Path(sys.argv[1]), os.getpid()
 
-
-def work(line: socket.socket) -> None:
+def work(home: Path, pool: int, line: socket.socket) -> None:
     """Execute one run in a forked process."""
-    die_with_parent(POOL)
+    die_with_parent(pool)
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
     line.sendall(READY)
     run_id, _, bulk = line.makefile().readline().strip().partition(" ")
-    (HOME / run_id).write_text(f"{os.getpid()} {bulk}")
+    (home / run_id).write_text(f"{os.getpid()} {bulk}")
     kind = run_id.partition("-")[0]
     if kind == "spin":
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -35,33 +33,31 @@ def work(line: socket.socket) -> None:
         time.sleep(60)
     if kind == "child":
         left = subprocess.Popen(["sleep", "60"])  # noqa: S607 -- found on any PATH
-        (HOME / "left").write_text(str(left.pid))
+        (home / "left").write_text(str(left.pid))
     if kind == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fork(line: socket.socket) -> int:
+def fork(home: Path, line: socket.socket) -> int:
     """Fork a worker."""
+    pool = os.getpid()
     if pid := os.fork():
         return pid
     try:
-        work(line)
+        work(home, pool, line)
     finally:
         os._exit(0)
 
 
-def finalize(run_id: str) -> None:
+def finalize(home: Path, run_id: str) -> None:
     """Record a run whose worker did not record its end."""
-    with (HOME / "finalized").open("a") as finalized:
+    with (home / "finalized").open("a") as finalized:
         finalized.write(f"{run_id}\n")
 
 
-def main() -> None:
-    """Serve until SIGTERM."""
+def serve(home: Path) -> None:
+    """Serve until SIGTERM, in a process of its own."""
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
-    Pool(PoolLimits(interactive=2, bulk=1, room=4), fork, finalize).serve(HOME, lambda: bool(stop))
-
-
-if __name__ == "__main__":
-    main()
+    limits = PoolLimits(interactive=2, bulk=1, room=4)
+    Pool(limits, partial(fork, home), partial(finalize, home)).serve(home, lambda: bool(stop))

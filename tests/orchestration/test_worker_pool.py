@@ -3,18 +3,18 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
 
 from coin_pipeline.orchestration.worker_pool.protocol import SOCKET_NAME, send_request
-
-PROGRAM = Path(__file__).with_name("pool_program.py")
+from tests.forking import forking
+from tests.orchestration import pool_program
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Running:
     """A pool in a process of its own."""
 
     home: Path
-    process: subprocess.Popen[bytes]
+    process: ForkServerProcess
 
     def launch(self, run_id: str, *, bulk: bool = False, owner: str = "") -> None:
         """Hand a run to the pool."""
@@ -77,11 +77,12 @@ def pool(tmp_path: Path) -> Iterator[Running]:
     """A pool for two interactive runs and one bulk run, in a directory whose path is too long for a socket."""
     home = tmp_path / ("folder-" * 20)
     home.mkdir()
-    process = subprocess.Popen([sys.executable, str(PROGRAM), str(home)])
+    process = forking().Process(target=pool_program.serve, args=(home,))
+    process.start()
     wait_until(lambda: responds(home))
     yield Running(home, process)
     process.terminate()
-    process.wait()
+    process.join()
 
 
 def test_an_ended_run_is_forgotten(pool: Running) -> None:
