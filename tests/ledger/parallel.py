@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from coin_pipeline.ledger.accounting import Postings
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from coin_pipeline.ledger.ledger import Ledger
+    from coin_pipeline.ledger.records import Booked
 
 Order: TypeAlias = EnterOrder | ExitOrder
 WRITERS = 16
@@ -27,21 +27,26 @@ FIRST = "first"
 
 def first_order(book: str) -> EnterOrder:
     """Return the order that opens the position."""
-    return buy("1000", "49999.123456789", book=book, key=FIRST)
+    return buy("100000", "49999.123456789", book=book, key=FIRST)
+
+
+def order(number: int, book: str, position_id: uuid.UUID) -> Order:
+    """Return the order with a number: an entry, or a partial exit by the side or by the id of the position."""
+    quantity, price, key = f"0.{number + 1}", f"{50_000 + number % 1000}.{number + 1}", f"order {number}"
+    if number % 3 == 2:
+        return leave(position_id, price, quantity, key=key)
+    return (buy, sell)[number % 3](quantity, price, book=book, key=key)
 
 
 def orders_of(writer: int, book: str, position_id: uuid.UUID, count: int) -> list[Order]:
-    """Return the orders of a writer: entries, and partial exits by the side and by the id of the position.
+    """Return the orders of a writer; writers 2n and 2n + 1 have the same ones, with the same keys."""
+    first = writer // 2 * count
+    return [order(number, book, position_id) for number in range(first, first + count)]
 
-    Writers 2n and 2n + 1 have the same ones, with the same keys.
-    """
-    kinds = (
-        partial(buy, book=book),
-        partial(sell, book=book),
-        lambda quantity, price, key: leave(position_id, price, quantity, key=key),
-    )
-    numbers = range(writer // 2 * count, writer // 2 * count + count)
-    return [kinds[n % 3](f"0.{n + 1}", f"{50_000 + 7 * n}.{n + 1}", key=f"order {n}") for n in numbers]
+
+def submit(ledger: Ledger, message: Order) -> Booked:
+    """Send an order."""
+    return ledger.enter(message) if isinstance(message, EnterOrder) else ledger.exit(message)
 
 
 def send_in_parallel(
@@ -57,7 +62,7 @@ def send_in_parallel(
     """
 
     def write(writer: int) -> list[bool]:
-        return [senders[writer](order) for order in orders_of(writer, book, position_id, count)]
+        return [senders[writer](message) for message in orders_of(writer, book, position_id, count)]
 
     with ThreadPoolExecutor(len(senders)) as pool:
         return [replayed for answers in pool.map(write, range(len(senders))) for replayed in answers]

@@ -11,10 +11,9 @@ import pytest
 from coin_pipeline.errors import CoinError, IdempotencyConflict
 from coin_pipeline.ledger import book, ledger, statements
 from coin_pipeline.ledger.ledger import Ledger
-from coin_pipeline.ledger.records import EnterOrder
 from tests.ledger.faults import plant
 from tests.ledger.orders import buy
-from tests.ledger.parallel import FIRST, WRITERS, check_journal, first_order, orders_of, send_in_parallel
+from tests.ledger.parallel import FIRST, WRITERS, check_journal, first_order, orders_of, send_in_parallel, submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +29,7 @@ def send_mixed_orders(code: Ledger, count: int = 6) -> None:
     position_id = code.enter(first_order(name)).position.position_id
 
     def send(order: Order) -> bool:
-        return (code.enter(order) if isinstance(order, EnterOrder) else code.exit(order)).replayed
+        return submit(code, order).replayed
 
     replayed = send_in_parallel([send] * WRITERS, name, position_id, count)
     assert sum(replayed) == WRITERS * count // 2
