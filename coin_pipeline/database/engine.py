@@ -2,13 +2,14 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeVar
 
 import psycopg2
 import sqlalchemy
 from sqlalchemy import Connection, Engine, ExceptionContext, event
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from coin_pipeline.database.session import connect, is_unavailable, psycopg2_url, translated
@@ -91,10 +92,8 @@ def _run(engine: Engine, work: Callable[[Connection], T], isolation: Isolation, 
     lost = False
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            with engine.connect() as connection:
-                connection.execution_options(isolation_level=isolation, postgresql_readonly=read_only)
-                with connection.begin():
-                    return work(connection)
+            with engine.connect() as connection, _transaction(connection, isolation, read_only=read_only):
+                return work(connection)
         except PoolTimeout as error:
             raise DatabaseUnavailable(WHERE, "all connections of this process are in use") from error
         except DBAPIError as error:
@@ -104,6 +103,23 @@ def _run(engine: Engine, work: Callable[[Connection], T], isolation: Isolation, 
                 raise _translated(error) from error.orig
         time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)))  # noqa: S311 -- no secret
     raise AssertionError  # the last attempt returns or raises
+
+
+@contextmanager
+def _transaction(connection: Connection, isolation: Isolation, *, read_only: bool) -> Iterator[None]:
+    """Open a transaction on a connection in autocommit mode, and end it on exit.
+
+    With the isolation level as an option of SQLAlchemy, psycopg2 would send three more statements per transaction, and
+    SQLAlchemy would not translate their errors.
+    """
+    connection.exec_driver_sql(f"begin isolation level {isolation} read {'only' if read_only else 'write'}")
+    try:
+        yield
+    except BaseException:
+        with suppress(DBAPIError, PendingRollbackError):  # a lost connection, whose transaction the server rolls back
+            connection.exec_driver_sql("rollback")
+        raise
+    connection.exec_driver_sql("commit")
 
 
 def _code(error: DBAPIError) -> str | None:
