@@ -15,9 +15,9 @@ from coin_pipeline.errors import IdempotencyConflict, InvalidInput, NoHolding, P
 from coin_pipeline.ledger import statements
 from coin_pipeline.ledger.accounting import Holding, Leg, Side
 from coin_pipeline.ledger.amounts import MAX_DECIMALS, MAX_RATE, MAX_VALUE, MIN_VALUE, RATE_DECIMALS, is_amount, is_rate
-from coin_pipeline.ledger.records import Booked, EnterOrder, EntryKind, ExitOrder, JournalEntry, Position
-from coin_pipeline.ledger.rows import from_entry, from_position, from_result, to_entry, to_position
-from coin_pipeline.ledger.tables import JOURNAL, POSITION
+from coin_pipeline.ledger.records import Booked, EnterOrder, EntryKind, ExitOrder, JournalEntry, Overview, Position
+from coin_pipeline.ledger.rows import from_entry, from_position, from_result, to_entry, to_position, to_total
+from coin_pipeline.ledger.tables import JOURNAL, POSITION, TOTAL
 
 OrderT = TypeVar("OrderT", EnterOrder, ExitOrder)
 _ENTRY = slice(1, 1 + len(JOURNAL.c))
@@ -121,6 +121,20 @@ def open_positions(connection: Connection, book: str | None = None, symbol: str 
     query = query if book is None else query.where(POSITION.c.book == book)
     query = query if symbol is None else query.where(POSITION.c.symbol == symbol)
     return [to_position(row) for row in connection.execute(query)]
+
+
+def read_overview(connection: Connection, book: str | None = None) -> Overview:
+    """Return the totals and the open positions of one moment, by book and symbol.
+
+    Args:
+        connection: A transaction.
+        book: Their book; any if None.
+    """
+    query = statements.TOTALS if book is None else statements.TOTALS.where(TOTAL.c.book == book)
+    size = len(TOTAL.c)
+    rows = connection.execute(query).all()
+    positions = [to_position(row[size:]) for row in rows if row[size] is not None]
+    return Overview([to_total(row[:size]) for row in rows], positions)
 
 
 def _write(

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Engine
 
 from coin_pipeline.database.engine import run_transaction
 from coin_pipeline.ledger import book as booking
-from coin_pipeline.ledger.records import Booked, EnterOrder, ExitOrder, JournalEntry, Position
+from coin_pipeline.ledger.history import PAGE_SIZE, Filters, Page, read_history
+from coin_pipeline.ledger.records import Booked, EnterOrder, ExitOrder, JournalEntry, Overview, Position, SymbolTotal
 
 T = TypeVar("T")
 
@@ -74,6 +75,38 @@ class Ledger:
         """
         return self.run(lambda connection: booking.open_positions(connection, book, symbol))
 
+    def overview(self, book: str | None = None) -> Overview:
+        """Return the totals and the open positions of one moment, by book and symbol.
+
+        Args:
+            book: Their book; any if None.
+        """
+        return self.run(lambda connection: booking.read_overview(connection, book))
+
+    def totals(self, book: str | None = None) -> list[SymbolTotal]:
+        """Return the sums over positions by book and symbol.
+
+        Args:
+            book: Their book; any if None.
+        """
+        return self.overview(book).totals
+
+    def history(self, filters: Filters, cursor: str | None = None, limit: int = PAGE_SIZE) -> Page:
+        """Return a page of matching positions, newest first.
+
+        A client that follows cursors sees each position once and misses none that matched at its first page, even if
+        positions are opened and closed meanwhile.
+
+        Args:
+            filters: Conditions.
+            cursor: Token of the cursor to start after; None for the first page.
+            limit: Positions per page.
+
+        Raises:
+            InvalidInput: `cursor` is not a cursor.
+        """
+        return self._read(lambda connection: read_history(connection, filters, cursor, limit))
+
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run idempotent work in a READ COMMITTED transaction, and commit it.
 
@@ -81,3 +114,7 @@ class Ledger:
             work: The work, such as several orders with keys; it may run more than once.
         """
         return run_transaction(self._engine, work)
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        """Run reads of one snapshot."""
+        return run_transaction(self._engine, work, "REPEATABLE READ", read_only=True)

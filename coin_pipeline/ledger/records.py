@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
 from coin_pipeline.candles.symbol import quote_of
-from coin_pipeline.ledger.accounting import Holding, Leg, Postings
+from coin_pipeline.ledger.accounting import Holding, Leg, Postings, Result
 from coin_pipeline.ledger.amounts import ZERO, plain
 
 DEFAULT_BOOK: Final = "paper"
@@ -140,6 +140,40 @@ class JournalEntry:
     booked_at: datetime
     key: str
     note: str | None
+
+
+class SymbolTotal(NamedTuple):
+    """Sums over the positions of a book and symbol.
+
+    Attributes:
+        book: The book.
+        symbol: Canonical symbol.
+        entries: Number of journal entries.
+        opened: Number of positions, open and closed.
+        closed: Number of closed positions.
+        won: Number of those with a net result above 0.
+        realized: Result of the units that have left.
+    """
+
+    book: str
+    symbol: str
+    entries: int
+    opened: int
+    closed: int
+    won: int
+    realized: Result
+
+
+class Overview(NamedTuple):
+    """The state of a ledger at one moment.
+
+    Attributes:
+        totals: Sums by book and symbol.
+        positions: The open positions, in the same order; there is at most one per book and symbol.
+    """
+
+    totals: list[SymbolTotal]
+    positions: list[Position]
 
 
 class Booked(NamedTuple):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coin_pipeline.ledger.accounting import Holding, Leg, Postings, Result, Side
-from coin_pipeline.ledger.records import JournalEntry, Position
+from coin_pipeline.ledger.records import JournalEntry, Position, SymbolTotal
 
 
 def to_entry(row: Sequence[Any]) -> JournalEntry:
@@ -22,6 +22,12 @@ def to_position(row: Sequence[Any]) -> Position:
     holding = Holding(Side(side), quantity, value, fee, slippage, Result(*realized))
     closed = closed_at and _utc(closed_at)
     return Position(position_id, book, symbol, holding, entries, _utc(opened_at), closed)
+
+
+def to_total(row: Sequence[Any]) -> SymbolTotal:
+    """Return the total of a row with the columns of TOTAL in their order."""
+    book, symbol, entries, opened, closed, won, *realized = row
+    return SymbolTotal(book, symbol, entries, opened, closed, won, Result(*realized))
 
 
 def from_entry(entry: JournalEntry) -> dict[str, Any]:

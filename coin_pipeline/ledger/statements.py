@@ -69,6 +69,12 @@ WRITE = _write_entry()
 POSITION_BY_ID = select(POSITION).where(POSITION.c.position_id == _ID)
 ENTRIES = select(JOURNAL).where(JOURNAL.c.position_id == _ID).order_by(JOURNAL.c.sequence)
 OPEN_POSITIONS = select(POSITION).where(_IS_OPEN).order_by(POSITION.c.book, POSITION.c.symbol)
+TOTALS = (
+    select(TOTAL, POSITION)
+    .outerjoin(POSITION, and_(POSITION.c.book == TOTAL.c.book, POSITION.c.symbol == TOTAL.c.symbol, _IS_OPEN))
+    .order_by(TOTAL.c.book, TOTAL.c.symbol)
+)
+"""Each total with its open position; the columns of a missing one are null."""
 
 _LAST = bindparam("last_sequence", type_=Integer)
 _IS_FIRST = JOURNAL.c.sequence == 1

@@ -121,6 +121,14 @@ Index(
     unique=True,
     postgresql_where=POSITION.c.closed_at.is_(None),
 )
+Index("position_opened_idx", POSITION.c.book, POSITION.c.opened_at, POSITION.c.position_id)
+Index(
+    "position_closed_idx",
+    POSITION.c.book,
+    POSITION.c.closed_at,
+    POSITION.c.position_id,
+    postgresql_where=POSITION.c.closed_at.is_not(None),
+)
 
 TOTAL = Table(
     "position_total",

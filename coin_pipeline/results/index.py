@@ -5,10 +5,9 @@ objects are authoritative; `reindex` brings the entries of documents in line wit
 Entries never move, so that a cursor stays valid while others are added.
 """
 
-import base64
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from psycopg2.extras import execute_values
@@ -16,8 +15,8 @@ from psycopg2.extras import execute_values
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.database import session as database
+from coin_pipeline.database.pages import PageCursor, parse_cursor, require_ordered
 from coin_pipeline.database.session import Session
-from coin_pipeline.errors import EmptyRange, InvalidInput, Problem
 from coin_pipeline.results import index_sql, legacy
 from coin_pipeline.results.index_entry import IndexEntry, Kind, ObjectVersion
 from coin_pipeline.results.store import is_run_id
@@ -66,51 +65,16 @@ class Filters:
         object.__setattr__(self, "strategy", legacy.clean_text(self.strategy))
         if self.symbol is not None:
             object.__setattr__(self, "symbol", parse_symbol(self.symbol))
-        bounds: tuple[tuple[str, Any, str, Any], ...] = (
+        bounds = (
             ("min_return", self.min_return, "max_return", self.max_return),
             ("min_signals", self.min_signals, "max_signals", self.max_signals),
             ("date_from", self.date_from, "date_to", self.date_to),
         )
-        problems = [
-            Problem(lower, f"{minimum} is above {upper}, which is {maximum}; no result can match")
-            for lower, minimum, upper, maximum in bounds
-            if minimum is not None and maximum is not None and minimum > maximum
-        ]
-        if problems:
-            raise EmptyRange(problems)
+        require_ordered(bounds, "result")
 
     def values(self) -> dict[str, Any]:
         """Return the filters by name, as query parameters."""
         return asdict(self)
-
-
-class Cursor(NamedTuple):
-    """Position of the last entry of a page; the next page starts right after it, regardless of later inserts."""
-
-    timestamp: datetime
-    run_id: str
-
-    def token(self) -> str:
-        """Return the cursor as an opaque token."""
-        return base64.urlsafe_b64encode(f"{self.timestamp.isoformat()} {self.run_id}".encode()).decode().rstrip("=")
-
-
-def parse_cursor(token: str) -> Cursor:
-    """Return the cursor that `Cursor.token` encoded.
-
-    Raises:
-        InvalidInput: The token is not a cursor.
-    """
-    try:
-        padded = token + "=" * (-len(token) % 4)
-        stamp, run_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").split(" ")
-        cursor = Cursor(datetime.fromisoformat(stamp), run_id)
-    except ValueError:
-        cursor = None
-    if cursor is None or not _is_valid(cursor):
-        reason = f"{token[:80]!r} is not a cursor; use next_cursor of the previous page, or omit it for the first page"
-        raise InvalidInput([Problem("cursor", reason)])
-    return cursor
 
 
 class Page(NamedTuple):
@@ -191,10 +155,10 @@ class ResultIndex:
         Raises:
             InvalidInput: `after` is not a cursor.
         """
-        start = parse_cursor(after) if after is not None else None
+        start = parse_cursor(after, is_run_id) if after is not None else None
         values = filters.values() | {
-            "after_time": start and start.timestamp,
-            "after_run": start and start.run_id,
+            "after_time": start and start.time,
+            "after_run": start and start.row_id,
             "limit": limit + 1,
             "offset": offset,
             "end": min(offset + limit + 1, _MAX_BIGINT),
@@ -211,7 +175,7 @@ class ResultIndex:
 
         total, rows = self._session.run(read)
         more, entries = len(rows) > limit, [_entry(row) for row in rows[:limit]]
-        return Page(total, entries, Cursor(entries[-1].timestamp, entries[-1].run_id).token() if more else None)
+        return Page(total, entries, PageCursor(entries[-1].timestamp, entries[-1].run_id).token() if more else None)
 
     def latest(self) -> Iterator[IndexEntry]:
         """Yield all backtests, newest first."""
@@ -244,12 +208,6 @@ class ResultIndex:
     def analyze(self) -> None:
         """Vacuum and analyze the table after a bulk insert, so that pages are fast at once."""
         self._session.run(lambda cursor: cursor.execute("vacuum (analyze) coin.result"))
-
-
-def _is_valid(cursor: Cursor) -> bool:
-    """Return whether an entry may have this position: times are UTC, within the years every time zone can express."""
-    in_utc = cursor.timestamp.utcoffset() == timedelta(0)
-    return in_utc and date.min.year < cursor.timestamp.year < date.max.year and is_run_id(cursor.run_id)
 
 
 def _entry(row: tuple[Any, ...]) -> IndexEntry:
