@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from coin_pipeline.database.engine import run_transaction
 from coin_pipeline.ledger import book as booking
+from coin_pipeline.ledger.audit import AuditReport, Progress, audit
 from coin_pipeline.ledger.history import PAGE_SIZE, Filters, Page, read_history
 from coin_pipeline.ledger.records import Booked, EnterOrder, ExitOrder, JournalEntry, Overview, Position, SymbolTotal
 
@@ -106,6 +107,14 @@ class Ledger:
             InvalidInput: `cursor` is not a cursor.
         """
         return self._read(lambda connection: read_history(connection, filters, cursor, limit))
+
+    def audit(self, progress: Progress | None = None) -> AuditReport:
+        """Compute all postings, positions and totals again from the orders in the journal, and compare what is stored.
+
+        Args:
+            progress: Receives how many entries have been checked, and how many there are.
+        """
+        return self._read(lambda connection: audit(connection, progress))
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run idempotent work in a READ COMMITTED transaction, and commit it.

@@ -157,11 +157,11 @@ class SymbolTotal(NamedTuple):
 
     book: str
     symbol: str
-    entries: int
-    opened: int
-    closed: int
-    won: int
-    realized: Result
+    entries: int = 0
+    opened: int = 0
+    closed: int = 0
+    won: int = 0
+    realized: Result = Result()
 
 
 class Overview(NamedTuple):

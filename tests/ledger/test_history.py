@@ -82,7 +82,7 @@ def test_days_are_those_of_seoul(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("token", ["", "x", "MjAyNC0wNS0wMSB4", "MjAyNC0wNS0wMVQxMjowMDowMCswMDowMCB4"])
 def test_another_text_is_no_cursor(ledger: Ledger, token: str) -> None:
-    """The message says where to get one."""
+    """The message names where to get one."""
     with pytest.raises(InvalidInput, match="use next_cursor of the previous page"):
         ledger.history(Filters(), token)
 
