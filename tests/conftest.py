@@ -196,22 +196,20 @@ def index(index_url: str) -> Iterator[ResultIndex]:
 @pytest.fixture(scope="session")
 def ledger_engine(data_root: Path) -> Iterator[Engine]:
     """Engine of a database with the tables of the ledger, on the session's embedded server."""
-    from sqlalchemy.schema import CreateSchema
-
     from coin_pipeline.database.engine import create_engine
-    from coin_pipeline.database.metadata import SCHEMA
+    from coin_pipeline.database.metadata import METADATA
     from coin_pipeline.database.session import connect
     from coin_pipeline.database.url import database_url
-    from coin_pipeline.ledger.tables import METADATA
     from coin_pipeline.settings import load_settings
+    from tests.schemas import create_schema
 
     assert data_root.is_dir()
     url = database_url(load_settings())
     with closing(connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("create database ledger")
-    engine = create_engine(urlsplit(url)._replace(path="/ledger").geturl())
-    with engine.begin() as connection:
-        connection.execute(CreateSchema(SCHEMA))
+    own = urlsplit(url)._replace(path="/ledger").geturl()
+    create_schema(own)
+    engine = create_engine(own)
     METADATA.create_all(engine)
     yield engine
     engine.dispose()
@@ -220,14 +218,10 @@ def ledger_engine(data_root: Path) -> Iterator[Engine]:
 @pytest.fixture
 def ledger(ledger_engine: Engine) -> Ledger:
     """An empty ledger without short positions."""
-    from sqlalchemy import delete
-
     from coin_pipeline.ledger.ledger import Ledger
-    from coin_pipeline.ledger.tables import JOURNAL, POSITION, TOTAL
+    from tests.ledger.tampering import tamper
 
-    with ledger_engine.begin() as connection:
-        for table in (JOURNAL, POSITION, TOTAL):
-            connection.execute(delete(table))
+    tamper(ledger_engine, "delete from coin.journal; delete from coin.position; delete from coin.position_total")
     return Ledger(ledger_engine)
 
 

@@ -57,22 +57,26 @@ class Leg(NamedTuple):
         return self.price * (1 + self.side.sign * self.slippage_rate)
 
     @property
-    @exact
     def value(self) -> Decimal:
         """Quantity at the price before slippage."""
-        return self.quantity * self.price
+        return self.amounts()[0]
 
     @property
-    @exact
-    def slippage(self) -> Decimal:
-        """Slippage in the quote currency."""
-        return self.quantity * self.price * self.slippage_rate
-
-    @property
-    @exact
     def fee(self) -> Decimal:
         """Fee in the quote currency."""
-        return self.quantity * self.effective_price * self.fee_rate
+        return self.amounts()[1]
+
+    @property
+    def slippage(self) -> Decimal:
+        """Slippage in the quote currency."""
+        return self.amounts()[2]
+
+    @exact
+    def amounts(self) -> tuple[Decimal, Decimal, Decimal]:
+        """Return value, fee and slippage."""
+        value = self.quantity * self.price
+        slippage = value * self.slippage_rate
+        return value, (value + self.side.sign * slippage) * self.fee_rate, slippage
 
 
 class Postings(NamedTuple):
@@ -165,7 +169,7 @@ class Holding(NamedTuple):
         quantity = self.quantity + leg.quantity
         if quantity > MAX_VALUE:
             raise LedgerConflict(f"the position would hold {quantity:f} units, more than {MAX_VALUE:f}; enter fewer")
-        value, fee, slippage, sign = leg.value, leg.fee, leg.slippage, self.side.sign
+        (value, fee, slippage), sign = leg.amounts(), self.side.sign
         postings = Postings(-sign * value - fee - slippage, sign * value, fee, slippage)
         after = Holding(
             self.side, quantity, self.value + value, self.fee + fee, self.slippage + slippage, self.realized
@@ -187,25 +191,19 @@ class Holding(NamedTuple):
             raise PositionClosed
         if leg.quantity > self.quantity:
             raise OverExit(leg.quantity, self.quantity)
-        value, fee, slippage = (
-            share(amount, leg.quantity, self.quantity) for amount in (self.value, self.fee, self.slippage)
-        )
-        exit_value, exit_fee, exit_slippage, sign = leg.value, leg.fee, leg.slippage, self.side.sign
-        postings = Postings(
-            cash=sign * exit_value - exit_fee - exit_slippage,
-            holding=-sign * value,
-            holding_fee=-fee,
-            holding_slippage=-slippage,
-            fee=exit_fee + fee,
-            slippage=exit_slippage + slippage,
-            income=sign * (value - exit_value),
-        )
+        part, whole, sign = leg.quantity, self.quantity, self.side.sign
+        value, fee, slippage = (share(amount, part, whole) for amount in (self.value, self.fee, self.slippage))
+        exit_value, exit_fee, exit_slippage = leg.amounts()
+        cash = sign * exit_value - exit_fee - exit_slippage
+        settled = Result(sign * (exit_value - value), exit_fee + fee, exit_slippage + slippage)
+        gross, all_fees, all_slippage = settled
+        postings = Postings(cash, -sign * value, -fee, -slippage, all_fees, all_slippage, -gross)
         after = Holding(
             self.side,
-            self.quantity - leg.quantity,
+            whole - part,
             self.value - value,
             self.fee - fee,
             self.slippage - slippage,
-            self.realized.plus(postings.settled),
+            self.realized.plus(settled),
         )
         return after, postings

@@ -84,7 +84,7 @@ def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """
     if part == whole:
         return amount
-    return ((amount * part).scaleb(MAX_DECIMALS) // whole).scaleb(-MAX_DECIMALS)
+    return amount * part // (whole * MIN_VALUE) * MIN_VALUE
 
 
 def plain(amount: Decimal) -> str:

@@ -12,13 +12,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, Text, cast, func, select
 
 from coin_pipeline.errors import LedgerConflict
-from coin_pipeline.ledger.accounting import Holding
+from coin_pipeline.ledger.accounting import Holding, Leg, Postings, Side
 from coin_pipeline.ledger.amounts import ZERO, exact, plain
-from coin_pipeline.ledger.records import JournalEntry, Position, SymbolTotal
-from coin_pipeline.ledger.rows import from_position, from_result, to_entry, to_position, to_total
+from coin_pipeline.ledger.records import Position, SymbolTotal
+from coin_pipeline.ledger.rows import from_position, from_result, to_position, to_total
 from coin_pipeline.ledger.tables import JOURNAL, POSITION, TOTAL
 
 T = TypeVar("T")
@@ -30,6 +30,31 @@ PROGRESS_STEP: Final = 10_000
 """Entries between two reports of progress."""
 _ROWS_PER_FETCH = 2000
 _POSITION_ID = attrgetter("position_id")
+_AMOUNTS = (*Leg._fields[1:], *Postings._fields)
+# As text, ids are compared faster than as UUID.
+_ENTRIES = select(
+    cast(JOURNAL.c.position_id, Text),
+    *(JOURNAL.c[name] for name in ("book", "symbol", "sequence", "kind", "at", "side", *_AMOUNTS)),
+).order_by(JOURNAL.c.position_id, JOURNAL.c.sequence)
+_POSITIONS = select(cast(POSITION.c.position_id, Text), *POSITION.c[1:]).order_by(POSITION.c.position_id)
+_SIDES = {side.value: side for side in Side}
+
+
+class _Entry(NamedTuple):
+    position_id: Any
+    book: str
+    symbol: str
+    sequence: int
+    kind: str
+    at: datetime
+    leg: Leg
+    postings: Postings
+
+
+def _to_entry(row: Row[Any]) -> _Entry:
+    position_id, book, symbol, sequence, kind, at, side, *amounts = row
+    leg, postings = Leg(_SIDES[side], *amounts[:4]), Postings(*amounts[4:])
+    return _Entry(position_id, book, symbol, sequence, kind, at, leg, postings)
 
 
 class Difference(NamedTuple):
@@ -92,10 +117,12 @@ def audit(connection: Connection, progress: Progress | None = None) -> AuditRepo
         progress: Called every PROGRESS_STEP entries, and at the end.
     """
     report, totals = AuditReport(), dict[tuple[str, str], SymbolTotal]()
-    entries = _stream(connection, select(JOURNAL).order_by(JOURNAL.c.position_id, JOURNAL.c.sequence), to_entry)
-    positions = _stream(connection, select(POSITION).order_by(POSITION.c.position_id), to_position)
+    entries = _stream(connection, _ENTRIES, _to_entry)
+    positions = _stream(connection, _POSITIONS, to_position)
     size = connection.execute(select(func.count()).select_from(JOURNAL)).scalar_one()
-    merged = heapq.merge(_counted(entries, report, size, progress), positions, key=_POSITION_ID)
+    merged: Iterator[_Entry | Position] = heapq.merge(
+        _counted(entries, report, size, progress), positions, key=_POSITION_ID
+    )
     for _, rows in groupby(merged, _POSITION_ID):
         _check_position(rows, report, totals)
     _check_totals(totals, [to_total(row) for row in connection.execute(select(TOTAL))], report)
@@ -110,9 +137,7 @@ def _stream(connection: Connection, query: Select[Any], to_record: Callable[[Row
     return map(to_record, connection.execute(query, execution_options={"yield_per": _ROWS_PER_FETCH}))
 
 
-def _counted(
-    entries: Iterable[JournalEntry], report: AuditReport, size: int, progress: Progress | None
-) -> Iterator[JournalEntry]:
+def _counted(entries: Iterable[_Entry], report: AuditReport, size: int, progress: Progress | None) -> Iterator[_Entry]:
     for entry in entries:
         yield entry
         report.entries += 1
@@ -122,7 +147,7 @@ def _counted(
 
 @exact
 def _check_position(
-    rows: Iterable[JournalEntry | Position], report: AuditReport, totals: dict[tuple[str, str], SymbolTotal]
+    rows: Iterable[_Entry | Position], report: AuditReport, totals: dict[tuple[str, str], SymbolTotal]
 ) -> None:
     """Check the entries of a position, and the position, which follows them."""
     recomputed = stored = None
@@ -144,27 +169,30 @@ def _check_position(
         report.compare(where, from_position(stored), from_position(recomputed))
 
 
-def _check_entry(entry: JournalEntry, before: Position | None, report: AuditReport) -> Position:
+def _check_entry(entry: _Entry, before: Position | None, report: AuditReport) -> Position:
     """Check an entry against the position before it, and return the position after it."""
     if before is None:
         new = Holding(entry.leg.side)
         before = Position(entry.position_id, entry.book, entry.symbol, new, 0, entry.at, None)
-    sequence, where = before.entries + 1, f"entry {entry.sequence} of position {entry.position_id}"
-    holding = before.holding
+    holding, sequence = before.holding, before.entries + 1
     try:
         holding, postings = (holding.enter if entry.kind == "ENTER" else holding.exit)(entry.leg)
     except (LedgerConflict, ValueError) as error:
-        report.add(where, "order", f"{entry.kind} {entry.leg.side} {entry.leg.quantity:f}", error)
+        report.add(_name(entry), "order", f"{entry.kind} {entry.leg.side} {entry.leg.quantity:f}", error)
     else:
         if entry.postings != postings:
-            report.compare(where, entry.postings._asdict(), postings._asdict())
+            report.compare(_name(entry), entry.postings._asdict(), postings._asdict())
     if balance := sum(entry.postings):
-        report.add(where, "sum of postings", balance, 0)
+        report.add(_name(entry), "sum of postings", balance, 0)
     if (entry.sequence, entry.book, entry.symbol) != (sequence, before.book, before.symbol):
-        stored = {"sequence": entry.sequence, "book": entry.book, "symbol": entry.symbol}
-        report.compare(where, stored, {"sequence": sequence, "book": before.book, "symbol": before.symbol})
+        recomputed = {"sequence": sequence, "book": before.book, "symbol": before.symbol}
+        report.compare(_name(entry), entry._asdict(), recomputed)
     closed_at = None if holding.quantity else entry.at
     return Position(before.position_id, before.book, before.symbol, holding, sequence, before.opened_at, closed_at)
+
+
+def _name(entry: _Entry) -> str:
+    return f"entry {entry.sequence} of position {entry.position_id}"
 
 
 def _add_to_total(position: Position, totals: dict[tuple[str, str], SymbolTotal]) -> None:

@@ -5,7 +5,6 @@ stricter level would be older than the wait.
 """
 
 import uuid
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -149,7 +148,7 @@ def _write(
     change = before.holding.enter if kind == "ENTER" else before.holding.exit
     holding, postings = change(leg)
     at, closed = order.at or now, not holding.quantity
-    after = replace(before, holding=holding, entries=before.entries + 1, closed_at=at if closed else None)
+    after = before._replace(holding=holding, entries=before.entries + 1, closed_at=at if closed else None)
     entry = JournalEntry(
         0,
         after.book,
@@ -172,7 +171,7 @@ def _write(
     }
     parameters = {f"{table}_{name}": value for table, row in values.items() for name, value in row.items()}
     entry_id = connection.execute(statements.WRITE, parameters).scalar_one()
-    return Booked(after, replace(entry, entry_id=entry_id), replayed=False)
+    return Booked(after, entry._replace(entry_id=entry_id), replayed=False)
 
 
 def _replay(connection: Connection, order: EnterOrder | ExitOrder, row: Any) -> Booked:  # noqa: ANN401 -- a row

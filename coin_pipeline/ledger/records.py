@@ -2,7 +2,6 @@
 
 import hashlib
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
@@ -81,8 +80,7 @@ class ExitOrder(NamedTuple):
         return _digest("EXIT", self.position_id, self.quantity, price, *rates, self.at, self.note)
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A position: one per book and symbol is open at a time.
 
     Attributes:
@@ -109,8 +107,7 @@ class Position:
         return quote_of(self.symbol)
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(NamedTuple):
     """One change of a position; entries are never changed or removed.
 
     Attributes:

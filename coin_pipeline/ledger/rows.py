@@ -32,16 +32,17 @@ def to_total(row: Sequence[Any]) -> SymbolTotal:
 
 def from_entry(entry: JournalEntry) -> dict[str, Any]:
     """Return the values of an entry by column of JOURNAL, without its number."""
-    names = ("book", "position_id", "symbol", "sequence", "kind", "at", "booked_at", "key", "note")
-    return {name: getattr(entry, name) for name in names} | entry.leg._asdict() | entry.postings._asdict()
+    values = entry._asdict() | entry.leg._asdict() | entry.postings._asdict()
+    del values["entry_id"], values["leg"], values["postings"]
+    return values
 
 
 def from_position(position: Position) -> dict[str, Any]:
     """Return the values of a position by column of POSITION."""
-    names = ("position_id", "book", "symbol", "entries", "opened_at", "closed_at")
-    balances = position.holding._asdict()
-    realized = from_result(balances.pop("realized"))
-    return {name: getattr(position, name) for name in names} | balances | realized
+    values: dict[str, Any] = position._asdict()
+    values |= position.holding._asdict() | from_result(position.holding.realized)
+    del values["holding"], values["realized"]
+    return values
 
 
 def from_result(result: Result) -> dict[str, Any]:

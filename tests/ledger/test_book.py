@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, insert, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from coin_pipeline.errors import (
     IdempotencyConflict,
@@ -20,11 +21,12 @@ from coin_pipeline.errors import (
 )
 from coin_pipeline.ledger.accounting import Side
 from coin_pipeline.ledger.ledger import Ledger
+from coin_pipeline.ledger.rows import from_entry
 from coin_pipeline.ledger.tables import JOURNAL
 from tests.ledger.orders import buy, leave, sell
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 
 def entries(engine: Engine) -> int:
@@ -180,4 +182,59 @@ def test_a_key_sent_in_parallel_books_once(ledger: Ledger, ledger_engine: Engine
     with ThreadPoolExecutor(8) as pool:
         answers = set(pool.map(send, range(8)))
     assert len(answers) == 2
+    assert entries(ledger_engine) == 1
+
+
+@pytest.mark.parametrize(
+    "change", ["update coin.journal set price = 1", "delete from coin.journal", "truncate coin.journal"]
+)
+def test_the_journal_can_only_grow(ledger: Ledger, ledger_engine: Engine, change: str) -> None:
+    """Whatever changes an entry is refused."""
+    ledger.enter(buy("1"))
+    with ledger_engine.connect() as connection, pytest.raises(DBAPIError, match="is append-only"):
+        connection.execute(text(change))
+    assert entries(ledger_engine) == 1
+
+
+@pytest.mark.parametrize(
+    ("figures", "constraint"),
+    [
+        ({"cash": "-1"}, "balance"),
+        ({"cash": "NaN"}, "balance"),
+        ({"cash": "1e38", "holding": "-1e38", "holding_fee": "0", "holding_slippage": "0"}, "postings"),
+        ({"price": "NaN"}, "price"),
+        ({"price": "Infinity"}, "price"),
+        ({"quantity": "0"}, "quantity"),
+        ({"quantity": "0.0000000000000000015"}, "quantity"),
+        ({"fee_rate": "0.11"}, "fee_rate"),
+        ({"slippage_rate": "0.00000000015"}, "slippage_rate"),
+        ({"key": ""}, "key"),
+    ],
+)
+def test_the_journal_refuses_rows_that_break_its_rules(
+    ledger: Ledger, ledger_engine: Engine, figures: dict[str, str], constraint: str
+) -> None:
+    """Also from other programs."""
+    entry = ledger.enter(buy("1")).entry
+    row = from_entry(entry) | {"key": "other", "sequence": 2, "order_sha256": b""} | figures
+    with ledger_engine.connect() as connection, pytest.raises(IntegrityError, match=f"journal_{constraint}_check"):
+        connection.execute(insert(JOURNAL).values(row))
+
+
+def test_an_order_repeated_after_a_lost_answer_books_once(ledger: Ledger, ledger_engine: Engine) -> None:
+    """The connection is lost right after the commit; the order has no key of its own, and is not a repetition."""
+    lose_after_commit = iter([True])
+
+    def terminate(connection: Connection) -> None:
+        if next(lose_after_commit, False):
+            connection.exec_driver_sql("commit")
+            connection.exec_driver_sql("select pg_terminate_backend(pg_backend_pid())")
+
+    event.listen(ledger_engine, "commit", terminate)
+    try:
+        booked = ledger.enter(buy("1"))
+    finally:
+        event.remove(ledger_engine, "commit", terminate)
+    assert not booked.replayed
+    assert ledger.open_positions() == [booked.position]
     assert entries(ledger_engine) == 1
