@@ -8,7 +8,10 @@ from psycopg2 import sql
 
 from coin_pipeline.database.session import Cursor, connect
 
-TABLES = ("event_logs", "runs", "run_tags", "job_ticks", "coin.result", "coin.reuse", "coin.lease")
+TABLES = (
+    *("event_logs", "runs", "run_tags", "job_ticks", "coin.result", "coin.reuse", "coin.lease"),
+    *("coin.position", "coin.position_total"),
+)
 """Tables whose rows are removed or rewritten; a database may contain tables of other programs."""
 MIN_BYTES = 32 << 20
 """A smaller table is left as it is."""

@@ -33,6 +33,8 @@ _GROUPS = {
     "run events": ("event_logs", "asset_keys", "asset_event_tags", "asset_check_executions", "dynamic_partitions"),
     "runs": ("runs", "run_tags", "snapshots", "bulk_actions", "backfill_tags"),
     "schedules and sensors": ("jobs", "job_ticks", "instigators", "daemon_heartbeats"),
+    "positions": ("journal", "position", "position_total"),
+    "forward tests": ("forward_test", "forward_symbol", "forward_decision"),
 }
 _TABLES = """
 select n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid)
@@ -180,14 +182,14 @@ def table_usage(session: Session) -> list[TableUsage]:
 
     groups: dict[str, TableUsage] = {}
     for schema, table, rows, size in session.run(read):
-        group = "results and leases" if schema == "coin" else _group_of(table)
+        group = _group_of(table, "results and leases" if schema == "coin" else "other")
         before = groups.get(group, TableUsage(group, 0, 0))
         groups[group] = TableUsage(group, before.rows + rows, before.size + size)
     return sorted(groups.values(), key=lambda usage: usage.size, reverse=True)
 
 
-def _group_of(table: str) -> str:
-    return next((group for group, tables in _GROUPS.items() if table in tables), "other")
+def _group_of(table: str, default: str) -> str:
+    return next((group for group, tables in _GROUPS.items() if table in tables), default)
 
 
 def _status(item: "os.DirEntry[str]", *, follow: bool) -> os.stat_result | None:

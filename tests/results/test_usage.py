@@ -96,7 +96,7 @@ def test_command_reports_disk_and_database(data_root: Path) -> None:
     kinds = {usage["kind"]: usage for usage in report["objects"]}
     assert kinds["database files"]["bytes_on_disk"] > 1_000_000
     assert kinds["other"]["objects"] >= 1
-    assert {"results and leases", "runs", "run events"} <= {group["group"] for group in report["database"]}
+    assert {"results and leases", "positions", "runs", "run events"} <= {group["group"] for group in report["database"]}
     assert report["notices"] == []
     printed = CliRunner().invoke(coin, ["storage", "usage"], catch_exceptions=False).output
     assert all(kind in printed for kind in kinds)
