@@ -27,7 +27,6 @@ CoinError
 │   ├── TableNotStored              a result has no rows of a kind, such as a sweep or an early legacy result
 │   ├── NoResults                   nothing is stored yet
 │   ├── ForwardTestNotFound
-│   ├── NothingDecided              a forward test has no decision yet
 │   ├── NotPinned                   the task has no pin to remove
 │   ├── PositionNotFound
 │   └── ObjectNotFound
@@ -131,7 +130,6 @@ from coin_pipeline.errors.not_found import (
     MarketUnknown,
     NoResults,
     NotFound,
-    NothingDecided,
     NotPinned,
     ObjectNotFound,
     PositionNotFound,
@@ -220,7 +218,6 @@ __all__ = [
     "NotFound",
     "NotPinned",
     "NotReplayable",
-    "NothingDecided",
     "ObjectCorrupt",
     "ObjectExists",
     "ObjectNotFound",
