@@ -2,7 +2,6 @@
 
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -55,9 +54,9 @@ def send(client: httpx2.Client, order: Order) -> bool:
     return response.headers.get("Idempotent-Replayed") == "true"
 
 
-def test_sixteen_clients_on_one_position(base_url: str, ledger_engine: Engine) -> None:
+def test_sixteen_clients_on_one_position(base_url: str, ledger: Ledger) -> None:
     """Entries, partial exits, and each key sent by two clients at the same time."""
-    ledger, book = Ledger(ledger_engine), str(uuid.uuid4())
+    book = "parallel"
     position_id = ledger.enter(first_order(book)).position.position_id
     with ExitStack() as stack:
         clients = [stack.enter_context(httpx2.Client(base_url=base_url, timeout=60)) for _ in range(WRITERS)]

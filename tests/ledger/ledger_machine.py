@@ -2,6 +2,7 @@
 
 import uuid
 from decimal import Decimal
+from functools import reduce
 from itertools import count
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from sqlalchemy import Engine
 
 from coin_pipeline.errors import IdempotencyConflict, PositionClosed, PositionNotFound
-from coin_pipeline.ledger.accounting import Holding, Leg, Postings
+from coin_pipeline.ledger.accounting import Holding, Leg, Postings, Result
 from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.ledger.records import Booked, EnterOrder, ExitOrder
 from tests.ledger.exact_book import Market
@@ -113,7 +114,15 @@ class LedgerMachine(AccountingMachine):
         for position_id, position in latest.items():
             assert self.ledger.position(position_id) == position
             assert self.ledger.journal(position_id) == [e for e in entries if e.position_id == position_id]
-        still_open = {position.position_id: position for position in latest.values() if position.closed_at is None}
         for book in {position.book for position in latest.values()}:
-            listed = self.ledger.open_positions(book)
-            assert {p.position_id: p for p in listed} == {i: p for i, p in still_open.items() if p.book == book}
+            held = {p.position_id: p for p in latest.values() if p.book == book}
+            overview = self.ledger.overview(book)
+            assert {p.position_id: p for p in overview.positions} == {
+                i: p for i, p in held.items() if p.closed_at is None
+            }
+            for total in overview.totals:
+                parts = [p for p in held.values() if p.symbol == total.symbol]
+                closed = [p for p in parts if p.closed_at]
+                assert (total.opened, total.closed) == (len(parts), len(closed))
+                assert total.won == sum(p.holding.realized.net > 0 for p in closed)
+                assert total.realized == reduce(Result.plus, (p.holding.realized for p in parts))

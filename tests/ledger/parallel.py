@@ -69,7 +69,7 @@ def send_in_parallel(
 
 
 def check_journal(ledger: Ledger, position_id: uuid.UUID, keys: set[str]) -> None:
-    """Check that a position consists of the orders with these keys, once each, and equals the oracle's.
+    """Check that a position consists of the orders with these keys, once each, and equals the oracle's; and audit.
 
     Args:
         ledger: The ledger.
@@ -85,3 +85,4 @@ def check_journal(ledger: Ledger, position_id: uuid.UUID, keys: set[str]) -> Non
     position = ledger.position(position_id)
     assert position.entries == len(journal)
     check(position.holding, Postings(*balances), exact)
+    assert ledger.audit().is_clean

@@ -6,25 +6,32 @@ from coin_pipeline.ledger import accounting, amounts
 from tests.ledger.faults import plant
 from tests.ledger.machine import STEPS, AccountingMachine, run_machine
 
+SHARE = "amount * part // (whole * MIN_VALUE) * MIN_VALUE"
 FAULTS = {
-    "share rounded to nearest": ("// whole).scaleb", "/ whole).to_integral_value().scaleb"),
-    "share with 17 decimals": ("scaleb(MAX_DECIMALS) // whole).scaleb(-MAX_", "scaleb(17) // whole).scaleb(1 - MAX_"),
+    "share rounded to nearest": (
+        SHARE,
+        "(2 * amount * part // (whole * MIN_VALUE) + 1) // 2 * MIN_VALUE",
+    ),
+    "share with 17 decimals": (SHARE, "amount * part // (10 * whole * MIN_VALUE) * 10 * MIN_VALUE"),
     "arithmetic of 28 digits": ("prec=150, traps=[Inexact, ", "prec=28, traps=["),
-    "fee of the exit leg only": ("fee=exit_fee + fee", "fee=exit_fee"),
+    "fee of the exit leg only": ("exit_fee + fee", "exit_fee"),
     "entry fee not paid": ("Postings(-sign * value - fee", "Postings(-sign * value"),
     "over-exit by a unit": ("leg.quantity > self.quantity:", "leg.quantity > self.quantity + Decimal('1e-18'):"),
-}  # fmt: skip
+}
 """Changes of the code, by what they do."""
 MORE_FAULTS = {
     "remainder in a closed position": ("if part == whole:", "if False:"),
-    "fee of the entry leg only": ("fee=exit_fee + fee", "fee=fee"),
-    "slippage of the exit leg only": ("slippage=exit_slippage + slippage", "slippage=exit_slippage"),
-    "fee of the price before slippage": ("self.quantity * self.effective_price", "self.quantity * self.price"),
-    "slippage in favor of a seller": ("1 + self.side.sign * self.slippage_rate", "1 + self.slippage_rate"),
-    "exit fee not paid": ("cash=sign * exit_value - exit_fee", "cash=sign * exit_value"),
-    "result of a short position as of a long one": ("income=sign * (value", "income=(value"),
+    "fee of the entry leg only": ("exit_fee + fee", "fee"),
+    "slippage of the exit leg only": ("exit_slippage + slippage)", "exit_slippage)"),
+    "fee of the price before slippage": (
+        "(value + self.side.sign * slippage) * self.fee_rate",
+        "value * self.fee_rate",
+    ),
+    "slippage in favor of a seller": ("(value + self.side.sign * slippage) *", "(value + slippage) *"),
+    "exit fee not paid": ("cash = sign * exit_value - exit_fee", "cash = sign * exit_value"),
+    "result of a short position as of a long one": ("Result(sign * (exit_value", "Result((exit_value"),
     "value of an entry not added": ("quantity, self.value + value,", "quantity, value,"),
-    "earlier results forgotten": ("self.realized.plus(postings.settled)", "postings.settled"),
+    "earlier results forgotten": ("self.realized.plus(settled)", "settled"),
     "complete exit refused": ("leg.quantity > self.quantity:", "leg.quantity >= self.quantity:"),
     "no largest position": ("if quantity > MAX_VALUE:", "if False:"),
 }

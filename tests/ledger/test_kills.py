@@ -6,23 +6,20 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from contextlib import contextmanager
 from operator import gt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy.schema import CreateSchema
 
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.database.engine import create_engine
-from coin_pipeline.database.metadata import SCHEMA
 from coin_pipeline.ledger.ledger import Ledger
-from coin_pipeline.ledger.tables import METADATA
 from coin_pipeline.retry import tolerate_outages
 from tests.database.programs import query, server_pid, wait_until
 from tests.ledger.parallel import FIRST, check_journal, first_order, order, submit
+from tests.schemas import create_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +42,7 @@ class Account:
     """
 
     def __init__(self, engine: Engine, folder: Path) -> None:
-        self.ledger, self.book = Ledger(engine), str(uuid.uuid4())
+        self.ledger, self.book = Ledger(engine), "book"
         self.position_id = self.ledger.enter(first_order(self.book)).position.position_id
         self._url = engine.url.render_as_string(hide_password=False)
         self._files = [folder / f"writer {number}" for number in range(WRITERS)]
@@ -115,8 +112,9 @@ def shut_down_immediately(home: Path, _: str) -> None:
 
 
 @pytest.fixture
-def account(ledger_engine: Engine, tmp_path: Path) -> Account:
-    """A position in the database of the session."""
+def account(ledger: Ledger, ledger_engine: Engine, tmp_path: Path) -> Account:
+    """A position in the emptied database of the session."""
+    assert not ledger.open_positions()
     return Account(ledger_engine, tmp_path)
 
 
@@ -153,10 +151,8 @@ def test_programs_killed_at_random(account: Account, kills: int) -> None:
 def test_server_killed_while_programs_write(home: Path, tmp_path: Path, rounds: int) -> None:
     """A connection's process is killed, then the server, then it shuts down at once; the programs wait and continue."""
     with EmbeddedPostgres(home).lease() as lease:
+        create_schema(lease.url)
         engine = create_engine(lease.url)
-        with engine.begin() as connection:
-            connection.execute(CreateSchema(SCHEMA))
-            METADATA.create_all(connection)
         account = Account(engine, tmp_path)
         with running(account.start_writers("write")):
             for kill in (kill_backend, kill_server, shut_down_immediately) * rounds:

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import Engine
 
 from coin_pipeline.errors import CoinError
-from coin_pipeline.ledger import book, ledger, statements
+from coin_pipeline.ledger import book, statements
+from coin_pipeline.ledger import ledger as ledger_module
 from coin_pipeline.ledger.ledger import Ledger
 from tests.ledger.faults import plant
 from tests.ledger.ledger_machine import LedgerMachine
@@ -29,21 +30,23 @@ def machine(engine: Engine, code: type[Ledger] = Ledger) -> type[LedgerMachine]:
     return Machine
 
 
-def test_any_orders(ledger_engine: Engine) -> None:
+def test_any_orders(ledger: Ledger, ledger_engine: Engine) -> None:
     """The answers and what is stored equal the oracle's; the totals are the sums of their parts."""
     run_machine(machine(ledger_engine), 300)
+    assert ledger.audit().is_clean
 
 
 @pytest.mark.parametrize(("old", "new"), FAULTS.values(), ids=FAULTS)
 def test_planted_fault_is_noticed(ledger_engine: Engine, old: str, new: str) -> None:
     """A machine that no fault stops would prove nothing."""
-    code = plant(old, new, statements, book, ledger)[-1].Ledger
+    code = plant(old, new, statements, book, ledger_module)[-1].Ledger
     with pytest.raises((AssertionError, CoinError, pytest.fail.Exception)):
         run_machine(machine(ledger_engine, code), 300)
 
 
 @pytest.mark.ledger
 @pytest.mark.timeout(0)
-def test_a_hundred_thousand_orders(ledger_engine: Engine) -> None:
+def test_a_hundred_thousand_orders(ledger: Ledger, ledger_engine: Engine) -> None:
     """The same at length, with a tenth of the orders that the accounting alone receives."""
     run_machine(machine(ledger_engine), STEPS // 10)
+    assert ledger.audit().is_clean

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coin_pipeline.errors import CoinError, IdempotencyConflict
-from coin_pipeline.ledger import book, ledger, statements
-from coin_pipeline.ledger.ledger import Ledger
+from coin_pipeline.ledger import book, statements
+from coin_pipeline.ledger import ledger as ledger_module
 from tests.ledger.faults import plant
 from tests.ledger.orders import buy
 from tests.ledger.parallel import FIRST, WRITERS, check_journal, first_order, orders_of, send_in_parallel, submit
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from coin_pipeline.ledger.ledger import Ledger
     from tests.ledger.parallel import Order
 
 
@@ -67,14 +68,14 @@ SLOW_FAULT = pytest.param(
 """Noticed only after as many retries as the ledger makes."""
 
 
-def test_sixteen_writers_on_one_position(ledger_engine: Engine) -> None:
+def test_sixteen_writers_on_one_position(ledger: Ledger) -> None:
     """Quantity, costs and results are exact; of two orders with one key, one is a replay."""
-    send_mixed_orders(Ledger(ledger_engine))
+    send_mixed_orders(ledger)
 
 
-def test_one_key_for_two_symbols_at_the_same_time(ledger_engine: Engine) -> None:
+def test_one_key_for_two_symbols_at_the_same_time(ledger: Ledger) -> None:
     """A key belongs to one order of a book, whatever its symbol."""
-    send_one_key_for_two_symbols(Ledger(ledger_engine))
+    send_one_key_for_two_symbols(ledger)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,6 @@ def test_one_key_for_two_symbols_at_the_same_time(ledger_engine: Engine) -> None
 )
 def test_planted_fault_is_noticed(ledger_engine: Engine, old: str, new: str, send: Callable[[Ledger], None]) -> None:
     """Writers that would not disturb each other without locks would prove nothing."""
-    code = plant(old, new, statements, book, ledger)[-1].Ledger(ledger_engine)
+    code = plant(old, new, statements, book, ledger_module)[-1].Ledger(ledger_engine)
     with pytest.raises((AssertionError, CoinError)):
         send(code)
