@@ -5,10 +5,11 @@ stricter level would be older than the wait.
 """
 
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from coin_pipeline.errors import IdempotencyConflict, InvalidInput, NoHolding, PositionClosed, PositionNotFound, Problem
 from coin_pipeline.ledger import statements
@@ -19,8 +20,18 @@ from coin_pipeline.ledger.rows import from_entry, from_position, from_result, to
 from coin_pipeline.ledger.tables import JOURNAL, POSITION, TOTAL
 
 OrderT = TypeVar("OrderT", EnterOrder, ExitOrder)
-_ENTRY = slice(1, 1 + len(JOURNAL.c))
-_POSITION = slice(_ENTRY.stop, _ENTRY.stop + len(POSITION.c))
+_DIGEST = JOURNAL.c.keys().index("order_sha256")
+_AMOUNT = (is_amount, f"a number from {MIN_VALUE} to {MAX_VALUE} with at most {MAX_DECIMALS} decimals")
+_RATE = (is_rate, f"a number from 0 to {MAX_RATE} with at most {RATE_DECIMALS} decimals")
+_RULES = {"quantity": _AMOUNT, "price": _AMOUNT, "fee_rate": _RATE, "slippage_rate": _RATE}
+
+
+class _State(NamedTuple):
+    """What an order depends on, read after its locks: the time, the entry with its key, and the position."""
+
+    now: datetime
+    entry: Sequence[Any] | None
+    position: Position | None
 
 
 def with_key(order: OrderT) -> OrderT:
@@ -45,18 +56,17 @@ def enter(connection: Connection, order: EnterOrder, *, allow_short: bool = Fals
     order = with_key(order)
     names = {"in_book": order.book, "in_symbol": order.symbol, "with_key": order.key}
     connection.execute(statements.LOCK, names)
-    row = connection.execute(statements.STATE_OF_SYMBOL, names).one()
-    if row[1] is not None:
-        return _replay(connection, order, row)
-    if row[_POSITION.start] is not None:
-        before = to_position(row[_POSITION])
-        kind: EntryKind = "ENTER" if before.holding.side is order.leg.side else "EXIT"
-        return _write(connection, order, row[0], before, order.leg, kind)
+    state = _read_state(connection, statements.STATE_OF_SYMBOL, names)
+    if state.entry is not None:
+        return _replay(connection, order, state.entry)
+    if state.position is not None:
+        kind: EntryKind = "ENTER" if state.position.holding.side is order.leg.side else "EXIT"
+        return _write(connection, order, state.now, state.position, order.leg, kind)
     if order.leg.side is Side.SELL and not allow_short:
         raise NoHolding(order.symbol, order.book)
-    opened_at = order.at or row[0]
+    opened_at = order.at or state.now
     new = Position(uuid.uuid4(), order.book, order.symbol, Holding(order.leg.side), 0, opened_at, None)
-    return _write(connection, order, row[0], new, order.leg, "ENTER")
+    return _write(connection, order, state.now, new, order.leg, "ENTER")
 
 
 def leave(connection: Connection, order: ExitOrder) -> Booked:
@@ -78,17 +88,16 @@ def leave(connection: Connection, order: ExitOrder) -> Booked:
     locked = connection.execute(statements.LOCK_POSITION, names).one_or_none()
     if locked is None:
         raise PositionNotFound(order.position_id)
-    row = connection.execute(statements.STATE_OF_POSITION, names | {"in_book": locked[0]}).one()
-    if row[1] is not None:
-        return _replay(connection, order, row)
-    before = to_position(row[_POSITION])
-    held = before.holding
-    if not held.quantity:
-        raise PositionClosed(f"position {before.position_id}")
+    state = _read_state(connection, statements.STATE_OF_POSITION, names | {"in_book": locked[0]})
+    if state.entry is not None:
+        return _replay(connection, order, state.entry)
+    if state.position is None or not state.position.holding.quantity:
+        raise PositionClosed(f"position {order.position_id}")
+    held = state.position.holding
     quantity = held.quantity if order.quantity is None else order.quantity
     leg = Leg(held.side.opposite, quantity, order.price, order.fee_rate, order.slippage_rate)
     _check(leg)
-    return _write(connection, order, row[0], before, leg, "EXIT")
+    return _write(connection, order, state.now, state.position, leg, "EXIT")
 
 
 def get_position(connection: Connection, position_id: uuid.UUID) -> Position:
@@ -136,6 +145,12 @@ def read_overview(connection: Connection, book: str | None = None) -> Overview:
     return Overview([to_total(row[:size]) for row in rows], positions)
 
 
+def _read_state(connection: Connection, query: Select[Any], names: Mapping[str, Any]) -> _State:
+    now, *columns = connection.execute(query, names).one()
+    entry, position = columns[: len(JOURNAL.c)], columns[len(JOURNAL.c) :]
+    return _State(now, None if entry[0] is None else entry, None if position[0] is None else to_position(position))
+
+
 def _write(
     connection: Connection,
     order: EnterOrder | ExitOrder,
@@ -150,18 +165,18 @@ def _write(
     at, closed = order.at or now, not holding.quantity
     after = before._replace(holding=holding, entries=before.entries + 1, closed_at=at if closed else None)
     entry = JournalEntry(
-        0,
-        after.book,
-        after.position_id,
-        after.symbol,
-        after.entries,
-        kind,
-        leg,
-        postings,
-        at,
-        now,
-        str(order.key),
-        order.note,
+        entry_id=0,  # assigned by the database
+        book=after.book,
+        position_id=after.position_id,
+        symbol=after.symbol,
+        sequence=after.entries,
+        kind=kind,
+        leg=leg,
+        postings=postings,
+        at=at,
+        booked_at=now,
+        key=str(order.key),
+        note=order.note,
     )
     counts = {"opened": int(after.entries == 1), "closed": int(closed), "won": int(closed and holding.realized.net > 0)}
     values = {
@@ -174,28 +189,22 @@ def _write(
     return Booked(after, entry._replace(entry_id=entry_id), replayed=False)
 
 
-def _replay(connection: Connection, order: EnterOrder | ExitOrder, row: Any) -> Booked:  # noqa: ANN401 -- a row
+def _replay(connection: Connection, order: EnterOrder | ExitOrder, row: Sequence[Any]) -> Booked:
     """Return what the order with this key did: the position is the sum of the postings up to its entry."""
-    entry = to_entry(row[_ENTRY])
-    if bytes(row.order_sha256) != order.digest():
+    entry, digest = to_entry(row), row[_DIGEST]
+    if bytes(digest) != order.digest():
         made = f"entry {entry.sequence} of position {entry.position_id}"
-        raise IdempotencyConflict(str(order.key), made)
+        raise IdempotencyConflict(entry.key, made)
     names = {"with_id": entry.position_id, "last_sequence": entry.sequence}
     position = connection.execute(statements.POSITION_AFTER, names).one()
     return Booked(to_position(position), entry, replayed=True)
 
 
 def _check(leg: Leg) -> None:
-    names = [name for name in ("quantity", "price") if not is_amount(getattr(leg, name))]
-    rates = [name for name in ("fee_rate", "slippage_rate") if not is_rate(getattr(leg, name))]
-    limits = dict.fromkeys(names, (MIN_VALUE, MAX_VALUE, MAX_DECIMALS)) | dict.fromkeys(
-        rates, (0, MAX_RATE, RATE_DECIMALS)
-    )
     problems = [
-        Problem(
-            name, f"{getattr(leg, name)!s:.60} is not a number from {low} to {high} with at most {decimals} decimals"
-        )
-        for name, (low, high, decimals) in limits.items()
+        Problem(name, f"{value!s:.60} is not {rule}")
+        for name, (is_valid, rule) in _RULES.items()
+        if not is_valid(value := getattr(leg, name))
     ]
     if problems:
         raise InvalidInput(problems)
