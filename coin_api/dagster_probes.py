@@ -27,6 +27,9 @@ def dagster_probes(
         write_row(session)
         return None if settings.database_url else low_space(settings.data_root / "postgres")
 
+    def ledger() -> None:
+        session.run(lambda cursor: cursor.execute("select from coin.journal limit 1"))
+
     def dagster_storage() -> None:
         with translate_database_errors():
             instance.get_daemon_heartbeats()
@@ -36,6 +39,7 @@ def dagster_probes(
 
     probes: dict[str, Probe] = {
         "database": database,
+        "ledger": ledger,
         "dagster_storage": dagster_storage,
         "code_location": code_location,
         "daemon": lambda: _daemon_problem(instance),

@@ -61,7 +61,12 @@ LedgerDep = Annotated[Ledger, Depends(_service("ledger"))]
 MarksDep = Annotated[CandleMarks, Depends(_service("marks"))]
 IdempotencyKey = Annotated[
     str | None,
-    Header(min_length=1, max_length=200, alias="Idempotency-Key", description="Repeats are answered, not repeated."),
+    Header(
+        min_length=1,
+        max_length=200,
+        alias="Idempotency-Key",
+        description="A repeated request with the same key has no further effect.",
+    ),
 ]
 
 

@@ -7,26 +7,29 @@ from fastapi import APIRouter, Query, Response
 from coin_api.deps import IdempotencyKey, LedgerDep, MarksDep, PositionIdDep
 from coin_api.routing import ExactJsonRoute
 from coin_pipeline.ledger import orders, queries
+from coin_pipeline.ledger.documents import HistoryPage
 from coin_pipeline.ledger.order_documents import EnterDocument, ExitDocument, PositionJournal
-from coin_pipeline.ledger.requests import EnterRequest, ExitRequest, MarkQuery
-from coin_pipeline.ledger.summary_documents import OpenPositions
+from coin_pipeline.ledger.requests import EnterRequest, ExitRequest, HistoryQuery, OpenQuery, SummaryQuery
+from coin_pipeline.ledger.summary_documents import OpenPositions, Summary
 
 router = APIRouter(prefix="/api/positions", tags=["positions"], route_class=ExactJsonRoute)
 REPLAYED = "Idempotent-Replayed"
-_BOOKED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "Booked, now or by an earlier order with the same key.",
-        "headers": {
-            REPLAYED: {
-                "description": "`true` if an earlier order with the same key was booked, and nothing again.",
-                "schema": {"type": "string", "enum": ["true"]},
-            }
-        },
-    }
+_BOOKED: dict[str, Any] = {
+    "description": "Booked, now or by an earlier order with the same key.",
+    "headers": {
+        REPLAYED: {
+            "description": "`true` if an earlier order with the same key was booked, and nothing again.",
+            "schema": {"type": "string", "enum": ["true"]},
+        }
+    },
+}
+_LINKS = {
+    name: {"operationId": f"positions_{name}", "parameters": {"position_id": "$response.body#/position_id"}}
+    for name in ("leave", "position")
 }
 
 
-@router.post("/enter", responses=_BOOKED)
+@router.post("/enter", responses={200: {**_BOOKED, "links": _LINKS}})
 def enter(
     request: EnterRequest,
     ledger: LedgerDep,
@@ -44,7 +47,7 @@ def enter(
     return answer.document
 
 
-@router.post("/{position_id}/exit", responses=_BOOKED)
+@router.post("/{position_id}/exit", responses={200: _BOOKED})
 def leave(
     position_id: PositionIdDep,
     request: ExitRequest,
@@ -63,12 +66,24 @@ def leave(
 
 
 @router.get("/open")
-def open_positions(query: Annotated[MarkQuery, Query()], ledger: LedgerDep, marks: MarksDep) -> OpenPositions:
+def open_positions(query: Annotated[OpenQuery, Query()], ledger: LedgerDep, marks: MarksDep) -> OpenPositions:
     """List open positions with their result at current prices.
 
     A price is that of the call, else the newest stored close, else that of the entries; `mark_source` states which.
     """
     return queries.list_open(ledger, marks, query)
+
+
+@router.get("/summary")
+def summary(query: Annotated[SummaryQuery, Query()], ledger: LedgerDep, marks: MarksDep) -> Summary:
+    """Sum up positions by market and by quote currency; open ones are valued as in the list of open positions."""
+    return queries.summarize(ledger, marks, query)
+
+
+@router.get("/history")
+def history(query: Annotated[HistoryQuery, Query()], ledger: LedgerDep) -> HistoryPage:
+    """List closed positions, newest first, or open ones, or all."""
+    return queries.read_history(ledger, query)
 
 
 @router.get("/{position_id}")

@@ -19,6 +19,7 @@ _COMMANDS = {
     "candles": ("candles:candles", "Fetch, import, export and check candles."),
     "database": ("database:database", "Show, upgrade and downgrade the tables of the platform."),
     "migrate": ("migrate:migrate", "Migrate from the legacy platform: check, run, roll back."),
+    "positions": ("positions:positions", "Paper positions: enter, exit, list, sum up and audit them."),
     "replay": ("results:replay", "Recompute a stored result and compare it bit for bit."),
     "results": ("results:results", "List, show, verify and pin stored results."),
     "retention": ("retention:retention", "Remove expired tasks and the leftovers of failed runs."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
@@ -24,7 +25,15 @@ strategy_files = click.option(
 TIMEFRAMES = "1m 3m 5m 10m 15m 30m 1h 2h 4h 6h 12h 1d 1w"
 """Help text of options for a timeframe; written out, so that help needs no candle module."""
 _DAY = click.DateTime(["%Y-%m-%d"])
-_NAMES = {"start_date": "--start", "end_date": "--end", "params": "--param", "space": "--grid", "confirm": "--yes"}
+_NAMES = {
+    "start_date": "--start",
+    "end_date": "--end",
+    "params": "--param",
+    "space": "--grid",
+    "confirm": "--yes",
+    "entry_price": "--price",
+    "exit_price": "--price",
+}
 """Options that are not named after their field."""
 _METAVARS = {"params": "NAME=VALUE", "space": "NAME=VALUES"}
 _FILTERS = (
@@ -95,11 +104,12 @@ def _request_option(field: "PlainField") -> Callable[[CommandT], CommandT]:
             name, field.name, type=_DAY, callback=_to_date, required=field.required, help=field.description
         )
     choice = get_origin(field.type) is Literal
+    plain_type = str if field.type is Decimal else field.type  # the model reads it exactly
     callback = _canonical_timeframe if field.name == "timeframe" else None
     return click.option(
         name,
         field.name,
-        type=click.Choice(get_args(field.type)) if choice else field.type,
+        type=click.Choice(get_args(field.type)) if choice else plain_type,
         callback=callback,
         required=field.required,
         default=field.default,

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row, Select, Text, cast, func, select
+from sqlalchemy import Connection, Row, Select, Text, cast, func, select, text
 
 from coin_pipeline.errors import LedgerConflict
 from coin_pipeline.ledger.accounting import Holding, Leg, Postings, Side
@@ -117,8 +117,8 @@ def audit(connection: Connection, progress: Progress | None = None) -> AuditRepo
         progress: Called every PROGRESS_STEP entries, and at the end.
     """
     report, totals = AuditReport(), dict[tuple[str, str], SymbolTotal]()
-    entries = _stream(connection, _ENTRIES, _to_entry)
-    positions = _stream(connection, _POSITIONS, to_position)
+    entries = _stream(connection, "entries", _ENTRIES, _to_entry)
+    positions = _stream(connection, "positions", _POSITIONS, to_position)
     size = connection.execute(select(func.count()).select_from(JOURNAL)).scalar_one()
     merged: Iterator[_Entry | Position] = heapq.merge(
         _counted(entries, report, size, progress), positions, key=_POSITION_ID
@@ -132,9 +132,12 @@ def audit(connection: Connection, progress: Progress | None = None) -> AuditRepo
     return report
 
 
-def _stream(connection: Connection, query: Select[Any], to_record: Callable[[Row[Any]], T]) -> Iterator[T]:
-    """Yield records with a cursor on the server."""
-    return map(to_record, connection.execute(query, execution_options={"yield_per": _ROWS_PER_FETCH}))
+def _stream(connection: Connection, name: str, query: Select[Any], to_record: Callable[[Row[Any]], T]) -> Iterator[T]:
+    """Yield records with a cursor on the server, declared in SQL: to the driver the connection has no transaction."""
+    connection.exec_driver_sql(f"declare {name} no scroll cursor for {query.compile(connection)}")
+    fetch = text(f"fetch {_ROWS_PER_FETCH} from {name}").columns(*query.selected_columns)
+    while rows := connection.execute(fetch).all():
+        yield from map(to_record, rows)
 
 
 def _counted(entries: Iterable[_Entry], report: AuditReport, size: int, progress: Progress | None) -> Iterator[_Entry]:

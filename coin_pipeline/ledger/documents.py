@@ -5,12 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainSerializer
+from pydantic import BaseModel, Field, PlainSerializer
 
 from coin_pipeline.ledger.accounting import Holding, Result, Side
 from coin_pipeline.ledger.amounts import exact, share
 from coin_pipeline.ledger.exact_model import Amount, ExactModel, OptionalAmount
 from coin_pipeline.ledger.records import Position
+from coin_pipeline.ledger.traded import Traded
 
 Status = Literal["OPEN", "CLOSED"]
 Instant = Annotated[
@@ -50,6 +51,35 @@ class PositionDocument(ExactModel):
     def of(cls, position: Position) -> Self:
         """Return the document of a position."""
         return cls(**position_fields(position))
+
+
+class HistoryItem(PositionDocument):
+    """A position of the history, with what was traded in it."""
+
+    entered_quantity: Annotated[Amount, Field(description="Units that have entered.")]
+    average_entry_price: Annotated[OptionalAmount, Field(description="Their average price before slippage.")]
+    exited_quantity: Annotated[Amount, Field(description="Units that have left.")]
+    average_exit_price: Annotated[OptionalAmount, Field(description="Their average price before slippage.")]
+
+    @classmethod
+    def traded(cls, position: Position, entered: Traded, exited: Traded) -> Self:
+        """Return the item of a position."""
+        return cls(
+            **position_fields(position),
+            entered_quantity=entered.quantity,
+            average_entry_price=entered.average_price,
+            exited_quantity=exited.quantity,
+            average_exit_price=exited.average_price,
+        )
+
+
+class HistoryPage(BaseModel):
+    """A page of positions, newest first."""
+
+    total: Annotated[int, Field(description="Number of matching positions.")]
+    limit: int
+    items: list[HistoryItem]
+    next_cursor: Annotated[str | None, Field(description="`cursor` of the next page; null on the last page.")]
 
 
 def position_fields(position: Position) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Connection, DateTime, cast, func, literal, select, tuple_
 
@@ -17,13 +17,10 @@ from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.database.pages import PageCursor, parse_cursor, require_ordered
 from coin_pipeline.ledger.accounting import Side
-from coin_pipeline.ledger.records import Position
+from coin_pipeline.ledger.records import Position, StatusFilter
 from coin_pipeline.ledger.rows import to_position
 from coin_pipeline.ledger.tables import POSITION
 
-PAGE_SIZE: Final = 100
-"""Positions per page unless a caller asks for another number."""
-Status = Literal["closed", "open", "all"]
 _net = POSITION.c.realized_gross - POSITION.c.realized_fee - POSITION.c.realized_slippage
 
 
@@ -49,7 +46,7 @@ class Filters:
     book: str | None = None
     symbol: str | None = None
     side: Side | None = None
-    status: Status = "closed"
+    status: StatusFilter = "closed"
     date_from: date | None = None
     date_to: date | None = None
     min_net: Decimal | None = None

@@ -9,8 +9,17 @@ from sqlalchemy import Connection, Engine
 from coin_pipeline.database.engine import run_transaction
 from coin_pipeline.ledger import book as booking
 from coin_pipeline.ledger.audit import AuditReport, Progress, audit
-from coin_pipeline.ledger.history import PAGE_SIZE, Filters, Page, read_history
-from coin_pipeline.ledger.records import Booked, EnterOrder, ExitOrder, JournalEntry, Overview, Position, SymbolTotal
+from coin_pipeline.ledger.history import Filters, Page, read_history
+from coin_pipeline.ledger.records import (
+    PAGE_SIZE,
+    Booked,
+    EnterOrder,
+    ExitOrder,
+    JournalEntry,
+    Overview,
+    Position,
+    SymbolTotal,
+)
 
 T = TypeVar("T")
 

@@ -2,18 +2,49 @@
 
 import uuid
 
+from coin_pipeline.ledger.documents import HistoryItem, HistoryPage
+from coin_pipeline.ledger.history import Filters
 from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.ledger.marks import CandleMarks
 from coin_pipeline.ledger.order_documents import PositionJournal
-from coin_pipeline.ledger.requests import MarkQuery
-from coin_pipeline.ledger.summary_documents import OpenPositions
+from coin_pipeline.ledger.requests import HistoryQuery, OpenQuery, SummaryQuery
+from coin_pipeline.ledger.summary_documents import OpenPositions, Summary
+from coin_pipeline.ledger.traded import Traded, read_traded
 from coin_pipeline.ledger.valuation import value_positions
 
 
-def list_open(ledger: Ledger, marks: CandleMarks, query: MarkQuery) -> OpenPositions:
+def list_open(ledger: Ledger, marks: CandleMarks, query: OpenQuery) -> OpenPositions:
     """Return the open positions at current prices, by book and symbol."""
     positions = ledger.open_positions(query.in_book, query.symbol)
     return OpenPositions.of(value_positions(positions, marks, query.prices))
+
+
+def summarize(ledger: Ledger, marks: CandleMarks, query: SummaryQuery) -> Summary:
+    """Return the sums over all positions, by market and by quote currency."""
+    totals, positions = ledger.overview(query.in_book)
+    return Summary.of(totals, value_positions(positions, marks, query.prices))
+
+
+def read_history(ledger: Ledger, query: HistoryQuery) -> HistoryPage:
+    """Return a page of positions, newest first.
+
+    Raises:
+        EmptyRange: A lower bound exceeds its upper bound.
+        InvalidInput: The cursor is none.
+    """
+    filters = Filters(book=query.in_book, **query.model_dump(exclude={"limit", "cursor", "book"}))
+    page = ledger.history(filters, query.cursor, query.limit)
+    ids = [position.position_id for position in page.positions]
+    traded = ledger.run(lambda connection: read_traded(connection, ids)) if ids else {}
+    items = [
+        HistoryItem.traded(
+            position,
+            traded.get((position.position_id, "ENTER"), Traded()),
+            traded.get((position.position_id, "EXIT"), Traded()),
+        )
+        for position in page.positions
+    ]
+    return HistoryPage(total=page.total, limit=query.limit, items=items, next_cursor=page.next_cursor)
 
 
 def describe(ledger: Ledger, position_id: uuid.UUID) -> PositionJournal:

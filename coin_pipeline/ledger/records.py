@@ -18,7 +18,10 @@ MAX_KEY: Final = 255
 """Characters of an idempotency key."""
 MAX_NOTE: Final = 1000
 """Characters of a note."""
+PAGE_SIZE: Final = 100
+"""Positions per page of a list unless a caller asks for another number."""
 EntryKind = Literal["ENTER", "EXIT"]
+StatusFilter = Literal["closed", "open", "all"]
 
 
 class EnterOrder(NamedTuple):

@@ -10,17 +10,18 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from coin_pipeline.candles.fields import RequestModel, as_value_error, require_unique, to_problems
+from coin_pipeline.candles.fields import Day, RequestModel, as_value_error, require_unique, to_problems
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.ledger.accounting import Side
 from coin_pipeline.ledger.amounts import EXACT, MAX_DECIMALS, MAX_RATE, MAX_VALUE, MIN_VALUE, RATE_DECIMALS, ZERO
-from coin_pipeline.ledger.records import DEFAULT_BOOK
+from coin_pipeline.ledger.records import DEFAULT_BOOK, PAGE_SIZE, StatusFilter
 
 RequestT = TypeVar("RequestT", bound=RequestModel)
-MAX_PRICES = 500
+MAX_PRICES, MAX_PAGE = 500, 1000
 _MAX_DIGITS = 100
+_MAX_BOUND = Decimal(10) ** 36
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _RANGE = f"{float(MIN_VALUE):g} to {float(MAX_VALUE):g}"
 _BOOK = r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,79}$"
@@ -84,6 +85,19 @@ def to_rate(value: object) -> Decimal:
     return _with_decimals(rate, RATE_DECIMALS)
 
 
+def to_bound(value: object) -> Decimal:
+    """Return a bound of a result.
+
+    Raises:
+        ValueError: Not a number within the range of results with at most MAX_DECIMALS decimals.
+    """
+    bound = to_decimal(value)
+    if not -_MAX_BOUND <= bound <= _MAX_BOUND:
+        msg = f"{_short(bound)} is not between -1e36 and 1e36"
+        raise ValueError(msg)
+    return _with_decimals(bound, MAX_DECIMALS)
+
+
 def _with_decimals(number: Decimal, most: int) -> Decimal:
     try:
         return EXACT.quantize(number, Decimal(1).scaleb(-most)).normalize(EXACT)
@@ -135,6 +149,8 @@ def _check_note(text: str) -> str:
 
 Amount = Annotated[Decimal, BeforeValidator(to_amount), _schema(MIN_VALUE, MAX_VALUE)]
 Rate = Annotated[Decimal, BeforeValidator(to_rate), _schema(ZERO, MAX_RATE)]
+Bound = Annotated[Decimal, BeforeValidator(to_bound), _schema(-_MAX_BOUND, _MAX_BOUND)]
+OrderSide = Annotated[Side, BeforeValidator(to_side)]
 Market = Annotated[str, AfterValidator(_parse_market), Field(description="Market, as BTC_KRW or Upbit's KRW-BTC.")]
 Book = Annotated[
     str,
@@ -163,7 +179,7 @@ class EnterRequest(RequestModel):
     model_config = ConfigDict(json_schema_extra={"examples": [ENTER_EXAMPLE]})
 
     symbol: Market
-    side: Annotated[Side, BeforeValidator(to_side), Field(description="BUY or SELL, in any case.")]
+    side: Annotated[OrderSide, Field(description="BUY or SELL, in any case.")]
     quantity: Annotated[Amount, Field(description="Units of the base currency.")]
     entry_price: Annotated[Amount | None, Field(description=f"Price before slippage; {_NEWEST}")] = None
     fee_rate: FeeRate = _FEE_RATE
@@ -198,11 +214,10 @@ def _check_prices(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
-class MarkQuery(RequestModel):
-    """Open positions to list or sum up, and prices to value them at."""
+class SummaryQuery(RequestModel):
+    """Book to sum up, and prices to value its open positions at."""
 
     book: BookFilter = DEFAULT_BOOK
-    symbol: MarketFilter = None
     price: Annotated[
         tuple[str, ...],
         Field(max_length=MAX_PRICES, description="Current price as MARKET:PRICE, BTC_KRW:51000; once per market."),
@@ -212,7 +227,7 @@ class MarkQuery(RequestModel):
     @property
     def in_book(self) -> str | None:
         """Book of the positions; None for all books."""
-        return None if self.book == ALL_BOOKS else self.book
+        return _in_book(self.book)
 
     @property
     def prices(self) -> Mapping[str, Decimal]:
@@ -220,7 +235,41 @@ class MarkQuery(RequestModel):
         return dict(map(_split_price, self.price))
 
 
-def parse_order(model: type[RequestT], fields: Mapping[str, Any]) -> RequestT:
+class OpenQuery(SummaryQuery):
+    """Open positions to list, and prices to value them at."""
+
+    symbol: MarketFilter = None
+
+
+class HistoryQuery(RequestModel):
+    """Filters and page of a list of positions."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE, description="Positions of the page.")] = PAGE_SIZE
+    cursor: Annotated[
+        Annotated[str, Field(max_length=500)] | None, Field(description="next_cursor of the previous page.")
+    ] = None
+    book: BookFilter = DEFAULT_BOOK
+    symbol: MarketFilter = None
+    side: Annotated[OrderSide | None, Field(description="Only long (BUY) or short (SELL) positions.")] = None
+    status: Annotated[StatusFilter, Field(description="closed, open or all.")] = "closed"
+    date_from: Annotated[
+        Day | None, Field(description="Closed on this day (Asia/Seoul) or later; opened, unless status is closed.")
+    ] = None
+    date_to: Annotated[Day | None, Field(description="Closed, or opened, on this day or earlier.")] = None
+    min_net: Annotated[Bound | None, Field(description="Lowest realized_pnl, in the quote currency.")] = None
+    max_net: Annotated[Bound | None, Field(description="Highest realized_pnl.")] = None
+
+    @property
+    def in_book(self) -> str | None:
+        """Book of the positions; None for all books."""
+        return _in_book(self.book)
+
+
+def _in_book(name: str) -> str | None:
+    return None if name == ALL_BOOKS else name
+
+
+def parse_fields(model: type[RequestT], fields: Mapping[str, Any]) -> RequestT:
     """Validate loose fields as a request.
 
     Raises:

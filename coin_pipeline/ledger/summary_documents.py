@@ -6,11 +6,13 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, Field
 
+from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.ledger.accounting import Result
 from coin_pipeline.ledger.amounts import ZERO, exact
 from coin_pipeline.ledger.documents import Instant, PositionDocument, position_fields, result_fields
 from coin_pipeline.ledger.exact_model import Amount, ExactModel
 from coin_pipeline.ledger.marks import MarkSource
+from coin_pipeline.ledger.records import SymbolTotal
 from coin_pipeline.ledger.valuation import Valuation, ValuedPosition
 
 
@@ -88,6 +90,27 @@ class OpenTotals(ExactModel):
     unrealized_slippage: Annotated[Amount, Field(description="Slippage of these entries.")]
 
 
+class Totals(OpenTotals):
+    """Sums over open and closed positions."""
+
+    closed_count: Annotated[int, Field(description="Number of closed positions.")]
+    won_count: Annotated[int, Field(description="Number of closed positions with a net result above 0.")]
+    win_rate: Annotated[float | None, Field(description="won_count / closed_count; null without a closed position.")]
+    realized_pnl: Annotated[Amount, Field(description="Result of the units that have left, net of all costs.")]
+    realized_gross: Annotated[Amount, Field(description="The same before fees and slippage.")]
+    realized_fee: Annotated[Amount, Field(description="Fees of both legs of these units.")]
+    realized_slippage: Annotated[Amount, Field(description="Slippage of both legs of these units.")]
+    fees: Annotated[Amount, Field(description="All fees so far: realized_fee + unrealized_fee.")]
+    slippage: Annotated[Amount, Field(description="All slippage so far: realized_slippage + unrealized_slippage.")]
+    net_pnl: Annotated[Amount, Field(description="realized_pnl + unrealized_pnl.")]
+
+
+class SymbolTotals(Totals):
+    """Sums over the positions of one market."""
+
+    symbol: str
+
+
 class OpenPositions(BaseModel):
     """Open positions at current prices."""
 
@@ -108,6 +131,42 @@ class OpenPositions(BaseModel):
         )
 
 
+class Summary(BaseModel):
+    """Results of all positions."""
+
+    open_count: int
+    closed_count: int
+    win_rate: Annotated[float | None, Field(description="Closed positions with a net result above 0; null for none.")]
+    totals: Annotated[list[Totals], Field(description="One per quote currency.")]
+    by_symbol: list[SymbolTotals]
+    warnings: Annotated[list[str], Field(description="Markets whose candles cannot be read.")]
+
+    @classmethod
+    def of(cls, totals: Iterable[SymbolTotal], valuation: Valuation) -> Self:
+        """Return the summary of the totals of markets and of their open positions."""
+        totals = list(totals)
+        by_symbol = _sums(
+            (
+                *((total.symbol, Figures(0, total.closed, total.won, realized=total.realized)) for total in totals),
+                *((valued.position.symbol, _figures_of(valued)) for valued in valuation.positions),
+            )
+        )
+        by_quote = _sums((quote_of(symbol), figures) for symbol, figures in by_symbol.items())
+        counts = [(figures.open, figures.closed, figures.won) for figures in by_quote.values()]
+        opened, closed, won = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0, 0)
+        return cls(
+            open_count=opened,
+            closed_count=closed,
+            win_rate=_rate(won, closed),
+            totals=[Totals(quote=quote, **_all_fields(figures)) for quote, figures in by_quote.items()],
+            by_symbol=[
+                SymbolTotals(symbol=symbol, quote=quote_of(symbol), **_all_fields(figures))
+                for symbol, figures in by_symbol.items()
+            ],
+            warnings=valuation.warnings,
+        )
+
+
 def _sums(named: Iterable[tuple[str, Figures]]) -> dict[str, Figures]:
     """Return the sum of the figures of each name, sorted by name."""
     sums: dict[str, Figures] = {}
@@ -123,3 +182,21 @@ def _figures_of(valued: ValuedPosition) -> Figures:
 def _open_fields(figures: Figures) -> dict[str, Any]:
     unrealized = result_fields("unrealized", figures.unrealized)
     return {"open_count": figures.open, "exposure": figures.exposure, **unrealized}
+
+
+def _all_fields(figures: Figures) -> dict[str, Any]:
+    both = figures.realized.plus(figures.unrealized)
+    return {
+        **_open_fields(figures),
+        "closed_count": figures.closed,
+        "won_count": figures.won,
+        "win_rate": _rate(figures.won, figures.closed),
+        **result_fields("realized", figures.realized),
+        "fees": both.fee,
+        "slippage": both.slippage,
+        "net_pnl": both.net,
+    }
+
+
+def _rate(won: int, closed: int) -> float | None:
+    return won / closed if closed else None

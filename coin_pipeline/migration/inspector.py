@@ -1,6 +1,7 @@
 """The state that checklist items inspect: settings, files and the running API; each part is inspected once."""
 
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,6 +15,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.errors import CoinError, NotFound, RunFailed, ServiceUnavailable
+from coin_pipeline.ledger.requests import ENTER_EXAMPLE
 from coin_pipeline.migration.backups import newest_archive
 from coin_pipeline.migration.client import ApiClient, ApiResponse
 from coin_pipeline.migration.legacy_files import LegacyResult, result_files
@@ -35,6 +37,15 @@ class PolledTask(NamedTuple):
     accepted: ApiResponse
     task_id: str
     statuses: list[dict[str, Any]]
+
+
+class PaperTrade(NamedTuple):
+    """A position that was entered, listed and left: the responses, and the book that it is booked in."""
+
+    book: str
+    entered: dict[str, Any]
+    listed: dict[str, Any]
+    left: dict[str, Any]
 
 
 def cached(method: Callable[["Inspector"], T]) -> Callable[["Inspector"], T]:
@@ -189,6 +200,19 @@ class Inspector:
         """
         return round_trip(self.store)
 
+    @cached
+    def paper_trade(self) -> PaperTrade:
+        """Enter the position of the users' checklist in a book of its own, list it, and leave it at 51,000.
+
+        Raises:
+            ServiceUnavailable: A call does not succeed.
+        """
+        book = f"migration-check:{uuid.uuid4().hex[:12]}"
+        entered = self._succeeded(self.api.post("/api/positions/enter", {**ENTER_EXAMPLE, "book": book}))
+        listed = self._succeeded(self.api.get(f"/api/positions/open?book={quote(book)}"))
+        left = self._succeeded(self.api.post(f"/api/positions/{entered['position_id']}/exit", {"exit_price": 51000}))
+        return PaperTrade(book, entered, listed, left)
+
     def submit_and_poll(self) -> PolledTask:
         """Submit a backtest and poll it until it ends.
 
@@ -210,6 +234,11 @@ class Inspector:
             reason = f"task {task_id} is {last['status']} after {len(statuses)} polls: {last['error'] or 'no error'}"
             raise RunFailed(task_id, ServiceUnavailable, reason)
         return PolledTask(accepted, task_id, statuses)
+
+    def _succeeded(self, response: ApiResponse) -> dict[str, Any]:
+        if response.status != 200:  # noqa: PLR2004 -- HTTP OK
+            raise ServiceUnavailable(f"the paper ledger returned {response.refusal}")
+        return response.json()
 
     def _note(self, run_id: object) -> str:
         """Record a submitted run and return its id."""

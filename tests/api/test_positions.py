@@ -73,8 +73,14 @@ def test_the_calls_of_the_checklist(client: TestClient) -> None:
     assert opened["positions"][0]["position_id"] == entered["position_id"]
     assert opened["positions"][0]["unrealized_pnl_exact"] == "-60.01"
     assert opened["positions"][0]["mark_source"] == "entry_price"
+    summary = client.get("/api/positions/summary").json()
+    assert (summary["open_count"], summary["closed_count"], summary["win_rate"]) == (1, 0, None)
+    assert (summary["totals"][0]["fees_exact"], summary["totals"][0]["exposure_exact"]) == ("50.01", "50000")
     left = client.post(f"/api/positions/{entered['position_id']}/exit", json={"exit_price": 51000}).json()
     assert (left["status"], left["realized_pnl"], left["realized_pnl_exact"]) == ("CLOSED", 878.8002, "878.8002")
+    summary = client.get("/api/positions/summary").json()
+    assert (summary["open_count"], summary["closed_count"], summary["win_rate"]) == (0, 1, 1.0)
+    assert summary["by_symbol"][0]["realized_pnl_exact"] == summary["totals"][0]["net_pnl_exact"] == "878.8002"
 
 
 def test_adding_and_leaving_in_parts(client: TestClient) -> None:
@@ -114,7 +120,7 @@ def test_currencies_are_never_added(client: TestClient) -> None:
     """Each quote currency has its own totals."""
     enter(client)
     enter(client, order(symbol='"ETH_BTC"', entry_price="0.05"))
-    totals = client.get("/api/positions/open").json()["totals"]
+    totals = client.get("/api/positions/summary").json()["totals"]
     assert [(total["quote"], total["exposure_exact"]) for total in totals] == [("BTC", "0.05"), ("KRW", "50000")]
 
 
@@ -124,7 +130,27 @@ def test_books_are_accounts_of_their_own(client: TestClient) -> None:
     assert client.get("/api/positions/open").json()["count"] == 0
     assert client.get("/api/positions/open?book=other").json()["count"] == 1
     enter(client)
-    assert client.get("/api/positions/open?book=*").json()["count"] == 2
+    assert client.get("/api/positions/summary?book=*").json()["open_count"] == 2
+
+
+def test_the_history_has_pages_and_filters(client: TestClient) -> None:
+    """Closed positions by default, newest first; a cursor leads to the next page."""
+    for symbol, price in (("BTC_KRW", 51000), ("BTC_KRW", 40000), ("ETH_KRW", 51000)):
+        position_id = enter(client, order(symbol=f'"{symbol}"'))["position_id"]
+        client.post(f"/api/positions/{position_id}/exit", json={"exit_price": price})
+    enter(client)
+
+    def history(query: str = "") -> Json:
+        page: Json = client.get(f"/api/positions/history?{query}").json()
+        return page
+
+    first = history("limit=2")
+    second = history(f"limit=2&cursor={first['next_cursor']}")
+    assert [item["symbol"] for item in first["items"] + second["items"]] == ["ETH_KRW", "BTC_KRW", "BTC_KRW"]
+    assert (first["total"], second["next_cursor"]) == (3, None)
+    assert history("symbol=KRW-BTC&min_net=0")["items"][0]["realized_pnl_exact"] == "878.8002"
+    assert [history(f"status={status}")["total"] for status in ("open", "all")] == [1, 4]
+    assert [history(query)["total"] for query in ("side=sell", "book=other", "date_from=2261-12-31")] == [0, 0, 0]
 
 
 def test_prices_of_the_call_come_first(client: TestClient) -> None:
@@ -135,6 +161,7 @@ def test_prices_of_the_call_come_first(client: TestClient) -> None:
     aaa, bbb = opened["positions"]
     assert (aaa["mark_source"], aaa["mark_price_exact"], aaa["mark_time"]) == ("request", "51000.5", None)
     assert (bbb["mark_source"], bbb["mark_time"]) == ("candle", "2025-01-01T00:00:00.000000Z")
+    assert client.get("/api/positions/summary?price=AAA_KRW:51000.5").json()["totals"][0]["open_count"] == 2
 
 
 def test_an_order_without_a_price_takes_the_newest_close(client: TestClient) -> None:
@@ -202,7 +229,7 @@ def test_refused_orders(client: TestClient, fields: dict[str, str | None], field
     problems = {problem["field"]: problem["message"] for problem in response.json()["errors"]}
     assert message in problems[field]
     assert len(response.content) < 1000
-    assert client.get("/api/positions/open?book=*").json()["count"] == 0
+    assert client.get("/api/positions/summary?book=*").json()["by_symbol"] == []
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"BTC_KRW"', b"{", b'{"side": "BUY", "side": "SELL"}', b"\xff"])
@@ -236,12 +263,32 @@ def test_orders_that_do_not_fit(client: TestClient) -> None:
         ("price=BTC_KRW:0", "price"),
         ("price=BTC_KRW:1&price=KRW-BTC:2", "price"),
         ("book=a%20b", "book"),
-        ("symbol=btc", "symbol"),
-        ("simbol=BTC_KRW", "simbol"),
+        ("boook=paper", "boook"),
     ],
 )
 def test_refused_queries(client: TestClient, query: str, field: str) -> None:
     """422 with the field."""
-    response = client.get(f"/api/positions/open?{query}")
-    assert response.status_code == 422, response.text
-    assert field in response.json()["errors"][0]["field"]
+    for path in ("open", "summary"):
+        response = client.get(f"/api/positions/{path}?{query}")
+        assert response.status_code == 422, response.text
+        assert field in response.json()["errors"][0]["field"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "field"),
+    [
+        ("min_net=2&max_net=1", 400, "min_net"),
+        ("min_net=1e999999999", 422, "min_net"),
+        ("max_net=nan", 422, "max_net"),
+        ("cursor=x", 422, "cursor"),
+        ("limit=0", 422, "limit"),
+        ("status=lost", 422, "status"),
+        ("side=hold", 422, "side"),
+        ("symbol=btc", 422, "symbol"),
+        ("date_from=2024-02-30", 422, "date_from"),
+    ],
+)
+def test_refused_filters_of_the_history(client: TestClient, query: str, status: int, field: str) -> None:
+    """The status and the field."""
+    response = client.get(f"/api/positions/history?{query}")
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (status, field)

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from coin_pipeline.ledger.requests import ENTER_EXAMPLE
 from tests.platforms import BACKTEST, Platform, follow_backtest, is_healthy, query_database, wait_until
 
 LIMIT_S, HEALTH_LIMIT_S, LIVE_LIMIT_S = 3.0, 2.0, 0.05
@@ -26,6 +27,9 @@ def test_every_route_keeps_its_time_limit_while_the_database_hangs(platform: Pla
 
     def submit() -> httpx2.Response:
         return platform.api.post("/api/backtests/run-async", json=spec, headers=keyed)
+
+    def enter() -> httpx2.Response:
+        return platform.api.post("/api/positions/enter", json=ENTER_EXAMPLE, headers=keyed)
 
     for _ in range(2):  # loads what a run, and what the reuse of its result needs
         assert platform.api.post("/api/backtests/run", json=BACKTEST).status_code == 200
@@ -43,11 +47,12 @@ def test_every_route_keeps_its_time_limit_while_the_database_hangs(platform: Pla
             assert time.monotonic() - began < HEALTH_LIMIT_S + SLACK_S
             assert (health.status_code, health.json()["status"]) == (503, "unhealthy")
             assert not health.json()["components"]["database"]["healthy"]
-        for response in [*(future.result() for future in pending), submit()]:
+        for response in [*(future.result() for future in pending), submit(), enter()]:
             assert_unavailable(platform, response)
         answers = list(clients.map(lambda request: send(platform, *request), requests))
     assert sum(response.status_code == 503 for response in answers) >= 10
     wait_until(lambda: is_healthy(platform), 10)
+    assert [enter().json()["position"]["quantity"] for _ in range(2)] == [1.0, 1.0]
     task_id = submit().json()["task_id"]
     assert follow_backtest(platform.api, task_id)[-1]["status"] == "completed"
     assert query_database(platform.root, "select count(*) from runs where run_id = %s", (task_id,)) == [(1,)]

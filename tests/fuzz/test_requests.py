@@ -13,6 +13,15 @@ from hypothesis import strategies as st
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.refresh_spec import RefreshRequest
+from coin_pipeline.ledger.requests import (
+    ENTER_EXAMPLE,
+    EXIT_EXAMPLE,
+    EnterRequest,
+    ExitRequest,
+    HistoryQuery,
+    OpenQuery,
+    SummaryQuery,
+)
 from coin_pipeline.sweeps.request import SweepRequest
 from tests.api.conftest import client_of
 from tests.fakes import FakeOrchestrator
@@ -27,6 +36,7 @@ STRATEGY_PARAMS = {
     },
     "volume_long_candle": {"vol_ma_window": 5, "vol_multiplier": 1.5, "body_pct": 0.01, "hold_period_bars": 1},
 }  # fmt: skip
+TASK_ID = "11111111-1111-4111-8111-111111111111"
 BODIES = [
     (f"/api/{path}", {**BACKTEST, "strategy": name, "params": params, **more}, list(model.model_fields))
     for path, model, more in (
@@ -35,8 +45,11 @@ BODIES = [
         ("sweeps", SweepRequest, {"space": {"take_profit": "0.1:0.3:0.1"}}),
     )
     for name, params in STRATEGY_PARAMS.items()
-] + [("/api/candles/refresh", {"symbols": ["AAA_KRW"], "timeframes": ["1d"]}, list(RefreshRequest.model_fields))]
-TASK_ID = "11111111-1111-4111-8111-111111111111"
+] + [
+    ("/api/candles/refresh", {"symbols": ["AAA_KRW"], "timeframes": ["1d"]}, list(RefreshRequest.model_fields)),
+    ("/api/positions/enter", ENTER_EXAMPLE, list(EnterRequest.model_fields)),
+    (f"/api/positions/{TASK_ID}/exit", EXIT_EXAMPLE, list(ExitRequest.model_fields)),
+]
 PATHS = [
     ("/api/backtests/history", ("limit", "offset", "cursor", "strategy", "symbol", "min_return", "max_return",
                                 "min_signals", "max_signals", "date_from", "date_to")),
@@ -46,6 +59,9 @@ PATHS = [
     ("/api/backtests/{}/trades", ("format", "limit", "offset", "cursor", "symbol")),
     ("/api/backtests/{}/equity", ("format", "limit", "offset", "cursor", "symbol")),
     ("/api/sweeps/{}", ()), ("/api/sweeps/{}/trials", ()), ("/api/candles/refresh/{}", ()),
+    ("/api/positions/open", tuple(OpenQuery.model_fields)), ("/api/positions/{}", ()),
+    ("/api/positions/summary", tuple(SummaryQuery.model_fields)),
+    ("/api/positions/history", tuple(HistoryQuery.model_fields)),
     ("/api/backtests/latest", ()), ("/api/candles", ()), ("/api/strategies", ()), ("/", ()),
 ]  # fmt: skip
 SENDABLE = [text for text in SPECIAL_TEXTS if not any("\ud800" <= character <= "\udfff" for character in text)]

@@ -70,7 +70,7 @@ def test_items_that_need_the_api_name_the_start_command(legacy_root: Path) -> No
     assert legacy_root.is_dir()
     assert "does not respond (" in items["1.2-sync-api"][1]
     assert "; start it with: coin up --api-port " in items["1.2-sync-api"][1]
-    for needs_api in ("4.3-sync", "5.1-accepted", "5.8-ten", "6.2-backend", "7.2-old", "8-endpoints"):
+    for needs_api in ("4.3-sync", "5.1-accepted", "5.2-enter", "5.8-ten", "6.2-backend", "7.2-old", "8-endpoints"):
         assert items[needs_api] == ("fail", "the API does not respond (see above)")
     assert items["3.1-redis"] == ("n/a", "REDIS_DB, REDIS_HOST, REDIS_PORT: no longer used")
     assert items["3.1-ttl"] == ("pass", "TASK_RESULT_TTL_DAYS=7")
@@ -97,7 +97,7 @@ def test_missing_features_are_not_failures(legacy_root: Path) -> None:
     """They have the status missing, neither fail nor n/a."""
     items = outcomes()
     assert legacy_root.is_dir()
-    for missing in ("5.2-enter", "5.4-slack", "4.6-scheduler", "5.5-postgresql"):
+    for missing in ("5.4-slack", "4.6-scheduler", "5.5-postgresql"):
         assert items[missing][0] == "missing"
         assert items[missing][1].startswith("not in this version: ")
 

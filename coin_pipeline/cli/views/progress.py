@@ -145,6 +145,14 @@ def reading_progress() -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
+def audit_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show a bar until the block ends; yield a callback that takes the entries checked and their total."""
+    with _new_bar(RateColumn("entries"), TimeRemainingColumn()) as bar:
+        task = bar.add_task("auditing", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
 def retention_progress() -> Iterator[RetentionBar]:
     """Show a bar until the block ends."""
     with _new_bar(TimeElapsedColumn(), TimeRemainingColumn()) as bar:

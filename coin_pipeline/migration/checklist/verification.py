@@ -17,10 +17,11 @@ from coin_pipeline.migration.checklist.item import (
 from coin_pipeline.migration.checklist.preparation import backed_up, disk_space
 from coin_pipeline.migration.inspector import TASKS, Inspector, task_keys
 
-_POSITIONS = unavailable("the paper ledger has no endpoints yet")
 _NOTIFICATIONS = unavailable("no notifications are sent yet")
 _SUITE = constant(not_applicable("the tests check the code, not your data; run 'make test' in a checkout"))
 _MAX_SYNC_S, _MAX_ASYNC_S = 1.0, 0.1
+_FIGURES = ("50.01", "10", "878.8002")
+"""Fee and slippage of 1 BTC at 50,000 KRW, and the net result of selling it at 51,000 KRW."""
 
 
 def accepted(inspector: Inspector) -> ChecklistOutcome:
@@ -60,6 +61,29 @@ def task_files(inspector: Inspector) -> ChecklistOutcome:
     if missing:
         return failed(f"missing: {', '.join(missing)}; see DATA_ROOT/logs")
     return passed(f"result.json and manifest.json in {inspector.store.uri(f'tasks/{inspector.task().task_id}')}")
+
+
+def entered(inspector: Inspector) -> ChecklistOutcome:
+    """Enter the position of the users' checklist, in a book of its own."""
+    trade = inspector.paper_trade()
+    return passed(f"position {trade.entered['position_id']} in book {trade.book}")
+
+
+def position_costs(inspector: Inspector) -> ChecklistOutcome:
+    """Compare the costs and the result of the position, to the last digit."""
+    trade = inspector.paper_trade()
+    figures = (trade.entered["fee_exact"], trade.entered["slippage_exact"], trade.left["realized_pnl_exact"])
+    summary = "fee {}, slippage {}, realized {} KRW at 51,000".format(*figures)
+    return passed(summary) if figures == _FIGURES else failed(f"{summary}, not {', '.join(_FIGURES)}")
+
+
+def position_listed(inspector: Inspector) -> ChecklistOutcome:
+    """Check that the position was listed while it was open."""
+    trade = inspector.paper_trade()
+    listed = [position["position_id"] for position in trade.listed["positions"]]
+    if listed != [trade.entered["position_id"]]:
+        return failed(f"book {trade.book} lists {len(listed)} positions, not the one that was entered")
+    return passed(f"GET /api/positions/open listed it at {trade.listed['positions'][0]['mark_price_exact']} KRW")
 
 
 def sync_latency(inspector: Inspector) -> ChecklistOutcome:
@@ -107,9 +131,9 @@ VERIFICATION = (
         "5.2",
         "Verification: positions",
         (
-            ChecklistItem("5.2-enter", "A position can be entered", _POSITIONS),
-            ChecklistItem("5.2-costs", "Profit and loss include a 0.1 % fee and 0.02 % slippage", _POSITIONS),
-            ChecklistItem("5.2-open", "Open positions are listed", _POSITIONS),
+            ChecklistItem("5.2-enter", "A position can be entered", entered),
+            ChecklistItem("5.2-costs", "Profit and loss include a 0.1 % fee and 0.02 % slippage", position_costs),
+            ChecklistItem("5.2-open", "Open positions are listed", position_listed),
         ),
     ),
     Section(
