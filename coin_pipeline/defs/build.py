@@ -10,6 +10,8 @@ from coin_pipeline.defs.candles import assets
 from coin_pipeline.defs.candles.jobs import refresh_candles
 from coin_pipeline.defs.candles.schedules import daily_candles
 from coin_pipeline.defs.candles.sensors import markets
+from coin_pipeline.defs.forward.jobs import forward_test
+from coin_pipeline.defs.forward.schedules import forward_tests
 from coin_pipeline.defs.maintenance.jobs import retention
 from coin_pipeline.defs.maintenance.schedules import daily_retention
 from coin_pipeline.defs.sweeps.jobs import sweep
@@ -25,14 +27,15 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
     return dg.Definitions(
         assets=assets.assets,
         asset_checks=assets.asset_checks,
-        jobs=[backtest, sweep, retention, refresh_candles],
-        schedules=[daily_retention, daily_candles()],
+        jobs=[backtest, sweep, retention, refresh_candles, forward_test],
+        schedules=[daily_retention, daily_candles(), forward_tests],
         sensors=[markets],
         executor=dg.in_process_executor,  # for runs launched from an asset's page
         resources={
             "alive": heartbeat.RunHeartbeatResource(),
             "candles": resources.CandleCatalogResource(),
             "exchange": resources.ExchangesResource(),
+            "ledger": resources.LedgerResource(),
             "verdicts": resources.CheckVerdictsResource(),
             "store": resources.ObjectStoreResource(),
             "strategies": resources.StrategyRegistryResource(),

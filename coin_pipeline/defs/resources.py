@@ -13,8 +13,11 @@ import dagster as dg
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.exchanges.base import Exchange
 from coin_pipeline.candles.exchanges.registry import open_exchange
+from coin_pipeline.database.engine import create_engine
+from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.candles.checks import CheckVerdicts
 from coin_pipeline.defs.candles.ops import Exchanges
+from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import FAST_TIMEOUTS, SLOW_TIMEOUTS, open_store
@@ -58,6 +61,19 @@ class ExchangesResource(dg.ConfigurableResource[Exchanges]):
                 return stack.enter_context(closing(open_exchange(name, load_settings())))
 
             yield exchange
+
+
+class LedgerResource(dg.ConfigurableResource[Ledger]):
+    """Paper positions, in the database of forward tests."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Ledger]:  # noqa: ARG002 -- same
+        """Yield the ledger, and close its connections on exit."""
+        engine = create_engine(database_url(load_settings()))
+        try:
+            yield Ledger(engine)
+        finally:
+            engine.dispose()
 
 
 class CheckVerdictsResource(dg.ConfigurableResource[CheckVerdicts]):

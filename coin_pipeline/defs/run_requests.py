@@ -12,7 +12,7 @@ from coin_pipeline.orchestration.run_tags import CLASS_TAG, EXCHANGE_TAG, POINTS
 from coin_pipeline.sweeps.request import SweepRequest
 from coin_pipeline.sweeps.spec import SweepSpec
 
-JobName = Literal["backtest", "sweep", "retention", "refresh_candles"]
+JobName = Literal["backtest", "sweep", "retention", "refresh_candles", "forward_test"]
 
 
 PLAN_OP = "plan_refresh"
@@ -67,6 +67,11 @@ def refresh_submission(spec: RefreshSpec) -> RunSubmission:
     fields = spec.model_dump(mode="json")
     tags = {SPEC_TAG: digest_of(fields), EXCHANGE_TAG: spec.exchange, SERIES_TAG: str(len(spec.series))}
     return _submission("refresh_candles", {PLAN_OP: fields}, tags)
+
+
+def forward_submission(test_id: str | None) -> RunSubmission:
+    """Return the submission of a run that advances one forward test, or all active ones."""
+    return _submission("forward_test", {"collect_new_candles": {"test_id": test_id}}, {})
 
 
 def _submission(job: JobName, op_configs: dict[str, dict[str, Any]], tags: dict[str, str]) -> RunSubmission:

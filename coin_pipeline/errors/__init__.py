@@ -39,6 +39,7 @@ CoinError
 ├── OutOfMemory                     the run exceeded its memory limit
 ├── RunFailed                       a synchronous run ended without a result
 ├── CandlesNotCollected             some series of a market or timeframe could not be collected
+├── ForwardTestsFailed              some candles of forward tests could not be collected or decided
 ├── CandlesChanged                  stored candles differ from those that the run started with
 ├── CodeChanged                     code was edited during the run
 ├── SweepDisagrees                  a sweep and a backtest of one of its points produced different figures
@@ -141,6 +142,7 @@ from coin_pipeline.errors.runs import (
     CandlesChanged,
     CandlesNotCollected,
     CodeChanged,
+    ForwardTestsFailed,
     LookAhead,
     NotDeterministic,
     NotReplayable,
@@ -194,6 +196,7 @@ __all__ = [
     "ExchangeUnavailable",
     "ForwardTestNotFound",
     "ForwardTestStopped",
+    "ForwardTestsFailed",
     "IdempotencyConflict",
     "InsufficientCoverage",
     "InvalidCandleFile",

@@ -91,6 +91,18 @@ class CandlesNotCollected(CoinError):
         super().__init__(f"failed to collect candles of {of}: {reasons}")
 
 
+class ForwardTestsFailed(CoinError):
+    """Some candles of forward tests could not be collected or decided; the others are, and the next run tries again.
+
+    Args:
+        failures: The reason of each failure, by series or by symbol and test.
+    """
+
+    def __init__(self, failures: Mapping[str, str]) -> None:
+        reasons = "; ".join(f"{of}: {reason}" for of, reason in failures.items())
+        super().__init__(f"{len(failures)} failed and will be tried again: {reasons}")
+
+
 class CandlesChanged(CoinError):
     """The stored candles differ from those that the run started with."""
 

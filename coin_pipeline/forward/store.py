@@ -58,6 +58,13 @@ def symbol_states(connection: Connection, test_id: uuid.UUID) -> dict[str, Symbo
     return {row.symbol: _to_state(row) for row in rows}
 
 
+def active_states(connection: Connection) -> list[tuple[ForwardTest, SymbolState]]:
+    """Return each symbol of each active test."""
+    tests = {test.test_id: test for test in list_tests(connection, active=True)}
+    rows = connection.execute(select(SYMBOL).where(SYMBOL.c.test_id.in_(tests)).order_by(SYMBOL.c.symbol))
+    return [(tests[row.test_id], _to_state(row)) for row in rows]
+
+
 def lock_active(connection: Connection, test_id: uuid.UUID, symbol: str) -> SymbolState:
     """Lock a symbol of a test until the transaction ends, keep the test from being stopped, and return its state.
 
