@@ -24,6 +24,7 @@ TAGS = [
     {"name": "candles", "description": "Stored candles: read, upload and refresh them."},
     {"name": "backtests", "description": "Backtests: submit, follow and cancel them, and fetch results."},
     {"name": "positions", "description": "Paper positions: enter, exit, list and value them."},
+    {"name": "forward tests", "description": "Strategies that trade on paper as candles close."},
     {"name": "sweeps", "description": "Parameter sweeps: submit, follow and cancel them, and fetch trials."},
 ]
 BINARY = {"schema": {"type": "string", "format": "binary"}}

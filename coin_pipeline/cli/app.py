@@ -18,6 +18,7 @@ _COMMANDS = {
     "sweep": ("sweeps:sweep", "Search the parameters of a strategy and show the best points."),
     "candles": ("candles:candles", "Fetch, import, export and check candles."),
     "database": ("database:database", "Show, upgrade and downgrade the tables of the platform."),
+    "forward": ("forward:forward", "Test strategies forward: on paper, candle by candle."),
     "migrate": ("migrate:migrate", "Migrate from the legacy platform: check, run, roll back."),
     "positions": ("positions:positions", "Paper positions: enter, exit, list, sum up and audit them."),
     "replay": ("results:replay", "Recompute a stored result and compare it bit for bit."),

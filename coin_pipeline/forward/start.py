@@ -1,5 +1,6 @@
 """Starting a forward test, after checking that it can run."""
 
+import time
 import uuid
 from datetime import datetime
 
@@ -26,9 +27,7 @@ def start(
     request: ForwardRequest,
     clock: Clock = store.database_now,
 ) -> ForwardTest:
-    """Start a forward test, and return it.
-
-    The strategy is run on the newest stored candles of each market, with the look-ahead check of a backtest.
+    """Start a forward test, and return it; its strategy is not run yet, see `check_strategy`.
 
     Args:
         ledger: Its database stores the test.
@@ -40,20 +39,38 @@ def start(
     Raises:
         UnknownStrategy, InvalidParams, InvalidSpec: The request is invalid.
         CandlesNotFound: A market has no candles, and none are collected.
-        StrategyFailed, LookAhead, NotDeterministic: The strategy does not work on the stored candles.
-        InvalidCandles, InvalidCandleFile: Stored candles cannot be used.
+        InvalidCandleFile: Stored candles cannot be read.
     """
     spec = resolve_forward(request, registry)
     now = ledger.run(clock)
     _require_candles(catalog, spec, now)
-    for symbol in spec.symbols:
-        _try_strategy(catalog, registry, spec, symbol, to_ns(now))
     begin = _begin(spec, now)
     test = ForwardTest(uuid.uuid4(), spec, begin, now, None)
     rules = {symbol: AccountRules.of(spec.account_spec, symbol) for symbol in spec.symbols}
     accounts = [SymbolState(symbol, own.start) for symbol, own in rules.items()]
     ledger.run(lambda connection: store.add_test(connection, test, accounts))
     return test
+
+
+def check_strategy(catalog: CandleCatalog, registry: StrategyRegistry, request: ForwardRequest) -> None:
+    """Run the strategy of a request on the newest stored candles of each market, with the look-ahead check.
+
+    Args:
+        catalog: The stored candles.
+        registry: The strategies.
+        request: What is to be tested.
+
+    Raises:
+        UnknownStrategy, InvalidParams, InvalidSpec: The request is invalid.
+        StrategyFailed, LookAhead, NotDeterministic: The strategy does not work on these candles.
+        InvalidCandles, InvalidCandleFile: Stored candles cannot be used.
+    """
+    spec, now = resolve_forward(request, registry), time.time_ns()
+    params = registry.resolve(spec.strategy, spec.params)
+    for symbol in spec.symbols:
+        bound = SymbolStrategy(catalog, spec, now, symbol, registry.get(spec.strategy), params)
+        if len(bars := bound.before(now).last(CHECKED_CANDLES)):
+            bound.check(bars)
 
 
 def _begin(spec: ForwardSpec, now: datetime) -> int:
@@ -70,10 +87,3 @@ def _require_candles(catalog: CandleCatalog, spec: ForwardSpec, now: datetime) -
     if missing:
         described = {symbol: catalog.describe(symbol, spec.candle_length) for symbol in missing}
         raise CandlesNotFound(described, spec.timeframe, "any time", seoul_day(now))
-
-
-def _try_strategy(catalog: CandleCatalog, registry: StrategyRegistry, spec: ForwardSpec, symbol: str, now: int) -> None:
-    params = registry.resolve(spec.strategy, spec.params)
-    bound = SymbolStrategy(catalog, spec, now, symbol, registry.get(spec.strategy), params)
-    if len(bars := bound.before(now).last(CHECKED_CANDLES)):
-        bound.check(bars)

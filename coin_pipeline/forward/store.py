@@ -140,6 +140,17 @@ def read_decisions(
     return [_to_decision(row) for row in connection.execute(query.limit(limit))]
 
 
+def last_decisions(connection: Connection, test_id: uuid.UUID) -> dict[str, Decision]:
+    """Return the last decision of each symbol that has one."""
+    is_last = (
+        (DECISION.c.test_id == SYMBOL.c.test_id)
+        & (DECISION.c.symbol == SYMBOL.c.symbol)
+        & (DECISION.c.bar_time == SYMBOL.c.last_bar)
+    )
+    query = select(DECISION).join(SYMBOL, is_last).where(SYMBOL.c.test_id == test_id)
+    return {row.symbol: _to_decision(row) for row in connection.execute(query)}
+
+
 def count_decisions(connection: Connection, test_id: uuid.UUID) -> tuple[int, int]:
     """Return the number of decisions of a test, and of those that were made late."""
     late = func.count().filter(DECISION.c.late)
