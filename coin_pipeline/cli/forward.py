@@ -1,6 +1,5 @@
 """Commands on forward tests."""
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from coin_pipeline.forward.spec import ForwardRequest
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Iterator
 
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.forward.advance import Advancer

@@ -36,7 +36,9 @@ class Workbench:
     ledger: Ledger
     catalog: CandleCatalog
     registry: StrategyRegistry
+    url: str
     now: datetime = NOON
+    started: datetime = NOON
 
     def clock(self, _: Connection) -> datetime:
         """Return the time that the test has set."""
@@ -86,4 +88,4 @@ def workbench(ledger: Ledger, forward_engine: Engine, hourly: CandleCatalog) -> 
     with forward_engine.begin() as connection:
         for table in (DECISION, SYMBOL, TEST):
             connection.execute(delete(table))
-    return Workbench(ledger, hourly, load_registry())
+    return Workbench(ledger, hourly, load_registry(), forward_engine.url.render_as_string(hide_password=False))

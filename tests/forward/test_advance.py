@@ -6,18 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
 
 from coin_pipeline.backtest.runner import run_backtest
-from coin_pipeline.forward import store
 from coin_pipeline.forward.period import PeriodCandles
-from coin_pipeline.ledger.rows import to_entry
-from coin_pipeline.ledger.tables import JOURNAL
 from tests.forward.conftest import SYMBOLS
+from tests.forward.reading import decisions, journal, state_of
 
 if TYPE_CHECKING:
-    from coin_pipeline.forward.records import Decision, ForwardTest
-    from coin_pipeline.ledger.records import JournalEntry
+    from coin_pipeline.forward.records import ForwardTest
     from tests.forward.conftest import Workbench
 
 MANY_TRADES = {
@@ -26,22 +22,10 @@ MANY_TRADES = {
 }
 
 
-def decisions(workbench: Workbench, test: ForwardTest, symbol: str) -> list[Decision]:
-    """Return the decisions of a symbol, the oldest first."""
-    found = workbench.ledger.run(lambda connection: store.read_decisions(connection, test.test_id, symbol=symbol))
-    return found[::-1]
-
-
-def journal(workbench: Workbench, test: ForwardTest, symbol: str) -> list[JournalEntry]:
-    """Return the journal of a symbol, the oldest entry first."""
-    query = select(JOURNAL).where(JOURNAL.c.book == test.book, JOURNAL.c.symbol == symbol).order_by(JOURNAL.c.entry_id)
-    return workbench.ledger.run(lambda connection: [to_entry(row) for row in connection.execute(query)])
-
-
 def backtest(workbench: Workbench, test: ForwardTest, symbol: str) -> list[dict[str, Any]]:
     """Return the trades of the backtest over the candles that a symbol has decided."""
-    decided = decisions(workbench, test, symbol)
-    state = workbench.ledger.run(lambda connection: store.symbol_states(connection, test.test_id)[symbol])
+    decided = decisions(workbench.ledger, test, symbol)
+    state = state_of(workbench.ledger, test, symbol)
     period = PeriodCandles(workbench.catalog, test.begin, decided[-1].bar_time)
     spec = test.spec.backtest_spec(*period.days(test.spec.timezone)).model_copy(update={"symbols": (symbol,)})
     warm_ups = {symbol: state.warm_up} if state.warm_up else None
@@ -59,7 +43,7 @@ def test_ledger_has_the_trades_of_the_backtest(workbench: Workbench, strategy: s
     test = workbench.start(strategy=strategy, params=MANY_TRADES[strategy], symbols=SYMBOLS, warm_up=warm_up, **stops)
     workbench.advance(40)
     for symbol in SYMBOLS:
-        trades, entries = backtest(workbench, test, symbol), journal(workbench, test, symbol)
+        trades, entries = backtest(workbench, test, symbol), journal(workbench.ledger, test, symbol)
         assert len(trades) > 2
         booked = [(entry.at, float(entry.leg.price), entry.note) for entry in entries]
         expected = [
@@ -71,7 +55,7 @@ def test_ledger_has_the_trades_of_the_backtest(workbench: Workbench, strategy: s
             )[: 1 if trade["open_at_end"] else 2]
         ]
         assert booked == expected
-        assert not any(decision.late for decision in decisions(workbench, test, symbol))
+        assert not any(decision.late for decision in decisions(workbench.ledger, test, symbol))
 
 
 def test_catching_up_decides_the_same(workbench: Workbench) -> None:
@@ -82,8 +66,10 @@ def test_catching_up_decides_the_same(workbench: Workbench) -> None:
         workbench.now = begin + timedelta(hours=hour)
         list(workbench.advancer.run(on_time.test_id))
     (caught_up,) = workbench.advancer.run(late.test_id)
-    choices = [[(d.bar_time, d.choice) for d in decisions(workbench, test, SYMBOLS[0])] for test in (on_time, late)]
-    fills = [[(e.at, e.leg) for e in journal(workbench, test, SYMBOLS[0])] for test in (on_time, late)]
+    choices = [
+        [(d.bar_time, d.choice) for d in decisions(workbench.ledger, test, SYMBOLS[0])] for test in (on_time, late)
+    ]
+    fills = [[(e.at, e.leg) for e in journal(workbench.ledger, test, SYMBOLS[0])] for test in (on_time, late)]
     assert choices[0] == choices[1]
     assert fills[0] == fills[1]
     assert len(fills[0]) > 3
