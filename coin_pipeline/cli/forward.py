@@ -80,7 +80,7 @@ def list_tests(*, as_json: bool) -> None:
 
 @forward.command("show")
 @click.argument("test_id", metavar="ID")
-@click.option("--limit", type=int, default=10, show_default=True, help="Newest decisions to show.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Newest decisions to show.")
 @options.as_json
 def show_test(test_id: str, limit: int, *, as_json: bool) -> None:
     """Show a forward test: its accounts and its newest decisions. ID may be the beginning of an id."""
@@ -89,9 +89,8 @@ def show_test(test_id: str, limit: int, *, as_json: bool) -> None:
     from coin_pipeline.cli.backtests import read_settings
     from coin_pipeline.cli.views.forward import print_test
     from coin_pipeline.forward.documents import DecisionQuery, describe
-    from coin_pipeline.ledger.requests import parse_fields
 
-    query = parse_fields(DecisionQuery, {"limit": limit})
+    query = DecisionQuery(limit=limit)
     with _open(read_settings()) as (advancer, _):
         test = advancer.ledger.run(partial(describe, test_id=_find(advancer, test_id), query=query))
     if as_json:

@@ -17,7 +17,7 @@ from coin_pipeline.forward.spec import ForwardSpec
 from coin_pipeline.ledger.documents import Instant
 from coin_pipeline.ledger.exact_model import Amount, ExactModel, OptionalAmount
 
-_CURSOR = r"^[0-9]{1,18}:[A-Z0-9._]{3,41}$"
+_CURSOR = r"^[0-9]{1,19}:[A-Z0-9._]{3,41}$"
 
 
 class DecisionQuery(RequestModel):
