@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import delete
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
@@ -15,8 +14,8 @@ from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.forward.advance import Advance, Advancer
 from coin_pipeline.forward.spec import parse_forward
 from coin_pipeline.forward.start import start
-from coin_pipeline.forward.tables import DECISION, SYMBOL, TEST
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
+from tests.ledger.tampering import tamper
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -75,17 +74,8 @@ def hourly(tmp_path_factory: pytest.TempPathFactory) -> CandleCatalog:
     return catalog
 
 
-@pytest.fixture(scope="session")
-def forward_engine(ledger_engine: Engine) -> Engine:
-    """Engine of a database with the tables of forward tests."""
-    TEST.metadata.create_all(ledger_engine)
-    return ledger_engine
-
-
 @pytest.fixture
-def workbench(ledger: Ledger, forward_engine: Engine, hourly: CandleCatalog) -> Workbench:
+def workbench(ledger: Ledger, ledger_engine: Engine, hourly: CandleCatalog) -> Workbench:
     """No forward test yet, at noon."""
-    with forward_engine.begin() as connection:
-        for table in (DECISION, SYMBOL, TEST):
-            connection.execute(delete(table))
-    return Workbench(ledger, hourly, load_registry(), forward_engine.url.render_as_string(hide_password=False))
+    tamper(ledger_engine, "truncate coin.forward_decision, coin.forward_symbol, coin.forward_test")
+    return Workbench(ledger, hourly, load_registry(), ledger_engine.url.render_as_string(hide_password=False))

@@ -88,8 +88,11 @@ def advance_until_killed(url: str, candles: Path, now: datetime, test: ForwardTe
             kill_at_last()
         return now
 
-    if at == "commit":
-        event.listen(engine, "commit", kill_at_last)
+    def kill_at_commit(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement == at:
+            kill_at_last()
+
+    event.listen(engine, "before_cursor_execute", kill_at_commit)
     list(Advancer(Ledger(engine), CandleCatalog(candles), load_registry(), clock).run(test.test_id))
 
 

@@ -78,7 +78,7 @@ def test_decisions_come_in_pages(client: TestClient, workbench: Workbench) -> No
         ({"params": {"volume_windw": 5}}, "params.volume_windw", "did you mean 'volume_window'"),
         ({"symbols": ["../etc"]}, "symbols", "not a market"),
         ({"timeframe": "2h", "exchange": "upbit", "fill": "next_open"}, "fill", "is not a field of this request"),
-        ({"position_size": 0}, "position_size", "greater than or equal to 1e-06"),
+        ({"position_size": 0}, "position_size", "greater than or equal to 0.000001"),
         ({"initial_cash": 1e16}, "initial_cash", "less than or equal to"),
         ({"fee_rate": 0.2}, "fee_rate", "less than or equal to 0.1"),
         ({"start_date": "2024-02-30"}, "start_date", "is not a day"),
