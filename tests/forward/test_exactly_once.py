@@ -1,4 +1,4 @@
-"""A candle is decided and booked once, whoever advances the test and whenever a process is killed."""
+"""A candle is decided and booked once, by concurrent processes as well as after kills."""
 
 from __future__ import annotations
 
