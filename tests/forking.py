@@ -5,11 +5,13 @@ from multiprocessing.context import ForkServerContext
 
 IMPORTED = (
     "pytest",
+    "alembic.command",
     "hypothesis",
     "coin_pipeline.candles.collect",
     "coin_pipeline.cli.fetch",
     "coin_pipeline.cli.views.backtest",
     "coin_pipeline.cli.views.progress",
+    "coin_pipeline.database.engine",
     "coin_pipeline.orchestration.worker_pool.worker",
     "coin_pipeline.results.reindex",
     "coin_pipeline.settings",

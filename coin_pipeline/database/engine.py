@@ -44,7 +44,8 @@ def create_engine(url: str, timeouts: ConnectionTimeouts = BATCH) -> Engine:
         connect_args=timeouts.parameters(psycopg2_url(url)),
     )
     event.listen(engine, "checkin", _record_use)
-    event.listen(engine, "checkout", lambda *_: require_responsive())
+    for moment in ("do_connect", "checkout"):
+        event.listen(engine, moment, lambda *_: require_responsive())
     event.listen(engine, "checkout", _drop_if_dead)
     event.listen(engine, "handle_error", _discard_unresponsive)
     return engine

@@ -113,9 +113,8 @@ def psycopg2_url(url: str) -> str:
 
 def translated(error: psycopg2.Error) -> DatabaseUnavailable | DataRefused:
     """Return the driver's error as one of the family; raise it from `error`, whose code `is_unavailable` reads."""
-    if isinstance(error, psycopg2.DataError):
-        return DataRefused(error.diag.message_primary or str(error).strip())
-    return DatabaseUnavailable(WHERE, str(error).strip())
+    reason = error.diag.message_primary or str(error).strip()  # the rest of the text quotes the statement
+    return DataRefused(reason) if isinstance(error, psycopg2.DataError) else DatabaseUnavailable(WHERE, reason)
 
 
 def is_unavailable(error: Exception) -> bool:

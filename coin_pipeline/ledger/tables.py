@@ -47,12 +47,13 @@ def _time(name: str, *, nullable: bool = False) -> Column[Any]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
+# Bounds are written with an exponent: PostgreSQL takes digits alone for a bigint, and casts it.
 def _is_finite(name: str, columns: Iterable[str], limit: Decimal) -> CheckConstraint:
-    return CheckConstraint(f"greatest({', '.join(f'abs({column})' for column in columns)}) <= {limit:f}", name)
+    return CheckConstraint(f"greatest({', '.join(f'abs({column})' for column in columns)}) <= {limit:e}", name)
 
 
 def _value_range(name: str) -> CheckConstraint:
-    condition = f"{name} between {MIN_VALUE:f} and {MAX_VALUE:f} and min_scale({name}) <= {MAX_DECIMALS}"
+    condition = f"{name} between {MIN_VALUE:e} and {MAX_VALUE:e} and min_scale({name}) <= {MAX_DECIMALS}"
     return CheckConstraint(condition, name)
 
 
@@ -107,7 +108,7 @@ POSITION = Table(
     _time("opened_at"),
     _time("closed_at", nullable=True),
     CheckConstraint(_SIDES, "side"),
-    CheckConstraint(f"quantity between 0 and {MAX_VALUE:f}", "quantity"),
+    CheckConstraint(f"quantity between 0 and {MAX_VALUE:e}", "quantity"),
     CheckConstraint("least(value, fee, slippage) >= 0", "balances"),
     _is_finite("amounts", ("value", "fee", "slippage", *_REALIZED), _MAX_SUM),
     CheckConstraint("(quantity = 0) = (closed_at is not null)", "closed"),
