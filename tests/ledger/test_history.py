@@ -76,7 +76,7 @@ def test_filters_select_positions(ledger: Ledger) -> None:
 def test_days_are_those_of_seoul(ledger: Ledger) -> None:
     """15:00 UTC is midnight; both days are included."""
     before, after = close(ledger, 2), close(ledger, 3)
-    assert ledger.history(Filters(date_to=date(2024, 5, 1))).positions == [before]
+    assert ledger.history(Filters(date_from=date.min, date_to=date(2024, 5, 1))).positions == [before]
     assert ledger.history(Filters(date_from=date(2024, 5, 2), date_to=date.max)).positions == [after]
 
 
