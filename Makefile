@@ -13,6 +13,7 @@
 # make bench               compare the engine's speed with other backtesters
 # make bench-candles       compare reading stored candles with pandas, Polars and DuckDB
 # make bench-api           measure the platform over HTTP
+# make bench-ledger        measure the ledger with a million entries
 # make lookahead-corpus    run the look-ahead check on strategies that look ahead and on honest ones
 # make lint                ruff, mypy, import contracts, prose
 # make docs                build the documentation site
@@ -29,7 +30,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold test-large test-dagster-next chaos growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api lookahead-corpus lint format docs lock clean
+.PHONY: demo up test coverage test-cold test-large test-dagster-next chaos growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-ledger lookahead-corpus lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -105,6 +106,10 @@ bench-candles: $(DEVELOPED)
 # Less than six minutes; ARGS="--launcher warm" skips Dagster's default launcher. Exits with 1 if a target is missed.
 bench-api: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.api $(ARGS)
+
+# A few minutes; ARGS="--entries 160000" builds a smaller ledger. Exits with 1 if a target is missed.
+bench-ledger: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.ledger $(ARGS)
 
 # About a minute; ARGS="--only fit" selects strategies. Exits with 1 if too many pass or an honest one is rejected.
 lookahead-corpus: $(DEVELOPED)

@@ -22,7 +22,7 @@ from tests.ledger.exact_book import ExactBook, ExactPosition, Market, fill
 
 STEPS = int(os.environ.get("COIN_LEDGER_STEPS", "1000000"))
 """Steps in the long tier."""
-STEPS_PER_RUN = 25
+STEPS_PER_RUN, CHUNK = 25, 20_000
 UNITS = int(MAX_VALUE) * 10**MAX_DECIMALS
 Rates: TypeAlias = tuple[Decimal, Decimal]
 MARKETS: list[Market] = [
@@ -170,26 +170,26 @@ def check(holding: Holding, balances: Postings, exact: ExactPosition) -> None:
 
 
 def run_machine(machine: type[AccountingMachine], steps: int) -> None:
-    """Run a machine for about a number of steps, and print the orders and the time of a long run.
+    """Run a machine for about a number of steps, and report the orders and the time of a long run.
 
     Args:
         machine: The machine, which raises if it finds a violation.
         steps: Steps; few are drawn in the same way each time.
     """
-    is_long = steps >= 10_000
-    began, before = time.monotonic(), machine.sent
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=steps // STEPS_PER_RUN,
-            stateful_step_count=STEPS_PER_RUN,
-            derandomize=not is_long,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate],
-        ),
-    )
+    began, before, is_long = time.monotonic(), machine.sent, steps > CHUNK
+    for done in range(0, steps, CHUNK):  # Hypothesis remembers all that it drew
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=min(CHUNK, steps - done) // STEPS_PER_RUN,
+                stateful_step_count=STEPS_PER_RUN,
+                derandomize=not is_long,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate],
+            ),
+        )
     if is_long:
         seconds = time.monotonic() - began
         sys.stderr.write(f"\n{machine.__name__}: {machine.sent - before:,} orders in {seconds:,.0f} s\n")
