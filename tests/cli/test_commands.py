@@ -26,8 +26,8 @@ from coin_pipeline.errors import (
 )
 from tests.candle_data import drop_rows
 from tests.conftest import store_candles
+from tests.forking import run_coin
 
-COIN = Path(sys.executable).with_name("coin")
 RANGE = ("--start", "2023-06-01", "--end", "2024-12-31")
 CUSTOM_STRATEGY = '''
 """A custom strategy."""
@@ -241,7 +241,7 @@ def test_data_root_must_be_a_folder(tmp_path: Path, command: list[str]) -> None:
     """Every command reports one line and exits with 1."""
     (tmp_path / "file").write_text("")
     environment = {**os.environ, "DATA_ROOT": str(tmp_path / "file")}
-    result = subprocess.run([COIN, *command], env=environment, capture_output=True, text=True, check=False)
+    result = run_coin(*command, environment=environment)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert "error: " in result.stderr
@@ -293,7 +293,7 @@ def test_candles_are_imported_and_listed(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_errors_exit_with_a_message_and_a_code(arguments: list[str], code: int, message: str) -> None:
     """Errors print one line without a traceback; the code is 2 for invalid input and 1 otherwise."""
-    result = subprocess.run([COIN, *arguments], capture_output=True, text=True, check=False)
+    result = run_coin(*arguments)
     assert result.returncode == code
     assert result.stderr.startswith(message)
     assert "Traceback" not in result.stderr

@@ -25,6 +25,7 @@ from coin_pipeline.settings import load_settings
 from coin_pipeline.sweeps.request import MAX_UNCONFIRMED, Objective, Search
 from tests.builders import STEADY_STRATEGY
 from tests.dagster_instance import end_lost_runs
+from tests.forking import run_coin
 
 COIN = Path(sys.executable).with_name("coin")
 RANGE = ("--start", "2024-01-01", "--end", "2024-12-31")
@@ -200,7 +201,7 @@ def test_fixed_params_stops_and_costs_are_passed_on(candles: CandleCatalog) -> N
 def test_errors_exit_with_a_message_and_a_code(candles: CandleCatalog) -> None:
     """Invalid input exits with 2, like every command."""
     assert candles
-    result = subprocess.run([COIN, *SWEEP, "--grid", "x=1"], capture_output=True, text=True, check=False)
+    result = run_coin(*SWEEP, "--grid", "x=1")
     assert result.returncode == 2
     assert result.stderr.startswith("error: space.x: cannot be swept; choose from volume_window")
 

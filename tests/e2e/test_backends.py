@@ -14,7 +14,8 @@ import pytest
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from tests.conftest import store_candles
-from tests.platforms import BACKTEST, COIN, Platform, follow_backtest, start_platform, stop_platform
+from tests.forking import run_coin
+from tests.platforms import BACKTEST, Platform, follow_backtest, start_platform, stop_platform
 from tests.s3 import S3Server, kill_s3, start_s3, stop_s3
 
 BUCKET = "results"
@@ -52,14 +53,8 @@ class Backend:
 
     def coin(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command on the platform's machine."""
-        return subprocess.run(
-            [COIN, *arguments],
-            env={**os.environ, "DATA_ROOT": str(self.platform.root), **self.settings},
-            cwd=self.platform.root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        root = self.platform.root
+        return run_coin(*arguments, cwd=root, environment={**os.environ, "DATA_ROOT": str(root), **self.settings})
 
     def history(self) -> list[str]:
         """Return the run ids that the API lists, newest first."""

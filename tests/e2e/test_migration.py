@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from tests.conftest import ROOT
+from tests.forking import run_coin
 from tests.migration.legacy_platform import RESULTS, TASK_ID, snapshot_files, write_legacy_platform
 from tests.platforms import BACKTEST as BACKTEST_OF_GENERATED_CANDLES
 from tests.platforms import COIN, follow_backtest, free_ports, leftover_processes, start_platform, stop_platform
@@ -62,15 +63,9 @@ def served(home: Path, environment: Mapping[str, str], api_port: int) -> Iterato
     assert leftover_processes(platform.root) == []
 
 
-def coin(home: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in `home`."""
-    command = [COIN, *arguments]
-    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
-
-
 def failed_checks(home: Path, environment: Mapping[str, str], api: str) -> dict[str, str]:
     """Run the checklist; return the details of the failed checks that do not depend on the machine."""
-    done = coin(home, environment, "migrate", "check", "--api", api, "--json")
+    done = run_coin("migrate", "check", "--api", api, "--json", cwd=home, environment=environment)
     items = json.loads(done.stdout)["items"]
     failed = {item["id"]: item["detail"] for item in items if item["status"] == "fail"}
     assert done.returncode == bool(failed), done.stderr
@@ -133,17 +128,17 @@ def test_migration_rollback_and_undo(home: Path, environment: dict[str, str]) ->
     failed = failed_checks(home, environment, url)
     assert failed["4.1-backed-up"].endswith("coin migrate run")
     assert failed["5.1-accepted"] == "the API does not respond (see above)"
-    assert coin(home, environment, "migrate", "run").returncode == 0
+    assert run_coin("migrate", "run", cwd=home, environment=environment).returncode == 0
     with served(home, environment, port) as api:
         before = api.get("/api/backtests/history", params={"limit": 100}).json()
         assert failed_checks(home, environment, url) == {}
         assert api.get("/api/backtests/history", params={"limit": 100}).json() == before
-        assert coin(home, environment, "retention").returncode == 0
+        assert run_coin("retention", cwd=home, environment=environment).returncode == 0
         assert_legacy_results_are_served(api, home / "data")
         accepted = api.post("/api/backtests/run-async", json=BACKTEST)
         assert_completes(api, accepted)
 
-        assert coin(home, environment, "migrate", "rollback").returncode == 0
+        assert run_coin("migrate", "rollback", cwd=home, environment=environment).returncode == 0
         for path, body in (("/api/backtests/run-async", BACKTEST), ("/api/sweeps", SWEEP)):
             rejected = api.post(path, json=body)
             assert (rejected.status_code, rejected.headers["Retry-After"]) == (503, "5")
@@ -156,7 +151,7 @@ def test_migration_rollback_and_undo(home: Path, environment: dict[str, str]) ->
         assert "4.3-sync" not in failed
         assert "7.2-old" not in failed
 
-        assert coin(home, environment, "migrate", "rollback", "--undo").returncode == 0
+        assert run_coin("migrate", "rollback", "--undo", cwd=home, environment=environment).returncode == 0
         assert_completes(api, api.post("/api/backtests/run-async", json=BACKTEST))
         assert failed_checks(home, environment, url) == {}
 
@@ -165,7 +160,7 @@ def test_migration_to_a_bucket(home: Path, environment: dict[str, str], s3_serve
     """Legacy results are served from the bucket byte for byte, even without the local files."""
     (port,) = free_ports(1)
     environment |= s3_server.environment("migrated")
-    done = coin(home, environment, "migrate", "run")
+    done = run_coin("migrate", "run", cwd=home, environment=environment)
     assert done.returncode == 0, done.stderr
     with served(home, environment, port) as api:
         assert failed_checks(home, environment, f"http://127.0.0.1:{port}") == {}

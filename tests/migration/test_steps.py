@@ -21,6 +21,7 @@ from coin_pipeline.migration.step import MAX_NAMES
 from coin_pipeline.migration.steps import STEPS, run_steps
 from coin_pipeline.settings import load_settings
 from tests.conftest import ROOT
+from tests.forking import run_coin
 from tests.migration.legacy_platform import RESULTS, TASK_ID, snapshot_files, write_legacy_platform
 from tests.s3 import S3Server
 
@@ -38,7 +39,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def migrate_run() -> list[str]:
     """Run the command in its own process; return the state of each step."""
-    result = subprocess.run([COIN, "migrate", "run"], capture_output=True, text=True, check=True)
+    result = run_coin("migrate", "run")
+    assert result.returncode == 0, result.stderr
     return [line[:15].strip() for line in result.stdout.splitlines()[: len(STEPS)]]
 
 
