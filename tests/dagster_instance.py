@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +10,7 @@ import pytest
 
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.monitoring.loop import write_manifest
 from coin_pipeline.orchestration.monitoring.lost_runs import LostRunsCheck
@@ -16,6 +18,12 @@ from coin_pipeline.orchestration.monitoring.unanswered_tasks import UnansweredTa
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
+
+
+@cache
+def job_definition(name: str) -> dg.JobDefinition:
+    """Return a job of the platform, resolved once: Dagster derives all jobs and assets each time."""
+    return build_defs().resolve_job_def(name)
 
 
 @pytest.fixture(scope="session")

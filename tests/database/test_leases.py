@@ -13,10 +13,10 @@ from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.runs.status import fetch_run_statuses
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import DatabaseUnavailable, Superseded
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import load_settings
+from tests.dagster_instance import job_definition
 
 STARTED = dg.DagsterRunStatus.STARTED
 
@@ -46,7 +46,7 @@ def leases(session: Session) -> Leases:
 
 def create_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus = STARTED) -> dg.DagsterRun:
     """Return a new run with this status."""
-    return instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=status)
+    return instance.create_run_for_job(job_definition("backtest"), status=status)
 
 
 def fetch_status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:

@@ -30,7 +30,7 @@ from coin_pipeline.results.retention import DAY, RetentionLimits, group_by_folde
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
-from tests.dagster_instance import answer, end_lost_runs
+from tests.dagster_instance import answer, end_lost_runs, job_definition
 from tests.dagster_records import StepMaterializationData
 
 LIMITS = RetentionLimits(7 * DAY, 30 * DAY)
@@ -98,7 +98,7 @@ def recorded(
         parents = {"parent_run_id": after.run_id, "root_run_id": after.run_id}
         number = str(int(after.tags.get(RETRY_NUMBER_TAG, 0)) + 1)
         tags |= {PARENT_RUN_ID_TAG: after.run_id, ROOT_RUN_ID_TAG: after.run_id, RETRY_NUMBER_TAG: number}
-    job = build_defs().resolve_job_def("backtest")
+    job = job_definition("backtest")
     run_config = {"ops": {"load_candles": {"config": config}}}
     run = instance.create_run_for_job(job, run_config=run_config, status=Status.STARTED, tags=tags, **parents)
     if status == Status.FAILURE:
@@ -512,7 +512,7 @@ def test_a_dead_retention_run_fails_without_a_manifest(instance: dg.DagsterInsta
     """Its lease expires like that of any run, but it is not a task."""
     store = LocalStore(load_settings().data_root)
     before = set(store.keys("tasks"))
-    job = build_defs().resolve_job_def("retention")
+    job = job_definition("retention")
     run = instance.create_run_for_job(job, status=Status.STARTED)
     with closing(Session(database_url(load_settings()))) as session:
         Leases(session).renew(run.run_id)

@@ -12,12 +12,12 @@ import dagster as dg
 import pytest
 
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration._dagster_internals import InstigatorType, SensorInstigatorData
 from coin_pipeline.orchestration.daemon import EXIT_RESTART, remove_former_sensors, reset_future_ticks
 from coin_pipeline.orchestration.instance import write_workspace
 from coin_pipeline.settings import load_settings
 from tests.chaos.clock import Clock
+from tests.dagster_instance import job_definition
 from tests.dagster_records import (
     InstigatorState,
     InstigatorStatus,
@@ -170,7 +170,7 @@ def test_stored_state_of_former_sensors_is_deleted(instance: dg.DagsterInstance)
 
 def test_the_daemon_runs_the_monitor(instance: dg.DagsterInstance, daemon: Callable[..., Daemon]) -> None:
     """A failed task without a manifest gets one."""
-    job = build_defs().resolve_job_def("backtest")
+    job = job_definition("backtest")
     run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/max_retries": "0"})
     instance.report_run_failed(run)
     assert daemon().process.poll() is None

@@ -16,7 +16,6 @@ from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.runs.processes import start_ticks
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import StorageUnavailable
 from coin_pipeline.orchestration.failures import read_failure
 from coin_pipeline.orchestration.monitoring.lost_runs import SILENCE_S
@@ -28,7 +27,7 @@ from coin_pipeline.results.publish import publish_document
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from tests.builders import ENDLESS_STRATEGIES, SLOW_STRATEGY
-from tests.dagster_instance import end_lost_runs
+from tests.dagster_instance import end_lost_runs, job_definition
 
 RENEW = """
 import sys, time
@@ -64,7 +63,7 @@ def create_run(
     instance: dg.DagsterInstance, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED
 ) -> dg.DagsterRun:
     """Create a run with the given status."""
-    return instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=status)
+    return instance.create_run_for_job(job_definition("backtest"), status=status)
 
 
 def expire(run: dg.DagsterRun) -> None:

@@ -11,16 +11,16 @@ from sqlalchemy.exc import OperationalError
 
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.retry import retry_until_available, tolerate_outages
 from coin_pipeline.settings import load_settings
+from tests.dagster_instance import job_definition
 
 
 @pytest.fixture
 def run(instance: dg.DagsterInstance) -> dg.DagsterRun:
     """A started run."""
-    return instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=dg.DagsterRunStatus.STARTED)
+    return instance.create_run_for_job(job_definition("backtest"), status=dg.DagsterRunStatus.STARTED)
 
 
 def cut_all() -> None:

@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError, InternalError
 
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration.storage import engine_of
 from coin_pipeline.settings import load_settings
+from tests.dagster_instance import job_definition
 from tests.dagster_records import JobFailureData, RunFailureReason
 
 _REFUSE = """
@@ -25,7 +25,7 @@ create trigger refuse before {event} on {table} for each row when (new.run_id = 
 @pytest.fixture
 def run(instance: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
     """A started run."""
-    run = instance.create_run_for_job(build_defs().resolve_job_def("backtest"), status=dg.DagsterRunStatus.STARTED)
+    run = instance.create_run_for_job(job_definition("backtest"), status=dg.DagsterRunStatus.STARTED)
     yield run
     _execute("drop function if exists refuse cascade")
     instance.report_run_canceled(run)

@@ -8,7 +8,6 @@ from threading import Barrier
 import dagster as dg
 import pytest
 
-from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration.retries import enqueue_retry
 from coin_pipeline.orchestration.run_tags import (
     BULK,
@@ -22,6 +21,7 @@ from coin_pipeline.orchestration.run_tags import (
 )
 from coin_pipeline.orchestration.storage import engine_of
 from coin_pipeline.orchestration.turns import assigning_turns
+from tests.dagster_instance import job_definition
 from tests.orchestration.test_unanswered_tasks import ORIGIN
 
 Tags = dict[str, str]
@@ -50,7 +50,7 @@ def queued(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 def enqueue(instance: dg.DagsterInstance, client: str | None = None, **tags: str) -> dg.DagsterRun:
     """Submit a run of a client while no pool is there."""
     own = {"name": f"{client}{len(queued(instance))}"} | ({CLIENT_TAG: client} if client else {})
-    job = build_defs().resolve_job_def("backtest")
+    job = job_definition("backtest")
     run = instance.create_run_for_job(job, tags=own | tags, remote_job_origin=ORIGIN)
     return instance.run_coordinator.submit_run(dg.SubmitRunContext(run, workspace=None))
 

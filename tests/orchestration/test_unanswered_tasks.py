@@ -7,7 +7,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from coin_pipeline.defs.build import build_defs
 from coin_pipeline.orchestration.failures import INTERRUPTED, PROCESS_DIED
 from coin_pipeline.orchestration.monitoring.loop import write_manifest
 from coin_pipeline.orchestration.monitoring.unanswered_tasks import FORGOTTEN_ROUNDS, UnansweredTasksCheck
@@ -21,7 +20,7 @@ from coin_pipeline.orchestration.run_tags import (
 )
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
-from tests.dagster_instance import answer
+from tests.dagster_instance import answer, job_definition
 from tests.dagster_records import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 SERVER = GrpcServerCodeLocationOrigin(host="localhost", port=4266)
@@ -36,7 +35,7 @@ def create_ended(
     tags = {"dagster/max_retries": str(retries)}
     fields = {"strategy": "volume_zone_breakout", "symbols": ["AAA_KRW"], "start_date": "2024-01-01", "shelf": shelf}
     run = instance.create_run_for_job(
-        build_defs().resolve_job_def("backtest"),
+        job_definition("backtest"),
         run_config={"ops": {"load_candles": {"config": {**fields, "end_date": "2024-12-31"}}}},
         status=dg.DagsterRunStatus.STARTED,
         tags=tags,
@@ -146,7 +145,7 @@ def test_a_retry_that_dagster_stored_but_did_not_queue_is_queued(
 ) -> None:
     """Its daemon or the database may die in between; no second retry is made."""
     run = create_ended(instance, retries=2)
-    job = build_defs().resolve_job_def("backtest")
+    job = job_definition("backtest")
     tags = {RETRY_NUMBER_TAG: "1", PARENT_RUN_ID_TAG: run.run_id, ROOT_RUN_ID_TAG: run.run_id}
     parent = {"parent_run_id": run.run_id, "root_run_id": run.run_id}
     made = instance.create_run_for_job(job, **parent, tags=tags, remote_job_origin=ORIGIN)
@@ -198,7 +197,7 @@ def test_a_retry_of_a_cancelled_task_is_cancelled(instance: dg.DagsterInstance, 
     failed = create_ended(instance, retries=1)
     tags = {RETRY_NUMBER_TAG: "1", PARENT_RUN_ID_TAG: failed.run_id, ROOT_RUN_ID_TAG: failed.run_id}
     retry = instance.create_run_for_job(
-        build_defs().resolve_job_def("backtest"),
+        job_definition("backtest"),
         tags=tags,
         parent_run_id=failed.run_id,
         root_run_id=failed.run_id,
