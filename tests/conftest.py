@@ -165,6 +165,22 @@ def _no_strategy_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COIN_STRATEGY_FILES", "")
 
 
+@pytest.fixture
+def own_root(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """DATA_ROOT of one test, with a new database on the session's server: a server of its own takes seconds."""
+    from coin_pipeline.database.session import connect
+    from coin_pipeline.database.url import database_url
+    from coin_pipeline.settings import load_settings
+
+    assert data_root.is_dir()
+    url, name = database_url(load_settings()), f"test_{uuid.uuid4().hex}"
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"create database {name}")
+    monkeypatch.setenv("DATABASE_URL", urlsplit(url)._replace(path=f"/{name}").geturl())
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def index_url(data_root: Path) -> str:
     """URL of a database with the platform's tables, on the session's embedded server."""

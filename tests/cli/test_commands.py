@@ -193,15 +193,14 @@ def test_legacy_result_is_shown_without_metrics(data_root: Path) -> None:
     assert "old " in invoke("results", "list", "--limit", "1000").output
 
 
-def test_results_are_filtered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_filtered(own_root: Path) -> None:
     """Copied-in files are listed at once and match the filters of the API; deleted files disappear."""
-    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
-    (tmp_path / "results").mkdir()
+    (own_root / "results").mkdir()
     for day, signals in enumerate((1, 5, 9), 1):
         symbols = [{"symbol": "KRW-BTC", "signals": signals, "avg_return": float(signals)}]
         metadata = {"execution_date": f"2024-11-0{day}T00:00:00"}
         document = {"strategy": f"s{day}", "symbols": symbols, "metadata": metadata}
-        (tmp_path / f"results/run-{day}.json").write_text(json.dumps(document))
+        (own_root / f"results/run-{day}.json").write_text(json.dumps(document))
 
     def listed(*filters: str) -> list[str]:
         return re.findall(r"^(run-\d) ", invoke("results", "list", *filters).stdout, re.MULTILINE)
@@ -214,26 +213,25 @@ def test_results_are_filtered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "no stored result matches" in invoke("results", "list", "--strategy", "none").stdout
     with pytest.raises(EmptyRange, match="min_signals: 2 is above max_signals"):
         listed("--min-signals", "2", "--max-signals", "1")
-    (tmp_path / "results/run-3.json").unlink()
+    (own_root / "results/run-3.json").unlink()
     assert listed() == ["run-2", "run-1"]
 
 
-def test_reindex_reads_new_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reindex_reads_new_documents(own_root: Path) -> None:
     """Only new documents are read unless --all is given; the first few unreadable ones are named."""
-    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results/index.json").write_text("{")
+    (own_root / "results").mkdir()
+    (own_root / "results/index.json").write_text("{")
     for number in range(7):
-        (tmp_path / f"results/bad-{number}.json").write_text("{")
-        (tmp_path / f"results/good-{number}.json").write_text("{}")
+        (own_root / f"results/bad-{number}.json").write_text("{")
+        (own_root / f"results/good-{number}.json").write_text("{}")
     first, second = invoke("results", "reindex"), invoke("results", "reindex")
     assert first.stdout == "7 results read, 0 no longer stored\n"
     assert second.stdout == "0 results read, 0 no longer stored\n"
     assert "not listed: 'results/index.json' is corrupt" in first.stderr
     assert first.stderr.endswith("and 3 more\n")
-    (tmp_path / "results/good-0.json").unlink()
+    (own_root / "results/good-0.json").unlink()
     assert invoke("results", "reindex", "--all").stdout == "6 results read, 1 no longer stored\n"
-    assert (tmp_path / "results/index.json").read_text() == "{"
+    assert (own_root / "results/index.json").read_text() == "{"
 
 
 @pytest.mark.parametrize("command", [["up"], ["demo"], ["backtest", "volume_zone_breakout", "AAA_KRW", *RANGE]])
@@ -247,17 +245,16 @@ def test_data_root_must_be_a_folder(tmp_path: Path, command: list[str]) -> None:
     assert "error: " in result.stderr
 
 
-def test_unreadable_file_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_file_does_not_hide_the_others(own_root: Path) -> None:
     """Lists show the readable items and name the unreadable ones."""
-    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
-    store_candles(tmp_path)
-    (tmp_path / "AAA_KRW/1D/2023.parquet").write_bytes(b"PAR1 and then nothing")
+    store_candles(own_root)
+    (own_root / "AAA_KRW/1D/2023.parquet").write_bytes(b"PAR1 and then nothing")
     listed = invoke("candles", "list")
     assert "BBB_KRW" in listed.stdout
     assert "not listed: file: AAA_KRW/1D/2023.parquet" in listed.stderr
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results/good.json").write_text('{"run_id": "good"}')
-    (tmp_path / "results/bad.json").write_text("{")
+    (own_root / "results").mkdir()
+    (own_root / "results/good.json").write_text('{"run_id": "good"}')
+    (own_root / "results/bad.json").write_text("{")
     listed = invoke("results", "list")
     assert "good" in listed.stdout
     assert "not listed: 'results/bad.json' is corrupt" in listed.stderr
@@ -271,12 +268,11 @@ def test_checks_are_counted_over_symbols(candles: CandleCatalog) -> None:
     assert output.count(" candles (100.0%)") == 2
 
 
-def test_candles_are_imported_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_candles_are_imported_and_listed(own_root: Path) -> None:
     """A CSV file becomes stored candles; with an empty DATA_ROOT the lists suggest a command."""
-    monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
     assert "'coin candles import FILE'" in invoke("candles", "list").output
     assert "'coin demo' creates one" in invoke("results", "list").output
-    file = tmp_path / "btc.csv"
+    file = own_root / "btc.csv"
     file.write_text("timestamp,open,high,low,close,volume\n2024-01-01,1,3,1,2,5\n2024-01-02,2,4,2,3,6\n")
     result = invoke("candles", "import", str(file), "--symbol", "KRW-BTC", "--timeframe", "1D", "--tz", "UTC")
     assert "BTC_KRW 1d: 2 candles added" in result.output

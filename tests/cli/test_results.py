@@ -17,10 +17,9 @@ def invoke(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
+def store(own_root: Path) -> LocalStore:
     """A store under DATA_ROOT with one task and one result."""
-    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
-    store = LocalStore(tmp_path)
+    store = LocalStore(own_root)
     publish_task(store, {"task_id": "t", "status": "completed"}, {"result.json": b'{"run_id":"t"}'})
     publish_document(store, {"run_id": "r"}, {"report.html": b"<html>"})
     return store
