@@ -25,7 +25,7 @@ _BOOKED: dict[str, Any] = {
 }
 _LINKS = {
     name: {"operationId": f"positions_{name}", "parameters": {"position_id": "$response.body#/position_id"}}
-    for name in ("leave", "position")
+    for name in ("exit", "position")
 }
 
 
@@ -47,7 +47,7 @@ def enter(
     return answer.document
 
 
-@router.post("/{position_id}/exit", responses={200: _BOOKED})
+@router.post("/{position_id}/exit", name="exit", responses={200: _BOOKED})
 def leave(
     position_id: PositionIdDep,
     request: ExitRequest,

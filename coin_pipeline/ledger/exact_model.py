@@ -1,6 +1,8 @@
 """Documents with amounts: a JSON number, as on the legacy platform, and the same figure as text with all its digits."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -31,12 +33,12 @@ class ExactModel(BaseModel):
 
     @model_serializer(mode="wrap")
     def _add_exact(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        document: dict[str, Any] = {}
+        document, texts = {}, _names_of_texts(type(self))
         for name, value in serialize(self).items():
             document[name] = value
-            if _is_amount(type(self), name):
+            if (text := texts.get(name)) is not None:
                 amount = getattr(self, name)
-                document[f"{name}_exact"] = None if amount is None else plain(amount)
+                document[text] = None if amount is None else plain(amount)
         return document
 
     @classmethod
@@ -45,15 +47,20 @@ class ExactModel(BaseModel):
         schema = handler({name: part for name, part in core.items() if name != "serialization"})
         fields = handler.resolve_ref_schema(schema)
         properties: dict[str, Any] = {}
+        texts = _names_of_texts(cls)
         for name, field in fields["properties"].items():
             properties[name] = field
-            if _is_amount(cls, name):
+            if (exact := texts.get(name)) is not None:
                 text = {"type": "string"}
-                exact = {"anyOf": [text, {"type": "null"}]} if "anyOf" in field else text
-                properties[f"{name}_exact"] = {**exact, "description": f"`{name}` with all its digits."}
+                kind = {"anyOf": [text, {"type": "null"}]} if "anyOf" in field else text
+                properties[exact] = {**kind, "description": f"`{name}` with all its digits."}
         fields["properties"], fields["required"] = properties, list(properties)
         return schema
 
 
-def _is_amount(model: type[BaseModel], name: str) -> bool:
-    return not {_NUMBER, _OPTIONAL_NUMBER}.isdisjoint(model.model_fields[name].metadata)
+@cache
+def _names_of_texts(model: type[BaseModel]) -> Mapping[str, str]:
+    """Return the name of the text of each amount, by the name of the amount."""
+    serializers = {_NUMBER, _OPTIONAL_NUMBER}
+    fields = model.model_fields.items()
+    return {name: f"{name}_exact" for name, field in fields if not serializers.isdisjoint(field.metadata)}
