@@ -9,10 +9,14 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
+import coin_pipeline.forward.tables
+import coin_pipeline.ledger.tables  # noqa: F401 -- each declares tables
+from coin_pipeline.database.metadata import METADATA, REVISION_TABLE
+from coin_pipeline.database.schema import BASE, downgrade, is_current
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.timeouts import BATCH
 from coin_pipeline.database.url import database_url
-from coin_pipeline.orchestration import storage
+from coin_pipeline.orchestration import storage, storage_schema
 from coin_pipeline.orchestration._dagster_internals import DagsterPostgresStorage
 from coin_pipeline.orchestration.storage import PooledPostgresStorage
 from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database
@@ -89,3 +93,23 @@ def test_set_up_waits_for_another_program_without_a_time_limit() -> None:
             time.sleep(0.5)
             assert not waiting.done()
         waiting.result()
+
+
+def test_set_up_after_a_command_that_created_our_schema_first(empty: list[str]) -> None:
+    """Dagster's tables join that schema, which the name of the role puts first, and survive a downgrade."""
+    url, _ = empty
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("create schema coin; create table coin.switch (name text primary key, since timestamptz)")
+        storage.set_up(url)
+        assert is_current(url)
+        downgrade(url, BASE)
+        cursor.execute("select to_regclass('coin.switch'), to_regclass('coin.runs')::text")
+        assert cursor.fetchone() == (None, "runs")
+    storage.set_up(url)
+    assert is_current(url)
+
+
+def test_no_table_has_the_name_of_one_of_dagsters() -> None:
+    """The embedded server would find ours first."""
+    theirs = {"alembic_version"} | {table for metadata in storage_schema._METADATA for table in metadata.tables}
+    assert theirs.isdisjoint({table.name for table in METADATA.sorted_tables} | {REVISION_TABLE})
