@@ -8,6 +8,7 @@
 # make bombs               read a thousand files that expand; prints the memory and time that they take
 # make fuzz                requests and candles of every kind, and the API against its OpenAPI document, in two minutes
 # make fuzz-long           the same with 10,000 cases of each kind
+# make forward-long        thirty simulated days of a forward test with planted faults and kills
 # make growth              simulate 100,000 runs with retention; prints sizes and times
 # make ledger-long         a million orders for the ledger, and kills while it books; prints orders and times
 # make bench               compare the engine's speed with other backtesters
@@ -30,7 +31,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold test-large test-dagster-next chaos growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-ledger lookahead-corpus lint format docs lock clean
+.PHONY: demo up test coverage test-cold test-large test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-ledger lookahead-corpus lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -86,6 +87,10 @@ fuzz-long: $(DEVELOPED)
 # COIN_LEDGER_STEPS=100000 sends fewer orders.
 ledger-long: $(DEVELOPED)
 	$(BIN)/python -m pytest -m ledger -s tests/ledger $(ARGS)
+
+# About five minutes.
+forward-long: $(DEVELOPED)
+	$(BIN)/python -m pytest -m forward tests/forward $(ARGS)
 
 # COIN_GROWTH_RUNS=20000 simulates fewer runs.
 growth: $(DEVELOPED)

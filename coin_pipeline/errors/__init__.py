@@ -27,6 +27,7 @@ CoinError
 │   ├── TableNotStored              a result has no rows of a kind, such as a sweep or an early legacy result
 │   ├── NoResults                   nothing is stored yet
 │   ├── ForwardTestNotFound
+│   ├── NothingDecided              a forward test has no decision yet
 │   ├── NotPinned                   the task has no pin to remove
 │   ├── PositionNotFound
 │   └── ObjectNotFound
@@ -131,6 +132,7 @@ from coin_pipeline.errors.not_found import (
     MarketUnknown,
     NoResults,
     NotFound,
+    NothingDecided,
     NotPinned,
     ObjectNotFound,
     PositionNotFound,
@@ -221,6 +223,7 @@ __all__ = [
     "NotFound",
     "NotPinned",
     "NotReplayable",
+    "NothingDecided",
     "ObjectCorrupt",
     "ObjectExists",
     "ObjectNotFound",

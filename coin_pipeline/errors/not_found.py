@@ -108,6 +108,16 @@ class ForwardTestNotFound(NotFound):
         super().__init__(f"no forward test has the id {str(test_id)[:80]}; 'coin forward list' shows all")
 
 
+class NothingDecided(NotFound):
+    """The forward test has no decision yet, so there is nothing to compare."""
+
+    def __init__(self, test_id: object) -> None:
+        super().__init__(
+            f"forward test {test_id} has no decision yet; its drift is known once its first candle has closed and is"
+            " stored"
+        )
+
+
 class ObjectNotFound(NotFound):
     """No object is stored under this key."""
 

@@ -20,6 +20,7 @@ from coin_pipeline.errors import CoinError, ForwardTestStopped, ServiceUnavailab
 from coin_pipeline.forward import store
 from coin_pipeline.forward.account import AccountRules, PaperFill, close_at, step
 from coin_pipeline.forward.decide import SymbolStrategy
+from coin_pipeline.forward.other_orders import adopt_others
 from coin_pipeline.forward.records import Candle, Choice, Decision, ForwardTest, SymbolState, fill_key
 from coin_pipeline.ledger.book import enter
 from coin_pipeline.ledger.ledger import Ledger
@@ -181,7 +182,8 @@ class _Pending:
             return None
         decision = self._decision(bar_time, state.last_bar, clock(connection))
         rules = AccountRules.of(self.test.spec.account_spec, self.symbol)
-        account, fills = step(rules, state.account, bar_time, decision.candle, decision.choice)
+        known = adopt_others(connection, self.test, self.symbol, state.account, bar_time)
+        account, fills = step(rules, known, bar_time, decision.candle, decision.choice)
         store.add_decision(connection, self.test.test_id, decision)
         for fill in fills:
             _book(connection, self.test, self.symbol, fill)

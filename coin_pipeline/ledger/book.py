@@ -39,6 +39,11 @@ def with_key(order: OrderT) -> OrderT:
     return order if order.key is not None else order._replace(key=str(uuid.uuid4()))
 
 
+def lock(connection: Connection, book: str, symbol: str) -> None:
+    """Keep others from booking in a symbol of a book until the transaction ends; its own orders go through."""
+    connection.execute(statements.LOCK, {"in_book": book, "in_symbol": symbol, "with_key": symbol})
+
+
 def enter(connection: Connection, order: EnterOrder, *, allow_short: bool = False) -> Booked:
     """Open a position or add to it; an order on the side opposite to the open position reduces that.
 

@@ -61,16 +61,16 @@ class Case:
 
     def booked(self) -> BookedOrders:
         """Return the orders in the ledger."""
-        own = dict(self.due())
-        own |= {moment: own[moment]._replace(price=price) for moment, price in self.prices.items()}
-        own |= {moment: own[moment]._replace(fee_rate=rate) for moment, rate in self.rates.items()}
-        return BookedOrders(own, self.others)
+        due = self.due()
+        prices = {moment: due[moment]._replace(price=price) for moment, price in self.prices.items()}
+        rates = {moment: due[moment]._replace(fee_rate=rate) for moment, rate in self.rates.items()}
+        return BookedOrders(self.due(prices=prices, rates=rates), self.others)
 
-    def due(self) -> Mapping[Moment, Leg]:
-        """Return the orders of the test as they were due."""
+    def due(self, **terms: Mapping[Moment, Leg]) -> Mapping[Moment, Leg]:
+        """Return the orders of the test as they were due, or at other prices or rates."""
         candles = {time: decided.candle for time, decided in self.recorded.items()}
         choices = {time: decided.choice for time, decided in self.recorded.items()}
-        made = run_model(RULES, ModelInput(candles, choices, 8, others=self.others)).fills
+        made = run_model(RULES, ModelInput(candles, choices, 8, others=self.others, **terms)).fills
         return {moment: fill.leg for moment, fill in made.items()}
 
     @property

@@ -61,9 +61,7 @@ class Decided:
 
     def candles(self) -> dict[int, Candle]:
         """Return each candle by its open in ns UTC."""
-        bars = self.bars
-        columns = (column.tolist() for column in (bars.open, bars.high, bars.low, bars.close, bars.volume))
-        return dict(zip(bars.time.tolist(), zip(*columns, strict=True), strict=True))
+        return candles_of(self.bars)
 
 
 class Difference(NamedTuple):
@@ -153,6 +151,12 @@ def _with_revised(today: Decided, seen: dict[int, Decision], strategy: StrategyO
     as_seen = {**today.candles(), **{time: decision.candle for time, decision in seen.items()}}
     bars = bars_of(as_seen)
     return Decided(bars, strategy.decide(bars)).choices()
+
+
+def candles_of(bars: Bars) -> dict[int, Candle]:
+    """Return bars as candles by their opens, ns UTC."""
+    columns = (column.tolist() for column in (bars.open, bars.high, bars.low, bars.close, bars.volume))
+    return dict(zip(bars.time.tolist(), zip(*columns, strict=True), strict=True))
 
 
 def bars_of(candles: dict[int, Candle]) -> Bars:

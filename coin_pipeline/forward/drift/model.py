@@ -1,11 +1,20 @@
 """What an account would have earned: one market's candles and decisions, replayed with given prices and costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from typing import Final, NamedTuple
 
-from coin_pipeline.forward.account import AccountRules, OtherOrder, PaperFill, adopt, cash_flow, close_at, step
+from coin_pipeline.forward.account import (
+    AccountRules,
+    AccountState,
+    OtherOrder,
+    PaperFill,
+    adopt,
+    cash_flow,
+    close_at,
+    step,
+)
 from coin_pipeline.forward.records import Candle, Choice
 from coin_pipeline.ledger.accounting import Leg
 from coin_pipeline.ledger.amounts import EXACT, MAX_DECIMALS, ZERO
@@ -53,8 +62,7 @@ class ModelRun(NamedTuple):
 def run_model(rules: AccountRules, given: ModelInput) -> ModelRun:
     """Replay an account.
 
-    A price or a rate that replaces that of the model changes the cash of its order only, not later quantities: the test
-    goes by its own account, too.
+    A price or a rate that replaces that of the model changes the cash of the account, and so the size of later orders.
 
     Args:
         rules: Costs, stops and sizing of the account.
@@ -65,8 +73,8 @@ def run_model(rules: AccountRules, given: ModelInput) -> ModelRun:
     for time in sorted(given.candles):
         for order in given.others.get(time, ()):
             state = adopt(state, time, order)
-        state, made = step(rules, state, time, given.candles[time], given.choices[time], given.decimals)
-        fills |= {(time, fill.action): _as_booked(fill, given) for fill in made}
+        state, made = _step(rules, state, time, given)
+        fills |= {(time, fill.action): fill for fill in made}
     last = max(given.candles)
     for order in given.others.get(END, ()):
         state = adopt(state, last, order)
@@ -78,12 +86,24 @@ def run_model(rules: AccountRules, given: ModelInput) -> ModelRun:
         return ModelRun(fills, sum(map(cash_flow, legs), ZERO))
 
 
-def _as_booked(fill: PaperFill, given: ModelInput) -> PaperFill:
-    """Return a fill at the price and rates with which it was booked, in the quantity of the model."""
-    leg, moment = fill.leg, (fill.bar_time, fill.action)
-    if moment in given.prices:
-        leg = leg._replace(price=given.prices[moment].price)
-    if moment in given.rates:
+def _step(
+    rules: AccountRules, state: AccountState, time: int, given: ModelInput
+) -> tuple[AccountState, list[PaperFill]]:
+    """Move an account over a candle, with orders at the prices and rates with which they were booked."""
+    candle = given.candles[time]
+    for moment in [(time, action) for action in ("enter", "exit") if (time, action) in given.rates]:
         booked = given.rates[moment]
-        leg = leg._replace(fee_rate=booked.fee_rate, slippage_rate=booked.slippage_rate)
-    return fill._replace(leg=leg)
+        costs = replace(rules.costs, fee_rate=float(booked.fee_rate), slippage_rate=float(booked.slippage_rate))
+        rules = rules._replace(costs=costs)
+    if entry := given.prices.get((time, "enter")):
+        candle = (float(entry.price), *candle[1:])
+    state, made = step(rules, state, time, candle, given.choices[time], given.decimals)
+    fills = []
+    for fill in made:
+        if fill.action == "exit" and (sold := given.prices.get((time, "exit"))):
+            leg = fill.leg._replace(price=sold.price)
+            with localcontext(EXACT):
+                state = replace(state, cash=state.cash + cash_flow(leg) - cash_flow(fill.leg))
+            fill = fill._replace(leg=leg)  # noqa: PLW2901
+        fills.append(fill)
+    return state, fills
