@@ -34,6 +34,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 _HELD = "buy and hold"
+_SCALES = ((1e6, "million"), (1e3, "thousand"))  # so that the labels of an axis fit its margin
 
 
 class Line(NamedTuple):
@@ -82,6 +83,9 @@ def profit_figure(lines: Sequence[Line], title: str, currency: str) -> str:
         title: Text of the heading.
         currency: Currency of the values.
     """
+    highest = max(float(abs(line.values).max()) for line in lines)
+    factor, unit = next(((by, f"{name} {currency}") for by, name in _SCALES if highest >= 10 * by), (1.0, currency))
+    lines = [line._replace(values=line.values / factor) for line in lines]
     low, high = (pick(float(pick(line.values)) for line in lines) for pick in (min, max))
     margin = 0.04 * (high - low) or max(abs(high), 1.0)
     profit = Axis(low - margin, high + margin, DRAWDOWN_BOTTOM, GROWTH_TOP)
@@ -91,7 +95,7 @@ def profit_figure(lines: Sequence[Line], title: str, currency: str) -> str:
         *_legend(lines),
         *_time_marks(time, stamps, (GROWTH_TOP, DRAWDOWN_BOTTOM)),
         *_value_marks(profit, value_ticks(profit, 6)),
-        svg_text(LEFT, GROWTH_TOP - 10, f"Profit and loss, {currency}"),
+        svg_text(LEFT, GROWTH_TOP - 10, f"Profit and loss, {unit}"),
     ]
     if profit.low < 0 < profit.high:
         elements.append(_rule(f"M{LEFT} {profit(0.0)}H{RIGHT}", strong=True))

@@ -33,7 +33,7 @@ def drift_figure(account: Json) -> str:
         account: An item of `accounts` of the document.
     """
     curve, quote = account["curve"], account["quote"]
-    time = np.array(curve["time"], "datetime64[ns]").astype(np.int64)
+    time = np.array([stamp.rstrip("Z") for stamp in curve["time"]], "datetime64[ns]").astype(np.int64)
     lines = [
         Line("backtest of the same period", time, np.array(curve["backtest"]), MUTED, 2.5, _DASHES),
         Line("forward test", time, np.array(curve["forward"]), BLUE, 3),

@@ -10,7 +10,7 @@ import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from coin_pipeline.backtest.formatting import format_amount
+from coin_pipeline.backtest.formatting import format_amount, pluralize
 from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format_figure, format_value
 from coin_pipeline.backtest.tables import Tables, to_rows
 from coin_pipeline.candles.symbol import quote_of
@@ -79,7 +79,7 @@ def template_environment() -> Environment:
     environment.globals["figures"] = FIGURES
     environment.globals["break_even"] = partial(break_even_text, percent="%")
     environment.filters |= {"timestamp": _or_undefined(_timestamp), "points": _points, "price": _price}
-    environment.filters |= {"amount": format_amount}
+    environment.filters |= {"amount": format_amount, "counted": pluralize}
     environment.filters |= {"rate": _rate, "rate3": _rate3}
     return environment
 
