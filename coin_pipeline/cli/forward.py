@@ -1,5 +1,7 @@
 """Commands on forward tests."""
 
+import json
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,6 +99,37 @@ def show_test(test_id: str, limit: int, *, as_json: bool) -> None:
         click.echo(test.model_dump_json())
     else:
         print_test(test)
+
+
+@forward.command("drift")
+@click.argument("test_id", metavar="ID")
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write the page of the report here.")
+@options.strategy_files
+@options.as_json
+def show_drift(test_id: str, output: Path | None, strategy_files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Compare a forward test with the backtest of the candles that it has decided, and explain the difference.
+
+    Exits with 1 if money or a decision is left unexplained, or if the edge has decayed beyond its bound.
+
+    \b
+    coin forward drift ID --output drift.html
+    """
+    from coin_pipeline.cli.backtests import read_settings
+    from coin_pipeline.cli.views.drift import print_drift, write_page
+    from coin_pipeline.forward.drift.build import read_drift
+    from coin_pipeline.forward.drift.document import drift_json
+
+    with _open(read_settings(strategy_files)) as (advancer, catalog):
+        report = read_drift(advancer.ledger, _find(advancer, test_id), catalog, advancer.registry)
+    document = drift_json(report)
+    if output:
+        write_page(document, output)
+    if as_json:
+        click.echo(json.dumps(document))
+    else:
+        print_drift(document)
+    if document["problems"]:
+        sys.exit(1)
 
 
 @forward.command("advance")

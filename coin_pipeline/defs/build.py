@@ -10,6 +10,8 @@ from coin_pipeline.defs.candles import assets
 from coin_pipeline.defs.candles.jobs import refresh_candles
 from coin_pipeline.defs.candles.schedules import daily_candles
 from coin_pipeline.defs.candles.sensors import markets
+from coin_pipeline.defs.forward import drift_assets
+from coin_pipeline.defs.forward.drift_jobs import forward_drift, nightly_drift
 from coin_pipeline.defs.forward.jobs import forward_test
 from coin_pipeline.defs.forward.schedules import forward_tests
 from coin_pipeline.defs.maintenance.jobs import retention
@@ -25,10 +27,10 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
         resource_overrides: Resources by key, as plain objects or resource definitions.
     """
     return dg.Definitions(
-        assets=assets.assets,
+        assets=[*assets.assets, drift_assets.forward_tests],
         asset_checks=assets.asset_checks,
-        jobs=[backtest, sweep, retention, refresh_candles, forward_test],
-        schedules=[daily_retention, daily_candles(), forward_tests],
+        jobs=[backtest, sweep, retention, refresh_candles, forward_test, forward_drift],
+        schedules=[daily_retention, daily_candles(), forward_tests, nightly_drift],
         sensors=[markets],
         executor=dg.in_process_executor,  # for runs launched from an asset's page
         resources={

@@ -115,7 +115,7 @@ class Ledger:
         Raises:
             InvalidInput: `cursor` is not a cursor.
         """
-        return self._read(lambda connection: read_history(connection, filters, cursor, limit))
+        return self.read(lambda connection: read_history(connection, filters, cursor, limit))
 
     def audit(self, progress: Progress | None = None) -> AuditReport:
         """Compute all postings, positions and totals again from the orders in the journal, and compare what is stored.
@@ -123,7 +123,7 @@ class Ledger:
         Args:
             progress: Receives how many entries have been checked, and how many there are.
         """
-        return self._read(lambda connection: audit(connection, progress))
+        return self.read(lambda connection: audit(connection, progress))
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run idempotent work in a READ COMMITTED transaction, and commit it.
@@ -133,6 +133,6 @@ class Ledger:
         """
         return run_transaction(self._engine, work)
 
-    def _read(self, work: Callable[[Connection], T]) -> T:
+    def read(self, work: Callable[[Connection], T]) -> T:
         """Run reads of one snapshot."""
         return run_transaction(self._engine, work, "REPEATABLE READ", read_only=True)

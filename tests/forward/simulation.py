@@ -114,7 +114,8 @@ class Simulation:
     def set_spec(self, **fields: object) -> None:
         """Change fields of the stored spec, as another version of the platform or a person could."""
         spec = self.test.spec.model_dump(mode="json") | fields
-        self.ledger.run(lambda connection: connection.execute(update(TEST).values(spec=spec)))
+        own = update(TEST).where(TEST.c.test_id == self.test.test_id)
+        self.ledger.run(lambda connection: connection.execute(own.values(spec=spec)))
 
     def sell_by_hand(self, price: Decimal) -> None:
         """Sell the open position of the faulty market at a price."""

@@ -190,6 +190,7 @@ def check_ledger(simulation: Simulation) -> None:
         absent = {43, 50} if symbol == FAULTY else set()
         expected = [simulation.open_of(hour) for hour in range(simulation.hour) if hour not in absent]
         assert [decision.bar_time for decision in own] == expected
+    assert simulation.ledger.audit().found == 0
 
 
 def simulate(ledger: Ledger, engine: Engine, root: Path, hours: int, kills: dict[int, int]) -> None:
@@ -200,14 +201,14 @@ def simulate(ledger: Ledger, engine: Engine, root: Path, hours: int, kills: dict
     check(simulation, hours)
 
 
-def test_each_fault_is_named(ledger: Ledger, forward_engine: Engine, tmp_path: Path) -> None:
+def test_each_fault_is_named(ledger: Ledger, ledger_engine: Engine, tmp_path: Path) -> None:
     """Each planted fault gets the amount counted by hand, and nothing is booked twice or lost."""
-    simulate(ledger, forward_engine, tmp_path, 84, {2: 9})
+    simulate(ledger, ledger_engine, tmp_path, 84, {2: 9})
 
 
 @pytest.mark.forward
 @pytest.mark.timeout(1800)
-def test_thirty_days(ledger: Ledger, forward_engine: Engine, tmp_path: Path) -> None:
+def test_thirty_days(ledger: Ledger, ledger_engine: Engine, tmp_path: Path) -> None:
     """The same in thirty days, with a kill each day, before another statement each time."""
     kills = {hour: 4 + hour // DAY % 14 for hour in range(2, 30 * DAY, DAY) if not 54 <= hour < 78}
-    simulate(ledger, forward_engine, tmp_path, 30 * DAY, kills)
+    simulate(ledger, ledger_engine, tmp_path, 30 * DAY, kills)

@@ -117,7 +117,7 @@ def test_a_decayed_edge_is_an_alert() -> None:
 
 @pytest.mark.parametrize("trades", [0, 19])
 def test_few_trades_are_not_judged(trades: int) -> None:
-    """Below the minimum number of trades the edge holds, and the page says why."""
+    """Below the minimum number of trades the edge holds, and the page states why."""
     document, html = page(forward=[-0.5] * trades)
     assert document["edge"]["holds"]
     assert f"Not enough trades to judge the edge: {trades} in the forward test" in text_of(html)

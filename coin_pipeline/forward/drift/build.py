@@ -66,7 +66,7 @@ class Recorded(NamedTuple):
 
 
 def read_recorded(connection: Connection, test: ForwardTest) -> Recorded:
-    """Read what is stored of a forward test; the transaction should see one state of the database."""
+    """Read what is stored of a forward test; the transaction should be of one snapshot."""
     journal = select(JOURNAL).where(JOURNAL.c.book == test.book).order_by(JOURNAL.c.entry_id)
     entries = [to_entry(row) for row in connection.execute(journal)]
     decisions = store.read_decisions(connection, test.test_id)[::-1]
@@ -87,7 +87,7 @@ def read_drift(
         DatabaseUnavailable: The database is not available.
         CoinError: As for `drift_report`.
     """
-    recorded = ledger.run(lambda connection: read_recorded(connection, store.get_test(connection, test_id)))
+    recorded = ledger.read(lambda connection: read_recorded(connection, store.get_test(connection, test_id)))
     return drift_report(recorded, candles, registry, limits)
 
 
