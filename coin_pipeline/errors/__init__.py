@@ -28,6 +28,7 @@ CoinError
 │   ├── NoResults                   nothing is stored yet
 │   ├── ForwardTestNotFound
 │   ├── NothingDecided              a forward test has no decision yet
+│   ├── DriftNotFound               no drift report of a forward test is stored
 │   ├── NotPinned                   the task has no pin to remove
 │   ├── PositionNotFound
 │   └── ObjectNotFound
@@ -127,6 +128,7 @@ from coin_pipeline.errors.invalid_input import (
 )
 from coin_pipeline.errors.not_found import (
     CandlesNotFound,
+    DriftNotFound,
     ForwardTestNotFound,
     InsufficientCoverage,
     MarketUnknown,
@@ -192,6 +194,7 @@ __all__ = [
     "DamagedCandleFile",
     "DataRefused",
     "DatabaseUnavailable",
+    "DriftNotFound",
     "EmptyRange",
     "EquityOverflow",
     "ExchangeAnswer",

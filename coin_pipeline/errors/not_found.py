@@ -118,6 +118,16 @@ class NothingDecided(NotFound):
         )
 
 
+class DriftNotFound(NotFound):
+    """No drift report of the forward test is stored."""
+
+    def __init__(self, test_id: object) -> None:
+        super().__init__(
+            f"forward test {test_id} has no drift report yet; the job forward_drift stores one every night, and"
+            f" 'coin forward drift {test_id}' compares now"
+        )
+
+
 class ObjectNotFound(NotFound):
     """No object is stored under this key."""
 

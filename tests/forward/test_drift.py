@@ -16,6 +16,7 @@ from coin_pipeline.database.engine import create_engine
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.forward.drift_jobs import nightly_drift
 from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.open_store import open_store
 from tests.dagster_instance import instance
 from tests.fakes import FakeOrchestrator
 from tests.forward.conftest import SYMBOLS
@@ -34,9 +35,8 @@ TRADING: dict[str, Any] = {"params": {"volume_window": 5, "hold_period_bars": 3}
 
 
 @pytest.fixture
-def client(workbench: Workbench, hourly: CandleCatalog, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    """A client of the API on the database and the candles of the workbench."""
-    monkeypatch.setenv("DATA_ROOT", str(hourly.root))
+def client(workbench: Workbench) -> Iterator[TestClient]:
+    """A client of the API on the database of the workbench."""
     app = create_app(load_settings(), lambda _: FakeOrchestrator(), None, lambda _: workbench.url)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
@@ -56,8 +56,11 @@ def forge(workbench: Workbench) -> None:
     tamper(create_engine(workbench.url), f"update coin.forward_decision set entry = not entry where bar_time = {first}")  # noqa: S608 - no input
 
 
-def test_report_over_http(client: TestClient, decided: ForwardTest) -> None:
-    """All decisions are equal and only the rounding costs; the page has the same."""
+def test_report_over_http(
+    client: TestClient, decided: ForwardTest, instance: dg.DagsterInstance, workbench: Workbench
+) -> None:
+    """All decisions of the last night are equal and only the rounding costs; the page has the same."""
+    materialize(instance, workbench)
     report = client.get(f"/api/forward-tests/{decided.test_id}/drift").json()
     assert (report["decisions"]["total"], report["decisions"]["equal"], report["problems"]) == (45, 45, [])
     (account,) = report["accounts"]
@@ -69,12 +72,12 @@ def test_report_over_http(client: TestClient, decided: ForwardTest) -> None:
 
 
 def test_nothing_to_compare(client: TestClient, workbench: Workbench) -> None:
-    """A test without decisions and an unknown id are 404 with a sentence."""
+    """A test without a report and an unknown id are 404 with a sentence."""
     test = workbench.start(**TRADING)
     for path in (f"/api/forward-tests/{test.test_id}/drift", f"/forward-tests/{test.test_id}"):
         answer = client.get(path)
         assert answer.status_code == 404
-        assert "has no decision yet" in answer.json()["detail"]
+        assert "has no drift report yet" in answer.json()["detail"]
     assert client.get("/forward-tests/unknown").status_code == 404
 
 
@@ -98,8 +101,9 @@ def test_command(
 
 def materialize(instance: dg.DagsterInstance, workbench: Workbench) -> dg.ExecuteInProcessResult:
     """Run the nightly job."""
-    resources = {"candles": workbench.catalog, "ledger": workbench.ledger, "strategies": workbench.registry}
-    return build_defs(resources).resolve_job_def("forward_drift").execute_in_process(instance=instance)
+    stored = open_store(load_settings())
+    own = {"candles": workbench.catalog, "ledger": workbench.ledger, "strategies": workbench.registry, "store": stored}
+    return build_defs(own).resolve_job_def("forward_drift").execute_in_process(instance=instance)
 
 
 def test_asset_and_checks(instance: dg.DagsterInstance, workbench: Workbench, decided: ForwardTest) -> None:

@@ -12,14 +12,17 @@ from sqlalchemy import Connection
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import CoinError, ServiceUnavailable
-from coin_pipeline.forward import store
+from coin_pipeline.forward import store as stored_tests
 from coin_pipeline.forward.drift.build import EdgeLimits, read_drift
 from coin_pipeline.forward.drift.document import drift_json
 from coin_pipeline.forward.drift.edge import MAX_DECAY, MIN_TRADES
+from coin_pipeline.forward.drift.stored import store_drift
 from coin_pipeline.forward.records import ForwardTest
 from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
+from coin_pipeline.report.forward_page import render_drift_report
+from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 ASSET = dg.AssetKey("forward_tests")
@@ -68,9 +71,10 @@ def forward_tests(
     ledger: dg.ResourceParam[Ledger],
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
+    store: dg.ResourceParam[ObjectStore],
     alive: dg.ResourceParam[RunHeartbeat],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Compare each test; one that cannot be compared fails its checks, not those of the others."""
+    """Compare each test and store its report; one that cannot be compared fails its checks, not those of others."""
     limits = EdgeLimits(config.max_decay, config.min_trades)
     documents: dict[str, Json] = {}
     failures: dict[str, str] = {}
@@ -79,7 +83,9 @@ def forward_tests(
         for test in tests:
             name = str(test.test_id)
             try:
-                documents[name] = drift_json(read_drift(ledger, test.test_id, candles, strategies, limits))
+                document = drift_json(read_drift(ledger, test.test_id, candles, strategies, limits))
+                store_drift(store, document, render_drift_report(document))
+                documents[name] = document
             except ServiceUnavailable:
                 raise
             except CoinError as error:
@@ -149,5 +155,5 @@ def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> MetadataVa
 
 def _selected(connection: Connection, test_ids: Sequence[str]) -> list[ForwardTest]:
     if test_ids:
-        return [store.get_test(connection, UUID(test_id)) for test_id in test_ids]
-    return store.list_tests(connection, active=True)
+        return [stored_tests.get_test(connection, UUID(test_id)) for test_id in test_ids]
+    return stored_tests.list_tests(connection, active=True)
