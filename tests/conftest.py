@@ -213,7 +213,6 @@ def index(index_url: str) -> Iterator[ResultIndex]:
 def ledger_engine(data_root: Path) -> Iterator[Engine]:
     """Engine of a database with the tables of the ledger, on the session's embedded server."""
     from coin_pipeline.database.engine import create_engine
-    from coin_pipeline.database.metadata import METADATA
     from coin_pipeline.database.session import connect
     from coin_pipeline.database.url import database_url
     from coin_pipeline.settings import load_settings
@@ -226,7 +225,6 @@ def ledger_engine(data_root: Path) -> Iterator[Engine]:
     own = urlsplit(url)._replace(path="/ledger").geturl()
     create_schema(own)
     engine = create_engine(own)
-    METADATA.create_all(engine)
     yield engine
     engine.dispose()
 

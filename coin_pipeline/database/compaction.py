@@ -10,7 +10,7 @@ from coin_pipeline.database.session import Cursor, connect
 
 TABLES = (
     *("event_logs", "runs", "run_tags", "job_ticks", "coin.result", "coin.reuse", "coin.lease"),
-    *("coin.position", "coin.position_total"),
+    *("coin.position", "coin.position_total", "coin.forward_symbol"),
 )
 """Tables whose rows are removed or rewritten; a database may contain tables of other programs."""
 MIN_BYTES = 32 << 20
