@@ -37,7 +37,7 @@ from coin_pipeline.ledger.records import EnterOrder
 ENTRIES, READS = 1_000_000, 200
 CLIENTS, ORDERS, ORDERS_OVER_HTTP, RATE = 32, 20, 20, 64
 """Clients; orders of each without pauses; orders of each over HTTP, where all together send RATE orders per second."""
-START_S = 60
+START_S = 150
 READ, ENTER, AUDIT = (Limit("p99_ms", 50),), (Limit("p99_ms", 15),), (Limit("seconds", 60),)
 HEADINGS = ("operation", "through", "n", "p50 ms", "p95 ms", "p99 ms", "max ms", "targets, figures")
 _numbers = count()

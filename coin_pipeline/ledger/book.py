@@ -189,8 +189,12 @@ def _write(
         "position": from_position(after),
         "total": {"book": after.book, "symbol": after.symbol, "entries": 1} | counts | from_result(postings.settled),
     }
-    parameters = {f"{table}_{name}": value for table, row in values.items() for name, value in row.items()}
-    entry_id = connection.execute(statements.WRITE, parameters).scalar_one()
+    parameters = {
+        f"{table}_{name}": str(value) if isinstance(value, uuid.UUID) else value
+        for table, row in values.items()
+        for name, value in row.items()
+    }
+    entry_id = connection.exec_driver_sql(statements.WRITE, parameters).scalar_one()
     return Booked(after, entry._replace(entry_id=entry_id), replayed=False)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, Table, Text, Uuid, and_, bindparam, case, func, literal, select
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.dialects.postgresql import Insert, insert, psycopg2
 
 from coin_pipeline.ledger.tables import JOURNAL, POSITION, TOTAL
 
@@ -63,7 +63,8 @@ def _write_entry() -> Select[Any]:
     return select(entry.c.entry_id).add_cte(position.cte("new_position"), total.cte("new_total"))
 
 
-WRITE = _write_entry()
+# SQLAlchemy caches no statement with ON CONFLICT, and compiling this one takes longer than running it.
+WRITE = str(_write_entry().compile(dialect=psycopg2.dialect()))  # type: ignore[no-untyped-call]
 """Insert an entry, insert or update its position, and add its figures to the total; returns the entry's number."""
 
 POSITION_BY_ID = select(POSITION).where(POSITION.c.position_id == _ID)
