@@ -46,7 +46,7 @@ def print_test(test: ForwardTestDocument) -> None:
     """Print the accounts and the newest decisions of a test."""
     stopped = "" if test.stopped_at is None else f", stopped {test.stopped_at:{_TIME}}"
     click.echo(
-        f"{test.spec.strategy} on {test.spec.timeframe} candles: {test.status} since {test.started_at:{_TIME}}{stopped}"
+        f"{test.spec.strategy} on {test.spec.timeframe} candles: started {test.started_at:{_TIME}}{stopped} (UTC)"
     )
     click.echo(f"{pluralize(test.decisions, 'decision')}, {test.late:,} late; trades are in the book {test.book}\n")
     accounts = _table("symbol", "last candle (UTC)", "equity", "return", "units", "entry price")
@@ -60,7 +60,7 @@ def print_test(test: ForwardTestDocument) -> None:
     for own in test.items:
         wanted = "enter" * own.entry + " " * (own.entry and own.exit) + "exit" * own.exit
         notes = ["late"] * own.late + [f"{own.missing} missing before"] * bool(own.missing)
-        row = f"{own.candle:{_TIME}}", own.symbol, f"{own.close:g}", wanted or "-", f"{own.decided_at:{_TIME}}"
+        row = f"{own.candle:{_TIME}}", own.symbol, f"{own.close:,.12g}", wanted or "-", f"{own.decided_at:{_TIME}}"
         decisions.add_row(*row, ", ".join(notes))
     click.echo()
     print_table(decisions, "no candle is decided yet")
