@@ -1,11 +1,25 @@
+# ruff: noqa: S608 -- statements are built from the tables
 """SQL of the ledger, built once: SQLAlchemy caches by statement what it compiles."""
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, Table, Text, Uuid, and_, bindparam, case, func, literal, select
-from sqlalchemy.dialects.postgresql import Insert, insert, psycopg2
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    select,
+    text,
+)
 
-from coin_pipeline.ledger.tables import JOURNAL, POSITION, TOTAL
+from coin_pipeline.ledger.tables import JOURNAL, POSITION, REALIZED, TOTAL
 
 _BOOK, _SYMBOL, _KEY = (
     bindparam("in_book", type_=Text),
@@ -42,29 +56,29 @@ STATE_OF_POSITION = _state(POSITION.c.position_id == _ID)
 """The time, the entry with the key, and the position."""
 
 
-def _insert(table: Table, prefix: str, *omitted: str) -> Insert:
-    names = [name for name in table.c.keys() if name not in omitted]  # noqa: SIM118 -- not a dict
-    return insert(table).values({name: bindparam(f"{prefix}_{name}") for name in names})
+def _insert(table: Table, prefix: str, *omitted: str) -> str:
+    names = [column.name for column in table.c if column.name not in omitted]
+    return f"insert into {table} ({', '.join(names)}) values ({', '.join(f':{prefix}_{name}' for name in names)})"
 
 
-def _write_entry() -> Select[Any]:
-    entry = _insert(JOURNAL, "entry", "entry_id").returning(JOURNAL.c.entry_id).cte("entry")
-    new = _insert(POSITION, "position")
-    fixed = {"position_id", "book", "symbol", "side", "opened_at"}
-    position = new.on_conflict_do_update(
-        index_elements=[POSITION.c.position_id],
-        set_={column.name: new.excluded[column.name] for column in POSITION.c if column.name not in fixed},
+_STATE = ("quantity", "value", "fee", "slippage", *REALIZED, "entries", "closed_at")
+_SUMS = [column.name for column in TOTAL.c if not column.primary_key]
+# As text: SQLAlchemy compiles an "on conflict" again each time, which takes longer than the statement.
+WRITE = text(
+    f"""
+with entry as ({_insert(JOURNAL, "entry", "entry_id")} returning entry_id),
+    written_position as (
+        {_insert(POSITION, "position")}
+        on conflict (position_id) do update set {", ".join(f"{name} = excluded.{name}" for name in _STATE)}
+    ),
+    written_total as (
+        {_insert(TOTAL, "total")}
+        on conflict (book, symbol) do update
+        set {", ".join(f"{name} = position_total.{name} + excluded.{name}" for name in _SUMS)}
     )
-    first = _insert(TOTAL, "total")
-    total = first.on_conflict_do_update(
-        index_elements=[TOTAL.c.book, TOTAL.c.symbol],
-        set_={column.name: column + first.excluded[column.name] for column in TOTAL.c if not column.primary_key},
-    )
-    return select(entry.c.entry_id).add_cte(position.cte("new_position"), total.cte("new_total"))
-
-
-# SQLAlchemy caches no statement with ON CONFLICT, and compiling this one takes longer than running it.
-WRITE = str(_write_entry().compile(dialect=psycopg2.dialect()))  # type: ignore[no-untyped-call]
+select entry_id from entry
+"""
+)
 """Insert an entry, insert or update its position, and add its figures to the total; returns the entry's number."""
 
 POSITION_BY_ID = select(POSITION).where(POSITION.c.position_id == _ID)

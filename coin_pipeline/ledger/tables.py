@@ -32,7 +32,8 @@ _MAX_POSTING = 10 * MAX_VALUE**2
 """Above any posting: the largest quantity at the largest price, with fees and slippage."""
 _MAX_SUM = _MAX_POSTING * 10**12
 _SIDES = "side in ('BUY', 'SELL')"
-_REALIZED = ("realized_gross", "realized_fee", "realized_slippage")
+REALIZED = ("realized_gross", "realized_fee", "realized_slippage")
+"""Columns of a realized result."""
 
 
 def _text(name: str, *, nullable: bool = False) -> Column[Any]:
@@ -103,14 +104,14 @@ POSITION = Table(
     _text("symbol"),
     _text("side"),
     *_amounts("quantity", "value", "fee", "slippage"),
-    *_amounts(*_REALIZED),
+    *_amounts(*REALIZED),
     Column("entries", Integer, nullable=False),
     _time("opened_at"),
     _time("closed_at", nullable=True),
     CheckConstraint(_SIDES, "side"),
     CheckConstraint(f"quantity between 0 and {MAX_VALUE:e}", "quantity"),
     CheckConstraint("least(value, fee, slippage) >= 0", "balances"),
-    _is_finite("amounts", ("value", "fee", "slippage", *_REALIZED), _MAX_SUM),
+    _is_finite("amounts", ("value", "fee", "slippage", *REALIZED), _MAX_SUM),
     CheckConstraint("(quantity = 0) = (closed_at is not null)", "closed"),
     CheckConstraint("quantity > 0 or (value = 0 and fee = 0 and slippage = 0)", "remainder"),
 )
@@ -137,8 +138,8 @@ TOTAL = Table(
     Column("book", Text(collation="C"), primary_key=True),
     Column("symbol", Text(collation="C"), primary_key=True),
     *(Column(name, BigInteger, nullable=False) for name in ("entries", "opened", "closed", "won")),
-    *_amounts(*_REALIZED),
-    _is_finite("amounts", _REALIZED, _MAX_SUM),
+    *_amounts(*REALIZED),
+    _is_finite("amounts", REALIZED, _MAX_SUM),
     CheckConstraint("won between 0 and closed", "counts"),
 )
 """Sums over the positions of a book and symbol; `won` counts the closed ones with a net result above zero."""
