@@ -194,7 +194,7 @@ def _write(
         for table, row in values.items()
         for name, value in row.items()
     }
-    entry_id = connection.exec_driver_sql(statements.WRITE, parameters).scalar_one()
+    entry_id = connection.execute(statements.WRITE, parameters).scalar_one()
     return Booked(after, entry._replace(entry_id=entry_id), replayed=False)
 
 

@@ -15,7 +15,7 @@ FAULTS = {
     "key not stored with its order": ('"order_sha256": order.digest()', '"order_sha256": b""'),
     "replay with the present position": ("JOURNAL.c.sequence <= _LAST", "JOURNAL.c.sequence > 0"),
     "short positions always allowed": ("order.leg.side is Side.SELL and not allow_short", "False"),
-    "result of a position not updated": ('"side", "opened_at"', '"side", "opened_at", "realized_gross"'),
+    "result of a position not updated": ('*REALIZED, "entries", "closed_at"', '*REALIZED[1:], "entries", "closed_at"'),
 }  # fmt: skip
 """Changes of the code, by what they do."""
 
