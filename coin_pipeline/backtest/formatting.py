@@ -1,6 +1,7 @@
 """Formatting of values in documents and messages."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -35,18 +36,20 @@ def pluralize(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def format_amount(amount: float, currency: str) -> str:
-    """Return an amount of money with its currency, to the usual unit of the currency.
+def format_amount(amount: float | Decimal, currency: str) -> str:
+    """Return an amount of money with its currency, to the usual unit of the currency; a Decimal is not made a float.
 
     >>> format_amount(12_345_678.9, "KRW"), format_amount(12.345, "USDT"), format_amount(0.00012345, "BTC")
     ('12,345,679 KRW', '12.35 USDT', '0.00012345 BTC')
     >>> format_amount(0.3, "KRW"), format_amount(1.0, "BTC")
     ('0.3 KRW', '1 BTC')
+    >>> format_amount(Decimal(10) ** 23, "KRW")
+    '100,000,000,000,000,000,000,000 KRW'
     """
     digits = _DECIMALS.get(currency, _CENTS)
     text = f"{amount:,.{digits}f}"
     if amount and not float(text.replace(",", "")):  # too small for the usual unit
-        text = np.format_float_positional(amount, precision=3, fractional=False, trim="-")
+        text = np.format_float_positional(float(amount), precision=3, fractional=False, trim="-")
     return f"{text.rstrip('0').rstrip('.') if digits > _CENTS else text} {currency}"
 
 

@@ -66,13 +66,13 @@ def print_open(document: OpenPositions) -> None:
             *([str(position.position_id)] if wide else []),
         )
     print_table(table, "no open positions; 'coin positions enter BTC_KRW BUY 0.01' opens one")
+    if document.totals:
+        click.echo()
     for total in document.totals:
         quote, costs = total.quote, total.unrealized_fee + total.unrealized_slippage
         unrealized = f"{_signed(total.unrealized_pnl, quote)} after entry costs of {_amount(costs, quote)}"
         exposure = _amount(total.exposure, quote)
-        click.echo(
-            f"\n{quote}: {pluralize(total.open_count, 'position')}, exposure {exposure}, unrealized {unrealized}"
-        )
+        click.echo(f"{quote}: {pluralize(total.open_count, 'position')}, exposure {exposure}, unrealized {unrealized}")
     _print_warnings(document.warnings)
 
 
@@ -202,7 +202,7 @@ def _price(amount: Decimal | None) -> str:
 
 def _amount(amount: Decimal, quote: str) -> str:
     """Return an amount to the usual unit of its currency, which the symbol next to it names."""
-    return format_amount(float(amount), quote).removesuffix(f" {quote}")
+    return format_amount(amount, quote).removesuffix(f" {quote}")
 
 
 def _signed(amount: Decimal, quote: str) -> str:
