@@ -16,6 +16,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import InvalidInput, PositionNotFound, Problem
 from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.ledger.marks import CandleMarks
+from coin_pipeline.ledger.records import MAX_KEY
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectStore
@@ -63,7 +64,7 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         min_length=1,
-        max_length=200,
+        max_length=MAX_KEY,
         alias="Idempotency-Key",
         description="A repeated request with the same key has no further effect.",
     ),

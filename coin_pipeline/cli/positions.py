@@ -6,16 +6,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coin_pipeline.cli import options
-from coin_pipeline.ledger.requests import EnterRequest, ExitRequest, HistoryQuery, parse_fields
+from coin_pipeline.ledger.requests import BookOf, EnterRequest, ExitRequest, HistoryQuery, OrderKey, parse_fields
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from coin_pipeline.candles.fields import RequestModel
     from coin_pipeline.ledger.ledger import Ledger
     from coin_pipeline.ledger.marks import CandleMarks
 
-_KEY = click.option("--key", help="Idempotency key: an order that is repeated with it is booked once.")
+
+def _parse(model: "type[RequestModel]") -> "Callable[[click.Context, click.Parameter, str | None], Any]":
+    """Return a callback that validates an option as the field of a request with its name."""
+    return lambda _, option, text: getattr(parse_fields(model, {option.name or "": text}), option.name or "")
+
+
+_KEY = click.option(
+    "--key", callback=_parse(OrderKey), help="Idempotency key: an order that is repeated with it is booked once."
+)
+_BOOK_OF = click.option(
+    "--book", default="paper", show_default=True, callback=_parse(BookOf), help="Book in which a market is looked up."
+)
 _BOOK = click.option("--book", default="paper", show_default=True, help="Only this book; * for all of them.")
 _PRICES = click.option(
     "--price", multiple=True, metavar="MARKET:PRICE", help="Current price of a market; may be repeated."
@@ -61,7 +73,7 @@ def enter_position(key: str | None, *, as_json: bool, **fields: Any) -> None:  #
 @positions.command("exit")
 @click.argument("position")
 @options.request_options(ExitRequest)
-@click.option("--book", default="paper", show_default=True, help="Book in which a market is looked up.")
+@_BOOK_OF
 @_KEY
 @_JSON
 def exit_position(position: str, book: str, key: str | None, *, as_json: bool, **fields: Any) -> None:  # noqa: ANN401 -- one per option
@@ -147,7 +159,7 @@ def list_history(*, as_json: bool, **fields: Any) -> None:  # noqa: ANN401 -- on
 
 @positions.command("show")
 @click.argument("position")
-@click.option("--book", default="paper", show_default=True, help="Book in which a market is looked up.")
+@_BOOK_OF
 @_JSON
 def show_position(position: str, book: str, *, as_json: bool) -> None:
     """Show a POSITION, given by its id or by its market, with its journal."""

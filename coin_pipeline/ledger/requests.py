@@ -16,7 +16,7 @@ from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RA
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.ledger.accounting import Side
 from coin_pipeline.ledger.amounts import EXACT, MAX_DECIMALS, MAX_RATE, MAX_VALUE, MIN_VALUE, RATE_DECIMALS, ZERO
-from coin_pipeline.ledger.records import DEFAULT_BOOK, PAGE_SIZE, StatusFilter
+from coin_pipeline.ledger.records import DEFAULT_BOOK, MAX_BOOK, MAX_KEY, MAX_NOTE, PAGE_SIZE, StatusFilter
 
 RequestT = TypeVar("RequestT", bound=RequestModel)
 MAX_PRICES, MAX_PAGE = 500, 1000
@@ -24,7 +24,7 @@ _MAX_DIGITS = 100
 _MAX_BOUND = Decimal(10) ** 36
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _RANGE = f"{float(MIN_VALUE):g} to {float(MAX_VALUE):g}"
-_BOOK = r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,79}$"
+_BOOK = rf"^[A-Za-z0-9][A-Za-z0-9:._-]{{0,{MAX_BOOK - 1}}}$"
 ALL_BOOKS = "*"
 ENTER_EXAMPLE: dict[str, Any] = {"symbol": "BTC_KRW", "quantity": 1.0, "entry_price": 50000, "side": "BUY"}
 EXIT_EXAMPLE: dict[str, Any] = {"exit_price": 51000, "quantity": "0.5"}
@@ -40,7 +40,7 @@ def to_decimal(value: object) -> Decimal:
         ValueError: The value is not a finite decimal number.
     """
     if isinstance(value, bool) or not isinstance(value, Decimal | int | float | str):
-        msg = f"{str(value)[:40]!r} is not a number; send a JSON number, or text such as '0.5'"
+        msg = f"{_named(value)} is not a number; send a JSON number, or text such as '0.5'"
         raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
     text = str(value)
     if isinstance(value, str) and len(text) > _MAX_DIGITS:
@@ -111,6 +111,15 @@ def _short(number: Decimal) -> str:
     return text if len(text) <= _MAX_DIGITS // 2 else f"{text[: _MAX_DIGITS // 2]}..."
 
 
+def _named(value: object) -> str:
+    """Return a JSON value as a client knows it, not as Python writes it."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return repr(str(value)[:40])
+
+
 def to_side(value: object) -> Side:
     """Return a side given in any case.
 
@@ -120,7 +129,7 @@ def to_side(value: object) -> Side:
     try:
         return Side(str(value).upper())
     except ValueError:
-        msg = f"{str(value)[:40]!r} is not a side; send BUY or SELL"
+        msg = f"{_named(value)} is not a side; send BUY or SELL"
         raise ValueError(msg) from None
 
 
@@ -135,14 +144,16 @@ def _parse_market(text: str) -> str:
 
 def _check_book(name: str) -> str:
     if not re.fullmatch(_BOOK, name):
-        msg = f"{name[:40]!r} is not a book; use up to 80 letters, digits, colons, dots, hyphens and underscores"
+        msg = (
+            f"{name[:40]!r} is not a book; use up to {MAX_BOOK} letters, digits, colons, dots, hyphens and underscores"
+        )
         raise ValueError(msg)
     return name
 
 
-def _check_note(text: str) -> str:
+def _check_text(text: str) -> str:
     if "\x00" in text:
-        msg = "contains a NUL character, which the journal cannot store; remove it"
+        msg = "contains a NUL character, which cannot be stored; remove it"
         raise ValueError(msg)
     return text
 
@@ -160,7 +171,7 @@ Book = Annotated[
 FeeRate = Annotated[Rate, Field(description="Fee, as a fraction of the traded value.")]
 SlippageRate = Annotated[Rate, Field(description="Slippage, as a fraction of the price, against the trader.")]
 Note = Annotated[
-    Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_check_note)] | None,
+    Annotated[str, Field(min_length=1, max_length=MAX_NOTE), AfterValidator(_check_text)] | None,
     Field(description="Text that the journal keeps with the entry."),
 ]
 BookFilter = Annotated[
@@ -198,6 +209,18 @@ class ExitRequest(RequestModel):
     fee_rate: FeeRate = _FEE_RATE
     slippage_rate: SlippageRate = _SLIPPAGE_RATE
     note: Note = None
+
+
+class OrderKey(RequestModel):
+    """Idempotency key of an order, where it is not a header."""
+
+    key: Annotated[str, Field(min_length=1, max_length=MAX_KEY), AfterValidator(_check_text)] | None = None
+
+
+class BookOf(RequestModel):
+    """Book in which a market is looked up."""
+
+    book: Book = DEFAULT_BOOK
 
 
 def _split_price(text: str) -> tuple[str, Decimal]:

@@ -51,6 +51,12 @@ def test_lists_state_the_source_of_their_prices() -> None:
     assert listed[-1].startswith("KRW: 3 positions, exposure ")
 
 
+def test_large_amounts_keep_their_digits() -> None:
+    """As a float, 10^23 is 99,999,999,999,999,991,611,392."""
+    invoke("enter", "BTC_KRW", "BUY", "1e16", "--price", "1e7")
+    assert "exposure 100,000,000,000,000,000,000,000, " in invoke("open").output
+
+
 def test_an_order_without_a_price_names_its_candle() -> None:
     """The output has the close of the candle, UTC."""
     assert "the newest stored close, 2025-01-01 00:00 UTC" in invoke("enter", "AAA_KRW", "BUY", "1").output
@@ -92,6 +98,10 @@ def test_a_repeated_key_books_nothing() -> None:
         (("enter", "BTC_KRW", "BUY", "0", "--price", "1"), InvalidInput, "quantity: 0 is not above 0"),
         (("enter", "BTC_KRW", "HOLD", "1", "--price", "1"), InvalidInput, "send BUY or SELL"),
         (("enter", "BTC_KRW", "BUY", "1"), InvalidInput, "no finished candle of BTC_KRW"),
+        (("enter", "BTC_KRW", "BUY", "1", "--price", "1", "--key", ""), InvalidInput, "key: .* at least 1 character"),
+        (("enter", "BTC_KRW", "BUY", "1", "--price", "1", "--key", "\udcff"), InvalidInput, "key: .* valid string"),
+        (("exit", "BTC_KRW", "--price", "1", "--book", "*"), InvalidInput, "book: .* is not a book"),
+        (("show", "BTC_KRW", "--book", "\udcff"), InvalidInput, "book: .* is not a book"),
         (("enter", "BTC_KRW", "SELL", "1", "--price", "1"), LedgerConflict, "holds no BTC_KRW to sell"),
         (("exit", "BTC_KRW", "--price", "1"), NotFound, "has no open position in BTC_KRW"),
         (("exit", "x", "--price", "1"), InvalidInput, "neither the id of a position nor a market"),
