@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field, PlainSerializer
 from coin_pipeline.ledger.accounting import Holding, Result, Side
 from coin_pipeline.ledger.amounts import exact, share
 from coin_pipeline.ledger.exact_model import Amount, ExactModel, OptionalAmount
+from coin_pipeline.ledger.history import Traded
 from coin_pipeline.ledger.records import Position
-from coin_pipeline.ledger.traded import Traded
 
 Status = Literal["OPEN", "CLOSED"]
 Instant = Annotated[

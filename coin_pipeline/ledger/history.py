@@ -5,7 +5,7 @@ changes any more, so that a cursor stays valid while positions are opened and cl
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,9 +17,10 @@ from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.database.pages import PageCursor, parse_cursor, require_ordered
 from coin_pipeline.ledger.accounting import Side
+from coin_pipeline.ledger.amounts import ZERO, share
 from coin_pipeline.ledger.records import Position, StatusFilter
 from coin_pipeline.ledger.rows import to_position
-from coin_pipeline.ledger.tables import POSITION
+from coin_pipeline.ledger.tables import JOURNAL, POSITION
 
 _net = POSITION.c.realized_gross - POSITION.c.realized_fee - POSITION.c.realized_slippage
 
@@ -83,17 +84,36 @@ class Filters:
             yield _net <= self.max_net
 
 
+class Traded(NamedTuple):
+    """Units that entered or left a position, and their value before slippage.
+
+    Attributes:
+        quantity: The units.
+        value: The units at their prices, in the quote currency.
+    """
+
+    quantity: Decimal = ZERO
+    value: Decimal = ZERO
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Average price, rounded down to MAX_DECIMALS; None without units."""
+        return share(self.value, Decimal(1), self.quantity) if self.quantity else None
+
+
 class Page(NamedTuple):
     """A page of matching positions, newest first.
 
     Attributes:
         total: Number of matching positions on all pages.
         positions: Positions of this page.
+        traded: What entered and what left each of them, by id and kind of entry, ENTER or EXIT.
         next_cursor: Token of the next page; None on the last page.
     """
 
     total: int
     positions: list[Position]
+    traded: Mapping[tuple[uuid.UUID, str], Traded]
     next_cursor: str | None
 
 
@@ -118,7 +138,19 @@ def read_history(connection: Connection, filters: Filters, after: str | None, li
         query = query.where(order < tuple_(literal(start.time), literal(uuid.UUID(start.row_id))))
     positions = [to_position(row) for row in connection.execute(query.limit(limit + 1))]
     more, positions = len(positions) > limit, positions[:limit]
-    return Page(total, positions, _cursor(filters, positions[-1]).token() if more else None)
+    traded = _read_traded(connection, (position.position_id for position in positions))
+    return Page(total, positions, traded, _cursor(filters, positions[-1]).token() if more else None)
+
+
+def _read_traded(connection: Connection, ids: Iterable[uuid.UUID]) -> dict[tuple[uuid.UUID, str], Traded]:
+    """Sum up the journal of positions: a closed position itself has no units left."""
+    sums = func.sum(JOURNAL.c.quantity), func.sum(JOURNAL.c.quantity * JOURNAL.c.price)
+    query = (
+        select(JOURNAL.c.position_id, JOURNAL.c.kind, *sums)
+        .where(JOURNAL.c.position_id.in_(list(ids)))
+        .group_by(JOURNAL.c.position_id, JOURNAL.c.kind)
+    )
+    return {(position_id, kind): Traded(*amounts) for position_id, kind, *amounts in connection.execute(query)}
 
 
 def _cursor(filters: Filters, position: Position) -> PageCursor:

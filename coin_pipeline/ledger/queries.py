@@ -2,14 +2,14 @@
 
 import uuid
 
+from coin_pipeline.ledger.book import get_position, read_journal
 from coin_pipeline.ledger.documents import HistoryItem, HistoryPage
-from coin_pipeline.ledger.history import Filters
+from coin_pipeline.ledger.history import Filters, Traded
 from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.ledger.marks import CandleMarks
 from coin_pipeline.ledger.order_documents import PositionJournal
 from coin_pipeline.ledger.requests import HistoryQuery, OpenQuery, SummaryQuery
 from coin_pipeline.ledger.summary_documents import OpenPositions, Summary
-from coin_pipeline.ledger.traded import Traded, read_traded
 from coin_pipeline.ledger.valuation import value_positions
 
 
@@ -30,17 +30,15 @@ def read_history(ledger: Ledger, query: HistoryQuery) -> HistoryPage:
 
     Raises:
         EmptyRange: A lower bound exceeds its upper bound.
-        InvalidInput: The cursor is none.
+        InvalidInput: The cursor is not a cursor of this list.
     """
     filters = Filters(book=query.in_book, **query.model_dump(exclude={"limit", "cursor", "book"}))
     page = ledger.history(filters, query.cursor, query.limit)
-    ids = [position.position_id for position in page.positions]
-    traded = ledger.run(lambda connection: read_traded(connection, ids)) if ids else {}
     items = [
         HistoryItem.traded(
             position,
-            traded.get((position.position_id, "ENTER"), Traded()),
-            traded.get((position.position_id, "EXIT"), Traded()),
+            page.traded.get((position.position_id, "ENTER"), Traded()),
+            page.traded.get((position.position_id, "EXIT"), Traded()),
         )
         for position in page.positions
     ]
@@ -53,4 +51,8 @@ def describe(ledger: Ledger, position_id: uuid.UUID) -> PositionJournal:
     Raises:
         PositionNotFound: No position has this id.
     """
-    return PositionJournal.with_entries(ledger.position(position_id), ledger.journal(position_id))
+    return ledger.read(
+        lambda connection: PositionJournal.with_entries(
+            get_position(connection, position_id), read_journal(connection, position_id)
+        )
+    )
