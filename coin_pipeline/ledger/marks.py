@@ -25,6 +25,7 @@ from coin_pipeline.ledger.amounts import MIN_VALUE
 MarkSource = Literal["request", "candle", "entry_price"]
 """Where a price is from: the request, the newest stored candle, or, without either, the entries of the position."""
 _ROUNDING = Context(prec=150)
+_NEVER = 2**63
 _State = tuple[int, int, int] | None
 
 
@@ -35,19 +36,24 @@ class Mark(NamedTuple):
         price: The price, in the quote currency.
         source: Where it is from.
         time: When it was the price, UTC: the close of the candle; None unless it is from a candle.
-        timeframe: Length of the candle.
     """
 
     price: Decimal
     source: MarkSource
     time: datetime | None = None
-    timeframe: Timeframe | None = None
 
 
 class _Close(NamedTuple):
     time_ns: int
     price: float
-    timeframe: Timeframe
+
+
+class _Reading(NamedTuple):
+    """The newest close of a market, valid until a file that determines it changes or a stored candle finishes."""
+
+    seen: Mapping[Path, _State]
+    until_ns: int
+    mark: Mark | None
 
 
 class CandleMarks:
@@ -61,7 +67,7 @@ class CandleMarks:
     def __init__(self, root: Path, now_ns: Callable[[], int] = time.time_ns) -> None:
         self._root = root
         self._now_ns = now_ns
-        self._cache: dict[str, tuple[Mapping[Path, _State], Mark | None]] = {}
+        self._cache: dict[str, _Reading] = {}
         self._lock = threading.Lock()
 
     def newest(self, symbol: str) -> Mark | None:
@@ -72,12 +78,12 @@ class CandleMarks:
             InvalidCandleFile: A file that may have the newest candle cannot be read.
         """
         with self._lock:
-            seen, mark = self._cache.get(symbol, ({}, None))
-        if not seen or any(_state(path) != state for path, state in seen.items()):
-            seen, mark = self._read(symbol)
+            reading = self._cache.get(symbol)
+        if reading is None or self._is_outdated(reading):
+            reading = self._read(symbol)
             with self._lock:
-                self._cache[symbol] = seen, mark
-        return mark
+                self._cache[symbol] = reading
+        return reading.mark
 
     def require(self, symbol: str, field: str) -> Mark:
         """Return the newest close of a market, for the price of an order.
@@ -95,7 +101,10 @@ class CandleMarks:
             raise NoPrice(field, symbol, similar_symbol(symbol, stored_symbols(self._root)))
         return mark
 
-    def _read(self, symbol: str) -> tuple[Mapping[Path, _State], Mark | None]:
+    def _is_outdated(self, reading: _Reading) -> bool:
+        return self._now_ns() >= reading.until_ns or any(_state(path) != state for path, state in reading.seen.items())
+
+    def _read(self, symbol: str) -> _Reading:
         """Return the newest close, and the state, from before it was read, of everything that determines it."""
         seen: dict[Path, _State] = {}
 
@@ -105,27 +114,35 @@ class CandleMarks:
 
         for market in (symbol, upbit_market(symbol)):
             watch(self._root / market)  # changes when a timeframe is added
-        closes = []
+        closes, until_ns = [], _NEVER
         for timeframe in TIMEFRAMES.values():
             folder = series_folder(self._root, symbol, timeframe)
             for path in reversed(year_files(watch(folder)) if folder.is_dir() else ()):
-                if close := self._last_close(watch(path), timeframe):
+                close, next_ns = self._last_close(watch(path), timeframe)
+                until_ns = min(until_ns, next_ns)
+                if close:
                     closes.append(close)
                     break
         newest = max(closes, key=lambda close: close.time_ns, default=None)  # the shortest timeframe of equal times
-        return seen, newest and Mark(price_of(newest.price), "candle", utc(newest.time_ns), newest.timeframe)
+        return _Reading(seen, until_ns, newest and Mark(price_of(newest.price), "candle", utc(newest.time_ns)))
 
-    def _last_close(self, path: Path, timeframe: Timeframe) -> _Close | None:
-        last_open = self._now_ns() - timeframe.ns
-        with open_row_groups(path, name_under(self._root, path), end_ns=last_open + 1) as file:
-            if not file.groups:
-                return None
-            candles = to_ohlcv(file.read(file.groups[-1]))
-        finished = np.flatnonzero((candles.time <= last_open) & (candles.close > 0) & np.isfinite(candles.close))
-        if not finished.size:
-            return None
-        row = finished[np.argmax(candles.time[finished])]
-        return _Close(int(candles.time[row]) + timeframe.ns, float(candles.close[row]), timeframe)
+    def _last_close(self, path: Path, timeframe: Timeframe) -> tuple[_Close | None, int]:
+        """Return the newest finished close of a file, and when its next candle finishes, ns UTC."""
+        last_open, next_open = self._now_ns() - timeframe.ns, _NEVER
+        with open_row_groups(path, name_under(self._root, path)) as file:
+            for group in reversed(file.groups):
+                if group.opens and group.opens[0] > last_open:
+                    next_open = group.opens[0]
+                    continue
+                candles = to_ohlcv(file.read(group))
+                is_finished = candles.time <= last_open
+                next_open = min([next_open, *candles.time[~is_finished].tolist()])
+                rows = np.flatnonzero(is_finished & (candles.close > 0) & np.isfinite(candles.close))
+                if rows.size:
+                    row = rows[np.argmax(candles.time[rows])]
+                    close = _Close(int(candles.time[row]) + timeframe.ns, float(candles.close[row]))
+                    return close, next_open + timeframe.ns
+        return None, next_open + timeframe.ns
 
 
 def price_of(price: float) -> Decimal:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -55,6 +55,19 @@ def test_an_unfinished_candle_does_not_count(store: Store, tmp_path: Path) -> No
     newest = CandleMarks(tmp_path, lambda: second_closes + 9 * 3_600 * 10**9).newest("BTC_KRW")
     assert newest is not None
     assert newest.time == datetime(2024, 3, 3, tzinfo=UTC)
+
+
+def test_a_stored_candle_counts_once_it_has_finished(store: Store, tmp_path: Path) -> None:
+    """Although its file has not changed since it was read."""
+    store("1d", date(2024, 3, 1), 3)
+    now = datetime(2024, 3, 1, 23, tzinfo=UTC)
+    marks = CandleMarks(tmp_path, lambda: int(now.timestamp()) * 10**9)
+    closed = []
+    for _ in range(4):
+        newest = marks.newest("BTC_KRW")
+        closed.append(newest and newest.time and newest.time.day)
+        now += timedelta(days=1)
+    assert closed == [None, 2, 3, 4]
 
 
 def test_a_market_without_candles_suggests_a_stored_one(store: Store, tmp_path: Path) -> None:
