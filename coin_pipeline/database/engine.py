@@ -97,10 +97,6 @@ def _run(engine: Engine, work: Callable[[Connection], T], isolation: Isolation, 
                 return work(connection)
         except PoolTimeout as error:
             raise DatabaseUnavailable(WHERE, "all connections of this process are in use") from error
-        except psycopg2.OperationalError as error:  # of a statement that sets the isolation level
-            if lost:
-                raise translated(error) from error
-            lost = True
         except DBAPIError as error:
             if error.connection_invalidated and not lost:
                 lost = True
@@ -114,15 +110,10 @@ def _run(engine: Engine, work: Callable[[Connection], T], isolation: Isolation, 
 def _transaction(connection: Connection, isolation: Isolation, *, read_only: bool) -> Iterator[None]:
     """Open a transaction on a connection in autocommit mode, and end it on exit.
 
-    Only reads use SQLAlchemy's isolation level, which cursors on the server need: psycopg2 then sends three more
-    statements per transaction.
+    With the isolation level as an option of SQLAlchemy, psycopg2 would send three more statements per transaction, and
+    SQLAlchemy would not translate their errors.
     """
-    if read_only:
-        connection.execution_options(isolation_level=isolation, postgresql_readonly=True)
-        with connection.begin():
-            yield
-        return
-    connection.exec_driver_sql(f"begin isolation level {isolation} read write")
+    connection.exec_driver_sql(f"begin isolation level {isolation} read {'only' if read_only else 'write'}")
     try:
         yield
     except BaseException:
