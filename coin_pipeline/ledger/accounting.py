@@ -57,11 +57,6 @@ class Leg(NamedTuple):
         return self.price * (1 + self.side.sign * self.slippage_rate)
 
     @property
-    def value(self) -> Decimal:
-        """Quantity at the price before slippage."""
-        return self.amounts()[0]
-
-    @property
     def fee(self) -> Decimal:
         """Fee in the quote currency."""
         return self.amounts()[1]
