@@ -112,6 +112,19 @@ def test_failed_collection_does_not_stop_the_others(instance: dg.DagsterInstance
     assert last[0] == last[1]
 
 
+def test_candle_that_does_not_come_is_not_requested_every_minute(
+    instance: dg.DagsterInstance, collecting: Workbench
+) -> None:
+    """After a run that found none, the next ticks skip until the next attempt is due."""
+    start_collecting(collecting)
+    request = tick(instance, collecting)
+    assert isinstance(request, dg.RunRequest)
+    instance.create_run_for_job(
+        build_defs().resolve_job_def("forward_test"), tags=request.tags, status=dg.DagsterRunStatus.SUCCESS
+    )
+    assert "already looked for" in str(tick(instance, collecting))
+
+
 def test_missing_candle_is_looked_for_less_and_less_often(collecting: Workbench) -> None:
     """As long as no candle comes, further attempts are due 2, 5, 15 and 30 minutes after its close, then hourly."""
     test = start_collecting(collecting)

@@ -10,6 +10,8 @@ from coin_pipeline.forward import store
 from coin_pipeline.forward.due import Due, due_candle, request_key
 from coin_pipeline.ledger.ledger import Ledger
 
+REQUEST_TAG = "coin/request"
+"""Key of the candles for which a run was requested."""
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -30,8 +32,8 @@ def forward_tests(
 ) -> dg.RunRequest | dg.SkipReason:
     """Request one run for all candles that have closed since the last decisions.
 
-    A tick that is evaluated twice requests the same run: its key is that of the candles. A missed tick needs no
-    catch-up: a run decides all candles up to the newest.
+    Candles are requested once per attempt, however often the schedule looks. A missed tick needs no catch-up: a run
+    decides all candles up to the newest.
     """
     now = time.time_ns()
     due = find_due(ledger, now)
@@ -39,9 +41,13 @@ def forward_tests(
         return dg.SkipReason("no candle of an active forward test has closed since the last decision")
     if context.instance.get_run_ids(dg.RunsFilter(job_name=forward_test.name, statuses=_UNFINISHED), limit=1):
         return dg.SkipReason("the previous run has not ended yet; it decides these candles too, or the next one does")
+    key = request_key(due, now)
+    # Dagster compares the run keys of a schedule within one tick only.
+    if context.instance.get_run_ids(dg.RunsFilter(tags={REQUEST_TAG: key}), limit=1):
+        return dg.SkipReason("these candles were already looked for; the next attempt follows later after their close")
     newest = max(candle.close for candle in due)
-    tags = {"coin/candles": str(len(due)), "coin/closed_at": format_utc(newest)}
-    return dg.RunRequest(run_key=request_key(due, now), tags=tags)
+    tags = {REQUEST_TAG: key, "coin/candles": str(len(due)), "coin/closed_at": format_utc(newest)}
+    return dg.RunRequest(run_key=key, tags=tags)
 
 
 def find_due(ledger: Ledger, now: int) -> list[Due]:
