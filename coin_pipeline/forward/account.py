@@ -8,7 +8,7 @@ Exits come from the engine itself, `compute_outcomes`. Money is exact, and quant
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, localcontext
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,8 @@ QUANTITY_DECIMALS = 8
 _DOWN = Context(prec=100, rounding=ROUND_DOWN)
 _NEAREST = Context(prec=100, rounding=ROUND_HALF_EVEN)
 _DECIDED, _HISTORY = 0, 1
+END: Final = 2**63 - 1
+"""Stands for the end of a forward test, after every candle."""
 
 
 class PaperFill(NamedTuple):
@@ -88,7 +90,8 @@ class AccountState:
         cash: Cash, in the quote currency.
         trade: The open position, if any.
         pending: The entry that the next open fills, if any.
-        adopted: Other orders in its book that it goes by: journal entry, and open of the candle before which, ns UTC.
+        adopted: Other orders in its book that it goes by: journal entry, and open of the candle before which, ns UTC,
+            or `END`.
     """
 
     cash: Decimal
@@ -183,11 +186,11 @@ def adopt(state: AccountState, bar_time: int, order: OtherOrder) -> AccountState
     """Return an account after an order in its book that it did not place itself, booked before a candle.
 
     Units that are bought become part of the open position, or a position without a time limit; units that are sold
-    leave it.
+    leave it. As only a flat account enters, an entry that is pending is dropped if a position is open then.
 
     Args:
         state: The account before the candle.
-        bar_time: Open of the candle, ns UTC.
+        bar_time: Open of the candle, ns UTC, or `END`.
         order: The order.
     """
     leg, adopted = order.leg, (*state.adopted, (order.entry_id, bar_time))
@@ -198,7 +201,7 @@ def adopt(state: AccountState, bar_time: int, order: OtherOrder) -> AccountState
         return replace(state, trade=None)
     price = float(leg.price)
     trade = state.trade or OpenTrade(bar_time, price, held, None, 0, price)
-    return replace(state, trade=replace(trade, quantity=held))
+    return replace(state, trade=replace(trade, quantity=held), pending=None)
 
 
 def cash_flow(leg: Leg) -> Decimal:

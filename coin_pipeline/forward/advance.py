@@ -18,7 +18,7 @@ from coin_pipeline.candles.timeframe import SECOND_NS, utc
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import CoinError, ForwardTestStopped, ServiceUnavailable
 from coin_pipeline.forward import store
-from coin_pipeline.forward.account import AccountRules, PaperFill, close_at, step
+from coin_pipeline.forward.account import END, AccountRules, PaperFill, close_at, step
 from coin_pipeline.forward.decide import SymbolStrategy
 from coin_pipeline.forward.other_orders import adopt_others
 from coin_pipeline.forward.records import Candle, Choice, Decision, ForwardTest, SymbolState, fill_key
@@ -88,6 +88,8 @@ class Advancer:
     def stop(self, test_id: UUID, *, close: bool = False) -> ForwardTest:
         """Stop a test permanently: no candle is decided any more. Its records and positions stay.
 
+        The positions of a test that is stopped already can still be closed.
+
         Args:
             test_id: The test.
             close: Sell its open positions at the close of the last decided candle, as a backtest does at its end.
@@ -97,9 +99,8 @@ class Advancer:
         """
 
         def work(connection: Connection) -> ForwardTest:
-            before = store.get_test(connection, test_id)
             test = store.stop(connection, test_id, self.clock(connection))
-            if close and before.stopped_at is None:
+            if close:
                 for state in store.lock_symbols(connection, test):
                     _close(connection, test, state)
             return test
@@ -226,7 +227,8 @@ def _close(connection: Connection, test: ForwardTest, state: SymbolState) -> Non
         return
     rules = AccountRules.of(test.spec.account_spec, state.symbol)
     (last,) = store.read_decisions(connection, test.test_id, symbol=state.symbol, limit=1)
-    account, fills = close_at(rules, state.account, state.last_bar, last.candle[3])
+    known = adopt_others(connection, test, state.symbol, state.account, END)
+    account, fills = close_at(rules, known, state.last_bar, last.candle[3])
     for fill in fills:
         key = fill_key(state.symbol, fill.bar_time, "close")
         at = utc(fill.bar_time + test.spec.candle_length.ns)

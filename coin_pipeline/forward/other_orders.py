@@ -1,5 +1,7 @@
 """Orders in the book of a forward test that the test did not place, such as a sale by hand."""
 
+import re
+
 from sqlalchemy import Connection, select
 
 from coin_pipeline.forward.account import AccountState, OtherOrder, adopt
@@ -19,7 +21,7 @@ def adopt_others(
         test: The forward test.
         symbol: The market.
         account: The account before the candle.
-        bar_time: Open of the candle, ns UTC.
+        bar_time: Open of the candle, ns UTC, or `account.END`.
     """
     lock(connection, test.book, symbol)
     known = max((entry_id for entry_id, _ in account.adopted), default=0)
@@ -27,7 +29,7 @@ def adopt_others(
         JOURNAL.c.book == test.book,
         JOURNAL.c.symbol == symbol,
         JOURNAL.c.entry_id > known,
-        ~JOURNAL.c.key.startswith(f"{symbol}:", autoescape=True),  # those of `fill_key`
+        ~JOURNAL.c.key.regexp_match(rf"^{re.escape(symbol)}:[0-9]+:(enter|exit|close)$"),  # those of `fill_key`
     )
     for entry in map(to_entry, connection.execute(query.order_by(JOURNAL.c.entry_id))):
         account = adopt(account, bar_time, OtherOrder(entry.entry_id, entry.leg))

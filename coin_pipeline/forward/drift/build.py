@@ -12,16 +12,16 @@ from sqlalchemy import Connection, select
 
 from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.runner import run_backtest
-from coin_pipeline.candles.timeframe import utc
+from coin_pipeline.candles.timeframe import day_of, utc
 from coin_pipeline.engine.bars import Floats
 from coin_pipeline.errors import CandlesNotFound, NothingDecided
 from coin_pipeline.forward import store
-from coin_pipeline.forward.account import AccountRules, OtherOrder, cash_flow
+from coin_pipeline.forward.account import END, AccountRules, OtherOrder, cash_flow
 from coin_pipeline.forward.drift.attribution import BookedOrders, attribute
 from coin_pipeline.forward.drift.decisions import compare_decisions
 from coin_pipeline.forward.drift.edge import MAX_DECAY, MIN_TRADES, REFERENCE_DAYS, Edge, TradeReturns, closed_returns
 from coin_pipeline.forward.drift.late import late_fills
-from coin_pipeline.forward.drift.model import END, Moment
+from coin_pipeline.forward.drift.model import Moment
 from coin_pipeline.forward.drift.report import DriftReport, MarketDrift
 from coin_pipeline.forward.drift.today import MarketToday
 from coin_pipeline.forward.records import Decision, ForwardTest, SymbolState, fill_key
@@ -216,7 +216,7 @@ def _forward_trades(recorded: Recorded) -> TradeReturns:
 
 def _reference(test: ForwardTest, candles: CandleSource, registry: StrategyRegistry) -> TradeReturns:
     """Return the trades of the backtest over the stored candles before the test, at most `REFERENCE_DAYS` days."""
-    first = utc(test.begin).date()
+    first = day_of(utc(test.begin), test.spec.timezone)
     spec = test.spec.backtest_spec(first - timedelta(days=REFERENCE_DAYS), first - timedelta(days=1))
     returns: list[float] = []
     opens = []

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from coin_pipeline.forward.account import (
+    END,
     AccountRules,
     AccountState,
     OtherOrder,
@@ -19,8 +20,6 @@ from coin_pipeline.forward.records import Candle, Choice
 from coin_pipeline.ledger.accounting import Leg
 from coin_pipeline.ledger.amounts import EXACT, MAX_DECIMALS, ZERO
 
-END: Final = 2**63 - 1
-"""Stands for the end of the period, after every candle."""
 Moment = tuple[int, str]
 """Open of the candle of an order, ns UTC, and its action: a candle has at most one of each."""
 
