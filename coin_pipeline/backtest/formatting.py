@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Json = dict[str, Any]
 _CENTS = 2
+_GUARD_DIGITS = 4  # less is the rounding of floats, such as that of a sum
 _DECIMALS = {"KRW": 0, "JPY": 0, "IDR": 0, "BTC": 8, "ETH": 8}
 
 
@@ -58,12 +59,16 @@ def format_signed_amount(amount: float, currency: str, *, unit: bool = True) -> 
 
     >>> format_signed_amount(1234.567, "KRW"), format_signed_amount(-0.3, "BTC"), format_signed_amount(0.0, "KRW")
     ('+1,234.57 KRW', '-0.30000000 BTC', '0 KRW')
-    >>> format_signed_amount(-0.00012, "KRW", unit=False)
-    '-0.00012'
+    >>> format_signed_amount(-0.00012, "KRW", unit=False), format_signed_amount(-1.8e-7, "KRW")
+    ('-0.00012', '0 KRW')
     """
-    text = f"{amount:+,.{_DECIMALS.get(currency, 0) or _CENTS}f}" if amount else "0"
-    if amount and not float(text.replace(",", "")):  # too small for these decimals
+    digits = _DECIMALS.get(currency, 0) or _CENTS
+    if abs(amount) < 10 ** -(digits + _GUARD_DIGITS):
+        text = "0"
+    elif abs(amount) < 10**-digits / 2:
         text = f"{amount:+.2g}"
+    else:
+        text = f"{amount:+,.{digits}f}"
     return f"{text} {currency}" if unit else text
 
 
