@@ -21,11 +21,13 @@ from rich.table import Table
 
 from benchmarks.report import MET, format_facts, machine
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
+from coin_pipeline.database.pages import parse_cursor
 from coin_pipeline.database.session import Session
 from coin_pipeline.orchestration.storage import set_up
-from coin_pipeline.results.index import Filters, ResultIndex, parse_cursor
+from coin_pipeline.results.index import Filters, ResultIndex
 from coin_pipeline.results.index_entry import IndexEntry
 from coin_pipeline.results.legacy import SEOUL
+from coin_pipeline.results.store import is_run_id
 
 ENTRIES, LIMIT, ROUNDS, TARGET_MS = 100_000, 10, 21, 50
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -132,9 +134,9 @@ def query_sqlite(peer: sqlite3.Connection, filters: Filters, offset: int, after:
     where, values = " and ".join(text for text, _ in active) or "true", [value for _, value in active]
     total = peer.execute(f"select count(*) from result where {where}", values).fetchone()[0]  # noqa: S608 -- see above
     if after:
-        begin = parse_cursor(after)
+        begin = parse_cursor(after, is_run_id)
         where += " and (timestamp, run_id) < (?, ?)"
-        values += [begin.timestamp.timestamp(), begin.run_id]
+        values += [begin.time.timestamp(), begin.row_id]
     rows = peer.execute(
         f"select * from result where {where} order by timestamp desc, run_id desc limit ? offset ?",  # noqa: S608 -- same
         [*values, LIMIT, offset],
