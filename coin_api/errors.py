@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from coin_api.queries import HistoryQuery
 from coin_api.tasks import Task
@@ -126,21 +127,27 @@ async def _handle_validation_error(_request: Request, error: Exception) -> JSONR
     return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(problems)), problems)
 
 
-async def _handle_http_exception(_request: Request, error: Exception) -> JSONResponse:
+async def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError from error
     cause = error.__cause__
     if error.status_code == HTTPStatus.BAD_REQUEST and cause:  # FastAPI's, for a body that it cannot parse
         if isinstance(cause, errors.InvalidInput):
-            return await _handle_coin_error(_request, cause)
+            return await _handle_coin_error(request, cause)
         problems = [errors.Problem("body", _unparsable_body(cause))]
         return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(problems)), problems)
     response = problem_response(HTTPStatus(error.status_code), str(error.detail))
-    headers = dict(error.headers or {})  # such as Allow with a 405
-    if headers.get("Allow") == "GET":
-        headers["Allow"] = "GET, HEAD"  # HeadRequests passes HEAD on as GET
-    response.headers.update(headers)
+    response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_allowed_methods(request))
     return response
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of all routes of a path; Starlette names those of the first one only."""
+    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))  # HeadRequests passes HEAD on as GET
 
 
 async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:

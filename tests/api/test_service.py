@@ -156,8 +156,13 @@ def test_unknown_path_is_a_problem(client: TestClient) -> None:
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["detail"] == "Not Found"
-    refused = client.put("/health")
-    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(("path", "allowed"), [("/health", "GET, HEAD"), ("/api/forward-tests", "GET, HEAD, POST")])
+def test_a_refused_method_names_all_that_are_allowed(client: TestClient, path: str, allowed: str) -> None:
+    """A path may have several routes, one per method."""
+    refused = client.put(path)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, allowed)
 
 
 def test_shutdown_closes_the_orchestrator(client: TestClient, orchestrator: FakeOrchestrator) -> None:
