@@ -26,6 +26,7 @@ class NotAcceptable(errors.CoinError):
 
 
 _log = logging.getLogger("coin.api")
+_METHODS = ("GET", "DELETE", "PATCH", "POST", "PUT")
 _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.InvalidRunId: HTTPStatus.NOT_FOUND,  # no run has such an id
     errors.EmptyRange: HTTPStatus.BAD_REQUEST,  # as in the legacy platform
@@ -137,17 +138,19 @@ async def _handle_http_exception(request: Request, error: Exception) -> JSONResp
         problems = [errors.Problem("body", _unparsable_body(cause))]
         return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(problems)), problems)
     response = problem_response(HTTPStatus(error.status_code), str(error.detail))
-    response.headers.update(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = ", ".join(_allowed_methods(request))
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
+    response.headers.update(headers)
     return response
 
 
 def _allowed_methods(request: Request) -> list[str]:
     """Return the methods of all routes of a path; Starlette names those of the first one only."""
-    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
-    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))  # HeadRequests passes HEAD on as GET
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    routes = request.app.routes
+    methods = [name for name, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+    return ["GET", "HEAD", *methods[1:]] if "GET" in methods else methods  # HeadRequests passes HEAD on as GET
 
 
 async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:
