@@ -100,7 +100,7 @@ def test_killed_process_is_restarted(new_supervisor: NewSupervisor, capfd: pytes
 
 def test_process_that_does_not_stay_up_stops_all(new_supervisor: NewSupervisor) -> None:
     """Restarts become less frequent, then the error has the exit code and the log, and the others are stopped."""
-    policy = RestartPolicy(first_s=0.1, longest_s=0.4, stable_s=5, give_up_s=2)
+    policy = RestartPolicy(first_s=0.1, longest_s=0.8, stable_s=10, give_up_s=5)
     with new_supervisor(threading.Event(), policy) as supervisor:
         supervisor.start("steady", "steady")
         wait_until(recorded_starts)
@@ -112,8 +112,8 @@ def test_process_that_does_not_stay_up_stops_all(new_supervisor: NewSupervisor) 
     assert not any(map(is_alive, steady))
     times = [at for at, _ in recorded_starts()]
     delays = [after - before for before, after in itertools.pairwise(times)]
-    assert 4 <= len(times) <= 9
-    assert delays[0] < delays[2] < 1
+    assert 4 <= len(times) <= 12
+    assert delays[0] < delays[2]
 
 
 def test_death_after_a_stable_run_counts_as_the_first(new_supervisor: NewSupervisor) -> None:
