@@ -8,21 +8,18 @@ from fastapi import APIRouter, Depends, Path, Query, Response, status
 
 from coin_api.deps import CatalogDep, LedgerDep, StrategiesDep
 from coin_api.routing import StrictJsonRoute
-from coin_pipeline.errors import ForwardTestNotFound
 from coin_pipeline.forward import documents
 from coin_pipeline.forward.advance import Advancer
 from coin_pipeline.forward.documents import DecisionQuery, ForwardSummary, ForwardTestDocument, ForwardTestList
 from coin_pipeline.forward.spec import ForwardRequest
 from coin_pipeline.forward.start import start
+from coin_pipeline.forward.store import parse_test_id
 
 router = APIRouter(prefix="/api/forward-tests", tags=["forward tests"], route_class=StrictJsonRoute)
 
 
 async def _test_id(test_id: Annotated[str, Path(description="UUID of the forward test.")]) -> uuid.UUID:
-    try:
-        return uuid.UUID(test_id)
-    except ValueError:
-        raise ForwardTestNotFound(repr(test_id[:80])) from None
+    return parse_test_id(test_id)
 
 
 TestIdDep = Annotated[uuid.UUID, Depends(_test_id)]

@@ -33,6 +33,18 @@ def add_test(connection: Connection, test: ForwardTest, accounts: Sequence[Symbo
     connection.execute(insert(SYMBOL), rows)
 
 
+def parse_test_id(text: str) -> uuid.UUID:
+    """Return the id of a test.
+
+    Raises:
+        ForwardTestNotFound: The text is not a UUID.
+    """
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise ForwardTestNotFound(repr(text[:80])) from None
+
+
 def get_test(connection: Connection, test_id: uuid.UUID) -> ForwardTest:
     """Return a test.
 

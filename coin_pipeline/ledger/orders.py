@@ -3,31 +3,26 @@
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from coin_pipeline.ledger.accounting import Leg
 from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.ledger.marks import CandleMarks, Mark
-from coin_pipeline.ledger.order_documents import EnterDocument, ExitDocument
+from coin_pipeline.ledger.order_documents import EnterDocument, ExitDocument, OrderDocument
 from coin_pipeline.ledger.records import EnterOrder, ExitOrder
 from coin_pipeline.ledger.requests import EnterRequest, ExitRequest
 
+DocumentT = TypeVar("DocumentT", bound=OrderDocument)
 
-class Entered(NamedTuple):
-    """Answer to an order to enter, and whether an earlier order with the same key was answered with it."""
 
-    document: EnterDocument
+class Answer(NamedTuple, Generic[DocumentT]):
+    """Answer to an order, and whether an earlier order with the same key was answered with it."""
+
+    document: DocumentT
     replayed: bool
 
 
-class Exited(NamedTuple):
-    """Answer to an order to exit, and whether an earlier order with the same key was answered with it."""
-
-    document: ExitDocument
-    replayed: bool
-
-
-def enter(ledger: Ledger, marks: CandleMarks, request: EnterRequest, key: str | None) -> Entered:
+def enter(ledger: Ledger, marks: CandleMarks, request: EnterRequest, key: str | None) -> Answer[EnterDocument]:
     """Book an order to enter.
 
     Args:
@@ -45,10 +40,12 @@ def enter(ledger: Ledger, marks: CandleMarks, request: EnterRequest, key: str | 
     leg = Leg(request.side, request.quantity, price, request.fee_rate, request.slippage_rate)
     order = EnterOrder(request.symbol, leg, request.book, key=key, note=request.note, at_market=mark is not None)
     booked = ledger.enter(order)
-    return Entered(EnterDocument.of(booked, mark), booked.replayed)
+    return Answer(EnterDocument.of(booked, mark), booked.replayed)
 
 
-def leave(ledger: Ledger, marks: CandleMarks, position_id: uuid.UUID, request: ExitRequest, key: str | None) -> Exited:
+def leave(
+    ledger: Ledger, marks: CandleMarks, position_id: uuid.UUID, request: ExitRequest, key: str | None
+) -> Answer[ExitDocument]:
     """Book an order to exit.
 
     Args:
@@ -76,7 +73,7 @@ def leave(ledger: Ledger, marks: CandleMarks, position_id: uuid.UUID, request: E
         at_market=mark is not None,
     )
     booked = ledger.exit(order)
-    return Exited(ExitDocument.of(booked, mark), booked.replayed)
+    return Answer(ExitDocument.of(booked, mark), booked.replayed)
 
 
 def _priced(price: Decimal | None, newest: Callable[[], Mark]) -> tuple[Decimal, Mark | None]:

@@ -5,7 +5,7 @@ Amounts are exact: JSON numbers reach these models as `Decimal` (`coin_api.routi
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, Inexact
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -15,109 +15,16 @@ from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.ledger.accounting import Side
-from coin_pipeline.ledger.amounts import EXACT, MAX_DECIMALS, MAX_RATE, MAX_VALUE, MIN_VALUE, RATE_DECIMALS, ZERO
+from coin_pipeline.ledger.amounts import MAX_RATE, MAX_VALUE, MIN_VALUE, ZERO
+from coin_pipeline.ledger.numbers import MAX_BOUND, MAX_CHARACTERS, NUMBER, json_name, to_amount, to_bound, to_rate
 from coin_pipeline.ledger.records import DEFAULT_BOOK, MAX_BOOK, MAX_KEY, MAX_NOTE, PAGE_SIZE, StatusFilter
 
 RequestT = TypeVar("RequestT", bound=RequestModel)
 MAX_PRICES, MAX_PAGE = 500, 1000
-_MAX_DIGITS = 100
-_MAX_BOUND = Decimal(10) ** 36
-_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_RANGE = f"{float(MIN_VALUE):g} to {float(MAX_VALUE):g}"
 _BOOK = rf"^[A-Za-z0-9][A-Za-z0-9:._-]{{0,{MAX_BOOK - 1}}}$"
 ALL_BOOKS = "*"
 ENTER_EXAMPLE: dict[str, Any] = {"symbol": "BTC_KRW", "quantity": 1.0, "entry_price": 50000, "side": "BUY"}
 EXIT_EXAMPLE: dict[str, Any] = {"exit_price": 51000, "quantity": "0.5"}
-
-
-def to_decimal(value: object) -> Decimal:
-    """Return a number, or the text of one, as it is written.
-
-    >>> to_decimal("12345678901234567.891"), to_decimal(0.1)
-    (Decimal('12345678901234567.891'), Decimal('0.1'))
-
-    Raises:
-        ValueError: The value is not a finite decimal number.
-    """
-    if isinstance(value, bool) or not isinstance(value, Decimal | int | float | str):
-        msg = f"{_named(value)} is not a number; send a JSON number, or text such as '0.5'"
-        raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
-    text = str(value)
-    if isinstance(value, str) and len(text) > _MAX_DIGITS:
-        msg = f"{text[:40]!r}... has {len(text):,} characters; at most {_MAX_DIGITS} are read"
-        raise ValueError(msg)
-    if not re.fullmatch(_NUMBER, text):
-        msg = f"{text[:40]!r} is not a finite decimal number; write digits such as 0.5"
-        raise ValueError(msg)
-    try:
-        return Decimal(text)
-    except ArithmeticError:  # an exponent beyond 10^18
-        msg = f"{text[:40]!r} is not in the range {_RANGE}"
-        raise ValueError(msg) from None
-
-
-def to_amount(value: object) -> Decimal:
-    """Return a quantity or a price.
-
-    Raises:
-        ValueError: Not a number from MIN_VALUE to MAX_VALUE with at most MAX_DECIMALS decimals.
-    """
-    amount = to_decimal(value)
-    if amount <= 0:
-        msg = f"{_short(amount)} is not above 0"
-        raise ValueError(msg)
-    if not MIN_VALUE <= amount <= MAX_VALUE:
-        msg = f"{_short(amount)} is not in the range {_RANGE}"
-        raise ValueError(msg)
-    return _with_decimals(amount, MAX_DECIMALS)
-
-
-def to_rate(value: object) -> Decimal:
-    """Return a fee or slippage rate.
-
-    Raises:
-        ValueError: Not a number from 0 to MAX_RATE with at most RATE_DECIMALS decimals.
-    """
-    rate = to_decimal(value)
-    if not 0 <= rate <= MAX_RATE:
-        msg = f"{_short(rate)} is not between 0 and {MAX_RATE}; it is a fraction, so 0.001 is 0.1 %"
-        raise ValueError(msg)
-    return _with_decimals(rate, RATE_DECIMALS)
-
-
-def to_bound(value: object) -> Decimal:
-    """Return a bound of a result.
-
-    Raises:
-        ValueError: Not a number within the range of results with at most MAX_DECIMALS decimals.
-    """
-    bound = to_decimal(value)
-    if not -_MAX_BOUND <= bound <= _MAX_BOUND:
-        msg = f"{_short(bound)} is not between -1e36 and 1e36"
-        raise ValueError(msg)
-    return _with_decimals(bound, MAX_DECIMALS)
-
-
-def _with_decimals(number: Decimal, most: int) -> Decimal:
-    try:
-        return EXACT.quantize(number, Decimal(1).scaleb(-most)).normalize(EXACT)
-    except Inexact:
-        msg = f"{_short(number)} has more than {most} decimals; round it"
-        raise ValueError(msg) from None
-
-
-def _short(number: Decimal) -> str:
-    text = str(number)
-    return text if len(text) <= _MAX_DIGITS // 2 else f"{text[: _MAX_DIGITS // 2]}..."
-
-
-def _named(value: object) -> str:
-    """Return a JSON value as a client knows it, not as Python writes it."""
-    if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "an object"
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return repr(str(value)[:40])
 
 
 def to_side(value: object) -> Side:
@@ -129,13 +36,13 @@ def to_side(value: object) -> Side:
     try:
         return Side(str(value).upper())
     except ValueError:
-        msg = f"{_named(value)} is not a side; send BUY or SELL"
+        msg = f"{json_name(value)} is not a side; send BUY or SELL"
         raise ValueError(msg) from None
 
 
 def _schema(minimum: Decimal, maximum: Decimal) -> WithJsonSchema:
     number = {"type": "number", "minimum": float(minimum), "maximum": float(maximum)}
-    return WithJsonSchema({"anyOf": [number, {"type": "string", "pattern": _NUMBER, "maxLength": _MAX_DIGITS}]})
+    return WithJsonSchema({"anyOf": [number, {"type": "string", "pattern": NUMBER, "maxLength": MAX_CHARACTERS}]})
 
 
 def _parse_market(text: str) -> str:
@@ -160,7 +67,7 @@ def _check_text(text: str) -> str:
 
 Amount = Annotated[Decimal, BeforeValidator(to_amount), _schema(MIN_VALUE, MAX_VALUE)]
 Rate = Annotated[Decimal, BeforeValidator(to_rate), _schema(ZERO, MAX_RATE)]
-Bound = Annotated[Decimal, BeforeValidator(to_bound), _schema(-_MAX_BOUND, _MAX_BOUND)]
+Bound = Annotated[Decimal, BeforeValidator(to_bound), _schema(-MAX_BOUND, MAX_BOUND)]
 OrderSide = Annotated[Side, BeforeValidator(to_side)]
 Market = Annotated[str, AfterValidator(_parse_market), Field(description="Market, as BTC_KRW or Upbit's KRW-BTC.")]
 Book = Annotated[

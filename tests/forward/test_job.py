@@ -96,6 +96,15 @@ def test_run_page_shows_what_happened(instance: dg.DagsterInstance, collecting: 
     assert (row.data["test"], row.data["symbol"]) == (str(test.test_id), SYMBOLS[0])
 
 
+def test_an_id_from_the_launchpad_that_is_not_a_uuid_is_named(
+    instance: dg.DagsterInstance, collecting: Workbench
+) -> None:
+    """The run fails with the sentence that the API answers with."""
+    result = advance(instance, collecting, FakeExchange(time.time_ns()), "newest")
+    message, kind = failure_from_events(result.all_events)
+    assert (kind, "'newest'" in message) == ("ForwardTestNotFound", True)
+
+
 def test_failed_collection_does_not_stop_the_others(instance: dg.DagsterInstance, collecting: Workbench) -> None:
     """The run fails with the reason; the other symbol is decided, and the failed one once its candles come."""
     test = start_collecting(collecting)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from uuid import UUID
 
 import dagster as dg
 from dagster import MetadataValue
@@ -155,5 +154,5 @@ def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> MetadataVa
 
 def _selected(connection: Connection, test_ids: Sequence[str]) -> list[ForwardTest]:
     if test_ids:
-        return [stored_tests.get_test(connection, UUID(test_id)) for test_id in test_ids]
+        return [stored_tests.get_test(connection, stored_tests.parse_test_id(test_id)) for test_id in test_ids]
     return stored_tests.list_tests(connection, active=True)

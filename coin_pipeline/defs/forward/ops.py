@@ -44,8 +44,8 @@ def collect_new_candles(
     alive: dg.ResourceParam[RunHeartbeat],
 ) -> Collection:
     """Collect the candles of the active forward tests."""
-    test_id = UUID(config.test_id) if config.test_id else None
     with translate_errors():
+        test_id = store.parse_test_id(config.test_id) if config.test_id else None
         active = ledger.run(lambda connection: store.list_tests(connection, active=True))
         tests = [test for test in active if test_id in {None, test.test_id}]
         collected = [*collect_new(candles, exchange, series_of(tests))]
