@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import compile_path
 
 from coin_api.queries import HistoryQuery
 from coin_api.tasks import Task
@@ -26,7 +26,6 @@ class NotAcceptable(errors.CoinError):
 
 
 _log = logging.getLogger("coin.api")
-_METHODS = ("GET", "DELETE", "PATCH", "POST", "PUT")
 _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
     errors.InvalidRunId: HTTPStatus.NOT_FOUND,  # no run has such an id
     errors.EmptyRange: HTTPStatus.BAD_REQUEST,  # as in the legacy platform
@@ -140,17 +139,17 @@ async def _handle_http_exception(request: Request, error: Exception) -> JSONResp
     response = problem_response(HTTPStatus(error.status_code), str(error.detail))
     headers = dict(error.headers or {})
     if "Allow" in headers:
-        headers["Allow"] = ", ".join(_allowed_methods(request))
+        headers["Allow"] = ", ".join(_documented_methods(request) or [headers["Allow"]])
     response.headers.update(headers)
     return response
 
 
-def _allowed_methods(request: Request) -> list[str]:
-    """Return the methods of all routes of a path; Starlette names those of the first one only."""
-    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
-    routes = request.app.routes
-    methods = [name for name, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]
-    return ["GET", "HEAD", *methods[1:]] if "GET" in methods else methods  # HeadRequests passes HEAD on as GET
+def _documented_methods(request: Request) -> list[str]:
+    """Return the methods of the first documented path that matches; Starlette names those of its first route only."""
+    paths = request.app.openapi()["paths"]
+    operations: dict[str, object] = next((paths[p] for p in paths if compile_path(p)[0].match(request.url.path)), {})
+    methods = {name.upper() for name in operations}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))  # HeadRequests passes HEAD on as GET
 
 
 async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:

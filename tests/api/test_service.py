@@ -158,9 +158,17 @@ def test_unknown_path_is_a_problem(client: TestClient) -> None:
     assert response.json()["detail"] == "Not Found"
 
 
-@pytest.mark.parametrize(("path", "allowed"), [("/health", "GET, HEAD"), ("/api/forward-tests", "GET, HEAD, POST")])
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/health", "GET, HEAD"),
+        ("/api/forward-tests", "GET, HEAD, POST"),
+        ("/api/positions/enter", "POST"),  # which GET /api/positions/{position_id} matches as well
+        ("/docs", "GET, HEAD"),
+    ],
+)
 def test_a_refused_method_names_all_that_are_allowed(client: TestClient, path: str, allowed: str) -> None:
-    """A path may have several routes, one per method."""
+    """A path may have several routes, one per method, and may match the template of another path."""
     refused = client.put(path)
     assert (refused.status_code, refused.headers["Allow"]) == (405, allowed)
 
