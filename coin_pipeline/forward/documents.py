@@ -4,7 +4,7 @@ import uuid
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Connection
 
 from coin_pipeline.candles.fields import RequestModel
@@ -16,17 +16,27 @@ from coin_pipeline.forward.records import Decision, ForwardTest, SymbolState
 from coin_pipeline.forward.spec import ForwardSpec
 from coin_pipeline.ledger.documents import Instant
 from coin_pipeline.ledger.exact_model import Amount, ExactModel, OptionalAmount
+from coin_pipeline.ledger.requests import MarketFilter
 
 _CURSOR = r"^[0-9]{1,19}:[A-Z0-9._]{3,41}$"
+_LAST_NS = 2**63 - 1
+
+
+def _check_cursor(text: str) -> str:
+    if int(text.partition(":")[0]) > _LAST_NS:
+        msg = f"{text!r:.60} is not a cursor of this list; use next_cursor of the previous page"
+        raise ValueError(msg)
+    return text
 
 
 class DecisionQuery(RequestModel):
     """Filter and page of the decisions of a forward test."""
 
-    symbol: Annotated[str | None, Field(max_length=41, description="Only decisions on this market.")] = None
+    symbol: MarketFilter = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Decisions to return.")] = 100
     cursor: Annotated[
-        str | None, Field(pattern=_CURSOR, description="next_cursor of the previous page; the newest by default.")
+        Annotated[str, Field(pattern=_CURSOR), AfterValidator(_check_cursor)] | None,
+        Field(description="next_cursor of the previous page; the newest by default."),
     ] = None
 
     @property

@@ -94,6 +94,15 @@ def test_invalid_requests_start_nothing(client: TestClient, change: dict[str, An
     assert client.get("/api/forward-tests").json()["count"] == 0
 
 
+@pytest.mark.parametrize("query", ["symbol=AAA%00KRW", "symbol=../etc", "cursor=9999999999999999999:AAA_KRW"])
+def test_invalid_filters_of_decisions_are_rejected(client: TestClient, workbench: Workbench, query: str) -> None:
+    """The answer is 422, before PostgreSQL would refuse the value."""
+    test = workbench.start(params=REQUEST["params"], symbols=SYMBOLS)
+    answer = client.get(f"/api/forward-tests/{test.test_id}?{query}")
+    assert answer.status_code == 422
+    assert query.partition("=")[0] in str(answer.json()["errors"])
+
+
 def test_candles_that_are_not_collected_must_be_stored(client: TestClient) -> None:
     """Otherwise the test could never decide: 404 names the market."""
     answer = client.post("/api/forward-tests", json={**REQUEST, "symbols": ["ZZZ_KRW"], "collect": False})
