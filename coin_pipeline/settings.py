@@ -23,22 +23,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from coin_pipeline.errors import InvalidSettings, Problem, did_you_mean, format_validation_message
 from coin_pipeline.origins import LEGACY_VARIABLES, parse_hosts, parse_origins
 
-# Settings of the legacy platform that users bring along in .env: reported as unused, neither rejected nor ignored
-# silently.
-IGNORED_SETTINGS = frozenset(
-    {
-        "BACKUP_RETENTION_DAYS",
-        "EMAIL_ENABLED",
-        "SLACK_ENABLED",
-        "SLACK_WEBHOOK_URL",
-        "SMTP_FROM_ADDR",
-        "SMTP_HOST",
-        "SMTP_PASSWORD",
-        "SMTP_PORT",
-        "SMTP_USER",
-    }
-)
-
 _BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "must be 3 to 63 lower-case letters, digits, dots and hyphens"
 
 _FORMATS = {
@@ -57,9 +41,13 @@ _FORMATS = {
 }
 _CHOICES = {
     "coin_allow_short": "true or false",
+    "coin_allow_private_webhooks": "true or false",
+    "email_enabled": "true or false",
     "enable_scheduler": "true or false",
     "scheduler_hour": "an hour, 0 to 23",
     "scheduler_minute": "a minute, 0 to 59",
+    "slack_enabled": "true or false",
+    "smtp_port": "a port, such as 587",
 }
 # The markets and timeframes that the legacy platform collected.
 DAILY_SYMBOLS = tuple(f"KRW-{base}" for base in ("BTC", "ETH", "XRP", "SOL", "XLM", "ADA", "DOGE", "BCH", "NEAR"))
@@ -202,6 +190,39 @@ class Settings(BaseSettings):
         5.0, ge=0.1, le=60, description="Seconds between two checks for lost runs and unanswered tasks."
     )
 
+    slack_webhook_url: SecretStr | None = Field(
+        None, description="Incoming webhook of the Slack channel that receives alerts; a secret."
+    )
+    slack_enabled: bool = Field(default=True, description="Set to false to send no alerts to Slack.")
+    smtp_host: str | None = Field(None, description="Mail server that alerts are sent through.")
+    smtp_port: int = Field(587, ge=1, le=65_535, description="Port of the mail server.")
+    smtp_security: Literal["auto", "starttls", "tls", "none"] = Field(
+        "auto", description="Encryption of the connection to the mail server; auto is tls on port 465, else starttls."
+    )
+    smtp_user: str | None = Field(None, description="User name at the mail server.")
+    smtp_password: SecretStr | None = Field(None, description="Password at the mail server.")
+    smtp_from_addr: str | None = Field(None, description="Sender of alerts; defaults to SMTP_USER.")
+    email_to: CommaSeparated = Field((), description="Recipients of alerts by mail, separated by commas.")
+    email_enabled: bool = Field(default=True, description="Set to false to send no alerts by mail.")
+    coin_allow_private_webhooks: bool = Field(
+        default=False, description="Allow webhooks at private addresses and over plain HTTP."
+    )
+    coin_alert_language: Literal["en", "ko"] = Field("en", description="Language of alerts.")
+    coin_alert_free_mib: int = Field(
+        1024, ge=0, description="Free space of a disk below which an alert is sent, MiB; 0 for never."
+    )
+
+    coin_backup_location: str | None = Field(
+        None, description="Folder, or s3://bucket/prefix, that stores backups; defaults to DATA_ROOT/backups."
+    )
+    coin_backup_key: SecretStr | None = Field(
+        None, description="age secret key with which backups are encrypted; 'coin backup key' creates one."
+    )
+    coin_backup_schedule: Literal["on", "off"] = Field(
+        "on", description="Back up every night, prove the backup by restoring it, and remove old ones."
+    )
+    backup_retention_days: int = Field(7, ge=1, le=36_500, description="Days to keep backups.")
+
     coin_log_mib: int = Field(10, ge=1, le=10_000, description="Size at which the log of a process is rotated, MiB.")
     coin_log_files: int = Field(
         5, ge=2, le=1000, description="Number of log files kept for each process, the current one included."
@@ -214,7 +235,7 @@ class Settings(BaseSettings):
             return tuple(Path(part).absolute() for part in value.split(os.pathsep) if part)
         return value
 
-    @field_validator("scheduler_symbols", "scheduler_timeframes", "coin_trusted_proxies", mode="before")
+    @field_validator("scheduler_symbols", "scheduler_timeframes", "coin_trusted_proxies", "email_to", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -286,7 +307,7 @@ def load_settings() -> Settings:
 @lru_cache(maxsize=1)
 def _settings(*_sources: object) -> Settings:
     """Return the settings, cached for as long as their sources are unchanged."""
-    known = {name.upper() for name in Settings.model_fields} | IGNORED_SETTINGS | set(LEGACY_VARIABLES)
+    known = {name.upper() for name in Settings.model_fields} | set(LEGACY_VARIABLES)
     unknown = [
         Problem(
             name,
@@ -320,7 +341,7 @@ def ignored_setting_notices() -> list[str]:
     """Return a sentence for each variable that is set but unused in this version."""
     names = sorted({name.upper() for name in (*os.environ, *_dotenv())})
     redis = [f"{name} is no longer used: Dagster replaces Redis" for name in names if name.startswith("REDIS_")]
-    ignored = [n for n in names if n in IGNORED_SETTINGS or (n.startswith("CORS_") and n not in LEGACY_VARIABLES)]
+    ignored = [name for name in names if name.startswith("CORS_") and name not in LEGACY_VARIABLES]
     return redis + [f"{name} has no effect in this version" for name in ignored]
 
 

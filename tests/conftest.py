@@ -84,6 +84,23 @@ SETTINGS = (
     "COIN_MAX_RUN_SECONDS",
     "COIN_LEASE_SECONDS",
     "COIN_MONITOR_SECONDS",
+    "SLACK_WEBHOOK_URL",
+    "SLACK_ENABLED",
+    "SMTP_HOST",
+    "SMTP_PORT",
+    "SMTP_SECURITY",
+    "SMTP_USER",
+    "SMTP_PASSWORD",
+    "SMTP_FROM_ADDR",
+    "EMAIL_TO",
+    "EMAIL_ENABLED",
+    "COIN_ALLOW_PRIVATE_WEBHOOKS",
+    "COIN_ALERT_LANGUAGE",
+    "COIN_ALERT_FREE_MIB",
+    "COIN_BACKUP_LOCATION",
+    "COIN_BACKUP_KEY",
+    "COIN_BACKUP_SCHEDULE",
+    "BACKUP_RETENTION_DAYS",
 )
 """Variables that are removed from the environment of the tests."""
 

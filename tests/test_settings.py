@@ -125,11 +125,11 @@ def test_foreign_name_gets_no_suggestion(folder: Path) -> None:
 
 def test_legacy_settings_are_reported_not_rejected(folder: Path) -> None:
     """REDIS_* and unused settings are accepted in `.env` and reported in one sentence each."""
-    (folder / ".env").write_text("REDIS_HOST=localhost\nSLACK_ENABLED=true\n")
+    (folder / ".env").write_text("REDIS_HOST=localhost\nCORS_ALLOW_METHODS=*\n")
     assert isinstance(load_settings(), Settings)
     assert ignored_setting_notices() == [
         "REDIS_HOST is no longer used: Dagster replaces Redis",
-        "SLACK_ENABLED has no effect in this version",
+        "CORS_ALLOW_METHODS has no effect in this version",
     ]
 
 

@@ -18,6 +18,7 @@ CoinError
 │   ├── InvalidCandleFile           a file to import that cannot be read or parsed
 │   │   └── DamagedCandleFile       a stored one is not as it was written: HTTP 502
 │   ├── InvalidCandles              rows that violate the rules for candles
+│   ├── InvalidBackupKey            malformed, missing, or not the one that a backup was encrypted with
 │   └── NoPrice                     an order without a price in a market without candles
 ├── NotFound                        HTTP 404, exit code 1
 │   ├── CandlesNotFound
@@ -31,6 +32,8 @@ CoinError
 │   ├── DriftNotFound               no drift report of a forward test is stored
 │   ├── NotPinned                   the task has no pin to remove
 │   ├── PositionNotFound
+│   ├── BackupNotFound
+│   ├── AlertNotFound
 │   └── ObjectNotFound
 ├── StrategyFailed                  the strategy's code raised, or returned the wrong shape
 │   └── BarsChanged                 the strategy wrote into its candles
@@ -46,6 +49,9 @@ CoinError
 ├── CodeChanged                     code was edited during the run
 ├── SweepDisagrees                  a sweep and a backtest of one of its points produced different figures
 ├── NotReplayable                   a stored result does not record its inputs
+├── BackupFailed                    some targets could not be backed up, verified or restored
+├── DrillFailed                     a restore drill could not prove a backup
+├── RestoreDiffers                  restored data differ from what was backed up
 ├── Conflict                        HTTP 409
 │   ├── ObjectExists
 │   ├── IdempotencyConflict
@@ -53,6 +59,8 @@ CoinError
 │   ├── NotCancellable              the task has already ended
 │   ├── ForwardTestStopped          no decision is recorded any more
 │   ├── TaskExpiring                the task is being removed
+│   ├── BackupInProgress            another process writes to the location of the backups
+│   ├── RestoreRefused              the place to restore into is not empty
 │   └── LedgerConflict              an order does not fit the position; nothing was booked
 │       ├── NoHolding               a SELL without a position, where short positions are not allowed
 │       ├── PositionClosed
@@ -83,6 +91,16 @@ CoinError
 Each class builds its own message: what was wrong, with which value, and what to do.
 """
 
+from coin_pipeline.errors.backups import (
+    AlertNotFound,
+    BackupFailed,
+    BackupInProgress,
+    BackupNotFound,
+    DrillFailed,
+    InvalidBackupKey,
+    RestoreDiffers,
+    RestoreRefused,
+)
 from coin_pipeline.errors.base import (
     CoinError,
     Problem,
@@ -181,8 +199,12 @@ from coin_pipeline.errors.storage import (
 )
 
 __all__ = [
+    "AlertNotFound",
     "ApiUnreachable",
     "AsyncDisabled",
+    "BackupFailed",
+    "BackupInProgress",
+    "BackupNotFound",
     "BarsChanged",
     "CandlesChanged",
     "CandlesNotCollected",
@@ -195,6 +217,7 @@ __all__ = [
     "DataRefused",
     "DatabaseUnavailable",
     "DriftNotFound",
+    "DrillFailed",
     "EmptyRange",
     "EquityOverflow",
     "ExchangeAnswer",
@@ -204,6 +227,7 @@ __all__ = [
     "ForwardTestsFailed",
     "IdempotencyConflict",
     "InsufficientCoverage",
+    "InvalidBackupKey",
     "InvalidCandleFile",
     "InvalidCandles",
     "InvalidInput",
@@ -238,6 +262,8 @@ __all__ = [
     "Problem",
     "QueueFull",
     "ReaderUnavailable",
+    "RestoreDiffers",
+    "RestoreRefused",
     "ResultNotFound",
     "RunFailed",
     "RunInterrupted",

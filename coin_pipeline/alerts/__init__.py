@@ -1,0 +1,1 @@
+"""Alerts: what is reported to operators, stored before it is sent, and sent once."""
