@@ -1,5 +1,6 @@
 """What happened: an alert opens an incident or adds to it, and a recovery closes it."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from coin_pipeline.notifications.message import Notification
@@ -34,3 +35,20 @@ class Recovery(NamedTuple):
 
 
 Event = Alert | Recovery
+
+
+class Incident(NamedTuple):
+    """An open incident: what went wrong last, and no recovery since.
+
+    Rules read the open incidents (`outbox.open_incidents`), so that a condition that persists is reported once, and
+    a recovery is looked for only where something is wrong.
+
+    Attributes:
+        key: Key of its alerts.
+        opened_at: When its first alert was recorded, by the database's clock.
+        last_alert_at: When its latest alert was recorded.
+    """
+
+    key: str
+    opened_at: datetime
+    last_alert_at: datetime
