@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
+import coin_pipeline.alerts.tables
 import coin_pipeline.forward.tables
 import coin_pipeline.ledger.tables  # noqa: F401 -- each declares tables
 from coin_pipeline.database.metadata import METADATA, REVISION_TABLE
