@@ -6,6 +6,12 @@ from typing import Literal, NamedTuple, Protocol, get_args
 
 Level = Literal["info", "warning", "error", "critical"]
 LEVELS: tuple[Level, ...] = get_args(Level)
+SYMBOLS: Mapping[Level, str] = {
+    "info": "\N{INFORMATION SOURCE}",
+    "warning": "\N{WARNING SIGN}",
+    "error": "\N{CROSS MARK}",
+    "critical": "\N{POLICE CARS REVOLVING LIGHT}",
+}
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,8 @@ class Notification:
         level: How serious it is.
         details: Labelled values, such as the run and the symbols, in order.
         link: URL of a page about it, such as a run in the Dagster UI; empty if there is none.
+        id: Unique id that stays the same when it is sent again, so that mail programs show it once; empty for one that
+            is sent once.
     """
 
     title: str
@@ -25,14 +33,15 @@ class Notification:
     level: Level = "info"
     details: Mapping[str, str] = field(default_factory=dict)
     link: str = ""
+    id: str = ""
 
 
 class Delivery(NamedTuple):
     """The outcome of sending a notification through one channel; true if it was delivered.
 
     Attributes:
-        delivered: Whether the channel's server accepted it.
-        reason: Why not, without secrets; empty if it was delivered.
+        delivered: Whether the channel's server accepted it, for one recipient at least.
+        reason: Why not, or which recipients were refused, without secrets; empty if all received it.
         is_permanent: Whether the same request would be rejected again.
         retry_after_s: Pause that the server asked for, s; None if it did not.
     """
