@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 Target = Literal["postgresql", "results", "tasks", "candles"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 SETS = "sets"
-FOLDERS = (*TARGETS, SETS, "drills", "redis")
+DRILLS = "drills"
+FOLDERS = (*TARGETS, SETS, DRILLS, "redis")
 """Folders of a location."""
 LIST = ".list.gz"
 """In the names of files that list objects."""
@@ -133,3 +134,30 @@ class ArchivedObject(NamedTuple):
     archive: str
     modified: int
     metadata: Mapping[str, str] = MappingProxyType({})
+
+
+class DrillReport(BaseModel):
+    """What a restore drill found.
+
+    Attributes:
+        set_id: The set that was restored; empty if there was none.
+        started_at: Its start, UTC.
+        finished_at: Its end, UTC.
+        error: Why the set is not proven; None if it is.
+        objects: Number of restored objects, all compared with the digests of the backup.
+        rows: Number of restored rows, compared with the counts of the backup.
+        size: Size of the restored objects, bytes.
+        served: The run whose result was read from the restored files; None if the set contains no result.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    set_id: str
+    started_at: datetime
+    finished_at: datetime
+    error: str | None = None
+    objects: int = 0
+    rows: int = 0
+    size: int = 0
+    served: str | None = None
