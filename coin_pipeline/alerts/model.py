@@ -1,7 +1,7 @@
 """What happened: an alert opens an incident or adds to it, and a recovery closes it."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from coin_pipeline.notifications.message import Notification
 
@@ -52,3 +52,52 @@ class Incident(NamedTuple):
     key: str
     opened_at: datetime
     last_alert_at: datetime
+
+
+DeliveryState = Literal["pending", "sent", "merged", "skipped", "given up"]
+"""merged: a later message of the incident counts it; skipped: not sent, as a recovery of what was not reported."""
+AlertState = Literal[DeliveryState, "counted", "no channel"]
+"""Of an alert, that of its worst delivery; counted: it is not a message of its own; no channel: none was available."""
+ALERT_STATES: tuple[AlertState, ...] = (*get_args(DeliveryState), "counted", "no channel")
+
+
+class DeliveryRow(NamedTuple):
+    """The delivery of a message through a channel.
+
+    Attributes:
+        channel: Name of the channel.
+        state: What has become of it.
+        attempts: How often it was sent.
+        due_at: Time of the next attempt, UTC, if it is pending.
+        ended_at: When it was sent or given up, UTC; None if it is pending.
+        reason: Why the latest attempt failed, or which recipients were refused; otherwise empty.
+    """
+
+    channel: str
+    state: DeliveryState
+    attempts: int
+    due_at: datetime
+    ended_at: datetime | None
+    reason: str
+
+
+class AlertRow(NamedTuple):
+    """A stored alert or recovery.
+
+    Attributes:
+        alert_id: Its number.
+        key: Key of its incident.
+        is_recovery: Whether it is a recovery.
+        notification: What is sent.
+        recorded_at: When it was recorded, UTC, by the database's clock.
+        state: What has become of it.
+        deliveries: Its delivery through each channel.
+    """
+
+    alert_id: int
+    key: str
+    is_recovery: bool
+    notification: Notification
+    recorded_at: datetime
+    state: AlertState
+    deliveries: tuple[DeliveryRow, ...]

@@ -1,4 +1,4 @@
-"""The outbox: every occurrence is stored once, whoever reports it and however often."""
+"""The outbox: every occurrence is stored once, however often it is reported and by how many processes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
