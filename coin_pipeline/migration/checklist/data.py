@@ -16,6 +16,7 @@ from coin_pipeline.migration.checklist.item import (
     passed,
     unavailable,
 )
+from coin_pipeline.migration.checklist.notifications import mail_settings, slack_settings
 from coin_pipeline.migration.checklist.preparation import NO_LEGACY_RESULTS, RUN, backed_up
 from coin_pipeline.migration.inspector import Inspector
 from coin_pipeline.migration.legacy_files import missing_from_disk
@@ -204,8 +205,8 @@ DATA = (
         "4.5",
         "Data: notifications",
         (
-            ChecklistItem("4.5-slack", "Slack webhook", unavailable("SLACK_WEBHOOK_URL has no effect")),
-            ChecklistItem("4.5-smtp", "SMTP settings", unavailable("SMTP_HOST and related settings have no effect")),
+            ChecklistItem("4.5-slack", "Slack webhook", slack_settings),
+            ChecklistItem("4.5-smtp", "SMTP settings", mail_settings),
             ChecklistItem("4.5-s3", "S3 variables", bucket_settings),
             ChecklistItem("4.5-verified", "Variables are verified", environment_read),
         ),

@@ -19,6 +19,7 @@ from coin_pipeline.migration.checklist.item import (
     redis_replaced,
     unavailable,
 )
+from coin_pipeline.migration.checklist.notifications import slack_alerts
 from coin_pipeline.migration.checklist.preparation import backed_up, health
 from coin_pipeline.migration.checklist.verification import accepted, task_files
 from coin_pipeline.migration.checkout import PACKAGE, checkout, git
@@ -184,7 +185,7 @@ NEXT = (
         (
             ChecklistItem("10-team", "The team is informed of the completion", manual("announce it")),
             ChecklistItem("10-clients", "Clients know the new API", manual("send them docs/api.md")),
-            ChecklistItem("10-slack", "Alerts in a Slack channel", unavailable("no notifications are sent yet")),
+            ChecklistItem("10-slack", "Alerts in a Slack channel", slack_alerts),
             ChecklistItem(
                 "10-cron",
                 "Regular backups (cron)",
