@@ -1,7 +1,6 @@
 """A real SMTP server (aiosmtpd) with STARTTLS or TLS and AUTH, and faults that tests inject."""
 
 import ssl
-import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,7 +39,8 @@ class SmtpServer:
         accepted: Mails in order.
         refused: Replies to recipients, such as 550 no such user.
         replies: Replies to the next mails instead of accepting them, such as 451 try later.
-        stopping: Set when the server stops.
+        passwords: Passwords that clients sent.
+        drops_quit: Whether the server resets the connection instead of answering QUIT.
     """
 
     security: Security
@@ -49,7 +49,8 @@ class SmtpServer:
     accepted: list[Mail] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     replies: deque[str] = field(default_factory=deque)
-    stopping: threading.Event = field(default_factory=threading.Event)
+    passwords: list[str] = field(default_factory=list)
+    drops_quit: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -94,13 +95,19 @@ class _Handler:
         self._server.accepted.append(Mail(tuple(envelope.rcpt_tos), message))
         return "250 OK"
 
+    async def handle_QUIT(  # noqa: N802 -- the name of the hook
+        self, smtp: SMTP, _session: Session, _envelope: Envelope
+    ) -> str:
+        if self._server.drops_quit:
+            smtp.transport.abort()
+        return "221 Bye"
 
-def _authenticate(
-    _smtp: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, credentials: object
-) -> AuthResult:
-    assert isinstance(credentials, LoginPassword)
-    is_known = (credentials.login, credentials.password) == (USER.encode(), PASSWORD.encode())
-    return AuthResult(success=is_known, handled=False)
+    def authenticate(self, _smtp: SMTP, _session: Session, _envelope: Envelope, _: str, login: object) -> AuthResult:
+        """Accept the one user."""
+        assert isinstance(login, LoginPassword)
+        self._server.passwords.append(login.password.decode())
+        is_known = (login.login, login.password) == (USER.encode(), PASSWORD.encode())
+        return AuthResult(success=is_known, handled=False)
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
@@ -123,12 +130,14 @@ def serving_smtp(folder: Path, security: Security = "starttls") -> Iterator[Smtp
         "tls": {"ssl_context": context},
         "none": {},
     }[security]
+    handler = _Handler(server)
     controller = Controller(
-        _Handler(server),
+        handler,
         hostname=HOST,
         port=server.port,
-        authenticator=_authenticate,
-        auth_required=True,
+        authenticator=handler.authenticate,
+        # aiosmtpd takes only STARTTLS for encryption; tests of the others look at the passwords.
+        auth_required=security == "starttls",
         auth_require_tls=security == "starttls",
         **encryption,
     )

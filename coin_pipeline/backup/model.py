@@ -1,15 +1,24 @@
 """What a backup consists of: the manifest of a set, which is written last, and the objects of its archives."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 Target = Literal["postgresql", "results", "tasks", "candles"]
 TARGETS: tuple[Target, ...] = get_args(Target)
+SETS = "sets"
+DRILLS = "drills"
+FOLDERS = (*TARGETS, SETS, DRILLS, "redis")
+"""Folders of a location."""
+LIST = ".list.gz"
+"""In the names of files that list objects."""
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a target, and with the number and the size (bytes) of its objects that are done."""
 SET_ID = "%Y%m%d_%H%M%S"
-"""Format of the id of a set, the time at which it was started, UTC."""
+"""Format of the id of a set: its start, UTC."""
 
 
 class BackupFile(BaseModel):
@@ -20,6 +29,7 @@ class BackupFile(BaseModel):
         size: Size in bytes, as stored.
         sha256: Digest of the stored bytes, hex.
         md5: Digest of the stored bytes, hex, for `md5sum -c`.
+        content: Size of the objects in it, bytes; 0 for a file that is not an archive of objects.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +38,7 @@ class BackupFile(BaseModel):
     size: int
     sha256: str
     md5: str
+    content: int = 0
 
 
 class TargetBackup(BaseModel):
@@ -43,6 +54,8 @@ class TargetBackup(BaseModel):
         new_objects: Number of objects that earlier archives did not contain.
         new_size: Size of the files that this set added, bytes.
         rows: Number of rows by table, of postgresql.
+        damaged: Why objects could not be read, one message for each of the first ones. The backup has their copy of the
+            set before, or else lacks them; the target is complete otherwise, and a restore is as good as it can be.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +69,17 @@ class TargetBackup(BaseModel):
     new_objects: int = 0
     new_size: int = 0
     rows: Mapping[str, int] = {}
+    damaged: tuple[str, ...] = ()
+
+    @property
+    def object_list(self) -> BackupFile | None:
+        """The file that lists the objects; None for postgresql, and for a target that failed."""
+        return next((file for file in self.files if LIST in file.name), None)
+
+    @property
+    def archives(self) -> tuple[BackupFile, ...]:
+        """The files with the content: the dump, or the archives of objects."""
+        return tuple(file for file in self.files if LIST not in file.name)
 
 
 class BackupSet(BaseModel):
@@ -82,6 +106,10 @@ class BackupSet(BaseModel):
     recipient: str | None
     targets: tuple[TargetBackup, ...]
 
+    def target(self, name: Target) -> TargetBackup | None:
+        """Return a target if the set contains it, complete."""
+        return next((backup for backup in self.targets if backup.target == name and backup.error is None), None)
+
     @property
     def is_good(self) -> bool:
         """Whether every target of a full backup is complete."""
@@ -96,9 +124,40 @@ class ArchivedObject(NamedTuple):
         size: Size in bytes.
         sha256: Digest of its bytes, hex.
         archive: Name of the file that contains it.
+        modified: When it was written, microseconds since 1970, UTC.
+        metadata: What was stored with it in the object store.
     """
 
     key: str
     size: int
     sha256: str
     archive: str
+    modified: int
+    metadata: Mapping[str, str] = MappingProxyType({})
+
+
+class DrillReport(BaseModel):
+    """What a restore drill found.
+
+    Attributes:
+        set_id: The set that was restored; empty if there was none.
+        started_at: Its start, UTC.
+        finished_at: Its end, UTC.
+        error: Why the set is not proven; None if it is.
+        objects: Number of restored objects, all compared with the digests of the backup.
+        rows: Number of restored rows, compared with the counts of the backup.
+        size: Size of the restored objects, bytes.
+        served: The run whose result was read from the restored files; None if the set contains no result.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    set_id: str
+    started_at: datetime
+    finished_at: datetime
+    error: str | None = None
+    objects: int = 0
+    rows: int = 0
+    size: int = 0
+    served: str | None = None

@@ -5,6 +5,8 @@ from coin_pipeline.errors import AsyncDisabled
 from coin_pipeline.settings import Settings
 
 _ASYNC = "async"
+PAUSE = "insert into coin.switch values ('unattended') on conflict do nothing"
+"""Statement that stops schedules, sensors and alerts; a restore executes it in its own transaction."""
 
 
 def set_async_enabled(session: Session, *, on: bool) -> bool:
@@ -31,6 +33,26 @@ def require_async_enabled(settings: Settings, session: Session) -> None:
         raise AsyncDisabled("COIN_ASYNC=off", "remove the setting and restart 'coin up'")
     if session.run(_is_off):
         raise AsyncDisabled("'coin migrate rollback'", "switch them on with 'coin migrate rollback --undo'")
+
+
+def is_paused(session: Session) -> bool:
+    """Return whether schedules, sensors and alerts are stopped, as they are after a restore."""
+
+    def read(cursor: Cursor) -> bool:
+        cursor.execute("select exists (select from coin.switch where name = 'unattended')")
+        return cursor.fetchone() == (True,)
+
+    return session.run(read)
+
+
+def resume(session: Session) -> bool:
+    """Start schedules, sensors and alerts again; return whether they were stopped."""
+
+    def delete(cursor: Cursor) -> bool:
+        cursor.execute("delete from coin.switch where name = 'unattended'")
+        return bool(cursor.rowcount)
+
+    return session.run(delete)
 
 
 def _is_off(cursor: Cursor) -> bool:

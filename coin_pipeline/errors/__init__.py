@@ -51,6 +51,7 @@ CoinError
 ├── NotReplayable                   a stored result does not record its inputs
 ├── BackupFailed                    some targets could not be backed up, verified or restored
 ├── DrillFailed                     a restore drill could not prove a backup
+├── RestoreFailed                   the server rejected a dump, or the dump is damaged
 ├── RestoreDiffers                  restored data differ from what was backed up
 ├── Conflict                        HTTP 409
 │   ├── ObjectExists
@@ -60,6 +61,7 @@ CoinError
 │   ├── ForwardTestStopped          no decision is recorded any more
 │   ├── TaskExpiring                the task is being removed
 │   ├── BackupInProgress            another process writes to the location of the backups
+│   ├── BackupTooNew                a newer version of the platform has made it
 │   ├── RestoreRefused              the place to restore into is not empty
 │   └── LedgerConflict              an order does not fit the position; nothing was booked
 │       ├── NoHolding               a SELL without a position, where short positions are not allowed
@@ -96,9 +98,11 @@ from coin_pipeline.errors.backups import (
     BackupFailed,
     BackupInProgress,
     BackupNotFound,
+    BackupTooNew,
     DrillFailed,
     InvalidBackupKey,
     RestoreDiffers,
+    RestoreFailed,
     RestoreRefused,
 )
 from coin_pipeline.errors.base import (
@@ -205,6 +209,7 @@ __all__ = [
     "BackupFailed",
     "BackupInProgress",
     "BackupNotFound",
+    "BackupTooNew",
     "BarsChanged",
     "CandlesChanged",
     "CandlesNotCollected",
@@ -263,6 +268,7 @@ __all__ = [
     "QueueFull",
     "ReaderUnavailable",
     "RestoreDiffers",
+    "RestoreFailed",
     "RestoreRefused",
     "ResultNotFound",
     "RunFailed",

@@ -31,6 +31,25 @@ class RestoreDiffers(CoinError):
         super().__init__(f"the restored {target} differ from the backup: {reason}")
 
 
+class RestoreFailed(CoinError):
+    """PostgreSQL could not restore a dump."""
+
+    client_message = "the database could not be restored"
+
+    def __init__(self, where: object, reason: str) -> None:
+        super().__init__(f"PostgreSQL at {where} could not restore the dump and is unchanged: {reason}")
+
+
+class BackupTooNew(Conflict):
+    """A newer version of the platform has made a backup."""
+
+    def __init__(self, set_id: str, version: str, revision: str, head: str) -> None:
+        super().__init__(
+            f"backup {set_id} was made by version {version} with schema revision {revision!r}, and this version knows"
+            f" none after {head!r}; restore it with that version"
+        )
+
+
 class BackupNotFound(NotFound):
     """No backup has this id, or there is none at all."""
 

