@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from coin_pipeline.defs import io_managers, resources
+from coin_pipeline.defs.alerts.sensors import check_alerts, condition_alerts, run_alerts
 from coin_pipeline.defs.backtests.jobs import backtest
 from coin_pipeline.defs.candles import assets
 from coin_pipeline.defs.candles.jobs import refresh_candles
@@ -31,13 +32,14 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
         asset_checks=assets.asset_checks,
         jobs=[backtest, sweep, retention, refresh_candles, forward_test, forward_drift],
         schedules=[daily_retention, daily_candles(), forward_tests, nightly_drift],
-        sensors=[markets],
+        sensors=[markets, run_alerts, check_alerts, condition_alerts],
         executor=dg.in_process_executor,  # for runs launched from an asset's page
         resources={
             "alive": heartbeat.RunHeartbeatResource(),
             "candles": resources.CandleCatalogResource(),
             "exchange": resources.ExchangesResource(),
             "ledger": resources.LedgerResource(),
+            "outbox": resources.OutboxResource(),
             "verdicts": resources.CheckVerdictsResource(),
             "store": resources.ObjectStoreResource(),
             "strategies": resources.StrategyRegistryResource(),

@@ -14,6 +14,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.exchanges.base import Exchange
 from coin_pipeline.candles.exchanges.registry import open_exchange
 from coin_pipeline.database.engine import create_engine
+from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.candles.checks import CheckVerdicts
 from coin_pipeline.defs.candles.ops import Exchanges
@@ -74,6 +75,16 @@ class LedgerResource(dg.ConfigurableResource[Ledger]):
             yield Ledger(engine)
         finally:
             engine.dispose()
+
+
+class OutboxResource(dg.ConfigurableResource[Session]):
+    """Database session on the outbox of alerts."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Session]:  # noqa: ARG002 -- same
+        """Yield the session, and close it on exit."""
+        with closing(Session(database_url(load_settings()))) as session:
+            yield session
 
 
 class CheckVerdictsResource(dg.ConfigurableResource[CheckVerdicts]):

@@ -60,9 +60,20 @@ def _failure(error: errors.CoinError) -> dg.Failure:
 
 def read_failure(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str | None]:
     """Return why a run failed, as `failure_from_events` finds it in the run's events."""
+    return failure_from_events(failure_events(instance, run_id))
+
+
+def failure_events(instance: dg.DagsterInstance, run_id: str) -> list[dg.DagsterEvent]:
+    """Return the events that report a failure of a run or of its steps."""
     of_type = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     records = instance.get_records_for_run(run_id, of_type=of_type).records
-    return failure_from_events([record.event_log_entry.get_dagster_event() for record in records])
+    return [record.event_log_entry.get_dagster_event() for record in records]
+
+
+def failed_steps(events: Sequence[dg.DagsterEvent]) -> tuple[str, ...]:
+    """Return the keys of the steps that failed, in the order of their failures."""
+    failures = [event for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
+    return tuple(dict.fromkeys(event.step_key for event in failures if event.step_key))
 
 
 def failure_from_events(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | None]:

@@ -9,6 +9,7 @@ from coin_pipeline.database.runs.leases import RunLease
 from coin_pipeline.errors import NotFound, ObjectCorrupt, StorageFailed
 from coin_pipeline.orchestration._dagster_internals import TAGS_TO_MAYBE_OMIT_ON_RETRY
 from coin_pipeline.orchestration.failures import PROCESS_DIED
+from coin_pipeline.orchestration.job_names import TASK_JOBS
 from coin_pipeline.orchestration.run_tags import (
     ALL_STEPS,
     AUTO_RETRY_RUN_ID_TAG,
@@ -77,6 +78,19 @@ def will_retry(tags: Mapping[str, str], max_retries: int) -> bool:
 def is_retry_decided(tags: Mapping[str, str]) -> bool:
     """Return whether Dagster has decided about a retry, which takes some milliseconds after a failure."""
     return WILL_RETRY_TAG in tags
+
+
+def is_last_attempt(run: dg.DagsterRun, max_retries: int) -> bool:
+    """Return whether a run that ended is not retried.
+
+    A retry of a task that Dagster gives up is made by the monitor; one of another job is not made.
+
+    Args:
+        run: A run that ended.
+        max_retries: Limit for runs without a tag of their own.
+    """
+    given_up = run.tags.get(WILL_RETRY_TAG) == "false" and run.job_name not in TASK_JOBS
+    return run.status != dg.DagsterRunStatus.FAILURE or given_up or not will_retry(run.tags, max_retries)
 
 
 def next_attempt_id(tags: Mapping[str, str]) -> str | None:

@@ -40,6 +40,11 @@ def client_of(run: dg.DagsterRun) -> str:
     return run.tags.get(CLIENT_TAG, SCHEDULES if automated else UI)
 
 
+def is_scheduled(run: dg.DagsterRun) -> bool:
+    """Return whether a schedule or a sensor started a run, or another run of which it is a repetition."""
+    return not {SCHEDULE_NAME_TAG, SENSOR_NAME_TAG}.isdisjoint(run.tags)
+
+
 def is_bulk(run: dg.DagsterRun) -> bool:
     """Return whether a run belongs to the class that may take long."""
     return run.tags.get(CLASS_TAG) == BULK

@@ -388,9 +388,9 @@ def test_a_run_launched_without_config_is_that_of_the_example(instance: dg.Dagst
 
 def test_sensors_are_on_by_default() -> None:
     """The sensors are on by default."""
-    assert {sensor.name: sensor.default_status for sensor in build_defs().sensors or []} == {
-        "markets": dg.DefaultSensorStatus.RUNNING,
-    }
+    names = ("markets", "run_alerts", "check_alerts", "condition_alerts")
+    statuses = {sensor.name: sensor.default_status for sensor in build_defs().sensors or []}
+    assert statuses == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
 
 
 def test_definitions_are_loadable() -> None:
