@@ -16,6 +16,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+from coin_pipeline.notifications.deadline import DEADLINE_S, send_within
 from coin_pipeline.notifications.message import SYMBOLS, Delivery, Notification
 from coin_pipeline.notifications.text import clean, one_line, redact, shorten
 
@@ -54,20 +55,31 @@ class MailChannel:
         sender: Address of the sender.
         recipients: Addresses of the recipients.
         timeout_s: Longest wait for the server to connect or to send anything, s.
+        deadline_s: Longest delivery, s.
     """
 
     name = "mail"
 
     def __init__(
-        self, server: MailServer, sender: str, recipients: Sequence[str], *, timeout_s: float = TIMEOUT_S
+        self,
+        server: MailServer,
+        sender: str,
+        recipients: Sequence[str],
+        *,
+        timeout_s: float = TIMEOUT_S,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
         self._server = server
         self._sender = sender
         self._recipients = tuple(recipients)
         self._timeout_s = timeout_s
+        self._deadline_s = deadline_s
 
     def send(self, notification: Notification) -> Delivery:
         """Send a notification; it is delivered if the server accepted it for one recipient at least."""
+        return send_within(self._deadline_s, self._address, lambda: self._send(notification))
+
+    def _send(self, notification: Notification) -> Delivery:
         try:
             message = compose(notification, self._sender, self._recipients)
             with self._session() as smtp:

@@ -21,6 +21,7 @@ from slack_sdk.http_retry.response import HttpResponse
 from slack_sdk.http_retry.state import RetryState
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
+from coin_pipeline.notifications.deadline import DEADLINE_S, send_within
 from coin_pipeline.notifications.message import SYMBOLS, Delivery, Notification
 from coin_pipeline.notifications.text import clean, one_line, redact
 from coin_pipeline.notifications.webhooks import PrivateAddress, webhook_opener
@@ -47,17 +48,30 @@ class SlackChannel:
         url: The URL of the webhook, a secret.
         allow_private: Whether plain HTTP and private addresses are allowed.
         timeout_s: Longest wait for the server to connect or to send anything, s.
+        deadline_s: Longest delivery, retries included, s.
     """
 
     name = "slack"
 
-    def __init__(self, url: SecretStr, *, allow_private: bool = False, timeout_s: int = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        url: SecretStr,
+        *,
+        allow_private: bool = False,
+        timeout_s: int = TIMEOUT_S,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
         self._url = url
         self._allow_private = allow_private
         self._timeout_s = timeout_s
+        self._deadline_s = deadline_s
 
     def send(self, notification: Notification) -> Delivery:
         """Send a notification; rate limits, server errors and lost connections are retried at once, twice."""
+        host = str(urlsplit(self._url.get_secret_value()).hostname)
+        return send_within(self._deadline_s, host, lambda: self._send(notification))
+
+    def _send(self, notification: Notification) -> Delivery:
         url = self._url.get_secret_value()
         try:
             client = _Client(url, allow_private=self._allow_private, timeout_s=self._timeout_s)
