@@ -12,8 +12,13 @@ from urllib.parse import urlsplit
 import dagster as dg
 import pytest
 
+from coin_pipeline.backup.locations import open_location
+from coin_pipeline.backup.model import SET_ID, TARGETS, BackupSet, DrillReport, TargetBackup
+from coin_pipeline.backup.sets import write_manifest
+from coin_pipeline.backup.status import write_report
 from coin_pipeline.database.session import Cursor, Session, connect, database_time
 from coin_pipeline.database.url import database_url
+from coin_pipeline.defs.alerts.conditions import ConditionCursor, disks_of
 from coin_pipeline.defs.alerts.ended_runs import RunCursor, read_ended
 from coin_pipeline.defs.alerts.sensors import check_alerts, condition_alerts, run_alerts
 from coin_pipeline.defs.build import build_defs
@@ -48,7 +53,6 @@ def own_instance(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", urlsplit(url)._replace(path=f"/{name}").geturl())
         patch.setenv("DATA_ROOT", str(tmp_path_factory.mktemp("alerts")))
-        patch.setenv("COIN_BACKUP_SCHEDULE", "off")
         with open_instance(load_settings()) as instance:
             yield instance
 
@@ -366,3 +370,64 @@ def test_a_full_disk_is_reported_once_and_recovers(sensors: Sensors, monkeypatch
     assert len(sensors.tick(condition_alerts)) == 1
     monkeypatch.setenv("COIN_ALERT_FREE_MIB", "1")
     assert sensors.tick(condition_alerts)[1:] == [f"disk {root}: Disk has space again: {root}"]
+
+
+def test_each_disk_is_reported_once(tmp_path: Path) -> None:
+    """Two folders on one disk are one; a folder that does not exist yet is left out."""
+    folders = [tmp_path / name for name in ("data", "dagster", "absent")]
+    for folder in folders[:2]:
+        folder.mkdir()
+    assert [disk.path for disk in disks_of(folders)] == [str(folders[0])]
+
+
+def watch_since(sensors: Sensors, age: timedelta) -> None:
+    """Let the sensor have run for some time, and read the backups at its next tick."""
+    cursor = ConditionCursor(since=database_time(sensors.outbox) - age)
+    sensors.cursors[condition_alerts.name] = cursor.model_dump_json()
+
+
+def test_backups_that_are_never_made_are_overdue_after_26_hours(sensors: Sensors) -> None:
+    """A backup and a drill that are made then close their incidents."""
+    watch_since(sensors, timedelta(hours=25))
+    assert sensors.tick(condition_alerts) == []
+    watch_since(sensors, timedelta(hours=27))
+    overdue = [
+        "backup overdue: Backup is overdue",
+        "restore proof overdue: No restore was proven lately",
+    ]
+    assert sensors.tick(condition_alerts) == overdue
+    location, now = open_location(load_settings()), database_time(sensors.outbox)
+    times = {"set_id": f"{now:{SET_ID}}", "started_at": now, "finished_at": now}
+    targets = tuple(TargetBackup(target=target) for target in TARGETS)
+    made = BackupSet(**times, version="1", schema_revision=None, recipient=None, targets=targets)
+    write_manifest(location, made)
+    write_report(location, DrillReport(**times))
+    watch_since(sensors, timedelta(hours=27))
+    assert sensors.tick(condition_alerts)[2:] == [
+        "backup overdue: Backups are up to date again",
+        "restore proof overdue: A restore was proven again",
+    ]
+
+
+def test_backups_are_not_expected_without_their_schedule(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COIN_BACKUP_SCHEDULE=off."""
+    monkeypatch.setenv("COIN_BACKUP_SCHEDULE", "off")
+    watch_since(sensors, timedelta(hours=27))
+    assert sensors.tick(condition_alerts) == []
+
+
+def test_backups_that_cannot_be_read_are_reported_after_half_an_hour(
+    sensors: Sensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at once; the outage is over when they can be read."""
+    monkeypatch.setenv("COIN_BACKUP_LOCATION", "ftp://example.com")
+    watch_since(sensors, timedelta(hours=1))
+    assert sensors.tick(condition_alerts) == []
+    cursor = ConditionCursor.model_validate_json(sensors.cursors[condition_alerts.name] or "")
+    assert cursor.unreadable_since
+    earlier = {"unreadable_since": cursor.unreadable_since - timedelta(minutes=30), "backups_at": None}
+    sensors.cursors[condition_alerts.name] = cursor.model_copy(update=earlier).model_dump_json()
+    assert sensors.tick(condition_alerts) == ["backup location: Backups cannot be read"]
+    monkeypatch.delenv("COIN_BACKUP_LOCATION")
+    watch_since(sensors, timedelta(hours=1))
+    assert sensors.tick(condition_alerts)[1:] == ["backup location: Backups can be read again"]

@@ -1,16 +1,21 @@
 """Conditions of this machine and of its backups, as the decisions need them."""
 
 import shutil
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from coin_pipeline.alerts.decisions_conditions import Conditions, DiskSpace
-from coin_pipeline.alerts.model import Event, Incident
-from coin_pipeline.alerts.texts import Writer
+from coin_pipeline.alerts.decisions_conditions import BackupAges, Conditions, DiskSpace
+from coin_pipeline.alerts.model import Event
+from coin_pipeline.backup.locations import open_location
+from coin_pipeline.backup.status import read_status
+from coin_pipeline.errors import CoinError
 from coin_pipeline.settings import Settings
+
+BACKUPS_INTERVAL = timedelta(minutes=10)
+"""How often the location of the backups is read: in a bucket, each look is a few requests."""
 
 
 class ConditionCursor(BaseModel):
@@ -18,33 +23,48 @@ class ConditionCursor(BaseModel):
 
     Attributes:
         since: When it first ran, UTC.
-        unreadable_since: Since when the location of the backups has been unavailable, UTC; None if it is available.
+        backups_at: When it last read the location of the backups, UTC.
+        unreadable_since: Since when the location has been unavailable, UTC; None if it is available.
     """
 
     since: datetime
+    backups_at: datetime | None = None
     unreadable_since: datetime | None = None
 
 
-def decide_conditions(
-    settings: Settings, incidents: Mapping[str, Incident], cursor: ConditionCursor, now: datetime, writer: Writer
+def read_disks(settings: Settings) -> list[DiskSpace]:
+    """Return the disks of the folders of the settings, each once, named by its first folder."""
+    return disks_of([settings.data_root, *_other_folders(settings)])
+
+
+def disks_of(folders: Sequence[Path]) -> list[DiskSpace]:
+    """Return the disk of each folder that exists, each once, named by its first folder."""
+    by_device = {folder.stat().st_dev: folder for folder in reversed(folders) if folder.is_dir()}
+    return [_disk(folder) for folder in by_device.values()]
+
+
+def decide_backups(
+    settings: Settings, conditions: Conditions, cursor: ConditionCursor, now: datetime
 ) -> tuple[list[Event], ConditionCursor]:
-    """Return the events of all conditions, and what to remember.
+    """Return the events of backups, and what to remember; nothing is expected with COIN_BACKUP_SCHEDULE=off.
 
     Args:
         settings: The settings.
-        incidents: Open incidents by key.
+        conditions: Decides.
         cursor: What the last tick remembered.
         now: Time of the database, UTC.
-        writer: Writes the texts.
     """
-    conditions = Conditions(incidents, now, writer)
-    return conditions.disks(read_disks(_folders(settings)), settings.coin_alert_free_mib), cursor
-
-
-def read_disks(folders: Sequence[Path]) -> list[DiskSpace]:
-    """Return the disk of each folder that exists, each disk once, named by its first folder."""
-    by_device = {folder.stat().st_dev: folder for folder in reversed(folders) if folder.is_dir()}
-    return [_disk(folder) for folder in by_device.values()]
+    is_due = cursor.backups_at is None or not timedelta(0) <= now - cursor.backups_at < BACKUPS_INTERVAL
+    if settings.coin_backup_schedule == "off" or not is_due:
+        return [], cursor
+    read = cursor.model_copy(update={"backups_at": now})
+    try:
+        status = read_status(open_location(settings))
+    except CoinError as error:
+        since = cursor.unreadable_since or now
+        return conditions.unreadable_backups(str(error), since), read.model_copy(update={"unreadable_since": since})
+    ages = BackupAges(status.last_good_at, status.last_proven_at, cursor.since)
+    return conditions.backups(ages), read.model_copy(update={"unreadable_since": None})
 
 
 def _disk(folder: Path) -> DiskSpace:
@@ -52,5 +72,7 @@ def _disk(folder: Path) -> DiskSpace:
     return DiskSpace(str(folder), usage.free, usage.total)
 
 
-def _folders(settings: Settings) -> list[Path]:
-    return [settings.data_root, *([settings.dagster_home] if settings.dagster_home else [])]
+def _other_folders(settings: Settings) -> list[Path]:
+    backups = settings.coin_backup_location or ""
+    folder = Path(backups).expanduser().absolute() if backups and "://" not in backups else None
+    return [path for path in (settings.dagster_home, folder) if path]

@@ -9,6 +9,7 @@ from datetime import datetime
 import dagster as dg
 
 from coin_pipeline.alerts.decisions_checks import decide_checks
+from coin_pipeline.alerts.decisions_conditions import Conditions
 from coin_pipeline.alerts.decisions_runs import (
     decide_ended_run,
     decide_job_recovery,
@@ -20,7 +21,7 @@ from coin_pipeline.alerts.outbox import open_incidents, record
 from coin_pipeline.alerts.texts import Writer
 from coin_pipeline.database.session import Session, database_time
 from coin_pipeline.defs.alerts.check_outcomes import read_outcomes
-from coin_pipeline.defs.alerts.conditions import ConditionCursor, decide_conditions
+from coin_pipeline.defs.alerts.conditions import ConditionCursor, decide_backups, read_disks
 from coin_pipeline.defs.alerts.ended_runs import RunCursor, read_ended, read_finished, start_cursor
 from coin_pipeline.settings import load_settings
 
@@ -68,11 +69,13 @@ def check_alerts(context: dg.SensorEvaluationContext, outbox: dg.ResourceParam[S
     description="Store alerts on full disks and on overdue backups and restore drills, and recoveries.",
 )
 def condition_alerts(context: dg.SensorEvaluationContext, outbox: dg.ResourceParam[Session]) -> dg.SkipReason:
-    """Report conditions that no run reports."""
-    now = database_time(outbox)
+    """Report conditions that no run reports; the disks first, since a location of backups may not respond."""
+    now, settings = database_time(outbox), load_settings()
     cursor = ConditionCursor.model_validate_json(context.cursor) if context.cursor else ConditionCursor(since=now)
-    events, following = decide_conditions(load_settings(), open_incidents(outbox), cursor, now, _writer())
-    recorded = record(outbox, events)
+    conditions = Conditions(open_incidents(outbox), now, _writer())
+    recorded = record(outbox, conditions.disks(read_disks(settings), settings.coin_alert_free_mib))
+    events, following = decide_backups(settings, conditions, cursor, now)
+    recorded += record(outbox, events)
     context.update_cursor(following.model_dump_json())
     return dg.SkipReason(f"{recorded} new alerts and recoveries")
 
