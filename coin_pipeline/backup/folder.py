@@ -56,7 +56,7 @@ class FolderLocation:
 
     def names(self, prefix: str = "") -> Iterator[str]:
         """Yield the names of the files in a folder; see `Location.names`."""
-        return (name for name in self._files.keys(prefix) if name != LOCK)
+        return (name for name in self._files.keys(prefix.strip("/")) if name != LOCK)
 
     def size(self, name: str) -> int:
         """Return the size of a file in bytes; see `Location.size`."""

@@ -91,20 +91,44 @@ def open_location(settings: Settings) -> Location:
     """Return the location of backups: COIN_BACKUP_LOCATION, or the folder DATA_ROOT/backups.
 
     Raises:
-        InvalidSettings: The setting is malformed.
+        InvalidSettings: The setting is malformed, or is where the data are.
         StorageRefused: The settings of the bucket are malformed.
     """
-    text = settings.coin_backup_location
-    if text is None:
-        return FolderLocation(settings.data_root / "backups")
-    if "://" not in text:
-        return FolderLocation(Path(text).expanduser().absolute())
-    bucket, _, prefix = text.removeprefix(S3_SCHEME).strip("/").partition("/")
-    if not text.startswith(S3_SCHEME) or not re.fullmatch(_BUCKET, bucket) or (prefix and not is_key(prefix)):
-        reason = (
-            "is not a folder, nor an address such as s3://bucket/prefix"  # without the value: it may have a password
-        )
-        raise InvalidSettings([Problem("COIN_BACKUP_LOCATION", reason)])
+    if key_prefix(settings) == "":
+        raise _invalid("is where the data are; use a folder or a prefix of its own")
+    bucket, path = _address(settings)
+    if bucket is None:
+        return FolderLocation(Path(path))
     from coin_pipeline.backup.s3 import S3Location  # noqa: PLC0415 -- boto3 takes 250 ms, which a folder does not need
 
-    return S3Location(new_client(settings.model_copy(update={"aws_bucket_name": bucket})), bucket, prefix)
+    return S3Location(new_client(settings.model_copy(update={"aws_bucket_name": bucket})), bucket, path)
+
+
+def key_prefix(settings: Settings) -> str | None:
+    """Return the prefix of the keys that backups have in the object store; None if they are stored elsewhere.
+
+    Raises:
+        InvalidSettings: The setting is malformed.
+    """
+    bucket, path = _address(settings)
+    if bucket is not None:
+        return path if bucket == settings.aws_bucket_name else None
+    root = settings.data_root.resolve()
+    folder = Path(path).resolve()
+    return folder.relative_to(root).as_posix().removeprefix(".") if folder.is_relative_to(root) else None
+
+
+def _address(settings: Settings) -> tuple[str | None, str]:
+    """Return the bucket, or None, and the prefix or the folder."""
+    text = settings.coin_backup_location or str(settings.data_root / "backups")
+    if "://" not in text:
+        return None, str(Path(text).expanduser().absolute())
+    bucket, _, prefix = text.removeprefix(S3_SCHEME).strip("/").partition("/")
+    if not text.startswith(S3_SCHEME) or not re.fullmatch(_BUCKET, bucket) or (prefix and not is_key(prefix)):
+        raise _invalid("is not a folder, nor an address such as s3://bucket/prefix")
+    return bucket, prefix
+
+
+def _invalid(reason: str) -> InvalidSettings:
+    """Return the error without the value, which may contain a password."""
+    return InvalidSettings([Problem("COIN_BACKUP_LOCATION", reason)])

@@ -50,7 +50,7 @@ class TargetBackup(BaseModel):
         seconds: Duration, s.
         files: All files that a restore needs, including those of earlier sets.
         objects: Number of objects, or of tables.
-        size: Size of the objects, bytes, or of the dump before compression.
+        size: Size of the objects, bytes, or of the dump.
         new_objects: Number of objects that earlier archives did not contain.
         new_size: Size of the files that this set added, bytes.
         rows: Number of rows by table, of postgresql.

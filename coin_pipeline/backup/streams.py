@@ -151,7 +151,7 @@ def write_file(location: "Location", name: str, key: Key | None) -> Iterator[Wri
     Raises:
         StorageFailed: It cannot be written.
     """
-    name += ENCRYPTED if key else ""
+    name = encrypted_name(name, key)
     with location.write(name) as raw:
         hashing = HashingWriter(raw)
         with ExitStack() as stack:
@@ -162,6 +162,11 @@ def write_file(location: "Location", name: str, key: Key | None) -> Iterator[Wri
     with location.write(name + CHECKSUM) as checksum:
         checksum.write(md5_line(file.md5, name))
     written.complete(file)
+
+
+def encrypted_name(name: str, key: Key | None) -> str:
+    """Return the name of a file that is encrypted with this key, or not encrypted without one."""
+    return name + ENCRYPTED if key else name
 
 
 @contextmanager
