@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import coin_pipeline
+from coin_api.backup_health import PROBE, BackupHealth
 from coin_api.candles import UPLOAD_GROWTH, UploadReader
 from coin_api.dagster_client import DagsterOrchestrator
 from coin_api.deps import Timeouts
@@ -67,7 +68,8 @@ def create_app(
             state.settings = settings
             state.timeouts = timeouts or Timeouts()
             state.orchestrator = stack.enter_context(closing(connect(settings)))
-            probes = {**state.orchestrator.probes(), **health.storage_probes(settings)}
+            state.backups = BackupHealth(settings)
+            probes = {**state.orchestrator.probes(), **health.storage_probes(settings), PROBE: state.backups.probe}
             state.health = stack.enter_context(closing(HealthChecks(probes)))
             state.statuses = StatusBatcher(state.orchestrator)
             state.subscriptions = TaskSubscriptions(state.statuses)

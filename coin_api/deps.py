@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 
+from coin_api.backup_health import BackupHealth
 from coin_api.candles import UploadReader
 from coin_api.clients import request_client
 from coin_api.health import HealthChecks
@@ -52,6 +53,7 @@ StatusesDep = Annotated[StatusBatcher, Depends(_service("statuses"))]
 SubscriptionsDep = Annotated[TaskSubscriptions, Depends(_service("subscriptions"))]
 StoreDep = Annotated[ObjectStore, Depends(_service("store"))]
 IndexDep = Annotated[ResultIndex, Depends(_service("index"))]
+BackupHealthDep = Annotated[BackupHealth, Depends(_service("backups"))]
 HealthDep = Annotated[HealthChecks, Depends(_service("health"))]
 CatalogDep = Annotated[CandleCatalog, Depends(_service("catalog"))]
 UploadsDep = Annotated[UploadReader, Depends(_service("uploads"))]

@@ -6,7 +6,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 import coin_pipeline
-from coin_api.deps import HealthDep, SettingsDep, StoreDep
+from coin_api.backup_health import PROBE
+from coin_api.deps import BackupHealthDep, HealthDep, SettingsDep, StoreDep
 from coin_api.health import Probe, low_space
 from coin_api.schemas import Component, Health, Liveness, ServiceInfo
 from coin_pipeline.settings import Settings
@@ -38,15 +39,23 @@ async def live() -> Liveness:  # without a thread: it responds whatever the othe
 
 
 @router.get("/health", responses={503: {"model": Health, "description": "A component is unhealthy."}})
-async def health(settings: SettingsDep, checks: HealthDep, store: StoreDep, response: Response) -> Health:
-    """Report within 2 s whether a backtest could run now; 503 identifies the unhealthy components."""
+async def health(
+    settings: SettingsDep, checks: HealthDep, backups: BackupHealthDep, store: StoreDep, response: Response
+) -> Health:
+    """Report within 2 s whether a backtest could run now; 503 identifies the unhealthy components.
+
+    The components `backup` and `restore_drill` have the ages of the last good backup and of the last proven restore.
+    They do not affect the status, since backtests do not need them.
+    """
     problems = {"api": None, **await checks.problems()}
+    backup_problem = problems.pop(PROBE)
     components = {
         name: Component(healthy=problem is None, detail=problem or "ok") for name, problem in problems.items()
     }
     healthy = all(component.healthy for component in components.values())
     if not healthy:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    components |= backups.components(backup_problem)
     return Health(
         status="healthy" if healthy else "unhealthy",
         timestamp=datetime.now(UTC),
