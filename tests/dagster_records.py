@@ -10,6 +10,7 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._daemon import daemon as dagster_daemons
 
 __all__ = [
     "ASSET_PARTITION_RANGE_END_TAG",
@@ -24,4 +25,5 @@ __all__ = [
     "RemoteRepositoryOrigin",
     "RunFailureReason",
     "StepMaterializationData",
+    "dagster_daemons",
 ]

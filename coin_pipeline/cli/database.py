@@ -71,3 +71,20 @@ def downgrade(revision: str, *, yes: bool) -> None:
         click.confirm(f"remove what was added after revision {revision}, with all data in it?", abort=True)
     schema.downgrade(database_url(load_settings()), revision)
     click.echo(f"revision {revision}")
+
+
+@database.command()
+def resume() -> None:
+    """Start the schedules, sensors and alerts that a restore has stopped.
+
+    A restored copy must not act while the original does: it would collect candles and send alerts twice.
+    """
+    from contextlib import closing
+
+    from coin_pipeline.database import feature_flags
+    from coin_pipeline.database.session import Session
+    from coin_pipeline.settings import load_settings
+
+    with closing(Session(ready_database(load_settings()))) as session:
+        was_paused = feature_flags.resume(session)
+    click.echo(f"schedules, sensors and alerts are {'started' if was_paused else 'already on'}")

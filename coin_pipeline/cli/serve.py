@@ -15,8 +15,8 @@ import click
 from coin_pipeline.cli import options
 
 if TYPE_CHECKING:
-    from coin_pipeline.orchestration.file_lock import FileLock
     from coin_pipeline.settings import Settings
+    from coin_pipeline.storage.file_lock import FileLock
 
 START_TIMEOUT_S = 90
 CODE_SERVER = "code-server"
@@ -36,10 +36,10 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     printed.
     """
     from coin_pipeline.cli.backtests import read_settings
-    from coin_pipeline.cli.data_root_lock import lock_data_root
     from coin_pipeline.cli.supervisor import LOOPBACK
     from coin_pipeline.database.url import release_database
     from coin_pipeline.orchestration.code_server import private_address
+    from coin_pipeline.storage.data_root_lock import lock_data_root
 
     settings = read_settings(strategy_files)
     _check_prerequisites(settings, [("--api-port", api_port), ("--ui-port", ui_port)])
@@ -119,8 +119,8 @@ def _restore_files(settings: "Settings", lock: "FileLock") -> None:
 
     Otherwise a process that is restarted would end, or, without dagster.yaml, store everything in another place.
     """
-    from coin_pipeline.cli.data_root_lock import already_served
     from coin_pipeline.orchestration.instance import restore_home
+    from coin_pipeline.storage.data_root_lock import already_served
 
     if not lock.restore():
         raise already_served(settings.data_root)

@@ -8,7 +8,7 @@ listed.
 """
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Loading definitions by pointer. The worker pool fills the cache that executing a run reads; if Dagster used another
 # cache, each run would load the definitions again (tests/orchestration/test_dagster_contract.py).
@@ -74,6 +74,7 @@ from dagster_postgres.utils import DagsterPostgresException, create_pg_engine, p
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from threading import Event
 
     import click
     from dagster import DagsterInstance
@@ -93,6 +94,31 @@ def daemon_command() -> "click.Command":
     from dagster._daemon.cli import run_command  # noqa: PLC0415
 
     return run_command
+
+
+def hold_schedules(is_held: "Callable[[], bool]") -> None:
+    """Have the loops of schedules and sensors of this process wait while a condition is true.
+
+    Their heartbeats go on. The other loops of Dagster's daemon, such as that of the run queue, are not affected
+    (tests/orchestration/test_daemon.py).
+
+    Args:
+        is_held: Whether to wait; asked before the loops start.
+    """
+    from dagster._daemon.daemon import SchedulerDaemon, SensorDaemon  # noqa: PLC0415 -- as in daemon_command
+
+    for daemon in (SchedulerDaemon, SensorDaemon):
+        daemon.core_loop = _held_loop(daemon.core_loop, is_held)  # type: ignore[assignment, method-assign]
+
+
+def _held_loop(loop: "Callable[..., Iterator[Any]]", is_held: "Callable[[], bool]") -> "Callable[..., Iterator[Any]]":
+    def wait_and_run(self: object, context: object, shutdown_event: "Event") -> "Iterator[Any]":
+        while is_held():
+            yield None
+            shutdown_event.wait(1)
+        yield from loop(self, context, shutdown_event)
+
+    return wait_and_run
 
 
 @contextmanager
@@ -165,6 +191,7 @@ __all__ = [
     "daemon_command",
     "execute_run_function",
     "get_daemon_statuses",
+    "hold_schedules",
     "pg_alembic_config",
     "reconstruct_repository_def_from_pointer",
     "run_storage_module",

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any, NoReturn
 
 import click
@@ -17,9 +18,16 @@ import dagster as dg
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 -- a class
 
+from coin_pipeline.database.feature_flags import is_paused
+from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable
-from coin_pipeline.orchestration._dagster_internals import InstigatorType, SensorInstigatorData, daemon_command
+from coin_pipeline.orchestration._dagster_internals import (
+    InstigatorType,
+    SensorInstigatorData,
+    daemon_command,
+    hold_schedules,
+)
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.monitoring.loop import Monitor, platform_monitor
 from coin_pipeline.settings import Settings, load_settings
@@ -60,6 +68,10 @@ def main() -> None:
     with open_instance(settings) as instance:
         reset_future_ticks(instance)
         remove_former_sensors(instance)
+    session = Session(database_url(settings))
+    if is_paused(session):
+        _log("schedules, sensors and alerts are stopped since a restore; 'coin database resume' starts them")
+    hold_schedules(partial(is_paused, session))
     monitor.start()
     run_dagster_daemon()
 

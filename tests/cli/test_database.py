@@ -1,14 +1,18 @@
 """The commands on the tables of the platform."""
 
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
 
 from coin_pipeline.cli.app import coin
+from coin_pipeline.database.feature_flags import PAUSE
 from coin_pipeline.database.schema import head
 from coin_pipeline.database.session import connect
+from coin_pipeline.database.url import database_url
+from coin_pipeline.settings import load_settings
 
 
 @pytest.fixture
@@ -35,3 +39,13 @@ def test_tables_go_up_and_down_by_command() -> None:
     assert invoke("current").output == f"revision 0001; this version's newest is {head()}\n"
     assert invoke("downgrade", "base", "--yes").exit_code == 0
     assert invoke("upgrade").exit_code == 0
+
+
+def test_a_restored_database_is_resumed_by_command(own_root: Path) -> None:
+    """A second time changes nothing."""
+    assert own_root.is_dir()
+    invoke("upgrade")
+    with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
+        cursor.execute(PAUSE)
+    assert invoke("resume").output == "schedules, sensors and alerts are started\n"
+    assert invoke("resume").output == "schedules, sensors and alerts are already on\n"

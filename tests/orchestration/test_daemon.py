@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import dagster as dg
 import pytest
 
 from coin_pipeline.database.url import database_url
-from coin_pipeline.orchestration._dagster_internals import InstigatorType, SensorInstigatorData
+from coin_pipeline.orchestration._dagster_internals import InstigatorType, SensorInstigatorData, hold_schedules
 from coin_pipeline.orchestration.daemon import EXIT_RESTART, remove_former_sensors, reset_future_ticks
 from coin_pipeline.orchestration.instance import write_workspace
 from coin_pipeline.settings import load_settings
@@ -24,6 +25,7 @@ from tests.dagster_records import (
     RegisteredCodeLocationOrigin,
     RemoteInstigatorOrigin,
     RemoteRepositoryOrigin,
+    dagster_daemons,
 )
 from tests.database.programs import responds, server_pid, wait_until
 
@@ -176,3 +178,14 @@ def test_the_daemon_runs_the_monitor(instance: dg.DagsterInstance, daemon: Calla
     assert daemon().process.poll() is None
     manifest = load_settings().data_root / "tasks" / run.run_id / "manifest.json"
     wait_until(manifest.exists, START_S)
+
+
+@pytest.mark.parametrize("kind", ["SchedulerDaemon", "SensorDaemon"])
+def test_schedules_wait_for_an_operator_after_a_restore(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their loops yield meanwhile, so that heartbeats go on, and start without a restart."""
+    held = iter([True, True, False])
+    for name in ("SchedulerDaemon", "SensorDaemon"):
+        monkeypatch.setattr(dagster_daemons, name, type(name, (), {"core_loop": lambda *_: iter(["a tick"])}))
+    hold_schedules(lambda: next(held))
+    loop = getattr(dagster_daemons, kind)().core_loop(None, threading.Event())
+    assert list(loop) == [None, None, "a tick"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.errors import ServiceUnavailable
-from coin_pipeline.orchestration.file_lock import FileLock
 from coin_pipeline.orchestration.worker_pool.lock import LOCK_NAME, is_pool_expected, record_alive, single_instance
+from coin_pipeline.storage.file_lock import FileLock
 
 
 def test_a_deleted_lock_file_is_locked_again(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable
-from coin_pipeline.orchestration.file_lock import FileLock
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.job_names import MONITORED_JOBS
 from coin_pipeline.orchestration.retries import finalize_orphan
@@ -32,6 +31,7 @@ from coin_pipeline.orchestration.worker_pool.warm_up import warm_up
 from coin_pipeline.orchestration.worker_pool.worker import discard_inherited_connections, run_worker
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
+from coin_pipeline.storage.file_lock import FileLock
 from coin_pipeline.storage.open_store import open_store
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}

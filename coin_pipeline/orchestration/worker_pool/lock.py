@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from coin_pipeline.errors import ServiceUnavailable
-from coin_pipeline.orchestration.file_lock import FileLock, try_lock
 from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.file_lock import FileLock, try_lock
 
 LOCK_NAME, LOCK_TIMEOUT_S = "pool.lock", 30.0
 RESTART_S = 60.0

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from coin_pipeline.orchestration.file_lock import file_id
 from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, SOCKET_NAME, Message, socket_address
 from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits, RunRequest, may_bypass_queue, next_run
 from coin_pipeline.orchestration.worker_pool.worker import READY
+from coin_pipeline.storage.file_lock import file_id
 
 RESERVATION_TTL_S = 5.0
 POLL_S = 0.25

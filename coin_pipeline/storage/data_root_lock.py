@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from coin_pipeline.errors import InvalidInput, Problem
-from coin_pipeline.orchestration.file_lock import FileLock
 from coin_pipeline.storage.atomic import translate_os_errors
+from coin_pipeline.storage.file_lock import FileLock
 
 
 def lock_data_root(data_root: Path) -> FileLock:
