@@ -9,7 +9,7 @@ from typing import Self
 import coin_pipeline
 from coin_pipeline.backup import sets
 from coin_pipeline.backup.locations import HeldLock, open_location
-from coin_pipeline.backup.model import TARGETS, BackupSet, Progress, Target, TargetBackup
+from coin_pipeline.backup.model import TARGETS, BackupSet, Progress, Target, TargetBackup, no_progress
 from coin_pipeline.backup.packing import NOTHING, Packing, Previous, read_previous
 from coin_pipeline.backup.postgres import dump_database
 from coin_pipeline.backup.sources import ObjectTarget, open_source, source_entries
@@ -24,10 +24,6 @@ REDIS_NOTE = b"""Redis is no longer used, so there is nothing of it to back up.
 Queued and running tasks are in PostgreSQL (folder postgresql), their results in the folder tasks.
 """
 _REDIS = "redis/README.txt"
-
-
-def no_progress(_target: str, _objects: int, _size: int) -> None:
-    """Report progress to nobody."""
 
 
 class BackupContext:

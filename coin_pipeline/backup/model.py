@@ -21,6 +21,10 @@ SET_ID = "%Y%m%d_%H%M%S"
 """Format of the id of a set: its start, UTC."""
 
 
+def no_progress(_target: str, _objects: int, _size: int) -> None:
+    """Ignore progress."""
+
+
 class BackupFile(BaseModel):
     """A file of a backup.
 

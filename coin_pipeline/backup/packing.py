@@ -194,14 +194,14 @@ class Packing:
 
     def _copy(self, key: str) -> tuple[IO[bytes], int, str]:
         """Return a copy of an object, with its size and digest: what is archived is what was hashed."""
-        digest, copy = hashlib.sha256(), SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 -- closed once it is archived
+        digest, size = hashlib.sha256(), 0
+        copy = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 -- closed once it is archived
         try:
             with self._store.open(key) as file, translate_os_errors(key):
                 while block := file.read(BLOCK_BYTES):
                     digest.update(block)
-                    copy.write(block)
+                    size += copy.write(block)
                     report_progress()
-                size = copy.tell()
                 copy.seek(0)
         except BaseException:
             copy.close()

@@ -115,7 +115,7 @@ class S3Location:
         Args:
             operation: Name of boto3's method.
             key: Key of the object.
-            tolerated: Codes of errors that are no failure.
+            tolerated: Codes of expected errors.
             arguments: Further arguments of the method.
 
         Returns:

@@ -1,7 +1,6 @@
 """The sets of backups at a location: their manifests, and the records of sets that are being written or removed.
 
-A set exists from the moment at which its manifest `sets/SET_ID.json` is written, after all its files, to that at which
-it is deleted, before any of them. An unfinished set has the record `sets/SET_ID.unfinished`, which names the files that
+A set exists while its manifest `sets/SET_ID.json` does, which is written after all its files and deleted before them. An unfinished set has the record `sets/SET_ID.unfinished`, which names the files that
 may go; so a backup or a removal that was killed is cleaned up without touching the files of other sets or programs.
 """
 

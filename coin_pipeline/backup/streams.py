@@ -345,7 +345,7 @@ def _pipe() -> tuple[BufferedReader, BufferedWriter]:
 
 
 class _PipeThread(threading.Thread):
-    """A thread that works at one end of a pipe, and closes it in the end; leaving the context waits for it."""
+    """A thread that works at one end of a pipe, and closes it afterwards; leaving the context waits for it."""
 
     def __init__(self, work: Callable[[], object], end: BufferedReader | BufferedWriter) -> None:
         super().__init__(name="age", daemon=True)

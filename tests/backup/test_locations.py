@@ -95,7 +95,7 @@ def test_absent_files_are_not_found(location: Location) -> None:
 
 
 def test_a_second_process_does_not_get_the_lock(location: Location) -> None:
-    """It is told which process has the lock; afterwards it gets it."""
+    """The error names the process that has the lock; afterwards the lock is free."""
     with location.lock() as lock:
         lock.require()
         with pytest.raises(BackupInProgress, match=r"is in use by process \d+ on .+; try again"), location.lock():
