@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import psycopg2
 
 from coin_pipeline.alerts.model import Alert, AlertRow, AlertState, DeliveryRow, Event, Incident
+from coin_pipeline.database.feature_flags import ALERTS
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import AlertNotFound
 from coin_pipeline.notifications.message import Notification
@@ -41,7 +42,6 @@ with incident as (
 insert into coin.alert (incident_id, key, notification, recorded_at, message_at)
 select incident_id, %(key)s, %(notification)s, closed_at, closed_at from incident
 """
-_MUTE = "alerts"
 _LIST = """
 select * from (
     select alert_id, key, occurrence is null, notification, recorded_at,
@@ -199,7 +199,7 @@ def mute(session: Session) -> None:
         DatabaseUnavailable: The server cannot be reached.
     """
     statement = "insert into coin.switch values (%s) on conflict do nothing"
-    session.run(lambda cursor: cursor.execute(statement, (_MUTE,)))
+    session.run(lambda cursor: cursor.execute(statement, (ALERTS,)))
 
 
 def unmute(session: Session) -> bool:
@@ -211,7 +211,7 @@ def unmute(session: Session) -> bool:
 
     def change(cursor: Cursor) -> bool:
         with exclusive_transaction(cursor):
-            cursor.execute("delete from coin.switch where name = %s", (_MUTE,))
+            cursor.execute("delete from coin.switch where name = %s", (ALERTS,))
             if not cursor.rowcount:
                 return False
             cursor.execute(_DISCARD_DELIVERIES)
@@ -223,7 +223,7 @@ def unmute(session: Session) -> bool:
 
 def is_muted(cursor: Cursor) -> bool:
     """Return whether alerts are muted."""
-    cursor.execute("select exists (select from coin.switch where name = %s)", (_MUTE,))
+    cursor.execute("select exists (select from coin.switch where name = %s)", (ALERTS,))
     return cursor.fetchone() == (True,)
 
 

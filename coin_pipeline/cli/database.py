@@ -81,10 +81,11 @@ def resume() -> None:
     """
     from contextlib import closing
 
+    from coin_pipeline.alerts.outbox import unmute
     from coin_pipeline.database import feature_flags
     from coin_pipeline.database.session import Session
     from coin_pipeline.settings import load_settings
 
     with closing(Session(ready_database(load_settings()))) as session:
-        was_paused = feature_flags.resume(session)
-    click.echo(f"schedules, sensors and alerts are {'started' if was_paused else 'already on'}")
+        started, unmuted = feature_flags.resume(session), unmute(session)
+    click.echo(f"schedules, sensors and alerts are {'started' if started or unmuted else 'already on'}")

@@ -5,7 +5,8 @@ from coin_pipeline.errors import AsyncDisabled
 from coin_pipeline.settings import Settings
 
 _ASYNC = "async"
-PAUSE = "insert into coin.switch values ('unattended') on conflict do nothing"
+ALERTS = "alerts"
+PAUSE = "insert into coin.switch values ('schedules'), ('alerts') on conflict do nothing"
 """Statement that stops schedules, sensors and alerts; a restore executes it in its own transaction."""
 
 
@@ -36,20 +37,20 @@ def require_async_enabled(settings: Settings, session: Session) -> None:
 
 
 def is_paused(session: Session) -> bool:
-    """Return whether schedules, sensors and alerts are stopped, as they are after a restore."""
+    """Return whether schedules and sensors are stopped, as they are after a restore."""
 
     def read(cursor: Cursor) -> bool:
-        cursor.execute("select exists (select from coin.switch where name = 'unattended')")
+        cursor.execute("select exists (select from coin.switch where name = 'schedules')")
         return cursor.fetchone() == (True,)
 
     return session.run(read)
 
 
 def resume(session: Session) -> bool:
-    """Start schedules, sensors and alerts again; return whether they were stopped."""
+    """Start schedules and sensors again; return whether they were stopped."""
 
     def delete(cursor: Cursor) -> bool:
-        cursor.execute("delete from coin.switch where name = 'unattended'")
+        cursor.execute("delete from coin.switch where name = 'schedules'")
         return bool(cursor.rowcount)
 
     return session.run(delete)

@@ -61,7 +61,7 @@ def test_a_failed_backup_does_not_hide_the_good_one_before_it(location: FolderLo
 
 
 def test_a_backup_of_some_targets_is_not_good(location: FolderLocation) -> None:
-    """It says what it contains."""
+    """The reason is what it contains."""
     write_manifest(location, backup(0, targets=("results",)))
     assert read_status(location).last_failure == "it contains only results"
     assert read_status(location).last_good_at is None

@@ -182,7 +182,7 @@ def test_the_daemon_runs_the_monitor(instance: dg.DagsterInstance, daemon: Calla
 
 @pytest.mark.parametrize("kind", ["SchedulerDaemon", "SensorDaemon"])
 def test_schedules_wait_for_an_operator_after_a_restore(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their loops yield meanwhile, so that heartbeats go on, and start without a restart."""
+    """Their loops yield meanwhile, so that heartbeats continue, and start without a restart."""
     held = iter([True, True, False])
     for name in ("SchedulerDaemon", "SensorDaemon"):
         monkeypatch.setattr(dagster_daemons, name, type(name, (), {"core_loop": lambda *_: iter(["a tick"])}))
