@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LEASE_S = 120
 """Seconds without a sign of life after which a lock counts as abandoned."""
+_MIN_RENEWAL_S = 0.5
 _LARGER_AFTER, _LARGER = 1000, 8
 """S3 allows 10,000 parts; after some of them the parts become larger, which permits files of 1 TB."""
 _CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchKey", "404"}
@@ -285,7 +286,7 @@ class LockObject:
             self._location.delete(LOCK)
 
     def _renew(self) -> None:
-        while not self._ended.wait(self._lease_s / 4):
+        while not self._ended.wait(max(self._lease_s / 4, _MIN_RENEWAL_S)):
             with suppress(CoinError):  # the next renewal may succeed; require() has the last word
                 self.require()
 

@@ -1,7 +1,8 @@
 """The sets of backups at a location: their manifests, and the records of sets that are being written or removed.
 
-A set exists while its manifest `sets/SET_ID.json` does, which is written after all its files and deleted before them. An unfinished set has the record `sets/SET_ID.unfinished`, which names the files that
-may go; so a backup or a removal that was killed is cleaned up without touching the files of other sets or programs.
+A set exists while its manifest `sets/SET_ID.json` does, which is written after all its files and deleted before them.
+An unfinished set has the record `sets/SET_ID.unfinished`, which names the files that may go; so a backup or a removal
+that was killed is cleaned up without touching the files of other sets or programs.
 """
 
 import hashlib
