@@ -17,6 +17,7 @@ _COMMANDS = {
     "backtest": ("backtests:backtest", "Run a backtest and show its result."),
     "sweep": ("sweeps:sweep", "Search the parameters of a strategy and show the best points."),
     "candles": ("candles:candles", "Fetch, import, export and check candles."),
+    "alerts": ("alerts:alerts", "List and test the alerts to operators, by Slack and mail."),
     "database": ("database:database", "Show, upgrade and downgrade the tables of the platform."),
     "forward": ("forward:forward", "Test strategies forward: on paper, candle by candle."),
     "migrate": ("migrate:migrate", "Migrate from the legacy platform: check, run, roll back."),
