@@ -168,7 +168,7 @@ def _details(run: EndedRun, writer: Writer) -> dict[str, str]:
         texts.SUBJECT: texts.excerpt(run.subject, 200),
         texts.STEPS: writer.write(texts.AND_MORE, first=steps, more=more) if more > 0 else steps,
         texts.ATTEMPTS: str(run.attempts) if run.attempts > 1 else "",
-        texts.CLIENT: run.client,
+        texts.CLIENT: "" if run.is_scheduled else run.client,
         texts.RUN: run.run_id,
     }
     return {writer.write(label): value for label, value in values.items() if value}

@@ -44,7 +44,6 @@ def test_an_alert_states_what_failed_on_what_why_and_what_to_do() -> None:
         "On": "upbit BTC_KRW",
         "Failed steps": "collect_symbol[BTC_KRW]",
         "Attempts": "3",
-        "Requested by": "schedules",
         "Run": "r1",
     }
     assert (alert.notification.link, alert.notification.level) == ("https://dagster.example/runs/r1", "error")
@@ -64,6 +63,13 @@ def test_many_failed_steps_are_counted() -> None:
     alert = decide_ended_run(NIGHTLY._replace(failed_steps=tuple(f"s{n}" for n in range(9))), ENGLISH)
     assert alert
     assert alert.notification.details["Failed steps"] == "s0, s1, s2, s3, s4 and 4 more"
+
+
+def test_an_alert_on_a_request_names_its_client() -> None:
+    """So that an operator can ask."""
+    alert = decide_ended_run(REQUESTED, ENGLISH)
+    assert alert
+    assert alert.notification.details["Requested by"] == "10.0.0.7"
 
 
 def test_failed_requests_of_all_clients_are_one_incident() -> None:

@@ -15,6 +15,8 @@ from coin_pipeline.notifications.message import Delivery
 
 WIDE = 110
 """Terminal columns from which the keys of the incidents fit."""
+SHOWN = 20
+"""Open incidents to print."""
 _TIME = "%Y-%m-%d %H:%M"
 _COLORS = {"info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
 
@@ -29,8 +31,11 @@ def print_alerts(rows: Sequence[AlertRow], incidents: Mapping[str, Incident], *,
     for row, delivery in undelivered:
         click.secho(f"alert {row.alert_id}: {_describe(delivery)}", fg="red" if delivery.state == "given up" else None)
     if incidents:
-        opened = ", ".join(f"{key} (since {incident.opened_at:{_TIME}} UTC)" for key, incident in incidents.items())
-        click.echo(f"\n{pluralize(len(incidents), 'open incident')}: {opened}")
+        click.echo(f"\n{pluralize(len(incidents), 'open incident')}:")
+        for key, incident in [*incidents.items()][:SHOWN]:
+            click.echo(f"  {key}, since {incident.opened_at:{_TIME}}")
+        if len(incidents) > SHOWN:
+            click.echo(f"  and {len(incidents) - SHOWN:,} more")
     if is_muted:
         click.secho("\nalerts are muted: none are sent before 'coin alerts unmute'", fg="yellow")
 
