@@ -36,13 +36,14 @@ def list_stored(limit: int, state: "AlertState | None", *, everything: bool, as_
     """List alerts and recoveries, the newest first, and how each channel delivered them."""
     from coin_pipeline.alerts import outbox
     from coin_pipeline.cli.views.alerts import print_alerts, print_json
+    from coin_pipeline.database.feature_flags import is_paused
 
     with _open() as session:
         rows = outbox.list_alerts(session, _EVERYTHING if everything else limit, state)
         if as_json:
             print_json(rows)
         else:
-            print_alerts(rows, outbox.open_incidents(session), is_muted=session.run(outbox.is_muted))
+            print_alerts(rows, outbox.open_incidents(session), is_paused=is_paused(session))
 
 
 @alerts.command("test")
@@ -84,26 +85,6 @@ def retry(alert_ids: tuple[int, ...]) -> None:
             count = outbox.retry(session, alert_id)
             sent = f"is sent again through {pluralize(count, 'channel')}" if count else "was delivered by every channel"
             click.echo(f"alert {alert_id} {sent}")
-
-
-@alerts.command()
-def mute() -> None:
-    """Send no alerts until 'coin alerts unmute'; they are stored and listed all the same."""
-    from coin_pipeline.alerts import outbox
-
-    with _open() as session:
-        outbox.mute(session)
-    click.echo("alerts are muted; 'coin alerts unmute' sends them again")
-
-
-@alerts.command()
-def unmute() -> None:
-    """Send alerts again, those from now on. A restored database is muted, since its alerts are out of date."""
-    from coin_pipeline.alerts import outbox
-
-    with _open() as session:
-        was_muted = outbox.unmute(session)
-    click.echo("alerts are sent again, from now on" if was_muted else "alerts were not muted")
 
 
 @contextmanager

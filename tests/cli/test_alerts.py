@@ -15,6 +15,7 @@ from coin_pipeline.alerts.model import Alert, Recovery
 from coin_pipeline.alerts.outbox import list_alerts, record
 from coin_pipeline.alerts.sender import Sender
 from coin_pipeline.cli.app import coin
+from coin_pipeline.database.feature_flags import PAUSE, resume
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import AlertNotFound, InvalidSettings
@@ -144,14 +145,14 @@ def test_retry_of_an_unknown_alert_is_an_error(session: Session) -> None:
         invoke("retry", "99999")
 
 
-def test_muted_alerts_are_stored_and_the_list_states_it(session: Session) -> None:
-    """As after a restore."""
-    assert "alerts are muted" in invoke("mute").output
+def test_the_list_states_that_a_restore_has_stopped_alerts(session: Session) -> None:
+    """Until they are resumed."""
     record(session, [FAILURE])
-    assert "alerts are muted: none are sent before 'coin alerts unmute'" in invoke("list").output
-    assert "sent again" in invoke("unmute").output
-    assert "muted" not in invoke("list").output
-    assert "were not muted" in invoke("unmute").output
+    session.run(lambda cursor: cursor.execute(PAUSE))
+    notice = "no alerts are sent since a restore; 'coin database resume' starts them"
+    assert notice in invoke("list").output
+    resume(session)
+    assert notice not in invoke("list").output
 
 
 def test_a_test_message_arrives(slack: SlackServer) -> None:

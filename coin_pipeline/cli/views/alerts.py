@@ -21,7 +21,7 @@ _TIME = "%Y-%m-%d %H:%M"
 _COLORS = {"info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
 
 
-def print_alerts(rows: Sequence[AlertRow], incidents: Mapping[str, Incident], *, is_muted: bool) -> None:
+def print_alerts(rows: Sequence[AlertRow], incidents: Mapping[str, Incident], *, is_paused: bool) -> None:
     """Print alerts, then why some were not delivered, and what is open."""
     table = _table(rows, is_wide=new_console().width >= WIDE)
     print_table(table, "no alerts; 'coin alerts test' tests the channels")
@@ -36,8 +36,8 @@ def print_alerts(rows: Sequence[AlertRow], incidents: Mapping[str, Incident], *,
             click.echo(f"  {key}, since {incident.opened_at:{_TIME}}")
         if len(incidents) > SHOWN:
             click.echo(f"  and {len(incidents) - SHOWN:,} more")
-    if is_muted:
-        click.secho("\nalerts are muted: none are sent before 'coin alerts unmute'", fg="yellow")
+    if is_paused:
+        click.secho("\nno alerts are sent since a restore; 'coin database resume' starts them", fg="yellow")
 
 
 def print_json(rows: Sequence[AlertRow]) -> None:
