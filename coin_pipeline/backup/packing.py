@@ -185,10 +185,10 @@ class Packing:
 
     def _is_unchanged(self, known: ArchivedObject, info: ObjectInfo) -> bool:
         """Compare the digest that is stored with an object; files of other programs have none and are read."""
-        if info.sha256:
-            return info.sha256 == known.sha256
         if info.size != known.size:
             return False
+        if info.sha256:
+            return info.sha256 == known.sha256
         with self._store.open(known.key) as file, translate_os_errors(known.key):
             return hashlib.file_digest(file, "sha256").hexdigest() == known.sha256
 

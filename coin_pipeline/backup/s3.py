@@ -32,7 +32,7 @@ _MIN_RENEWAL_S = 0.5
 _LARGER_AFTER, _LARGER = 1000, 8
 """S3 allows 10,000 parts; after some of them the parts become larger, which permits files of 1 TB."""
 _CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchKey", "404"}
-_ABSENT = {"NoSuchKey", "404"}
+_ABSENT, _NO_UPLOAD = {"NoSuchKey", "404"}, {"NoSuchUpload"}
 
 
 class S3Location:
@@ -145,6 +145,7 @@ class _Upload(io.RawIOBase):
         self._location, self._key = location, key
         self._buffer, self._parts = bytearray(), list[dict[str, Any]]()
         self._id: str | None = None
+        self._size = 0
 
     def writable(self) -> bool:
         return True
@@ -152,6 +153,7 @@ class _Upload(io.RawIOBase):
     def write(self, data: "ReadableBuffer", /) -> int:
         view = memoryview(data).cast("B")
         self._buffer += view
+        self._size += view.nbytes
         while len(self._buffer) > (size := self._part_bytes):
             self._send(bytes(memoryview(self._buffer)[:size]))
             del self._buffer[:size]
@@ -163,8 +165,14 @@ class _Upload(io.RawIOBase):
             self._location.call("put_object", self._key, Body=data, ChecksumSHA256=_checksum(data))
             return
         self._send(data)
-        parts = {"Parts": self._parts}
-        self._location.call("complete_multipart_upload", self._key, UploadId=self._id, MultipartUpload=parts)
+        sent = {"UploadId": self._id, "MultipartUpload": {"Parts": self._parts}}
+        completed = self._location.call("complete_multipart_upload", self._key, _NO_UPLOAD, **sent)
+        if completed is None and not self._is_stored():  # otherwise the response to an earlier attempt was lost
+            raise StorageUnavailable(self._key, "the server has lost the upload")
+
+    def _is_stored(self) -> bool:
+        head = self._location.call("head_object", self._key, _ABSENT)
+        return head is not None and head["ContentLength"] == self._size
 
     def abort(self) -> None:
         if self._id is not None:
