@@ -18,12 +18,12 @@ from pydantic import SecretStr
 
 from coin_pipeline.notifications.deadline import DEADLINE_S, send_within
 from coin_pipeline.notifications.message import SYMBOLS, Delivery, Notification
-from coin_pipeline.notifications.text import clean, one_line, redact, shorten
+from coin_pipeline.notifications.text import clean, excerpt, one_line, shorten
 
 TIMEOUT_S = 20
 # Encodes every text as ASCII, so that no server needs the extension 8BITMIME.
 _POLICY = SMTP.clone(cte_type="7bit")
-_MAX_SUBJECT, _MAX_TEXT, _MAX_REASON = 150, 100_000, 120
+_MAX_SUBJECT, _MAX_TEXT = 150, 100_000
 _PERMANENT = 500
 """SMTP replies from this one on are permanent: the same mail would be rejected again."""
 
@@ -84,18 +84,15 @@ class MailChannel:
             message = compose(notification, self._sender, self._recipients)
             with self._session() as smtp:
                 refused = smtp.send_message(message, self._sender, self._recipients)
-            delivery = Delivery(delivered=True, reason=_refusals(refused))
+            return Delivery(delivered=True, reason=self._refusals(refused))
         except smtplib.SMTPRecipientsRefused as error:
-            codes = [code for code, _ in error.recipients.values()]
-            delivery = Delivery(
-                delivered=False, reason=_refusals(error.recipients), is_permanent=min(codes) >= _PERMANENT
-            )
+            is_permanent = all(code >= _PERMANENT for code, _ in error.recipients.values())
+            return Delivery(delivered=False, reason=self._refusals(error.recipients), is_permanent=is_permanent)
         except smtplib.SMTPResponseException as error:
-            reason = f"{self._address} answered {_reply(error.smtp_code, error.smtp_error)}"
-            delivery = Delivery(delivered=False, reason=reason, is_permanent=error.smtp_code >= _PERMANENT)
+            reason = f"{self._address} answered {self._reply(error.smtp_code, error.smtp_error)}"
+            return Delivery(delivered=False, reason=reason, is_permanent=error.smtp_code >= _PERMANENT)
         except Exception as error:  # noqa: BLE001 -- the answer of a server can break the client in many ways
-            delivery = Delivery(delivered=False, reason=f"{self._address}: {_cause(error)}")
-        return delivery._replace(reason=redact(delivery.reason, self._secrets()))
+            return Delivery(delivered=False, reason=f"{self._address}: {self._cause(error)}")
 
     @property
     def _address(self) -> str:
@@ -121,6 +118,18 @@ class MailChannel:
             with suppress(smtplib.SMTPException, OSError):
                 smtp.quit()
             smtp.close()
+
+    def _refusals(self, refused: Mapping[str, tuple[int, bytes]]) -> str:
+        return "; ".join(f"{address} was refused: {self._reply(*reply)}" for address, reply in refused.items())
+
+    def _reply(self, code: int, text: bytes | str) -> str:
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        return excerpt(f"{code} {text}", self._secrets())
+
+    def _cause(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+            return "it did not answer in time"
+        return excerpt(str(error) or type(error).__name__, self._secrets())
 
     def _secrets(self) -> Sequence[str]:
         """Return the password as it is and as AUTH PLAIN and AUTH LOGIN encode it: a server may repeat any of them."""
@@ -182,17 +191,3 @@ def _html(notification: Notification) -> str:
 
 def _escape(text: str) -> str:
     return escape(clean(shorten(text, _MAX_TEXT))).replace("\n", "<br>\n")
-
-
-def _refusals(refused: Mapping[str, tuple[int, bytes]]) -> str:
-    return "; ".join(f"{address} was refused: {_reply(*reply)}" for address, reply in refused.items())
-
-
-def _reply(code: int, text: bytes | str) -> str:
-    return one_line(f"{code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}", _MAX_REASON)
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
-        return "it did not answer in time"
-    return one_line(str(error) or type(error).__name__, _MAX_REASON)

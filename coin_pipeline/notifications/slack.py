@@ -23,7 +23,7 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from coin_pipeline.notifications.deadline import DEADLINE_S, send_within
 from coin_pipeline.notifications.message import SYMBOLS, Delivery, Notification
-from coin_pipeline.notifications.text import clean, one_line, redact
+from coin_pipeline.notifications.text import clean, excerpt, one_line
 from coin_pipeline.notifications.webhooks import PrivateAddress, webhook_opener
 
 TIMEOUT_S = 10
@@ -31,7 +31,6 @@ RETRIES = 2
 MAX_PAUSE_S = 5
 """Longest pause that is spent waiting for the next attempt; a longer one is left to the caller."""
 _MAX_ANSWER_BYTES = 4096
-_MAX_REASON = 120
 # Limits of Slack's block kit, in characters.
 _MAX_HEADER, _MAX_SECTION, _MAX_FIELD, _MAX_LINK, _FIELDS = 150, 3000, 2000, 2900, 10
 _MAX_DETAILS = 40
@@ -75,12 +74,12 @@ class SlackChannel:
         url = self._url.get_secret_value()
         try:
             client = _Client(url, allow_private=self._allow_private, timeout_s=self._timeout_s)
-            delivery = _delivery(client.send(text=_fallback(notification), blocks=blocks(notification)))
+            response = client.send(text=_fallback(notification), blocks=blocks(notification))
         except PrivateAddress as error:
-            delivery = Delivery(delivered=False, reason=str(error), is_permanent=True)
+            return Delivery(delivered=False, reason=str(error), is_permanent=True)
         except Exception as error:  # noqa: BLE001 -- the answer of a server can break the client in many ways
-            delivery = Delivery(delivered=False, reason=f"no answer from {urlsplit(url).hostname}: {_cause(error)}")
-        return delivery._replace(reason=redact(delivery.reason, _secrets(url)))
+            return Delivery(delivered=False, reason=f"no answer from {urlsplit(url).hostname}: {_cause(error, url)}")
+        return _delivery(response, url)
 
 
 def blocks(notification: Notification) -> list[dict[str, Any]]:
@@ -90,7 +89,7 @@ def blocks(notification: Notification) -> list[dict[str, Any]]:
         {"type": "header", "text": {"type": "plain_text", "text": one_line(header, _MAX_HEADER)}},
         *([_section(escape(notification.message, _MAX_SECTION))] if notification.message.strip() else []),
         *_fields(notification.details),
-        *([_section(f"<{_linkable(notification.link)}>")] if 0 < len(notification.link) <= _MAX_LINK else []),
+        *([_section(f"<{_linkable(notification.link)}>")] if _is_linkable(notification.link) else []),
     ]
 
 
@@ -136,13 +135,17 @@ def _fields(details: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         yield {"type": "section", "fields": fields[start : start + _FIELDS]}
 
 
+def _is_linkable(url: str) -> bool:
+    return url.startswith(("https://", "http://")) and len(url) <= _MAX_LINK
+
+
 def _linkable(url: str) -> str:
     return quote(clean(url), safe="!#$%&'()*+,/:;=?@[]~").replace("&", "&amp;")
 
 
-def _delivery(response: WebhookResponse) -> Delivery:
+def _delivery(response: WebhookResponse, url: str) -> Delivery:
     """Return the outcome; Slack confirms with the text ok, a captive portal answers 200 too."""
-    status, answer = response.status_code, one_line(response.body, _MAX_REASON)
+    status, answer = response.status_code, excerpt(response.body, _secrets(url))
     if status == HTTPStatus.OK and answer == "ok":
         return Delivery(delivered=True)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
@@ -152,20 +155,21 @@ def _delivery(response: WebhookResponse) -> Delivery:
         reason=f"the webhook answered {status}: {answer or 'nothing'}",
         is_permanent=HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR
         and status not in _TRANSIENT,
-        retry_after_s=_seconds(response.headers.get("Retry-After")),
+        retry_after_s=_retry_after_s(response.headers),
     )
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """Return a pause in seconds; Slack sends digits, so a date counts as none."""
-    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the pause of Retry-After, s; Slack sends digits, so a date counts as none."""
+    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    return float(value) if value.isascii() and value.isdigit() else None
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: Exception, url: str) -> str:
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, TimeoutError):
         return "it did not answer in time"
-    return one_line(str(cause) or type(cause).__name__, _MAX_REASON)
+    return excerpt(str(cause) or type(cause).__name__, _secrets(url))
 
 
 def _secrets(url: str) -> Sequence[str]:
@@ -187,10 +191,11 @@ class _Client(WebhookClient):
             with self._opener.open(req, timeout=self.timeout) as answer:
                 body = answer.read(_MAX_ANSWER_BYTES).decode("utf-8", "replace")
                 return WebhookResponse(url=url, status_code=answer.status, body=body, headers=dict(answer.headers))
-        except HTTPError as error:  # slack_sdk reads its body
+        except HTTPError as error:  # slack_sdk reads its body, and decodes it with a charset that may not exist
             with error:
-                body = BytesIO(error.read(_MAX_ANSWER_BYTES))
-            raise HTTPError(url, error.code, error.msg, error.headers, body) from None
+                body = error.read(_MAX_ANSWER_BYTES).decode("utf-8", "replace")
+            del error.headers["Content-Type"]
+            raise HTTPError(url, error.code, error.msg, error.headers, BytesIO(body.encode())) from None
 
 
 class _RateLimits(RateLimitErrorRetryHandler):
@@ -206,8 +211,7 @@ class _RateLimits(RateLimitErrorRetryHandler):
     ) -> bool:
         if response is None or not super()._can_retry(state=state, request=request, response=response, error=error):
             return False
-        headers = {name.lower(): values[0] for name, values in response.headers.items()}
-        pause = _seconds(headers.get("retry-after"))
+        pause = _retry_after_s({name: values[0] for name, values in response.headers.items()})
         return pause is not None and pause <= MAX_PAUSE_S
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_MAX_EXCERPT = 120
 _MIN_SECRET = 6
 """Shorter secrets are left in a text: they would remove ordinary words from it."""
 
@@ -35,13 +36,13 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return a text in which secrets are replaced, such as the answer of a server that repeats the request.
+def excerpt(text: str, secrets: Iterable[str]) -> str:
+    r"""Return the beginning of another program's text as one line, without secrets: a server may repeat the request.
 
-    >>> redact("no route to /services/T0/B0/xyz", ["/services/T0/B0/xyz"])
+    >>> excerpt("no route to /services/T0/B0/xyz\n", ["/services/T0/B0/xyz"])
     'no route to ***'
     """
-    for secret in sorted(secrets, key=len, reverse=True):
+    for secret in sorted(secrets, key=len, reverse=True):  # before the text is cut, perhaps within one
         if len(secret) >= _MIN_SECRET:
             text = text.replace(secret, "***")
-    return text
+    return one_line(text, _MAX_EXCERPT)
