@@ -84,7 +84,10 @@ class Settings(BaseSettings):
     dagster_home: Path | None = Field(
         None, description="Folder that contains dagster.yaml; defaults to DATA_ROOT/dagster, which coin manages."
     )
-    dagster_ui_url: str = Field("http://127.0.0.1:3000", description="Public URL of the Dagster UI.")
+    dagster_ui_url: str = Field(
+        "http://127.0.0.1:3000",
+        description="Public URL of the Dagster UI, which links begin with; defaults to that of 'coin up'.",
+    )
     coin_code_server: str | None = Field(
         None,
         description="Address of the Dagster code server, unix:PATH or host:port; defaults to a socket in"

@@ -36,7 +36,6 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     printed.
     """
     from coin_pipeline.cli.backtests import read_settings
-    from coin_pipeline.cli.supervisor import LOOPBACK
     from coin_pipeline.database.url import release_database
     from coin_pipeline.orchestration.code_server import private_address
     from coin_pipeline.storage.data_root_lock import lock_data_root
@@ -47,12 +46,20 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     _keep_private(settings)
     lock = lock_data_root(settings.data_root)
     with private_address(settings) as address:
-        own = {"dagster_ui_url": f"http://{LOOPBACK}:{ui_port}", "coin_code_server": address}
+        own = {"dagster_ui_url": public_ui_url(settings, ui_port), "coin_code_server": address}
         settings = settings.model_copy(update=own)
         _serve(settings, api_port, ui_port, stopping, lock)
     release_database(settings)
     lock.close()
     click.echo("stopped")
+
+
+def public_ui_url(settings: "Settings", ui_port: int) -> str:
+    """Return the URL that links to the Dagster UI begin with: DAGSTER_UI_URL, or the port on loopback."""
+    from coin_pipeline.cli.supervisor import LOOPBACK
+
+    is_set = "dagster_ui_url" in settings.model_fields_set
+    return settings.dagster_ui_url.rstrip("/") if is_set else f"http://{LOOPBACK}:{ui_port}"
 
 
 def _keep_private(settings: "Settings") -> None:
@@ -105,7 +112,7 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
         for name, module, *arguments in _processes(settings, api_port, ui_port):
             supervisor.start(name, module, *arguments, socket=socket if name == CODE_SERVER else None)
         supervisor.wait_for(f"http://{LOOPBACK}:{api_port}/health", START_TIMEOUT_S)
-        supervisor.wait_for(f"{settings.dagster_ui_url}/server_info", START_TIMEOUT_S)
+        supervisor.wait_for(f"http://{LOOPBACK}:{ui_port}/server_info", START_TIMEOUT_S)
         if not stopping.is_set():
             click.echo(f"API         http://{LOOPBACK}:{api_port}/\nDagster UI  {settings.dagster_ui_url}/")
             click.echo(f"Logs        {settings.data_root / 'logs'}\nPress Ctrl-C to stop.")
