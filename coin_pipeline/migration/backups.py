@@ -1,33 +1,59 @@
-"""Backups of the files of the legacy platform: one archive of results/ and one of tasks/, each verified."""
+"""Backups of the files of the legacy platform: sets with results/ and with tasks/, each verified."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
 
 from coin_pipeline.backtest.formatting import pluralize
-from coin_pipeline.backup.archive import Digests, back_up, list_archives, verify_archive
-from coin_pipeline.errors import ObjectCorrupt
+from coin_pipeline.backup.backup import run_backup
+from coin_pipeline.backup.locations import Location, open_location
+from coin_pipeline.backup.model import BackupSet
+from coin_pipeline.backup.objects import read_list
+from coin_pipeline.backup.sets import list_sets
+from coin_pipeline.backup.streams import Key
+from coin_pipeline.backup.verify import verify_set
+from coin_pipeline.errors import BackupFailed, ObjectCorrupt
 from coin_pipeline.migration.legacy_files import LegacyResult, result_files
 from coin_pipeline.migration.step import StepReport
 from coin_pipeline.settings import Settings
+from coin_pipeline.storage.base import sha256_hex
 from coin_pipeline.storage.local import LocalStore
 
 FOLDER = "backups/results"
+Area = Literal["results", "tasks"]
 
 
-def newest_archive(root: Path, area: str) -> tuple[Path, Digests] | None:
-    """Return the newest archive of `area` (results or tasks) and the digests of its files; None without one.
+class VerifiedBackup(NamedTuple):
+    """The backup of one area in a set, of which every object was verified.
+
+    Attributes:
+        set_id: The set.
+        size: Size of its files, bytes.
+        digests: SHA-256, hex, of each object by its key.
+    """
+
+    set_id: str
+    size: int
+    digests: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{pluralize(len(self.digests), 'file')} in backup {self.set_id}, verified"
+
+    def missing(self, results: Iterable[LegacyResult]) -> list[str]:
+        """Return the keys of results that it lacks, or that have changed since."""
+        return [result.key for result in results if self.digests.get(result.key) != result.sha256]
+
+
+def newest_backup(settings: Settings, area: Area) -> VerifiedBackup | None:
+    """Return the newest backup of an area; None without one.
 
     Raises:
-        ObjectCorrupt: The archive is damaged.
+        ObjectCorrupt: It is damaged.
+        InvalidBackupKey: It is encrypted for another key.
+        StorageFailed: The location of backups cannot be read.
     """
-    archives = list_archives(root / FOLDER, area)
-    return (archives[0], verify_archive(archives[0])) if archives else None
-
-
-def missing_keys(digests: Digests, results: Iterable[LegacyResult]) -> list[str]:
-    """Return the keys of results that are missing from an archive or have changed since."""
-    return [result.key for result in results if digests.get(result.key) != result.sha256]
+    location = open_location(settings)
+    newest = next((found for found in list_sets(location) if found.target(area)), None)
+    return _verify(settings, location, newest, area) if newest else None
 
 
 def legacy_results(results: Iterable[LegacyResult], area: str) -> list[LegacyResult]:
@@ -36,36 +62,50 @@ def legacy_results(results: Iterable[LegacyResult], area: str) -> list[LegacyRes
 
 
 def back_up_results(settings: Settings) -> StepReport:
-    """Archive the current content of results/."""
-    if not any(LocalStore(settings.data_root).entries("results")):
+    """Back up results/, unless the newest backup has its current content."""
+    store = LocalStore(settings.data_root)
+    keys = list(store.keys("results"))
+    if not keys:
         return StepReport("not applicable", "no results are stored")
-    return _archive(settings.data_root, "results")
+    newest = _newest_intact(settings, "results")
+    if newest and all(newest.digests.get(key) == sha256_hex((store.root / key).read_bytes()) for key in keys):
+        return StepReport("already", str(newest))
+    return _back_up(settings, "results")
 
 
 def back_up_tasks(settings: Settings) -> StepReport:
-    """Archive tasks/, unless an archive already has the legacy tasks; new tasks come and go and need no backup."""
-    root = settings.data_root
-    legacy = legacy_results(result_files(root), "tasks")
+    """Back up tasks/, unless the newest backup has the legacy tasks; new tasks come and go and need none here."""
+    legacy = legacy_results(result_files(settings.data_root), "tasks")
     if not legacy:
         return StepReport("not applicable", "the legacy platform left no task with a result")
-    for path in list_archives(root / FOLDER, "tasks"):
-        if _contains_all(path, legacy):
-            return StepReport(
-                "already", f"{pluralize(len(legacy), 'legacy task')} in {path.relative_to(root)}, verified"
-            )
-    return _archive(root, "tasks")
+    newest = _newest_intact(settings, "tasks")
+    if newest and not newest.missing(legacy):
+        return StepReport("already", f"{pluralize(len(legacy), 'legacy task')} in backup {newest.set_id}, verified")
+    return _back_up(settings, "tasks")
 
 
-def _archive(root: Path, area: str) -> StepReport:
-    archive = back_up(root / area, root / FOLDER, datetime.now(UTC))
-    name = archive.path.relative_to(root)
-    return StepReport(
-        "already" if archive.existed else "done", f"{pluralize(archive.files, 'file')} in {name}, verified"
-    )
-
-
-def _contains_all(path: Path, results: Iterable[LegacyResult]) -> bool:
+def _newest_intact(settings: Settings, area: Area) -> VerifiedBackup | None:
     try:
-        return not missing_keys(verify_archive(path), results)
-    except ObjectCorrupt:
-        return False
+        return newest_backup(settings, area)
+    except ObjectCorrupt:  # another one is made
+        return None
+
+
+def _back_up(settings: Settings, area: Area) -> StepReport:
+    local = settings.model_copy(update={"aws_bucket_name": None})  # the legacy platform stored nothing in the bucket
+    made = run_backup(local, (area,))
+    (backup,) = made.targets
+    if reason := backup.error or "; ".join(backup.damaged):
+        raise BackupFailed("backup", {area: reason})
+    return StepReport("done", str(_verify(settings, open_location(settings), made, area)))
+
+
+def _verify(settings: Settings, location: Location, found: BackupSet, area: Area) -> VerifiedBackup:
+    key, backup = Key.from_settings(settings), found.target(area)
+    if backup is None or backup.object_list is None:
+        raise ObjectCorrupt(f"sets/{found.set_id}.json", f"it lists no objects of {area}")
+    (verified,) = verify_set(location, key, found.model_copy(update={"targets": (backup,)}), deep=True)
+    if verified.error:
+        raise ObjectCorrupt(f"backup {found.set_id}", verified.error)
+    digests = {item.key: item.sha256 for item in read_list(location, backup.object_list, key)}
+    return VerifiedBackup(found.set_id, sum(file.size for file in backup.files), digests)

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from coin_pipeline.backup.archive import Digests
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
 from coin_pipeline.errors import CoinError, NotFound, RunFailed, ServiceUnavailable
 from coin_pipeline.ledger.requests import ENTER_EXAMPLE
-from coin_pipeline.migration.backups import newest_archive
+from coin_pipeline.migration.backups import VerifiedBackup, newest_backup
 from coin_pipeline.migration.client import ApiClient, ApiResponse
 from coin_pipeline.migration.legacy_files import LegacyResult, result_files
 from coin_pipeline.migration.probes import remove_probes
@@ -168,14 +167,14 @@ class Inspector:
         ]
 
     @cached
-    def archive(self) -> tuple[Path, Digests] | None:
-        """Return the newest backup of results/ and the digests of its files; raises as `newest_archive` does."""
-        return newest_archive(self.root, "results")
+    def results_backup(self) -> VerifiedBackup | None:
+        """Return the newest backup of results/; raises as `newest_backup` does."""
+        return newest_backup(self.settings, "results")
 
     @cached
-    def tasks_archive(self) -> tuple[Path, Digests] | None:
-        """Return the newest backup of tasks/ and the digests of its files; raises as `newest_archive` does."""
-        return newest_archive(self.root, "tasks")
+    def tasks_backup(self) -> VerifiedBackup | None:
+        """Return the newest backup of tasks/; raises as `newest_backup` does."""
+        return newest_backup(self.settings, "tasks")
 
     @cached
     def listed(self) -> set[str]:

@@ -4,19 +4,19 @@ import json
 import re
 import socket
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from coin_pipeline.backup.archive import back_up
+from coin_pipeline.backup.backup import run_backup
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.migration.checklist.sections import CHECKLIST
 from coin_pipeline.migration.checkout import git
 from coin_pipeline.migration.client import start_command
 from coin_pipeline.migration.legacy_files import result_files, unserved_keys
+from coin_pipeline.settings import load_settings
 from tests.conftest import ROOT
 from tests.migration.legacy_platform import RESULTS, write_legacy_platform
 from tests.platforms import free_ports
@@ -156,9 +156,9 @@ def test_result_with_an_invalid_name_is_unserved_until_copied(legacy_root: Path)
 
 def test_legacy_result_missing_from_the_backup_is_named(legacy_root: Path) -> None:
     """A backup needs the current content of every legacy result, but no results of this platform."""
-    back_up(legacy_root / "results", legacy_root / "backups/results", datetime.now(UTC))
+    run_backup(load_settings(), ["results"])
     assert outcomes()["4.1-backed-up"] == ("fail", "tasks/ is not backed up; back it up: coin migrate run")
-    back_up(legacy_root / "tasks", legacy_root / "backups/results", datetime.now(UTC))
+    run_backup(load_settings(), ["tasks"])
     assert outcomes()["4.1-backed-up"][0] == "pass"
     (legacy_root / "results/new.json").write_text('{"version": "1.2.0"}')
     assert outcomes()["4.1-backed-up"][0] == "pass"

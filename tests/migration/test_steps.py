@@ -12,11 +12,11 @@ from typing import NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from coin_pipeline.backup.archive import list_archives, verify_archive
 from coin_pipeline.cli.app import coin
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url, release_database
 from coin_pipeline.errors import InvalidInput
+from coin_pipeline.migration.backups import newest_backup
 from coin_pipeline.migration.step import MAX_NAMES
 from coin_pipeline.migration.steps import STEPS, run_steps
 from coin_pipeline.settings import load_settings
@@ -57,17 +57,16 @@ def migrated_state(root: Path) -> MigratedState:
     """Return the state under `root`."""
     folders = [name for name in ("tasks", "results", "backups/results") if (root / name).is_dir()]
     temporary = [path.name for path in (root / "backups/results").iterdir() if path.name.startswith(".tmp-")]
-    backups = [path for name in ("results", "tasks") for path in list_archives(root / "backups/results", name)]
     settings = load_settings()
+    backups = [newest_backup(settings, "results"), newest_backup(settings, "tasks")]
     with closing(connect(database_url(settings))) as connection, connection.cursor() as cursor:
         cursor.execute("select tablename from pg_tables where schemaname in ('coin', 'public') order by 1")
         tables = [row[0] for row in cursor.fetchall()]
         cursor.execute("select run_id from coin.result order by 1")
         indexed = [row[0] for row in cursor.fetchall()]
     release_database(settings)
-    return MigratedState(
-        folders + temporary, [name for path in backups for name in verify_archive(path)], tables, indexed
-    )
+    archived = [key for backup in backups if backup for key in backup.digests]
+    return MigratedState(folders + temporary, archived, tables, indexed)
 
 
 def test_migration_preserves_files_and_is_idempotent(home: Path) -> None:

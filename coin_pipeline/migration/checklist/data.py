@@ -33,13 +33,12 @@ def archive_size(inspector: Inspector) -> ChecklistOutcome:
     """Check that the backup of results/ is not empty."""
     if not legacy_results(inspector.files(), "results"):
         return NO_LEGACY_RESULTS
-    archive = inspector.archive()
-    if archive is None:
+    backup = inspector.results_backup()
+    if backup is None:
         return failed("there is no backup; create one", RUN)
-    path, digests = archive
-    if not digests:
-        return failed(f"{path.name} is empty; create a backup", RUN)
-    return passed(f"{path.stat().st_size:,} bytes, {pluralize(len(digests), 'file')}")
+    if not backup.digests:
+        return failed(f"backup {backup.set_id} is empty; create another", RUN)
+    return passed(f"{backup.size:,} bytes, {pluralize(len(backup.digests), 'file')}")
 
 
 def tasks_folder(inspector: Inspector) -> ChecklistOutcome:

@@ -2,12 +2,9 @@
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import coin_pipeline
-from coin_pipeline.backtest.formatting import pluralize
-from coin_pipeline.backup.archive import Digests
-from coin_pipeline.migration.backups import legacy_results, missing_keys
+from coin_pipeline.migration.backups import VerifiedBackup, legacy_results
 from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
     ChecklistOutcome,
@@ -45,10 +42,10 @@ def version(_: Inspector) -> ChecklistOutcome:
 
 def backed_up(inspector: Inspector) -> ChecklistOutcome:
     """Check that the newest backups are intact and contain every legacy result."""
-    archives = (("results", inspector.archive), ("tasks", inspector.tasks_archive))
+    backups = (("results", inspector.results_backup), ("tasks", inspector.tasks_backup))
     outcomes = [
-        _area_backed_up(inspector, area, archive)
-        for area, archive in archives
+        _area_backed_up(inspector, area, read_backup)
+        for area, read_backup in backups
         if legacy_results(inspector.files(), area)
     ]
     if not outcomes:
@@ -58,16 +55,15 @@ def backed_up(inspector: Inspector) -> ChecklistOutcome:
 
 
 def _area_backed_up(
-    inspector: Inspector, area: str, read_archive: Callable[[], tuple[Path, Digests] | None]
+    inspector: Inspector, area: str, read_backup: Callable[[], VerifiedBackup | None]
 ) -> ChecklistOutcome:
-    archive = read_archive()
-    if archive is None:
+    backup = read_backup()
+    if backup is None:
         return failed(f"{area}/ is not backed up; back it up", RUN)
-    path, digests = archive
-    missing = missing_keys(digests, legacy_results(inspector.files(), area))
+    missing = backup.missing(legacy_results(inspector.files(), area))
     if missing:
-        return failed(f"not in {path.name}: {join_first(missing)}; back up again", RUN)
-    return passed(f"{pluralize(len(digests), 'file')} in {path.relative_to(inspector.root)}, verified")
+        return failed(f"not in backup {backup.set_id}: {join_first(missing)}; back up again", RUN)
+    return passed(f"{area}/: {backup}")
 
 
 def health(inspector: Inspector) -> ChecklistOutcome:
