@@ -24,6 +24,7 @@ from coin_api.openapi import DESCRIPTION, TAGS, VALIDATION_RESPONSE, DocumentedF
 from coin_api.routes import backtests, candles, forward, forward_drift, health, positions, strategies, sweeps, tables
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
+from coin_api.watches import OpenWatches, platform_watches
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.parser.client import CandleFileParser, ParserLimits
 from coin_pipeline.candles.imports.parser.server import shared_server
@@ -50,6 +51,7 @@ def create_app(
     connect: Callable[[Settings], Orchestrator] = DagsterOrchestrator,
     timeouts: Timeouts | None = None,
     find_database: Callable[[Settings], str] = database_url,
+    open_watches: OpenWatches | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -58,6 +60,7 @@ def create_app(
         connect: Opens the orchestrator at start-up.
         timeouts: How long requests wait; defaults to `Timeouts()`.
         find_database: Returns the URL of the database at start-up.
+        open_watches: Returns monitors that run as long as the application.
     """
 
     @asynccontextmanager
@@ -84,6 +87,9 @@ def create_app(
             state.uploads = UploadReader(CandleFileParser(shared_server(), ParserLimits.of(settings, UPLOAD_GROWTH)))
             state.strategies = load_registry(settings.coin_strategy_files)
             stack.enter_context(limit_waits())
+            for watch in open_watches(settings, url, state.orchestrator) if open_watches else ():
+                watch.start()
+                stack.callback(watch.stop)
             stack.enter_context(call_on_shutdown(state.subscriptions.close))
             yield
 
@@ -112,7 +118,7 @@ def create_app(
 def from_environment() -> Gate:
     """Build the application from the environment, open to web pages of allowed origins only."""
     settings = load_settings()
-    return Gate(create_app(settings), AccessPolicy.from_settings(settings))
+    return Gate(create_app(settings, open_watches=platform_watches), AccessPolicy.from_settings(settings))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ Only the modules dagster_*.py and task_status.py use Dagster here.
 
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from threading import Lock
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import dagster as dg
 
 from coin_api.clients import require_queue_room
 from coin_api.dagster_errors import translate_code_server_errors, translate_database_errors
-from coin_api.dagster_probes import dagster_probes
+from coin_api.dagster_probes import daemon_heartbeats, dagster_probes
 from coin_api.health import Probe
 from coin_api.task_status import TaskStatusReader
 from coin_api.tasks import Job, SubmissionId, Task
@@ -132,6 +132,10 @@ class DagsterOrchestrator:
     def probes(self) -> dict[str, Probe]:
         """Return the probes of the components that the orchestrator needs."""
         return dagster_probes(self._settings, self._instance, self._probe_session, self._ping_code_server)
+
+    def heartbeats(self) -> Mapping[str, float | None]:
+        """Return the time of the latest heartbeat of each daemon; raises DatabaseUnavailable."""
+        return daemon_heartbeats(self._instance)
 
     def close(self) -> None:
         """Stop watching the code server and close the database connections."""

@@ -47,6 +47,19 @@ def dagster_probes(
     return probes | ({"worker_pool": _worker_pool_problem} if settings.coin_launcher == "warm" else {})
 
 
+def daemon_heartbeats(instance: dg.DagsterInstance) -> dict[str, float | None]:
+    """Return the time of the latest heartbeat of each daemon that is needed, None if it has never had one.
+
+    Raises:
+        DatabaseUnavailable: They cannot be read.
+    """
+    with translate_database_errors():
+        beats = instance.get_daemon_heartbeats()
+    return {
+        name: beats[name].timestamp if name in beats else None for name in sorted(instance.get_required_daemon_types())
+    }
+
+
 def _daemon_problem(instance: dg.DagsterInstance) -> str | None:
     """Return which daemons have no recent heartbeat; Dagster reports errors for minutes after they are over."""
     required = instance.get_required_daemon_types()

@@ -118,6 +118,10 @@ class Orchestrator(Protocol):
         """Return the probe of each component of the orchestrator."""
         ...
 
+    def heartbeats(self) -> Mapping[str, float | None]:
+        """Return the time of the latest heartbeat of each daemon, None for one without; raises DatabaseUnavailable."""
+        ...
+
     def close(self) -> None:
         """Release connections and threads."""
         ...

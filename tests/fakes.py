@@ -105,6 +105,10 @@ class FakeOrchestrator:
         """Report every component as healthy, except for the `daemon_problem` of the test."""
         return {"dagster_storage": lambda: None, "code_location": lambda: None, "daemon": lambda: self.daemon_problem}
 
+    def heartbeats(self) -> dict[str, float | None]:
+        """Return no heartbeats: there is no daemon."""
+        return {}
+
     def close(self) -> None:
         """Record that the application closed the orchestrator."""
         self.closed = True

@@ -192,18 +192,10 @@ def retry(session: Session, alert_id: int) -> int:
     return count
 
 
-def mute(session: Session) -> None:
-    """Send no alerts until `unmute`: a database restored from a backup has alerts that were sent or are out of date.
-
-    Raises:
-        DatabaseUnavailable: The server cannot be reached.
-    """
-    statement = "insert into coin.switch values (%s) on conflict do nothing"
-    session.run(lambda cursor: cursor.execute(statement, (ALERTS,)))
-
-
 def unmute(session: Session) -> bool:
-    """Send alerts again, those that are recorded from now on; return whether they were muted.
+    """Send alerts again, those that are recorded from now on; return whether they were muted, as by a restore.
+
+    A restored database has alerts that were sent long ago or are out of date: they are discarded.
 
     Raises:
         DatabaseUnavailable: The server cannot be reached.

@@ -3,13 +3,15 @@
 import logging
 from collections.abc import Sequence
 
-from coin_pipeline.alerts.composition import Language, compose
+from coin_pipeline.alerts.composition import compose
 from coin_pipeline.alerts.deliveries import Claim, DeliveryLimits, claim, dispatch, finish, skip
+from coin_pipeline.alerts.texts import Writer
 from coin_pipeline.database.session import Session
 from coin_pipeline.notifications.message import Channel, Delivery
 
 MAX_MESSAGES = 5
 """Messages that are sent in one round."""
+ENGLISH = Writer("en", "")
 _log = logging.getLogger("coin.alerts")
 
 
@@ -24,7 +26,7 @@ class Sender:
         session: A session that nothing else uses.
         channel: The channel.
         channels: Names of all channels, this one included.
-        language: Language of what is added to an alert.
+        writer: Writes what is added to an alert.
         limits: Times of deliveries.
     """
 
@@ -33,13 +35,13 @@ class Sender:
         session: Session,
         channel: Channel,
         channels: Sequence[str],
-        language: Language = "en",
+        writer: Writer = ENGLISH,
         limits: DeliveryLimits | None = None,
     ) -> None:
         self._session = session
         self._channel = channel
         self._channels = channels
-        self._language = language
+        self._writer = writer
         self._limits = limits or DeliveryLimits()
         self._unstored: tuple[Claim, Delivery] | None = None
         self._was_away = False
@@ -75,7 +77,7 @@ class Sender:
 
     def _send(self, claimed: Claim) -> Delivery:
         try:
-            return self._channel.send(compose(claimed, self._language))
+            return self._channel.send(compose(claimed, self._writer))
         except Exception as error:  # noqa: BLE001 -- a defect of a channel is retried and given up as an outage is
             return Delivery(delivered=False, reason=f"the channel failed with {type(error).__name__}")
 

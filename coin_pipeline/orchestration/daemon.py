@@ -1,4 +1,4 @@
-"""Dagster's daemon, one at a time, with the monitor: `python -m coin_pipeline.orchestration.daemon -w WORKSPACE`.
+"""Dagster's daemon, one at a time, with the monitors: `python -m coin_pipeline.orchestration.daemon -w WORKSPACE`.
 
 Two daemons on one database execute queued runs twice, and neither notices. So each takes an advisory lock in the
 database before it works. One that does not get the lock stands by and takes over when the other is gone.
@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -18,10 +19,12 @@ import dagster as dg
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 -- a class
 
+from coin_pipeline.alerts.threads import alert_monitors, usable_channels
 from coin_pipeline.database.feature_flags import is_paused
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable
+from coin_pipeline.monitor import Monitor
 from coin_pipeline.orchestration._dagster_internals import (
     InstigatorType,
     SensorInstigatorData,
@@ -29,13 +32,13 @@ from coin_pipeline.orchestration._dagster_internals import (
     hold_schedules,
 )
 from coin_pipeline.orchestration.instance import open_instance
-from coin_pipeline.orchestration.monitoring.loop import Monitor, platform_monitor
+from coin_pipeline.orchestration.monitoring.loop import platform_monitor
 from coin_pipeline.settings import Settings, load_settings
 
 POLL_S = 1.0
 """Interval at which a standby tries the lock, and the holder verifies that it still has it."""
 EXIT_RESTART = 75
-"""Exit code of a daemon that must be restarted: lock lost, clock set back, or monitor stuck."""
+"""Exit code of a daemon that must be restarted: lock lost, clock set back, or a monitor stuck."""
 MAX_CLOCK_STEP_S = 5.0
 """How far the clock may go back."""
 REMOVED_SENSORS = frozenset({"lost_runs", "unanswered_tasks"})
@@ -58,13 +61,16 @@ and database = (select oid from pg_database where datname = current_database())"
 
 
 def main() -> None:
-    """Wait for the lock, then run Dagster's daemon and the monitor until SIGTERM or until the lock is lost."""
+    """Wait for the lock, then run Dagster's daemon and the monitors until SIGTERM or until the lock is lost."""
     _log_monitor()
     run_dagster_daemon = daemon_command()  # imported before the wait, so that a standby takes over at once
     settings = load_settings()
     connection = _acquire_lock(settings)
-    monitor = platform_monitor(settings)
-    threading.Thread(target=_watch, args=(connection, monitor), daemon=True).start()
+    monitors = (
+        platform_monitor(settings),
+        *alert_monitors(settings, usable_channels(settings), database_url(settings)),
+    )
+    threading.Thread(target=_watch, args=(connection, monitors), daemon=True).start()
     with open_instance(settings) as instance:
         reset_future_ticks(instance)
         remove_former_sensors(instance)
@@ -72,7 +78,8 @@ def main() -> None:
     if is_paused(session):
         _log("schedules, sensors and alerts are stopped since a restore; 'coin database resume' starts them")
     hold_schedules(partial(is_paused, session))
-    monitor.start()
+    for monitor in monitors:
+        monitor.start()
     run_dagster_daemon()
 
 
@@ -128,8 +135,8 @@ def _connect(settings: Settings) -> Connection:
     return connection
 
 
-def _watch(connection: Connection, monitor: Monitor) -> NoReturn:
-    """End the process at once if the lock's session dies, the clock goes back or the monitor is stuck.
+def _watch(connection: Connection, monitors: Sequence[Monitor]) -> NoReturn:
+    """End the process at once if the lock's session dies, the clock goes back or a monitor is stuck.
 
     Dagster's loops wait for wall-clock times: after the clock went back by an hour they would wait for an hour.
     """
@@ -139,8 +146,8 @@ def _watch(connection: Connection, monitor: Monitor) -> NoReturn:
         before, offset = offset, time.time() - time.monotonic()
         if offset < before - MAX_CLOCK_STEP_S:
             _exit(f"the clock went back by {before - offset:.0f} s")
-        if monitor.is_stuck:
-            _exit("the monitor is stuck")
+        if stuck := [monitor.name for monitor in monitors if monitor.is_stuck]:
+            _exit(f"{stuck[0]} is stuck")
         try:
             with connection.cursor() as cursor:
                 cursor.execute("select 1")

@@ -12,8 +12,9 @@ import pytest
 
 from coin_pipeline.alerts.deliveries import DeliveryLimits
 from coin_pipeline.alerts.model import AlertState
-from coin_pipeline.alerts.outbox import list_alerts, mute, record, retry, unmute
+from coin_pipeline.alerts.outbox import list_alerts, record, retry, unmute
 from coin_pipeline.alerts.sender import MAX_MESSAGES, ChannelCheck, Sender
+from coin_pipeline.database.feature_flags import PAUSE
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import AlertNotFound, DatabaseUnavailable
 from coin_pipeline.notifications.message import Channel, Delivery, Notification
@@ -23,7 +24,7 @@ from tests.database.programs import query
 from tests.forking import forking
 
 NAMES = ("slack", "mail")
-PAUSE = "select round(extract(epoch from due_at - clock_timestamp())) from coin.alert_delivery"
+NEXT_ATTEMPT = "select round(extract(epoch from due_at - clock_timestamp())) from coin.alert_delivery"
 AT_ONCE = DeliveryLimits(summary_pause=timedelta(0))
 
 
@@ -413,7 +414,7 @@ def test_muted_alerts_are_recorded_and_not_sent(session: Session) -> None:
     sending = sender(session, channel)
     record(session, [failure(1)])
     sending.send_due()
-    mute(session)
+    session.run(lambda cursor: cursor.execute(PAUSE))
     record(session, [failure(1, "disk")])
     sending.send_due()
     assert [unmute(session), unmute(session)] == [True, False]

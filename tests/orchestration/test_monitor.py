@@ -1,13 +1,13 @@
-"""The loop that runs the monitor's checks."""
+"""The threads that run checks."""
 
 import logging
+import threading
 from collections.abc import Mapping
 
 import pytest
 
 from coin_pipeline.errors import DatabaseUnavailable
-from coin_pipeline.orchestration.monitoring import loop
-from coin_pipeline.orchestration.monitoring.loop import Check, Monitor
+from coin_pipeline.monitor import STUCK_S, Check, Monitor
 
 
 def test_an_error_is_logged_once_and_the_check_runs_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -54,7 +54,25 @@ def test_a_monitor_without_completed_rounds_is_stuck() -> None:
     """The daemon then exits and is started again."""
     monitor = Monitor(dict)
     assert not monitor.is_stuck
-    monitor._round_ended -= loop.STUCK_S + 1
+    monitor._round_ended -= STUCK_S + 1
     assert monitor.is_stuck
     monitor.run_round()
     assert not monitor.is_stuck
+
+
+def test_a_stopped_monitor_runs_no_further_round() -> None:
+    """Its thread ends, although the next round would be due much later."""
+    rounds = threading.Semaphore(0)
+
+    def check() -> str:
+        rounds.release()
+        return ""
+
+    monitor = Monitor(lambda: {"check": check}, interval_s=3600, name="stopped monitor")
+    monitor.start()
+    assert rounds.acquire(timeout=10)
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "stopped monitor")
+    monitor.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert not rounds.acquire(blocking=False)
