@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 AREAS = ("results", "reports")
 """Folders whose objects may be archived."""
-_RECORDS = "archive"
+RECORDS = "archive"
+"""Area of the records; an object that is moved back needs none."""
 
 
 class ArchivedObject(NamedTuple):
@@ -160,7 +161,7 @@ def run_of(key: str) -> str:
 
 def archived_ids(local: LocalStore) -> Iterator[str]:
     """Yield the runs that have a record."""
-    return (key.removeprefix(f"{_RECORDS}/").removesuffix(".json") for key in local.keys(_RECORDS))
+    return (key.removeprefix(f"{RECORDS}/").removesuffix(".json") for key in local.keys(RECORDS))
 
 
 def read_record(local: LocalStore, run_id: str) -> list[ArchivedObject]:
@@ -193,4 +194,4 @@ def write_record(local: LocalStore, run_id: str, objects: Iterable[ArchivedObjec
 
 
 def _record_key(run_id: str) -> str:
-    return f"{_RECORDS}/{run_id}.json"
+    return f"{RECORDS}/{run_id}.json"
