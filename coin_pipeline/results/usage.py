@@ -35,6 +35,7 @@ _GROUPS = {
     "schedules and sensors": ("jobs", "job_ticks", "instigators", "daemon_heartbeats"),
     "positions": ("journal", "position", "position_total"),
     "forward tests": ("forward_test", "forward_symbol", "forward_decision"),
+    "alerts": ("alert_incident", "alert", "alert_delivery"),
 }
 _TABLES = """
 select n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid)

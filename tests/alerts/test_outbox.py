@@ -2,10 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from coin_pipeline.alerts.outbox import open_incidents, record
+from coin_pipeline.alerts.outbox import open_incidents, record, remove_alerts
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import DatabaseUnavailable
 from tests.alerts.events import KEY, failure, recovery
@@ -66,6 +67,30 @@ def test_nothing_of_a_batch_is_stored_if_one_cannot_be(session: Session) -> None
     with pytest.raises(ValueError, match="NUL"):
         record(session, [failure(1), failure("\0")])
     assert record(session, [failure(1)]) == 1
+
+
+def test_old_alerts_are_removed(session: Session, alerts_url: str) -> None:
+    """A dry run counts them; closed incidents go with the last of their alerts."""
+    record(session, [failure(1), failure(2), recovery(), failure(1, "disk"), recovery("disk")])
+    recorded_at = "recorded_at = recorded_at - interval '30 d'"
+    query(alerts_url, f"update coin.alert set {recorded_at} where key <> 'disk'")  # noqa: S608 -- above
+    query(alerts_url, "update coin.alert_incident set closed_at = closed_at - interval '30 d' where key <> 'disk'")
+    before = datetime.now(UTC) - timedelta(days=29)
+    for dry_run in (True, False):
+        removed = remove_alerts(session, before, dry_run=dry_run)
+        assert removed.number == 3
+        assert removed.oldest is not None
+        assert removed.oldest < before
+    assert remove_alerts(session, before) == (0, None)
+    assert query(alerts_url, "select distinct key from coin.alert_incident") == [("disk",)]
+
+
+def test_the_latest_message_of_an_open_incident_is_kept(session: Session, alerts_url: str) -> None:
+    """Without it, its recovery would not be sent."""
+    record(session, [failure(1), failure(2), failure(3)])
+    assert remove_alerts(session, datetime.now(UTC) + timedelta(days=1)).number == 2
+    assert query(alerts_url, "select occurrence from coin.alert") == [("1",)]
+    assert set(open_incidents(session)) == {KEY}
 
 
 def test_a_report_without_a_database_is_an_error() -> None:

@@ -130,6 +130,6 @@ def test_a_restart_of_the_api_reports_the_same_occurrence(bench: Workbench) -> N
 
 
 def test_nothing_is_reported_before_anything_is_known(bench: Workbench) -> None:
-    """An old heartbeat is no proof that the daemon is back after a restart of the API."""
+    """An old heartbeat does not prove that the daemon is back after a restart of the API."""
     bench.look_after(89)
     assert bench.events == []

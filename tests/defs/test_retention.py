@@ -11,8 +11,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from coin_pipeline.alerts.model import Alert, Recovery
+from coin_pipeline.alerts.outbox import record
 from coin_pipeline.database.runs.leases import Leases
-from coin_pipeline.database.session import Session, connect, database_time
+from coin_pipeline.database.session import Cursor, Session, connect, database_time
 from coin_pipeline.database.url import database_url, release_database
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.in_process import run_in_process
@@ -21,6 +23,7 @@ from coin_pipeline.defs.maintenance.removal import BATCH_SIZE, RetentionJob, Ret
 from coin_pipeline.defs.maintenance.run_records import finished_runs
 from coin_pipeline.defs.run_requests import retention_submission
 from coin_pipeline.errors import StorageRefused, TaskExpiring
+from coin_pipeline.notifications.message import Notification
 from coin_pipeline.orchestration.failures import PROCESS_DIED
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.run_tags import MAX_RETRIES_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, ROOT_RUN_ID_TAG
@@ -470,6 +473,7 @@ def test_the_job_removes_and_reports(instance: dg.DagsterInstance) -> None:
     leave_task(store, old, datetime.now(UTC) - 8 * DAY, "result.json")
     leave_task(store, new, datetime.now(UTC), "result.json")
     ago(old, 8)
+    leave_alerts(31)
     _, metadata = output_metadata(
         lambda on_event: run_in_process(settings, retention_submission(dry_run=True), on_event)
     )
@@ -481,11 +485,12 @@ def test_the_job_removes_and_reports(instance: dg.DagsterInstance) -> None:
     removed, stored = metadata[REMOVED], metadata[STORED]
     assert isinstance(removed, dg.TableMetadataValue)
     assert isinstance(stored, dg.TableMetadataValue)
-    assert [(record.data["what"], record.data["count"]) for record in removed.records] == [
+    assert [(row.data["what"], row.data["count"]) for row in removed.records] == [
         ("expired tasks", 1),
         ("run records", 1),
+        ("alerts", 2),
     ]
-    assert [record.data["where"] for record in stored.records] == [
+    assert [row.data["where"] for row in stored.records] == [
         "tasks/",
         "runs/",
         "sweeps/",
@@ -496,6 +501,18 @@ def test_the_job_removes_and_reports(instance: dg.DagsterInstance) -> None:
     assert {key.split("/")[1] for key in store.keys("tasks")} == {new.run_id}
     assert {new.run_id, run_id} < runs_of(instance)
     assert old.run_id not in runs_of(instance)
+
+
+def leave_alerts(days: int) -> None:
+    """Store an alert and its recovery of `days` ago."""
+    with closing(Session(database_url(load_settings()))) as session:
+        record(session, [Alert("disk", "1", Notification("full", "")), Recovery("disk", Notification("free", ""))])
+
+        def age(cursor: Cursor) -> None:
+            for table, column in (("alert", "recorded_at"), ("alert_incident", "closed_at")):
+                cursor.execute(f"update coin.{table} set {column} = {column} - interval '{days} d'")  # noqa: S608 -- above
+
+        session.run(age)
 
 
 def test_an_expiring_task_gets_no_second_manifest(instance: dg.DagsterInstance) -> None:

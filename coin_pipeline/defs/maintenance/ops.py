@@ -1,6 +1,6 @@
 """The op of the `retention` job: config, progress and the metadata of its report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,11 +9,12 @@ import dagster as dg
 from dagster import MetadataValue
 from pydantic import Field
 
+from coin_pipeline.alerts.outbox import remove_alerts
 from coin_pipeline.database.compaction import database_bytes, reclaim_space
 from coin_pipeline.database.session import Session, database_time
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.excerpts import first_lines
-from coin_pipeline.defs.maintenance.removal import RetentionJob, RetentionReport
+from coin_pipeline.defs.maintenance.removal import RemovedKind, RetentionJob, RetentionReport
 from coin_pipeline.defs.maintenance.run_records import unfinished_ids
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
@@ -36,7 +37,7 @@ class RetentionConfig(dg.Config):
     dry_run: bool = Field(default=False, description="Report what would be removed without removing it.")
 
 
-@dg.op(description="Remove expired tasks, leftovers of broken runs and old run records.")
+@dg.op(description="Remove expired tasks, leftovers of broken runs, old run records and alerts.")
 def remove_expired(
     context: dg.OpExecutionContext,
     config: RetentionConfig,
@@ -56,13 +57,22 @@ def remove_expired(
         removal = RetentionJob(
             context.instance, store, dry_run=config.dry_run, on_removed=alive.remove_from_index, on_progress=report
         )
-        outcome = removal.run(conservative_now(settings), retention_limits(settings))
+        now, limits = conservative_now(settings), retention_limits(settings)
+        outcome = removal.run(now, limits)
+        outcome = replace(outcome, removed=(*outcome.removed, *remove_old_alerts(url, now - limits.runs, config)))
         if not config.dry_run:
             busy = reclaim_space(url, lambda: unfinished_ids(context.instance) <= {context.run_id})
             outcome = replace(outcome, notices=(*outcome.notices, *busy))
         database = (database_before, database_bytes(url))
         alive.step_done(1)
     context.add_output_metadata(report_metadata(outcome, database, dry_run=config.dry_run))
+
+
+def remove_old_alerts(url: str, before: datetime, config: RetentionConfig) -> Sequence[RemovedKind]:
+    """Remove the alerts that were recorded before a time, whose runs are removed too; return what was removed."""
+    with closing(Session(url)) as session:
+        removed = remove_alerts(session, before, dry_run=config.dry_run)
+    return [RemovedKind("alerts", removed.number, 0, 0, removed.oldest)] if removed.oldest else []
 
 
 def retention_limits(settings: Settings) -> RetentionLimits:
