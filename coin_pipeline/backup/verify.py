@@ -116,4 +116,6 @@ class _Verification:
                 digests.setdefault(item.archive, {})[item.key] = item.sha256  # any name in a damaged list
         except CoinError:  # reported when the file is verified
             return {}
+        if unknown := digests.keys() - {archive.name for archive in self._backup.archives}:
+            self._errors.append(str(ObjectCorrupt(file.name, f"it needs {min(unknown)}, which the manifest lacks")))
         return digests
