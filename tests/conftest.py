@@ -190,17 +190,30 @@ def _no_strategy_files(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def own_root(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """DATA_ROOT of one test, with a new database on the session's server: a server of its own takes seconds."""
+    assert data_root.is_dir()
+    return _use_own_root(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def own_module_root(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """DATA_ROOT of the tests of one module, with a new database on the session's server."""
+    assert data_root.is_dir()
+    with pytest.MonkeyPatch.context() as patch:
+        yield _use_own_root(tmp_path_factory.mktemp("own"), patch)
+
+
+def _use_own_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the settings name an empty DATA_ROOT and a new database."""
     from coin_pipeline.database.session import connect
     from coin_pipeline.database.url import database_url
     from coin_pipeline.settings import load_settings
 
-    assert data_root.is_dir()
     url, name = database_url(load_settings()), f"test_{uuid.uuid4().hex}"
     with closing(connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(f"create database {name}")
     monkeypatch.setenv("DATABASE_URL", urlsplit(url)._replace(path=f"/{name}").geturl())
-    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
-    return tmp_path
+    monkeypatch.setenv("DATA_ROOT", str(root))
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,12 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster._daemon import daemon as dagster_daemons
+from dagster._daemon.types import DaemonHeartbeat
 
 __all__ = [
     "ASSET_PARTITION_RANGE_END_TAG",
     "ASSET_PARTITION_RANGE_START_TAG",
+    "DaemonHeartbeat",
     "GrpcServerCodeLocationOrigin",
     "InstigatorState",
     "InstigatorStatus",

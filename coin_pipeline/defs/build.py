@@ -7,6 +7,8 @@ import dagster as dg
 from coin_pipeline.defs import io_managers, resources
 from coin_pipeline.defs.alerts.sensors import check_alerts, condition_alerts, run_alerts
 from coin_pipeline.defs.backtests.jobs import backtest
+from coin_pipeline.defs.backups.jobs import backup, backup_cleanup, restore_drill
+from coin_pipeline.defs.backups.schedules import backup_schedules
 from coin_pipeline.defs.candles import assets
 from coin_pipeline.defs.candles.jobs import refresh_candles
 from coin_pipeline.defs.candles.schedules import daily_candles
@@ -30,14 +32,19 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
     return dg.Definitions(
         assets=[*assets.assets, drift_assets.forward_tests],
         asset_checks=assets.asset_checks,
-        jobs=[backtest, sweep, retention, refresh_candles, forward_test, forward_drift],
-        schedules=[daily_retention, daily_candles(), forward_tests, nightly_drift],
+        jobs=[
+            *(backtest, sweep, retention, refresh_candles, forward_test, forward_drift),
+            *(backup, restore_drill, backup_cleanup),
+        ],
+        schedules=[*backup_schedules(), daily_retention, daily_candles(), forward_tests, nightly_drift],
         sensors=[markets, run_alerts, check_alerts, condition_alerts],
         executor=dg.in_process_executor,  # for runs launched from an asset's page
         resources={
             "alive": heartbeat.RunHeartbeatResource(),
             "candles": resources.CandleCatalogResource(),
             "exchange": resources.ExchangesResource(),
+            "in_memory_io": dg.mem_io_manager,
+            "run_stack": resources.RunStackResource(),
             "ledger": resources.LedgerResource(),
             "outbox": resources.OutboxResource(),
             "verdicts": resources.CheckVerdictsResource(),

@@ -87,6 +87,16 @@ class OutboxResource(dg.ConfigurableResource[Session]):
             yield session
 
 
+class RunStackResource(dg.ConfigurableResource[ExitStack]):
+    """Stack of contexts that ops open and the end of the run closes."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[ExitStack]:  # noqa: ARG002 -- same
+        """Yield the stack, and close what is on it on exit."""
+        with ExitStack() as stack:
+            yield stack
+
+
 class CheckVerdictsResource(dg.ConfigurableResource[CheckVerdicts]):
     """Verdicts of the candle checks in this run."""
 

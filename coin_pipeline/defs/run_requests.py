@@ -12,7 +12,9 @@ from coin_pipeline.orchestration.run_tags import CLASS_TAG, EXCHANGE_TAG, POINTS
 from coin_pipeline.sweeps.request import SweepRequest
 from coin_pipeline.sweeps.spec import SweepSpec
 
-JobName = Literal["backtest", "sweep", "retention", "refresh_candles", "forward_test"]
+JobName = Literal[
+    "backtest", "sweep", "retention", "refresh_candles", "forward_test", "backup", "restore_drill", "backup_cleanup"
+]
 
 
 PLAN_OP = "plan_refresh"

@@ -35,8 +35,15 @@ from dagster._core.launcher.base import LaunchRunContext
 from dagster._core.remote_representation.code_location import CodeLocation, GrpcServerCodeLocation
 from dagster._core.remote_representation.external import RemoteJob
 
-# Sensor state, rewritten when the clock was wrong (tests/orchestration/test_daemon.py).
-from dagster._core.scheduler.instigation import InstigatorType, SensorInstigatorData
+# State of sensors, rewritten when the clock was wrong (tests/orchestration/test_daemon.py), and of the schedules of
+# backups, read and switched on (tests/defs/test_backup_schedules.py).
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+)
 from dagster._core.snap import ExecutionPlanSnapshot
 
 # Dagster's tables and migrations: created in one transaction, and event rows deleted except those of asset partitions
@@ -171,6 +178,8 @@ __all__ = [
     "ExecutionPlanSnapshot",
     "GrpcServerCodeLocation",
     "GrpcServerTarget",
+    "InstigatorState",
+    "InstigatorStatus",
     "InstigatorType",
     "LaunchRunContext",
     "ModuleCodePointer",
@@ -179,6 +188,7 @@ __all__ = [
     "PostgresScheduleStorage",
     "RemoteJob",
     "RunStorageSqlMetadata",
+    "ScheduleInstigatorData",
     "ScheduleStorageSqlMetadata",
     "SensorInstigatorData",
     "SqlEventLogStorageMetadata",

@@ -111,6 +111,8 @@ FIELDS = {
     internals.EngineEventData: "metadata error marker_start marker_end",
     internals.StepFailureData: "error user_failure_data error_source",
     internals.StepOutputData: "step_output_handle type_check_data version metadata intermediate_materialization",
+    internals.InstigatorState: "origin instigator_type status instigator_data",
+    internals.ScheduleInstigatorData: "cron_schedule start_timestamp last_iteration_timestamp",
     internals.SensorInstigatorData: "last_tick_timestamp last_run_key min_interval cursor last_tick_start_timestamp"
     " last_sensor_start_timestamp sensor_type last_tick_success_timestamp",
     internals.LaunchRunContext: "dagster_run workspace",

@@ -1,0 +1,1 @@
+"""The jobs of backups, restore drills and the removal of old backups, with their schedules."""
