@@ -16,6 +16,7 @@ _COMMANDS = {
     "up": ("serve:up", "Serve the API and the Dagster UI on this machine."),
     "backtest": ("backtests:backtest", "Run a backtest and show its result."),
     "sweep": ("sweeps:sweep", "Search the parameters of a strategy and show the best points."),
+    "backup": ("backup:backup", "Back up everything, prove backups and restore them."),
     "candles": ("candles:candles", "Fetch, import, export and check candles."),
     "alerts": ("alerts:alerts", "List and test the alerts to operators, by Slack and mail."),
     "database": ("database:database", "Show, upgrade and downgrade the tables of the platform."),

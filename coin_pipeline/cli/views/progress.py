@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -12,6 +13,7 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -157,6 +159,27 @@ def retention_progress() -> Iterator[RetentionBar]:
     """Show a bar until the block ends."""
     with _new_bar(TimeElapsedColumn(), TimeRemainingColumn()) as bar:
         yield RetentionBar(bar)
+
+
+@contextmanager
+def backup_progress(activity: str, unit: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a spinner until the block ends; yield a callback that takes a target, what is done of it and its bytes.
+
+    Each target has a line of its own, which keeps its last figures.
+    """
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def update(target: str, objects: int, size: int) -> None:
+            for other, task in tasks.items():
+                bar.update(task, total=1, completed=int(other != target))
+            if target not in tasks:
+                tasks[target] = bar.add_task("", total=None)
+            bar.update(tasks[target], description=f"{activity} {target:<10} {objects:>9,} {unit} {decimal(size):>9}")
+
+        yield update
 
 
 @contextmanager
