@@ -18,6 +18,7 @@ from coin_pipeline.backup.postgres import count_rows, restore_database
 from coin_pipeline.backup.restored_objects import ObjectsRestore
 from coin_pipeline.backup.streams import Key, read_file
 from coin_pipeline.database import schema
+from coin_pipeline.database.daemon_lock import active_daemon
 from coin_pipeline.database.feature_flags import is_paused
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url, release_database
@@ -104,6 +105,8 @@ def restore(
 def _ordered(targets: Sequence[Target] | None, into: str | None) -> list[Target]:
     """Return the targets, the database last."""
     is_url = into is not None and into.startswith(_DATABASE_URL)
+    if into is not None and "://" in into and not is_url:  # without the value: it may have a password
+        raise InvalidInput([Problem("into", "is neither a folder nor the URL of a PostgreSQL database")])
     chosen = targets or (("postgresql",) if is_url else TARGETS)
     if is_url and set(chosen) != {"postgresql"}:
         raise InvalidInput([Problem("into", "is a database, which holds the target postgresql only; name a folder")])
@@ -174,8 +177,18 @@ class _DatabaseRestore:
         self._url, self._overwrite = "", False
 
     def prepare(self, *, overwrite: bool) -> None:
-        """Raise RestoreRefused if the database has other tables of the platform than those of the set."""
+        """Compare what is there with the set.
+
+        Raises:
+            RestoreRefused: The database has tables of the platform with other rows.
+            InvalidInput: A daemon is active on it.
+            DatabaseUnavailable: It cannot be reached.
+        """
         self._url, self._overwrite = self._open_url(), overwrite
+        with closing(Session(self._url)) as session:
+            if daemon := session.run(active_daemon):  # of a `coin up` on another folder or machine
+                reason = f"{daemon} is active on the database; stop 'coin up' there, or restore into another one"
+                raise InvalidInput([Problem("DATABASE_URL", reason)])
         tables = count_rows(self._url)
         if tables and not overwrite and not self._is_restored(tables):
             raise RestoreRefused("the database", f"already has {len(tables)} tables of the platform")

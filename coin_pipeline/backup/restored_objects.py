@@ -62,8 +62,6 @@ class ObjectsRestore:
         if others and not overwrite:
             reason = f"has {len(others):,} objects with other content than in the backup, such as {others[0]}"
             raise RestoreRefused(self._store.uri(others[0]).removesuffix(f"/{others[0]}"), reason)
-        for key in same:
-            self._count(self._listed[key])
 
     def run(self) -> tuple[int, int]:
         """Write what is missing and compare it; return the number of all objects, and their size in bytes.
@@ -74,6 +72,8 @@ class ObjectsRestore:
             StorageFailed: The location cannot be read, or the store not written.
         """
         written = set(self._missing)
+        for key in self._listed.keys() - written:  # the attempt that wrote them may have been killed before this
+            self._finish(self._listed[key])
         for archive in self._backup.archives:
             if any(self._listed[key].archive == archive.name for key in self._missing):
                 unpack(self._location, archive, self._key, self._writer(archive.name))
@@ -102,14 +102,15 @@ class ObjectsRestore:
             if sha256_hex(data) != item.sha256:
                 raise ObjectCorrupt(archive, f"its {key!r} is not what the list of objects contains")
             self._store.put(key, data, overwrite=True, metadata=item.metadata)
-            if isinstance(self._store, LocalStore):
-                self._store.set_modified(key, _EPOCH + timedelta(microseconds=item.modified))
             self._missing.remove(key)
-            self._count(item)
+            self._finish(item)
 
         return write
 
-    def _count(self, item: ArchivedObject) -> None:
+    def _finish(self, item: ArchivedObject) -> None:
+        """Set the time of a stored object, and count it."""
+        if isinstance(self._store, LocalStore):
+            self._store.set_modified(item.key, _EPOCH + timedelta(microseconds=item.modified))
         report_progress()
         self._done += 1
         self._size += item.size

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,9 +116,24 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
         if not stopping.is_set():
             click.echo(f"API         http://{LOOPBACK}:{api_port}/\nDagster UI  {settings.dagster_ui_url}/")
             click.echo(f"Logs        {settings.data_root / 'logs'}\nPress Ctrl-C to stop.")
+            _report_pause(settings)
         with _reindexing(settings):
             supervisor.watch(lambda: _restore_files(settings, lock))
         _announce("stopping")
+
+
+def _report_pause(settings: "Settings") -> None:
+    """Print that nothing happens by itself, if the database was restored and not resumed."""
+    from coin_pipeline.database.feature_flags import is_paused
+    from coin_pipeline.database.session import Session
+    from coin_pipeline.database.url import database_url
+    from coin_pipeline.errors import DatabaseUnavailable
+
+    with suppress(DatabaseUnavailable), closing(Session(database_url(settings))) as session:
+        if is_paused(session):
+            click.echo(
+                "Schedules, sensors and alerts are stopped since a restore; start them with: coin database resume"
+            )
 
 
 def _restore_files(settings: "Settings", lock: "FileLock") -> None:

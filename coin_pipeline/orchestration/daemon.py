@@ -20,6 +20,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 -- a class
 
 from coin_pipeline.alerts.threads import alert_monitors, usable_channels
+from coin_pipeline.database.daemon_lock import active_daemon, try_daemon_lock
 from coin_pipeline.database.feature_flags import is_paused
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
@@ -43,7 +44,6 @@ MAX_CLOCK_STEP_S = 5.0
 """How far the clock may go back."""
 REMOVED_SENSORS = frozenset({"lost_runs", "unanswered_tasks"})
 """Sensors of earlier versions, whose work the monitor does."""
-_KEY = (0x636F696E, 1)  # arbitrary, used by this project only
 # The client drops a silent connection after 5 s, the server after 10 s: this daemon stops before another takes over.
 _CLIENT_KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 2,
@@ -54,10 +54,6 @@ _CLIENT_KEEPALIVES: dict[str, Any] = {
 _SERVER_KEEPALIVES = ("tcp_keepalives_idle=10", "tcp_keepalives_interval=2", "tcp_keepalives_count=3")
 # A daemon that hangs or was stopped sends nothing: the server ends its session, which frees the lock.
 _IDLE_TIMEOUT = "idle_session_timeout=15s"
-_HOLDER = """
-select application_name from pg_stat_activity join pg_locks using (pid)
-where locktype = 'advisory' and granted and classid = %s and objid = %s and objsubid = 2
-and database = (select oid from pg_database where datname = current_database())"""
 
 
 def main() -> None:
@@ -109,12 +105,10 @@ def _acquire_lock(settings: Settings) -> Connection:
         try:
             connection = _connect(settings)
             with connection.cursor() as cursor:
-                cursor.execute("select pg_try_advisory_lock(%s, %s)", _KEY)
-                if cursor.fetchone() == (True,):
+                if try_daemon_lock(cursor):
                     _log("lock acquired; this daemon is active")
                     return connection
-                cursor.execute(_HOLDER, _KEY)
-                reason = f"{(cursor.fetchone() or ['another daemon'])[0]} is active"
+                reason = f"{active_daemon(cursor) or 'another daemon'} is active"
             connection.close()
         except (psycopg2.Error, DatabaseUnavailable) as error:
             reason = f"the database is unavailable: {str(error).strip().splitlines()[0]}"

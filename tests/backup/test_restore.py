@@ -21,6 +21,7 @@ from coin_pipeline.backup.restored_objects import ObjectsRestore
 from coin_pipeline.backup.sets import write_manifest
 from coin_pipeline.backup.status import read_status
 from coin_pipeline.backup.streams import Key
+from coin_pipeline.database.daemon_lock import try_daemon_lock
 from coin_pipeline.database.schema import downgrade, head, is_current
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url
@@ -101,6 +102,7 @@ def _restore_until_killed(backup_set: BackupSet, objects: int, environment: Mapp
 
 def test_an_interrupted_restore_continues(settings: Settings, backup_set: BackupSet) -> None:
     """What was restored before the kill is not written again."""
+    times = {key: LocalStore(settings.data_root).info(key).modified for key in OBJECTS}
     wipe(settings)
     process = forking().Process(target=_restore_until_killed, args=(backup_set, 5, dict(os.environ)))
     process.start()
@@ -109,9 +111,11 @@ def test_an_interrupted_restore_continues(settings: Settings, backup_set: Backup
     store = LocalStore(settings.data_root)
     written = {key: Path(store.uri(key)).stat().st_ino for key in store.keys() if not key.endswith(".lock")}  # noqa: SIM118
     assert 5 <= len(written) < len(OBJECTS)
+    store.set_modified(min(written), datetime(2000, 1, 1, tzinfo=UTC))  # as if killed before its time was set
     restore(settings, backup_set)
     assert stored(settings.data_root) == OBJECTS
     assert {key: Path(store.uri(key)).stat().st_ino for key in written} == written
+    assert {key: store.info(key).modified for key in OBJECTS} == times
 
 
 def test_metadata_and_times_are_restored(settings: Settings, backup_set: BackupSet) -> None:
@@ -208,6 +212,21 @@ def test_a_database_holds_no_objects(settings: Settings, backup_set: BackupSet) 
     with pytest.raises(InvalidInput, match="name a folder") as caught:
         restore(settings, backup_set, ["results"], into="postgresql://u:hidden@h/d")
     assert "hidden" not in str(caught.value)
+
+
+def test_a_place_of_another_kind_is_refused(settings: Settings, backup_set: BackupSet) -> None:
+    """It would otherwise be taken for the name of a folder."""
+    with pytest.raises(InvalidInput, match="neither a folder nor the URL of a PostgreSQL database"):
+        restore(settings, backup_set, into="s3://bucket/prefix")
+
+
+def test_a_database_with_an_active_daemon_is_not_replaced(settings: Settings, backup_set: BackupSet) -> None:
+    """The `coin up` may run on another machine, where its lock on DATA_ROOT is not seen."""
+    with closing(connect(database_url(settings))) as connection, connection.cursor() as cursor:
+        cursor.execute("set application_name = 'the daemon on example'")
+        assert try_daemon_lock(cursor)
+        with pytest.raises(InvalidInput, match="the daemon on example is active"):
+            restore(settings, backup_set, overwrite=True)
 
 
 def test_an_encrypted_set_needs_its_key(
