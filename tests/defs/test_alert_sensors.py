@@ -271,12 +271,12 @@ def test_a_job_recovers_after_a_success_and_a_quiet_time(sensors: Sensors) -> No
 
 
 def test_a_failure_of_this_tick_keeps_its_incident_open(sensors: Sensors) -> None:
-    """The success that is read in the same tick is older."""
+    """Although a success follows it in the same tick: the quiet time begins with the failure."""
     fail(sensors.instance, "retention", **NIGHTLY)
     sensors.tick(run_alerts)
     sensors.age_incidents(timedelta(hours=1))
-    succeed(sensors.instance, "retention", **NIGHTLY)
     fail(sensors.instance, "retention", **NIGHTLY)
+    succeed(sensors.instance, "retention", **NIGHTLY)
     assert sensors.tick(run_alerts) == ["job retention: Retention: failed"] * 2
 
 
@@ -309,6 +309,15 @@ def test_a_time_in_the_future_hides_no_later_run(sensors: Sensors) -> None:
     assert len(sensors.tick(run_alerts)) == 1
     fail(sensors.instance, "retention", **NIGHTLY)
     assert len(sensors.tick(run_alerts)) == 2
+
+
+def test_runs_are_found_after_the_clock_was_set_back(sensors: Sensors) -> None:
+    """The cursor is then in the future."""
+    run_id = fail(sensors.instance, **FINAL).run_id
+    now = database_time(sensors.outbox)
+    ended, cursor = read_ended(sensors.instance, RunCursor(since=now + timedelta(hours=1)), now)
+    assert [run.run_id for run in ended] == [run_id]
+    assert cursor.since <= now
 
 
 def evaluate(sensors: Sensors, *, passed: bool) -> dg.DagsterRun:

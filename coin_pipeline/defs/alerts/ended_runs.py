@@ -54,7 +54,7 @@ def read_ended(
         now: Time of the database, UTC: a time that a wrong clock stored does not move the cursor beyond it.
         page_size: Most runs to read.
     """
-    since = min(cursor.since, now)
+    since = cursor.since if cursor.since <= now else now - OVERLAP  # the clock of the database was set back
     records = instance.get_run_records(
         dg.RunsFilter(statuses=_ENDED, updated_after=since), page_size, "update_timestamp", ascending=True
     )
