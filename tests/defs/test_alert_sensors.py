@@ -194,7 +194,7 @@ def test_alerts_are_in_the_language_of_the_settings(sensors: Sensors, monkeypatc
     assert sensors.tick(run_alerts) == ["job retention: 보존 기간 정리 실패"]
 
 
-def test_a_tick_whose_cursor_was_not_saved_reports_nothing_twice(sensors: Sensors) -> None:
+def test_a_tick_with_an_unsaved_cursor_reports_nothing_twice(sensors: Sensors) -> None:
     """It finds the same runs again; the outbox has them already."""
     before = dict(sensors.cursors)
     fail(sensors.instance, "retention", **NIGHTLY)
