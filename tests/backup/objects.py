@@ -67,7 +67,7 @@ def back_up(settings: Settings, targets: Sequence[Target] = OBJECT_TARGETS) -> B
 
 
 def contents(settings: Settings, made: BackupSet, target: Target) -> dict[str, bytes]:
-    """Return the objects of a target by key, unpacked from its archives as its list says."""
+    """Return the objects of a target by key, unpacked from its archives according to its list."""
     location, key = open_location(settings), Key.from_settings(settings)
     backup = made.target(target)
     assert backup

@@ -67,7 +67,7 @@ def test_a_set_that_was_made_when_the_clock_was_ahead_expires_all_the_same() -> 
 
 
 def test_nothing_expires_without_sets() -> None:
-    """An empty location is no special case."""
+    """Nor does anything fail."""
     assert plan_retention([], NOW, 7) == ((), (), (), 0)
 
 
