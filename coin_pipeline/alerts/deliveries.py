@@ -19,7 +19,9 @@ _MAX_DOUBLINGS = 10
 _SUMMARIZE = """
 with due as (
     update coin.alert_incident set waiting = 0, last_message_at = clock_timestamp()
-    where closed_at is null and waiting > 0 and last_message_at <= clock_timestamp() - %(summary_pause)s
+    where closed_at is null and waiting > 0
+        and clock_timestamp() - last_message_at
+            >= %(summary_pause)s + greatest(interval '0', (last_message_at - opened_at - interval '1 hour') / 4)
     returning incident_id, last_message_at
 )
 update coin.alert a set message_at = last_message_at from due
@@ -95,7 +97,7 @@ class DeliveryLimits(NamedTuple):
     """Times of deliveries.
 
     Attributes:
-        summary_pause: Between two messages of an open incident.
+        summary_pause: Between two messages of an open incident; it grows by a quarter of the age beyond an hour.
         give_up: How long a message is tried, and how long one waits for its first channel.
         claim: After which a sender that claimed a delivery counts as dead; longer than a channel takes to send.
     """

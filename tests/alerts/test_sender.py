@@ -179,6 +179,20 @@ def test_a_burst_is_one_message_and_one_summary(session: Session) -> None:
     assert channel.sent[1].details["Occurrences"].startswith("99, since 20")
 
 
+def test_summaries_of_a_long_incident_are_further_apart(session: Session) -> None:
+    """After five hours the pause is an hour and a quarter, so that an operator does not learn to ignore them."""
+    channel = RecordingChannel()
+    record(session, [failure(1)])
+    sender(session, channel).send_due()
+    record(session, [failure(2)])
+    for pause, messages in ((timedelta(minutes=74), 1), (timedelta(minutes=76), 2)):
+        values = timedelta(hours=5) + pause, pause
+        statement = "update coin.alert_incident set opened_at = now() - %s, last_message_at = now() - %s"
+        session.run(lambda cursor, values=values, statement=statement: cursor.execute(statement, values))
+        sender(session, channel).send_due()
+        assert len(channel.titles) == messages
+
+
 def test_bursts_of_different_keys_are_separate_messages(session: Session) -> None:
     """A failing job does not hide a full disk."""
     record(session, [failure(1), failure(2), failure(1, "disk")])
