@@ -50,7 +50,7 @@ class BackupContext:
             self.earlier = sets.list_sets(self.location)
             self.set_id = sets.new_set_id(self.location, now)
             sets.begin_unfinished(self.location, self.set_id)
-            self._stack = stack.pop_all()
+            self._stack, self._is_open = stack.pop_all(), True
 
     def __enter__(self) -> Self:
         return self
@@ -65,9 +65,11 @@ class BackupContext:
 
     def close(self) -> None:
         """Remove the set unless it was finished, and release the lock; closing it again has no effect."""
-        with self._stack, suppress(CoinError):  # otherwise the next backup removes it
-            self.lock.require()
-            sets.remove_unfinished(self.location)
+        if self._is_open:
+            self._is_open = False
+            with self._stack, suppress(CoinError):  # otherwise the next backup removes it
+                self.lock.require()
+                sets.remove_unfinished(self.location)
 
 
 def run_backup(settings: Settings, targets: Sequence[Target] = TARGETS, progress: Progress = no_progress) -> BackupSet:

@@ -15,10 +15,10 @@ from typing import IO, BinaryIO, Self, cast
 
 from coin_pipeline.backup.locations import Location
 from coin_pipeline.backup.model import ArchivedObject, BackupFile
-from coin_pipeline.backup.streams import Key, WrittenFile, encrypted_name, read_file, write_file
+from coin_pipeline.backup.streams import BLOCK_BYTES, Key, WrittenFile, encrypted_name, read_file, write_file
 from coin_pipeline.errors import ObjectCorrupt
 
-_LEVEL = 1
+LEVEL = 1
 """Of gzip: results shrink by almost as much as at higher levels, and several times faster."""
 _MODE = 0o600
 _UNREADABLE = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError, TypeError)
@@ -32,6 +32,7 @@ class ArchiveWriter:
         location: Where it is written.
         name: Its name, without .age.
         key: Encrypts it, unless it is None.
+        level: Level of gzip, 0 to 9.
 
     Attributes:
         name: Its name.
@@ -39,8 +40,8 @@ class ArchiveWriter:
         objects: Number of objects in it.
     """
 
-    def __init__(self, location: Location, name: str, key: Key | None) -> None:
-        self._location, self._key = location, key
+    def __init__(self, location: Location, name: str, key: Key | None, level: int = LEVEL) -> None:
+        self._location, self._key, self._level = location, key, level
         self.name, self.content, self.objects = encrypted_name(name, key), 0, 0
         self._base_name, self._stack = name, ExitStack()
         self._written: WrittenFile | None = None
@@ -78,8 +79,9 @@ class ArchiveWriter:
 
     def _create(self) -> tarfile.TarFile:
         self._written = self._stack.enter_context(write_file(self._location, self._base_name, self._key))
-        packed = self._stack.enter_context(gzip.GzipFile("", "wb", _LEVEL, self._written.sink, mtime=0))
+        packed = self._stack.enter_context(gzip.GzipFile("", "wb", self._level, self._written.sink, mtime=0))
         self._tar = tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 -- closed by the stack
+        self._tar.copybufsize = BLOCK_BYTES  # type: ignore[attr-defined]  # a public argument of the constructor
         return self._stack.enter_context(self._tar)
 
 
@@ -102,7 +104,7 @@ class ListWriter:
 @contextmanager
 def write_list(written: WrittenFile) -> Iterator[ListWriter]:
     """Write a list of objects into a file of a backup."""
-    with gzip.GzipFile("", "wb", _LEVEL, written.sink, mtime=0) as packed:
+    with gzip.GzipFile("", "wb", LEVEL, written.sink, mtime=0) as packed:
         yield ListWriter(packed)
 
 

@@ -16,7 +16,7 @@ from typing import IO, NamedTuple
 
 from coin_pipeline.backup.locations import Location
 from coin_pipeline.backup.model import LIST, ArchivedObject, BackupFile, Progress, Target, TargetBackup
-from coin_pipeline.backup.objects import ArchiveWriter, read_list, write_list
+from coin_pipeline.backup.objects import LEVEL, ArchiveWriter, read_list, write_list
 from coin_pipeline.backup.streams import BLOCK_BYTES, Key, write_file
 from coin_pipeline.errors import (
     ObjectCorrupt,
@@ -33,6 +33,8 @@ from coin_pipeline.storage.base import ObjectEntry, ObjectInfo, ObjectStore
 MAX_ARCHIVES = 30
 """Archives that one target refers to, after which the smallest half is copied into the new one."""
 MAX_REPORTED = 20
+_LEVELS = {"candles": 0}
+"""Levels of gzip other than the usual one: year files are compressed already."""
 _THREADS, _BATCH = 8, 32
 _IN_MEMORY = 2**20
 """Largest object that waits in memory to be archived; of a batch, larger ones are in temporary files."""
@@ -109,7 +111,7 @@ class Packing:
         with (
             write_file(self._location, base + LIST, self._key) as written,
             write_list(written) as objects,
-            ArchiveWriter(self._location, f"{base}.tar.gz", self._key) as archive,
+            ArchiveWriter(self._location, f"{base}.tar.gz", self._key, _LEVELS.get(self._target, LEVEL)) as archive,
         ):
             for inspected in self._inspect_all(previous.objects, sparse):
                 if item := self._archive(inspected, archive):

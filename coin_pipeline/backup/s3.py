@@ -20,7 +20,7 @@ from coin_pipeline.errors import BackupInProgress, CoinError, ObjectNotFound, St
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.retry import retry_until_available
 from coin_pipeline.storage.s3 import MAX_ATTEMPTS, PART_BYTES, S3Store
-from coin_pipeline.storage.s3_errors import BROKEN_READ, error_code, require_s3_response, translate_s3_errors
+from coin_pipeline.storage.s3_errors import error_code, require_s3_response, translate_s3_errors
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -199,6 +199,7 @@ class _Download(io.RawIOBase):
     def __init__(self, location: S3Location, key: str) -> None:
         self._location, self._key, self._position = location, key, 0
         self._etag: str | None = None
+        self._body: Any = None
         self._body = self._request()
 
     def readable(self) -> bool:
@@ -212,17 +213,19 @@ class _Download(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        if not self.closed:
+        if self._body is not None:
             self._body.close()
         super().close()
 
     def _read(self, size: int) -> bytes:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                data: bytes = self._body.read(size)
-            except BROKEN_READ as error:
+                with translate_s3_errors(self._key):
+                    data: bytes = self._body.read(size)
+            except StorageUnavailable:
                 if attempt == MAX_ATTEMPTS:
-                    raise StorageUnavailable(self._key, "the download was interrupted") from error
+                    raise
+                self._body.close()
                 self._body = self._request()
             else:
                 return data
@@ -318,7 +321,8 @@ class LockObject:
         headers = response["ResponseMetadata"]["HTTPHeaders"]
         age = parsedate_to_datetime(headers["date"]) - response["LastModified"]
         try:
-            content = json.loads(response["Body"].read())
+            with translate_s3_errors(self._location.uri(LOCK)):
+                content = json.loads(response["Body"].read())
         except ValueError:
             content = {}
         return _LockState(response["ETag"], age.total_seconds(), content.get("holder", "?"), content.get("token", ""))

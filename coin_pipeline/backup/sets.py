@@ -21,7 +21,7 @@ from coin_pipeline.storage.atomic import translate_os_errors
 
 LATEST = "latest"
 _MANIFEST, _UNFINISHED = ".json", ".unfinished"
-_ID = re.compile(r"[0-9]{8}_[0-9]{6}")
+_ID, _SECOND = re.compile(r"[0-9]{8}_[0-9]{6}"), timedelta(seconds=1)
 
 
 def list_sets(location: Location) -> list[BackupSet]:
@@ -72,15 +72,20 @@ def set_ids(location: Location) -> list[str]:
 def new_set_id(location: Location, now: datetime) -> str:
     """Return the id for a new set: the time, or the second after the newest id if the clock was set back.
 
-    Ids of files without a manifest count too, so that no file is ever replaced.
+    No other file has it in its name, so that none is ever replaced.
 
     Args:
         location: Where the sets are.
         now: Current time, with a time zone.
     """
-    names = (name for folder in FOLDERS for name in location.names(folder))
-    used = [time for name in names for time in map(_parse_id, _ID.findall(name)) if time]
-    return max([now.astimezone(UTC), *(time + timedelta(seconds=1) for time in used)]).strftime(SET_ID)
+    used = {found for folder in FOLDERS for name in location.names(folder) for found in _ID.findall(name)}
+    made = [
+        time for set_id in (*_ids(location, _MANIFEST), *_ids(location, _UNFINISHED)) if (time := _parse_id(set_id))
+    ]
+    time = max([now.astimezone(UTC), *(earlier + _SECOND for earlier in made)])
+    while time.strftime(SET_ID) in used:
+        time += _SECOND
+    return time.strftime(SET_ID)
 
 
 def write_manifest(location: Location, backup_set: BackupSet) -> None:
