@@ -22,8 +22,8 @@ def migrate() -> None:
 def check(api_url: str, *, as_json: bool) -> None:
     """Run the migration checklist.
 
-    Reports each item as pass, fail, missing or n/a: fail states the remedy, missing means that this version lacks the
-    feature, n/a states why the item does not apply. Runs one synchronous backtest and eleven tasks on stored candles
+    Reports each item as pass, fail or n/a: fail states the remedy, n/a why the item does not apply.
+    Runs one synchronous backtest and eleven tasks on stored candles
     through the API, and removes their results afterwards. Exits with 1 if an item fails.
     """
     from contextlib import closing

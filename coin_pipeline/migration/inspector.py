@@ -10,6 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
+from coin_pipeline.backup.locations import Location, open_location
+from coin_pipeline.backup.model import BackupSet, Target
+from coin_pipeline.backup.sets import newest_good
+from coin_pipeline.backup.streams import Key
+from coin_pipeline.backup.verify import VerifiedTarget, verify_set
+from coin_pipeline.backup_scheduler import BackupScheduler, SchedulerStatus
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.timeframe import SEOUL_OFFSET_NS
@@ -96,6 +102,11 @@ class Inspector:
         """The store of results."""
         return open_store(self.settings)
 
+    @property
+    def backup_location(self) -> Location:
+        """Where backups are stored."""
+        return open_location(self.settings)
+
     @cached
     def health(self) -> dict[str, Any]:
         """Return the response of GET /health."""
@@ -175,6 +186,23 @@ class Inspector:
     def tasks_backup(self) -> VerifiedBackup | None:
         """Return the newest backup of tasks/; raises as `newest_backup` does."""
         return newest_backup(self.settings, "tasks")
+
+    @cached
+    def backup_scheduler(self) -> SchedulerStatus:
+        """Return which schedules of backups are on, and whether a daemon evaluates them."""
+        return BackupScheduler(self.settings).get_status()
+
+    @cached
+    def complete_backup(self) -> BackupSet | None:
+        """Return the newest complete backup, or None."""
+        return newest_good(self.backup_location)
+
+    @cached
+    def verified_backup(self) -> dict[Target, VerifiedTarget]:
+        """Read all files of the newest complete backup and compare them with its manifest; return each target."""
+        newest, key = self.complete_backup(), Key.from_settings(self.settings)
+        verified = verify_set(self.backup_location, key, newest, deep=False) if newest else []
+        return {target.target: target for target in verified}
 
     @cached
     def listed(self) -> set[str]:

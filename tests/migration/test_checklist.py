@@ -93,13 +93,14 @@ def test_start_command_has_the_port_of_a_local_api(url: str, command: str) -> No
     assert start_command(url) == command
 
 
-def test_missing_features_are_not_failures(legacy_root: Path) -> None:
-    """They have the status missing, neither fail nor n/a."""
+def test_without_a_backup_the_command_is_named(legacy_root: Path) -> None:
+    """The items on the newest backup fail alike; Redis needs none."""
     items = outcomes()
     assert legacy_root.is_dir()
-    for missing in ("4.6-scheduler", "5.5-postgresql"):
-        assert items[missing][0] == "missing"
-        assert items[missing][1].startswith("not in this version: ")
+    missing = ("fail", "there is no complete backup; create one: coin backup run")
+    for name in ("5.5-postgresql", "5.5-results", "5.5-md5", "6.1-backup"):
+        assert items[name] == missing
+    assert items["5.5-redis"][0] == "n/a"
 
 
 def test_without_candles_the_import_command_is_named(legacy_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +174,7 @@ def test_no_backup_is_required_without_legacy_results(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     items = outcomes()
-    for backup in ("1.1-backup", "4.1-backed-up", "4.1-size", "5.5-results", "6.1-backup"):
+    for backup in ("1.1-backup", "4.1-backed-up", "4.1-size"):
         assert items[backup] == ("n/a", "no results of the legacy platform are stored")
 
 
@@ -223,7 +224,7 @@ def test_table_has_sections_remedies_and_counts(legacy_root: Path) -> None:
     commands = [line.split("  (")[0].strip() for line in to_do]
     assert {"coin migrate run", f"coin up --api-port {port}"} <= set(commands)
     assert len(set(commands)) == len(commands)
-    counts = r"(\d+) items: (\d+) pass, (\d+) fail, (\d+) missing, (\d+) n/a"
+    counts = r"(\d+) items: (\d+) pass, (\d+) fail, (\d+) n/a"
     (numbers,) = re.findall(counts, lines[-1])
     assert int(numbers[0]) == sum(len(section.items) for section in CHECKLIST) == sum(map(int, numbers[1:]))
 

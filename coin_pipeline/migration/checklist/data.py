@@ -6,6 +6,7 @@ import stat
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.errors import StorageRefused
 from coin_pipeline.migration.backups import legacy_results
+from coin_pipeline.migration.checklist.backups import jobs_are_scheduled, location_exists, scheduler_runs
 from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
     ChecklistOutcome,
@@ -14,7 +15,6 @@ from coin_pipeline.migration.checklist.item import (
     failed,
     not_applicable,
     passed,
-    unavailable,
 )
 from coin_pipeline.migration.checklist.notifications import mail_settings, slack_settings
 from coin_pipeline.migration.checklist.preparation import NO_LEGACY_RESULTS, RUN, backed_up
@@ -150,13 +150,6 @@ def environment_read(inspector: Inspector) -> ChecklistOutcome:
     return passed(f"all settings are valid; DATA_ROOT={inspector.root}")
 
 
-def backup_folder(inspector: Inspector) -> ChecklistOutcome:
-    """Check that the folder of backups exists."""
-    if not (inspector.root / "backups/results").is_dir():
-        return failed("DATA_ROOT/backups is missing; create it", RUN)
-    return passed("DATA_ROOT/backups/results exists")
-
-
 POLICY = not_applicable("manual step: grant the account only the policy that 'coin storage policy' prints")
 DATA = (
     Section(
@@ -214,17 +207,9 @@ DATA = (
         "4.6",
         "Data: scheduled backups",
         (
-            ChecklistItem(
-                "4.6-scheduler",
-                "The backup scheduler is running",
-                unavailable("back up results manually: coin migrate run"),
-            ),
-            ChecklistItem(
-                "4.6-jobs",
-                "Scheduled backup jobs are listed",
-                unavailable("no backup is scheduled; run coin migrate run from cron"),
-            ),
-            ChecklistItem("4.6-folder", "DATA_ROOT/backups exists", backup_folder),
+            ChecklistItem("4.6-scheduler", "The backup scheduler is running", scheduler_runs),
+            ChecklistItem("4.6-jobs", "Scheduled backup jobs are listed", jobs_are_scheduled),
+            ChecklistItem("4.6-folder", "DATA_ROOT/backups exists", location_exists),
         ),
     ),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.errors import ServiceUnavailable
+from coin_pipeline.migration.checklist.backups import backed_up_lately, jobs_are_scheduled
 from coin_pipeline.migration.checklist.data import old_results, policy, sync_stored, sync_works
 from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
@@ -17,10 +18,9 @@ from coin_pipeline.migration.checklist.item import (
     not_applicable,
     passed,
     redis_replaced,
-    unavailable,
 )
 from coin_pipeline.migration.checklist.notifications import slack_alerts
-from coin_pipeline.migration.checklist.preparation import backed_up, health
+from coin_pipeline.migration.checklist.preparation import health
 from coin_pipeline.migration.checklist.verification import accepted, task_files
 from coin_pipeline.migration.checkout import PACKAGE, checkout, git
 from coin_pipeline.migration.inspector import Inspector
@@ -113,7 +113,7 @@ DEPLOYMENT = (
         (
             ChecklistItem("6.1-clean", "git status is clean", clean),
             ChecklistItem("6.1-tests", "All tests pass", manual("'make test' in a checkout, if you changed the code")),
-            ChecklistItem("6.1-backup", "A backup exists", backed_up),
+            ChecklistItem("6.1-backup", "A backup exists", backed_up_lately),
         ),
     ),
     Section(
@@ -186,11 +186,7 @@ NEXT = (
             ChecklistItem("10-team", "The team is informed of the completion", manual("announce it")),
             ChecklistItem("10-clients", "Clients know the new API", manual("send them docs/api.md")),
             ChecklistItem("10-slack", "Alerts in a Slack channel", slack_alerts),
-            ChecklistItem(
-                "10-cron",
-                "Regular backups (cron)",
-                unavailable("no backup is scheduled; run coin migrate run from cron"),
-            ),
+            ChecklistItem("10-cron", "Regular backups (cron)", jobs_are_scheduled),
             ChecklistItem(
                 "10-dashboard",
                 "Monitoring dashboard",

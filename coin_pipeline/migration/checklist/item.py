@@ -7,8 +7,8 @@ if TYPE_CHECKING:
 
     from coin_pipeline.migration.inspector import Inspector
 
-Status = Literal["pass", "fail", "missing", "n/a"]
-"""`fail`: the user has to fix something. `missing`: this version lacks the feature."""
+Status = Literal["pass", "fail", "n/a"]
+"""`fail`: the user has to fix something. `n/a`: the item does not apply here."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
@@ -68,11 +68,6 @@ def constant(outcome: ChecklistOutcome) -> Check:
 def manual(task: str) -> Check:
     """Return the check of an item that only a person can complete."""
     return constant(not_applicable(f"manual step: {task}"))
-
-
-def unavailable(detail: str) -> Check:
-    """Return the check of an item about a feature that this version lacks."""
-    return constant(ChecklistOutcome("missing", f"not in this version: {detail}"))
 
 
 def redis_replaced(detail: str) -> Check:

@@ -2,6 +2,7 @@
 
 import uuid
 
+from coin_pipeline.migration.checklist.backups import checksums_match, target_is_intact
 from coin_pipeline.migration.checklist.data import bucket
 from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
@@ -13,10 +14,9 @@ from coin_pipeline.migration.checklist.item import (
     not_applicable,
     passed,
     redis_replaced,
-    unavailable,
 )
 from coin_pipeline.migration.checklist.notifications import TEST, mail_sent, slack_sent
-from coin_pipeline.migration.checklist.preparation import backed_up, disk_space
+from coin_pipeline.migration.checklist.preparation import disk_space
 from coin_pipeline.migration.inspector import TASKS, Inspector, task_keys
 
 _SUITE = constant(not_applicable("the tests check the code, not your data; run 'make test' in a checkout"))
@@ -163,18 +163,14 @@ VERIFICATION = (
         "5.5",
         "Verification: backups",
         (
-            ChecklistItem(
-                "5.5-postgresql",
-                "Backup of PostgreSQL",
-                unavailable("dump it with pg_dump, or copy DATA_ROOT while the platform is stopped"),
-            ),
+            ChecklistItem("5.5-postgresql", "Backup of PostgreSQL", target_is_intact("postgresql", "table")),
             ChecklistItem(
                 "5.5-redis",
                 "Backup of Redis",
                 redis_replaced("queued runs are in PostgreSQL and part of its backup"),
             ),
-            ChecklistItem("5.5-results", "Backup of results", backed_up),
-            ChecklistItem("5.5-md5", "Checksums (md5sum) are correct", backed_up),
+            ChecklistItem("5.5-results", "Backup of results", target_is_intact("results", "object")),
+            ChecklistItem("5.5-md5", "Checksums (md5sum) are correct", checksums_match),
         ),
     ),
     Section(
