@@ -114,6 +114,7 @@ def begin_set(settings: Settings, now: datetime, progress: Progress = no_progres
 def back_up_target(target: Target, context: BackupContext) -> TargetBackup:
     """Back up one target; if that fails, its error is part of the result, and it leaves no files."""
     started = time.monotonic()
+    context.progress(target, 0, 0)
     try:
         backup = _dump(context) if target == "postgresql" else _pack(target, context)
     except CoinError as error:
