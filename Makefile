@@ -15,6 +15,7 @@
 # make bench-candles       compare reading stored candles with pandas, Polars and DuckDB
 # make bench-api           measure the platform over HTTP
 # make bench-ledger        measure the ledger with a million entries
+# make bench-backup        measure backups and restores against tar, cp and pg_dump
 # make lookahead-corpus    run the look-ahead check on strategies that look ahead and on honest ones
 # make lint                ruff, mypy, import contracts, prose
 # make docs                build the documentation site
@@ -31,7 +32,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold test-large test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-ledger lookahead-corpus lint format docs lock clean
+.PHONY: demo up test coverage test-cold test-large test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-ledger bench-backup lookahead-corpus lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -115,6 +116,10 @@ bench-api: $(INSTALLED)
 # A few minutes; ARGS="--entries 160000" builds a smaller ledger. Exits with 1 if a target is missed.
 bench-ledger: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.ledger $(ARGS)
+
+# A few minutes and 5 GB of disk; ARGS="--gb 0.1" uses less data, --folder DIR another disk.
+bench-backup: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.backup $(ARGS)
 
 # About a minute; ARGS="--only fit" selects strategies. Exits with 1 if too many pass or an honest one is rejected.
 lookahead-corpus: $(DEVELOPED)
