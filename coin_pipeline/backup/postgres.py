@@ -218,7 +218,7 @@ def _verify(rows: Mapping[str, int], tables: Iterable[Table]) -> Iterator[sql.Co
         expected = rows[str(table)]
         yield _require(
             sql.SQL("(select count(*) from {}) = {}").format(table.identifier, sql.Literal(expected)),
-            f"{table} has not the {expected} rows that were backed up",
+            f"{table} does not have the {expected} rows that were backed up",
         )
         if table.name == "runs":
             yield _require(
@@ -272,8 +272,9 @@ def _write_statements(pg_restore: Path, version: int, dump: BinaryIO, sink: IO[b
         command = [str(pg_restore), "--no-owner", "--no-privileges", f"--use-list={listing.name}", "--file=-"]
         with _program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
             feeding = feeder.submit(_feed, program.stdin, blocks)
-            for statements in _blocks(program.stdout):
-                sink.write(statements if version >= _HAS_SETTING else statements.replace(_SETTING, b"", 1))
+            settings = program.stdout.read(_BLOCK)  # the first lines; rows that follow may contain the same text
+            sink.write(settings if version >= _HAS_SETTING else settings.replace(_SETTING, b"", 1))
+            sink.writelines(_blocks(program.stdout))
             feeding.result()
             if program.process.wait():
                 raise RestoreFailed(WHERE, f"the dump cannot be read: {program.last_errors()}")

@@ -106,7 +106,7 @@ def daemon_command() -> "click.Command":
 def hold_schedules(is_held: "Callable[[], bool]") -> None:
     """Have the loops of schedules and sensors of this process wait while a condition is true.
 
-    Their heartbeats go on. The other loops of Dagster's daemon, such as that of the run queue, are not affected
+    Their heartbeats continue. The other loops of Dagster's daemon, such as that of the run queue, are not affected
     (tests/orchestration/test_daemon.py).
 
     Args:

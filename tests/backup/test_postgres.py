@@ -231,7 +231,7 @@ def test_other_rows_than_those_counted_are_not_committed(
 ) -> None:
     """The count of the backup is compared before the commit."""
     url = new_database()
-    with pytest.raises(RestoreFailed, match=r"coin\.journal has not the 3 rows that were backed up"):
+    with pytest.raises(RestoreFailed, match=r"coin\.journal does not have the 3 rows that were backed up"):
         restore_database(io.BytesIO(dumped[0]), url, {**dumped[1], "coin.journal": 3})
     assert count_rows(url) == {}
 
