@@ -67,8 +67,11 @@ def outbox(own_instance: dg.DagsterInstance) -> Iterator[Session]:
 
 
 @pytest.fixture
-def sensors(own_instance: dg.DagsterInstance, outbox: Session) -> "Sensors":
-    """The sensors, whose first ticks are over."""
+def sensors(
+    own_instance: dg.DagsterInstance, outbox: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> "Sensors":
+    """The sensors, whose first ticks are over, without backups."""
+    monkeypatch.setenv("COIN_BACKUP_LOCATION", str(tmp_path / "backups"))
     sensors = Sensors(own_instance, outbox)
     for sensor in (run_alerts, check_alerts, condition_alerts):
         sensors.tick(sensor)
@@ -416,6 +419,15 @@ def test_backups_that_are_never_made_are_overdue_after_26_hours(sensors: Sensors
         "backup overdue: Backups are up to date again",
         "restore proof overdue: A restore was proven again",
     ]
+
+
+@pytest.mark.parametrize(("minutes", "alerts"), [(9, 0), (10, 2)])
+def test_backups_are_read_every_ten_minutes(sensors: Sensors, minutes: int, alerts: int) -> None:
+    """Not at every tick: in a bucket, each look is a few requests."""
+    now = database_time(sensors.outbox)
+    cursor = ConditionCursor(since=now - timedelta(hours=27), backups_at=now - timedelta(minutes=minutes))
+    sensors.cursors[condition_alerts.name] = cursor.model_dump_json()
+    assert len(sensors.tick(condition_alerts)) == alerts
 
 
 def test_backups_are_not_expected_without_their_schedule(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
