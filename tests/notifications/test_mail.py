@@ -1,7 +1,8 @@
 """Mail through a real SMTP server: content, encryption, and every way in which the server can refuse."""
 
+import base64
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
@@ -72,6 +73,8 @@ def test_mail_arrives_encrypted_and_authenticated(
         "",
         FAILED.link,
     ]
+    encodings = [text["Content-Transfer-Encoding"] for text in mail.message.iter_parts()]
+    assert set(encodings) <= {"quoted-printable", "base64"}  # the server need not support 8BITMIME
     html = part(mail.message, "html")
     assert "<td>0c7e</td>" in html
     assert "<a href='http://127.0.0.1:3000/runs/0c7e?tab=log&amp;view=all'>" in html
@@ -127,6 +130,16 @@ def test_refused_by_all_recipients(smtp: SmtpServer, replies: tuple[str, str], i
     delivery = send(mail_server(smtp))
     assert (delivery.delivered, delivery.is_permanent) == (False, is_permanent)
     assert delivery.reason == "; ".join(f"{who} was refused: {reply}" for who, reply in smtp.refused.items())
+
+
+@pytest.mark.parametrize("sent", [PASSWORD, f"\0{USER}\0{PASSWORD}"])
+@pytest.mark.parametrize("encode", [str, lambda text: base64.b64encode(text.encode()).decode()])
+def test_reply_that_repeats_the_password_is_redacted(smtp: SmtpServer, sent: str, encode: Callable[[str], str]) -> None:
+    """As it is, and as clients encode it."""
+    smtp.replies.append(f"451 {encode(sent)}".replace("\0", " "))
+    delivery = send(mail_server(smtp))
+    assert delivery.reason.endswith("***")
+    assert PASSWORD not in delivery.reason
 
 
 @pytest.mark.parametrize(("reply", "is_permanent"), [("451 try later", False), ("552 too large", True)])

@@ -1,5 +1,6 @@
 """Messages to a webhook: their content, and every way in which the server can fail."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from coin_pipeline.notifications.message import LEVELS, SYMBOLS, Delivery, Level, Notification
-from coin_pipeline.notifications.slack import MAX_PAUSE_S, RETRIES, SlackChannel, escape
+from coin_pipeline.notifications.slack import MAX_PAUSE_S, RETRIES, SlackChannel, blocks, escape
 from tests.platforms import free_ports
 from tests.slack_server import (
     WEBHOOK_PATH,
@@ -172,6 +173,24 @@ def test_slow_server_is_not_asked_again(slack: SlackServer) -> None:
     reason = "no answer from 127.0.0.1: it did not answer in time"
     assert send(slack, timeout_s=1) == Delivery(delivered=False, reason=reason)
     assert len(slack.requests) == 1
+
+
+def test_slow_handshake_is_not_repeated() -> None:
+    """A server that accepts connections and sends nothing is contacted once."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = SecretStr(f"https://127.0.0.1:{listening.getsockname()[1]}/x")
+        delivery = SlackChannel(url, allow_private=True, timeout_s=1).send(FAILED)
+        listening.setblocking(False)
+        listening.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+    assert delivery.reason == "no answer from 127.0.0.1: it did not answer in time"
+
+
+@pytest.mark.parametrize("link", ["", "javascript:alert(1)", "https://x.example/" + "y" * 3000])
+def test_only_web_pages_are_linked(link: str) -> None:
+    """The link is left out, not the message."""
+    assert [block["type"] for block in blocks(Notification("Test", "", link=link))] == ["header"]
 
 
 def test_unreachable_server() -> None:

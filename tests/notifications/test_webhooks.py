@@ -114,13 +114,13 @@ def test_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> No
     with socket.create_server(("127.0.0.1", 0)) as listening:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listening.getsockname()[1]}")
         received: list[bytes] = []
-        answers = [b"HTTP/1.1 403 Forbidden\r\n\r\n"] * (1 + RETRIES)
+        answers = [b"HTTP/1.1 200 Connected\r\n\r\n"] * (1 + RETRIES)
         thread = threading.Thread(target=lambda: received.extend(_read(listening, answer) for answer in answers))
         thread.start()
         delivery = SlackChannel(SecretStr("https://hooks.slack.example/services/T0/B0/token")).send(NOTIFICATION)
         thread.join()
     assert received[0].startswith(b"CONNECT hooks.slack.example:443 ")
-    assert "Tunnel connection failed: 403" in delivery.reason
+    assert delivery.reason.startswith("no answer from hooks.slack.example: ")  # not that its address is private
 
 
 def _read(listening: socket.socket, response: bytes = b"") -> bytes:
