@@ -238,6 +238,16 @@ def test_one_backup_at_a_time(settings: Settings) -> None:
     assert damage(settings, made) == []
 
 
+def test_closing_a_finished_backup_again_does_not_disturb_the_next_one(settings: Settings) -> None:
+    """It has no lock any more, so it must not clean up."""
+    with begin_set(settings, datetime.now(UTC)) as first:
+        finish_set(first, [back_up_target("tasks", first)])
+        with begin_set(settings, datetime.now(UTC)) as second:
+            backup = back_up_target("results", second)
+            first.close()
+            assert damage(settings, finish_set(second, [backup])) == []
+
+
 def test_an_interrupted_backup_leaves_nothing(settings: Settings) -> None:
     """A context that is closed before the set is finished removes its files."""
     before = back_up(settings)
@@ -255,7 +265,9 @@ def test_files_of_other_programs_are_left_alone(settings: Settings) -> None:
     for name in ("results/results_20250101_000000.tar.gz", "results/results_20250101_000000.tar.gz.md5"):
         with location.write(name) as file:
             file.write(b"of an earlier version")
-    back_up(settings)
+    with location.write("results/results_20990101_000000.tar.gz") as file:
+        file.write(b"of a machine whose clock was ahead")
+    assert back_up(settings).set_id < "2099"
     assert location.exists("results/results_20250101_000000.tar.gz")
 
 
