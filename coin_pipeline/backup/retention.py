@@ -31,15 +31,14 @@ def plan_retention(sets: Sequence[BackupSet], now: datetime, days: int) -> Reten
     """Return which sets expire.
 
     A set expires that was made more than `days` days before the newest set, so that nothing expires while no backups
-    are made, or because the clock is ahead. No set counts as newer than a later one or than now, whatever the clock was
-    when it was made. The newest set whose targets are all complete never expires.
+    are made, or because the clock is ahead. The newest set whose targets are all complete never expires.
 
     Args:
         sets: All sets, newest first.
         now: Current time, UTC.
         days: Days to keep sets.
     """
-    times = list(accumulate((backup_set.started_at for backup_set in sets), min, initial=now))[1:]
+    times = _times(sets, now)
     newest_good = next((backup_set for backup_set in sets if backup_set.is_good), None)
     expired = tuple(
         backup_set
@@ -83,6 +82,17 @@ def _plan(location: Location, now: datetime, days: int) -> RetentionPlan:
     if damaged := damaged_manifests(location):
         raise ObjectCorrupt("backups", f"nothing was removed, because files may be needed: {damaged[0]}")
     return plan_retention(list_sets(location), now, days)
+
+
+def _times(sets: Sequence[BackupSet], now: datetime) -> list[datetime]:
+    """Return when sets were made, newest first, whatever the clock was.
+
+    A set of the future, or from before an earlier set, counts as made when that set was. So one backup that was made
+    while the clock was wrong neither stays for ever nor makes the earlier ones look old.
+    """
+    oldest = min((made.started_at for made in sets if made.started_at <= now), default=now)
+    known = (made.started_at if made.started_at <= now else oldest for made in reversed(sets))
+    return list(accumulate(known, max))[::-1]
 
 
 def _sizes(sets: Sequence[BackupSet]) -> dict[str, int]:

@@ -66,6 +66,11 @@ def test_a_set_that_was_made_when_the_clock_was_ahead_expires_all_the_same() -> 
     assert expired_ages(7, (0, None), (10, None), (-4000, None), (20, None)) == [20, -4000, 10]
 
 
+def test_a_set_that_was_made_when_the_clock_was_behind_makes_no_other_one_expire() -> None:
+    """It counts as old as the set before it, and the earlier ones are as old as they are."""
+    assert expired_ages(7, (0, None), (20_000, None), (1, None), (6, None), (8, None)) == [8]
+
+
 def test_nothing_expires_without_sets() -> None:
     """Nor does anything fail."""
     assert plan_retention([], NOW, 7) == ((), (), (), 0)
