@@ -33,7 +33,7 @@ from tests.forking import run_coin
 from tests.postgres_server import outside_postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from coin_pipeline.backup.model import BackupSet
@@ -48,6 +48,8 @@ COMMANDS = (
     ("forward", "advance"),
 )
 SWITCHES = "coin.switch"
+pytestmark = pytest.mark.timeout(300)
+"""The first test waits for an instance with data, which takes seven processes."""
 
 
 class Content(NamedTuple):
@@ -76,7 +78,7 @@ def instance(
         patch.setenv("DATA_ROOT", str(root))
         if request.param == "folder":
             patch.setenv("COIN_BACKUP_LOCATION", str(tmp_path_factory.mktemp("backups")))
-            yield _fill(root, COMMANDS)
+            yield _fill(root)
             release_database(load_settings())
             return
         server, bucket = request.getfixturevalue("s3_server"), f"instance-{uuid.uuid4().hex[:8]}"
@@ -87,7 +89,7 @@ def instance(
         patch.setenv("COIN_BACKUP_KEY", Key.generate().secret)
         with outside_postgres() as url:
             patch.setenv("DATABASE_URL", url)
-            yield _fill(root, [command for command in COMMANDS if command[0] != "sweep"])
+            yield _fill(root)
 
 
 def test_everything_is_restored_after_everything_was_lost(instance: Instance) -> None:
@@ -166,13 +168,13 @@ def test_a_drill_proves_the_newest_backup(instance: Instance) -> None:
     assert sorted(path for path in instance.settings.data_root.iterdir() if path.name != ".drill.lock") == before
 
 
-def _fill(root: Path, commands: Sequence[Sequence[str]]) -> Instance:
+def _fill(root: Path) -> Instance:
     """Create data, back them up, create more, and back up again."""
     settings = load_settings()
     store_candles(root)
-    coin(*commands[0])
+    coin(*COMMANDS[0])
     run_backup(settings)
-    for command in commands[1:]:
+    for command in COMMANDS[1:]:
         coin(*command)
     backup_set = run_backup(settings)
     assert backup_set.is_good, backup_set
