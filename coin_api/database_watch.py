@@ -2,7 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from coin_pipeline.alerts.dead_man import database_away, database_back
@@ -21,7 +23,7 @@ class DatabaseWatch:
     """Sends one message per outage through one channel, and one when it is over.
 
     That the first was sent is noted in a file, so that a restart of the API repeats it no more than the second is lost.
-    The first failed attempt to send each is logged.
+    Without the file, as on a full disk, messages are still sent once. The first failed attempt to send each is logged.
 
     Args:
         probe: Returns if the database responds, else raises DatabaseUnavailable.
@@ -52,8 +54,9 @@ class DatabaseWatch:
         self._away_s = away_s
         self._retry_s = retry_s
         self._away_since: float | None = None
+        self._is_reported = note.exists()
         self._retry_at = 0.0
-        self._failed_title = ""
+        self._failed_title = self._identity = ""
 
     def run(self) -> str:
         """Probe the database, and send what is due.
@@ -66,29 +69,46 @@ class DatabaseWatch:
             self._probe()
         except DatabaseUnavailable as error:
             self._away_since = now if self._away_since is None else self._away_since
-            is_due = now - self._away_since >= self._away_s and now >= self._retry_at and not self._note.exists()
+            is_due = now - self._away_since >= self._away_s and now >= self._retry_at and not self._is_reported
             return self._report(str(error), now) if is_due else ""
         self._away_since = None
-        return self._report_end(now) if now >= self._retry_at and self._note.exists() else ""
+        if not self._is_reported:
+            self._failed_title = ""  # an outage that could not be reported is over
+            return ""
+        return self._report_end(now) if now >= self._retry_at else ""
 
     def _report(self, reason: str, now: float) -> str:
-        identity = f"database-{time.time_ns()}"
-        if not self._send(database_away(reason, self._away_s, identity, self._writer), now):
+        if not self._send(database_away(reason, self._away_s, self._writer), now):
             return ""
-        self._note.parent.mkdir(parents=True, exist_ok=True)
-        self._note.write_text(identity)
+        self._is_reported = True
+        with self._logged_errors():
+            self._note.parent.mkdir(parents=True, exist_ok=True)
+            self._note.touch()
         return f"an outage of the database was reported through {self._channel.name}"
 
     def _report_end(self, now: float) -> str:
-        if not self._send(database_back(f"{self._note.read_text()}-end", self._writer), now):
+        if not self._send(database_back(self._writer), now):
             return ""
-        self._note.unlink()
+        self._is_reported = False
+        with self._logged_errors():
+            self._note.unlink(missing_ok=True)
         return f"the end of an outage of the database was reported through {self._channel.name}"
 
+    @contextmanager
+    def _logged_errors(self) -> Iterator[None]:
+        """Log that the note could not be changed: on a full disk the outage is reported too."""
+        try:
+            yield
+        except OSError as error:
+            _log.warning("a restart of the API may repeat a message on an outage of the database: %s", error)
+
     def _send(self, notification: Notification, now: float) -> bool:
-        """Send a notification, and return whether it was delivered."""
-        delivery = self._channel.send(notification)
-        if not delivery and notification.title != self._failed_title:
+        """Send a notification, and return whether it was delivered; another attempt has the same id."""
+        is_first = notification.title != self._failed_title
+        if is_first:
+            self._identity = f"database-{time.time_ns()}"
+        delivery = self._channel.send(replace(notification, id=self._identity))
+        if not delivery and is_first:
             values = (notification.title, self._channel.name, delivery.reason)
             _log.error("'%s' was not delivered by %s and is retried: %s", *values)
         self._failed_title = "" if delivery else notification.title

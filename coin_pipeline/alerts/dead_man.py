@@ -48,19 +48,18 @@ def daemon_back(writer: Writer) -> Recovery:
     return Recovery(DAEMON, Notification(writer.write(BACK_TITLE), "", "info", link=writer.link(_DAEMONS_PAGE)))
 
 
-def database_away(reason: str, away_s: float, identity: str, writer: Writer) -> Notification:
+def database_away(reason: str, away_s: float, writer: Writer) -> Notification:
     """Return what is sent while the database is away.
 
     Args:
         reason: The error, without secrets.
         away_s: How long it has been away, s.
-        identity: Id of the notification.
         writer: Writes the text.
     """
     title, text = writer.write(AWAY_TITLE), writer.write(AWAY, seconds=away_s)
-    return Notification(title, text, "critical", {writer.write(CAUSE): reason}, id=identity)
+    return Notification(title, text, "critical", {writer.write(CAUSE): reason})
 
 
-def database_back(identity: str, writer: Writer) -> Notification:
+def database_back(writer: Writer) -> Notification:
     """Return what is sent once the database is back."""
-    return Notification(writer.write(AVAILABLE_TITLE), "", "info", id=identity)
+    return Notification(writer.write(AVAILABLE_TITLE), "", "info")

@@ -18,7 +18,8 @@ class RecordingChannel:
     def __init__(self, answers: Iterable[Delivery] = (), name: str = "slack") -> None:
         self.name = name
         self.sent: list[Notification] = []
-        self.attempts = 0
+        self.ids: list[str] = []
+        """Of all attempts."""
         self.answers = list(answers)
 
     @property
@@ -26,9 +27,14 @@ class RecordingChannel:
         """Titles of what was delivered."""
         return [notification.title for notification in self.sent]
 
+    @property
+    def attempts(self) -> int:
+        """Number of all attempts."""
+        return len(self.ids)
+
     def send(self, notification: Notification) -> Delivery:
         """Record a notification."""
-        self.attempts += 1
+        self.ids.append(notification.id)
         outcome = self.answers.pop(0) if self.answers else OK
         if outcome:
             self.sent.append(notification)

@@ -89,6 +89,28 @@ def test_a_failing_channel_is_retried_after_a_pause(bench: Workbench, caplog: py
     assert len(caplog.records) == 1
 
 
+def test_another_attempt_has_the_same_id(bench: Workbench) -> None:
+    """The server may have accepted a mail although its answer was lost."""
+    bench.channel.answers = [AWAY]
+    bench.look_after(0, is_away=True)
+    bench.look_after(60, is_away=True)
+    bench.look_after(30, is_away=True)
+    first, second = bench.channel.ids
+    assert first == second
+
+
+def test_a_note_that_cannot_be_stored_repeats_no_message(bench: Workbench, caplog: pytest.LogCaptureFixture) -> None:
+    """The disk may be full, which may be why the database is away."""
+    bench.note.parent.write_text("a file where the folder should be")
+    bench.look_after(0, is_away=True)
+    for _ in range(3):
+        bench.look_after(60, is_away=True)
+    for _ in range(3):
+        bench.look_after(60, is_away=False)
+    assert bench.channel.titles == TITLES
+    assert "a restart of the API may repeat a message" in caplog.text
+
+
 def test_an_outage_that_was_not_reported_has_no_end(bench: Workbench) -> None:
     """The channel was away as well."""
     bench.channel.answers = [AWAY]
