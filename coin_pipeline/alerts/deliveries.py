@@ -21,7 +21,9 @@ with due as (
     update coin.alert_incident set waiting = 0, last_message_at = clock_timestamp()
     where closed_at is null and waiting > 0
         and clock_timestamp() - last_message_at
-            >= %(summary_pause)s + greatest(interval '0', (last_message_at - opened_at - interval '1 hour') / 4)
+            >= %(summary_pause)s + least(
+                %(longest_growth)s, greatest(interval '0', (last_message_at - opened_at - interval '1 hour') / 4)
+            )
     returning incident_id, last_message_at
 )
 update coin.alert a set message_at = last_message_at from due
@@ -98,11 +100,13 @@ class DeliveryLimits(NamedTuple):
 
     Attributes:
         summary_pause: Between two messages of an open incident; it grows by a quarter of the age beyond an hour.
+        longest_growth: Limit of that, below a day: what is wrong for weeks is reported every day.
         give_up: How long a message is tried, and how long one waits for its first channel.
         claim: After which a sender that claimed a delivery counts as dead; longer than a channel takes to send.
     """
 
     summary_pause: timedelta = timedelta(minutes=15)
+    longest_growth: timedelta = timedelta(hours=12)
     give_up: timedelta = timedelta(days=3)
     claim: timedelta = timedelta(minutes=2)
 

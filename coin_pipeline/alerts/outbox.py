@@ -64,12 +64,12 @@ where alert_id = %s and state <> 'sent'
 """
 # The latest message of an open incident stays, so that its recovery is sent.
 _REMOVE = """
-with expired as (
-    select alert_id, recorded_at from coin.alert a join coin.alert_incident i using (incident_id)
-    where recorded_at < %(before)s and (closed_at < %(before)s or alert_id <> (
-        select max(alert_id) from coin.alert latest
-        where latest.incident_id = a.incident_id and message_at is not null
-    ))
+with kept as (
+    select max(alert_id) as alert_id from coin.alert join coin.alert_incident using (incident_id)
+    where message_at is not null and (closed_at is null or closed_at >= %(before)s) group by incident_id
+), expired as (
+    select alert_id, recorded_at from coin.alert
+    where recorded_at < %(before)s and alert_id not in (select alert_id from kept)
 ), removed as (
     delete from coin.alert where alert_id in (select alert_id from expired) and not %(dry_run)s
 )
@@ -97,9 +97,13 @@ class RemovedAlerts(NamedTuple):
 
 @contextmanager
 def exclusive_transaction(cursor: Cursor) -> Iterator[None]:
-    """Run statements in a transaction, in turn with every other one that records or dispatches alerts."""
+    """Run statements in a transaction, in turn with every other one that records or dispatches alerts.
+
+    The server ends it if this process hangs, since all others wait.
+    """
     cursor.execute("begin")
     try:
+        cursor.execute("set local idle_in_transaction_session_timeout = '10 s'")
         cursor.execute("select pg_advisory_xact_lock(%s, %s)", _LOCK_KEY)
         yield
     except BaseException:

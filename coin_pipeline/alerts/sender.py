@@ -9,8 +9,8 @@ from coin_pipeline.alerts.texts import Writer
 from coin_pipeline.database.session import Session
 from coin_pipeline.notifications.message import Channel, Delivery
 
-MAX_MESSAGES = 5
-"""Messages that are sent in one round."""
+MAX_MESSAGES = 3
+"""Messages that are sent in one round; if each takes a minute, the thread does not yet count as stuck."""
 ENGLISH = Writer("en", "")
 _log = logging.getLogger("coin.alerts")
 

@@ -87,5 +87,5 @@ def resume() -> None:
     from coin_pipeline.settings import load_settings
 
     with closing(Session(ready_database(load_settings()))) as session:
-        started, unmuted = feature_flags.resume(session), unmute(session)
+        unmuted, started = unmute(session), feature_flags.resume(session)  # no sensor reports what is then discarded
     click.echo(f"schedules, sensors and alerts are {'started' if started or unmuted else 'already on'}")

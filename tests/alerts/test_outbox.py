@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from coin_pipeline.alerts.outbox import open_incidents, record, remove_alerts
-from coin_pipeline.database.session import Session
+from coin_pipeline.alerts.outbox import exclusive_transaction, open_incidents, record, remove_alerts
+from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.errors import DatabaseUnavailable
 from tests.alerts.events import KEY, failure, recovery
 from tests.database.programs import query
@@ -67,6 +67,21 @@ def test_nothing_of_a_batch_is_stored_if_one_cannot_be(session: Session) -> None
     with pytest.raises(ValueError, match="NUL"):
         record(session, [failure(1), failure("\0")])
     assert record(session, [failure(1)]) == 1
+
+
+def test_a_process_that_hangs_blocks_the_others_for_seconds_only(session: Session) -> None:
+    """All of them wait for its transaction; the server ends it, in this transaction only."""
+
+    def limit(cursor: Cursor) -> object:
+        cursor.execute("show idle_in_transaction_session_timeout")
+        return cursor.fetchone()
+
+    def limits(cursor: Cursor) -> list[object]:
+        with exclusive_transaction(cursor):
+            within = limit(cursor)
+        return [within, limit(cursor)]
+
+    assert session.run(limits) == [("10s",), ("0",)]
 
 
 def test_old_alerts_are_removed(session: Session, alerts_url: str) -> None:
