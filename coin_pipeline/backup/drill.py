@@ -23,6 +23,8 @@ from coin_pipeline.storage.local import LocalStore
 
 _SCRATCH, _LOCK = ".drill", ".drill.lock"
 """Under DATA_ROOT; names that begin with a dot are in no backup."""
+_UNPACKED_DUMP = 10
+"""Space of a restored database with its log, as a multiple of its compressed dump."""
 
 
 def run_drill(settings: Settings, scratch: Path | None = None, progress: Progress = no_progress) -> DrillReport:
@@ -68,11 +70,7 @@ class _Outcome(NamedTuple):
 
 
 def _prove(settings: Settings, backup_set: BackupSet, folder: Path, progress: Progress) -> _Outcome:
-    needed = sum(backup.size for backup in backup_set.targets)
-    with translate_os_errors(folder):
-        free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise StorageFull(folder, f"the drill needs {needed >> 20:,} MiB, and {free >> 20:,} MiB are free")
+    _require_space(settings, backup_set, folder)
     restored = restore(settings, backup_set, into=str(folder), progress=progress)
     objects = [target for target in restored if target.target != "postgresql"]
     return _Outcome(
@@ -81,6 +79,17 @@ def _prove(settings: Settings, backup_set: BackupSet, folder: Path, progress: Pr
         size=sum(target.size for target in objects),
         served=_serve_result(LocalStore(folder)),
     )
+
+
+def _require_space(settings: Settings, backup_set: BackupSet, folder: Path) -> None:
+    """Raise StorageFull unless the copy fits and leaves COIN_ALERT_FREE_MIB free: it may be the platform's disk."""
+    growth = {"postgresql": _UNPACKED_DUMP}
+    needed = sum(backup.size * growth.get(backup.target, 1) for backup in backup_set.targets) >> 20
+    with translate_os_errors(folder):
+        free = shutil.disk_usage(folder).free >> 20
+    if free < needed + settings.coin_alert_free_mib:
+        reason = f"the drill needs {needed:,} MiB and leaves {settings.coin_alert_free_mib:,} MiB (COIN_ALERT_FREE_MIB)"
+        raise StorageFull(folder, f"{reason}, and {free:,} MiB are free")
 
 
 def _serve_result(store: ObjectStore) -> str | None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
-from itertools import islice
 from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple
 
@@ -36,6 +35,7 @@ MAX_REPORTED = 20
 _LEVELS = {"candles": 0}
 """Levels of gzip other than the usual one: year files are compressed already."""
 _THREADS, _BATCH = 8, 32
+_BATCH_BYTES = 2**28
 _IN_MEMORY = 2**20
 """Largest object that waits in memory to be archived; of a batch, larger ones are in temporary files."""
 _NOT_OF_THE_OBJECT = (StorageFull, StorageRefused, StorageUnavailable)
@@ -162,9 +162,8 @@ class Packing:
             report_progress()
             return self._inspect(entry, known.get(entry.key), sparse)
 
-        entries = iter(self._list_entries())
         with ThreadPoolExecutor(_THREADS) as pool:
-            while batch := list(islice(entries, _BATCH)):
+            for batch in batches(self._list_entries()):
                 calls = [pool.submit(copy_context().run, inspect, entry) for entry in batch]
                 with ExitStack() as stack:
                     for call in calls:
@@ -225,6 +224,22 @@ def read_previous(location: Location, key: Key | None, backup: TargetBackup) -> 
     files = {file.name: file for file in backup.archives if _is_complete(location, file)}
     objects = {item.key: item for item in read_list(location, backup.object_list, key) if item.archive in files}
     return Previous(objects, files)
+
+
+def batches(entries: Iterable[ObjectEntry]) -> Iterator[list[ObjectEntry]]:
+    """Yield objects in batches that are small enough for their copies to be on a disk at the same time.
+
+    An object that is larger than the limit is a batch of its own.
+    """
+    batch, size = list[ObjectEntry](), 0
+    for entry in entries:
+        if batch and (len(batch) == _BATCH or size + entry.size > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += entry.size
+    if batch:
+        yield batch
 
 
 def sparse_archives(live: Mapping[str, int], content: Mapping[str, int], limit: int = MAX_ARCHIVES) -> set[str]:

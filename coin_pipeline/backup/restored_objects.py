@@ -13,6 +13,7 @@ from typing import BinaryIO
 from coin_pipeline.backup.locations import Location
 from coin_pipeline.backup.model import ArchivedObject, Progress, TargetBackup
 from coin_pipeline.backup.objects import read_list, unpack
+from coin_pipeline.backup.sources import target_of
 from coin_pipeline.backup.streams import BLOCK_BYTES, Key
 from coin_pipeline.errors import ObjectCorrupt, ObjectNotFound, RestoreDiffers, RestoreRefused
 from coin_pipeline.liveness import report_progress
@@ -89,8 +90,7 @@ class ObjectsRestore:
         if self._backup.object_list is None:
             raise ObjectCorrupt(self._backup.target, "its list of objects is missing from the manifest")
         for item in read_list(self._location, self._backup.object_list, self._key):
-            # A folder gets the archived objects themselves, and needs no record of where else they are.
-            if not (isinstance(self._store, LocalStore) and item.key.startswith(f"{RECORDS}/")):
+            if not isinstance(self._store, LocalStore) or _belongs_into_folder(item.key):
                 yield item
 
     def _writer(self, archive: str) -> Callable[[str, BinaryIO], None]:
@@ -98,7 +98,7 @@ class ObjectsRestore:
             item = self._listed.get(key)
             if item is None or item.archive != archive or key not in self._missing:
                 return
-            data = content.read()
+            data = content.read(item.size + 1)  # not all of a forged one
             if sha256_hex(data) != item.sha256:
                 raise ObjectCorrupt(archive, f"its {key!r} is not what the list of objects contains")
             self._store.put(key, data, overwrite=True, metadata=item.metadata)
@@ -133,3 +133,13 @@ class ObjectsRestore:
         except (ObjectNotFound, ObjectCorrupt):
             return None
         return digest.hexdigest()
+
+
+def _belongs_into_folder(key: str) -> bool:
+    """Return whether a DATA_ROOT gets an object.
+
+    It gets archived objects themselves, and needs no record of where else they are. A bucket, or a forged list,
+    may have keys that are Dagster's configuration or files of the database in a DATA_ROOT.
+    """
+    area = key.partition("/")[0]
+    return area != RECORDS and target_of(area) is not None

@@ -9,14 +9,17 @@ import pytest
 from pydantic import SecretStr
 
 from coin_pipeline.backup.backup import back_up_target, begin_set, finish_set, run_backup
+from coin_pipeline.backup.folder import FolderLocation
 from coin_pipeline.backup.locations import open_location
-from coin_pipeline.backup.model import TARGETS
+from coin_pipeline.backup.model import TARGETS, no_progress
 from coin_pipeline.backup.objects import read_list
+from coin_pipeline.backup.packing import NOTHING, Packing, batches
+from coin_pipeline.backup.restored_objects import ObjectsRestore
 from coin_pipeline.backup.sets import list_sets, read_set
 from coin_pipeline.backup.streams import Key
 from coin_pipeline.errors import BackupInProgress, BackupNotFound, InvalidSettings
 from coin_pipeline.settings import Settings
-from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.base import ObjectEntry, ObjectStore
 from coin_pipeline.storage.local import LocalStore
 from tests.backup.objects import (
     AREAS,
@@ -212,6 +215,31 @@ def test_an_empty_data_root_is_backed_up(tmp_path: Path) -> None:
     """Every target is complete, without objects."""
     made = back_up(settings_for(tmp_path))
     assert [(backup.objects, backup.archives) for backup in made.targets] == [(0, ())] * 3
+
+
+def test_copies_of_large_objects_are_not_on_the_disk_together() -> None:
+    """A batch ends at a number of objects or at a size, and a larger object is one of its own."""
+    sizes = [2**27, 2**27, 1, 2**30, *[0] * 40]
+    entries = [ObjectEntry(f"results/{number}", size, datetime.now(UTC)) for number, size in enumerate(sizes)]
+    found = list(batches(entries))
+    assert [len(batch) for batch in found] == [2, 1, 1, 32, 8]
+    assert [entry for batch in found for entry in batch] == entries
+
+
+def test_a_folder_does_not_get_files_of_the_database_or_of_dagster(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Even if a forged list contains them: Dagster's configuration names code to run."""
+    source, into = LocalStore(settings.data_root), LocalStore(tmp_path_factory.mktemp("into"))
+    location = FolderLocation(tmp_path_factory.mktemp("location"))
+    packing = Packing("results", location, None, source, source.entries)
+    backup = packing.run("20260101_000000", NOTHING, no_progress)
+    restore = ObjectsRestore(location, None, backup, into, no_progress)
+    restore.prepare(overwrite=False)
+    restore.run()
+    found = set(into.keys())
+    assert backup.objects > len(found)
+    assert found == {key for keys in AREAS.values() for key in keys}
 
 
 def test_the_id_increases_when_the_clock_goes_back(settings: Settings) -> None:

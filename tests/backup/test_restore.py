@@ -277,6 +277,14 @@ def test_a_drill_needs_space(settings: Settings, backup_set: BackupSet) -> None:
     assert "MiB are free" in (run_drill(settings).error or "")
 
 
+def test_a_drill_leaves_space(settings: Settings, backup_set: BackupSet) -> None:
+    """The disk does not become so full that an alert is sent."""
+    free_mib = shutil.disk_usage(settings.data_root).free >> 20
+    report = run_drill(settings.model_copy(update={"coin_alert_free_mib": 2 * free_mib}))
+    assert report.set_id == backup_set.set_id
+    assert "COIN_ALERT_FREE_MIB" in (report.error or "")
+
+
 def damage_archive(settings: Settings, backup_set: BackupSet, damage: str) -> None:
     """Damage the archive of results."""
     backup = backup_set.target("results")
