@@ -133,24 +133,25 @@ class Data:
 def measure(data: Data, folder: Path) -> Iterator[Row]:
     """Yield our operations and those of the peers, each verified by its own program."""
     settings, backups = data.settings, folder / "backups"
-    yield _measured("first backup", data, lambda: _back_up(settings), backups)
-    yield _measured("unchanged backup", data, lambda: _back_up(settings), backups)
+    yield _measured("first backup", data.files_size(), lambda: _back_up(settings), backups)
+    yield _measured("unchanged backup", data.files_size(), lambda: _back_up(settings), backups)
     data.add_results(100)
-    yield _measured("backup after 100 more results", data, lambda: _back_up(settings), backups)
+    size = data.files_size()
+    yield _measured("backup after 100 more results", size, lambda: _back_up(settings), backups)
     location = open_location(settings)
     newest = newest_good(location)
     assert newest is not None  # noqa: S101 -- it has just been made
-    yield _measured("verify", data, lambda: verify_set(location, Key.from_settings(settings), newest, deep=True))
+    yield _measured("verify", size, lambda: verify_set(location, Key.from_settings(settings), newest, deep=True))
     release_database(settings)
     lost = data.settings.data_root.rename(folder / "lost")
-    yield _measured("restore", data, lambda: _restore(settings, newest), settings.data_root)
+    yield _measured("restore", size, lambda: _restore(settings, newest), settings.data_root)
     release_database(settings)
     shutil.rmtree(lost)
     yield from _peers(data, folder)
 
 
-def _measured(operation: str, data: Data, work: Callable[[], object], written: Path | None = None) -> Row:
-    before, read = _size(written), data.files_size()
+def _measured(operation: str, read: int, work: Callable[[], object], written: Path | None = None) -> Row:
+    before = _size(written)
     reset_peak()
     began = time.perf_counter()
     work()
