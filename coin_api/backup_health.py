@@ -8,6 +8,7 @@ from coin_pipeline.alerts.decisions_conditions import MAX_AGE
 from coin_pipeline.backup.locations import open_location
 from coin_pipeline.backup.status import BackupStatus, read_status
 from coin_pipeline.settings import Settings
+from coin_pipeline.storage.open_store import FAST_TIMEOUTS
 
 PROBE = "backups"
 """Name of the probe that reads the ages."""
@@ -30,7 +31,7 @@ class BackupHealth:
     def probe(self) -> None:
         """Read the state unless it is recent; the probe of PROBE."""
         if self._status is None or time.monotonic() - self._read_at > READ_INTERVAL_S:
-            self._status = read_status(open_location(self._settings))
+            self._status = read_status(open_location(self._settings, FAST_TIMEOUTS))
             self._read_at = time.monotonic()
 
     def components(self, problem: str | None, now: datetime | None = None) -> dict[str, Component]:

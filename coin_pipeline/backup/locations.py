@@ -13,7 +13,7 @@ from coin_pipeline.backup.folder import FolderLocation
 from coin_pipeline.errors import InvalidSettings, Problem
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import is_key
-from coin_pipeline.storage.open_store import new_client
+from coin_pipeline.storage.open_store import SLOW_TIMEOUTS, StoreTimeouts, new_client
 
 S3_SCHEME = "s3://"
 _BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
@@ -87,8 +87,12 @@ class Location(Protocol):
         ...
 
 
-def open_location(settings: Settings) -> Location:
+def open_location(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -> Location:
     """Return the location of backups: COIN_BACKUP_LOCATION, or the folder DATA_ROOT/backups.
+
+    Args:
+        settings: The settings.
+        timeouts: Time limits of a bucket; FAST_TIMEOUTS where something waits for the response.
 
     Raises:
         InvalidSettings: The setting is malformed, or is where the data are.
@@ -101,7 +105,8 @@ def open_location(settings: Settings) -> Location:
         return FolderLocation(Path(path))
     from coin_pipeline.backup.s3 import S3Location  # noqa: PLC0415 -- boto3 takes 250 ms, which a folder does not need
 
-    return S3Location(new_client(settings.model_copy(update={"aws_bucket_name": bucket})), bucket, path)
+    client = new_client(settings.model_copy(update={"aws_bucket_name": bucket}), timeouts)
+    return S3Location(client, bucket, path)
 
 
 def key_prefix(settings: Settings) -> str | None:

@@ -190,6 +190,22 @@ def test_a_failed_run_is_reported_with_the_error_of_its_op(sensors: Sensors) -> 
     assert notification["link"] == f"{load_settings().dagster_ui_url}/runs/{result.run_id}"
 
 
+@pytest.mark.parametrize(
+    ("config", "subject"), [({"symbols": ["BTC_KRW", {"env": "PATH"}]}, "BTC_KRW, {'env': 'PATH'}"), (5, None)]
+)
+def test_no_config_of_a_run_ends_the_tick(sensors: Sensors, config: object, subject: str | None) -> None:
+    """Users write it in the Dagster UI, which accepts both; a tick that fails would be repeated for ever."""
+    run = sensors.instance.create_run_for_job(
+        job_definition("backtest"),
+        run_config={"ops": {"simulate": {"config": config}}},
+        status=dg.DagsterRunStatus.STARTED,
+        tags=FINAL,
+    )
+    sensors.instance.report_run_failed(run, PROCESS_DIED)
+    assert sensors.tick(run_alerts) == ["request backtest: Backtest: failed"]
+    assert sensors.rows("select notification->'details'->>'On' from coin.alert") == [(subject,)]
+
+
 def test_alerts_are_in_the_language_of_the_settings(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
     """COIN_ALERT_LANGUAGE=ko."""
     monkeypatch.setenv("COIN_ALERT_LANGUAGE", "ko")

@@ -13,6 +13,7 @@ from coin_pipeline.backup.locations import open_location
 from coin_pipeline.backup.status import read_status
 from coin_pipeline.errors import CoinError
 from coin_pipeline.settings import Settings
+from coin_pipeline.storage.open_store import FAST_TIMEOUTS
 
 BACKUPS_INTERVAL = timedelta(minutes=10)
 """How often the location of the backups is read: in a bucket, each look is a few requests."""
@@ -59,7 +60,7 @@ def decide_backups(
         return [], cursor
     read = cursor.model_copy(update={"backups_at": now})
     try:
-        status = read_status(open_location(settings))
+        status = read_status(open_location(settings, FAST_TIMEOUTS))  # Dagster ends a tick after a minute
     except CoinError as error:
         since = cursor.unreadable_since or now
         return conditions.unreadable_backups(str(error), since), read.model_copy(update={"unreadable_since": since})

@@ -113,6 +113,12 @@ def _subject(run: dg.DagsterRun) -> str:
 
 
 def _symbols(run_config: Mapping[str, Any]) -> Sequence[str]:
-    """Return the symbols in the config of the ops, if any."""
-    configs = [op.get("config") or {} for op in (run_config.get("ops") or {}).values()]
-    return next((config["symbols"] for config in configs if config.get("symbols")), ())
+    """Return the symbols in the config of the ops, if any.
+
+    Users write the config of runs that they start in the Dagster UI: nothing in it may end the tick, which would then
+    fail for ever.
+    """
+    ops = run_config.get("ops")
+    configs = [op.get("config") for op in ops.values() if isinstance(op, Mapping)] if isinstance(ops, Mapping) else []
+    symbols = next((own for config in configs if isinstance(config, Mapping) and (own := config.get("symbols"))), ())
+    return [str(symbol) for symbol in symbols] if isinstance(symbols, list) else ()
