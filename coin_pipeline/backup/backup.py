@@ -1,5 +1,6 @@
 """Making a set of backups: one target after the other, each reported on its own, and the manifest last."""
 
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
@@ -24,6 +25,7 @@ REDIS_NOTE = b"""Redis is no longer used, so there is nothing of it to back up.
 Queued and running tasks are in PostgreSQL (folder postgresql), their results in the folder tasks.
 """
 _REDIS = "redis/README.txt"
+_log = logging.getLogger(__name__)
 
 
 class BackupContext:
@@ -117,8 +119,10 @@ def back_up_target(target: Target, context: BackupContext) -> TargetBackup:
     context.progress(target, 0, 0)
     try:
         backup = _dump(context) if target == "postgresql" else _pack(target, context)
-    except CoinError as error:
-        backup = TargetBackup(target=target, error=str(error))
+    except Exception as error:  # noqa: BLE001 -- whatever is wrong with a target, the others are backed up
+        if not isinstance(error, CoinError):
+            _log.exception("backup of %s", target)
+        backup = TargetBackup(target=target, error=str(error) or type(error).__name__)
         _discard(target, context)
     return backup.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
 

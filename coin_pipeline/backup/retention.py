@@ -8,6 +8,7 @@ from typing import NamedTuple
 from coin_pipeline.backup.locations import Location
 from coin_pipeline.backup.model import BackupSet
 from coin_pipeline.backup.sets import damaged_manifests, list_sets, remove_set, remove_unfinished
+from coin_pipeline.backup.status import read_status
 from coin_pipeline.errors import ObjectCorrupt
 
 
@@ -27,23 +28,25 @@ class RetentionPlan(NamedTuple):
     size: int
 
 
-def plan_retention(sets: Sequence[BackupSet], now: datetime, days: int) -> RetentionPlan:
+def plan_retention(sets: Sequence[BackupSet], now: datetime, days: int, proven: str | None = None) -> RetentionPlan:
     """Return which sets expire.
 
     A set expires that was made more than `days` days before the newest set, so that nothing expires while no backups
-    are made, or because the clock is ahead. The newest set whose targets are all complete never expires.
+    are made, or because the clock is ahead. The newest set whose targets are all complete never expires, nor
+    does the one that was proven last: the newest may be damaged.
 
     Args:
         sets: All sets, newest first.
         now: Current time, UTC.
         days: Days to keep sets.
+        proven: Id of the set that the last successful drill restored; None if there was none.
     """
     times = _times(sets, now)
     newest_good = next((backup_set for backup_set in sets if backup_set.is_good), None)
     expired = tuple(
         backup_set
         for backup_set, time in zip(sets, times, strict=True)
-        if times[0] - time > timedelta(days=days) and backup_set is not newest_good
+        if times[0] - time > timedelta(days=days) and backup_set is not newest_good and backup_set.set_id != proven
     )
     expired_ids = {backup_set.set_id for backup_set in expired}
     kept = tuple(backup_set for backup_set in sets if backup_set.set_id not in expired_ids)
@@ -81,7 +84,7 @@ def remove_expired(location: Location, now: datetime, days: int, *, dry_run: boo
 def _plan(location: Location, now: datetime, days: int) -> RetentionPlan:
     if damaged := damaged_manifests(location):
         raise ObjectCorrupt("backups", f"nothing was removed, because files may be needed: {damaged[0]}")
-    return plan_retention(list_sets(location), now, days)
+    return plan_retention(list_sets(location), now, days, read_status(location).last_proven_set)
 
 
 def _times(sets: Sequence[BackupSet], now: datetime) -> list[datetime]:

@@ -79,9 +79,7 @@ def new_set_id(location: Location, now: datetime) -> str:
         now: Current time, with a time zone.
     """
     used = {found for folder in FOLDERS for name in location.names(folder) for found in _ID.findall(name)}
-    made = [
-        time for set_id in (*_ids(location, _MANIFEST), *_ids(location, _UNFINISHED)) if (time := _parse_id(set_id))
-    ]
+    made = [time for set_id in (*_ids(location, _MANIFEST), *_ids(location, _UNFINISHED)) if (time := parse_id(set_id))]
     time = max([now.astimezone(UTC), *(earlier + _SECOND for earlier in made)])
     while time.strftime(SET_ID) in used:
         time += _SECOND
@@ -207,7 +205,8 @@ def _ids(location: Location, ending: str) -> Iterator[str]:
             yield set_id
 
 
-def _parse_id(set_id: str) -> datetime | None:
+def parse_id(set_id: str) -> datetime | None:
+    """Return the time in an id; None if it is not one."""
     try:
         return datetime.strptime(set_id, SET_ID).replace(tzinfo=UTC)
     except ValueError:

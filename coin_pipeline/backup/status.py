@@ -1,19 +1,20 @@
 """State of the backups at a location: the newest one, the newest good one, and the newest that a restore has proven."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from coin_pipeline.backup.locations import Location
 from coin_pipeline.backup.model import DRILLS, SET_ID, BackupSet, DrillReport
-from coin_pipeline.backup.sets import list_sets
+from coin_pipeline.backup.sets import list_sets, parse_id
 from coin_pipeline.errors import ObjectNotFound
 from coin_pipeline.storage.atomic import translate_os_errors
 
 MAX_REPORTS = 100
 """Reports of drills that are kept."""
+_REPORT = ".json"
 
 
 class BackupStatus(NamedTuple):
@@ -83,16 +84,18 @@ def drill_reports(location: Location) -> Iterator[DrillReport]:
 
 
 def write_report(location: Location, report: DrillReport) -> None:
-    """Write the report of a drill, and remove the oldest reports.
+    """Write the report of a drill as the newest one, whatever the clock was before, and remove the oldest reports.
 
     Raises:
         StorageFailed: The location cannot be written.
     """
-    with location.write(f"{DRILLS}/{report.started_at:{SET_ID}}.json") as file:
+    earlier = (parse_id(name.removeprefix(f"{DRILLS}/").removesuffix(_REPORT)) for name in _report_names(location))
+    time = max([report.started_at, *(found + timedelta(seconds=1) for found in earlier if found)])
+    with location.write(f"{DRILLS}/{time:{SET_ID}}{_REPORT}") as file:
         file.write(report.model_dump_json(indent=2).encode())
     for name in _report_names(location)[MAX_REPORTS:]:
         location.delete(name)
 
 
 def _report_names(location: Location) -> list[str]:
-    return sorted((name for name in location.names(DRILLS) if name.endswith(".json")), reverse=True)
+    return sorted((name for name in location.names(DRILLS) if name.endswith(_REPORT)), reverse=True)

@@ -147,8 +147,8 @@ def drill() -> None:
 def cleanup(*, dry_run: bool) -> None:
     """Remove backups older than BACKUP_RETENTION_DAYS.
 
-    Their age is counted from the newest backup, so nothing is removed while none are made. The newest complete one is
-    always kept, and so are files of older backups that a kept one needs.
+    Their age is counted from the newest backup, so nothing is removed while none are made. The newest complete one and
+    the last proven one are always kept, and so are files of older backups that a kept one needs.
     """
     from datetime import UTC, datetime
 

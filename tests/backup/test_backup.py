@@ -196,6 +196,14 @@ def test_a_target_without_any_readable_object_fails(settings: Settings) -> None:
     assert list(open_location(settings).names("tasks")) == []
 
 
+def test_an_unexpected_error_fails_its_target_only(settings: Settings) -> None:
+    """Attributes of a file that cannot be parsed must not leave a night without a backup."""
+    os.setxattr(settings.data_root / AREAS["tasks"][0], "user.coin.metadata", b"not JSON")
+    made = run_backup(settings, OBJECT_TARGETS)
+    assert [bool(backup.error) for backup in made.targets] == [False, True, False]
+    assert list_sets(open_location(settings)) == [made]
+
+
 def test_an_unavailable_database_fails_its_target_only(settings: Settings) -> None:
     """The set is stored with the error, but is not good, and the failed target leaves no files."""
     made = run_backup(settings.model_copy(update={"database_url": _secret("postgresql://coin@127.0.0.1:9/coin")}))

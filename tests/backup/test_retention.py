@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coin_pipeline.backup.locations import Location, open_location
-from coin_pipeline.backup.model import SET_ID, TARGETS, BackupFile, BackupSet, TargetBackup
+from coin_pipeline.backup.model import SET_ID, TARGETS, BackupFile, BackupSet, DrillReport, TargetBackup
 from coin_pipeline.backup.retention import plan_retention, remove_expired
 from coin_pipeline.backup.sets import files_of, list_sets, write_manifest
 from coin_pipeline.backup.stats import read_stats
+from coin_pipeline.backup.status import write_report
 from coin_pipeline.backup.streams import CHECKSUM
 from coin_pipeline.errors import ObjectCorrupt
 from coin_pipeline.settings import Settings
@@ -147,6 +148,16 @@ def test_an_archive_goes_with_the_last_set_that_needs_it(settings: Settings) -> 
     (shared,) = [file.name for file in kept.targets[0].archives if kept.set_id not in file.name]
     assert {shared, shared + CHECKSUM} <= set(removed(location))
     assert len(list_sets(location)) == 1
+
+
+def test_the_set_that_a_drill_has_proven_is_kept(settings: Settings) -> None:
+    """Until a drill proves another one: newer sets may be damaged."""
+    location = open_location(settings)
+    new, old = list_sets(location)
+    for proven, gone in ((old, False), (new, True)):
+        write_report(location, DrillReport(set_id=proven.set_id, started_at=NOW, finished_at=NOW))
+        assert bool(removed(location)) == gone
+    assert list_sets(location) == [new]
 
 
 def test_a_damaged_manifest_stops_the_removal(settings: Settings) -> None:

@@ -98,3 +98,11 @@ def test_old_reports_are_removed(location: FolderLocation) -> None:
     assert [report.set_id for report in drill_reports(location)] == [
         f"set{day}" for day in range(MAX_REPORTS + 1, 1, -1)
     ]
+
+
+def test_the_report_of_a_drill_is_the_newest_whatever_the_clock_was(location: FolderLocation) -> None:
+    """One that was made while the clock was ahead does not hide later failures."""
+    for report in (drill(4000), drill(0), drill(1, "a row is missing")):
+        write_report(location, report)
+    assert read_status(location).last_drill_failure == "a row is missing"
+    assert read_status(location).last_proven_set == "set0"
