@@ -205,7 +205,9 @@ class Settings(BaseSettings):
     smtp_user: str | None = Field(None, description="User name at the mail server.")
     smtp_password: SecretStr | None = Field(None, description="Password at the mail server.")
     smtp_from_addr: str | None = Field(None, description="Sender of alerts; defaults to SMTP_USER.")
-    email_to: CommaSeparated = Field((), description="Recipients of alerts by mail, separated by commas.")
+    email_to: CommaSeparated = Field(
+        (), description="Recipients of alerts by mail, separated by commas; defaults to the sender."
+    )
     email_enabled: bool = Field(default=True, description="Set to false to send no alerts by mail.")
     coin_allow_private_webhooks: bool = Field(
         default=False, description="Allow webhooks at private addresses and over plain HTTP."

@@ -23,7 +23,7 @@ _EVERYTHING = 1_000_000
 def alerts() -> None:
     """Show what was reported to operators, test the channels, and send again what was given up.
 
-    Alerts are stored first and sent by 'coin up' to Slack (SLACK_WEBHOOK_URL) and by mail (SMTP_HOST, EMAIL_TO).
+    Alerts are stored first and sent by 'coin up' to Slack (SLACK_WEBHOOK_URL) and by mail (SMTP_HOST).
     """
 
 
@@ -62,7 +62,7 @@ def send_test() -> None:
     settings = load_settings()
     channels = open_channels(settings)
     if not channels:
-        reason = "is not set or is disabled, like SMTP_HOST and EMAIL_TO; set up a channel to test it"
+        reason = "is not set or is disabled, like SMTP_HOST; set up a channel to test it"
         raise InvalidSettings([Problem("SLACK_WEBHOOK_URL", reason)])
     writer = Writer(settings.coin_alert_language, settings.dagster_ui_url)
     notification = Notification(writer.write(TEST_TITLE), writer.write(TEST_MESSAGE), link=writer.link(""))

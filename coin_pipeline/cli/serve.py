@@ -77,7 +77,7 @@ def _check_prerequisites(settings: "Settings", ports: list[tuple[str, int]]) -> 
     """Raise CoinError for what would otherwise only appear in the log of each process; print notices."""
     from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
     from coin_pipeline.cli.supervisor import require_free_ports
-    from coin_pipeline.notifications.channels import open_channels
+    from coin_pipeline.notifications.channels import channel_notices, open_channels
     from coin_pipeline.settings import ignored_setting_notices
     from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
     from coin_pipeline.storage.probe import check_writable
@@ -88,7 +88,8 @@ def _check_prerequisites(settings: "Settings", ports: list[tuple[str, int]]) -> 
     open_channels(settings)
     require_free_ports(ports)
     storage_notice = check_writable(open_store(settings, FAST_TIMEOUTS))
-    for notice in (*ignored_setting_notices(), *([storage_notice] if storage_notice else [])):
+    storage_notices = [storage_notice] if storage_notice else []
+    for notice in (*ignored_setting_notices(), *channel_notices(settings), *storage_notices):
         click.secho(notice, fg="yellow", err=True)
 
 

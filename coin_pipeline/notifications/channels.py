@@ -32,6 +32,13 @@ def channel_problems(settings: Settings) -> list[Problem]:
     return [*slack_problems(settings), *mail_problems(settings)]
 
 
+def channel_notices(settings: Settings) -> list[str]:
+    """Return what an operator should know about channels whose settings are complete."""
+    if not (settings.email_enabled and settings.smtp_host) or settings.email_to:
+        return []
+    return [f"EMAIL_TO is not set, so alerts are mailed to their sender, {sender(settings)}"]
+
+
 def open_slack(settings: Settings) -> Channel | None:
     """Return the Slack channel, or None if it is unset or disabled; raises InvalidSettings."""
     _require_none(slack_problems(settings))
@@ -57,7 +64,7 @@ def open_mail(settings: Settings) -> Channel | None:
     server = MailServer(
         settings.smtp_host, settings.smtp_port, _security(settings), settings.smtp_user, settings.smtp_password
     )
-    return MailChannel(server, _sender(settings), settings.email_to)
+    return MailChannel(server, sender(settings), recipients(settings))
 
 
 def mail_problems(settings: Settings) -> list[Problem]:
@@ -75,9 +82,7 @@ def _require_none(problems: list[Problem]) -> None:
 def _missing(settings: Settings) -> Iterator[Problem]:
     if not settings.smtp_host:
         yield Problem("SMTP_HOST", "is not set, but EMAIL_TO is; set the mail server, or EMAIL_ENABLED=false")
-    if not settings.email_to:
-        yield Problem("EMAIL_TO", "is not set, but SMTP_HOST is; set the recipients of alerts, or EMAIL_ENABLED=false")
-    if not _sender(settings):
+    if not sender(settings):
         yield Problem("SMTP_FROM_ADDR", "is not set, and SMTP_USER is not a mail address; set the sender of alerts")
     if settings.smtp_user and not settings.smtp_password:
         yield Problem("SMTP_PASSWORD", "is not set, but SMTP_USER is; set both or neither")
@@ -103,7 +108,12 @@ def _invalid(addresses: Sequence[str]) -> list[str]:
     return [address for address in addresses if not _ADDRESS.fullmatch(address)]
 
 
-def _sender(settings: Settings) -> str:
+def recipients(settings: Settings) -> tuple[str, ...]:
+    """Return who gets the mails: the sender, unless EMAIL_TO is set, which the legacy platform did not have."""
+    return settings.email_to or (sender(settings),)
+
+
+def sender(settings: Settings) -> str:
     """Return the sender; the user name counts if it is a mail address."""
     user = settings.smtp_user or ""
     return settings.smtp_from_addr or (user if _ADDRESS.fullmatch(user) else "")

@@ -80,9 +80,9 @@ class SlackNotifier(_Notifier):
 
 
 class EmailNotifier(_Notifier):
-    """Sends a mail through SMTP_HOST to EMAIL_TO."""
+    """Sends a mail through SMTP_HOST to EMAIL_TO, by default the sender."""
 
-    _unset = "SMTP_HOST and EMAIL_TO are not set, or EMAIL_ENABLED is false"
+    _unset = "SMTP_HOST is not set, or EMAIL_ENABLED is false"
 
     def _open(self, settings: Settings) -> Channel | None:
         return open_mail(settings)

@@ -297,8 +297,8 @@ def test_errors_exit_with_a_message_and_a_code(arguments: list[str], code: int, 
 
 def test_up_does_not_start_with_incomplete_alert_settings(tmp_path: Path) -> None:
     """Alerts that could not be sent are an error before any process starts."""
-    environment = {**os.environ, "DATA_ROOT": str(tmp_path), "SMTP_HOST": "smtp.example.com"}
+    environment = {**os.environ, "DATA_ROOT": str(tmp_path), "SMTP_HOST": "smtp.example.com", "SMTP_USER": "coin"}
     result = run_coin("up", environment=environment)
     assert (result.returncode, result.stdout) == (2, "")
-    assert "EMAIL_TO: is not set, but SMTP_HOST is; set the recipients of alerts" in result.stderr
+    assert "SMTP_PASSWORD: is not set, but SMTP_USER is; set both or neither" in result.stderr
     assert list(tmp_path.iterdir()) == []

@@ -51,7 +51,7 @@ def test_items_of_unset_channels_do_not_apply(check: Check) -> None:
     """The detail names the setting."""
     status_, detail = outcome(check)
     assert status_ == "n/a"
-    assert ("SLACK_WEBHOOK_URL is not set" in detail) != ("SMTP_HOST and EMAIL_TO are not set" in detail)
+    assert ("SLACK_WEBHOOK_URL is not set" in detail) != ("SMTP_HOST is not set" in detail)
 
 
 def test_slack_is_tested_with_a_message(slack: SlackServer) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from coin_pipeline.errors import InvalidSettings
-from coin_pipeline.notifications.channels import channel_problems, open_channels
+from coin_pipeline.notifications.channels import channel_notices, channel_problems, open_channels, recipients
 from coin_pipeline.settings import Settings
 
 SLACK = {"slack_webhook_url": "https://hooks.slack.com/services/T0/B0/plantedWebhookToken"}
@@ -41,8 +41,8 @@ def test_channels_that_are_set_and_enabled_are_opened(values: dict[str, str], na
     ("values", "field", "message"),
     [
         ({"slack_webhook_url": "http://hooks.slack.com/plantedWebhookToken"}, "SLACK_WEBHOOK_URL", "must begin with h"),
-        ({"smtp_host": "smtp.example.com", "smtp_from_addr": "a@b"}, "EMAIL_TO", "is not set, but SMTP_HOST is; set"),
         ({"email_to": "a@b", "smtp_from_addr": "a@b"}, "SMTP_HOST", "is not set, but EMAIL_TO is; set the mail"),
+        ({"smtp_host": "a"}, "SMTP_FROM_ADDR", "is not set, and SMTP_USER is not a mail address"),
         ({"smtp_host": "a", "email_to": "a@b"}, "SMTP_FROM_ADDR", "is not set, and SMTP_USER is not a mail address"),
         (MAIL | {"smtp_user": "alerts"}, "SMTP_PASSWORD", "is not set, but SMTP_USER is; set both or neither"),
         (MAIL | {"smtp_password": "plantedSmtpPassword"}, "SMTP_USER", "is not set, but SMTP_PASSWORD is"),
@@ -73,3 +73,11 @@ def test_port_465_is_encrypted_from_the_start() -> None:
     for port, security in ((465, "tls"), (587, "starttls"), (25, "starttls")):
         (channel,) = open_channels(settings(MAIL | {"smtp_port": str(port)}))
         assert channel._server.security == security
+
+
+def test_mail_goes_to_its_sender_without_other_recipients() -> None:
+    """The legacy platform had no setting for recipients; a notice names who receives the mails."""
+    legacy = settings({"smtp_host": "smtp.example.com", "smtp_from_addr": "ops@example.com"} | LOGIN)
+    assert recipients(legacy) == ("ops@example.com",)
+    assert channel_notices(legacy) == ["EMAIL_TO is not set, so alerts are mailed to their sender, ops@example.com"]
+    assert channel_notices(settings(MAIL)) == []

@@ -71,9 +71,9 @@ def test_failure_is_false_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> No
     ("notifier", "variables", "reason"),
     [
         (SlackNotifier, {}, "SLACK_WEBHOOK_URL is not set, or SLACK_ENABLED is false"),
-        (EmailNotifier, {}, "SMTP_HOST and EMAIL_TO are not set, or EMAIL_ENABLED is false"),
+        (EmailNotifier, {}, "SMTP_HOST is not set, or EMAIL_ENABLED is false"),
         (SlackNotifier, {"SLACK_WEBHOOK_URL": "http://a/b"}, "SLACK_WEBHOOK_URL: must begin with https://"),
-        (EmailNotifier, {"SMTP_HOST": "a", "SMTP_FROM_ADDR": "a@b"}, "EMAIL_TO: is not set"),
+        (EmailNotifier, {"SMTP_HOST": "a", "SMTP_FROM_ADDR": "a@"}, "SMTP_FROM_ADDR: 'a@' is not"),
         (SlackNotifier, {"SLACK_ENABLED": "perhaps"}, "SLACK_ENABLED: 'perhaps' is not a valid value"),
     ],
 )

@@ -14,7 +14,7 @@ TEST = Notification(
 )
 """Shows whether text arrives as it is written."""
 _NO_SLACK = not_applicable("SLACK_WEBHOOK_URL is not set, or SLACK_ENABLED is false; no alert is sent to Slack")
-_NO_MAIL = not_applicable("SMTP_HOST and EMAIL_TO are not set, or EMAIL_ENABLED is false; no alert is sent by mail")
+_NO_MAIL = not_applicable("SMTP_HOST is not set, or EMAIL_ENABLED is false; no alert is sent by mail")
 
 
 def slack_settings(inspector: Inspector) -> ChecklistOutcome:
