@@ -12,9 +12,9 @@ _DAEMONS_PAGE = "deployment/daemons"
 SILENT_TITLE = Text("The daemon does not report", "데몬이 응답하지 않습니다")
 SILENT = Text(
     "No heartbeat for {seconds:.0f} s. Until it is back, no schedule and no sensor starts a run, and queued runs"
-    " wait.\nWhat to do: check that 'coin up' is running, and read logs/daemon.log under DATA_ROOT.",
-    "{seconds:.0f}초 동안 하트비트가 없습니다. 데몬이 돌아올 때까지 스케줄과 센서는 실행을 시작하지 않고, 대기열의"
-    " 실행은 기다립니다.\n조치: 'coin up'이 실행 중인지 확인하고 DATA_ROOT 아래의 logs/daemon.log를 확인하세요.",
+    " wait.\nWhat to do: check that 'coin up' is running, and read DATA_ROOT/logs/daemon.log.",
+    "{seconds:.0f}초 동안 하트비트가 없습니다. 데몬이 복구될 때까지 스케줄과 센서가 동작하지 않으며, 대기열의 실행도"
+    " 시작되지 않습니다.\n조치: 'coin up'이 실행 중인지, DATA_ROOT/logs/daemon.log에 오류가 있는지 확인하십시오.",
 )
 DAEMONS = Text("Daemons", "데몬")
 BACK_TITLE = Text("The daemon reports again", "데몬이 다시 응답합니다")
@@ -22,8 +22,9 @@ AWAY_TITLE = Text("PostgreSQL is not available", "PostgreSQL에 연결할 수 �
 AWAY = Text(
     "The API has not reached the database for {seconds:.0f} s. Nothing can be submitted, and runs wait for it.\n"
     "What to do: check that its server runs and that its disk has space; 'coin up' restarts the embedded server.",
-    "API가 {seconds:.0f}초 동안 데이터베이스에 연결하지 못했습니다. 새 작업을 받을 수 없고, 실행은 기다립니다.\n"
-    "조치: 서버가 실행 중인지, 디스크에 여유가 있는지 확인하세요. 내장 서버는 'coin up'이 다시 시작합니다.",
+    "API가 {seconds:.0f}초 동안 데이터베이스에 연결하지 못했습니다. 복구될 때까지 새 작업을 접수할 수 없고, 진행 중인"
+    " 실행은 대기합니다.\n조치: 서버가 실행 중인지, 디스크 여유 공간이 있는지 확인하십시오. 내장 서버는 'coin up'이"
+    " 자동으로 다시 시작합니다.",
 )
 CAUSE = Text("Reason", "원인")
 AVAILABLE_TITLE = Text("PostgreSQL is available again", "PostgreSQL에 다시 연결되었습니다")

@@ -163,7 +163,7 @@ PLATFORM_ADVICE = Text(
 CHECK_FAILED = Text("Check failed: {check} of {asset}", "점검 실패: {asset}의 {check}")
 DRIFT_FAILED = Text("Forward test drifts: {check}", "포워드 테스트 드리프트: {check}")
 CHECK_RECOVERED = Text("Check passes again: {check} of {asset}", "점검 통과: {asset}의 {check}")
-CHECK_PASSES = Text("The latest evaluation passed.", "최근 점검을 통과했습니다.")
+CHECK_PASSES = Text("The latest evaluation passed.", "최근 점검에서 통과했습니다.")
 NO_DESCRIPTION = Text("the check did not describe what it found", "점검 결과에 설명이 없습니다")
 CHECK_ADVICE = {
     "sound": Text(
@@ -219,17 +219,17 @@ BACKUP_OVERDUE_ADVICE = Text(
     " 확인하십시오.",
 )
 BACKUP_RECOVERED = Text("Backups are up to date again", "백업 정상화")
-BACKUP_IS_CURRENT = Text("The newest complete backup is of {last}.", "가장 최근에 완료된 백업의 시각은 {last}입니다.")
-PROOF_OVERDUE = Text("No restore was proven lately", "백업 복원 검증 지연")
+BACKUP_IS_CURRENT = Text("The newest complete backup was made at {last}.", "가장 최근 백업은 {last}에 완료되었습니다.")
+PROOF_OVERDUE = Text("Restore drill is overdue", "백업 복원 검증 지연")
 PROOF_OVERDUE_REASON = Text(
-    "no backup was restored successfully for {hours} hours; the last time: {last}",
+    "no restore drill has succeeded for {hours} hours; the last one: {last}",
     "{hours}시간 동안 성공한 복원 검증이 없습니다(마지막 검증: {last})",
 )
 PROOF_OVERDUE_ADVICE = Text(
     "Run 'coin backup drill'. If it finds no backup, make one with 'coin backup run'.",
     "'coin backup drill'을 실행하십시오. 백업이 없다면 먼저 'coin backup run'으로 백업을 만드십시오.",
 )
-PROOF_RECOVERED = Text("A restore was proven again", "백업 복원 검증 정상화")
+PROOF_RECOVERED = Text("Restore drills succeed again", "백업 복원 검증 정상화")
 PROOF_IS_CURRENT = Text(
     "A backup was restored and compared at {last}.",
     "{last}에 백업을 복원하여 원본과 비교했습니다.",

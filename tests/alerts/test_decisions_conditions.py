@@ -81,7 +81,7 @@ def test_a_new_backup_and_a_new_proof_close_their_incidents() -> None:
     open_ = {"backup overdue": HOUR, "restore proof overdue": HOUR}
     events = conditions(**open_).backups(BackupAges(NOON - HOUR, NOON, INSTALLED))
     assert kinds(events) == [(Recovery, "backup overdue"), (Recovery, "restore proof overdue")]
-    assert events[0].notification.message == "The newest complete backup is of 2026-01-01 11:00 UTC."
+    assert events[0].notification.message == "The newest complete backup was made at 2026-01-01 11:00 UTC."
 
 
 def test_an_overdue_backup_stays_open_without_a_backup() -> None:

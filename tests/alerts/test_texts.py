@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from string import Formatter
 
 import click
 
-from coin_pipeline.alerts import texts
+from coin_pipeline.alerts import composition, dead_man, texts
 from coin_pipeline.alerts.texts import Text, Writer
 from coin_pipeline.cli.app import coin
 from coin_pipeline.orchestration import job_names
@@ -18,8 +19,8 @@ NAMED = re.compile(r"'coin [a-zID ]+'|COIN_[A-Z_]+")
 
 
 def all_texts() -> Iterator[Text]:
-    """Yield every text of the module."""
-    for value in vars(texts).values():
+    """Yield every text of the alerts."""
+    for value in chain(*(vars(module).values() for module in (composition, dead_man, texts))):
         if isinstance(value, Text):
             yield value
         elif isinstance(value, Mapping):
@@ -37,6 +38,11 @@ def test_every_text_is_complete_in_both_languages() -> None:
     assert len(texts_) > 50
     assert [text for text in texts_ if not HANGUL.search(text.ko) or HANGUL.search(text.en)] == []
     assert [text for text in texts_ if placeholders(text.en) != placeholders(text.ko)] == []
+
+
+def test_korean_advice_is_equally_polite_everywhere() -> None:
+    """Operators read all of it side by side: the formal imperative, as in the documentation."""
+    assert [text.ko for text in all_texts() if "세요" in text.ko] == []
 
 
 def test_both_languages_name_the_same_commands_and_settings() -> None:

@@ -421,7 +421,7 @@ def test_backups_that_are_never_made_are_overdue_after_26_hours(sensors: Sensors
     watch_since(sensors, timedelta(hours=27))
     overdue = [
         "backup overdue: Backup is overdue",
-        "restore proof overdue: No restore was proven lately",
+        "restore proof overdue: Restore drill is overdue",
     ]
     assert sensors.tick(condition_alerts) == overdue
     location, now = open_location(load_settings()), database_time(sensors.outbox)
@@ -433,7 +433,7 @@ def test_backups_that_are_never_made_are_overdue_after_26_hours(sensors: Sensors
     watch_since(sensors, timedelta(hours=27))
     assert sensors.tick(condition_alerts)[2:] == [
         "backup overdue: Backups are up to date again",
-        "restore proof overdue: A restore was proven again",
+        "restore proof overdue: Restore drills succeed again",
     ]
 
 
