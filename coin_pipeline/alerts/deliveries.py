@@ -48,6 +48,11 @@ where earlier.state = 'pending' and later.state = 'pending' and earlier.channel 
     and earlier.alert_id = a.alert_id and later.alert_id = b.alert_id and a.incident_id = b.incident_id
     and a.alert_id < b.alert_id and a.occurrence is not null and b.occurrence is not null
 """
+# Otherwise a channel that is set up again after weeks would send what happened then.
+_ABANDON = """
+update coin.alert_delivery set state = 'given up', ended_at = clock_timestamp(), reason = 'the channel is not set up'
+where state = 'pending' and channel <> all(%(channels)s) and created_at <= clock_timestamp() - %(give_up)s
+"""
 # A message follows the earlier ones of its incident. A row that another sender is claiming is skipped.
 _CLAIM = """
 with due as (
@@ -140,7 +145,8 @@ class Claim(NamedTuple):
 def dispatch(session: Session, channels: Sequence[str], limits: DeliveryLimits) -> int:
     """Turn what is due into messages, and create the delivery of each message through each channel.
 
-    A channel that is set up later gets no messages that others have delivered.
+    A channel that is set up later gets no messages that others have delivered. Those of a channel that is no longer set
+    up wait for it like those without a channel.
 
     Returns:
         The number of messages without a delivery; they wait for a channel.
@@ -154,6 +160,7 @@ def dispatch(session: Session, channels: Sequence[str], limits: DeliveryLimits) 
             if is_muted(cursor):
                 return 0
             cursor.execute(_SUMMARIZE, limits._asdict())
+            cursor.execute(_ABANDON, limits._asdict() | {"channels": [*channels]})
             cursor.execute(_UNDISPATCHED, limits._asdict())
             alert_ids = [row[0] for row in cursor]
             if channels and alert_ids:

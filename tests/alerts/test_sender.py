@@ -53,12 +53,13 @@ def test_an_alert_is_sent_once(session: Session) -> None:
     assert states(session) == ["sent"]
 
 
-def test_a_message_has_the_number_of_its_alert(session: Session) -> None:
-    """With it an operator recognizes one that arrives twice, and retries one."""
+def test_a_message_has_the_time_and_the_number_of_its_alert(session: Session) -> None:
+    """It may arrive days late, or twice; and an operator may want to retry it."""
     record(session, [failure(1)])
     channel = RecordingChannel()
     sender(session, channel).send_due()
-    assert channel.sent[0].details == {"Alert": f"{list_alerts(session)[0].alert_id}"}
+    (row,) = list_alerts(session)
+    assert channel.sent[0].details == {"Reported": f"{row.recorded_at:%Y-%m-%d %H:%M} UTC", "Alert": f"{row.alert_id}"}
 
 
 def test_every_channel_gets_every_message(session: Session) -> None:
@@ -142,6 +143,19 @@ def test_a_message_is_given_up_after_the_limit(session: Session, alerts_url: str
     make_due(alerts_url)
     sender(session, RecordingChannel([AWAY])).send_due()
     assert states(session) == ["given up"]
+
+
+def test_a_message_of_a_channel_that_was_removed_is_given_up(session: Session, alerts_url: str) -> None:
+    """After three days: set up again weeks later, the channel does not send what happened then."""
+    record(session, [failure(1)])
+    slack, mail = RecordingChannel([AWAY]), RecordingChannel(name="mail")
+    sender(session, slack, NAMES).send_due()
+    for age, state in (("71 h", "pending"), ("1 h", "given up")):
+        query(alerts_url, f"update coin.alert_delivery set created_at = created_at - interval '{age}'")  # noqa: S608
+        sender(session, mail, ["mail"]).send_due()
+        assert states(session) == [state]
+    sender(session, slack, NAMES).send_due()
+    assert slack.titles == []
 
 
 def test_an_alert_that_was_given_up_can_be_retried(session: Session) -> None:

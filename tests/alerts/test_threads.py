@@ -43,9 +43,9 @@ def test_an_invalid_setting_of_a_channel_is_logged(caplog: pytest.LogCaptureFixt
 
 
 def test_korean_alerts_have_korean_labels(session: Session, alerts_url: str) -> None:
-    """The number of the alert is among its details."""
+    """The time and the number of the alert are among its details."""
     record(session, [failure(1)])
     channel = RecordingChannel()
     (monitor,) = alert_monitors(Settings(coin_alert_language="ko"), [channel], alerts_url)
     monitor.run_round()
-    assert list(channel.sent[0].details) == ["알림 번호"]
+    assert list(channel.sent[0].details) == ["기록 시각", "알림 번호"]
