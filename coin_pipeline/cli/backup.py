@@ -55,7 +55,7 @@ def run(targets: "tuple[Target, ...]") -> None:
 def list_(*, as_json: bool) -> None:
     """List the backups, newest first."""
     from coin_pipeline.backup.locations import open_location
-    from coin_pipeline.backup.sets import list_sets
+    from coin_pipeline.backup.sets import damaged_manifests, list_sets
     from coin_pipeline.cli.views.backup import print_sets
     from coin_pipeline.settings import load_settings
 
@@ -65,6 +65,8 @@ def list_(*, as_json: bool) -> None:
         click.echo(json.dumps([backup.model_dump(mode="json") for backup in sets]))
     else:
         print_sets(sets, location.uri())
+    for problem in damaged_manifests(location):
+        click.secho(problem, fg="yellow", err=True)
 
 
 @backup.command()

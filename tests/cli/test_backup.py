@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from coin_pipeline.errors import BackupNotFound, RestoreRefused
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
+from tests.backup_records import record_set
 
 
 def invoke(*arguments: str) -> Result:
@@ -62,6 +64,16 @@ def test_the_list_has_each_set(root: Path) -> None:
     assert newest(root) in invoke("list").stdout
     (listed,) = json.loads(invoke("list", "--json").stdout)
     assert listed["set_id"] == newest(root)
+
+
+def test_a_damaged_manifest_is_not_left_out_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup that is only missing from the list would look as if it had never been made."""
+    monkeypatch.setenv("COIN_BACKUP_LOCATION", str(tmp_path))
+    made = record_set(tmp_path, datetime.now(UTC))
+    (tmp_path / f"sets/{made.set_id}.json").write_text("{}")
+    shown = invoke("list")
+    assert shown.exit_code == 0
+    assert f"sets/{made.set_id}.json" in shown.stderr
 
 
 def test_statistics_as_json_have_the_ages(root: Path) -> None:

@@ -128,7 +128,7 @@ def print_removed(plan: "RetentionPlan", days: int, *, dry_run: bool) -> None:
     verb = "would be removed" if dry_run else "removed"
     if not plan.expired:
         past = "would be" if dry_run else "was"
-        click.echo(f"nothing {past} removed: no backup is {pluralize(days, 'day')} older than the newest")
+        click.echo(f"nothing {past} removed: no backup has expired; they are kept for {pluralize(days, 'day')}")
     for backup in plan.expired:
         click.echo(f"{backup.set_id} {verb}")
     if plan.expired:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from coin_pipeline.alerts.decisions_conditions import MAX_AGE
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.backup.model import Target
+from coin_pipeline.backup.sets import set_ids
 from coin_pipeline.defs.backups.schedules import SCHEDULES
 from coin_pipeline.migration.checklist.item import Check, ChecklistOutcome, failed, not_applicable, passed
 from coin_pipeline.migration.inspector import Inspector
@@ -38,10 +39,12 @@ def jobs_are_scheduled(inspector: Inspector) -> ChecklistOutcome:
 
 
 def location_exists(inspector: Inspector) -> ChecklistOutcome:
-    """Check that the location of backups can be read."""
+    """Check that the location of backups can be read, and has one."""
     location = inspector.backup_location
-    sets = sum(1 for _ in location.names("sets/"))
-    return passed(f"{pluralize(sets, 'backup')} in {location.uri()}")
+    sets = set_ids(location)
+    if not sets:
+        return failed(f"there is no backup in {location.uri()}; create one", BACK_UP)
+    return passed(f"{pluralize(len(sets), 'backup')} in {location.uri()}")
 
 
 def backed_up_lately(inspector: Inspector) -> ChecklistOutcome:
