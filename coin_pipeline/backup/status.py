@@ -1,7 +1,7 @@
 """State of the backups at a location: the newest one, the newest good one, and the newest that a restore has proven."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -14,6 +14,8 @@ from coin_pipeline.storage.atomic import translate_os_errors
 
 MAX_REPORTS = 100
 """Reports of drills that are kept."""
+AHEAD = timedelta(days=1)
+"""Sets and drills from later than that were made with a wrong clock: for months, they would count as the newest."""
 _REPORT = ".json"
 
 
@@ -47,9 +49,11 @@ def read_status(location: Location) -> BackupStatus:
     """
     sets = list_sets(location)
     last = next(iter(sets), None)
-    good = next((found for found in sets if found.is_good), None)
+    latest = datetime.now(UTC) + AHEAD
+    good = next((found for found in sets if found.is_good and found.finished_at <= latest), None)
     drill = next(drill_reports(location), None)
-    proven = next((report for report in drill_reports(location) if report.error is None), None)
+    reports = (report for report in drill_reports(location) if report.finished_at <= latest)
+    proven = next((report for report in reports if report.error is None), None)
     return BackupStatus(
         last_backup=last,
         last_good_at=good.finished_at if good else None,

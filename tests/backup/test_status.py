@@ -45,6 +45,15 @@ def drill(day: int, error: str | None = None) -> DrillReport:
     return DrillReport(set_id=f"set{day}", started_at=start, finished_at=start + timedelta(minutes=2), error=error)
 
 
+def test_a_clock_that_was_ahead_hides_no_missing_backup(location: FolderLocation) -> None:
+    """A set and a drill of a year that has not come yet are not the last good ones."""
+    for day in (0, 365_000):
+        write_manifest(location, backup(day))
+        write_report(location, drill(day))
+    status = read_status(location)
+    assert (status.last_good_at, status.last_proven_set) == (backup(0).finished_at, "set0")
+
+
 def test_an_empty_location_has_no_state(location: FolderLocation) -> None:
     """Nothing is an error there."""
     assert read_status(location) == (None,) * 7
