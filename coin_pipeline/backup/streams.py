@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from io import BufferedReader, BufferedWriter
 from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, cast
 
@@ -350,12 +351,13 @@ class _PipeThread(threading.Thread):
     def __init__(self, work: Callable[[], object], end: BufferedReader | BufferedWriter) -> None:
         super().__init__(name="age", daemon=True)
         self._work, self._end = work, end
+        self._context = copy_context()  # the location tolerates outages as in the calling thread
         self.error: Exception | None = None
 
     def run(self) -> None:
         try:
             with self._end:
-                self._work()
+                self._context.run(self._work)
         except Exception as error:  # noqa: BLE001 -- raised in the thread at the other end
             self.error = error
 

@@ -10,6 +10,7 @@ import pytest
 from coin_pipeline.backup.backup import run_backup
 from coin_pipeline.backup.locations import open_location
 from coin_pipeline.backup.s3 import S3Location
+from coin_pipeline.backup.streams import Key, read_file, write_file
 from coin_pipeline.errors import StorageFull, StorageUnavailable
 from coin_pipeline.retry import tolerate_outages
 from coin_pipeline.storage.s3 import PART_BYTES
@@ -66,6 +67,17 @@ def test_a_request_that_failed_is_repeated(
         file.write(LARGE)
     assert faulty.met == 1
     assert read(location) == LARGE
+
+
+def test_an_encrypted_upload_tolerates_outages_too(location: S3Location, faulty: FaultyS3) -> None:
+    """Another thread encrypts and sends it."""
+    key = Key.generate()
+    faulty.inject(lost, times=1, hits=to("PUT", "partNumber=1"))
+    with tolerate_outages(5), write_file(location, NAME, key) as written:
+        written.sink.write(LARGE)
+    assert faulty.met == 1
+    with read_file(location, written.file, key) as file:
+        assert file.read() == LARGE
 
 
 def test_a_lost_completion_is_found_carried_out(location: S3Location, faulty: FaultyS3) -> None:
