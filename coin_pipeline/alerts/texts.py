@@ -82,7 +82,7 @@ CHECK = Text("Check", "점검 항목")
 DISK = Text("Disk", "디스크")
 FREE = Text("Free", "여유 공간")
 LAST = Text("Last", "마지막 성공")
-AND_MORE = Text("{first} and {more} more", "{first} 외 {more}건")
+AND_MORE = Text("{first} and {more} more", "{first} 외 {more}개")
 NEVER = Text("never", "없음")
 
 # Runs.

@@ -70,9 +70,9 @@ def read_ended(
 
 
 def read_finished(instance: dg.DagsterInstance, job: str) -> list[FinishedRun]:
-    """Return the latest runs of a job that succeeded or failed."""
+    """Return the latest runs of a job that succeeded or failed; in the order of their creation, which has an index."""
     statuses = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=statuses), LATEST, "update_timestamp")
+    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=statuses), LATEST)
     max_retries = default_max_retries(instance)
     return [_finished(record) for record in records if is_last_attempt(record.dagster_run, max_retries)]
 
