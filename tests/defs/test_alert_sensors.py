@@ -401,8 +401,8 @@ def test_a_full_disk_is_reported_once_and_recovers(sensors: Sensors, monkeypatch
 
 
 def test_each_disk_is_reported_once(tmp_path: Path) -> None:
-    """Two folders on one disk are one; a folder that does not exist yet is left out."""
-    folders = [tmp_path / name for name in ("data", "dagster", "absent")]
+    """Two folders on one disk are one; a folder that is absent, or fails as one on a lost mount does, is left out."""
+    folders = [tmp_path / name for name in ("data", "dagster", "absent", "x" * 300)]
     for folder in folders[:2]:
         folder.mkdir()
     assert [disk.path for disk in disks_of(folders)] == [str(folders[0])]

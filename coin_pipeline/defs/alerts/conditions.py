@@ -39,9 +39,8 @@ def read_disks(settings: Settings) -> list[DiskSpace]:
 
 
 def disks_of(folders: Sequence[Path]) -> list[DiskSpace]:
-    """Return the disk of each folder that exists, each once, named by its first folder."""
-    by_device = {folder.stat().st_dev: folder for folder in reversed(folders) if folder.is_dir()}
-    return [_disk(folder) for folder in by_device.values()]
+    """Return the disk of each folder that can be read, each once, named by its first folder."""
+    return [*dict(found for folder in reversed(folders) if (found := _disk(folder))).values()]
 
 
 def decide_backups(
@@ -68,9 +67,13 @@ def decide_backups(
     return conditions.backups(ages), read.model_copy(update={"unreadable_since": None})
 
 
-def _disk(folder: Path) -> DiskSpace:
-    usage = shutil.disk_usage(folder)
-    return DiskSpace(str(folder), usage.free, usage.total)
+def _disk(folder: Path) -> tuple[int, DiskSpace] | None:
+    """Return the disk of a folder with its device, or None if it is absent, or on a mount that does not respond."""
+    try:
+        usage = shutil.disk_usage(folder)
+        return folder.stat().st_dev, DiskSpace(str(folder), usage.free, usage.total)
+    except OSError:
+        return None  # the other disks, and that backups cannot be read, are still reported
 
 
 def _other_folders(settings: Settings) -> list[Path]:
