@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import BinaryIO
 
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.backup.locations import Location
 from coin_pipeline.backup.model import ArchivedObject, Progress, TargetBackup
 from coin_pipeline.backup.objects import read_list, unpack
@@ -61,7 +62,9 @@ class ObjectsRestore:
         self._missing = self._listed.keys() - same
         others = [key for key in sorted(self._missing) if self._store.exists(key)]
         if others and not overwrite:
-            reason = f"has {len(others):,} objects with other content than in the backup, such as {others[0]}"
+            reason = (
+                f"has {pluralize(len(others), 'object')} with other content than in the backup, such as {others[0]}"
+            )
             raise RestoreRefused(self._store.uri(others[0]).removesuffix(f"/{others[0]}"), reason)
 
     def run(self) -> tuple[int, int]:
@@ -79,7 +82,7 @@ class ObjectsRestore:
             if any(self._listed[key].archive == archive.name for key in self._missing):
                 unpack(self._location, archive, self._key, self._writer(archive.name))
         if self._missing:
-            reason = f"{len(self._missing):,} objects are in no archive, such as {min(self._missing)}"
+            reason = f"its archives lack {pluralize(len(self._missing), 'object')}, such as {min(self._missing)}"
             raise ObjectCorrupt(self._backup.target, reason)
         for key, sha256 in self._digests(written):
             if sha256 != self._listed[key].sha256:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import BinaryIO, NamedTuple
 
+from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.backup.locations import Location
 from coin_pipeline.backup.model import BackupFile, BackupSet, Progress, Target, TargetBackup, no_progress
 from coin_pipeline.backup.objects import read_list, unpack
@@ -104,7 +105,7 @@ class _Verification:
 
         unpack(self._location, file, self._key, compare)
         if expected:
-            raise ObjectCorrupt(file.name, f"{len(expected):,} objects are missing, such as {min(expected)!r}")
+            raise ObjectCorrupt(file.name, f"it lacks {pluralize(len(expected), 'object')}, such as {min(expected)!r}")
 
     def _read_digests(self) -> dict[str, dict[str, str]]:
         """Return the SHA-256 of each object by its key, by the name of its archive; {} if the list is damaged."""

@@ -140,7 +140,7 @@ def test_a_changed_object_is_not_replaced_unasked(settings: Settings, backup_set
     store = LocalStore(settings.data_root)
     store.delete("AAA_KRW/1d/2024.parquet")
     store.put("results/r3.json", b"newer", overwrite=True)
-    with pytest.raises(RestoreRefused, match=r"has 1 objects with other content than in the backup.*results/r3\.json"):
+    with pytest.raises(RestoreRefused, match=r"has 1 object with other content than in the backup.*results/r3\.json"):
         restore(settings, backup_set, ["candles", "results"])
     assert not store.exists("AAA_KRW/1d/2024.parquet")
     restore(settings, backup_set, ["candles", "results"], overwrite=True)
