@@ -51,6 +51,12 @@ def is_retry(tags: Mapping[str, str]) -> bool:
     return RETRY_NUMBER_TAG in tags
 
 
+def retry_number(tags: Mapping[str, str]) -> int:
+    """Return which retry a run with these tags is, 0 for the first attempt; users may set any tag in the Dagster UI."""
+    number = tags.get(RETRY_NUMBER_TAG, "")
+    return int(number) if number.isdecimal() else 0
+
+
 def default_max_retries(instance: dg.DagsterInstance) -> int:
     """Return how many retries a run gets that has no tag for it."""
     return instance.run_retries_max_retries if instance.run_retries_enabled else 0
@@ -71,7 +77,7 @@ def will_retry(tags: Mapping[str, str], max_retries: int) -> bool:
     if tags.get(WILL_RETRY_TAG) == "true":
         return True
     limit = tags.get(MAX_RETRIES_TAG, "")
-    left = (int(limit) if limit.isdecimal() else max_retries) - int(tags.get(RETRY_NUMBER_TAG, 0))
+    left = (int(limit) if limit.isdecimal() else max_retries) - retry_number(tags)
     return left > 0 and tags.get(RUN_FAILURE_REASON_TAG) != STEP_FAILURE
 
 

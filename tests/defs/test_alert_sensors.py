@@ -206,6 +206,12 @@ def test_no_config_of_a_run_ends_the_tick(sensors: Sensors, config: object, subj
     assert sensors.rows("select notification->'details'->>'On' from coin.alert") == [(subject,)]
 
 
+def test_no_tag_of_a_run_ends_the_tick(sensors: Sensors) -> None:
+    """Users set tags too."""
+    fail(sensors.instance, **FINAL, **{RETRY_NUMBER_TAG: "the second"})
+    assert sensors.tick(run_alerts) == ["request backtest: Backtest: failed"]
+
+
 def test_alerts_are_in_the_language_of_the_settings(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
     """COIN_ALERT_LANGUAGE=ko."""
     monkeypatch.setenv("COIN_ALERT_LANGUAGE", "ko")

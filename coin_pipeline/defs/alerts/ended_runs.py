@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from coin_pipeline.alerts.decisions_runs import EndedRun, FinishedRun, is_reported
 from coin_pipeline.orchestration.failures import failed_steps, failure_events, failure_from_events
-from coin_pipeline.orchestration.retries import default_max_retries, is_last_attempt
-from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, LOCAL_TAG, RETRY_NUMBER_TAG, client_of, is_scheduled
+from coin_pipeline.orchestration.retries import default_max_retries, is_last_attempt, retry_number
+from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, LOCAL_TAG, client_of, is_scheduled
 
 OVERLAP = timedelta(minutes=1)
 PAGE_SIZE = 500
@@ -92,7 +92,7 @@ def _describe(run: dg.DagsterRun) -> EndedRun:
         is_scheduled=is_scheduled(run),
         is_local=LOCAL_TAG in run.tags,
         subject=_subject(run),
-        attempts=int(run.tags.get(RETRY_NUMBER_TAG, 0)) + 1,
+        attempts=retry_number(run.tags) + 1,
         client=client_of(run),
     )
 
