@@ -29,7 +29,6 @@ from tests.storage.kill_points import die_at_write, run_in_fork
 
 FOLDER_STEPS, S3_STEPS = (11, 5), (41, 17)
 """Every eleventh write of a backup is killed, and every fifth of a removal; all 500 of them take minutes."""
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 class Places:
@@ -49,7 +48,7 @@ class Places:
     def _prepare(self, location: Location) -> None:
         back_up(self._settings, location)
         (old,) = list_sets(location)
-        write_manifest(location, old.model_copy(update={"started_at": NOW - timedelta(days=99)}))
+        write_manifest(location, old.model_copy(update={"started_at": old.started_at - timedelta(days=99)}))
         LocalStore(self._settings.data_root).put("results/r2.json", b"new", overwrite=True)
         back_up(self._settings, location)
         LocalStore(self._settings.data_root).put("results/r3.json", b"newer", overwrite=True)
@@ -122,7 +121,7 @@ def main(folder: Path) -> None:
         back_up(settings, location)
         require_intact(location)
         require_tidy(location)
-    remove = partial(remove_expired, now=NOW, days=7)
+    remove = partial(remove_expired, now=datetime.now(UTC), days=7)
     for location in kill_at_each_write(places, remove, steps[1]):
         kills["removal"] += 1
         kills["removed"] += require_intact(location) == 1
