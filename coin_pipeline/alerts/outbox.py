@@ -169,18 +169,18 @@ def list_alerts(session: Session, limit: int = 50, state: AlertState | None = No
     return session.run(read)
 
 
-def retry(session: Session, alert_id: int) -> int:
+def retry(session: Session, alert_id: int) -> bool:
     """Send an alert again through each channel that has not delivered it, as if it were new.
 
     Returns:
-        The number of these channels; 0 if every channel has delivered it.
+        Whether there is such a channel; an alert that no channel was set up for waits for one, as if it were new.
 
     Raises:
         AlertNotFound: No alert has this id.
         DatabaseUnavailable: The server cannot be reached.
     """
 
-    def reset(cursor: Cursor) -> int | None:
+    def reset(cursor: Cursor) -> bool | None:
         with exclusive_transaction(cursor):
             cursor.execute("select dispatched_at is null from coin.alert where alert_id = %s", (alert_id,))
             if (row := cursor.fetchone()) is None:
@@ -189,11 +189,11 @@ def retry(session: Session, alert_id: int) -> int:
                 cursor.execute("update coin.alert set message_at = clock_timestamp() where alert_id = %s", (alert_id,))
             else:
                 cursor.execute(_RETRY_DELIVERIES, (alert_id,))
-            return cursor.rowcount
+            return cursor.rowcount > 0
 
-    if (count := session.run(reset)) is None:
+    if (is_due := session.run(reset)) is None:
         raise AlertNotFound(alert_id)
-    return count
+    return is_due
 
 
 def unmute(session: Session) -> bool:

@@ -78,13 +78,11 @@ def send_test() -> None:
 def retry(alert_ids: tuple[int, ...]) -> None:
     """Send alerts again through each channel that has not delivered them."""
     from coin_pipeline.alerts import outbox
-    from coin_pipeline.backtest.formatting import pluralize
 
     with _open() as session:
         for alert_id in alert_ids:
-            count = outbox.retry(session, alert_id)
-            sent = f"is sent again through {pluralize(count, 'channel')}" if count else "was delivered by every channel"
-            click.echo(f"alert {alert_id} {sent}")
+            is_due = outbox.retry(session, alert_id)
+            click.echo(f"alert {alert_id} {'is due again' if is_due else 'was delivered by every channel'}")
 
 
 @contextmanager
