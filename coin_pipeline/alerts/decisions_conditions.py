@@ -16,6 +16,8 @@ from coin_pipeline.notifications.message import Level, Notification
 MAX_AGE = timedelta(hours=26)
 """Age of the last backup, and of the last proven restore, above which it is overdue: a night, and two hours to run."""
 REMINDER = timedelta(days=1)
+BACKUP, PROOF, LOCATION = "backup overdue", "restore proof overdue", "backup location"
+"""Keys of the incidents of backups."""
 UNREADABLE = timedelta(minutes=30)
 """How long the location of the backups may be unavailable before it is reported."""
 CLEARED = 1.2
@@ -75,20 +77,20 @@ class Conditions:
         """Return the events of a backup and a restore drill that are overdue, or are no longer."""
         readable = self._notification(texts.BACKUPS_READABLE, texts.LOCATION_RESPONDS)
         backup = self._overdue(
-            "backup overdue",
+            BACKUP,
             ages.good_at,
             ages.watched_since,
             (texts.BACKUP_OVERDUE, texts.BACKUP_OVERDUE_REASON, texts.BACKUP_OVERDUE_ADVICE),
             (texts.BACKUP_RECOVERED, texts.BACKUP_IS_CURRENT),
         )
         proof = self._overdue(
-            "restore proof overdue",
+            PROOF,
             ages.proven_at,
             ages.watched_since,
             (texts.PROOF_OVERDUE, texts.PROOF_OVERDUE_REASON, texts.PROOF_OVERDUE_ADVICE),
             (texts.PROOF_RECOVERED, texts.PROOF_IS_CURRENT),
         )
-        return self._events([_Condition("backup location", None, readable), backup, proof])
+        return self._events([_Condition(LOCATION, None, readable), backup, proof])
 
     def unreadable_backups(self, error: str, since: datetime) -> list[Event]:
         """Return the events of backups that have been unreadable since `since`, with the error of the last attempt."""
@@ -96,7 +98,12 @@ class Conditions:
             return []
         body = self._writer.reason(error, self._writer.write(texts.BACKUPS_UNREADABLE_ADVICE))
         alert = Notification(self._writer.write(texts.BACKUPS_UNREADABLE), body, "error")
-        return self._events([_Condition("backup location", alert, None)])
+        return self._events([_Condition(LOCATION, alert, None)])
+
+    def unwatched_backups(self) -> list[Event]:
+        """Return the events of backups that are no longer expected: what was wrong with them is over."""
+        over = self._notification(texts.BACKUPS_UNWATCHED, texts.SCHEDULE_IS_OFF)
+        return self._events(_Condition(key, None, over) for key in (BACKUP, PROOF, LOCATION))
 
     def _events(self, conditions: Iterable[_Condition]) -> list[Event]:
         decided = [self._decide(condition) for condition in conditions]

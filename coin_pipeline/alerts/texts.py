@@ -240,6 +240,8 @@ BACKUPS_UNREADABLE_ADVICE = Text(
     "COIN_BACKUP_LOCATION에 설정된 저장소를 다시 사용할 수 있게 하십시오. 저장소가 없으면 백업도 복원도 할 수"
     " 없습니다.",
 )
+BACKUPS_UNWATCHED = Text("Backups are no longer watched", "백업 감시 중지")
+SCHEDULE_IS_OFF = Text("COIN_BACKUP_SCHEDULE is off.", "COIN_BACKUP_SCHEDULE 설정이 off입니다.")
 BACKUPS_READABLE = Text("Backups can be read again", "백업 저장소 접근 정상화")
 LOCATION_RESPONDS = Text("The location of the backups responds.", "백업 저장소가 정상적으로 응답합니다.")
 

@@ -453,10 +453,16 @@ def test_backups_are_read_every_ten_minutes(sensors: Sensors, minutes: int, aler
 
 
 def test_backups_are_not_expected_without_their_schedule(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
-    """COIN_BACKUP_SCHEDULE=off."""
-    monkeypatch.setenv("COIN_BACKUP_SCHEDULE", "off")
+    """COIN_BACKUP_SCHEDULE=off, which also ends what was reported before."""
     watch_since(sensors, timedelta(hours=27))
-    assert sensors.tick(condition_alerts) == []
+    assert len(sensors.tick(condition_alerts)) == 2
+    monkeypatch.setenv("COIN_BACKUP_SCHEDULE", "off")
+    for _ in range(2):
+        watch_since(sensors, timedelta(hours=27))
+        assert sensors.tick(condition_alerts)[2:] == [
+            "backup overdue: Backups are no longer watched",
+            "restore proof overdue: Backups are no longer watched",
+        ]
 
 
 def test_backups_that_cannot_be_read_are_reported_after_half_an_hour(

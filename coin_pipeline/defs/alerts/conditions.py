@@ -54,8 +54,10 @@ def decide_backups(
         cursor: What the last tick remembered.
         now: Time of the database, UTC.
     """
+    if settings.coin_backup_schedule == "off":
+        return conditions.unwatched_backups(), cursor
     is_due = cursor.backups_at is None or not timedelta(0) <= now - cursor.backups_at < BACKUPS_INTERVAL
-    if settings.coin_backup_schedule == "off" or not is_due:
+    if not is_due:
         return [], cursor
     read = cursor.model_copy(update={"backups_at": now})
     try:
