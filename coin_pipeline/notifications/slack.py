@@ -153,8 +153,8 @@ def _delivery(response: WebhookResponse, url: str) -> Delivery:
     return Delivery(
         delivered=False,
         reason=f"the webhook answered {status}: {answer or 'nothing'}",
-        is_permanent=HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-        and status not in _TRANSIENT,
+        # Not a redirect, which a captive portal or a proxy may send for a while.
+        is_permanent=HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _TRANSIENT,
         retry_after_s=_retry_after_s(response.headers),
     )
 
