@@ -76,12 +76,18 @@ def back_up(settings: Settings, location: Location) -> None:
 
 
 def kill_at_each_write(places: Places, work: Callable[[Location], object], step: int) -> Iterator[Location]:
-    """Yield each location whose process was killed at another write of `work`."""
-    for number in range(1, 10_000, step):
+    """Yield each location whose process was killed at another write of `work`, the last writes in smaller steps."""
+    number, stride = 1, step
+    while True:
         location, expired, store = places.new()
-        if not run_in_fork(partial(_work_until, store, number, partial(work, location))):
+        if run_in_fork(partial(_work_until, store, number, partial(work, location))):
+            yield expired
+            number += stride
+        elif stride == step:  # only a few writes follow the one that makes a set visible
+            stride = step // 4
+            number += stride - step
+        else:
             return
-        yield expired
 
 
 def _work_until(store: ObjectStore, number: int, work: Callable[[], object]) -> None:
