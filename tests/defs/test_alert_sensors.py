@@ -19,7 +19,7 @@ from coin_pipeline.backup.status import write_report
 from coin_pipeline.database.session import Cursor, Session, connect, database_time
 from coin_pipeline.database.url import database_url
 from coin_pipeline.defs.alerts.conditions import ConditionCursor, disks_of
-from coin_pipeline.defs.alerts.ended_runs import RunCursor, read_ended
+from coin_pipeline.defs.alerts.ended_runs import FIRST_LOOK, RunCursor, read_ended
 from coin_pipeline.defs.alerts.sensors import check_alerts, condition_alerts, run_alerts
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.errors import MarketUnknown
@@ -171,11 +171,20 @@ def refresh_candles() -> None:
 
 
 def test_a_new_installation_does_not_report_history(own_instance: dg.DagsterInstance, outbox: Session) -> None:
-    """Runs that failed before the first tick stay unreported."""
-    fail(own_instance, **FINAL)
+    """Runs that failed long before the first tick stay unreported."""
     sensors = Sensors(own_instance, outbox)
+    sensors.age_run(fail(own_instance, **FINAL).run_id, FIRST_LOOK)
     assert sensors.tick(run_alerts) == []
     assert sensors.tick(run_alerts) == []
+
+
+def test_what_fails_while_the_daemon_starts_is_reported(own_instance: dg.DagsterInstance, outbox: Session) -> None:
+    """A run, or a check, may end before the first tick."""
+    sensors = Sensors(own_instance, outbox)
+    fail(own_instance, **FINAL)
+    end(own_instance, evaluate(sensors, passed=False))
+    assert len(sensors.tick(run_alerts)) == 1
+    assert len(sensors.tick(check_alerts)) == 2
 
 
 def test_a_failed_run_is_reported_with_the_error_of_its_op(sensors: Sensors) -> None:
@@ -377,12 +386,13 @@ def test_a_failed_check_is_reported_until_it_passes(sensors: Sensors) -> None:
     assert sensors.tick(check_alerts) == recorded
 
 
-def test_a_check_that_failed_before_the_first_tick_is_history(
+def test_a_check_that_failed_long_before_the_first_tick_is_history(
     own_instance: dg.DagsterInstance, outbox: Session
 ) -> None:
     """Its next failure is reported."""
     sensors = Sensors(own_instance, outbox)
     end(sensors.instance, evaluate(sensors, passed=False))
+    sensors.execute("update asset_check_executions set create_timestamp = create_timestamp - %s", FIRST_LOOK)
     assert sensors.tick(check_alerts) == []
     end(sensors.instance, evaluate(sensors, passed=False))
     assert len(sensors.tick(check_alerts)) == 1

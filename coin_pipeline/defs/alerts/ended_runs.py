@@ -18,6 +18,8 @@ from coin_pipeline.orchestration.retries import default_max_retries, is_last_att
 from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, LOCAL_TAG, client_of, is_scheduled
 
 OVERLAP = timedelta(minutes=1)
+FIRST_LOOK = timedelta(minutes=10)
+"""How far the first tick looks back: something may fail before it, as the daemon starts last."""
 PAGE_SIZE = 500
 """Runs per tick; the next one continues."""
 LATEST = 100
@@ -39,8 +41,8 @@ class RunCursor(BaseModel):
 
 
 def start_cursor(now: datetime) -> RunCursor:
-    """Return the position of a new installation, which does not report what happened before."""
-    return RunCursor(since=now)
+    """Return the position of a new installation, which does not report what happened long before."""
+    return RunCursor(since=now - FIRST_LOOK)
 
 
 def read_ended(

@@ -22,7 +22,7 @@ from coin_pipeline.alerts.texts import Writer
 from coin_pipeline.database.session import Session, database_time
 from coin_pipeline.defs.alerts.check_outcomes import read_outcomes
 from coin_pipeline.defs.alerts.conditions import ConditionCursor, decide_backups, read_disks
-from coin_pipeline.defs.alerts.ended_runs import RunCursor, read_ended, read_finished, start_cursor
+from coin_pipeline.defs.alerts.ended_runs import FIRST_LOOK, RunCursor, read_ended, read_finished, start_cursor
 from coin_pipeline.settings import load_settings
 
 
@@ -33,7 +33,7 @@ from coin_pipeline.settings import load_settings
     description="Store alerts on runs that failed or were cancelled, and recoveries of their jobs.",
 )
 def run_alerts(context: dg.SensorEvaluationContext, outbox: dg.ResourceParam[Session]) -> dg.SkipReason:
-    """Report the runs that ended since the last tick; the first tick only remembers its time."""
+    """Report the runs that ended since the last tick; the first tick reads those of the last minutes."""
     now, writer = database_time(outbox), _writer()
     cursor = RunCursor.model_validate_json(context.cursor) if context.cursor else start_cursor(now)
     ended, following = read_ended(context.instance, cursor, now)
@@ -52,9 +52,9 @@ def run_alerts(context: dg.SensorEvaluationContext, outbox: dg.ResourceParam[Ses
     description="Store alerts on asset checks that failed, drift of forward tests among them, and recoveries.",
 )
 def check_alerts(context: dg.SensorEvaluationContext, outbox: dg.ResourceParam[Session]) -> dg.SkipReason:
-    """Report the latest evaluation of each check, if it is later than the first tick."""
+    """Report the latest evaluation of each check, unless it was long before the first tick."""
     now = database_time(outbox)
-    after = float(context.cursor) if context.cursor else now.timestamp()
+    after = float(context.cursor) if context.cursor else (now - FIRST_LOOK).timestamp()
     checks = context.repository_def.asset_graph.asset_check_keys if context.repository_def else ()
     outcomes = read_outcomes(context.instance, checks, after)
     recorded = record(outbox, decide_checks(outcomes, open_incidents(outbox), _writer()))
