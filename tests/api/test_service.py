@@ -111,6 +111,8 @@ def test_health_lists_every_component(client: TestClient, data_root: object) -> 
         "daemon",
         "object_store",
         "disk",
+        "backup",
+        "restore_drill",
     }
 
 
