@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from coin_pipeline.backup.model import FOLDERS
-from coin_pipeline.errors import BackupInProgress, ObjectNotFound
+from coin_pipeline.errors import BackupInProgress, ObjectNotFound, StorageFailed
 from coin_pipeline.storage.access import is_shared, make_folders
 from coin_pipeline.storage.atomic import atomic_file, translate_os_errors
 from coin_pipeline.storage.base import check_key
@@ -56,6 +56,8 @@ class FolderLocation:
 
     def names(self, prefix: str = "") -> Iterator[str]:
         """Yield the names of the files in a folder; see `Location.names`."""
+        if self.root.is_file():
+            raise StorageFailed(f"cannot access {self.root}: Not a directory; set COIN_BACKUP_LOCATION to a folder")
         return (name for name in self._files.keys(prefix.strip("/")) if name != LOCK)
 
     def size(self, name: str) -> int:

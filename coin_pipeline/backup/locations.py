@@ -87,6 +87,10 @@ class Location(Protocol):
         ...
 
 
+AREA = "backups"
+"""The only area under DATA_ROOT, or in the bucket of the results, that may contain backups."""
+
+
 def open_location(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -> Location:
     """Return the location of backups: COIN_BACKUP_LOCATION, or the folder DATA_ROOT/backups.
 
@@ -98,8 +102,11 @@ def open_location(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -
         InvalidSettings: The setting is malformed, or is where the data are.
         StorageRefused: The settings of the bucket are malformed.
     """
-    if key_prefix(settings) == "":
-        raise _invalid("is where the data are; use a folder or a prefix of its own")
+    prefix = key_prefix(settings)
+    if prefix is not None and prefix.partition("/")[0] != AREA:
+        # A backup leaves out its own location: the data there would be missing from it.
+        place = "DATA_ROOT" if settings.aws_bucket_name is None else "DATA_ROOT and the bucket of the results"
+        raise _invalid(f"is among the data; in {place} only {AREA} and what is below it can be used, or another place")
     bucket, path = _address(settings)
     if bucket is None:
         return FolderLocation(Path(path))

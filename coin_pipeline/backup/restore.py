@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from pydantic import SecretStr
 
+from coin_pipeline.backup.folder import FolderLocation
 from coin_pipeline.backup.locations import Location, open_location
 from coin_pipeline.backup.model import TARGETS, BackupSet, Progress, Target, TargetBackup, no_progress
 from coin_pipeline.backup.postgres import count_rows, restore_database
@@ -139,7 +140,7 @@ def _destination(settings: Settings, into: str | None) -> Iterator[_Place]:
         yield _Place(settings.model_copy(update={"database_url": SecretStr(into)}))
         return
     if into is not None:
-        settings = _folder_settings(settings, Path(into).expanduser().absolute())
+        settings = _folder_settings(settings, _folder(settings, into))
     with translate_os_errors(settings.data_root):
         make_folders(settings.data_root)
     with closing(lock_data_root(settings.data_root)):
@@ -148,6 +149,26 @@ def _destination(settings: Settings, into: str | None) -> Iterator[_Place]:
         finally:
             if into is not None:
                 release_database(settings)
+
+
+def _folder(settings: Settings, into: str) -> Path:
+    """Return the folder to restore into.
+
+    Raises:
+        InvalidInput: It is among the backups or the data, where the next backup would take it for data.
+    """
+    folder = Path(into).expanduser().resolve()
+    root = settings.data_root.resolve()
+    if not into.strip():
+        raise InvalidInput([Problem("into", "is empty; name a folder")])
+    # A folder whose name begins with a dot is in no backup.
+    is_data = root in folder.parents and not folder.relative_to(root).parts[0].startswith(".")
+    location = open_location(settings)
+    is_backup = isinstance(location, FolderLocation) and folder.is_relative_to(location.root.resolve())
+    if is_data or is_backup:
+        reason = f"is among the data or the backups ({folder}); name a folder elsewhere"
+        raise InvalidInput([Problem("into", reason)])
+    return folder
 
 
 def _folder_settings(settings: Settings, folder: Path) -> Settings:

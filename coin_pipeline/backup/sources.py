@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import Literal
 
-from coin_pipeline.backup.locations import key_prefix
+from coin_pipeline.backup.locations import AREA, key_prefix
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.errors import InvalidSymbol, ObjectNotFound
 from coin_pipeline.settings import Settings
@@ -21,7 +21,7 @@ from coin_pipeline.storage.open_store import open_store
 ObjectTarget = Literal["results", "tasks", "candles"]
 TASK_AREAS = ("tasks", "runs", "sweeps", "pins")
 """Areas of `tasks`: results, outputs of the steps of running tasks, parts of sweeps, and pins."""
-NOT_DATA = ("backups", "dagster", "logs", "postgres")
+NOT_DATA = (AREA, "dagster", "logs", "postgres")
 """Areas that no target contains: backups, Dagster's home, logs, and the database, which is dumped."""
 _LOCK = ".lock"
 
@@ -67,7 +67,7 @@ def _entries(settings: Settings, target: ObjectTarget) -> Iterator[ObjectEntry]:
         for area in TASK_AREAS:
             yield from store.entries(area)
     else:  # a bucket has no candles
-        left_out = (*TASK_AREAS, NOT_DATA[0])
+        left_out = (*TASK_AREAS, AREA)
         yield from (entry for entry in store.entries() if entry.key.partition("/")[0] not in left_out)
 
 

@@ -9,7 +9,7 @@ from coin_pipeline.backup.locations import Location
 from coin_pipeline.backup.model import BackupFile, BackupSet, Progress, Target, TargetBackup, no_progress
 from coin_pipeline.backup.objects import read_list, unpack
 from coin_pipeline.backup.streams import BLOCK_BYTES, CHECKSUM, Key, VerifyingReader, md5_line, read_file
-from coin_pipeline.errors import CoinError, ObjectCorrupt
+from coin_pipeline.errors import CoinError, InvalidBackupKey, ObjectCorrupt
 from coin_pipeline.storage.atomic import translate_os_errors
 
 
@@ -42,6 +42,9 @@ def verify_set(
         backup_set: The set.
         deep: Whether to decrypt and unpack every file, and to compare every object, too.
         progress: Called after each file, with the number and the size of those that were read.
+
+    Raises:
+        InvalidBackupKey: A deep verification needs another key.
     """
     return [_Verification(location, key, backup, progress).run(deep=deep) for backup in backup_set.targets]
 
@@ -71,6 +74,8 @@ class _Verification:
                 self._decrypt(file)
             else:
                 self._verify_objects(file, dict(digests))
+        except InvalidBackupKey:  # says nothing about the backup
+            raise
         except CoinError as error:
             self._errors.append(str(error))
         else:
@@ -115,6 +120,8 @@ class _Verification:
         try:
             for item in read_list(self._location, file, self._key):
                 digests.setdefault(item.archive, {})[item.key] = item.sha256  # any name in a damaged list
+        except InvalidBackupKey:
+            raise
         except CoinError:  # reported when the file is verified
             return {}
         if unknown := digests.keys() - {archive.name for archive in self._backup.archives}:

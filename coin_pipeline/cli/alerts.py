@@ -43,7 +43,7 @@ def list_stored(limit: int, state: "AlertState | None", *, everything: bool, as_
         if as_json:
             print_json(rows)
         else:
-            print_alerts(rows, outbox.open_incidents(session), is_paused=is_paused(session))
+            print_alerts(rows, state, outbox.open_incidents(session), is_paused=is_paused(session))
 
 
 @alerts.command("test")

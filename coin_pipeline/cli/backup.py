@@ -75,9 +75,10 @@ def list_(*, as_json: bool) -> None:
 def verify(set_id: str, *, deep: bool) -> None:
     """Read a backup and compare every file with its checksums.
 
-    Exits with 1 if something is missing or damaged.
+    Exits with 1 if something is missing or damaged, the manifest of another backup included.
     """
     from coin_pipeline.backup.locations import open_location
+    from coin_pipeline.backup.sets import damaged_manifests
     from coin_pipeline.backup.streams import Key
     from coin_pipeline.backup.verify import verify_set
     from coin_pipeline.cli.views.backup import print_verified
@@ -89,7 +90,11 @@ def verify(set_id: str, *, deep: bool) -> None:
     found = _find(location, set_id)
     with backup_progress("verifying", "files") as on_progress:
         verified = verify_set(location, Key.from_settings(settings), found, deep=deep, progress=on_progress)
-    if not print_verified(found, verified):
+    is_intact = print_verified(found, verified)
+    damaged = damaged_manifests(location)  # the newest backup may be one of them
+    for problem in damaged:
+        click.secho(problem, fg="red", err=True)
+    if damaged or not is_intact:
         raise click.exceptions.Exit(1)
 
 
@@ -115,12 +120,21 @@ def restore_(set_id: str, targets: "tuple[Target, ...]", into: str | None, *, ov
     from coin_pipeline.cli.views.backup import print_restored
     from coin_pipeline.cli.views.progress import backup_progress
     from coin_pipeline.database.url import release_database
+    from coin_pipeline.errors import ObjectCorrupt, ObjectNotFound
     from coin_pipeline.settings import load_settings
 
     settings = load_settings()
     found = _find(open_location(settings), set_id)
-    with backup_progress("restoring", "objects") as on_progress:
-        restored = restore(settings, found, targets or None, into, overwrite=overwrite, progress=on_progress)
+    try:
+        with backup_progress("restoring", "objects") as on_progress:
+            restored = restore(settings, found, targets or None, into, overwrite=overwrite, progress=on_progress)
+    except (ObjectCorrupt, ObjectNotFound):
+        click.secho(
+            "this backup is damaged; restore another one with --overwrite, which replaces what was restored so far",
+            fg="red",
+            err=True,
+        )
+        raise
     release_database(settings)
     print_restored(found, restored, into or str(settings.data_root))
 

@@ -54,7 +54,8 @@ class BackupNotFound(NotFound):
     """No backup has this id, or there is none at all."""
 
     def __init__(self, set_id: str, location: str) -> None:
-        super().__init__(f"there is no complete backup {set_id} in {location}; 'coin backup list' lists them")
+        which = "" if set_id == "latest" else f" {set_id}"
+        super().__init__(f"there is no complete backup{which} in {location}; 'coin backup list' lists them")
 
 
 class AlertNotFound(NotFound):

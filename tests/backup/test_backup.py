@@ -17,7 +17,7 @@ from coin_pipeline.backup.packing import NOTHING, Packing, batches
 from coin_pipeline.backup.restored_objects import ObjectsRestore
 from coin_pipeline.backup.sets import list_sets, read_set
 from coin_pipeline.backup.streams import Key
-from coin_pipeline.errors import BackupInProgress, BackupNotFound, InvalidSettings
+from coin_pipeline.errors import BackupInProgress, BackupNotFound, InvalidSettings, StorageFailed
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectEntry, ObjectStore
 from coin_pipeline.storage.local import LocalStore
@@ -65,7 +65,7 @@ def test_objects_of_a_bucket_are_backed_up(tmp_path: Path, s3_server: S3Server) 
         fill(store, AREAS[target])
     fill(LocalStore(tmp_path), AREAS["candles"])
     environment = {name.lower(): value for name, value in s3_server.environment("objects-of-backups").items()}
-    settings = settings_for(tmp_path, coin_backup_location="s3://objects-of-backups/nightly", **environment)
+    settings = settings_for(tmp_path, coin_backup_location="s3://objects-of-backups/backups", **environment)
     back_up(settings)
     made = back_up(settings)
     for target in OBJECT_TARGETS:
@@ -325,17 +325,33 @@ def test_a_full_disk_fails_and_keeps_the_earlier_set(
 
 def test_unknown_sets_are_not_found(settings: Settings) -> None:
     """The error names the id and the command that lists them."""
-    with pytest.raises(BackupNotFound, match="no complete backup latest"):
+    with pytest.raises(BackupNotFound, match="no complete backup in "):
         read_set(open_location(settings))
     back_up(settings, ("tasks",))
     with pytest.raises(BackupNotFound, match=r"20200101_000000.*coin backup list"):
         read_set(open_location(settings), "20200101_000000")
 
 
-def test_backups_beside_the_data_are_rejected(settings: Settings) -> None:
-    """The folders of both would be the same."""
-    with pytest.raises(InvalidSettings, match="is where the data are"):
-        run_backup(settings.model_copy(update={"coin_backup_location": str(settings.data_root)}), TARGETS)
+@pytest.mark.parametrize("area", ["", "results", "BTC_KRW", "postgres", "results/2026", "backups/../tasks", "other"])
+def test_backups_among_the_data_are_rejected(settings: Settings, area: str) -> None:
+    """A backup leaves out its own location, so what is stored there would be missing from it."""
+    with pytest.raises(InvalidSettings, match="is among the data"):
+        run_backup(settings.model_copy(update={"coin_backup_location": f"{settings.data_root}/{area}"}), TARGETS)
+
+
+@pytest.mark.parametrize("prefix", ["", "/results", "/nightly"])
+def test_backups_among_the_objects_of_a_bucket_are_rejected(tmp_path: Path, prefix: str) -> None:
+    """The same holds for the bucket of the results."""
+    settings = settings_for(tmp_path, aws_bucket_name="bucket", coin_backup_location=f"s3://bucket{prefix}")
+    with pytest.raises(InvalidSettings, match="DATA_ROOT and the bucket of the results only backups"):
+        open_location(settings)
+
+
+def test_a_location_that_is_a_file_is_not_an_empty_one(tmp_path: Path) -> None:
+    """Listing it says so, instead of offering a first backup."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageFailed, match="Not a directory"):
+        list_sets(open_location(settings_for(tmp_path / "data", coin_backup_location=str(tmp_path / "file"))))
 
 
 def _secret(text: str | None = None) -> SecretStr:

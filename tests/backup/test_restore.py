@@ -21,6 +21,7 @@ from coin_pipeline.backup.restored_objects import ObjectsRestore
 from coin_pipeline.backup.sets import write_manifest
 from coin_pipeline.backup.status import read_status
 from coin_pipeline.backup.streams import Key
+from coin_pipeline.backup.verify import verify_set
 from coin_pipeline.database.daemon_lock import try_daemon_lock
 from coin_pipeline.database.schema import downgrade, head, is_current
 from coin_pipeline.database.session import connect
@@ -220,6 +221,16 @@ def test_a_place_of_another_kind_is_refused(settings: Settings, backup_set: Back
         restore(settings, backup_set, into="s3://bucket/prefix")
 
 
+@pytest.mark.parametrize("into", ["", " ", "{data}/results", "{data}/copy", "{backups}", "{backups}/copy"])
+def test_folders_among_the_data_or_the_backups_are_refused(
+    settings: Settings, backup_set: BackupSet, into: str
+) -> None:
+    """The next backup would take the copy for data, and an empty name would be the current folder."""
+    into = into.format(data=settings.data_root, backups=settings.coin_backup_location)
+    with pytest.raises(InvalidInput, match=r"into: is (empty|among the data or the backups)"):
+        restore(settings, backup_set, ["results"], into=into)
+
+
 def test_a_database_with_an_active_daemon_is_not_replaced(settings: Settings, backup_set: BackupSet) -> None:
     """The `coin up` may run on another machine, where its lock on DATA_ROOT is not seen."""
     with closing(connect(database_url(settings))) as connection, connection.cursor() as cursor:
@@ -238,6 +249,8 @@ def test_an_encrypted_set_needs_its_key(
     into = str(tmp_path_factory.mktemp("copy"))
     with pytest.raises(InvalidBackupKey, match="COIN_BACKUP_KEY"):
         restore(settings, encrypted, ["results"], into=into)
+    with pytest.raises(InvalidBackupKey, match="COIN_BACKUP_KEY"):  # the backup is not damaged
+        verify_set(open_location(settings), None, encrypted, deep=True)
 
 
 def test_a_drill_without_a_backup_proves_nothing(settings: Settings) -> None:

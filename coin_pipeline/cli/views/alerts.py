@@ -8,7 +8,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from coin_pipeline.alerts.model import AlertRow, DeliveryRow, Incident
+from coin_pipeline.alerts.model import AlertRow, AlertState, DeliveryRow, Incident
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.cli.views.console import new_console, print_table
 from coin_pipeline.notifications.message import Delivery
@@ -21,10 +21,12 @@ _TIME = "%Y-%m-%d %H:%M"
 _COLORS = {"info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
 
 
-def print_alerts(rows: Sequence[AlertRow], incidents: Mapping[str, Incident], *, is_paused: bool) -> None:
-    """Print alerts, then why some were not delivered, and what is open."""
+def print_alerts(
+    rows: Sequence[AlertRow], state: AlertState | None, incidents: Mapping[str, Incident], *, is_paused: bool
+) -> None:
+    """Print alerts of a state, or all, then why some were not delivered, and what is open."""
     table = _table(rows, is_wide=new_console().width >= WIDE)
-    print_table(table, "no alerts; 'coin alerts test' tests the channels")
+    print_table(table, f"no alerts in state {state}" if state else "no alerts; 'coin alerts test' tests the channels")
     undelivered = [(row, delivery) for row in rows for delivery in row.deliveries if delivery.reason]
     if undelivered:
         click.echo()
