@@ -74,7 +74,7 @@ class _Verification:
                 self._decrypt(file)
             else:
                 self._verify_objects(file, dict(digests))
-        except InvalidBackupKey:  # says nothing about the backup
+        except InvalidBackupKey:  # not a fault of the backup
             raise
         except CoinError as error:
             self._errors.append(str(error))

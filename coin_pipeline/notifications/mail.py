@@ -90,7 +90,7 @@ class MailChannel:
             return Delivery(delivered=False, reason=self._refusals(error.recipients), is_permanent=is_permanent)
         except smtplib.SMTPResponseException as error:
             reason = f"{self._address} answered {self._reply(error.smtp_code, error.smtp_error)}"
-            # A wrong password says nothing about the mail, which is sent once the password is right again.
+            # A wrong password is not about the mail, which is sent once the password is right again.
             is_refused = error.smtp_code >= _PERMANENT and not isinstance(error, smtplib.SMTPAuthenticationError)
             return Delivery(delivered=False, reason=reason, is_permanent=is_refused)
         except Exception as error:  # noqa: BLE001 -- the answer of a server can break the client in many ways

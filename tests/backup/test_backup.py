@@ -348,7 +348,7 @@ def test_backups_among_the_objects_of_a_bucket_are_rejected(tmp_path: Path, pref
 
 
 def test_a_location_that_is_a_file_is_not_an_empty_one(tmp_path: Path) -> None:
-    """Listing it says so, instead of offering a first backup."""
+    """Listing it is an error, instead of the offer of a first backup."""
     (tmp_path / "file").touch()
     with pytest.raises(StorageFailed, match="Not a directory"):
         list_sets(open_location(settings_for(tmp_path / "data", coin_backup_location=str(tmp_path / "file"))))
