@@ -66,16 +66,17 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
         shared.stop()
 
 
+@pytest.mark.timeout(600)
 def test_a_failed_run_and_a_silent_daemon_arrive_once(bench: Workbench) -> None:
     """Further failures are counted, not sent; the end of the silence arrives once as well."""
     with bench.shared.use() as platform:
         fail(platform)
-        wait_until(lambda: bench.received(FAILED) == (1, 1))
+        wait_until(lambda: bench.received(FAILED) == (1, 1), 120)
         daemon = program_pids(platform)["daemon"]
         os.kill(daemon, signal.SIGSTOP)
         wait_until(lambda: bench.received(SILENT) == (1, 1), SILENCE_S + 60)
         os.kill(daemon, signal.SIGCONT)  # it has lost its lock and exits; 'coin up' starts another
-        wait_until(lambda: bench.received(BACK) == (1, 1), 60)
+        wait_until(lambda: bench.received(BACK) == (1, 1), 120)
         fail(platform)
         wait_until(lambda: counted(platform) == 1)
         assert [bench.received(text) for text in (FAILED, SILENT, BACK)] == [(1, 1)] * 3

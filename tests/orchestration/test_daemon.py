@@ -88,8 +88,8 @@ def test_a_second_daemon_stands_by_and_takes_over(instance: dg.DagsterInstance, 
     assert not second.is_active()
     first.process.kill()
     first.process.wait()
-    wait_until(second.is_active, 5)
-    wait_until(lambda: active not in heartbeat_ids(instance), 10)
+    wait_until(second.is_active, 30)
+    wait_until(lambda: active not in heartbeat_ids(instance), 30)
     assert len(heartbeat_ids(instance)) == 1
 
 
