@@ -9,13 +9,10 @@ from coin_api.health import Probe, low_space
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.write_probe import write_row
 from coin_pipeline.errors import DatabaseUnavailable
-from coin_pipeline.orchestration._dagster_internals import get_daemon_statuses
+from coin_pipeline.orchestration.daemon_health import silent_daemons
 from coin_pipeline.orchestration.worker_pool.lock import pool_home
 from coin_pipeline.orchestration.worker_pool.protocol import send_request
 from coin_pipeline.settings import Settings
-
-HEARTBEAT_TOLERANCE_S = 60
-"""Age of a heartbeat, beyond Dagster's interval of 30 s, at which its daemon counts as away."""
 
 
 def dagster_probes(
@@ -61,17 +58,13 @@ def daemon_heartbeats(instance: dg.DagsterInstance) -> dict[str, float | None]:
 
 
 def _daemon_problem(instance: dg.DagsterInstance) -> str | None:
-    """Return which daemons have no recent heartbeat; Dagster reports errors for minutes after they are over."""
-    required = instance.get_required_daemon_types()
+    """Return which daemons have no recent heartbeat."""
     try:
         with translate_database_errors():
-            statuses = get_daemon_statuses(
-                instance, required, ignore_errors=True, heartbeat_tolerance_seconds=HEARTBEAT_TOLERANCE_S
-            )
+            silent = silent_daemons(instance, instance.get_required_daemon_types())
     except DatabaseUnavailable:
         return "its heartbeat cannot be read"
-    unhealthy = sorted(name for name, status in statuses.items() if not status.healthy)
-    return f"no recent heartbeat of {', '.join(unhealthy)}; is 'dagster-daemon run' running?" if unhealthy else None
+    return f"no recent heartbeat of {', '.join(silent)}; is 'dagster-daemon run' running?" if silent else None
 
 
 def _worker_pool_problem() -> str | None:

@@ -16,14 +16,12 @@ from coin_pipeline.orchestration._dagster_internals import (
     InstigatorStatus,
     InstigatorType,
     ScheduleInstigatorData,
-    get_daemon_statuses,
 )
+from coin_pipeline.orchestration.daemon_health import silent_daemons
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import Settings, load_settings
 
 DAEMON = "SCHEDULER"
-HEARTBEAT_TOLERANCE_S = 60
-"""Age of a heartbeat, beyond Dagster's interval of 30 s, at which the daemon counts as away."""
 
 
 class SchedulerStatus(TypedDict):
@@ -110,7 +108,4 @@ def _switch_on(instance: dg.DagsterInstance, state: InstigatorState) -> None:
 
 
 def _has_daemon(instance: dg.DagsterInstance) -> bool:
-    statuses = get_daemon_statuses(
-        instance, [DAEMON], ignore_errors=True, heartbeat_tolerance_seconds=HEARTBEAT_TOLERANCE_S
-    )
-    return statuses[DAEMON].healthy is True
+    return not silent_daemons(instance, [DAEMON])
