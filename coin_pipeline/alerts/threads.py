@@ -10,7 +10,7 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.database.timeouts import BATCH, ConnectionTimeouts
 from coin_pipeline.errors import InvalidSettings
 from coin_pipeline.monitor import Check, Monitor
-from coin_pipeline.notifications.channels import open_channels
+from coin_pipeline.notifications.channels import open_mail, open_slack
 from coin_pipeline.notifications.message import Channel
 from coin_pipeline.settings import Settings
 
@@ -47,9 +47,11 @@ def platform_writer(settings: Settings) -> Writer:
 
 
 def usable_channels(settings: Settings) -> Sequence[Channel]:
-    """Return the channels of the settings; none, with an error in the log, if a setting is invalid."""
-    try:
-        return open_channels(settings)
-    except InvalidSettings as error:
-        _log.error("alerts are stored and not sent: %s", error)
-        return ()
+    """Return the channels of the settings, without those that have an invalid setting, which is logged as an error."""
+    channels = []
+    for open_channel in (open_slack, open_mail):
+        try:
+            channels.append(open_channel(settings))
+        except InvalidSettings as error:
+            _log.error("alerts are not sent through one of the channels: %s", error)
+    return tuple(channel for channel in channels if channel)

@@ -35,9 +35,13 @@ def test_alerts_are_kept_without_channels(session: Session, alerts_url: str, cap
 
 
 def test_an_invalid_setting_of_a_channel_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the daemon nor the API fails to start for it; the message names the setting and no secret."""
-    settings = Settings(slack_webhook_url="http://hooks.slack.com/services/SECRET")
-    assert usable_channels(settings) == ()
+    """It disables neither the other channel nor the program; the message names the setting and no secret."""
+    settings = Settings(
+        slack_webhook_url="http://hooks.slack.com/services/SECRET",
+        smtp_host="smtp.example.com",
+        smtp_from_addr="ops@example.com",
+    )
+    assert [channel.name for channel in usable_channels(settings)] == ["mail"]
     assert "SLACK_WEBHOOK_URL" in caplog.text
     assert "SECRET" not in caplog.text
 
