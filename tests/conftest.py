@@ -17,6 +17,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
+from tests.forking import keep_session_environment
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -178,6 +180,7 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("DATA_ROOT", str(root))
         patch.setenv("ENVIRONMENT", "test")
         patch.chdir(root)
+        keep_session_environment()
         yield root
 
 

@@ -1,6 +1,7 @@
 """Processes that start at once: they are forked from a server that has already imported what they use."""
 
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import subprocess
 import sys
@@ -31,10 +32,28 @@ IMPORTED = (
 )
 
 
+_session: dict[str, str] = {}
+
+
+def keep_session_environment() -> None:
+    """Keep the environment of the test session for the server, which may start in a test with settings of its own."""
+    _session.clear()
+    _session.update(os.environ)
+
+
 def forking() -> ForkServerContext:
-    """Return a context that starts processes; their environment is that of the first one in this test session."""
+    """Return a context that starts processes, which inherit the environment of the test session."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(IMPORTED))
+    own = dict(os.environ)
+    try:
+        os.environ.update(_session)
+        for name in own.keys() - _session.keys():
+            del os.environ[name]
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(own)
     return context
 
 
