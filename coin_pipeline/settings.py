@@ -41,6 +41,7 @@ _FORMATS = {
 }
 _CHOICES = {
     "coin_allow_short": "true or false",
+    "coin_rate_limit": "a number of requests per second, such as 50; 0 for no limit",
     "coin_allow_private_webhooks": "true or false",
     "email_enabled": "true or false",
     "enable_scheduler": "true or false",
@@ -165,6 +166,27 @@ class Settings(BaseSettings):
     )
     coin_import_seconds: int = Field(
         9, ge=1, le=86_400, description="CPU time that reading one candle file may take, seconds."
+    )
+
+    coin_bind: str = Field(
+        "127.0.0.1",
+        description="Address on which the API and the Dagster UI listen; any address but loopback requires tokens.",
+    )
+    coin_published_at: str | None = Field(
+        None,
+        description="Address of the host at which a container publishes the ports, in place of COIN_BIND for the rule"
+        " that requires tokens; docker-compose.yml sets it.",
+    )
+    coin_auth: Literal["auto", "on"] = Field(
+        "auto",
+        description="Requests need a token: on, or auto for only when other machines can reach the servers.",
+    )
+    coin_rate_limit: float = Field(
+        100, ge=0, le=100_000, description="Requests per second that one token may send on average; 0 for no limit."
+    )
+    coin_log_format: Literal["text", "json"] = Field("text", description="Format of the logs of all processes.")
+    coin_compute_logs: Literal["on", "off"] = Field(
+        "off", description="Store what the ops of runs print, in the S3 bucket or under DATA_ROOT."
     )
 
     coin_launcher: Literal["warm", "dagster"] = Field(

@@ -1,0 +1,1 @@
+"""The checks of `coin doctor`: what a working installation needs, and what to do about what is missing."""
