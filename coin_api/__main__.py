@@ -10,4 +10,6 @@ from coin_pipeline.web.server import serve
 if __name__ == "__main__":
     parser = ArgumentParser(prog="python -m coin_api", description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
-    serve(from_environment(), parser.parse_args().port, Limits(connections=load_settings().coin_max_connections))
+    arguments, settings = parser.parse_args(), load_settings()
+    limits = Limits(connections=settings.coin_max_connections)
+    serve(from_environment(), settings.coin_bind, arguments.port, limits)

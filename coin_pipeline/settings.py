@@ -290,6 +290,18 @@ class Settings(BaseSettings):
                 raise ValueError(msg) from None
         return value
 
+    @field_validator("coin_bind", "coin_published_at")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        address = "127.0.0.1" if value == "localhost" else value.strip("[]")
+        try:
+            return str(ipaddress.ip_address(address))
+        except ValueError:
+            msg = f"{value!r:.60} is not an address; use for example 127.0.0.1, or 0.0.0.0 for all of this machine's"
+            raise ValueError(msg) from None
+
     @field_validator(*_CHOICES, mode="wrap")
     @classmethod
     def _check_choice(cls, value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:

@@ -56,10 +56,10 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
 
 def public_ui_url(settings: "Settings", ui_port: int) -> str:
     """Return the URL that links to the Dagster UI begin with: DAGSTER_UI_URL, or the port on loopback."""
-    from coin_pipeline.cli.supervisor import LOOPBACK
+    from coin_pipeline.web.exposure import local_address, url_host
 
     is_set = "dagster_ui_url" in settings.model_fields_set
-    return settings.dagster_ui_url.rstrip("/") if is_set else f"http://{LOOPBACK}:{ui_port}"
+    return settings.dagster_ui_url.rstrip("/") if is_set else f"http://{url_host(local_address(settings))}:{ui_port}"
 
 
 def _keep_private(settings: "Settings") -> None:
@@ -86,7 +86,7 @@ def _check_prerequisites(settings: "Settings", ports: list[tuple[str, int]]) -> 
     load_registry(settings.coin_strategy_files)
     resolve_refresh(RefreshRequest(), settings)
     open_channels(settings)
-    require_free_ports(ports)
+    require_free_ports(settings.coin_bind, ports)
     storage_notice = check_writable(open_store(settings, FAST_TIMEOUTS))
     storage_notices = [storage_notice] if storage_notice else []
     for notice in (*ignored_setting_notices(), *channel_notices(settings), *storage_notices):
@@ -95,10 +95,12 @@ def _check_prerequisites(settings: "Settings", ports: list[tuple[str, int]]) -> 
 
 def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threading.Event, lock: "FileLock") -> None:
     """Run all processes until `stopping` is set."""
-    from coin_pipeline.cli.supervisor import LOOPBACK, ProcessSupervisor
+    from coin_pipeline.cli.supervisor import ProcessSupervisor
     from coin_pipeline.settings import child_environment
     from coin_pipeline.storage.log_files import LogLimit
+    from coin_pipeline.web.exposure import local_address, url_host
 
+    host = url_host(local_address(settings))
     _announce("starting the database")
     from coin_pipeline.orchestration.code_server import code_server_target
     from coin_pipeline.orchestration.instance import open_instance
@@ -112,10 +114,10 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
         socket = Path(str(code_server_target(settings).socket))
         for name, module, *arguments in _processes(settings, api_port, ui_port):
             supervisor.start(name, module, *arguments, socket=socket if name == CODE_SERVER else None)
-        supervisor.wait_for(f"http://{LOOPBACK}:{api_port}/health", START_TIMEOUT_S)
-        supervisor.wait_for(f"http://{LOOPBACK}:{ui_port}/server_info", START_TIMEOUT_S)
+        supervisor.wait_for(f"http://{host}:{api_port}/health", START_TIMEOUT_S)
+        supervisor.wait_for(f"http://{host}:{ui_port}/server_info", START_TIMEOUT_S)
         if not stopping.is_set():
-            click.echo(f"API         http://{LOOPBACK}:{api_port}/\nDagster UI  {settings.dagster_ui_url}/")
+            click.echo(f"API         http://{host}:{api_port}/\nDagster UI  {settings.dagster_ui_url}/")
             click.echo(f"Logs        {settings.data_root / 'logs'}\nPress Ctrl-C to stop.")
             _report_pause(settings)
         with _reindexing(settings):

@@ -17,11 +17,11 @@ from typing import Self
 
 import click
 
-from coin_pipeline.errors import InvalidInput, InvalidSettings, OrchestratorUnavailable, Problem, StorageFailed
+from coin_pipeline.errors import InvalidInput, InvalidSettings, OrchestratorUnavailable, StorageFailed
 from coin_pipeline.storage.access import make_folders, make_private
 from coin_pipeline.storage.log_files import DEFAULT_LIMIT, LogFile, LogLimit
+from coin_pipeline.web.exposure import listen_problem
 
-LOOPBACK = "127.0.0.1"
 STOP_TIMEOUT_S = 15
 POLL_S = 0.1
 RESTORE_INTERVAL_S = 1.0
@@ -244,20 +244,21 @@ class ProcessSupervisor:
         )
 
 
-def require_free_ports(ports: Sequence[tuple[str, int]]) -> None:
+def require_free_ports(address: str, ports: Sequence[tuple[str, int]]) -> None:
     """Raise InvalidInput if a port is in use.
 
     Args:
+        address: Address of this machine to listen on.
         ports: Each port with the option that sets it, which the error names.
     """
     problems = []
     for option, port in ports:
-        with socket.socket() as probe:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((LOOPBACK, port))
+                probe.bind((address, port))
             except OSError as error:
-                problems.append(Problem(option, f"port {port} cannot be used ({error.strerror}); choose another"))
+                problems.append(listen_problem(option, address, port, error))
     if problems:
         raise InvalidInput(problems)
 

@@ -34,7 +34,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=3000)
     arguments, settings = parser.parse_args(), load_settings()
     with open_instance(settings) as instance, webserver_app(instance, arguments.workspace) as app:
-        serve(guarded(app, settings), arguments.port, Limits(connections=settings.coin_max_connections))
+        limits = Limits(connections=settings.coin_max_connections)
+        serve(guarded(app, settings), settings.coin_bind, arguments.port, limits)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
+from coin_pipeline.errors import InvalidInput
+from coin_pipeline.web.exposure import listen_problem
 from coin_pipeline.web.limits import Limits
 from coin_pipeline.web.protocol import LimitedConfig
 
-HOST = "127.0.0.1"
 GRACE_S = 3
 """Time for responses in progress when the server is stopped; open event streams must not delay that."""
 MAX_WEBSOCKET_BYTES = 1_048_576
@@ -34,18 +35,35 @@ def create_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def listen(port: int) -> socket.socket:
-    """Return a listening socket on loopback, whose connections inherit its buffers; port 0 lets the system choose."""
-    listener = socket.create_server((HOST, port))
+def listen(address: str, port: int) -> socket.socket:
+    """Return a listening socket, whose connections inherit its buffers.
+
+    Args:
+        address: IPv4 or IPv6 address to listen on; `::` includes IPv4.
+        port: The port; 0 lets the system choose.
+
+    Raises:
+        InvalidInput: This machine does not have the address, or the port is in use.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    dual_stack = address == "::" and socket.has_dualstack_ipv6()
+    try:
+        listener = socket.create_server((address, port), family=family, dualstack_ipv6=dual_stack)
+    except OSError as error:
+        raise InvalidInput([listen_problem("--port", address, port, error)]) from error
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         listener.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
     return listener
 
 
-def serve(app: ASGIApp, port: int, limits: Limits) -> None:
-    """Serve `app` on a port of loopback until SIGINT or SIGTERM."""
+def serve(app: ASGIApp, address: str, port: int, limits: Limits) -> None:
+    """Serve `app` until SIGINT or SIGTERM.
+
+    Raises:
+        InvalidInput: This machine does not have the address, or the port is in use.
+    """
     _allow_open_files(limits.connections + OTHER_FILES)
-    create_server(app, limits).run([listen(port)])
+    create_server(app, limits).run([listen(address, port)])
 
 
 def _allow_open_files(count: int) -> None:

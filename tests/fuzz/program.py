@@ -50,4 +50,4 @@ def app() -> Gate:
 
 
 if __name__ == "__main__":
-    serve(app(), int(sys.argv[1]), Limits(connections=100))
+    serve(app(), "127.0.0.1", int(sys.argv[1]), Limits(connections=100))

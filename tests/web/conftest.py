@@ -108,7 +108,7 @@ def read_to_end(connection: socket.socket) -> bytes:
 def running(limits: Limits) -> Iterator[Server]:
     """Yield a server with these limits."""
     served = Server()
-    server, listener = create_server(served.app(), limits), listen(0)
+    server, listener = create_server(served.app(), limits), listen("127.0.0.1", 0)
     served.port = listener.getsockname()[1]
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
