@@ -22,7 +22,8 @@ def migrate() -> None:
 def check(api_url: str, *, as_json: bool) -> None:
     """Run the migration checklist.
 
-    Reports each item as pass, fail or n/a: fail states the remedy, n/a why the item does not apply.
+    Reports each item as pass, fail (with the remedy), replaced (by what), manual (for people) or n/a (why it does
+    not apply).
     Runs one synchronous backtest and eleven tasks on stored candles
     through the API, and removes their results afterwards. Exits with 1 if an item fails.
     """

@@ -72,7 +72,10 @@ def test_items_that_need_the_api_name_the_start_command(legacy_root: Path) -> No
     assert "; start it with: coin up --api-port " in items["1.2-sync-api"][1]
     for needs_api in ("4.3-sync", "5.1-accepted", "5.2-enter", "5.8-ten", "6.2-backend", "7.2-old", "8-endpoints"):
         assert items[needs_api] == ("fail", "the API does not respond (see above)")
-    assert items["3.1-redis"] == ("n/a", "REDIS_DB, REDIS_HOST, REDIS_PORT: no longer used")
+    assert items["3.1-redis"] == (
+        "replaced",
+        "REDIS_DB, REDIS_HOST, REDIS_PORT: no longer used; PostgreSQL has its own settings",
+    )
     assert items["3.1-ttl"] == ("pass", "TASK_RESULT_TTL_DAYS=7")
     assert items["9-webhook"] == ("pass", ".env has mode 600")
     assert items["4.2-tasks"] == ("pass", "DATA_ROOT/tasks exists; retention keeps the 1 legacy task in it")
@@ -100,7 +103,7 @@ def test_without_a_backup_the_command_is_named(legacy_root: Path) -> None:
     missing = ("fail", "there is no complete backup; create one: coin backup run")
     for name in ("5.5-postgresql", "5.5-results", "5.5-md5", "6.1-backup"):
         assert items[name] == missing
-    assert items["5.5-redis"][0] == "n/a"
+    assert items["5.5-redis"][0] == "replaced"
 
 
 def test_without_candles_the_import_command_is_named(legacy_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +227,7 @@ def test_table_has_sections_remedies_and_counts(legacy_root: Path) -> None:
     commands = [line.split("  (")[0].strip() for line in to_do]
     assert {"coin migrate run", f"coin up --api-port {port}"} <= set(commands)
     assert len(set(commands)) == len(commands)
-    counts = r"(\d+) items: (\d+) pass, (\d+) fail, (\d+) n/a"
+    counts = r"(\d+) items: (\d+) pass, (\d+) fail, (\d+) replaced, (\d+) manual, (\d+) n/a"
     (numbers,) = re.findall(counts, lines[-1])
     assert int(numbers[0]) == sum(len(section.items) for section in CHECKLIST) == sum(map(int, numbers[1:]))
 

@@ -12,7 +12,7 @@ from coin_pipeline.cli.views.console import new_console
 from coin_pipeline.migration.checklist.item import STATUSES, ChecklistItem, ChecklistOutcome, Section
 
 CheckedItems = Sequence[tuple[Section, ChecklistItem, ChecklistOutcome]]
-_STYLES = {"pass": "green", "fail": "bold red", "n/a": "dim"}
+_STYLES = {"pass": "green", "fail": "bold red", "replaced": "cyan", "manual": "yellow", "n/a": "dim"}
 
 
 def print_checklist(checked: CheckedItems) -> None:

@@ -150,7 +150,7 @@ def environment_read(inspector: Inspector) -> ChecklistOutcome:
     return passed(f"all settings are valid; DATA_ROOT={inspector.root}")
 
 
-POLICY = not_applicable("manual step: grant the account only the policy that 'coin storage policy' prints")
+POLICY = ChecklistOutcome("manual", "grant the account only the policy that 'coin storage policy' prints")
 DATA = (
     Section(
         "4.1",

@@ -12,12 +12,12 @@ from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
     ChecklistOutcome,
     Section,
-    constant,
     failed,
     manual,
     not_applicable,
     passed,
     redis_replaced,
+    replaced,
 )
 from coin_pipeline.migration.checklist.notifications import slack_alerts
 from coin_pipeline.migration.checklist.preparation import health
@@ -154,7 +154,7 @@ ROLLBACK = (
             ChecklistItem(
                 "7.2-new",
                 "Results of this platform",
-                constant(not_applicable("tasks and results stay available while asynchronous runs are off")),
+                replaced("tasks and results stay available while asynchronous runs are off"),
             ),
         ),
     ),

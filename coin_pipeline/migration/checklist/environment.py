@@ -8,16 +8,17 @@ from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
     ChecklistOutcome,
     Section,
-    constant,
     failed,
     not_applicable,
     passed,
     redis_replaced,
+    replaced,
 )
+from coin_pipeline.migration.checkout import PACKAGE
 from coin_pipeline.migration.inspector import Inspector
 from coin_pipeline.settings import ignored_setting_notices
 
-_NO_CONTAINERS = constant(not_applicable("no containers are needed: 'coin up' starts and supervises every process"))
+_WORKER = "'coin up' and the service 'worker' of docker-compose.yml run a pool of workers with all code loaded"
 
 
 def data_root(inspector: Inspector) -> ChecklistOutcome:
@@ -34,7 +35,28 @@ def data_root(inspector: Inspector) -> ChecklistOutcome:
 def redis_settings(_: Inspector) -> ChecklistOutcome:
     """List the Redis settings that are still set."""
     names = ", ".join(notice.split()[0] for notice in ignored_setting_notices() if notice.startswith("REDIS_"))
-    return not_applicable(f"{names}: no longer used" if names else "no REDIS_* variable is set, and none is needed")
+    if not names:
+        return not_applicable("no REDIS_* variable is set, and none is needed")
+    return ChecklistOutcome("replaced", f"{names}: no longer used; PostgreSQL has its own settings")
+
+
+def container_file(name: str) -> Check:
+    """Return a check that a file of the containers is in the checkout, for those who use containers."""
+
+    def check(_: Inspector) -> ChecklistOutcome:
+        path = PACKAGE.parent / name
+        if not path.is_file():
+            return not_applicable(
+                "this program is not run from a checkout; docs/deployment.md describes the containers"
+            )
+        return passed(f"{path}; docs/deployment.md describes the containers")
+
+    return check
+
+
+def network(inspector: Inspector) -> ChecklistOutcome:
+    """Report the address on which both HTTP servers listen."""
+    return passed(f"the API and the Dagster UI listen on {inspector.settings.coin_bind}; nothing else is published")
 
 
 def setting(name: str, read: Callable[[Inspector], object]) -> Check:
@@ -61,16 +83,12 @@ ENVIRONMENT = (
         "3.2",
         "Environment: Docker",
         (
-            ChecklistItem("3.2-dockerfile", "Dockerfile", _NO_CONTAINERS),
-            ChecklistItem("3.2-compose", "docker-compose.yml", _NO_CONTAINERS),
-            ChecklistItem("3.2-redis", "Redis service", redis_replaced("'coin up' starts PostgreSQL instead")),
-            ChecklistItem(
-                "3.2-worker", "Worker service", constant(not_applicable("'coin up' starts the worker pool instead"))
-            ),
-            ChecklistItem("3.2-backend", "Backend dependencies", _NO_CONTAINERS),
-            ChecklistItem(
-                "3.2-network", "Network", constant(not_applicable("every process listens on 127.0.0.1 only"))
-            ),
+            ChecklistItem("3.2-dockerfile", "Dockerfile", container_file("Dockerfile")),
+            ChecklistItem("3.2-compose", "docker-compose.yml", container_file("docker-compose.yml")),
+            ChecklistItem("3.2-redis", "Redis service", redis_replaced("'coin up' and docker-compose.yml start it")),
+            ChecklistItem("3.2-worker", "Worker service", replaced(_WORKER)),
+            ChecklistItem("3.2-backend", "Backend dependencies", container_file("docker-compose.yml")),
+            ChecklistItem("3.2-network", "Network", network),
         ),
     ),
     Section(

@@ -7,8 +7,9 @@ if TYPE_CHECKING:
 
     from coin_pipeline.migration.inspector import Inspector
 
-Status = Literal["pass", "fail", "n/a"]
-"""`fail`: the user has to fix something. `n/a`: the item does not apply here."""
+Status = Literal["pass", "fail", "replaced", "manual", "n/a"]
+"""`fail`: the user has to fix something. `replaced`: something else has taken the place of what the item names.
+`manual`: only people can do it. `n/a`: the item does not apply here."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
@@ -17,7 +18,7 @@ class ChecklistOutcome(NamedTuple):
 
     Attributes:
         status: Whether the item passes.
-        detail: One sentence: what was observed, how to fix it, or why the item does not apply.
+        detail: One sentence: what was observed, how to fix it, what took its place, or why the item does not apply.
         command: Command that fixes a failure, if there is one.
     """
 
@@ -60,6 +61,11 @@ def not_applicable(reason: str) -> ChecklistOutcome:
     return ChecklistOutcome("n/a", reason)
 
 
+def replaced(replacement: str) -> Check:
+    """Return the check of an item about something that this platform does not have, and what took its place."""
+    return constant(ChecklistOutcome("replaced", replacement))
+
+
 def constant(outcome: ChecklistOutcome) -> Check:
     """Return a check that always has this outcome."""
     return lambda _inspector: outcome
@@ -67,9 +73,9 @@ def constant(outcome: ChecklistOutcome) -> Check:
 
 def manual(task: str) -> Check:
     """Return the check of an item that only a person can complete."""
-    return constant(not_applicable(f"manual step: {task}"))
+    return constant(ChecklistOutcome("manual", task))
 
 
 def redis_replaced(detail: str) -> Check:
     """Return the check of an item about Redis, which this platform does not use."""
-    return constant(not_applicable(f"Dagster's run queue in PostgreSQL replaces Redis: {detail}"))
+    return replaced(f"Dagster's run queue in PostgreSQL replaces Redis: {detail}")

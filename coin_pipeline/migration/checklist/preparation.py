@@ -9,12 +9,12 @@ from coin_pipeline.migration.checklist.item import (
     ChecklistItem,
     ChecklistOutcome,
     Section,
-    constant,
     failed,
     manual,
     not_applicable,
     passed,
     redis_replaced,
+    replaced,
 )
 from coin_pipeline.migration.checkout import checkout
 from coin_pipeline.migration.inspector import Inspector
@@ -24,9 +24,7 @@ RUN = "coin migrate run"
 NO_LEGACY_RESULTS = not_applicable("no results of the legacy platform are stored")
 MIN_FREE = 5 * 10**9
 _NO_CHECKOUT = not_applicable(f"this is coin-pipeline {coin_pipeline.__version__}, not run from a git checkout")
-_OWN_FILES = constant(
-    not_applicable("the code is in coin_pipeline and coin_api; docs/architecture.md describes the layout")
-)
+_OWN_FILES = replaced("the code is in coin_pipeline and coin_api; docs/architecture.md describes the layout")
 
 
 def commit(_: Inspector) -> ChecklistOutcome:
@@ -144,16 +142,10 @@ UPGRADE = (
                 redis_replaced("neither package is needed; the lock file lists all that are"),
             ),
             ChecklistItem("2.1-files", "New backend files", _OWN_FILES),
-            ChecklistItem("2.1-config", "config.py", constant(not_applicable("now coin_pipeline/settings.py"))),
-            ChecklistItem(
-                "2.1-task-manager", "task_manager.py", constant(not_applicable("now coin_api/dagster_client.py"))
-            ),
-            ChecklistItem("2.1-jobs", "jobs.py", constant(not_applicable("now coin_pipeline/defs/"))),
-            ChecklistItem(
-                "2.1-result-manager",
-                "result_manager.py",
-                constant(not_applicable("now coin_pipeline/results/store.py")),
-            ),
+            ChecklistItem("2.1-config", "config.py", replaced("now coin_pipeline/settings.py")),
+            ChecklistItem("2.1-task-manager", "task_manager.py", replaced("now coin_api/dagster_client.py")),
+            ChecklistItem("2.1-jobs", "jobs.py", replaced("now coin_pipeline/defs/")),
+            ChecklistItem("2.1-result-manager", "result_manager.py", replaced("now coin_pipeline/results/store.py")),
         ),
     ),
     Section(
