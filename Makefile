@@ -1,6 +1,7 @@
 # make demo                run a backtest on synthetic candles and print the result
 # make up                  serve the API and the Dagster UI
 # make test                run the test suite
+# make test-long           run the tests that take long
 # make coverage            run it with line and branch coverage (half as long again); fails below 90 %
 # make test-cold           run the platform tests with Dagster's default launcher instead of the worker pool
 # make test-dagster-next   run the suite against the newest Dagster release
@@ -32,7 +33,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test coverage test-cold test-large test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-ledger bench-backup lookahead-corpus lint format docs lock clean
+.PHONY: demo up test test-long coverage test-cold test-large test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-ledger bench-backup lookahead-corpus lint format docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -46,6 +47,9 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --no-loadscope-reorde
 # ARGS=tests/engine selects tests.
 test: $(DEVELOPED)
 	$(PYTEST) $(ARGS)
+
+test-long: $(DEVELOPED)
+	$(PYTEST) -m long $(ARGS)
 
 coverage: $(DEVELOPED)
 	$(PYTEST) --cov --cov-report=term $(ARGS)

@@ -1,7 +1,7 @@
 """Provenance of stored candles: fetched intervals, exchange and digest."""
 
+import os
 import signal
-import subprocess
 import sys
 from datetime import date
 from itertools import pairwise
@@ -22,6 +22,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, day_range, parse_timeframe
 from coin_pipeline.errors import InvalidCandleFile, InvalidInput
 from tests.candle_data import drop_rows, synthetic_frame
+from tests.forking import forking
 
 ALWAYS = (date(2000, 1, 1), date(2100, 1, 1))
 DAILY = parse_timeframe("1d")
@@ -150,25 +151,20 @@ def test_a_malformed_footer_is_an_error(catalog: CandleCatalog, text: str) -> No
         catalog.provenance("BTC_KRW", DAILY)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from coin_pipeline.candles.catalog import CandleCatalog
-from tests.candles.test_provenance import fetch
+def fetch_until_killed(root: Path, moment: int) -> None:
+    """Fetch; the process is killed before the `moment`-th time it opens, renames or removes a file."""
+    left = moment
 
-left = int(sys.argv[2])
+    def count(event: str, _: object) -> None:
+        nonlocal left
+        if event in {"os.rename", "os.remove", "open"}:
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-def count(event, _):
-    global left
-    if event in {"os.rename", "os.remove", "open"} and left >= 0:
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-catalog = CandleCatalog(Path(sys.argv[1]))
-sys.addaudithook(count)
-fetch(catalog, 20, 60)
-"""
+    catalog = CandleCatalog(root)
+    sys.addaudithook(count)
+    fetch(catalog, 20, 60)
 
 
 def test_a_kill_at_any_write_leaves_a_consistent_state(tmp_path: Path) -> None:
@@ -179,17 +175,18 @@ def test_a_kill_at_any_write_leaves_a_consistent_state(tmp_path: Path) -> None:
     for moment in range(100):
         catalog = CandleCatalog(tmp_path / str(moment))
         fetch(catalog, 0, 20)
-        command = [sys.executable, "-c", KILLED, str(catalog.root), str(moment)]
-        completed = subprocess.run(command, check=False, cwd=Path(__file__).parents[2])
+        process = forking().Process(target=fetch_until_killed, args=(catalog.root, moment))
+        process.start()
+        process.join()
         stored = set(catalog.read("BTC_KRW", DAILY, *ALWAYS).time.tolist())
         for start, end in catalog.provenance("BTC_KRW", DAILY).fetched:
             traded = between((start - FIRST) // DAY_NS, (end - FIRST) // DAY_NS)[0].time
             assert stored.issuperset(traded.tolist())
         fetch(catalog, 20, 60)
         assert files(catalog.root) == files(uninterrupted.root)
-        if completed.returncode == 0:
+        if process.exitcode == 0:
             break
-        assert completed.returncode == -signal.SIGKILL
+        assert process.exitcode == -signal.SIGKILL
     assert moment >= 6
 
 

@@ -89,7 +89,7 @@ def modified(path: Path) -> float:
         return 0.0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_killed_and_resumed_is_byte_identical(
     forks: ForkServerContext, server: UpbitServer, uninterrupted: dict[str, str], tmp_path: Path, seed: int
 ) -> None:
@@ -104,7 +104,7 @@ def test_killed_and_resumed_is_byte_identical(
     assert digests(tmp_path) == uninterrupted
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_concurrent_collectors_with_kills_are_byte_identical(
     forks: ForkServerContext, server: UpbitServer, uninterrupted: dict[str, str], tmp_path: Path, seed: int
 ) -> None:

@@ -100,7 +100,7 @@ def make_expired(store: ObjectStore, task_id: str) -> None:
     store.put(key, json.dumps(manifest).encode(), overwrite=True)
 
 
-@pytest.mark.parametrize("fixture", ["local_backend", "bucket_backend"])
+@pytest.mark.parametrize("fixture", [pytest.param("local_backend", marks=pytest.mark.long), "bucket_backend"])
 def test_result_from_submission_to_expiry(request: pytest.FixtureRequest, fixture: str) -> None:
     """Both stores return every result byte for byte, remove an expired task completely and keep everything else."""
     backend: Backend = request.getfixturevalue(fixture)

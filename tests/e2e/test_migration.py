@@ -120,6 +120,7 @@ def test_documented_commands_work_in_order(home: Path, environment: dict[str, st
         assert_legacy_results_are_served(api, home / "data")
 
 
+@pytest.mark.long
 def test_migration_rollback_and_undo(home: Path, environment: dict[str, str]) -> None:
     """After a rollback only asynchronous requests are rejected; after its undo everything works again."""
     (port,) = free_ports(1)
@@ -156,6 +157,7 @@ def test_migration_rollback_and_undo(home: Path, environment: dict[str, str]) ->
         assert failed_checks(home, environment, url) == {}
 
 
+@pytest.mark.long
 def test_migration_to_a_bucket(home: Path, environment: dict[str, str], s3_server: S3Server) -> None:
     """Legacy results are served from the bucket byte for byte, even without the local files."""
     (port,) = free_ports(1)

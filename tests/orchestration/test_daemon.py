@@ -93,6 +93,7 @@ def test_a_second_daemon_stands_by_and_takes_over(instance: dg.DagsterInstance, 
     assert len(heartbeat_ids(instance)) == 1
 
 
+@pytest.mark.long
 def test_a_hung_daemon_loses_the_lock_and_exits(daemon: Callable[..., Daemon]) -> None:
     """Another daemon takes over; the first exits without doing anything when it is continued."""
     first = daemon()
@@ -146,6 +147,7 @@ def test_sensor_ticks_in_the_future_are_reset(instance: dg.DagsterInstance) -> N
         assert stored.instigator_data.cursor == "kept"
 
 
+@pytest.mark.long
 def test_sigterm_ends_the_daemon_and_frees_the_lock(daemon: Callable[..., Daemon]) -> None:
     """It exits with 0, and its successor starts at once."""
     first = daemon()

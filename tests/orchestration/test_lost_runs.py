@@ -172,6 +172,7 @@ def test_an_overdue_run_fails_and_names_the_setting(
     assert found.tags[WILL_RETRY_TAG] == "false"
 
 
+@pytest.mark.long
 def test_a_run_without_progress_fails_and_names_the_setting(
     instance: dg.DagsterInstance, candles: CandleCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

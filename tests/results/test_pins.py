@@ -166,7 +166,7 @@ LATE = [0, *[1] * 8, 0, 1, 0]
 DEATHS = st.none() | st.integers(0, 12)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.lists(st.sampled_from([0, 1]), max_size=20), dies=st.tuples(DEATHS, DEATHS))
 @example([1, 0, 0, 0, 0], (None, None))
 @example(LOOKED, (None, None))

@@ -22,6 +22,7 @@ from tests.engine.oracles.peers import (
     volatile_bars,
 )
 
+pytestmark = pytest.mark.long
 CASH = 1e9
 NO_STOPS = Stops()
 COSTS = Costs(0.001, 0.0002)
