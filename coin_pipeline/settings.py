@@ -89,6 +89,10 @@ class Settings(BaseSettings):
         "http://127.0.0.1:3000",
         description="Public URL of the Dagster UI, which links begin with; defaults to that of 'coin up'.",
     )
+    coin_api_url: str = Field(
+        "http://127.0.0.1:8000", description="URL at which 'coin doctor' and 'coin migrate check' reach the API."
+    )
+    coin_ui_url: str = Field("http://127.0.0.1:3000", description="URL at which 'coin doctor' reaches the Dagster UI.")
     coin_code_server: str | None = Field(
         None,
         description="Address of the Dagster code server, unix:PATH or host:port; defaults to a socket in"

@@ -20,6 +20,7 @@ _COMMANDS = {
     "candles": ("candles:candles", "Fetch, import, export and check candles."),
     "alerts": ("alerts:alerts", "List and test the alerts to operators, by Slack and mail."),
     "database": ("database:database", "Show, upgrade and downgrade the tables of the platform."),
+    "doctor": ("doctor:doctor", "Check this installation, and show what to do about each problem."),
     "forward": ("forward:forward", "Test strategies forward: on paper, candle by candle."),
     "migrate": ("migrate:migrate", "Migrate from the legacy platform: check, run, roll back."),
     "positions": ("positions:positions", "Paper positions: enter, exit, list, sum up and audit them."),

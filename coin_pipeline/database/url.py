@@ -23,6 +23,13 @@ def database_url(settings: Settings) -> str:
     return _leases[home].url
 
 
+def running_database_url(settings: Settings) -> str | None:
+    """Return DATABASE_URL, or the URL of the embedded server; None if that does not run. Nothing is started."""
+    if settings.database_url:
+        return settings.database_url.get_secret_value()
+    return EmbeddedPostgres(_home(settings)).running_url()
+
+
 def release_database(settings: Settings) -> None:
     """Release this process's lease early and wait until the embedded server stops, unless other programs use it."""
     lease = _leases.pop(_home(settings), None)

@@ -56,7 +56,7 @@ def slack_problems(settings: Settings) -> list[Problem]:
     return [Problem("SLACK_WEBHOOK_URL", problem)] if problem else []
 
 
-def open_mail(settings: Settings) -> Channel | None:
+def open_mail(settings: Settings) -> MailChannel | None:
     """Return the mail channel, or None if it is unset or disabled; raises InvalidSettings."""
     _require_none(mail_problems(settings))
     if not (settings.email_enabled and settings.smtp_host):

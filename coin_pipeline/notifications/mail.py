@@ -4,7 +4,7 @@ import base64
 import re
 import smtplib
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,8 @@ _POLICY = SMTP.clone(cte_type="7bit")
 _MAX_SUBJECT, _MAX_TEXT = 150, 100_000
 _PERMANENT = 500
 """SMTP replies from this one on are permanent: the same mail would be rejected again."""
+_Refused = Mapping[str, tuple[int, bytes]]
+"""Reply of the server for each recipient that it refused."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,22 @@ class MailChannel:
         """Send a notification; it is delivered if the server accepted it for one recipient at least."""
         return send_within(self._deadline_s, self._address, lambda: self._send(notification))
 
+    def check(self, seconds: float) -> Delivery:
+        """Connect, encrypt and log in within a time limit, and send nothing; true if the server accepted that."""
+        return send_within(seconds, self._address, lambda: self._attempt(lambda _: {}))
+
     def _send(self, notification: Notification) -> Delivery:
-        try:
+        def send(smtp: smtplib.SMTP) -> _Refused:
             message = compose(notification, self._sender, self._recipients)
+            return smtp.send_message(message, self._sender, self._recipients)
+
+        return self._attempt(send)
+
+    def _attempt(self, use: Callable[[smtplib.SMTP], _Refused]) -> Delivery:
+        """Return the outcome of what `use` does in a session, which returns the recipients that were refused."""
+        try:
             with self._session() as smtp:
-                refused = smtp.send_message(message, self._sender, self._recipients)
+                refused = use(smtp)
             return Delivery(delivered=True, reason=self._refusals(refused))
         except smtplib.SMTPRecipientsRefused as error:
             is_permanent = all(code >= _PERMANENT for code, _ in error.recipients.values())
@@ -121,7 +134,7 @@ class MailChannel:
                 smtp.quit()
             smtp.close()
 
-    def _refusals(self, refused: Mapping[str, tuple[int, bytes]]) -> str:
+    def _refusals(self, refused: _Refused) -> str:
         return "; ".join(f"{address} was refused: {self._reply(*reply)}" for address, reply in refused.items())
 
     def _reply(self, code: int, text: bytes | str) -> str:

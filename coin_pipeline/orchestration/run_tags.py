@@ -1,6 +1,9 @@
 """Tags of Dagster runs: those that this platform adds and those of Dagster that it reads or sets."""
 
-import dagster as dg
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 CLASS_TAG, BULK, SYNC = "coin/class", "bulk", "sync"
 """Bulk runs wait in the queue and execute one at a time, alongside interactive runs; for sync runs a client waits."""
@@ -34,27 +37,27 @@ SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, BACKFILL_TAG = "dagster/schedule_name", "dag
 WILL_RETRY_TAG = "dagster/will_retry"
 
 
-def client_of(run: dg.DagsterRun) -> str:
+def client_of(run: "dg.DagsterRun") -> str:
     """Return the client that submitted a run; without a tag, schedules and sensors did, or a user of the Dagster UI."""
     automated = not {SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, BACKFILL_TAG}.isdisjoint(run.tags)
     return run.tags.get(CLIENT_TAG, SCHEDULES if automated else UI)
 
 
-def is_scheduled(run: dg.DagsterRun) -> bool:
+def is_scheduled(run: "dg.DagsterRun") -> bool:
     """Return whether a schedule or a sensor started a run, or another run of which it is a repetition."""
     return not {SCHEDULE_NAME_TAG, SENSOR_NAME_TAG}.isdisjoint(run.tags)
 
 
-def is_bulk(run: dg.DagsterRun) -> bool:
+def is_bulk(run: "dg.DagsterRun") -> bool:
     """Return whether a run belongs to the class that may take long."""
     return run.tags.get(CLASS_TAG) == BULK
 
 
-def is_cold_launched(run: dg.DagsterRun) -> bool:
+def is_cold_launched(run: "dg.DagsterRun") -> bool:
     """Return whether a run was started in a process of its own, for lack of a pool."""
     return run.tags.get(COLD_LAUNCH_TAG) == run.run_id  # a retry inherits its parent's tags
 
 
-def owner_of(run: dg.DagsterRun) -> str:
+def owner_of(run: "dg.DagsterRun") -> str:
     """Return who shares the pool with others: a client, and apart from it the client's synchronous runs."""
     return f"{client_of(run)} {SYNC}" if run.tags.get(CLASS_TAG) == SYNC else client_of(run)

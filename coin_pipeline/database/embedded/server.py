@@ -79,6 +79,10 @@ class EmbeddedPostgres:
             reason = f"this program runs as user id {os.geteuid()} and cannot use it: {error}"
             raise DatabaseUnavailable(self._home, reason) from error
 
+    def running_url(self) -> str | None:
+        """Return the URL of the server if it runs and responds; it is not started, and may stop at any time."""
+        return self._responding_url()
+
     def wait_until_stopped(self, seconds: float) -> bool:
         """Wait until the server has stopped after its last lease; return whether it did within `seconds`."""
 

@@ -6,11 +6,12 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import dagster as dg
+from typing import TYPE_CHECKING, Any
 
 from coin_pipeline.orchestration.run_tags import is_bulk, owner_of
+
+if TYPE_CHECKING:
+    import dagster as dg  # takes seconds, which programs that only ask whether the pool responds need not wait
 
 TIMEOUT_S = 2.0
 KILL_GRACE_S = 1.0
@@ -41,7 +42,7 @@ def send_request(home: Path, **message: object) -> Message:
     return response
 
 
-def launch_request(run: dg.DagsterRun) -> Message:
+def launch_request(run: "dg.DagsterRun") -> Message:
     """Return the request that hands a run to the pool."""
     return {"launch": run.run_id, "bulk": is_bulk(run), "owner": owner_of(run)}
 
