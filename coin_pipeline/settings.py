@@ -53,6 +53,8 @@ _CHOICES = {
 # The markets and timeframes that the legacy platform collected.
 DAILY_SYMBOLS = tuple(f"KRW-{base}" for base in ("BTC", "ETH", "XRP", "SOL", "XLM", "ADA", "DOGE", "BCH", "NEAR"))
 DAILY_TIMEFRAMES = ("1m", "5m", "1h", "1d", "1w")
+COMPOSE_VARIABLES = frozenset({"API_PORT", "COIN_PUBLISH", "ENV_FILE", "POSTGRES_PASSWORD", "UI_PORT", "WORKER_MEMORY"})
+"""Variables of `.env` that docker-compose.yml reads, besides Compose's own."""
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -358,7 +360,8 @@ def _settings(*_sources: object) -> Settings:
             " lists all settings)",
         )
         for name in _dotenv()
-        if name.upper() not in known and not name.upper().startswith(("REDIS_", "CORS_"))
+        if name.upper() not in known | COMPOSE_VARIABLES
+        and not name.upper().startswith(("REDIS_", "CORS_", "COMPOSE_"))
     ]
     if unknown:
         raise InvalidSettings(unknown)

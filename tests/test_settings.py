@@ -1,5 +1,6 @@
 """Settings from the environment and `.env`."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from coin_pipeline.cli.serve import public_ui_url
 from coin_pipeline.errors import InvalidSettings
 from coin_pipeline.settings import (
+    COMPOSE_VARIABLES,
     Settings,
     child_environment,
     export_strategy_files,
@@ -160,6 +162,15 @@ def test_env_sample_lists_every_setting_and_loads(folder: Path) -> None:
         assert f"#{field.upper()}=" in sample
     lines = [line[1:] for line in sample.splitlines() if line.startswith("#") and "=" in line and " " not in line]
     (folder / ".env").write_text("\n".join(lines))
+    load_settings()
+
+
+def test_variables_of_docker_compose_are_accepted(folder: Path) -> None:
+    """One `.env` serves Compose and `coin up`; they are those of the file that are not settings."""
+    compose = (ROOT / "docker-compose.yml").read_text()
+    names = set(re.findall(r"\$\{([A-Z0-9_]+)", compose)) - {field.upper() for field in Settings.model_fields}
+    assert names == COMPOSE_VARIABLES
+    (folder / ".env").write_text("".join(f"{name}=x\n" for name in (*names, "COMPOSE_PROFILES")))
     load_settings()
 
 
