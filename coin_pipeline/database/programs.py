@@ -1,5 +1,6 @@
 """PostgreSQL's client programs, such as pg_dump, and how they connect."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -8,12 +9,13 @@ from typing import NamedTuple
 
 from psycopg2 import extensions
 
-from coin_pipeline.database.embedded.programs import DEBIAN, major_version, packaged_programs
-from coin_pipeline.database.session import Connection, psycopg2_url
+from coin_pipeline.database.embedded.server import packaged_programs
+from coin_pipeline.database.session import psycopg2_url
 from coin_pipeline.database.timeouts import WHERE
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.settings import inherited_environment
 
+_DEBIAN = Path("/usr/lib/postgresql")
 _SECRETS = ("password", "sslpassword")
 
 
@@ -39,55 +41,32 @@ def program_login(url: str) -> ProgramLogin:
     return ProgramLogin(("--no-password", f"--dbname={extensions.make_dsn(**public)}"), environment)
 
 
-class ServerInfo(NamedTuple):
-    """What a program must be able to do to connect as a connection of this process does.
-
-    Attributes:
-        version: The server's version as psycopg2 reports it, such as 180006.
-        tls: Whether the connection is encrypted.
-    """
-
-    version: int
-    tls: bool
-
-
-def server_info(connection: Connection) -> ServerInfo:
-    """Return what the programs that follow a connection must be able to do."""
-    return ServerInfo(connection.server_version, connection.info.ssl_in_use)
-
-
-def find_program(name: str, server: ServerInfo) -> Path:
-    """Return the packaged program, or the system's if the server is of a newer major version or needs TLS.
-
-    The packaged programs are built without TLS.
+def find_program(name: str, server_version: int) -> Path:
+    """Return the packaged program, or the system's if the server is of a newer major version.
 
     Args:
         name: Name of the program, such as pg_dump.
-        server: What the program must be able to do.
+        server_version: The server's version as psycopg2 reports it, such as 180006.
 
     Raises:
-        DatabaseUnavailable: No program is new enough, as pg_dump refuses newer servers, or none has TLS.
+        DatabaseUnavailable: No program is new enough; pg_dump refuses newer servers.
     """
-    required = server.version // 10_000
+    required = server_version // 10_000
     for path in _candidates(name, required):
-        if major_version(path) >= required and (not server.tls or _has_tls(path)):
+        if _major(path) >= required:
             return path
-    kind = f"PostgreSQL {required}" + (" with an encrypted connection" if server.tls else "")
-    reason = f"it is {kind}, for which there is no {name}; install postgresql-client-{required}"
+    reason = f"it is PostgreSQL {required}, for which there is no {name}; install postgresql-client-{required}"
     raise DatabaseUnavailable(WHERE, reason)
 
 
 def _candidates(name: str, major: int) -> Iterator[Path]:
     on_path = shutil.which(name)
-    for folder in (packaged_programs(), on_path and Path(on_path).parent, DEBIAN / str(major) / "bin"):
+    for folder in (packaged_programs(), on_path and Path(on_path).parent, _DEBIAN / str(major) / "bin"):
         if folder and (folder / name).is_file():
             yield folder / name
 
 
-def _has_tls(program: Path) -> bool:
-    """Return whether a program has TLS; if not, it rejects the parameter before it connects to this missing socket."""
-    command = [str(program), "--no-password", "--dbname=host=/nowhere sslmode=require"]
-    answer = subprocess.run(  # noqa: S603 -- no shell
-        command, env=inherited_environment({"LC_ALL": "C"}), stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
-    return b"SSL support is not compiled in" not in answer.stderr
+def _major(program: Path) -> int:
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 -- no shell
+    found = re.search(r"\d+", answer.stdout)
+    return int(found[0]) if found else 0

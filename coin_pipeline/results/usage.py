@@ -27,7 +27,6 @@ _KINDS = {
     "archive": "archive records",
     "backups": "backups",
     "logs": "logs",
-    "compute_logs": "output of ops",
     "postgres": "database files",
 }
 _GROUPS = {
