@@ -15,10 +15,12 @@
 # make bench               compare the engine's speed with other backtesters
 # make bench-candles       compare reading stored candles with pandas, Polars and DuckDB
 # make bench-api           measure the platform over HTTP
+# make bench-load          100 pollers and 20 submitters for ten minutes; memory, descriptors, disk and response times
 # make bench-ledger        measure the ledger with a million entries
 # make bench-backup        measure backups and restores against tar, cp and pg_dump
 # make lookahead-corpus    run the look-ahead check on strategies that look ahead and on honest ones
 # make lint                ruff, mypy, import contracts, prose
+# make settings            write docs/settings.md from the declarations of the settings
 # make docs                build the documentation site
 # make cli                 write docs/cli.md from the commands
 # Every target sets up .venv first, from requirements*.lock, with uv if it is installed and pip otherwise.
@@ -34,7 +36,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test test-long coverage test-cold test-large test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-ledger bench-backup lookahead-corpus lint format docs cli lock clean
+.PHONY: demo up test test-long coverage test-cold test-large test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-load bench-ledger bench-backup lookahead-corpus lint format settings docs cli lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -118,6 +120,10 @@ bench-candles: $(DEVELOPED)
 bench-api: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.api $(ARGS)
 
+# Ten minutes; COIN_LOAD_SECONDS=60 for one. Exits with 1 if a limit is exceeded.
+bench-load: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.load $(ARGS)
+
 # A few minutes; ARGS="--entries 160000" builds a smaller ledger. Exits with 1 if a target is missed.
 bench-ledger: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.ledger $(ARGS)
@@ -140,6 +146,9 @@ lint: $(DEVELOPED)
 format: $(DEVELOPED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+settings: $(INSTALLED)
+	$(BIN)/python scripts/settings_page.py
 
 # The documentation, with an API reference from docstrings, in site/. A broken link fails the build.
 docs: $(DOCUMENTED)

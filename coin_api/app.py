@@ -25,6 +25,9 @@ from coin_api.routes import backtests, candles, forward, forward_drift, health, 
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
 from coin_api.watches import OpenWatches, platform_watches
+from coin_pipeline.auth.access import AccessControl
+from coin_pipeline.auth.guard import Guard, describe_route
+from coin_pipeline.auth.scopes import API
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.parser.client import CandleFileParser, ParserLimits
 from coin_pipeline.candles.imports.parser.server import shared_server
@@ -62,11 +65,13 @@ def create_app(
         find_database: Returns the URL of the database at start-up.
         open_watches: Returns monitors that run as long as the application.
     """
+    access = AccessControl(settings, find_database)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = THREADS
         with ExitStack() as stack:
+            stack.callback(access.close)
             state = app.state
             state.settings = settings
             state.timeouts = timeouts or Timeouts()
@@ -106,6 +111,7 @@ def create_app(
     )
     app.add_middleware(BodyLimit, unlimited=candles.UPLOAD)
     app.add_middleware(HeadRequests)
+    app.add_middleware(Guard, access=access, scopes=API, describe=describe_route)
     if settings.coin_trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.coin_trusted_proxies))
     install_error_handlers(app)

@@ -1,10 +1,11 @@
-"""Who sends a request: clients share the queue and the worker pool by their addresses."""
+"""Who sends a request: clients share the queue and the worker pool by their tokens or addresses."""
 
 import ipaddress
 from collections.abc import Callable
 
 from fastapi import Request
 
+from coin_pipeline.auth.guard import identity_of
 from coin_pipeline.errors import ClientQueueFull, QueueFull
 
 IPV6_PREFIX = 64
@@ -14,7 +15,9 @@ QUEUE_SHARE = 4
 
 
 async def request_client(request: Request) -> str:
-    """Return the client of a request: the peer's address, or the one that a trusted proxy names."""
+    """Return the client of a request: the name of its token, else the peer's address or the one that a proxy names."""
+    if identity := identity_of(request.scope):
+        return identity.name
     return client_name(request.client.host if request.client else "")
 
 

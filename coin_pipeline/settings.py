@@ -53,6 +53,38 @@ _CHOICES = {
 # The markets and timeframes that the legacy platform collected.
 DAILY_SYMBOLS = tuple(f"KRW-{base}" for base in ("BTC", "ETH", "XRP", "SOL", "XLM", "ADA", "DOGE", "BCH", "NEAR"))
 DAILY_TIMEFRAMES = ("1m", "5m", "1h", "1d", "1w")
+COMPOSE_VARIABLES = frozenset({"API_PORT", "COIN_PUBLISH", "ENV_FILE", "POSTGRES_PASSWORD", "UI_PORT", "WORKER_MEMORY"})
+"""Variables of `.env` that docker-compose.yml reads, besides Compose's own."""
+LEGACY_PREFIXES: Mapping[str, str] = {
+    "REDIS_": "Dagster replaces Redis",
+    "RQ_": "Dagster's queue and the worker pool replace RQ: COIN_WORKERS, COIN_MAX_QUEUED, COIN_MAX_RUN_SECONDS",
+    "CORS_": "the origins of COIN_ALLOWED_ORIGINS may use all methods and headers",
+    "UVICORN_": "'coin up' and 'coin serve' start the servers: COIN_BIND, --api-port, --ui-port",
+    "GUNICORN_": "'coin up' and 'coin serve' start the servers: COIN_BIND, --api-port, --ui-port",
+    "VITE_": "web clients read it when they are built",
+    "REACT_APP_": "web clients read it when they are built",
+    "NEXT_PUBLIC_": "web clients read it when they are built",
+}
+"""What replaces the variables of the legacy platform and of its libraries, by prefix."""
+LEGACY_NAMES: Mapping[str, str] = {
+    "LOG_LEVEL": "each process logs what an operator needs; COIN_LOG_FORMAT sets the format",
+    "LOG_FORMAT": "COIN_LOG_FORMAT replaces it",
+    "LOG_FILE": "logs are in DATA_ROOT/logs",
+    "LOG_DIR": "logs are in DATA_ROOT/logs",
+    "QUEUE_NAME": "Dagster has one queue of runs",
+    "JOB_TIMEOUT": "COIN_MAX_RUN_SECONDS replaces it",
+    "WORKER_COUNT": "COIN_WORKERS replaces it",
+    "WORKERS": "COIN_WORKERS replaces it",
+    "API_HOST": "COIN_BIND replaces it",
+    "HOST": "COIN_BIND replaces it",
+    "PORT": "'coin up --api-port' replaces it",
+    "DEBUG": "there is no such mode",
+    "RELOAD": "there is no such mode",
+    "TZ": "schedules and days are in Asia/Seoul",
+    "PYTHONPATH": "the installed package is used",
+    "PYTHONUNBUFFERED": "it is always set",
+}
+"""The same for single variables. Those in the environment may be of other programs, so only those of `.env` count."""
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -358,7 +390,7 @@ def _settings(*_sources: object) -> Settings:
             " lists all settings)",
         )
         for name in _dotenv()
-        if name.upper() not in known and not name.upper().startswith(("REDIS_", "CORS_"))
+        if not (name.upper() in known or is_accepted(name.upper()))
     ]
     if unknown:
         raise InvalidSettings(unknown)
@@ -380,12 +412,33 @@ def _variable(name: str) -> str:
     return next((variable for variable in names if variable in present), name)
 
 
+def is_accepted(name: str) -> bool:
+    """Return whether `.env` may contain a variable that is not a setting: of the legacy platform, or of Compose.
+
+    >>> [is_accepted(name) for name in ("RQ_QUEUE", "LOG_LEVEL", "COIN_PUBLISH", "COIN_WORKER", "DATA_ROT")]
+    [True, True, True, False, False]
+    """
+    return name in COMPOSE_VARIABLES or name.startswith("COMPOSE_") or legacy_reason(name) is not None
+
+
+def legacy_reason(name: str) -> str | None:
+    """Return what replaces a variable of the legacy platform, or None if it is not one or is still read.
+
+    >>> legacy_reason("REDIS_HOST")
+    'Dagster replaces Redis'
+    """
+    if name in LEGACY_VARIABLES:
+        return None
+    by_prefix = next((reason for prefix, reason in LEGACY_PREFIXES.items() if name.startswith(prefix)), None)
+    return by_prefix or LEGACY_NAMES.get(name)
+
+
 def ignored_setting_notices() -> list[str]:
-    """Return a sentence for each variable that is set but unused in this version."""
-    names = sorted({name.upper() for name in (*os.environ, *_dotenv())})
-    redis = [f"{name} is no longer used: Dagster replaces Redis" for name in names if name.startswith("REDIS_")]
-    ignored = [name for name in names if name.startswith("CORS_") and name not in LEGACY_VARIABLES]
-    return redis + [f"{name} has no effect in this version" for name in ignored]
+    """Return a sentence for each variable of the legacy platform that is set, and has no effect in this version."""
+    dotenv = {name.upper() for name in _dotenv()}
+    environment = {name.upper() for name in os.environ if name.upper() not in LEGACY_NAMES}
+    names = sorted(dotenv | environment)
+    return [f"{name} is no longer used: {reason}" for name in names if (reason := legacy_reason(name))]
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

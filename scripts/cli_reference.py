@@ -15,7 +15,7 @@ INTRODUCTION = """# Commands
 Every command of `coin`, with its arguments and options. This page is generated from the commands (`make cli`), which
 print the same with `--help`. Exit codes: 0 if a command succeeds, 1 if it fails, 2 if its input is invalid, 130 if it
 is interrupted. Settings are read from the environment and from `.env` in the current folder
-([settings](operations.md#settings)).
+([settings](settings.md)).
 """
 
 

@@ -1,5 +1,6 @@
 """Settings from the environment and `.env`."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from coin_pipeline.cli.serve import public_ui_url
 from coin_pipeline.errors import InvalidSettings
 from coin_pipeline.settings import (
+    COMPOSE_VARIABLES,
     Settings,
     child_environment,
     export_strategy_files,
@@ -119,19 +121,35 @@ def test_lists_are_comma_separated(folder: Path) -> None:
 
 def test_foreign_name_gets_no_suggestion(folder: Path) -> None:
     """A name that resembles no setting gets a remedy but no suggestion."""
-    (folder / ".env").write_text("RQ_QUEUE=default\n")
-    with pytest.raises(InvalidSettings, match="RQ_QUEUE: is not a setting; remove it or comment it out"):
+    (folder / ".env").write_text("KAFKA_BROKERS=default\n")
+    with pytest.raises(InvalidSettings, match="KAFKA_BROKERS: is not a setting; remove it or comment it out"):
         load_settings()
 
 
 def test_legacy_settings_are_reported_not_rejected(folder: Path) -> None:
-    """REDIS_* and unused settings are accepted in `.env` and reported in one sentence each."""
-    (folder / ".env").write_text("REDIS_HOST=localhost\nCORS_ALLOW_METHODS=*\n")
+    """Each variable that only the legacy platform used is reported in one sentence with what replaces it."""
+    names = ("REDIS_HOST", "RQ_QUEUE", "LOG_LEVEL", "CORS_ALLOW_METHODS", "TZ", "UVICORN_WORKERS")
+    (folder / ".env").write_text("".join(f"{name}=1\n" for name in names))
     assert isinstance(load_settings(), Settings)
-    assert ignored_setting_notices() == [
-        "REDIS_HOST is no longer used: Dagster replaces Redis",
-        "CORS_ALLOW_METHODS has no effect in this version",
-    ]
+    notices = ignored_setting_notices()
+    assert [notice.split()[0] for notice in notices] == sorted(names)
+    assert notices[2] == "REDIS_HOST is no longer used: Dagster replaces Redis"
+
+
+def test_variables_of_other_programs_are_not_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LOG_LEVEL and TZ in the environment are of other programs; REDIS_HOST is of the legacy platform only."""
+    assert folder.is_dir()
+    for name in ("LOG_LEVEL", "TZ", "REDIS_HOST"):
+        monkeypatch.setenv(name, "UTC")
+    assert [notice.split()[0] for notice in ignored_setting_notices()] == ["REDIS_HOST"]
+
+
+@pytest.mark.parametrize("name", ["COIN_WORKER", "COIN_UNKNOWN", "LOG_LEVELS", "SMTP_FROM", "TASK_RESULT_TTL"])
+def test_unknown_names_next_to_accepted_ones_stop_the_start(folder: Path, name: str) -> None:
+    """A misspelled setting is not taken for one of the legacy platform."""
+    (folder / ".env").write_text(f"REDIS_HOST=localhost\n{name}=1\n")
+    with pytest.raises(InvalidSettings, match=f"{name}: is not a setting"):
+        load_settings()
 
 
 def test_strategy_files_are_passed_to_child_programs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +181,15 @@ def test_env_sample_lists_every_setting_and_loads(folder: Path) -> None:
     load_settings()
 
 
+def test_variables_of_docker_compose_are_accepted(folder: Path) -> None:
+    """One `.env` serves Compose and `coin up`; they are those of the file that are not settings."""
+    compose = (ROOT / "docker-compose.yml").read_text()
+    names = set(re.findall(r"\$\{([A-Z0-9_]+)", compose)) - {field.upper() for field in Settings.model_fields}
+    assert names == COMPOSE_VARIABLES
+    (folder / ".env").write_text("".join(f"{name}=x\n" for name in (*names, "COMPOSE_PROFILES")))
+    load_settings()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -191,9 +218,9 @@ def test_other_cors_settings_are_reported_as_unused(folder: Path) -> None:
     """Methods, headers and credentials are always allowed to the listed origins."""
     (folder / ".env").write_text("CORS_ALLOW_METHODS=*\nCORS_ALLOW_CREDENTIALS=true\n")
     assert load_settings().coin_allowed_origins == ()
-    assert ignored_setting_notices() == [
-        "CORS_ALLOW_CREDENTIALS has no effect in this version",
-        "CORS_ALLOW_METHODS has no effect in this version",
+    assert [notice.split()[0] for notice in ignored_setting_notices()] == [
+        "CORS_ALLOW_CREDENTIALS",
+        "CORS_ALLOW_METHODS",
     ]
 
 

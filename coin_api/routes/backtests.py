@@ -4,7 +4,7 @@ import asyncio
 from contextlib import ExitStack, suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
 
 from coin_api.deps import (
@@ -76,6 +76,7 @@ async def run(
     store: StoreDep,
     index: IndexDep,
     client: ClientDep,
+    http: Request,
     *,
     fresh: Fresh = False,
 ) -> Response:
@@ -89,6 +90,7 @@ async def run(
         return json_response(with_reused_from(stored.document, stored.run_id))
     submission = backtest_submission(spec, "results")
     task = await run_in_threadpool(orchestrator.submit, submission, SubmissionId(client=client))
+    http.state.target = task.task_id
     task = await _wait_until_ended(task, subscriptions, timeouts)
     if task.status != "completed":
         raise RunFailed(task.task_id, error_class(task.error_kind), task.error or f"the run was {task.status}")

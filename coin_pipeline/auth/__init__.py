@@ -1,1 +1,1 @@
-"""Who may use the platform: API tokens with scopes, and the audit log of what was done with them."""
+"""Who may use the servers, and who did what: API tokens with scopes, and the audit log."""

@@ -14,6 +14,7 @@ EXIT_FAILED, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 130
 _COMMANDS = {
     "demo": ("backtests:demo", "Run a backtest on synthetic candles, offline."),
     "up": ("serve:up", "Serve the API and the Dagster UI on this machine."),
+    "serve": ("service:serve", "Run one service of the platform, for containers and systemd."),
     "backtest": ("backtests:backtest", "Run a backtest and show its result."),
     "sweep": ("sweeps:sweep", "Search the parameters of a strategy and show the best points."),
     "backup": ("backup:backup", "Back up everything, prove backups and restore them."),

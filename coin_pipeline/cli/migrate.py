@@ -14,12 +14,10 @@ def migrate() -> None:
 @click.option(
     "--api",
     "api_url",
-    default="http://127.0.0.1:8000",
-    show_default=True,
-    help="Base URL of the API that 'coin up' serves.",
+    help="Base URL of the API; defaults to COIN_API_URL.",
 )
 @as_json
-def check(api_url: str, *, as_json: bool) -> None:
+def check(api_url: str | None, *, as_json: bool) -> None:
     """Run the migration checklist.
 
     Reports each item as pass, fail (with the remedy), replaced (by what), manual (for people) or n/a (why it does
@@ -35,7 +33,8 @@ def check(api_url: str, *, as_json: bool) -> None:
     from coin_pipeline.migration.inspector import Inspector
     from coin_pipeline.settings import load_settings
 
-    with closing(Inspector(load_settings(), api_url)) as inspector:
+    settings = load_settings()
+    with closing(Inspector(settings, api_url or settings.coin_api_url)) as inspector:
         with spinner("running the checklist"):
             checked = list(run_checklist(inspector))
         (print_json if as_json else print_checklist)(checked)

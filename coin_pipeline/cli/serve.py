@@ -43,7 +43,7 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     settings = read_settings(strategy_files)
     _check_prerequisites(settings, [("--api-port", api_port), ("--ui-port", ui_port)])
     stopping = _stop_on_signals()
-    _keep_private(settings)
+    keep_private(settings)
     lock = lock_data_root(settings.data_root)
     with private_address(settings) as address:
         own = {"dagster_ui_url": public_ui_url(settings, ui_port), "coin_code_server": address}
@@ -62,7 +62,7 @@ def public_ui_url(settings: "Settings", ui_port: int) -> str:
     return settings.dagster_ui_url.rstrip("/") if is_set else f"http://{url_host(local_address(settings))}:{ui_port}"
 
 
-def _keep_private(settings: "Settings") -> None:
+def keep_private(settings: "Settings") -> None:
     """Keep other users away from DATA_ROOT and from what this program and those that it starts write there."""
     from coin_pipeline.storage.access import private_umask, restrict_access
     from coin_pipeline.storage.atomic import translate_os_errors
@@ -75,21 +75,27 @@ def _keep_private(settings: "Settings") -> None:
 
 def _check_prerequisites(settings: "Settings", ports: list[tuple[str, int]]) -> None:
     """Raise CoinError for what would otherwise only appear in the log of each process; print notices."""
-    from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
     from coin_pipeline.cli.supervisor import require_free_ports
-    from coin_pipeline.notifications.channels import channel_notices, open_channels
-    from coin_pipeline.settings import ignored_setting_notices
     from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
     from coin_pipeline.storage.probe import check_writable
+
+    check_settings(settings)
+    require_free_ports(settings.coin_bind, ports)
+    if notice := check_writable(open_store(settings, FAST_TIMEOUTS)):
+        click.secho(notice, fg="yellow", err=True)
+
+
+def check_settings(settings: "Settings") -> None:
+    """Raise CoinError for a setting that only some process would reject, in its log; print notices."""
+    from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
+    from coin_pipeline.notifications.channels import channel_notices, open_channels
+    from coin_pipeline.settings import ignored_setting_notices
     from coin_pipeline.strategies.registry import load_registry
 
     load_registry(settings.coin_strategy_files)
     resolve_refresh(RefreshRequest(), settings)
     open_channels(settings)
-    require_free_ports(settings.coin_bind, ports)
-    storage_notice = check_writable(open_store(settings, FAST_TIMEOUTS))
-    storage_notices = [storage_notice] if storage_notice else []
-    for notice in (*ignored_setting_notices(), *channel_notices(settings), *storage_notices):
+    for notice in (*ignored_setting_notices(), *channel_notices(settings)):
         click.secho(notice, fg="yellow", err=True)
 
 
@@ -103,7 +109,8 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
     host = url_host(local_address(settings))
     _announce("starting the database")
     from coin_pipeline.orchestration.code_server import code_server_target
-    from coin_pipeline.orchestration.instance import open_instance
+    from coin_pipeline.orchestration.instance import open_instance, write_workspace
+    from coin_pipeline.orchestration.worker_pool.lock import announce_pool, pool_home
 
     logs, limit = settings.data_root / "logs", LogLimit(settings.coin_log_mib << 20, settings.coin_log_files)
     with (
@@ -112,7 +119,13 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
     ):
         _announce("starting Dagster and the API")
         socket = Path(str(code_server_target(settings).socket))
-        for name, module, *arguments in _processes(settings, api_port, ui_port):
+        write_workspace(settings)
+        commands = program_commands(settings, api_port, ui_port)
+        if settings.coin_launcher == "warm":
+            announce_pool(pool_home())
+        else:
+            del commands["pool"]
+        for name, (module, *arguments) in commands.items():
             supervisor.start(name, module, *arguments, socket=socket if name == CODE_SERVER else None)
         supervisor.wait_for(f"http://{host}:{api_port}/health", START_TIMEOUT_S)
         supervisor.wait_for(f"http://{host}:{ui_port}/server_info", START_TIMEOUT_S)
@@ -175,25 +188,21 @@ def _reindexing(settings: "Settings") -> Iterator[None]:
         process.wait()
 
 
-def _processes(settings: "Settings", api_port: int, ui_port: int) -> list[tuple[str, ...]]:
-    """Return name, module and arguments of each process; the code server comes before those that use it."""
+def program_commands(settings: "Settings", api_port: int, ui_port: int) -> dict[str, tuple[str, ...]]:
+    """Return module and arguments of each program by its name; the code server comes before those that use it."""
     from coin_pipeline.orchestration.code_server import LOCATION, code_server_target
-    from coin_pipeline.orchestration.instance import write_workspace
-    from coin_pipeline.orchestration.worker_pool.lock import announce_pool, pool_home
+    from coin_pipeline.orchestration.instance import workspace_path
 
-    pool = [("pool", "coin_pipeline.orchestration.worker_pool")] if settings.coin_launcher == "warm" else []
-    workspace = str(write_workspace(settings))
-    if pool:
-        announce_pool(pool_home())
-    socket = str(code_server_target(settings).socket)
-    code = ("--socket", socket, "--location-name", LOCATION, "-m", "coin_pipeline.definitions")
-    return [
-        *pool,
-        (CODE_SERVER, "dagster", "api", "grpc", *code),
-        ("daemon", "coin_pipeline.orchestration.daemon", "-w", workspace),
-        ("webserver", "coin_pipeline.orchestration.webserver", "-w", workspace, "--port", str(ui_port)),
-        ("api", "coin_api", "--port", str(api_port)),
-    ]
+    workspace, target = str(workspace_path(settings)), code_server_target(settings)
+    address = ("--socket", target.socket) if target.socket else ("--host", target.host, "--port", str(target.port))
+    code = ("--location-name", LOCATION, "-m", "coin_pipeline.definitions")
+    return {
+        "pool": ("coin_pipeline.orchestration.worker_pool",),
+        CODE_SERVER: ("dagster", "api", "grpc", *address, *code),
+        "daemon": ("coin_pipeline.orchestration.daemon", "-w", workspace),
+        "webserver": ("coin_pipeline.orchestration.webserver", "-w", workspace, "--port", str(ui_port)),
+        "api": ("coin_api", "--port", str(api_port)),
+    }
 
 
 def _stop_on_signals() -> threading.Event:

@@ -213,7 +213,7 @@ CHANNEL_ADVICE = Text(
 )
 CHANNEL_UNSET = Text("not set up, so no alert is sent by it", "설정되지 않아 알림을 보내지 않습니다")
 CHANNEL_NONE = Text(
-    "neither Slack nor mail is set up, so failures are reported to nobody",
+    "neither Slack nor mail is set up, so no operator is notified of failures",
     "Slack과 메일이 모두 설정되지 않아 장애 알림이 전송되지 않습니다",
 )
 CHANNEL_NONE_ADVICE = Text(

@@ -34,6 +34,7 @@ CoinError
 │   ├── PositionNotFound
 │   ├── BackupNotFound
 │   ├── AlertNotFound
+│   ├── TokenNotFound
 │   └── ObjectNotFound
 ├── StrategyFailed                  the strategy's code raised, or returned the wrong shape
 │   └── BarsChanged                 the strategy wrote into its candles
@@ -56,6 +57,7 @@ CoinError
 ├── Conflict                        HTTP 409
 │   ├── ObjectExists
 │   ├── IdempotencyConflict
+│   ├── TokenExists
 │   ├── TaskIdConflict
 │   ├── NotCancellable              the task has already ended
 │   ├── ForwardTestStopped          no decision is recorded any more
@@ -125,6 +127,7 @@ from coin_pipeline.errors.conflicts import (
     QueueFull,
     TaskExpiring,
     TaskIdConflict,
+    TokenExists,
     TooManyUploads,
     UploadTooLarge,
 )
@@ -162,6 +165,7 @@ from coin_pipeline.errors.not_found import (
     PositionNotFound,
     ResultNotFound,
     TableNotStored,
+    TokenNotFound,
 )
 from coin_pipeline.errors.runs import (
     BarsChanged,
@@ -288,6 +292,8 @@ __all__ = [
     "TableNotStored",
     "TaskExpiring",
     "TaskIdConflict",
+    "TokenExists",
+    "TokenNotFound",
     "TooManyUploads",
     "UnknownExchange",
     "UnknownRevision",

@@ -117,3 +117,10 @@ class OverExit(LedgerConflict):
 
     def __init__(self, quantity: Decimal, held: Decimal) -> None:
         super().__init__(f"the position holds {held:f} units, fewer than the {quantity:f} to exit; exit at most these")
+
+
+class TokenExists(Conflict):
+    """An API token of this name is in use or has expired, but is not revoked."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a token named {name!r} exists; choose another name, or revoke it: coin token revoke {name}")

@@ -133,3 +133,10 @@ class ObjectNotFound(NotFound):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"object {key!r} does not exist")
+
+
+class TokenNotFound(NotFound):
+    """No API token of this name is in use."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no token named {name[:80]!r} is in use; 'coin token list' shows all")

@@ -1,7 +1,7 @@
 """The Dagster instance of this DATA_ROOT: its home directory, dagster.yaml and workspace file."""
 
 import logging
-import os
+import uuid
 from pathlib import Path
 
 import dagster as dg
@@ -38,7 +38,7 @@ def prepare_home(settings: Settings) -> Path:
     target, shipped = home / "dagster.yaml", _shipped("dagster.yaml")
     with translate_os_errors(home):
         if not target.is_file() or target.read_bytes() != shipped:
-            atomic_write(target, shipped, home / f".dagster.yaml.{os.getpid()}", replace=True)
+            _replace(target, shipped)
     return home
 
 
@@ -75,13 +75,18 @@ def write_workspace(settings: Settings) -> Path:
     path = workspace_path(settings)
     text = workspace_text(code_server_target(settings))
     with translate_os_errors(path):
-        path.write_text(text)
+        _replace(path, text.encode())
     return path
 
 
 def workspace_path(settings: Settings) -> Path:
     """Return the path of the workspace file."""
     return settings.data_root / "dagster" / "workspace.yaml"
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file atomically; processes in several containers may do so at once, and have the same process id."""
+    atomic_write(path, data, path.with_name(f".{path.name}.{uuid.uuid4().hex}"), replace=True)
 
 
 def _shipped(name: str) -> bytes:

@@ -3,11 +3,20 @@
 Dagster's own command serves the same application to every web page that a browser on this machine shows.
 """
 
+import sys
 from argparse import ArgumentParser
+from contextlib import closing
 from pathlib import Path
 
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from coin_pipeline.auth.access import AccessControl, require_reachable
+from coin_pipeline.auth.graphql import MutationScopes, describe_request
+from coin_pipeline.auth.guard import Guard
+from coin_pipeline.auth.scopes import UI
+from coin_pipeline.database.url import database_url
+from coin_pipeline.errors import CoinError
 from coin_pipeline.orchestration._dagster_internals import webserver_app
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import Settings, load_settings
@@ -22,9 +31,13 @@ MAX_BODY_BYTES = 4_000_000
 """Size of a GraphQL request; the largest are run configurations in the launchpad."""
 
 
-def guarded(webserver: ASGIApp, settings: Settings) -> Gate:
+def guarded(webserver: ASGIApp, settings: Settings, access: AccessControl) -> Gate:
     """Return Dagster's webserver application behind the access rules."""
-    return Gate(BodyLimit(webserver, MAX_BODY_BYTES), AccessPolicy.from_settings(settings), graphql_rule)
+    limited = BodyLimit(MutationScopes(webserver), MAX_BODY_BYTES)
+    app: ASGIApp = Guard(limited, access, UI, describe_request)
+    if settings.coin_trusted_proxies:
+        app = ProxyHeadersMiddleware(app, trusted_hosts=list(settings.coin_trusted_proxies))  # type: ignore[arg-type,assignment]
+    return Gate(app, AccessPolicy.from_settings(settings), graphql_rule)
 
 
 def main() -> None:
@@ -33,10 +46,18 @@ def main() -> None:
     parser.add_argument("-w", "--workspace", type=Path, required=True)
     parser.add_argument("--port", type=int, default=3000)
     arguments, settings = parser.parse_args(), load_settings()
-    with open_instance(settings) as instance, webserver_app(instance, arguments.workspace) as app:
+    with (
+        open_instance(settings) as instance,
+        webserver_app(instance, arguments.workspace) as app,
+        closing(AccessControl(settings)) as access,
+    ):
+        require_reachable(settings, database_url(settings))
         limits = Limits(connections=settings.coin_max_connections)
-        serve(guarded(app, settings), settings.coin_bind, arguments.port, limits)
+        serve(guarded(app, settings, access), settings.coin_bind, arguments.port, limits)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CoinError as error:
+        sys.exit(f"error: {error}")

@@ -1,28 +1,48 @@
-"""The lock that keeps two `coin up` from serving one DATA_ROOT."""
+"""The lock that keeps two platforms from serving one DATA_ROOT."""
 
+import fcntl
+import os
 from pathlib import Path
 
 from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.storage.file_lock import FileLock
 
+LOCK_NAME = "up.lock"
+
 
 def lock_data_root(data_root: Path) -> FileLock:
     """Lock `data_root` for one `coin up`, until the returned lock is closed or this process ends.
 
     Raises:
-        InvalidInput: Another `coin up` serves it; two daemons would execute everything twice.
+        InvalidInput: Another `coin up`, or a `coin serve`, serves it; two daemons would execute everything twice.
         StorageFailed: The folder cannot be created or written.
     """
     with translate_os_errors(data_root):
-        lock = FileLock(data_root / "up.lock")
+        lock = FileLock(data_root / LOCK_NAME)
     if not lock.acquire():
         lock.close()
         raise already_served(data_root)
     return lock
 
 
+def join_data_root(data_root: Path) -> None:
+    """Share `data_root` with the other services of one platform until this process, or what it executes, ends.
+
+    Raises:
+        InvalidInput: A `coin up` serves it.
+        StorageFailed: The folder cannot be created or written.
+    """
+    with translate_os_errors(data_root):
+        lock = FileLock(data_root / LOCK_NAME, fcntl.LOCK_SH)
+    if not lock.acquire():
+        lock.close()
+        raise already_served(data_root)
+    descriptor = os.dup(lock.file.fileno())  # a descriptor without an owner, which nothing closes
+    os.set_inheritable(descriptor, True)
+
+
 def already_served(data_root: Path) -> InvalidInput:
-    """Return the error that another `coin up` serves `data_root`."""
-    reason = f"another 'coin up' already serves {data_root}; stop it or choose another folder"
+    """Return the error that another platform serves `data_root`."""
+    reason = f"another 'coin up' or 'coin serve' already serves {data_root}; stop it or choose another folder"
     return InvalidInput([Problem("DATA_ROOT", reason)])

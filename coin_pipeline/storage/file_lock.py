@@ -10,19 +10,21 @@ FileId = tuple[int, int]
 
 
 class FileLock:
-    """An exclusive lock on a file; forked processes share it.
+    """A lock on a file; forked processes share it.
 
     Args:
         path: The file, which is created.
+        kind: LOCK_EX for one process only, LOCK_SH for several that exclude those with LOCK_EX.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: int = fcntl.LOCK_EX) -> None:
         self._path = path
+        self._kind = kind
         self.file = path.open("a+")
 
     def acquire(self) -> bool:
         """Try to take the lock; return whether this process has it."""
-        return try_lock(self.file)
+        return try_lock(self.file, self._kind)
 
     def restore(self) -> bool:
         """Create the file again if it was deleted or replaced, since another process could lock a new one.

@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import coin_pipeline.alerts.tables
+import coin_pipeline.auth.tables
 import coin_pipeline.database.tables
 import coin_pipeline.forward.tables
 import coin_pipeline.ledger.tables  # noqa: F401 -- each declares tables

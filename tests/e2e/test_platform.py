@@ -109,7 +109,7 @@ def test_second_platform_on_the_same_folder_is_rejected(platform: Platform) -> N
         check=False,
     )
     assert second.returncode == 2
-    assert f"another 'coin up' already serves {platform.root}" in second.stderr
+    assert f"another 'coin up' or 'coin serve' already serves {platform.root}" in second.stderr
     assert platform.api.get("/health").status_code == 200
 
 

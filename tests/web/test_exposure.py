@@ -73,7 +73,7 @@ def test_local_programs_use_an_address_that_the_server_listens_on(bind: str, loc
 
 
 def test_an_address_of_another_machine_names_the_setting() -> None:
-    """The error tells COIN_BIND from a port that is in use."""
+    """The error distinguishes COIN_BIND from a port that is in use."""
     with pytest.raises(InvalidInput, match=r"COIN_BIND: this machine does not have the address 192\.0\.2\.1"):
         listen("192.0.2.1", 0)
 

@@ -34,7 +34,7 @@ def data_root(inspector: Inspector) -> ChecklistOutcome:
 
 def redis_settings(_: Inspector) -> ChecklistOutcome:
     """List the Redis settings that are still set."""
-    names = ", ".join(notice.split()[0] for notice in ignored_setting_notices() if notice.startswith("REDIS_"))
+    names = ", ".join(notice.split()[0] for notice in ignored_setting_notices() if notice.startswith(("REDIS_", "RQ_")))
     if not names:
         return not_applicable("no REDIS_* variable is set, and none is needed")
     return ChecklistOutcome("replaced", f"{names}: no longer used; PostgreSQL has its own settings")
