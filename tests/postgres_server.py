@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from coin_pipeline.database.embedded.server import packaged_programs
+from coin_pipeline.database.embedded.programs import packaged_programs
 from coin_pipeline.database.embedded.user import cluster_account
 from tests.platforms import free_ports
 

