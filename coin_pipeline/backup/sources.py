@@ -14,7 +14,7 @@ from coin_pipeline.errors import InvalidSymbol, ObjectNotFound
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.archived import AREAS
 from coin_pipeline.storage.atomic import translate_os_errors
-from coin_pipeline.storage.base import ObjectEntry, ObjectStore, is_key
+from coin_pipeline.storage.base import COMPUTE_LOGS, ObjectEntry, ObjectStore, is_key
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.storage.open_store import open_store
 
@@ -67,7 +67,7 @@ def _entries(settings: Settings, target: ObjectTarget) -> Iterator[ObjectEntry]:
         for area in TASK_AREAS:
             yield from store.entries(area)
     else:  # a bucket has no candles
-        left_out = (*TASK_AREAS, AREA)
+        left_out = (*TASK_AREAS, AREA, COMPUTE_LOGS)
         yield from (entry for entry in store.entries() if entry.key.partition("/")[0] not in left_out)
 
 

@@ -46,10 +46,15 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.snap import ExecutionPlanSnapshot
 
+# What ops print: Dagster captures it if the settings ask for it (tests/orchestration/test_compute_logs.py).
+from dagster._core.storage.compute_log_manager import ComputeLogManager
+
 # Dagster's tables and migrations: created in one transaction, and event rows deleted except those of asset partitions
 # (tests/orchestration/test_storage_schema.py, tests/defs/test_retention.py).
 from dagster._core.storage.event_log import SqlEventLogStorageMetadata
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.storage.runs import RunStorageSqlMetadata
 from dagster._core.storage.schedules import ScheduleStorageSqlMetadata
 from dagster._core.storage.sql import stamp_alembic_rev
@@ -168,6 +173,7 @@ __all__ = [
     "LIVE_DATA_POLL_MS",
     "TAGS_TO_MAYBE_OMIT_ON_RETRY",
     "CodeLocation",
+    "ComputeLogManager",
     "ConfigurableClassData",
     "DagsterPostgresException",
     "DagsterPostgresStorage",
@@ -182,7 +188,9 @@ __all__ = [
     "InstigatorStatus",
     "InstigatorType",
     "LaunchRunContext",
+    "LocalComputeLogManager",
     "ModuleCodePointer",
+    "NoOpComputeLogManager",
     "PostgresEventLogStorage",
     "PostgresRunStorage",
     "PostgresScheduleStorage",

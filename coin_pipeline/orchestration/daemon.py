@@ -22,7 +22,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 -- a clas
 from coin_pipeline.alerts.threads import alert_monitors, usable_channels
 from coin_pipeline.database.daemon_lock import active_daemon, try_daemon_lock
 from coin_pipeline.database.feature_flags import is_paused
-from coin_pipeline.database.session import Session
+from coin_pipeline.database.session import Session, psycopg2_url
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.monitor import Monitor
@@ -119,7 +119,7 @@ def _acquire_lock(settings: Settings) -> Connection:
 
 
 def _connect(settings: Settings) -> Connection:
-    url = database_url(settings).replace("postgresql+psycopg2://", "postgresql://", 1)
+    url = psycopg2_url(database_url(settings))
     options = " ".join(f"-c {setting}" for setting in (*_SERVER_KEEPALIVES, _IDLE_TIMEOUT))
     name = f"the daemon on {socket.gethostname()}, process {os.getpid()}"
     connection: Connection = psycopg2.connect(

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from coin_pipeline.database.engine import create_engine
 from coin_pipeline.database.schema import is_current, upgrade
-from coin_pipeline.database.session import connect
+from coin_pipeline.database.session import connect, sqlalchemy_url
 from coin_pipeline.database.timeouts import BATCH, ConnectionTimeouts
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration._dagster_internals import (
@@ -47,13 +47,13 @@ _DROPPED_EVENTS = frozenset(
         dg.DagsterEventType.HOOK_COMPLETED,
         dg.DagsterEventType.HOOK_SKIPPED,
         dg.DagsterEventType.LOADED_INPUT,
-        dg.DagsterEventType.LOGS_CAPTURED,  # compute logs are disabled
         dg.DagsterEventType.RESOURCE_INIT_STARTED,
         dg.DagsterEventType.RESOURCE_INIT_SUCCESS,
         dg.DagsterEventType.STEP_INPUT,
     }
 )
 """Frequent events without information for users; storing one takes a millisecond."""
+_LOGS_CAPTURED = dg.DagsterEventType.LOGS_CAPTURED
 
 
 class SharedEngineMixin:
@@ -152,7 +152,12 @@ class EventStorage(SharedEngineMixin, PostgresEventLogStorage):
 
     Overrides `store_event`, and uses `prepare_insert_event` and `_connect` of the base class; events of assets go to
     the base class, which indexes them. A new event type that needs an index must be added to `ASSET_EVENTS` by Dagster.
+
+    Attributes:
+        dropped: Types of events that are not stored.
     """
+
+    dropped = _DROPPED_EVENTS
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an event unless its type is dropped; possibly twice if the connection breaks."""
@@ -165,7 +170,7 @@ class EventStorage(SharedEngineMixin, PostgresEventLogStorage):
     def _store(self, event: dg.EventLogEntry) -> None:
         if event.dagster_event_type in _INDEXED_EVENTS:
             super().store_event(event)
-        elif event.dagster_event_type not in _DROPPED_EVENTS:
+        elif event.dagster_event_type not in self.dropped:
             with self._connect() as connection:
                 connection.execute(self.prepare_insert_event(event))
 
@@ -181,9 +186,12 @@ class PooledPostgresStorage(DagsterPostgresStorage):
     """
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        postgres_url = sqlalchemy_url(postgres_url)
         super().__init__(postgres_url=postgres_url, inst_data=inst_data)
         self._run_storage, self._event_log_storage = RunStorage(postgres_url), EventStorage(postgres_url)
         self._schedule_storage = ScheduleStorage(postgres_url)
+        if load_settings().coin_compute_logs == "off":  # otherwise the UI finds what ops printed by these events
+            self._event_log_storage.dropped |= {_LOGS_CAPTURED}
         engine = create_engine(postgres_url, _ENGINE_TIMEOUTS)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine  # noqa: SLF001 -- by default, each opens a connection for every statement

@@ -9,7 +9,7 @@ from contextlib import closing
 from sqlalchemy import inspect
 from sqlalchemy.pool import NullPool
 
-from coin_pipeline.database.session import Cursor, Session
+from coin_pipeline.database.session import Cursor, Session, sqlalchemy_url
 from coin_pipeline.orchestration._dagster_internals import (
     DagsterPostgresStorage,
     RunStorageSqlMetadata,
@@ -41,7 +41,7 @@ def is_new_database(url: str) -> bool:
 
 def create_tables(url: str) -> None:
     """Create all of Dagster's tables in one transaction, unless there are some."""
-    with create_pg_engine(url, poolclass=NullPool).begin() as connection:
+    with create_pg_engine(sqlalchemy_url(url), poolclass=NullPool).begin() as connection:
         if "runs" in inspect(connection).get_table_names():
             return
         for metadata in _METADATA:

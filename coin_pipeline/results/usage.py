@@ -27,6 +27,7 @@ _KINDS = {
     "archive": "archive records",
     "backups": "backups",
     "logs": "logs",
+    "compute_logs": "output of ops",
     "postgres": "database files",
 }
 _GROUPS = {

@@ -24,6 +24,9 @@ _METADATA_NAME, _METADATA_VALUE = re.compile(r"[a-z0-9][a-z0-9_-]*"), re.compile
 _MAX_METADATA_BYTES = 1900
 """S3 allows 2 KB, including the digest."""
 
+COMPUTE_LOGS = "compute_logs"
+"""First part of the keys of what ops printed, which Dagster stores in the bucket of the results."""
+
 
 class ObjectEntry(NamedTuple):
     """An object in a listing: its key, its size in bytes, and its modification time (UTC)."""

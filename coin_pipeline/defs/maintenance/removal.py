@@ -164,8 +164,10 @@ class RetentionJob:
         self._remove_records([run_record(run.run_id, run.ended_at) for run in batch])
 
     def _remove_records(self, records: Sequence[ExpiredItem]) -> None:
-        """Remove run records in two statements."""
+        """Remove what the ops of runs printed, then the run records, in two statements."""
         if records and not self.dry_run:
+            for record in records:
+                self.instance.compute_log_manager.delete_logs(prefix=[record.name])
             delete_runs(self.instance, [record.name for record in records])
         for record in records:
             self._count(record)
