@@ -19,7 +19,7 @@ import psycopg2
 from psycopg2 import sql
 
 from coin_pipeline.database.feature_flags import PAUSE
-from coin_pipeline.database.programs import find_program, program_login
+from coin_pipeline.database.programs import ServerInfo, find_program, program_login, server_info
 from coin_pipeline.database.session import Connection, Cursor, connect, translated
 from coin_pipeline.database.timeouts import WHERE
 from coin_pipeline.errors import DatabaseUnavailable, RestoreFailed, RestoreRefused
@@ -104,7 +104,7 @@ def dump_database(url: str, sink: BinaryIO) -> dict[str, int]:
         rows = _count(cursor, tables)  # also locks the tables: from now on they have the same columns
         cursor.execute("select pg_export_snapshot()")
         snapshot = f"--snapshot={(cursor.fetchone() or ('',))[0]}"
-        _write_dump(url, connection.server_version, [snapshot, *_selection(cursor, tables)], sink)
+        _write_dump(url, server_info(connection), [snapshot, *_selection(cursor, tables)], sink)
     return rows
 
 
@@ -132,8 +132,8 @@ def restore_database(dump: BinaryIO, url: str, rows: Mapping[str, int], *, overw
         tables = [Table(*name.split(".", 1)) for name in rows]
         before = _render(cursor, _clear(cursor, existing), _create_schemas(cursor, tables))
         after = _render(cursor, _verify(rows, tables), [sql.SQL(PAUSE), sql.SQL("commit")])
-        version = connection.server_version
-    _execute(url, version, dump, before, after)
+        server = server_info(connection)
+    _execute(url, server, dump, before, after)
 
 
 def count_rows(url: str) -> dict[str, int]:
@@ -182,10 +182,10 @@ def _selection(cursor: Cursor, tables: Sequence[Table]) -> Iterator[str]:
         yield f"--exclude-table={table.identifier.as_string(cursor)}"
 
 
-def _write_dump(url: str, version: int, options: Sequence[str], sink: BinaryIO) -> None:
+def _write_dump(url: str, server: ServerInfo, options: Sequence[str], sink: BinaryIO) -> None:
     login = program_login(url)
     fixed = ("--format=custom", "--no-comments", "--no-publications", f"--lock-wait-timeout={_LOCK_WAIT_S}s")
-    command = [str(find_program("pg_dump", version)), *login.arguments, *fixed, *options]
+    command = [str(find_program("pg_dump", server)), *login.arguments, *fixed, *options]
     with _program(command, login.environment, stdout=subprocess.PIPE) as pg_dump:
         sink.writelines(_blocks(pg_dump.stdout))
         if pg_dump.process.wait():
@@ -237,7 +237,7 @@ def _render(cursor: Cursor, *groups: Iterable[sql.Composable]) -> bytes:
     return "".join(f"{statement.as_string(cursor)};\n" for group in groups for statement in group).encode()
 
 
-def _execute(url: str, version: int, dump: BinaryIO, before: bytes, after: bytes) -> None:
+def _execute(url: str, server: ServerInfo, dump: BinaryIO, before: bytes, after: bytes) -> None:
     """Have psql execute statements, those that pg_restore makes of a dump, and more statements.
 
     psql receives the last ones, with the commit, after pg_restore has succeeded: a damaged dump is never committed.
@@ -251,11 +251,12 @@ def _execute(url: str, version: int, dump: BinaryIO, before: bytes, after: bytes
         "--output=/dev/null",
         "--file=-",
     )
-    command = [str(find_program("psql", version)), *login.arguments, *options]
+    command = [str(find_program("psql", server)), *login.arguments, *options]
     with _program(command, login.environment, stdin=subprocess.PIPE) as psql:
         with suppress(BrokenPipeError):  # psql has ended; its exit code and its message are read below
             psql.stdin.write(before)
-            _write_statements(find_program("pg_restore", version), version, dump, psql.stdin)
+            pg_restore = find_program("pg_restore", server._replace(tls=False))  # it does not connect
+            _write_statements(pg_restore, server.version, dump, psql.stdin)
             psql.stdin.write(after)
             psql.stdin.close()
         if code := psql.process.wait():

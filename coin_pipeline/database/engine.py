@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from coin_pipeline.database.session import connect, is_unavailable, psycopg2_url, translated
+from coin_pipeline.database.session import connect, is_unavailable, psycopg2_url, sqlalchemy_url, translated
 from coin_pipeline.database.timeouts import BATCH, INTERACTIVE, WHERE, ConnectionTimeouts, require_responsive
 from coin_pipeline.errors import DatabaseUnavailable, DataRefused
 from coin_pipeline.retry import retry_until_available
@@ -35,7 +35,7 @@ def create_engine(url: str, timeouts: ConnectionTimeouts = BATCH) -> Engine:
         timeouts: Time limits of its connections; INTERACTIVE in the API.
     """
     engine = sqlalchemy.create_engine(
-        url,
+        sqlalchemy_url(url),
         isolation_level="AUTOCOMMIT",
         pool_size=_POOL,
         max_overflow=_POOL_OVERFLOW,

@@ -111,6 +111,11 @@ def psycopg2_url(url: str) -> str:
     return url.replace("postgresql+psycopg2://", "postgresql://", 1)
 
 
+def sqlalchemy_url(url: str) -> str:
+    """Return a URL that names the driver: for SQLAlchemy 2.1, one without means psycopg 3."""
+    return psycopg2_url(url).replace("postgresql://", "postgresql+psycopg2://", 1)
+
+
 def translated(error: psycopg2.Error) -> DatabaseUnavailable | DataRefused:
     """Return the driver's error as one of the family; raise it from `error`, whose code `is_unavailable` reads."""
     reason = error.diag.message_primary or str(error).strip()  # the rest of the text quotes the statement

@@ -19,7 +19,7 @@ from coin_pipeline.alerts.outbox import is_muted
 from coin_pipeline.backup.postgres import DAGSTER_TABLES, count_rows, dump_database, restore_database
 from coin_pipeline.database.engine import create_engine
 from coin_pipeline.database.feature_flags import is_paused, resume
-from coin_pipeline.database.programs import find_program
+from coin_pipeline.database.programs import ServerInfo, find_program
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable, RestoreFailed, RestoreRefused
@@ -287,7 +287,7 @@ def test_a_server_older_than_the_programs(dumped: tuple[bytes, dict[str, int]]) 
 def test_a_server_newer_than_all_programs_is_refused() -> None:
     """The message names the package."""
     with pytest.raises(DatabaseUnavailable, match="install postgresql-client-99"):
-        find_program("pg_dump", 990_001)
+        find_program("pg_dump", ServerInfo(990_001, tls=False))
 
 
 def test_all_tables_of_dagster_are_backed_up() -> None:
@@ -346,7 +346,7 @@ def query(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 def statements(dump: bytes) -> list[str]:
     """Return what pg_restore makes of a dump, without its random key, and parentheses that the server may leave out."""
-    command = [find_program("pg_restore", 0), "--no-owner", "--file=-"]
+    command = [find_program("pg_restore", ServerInfo(0, tls=False)), "--no-owner", "--file=-"]
     text = subprocess.run(command, input=dump, capture_output=True, check=True).stdout.decode()
     return re.sub(r"^\\(un)?restrict .*$|[()]", "", text, flags=re.MULTILINE).splitlines()
 

@@ -62,12 +62,10 @@ def _candidates() -> Iterator[Path]:
     """Yield folders with a server and initdb: the packaged one, that on PATH, then Debian's, newest first."""
     on_path = shutil.which("postgres")
     debian = sorted(DEBIAN.glob("[1-9]*/bin"), key=lambda folder: int(folder.parent.name), reverse=True)
-    folders = (packaged_programs(), on_path and Path(on_path).resolve().parent, *debian)
-    yield from (
-        folder
-        for folder in dict.fromkeys(filter(None, folders))
-        if all(os.access(folder / name, os.X_OK) for name in ("postgres", "initdb"))
-    )
+    folders = [packaged_programs(), Path(on_path).resolve().parent if on_path else None, *debian]
+    for folder in dict.fromkeys(folders):
+        if folder and all(os.access(folder / name, os.X_OK) for name in ("postgres", "initdb")):
+            yield folder
 
 
 def _missing(major: str | None, found: list[str]) -> str:
