@@ -26,7 +26,7 @@ BACKTEST = {
     "start_date": "2024-01-01",
     "end_date": "2024-12-31",
 }
-SWEEP = {**BACKTEST, "params": {"volume_window": [10, 20]}}
+SWEEP = {**BACKTEST, "space": {"volume_window": [10, 20]}}
 CANDLES = """
 from datetime import date
 from pathlib import Path
@@ -60,7 +60,7 @@ def main() -> None:
         archive = subprocess.run(["git", "archive", commit], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE)  # noqa: S607
         subprocess.run(["tar", "-x"], cwd=code, input=archive.stdout, check=True)  # noqa: S607
         environment = {**os.environ, "PYTHONPATH": str(code), "DATA_ROOT": str(root)}
-        run("from coin_pipeline.strategies.precompile import main; main()", environment, root)
+        run("from coin_pipeline.strategies import precompile; precompile.compile_kernels()", environment, root)
         run(CANDLES.format(root=str(root)), environment, root)
         answers = work(environment, root)
         (made / "answers.json").write_text(json.dumps(answers, indent=1))
