@@ -4,6 +4,7 @@
 # make test-long           run the tests that take long
 # make coverage            run it with line and branch coverage (half as long again); fails below 90 %
 # make test-cold           run the platform tests with Dagster's default launcher instead of the worker pool
+# make test-compose        build the containers, start them, kill each one, and compare what is stored
 # make test-dagster-next   run the suite against the newest Dagster release
 # make chaos               a thousand kills and other faults while clients submit; prints what was lost
 # make bombs               read a thousand files that expand; prints the memory and time that they take
@@ -36,7 +37,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test test-long coverage test-cold test-large test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-load bench-ledger bench-backup lookahead-corpus lint format settings docs cli lock clean
+.PHONY: demo up test test-long coverage test-cold test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-load bench-ledger bench-backup lookahead-corpus lint format settings docs cli lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -63,6 +64,10 @@ test-cold: $(DEVELOPED)
 # About half a minute.
 test-large: $(DEVELOPED)
 	$(BIN)/python -m pytest -m large tests/api/test_streams.py $(ARGS)
+
+# About five minutes. Skipped, with the reason, where no Docker engine runs or can be started.
+test-compose: $(DEVELOPED)
+	$(BIN)/python -m pytest -m compose -s tests/compose $(ARGS)
 
 # The caps in pyproject.toml are ignored on purpose. ARGS=tests/orchestration/test_dagster_contract.py is the first look.
 NEXT := .venv-next

@@ -2,7 +2,7 @@
 
 Usage: python3 scripts/compose_check.py [--keep] [SERVICE ...]
 
-Needs Docker with Compose and nothing else. The stack is a copy of its own, beside any other on the machine: project
+Needs Docker with Compose and nothing else. The stack is a copy of its own, next to any other on the machine: project
 coin-check, its own volumes, ports and .env; it is removed at the end. SERVICE selects what is killed; by default, all.
 """
 

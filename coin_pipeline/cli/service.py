@@ -24,6 +24,9 @@ POLL_S = 1.0
 INIT_TIMEOUT_S = 180
 """How long `coin serve init` waits for the database and the object store."""
 
+DRAIN_S = 570
+"""How long a stopped pool waits for its runs; less than the time after which Docker or systemd kills it."""
+
 
 @click.command()
 @click.argument("service", type=click.Choice(SERVICES))
@@ -128,6 +131,8 @@ def _run(service: str, settings: "Settings", port: int) -> NoReturn:
         announce_pool(pool_home())
     _wait_until_clear(lambda: _obstacle(service, settings))
     module, *arguments = program_commands(settings, api_port=port, ui_port=port)[PROGRAMS[service]]
+    if service == "pool":
+        arguments += ["--drain-seconds", str(DRAIN_S)]
     os.execve(sys.executable, [sys.executable, "-m", module, *arguments], child_environment(settings))  # noqa: S606
 
 

@@ -102,7 +102,7 @@ def test_a_service_refuses_the_data_root_of_coin_up(own_root: Path) -> None:
     assert output.endswith("exit code 2")
 
 
-def test_a_service_that_waits_says_for_what_and_stops(own_root: Path, missing_database: str) -> None:
+def test_a_waiting_service_names_the_reason_and_stops(own_root: Path, missing_database: str) -> None:
     """Without `init` a service waits for it, and SIGTERM ends the wait."""
     assert own_root.is_dir()
     assert missing_database
@@ -116,7 +116,7 @@ def test_a_service_that_waits_says_for_what_and_stops(own_root: Path, missing_da
 @pytest.mark.parametrize("service", ["init", "code", "daemon", "ui", "api", "pool"])
 def test_the_check_of_a_service_that_does_not_run_fails(service: str, tmp_path: Path) -> None:
     """A container whose process is gone is unhealthy."""
-    assert not is_serving(service, free_ports(1)[0], tmp_path, "postgresql://nobody@127.0.0.1:1/none")
+    assert not is_serving(service, free_ports(1)[0], tmp_path, "postgresql://user@127.0.0.1:1/none")
 
 
 @contextmanager

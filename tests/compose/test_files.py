@@ -62,7 +62,7 @@ def test_the_worker_is_a_profile_that_the_env_selects(env: Path) -> None:
     assert "\nCOMPOSE_PROFILES=worker\n" in env.read_text()
 
 
-def test_publishing_the_ports_is_told_to_the_servers(env: Path) -> None:
+def test_the_servers_know_where_their_ports_are_published(env: Path) -> None:
     """The rule that requires tokens sees the address of the host, since a container listens on all of its own."""
     api = config(env, COIN_PUBLISH="0.0.0.0")["services"]["api"]  # noqa: S104 -- not bound
     assert api["ports"][0]["host_ip"] == api["environment"]["COIN_PUBLISHED_AT"] == "0.0.0.0"  # noqa: S104 -- same

@@ -55,9 +55,9 @@ def finalize(home: Path, run_id: str) -> None:
         finalized.write(f"{run_id}\n")
 
 
-def serve(home: Path) -> None:
+def serve(home: Path, drain_s: float = 0) -> None:
     """Serve until SIGTERM, in a process of its own."""
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     limits = PoolLimits(interactive=2, bulk=1, room=4)
-    Pool(limits, partial(fork, home), partial(finalize, home)).serve(home, lambda: bool(stop))
+    Pool(limits, partial(fork, home), partial(finalize, home)).serve(home, lambda: bool(stop), drain_s)

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -75,9 +76,15 @@ def responds(home: Path) -> bool:
 @pytest.fixture
 def pool(tmp_path: Path) -> Iterator[Running]:
     """A pool for two interactive runs and one bulk run, in a directory whose path is too long for a socket."""
-    home = tmp_path / ("folder-" * 20)
+    with running_pool(tmp_path / ("folder-" * 20)) as pool:
+        yield pool
+
+
+@contextmanager
+def running_pool(home: Path, drain_s: float = 0) -> Iterator[Running]:
+    """Run a pool that waits for its runs when it is stopped."""
     home.mkdir()
-    process = forking().Process(target=pool_program.serve, args=(home,))
+    process = forking().Process(target=pool_program.serve, args=(home, drain_s))
     process.start()
     wait_until(lambda: responds(home))
     yield Running(home, process)
@@ -214,6 +221,32 @@ def test_a_missing_pool_raises_an_os_error(tmp_path: Path) -> None:
     """The client can distinguish this from a refusal."""
     with pytest.raises(FileNotFoundError):
         send_request(tmp_path, runs=True)
+
+
+def test_a_stopped_pool_lets_its_runs_end(tmp_path: Path) -> None:
+    """It starts nothing any more: what it is handed waits for the next pool."""
+    with running_pool(tmp_path / "home", drain_s=60) as pool:
+        pool.launch("sleep-1")
+        pid = pool.pid("sleep-1")
+        pool.process.terminate()
+        wait_until(lambda: send_request(pool.home, reserve="run", owner="") == {"ok": False})
+        pool.launch("quick-2")
+        assert pool.known() == {"sleep-1", "quick-2"}
+        os.kill(pid, signal.SIGINT)  # its end
+        pool.process.join(30)
+        assert pool.process.exitcode == 0
+        assert not pool.began("quick-2")
+
+
+def test_a_stopped_pool_waits_for_a_limited_time(tmp_path: Path) -> None:
+    """A run that does not end is ended with the pool; its retry executes elsewhere."""
+    with running_pool(tmp_path / "home", drain_s=0.5) as pool:
+        pool.launch("spin-1")
+        pid = pool.pid("spin-1")
+        pool.process.terminate()
+        pool.process.join(30)
+        assert pool.process.exitcode == 0
+        wait_until(lambda: has_ended(pid))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a process when its parent dies")

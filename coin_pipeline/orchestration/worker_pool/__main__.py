@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import NoReturn
 
@@ -63,7 +64,13 @@ def main() -> None:
         pool = Pool(limits, lambda line: _fork_worker(instance, line), lambda run_id: _fork_finalizer(instance, run_id))
         _log.info("ready: %s", limits)
         adopt_stranded(instance, pool)
-        pool.serve(home, lambda: _should_stop(home, lock, stop))
+        pool.serve(home, lambda: _should_stop(home, lock, stop), _drain_seconds())
+
+
+def _drain_seconds() -> float:
+    parser = ArgumentParser(prog="python -m coin_pipeline.orchestration.worker_pool", description=__doc__)
+    parser.add_argument("--drain-seconds", type=float, default=0, help="longest wait for executing runs on SIGTERM")
+    return float(parser.parse_args().drain_seconds)
 
 
 def adopt_stranded(instance: dg.DagsterInstance, pool: Pool) -> None:

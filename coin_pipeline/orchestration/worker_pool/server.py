@@ -57,16 +57,31 @@ class Pool:
         self._waiting: dict[str, RunRequest] = {}
         self._reserved: dict[str, tuple[RunRequest, float]] = {}
         self._respawn_at = 0.0
+        self._is_draining = False
 
-    def serve(self, home: Path, should_stop: Callable[[], bool]) -> None:
-        """Serve requests until `should_stop` returns True; it is called several times a second.
+    def serve(self, home: Path, should_stop: Callable[[], bool], drain_s: float = 0) -> None:
+        """Serve requests until `should_stop` returns True, then until the executing runs have ended.
 
-        A socket that is deleted or replaced while the pool serves is created again.
+        Runs that are handed over meanwhile wait for the next pool. A socket that is deleted or replaced while the pool
+        serves is created again.
+
+        Args:
+            home: Directory of the socket.
+            should_stop: Called several times a second.
+            drain_s: Longest wait for executing runs; those that remain are ended with the pool, and executed again.
         """
-        while not should_stop():
+        deadline = 0.0
+
+        def has_ended() -> bool:
+            nonlocal deadline
+            if should_stop() and not self._is_draining:
+                self._is_draining, deadline = True, time.monotonic() + drain_s
+            return self._is_draining and (not self._executing() or time.monotonic() > deadline)
+
+        while not has_ended():
             with self._listening(home) as is_reachable:
                 self._tend()
-                while is_reachable() and not should_stop():
+                while is_reachable() and not has_ended():
                     for key, _ in self._selector.select(POLL_S):
                         key.data(key.fileobj)
                     self._tend()
@@ -130,7 +145,7 @@ class Pool:
 
     def _reserve(self, run_id: str, run: RunRequest) -> bool:
         in_pool = [*(reserved for reserved, _ in self._reserved.values()), *self._waiting.values(), *self._executing()]
-        if not may_bypass_queue(self._limits, run.owner, in_pool):
+        if self._is_draining or not may_bypass_queue(self._limits, run.owner, in_pool):
             return False
         self._reserved[run_id] = run, time.monotonic() + RESERVATION_TTL_S
         return True
@@ -156,6 +171,8 @@ class Pool:
             if worker.kill_at and worker.kill_at < now:
                 # Neither compiled loops nor stopped processes react to an interrupt.
                 os.killpg(worker.pid, signal.SIGKILL)
+        if self._is_draining:
+            return
         self._assign()
         idle = sum(worker.run_id is None for worker in self._workers.values())
         if now > self._respawn_at:
