@@ -6,12 +6,12 @@ ENV PATH=/opt/coin/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python3 -m venv /opt/coin
 COPY requirements.lock ./
-RUN pip install --no-deps --no-compile --require-hashes -r requirements.lock
+RUN pip install --no-deps --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE dagster.yaml ./
 COPY coin_pipeline coin_pipeline
 COPY coin_api coin_api
-# Bytecode and kernels are compiled now, because the containers' root is read-only.
-RUN pip install --no-deps --no-build-isolation . && python -m compileall -q -j 0 /opt/coin/lib \
+# pip compiles the bytecode. Kernels are compiled now too, because the containers' root is read-only.
+RUN pip install --no-deps --no-build-isolation . \
     && NUMBA_CACHE_DIR=/opt/kernels python -m coin_pipeline.strategies.precompile
 
 FROM ${PYTHON_IMAGE}

@@ -1,6 +1,6 @@
 """Bring the stack of docker-compose.yml up, use it, damage it, and prove that nothing is lost.
 
-Usage: python3 scripts/compose_check.py [--keep] [SERVICE ...]
+Usage: python3 scripts/compose_check.py [--no-build] [--keep] [SERVICE ...]
 
 Needs Docker with Compose and nothing else. The stack is a copy of its own, next to any other on the machine: project
 coin-check, its own volumes, ports and .env; it is removed at the end. SERVICE selects what is killed; by default, all.
@@ -95,6 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("services", nargs="*", choices=[*SERVICES, []], metavar="SERVICE")
     parser.add_argument("--keep", action="store_true", help="leave the stack running")
+    parser.add_argument("--no-build", action="store_true", help="use the image as it is")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         env = Path(folder) / ".env"
@@ -102,6 +103,8 @@ def main() -> None:
         subprocess.run(["sh", ROOT / "scripts/compose_env.sh", env], check=True, stdout=subprocess.DEVNULL)
         stack = Stack(env)
         try:
+            if not arguments.no_build:
+                step("build", lambda: stack.compose("build"))
             run(stack, arguments.services or SERVICES, secrets_of(env))
         except CheckFailed as error:
             print(f"FAILED: {error}\n{stack.compose('logs', '--tail', '40', check=False)}", file=sys.stderr)
@@ -117,7 +120,6 @@ def run(stack: Stack, services: Sequence[str], secrets: Sequence[str]) -> None:
     Raises:
         CheckFailed: A step did not have the expected outcome.
     """
-    step("build", lambda: stack.compose("build"))
     step("first start: database, tables and bucket are created", stack.up)
     step("hardening", lambda: check_hardening(stack))
     step("coin doctor", lambda: stack.compose("exec", "--no-TTY", "api", "coin", "doctor"))
