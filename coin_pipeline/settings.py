@@ -220,6 +220,12 @@ class Settings(BaseSettings):
     coin_rate_limit: float = Field(
         100, ge=0, le=100_000, description="Requests per second that one token may send on average; 0 for no limit."
     )
+    coin_audit_days: int = Field(
+        365, ge=1, le=36_500, description="Days to keep the entries of the audit log ('coin audit list')."
+    )
+    coin_token: SecretStr | None = Field(
+        None, description="Token with which the commands of this machine call the API, if it requires one; a secret."
+    )
     coin_log_format: Literal["text", "json"] = Field("text", description="Format of the logs of all processes.")
     coin_compute_logs: Literal["on", "off"] = Field(
         "off", description="Store what the ops of runs print, in the S3 bucket or under DATA_ROOT."

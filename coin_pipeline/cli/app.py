@@ -19,6 +19,7 @@ _COMMANDS = {
     "sweep": ("sweeps:sweep", "Search the parameters of a strategy and show the best points."),
     "backup": ("backup:backup", "Back up everything, prove backups and restore them."),
     "candles": ("candles:candles", "Fetch, import, export and check candles."),
+    "audit": ("tokens:audit", "Show who changed what, when, and with which outcome."),
     "alerts": ("alerts:alerts", "List and test the alerts to operators, by Slack and mail."),
     "database": ("database:database", "Show, upgrade and downgrade the tables of the platform."),
     "doctor": ("doctor:doctor", "Check this installation, and show what to do about each problem."),
@@ -29,6 +30,7 @@ _COMMANDS = {
     "results": ("results:results", "List, show, verify and pin stored results."),
     "retention": ("retention:retention", "Remove expired tasks and the leftovers of failed runs."),
     "storage": ("storage:storage", "Set up and check where results are stored."),
+    "token": ("tokens:token", "Create, list and revoke the tokens of API clients."),
     "strategies": ("backtests:strategies", "List the strategies and their parameters."),
 }
 

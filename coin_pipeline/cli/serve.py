@@ -108,6 +108,8 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
 
     host = url_host(local_address(settings))
     _announce("starting the database")
+    from coin_pipeline.auth.access import require_reachable
+    from coin_pipeline.database.url import database_url
     from coin_pipeline.orchestration.code_server import code_server_target
     from coin_pipeline.orchestration.instance import open_instance, write_workspace
     from coin_pipeline.orchestration.worker_pool.lock import announce_pool, pool_home
@@ -117,6 +119,7 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
         open_instance(settings),
         ProcessSupervisor(logs, child_environment(settings), stopping, log_limit=limit) as supervisor,
     ):
+        require_reachable(settings, database_url(settings))
         _announce("starting Dagster and the API")
         socket = Path(str(code_server_target(settings).socket))
         write_workspace(settings)

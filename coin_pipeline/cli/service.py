@@ -153,8 +153,22 @@ def _obstacle(service: str, settings: "Settings") -> str | None:
             return "'coin serve init', which creates the tables of this version and Dagster's home"
     except DatabaseUnavailable as error:
         return str(error)
+    if service in {"api", "ui"} and (reason := _missing_token(settings)):
+        return reason
     if service in _NEED_CODE_SERVER and not is_serving("code", 0, settings.data_root, ""):
         return "the code server, 'coin serve code'"
+    return None
+
+
+def _missing_token(settings: "Settings") -> str | None:
+    from coin_pipeline.auth.access import require_reachable
+    from coin_pipeline.database.url import database_url
+    from coin_pipeline.errors import InvalidSettings
+
+    try:
+        require_reachable(settings, database_url(settings))
+    except InvalidSettings as error:
+        return f"a token: {error}"
     return None
 
 

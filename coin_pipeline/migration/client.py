@@ -8,6 +8,8 @@ import urllib.request
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from coin_pipeline.errors import ApiUnreachable, InvalidInput, Problem, ServiceUnavailable
 
 TIMEOUT_S = 90
@@ -44,15 +46,20 @@ class ApiResponse(NamedTuple):
 class ApiClient:
     """Client of the API at a base URL.
 
+    Args:
+        url: The base URL.
+        token: API token to send, if the API requires one.
+
     Raises:
         InvalidInput: `url` is not a valid URL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: SecretStr | None = None) -> None:
         self._start_command = start_command(url)
         self._has_responded = False
         self._unreachable: ApiUnreachable | None = None
         self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
 
     def get(self, path: str) -> ApiResponse:
         """Send a GET request.
@@ -60,11 +67,11 @@ class ApiClient:
         Raises:
             ApiUnreachable: The API does not respond. If the first request fails, later ones fail without being sent.
         """
-        return self._send(urllib.request.Request(self.url + path))  # noqa: S310 -- http or https, as checked
+        return self._send(urllib.request.Request(self.url + path, headers=self._headers))  # noqa: S310 -- http or https, as checked
 
     def post(self, path: str, body: dict[str, Any]) -> ApiResponse:
         """Send a POST request with a JSON body; raises as `get` does."""
-        headers = {"Content-Type": "application/json"}
+        headers = {**self._headers, "Content-Type": "application/json"}
         data = json.dumps(body).encode()
         return self._send(urllib.request.Request(self.url + path, data, headers))  # noqa: S310 -- see above
 

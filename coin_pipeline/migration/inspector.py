@@ -80,7 +80,7 @@ class Inspector:
 
     def __init__(self, settings: Settings, api_url: str) -> None:
         self.settings = settings
-        self.api = ApiClient(api_url)
+        self.api = ApiClient(api_url, settings.coin_token)
         self.cache: dict[str, Any] = {}
         self.submitted: list[str] = []
 

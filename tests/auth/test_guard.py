@@ -98,7 +98,7 @@ def test_programs_send_a_bearer_token(server: Server, session: Session) -> None:
     assert server.ask("GET", READ, f"Bearer {token}")[::2] == (200, "ci")
 
 
-@pytest.mark.parametrize("user", ["", "ci", "somebody"])
+@pytest.mark.parametrize("user", ["", "ci", "someone-else"])
 def test_browsers_send_the_token_as_password(server: Server, session: Session, user: str) -> None:
     """Whatever the user name."""
     token = create_token(session, "ci", ["read"])
@@ -146,7 +146,7 @@ def test_tokens_are_optional_on_loopback(database: str, session: Session) -> Non
 
 
 def test_without_the_database_no_token_is_accepted(session: Session) -> None:
-    """It may have been revoked; requests that need none go on."""
+    """It may have been revoked; requests that need none continue."""
     token = create_token(session, "ci", ["read"])
     with closing(Server(NO_DATABASE, settings_of())) as server:
         status, headers, body = server.ask("GET", READ, f"Bearer {token}")
@@ -228,7 +228,7 @@ def test_open_requests_are_limited_per_token(database: str, session: Session) ->
 
 
 def streaming(kind: str) -> ASGIApp:
-    """Return an application that sends messages until it is told to stop."""
+    """Return an application that sends messages fifty times."""
 
     async def stream(_scope: Scope, _receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": []}
@@ -315,7 +315,7 @@ def test_changes_and_refusals_are_recorded(server: Server, session: Session) -> 
 
 
 def test_refusals_cannot_fill_the_audit_log(server: Server, session: Session) -> None:
-    """Anybody can send requests without a token."""
+    """Every client can send requests without a token."""
     for _ in range(100):
         server.ask("GET", READ)
     assert 60 <= len(entries_after(server, session)) < 70

@@ -17,7 +17,7 @@ def usable_names(session: Session) -> list[str]:
 
 
 def test_no_secret_is_stored(session: Session) -> None:
-    """Whoever reads the database, or a backup of it, cannot use the tokens."""
+    """A reader of the database, or of a backup of it, cannot use the tokens."""
     token = create_token(session, "ci", ["run"])
     secret = token.split("_", 2)[2]
 

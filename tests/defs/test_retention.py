@@ -13,6 +13,7 @@ import pytest
 
 from coin_pipeline.alerts.model import Alert, Recovery
 from coin_pipeline.alerts.outbox import record
+from coin_pipeline.auth.audit import Action, new_entry, store_entries
 from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Cursor, Session, connect, database_time
 from coin_pipeline.database.url import database_url, release_database
@@ -474,6 +475,7 @@ def test_the_job_removes_and_reports(instance: dg.DagsterInstance) -> None:
     leave_task(store, new, datetime.now(UTC), "result.json")
     ago(old, 8)
     leave_alerts(31)
+    leave_audit_entries(364, 366)
     _, metadata = output_metadata(
         lambda on_event: run_in_process(settings, retention_submission(dry_run=True), on_event)
     )
@@ -489,6 +491,7 @@ def test_the_job_removes_and_reports(instance: dg.DagsterInstance) -> None:
         ("expired tasks", 1),
         ("run records", 1),
         ("alerts", 2),
+        ("audit entries", 1),
     ]
     assert [row.data["where"] for row in stored.records] == [
         "tasks/",
@@ -501,6 +504,14 @@ def test_the_job_removes_and_reports(instance: dg.DagsterInstance) -> None:
     assert {key.split("/")[1] for key in store.keys("tasks")} == {new.run_id}
     assert {new.run_id, run_id} < runs_of(instance)
     assert old.run_id not in runs_of(instance)
+
+
+def leave_audit_entries(*days: int) -> None:
+    """Store entries of the audit log of N days ago, for each N."""
+    with closing(Session(database_url(load_settings()))) as session:
+        entries = [new_entry(None, "local", "CLI", Action("coin token create", None), 200) for _ in days]
+        now = datetime.now(UTC)
+        store_entries(session, [e._replace(at=now - day * DAY) for e, day in zip(entries, days, strict=True)])
 
 
 def leave_alerts(days: int) -> None:

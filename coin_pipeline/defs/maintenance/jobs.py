@@ -10,7 +10,7 @@ from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, MAX_RETRIES_TA
 @dg.job(
     executor_def=dg.in_process_executor,
     tags={CLASS_TAG: BULK, MAX_RETRIES_TAG: "0"},  # the next run completes what one leaves undone
-    description="Remove expired tasks, leftovers of broken runs, old run records and alerts. results/ is kept.",
+    description="Remove expired tasks, broken runs, old run records, alerts and audit entries. results/ is kept.",
     config=dg.RunConfig(ops={"remove_expired": RetentionConfig()}, loggers=QUIET_LOGGERS),
 )
 def retention() -> None:

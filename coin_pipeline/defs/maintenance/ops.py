@@ -10,6 +10,7 @@ from dagster import MetadataValue
 from pydantic import Field
 
 from coin_pipeline.alerts.outbox import remove_alerts
+from coin_pipeline.auth.audit import remove_entries
 from coin_pipeline.database.compaction import database_bytes, reclaim_space
 from coin_pipeline.database.session import Session, database_time
 from coin_pipeline.database.url import database_url
@@ -37,7 +38,7 @@ class RetentionConfig(dg.Config):
     dry_run: bool = Field(default=False, description="Report what would be removed without removing it.")
 
 
-@dg.op(description="Remove expired tasks, leftovers of broken runs, old run records and alerts.")
+@dg.op(description="Remove expired tasks, leftovers of broken runs, old run records, alerts and audit entries.")
 def remove_expired(
     context: dg.OpExecutionContext,
     config: RetentionConfig,
@@ -59,7 +60,9 @@ def remove_expired(
         )
         now, limits = conservative_now(settings), retention_limits(settings)
         outcome = removal.run(now, limits)
-        outcome = replace(outcome, removed=(*outcome.removed, *remove_old_alerts(url, now - limits.runs, config)))
+        entries_before = now - timedelta(days=settings.coin_audit_days)
+        removed = remove_old_records(url, now - limits.runs, entries_before, config)
+        outcome = replace(outcome, removed=(*outcome.removed, *removed))
         if not config.dry_run:
             busy = reclaim_space(url, lambda: unfinished_ids(context.instance) <= {context.run_id})
             outcome = replace(outcome, notices=(*outcome.notices, *busy))
@@ -68,11 +71,16 @@ def remove_expired(
     context.add_output_metadata(report_metadata(outcome, database, dry_run=config.dry_run))
 
 
-def remove_old_alerts(url: str, before: datetime, config: RetentionConfig) -> Sequence[RemovedKind]:
-    """Remove the alerts that were recorded before a time, whose runs are removed too; return what was removed."""
+def remove_old_records(
+    url: str, alerts_before: datetime, entries_before: datetime, config: RetentionConfig
+) -> Sequence[RemovedKind]:
+    """Remove alerts, whose runs are removed too, and entries of the audit log; return what was removed."""
     with closing(Session(url)) as session:
-        removed = remove_alerts(session, before, dry_run=config.dry_run)
-    return [RemovedKind("alerts", removed.number, 0, 0, removed.oldest)] if removed.oldest else []
+        removed = {
+            "alerts": remove_alerts(session, alerts_before, dry_run=config.dry_run),
+            "audit entries": remove_entries(session, entries_before, dry_run=config.dry_run),
+        }
+    return [RemovedKind(what, number, 0, 0, oldest) for what, (number, oldest) in removed.items() if oldest]
 
 
 def retention_limits(settings: Settings) -> RetentionLimits:
