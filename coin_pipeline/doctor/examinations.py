@@ -1,6 +1,6 @@
 """All checks, in the order in which they are printed."""
 
-from coin_pipeline.doctor import channels, machine, services, stores, texts
+from coin_pipeline.doctor import access, channels, machine, services, stores, texts
 from coin_pipeline.doctor.model import Examination
 
 EXAMINATIONS = (
@@ -17,6 +17,7 @@ EXAMINATIONS = (
     Examination("daemon", texts.DAEMON, services.daemon, texts.START),
     Examination("api", texts.API, services.api, texts.START),
     Examination("dagster_ui", texts.UI, services.dagster_ui, texts.START),
+    Examination("access", texts.ACCESS, access.access, texts.ACCESS_ADVICE),
     Examination("object_store", texts.STORE, stores.object_store, texts.STORE_ADVICE),
     Examination("candles", texts.CANDLES, stores.candles, texts.CANDLES_ADVICE),
     Examination("backup", texts.BACKUP, stores.backup, texts.BACKUP_ADVICE),

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
@@ -33,6 +34,7 @@ DROPPED_S = 86_400
 CROWDED = 0.8
 """Share of the connections of the server above which it is nearly full."""
 _MAX_BODY = 65_536
+_REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _HEARTBEATS = """
     select daemon_type, extract(epoch from now() at time zone 'utc' - timestamp)::float8
     from daemon_heartbeats order by daemon_type"""
@@ -149,6 +151,8 @@ def api(at: Installation) -> Finding:
         alive, root = _ask(f"{url}/health/live"), _ask(f"{url}/")
     except (OSError, http.client.HTTPException) as error:
         return at.failed(texts.SERVER_ABSENT, url=url, reason=_reason(error))
+    if _is_refused(alive):
+        return at.ok(texts.SERVER_RESPONDS, url=url)
     if alive.document.get("status") != "alive":
         return _foreign(at, url, alive)
     version = root.document.get("version")  # absent if a token is needed
@@ -169,8 +173,7 @@ def dagster_ui(at: Installation) -> Finding:
         return at.failed(texts.SERVER_ABSENT, url=url, reason=_reason(error))
     if version := answer.document.get("dagster_webserver_version"):
         return at.ok(texts.SERVER_OK, url=url, version=version)
-    is_ours = answer.status in {401, 403} and "detail" in answer.document
-    return at.ok(texts.SERVER_RESPONDS, url=url) if is_ours else _foreign(at, url, answer)
+    return at.ok(texts.SERVER_RESPONDS, url=url) if _is_refused(answer) else _foreign(at, url, answer)
 
 
 @contextmanager
@@ -216,6 +219,11 @@ def _parse(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _is_refused(answer: Answer) -> bool:
+    """Return whether one of our servers asks for a token, or does not answer to the host of the URL."""
+    return answer.status in _REFUSALS and "detail" in answer.document
 
 
 def _foreign(at: Installation, url: str, answer: Answer) -> Finding:

@@ -289,6 +289,10 @@ ACCESS_NO_TOKEN = Text(
     "tokens are required at {address}, but there is none, so the servers do not start",
     "{address}에는 토큰이 필요하지만 사용 가능한 토큰이 없어 서버가 시작되지 않습니다",
 )
+ACCESS_UNKNOWN = Text(
+    "tokens are required at {address}; whether there is one is unknown, since the database is not running",
+    "{address}에는 토큰이 필요하지만 데이터베이스가 실행되고 있지 않아 토큰을 확인할 수 없습니다",
+)
 ACCESS_UNLIMITED = Text(
     "other machines reach {address}, and COIN_RATE_LIMIT=0 limits no token",
     "다른 서버에서 {address}에 접속할 수 있지만 COIN_RATE_LIMIT=0이므로 요청 속도 제한이 없습니다",
