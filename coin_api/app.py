@@ -9,6 +9,7 @@ from types import FrameType
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import coin_pipeline
@@ -44,9 +45,22 @@ from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.web.access import AccessPolicy
 from coin_pipeline.web.body_limit import BodyLimit
 from coin_pipeline.web.gate import Gate
+from coin_pipeline.web.request_log import RequestLog
 
 THREADS = 8
 """Size of the thread pool; more threads compete for the interpreter lock and delay every response."""
+POLLED = frozenset(
+    (
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/api/backtests/status/{task_id}",
+        "/api/sweeps/{task_id}",
+        "/api/candles/refresh/{task_id}",
+    )
+)
+"""Routes that the access log contains only if they fail: clients ask them many times a second."""
 
 
 def create_app(
@@ -121,10 +135,11 @@ def create_app(
     return app
 
 
-def from_environment() -> Gate:
+def from_environment() -> ASGIApp:
     """Build the application from the environment, open to web pages of allowed origins only."""
     settings = load_settings()
-    return Gate(create_app(settings, open_watches=platform_watches), AccessPolicy.from_settings(settings))
+    app = create_app(settings, open_watches=platform_watches)
+    return RequestLog(Gate(app, AccessPolicy.from_settings(settings)), polled=POLLED)
 
 
 @contextmanager

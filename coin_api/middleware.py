@@ -24,4 +24,6 @@ class HeadRequests:
                 elif message.get("more_body"):
                     running.cancel()
 
-            await self._app({**scope, "method": "GET"}, receive, send_headers)
+            as_get = {**scope, "method": "GET"}
+            await self._app(as_get, receive, send_headers)
+        scope.update({name: as_get[name] for name in ("route", "path_params") if name in as_get})  # for the log

@@ -17,6 +17,9 @@ DESCRIPTION = """\
 Runs backtests as Dagster runs and reports on them.
 
 Every error is sent as RFC 9457 problem details. HEAD is accepted wherever GET is, and its response has no body.
+
+Every response has the header `X-Request-ID`, under which the server's log has the request: the one that was sent, if it
+consists of at most 64 letters, digits and `._:-`, or else a new one.
 """
 TAGS = [
     {"name": "service", "description": "The service and its health."},

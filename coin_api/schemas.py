@@ -250,6 +250,7 @@ class ProblemDetails(BaseModel):
     errors: Annotated[list[FieldProblem] | None, Field(description="Invalid fields; absent otherwise.")] = None
     task_id: Annotated[str | None, Field(description="Task to poll or inspect; absent otherwise.")] = None
     error_id: Annotated[str | None, Field(description="Entry of the API's log; absent otherwise.")] = None
+    request_id: Annotated[str | None, Field(description="X-Request-ID of the response.")] = None
 
 
 class ServiceInfo(BaseModel):
@@ -258,6 +259,13 @@ class ServiceInfo(BaseModel):
     message: str
     version: str
     endpoints: Annotated[dict[str, str], Field(description="Method and path of each endpoint, with its description.")]
+
+
+class Readiness(BaseModel):
+    """Whether a backtest could run now."""
+
+    status: Literal["ready", "not ready"]
+    unhealthy: Annotated[list[str], Field(description="Components that prevent it, as GET /health describes them.")]
 
 
 class Liveness(BaseModel):

@@ -9,7 +9,7 @@ import coin_pipeline
 from coin_api.backup_health import PROBE
 from coin_api.deps import BackupHealthDep, HealthDep, SettingsDep, StoreDep
 from coin_api.health import Probe, low_space
-from coin_api.schemas import Component, Health, Liveness, ServiceInfo
+from coin_api.schemas import Component, Health, Liveness, Readiness, ServiceInfo
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.open_store import StoreTimeouts, open_store
 
@@ -36,6 +36,15 @@ async def root(request: Request) -> ServiceInfo:
 async def live() -> Liveness:  # without a thread: it responds whatever the other requests wait for
     """Report that the API process responds; no other component is asked."""
     return Liveness()
+
+
+@router.get("/health/ready", responses={503: {"model": Readiness, "description": "A component is unhealthy."}})
+async def ready(checks: HealthDep, response: Response) -> Readiness:
+    """Report within 2 s whether a backtest could run now; 503 lists the unhealthy components."""
+    unhealthy = [name for name, problem in (await checks.problems()).items() if problem and name != PROBE]
+    if unhealthy:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return Readiness(status="not ready" if unhealthy else "ready", unhealthy=unhealthy)
 
 
 @router.get("/health", responses={503: {"model": Health, "description": "A component is unhealthy."}})

@@ -201,7 +201,7 @@ def program_commands(settings: "Settings", api_port: int, ui_port: int) -> dict[
     code = ("--location-name", LOCATION, "-m", "coin_pipeline.definitions")
     return {
         "pool": ("coin_pipeline.orchestration.worker_pool",),
-        CODE_SERVER: ("dagster", "api", "grpc", *address, *code),
+        CODE_SERVER: ("coin_pipeline.orchestration.code_server", *address, *code),
         "daemon": ("coin_pipeline.orchestration.daemon", "-w", workspace),
         "webserver": ("coin_pipeline.orchestration.webserver", "-w", workspace, "--port", str(ui_port)),
         "api": ("coin_api", "--port", str(api_port)),

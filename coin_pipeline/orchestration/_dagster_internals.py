@@ -7,6 +7,7 @@ depends on it and which tests notice a change of behaviour. Names that `dagster`
 listed.
 """
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,31 @@ IMPLICIT_ASSET_JOB_NAME = "__ASSET_JOB"
 """Job of runs that the page of an asset starts (tests/defs/test_candle_assets.py)."""
 
 
+def keep_log_handlers() -> None:
+    """Have Dagster's commands and runs log to the handlers that this process has configured.
+
+    Each of its commands would attach handlers of its own to the logger `dagster`, and each run would print its events
+    in color (tests/orchestration/test_process_logs.py).
+    """
+    from dagster import _loggers  # noqa: PLC0415 -- as in daemon_command
+    from dagster._cli import api  # noqa: PLC0415
+    from dagster._daemon import controller  # noqa: PLC0415
+    from dagster._utils import log  # noqa: PLC0415
+
+    for module in (api, controller, log):
+        module.configure_loggers = lambda *_, **__: None  # type: ignore[attr-defined]
+    events = logging.getLogger("dagster.run")
+    events.addFilter(lambda record: record.levelno >= logging.INFO)  # Dagster passes its records by the level
+    _loggers.create_console_logger = lambda *_, **__: events  # type: ignore[attr-defined]
+
+
+def code_server_command() -> "click.Command":
+    """Return the command `dagster api grpc`, which reads its address and module from the command line."""
+    from dagster._cli.api import grpc_command  # noqa: PLC0415 -- as in daemon_command
+
+    return grpc_command
+
+
 def daemon_command() -> "click.Command":
     """Return the command `dagster-daemon run`; importing it takes tens of milliseconds that only the daemon pays.
 
@@ -137,16 +163,14 @@ def _held_loop(loop: "Callable[..., Iterator[Any]]", is_held: "Callable[[], bool
 def webserver_app(instance: "DagsterInstance", workspace: "Path") -> "Iterator[Starlette]":
     """Yield the ASGI application that the command `dagster-webserver -w workspace` serves.
 
-    As the command does, this configures Dagster's log format and lets the storages keep connections, within the same
-    limits (tests/e2e/test_dagster_ui.py). Importing it takes tens of milliseconds that only the webserver pays.
+    As the command does, this lets the storages keep connections, within the same limits (tests/e2e/test_dagster_ui.py).
+    Importing it takes tens of milliseconds that only the webserver pays.
     """
     from dagster._core.workspace.load_target import WorkspaceFileTarget  # noqa: PLC0415
-    from dagster._utils.log import configure_loggers  # noqa: PLC0415
     from dagster_webserver import cli  # noqa: PLC0415
     from dagster_webserver.app import create_app_from_workspace_process_context  # noqa: PLC0415
     from dagster_webserver.version import __version__  # noqa: PLC0415
 
-    configure_loggers()
     instance.optimize_for_webserver(
         cli.DEFAULT_DB_STATEMENT_TIMEOUT, cli.DEFAULT_POOL_RECYCLE, cli.DEFAULT_POOL_MAX_OVERFLOW
     )
@@ -205,11 +229,13 @@ __all__ = [
     "StepOutputData",
     "WorkspaceProcessContext",
     "capture_interrupts",
+    "code_server_command",
     "create_pg_engine",
     "daemon_command",
     "execute_run_function",
     "get_daemon_statuses",
     "hold_schedules",
+    "keep_log_handlers",
     "pg_alembic_config",
     "reconstruct_repository_def_from_pointer",
     "run_storage_module",

@@ -1,4 +1,7 @@
-"""Address of Dagster's code server: a Unix socket that only its owner can reach, as it has no authentication."""
+"""Dagster's code server: `python -m coin_pipeline.orchestration.code_server`, with the options of `dagster api grpc`.
+
+It listens on a Unix socket that only its owner can reach, as it has no authentication.
+"""
 
 import json
 import os
@@ -7,15 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from coin_pipeline import logs
 from coin_pipeline.errors import InvalidSettings, Problem
-from coin_pipeline.orchestration._dagster_internals import GrpcServerTarget
-from coin_pipeline.settings import Settings
+from coin_pipeline.orchestration._dagster_internals import GrpcServerTarget, code_server_command, keep_log_handlers
+from coin_pipeline.settings import Settings, load_settings
 
 LOCATION = "coin_pipeline"
 _UNIX = "unix:"
 _SOCKET = "code-server.sock"
 _MAX_PATH_BYTES = 107
 """Longest path of a Unix socket."""
+
+
+def main() -> None:
+    """Serve the code until SIGINT or SIGTERM."""
+    logs.configure(load_settings(), "code-server")
+    keep_log_handlers()
+    code_server_command()()
 
 
 def code_server_target(settings: Settings) -> GrpcServerTarget:
@@ -59,3 +70,7 @@ def _default_socket(settings: Settings) -> Path:
 
 def _is_too_long(path: str | Path) -> bool:
     return len(os.fsencode(path)) > _MAX_PATH_BYTES
+
+
+if __name__ == "__main__":
+    main()

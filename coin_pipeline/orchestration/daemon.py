@@ -7,18 +7,17 @@ database before it works. One that does not get the lock stands by and takes ove
 import logging
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-import click
 import dagster as dg
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 -- a class
 
+from coin_pipeline import logs
 from coin_pipeline.alerts.threads import alert_monitors, usable_channels
 from coin_pipeline.database.daemon_lock import active_daemon, try_daemon_lock
 from coin_pipeline.database.feature_flags import is_paused
@@ -31,6 +30,7 @@ from coin_pipeline.orchestration._dagster_internals import (
     SensorInstigatorData,
     daemon_command,
     hold_schedules,
+    keep_log_handlers,
 )
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.monitoring.loop import platform_monitor
@@ -54,13 +54,17 @@ _CLIENT_KEEPALIVES: dict[str, Any] = {
 _SERVER_KEEPALIVES = ("tcp_keepalives_idle=10", "tcp_keepalives_interval=2", "tcp_keepalives_count=3")
 # A daemon that hangs or was stopped sends nothing: the server ends its session, which frees the lock.
 _IDLE_TIMEOUT = "idle_session_timeout=15s"
+_log = logging.getLogger("coin.daemon")
 
 
 def main() -> None:
     """Wait for the lock, then run Dagster's daemon and the monitors until SIGTERM or until the lock is lost."""
-    _log_monitor()
-    run_dagster_daemon = daemon_command()  # imported before the wait, so that a standby takes over at once
     settings = load_settings()
+    logs.configure(settings, "daemon")
+    keep_log_handlers()
+    # Without sensor ticks that request no run; a filter, as Dagster's daemon sets the level.
+    logging.getLogger("dagster.daemon.SensorDaemon").setLevel(logging.WARNING)
+    run_dagster_daemon = daemon_command()  # imported before the wait, so that a standby takes over at once
     connection = _acquire_lock(settings)
     monitors = (
         platform_monitor(settings),
@@ -72,7 +76,7 @@ def main() -> None:
         remove_former_sensors(instance)
     session = Session(database_url(settings))
     if is_paused(session):
-        _log("schedules, sensors and alerts are stopped since a restore; 'coin database resume' starts them")
+        _log.warning("schedules, sensors and alerts are stopped since a restore; 'coin database resume' starts them")
     hold_schedules(partial(is_paused, session))
     for monitor in monitors:
         monitor.start()
@@ -106,14 +110,14 @@ def _acquire_lock(settings: Settings) -> Connection:
             connection = _connect(settings)
             with connection.cursor() as cursor:
                 if try_daemon_lock(cursor):
-                    _log("lock acquired; this daemon is active")
+                    _log.info("lock acquired; this daemon is active")
                     return connection
                 reason = f"{active_daemon(cursor) or 'another daemon'} is active"
             connection.close()
         except (psycopg2.Error, DatabaseUnavailable) as error:
             reason = f"the database is unavailable: {str(error).strip().splitlines()[0]}"
         if reason != last_reason:
-            _log(f"standing by: {reason}")
+            _log.info("standing by: %s", reason)
         last_reason = reason
         time.sleep(POLL_S)
 
@@ -149,25 +153,9 @@ def _watch(connection: Connection, monitors: Sequence[Monitor]) -> NoReturn:
             _exit(f"the lock is lost, another daemon may be active: {str(error).strip().splitlines()[0]}")
 
 
-def _log_monitor() -> None:
-    """Log our own messages, and no sensor ticks without a run; Dagster's daemon sets up the rest of its logging."""
-    handler, logger = logging.StreamHandler(), logging.getLogger("coin")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%F %T"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    # A filter, because the configuration of Dagster's logging resets the level of this logger.
-    logging.getLogger("dagster.daemon.SensorDaemon").addFilter(lambda record: record.levelno >= logging.WARNING)
-
-
 def _exit(reason: str) -> NoReturn:
-    _log(reason)
-    sys.stderr.flush()
+    _log.error("%s", reason)
     os._exit(EXIT_RESTART)
-
-
-def _log(message: str) -> None:
-    click.echo(f"{time.strftime('%F %T')} {message}", err=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from coin_pipeline import logs
 from coin_pipeline.auth.access import AccessControl, require_reachable
 from coin_pipeline.auth.graphql import MutationScopes, describe_request
 from coin_pipeline.auth.guard import Guard
@@ -25,19 +26,22 @@ from coin_pipeline.web.body_limit import BodyLimit
 from coin_pipeline.web.gate import Gate
 from coin_pipeline.web.graphql import graphql_rule
 from coin_pipeline.web.limits import Limits
+from coin_pipeline.web.request_log import RequestLog
 from coin_pipeline.web.server import serve
 
 MAX_BODY_BYTES = 4_000_000
 """Size of a GraphQL request; the largest are run configurations in the launchpad."""
+POLLED = frozenset(("/server_info", "/graphql"))
+"""Routes that are logged only if they fail: an open page asks them every second."""
 
 
-def guarded(webserver: ASGIApp, settings: Settings, access: AccessControl) -> Gate:
-    """Return Dagster's webserver application behind the access rules."""
+def guarded(webserver: ASGIApp, settings: Settings, access: AccessControl) -> ASGIApp:
+    """Return Dagster's webserver application behind the access rules, with a log of its requests."""
     limited = BodyLimit(MutationScopes(webserver), MAX_BODY_BYTES)
     app: ASGIApp = Guard(limited, access, UI, describe_request)
     if settings.coin_trusted_proxies:
         app = ProxyHeadersMiddleware(app, trusted_hosts=list(settings.coin_trusted_proxies))  # type: ignore[arg-type,assignment]
-    return Gate(app, AccessPolicy.from_settings(settings), graphql_rule)
+    return RequestLog(Gate(app, AccessPolicy.from_settings(settings), graphql_rule), polled=POLLED)
 
 
 def main() -> None:
@@ -46,6 +50,7 @@ def main() -> None:
     parser.add_argument("-w", "--workspace", type=Path, required=True)
     parser.add_argument("--port", type=int, default=3000)
     arguments, settings = parser.parse_args(), load_settings()
+    logs.configure(settings, "webserver")
     with (
         open_instance(settings) as instance,
         webserver_app(instance, arguments.workspace) as app,

@@ -18,7 +18,7 @@ from coin_pipeline.web.problems import Refusal
 MAX_URL_BYTES = 16_384
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 65_536
-EXPOSED_HEADERS = ("Location", "Retry-After", "ETag", "Content-Disposition", "Idempotent-Replayed")
+EXPOSED_HEADERS = ("Location", "Retry-After", "ETag", "Content-Disposition", "Idempotent-Replayed", "X-Request-ID")
 """Response headers that pages of allowed origins may read, in addition to those that every page may."""
 _SINGLE = frozenset(
     (

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from coin_pipeline import logs
 from coin_pipeline.errors import Problem
 
 RETRY_AFTER_S = 5
@@ -66,6 +67,8 @@ def problem_response(
         members: Further members of the body.
     """
     body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
+    if request_id := logs.request_id.get():
+        body["request_id"] = request_id
     if problems:
         body["errors"] = [{"field": p.field, "message": p.message} for p in problems]
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status in RETRY_AFTER_STATUSES else None

@@ -25,6 +25,7 @@ def create_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     config = LimitedConfig(
         app,
         limits,
+        log_config=None,  # the process has configured logging
         log_level="warning",
         access_log=False,
         server_header=False,

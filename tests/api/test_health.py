@@ -23,6 +23,7 @@ BUCKET = {
     "COIN_S3_PATH_STYLE": "true",
 }
 """Settings of a bucket on a server that is down."""
+READY = {"status": "ready", "unhealthy": []}
 pytestmark = pytest.mark.anyio
 
 
@@ -87,6 +88,16 @@ def test_liveness_asks_no_component(orchestrator: FakeOrchestrator) -> None:
     with client_of(orchestrator) as client:
         assert client.get("/health").status_code == 503
         assert (client.get("/health/live").status_code, client.head("/health/live").status_code) == (200, 200)
+
+
+def test_readiness_names_what_is_unhealthy(orchestrator: FakeOrchestrator) -> None:
+    """A load balancer gets 503 while no backtest could run, and 200 otherwise; HEAD gets the same."""
+    with client_of(orchestrator) as client:
+        assert (client.get("/health/ready").json(), client.head("/health/ready").status_code) == (READY, 200)
+    orchestrator.daemon_problem = "no recent heartbeat"
+    with client_of(orchestrator) as client:
+        refused = client.get("/health/ready")
+        assert (refused.status_code, refused.json()) == (503, {"status": "not ready", "unhealthy": ["daemon"]})
 
 
 def test_errors_keep_private_text_in_the_log(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,10 +15,12 @@ from typing import NoReturn
 
 import dagster as dg
 
+from coin_pipeline import logs
 from coin_pipeline.database.runs.leases import Leases
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable, ServiceUnavailable
+from coin_pipeline.orchestration._dagster_internals import keep_log_handlers
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.job_names import MONITORED_JOBS
 from coin_pipeline.orchestration.retries import finalize_orphan
@@ -42,8 +44,9 @@ _log = logging.getLogger("coin.pool")
 
 def main() -> None:
     """Take the lock, load everything, and serve until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = load_settings()
+    logs.configure(settings, "pool")
+    keep_log_handlers()
     home = pool_home()
     # Dagster replaces signal handlers while a job runs, so signals are blocked until the pool has installed its own.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)

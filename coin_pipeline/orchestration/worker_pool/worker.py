@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import dagster as dg
 
+from coin_pipeline import logs
 from coin_pipeline.orchestration._dagster_internals import (
     capture_interrupts,
     execute_run_function,
@@ -55,6 +56,7 @@ def execute_run(instance: dg.DagsterInstance, run_id: str) -> int:
     run = instance.get_run_by_id(run_id)
     if run is None or run.status != dg.DagsterRunStatus.STARTING:
         return 0  # cancelled before it started, or handed over twice
+    logs.identify_process(run_id=run_id, task_id=run.root_run_id or run_id)
     _limit_memory(load_settings().coin_run_memory_mib)
     setup_interrupt_handlers()
     with capture_interrupts():
