@@ -20,12 +20,14 @@ from coin_api.deps import Timeouts
 from coin_api.docs import mount_docs
 from coin_api.errors import install_error_handlers
 from coin_api.health import HealthChecks
+from coin_api.metrics import Metrics, metric_checks
 from coin_api.middleware import HeadRequests
 from coin_api.openapi import DESCRIPTION, TAGS, VALIDATION_RESPONSE, DocumentedFastAPI, operation_id
 from coin_api.routes import backtests, candles, forward, forward_drift, health, positions, strategies, sweeps, tables
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
 from coin_api.watches import OpenWatches, platform_watches
+from coin_pipeline.alerts.threads import separate_monitors
 from coin_pipeline.auth.access import AccessControl
 from coin_pipeline.auth.guard import Guard, describe_route
 from coin_pipeline.auth.scopes import API
@@ -106,9 +108,13 @@ def create_app(
             state.uploads = UploadReader(CandleFileParser(shared_server(), ParserLimits.of(settings, UPLOAD_GROWTH)))
             state.strategies = load_registry(settings.coin_strategy_files)
             stack.enter_context(limit_waits())
-            for watch in open_watches(settings, url, state.orchestrator) if open_watches else ():
-                watch.start()
-                stack.callback(watch.stop)
+            if open_watches:
+                session = stack.enter_context(closing(Session(url, INTERACTIVE)))
+                checks = metric_checks(state.metrics, settings, session, state.orchestrator, state.backups)
+                collectors = separate_monitors(checks, settings)
+                for watch in (*open_watches(settings, url, state.orchestrator), *collectors):
+                    watch.start()
+                    stack.callback(watch.stop)
             stack.enter_context(call_on_shutdown(state.subscriptions.close))
             yield
 
@@ -123,6 +129,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    app.state.metrics = Metrics()
     app.add_middleware(BodyLimit, unlimited=candles.UPLOAD)
     app.add_middleware(HeadRequests)
     app.add_middleware(Guard, access=access, scopes=API, describe=describe_route)
@@ -139,7 +146,7 @@ def from_environment() -> ASGIApp:
     """Build the application from the environment, open to web pages of allowed origins only."""
     settings = load_settings()
     app = create_app(settings, open_watches=platform_watches)
-    return RequestLog(Gate(app, AccessPolicy.from_settings(settings)), polled=POLLED)
+    return RequestLog(Gate(app, AccessPolicy.from_settings(settings)), app.state.metrics.observe, POLLED)
 
 
 @contextmanager

@@ -34,6 +34,11 @@ class BackupHealth:
             self._status = read_status(open_location(self._settings, FAST_TIMEOUTS))
             self._read_at = time.monotonic()
 
+    @property
+    def status(self) -> BackupStatus | None:
+        """The state as it was read last; None if it was not read yet."""
+        return self._status
+
     def components(self, problem: str | None, now: datetime | None = None) -> dict[str, Component]:
         """Return the components `backup` and `restore_drill`.
 

@@ -41,7 +41,7 @@ BACKTEST: dict[str, Any] = {
 UNFINISHED = frozenset({"queued", "running"})
 _PROGRAM_ARGUMENTS = {
     "pool": ("coin_pipeline.orchestration.worker_pool",),
-    "code-server": ("dagster", "grpc"),
+    "code-server": ("coin_pipeline.orchestration.code_server",),
     "daemon": ("coin_pipeline.orchestration.daemon",),
     "webserver": ("coin_pipeline.orchestration.webserver",),
     "api": ("coin_api",),

@@ -4,12 +4,15 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 
 import coin_pipeline
 from coin_api.backup_health import PROBE
 from coin_api.deps import BackupHealthDep, HealthDep, SettingsDep, StoreDep
 from coin_api.health import Probe, low_space
 from coin_api.schemas import Component, Health, Liveness, Readiness, ServiceInfo
+from coin_api.threads import without_database
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.open_store import StoreTimeouts, open_store
 
@@ -36,6 +39,17 @@ async def root(request: Request) -> ServiceInfo:
 async def live() -> Liveness:  # without a thread: it responds whatever the other requests wait for
     """Report that the API process responds; no other component is asked."""
     return Liveness()
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request, checks: HealthDep) -> Response:
+    """Return the metrics of the API and of the platform in the text format of Prometheus.
+
+    They are served within 2 s whatever else is down: figures that cannot be read are left out.
+    """
+    problems = await checks.problems()
+    body = await without_database(request.app.state.metrics.render)(problems)
+    return Response(body, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/health/ready", responses={503: {"model": Readiness, "description": "A component is unhealthy."}})

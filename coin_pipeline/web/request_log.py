@@ -40,6 +40,11 @@ class Served:
     started_s: float
     ended_s: float
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the request failed other than because a component is down."""
+        return self.status >= HTTPStatus.BAD_REQUEST and self.status != HTTPStatus.SERVICE_UNAVAILABLE
+
 
 class RequestLog:
     """ASGI middleware around all others: request ids, access log, measurements.
@@ -47,7 +52,8 @@ class RequestLog:
     Args:
         app: The application.
         observe: Receives each request that has ended.
-        polled: Routes that clients poll: they are logged only if they fail.
+        polled: Routes that clients poll. They are logged only if they fail, and not as 503: while a component is down,
+            every poll would be.
     """
 
     def __init__(
@@ -84,7 +90,7 @@ class RequestLog:
             ended_s = time.perf_counter() - begun
             served = Served(_method(scope), route_of(scope), status, started_s or ended_s, ended_s)
             self._observe(served)
-            if not (served.route in self._polled and served.status < HTTPStatus.BAD_REQUEST):
+            if served.route not in self._polled or served.is_refused:
                 _write(scope, served, task_id)
 
 

@@ -11,7 +11,10 @@ from coin_api.app import create_app
 from coin_api.deps import Timeouts
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.settings import load_settings
+from tests.dagster_instance import instance
 from tests.fakes import FakeOrchestrator
+
+__all__ = ["instance"]
 
 NO_DATABASE = "postgresql://127.0.0.1:1/none"
 """A URL without a server, for tests that need no lists of results."""

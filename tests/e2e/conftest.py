@@ -33,6 +33,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     for name, text in STRATEGIES.items():
         (root / f"{name}.py").write_text(text)
         options += ["--strategy-file", str(root / f"{name}.py")]
-    running = start_platform(root, *options, COIN_LAUNCHER=LAUNCHER, COIN_ALLOWED_ORIGINS=CLIENT)
+    settings = {"COIN_LAUNCHER": LAUNCHER, "COIN_ALLOWED_ORIGINS": CLIENT, "COIN_LOG_FORMAT": "json"}
+    running = start_platform(root, *options, **settings)
     yield running
     assert stop_platform(running) == 0
