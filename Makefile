@@ -5,6 +5,7 @@
 # make coverage            run it with line and branch coverage (half as long again); fails below 90 %
 # make test-cold           run the platform tests with Dagster's default launcher instead of the worker pool
 # make test-compose        build the containers, start them, kill each one, and compare what is stored
+# make test-outside        run the platform tests on a PostgreSQL server other than the embedded one
 # make test-dagster-next   run the suite against the newest Dagster release
 # make chaos               a thousand kills and other faults while clients submit; prints what was lost
 # make bombs               read a thousand files that expand; prints the memory and time that they take
@@ -37,7 +38,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test test-long coverage test-cold test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-load bench-ledger bench-backup lookahead-corpus lint format settings docs cli lock clean
+.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-load bench-ledger bench-backup lookahead-corpus lint format settings docs cli lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -60,6 +61,11 @@ coverage: $(DEVELOPED)
 
 test-cold: $(DEVELOPED)
 	COIN_TEST_LAUNCHER=dagster $(BIN)/python -m pytest -m launchers tests/e2e $(ARGS)
+
+# With the system's PostgreSQL, if there is one; the files that share one platform.
+test-outside: ARGS ?= $(addprefix tests/e2e/test_,platform.py runs.py events.py sweeps.py outages.py dagster_ui.py database.py)
+test-outside: $(DEVELOPED)
+	COIN_TEST_DATABASE=outside $(BIN)/python -m pytest $(ARGS)
 
 # About half a minute.
 test-large: $(DEVELOPED)

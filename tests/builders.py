@@ -73,6 +73,19 @@ class Steady(Strategy[Params]):
         return Signals(entries=bars.time // 10**9 % params.every == 0, hold=1)
 """
 
+TALKATIVE_STRATEGY = """
+from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams
+
+class Talkative(Strategy[StrategyParams]):
+    name = "talkative"
+    Params = StrategyParams
+
+    def signals(self, bars: Bars, params: StrategyParams) -> Signals:
+        print(f"seen {len(bars)} bars")
+        return Signals(entries=bars.time // 10**9 % 2 == 0, hold=1)
+"""
+"""Prints in every call."""
+
 MEMORY_HUNGRY_STRATEGY = """
 import numpy as np
 from coin_pipeline.strategies import Bars, Signals, Strategy, StrategyParams

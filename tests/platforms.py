@@ -273,13 +273,15 @@ def has_ended(pid: int) -> bool:
 def query_database(
     root: Path, statement: str, parameters: Sequence[object] = (), *, timeout_s: int = 10
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement on the platform's embedded database.
+    """Return the rows of a statement on the platform's database: that of DATABASE_URL, or the embedded one.
 
     Raises:
         psycopg2.Error: the database does not answer in time.
     """
-    port, password = ((root / "postgres" / name).read_text() for name in ("port", "password"))
-    url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
+    url = os.environ.get("DATABASE_URL")
+    if not url or (root / "postgres").is_dir():
+        port, password = ((root / "postgres" / name).read_text() for name in ("port", "password"))
+        url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
     with closing(psycopg2.connect(url, connect_timeout=timeout_s)) as connection, connection.cursor() as cursor:
         cursor.execute("set statement_timeout = %s", (timeout_s * 1000,))
         cursor.execute(statement, parameters)

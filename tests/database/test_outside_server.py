@@ -93,7 +93,7 @@ def test_an_unverified_connection_is_refused(tls_url: str, change: tuple[str, st
 
 
 def test_a_certificate_of_another_authority_is_refused(tls_url: str, tmp_path: Path) -> None:
-    """It may be that of somebody who redirects connections."""
+    """It may belong to a server that redirects connections."""
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
     other = re.sub(r"sslrootcert=[^&]*", f"sslrootcert={tmp_path}/other.pem", tls_url)
     with pytest.raises(DatabaseUnavailable, match="certificate verify failed"):

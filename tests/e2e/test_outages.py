@@ -89,8 +89,9 @@ def assert_unavailable(platform: Platform, response: httpx2.Response) -> None:
 
 @contextmanager
 def stopped_database(root: Path) -> Iterator[None]:
-    """Stop every process of the platform's embedded server."""
-    postmaster = int((root / "postgres/data/postmaster.pid").read_text().splitlines()[0])
+    """Stop every process of the server of the platform's database."""
+    ((folder,),) = query_database(root, "show data_directory")
+    postmaster = int(Path(folder, "postmaster.pid").read_text().splitlines()[0])
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
     pids = [postmaster, *map(int, children)]
     for pid in pids:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import LAUNCHER
+from tests.e2e.conftest import LAUNCHER, embedded_server
 from tests.platforms import (
     BACKTEST,
     COIN,
@@ -113,6 +113,7 @@ def test_second_platform_on_the_same_folder_is_rejected(platform: Platform) -> N
     assert platform.api.get("/health").status_code == 200
 
 
+@embedded_server
 def test_database_outage_is_503_until_the_database_is_back(platform: Platform) -> None:
     """Nothing is accepted that cannot be stored, nothing responds with 500, and no restart by hand is necessary."""
     home = platform.root / "postgres"

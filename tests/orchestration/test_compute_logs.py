@@ -1,4 +1,4 @@
-"""What ops print: stored where the settings say, shown in the UI by an event, removed with the run."""
+"""What ops print: stored as the settings select, shown in the UI by an event, removed with the run."""
 
 import os
 import sys
@@ -88,7 +88,7 @@ def test_without_a_bucket_the_output_is_under_data_root(own_root: Path, monkeypa
 def test_with_a_bucket_the_output_is_there(
     own_root: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The credentials are those of the settings; the output is no data for a backup, and is removed with the run."""
+    """The credentials are those of the settings; the output is not part of backups, and is removed with the run."""
     store = s3_server.store(BUCKET)
     with instance_with(monkeypatch, COIN_COMPUTE_LOGS="on", **s3_server.environment(BUCKET)) as instance:
         run_id = speaking.execute_in_process(instance=instance).run_id

@@ -1,0 +1,50 @@
+"""A platform on a server elsewhere: its connections, and what ops print."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.e2e.conftest import OUTSIDE_CONNECTIONS, outside_server
+from tests.platforms import (
+    UNFINISHED,
+    Platform,
+    follow_backtest,
+    query_database,
+    submit_backtest,
+)
+
+pytestmark = outside_server
+RUNS, POLLERS = 24, 16
+CONNECTIONS = "select count(*) from pg_stat_activity where backend_type = 'client backend'"
+CAPTURED = """
+query ($run: ID!) { runOrError(runId: $run) { ... on Run { eventConnection {
+    events { ... on LogsCapturedEvent { logKey } } } } } }"""
+PRINTED = "query ($key: [String!]!) { capturedLogs(logKey: $key) { stdout } }"
+
+
+def counts(platform: Platform, task_ids: list[str]) -> Iterator[int]:
+    """Yield the number of connections until all tasks have ended, while clients poll them."""
+    with ThreadPoolExecutor(POLLERS) as pollers:
+        while True:
+            paths = [f"/api/backtests/status/{task_id}" for task_id in task_ids]
+            answers = [answer.json()["status"] for answer in pollers.map(platform.api.get, paths)]
+            yield query_database(platform.root, CONNECTIONS)[0][0]
+            if not UNFINISHED.intersection(answers):
+                return
+
+
+def test_connections_are_few_under_load(platform: Platform) -> None:
+    """A full worker pool and many pollers need less than half of what PostgreSQL allows by default."""
+    task_ids = [submit_backtest(platform, params={"volume_window": 10 + number}) for number in range(RUNS)]
+    most = max(counts(platform, task_ids))
+    print("connections", most)
+    assert most < OUTSIDE_CONNECTIONS / 2
+
+
+def test_the_ui_shows_what_a_strategy_prints(platform: Platform) -> None:
+    """With COIN_COMPUTE_LOGS=on, by the query that the page of a run sends."""
+    task_id = submit_backtest(platform, strategy="talkative")
+    assert follow_backtest(platform.api, task_id)[-1]["status"] == "completed"
+    events = platform.graphql(CAPTURED, run=task_id)["runOrError"]["eventConnection"]["events"]
+    keys = [event["logKey"] for event in events if "logKey" in event]
+    printed = [platform.graphql(PRINTED, key=key)["capturedLogs"]["stdout"] or "" for key in keys]
+    assert any("seen 366 bars" in text for text in printed), printed
