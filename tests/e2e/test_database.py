@@ -36,7 +36,6 @@ def test_connections_are_few_under_load(platform: Platform) -> None:
     """A full worker pool and many pollers need less than half of what PostgreSQL allows by default."""
     task_ids = [submit_backtest(platform, params={"volume_window": 10 + number}) for number in range(RUNS)]
     most = max(counts(platform, task_ids))
-    print("connections", most)
     assert most < OUTSIDE_CONNECTIONS / 2
 
 

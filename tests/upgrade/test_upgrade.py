@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from coin_pipeline.backtest.request import parse_request
-from coin_pipeline.backtest.spec import resolve
+from coin_pipeline.backtest.spec import complete_stored_spec, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.database import schema
 from coin_pipeline.database.programs import ServerInfo, find_program
@@ -31,7 +31,6 @@ from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.open_store import open_store
 from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.sweeps.replay import replay_sweep
-from tests.platforms import BACKTEST
 
 RELEASE = Path(__file__).with_name("0.1.0.tar.xz")
 WITHOUT_MIGRATIONS = "0001"
@@ -132,15 +131,13 @@ def test_replays_have_the_same_figures(upgraded: Installation) -> None:
 
 def test_a_backtest_runs_on_it_with_the_same_figures(upgraded: Installation, instance: dg.DagsterInstance) -> None:
     """The tables of Dagster's earlier version accept runs of this one."""
-    spec = resolve(parse_request(BACKTEST), load_registry())
+    before = upgraded.answers["results"][upgraded.answers["task"]]
+    spec = resolve(parse_request(complete_stored_spec(before["spec"])), load_registry())  # it had other defaults
     run_id = run_in_process(load_settings(), backtest_submission(spec, "tasks"), lambda _event: None)
     stored = instance.get_run_by_id(run_id)
     assert stored
     assert stored.status == dg.DagsterRunStatus.SUCCESS
-    before, now = (
-        upgraded.answers["results"][upgraded.answers["task"]],
-        load_result(open_store(load_settings()), run_id),
-    )
+    now = load_result(open_store(load_settings()), run_id)
     for name in ("metrics", "account", "costs", "stops", "total_signals"):
         assert now[name] == before[name], name
 
