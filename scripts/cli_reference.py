@@ -50,7 +50,8 @@ def _help(command: click.Command) -> Iterator[str]:
     """Yield the paragraphs of a help text; click's mark of a verbatim block becomes a fenced one."""
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         if paragraph.startswith("\b"):
-            yield f"```sh\n{paragraph.removeprefix(chr(8)).strip()}\n```\n"
+            verbatim = paragraph.removeprefix(chr(8)).strip()
+            yield f"```{'sh' if verbatim.startswith('coin ') else 'text'}\n{verbatim}\n```\n"
         else:
             yield _escaped(" ".join(paragraph.split())) + "\n"
 

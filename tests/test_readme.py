@@ -1,4 +1,4 @@
-"""The examples and links of the documentation."""
+"""The examples of the README."""
 
 import re
 from pathlib import Path
@@ -34,11 +34,3 @@ def test_demo_prints_the_output_in_the_readme(candles: CandleCatalog) -> None:
     variable = ("Run", "Result", "Report", "Dagster")
     expected = [line for line in documented.splitlines() if not line.startswith(variable)]
     assert printed[: len(expected)] == expected
-
-
-def test_linked_files_exist() -> None:
-    """Every relative link of the README and the documentation leads to a file."""
-    root = Path(__file__).resolve().parents[1]
-    for page in (root / "README.md", root / "CONTRIBUTING.md", *root.glob("docs/**/*.md")):
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
