@@ -8,6 +8,7 @@ coin-check, its own volumes, ports and .env; it is removed at the end. SERVICE s
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,12 +58,20 @@ class Stack:
 
     def __init__(self, env: Path) -> None:
         compose = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
-        self._command = [*compose, "--project-name", "coin-check", "--project-directory", str(ROOT)]
-        self._command += ["--file", str(ROOT / "docker-compose.yml"), "--env-file", str(env)]
+        self.command = [
+            *compose,
+            "--progress",
+            "quiet",
+            "--project-name",
+            "coin-check",
+            "--project-directory",
+            str(ROOT),
+        ]
+        self.command += ["--file", str(ROOT / "docker-compose.yml"), "--env-file", str(env)]
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run a Compose command; return its output."""
-        done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run([*self.command, *arguments], capture_output=True, text=True, check=False)
         if check and done.returncode:
             raise CheckFailed(f"compose {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout if check else done.stdout + done.stderr
@@ -70,6 +79,10 @@ class Stack:
     def up(self) -> None:
         """Start everything and wait until it is healthy."""
         self.compose("up", "--detach", "--wait", "--wait-timeout", str(START_S))
+
+    def remove(self) -> None:
+        """Remove the containers and all data."""
+        self.compose("down", "--volumes", "--timeout", "10", check=False)
 
     def container(self, service: str) -> dict[str, Any]:
         """Return what Docker reports about the container of a service."""
@@ -102,6 +115,7 @@ def main() -> None:
         env.write_text(f"ENV_FILE={env}\nAPI_PORT={API_PORT}\nUI_PORT={UI_PORT}\n")
         subprocess.run(["sh", ROOT / "scripts/compose_env.sh", env], check=True, stdout=subprocess.DEVNULL)
         stack = Stack(env)
+        stack.remove()  # what an earlier check kept has other passwords
         try:
             if not arguments.no_build:
                 step("build", lambda: stack.compose("build"))
@@ -111,7 +125,7 @@ def main() -> None:
             sys.exit(1)
         finally:
             if not arguments.keep:
-                stack.compose("down", "--volumes", "--timeout", "10", check=False)
+                stack.remove()
 
 
 def run(stack: Stack, services: Sequence[str], secrets: Sequence[str]) -> None:
@@ -125,6 +139,8 @@ def run(stack: Stack, services: Sequence[str], secrets: Sequence[str]) -> None:
     step("coin doctor", lambda: stack.compose("exec", "--no-TTY", "api", "coin", "doctor"))
     step("store candles", lambda: stack.compose("exec", "--no-TTY", "api", "python", "-c", STORE_CANDLES))
     kept = step("requests of the checklist", use_api)
+    step("no token, no exposure", lambda: check_exposure(stack))
+    step("walk the checklist", lambda: walk_checklist(stack))
     step("down", lambda: stack.compose("down"))
     step("up", stack.up)
     step("data still there", lambda: check_kept(kept))
@@ -207,6 +223,22 @@ def check_hardening(stack: Stack) -> None:
         loopback = all(port["HostIp"] == "127.0.0.1" for port in published)
         expect(loopback and bool(published) == (service in {"api", "ui"}), f"{service} publishes {published}")
         expect(service == "s3" or report["Config"]["User"] not in {"", "0", "root"}, f"{service} runs as root")
+
+
+def check_exposure(stack: Stack) -> None:
+    """The servers refuse to start if other machines could reach them without a token."""
+    for service in ("api", "ui"):
+        exposed = ("run", "--rm", "--no-TTY", "--env", "COIN_PUBLISHED_AT=192.0.2.10", service)
+        output = stack.compose(*exposed, check=False)
+        expect("coin token create" in output, f"{service} does not refuse to start: {output}")
+
+
+def walk_checklist(stack: Stack) -> None:
+    """Perform every item of the migration checklist; print the transcript if one fails."""
+    walk = [sys.executable, str(ROOT / "scripts/walk_checklist.py"), "--base-url", API, "--disruptive"]
+    walk += ["--compose", shlex.join(stack.command)]
+    done = subprocess.run(walk, capture_output=True, text=True, check=False)
+    expect(done.returncode == 0, f"the checklist is not complete\n{done.stdout}{done.stderr}")
 
 
 def check_secrets(stack: Stack, secrets: Sequence[str]) -> None:

@@ -40,13 +40,9 @@ def serve(
 ) -> None:
     """Run one SERVICE of the platform in the foreground, for containers and systemd.
 
-    \b
-    init    create the database, its tables, the bucket and Dagster's home, and exit
-    code    Dagster's code server
-    daemon  Dagster's daemon: queue, schedules, sensors, alerts
-    ui      the Dagster UI, with --port
-    api     the API, with --port
-    pool    the worker pool, which runs the backtests
+    SERVICE is init (creates the database, its tables, the bucket and Dagster's home, and exits), code (Dagster's code
+    server), daemon (Dagster's daemon: queue, schedules, sensors, alerts), ui (the Dagster UI), api (the API) or pool
+    (the worker pool, which runs the backtests).
 
     Each service waits for what it needs, logs to standard output and stops on SIGTERM. All of them share DATA_ROOT,
     on one host, and DATABASE_URL. To run everything with one command, use 'coin up'.
@@ -152,7 +148,7 @@ def _obstacle(service: str, settings: "Settings") -> str | None:
         if not is_current(database_url(settings)) or not workspace_path(settings).is_file():
             return "'coin serve init', which creates the tables of this version and Dagster's home"
     except DatabaseUnavailable as error:
-        return str(error)
+        return f"the database: {error.reason}"
     if service in {"api", "ui"} and (reason := _missing_token(settings)):
         return reason
     if service in _NEED_CODE_SERVER and not is_serving("code", 0, settings.data_root, ""):

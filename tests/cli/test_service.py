@@ -108,7 +108,7 @@ def test_a_waiting_service_names_the_reason_and_stops(own_root: Path, missing_da
     assert missing_database
     with coin_serve("pool") as process:
         assert process.stdout
-        assert "waiting for PostgreSQL" in process.stdout.readline()
+        assert "waiting for the database: " in process.stdout.readline()
         process.terminate()
         assert process.wait(STOP_S) == 0
 

