@@ -39,7 +39,17 @@ settings.load_profile("untimed")
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_PLATFORM = tuple(
     f"tests/e2e/test_{name}.py"
-    for name in ("platform", "runs", "events", "sweeps", "dagster_ui", "browser_origins", "candles", "outages")
+    for name in (
+        "platform",
+        "runs",
+        "events",
+        "sweeps",
+        "dagster_ui",
+        "browser_origins",
+        "doctor",
+        "candles",
+        "outages",
+    )
 )
 """Files that one process runs, because they share a platform or wait more than they compute."""
 PLATFORMS = (*SHARED_PLATFORM, "tests/chaos/", "tests/e2e/")

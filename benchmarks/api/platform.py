@@ -19,7 +19,7 @@ from coin_pipeline.settings import Settings
 
 COIN = Path(sys.executable).with_name("coin")
 SLOW_STRATEGY = Path(__file__).with_name("slow_strategy.py")
-START_S, STOP_S = 90, 60
+START_S, STOP_S = 240, 60
 STARTED_MARK = "Press Ctrl-C to stop"
 
 
@@ -37,7 +37,7 @@ class Platform:
 
     def memory_mib(self) -> float:
         """Return the memory of all its processes, counting shared pages once (PSS)."""
-        return sum(map(_pss_kib, self.processes())) / 1024
+        return sum(map(pss_kib, self.processes())) / 1024
 
     def disk_mib(self, folder: str = "") -> float:
         """Return the disk usage of DATA_ROOT, or of a folder in it."""
@@ -47,7 +47,7 @@ class Platform:
     def processes(self) -> list[int]:
         """Return its process IDs: those with its DATA_ROOT in the environment, its database, and their children."""
         marks = f"DATA_ROOT={self.root}\0".encode(), f"{self.root}/postgres".encode()
-        parents = {int(process.name): _parent(process) for process in Path("/proc").glob("[0-9]*")}
+        parents = {int(process.name): parent_of(process) for process in Path("/proc").glob("[0-9]*")}
         own = {pid for pid in parents if any(mark in _identity(pid) for mark in marks)}
         while children := {pid for pid, parent in parents.items() if parent in own} - own:
             own |= children
@@ -102,7 +102,7 @@ def _wait_until_gone(process: subprocess.Popen[bytes], platform: Platform) -> No
     while (remaining := platform.processes()) and time.monotonic() < deadline:
         time.sleep(0.1)
     for pid in remaining:
-        print(f"still running, killed: {pid} {_command(pid)}", file=sys.stderr)
+        print(f"still running, killed: {pid} {command_line(pid)}", file=sys.stderr)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -114,7 +114,8 @@ def _free_ports() -> list[int]:
         return [probe.getsockname()[1] for probe in (first, second)]
 
 
-def _parent(process: Path) -> int:
+def parent_of(process: Path) -> int:
+    """Return the parent of a process, given its folder in /proc; 0 if it has ended."""
     try:
         # The program name is in parentheses and may contain anything; the state and the parent follow it.
         return int((process / "stat").read_text().rpartition(")")[2].split()[1])
@@ -124,19 +125,21 @@ def _parent(process: Path) -> int:
 
 def _identity(pid: int) -> bytes:
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes() + _command(pid).encode()
+        return Path(f"/proc/{pid}/environ").read_bytes() + command_line(pid).encode()
     except OSError:
         return b""
 
 
-def _command(pid: int) -> str:
+def command_line(pid: int) -> str:
+    """Return the command line of a process; empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
 
 
-def _pss_kib(pid: int) -> int:
+def pss_kib(pid: int) -> int:
+    """Return the memory of a process, KiB, of shared pages its part; 0 if it has ended."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:

@@ -1,0 +1,109 @@
+"""Memory and descriptors of the platform's programs over time, and how much they grow."""
+
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.api.platform import Platform, command_line, parent_of, pss_kib
+
+PROGRAMS = {
+    "pool": "coin_pipeline.orchestration.worker_pool",
+    "code-server": " api grpc ",
+    "daemon": "coin_pipeline.orchestration.daemon",
+    "webserver": "coin_pipeline.orchestration.webserver",
+    "api": "-m coin_api",
+    "postgres": "postgres",
+}
+"""What the command line of each program contains, in the order in which it is looked for."""
+WORKERS, OTHERS = "runs", "others"
+WARM, LAST = (0.2, 0.4), (0.8, 1.0)
+"""Parts of the time whose medians are compared: after caches and pools have filled, and the last ones."""
+
+
+class Usage(NamedTuple):
+    """Memory (PSS), MiB, number of open descriptors and number of processes of a program."""
+
+    memory_mib: float
+    descriptors: int
+    processes: int
+
+
+class Sample(NamedTuple):
+    """Usage by program, s after the start."""
+
+    at_s: float
+    usage: Mapping[str, Usage]
+
+
+@contextmanager
+def sampled(platform: Platform, interval_s: float) -> Iterator[list[Sample]]:
+    """Sample all processes in a thread while the block runs."""
+    samples: list[Sample] = []
+    stop, began = threading.Event(), time.monotonic()
+
+    def sample() -> None:
+        while not stop.wait(interval_s):
+            samples.append(Sample(time.monotonic() - began, usage(platform)))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        stop.set()
+        thread.join()
+
+
+def usage(platform: Platform) -> dict[str, Usage]:
+    """Return the usage by program now."""
+    pids = platform.processes()
+    commands = {pid: command_line(pid) for pid in pids}
+    parents = {pid: parent_of(Path(f"/proc/{pid}")) for pid in pids}
+    memory, descriptors, processes = Counter[str](), Counter[str](), Counter[str]()
+    for pid in pids:
+        name = program(pid, commands, parents)
+        memory[name] += pss_kib(pid)
+        descriptors[name] += _descriptors(pid)
+        processes[name] += 1
+    return {name: Usage(memory[name] / 1024, descriptors[name], count) for name, count in processes.items()}
+
+
+def program(pid: int, commands: Mapping[int, str], parents: Mapping[int, int]) -> str:
+    """Return the program of a process; the processes that the pool forks are runs."""
+    name = next((name for name, mark in PROGRAMS.items() if mark in commands[pid]), OTHERS)
+    is_child = PROGRAMS["pool"] in commands.get(parents[pid], "")
+    return WORKERS if name in {"pool", OTHERS} and is_child else name
+
+
+def growth(samples: Sequence[Sample], name: str) -> dict[str, float]:
+    """Return the usage of a program at the end, and its growth since it was warm; empty without enough samples."""
+    warm, last = (_between(samples, name, part) for part in (WARM, LAST))
+    if not (warm and last):
+        return {}
+    memory, descriptors = (
+        [statistics.median(found[field] for found in part) for part in (warm, last)] for field in (0, 1)
+    )
+    return {
+        "memory_mib": memory[1],
+        "memory_grown_mib": memory[1] - memory[0],
+        "descriptors": descriptors[1],
+        "descriptors_grown": descriptors[1] - descriptors[0],
+    }
+
+
+def _between(samples: Sequence[Sample], name: str, part: tuple[float, float]) -> list[Usage]:
+    end = samples[-1].at_s if samples else 0.0
+    low, high = (share * end for share in part)
+    return [sample.usage[name] for sample in samples if low <= sample.at_s <= high and name in sample.usage]
+
+
+def _descriptors(pid: int) -> int:
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return 0  # the process ended in the meantime
