@@ -26,7 +26,8 @@ from coin_pipeline.orchestration.worker_pool.protocol import SOCKET_NAME, send_r
 from coin_pipeline.settings import Settings
 
 T = TypeVar("T")
-TIMEOUT_S = 3
+TIMEOUT_S = 5
+"""How long a process may take to respond: more than healthy ones ever do, also on a busy machine."""
 SILENT_S = 90
 """Age of a heartbeat at which its daemon counts as away: three of Dagster's intervals."""
 DROPPED_S = 86_400
@@ -138,7 +139,7 @@ def worker_pool(at: Installation) -> Finding:
         return at.ok(texts.POOL_UNUSED)
     home = at.settings.data_root / "dagster"
     try:
-        answer = send_request(home, runs=True)
+        answer = send_request(home, timeout_s=TIMEOUT_S, runs=True)
     except OSError:
         return at.failed(texts.POOL_SILENT, socket=home / SOCKET_NAME)
     return at.ok(texts.POOL_OK, runs=len(answer["runs"]), workers=at.settings.coin_workers)

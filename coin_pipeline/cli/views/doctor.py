@@ -27,7 +27,7 @@ def print_checks(checks: Sequence[Check], language: Language) -> None:
     table.add_column(overflow="fold")
     for check in checks:
         style = _STYLES[check.state]
-        found = Styled(check.found, "" if check.state == "ok" else style)
+        found = Styled(check.found, "red" if check.state == "failed" else "")  # yellow is faint on a light background
         table.add_row(Styled(write(_STATE[check.state]), style), Styled(check.title), found)
     console = new_console()
     console.print(table)

@@ -20,19 +20,20 @@ SOCKET_NAME = "pool.sock"
 Message = dict[str, Any]
 
 
-def send_request(home: Path, **message: object) -> Message:
+def send_request(home: Path, *, timeout_s: float = TIMEOUT_S, **message: object) -> Message:
     """Send a request to the pool and return its response.
 
     Args:
         home: Directory of the socket.
+        timeout_s: Time limit of each step of the exchange.
         message: One of `reserve=RUN_ID` with `owner`, `launch=RUN_ID` with `owner` and `bulk`, `cancel=RUN_ID`, or
             `runs=True`.
 
     Raises:
-        OSError: No pool is there, or it does not respond within TIMEOUT_S.
+        OSError: No pool is there, or it does not respond in time.
     """
     with socket.socket(socket.AF_UNIX) as pool, socket_address(home) as name:
-        pool.settimeout(TIMEOUT_S)
+        pool.settimeout(timeout_s)
         pool.connect(name)
         pool.sendall(json.dumps(message).encode() + b"\n")
         line = pool.makefile("rb").readline()
