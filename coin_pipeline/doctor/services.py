@@ -55,7 +55,7 @@ def database(at: Installation) -> Finding:
     """Check that the database responds and has connections left."""
     with _session(at.settings) as session:
         if session is None:
-            return at.failed(texts.DATABASE_STOPPED)
+            return at.failed(texts.DATABASE_STOPPED, texts.START)
         session.run(lambda cursor: cursor.execute("select"))
         began = time.perf_counter()
         version, limit, used = session.run(_one(_SERVER))

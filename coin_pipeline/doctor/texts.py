@@ -111,10 +111,8 @@ DATA_ROOT_OPEN_ADVICE = Text(
 # The platform's processes.
 DATABASE = Text("Database", "데이터베이스")
 DATABASE_ADVICE = Text(
-    "Start the server that DATABASE_URL names, or the platform, which starts the embedded one; see"
-    " DATA_ROOT/postgres/server.log.",
-    "DATABASE_URL의 서버를 시작하십시오. 내장 서버라면 플랫폼을 시작하면 함께 시작됩니다. 원인은"
-    " DATA_ROOT/postgres/server.log에서 확인하십시오.",
+    "Check the server that DATABASE_URL names; the log of the embedded one is DATA_ROOT/postgres/server.log.",
+    "DATABASE_URL의 서버를 확인하십시오. 내장 서버의 로그는 DATA_ROOT/postgres/server.log에 있습니다.",
 )
 DATABASE_OK = Text(
     "PostgreSQL {version}, responds in {ms:.0f} ms, {used} of {limit} connections used",

@@ -56,7 +56,7 @@ def _advice(checks: Sequence[Check]) -> Iterator[tuple[str, str]]:
 
 def _list(advice: Sequence[tuple[str, str]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 2), pad_edge=True, show_header=False)
-    table.add_column(max_width=30)
+    table.add_column(max_width=30, overflow="fold")
     table.add_column(overflow="fold")
     for titles, text in advice:
         table.add_row(Styled(titles, "bold"), Styled(text))
