@@ -146,7 +146,8 @@ def from_environment() -> ASGIApp:
     """Build the application from the environment, open to web pages of allowed origins only."""
     settings = load_settings()
     app = create_app(settings, open_watches=platform_watches)
-    return RequestLog(Gate(app, AccessPolicy.from_settings(settings)), app.state.metrics.observe, POLLED)
+    gate = Gate(app, AccessPolicy.from_settings(settings), content_policy="default-src 'none'")
+    return RequestLog(gate, app.state.metrics.observe, POLLED)
 
 
 @contextmanager

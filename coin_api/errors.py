@@ -52,14 +52,15 @@ _STATUS: Mapping[type[errors.CoinError], HTTPStatus] = {
 }
 _MEANINGS: Mapping[HTTPStatus, str] = {
     HTTPStatus.BAD_REQUEST: "A lower bound exceeds its upper bound, or the request is not valid HTTP.",
-    HTTPStatus.FORBIDDEN: "The Host or the Origin is not allowed.",
+    HTTPStatus.UNAUTHORIZED: "A token is required, or the one that was sent is not valid.",
+    HTTPStatus.FORBIDDEN: "The token does not permit it, or the Host or the Origin is not allowed.",
     HTTPStatus.NOT_FOUND: "There is no such task, result or candle.",
     HTTPStatus.REQUEST_TIMEOUT: "The request was not received in time.",
     HTTPStatus.CONFLICT: "The id or key belongs to another request, or the task has ended.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body exceeds the limit.",
     HTTPStatus.REQUEST_URI_TOO_LONG: "The URL exceeds the limit.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is invalid, or its strategy fails on these candles.",
-    HTTPStatus.TOO_MANY_REQUESTS: "The run queue is full, or too many requests were sent ahead; nothing was stored.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The run queue is full, or too many requests were sent; nothing was stored.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers exceed the limit.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of the server; its log has the details.",
     HTTPStatus.NOT_IMPLEMENTED: "The transfer encoding is not supported.",

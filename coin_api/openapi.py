@@ -10,11 +10,14 @@ from pydantic.json_schema import models_json_schema
 
 from coin_api.errors import PROBLEM_STATUSES
 from coin_api.schemas import ProblemDetails
+from coin_pipeline.auth.scopes import API, Scope
 from coin_pipeline.web.problems import MEDIA_TYPE, RETRY_AFTER_STATUSES
 
 Json = dict[str, Any]
 DESCRIPTION = """\
 Runs backtests as Dagster runs and reports on them.
+
+A token permits `read`, `run`, `trade` or `admin`: each includes `read`, and `admin` includes all.
 
 Every error is sent as RFC 9457 problem details. HEAD is accepted wherever GET is, and its response has no body.
 
@@ -30,6 +33,19 @@ TAGS = [
     {"name": "forward tests", "description": "Strategies that trade on paper as candles close."},
     {"name": "sweeps", "description": "Parameter sweeps: submit, follow and cancel them, and fetch trials."},
 ]
+SECURITY_SCHEMES: Json = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of `coin token create`; required as soon as other machines can reach the server.",
+    },
+    "password": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "For browsers: any user name, and the token as the password.",
+    },
+}
+"""How a token is sent; the requirement of an operation names the scope that it needs."""
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 """Content of a file."""
 LOCATION = {"description": "Where to poll the task.", "schema": {"type": "string"}, "required": True}
@@ -51,9 +67,11 @@ class DocumentedFastAPI(FastAPI):
             components["schemas"] |= models_json_schema([(ProblemDetails, "serialization")], ref_template=_SCHEMAS)[1][
                 "$defs"
             ]
+            components["securitySchemes"] = SECURITY_SCHEMES
             components["responses"] = {_name(status): _problem(status) for status in PROBLEM_STATUSES}
-            for method, operation in _operations(document):
+            for path, method, operation in _operations(document):
                 operation["responses"] = _with_problems(method, operation["responses"])
+                operation["security"] = _security(API.required(method.upper(), path))
         return self.openapi_schema or {}
 
 
@@ -79,9 +97,15 @@ def accepted_response(tag: str, status: str, **results: str) -> dict[int | str, 
     return {202: {"description": "Stored durably; it will run.", "headers": headers, "links": links}}
 
 
-def _operations(document: Json) -> Iterator[tuple[str, Json]]:
-    for operations in document["paths"].values():
-        yield from operations.items()
+def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield path, method, operation
+
+
+def _security(scope: Scope | None) -> list[Json]:
+    """Return the tokens with which an operation may be used; without one as long as only this machine can reach it."""
+    return [{}, *({name: [scope]} for name in SECURITY_SCHEMES)] if scope else []
 
 
 def _with_problems(method: str, responses: Json) -> Json:

@@ -10,6 +10,7 @@ from coin_api.routes.forward import TestIdDep
 from coin_pipeline.forward import store as tests
 from coin_pipeline.forward.drift.stored import stored_document, stored_page
 
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 router = APIRouter(tags=["forward tests"])
 
 
@@ -24,4 +25,4 @@ def drift(test_id: TestIdDep, ledger: LedgerDep, store: StoreDep) -> Response:
 def page(test_id: TestIdDep, ledger: LedgerDep, store: StoreDep) -> HTMLResponse:
     """Return the same comparison as a self-contained page."""
     ledger.run(lambda connection: tests.get_test(connection, test_id))
-    return HTMLResponse(stored_page(store, test_id))
+    return HTMLResponse(stored_page(store, test_id), headers={"Content-Security-Policy": _POLICY})

@@ -31,8 +31,13 @@ class AccessPolicy:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Return the policy of COIN_ALLOWED_HOSTS and COIN_ALLOWED_ORIGINS."""
-        return cls(settings.coin_allowed_hosts, settings.coin_allowed_origins)
+        """Return the policy of COIN_ALLOWED_HOSTS and COIN_ALLOWED_ORIGINS.
+
+        The address on which the server listens, or at which it is published, is allowed too. One that stands for all
+        addresses of a machine allows none.
+        """
+        own = [address for address in (settings.coin_bind, settings.coin_published_at) if address]
+        return cls((*settings.coin_allowed_hosts, *own), settings.coin_allowed_origins)
 
     def _allows_host(self, host: str) -> bool:
         """Return whether a Host header is a loopback name or address, or configured; the port does not matter."""

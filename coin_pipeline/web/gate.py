@@ -1,7 +1,7 @@
 """ASGI middleware that lets a web page use a server only if it comes from the server itself or an allowed origin.
 
-Neither the API nor the Dagster UI has a login: whatever reaches them may start runs. A browser sends requests for any
-page that it shows, also to loopback addresses, so the server must distinguish its own pages from others.
+On loopback no token is required, and a browser adds a token that its user typed to every request. It sends requests for
+any page that it shows, also to loopback addresses, so the server must distinguish its own pages from others.
 """
 
 import re
@@ -18,7 +18,26 @@ from coin_pipeline.web.problems import Refusal
 MAX_URL_BYTES = 16_384
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 65_536
-EXPOSED_HEADERS = ("Location", "Retry-After", "ETag", "Content-Disposition", "Idempotent-Replayed", "X-Request-ID")
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+REQUEST_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Last-Event-ID",
+    "Range",
+    "X-Request-ID",
+)
+"""Request headers that pages of allowed origins may send, in addition to those that every page may."""
+EXPOSED_HEADERS = (
+    "Location",
+    "Retry-After",
+    "ETag",
+    "Content-Disposition",
+    "Idempotent-Replayed",
+    "WWW-Authenticate",
+    "X-Request-ID",
+)
 """Response headers that pages of allowed origins may read, in addition to those that every page may."""
 _SINGLE = frozenset(
     (
@@ -54,12 +73,16 @@ class Gate:
         app: The application.
         policy: Hosts and origins that may be used.
         rule: A further check for this application.
+        content_policy: Content security policy of responses without one, besides who may frame them.
     """
 
-    def __init__(self, app: ASGIApp, policy: AccessPolicy, rule: Rule | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, policy: AccessPolicy, rule: Rule | None = None, content_policy: str | None = None
+    ) -> None:
         self._app = _with_cors(app, policy) if policy.origins else app
         self._policy = policy
         self._rule = rule
+        self._content_policy = [(b"content-security-policy", content_policy.encode())] if content_policy else []
         self._own = _security_headers(policy, b"same-origin")
         self._shared = _security_headers(policy, b"cross-origin")
 
@@ -80,7 +103,10 @@ class Gate:
 
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*(h for h in message.get("headers", ()) if h[0] not in _REPLACED), *extra]
+                kept = [header for header in message.get("headers", ()) if header[0] not in _REPLACED]
+                own = () if any(name == b"content-security-policy" for name, _ in kept) else self._content_policy
+                tls = (_HSTS,) if scope["scheme"] == "https" else ()  # as a trusted proxy states
+                message["headers"] = [*kept, *own, *tls, *extra]
             await send(message)
 
         await app(scope, receive, send_secured)
@@ -163,9 +189,9 @@ def _with_cors(app: ASGIApp, policy: AccessPolicy) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=policy.origins,
-        allow_methods=("*",),
-        allow_headers=("*",),
-        allow_credentials=True,  # of a proxy in front that authenticates users
+        allow_methods=METHODS,
+        allow_headers=REQUEST_HEADERS,
+        allow_credentials=True,  # a token as HTTP Basic password, or of a proxy in front that authenticates users
         allow_private_network=True,
         expose_headers=EXPOSED_HEADERS,
     )
@@ -184,6 +210,9 @@ def _security_headers(policy: AccessPolicy, resource_policy: bytes) -> tuple[tup
 
 
 _REPLACED = frozenset(name for name, _ in _security_headers(AccessPolicy(), b"")) - {b"content-security-policy"}
+
+
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
 async def _close(_scope: Scope, _receive: Receive, send: Send) -> None:

@@ -46,7 +46,7 @@ def app() -> Gate:
 
     orchestrator.outcome, orchestrator.then = replace(QUEUED, status="running"), submitted
     opened = create_app(settings, lambda _: orchestrator, find_database=lambda _: url)
-    return Gate(opened, AccessPolicy.from_settings(settings))
+    return Gate(opened, AccessPolicy.from_settings(settings), content_policy="default-src 'none'")
 
 
 if __name__ == "__main__":

@@ -35,9 +35,11 @@ async def answer_ok(scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-def ask(app: ASGIApp, method: str = "GET", path: str = "/", headers: Pairs = (), query: str = "") -> Answer:
+def ask(
+    app: ASGIApp, method: str = "GET", path: str = "/", headers: Pairs = (), query: str = "", scheme: str = "http"
+) -> Answer:
     """Send a request; `Host: 127.0.0.1:8000` unless `headers` has a Host, and none if that is empty."""
-    sent = exchange(app, scope_of("http", path, headers, query, method=method))
+    sent = exchange(app, scope_of("http", path, headers, query, method=method, scheme=scheme))
     start = sent[0]
     received = {name.decode().lower(): value.decode() for name, value in start["headers"]}
     return Answer(start["status"], received, b"".join(message.get("body", b"") for message in sent[1:]))
@@ -73,5 +75,6 @@ def scope_of(kind: str, path: str, headers: Pairs, query: str = "", **fields: An
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "headers": raw,
+        "scheme": "http",
         **fields,
     }

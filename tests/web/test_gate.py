@@ -1,10 +1,12 @@
 """Which requests pass the gate, by the headers that browsers and other clients send."""
 
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from coin_pipeline.settings import Settings
 from coin_pipeline.web.access import AccessPolicy
 from coin_pipeline.web.gate import MAX_HEADERS, MAX_URL_BYTES, Gate
-from tests.web.asgi import Pairs, answer_ok, ask, opens
+from tests.web.asgi import Pairs, answer_ok, ask, exchange, opens, scope_of
 
 CLIENT = "http://localhost:5173"
 """A web client that is allowed."""
@@ -132,7 +134,7 @@ def test_preflight_of_an_allowed_page() -> None:
     headers = ask(GATE, "OPTIONS", "/api/backtests/run", request).headers
     assert headers["access-control-allow-origin"] == CLIENT
     assert "POST" in headers["access-control-allow-methods"]
-    assert headers["access-control-allow-headers"] == "content-type,idempotency-key"
+    assert {"Content-Type", "Idempotency-Key"} <= set(headers["access-control-allow-headers"].split(", "))
     assert headers["access-control-allow-credentials"] == "true"
     assert headers["access-control-allow-private-network"] == "true"
 
@@ -154,6 +156,52 @@ def test_every_response_refuses_framing_sniffing_and_embedding(headers: Pairs) -
     assert received["referrer-policy"] == "same-origin"
     assert received["cross-origin-opener-policy"] == "same-origin"
     assert received["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_responses_without_a_content_policy_load_nothing() -> None:
+    """JSON that a browser takes for a page runs no script; a page with a policy of its own keeps it."""
+
+    async def page(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-security-policy", b"default-src 'self'")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    def policies(app: ASGIApp) -> list[bytes]:
+        start = exchange(Gate(app, AccessPolicy(), content_policy="default-src 'none'"), scope)[0]
+        return [value for name, value in start["headers"] if name == b"content-security-policy"]
+
+    scope = scope_of("http", "/", (), method="GET")
+    assert policies(answer_ok) == [b"default-src 'none'", b"frame-ancestors 'self'"]
+    assert policies(page) == [b"default-src 'self'", b"frame-ancestors 'self'"]
+
+
+def test_browsers_are_kept_on_tls() -> None:
+    """Only where the request came over it, as a trusted proxy states."""
+    assert ask(CLOSED, scheme="https").headers["strict-transport-security"] == "max-age=31536000"
+    assert "strict-transport-security" not in ask(CLOSED).headers
+
+
+def test_preflight_allows_listed_methods_and_headers_only() -> None:
+    """A page of an allowed origin sends what clients of the API need."""
+    for name, value in (("Method", "PUT"), ("Headers", "x-forwarded-for")):
+        request = [("Origin", CLIENT), ("Access-Control-Request-Method", "POST")]
+        headers = [*(h for h in request if not h[0].endswith(name)), (f"Access-Control-Request-{name}", value)]
+        assert ask(GATE, "OPTIONS", "/", headers).status == 400
+
+
+@pytest.mark.parametrize(
+    ("settings", "host", "status"),
+    [
+        ({"coin_bind": "192.0.2.1"}, "192.0.2.1:8000", 200),
+        ({"coin_bind": "192.0.2.1"}, "192.0.2.2", 403),
+        ({"coin_bind": "0.0.0.0", "coin_published_at": "192.0.2.1"}, "192.0.2.1", 200),  # noqa: S104
+        ({"coin_bind": "0.0.0.0"}, "192.0.2.1", 403),  # noqa: S104
+    ],
+)
+def test_own_address_is_served(settings: dict[str, str], host: str, status: int) -> None:
+    """Without COIN_ALLOWED_HOSTS."""
+    gate = Gate(answer_ok, AccessPolicy.from_settings(Settings(_env_file=None, **settings)))
+    assert ask(gate, headers=[("Host", host)]).status == status
 
 
 def test_allowed_pages_may_frame() -> None:
