@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -156,6 +156,15 @@ def test_a_dry_run_of_the_cleanup_removes_nothing(root: Path) -> None:
     assert invoke("cleanup", "--dry-run").stdout.startswith("nothing would be removed")
     assert invoke("cleanup").stdout.startswith("nothing was removed")
     assert newest(root)
+
+
+def test_backups_are_kept_for_the_days_of_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The older of two good ones is ten days old."""
+    monkeypatch.setenv("COIN_BACKUP_LOCATION", str(tmp_path))
+    old, _ = (record_set(tmp_path, datetime.now(UTC) - timedelta(days=days)) for days in (10, 0))
+    for days, is_removed in (("11", False), ("9", True)):
+        monkeypatch.setenv("BACKUP_RETENTION_DAYS", days)
+        assert (f"{old.set_id} would be removed" in invoke("cleanup", "--dry-run").stdout) == is_removed
 
 
 def test_the_key_is_a_line_for_dotenv(monkeypatch: pytest.MonkeyPatch) -> None:

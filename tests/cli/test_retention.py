@@ -54,6 +54,15 @@ def test_dry_run_lists_what_a_run_removes(store: LocalStore) -> None:
     store.delete("tasks/unreadable/manifest.json")
 
 
+def test_tasks_are_kept_for_the_days_of_the_setting(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task ended eight days ago."""
+    for days, is_kept in (("9", True), ("8", False)):
+        monkeypatch.setenv("TASK_RESULT_TTL_DAYS", days)
+        invoke("retention")
+        assert store.exists("tasks/expired/manifest.json") == is_kept
+    store.delete("tasks/unreadable/manifest.json")
+
+
 def test_pinned_task_does_not_expire(store: LocalStore) -> None:
     """Unpinned, the task expires again."""
     assert invoke("results", "pin", "expired").stdout == "expired is pinned\n"
