@@ -73,7 +73,7 @@ test-large: $(DEVELOPED)
 
 # About five minutes. Skipped, with the reason, where no Docker engine runs or can be started.
 test-compose: $(DEVELOPED)
-	$(BIN)/python -m pytest -m compose -s tests/compose $(ARGS)
+	COIN_TEST_COMPOSE=1 $(BIN)/python -m pytest -s tests/compose/test_stack.py $(ARGS)
 
 # The caps in pyproject.toml are ignored on purpose. ARGS=tests/orchestration/test_dagster_contract.py is the first look.
 NEXT := .venv-next

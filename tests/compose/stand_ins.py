@@ -38,7 +38,11 @@ ENTRYPOINT ["weed"]
 
 def missing_programs() -> list[str]:
     """Return what this machine lacks to run an engine of its own."""
-    programs = [name for name in ("dockerd", "containerd", "runc", "iptables", "debootstrap") if not shutil.which(name)]
+    programs = [
+        name
+        for name in ("docker", "dockerd", "containerd", "runc", "iptables", "debootstrap")
+        if not shutil.which(name)
+    ]
     return programs if os.geteuid() == 0 else [*programs, "root permissions"]
 
 
