@@ -22,6 +22,7 @@
 # make bench-backup        measure backups and restores against tar, cp and pg_dump
 # make lookahead-corpus    run the look-ahead check on strategies that look ahead and on honest ones
 # make lint                ruff, mypy, import contracts, prose
+# make openapi             write docs/openapi.json, and compare it with that of the last release
 # make settings            write docs/settings.md from the declarations of the settings
 # make docs                build the documentation site
 # make cli                 write docs/cli.md from the commands
@@ -38,7 +39,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-load bench-ledger bench-backup lookahead-corpus lint format settings docs cli lock clean
+.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-load bench-ledger bench-backup lookahead-corpus lint format settings openapi docs cli lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -157,6 +158,10 @@ lint: $(DEVELOPED)
 format: $(DEVELOPED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Fails if a change since the last release breaks clients.
+openapi: $(INSTALLED)
+	$(BIN)/python -m scripts.openapi
 
 settings: $(INSTALLED)
 	$(BIN)/python scripts/settings_page.py
