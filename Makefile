@@ -23,6 +23,7 @@
 # make lookahead-corpus    run the look-ahead check on strategies that look ahead and on honest ones
 # make lint                ruff, mypy, import contracts, prose
 # make openapi             write docs/openapi.json, and compare it with that of the last release
+# make audit               look up every locked dependency in PyPI's vulnerability database; exits with an error if it cannot
 # make settings            write docs/settings.md from the declarations of the settings
 # make docs                build the documentation site
 # make cli                 write docs/cli.md from the commands
@@ -39,7 +40,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-load bench-ledger bench-backup lookahead-corpus lint format settings openapi docs cli lock clean
+.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-load bench-ledger bench-backup lookahead-corpus lint audit format settings openapi docs cli lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -147,6 +148,9 @@ bench-backup: $(INSTALLED)
 # About a minute; ARGS="--only fit" selects strategies. Exits with 1 if too many pass or an honest one is rejected.
 lookahead-corpus: $(DEVELOPED)
 	@$(BIN)/python -m benchmarks.lookahead $(ARGS)
+
+audit: $(DEVELOPED)
+	$(BIN)/python scripts/audit_dependencies.py
 
 lint: $(DEVELOPED)
 	$(BIN)/ruff check .

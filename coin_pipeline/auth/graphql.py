@@ -95,9 +95,7 @@ def describe_request(scope: Scope) -> Action | None:
 def _mutations(query: str) -> tuple[str, ...]:
     try:
         document = parse(query)
-    except GraphQLError:
-        return ()  # Dagster rejects it, by the same parser
-    except RecursionError:
+    except (GraphQLError, RecursionError):  # how deep is too deep depends on the stack, and Dagster has another
         return (_UNREADABLE,)
     operations = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     changing = [node for node in operations if node.operation is OperationType.MUTATION]

@@ -95,7 +95,7 @@ def test_scopes_include_each_other() -> None:
 
 
 def test_document_states_the_scope_of_each_operation() -> None:
-    """Generated clients send the token as the document says; probes need none."""
+    """Generated clients send the token as the document states; probes need none."""
     for path, methods in document()["paths"].items():
         for method, operation in methods.items():
             required = API.required(method.upper(), path)
