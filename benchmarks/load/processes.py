@@ -13,7 +13,7 @@ from benchmarks.api.platform import Platform, command_line, parent_of, pss_kib
 
 PROGRAMS = {
     "pool": "coin_pipeline.orchestration.worker_pool",
-    "code-server": " api grpc ",
+    "code-server": "coin_pipeline.orchestration.code_server",
     "daemon": "coin_pipeline.orchestration.daemon",
     "webserver": "coin_pipeline.orchestration.webserver",
     "api": "-m coin_api",
@@ -80,9 +80,18 @@ def program(pid: int, commands: Mapping[int, str], parents: Mapping[int, int]) -
     return WORKERS if name in {"pool", OTHERS} and is_child else name
 
 
-def growth(samples: Sequence[Sample], name: str) -> dict[str, float]:
-    """Return the usage of a program at the end, and its growth since it was warm; empty without enough samples."""
-    warm, last = (_between(samples, name, part) for part in (WARM, LAST))
+def growth(samples: Sequence[Sample], name: str, seconds: float) -> dict[str, float]:
+    """Return the usage of a program at the end of the load, and its growth since it was warm.
+
+    Args:
+        samples: The samples.
+        name: The program.
+        seconds: Length of the load: the time in which the clients leave is not compared.
+
+    Returns:
+        Figures by name; empty without enough samples.
+    """
+    warm, last = (_between(samples, name, [share * seconds for share in part]) for part in (WARM, LAST))
     if not (warm and last):
         return {}
     memory, descriptors = (
@@ -96,9 +105,8 @@ def growth(samples: Sequence[Sample], name: str) -> dict[str, float]:
     }
 
 
-def _between(samples: Sequence[Sample], name: str, part: tuple[float, float]) -> list[Usage]:
-    end = samples[-1].at_s if samples else 0.0
-    low, high = (share * end for share in part)
+def _between(samples: Sequence[Sample], name: str, times: Sequence[float]) -> list[Usage]:
+    low, high = times
     return [sample.usage[name] for sample in samples if low <= sample.at_s <= high and name in sample.usage]
 
 

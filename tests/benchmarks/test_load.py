@@ -13,7 +13,7 @@ COMMANDS = {
     1: "python coin up --api-port 1",
     2: "python -m coin_pipeline.orchestration.worker_pool ",
     3: "python -m coin_pipeline.orchestration.worker_pool ",
-    4: "python -m dagster api grpc --socket s ",
+    4: "python -m coin_pipeline.orchestration.code_server --socket s ",
     5: "python -m coin_api --port 1 ",
     6: "/data/embedded/bin/postgres -D /data/postgres ",
     7: "python -c from multiprocessing.spawn import main",
@@ -37,16 +37,21 @@ def test_processes_are_assigned_to_programs(pid: int, name: str) -> None:
 
 def test_growth_is_measured_after_the_warm_up() -> None:
     """What fills at the start is not growth; a leak is."""
-    assert growth(samples(*[50.0], *[200.0] * 19), "api")["memory_grown_mib"] == 0
-    leak = growth(samples(*(100.0 + 10 * second for second in range(20))), "api")
+    assert growth(samples(*[50.0], *[200.0] * 19), "api", 20)["memory_grown_mib"] == 0
+    leak = growth(samples(*(100.0 + 10 * second for second in range(20))), "api", 20)
     assert leak["memory_grown_mib"] == pytest.approx(120, abs=10)
+
+
+def test_the_time_in_which_the_clients_leave_is_not_compared() -> None:
+    """Their connections are closed then."""
+    assert growth(samples(*[200.0] * 20, *[50.0] * 10), "api", 20)["memory_grown_mib"] == 0
 
 
 def test_a_leak_fails_the_row_of_its_program() -> None:
     """And too few samples make no row."""
-    (row,) = program_rows(samples(*(100.0 + 10 * second for second in range(20))))
+    (row,) = program_rows(samples(*(100.0 + 10 * second for second in range(20))), 20)
     assert row.ok is False
-    assert program_rows(samples(1.0)) == []
+    assert program_rows(samples(1.0), 20) == []
 
 
 def test_an_error_fails_the_benchmark() -> None:
@@ -58,13 +63,13 @@ def test_an_error_fails_the_benchmark() -> None:
 
 
 def test_what_retention_leaves_fails_the_benchmark() -> None:
-    """Files and rows of the runs; the size of the database is reported only."""
+    """Files and rows of the runs, besides that of retention itself; the size of the database is reported only."""
     before, loaded = Stored(0.0, 100.0, 0), Stored(10.0, 110.0, 100)
     traffic = Traffic(submit_ms=[1.0] * 100)
-    stored, left = stored_rows(before, loaded, Stored(0.2, 110.0, 0), traffic)
+    stored, left = stored_rows(before, loaded, Stored(0.2, 110.0, 1), traffic)
     assert stored.others == {"files_kib_a_run": pytest.approx(102.4), "database_kib_a_run": pytest.approx(102.4)}
     assert left.ok is True
-    assert stored_rows(before, loaded, Stored(0.2, 110.0, 1), traffic)[1].ok is False
+    assert stored_rows(before, loaded, Stored(0.2, 110.0, 2), traffic)[1].ok is False
 
 
 def test_unexpected_responses_are_counted_by_kind(monkeypatch: pytest.MonkeyPatch) -> None:
