@@ -1,26 +1,29 @@
 # The platform. One image for all services; `coin serve SERVICE` selects the process (see docker-compose.yml).
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 
-FROM ${PYTHON_IMAGE} AS build
+FROM ${PYTHON_IMAGE} AS dependencies
 ENV PATH=/opt/coin/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python3 -m venv /opt/coin
 COPY requirements.lock ./
 RUN pip install --no-deps --require-hashes -r requirements.lock
+
+FROM dependencies AS wheel
 COPY pyproject.toml README.md LICENSE dagster.yaml ./
 COPY coin_pipeline coin_pipeline
 COPY coin_api coin_api
-# pip compiles the bytecode. Kernels are compiled now too, because the containers' root is read-only.
-RUN pip install --no-deps --no-build-isolation . \
-    && NUMBA_CACHE_DIR=/opt/kernels python -m coin_pipeline.strategies.precompile
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 coin && useradd --uid 10001 --gid coin --home-dir /data --no-create-home coin \
     && install --directory --owner=coin --group=coin --mode=700 /data
-COPY --from=build /opt/coin /opt/coin
-COPY --from=build --chown=coin:coin /opt/kernels /opt/kernels
+COPY --from=dependencies /opt/coin /opt/coin
+COPY --from=wheel /dist /dist
 # numba uses a cache only if it can write to it, so /opt/kernels is a volume that starts with the image's content.
 ENV PATH=/opt/coin/bin:$PATH DATA_ROOT=/data NUMBA_CACHE_DIR=/opt/kernels HOME=/tmp PYTHONUNBUFFERED=1
+# Bytecode and kernels are compiled now, because the containers' root is read-only.
+RUN pip install --no-cache-dir --no-deps /dist/*.whl \
+    && python -m coin_pipeline.strategies.precompile && chown -R coin:coin /opt/kernels
 USER 10001:10001
 WORKDIR /data
 VOLUME ["/data", "/opt/kernels"]
