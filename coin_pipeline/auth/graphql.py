@@ -42,8 +42,9 @@ class MutationScopes:
             await self._app(scope, receive, send)
             return
         first: Message | None = await receive()
-        names = mutations_of(first.get("body", b"")) if first else ()
-        scope["state"]["mutations"] = names
+        body = first.get("body", b"") if first else b""
+        names = mutations_of(body)
+        scope["state"] |= {"mutations": names, "target": _runs_of(body) if names else None}
         identity, required = identity_of(scope), required_scope(names)
         if identity is not None and not identity.may(required):
             await forbidden(identity, required)(scope, receive, send)
@@ -88,7 +89,7 @@ def describe_request(scope: Scope) -> Action | None:
     if scope["path"] != PATH:
         return describe_route(scope)
     names = [name for name in scope["state"].get("mutations", ()) if MUTATIONS.get(name) != "read"]
-    return Action(f"{PATH} {' '.join(names)}", None) if names else None
+    return Action(f"{PATH} {' '.join(names)}", scope["state"].get("target")) if names else None
 
 
 @lru_cache(64)
@@ -100,6 +101,15 @@ def _mutations(query: str) -> tuple[str, ...]:
     operations = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     changing = [node for node in operations if node.operation is OperationType.MUTATION]
     return tuple(dict.fromkeys(name for node in changing for name in _fields(node.selection_set)))
+
+
+def _runs_of(body: bytes) -> str | None:
+    """Return the runs that the variables of a request name, as the pages of the UI send them."""
+    variables = json.loads(body).get("variables")
+    if not isinstance(variables, dict):
+        return None
+    ids = variables.get("runId") or variables.get("runIds")
+    return " ".join(map(str, ids)) if isinstance(ids, list) else ids if isinstance(ids, str) else None
 
 
 def _fields(selections: SelectionSetNode) -> Iterator[str]:

@@ -75,18 +75,18 @@ def test_a_subscription_cannot_contain_a_mutation() -> None:
     assert result.errors
 
 
-def execute(query: str, scopes: tuple[TokenScope, ...] | None) -> tuple[int, Scope]:
+def execute(query: str, scopes: tuple[TokenScope, ...] | None, **more: object) -> tuple[int, Scope]:
     """Send a query with a token of these scopes, or without one; return the status and the scope of the request."""
     identity = Identity(1, "ci", scopes) if scopes else None
     scope = {"type": "http", "method": "POST", "path": "/graphql", "headers": [], "state": {"identity": identity}}
     sent: list[Message] = []
 
     async def answer(_scope: Scope, receive: Receive, send: Send) -> None:
-        assert (await receive())["body"] == body_of(query)
+        assert (await receive())["body"] == body_of(query, **more)
         await send({"type": "http.response.start", "status": 200})
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": body_of(query), "more_body": False}
+        return {"type": "http.request", "body": body_of(query, **more), "more_body": False}
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -121,6 +121,23 @@ def test_mutations_are_described_for_the_audit_log() -> None:
     assert action.route == "/graphql terminateRun"
     assert describe_request(execute("mutation { logTelemetry { __typename } }", ("run",))[1]) is None
     assert describe_request(execute("{ version }", ("run",))[1]) is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "target"),
+    [
+        ({"runId": "4f1d"}, "4f1d"),
+        ({"runIds": ["4f1d", "9c"]}, "4f1d 9c"),
+        ({"runId": {}}, None),
+        ([], None),
+        ("", None),
+    ],
+)
+def test_runs_are_targets_in_the_audit_log(variables: object, target: str | None) -> None:
+    """The pages of the UI send the ids as variables."""
+    action = describe_request(execute(STOP, ("run",), variables=variables)[1])
+    assert action
+    assert action.target == target
 
 
 @pytest.mark.parametrize(
