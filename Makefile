@@ -26,7 +26,7 @@
 # make audit               look up every locked dependency in PyPI's vulnerability database; exits with an error if it cannot
 # make settings            write docs/settings.md from the declarations of the settings
 # make docs                build the documentation site
-# make cli                 write docs/cli.md from the commands
+# make cli                 write docs/cli.md and docs/reference/http.md from the commands and the API
 # Every target sets up .venv first, from requirements*.lock, with uv if it is installed and pip otherwise.
 
 PYTHON ?= python3
@@ -175,9 +175,10 @@ docs: $(DOCUMENTED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "open site/index.html"
 
-# The reference of commands; a test fails while it is not current.
+# The references of commands and endpoints; a test fails while they are not current.
 cli: $(INSTALLED)
 	@$(BIN)/python -m scripts.cli_reference
+	@$(BIN)/python -m scripts.http_reference
 
 # Needs uv: pip cannot resolve for all platforms at once.
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \

@@ -1,8 +1,13 @@
 """Pages that are generated."""
 
-from scripts.cli_reference import PAGE, reference
+from scripts import cli_reference, http_reference
 
 
 def test_the_reference_of_commands_is_current() -> None:
     """`make cli` writes docs/cli.md again."""
-    assert PAGE.read_text("utf-8") == reference()
+    assert cli_reference.PAGE.read_text("utf-8") == cli_reference.reference()
+
+
+def test_the_reference_of_endpoints_is_current() -> None:
+    """`make cli` writes docs/reference/http.md again."""
+    assert http_reference.PAGE.read_text("utf-8") == http_reference.reference()

@@ -83,6 +83,15 @@ def new_endpoints(inspector: Inspector) -> ChecklistOutcome:
     return passed(", ".join(NEW_ENDPOINTS))
 
 
+def metrics(inspector: Inspector) -> ChecklistOutcome:
+    """Check that the metrics of a dashboard are served."""
+    response = inspector.api.get("/metrics")
+    if response.status != 200:  # noqa: PLR2004 -- HTTP OK
+        return failed(f"GET /metrics returned {response.status}; see DATA_ROOT/logs")
+    samples = sum(not line.startswith(b"#") for line in response.body.splitlines())
+    return passed(f"GET /metrics serves {samples} figures for Prometheus; deploy/grafana has the dashboard")
+
+
 def secrets_private(_: Inspector) -> ChecklistOutcome:
     """Check that only its owner can access .env."""
     dotenv = Path(".env")
@@ -187,12 +196,12 @@ NEXT = (
             ChecklistItem("10-clients", "Clients know the new API", manual("send them docs/api.md")),
             ChecklistItem("10-slack", "Alerts in a Slack channel", slack_alerts),
             ChecklistItem("10-cron", "Regular backups (cron)", jobs_are_scheduled),
+            ChecklistItem("10-dashboard", "Monitoring dashboard", metrics),
             ChecklistItem(
-                "10-dashboard",
-                "Monitoring dashboard",
-                manual("GET /health and the Dagster UI provide the figures"),
+                "10-playbook",
+                "Operations has read the playbook",
+                manual("docs/operations.md and docs/troubleshooting.md, or docs/ko/operations.md"),
             ),
-            ChecklistItem("10-playbook", "Operations has read the playbook", manual("docs/operations.md")),
         ),
     ),
 )
