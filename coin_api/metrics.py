@@ -20,7 +20,7 @@ from coin_api.backup_health import BackupHealth
 from coin_api.tasks import Orchestrator
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.database.figures import EndedRuns, read_figures
+from coin_pipeline.database.figures import EndedRun, EndedRuns, read_figures
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import CoinError
 from coin_pipeline.monitor import Check
@@ -142,11 +142,15 @@ class Metrics:
     def count_ended(self, session: Session, ended: EndedRuns) -> None:
         """Count the runs that have ended."""
         for run in ended.read(session):
-            self._ended.labels(run.job, run.outcome).inc()
-            if run.wait_s is not None:
-                self._waits.labels(run.job).observe(run.wait_s)
-            if run.duration_s is not None:
-                self._run_times.labels(run.job, run.outcome).observe(run.duration_s)
+            self.count(run)
+
+    def count(self, run: EndedRun) -> None:
+        """Count a run that has ended."""
+        self._ended.labels(run.job, run.outcome).inc()
+        if run.wait_s is not None:
+            self._waits.labels(run.job).observe(run.wait_s)
+        if run.duration_s is not None:
+            self._run_times.labels(run.job, run.outcome).observe(run.duration_s)
 
     def render(self, problems: Mapping[str, str | None]) -> bytes:
         """Return all metrics as Prometheus reads them.
