@@ -139,7 +139,7 @@ def worker_pool(at: Installation) -> Finding:
         return at.ok(texts.POOL_UNUSED)
     home = at.settings.data_root / "dagster"
     try:
-        answer = send_request(home, timeout_s=TIMEOUT_S, runs=True)
+        answer = send_request(home, TIMEOUT_S, runs=True)
     except OSError:
         return at.failed(texts.POOL_SILENT, socket=home / SOCKET_NAME)
     return at.ok(texts.POOL_OK, runs=len(answer["runs"]), workers=at.settings.coin_workers)

@@ -69,7 +69,7 @@ def test_requests_are_counted_by_route(client: TestClient) -> None:
 
 
 def test_metrics_are_served_while_the_database_is_away(orchestrator: FakeOrchestrator) -> None:
-    """They say so, name the component that fails, and leave out what is not known."""
+    """They report it, name the component that fails, and leave out what is not known."""
     orchestrator.daemon_problem = "no recent heartbeat"
     with client_of(orchestrator) as client:
         samples = scrape(client)

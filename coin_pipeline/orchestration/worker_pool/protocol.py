@@ -20,7 +20,7 @@ SOCKET_NAME = "pool.sock"
 Message = dict[str, Any]
 
 
-def send_request(home: Path, *, timeout_s: float = TIMEOUT_S, **message: object) -> Message:
+def send_request(home: Path, timeout_s: float = TIMEOUT_S, /, **message: object) -> Message:
     """Send a request to the pool and return its response.
 
     Args:
