@@ -1,6 +1,7 @@
 """Metrics for Prometheus: of the requests to this process, and of the whole platform.
 
-Figures of the platform are collected by threads of their own, however often the metrics are fetched. What was collected too long ago, because the database or a disk does not respond, is left out.
+Figures of the platform are collected by threads of their own, however often the metrics are fetched. What was
+collected too long ago, because the database or a disk does not respond, is left out.
 """
 
 import shutil
