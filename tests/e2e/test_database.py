@@ -18,7 +18,7 @@ RUNS, POLLERS, CONNECTIONS_EXPECTED = 24, 16, 60
 CONNECTIONS = "select count(*) from pg_stat_activity where backend_type = 'client backend'"
 CAPTURED = """
 query ($run: ID!) { runOrError(runId: $run) { ... on Run { eventConnection {
-    events { ... on LogsCapturedEvent { logKey } } } } } }"""
+    events { ... on LogsCapturedEvent { fileKey } } } } } }"""
 PRINTED = "query ($key: [String!]!) { capturedLogs(logKey: $key) { stdout } }"
 
 
@@ -36,7 +36,7 @@ def counts(platform: Platform, task_ids: list[str]) -> Iterator[int]:
 def printed(platform: Platform, task_id: str) -> str:
     """Return what the page of a run shows of the output of its ops."""
     events = platform.graphql(CAPTURED, run=task_id)["runOrError"]["eventConnection"]["events"]
-    keys = [event["logKey"] for event in events if "logKey" in event]
+    keys = [[task_id, "compute_logs", event["fileKey"]] for event in events if "fileKey" in event]
     return "".join(platform.graphql(PRINTED, key=key)["capturedLogs"]["stdout"] or "" for key in keys)
 
 
