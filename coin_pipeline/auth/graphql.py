@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from http import HTTPStatus
 
 from graphql import (
     FieldNode,
@@ -20,6 +21,7 @@ from coin_pipeline.auth.guard import describe_route, forbidden, identity_of
 from coin_pipeline.auth.scopes import MUTATIONS, SCOPES
 from coin_pipeline.auth.scopes import Scope as TokenScope
 from coin_pipeline.web.graphql import PATH
+from coin_pipeline.web.problems import problem_response
 
 _CACHED_CHARS = 20_000
 """Longest query whose mutations are remembered: those of the UI's own pages."""
@@ -43,8 +45,14 @@ class MutationScopes:
             return
         first: Message | None = await receive()
         body = first.get("body", b"") if first else b""
-        names = mutations_of(body)
-        scope["state"] |= {"mutations": names, "target": _runs_of(body) if names else None}
+        try:
+            names = mutations_of(body)
+            target = _runs_of(body) if names else None
+        except RecursionError:
+            response = problem_response(HTTPStatus.BAD_REQUEST, "the JSON of the request is nested too deeply")
+            await response(scope, receive, send)
+            return
+        scope["state"] |= {"mutations": names, "target": target}
         identity, required = identity_of(scope), required_scope(names)
         if identity is not None and not identity.may(required):
             await forbidden(identity, required)(scope, receive, send)
@@ -60,6 +68,9 @@ class MutationScopes:
 
 def mutations_of(body: bytes) -> tuple[str, ...]:
     """Return the mutations in the body of a GraphQL request, of all its operations.
+
+    Raises:
+        RecursionError: The JSON is nested too deeply to be read.
 
     >>> mutations_of(b'{"query": "mutation Stop { terminateRun(runId: 1) { __typename } }"}')
     ('terminateRun',)

@@ -77,16 +77,21 @@ def test_a_subscription_cannot_contain_a_mutation() -> None:
 
 def execute(query: str, scopes: tuple[TokenScope, ...] | None, **more: object) -> tuple[int, Scope]:
     """Send a query with a token of these scopes, or without one; return the status and the scope of the request."""
+    return execute_body(body_of(query, **more), scopes)
+
+
+def execute_body(body: bytes, scopes: tuple[TokenScope, ...] | None) -> tuple[int, Scope]:
+    """Send a body likewise."""
     identity = Identity(1, "ci", scopes) if scopes else None
     scope = {"type": "http", "method": "POST", "path": "/graphql", "headers": [], "state": {"identity": identity}}
     sent: list[Message] = []
 
     async def answer(_scope: Scope, receive: Receive, send: Send) -> None:
-        assert (await receive())["body"] == body_of(query, **more)
+        assert (await receive())["body"] == body
         await send({"type": "http.response.start", "status": 200})
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": body_of(query, **more), "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -112,6 +117,13 @@ def execute(query: str, scopes: tuple[TokenScope, ...] | None, **more: object) -
 def test_mutation_requires_its_scope(query: str, scopes: tuple[TokenScope, ...] | None, status: int) -> None:
     """Destructive and unknown ones require admin; without required tokens everything is allowed."""
     assert execute(query, scopes)[0] == status
+
+
+@pytest.mark.parametrize("query", [STOP, "{ version }"])
+def test_json_that_is_too_deep_to_read_is_refused(query: str) -> None:
+    """Its mutations are unknown, so Dagster does not see it, and the response states the reason."""
+    body = f'{{"query": {json.dumps(query)}, "variables": {"[" * 100_000}'
+    assert execute_body(body.encode(), ("admin",))[0] == 400
 
 
 def test_mutations_are_described_for_the_audit_log() -> None:
