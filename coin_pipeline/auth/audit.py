@@ -20,7 +20,7 @@ from coin_pipeline import logs
 from coin_pipeline.auth.tokens import Identity
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.database.timeouts import INTERACTIVE
-from coin_pipeline.errors import CoinError
+from coin_pipeline.errors import CoinError, DataRefused
 
 MAX_WAITING = 10_000
 """Entries that wait while the database is away; further ones are only logged."""
@@ -112,6 +112,7 @@ class AuditLog:
     def __init__(self, find_database: Callable[[], str]) -> None:
         self._find_database = find_database
         self._waiting: queue.Queue[AuditEntry | None] = queue.Queue(MAX_WAITING)
+        self._storing: list[AuditEntry] = []
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -132,6 +133,8 @@ class AuditLog:
             with suppress(queue.Full):
                 self._waiting.put_nowait(None)
             self._thread.join(CLOSE_S)
+            if self._thread.is_alive():
+                _log_unstored([*self._storing, *self._take_waiting()], "the database does not respond")
             self._thread = None
 
     def _start(self) -> None:
@@ -144,25 +147,29 @@ class AuditLog:
     def _run(self, closing: threading.Event) -> None:
         session: Session | None = None
         while not (closing.is_set() and self._waiting.empty()):
-            entries = self._next_batch()
-            while entries:
+            self._storing = self._next_batch()
+            while self._storing:
                 try:
                     session = session or Session(self._find_database(), INTERACTIVE)
-                    store_entries(session, entries)
+                    store_entries(session, self._storing)
                 except CoinError as error:
-                    if not closing.wait(RETRY_S):
+                    if not isinstance(error, DataRefused) and not closing.wait(RETRY_S):
                         continue
-                    _log_unstored(entries, str(error))
-                entries = []
+                    _log_unstored(self._storing, str(error))
+                self._storing = []
         if session is not None:
             session.close()
 
     def _next_batch(self) -> list[AuditEntry]:
-        batch = [self._waiting.get()]
+        first = self._waiting.get()
+        return [*([first] if first else []), *self._take_waiting(BATCH - 1)]
+
+    def _take_waiting(self, limit: int = MAX_WAITING) -> list[AuditEntry]:
+        taken: list[AuditEntry | None] = []
         with suppress(queue.Empty):
-            while len(batch) < BATCH:
-                batch.append(self._waiting.get_nowait())
-        return [entry for entry in batch if entry is not None]
+            while len(taken) < limit:
+                taken.append(self._waiting.get_nowait())
+        return [entry for entry in taken if entry is not None]
 
 
 def new_entry(identity: Identity | None, client: str, method: str, action: Action, status: int | None) -> AuditEntry:

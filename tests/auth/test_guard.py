@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coin_pipeline.auth.access import AccessControl, require_reachable
-from coin_pipeline.auth.audit import Action, AuditEntry, AuditFilter, list_entries
+from coin_pipeline.auth.audit import Action, AuditEntry, AuditFilter, AuditLog, list_entries, new_entry
 from coin_pipeline.auth.guard import Guard, identity_of
 from coin_pipeline.auth.known_tokens import FRESH_S
 from coin_pipeline.auth.scopes import API
@@ -19,6 +20,7 @@ from coin_pipeline.auth.tokens import create_token, revoke_token
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import DatabaseUnavailable, InvalidSettings
 from coin_pipeline.settings import Settings
+from tests.platforms import wait_until
 
 NO_DATABASE = "postgresql://127.0.0.1:1/none"
 READ, RUN = "/api/backtests/latest", "/api/backtests/run"
@@ -338,6 +340,41 @@ def test_entries_that_cannot_be_stored_are_logged(caplog: pytest.LogCaptureFixtu
     with closing(Server(NO_DATABASE, settings_of(coin_auth="auto"))) as server:
         server.ask("POST", RUN)
     assert f"'route': '{RUN}'" in caplog.text
+
+
+def test_a_value_that_the_database_refuses_does_not_hold_up_others(
+    database: str, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, as it would be refused again."""
+    entry = new_entry(None, "local", "POST", Action("refused", None), 2**40)
+    with closing(AuditLog(lambda: database)) as log:
+        log.record(entry)
+        wait_until(lambda: "'route': 'refused'" in caplog.text, 10)
+        log.record(new_entry(None, "local", "POST", Action("stored", None), 200))
+        wait_until(lambda: bool(list_entries(session, AuditFilter(), 10)), 10)
+    assert [found.route for found in list_entries(session, AuditFilter(), 10)] == ["stored"]
+
+
+def test_a_database_that_hangs_loses_no_entries(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that stops meanwhile logs what it is storing, and what waits behind that."""
+    monkeypatch.setattr("coin_pipeline.auth.audit.CLOSE_S", 0.1)
+    asked, released = threading.Event(), threading.Event()
+
+    def hang() -> str:
+        asked.set()
+        released.wait()
+        return NO_DATABASE
+
+    log = AuditLog(hang)
+    log.record(new_entry(None, "local", "POST", Action("first", None), 200))
+    assert asked.wait(10)
+    log.record(new_entry(None, "local", "POST", Action("second", None), 200))
+    log.close()
+    released.set()
+    assert "'route': 'first'" in caplog.text
+    assert "'route': 'second'" in caplog.text
 
 
 @pytest.mark.parametrize(
