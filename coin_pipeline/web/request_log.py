@@ -18,6 +18,7 @@ CLIENT_GONE = 499
 OTHER_ROUTE = "other"
 """Route of requests that match none, so that clients cannot create new values."""
 _VALID_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_TASK_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _log = logging.getLogger("coin.access")
 
@@ -100,7 +101,7 @@ def route_of(scope: Scope) -> str:
 
 
 def _write(scope: Scope, served: Served, task_id: str | None) -> None:
-    """Write a line of the access log: nothing in it is longer or other than the routes allow."""
+    """Write a line of the access log, with nothing of a client's choice but short plain ids."""
     client = scope.get("client")
     identity = scope.get("state", {}).get("identity")
     fields = {
@@ -110,7 +111,7 @@ def _write(scope: Scope, served: Served, task_id: str | None) -> None:
         "ms": round(served.ended_s * 1000, 1),
         "client": client[0] if client else None,
         "token": getattr(identity, "name", None),
-        "task_id": task_id or scope.get("path_params", {}).get("task_id"),
+        "task_id": task_id or _named_task(scope),
     }
     _log.info("%s %s %d", served.method, served.route, served.status, extra=fields)
 
@@ -123,6 +124,12 @@ def _request_id(scope: Scope) -> str:
 
 def _method(scope: Scope) -> str:
     return scope["method"] if scope["method"] in _METHODS else OTHER_ROUTE
+
+
+def _named_task(scope: Scope) -> str | None:
+    """Return the task of the path, unless it is a text that no task has as its id."""
+    task_id = str(scope.get("path_params", {}).get("task_id", ""))
+    return task_id if _TASK_ID.fullmatch(task_id) else None
 
 
 def _created_task(message: Message) -> str | None:

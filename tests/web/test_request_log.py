@@ -91,6 +91,14 @@ def test_a_request_is_logged_with_its_template(access: pytest.LogCaptureFixture)
     }
 
 
+@pytest.mark.parametrize("sent", ["x" * 65, "a b", "\u009b31m", "a\u2028b"])
+def test_a_text_that_is_no_id_is_not_logged(access: pytest.LogCaptureFixture, sent: str) -> None:
+    """It could be long, or control the terminal of a user who reads the log."""
+    exchange(app(), scope_of("http", f"/tasks/{sent}", [], method="GET"))
+    fields = logs.extra_fields(access.records[0])
+    assert (fields["route"], fields["task_id"]) == ("/tasks/{task_id}", None)
+
+
 def test_an_accepted_task_is_logged(access: pytest.LogCaptureFixture) -> None:
     """The line of a submission has the id of the task that it created."""
     ask(app(), "POST", "/tasks")
