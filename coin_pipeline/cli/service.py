@@ -34,9 +34,17 @@ DRAIN_S = 570
 @click.option("--check", is_flag=True, help="Only ask the running service whether it responds; exits with 1 if not.")
 @click.option("--data-root", envvar="DATA_ROOT", default="data", type=Path, hidden=True)
 @click.option("--database-url", envvar="DATABASE_URL", default="", hidden=True)
+@click.option("--bind", envvar="COIN_BIND", default="127.0.0.1", hidden=True)
 @options.strategy_files
 def serve(
-    service: str, port: int | None, *, check: bool, data_root: Path, database_url: str, strategy_files: tuple[Path, ...]
+    service: str,
+    port: int | None,
+    *,
+    check: bool,
+    data_root: Path,
+    database_url: str,
+    bind: str,
+    strategy_files: tuple[Path, ...],
 ) -> None:
     """Run one SERVICE of the platform in the foreground, for containers and systemd.
 
@@ -50,7 +58,7 @@ def serve(
     if check:
         from coin_pipeline.cli.service_check import is_serving
 
-        sys.exit(not is_serving(service, port or PORTS.get(service, 0), data_root, database_url))
+        sys.exit(not is_serving(service, port or PORTS.get(service, 0), data_root, database_url, bind))
     from coin_pipeline.cli.backtests import read_settings
 
     settings = _service_settings(read_settings(strategy_files))

@@ -13,10 +13,12 @@ TIMEOUT_S = 5
 _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 """What an HTTP/2 client sends first: the preface and empty settings; the server sends its own settings."""
 _SETTINGS_FRAME = 4
+_ALL_ADDRESSES = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- only compared
+"""Where a server responds that listens on all addresses, or on the default one."""
 _PATHS = {"api": "/health/live", "ui": "/server_info"}
 
 
-def is_serving(service: str, port: int, data_root: Path, database_url: str) -> bool:
+def is_serving(service: str, port: int, data_root: Path, database_url: str, bind: str = "127.0.0.1") -> bool:
     """Return whether a service on this host responds.
 
     Args:
@@ -24,10 +26,11 @@ def is_serving(service: str, port: int, data_root: Path, database_url: str) -> b
         port: Port of the api or the ui.
         data_root: Folder of the sockets.
         database_url: Database that the daemon has locked.
+        bind: Address on which the api and the ui listen.
     """
     checks: dict[str, Callable[[], bool]] = {
-        "api": lambda: _answers_http(port, _PATHS["api"]),
-        "ui": lambda: _answers_http(port, _PATHS["ui"]),
+        "api": lambda: _answers_http(bind, port, _PATHS["api"]),
+        "ui": lambda: _answers_http(bind, port, _PATHS["ui"]),
         "code": lambda: _answers_http2(data_root / "dagster" / "code-server.sock"),
         "pool": lambda: _answers_line(data_root / "dagster" / "pool.sock"),
         "daemon": lambda: _has_daemon(database_url),
@@ -38,9 +41,10 @@ def is_serving(service: str, port: int, data_root: Path, database_url: str) -> b
         return False
 
 
-def _answers_http(port: int, path: str) -> bool:
+def _answers_http(bind: str, port: int, path: str) -> bool:
     """Return whether a server responds without an error of its own; one that demands a token does."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)) as connection:
+    address = _ALL_ADDRESSES.get(bind.strip("[]"), bind.strip("[]"))
+    with closing(http.client.HTTPConnection(address, port, timeout=TIMEOUT_S)) as connection:
         connection.request("GET", path)
         return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
 

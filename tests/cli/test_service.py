@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -117,6 +118,27 @@ def test_a_waiting_service_names_the_reason_and_stops(own_root: Path, missing_da
 def test_the_check_of_a_service_that_does_not_run_fails(service: str, tmp_path: Path) -> None:
     """A container whose process is gone is unhealthy."""
     assert not is_serving(service, free_ports(1)[0], tmp_path, "postgresql://user@127.0.0.1:1/none")
+
+
+@pytest.mark.parametrize(
+    ("bind", "listening"),
+    [("127.0.0.2", "127.0.0.2"), ("0.0.0.0", "127.0.0.1"), ("[::1]", "::1"), ("::", "::1")],  # noqa: S104
+)
+def test_the_check_asks_at_the_address_of_the_server(bind: str, listening: str, tmp_path: Path) -> None:
+    """A server on one address of the machine does not respond at the others."""
+    family = socket.AF_INET6 if ":" in listening else socket.AF_INET
+    with closing(socket.create_server((listening, 0), family=family)) as server, ThreadPoolExecutor(1) as pool:
+        server.settimeout(START_S)
+
+        def respond() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1024)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        answered = pool.submit(respond)
+        assert is_serving("api", server.getsockname()[1], tmp_path, "", bind)
+        answered.result()
 
 
 @contextmanager
