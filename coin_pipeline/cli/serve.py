@@ -130,7 +130,7 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
             del commands["pool"]
         for name, (module, *arguments) in commands.items():
             supervisor.start(name, module, *arguments, socket=socket if name == CODE_SERVER else None)
-        supervisor.wait_for(f"http://{host}:{api_port}/health", START_TIMEOUT_S)
+        supervisor.wait_for(f"http://{host}:{api_port}/health/ready", START_TIMEOUT_S)
         supervisor.wait_for(f"http://{host}:{ui_port}/server_info", START_TIMEOUT_S)
         if not stopping.is_set():
             click.echo(f"API         http://{host}:{api_port}/\nDagster UI  {settings.dagster_ui_url}/")

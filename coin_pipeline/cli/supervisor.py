@@ -8,12 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 
@@ -269,9 +267,7 @@ def _responds(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 -- a loopback URL built by us
             return bool(response.status == 200)  # noqa: PLR2004 -- HTTP OK
-    except urllib.error.HTTPError as error:
-        return error.code == HTTPStatus.UNAUTHORIZED  # the server is up, and asks for a token
-    except OSError:  # refused, reset or timed out
+    except OSError:  # refused, reset, timed out, or a response other than 2xx
         return False
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,25 @@ def test_death_during_startup_stops_all(new_supervisor: NewSupervisor) -> None:
         with pytest.raises(OrchestratorUnavailable, match="broken exited with code 3"):
             supervisor.wait_for("http://127.0.0.1:9/", timeout_s=30)
     assert len(recorded_starts()) == 1
+
+
+def test_start_waits_for_a_good_response(new_supervisor: NewSupervisor) -> None:
+    """A server that asks for a token, or whose components are not ready, is not up yet."""
+    statuses, sent = [401, 503, 200], list[int]()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            sent.append(statuses[len(sent)])
+            self.send_response(sent[-1])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server, new_supervisor(threading.Event()) as supervisor:
+        thread = run_in_thread(server.serve_forever)
+        supervisor.wait_for(f"http://127.0.0.1:{server.server_port}/", timeout_s=30)
+        server.shutdown()
+        thread.join()
+    assert sent == statuses
 
 
 def test_logs_are_bounded(new_supervisor: NewSupervisor) -> None:
