@@ -51,8 +51,9 @@ up: $(INSTALLED)
 
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --no-loadscope-reorder
 
-# ARGS=tests/engine selects tests.
+# ARGS=tests/engine selects tests. Kernels are compiled once, and not by each process at the same time.
 test: $(DEVELOPED)
+	@$(BIN)/python -m coin_pipeline.strategies.precompile
 	$(PYTEST) $(ARGS)
 
 test-long: $(DEVELOPED)

@@ -19,7 +19,7 @@ from coin_pipeline.database.embedded.cluster import DATABASE, USER
 
 T = TypeVar("T")
 COIN = Path(sys.executable).with_name("coin")
-START_TIMEOUT_S = 100
+START_TIMEOUT_S = 200
 """A little more than the time after which `coin up` itself gives up."""
 STARTED = "Press Ctrl-C to stop"
 STOP_TIMEOUT_S = 40

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from coin_pipeline.settings import Settings
     from coin_pipeline.storage.file_lock import FileLock
 
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 180
+"""A busy machine that still has to compile the kernels takes more than a minute."""
 CODE_SERVER = "code-server"
 
 

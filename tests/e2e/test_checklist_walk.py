@@ -42,7 +42,7 @@ NOT_EXECUTED = {
 }
 """Commands that are only parsed (tests/docs/test_commands.py), and why."""
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
 
 class Installation(NamedTuple):
