@@ -10,10 +10,10 @@ chmod 600 "$file"
 [ -z "$(tail -c 1 "$file")" ] || echo >> "$file"
 
 random() { od -An -N "$1" -tx1 /dev/urandom | tr -d ' \n'; }
-add() { # NAME VALUE
-  grep -q "^$1=" "$file" || { echo "$1=$2" >> "$file"; echo "$file: added $1"; }
+add() { # NAME VALUE [PATTERN of a value that is kept]
+  grep -q "^$1=${3:-}" "$file" || { echo "$1=$2" >> "$file"; echo "$file: added $1"; }
 }
 add COMPOSE_PROFILES worker
-add POSTGRES_PASSWORD "$(random 24)"
+add POSTGRES_PASSWORD "$(random 24)" . # Compose refuses an empty one; the last line counts
 add AWS_ACCESS_KEY_ID "$(random 10)"
 add AWS_SECRET_ACCESS_KEY "$(random 24)"

@@ -93,6 +93,17 @@ def test_the_env_is_private_and_kept(env: Path, tmp_path: Path) -> None:
     assert values["AWS_SECRET_ACCESS_KEY"] not in env.read_text()
 
 
+def test_an_empty_password_is_replaced(tmp_path: Path) -> None:
+    """Compose refuses an empty password and names the script, which therefore has to create one."""
+    own = tmp_path / ".env"
+    own.write_text("COMPOSE_PROFILES=\nPOSTGRES_PASSWORD=\n")
+    subprocess.run(["sh", ROOT / "scripts/compose_env.sh", own], check=True, stdout=subprocess.DEVNULL)
+    lines = own.read_text().splitlines()
+    assert len(dict(line.split("=", 1) for line in lines)["POSTGRES_PASSWORD"]) == 48
+    assert "COMPOSE_PROFILES=" in lines  # a choice: no worker pool
+    assert stat.S_IMODE(own.stat().st_mode) == 0o600
+
+
 def test_aws_takes_the_place_of_the_s3_server(env: Path) -> None:
     """With deploy/compose.aws.yml no S3 server is started, and the endpoint is AWS's."""
     files = [argument for name in ("docker-compose.yml", "deploy/compose.aws.yml") for argument in ("--file", name)]
