@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from coin_pipeline.database.session import Cursor, Session
 
@@ -20,10 +21,11 @@ from runs where status = any(%s) group by status
 _DELIVERIES = "select state, count(*) from coin.alert_delivery where state = any(%s) group by state"
 _INCIDENTS = "select count(*) from coin.alert_incident where closed_at is null"
 _SIZE = "select pg_database_size(current_database())"
+_BEGINNING = "select now() at time zone 'utc' - %s"
 _ENDED = """
 select run_id, pipeline_name, status, extract(epoch from create_timestamp at time zone 'utc')::float8, start_time,
     end_time, update_timestamp
-from runs where status = any(%s) and update_timestamp >= coalesce(%s, now() at time zone 'utc') - %s
+from runs where status = any(%s) and update_timestamp >= %s
 order by update_timestamp limit %s
 """
 
@@ -82,8 +84,8 @@ def read_figures(session: Session) -> Figures:
             runs={state: rows.get(state, (0, 0))[0] for state in RUN_STATES.values()},
             longest_wait_s=max(0.0, rows.get("queued", (0, 0.0))[1]),
             deliveries=deliveries,
-            incidents=_value(cursor, _INCIDENTS),
-            database_bytes=_value(cursor, _SIZE),
+            incidents=int(_value(cursor, _INCIDENTS)),
+            database_bytes=int(_value(cursor, _SIZE)),
         )
 
     return session.run(read)
@@ -94,6 +96,7 @@ class EndedRuns:
 
     def __init__(self) -> None:
         self._known: dict[str, datetime] | None = None
+        self._beginning: datetime | None = None
 
     def read(self, session: Session) -> list[EndedRun]:
         """Return the runs that have ended since the last call, none for the first.
@@ -101,13 +104,16 @@ class EndedRuns:
         Raises:
             DatabaseUnavailable: The server cannot be reached; the next call returns what this one would have.
         """
-        since = max(self._known.values(), default=None) if self._known else None
+        known = self._known
 
-        def read(cursor: Cursor) -> list[_Row]:
-            cursor.execute(_ENDED, (list(OUTCOMES), since, OVERLAP, MAX_ROWS))
-            return cursor.fetchall()
+        def read(cursor: Cursor) -> tuple[datetime, list[_Row]]:
+            beginning = self._beginning or _value(cursor, _BEGINNING, OVERLAP)
+            # Runs from before the first call's window are not known, and must not be taken for new ones.
+            since = max([beginning, *(at - OVERLAP for at in (known or {}).values())])
+            cursor.execute(_ENDED, (list(OUTCOMES), since, MAX_ROWS))
+            return beginning, cursor.fetchall()
 
-        rows, known = session.run(read), self._known
+        self._beginning, rows = session.run(read)
         seen = (known or {}) | {row[0]: row[-1] for row in rows}
         latest = max(seen.values(), default=None)
         self._known = {run: at for run, at in seen.items() if latest and at >= latest - OVERLAP}
@@ -120,6 +126,6 @@ def _ended(job: str, status: str, created: float, started: float | None, ended: 
     return EndedRun(job, OUTCOMES[status], wait_s, duration_s)
 
 
-def _value(cursor: Cursor, statement: str) -> int:
-    cursor.execute(statement)
-    return int((cursor.fetchone() or (0,))[0])
+def _value(cursor: Cursor, statement: str, *parameters: object) -> Any:  # noqa: ANN401 -- what the statement selects
+    cursor.execute(statement, parameters)
+    return (cursor.fetchone() or (None,))[0]

@@ -134,6 +134,16 @@ def test_each_ended_run_is_returned_once(instance: dg.DagsterInstance, session: 
     assert ended.read(session) == []
 
 
+def test_runs_from_before_the_first_read_are_never_new(instance: dg.DagsterInstance, session: Session) -> None:
+    """Later reads look back from the last run, but not further than the first did."""
+    moved = "update runs set update_timestamp = now() at time zone 'utc' - %s * interval '1 s' where run_id = %s"
+    runs = [add_run(instance, dg.DagsterRunStatus.SUCCESS, "backtest") for _ in range(2)]
+    ages = [(age_s, run.run_id) for age_s, run in zip((90, 50), runs, strict=True)]
+    session.run(lambda cursor: cursor.executemany(moved, ages))
+    ended = EndedRuns()
+    assert [ended.read(session) for _ in range(2)] == [[], []]
+
+
 def started(run: dg.DagsterRun) -> dg.DagsterEvent:
     """Return the event with which a run starts."""
     return dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name)

@@ -59,7 +59,8 @@ def test_a_full_disk_fails(at: Installation, limit_mib: int) -> None:
 
 def test_the_disk_of_a_folder_that_does_not_exist_yet_is_checked(at: Installation) -> None:
     """It is that of its parent."""
-    settings = at.settings.model_copy(update={"data_root": at.settings.data_root / "a" / "b"})
+    missing = {"data_root": at.settings.data_root / "a" / "b", "dagster_home": None}
+    settings = at.settings.model_copy(update=missing)
     assert str(at.settings.data_root) in machine.disk(Installation(settings, "", "")).found
 
 
