@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any, TypeAlias
 from benchmarks.api.client import TIMEOUT_S, Connection, DeadlineExceeded, Response, UnexpectedStatus, open_connections
 from benchmarks.api.platform import Platform
 from benchmarks.api.rows import Limit, Row
+from benchmarks.sampling import sampled
 
 ROOT = Path(__file__).parents[2]
 BACKTEST = {
@@ -114,7 +114,7 @@ async def sync(platform: Platform, load: Load, tick: Tick) -> list[Row]:
 async def at_once(platform: Platform, load: Load, tick: Tick) -> list[Row]:
     """Submit many tasks at the same time; sample the platform's memory and disk until all are completed, and after."""
     before = _usage(platform)
-    with _sampled_usage(platform) as samples:
+    with sampled(lambda: _usage(platform), SAMPLE_S) as samples:
         responses, seconds = await _submit_all(platform, load, tick)
     peak = {figure: max(sample[figure] for sample in (before, *samples)) for figure in before}
     after, settled_s = await _wait_until_settled(platform, before)
@@ -253,25 +253,6 @@ def _usage(platform: Platform) -> dict[str, float]:
         "tables": platform.disk_mib("postgres/data/base"),
         "others": disk - results - logs - platform.disk_mib("postgres"),
     }
-
-
-@contextmanager
-def _sampled_usage(platform: Platform) -> Iterator[list[dict[str, float]]]:
-    """Sample the platform's usage in a thread, rarely enough not to disturb it."""
-    samples: list[dict[str, float]] = []
-    stop = threading.Event()
-
-    def sample() -> None:
-        while not stop.wait(SAMPLE_S):
-            samples.append(_usage(platform))
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        stop.set()
-        thread.join()
 
 
 async def _wait_until_settled(platform: Platform, before: Mapping[str, float]) -> tuple[dict[str, float], float]:

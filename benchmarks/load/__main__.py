@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,9 +25,10 @@ from benchmarks.api import rows
 from benchmarks.api.measures import Tick
 from benchmarks.api.platform import COIN, Platform, run_platform
 from benchmarks.api.rows import Limit, Row
-from benchmarks.load.processes import Sample, growth, sampled
+from benchmarks.load.processes import Sample, growth, usage
 from benchmarks.load.traffic import POLLERS, SUBMITTERS, Traffic, run_traffic
 from benchmarks.report import format_facts, machine
+from benchmarks.sampling import sampled
 from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.results.store import manifest_key, read_manifest
 from coin_pipeline.storage.local import LocalStore
@@ -54,8 +56,11 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 180, highlight=False)
     console.print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {format_facts(machine())}, {seconds:g} s of load")
     with tempfile.TemporaryDirectory(prefix="bench-load-") as folder, run_platform(Path(folder), "warm") as platform:
-        before = Stored.read(platform)
-        with sampled(platform, max(1.0, seconds / SAMPLES)) as samples, _progress(console) as tick:
+        before, began = Stored.read(platform), time.monotonic()
+        with (
+            sampled(lambda: Sample(time.monotonic() - began, usage(platform)), max(1.0, seconds / SAMPLES)) as samples,
+            _progress(console) as tick,
+        ):
             traffic = asyncio.run(run_traffic(platform.port, seconds, tick))
         loaded = Stored.read(platform)
         expire(platform)

@@ -1,11 +1,8 @@
 """Memory and descriptors of the platform's programs over time, and how much they grow."""
 
 import statistics
-import threading
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,25 +35,6 @@ class Sample(NamedTuple):
 
     at_s: float
     usage: Mapping[str, Usage]
-
-
-@contextmanager
-def sampled(platform: Platform, interval_s: float) -> Iterator[list[Sample]]:
-    """Sample all processes in a thread while the block runs."""
-    samples: list[Sample] = []
-    stop, began = threading.Event(), time.monotonic()
-
-    def sample() -> None:
-        while not stop.wait(interval_s):
-            samples.append(Sample(time.monotonic() - began, usage(platform)))
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        stop.set()
-        thread.join()
 
 
 def usage(platform: Platform) -> dict[str, Usage]:
