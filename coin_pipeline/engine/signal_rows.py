@@ -1,10 +1,10 @@
 """Entry signals of many parameter points at once, as bit-packed rows."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,6 @@ from coin_pipeline.engine.signals import Signals
 
 Words: TypeAlias = npt.NDArray[np.uint64]
 DecideBlock: TypeAlias = Callable[[int, Bools], None]
-KeyT = TypeVar("KeyT", bound=Hashable)
 
 WORD = 64
 """Bits per word."""
@@ -75,6 +74,11 @@ class SignalRows:
         """Number of parameter points."""
         return len(self.rule)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the factors, bytes."""
+        return sum(factor.nbytes for factor in self.factors)
+
     def signals(self, k: int) -> Signals:
         """Return the signals of point ``k``."""
         rows = (factor[row] for factor, row in zip(self.factors, self.index[k], strict=True))
@@ -124,11 +128,20 @@ def unpack(words: Words, n: int) -> Bools:
     return np.unpackbits(words.view(np.uint8), axis=-1, count=n, bitorder="little").view(np.bool_)
 
 
-def sorted_unique(keys: Sequence[KeyT]) -> tuple[list[KeyT], Ints]:
-    """Return the distinct keys, ascending, and the index of each given key among them, int64."""
-    distinct = sorted(set(keys))  # type: ignore[type-var]
-    position = {key: i for i, key in enumerate(distinct)}
-    return distinct, np.array([position[key] for key in keys], np.int64)
+def distinct_rows(columns: Sequence[npt.NDArray[Any]]) -> tuple[list[list[Any]], Ints]:
+    """Return the distinct rows of columns, in ascending order, and the index of each given row among them.
+
+    Args:
+        columns: One or more columns of k values each; fewer than 2**63 combinations of their distinct values.
+
+    Returns:
+        The columns of the distinct rows as Python values, and the indices, int64, shape (k,).
+    """
+    distinct, codes = zip(*(np.unique(column, return_inverse=True) for column in columns), strict=True)
+    shape = [len(values) for values in distinct]
+    rows, index = np.unique(np.ravel_multi_index(codes, shape), return_inverse=True)
+    picked = np.unravel_index(rows, shape)
+    return [values[pick].tolist() for values, pick in zip(distinct, picked, strict=True)], index
 
 
 def evaluate_rows(n: int, deciders: Sequence[tuple[int, DecideBlock]], workers: int = 1) -> Words:

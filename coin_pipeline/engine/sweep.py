@@ -1,11 +1,9 @@
 """Sweep over many parameter points on the same bars, with exactly the figures that separate backtests would have."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import reduce
-from itertools import repeat
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -131,13 +129,16 @@ class _Job(NamedTuple):
 
 def _jobs(rows: SignalRows, stops: Sequence[Stops] | None, workers: int) -> Iterator[_Job]:
     """Group points by exit rule, and split a group only if there are fewer rules than workers."""
-    groups: dict[tuple[int, Stops], list[int]] = defaultdict(list)
-    for point, key in enumerate(zip(rows.rule.tolist(), stops or repeat(Stops()), strict=False)):
-        groups[key].append(point)
-    for (number, point_stops), points in groups.items():
-        rule = replace(rows.rules[number], stops=point_stops)
+    number: dict[Stops, int] = {}
+    stop = [number.setdefault(item, len(number)) for item in stops or ()]
+    distinct = [*number] or [Stops()]
+    key = rows.rule * len(distinct) + np.array(stop or 0)
+    order = np.argsort(key, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(key[order])) + 1) if len(order) else []
+    for points in groups:
+        rule = replace(rows.rules[rows.rule[points[0]]], stops=distinct[key[points[0]] % len(distinct)])
         parts = min(-(-workers // len(groups)), len(points))
-        yield from (_Job(rule, np.array(points[part::parts])) for part in range(parts))
+        yield from (_Job(rule, points[part::parts]) for part in range(parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

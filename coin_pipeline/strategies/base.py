@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.bars import Bars, Ints
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 
@@ -69,7 +70,7 @@ class Strategy(ABC, Generic[ParamsT]):
 
         Args:
             bars: n candles, read-only.
-            points: Validated parameters, one or more.
+            points: Validated parameters, one or more; `param_columns.column_of` returns one of them as an array.
             workers: Number of threads that may be used.
 
         Returns:
@@ -84,3 +85,7 @@ class Strategy(ABC, Generic[ParamsT]):
         determines the number itself. Whatever the value, signals must be correct on the first bars too.
         """
         return 0
+
+    def warm_up_rows(self, points: Sequence[ParamsT]) -> Ints:
+        """Return `warm_up_bars` of many parameter points, int64, shape (points,); override it like `signal_rows`."""
+        return np.array([self.warm_up_bars(params) for params in points], np.int64)

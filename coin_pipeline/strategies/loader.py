@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.bars import Bars, Ints
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import InvalidStrategyFile, StrategyFailed
@@ -84,6 +84,26 @@ def declared_warm_up(strategy: Strategy[Any], params: StrategyParams, symbol: st
         raise  # concerns the whole run, not the code that happened to allocate
     except Exception as error:
         raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
+
+
+def declared_warm_ups(strategy: Strategy[Any], points: Sequence[StrategyParams], symbol: str) -> Ints:
+    """Return the number of earlier bars that a decision reads at each parameter point, int64, shape (points,).
+
+    Raises:
+        StrategyFailed: The strategy raised, or did not return numbers of bars.
+    """
+    if type(strategy).warm_up_rows is Strategy.warm_up_rows:
+        return np.array([declared_warm_up(strategy, params, symbol) for params in points], np.int64)
+    try:
+        rows = strategy.warm_up_rows(points)
+    except MemoryError:
+        raise  # concerns the whole run, not the code that happened to allocate
+    except Exception as error:
+        raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
+    deepest = int(np.argmax(rows))
+    if rows.shape != (len(points),) or rows[deepest] != declared_warm_up(strategy, points[deepest], symbol):
+        raise StrategyFailed(strategy.name, symbol, "warm_up_rows() differs from warm_up_bars(); override both or none")
+    return rows
 
 
 def call_warm_up_bars(strategy: Strategy[Any], params: StrategyParams) -> int:

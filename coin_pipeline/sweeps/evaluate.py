@@ -1,7 +1,6 @@
 """Evaluation of one chunk; stored trials are reused."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.runner import read_candles
 from coin_pipeline.backtest.tables import to_parquet
 from coin_pipeline.backtest.warm_up import read_warm_bars
+from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.sweep import Trials, sweep
 from coin_pipeline.errors import CodeChanged
@@ -24,9 +24,8 @@ from coin_pipeline.strategies.isolation import isolated
 from coin_pipeline.strategies.loader import run_signal_rows, run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.plan import CandleDigest, SweepChunk, format_point, is_vectorized, sweep_fingerprint
-from coin_pipeline.sweeps.search_space import Point
+from coin_pipeline.sweeps.spec import ValidPoints
 from coin_pipeline.sweeps.trials import (
-    NumberedPoint,
     read_metadata,
     read_trials,
     trials_digest,
@@ -37,8 +36,8 @@ from coin_pipeline.sweeps.trials import (
 
 BATCH = 256
 """Points whose signals are in memory at once."""
-VECTORIZED_BATCH = 1024
-"""The same for a strategy that computes many points at once, whose signals share most rows."""
+ROW_BYTES = 32 << 20
+"""Memory of the rows of a batch, for a strategy that computes many points at once: the more, the more they share."""
 MAX_CACHED_BARS = 20_000_000
 """Bars kept in memory between the batches of a search, about 1 GB; beyond that, each batch reads them again."""
 
@@ -118,59 +117,61 @@ class _Evaluation:
 
     def evaluate_points(self) -> tuple[pa.Table, Json]:
         """Return the trials of the chunk's points, and the counts of omitted points."""
-        spec, points, omitted = self.chunk.spec, [], Counter({"skipped": 0, "duplicates": 0})
-        for number, point in self.chunk.numbered_points():
-            if point is None:
-                omitted["duplicates"] += 1
-            elif (params := spec.valid_params(self.registry, point)) is None:
-                omitted["skipped"] += 1
-            else:
-                points.append((number, point, params))
-        return self.rows(points), dict(omitted)
+        points = self.chunk.points()
+        valid = self.chunk.spec.valid_points(self.registry, points)
+        duplicates = self.chunk.stop - self.chunk.first - len(points)
+        return self.rows(valid), {"skipped": len(points) - len(valid), "duplicates": duplicates}
 
     def search(self) -> tuple[pa.Table, Json]:
         """Return the trials of the points that optuna proposes, and the counts of omitted points."""
         # Importing optuna takes longer than most sweeps.
         from coin_pipeline.sweeps.search import search  # noqa: PLC0415
 
-        def rows_of(points: Sequence[NumberedPoint]) -> pa.Table:
-            key = self.chunk.key_for([(number, point) for number, point, _ in points])
+        def rows_of(points: ValidPoints) -> pa.Table:
+            key = self.chunk.key_for(points.points.digest())
             return self.load_or_compute(key, lambda: (self.rows(points), {})).replace_schema_metadata(None)
 
         result = search(self.chunk.spec, self.registry, rows_of)
         return pa.concat_tables(result.tables), {"skipped": result.skipped, "duplicates": result.duplicates}
 
-    def rows(self, points: Sequence[NumberedPoint]) -> pa.Table:
+    def rows(self, points: ValidPoints) -> pa.Table:
         """Evaluate points on every symbol; candles are in memory one symbol at a time, unless a search caches them."""
         if not points:
             return trials_schema(self.chunk.spec).empty_table()
         trials = [self._trials(candles, points) for candles in self.chunk.candles]
-        return trials_table(self.chunk.spec, points, [candles.rows for candles in self.chunk.candles], trials)
+        return trials_table(self.chunk.spec, points.points, [candles.rows for candles in self.chunk.candles], trials)
 
-    def _trials(self, candles: CandleDigest, points: Sequence[NumberedPoint]) -> Trials:
+    def _trials(self, candles: CandleDigest, points: ValidPoints) -> Trials:
         warm = self._bars(candles)
-        _, point, params = points[0]
-        checked_signals(self.strategy, params, warm.bars, _location(candles, point))
-        batch = VECTORIZED_BATCH if is_vectorized(self.strategy) else BATCH
-        starts = range(0, len(points), batch)
+        checked_signals(self.strategy, points.params[0], warm.bars, _location(candles, points, 0))
+        parts, first, size = [], 0, BATCH
+        if is_vectorized(self.strategy):
+            size = unshared = max(BATCH, 8 * ROW_BYTES // len(warm.bars))
         with isolated(self.strategy, warm.bars, candles.symbol):
-            parts = [self._sweep(candles, warm, points[first : first + batch]) for first in starts]
-        self.progress(len(points))
+            while first < len(points):
+                batch = points[first : first + size]
+                rows = self._signals(candles, warm.bars, batch)
+                parts.append(self._sweep(candles, warm, batch, rows))
+                self.progress(len(batch))
+                first += size
+                if is_vectorized(self.strategy):
+                    size = max(unshared, ROW_BYTES * len(batch) // rows.nbytes)
         return Trials.concatenate(parts)
 
-    def _sweep(self, candles: CandleDigest, warm: WarmBars, points: Sequence[NumberedPoint]) -> Trials:
-        spec, bars = self.chunk.spec, warm.bars
+    def _signals(self, candles: CandleDigest, bars: Bars, points: ValidPoints) -> SignalRows:
         if is_vectorized(self.strategy):
-            location = f"{_location(candles, points[0][1])} or one of the {len(points) - 1} points after it"
-            rows = run_signal_rows(self.strategy, bars, [params for _, _, params in points], location, self.workers)
-        else:
-            rows = SignalRows.of(
-                run_strategy(self.strategy, bars, params, _location(candles, point)) for _, point, params in points
-            )
-        stops = [spec.stops_at(point) for _, point, _ in points]
-        active = stops if any(item.any for item in stops) else None
-        rows, symbol = rows.starting_at(warm.start), candles.symbol
-        trials = sweep(bars, rows, active, spec.costs_of(symbol), spec.fill, spec.sizing_of(symbol), self.workers)
+            location = f"{_location(candles, points, 0)} or one of the {len(points) - 1} points after it"
+            return run_signal_rows(self.strategy, bars, points.params, location, self.workers)
+        return SignalRows.of(
+            run_strategy(self.strategy, bars, params, _location(candles, points, k))
+            for k, params in enumerate(points.params)
+        )
+
+    def _sweep(self, candles: CandleDigest, warm: WarmBars, points: ValidPoints, rows: SignalRows) -> Trials:
+        spec = self.chunk.spec
+        costs, sizing = spec.costs_of(candles.symbol), spec.sizing_of(candles.symbol)
+        stops = spec.stops_of(points.points)
+        trials = sweep(warm.bars, rows.starting_at(warm.start), stops, costs, spec.fill, sizing, self.workers)
         report_progress()
         return trials
 
@@ -185,6 +186,6 @@ class _Evaluation:
         return warm
 
 
-def _location(candles: CandleDigest, point: Point) -> str:
+def _location(candles: CandleDigest, points: ValidPoints, k: int) -> str:
     """Return how an error message names the symbol and point at fault."""
-    return f"{candles.symbol} with {format_point(point)}"
+    return f"{candles.symbol} with {format_point(points.points.point(k))}"

@@ -1,6 +1,6 @@
 """Division of a sweep into chunks that are evaluated, stored and resumed independently."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -17,7 +17,7 @@ from coin_pipeline.backtest.warm_up import WarmUp
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.point_survey import survey_points
-from coin_pipeline.sweeps.search_space import Point, Value
+from coin_pipeline.sweeps.search_space import Point, PointColumns, Value
 from coin_pipeline.sweeps.spec import SweepSpec
 from coin_pipeline.sweeps.trials import trials_schema
 from coin_pipeline.sweeps.warm_up import find_period
@@ -30,10 +30,10 @@ _COVERAGE = (
     "resampled_from",  # only of bars that are not stored themselves
 )
 _FINGERPRINT_KEYS = ("spec", "candles", "code", "versions", "modules")
-MAX_CHUNK_POINTS, MIN_CHUNK_POINTS = 1000, 50
-"""Limits of the number of points per chunk."""
-VECTORIZED_FACTOR = 10
-"""Factor of these limits for strategies that compute many points at once, which is faster."""
+PARTS, MIN_CHUNK_POINTS, MAX_CHUNK_POINTS = 20, 50, 1000
+"""Chunks of a sweep, within limits of the number of points per chunk."""
+VECTORIZED_PARTS, VECTORIZED_FACTOR = 4, 50
+"""The same for strategies that compute many points at once, which is faster; and the factor of these limits."""
 MAX_CHUNKS = 500
 """Largest number of chunks that Dagster handles well; larger sweeps have larger chunks."""
 
@@ -102,10 +102,10 @@ class SweepChunk(BaseModel):
         if self.spec.search == "optuna":  # the points are known only after the search
             search = self.spec.model_dump(mode="json", include={"space", "search", "trials", "seed"})
             return self.key_for(search)
-        return self.key_for([(number, point) for number, point in self.numbered_points() if point is not None])
+        return self.key_for(self.points().digest())
 
     def key_for(self, points: object) -> str:
-        """Return the storage key of the trials of some points."""
+        """Return the storage key of the trials of some points, identified by their digest or by their search."""
         fields = self.spec.model_dump(mode="json", exclude={"space", "search", "trials", "seed"})
         fields["start_date"] = self.start.isoformat()
         candles = [(item.symbol, item.sha256, *_warm_up_key(item.warm_up)) for item in self.candles]
@@ -113,10 +113,9 @@ class SweepChunk(BaseModel):
         digest = digest_of([FORMAT, columns, fields, points, candles, self.code, self.versions])
         return f"sweeps/chunks/{digest}.parquet"
 
-    def numbered_points(self) -> Iterator[tuple[int, Point | None]]:
-        """Yield the number and the point of each of its points; the point is None if it duplicates an earlier one."""
-        points = self.spec.points()
-        return ((number, points.point_at(number)) for number in range(self.first, self.stop))
+    def points(self) -> PointColumns:
+        """Return its points, without those that duplicate an earlier one."""
+        return self.spec.points().columns(self.first, self.stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +144,8 @@ def split_into_chunks(
         catalog: The stored candles.
         registry: The strategies.
         spec: The sweep.
-        chunk_points: Points per chunk; by default a twentieth of all, within 50 to 1000, or 500 to 10,000 for a
-            strategy that computes many points at once. The trials do not depend on it.
+        chunk_points: Points per chunk; by default a twentieth of all, within 50 to 1000; for a strategy that
+            computes many points at once, a quarter, within 2,500 to 50,000. The trials do not depend on it.
 
     Raises:
         CandlesNotFound: One or more symbols have no candle in the range.
@@ -234,5 +233,5 @@ def _select(coverage: Json) -> Json:
 
 
 def _chunk_points(count: int, strategy: Strategy[Any]) -> int:
-    factor = VECTORIZED_FACTOR if is_vectorized(strategy) else 1
-    return max(factor * MIN_CHUNK_POINTS, min(factor * MAX_CHUNK_POINTS, -(-count // 20)), -(-count // MAX_CHUNKS))
+    factor, parts = (VECTORIZED_FACTOR, VECTORIZED_PARTS) if is_vectorized(strategy) else (1, PARTS)
+    return max(factor * MIN_CHUNK_POINTS, min(factor * MAX_CHUNK_POINTS, -(-count // parts)), -(-count // MAX_CHUNKS))

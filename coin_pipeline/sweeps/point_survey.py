@@ -1,14 +1,20 @@
 """One pass over the points of a sweep: how many are valid, and how many earlier bars they need."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import product
+from typing import Any
 
-from coin_pipeline.strategies.base import StrategyParams
-from coin_pipeline.strategies.loader import declared_warm_up
+import numpy as np
+
+from coin_pipeline.strategies.base import Strategy, StrategyParams
+from coin_pipeline.strategies.loader import declared_warm_ups
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.sweeps.search_space import Point, Range
+from coin_pipeline.sweeps.search_space import PointColumns, Range
 from coin_pipeline.sweeps.spec import SweepSpec
+
+BLOCK = 10_000
+"""Points that are in memory at once."""
 
 
 @dataclass
@@ -40,7 +46,7 @@ class PointSurvey:
 
 
 def survey_points(registry: StrategyRegistry, spec: SweepSpec) -> PointSurvey:
-    """Count the points of a sweep and find its largest warm-up; points are generated one at a time to save memory.
+    """Count the points of a sweep and find its largest warm-up, block by block to save memory.
 
     The points of an optuna search are known only after it. Its counts are the number of trials, and its warm-up is
     the largest at the ends of its ranges and at random points.
@@ -48,34 +54,41 @@ def survey_points(registry: StrategyRegistry, spec: SweepSpec) -> PointSurvey:
     Raises:
         StrategyFailed: The strategy does not declare a number of bars.
     """
-    survey, strategy = PointSurvey(), registry.get(spec.strategy)
-    for point in _points(spec):
-        params = None if point is None else spec.valid_params(registry, point)
-        survey.points += params is not None
-        survey.duplicates += point is None
-        survey.skipped += point is not None and params is None
-        if params is not None and spec.warm_up == "auto":
-            declared = declared_warm_up(strategy, params, spec.symbols[0])
-            survey.first, survey.last = survey.first or params, params
-            if survey.deepest is None or declared > survey.declared:
-                survey.declared, survey.deepest = declared, params
+    survey, strategy, points = PointSurvey(), registry.get(spec.strategy), spec.points()
     if spec.search == "optuna":
-        survey.points, survey.skipped, survey.duplicates = len(spec.points()), 0, 0
+        if spec.warm_up == "auto":
+            for block in (_corners(spec), points.columns(0, len(points))):
+                _look_back(survey, strategy, spec, spec.valid_points(registry, block).params)
+        survey.points = len(points)
+        return survey
+    for first in range(0, len(points), BLOCK):
+        stop = min(first + BLOCK, len(points))
+        block = points.columns(first, stop)
+        valid = spec.valid_points(registry, block)
+        survey.points += len(valid)
+        survey.skipped += len(block) - len(valid)
+        survey.duplicates += stop - first - len(block)
+        if spec.warm_up == "auto":
+            _look_back(survey, strategy, spec, valid.params)
     return survey
 
 
-def _points(spec: SweepSpec) -> Iterator[Point | None]:
-    known = spec.points()
-    numbered = (known.point_at(number) for number in range(len(known)))
-    if spec.search != "optuna":
-        return numbered
-    return chain(_corners(spec), numbered) if spec.warm_up == "auto" else iter(())
+def _look_back(survey: PointSurvey, strategy: Strategy[Any], spec: SweepSpec, points: Sequence[StrategyParams]) -> None:
+    """Include the warm-up of further points."""
+    if not points:
+        return
+    declared = declared_warm_ups(strategy, points, spec.symbols[0])
+    deepest = int(np.argmax(declared))  # the first of several
+    survey.first, survey.last = survey.first or points[0], points[-1]
+    if survey.deepest is None or declared[deepest] > survey.declared:
+        survey.declared, survey.deepest = int(declared[deepest]), points[deepest]
 
 
-def _corners(spec: SweepSpec) -> Iterator[Point]:
-    """Yield the points whose values are all the first or the last of their dimension."""
+def _corners(spec: SweepSpec) -> PointColumns:
+    """Return the points whose values are all the first or the last of their dimension."""
     ends = [
         (dim.values.low, dim.values.high) if isinstance(dim.values, Range) else (dim.values[0], dim.values[-1])
         for dim in spec.space
     ]
-    return (dict(zip((dim.name for dim in spec.space), values, strict=True)) for values in product(*ends))
+    corners = [dict(zip((dim.name for dim in spec.space), values, strict=True)) for values in product(*ends)]
+    return PointColumns.of(spec.space, range(len(corners)), corners)

@@ -11,7 +11,9 @@ from coin_pipeline.backtest.markets import resolve_cash
 from coin_pipeline.backtest.request import BacktestRequest, parse_request
 from coin_pipeline.engine.execution import Stops
 from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, did_you_mean
+from coin_pipeline.strategies.base import StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
+from coin_pipeline.sweeps.point_survey import BLOCK
 from coin_pipeline.sweeps.request import MAX_POINTS, MAX_UNCONFIRMED, Search, SweepRequest
 from coin_pipeline.sweeps.search_space import Dimension, Range, Steps, Value, is_number, parse_text
 from coin_pipeline.sweeps.spec import SweepSpec
@@ -226,9 +228,20 @@ def _unswept_params(spec: SweepSpec, registry: StrategyRegistry) -> dict[str, An
     """Return the parameters of the first valid point, without those that are swept."""
     swept = {dim.name for dim in spec.space if dim.param}
     points = spec.points()
-    valid = (spec.valid_params(registry, point) for number in range(len(points)) if (point := points.point_at(number)))
-    params = next((params for params in valid if params is not None), None)
+    params = _first_valid(spec, registry)
     if params is None:
-        (problem, *_) = _problems(lambda: registry.resolve(spec.strategy, spec.params_at(points.point_at(0) or {})))
+        first = spec.params_at(points.columns(0, 1).point(0))
+        (problem, *_) = _problems(lambda: registry.resolve(spec.strategy, first))
         raise InvalidSpec([Problem("space", f"the strategy rejects all {len(points):,} points: {problem.message}")])
     return {name: value for name, value in params.model_dump(mode="json").items() if name not in swept}
+
+
+def _first_valid(spec: SweepSpec, registry: StrategyRegistry) -> StrategyParams | None:
+    """Return the parameters of the first valid point, which is usually the first one."""
+    points, first, size = spec.points(), 0, 1
+    while first < len(points):
+        valid = spec.valid_points(registry, points.columns(first, min(first + size, len(points))))
+        if valid:
+            return valid.params[0]
+        first, size = first + size, BLOCK
+    return None

@@ -1,15 +1,15 @@
 """Optuna search: points proposed in batches from the results of earlier batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import optuna
 import pyarrow as pa
 
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.sweeps.search_space import Dimension, Range, Value
-from coin_pipeline.sweeps.spec import SweepSpec
-from coin_pipeline.sweeps.trials import NumberedPoint, objectives_of
+from coin_pipeline.sweeps.search_space import Dimension, PointColumns, Range, Value
+from coin_pipeline.sweeps.spec import SweepSpec, ValidPoints
+from coin_pipeline.sweeps.trials import objectives_of
 
 BATCH = 16
 
@@ -28,9 +28,7 @@ class SearchResult(NamedTuple):
     duplicates: int
 
 
-def search(
-    spec: SweepSpec, registry: StrategyRegistry, rows_of: Callable[[Sequence[NumberedPoint]], pa.Table]
-) -> SearchResult:
+def search(spec: SweepSpec, registry: StrategyRegistry, rows_of: Callable[[ValidPoints], pa.Table]) -> SearchResult:
     """Run an Optuna search until all trials are spent.
 
     A whole batch is proposed before any of its results are reported, so the proposals depend only on the seed and on
@@ -56,13 +54,15 @@ def search(
         keys = [tuple(point.values()) for point in points]
         new = {key: index for index, key in reversed([*enumerate(keys)]) if key not in known}
         duplicates += len(keys) - len(new)
-        valid = [(index, spec.valid_params(registry, points[index])) for index in sorted(new.values())]
-        batch = [(first + index, points[index], params) for index, params in valid if params is not None]
-        skipped += len(valid) - len(batch)
+        indices = sorted(new.values())
+        proposed = PointColumns.of(spec.space, [first + i for i in indices], [points[i] for i in indices])
+        batch = spec.valid_points(registry, proposed)
+        skipped += len(proposed) - len(batch)
         tables.append(rows_of(batch))
         known |= dict.fromkeys(new)
         objectives = objectives_of(tables[-1], len(spec.symbols)).tolist()
-        known |= {keys[number - first]: value for (number, _, _), value in zip(batch, objectives, strict=True)}
+        numbers = batch.points.numbers.tolist()
+        known |= {keys[number - first]: value for number, value in zip(numbers, objectives, strict=True)}
         for trial, key in zip(proposals, keys, strict=True):
             _report(study, trial, known[key])
     return SearchResult(tables, skipped, duplicates)

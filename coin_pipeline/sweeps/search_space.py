@@ -1,15 +1,21 @@
 """The search space of a sweep: its notation, its dimensions, and its points by number."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Protocol, TypeAlias, TypeGuard
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from coin_pipeline.engine.bars import Bools, Ints
+
 Value: TypeAlias = bool | int | float | str | None
+Column: TypeAlias = npt.NDArray[Any]
 Point: TypeAlias = dict[str, Value]
 """One value for each swept name."""
 
@@ -67,6 +73,57 @@ class Steps:
         return [int(number) if integral else float(number) for number in exact]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PointColumns:
+    """Points of a search as columns.
+
+    Attributes:
+        space: The dimensions.
+        numbers: Numbers of the points, int64, shape (k,).
+        columns: One per dimension, shape (k,): indices into its values, int64, or the numbers drawn from its range.
+    """
+
+    space: tuple[Dimension, ...]
+    numbers: Ints
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, space: tuple[Dimension, ...], numbers: Sequence[int], points: Sequence[Point]) -> "PointColumns":
+        """Return given points as columns."""
+        columns = (_encode(dim.values, [point[dim.name] for point in points]) for dim in space)
+        return cls(space, np.array(numbers, np.int64), tuple(columns))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def select(self, rows: slice | Bools | Ints) -> "PointColumns":
+        """Return some of the points."""
+        return PointColumns(self.space, self.numbers[rows], tuple(column[rows] for column in self.columns))
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the numbers and values; it does not depend on the other values of the space."""
+        digest = hashlib.sha256(self.numbers.tobytes())
+        for values in map(self.values, range(len(self.space))):
+            digest.update(f"\0{values.dtype}\0".encode())
+            digest.update(json.dumps(values.tolist()).encode() if values.dtype == object else values.tobytes())
+        return digest.hexdigest()
+
+    def values(self, j: int) -> Column:
+        """Return the values of a dimension, shape (k,): of a numeric type if all are of one, otherwise objects."""
+        values, column = self.space[j].values, self.columns[j]
+        return column if isinstance(values, Range) else _to_array(values)[column]
+
+    def point(self, k: int) -> Point:
+        """Return the k-th point.
+
+        >>> a = Dimension(name="a", param=True, values=(1, 2))
+        >>> PointColumns.of((a,), [7], [{"a": 2}]).point(0)
+        {'a': 2}
+        """
+        items = zip(self.space, self.columns, strict=True)
+        return {dim.name: _decode(dim.values, column[k].item()) for dim, column in items}
+
+
 class SearchPoints(Protocol):
     """The points of a search, addressed by number."""
 
@@ -74,8 +131,8 @@ class SearchPoints(Protocol):
         """Return the number of points, including duplicates."""
         ...
 
-    def point_at(self, number: int) -> Point | None:
-        """Return the point with a number, or None if it duplicates an earlier one."""
+    def columns(self, first: int, stop: int) -> PointColumns:
+        """Return the points with these numbers, without those that duplicate an earlier one."""
         ...
 
 
@@ -85,23 +142,21 @@ class GridPoints:
     >>> a = Dimension(name="a", param=True, values=(1, 2))
     >>> b = Dimension(name="b", param=True, values=(5, 6))
     >>> grid = GridPoints([a, b])
-    >>> len(grid), grid.point_at(1)
+    >>> len(grid), grid.columns(1, 2).point(0)
     (4, {'a': 1, 'b': 6})
     """
 
     def __init__(self, dimensions: Sequence[Dimension]) -> None:
-        self._values = [(dim.name, dim.values) for dim in dimensions if not isinstance(dim.values, Range)]
+        self._space = tuple(dimensions)
+        self._shape = [len(dim.values) for dim in dimensions if not isinstance(dim.values, Range)]
 
     def __len__(self) -> int:
-        return math.prod(len(values) for _, values in self._values)
+        return math.prod(self._shape)
 
-    def point_at(self, number: int) -> Point:
-        """Return the point with a number."""
-        indices = []
-        for _, values in reversed(self._values):
-            number, index = divmod(number, len(values))
-            indices.append(index)
-        return {name: values[index] for (name, values), index in zip(self._values, reversed(indices), strict=True)}
+    def columns(self, first: int, stop: int) -> PointColumns:
+        """Return the points with these numbers."""
+        numbers = np.arange(first, stop)
+        return PointColumns(self._space, numbers, np.unravel_index(numbers, self._shape))
 
 
 class RandomPoints:
@@ -109,21 +164,17 @@ class RandomPoints:
 
     def __init__(self, dimensions: Sequence[Dimension], trials: int, seed: int) -> None:
         random = np.random.default_rng(seed)
-        self._dimensions = dimensions
+        self._space = tuple(dimensions)
         self._columns = [_draw(dim.values, trials, random) for dim in dimensions]
-        _, first = np.unique(np.stack(self._columns).astype(np.float64), axis=1, return_index=True)
-        self._is_first = np.zeros(trials, np.bool_)
-        self._is_first[first] = True
+        self._is_first = _is_first_occurrence(self._columns)
 
     def __len__(self) -> int:
         return len(self._is_first)
 
-    def point_at(self, number: int) -> Point | None:
-        """Return the point with a number, or None if it duplicates an earlier one."""
-        if not self._is_first[number]:
-            return None
-        drawn = ((dim, column[number].item()) for dim, column in zip(self._dimensions, self._columns, strict=True))
-        return {dim.name: value if isinstance(dim.values, Range) else dim.values[value] for dim, value in drawn}
+    def columns(self, first: int, stop: int) -> PointColumns:
+        """Return the points with these numbers, without those that duplicate an earlier one."""
+        drawn = PointColumns(self._space, np.arange(first, stop), tuple(column[first:stop] for column in self._columns))
+        return drawn.select(self._is_first[first:stop])
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
@@ -155,13 +206,41 @@ def parse_text(text: str) -> Steps | Range | list[Value]:
     return Steps(low, step[0], int((high - low) / step[0]) + 1)
 
 
-def _draw(values: tuple[Value, ...] | Range, trials: int, random: np.random.Generator) -> np.ndarray:
+def _draw(values: tuple[Value, ...] | Range, trials: int, random: np.random.Generator) -> Column:
     """Draw numbers from a range, or indices of values."""
     if not isinstance(values, Range):
         return random.integers(len(values), size=trials)
     if values.is_integer:
         return random.integers(int(values.low), int(values.high), size=trials, endpoint=True)
     return random.uniform(values.low, values.high, trials)
+
+
+def _is_first_occurrence(columns: Sequence[Column]) -> Bools:
+    """Return whether each row differs from all rows before it."""
+    order = np.lexsort(columns)  # stable: equal rows stay in order
+    ordered = [column[order] for column in columns]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[order[1:]] = np.any([column[1:] != column[:-1] for column in ordered], axis=0)
+    return is_first
+
+
+def _encode(values: tuple[Value, ...] | Range, given: Sequence[Value]) -> Column:
+    if isinstance(values, Range):
+        return np.array(given, np.int64 if values.is_integer else np.float64)
+    index = {value: i for i, value in enumerate(values)}
+    return np.array([index[value] for value in given], np.int64)
+
+
+def _decode(values: tuple[Value, ...] | Range, item: float) -> Value:
+    return item if isinstance(values, Range) else values[int(item)]
+
+
+def _to_array(values: tuple[Value, ...]) -> Column:
+    if len({type(value) for value in values}) == 1 and not isinstance(values[0], str):
+        return np.array(values)
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
 def _parse_value(text: str) -> Value:

@@ -18,7 +18,8 @@ BINS = 10
 EDGE = 0.01
 """Share of a range that counts as its edge."""
 _MAX_NEIGHBOURS = 500_000_000
-_BLOCK = 1 << 22
+_BLOCK = 1 << 17
+"""Objectives sorted at a time, which fit in the cache."""
 
 
 class Neighbourhoods(NamedTuple):
@@ -63,11 +64,14 @@ def neighbourhoods(space: Sequence[Dimension], numbers: Ints, objectives: Floats
     steps = [(-1, 0, 1) if dim.is_numeric and count > 1 else (0,) for dim, count in zip(space, shape, strict=True)]
     if len(numbers) * math.prod(map(len, steps)) > _MAX_NEIGHBOURS:
         return None
-    offsets = np.array([*itertools.product(*steps)])
-    values = np.full(math.prod(shape), np.nan)
-    values[numbers] = np.where(np.isnan(objectives), -np.inf, objectives)
+    padded = [count + 2 for count in shape]  # a margin of NaN, so that every point has all its neighbours
+    places = np.ravel_multi_index([index + 1 for index in np.unravel_index(numbers, shape)], padded)
+    strides = [math.prod(padded[axis + 1 :]) for axis in range(len(padded))]
+    offsets = np.array([*itertools.product(*steps)]) @ np.array(strides)
+    values = np.full(math.prod(padded), np.nan)
+    values[places] = np.where(np.isnan(objectives), -np.inf, objectives)
     rows = max(1, _BLOCK // len(offsets))
-    blocks = [_medians(values, shape, numbers[first : first + rows], offsets) for first in range(0, len(numbers), rows)]
+    blocks = [_medians(values, places[first : first + rows], offsets) for first in range(0, len(places), rows)]
     medians, sizes = zip(*blocks, strict=True)
     return Neighbourhoods(np.concatenate(medians), np.concatenate(sizes))
 
@@ -141,14 +145,11 @@ def _edges(dim: Dimension) -> tuple[float, float]:
     return numbers[0], math.inf if None in dim.values else numbers[-1]
 
 
-def _medians(values: Floats, shape: Sequence[int], numbers: Ints, offsets: Ints) -> tuple[Floats, Ints]:
-    indices = np.stack(np.unravel_index(numbers, shape), axis=1)[:, None, :] + offsets
-    inside = ((indices >= 0) & (indices < shape)).all(axis=2)
-    clipped = np.clip(indices, 0, np.array(shape) - 1)
-    objectives = np.where(inside, values[np.ravel_multi_index(tuple(np.moveaxis(clipped, 2, 0)), shape)], np.nan)
-    objectives.sort(axis=1)  # NaN, for points outside, sorts last
+def _medians(values: Floats, places: Ints, offsets: Ints) -> tuple[Floats, Ints]:
+    objectives = values[places[:, None] + offsets]
+    objectives.sort(axis=1)  # NaN, for points that were skipped or are outside, sorts last
     size = np.count_nonzero(~np.isnan(objectives), axis=1)
-    row = np.arange(len(numbers))
+    row = np.arange(len(places))
     return (objectives[row, (size - 1) // 2] + objectives[row, size // 2]) / 2, size
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -12,19 +11,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from coin_pipeline.engine.account import MAX_EQUITY
-from coin_pipeline.engine.bars import Floats, Ints
+from coin_pipeline.engine.bars import Floats
 from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.errors import ObjectCorrupt, ObjectNotFound
 from coin_pipeline.results.store import Json
 from coin_pipeline.storage.base import ObjectStore
-from coin_pipeline.strategies.base import StrategyParams
-from coin_pipeline.sweeps.search_space import Dimension, Point, Range, is_number
+from coin_pipeline.sweeps.search_space import Column, Dimension, PointColumns, Range, is_number
 from coin_pipeline.sweeps.spec import SweepSpec
-
-Column: TypeAlias = Floats | Ints
-NumberedPoint: TypeAlias = tuple[int, Point, StrategyParams]
-"""A valid point: its number, its values and the strategy's parameters."""
 
 FIGURES = (
     "trades",
@@ -47,9 +41,7 @@ def column_of(name: str) -> str:
     return f"params.{name}" if name in {"point", "symbol", *FIGURES} else name
 
 
-def trials_table(
-    spec: SweepSpec, points: Sequence[NumberedPoint], bars: Sequence[int], trials: Sequence[Trials]
-) -> pa.Table:
+def trials_table(spec: SweepSpec, points: PointColumns, bars: Sequence[int], trials: Sequence[Trials]) -> pa.Table:
     """Return one row per point and symbol, in the order of the points and of the spec's symbols.
 
     Undefined figures are null: rates without trades, a profit factor without losses, a return over a drawdown of 0, the
@@ -64,10 +56,11 @@ def trials_table(
     symbols = len(spec.symbols)
     figures = [_figures(spec, count, symbol_trials) for count, symbol_trials in zip(bars, trials, strict=True)]
     interleaved = {name: np.stack([columns[name] for columns in figures], axis=1).ravel() for name in FIGURES}
+    swept = zip(spec.space, points.columns, strict=True)
     columns = [
-        [number for number, _, _ in points for _ in range(symbols)],
-        list(spec.symbols) * len(points),
-        *([point[dim.name] for _, point, _ in points for _ in range(symbols)] for dim in spec.space),
+        np.repeat(points.numbers, symbols),
+        pa.array(spec.symbols, pa.string()).take(pa.array(np.tile(np.arange(symbols), len(points)))),
+        *(_swept_values(dim, np.repeat(column, symbols)) for dim, column in swept),
         *(pa.array(column, mask=~np.isfinite(column)) for column in interleaved.values()),
     ]
     return pa.table(columns, schema=trials_schema(spec))
@@ -103,11 +96,18 @@ def trials_digest(table: pa.Table) -> str:
         digest.update(f"{name}\0{column.type}\0{len(column)}\0".encode())
         digest.update(pc.is_valid(column).to_numpy().astype(np.uint8).tobytes())
         if pa.types.is_string(column.type) or pa.types.is_null(column.type):
-            digest.update(json.dumps(column.to_pylist()).encode())
+            digest.update(_to_json(column).encode())
         else:
             values = column.cast(pa.float64() if pa.types.is_floating(column.type) else pa.int64()).fill_null(0)
             digest.update(values.to_numpy().astype(values.to_numpy().dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
+
+
+def _to_json(column: pa.ChunkedArray) -> str:
+    """Return a column of text as `json.dumps` writes it; each distinct text is encoded once."""
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    texts = np.array([json.dumps(text) for text in encoded.dictionary.to_pylist()], object)
+    return f"[{', '.join(texts[encoded.indices.to_numpy()].tolist())}]"
 
 
 def with_metadata(table: pa.Table, metadata: Json) -> pa.Table:
@@ -160,6 +160,12 @@ def _figures(spec: SweepSpec, bars: int, trials: Trials) -> dict[str, Column]:
 def _ratio(part: Column, total: Column) -> Floats:
     ratio: Floats = np.divide(part, total, out=np.full(len(part), np.nan), where=total > 0)
     return ratio
+
+
+def _swept_values(dimension: Dimension, column: Column) -> pa.Array:
+    if isinstance(dimension.values, Range):
+        return pa.array(column)
+    return pa.array(dimension.values, _arrow_type(dimension)).take(pa.array(column))
 
 
 def _arrow_type(dimension: Dimension) -> pa.DataType:

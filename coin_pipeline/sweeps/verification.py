@@ -18,6 +18,7 @@ from coin_pipeline.strategies.isolation import isolated
 from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.plan import SweepChunk, format_point
+from coin_pipeline.sweeps.search_space import PointColumns
 from coin_pipeline.sweeps.spec import SweepSpec
 from coin_pipeline.sweeps.trial_points import TrialPoints
 from coin_pipeline.sweeps.trials import FIGURES, trials_table
@@ -68,8 +69,8 @@ def simulate_points(
         )
         with isolated(strategy, warm.bars, item.symbol):
             trials.append(Trials.concatenate([Trials.from_simulation(run) for run in runs]))
-    numbered = [*zip((int(points.numbers[index]) for index in indices), selected, params, strict=True)]
-    rows: list[Json] = trials_table(spec, numbered, [item.rows for item in chunk.candles], trials).to_pylist()
+    columns = PointColumns.of(spec.space, points.numbers[[*indices]].tolist(), selected)
+    rows: list[Json] = trials_table(spec, columns, [item.rows for item in chunk.candles], trials).to_pylist()
     return rows
 
 

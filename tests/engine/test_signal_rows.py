@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from coin_pipeline.engine.bars import Bools
 from coin_pipeline.engine.execution import ExitRule
-from coin_pipeline.engine.signal_rows import SignalRows, evaluate_rows, pack, sorted_unique, unpack
+from coin_pipeline.engine.signal_rows import SignalRows, distinct_rows, evaluate_rows, pack, unpack
 from coin_pipeline.engine.signals import Signals
 
 
@@ -59,10 +59,11 @@ def test_exceptions_of_row_functions_propagate(workers: int) -> None:
         evaluate_rows(10, [(1, lambda start, _: start // 0)] * 2, workers)
 
 
-def test_sorted_unique_returns_indices() -> None:
-    """Each key is at its index among the distinct ones."""
-    distinct, index = sorted_unique([3, 1, 3, 2])
-    assert (distinct, index.tolist(), index.dtype) == ([1, 2, 3], [2, 0, 2, 1], np.int64)
+def test_distinct_rows_are_sorted_and_indexed() -> None:
+    """Each row is at its index among the distinct ones, which are ordered by the first column, then the second."""
+    columns, index = distinct_rows([np.array([3, 1, 3, 1, 1]), np.array([0.5, 0.2, 0.5, 0.1, 0.2])])
+    assert columns == [[1, 1, 3], [0.1, 0.2, 0.5]]
+    assert (index.tolist(), index.dtype) == ([2, 1, 2, 0, 1], np.int64)
 
 
 def test_point_is_the_conjunction_of_its_rows() -> None:

@@ -19,6 +19,7 @@ from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.request import parse_sweep
 from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import SweepResult, assemble
+from coin_pipeline.sweeps.search_space import Point, SearchPoints
 from coin_pipeline.sweeps.spec import SweepSpec
 
 
@@ -163,6 +164,12 @@ def spec_of(known: StrategyRegistry, space: dict[str, Any], **fields: object) ->
     request: dict[str, Any] = {"strategy": "crossing", "symbols": ["AAA_KRW"], "space": space}
     days = {"start_date": "2023-01-01", "end_date": "2024-12-31"}
     return resolve_sweep(parse_sweep({**request, **days, **fields}), known)
+
+
+def point_at(points: SearchPoints, number: int) -> Point | None:
+    """Return the point with a number, or None if it duplicates an earlier one."""
+    columns = points.columns(number, number + 1)
+    return columns.point(0) if len(columns) else None
 
 
 def tables_of(

@@ -19,9 +19,10 @@ from coin_pipeline.strategies.registry import load_registry
 from coin_pipeline.sweeps import evaluate as module
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import split_into_chunks
+from coin_pipeline.sweeps.search_space import PointColumns
 from coin_pipeline.sweeps.trials import read_metadata, trials_digest, trials_table
 from tests.conftest import store_candles
-from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
+from tests.sweeps.parts import Crossing, point_at, registry, spec_of, tables_of
 
 SPACE = {"fast": "1:12:1", "slow": "8:12:1", "stop_loss": "0.05,none"}
 
@@ -47,7 +48,7 @@ def test_every_trial_equals_its_own_backtest(candles: CandleCatalog, tmp_path: P
     (table,) = tables_of(candles, known, tmp_path, spec)
     assert len(table) == 8 * 2
     for number in range(8):
-        point = spec.points().point_at(number)
+        point = point_at(spec.points(), number)
         run = spec.backtest_at(point)
         params = known.resolve(run.strategy, run.params)
         trials, counts = [], []
@@ -58,7 +59,8 @@ def test_every_trial_equals_its_own_backtest(candles: CandleCatalog, tmp_path: P
                 Trials.from_simulation(simulate(bars, signals, run.costs_of(symbol), run.fill, run.stops, run.sizing))
             )
             counts.append(len(bars))
-        assert trials_table(spec, [(number, point, params)], counts, trials).equals(table.slice(2 * number, 2))
+        alone = trials_table(spec, PointColumns.of(spec.space, [number], [point]), counts, trials)
+        assert alone.equals(table.slice(2 * number, 2))
 
 
 def test_trials_do_not_depend_on_threads_or_chunks(candles: CandleCatalog, tmp_path: Path) -> None:
@@ -103,7 +105,8 @@ def test_only_missing_chunks_are_computed_again(candles: CandleCatalog, tmp_path
     lost = chunks[4]
     store.delete(lost.key)
     resumed = [evaluate(candles, known, store, chunk) for chunk in chunks]
-    expected = {(point["fast"], point["slow"]) for _, point in lost.numbered_points() if point["fast"] < point["slow"]}
+    points = (lost.points().point(k) for k in range(10))
+    expected = {(point["fast"], point["slow"]) for point in points if point["fast"] < point["slow"]}
     assert set(crossing.calls()) == expected
     assert digest_of(first) == digest_of(again) == digest_of(resumed)
 

@@ -1,6 +1,6 @@
 """Optuna's proposals: determined by the seed, resumed from stored batches, and guided by results."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +12,8 @@ from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.search import BATCH, search
 from coin_pipeline.sweeps.search_space import Point
-from coin_pipeline.sweeps.trials import NumberedPoint, objectives_of, read_metadata, trials_digest
+from coin_pipeline.sweeps.spec import ValidPoints
+from coin_pipeline.sweeps.trials import objectives_of, read_metadata, trials_digest
 from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
 
 SPACE = {"fast": "1:35", "slow": "15:25:1", "edge": "0:0.2", "side": "above,below", "stop_loss": "none,0.05,0.1"}
@@ -74,11 +75,13 @@ def test_longer_search_extends_the_shorter_one(candles: CandleCatalog, tmp_path:
     assert long.slice(0, len(short)).equals(short)
 
 
-def rows_by(value: Callable[[Point], float | None]) -> Callable[[Sequence[NumberedPoint]], pa.Table]:
+def rows_by(value: Callable[[Point], float | None]) -> Callable[[ValidPoints], pa.Table]:
     """Return a substitute for evaluation whose objective is a function of the point."""
 
-    def rows_of(taken: Sequence[NumberedPoint]) -> pa.Table:
-        return pa.table({"objective": pa.array([value(point) for _, point, _ in taken], pa.float64())})
+    def rows_of(taken: ValidPoints) -> pa.Table:
+        return pa.table(
+            {"objective": pa.array([value(taken.points.point(k)) for k in range(len(taken))], pa.float64())}
+        )
 
     return rows_of
 

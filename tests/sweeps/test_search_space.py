@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coin_pipeline.sweeps.search_space import Dimension, GridPoints, RandomPoints, Range, Steps, parse_text
+from coin_pipeline.sweeps.search_space import (
+    Dimension,
+    GridPoints,
+    PointColumns,
+    RandomPoints,
+    Range,
+    Steps,
+    parse_text,
+)
+from tests.sweeps.parts import point_at
 
 
 def dimension(name: str, values: tuple[object, ...] | Range) -> Dimension:
@@ -97,7 +106,7 @@ def test_grid_is_the_product_of_its_values(lengths: list[int]) -> None:
     names = "abcd"[: len(lengths)]
     grid = GridPoints([dimension(name, tuple(range(length))) for name, length in zip(names, lengths, strict=True)])
     product = itertools.product(*(range(length) for length in lengths))
-    assert [grid.point_at(number) for number in range(len(grid))] == [
+    assert [point_at(grid, number) for number in range(len(grid))] == [
         dict(zip(names, point, strict=True)) for point in product
     ]
 
@@ -106,7 +115,7 @@ def test_large_grid_is_computed_on_demand() -> None:
     """Neither its length nor a single point requires the other points."""
     grid = GridPoints([dimension(name, tuple(range(1000))) for name in "abc"])
     assert len(grid) == 10**9
-    assert grid.point_at(123_456_789) == {"a": 123, "b": 456, "c": 789}
+    assert point_at(grid, 123_456_789) == {"a": 123, "b": 456, "c": 789}
 
 
 def test_draws_follow_the_seed_and_stay_in_the_space() -> None:
@@ -117,19 +126,19 @@ def test_draws_follow_the_seed_and_stay_in_the_space() -> None:
         dimension("listed", ("x", None)),
     ]
     draws = RandomPoints(space, 200, seed=7)
-    points = [draws.point_at(number) for number in range(len(draws))]
+    points = [point_at(draws, number) for number in range(len(draws))]
     assert {point["whole"] for point in points} == {1, 2, 3}
     assert all(type(point["whole"]) is int and 0.5 <= point["real"] <= 0.75 for point in points)
     assert {point["listed"] for point in points} == {"x", None}
     again, other = RandomPoints(space, 200, seed=7), RandomPoints(space, 200, seed=8)
-    assert [again.point_at(number) for number in range(200)] == points
-    assert [other.point_at(number) for number in range(200)] != points
+    assert [point_at(again, number) for number in range(200)] == points
+    assert [point_at(other, number) for number in range(200)] != points
 
 
 def test_duplicate_draws_have_no_point() -> None:
     """Only the first of equal draws counts; of four possible points a hundred draws leave four."""
     draws = RandomPoints([dimension("a", (1, 2)), dimension("b", Range(low=0, high=1))], 100, seed=0)
-    points = [draws.point_at(number) for number in range(100)]
+    points = [point_at(draws, number) for number in range(100)]
     assert points[0] is not None
     kept = [tuple(point.values()) for point in points if point is not None]
     assert sorted(kept) == [(1, 0), (1, 1), (2, 0), (2, 1)]
@@ -142,3 +151,29 @@ def test_duplicate_draws_have_no_point() -> None:
 def test_only_numbers_are_ordered(values: tuple[object, ...] | Range, ordered: bool) -> None:  # noqa: FBT001
     """Booleans and texts have no neighbours."""
     assert dimension("a", values).is_numeric is ordered
+
+
+def test_columns_encode_given_points() -> None:
+    """Values, numbers drawn from a range and None return as they were, with their types."""
+    space = (dimension("a", ("x", None)), dimension("b", Range(low=0.0, high=1.0)), dimension("c", (1.0, 2.0)))
+    points = [{"a": None, "b": 0.25, "c": 2.0}, {"a": "x", "b": 1.0, "c": 1.0}]
+    columns = PointColumns.of(space, [4, 9], points)
+    assert [columns.point(k) for k in range(2)] == points
+    assert [columns.values(j).tolist() for j in range(3)] == [[None, "x"], [0.25, 1.0], [2.0, 1.0]]
+
+
+def test_a_digest_covers_numbers_values_and_types() -> None:
+    """It does not cover values of the space that no point has."""
+
+    def digest(values: tuple[object, ...], value: object, number: int = 1) -> str:
+        return PointColumns.of((dimension("a", values),), [number], [{"a": value}]).digest()
+
+    assert digest((1, 2), 1) == digest((0, 1, 5), 1)
+    others = [
+        digest((1, 2), 2),
+        digest((1, 2), 1, 2),
+        digest((1.0, 2.0), 1.0),
+        digest(("1",), "1"),
+        digest((None,), None),
+    ]
+    assert len({digest((1, 2), 1), *others}) == 6

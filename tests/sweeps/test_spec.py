@@ -10,7 +10,7 @@ from coin_pipeline.sweeps.request import parse_sweep
 from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.search_space import RandomPoints, Range
 from coin_pipeline.sweeps.spec import SweepSpec
-from tests.sweeps.parts import registry, spec_of
+from tests.sweeps.parts import point_at, registry, spec_of
 
 KNOWN = registry()
 
@@ -212,13 +212,13 @@ def test_points_are_drawn_once_for_all_chunks() -> None:
     spec = spec_of(KNOWN, {"edge": "0:1", "hold": [1, 2]}, search="random", trials=50, seed=1)
     copies = [SweepSpec.model_validate_json(spec.model_dump_json()) for _ in range(3)]
     assert len({id(copy.points()) for copy in copies}) == 1
-    drawn = [spec.points().point_at(number) for number in range(50)]
-    assert drawn == [RandomPoints(spec.space, 50, 1).point_at(number) for number in range(50)]
-    assert spec.model_copy(update={"seed": 2}).points().point_at(0) != drawn[0]
+    drawn = [point_at(spec.points(), number) for number in range(50)]
+    assert drawn == [point_at(RandomPoints(spec.space, 50, 1), number) for number in range(50)]
+    assert point_at(spec.model_copy(update={"seed": 2}).points(), 0) != drawn[0]
     whole = tuple(
         item.model_copy(update={"values": (1.0, 2.0)}) if item.name == "hold" else item for item in spec.space
     )
-    first = spec.model_copy(update={"space": whole}).points().point_at(0)
+    first = point_at(spec.model_copy(update={"space": whole}).points(), 0)
     assert first is not None
     assert isinstance(first["hold"], float)
 

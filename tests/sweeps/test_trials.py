@@ -10,8 +10,9 @@ import pytest
 from coin_pipeline.backtest.tables import to_parquet
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.sweeps.search_space import PointColumns
 from coin_pipeline.sweeps.trials import FIGURES, objectives_of, read_trials, trials_digest, trials_table, with_metadata
-from tests.sweeps.parts import CrossingParams, registry, spec_of
+from tests.sweeps.parts import registry, spec_of
 
 KNOWN = registry()
 TABLE = pa.table(
@@ -42,10 +43,8 @@ def trials(**changed: list[float]) -> Trials:
 def test_figures_follow_from_the_trials() -> None:
     """An undefined figure is null, which is neither good nor bad."""
     spec = spec_of(KNOWN, {"fast": "1,2", "stop_loss": "none,0.5"}, objective="return_over_drawdown")
-    taken = [
-        (3, {"fast": 1, "stop_loss": None}, CrossingParams()),
-        (4, {"fast": 2, "stop_loss": 0.5}, CrossingParams()),
-    ]
+    points = [{"fast": 1, "stop_loss": None}, {"fast": 2, "stop_loss": 0.5}]
+    taken = PointColumns.of(spec.space, [3, 4], points)
     never, four = trials_table(spec, taken, [10], [trials()]).to_pylist()
     assert never == {
         "point": 3,
@@ -83,7 +82,7 @@ def test_figures_follow_from_the_trials() -> None:
 def test_objective_is_one_of_the_figures(objective: str) -> None:
     """It appears under its own name and as the objective."""
     spec = spec_of(KNOWN, {"fast": "1,2"}, objective=objective)
-    taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
+    taken = PointColumns.of(spec.space, [1, 2], [{"fast": number} for number in (1, 2)])
     table = trials_table(spec, taken, [10], [trials()])
     assert table["objective"] == table[objective]
     assert table["objective"].null_count == (objective != "total_return")
@@ -92,7 +91,7 @@ def test_objective_is_one_of_the_figures(objective: str) -> None:
 def test_overlapping_samples_have_no_exposure_and_no_infinite_return() -> None:
     """Overlapping samples may compound beyond the range of floats."""
     spec = spec_of(KNOWN, {"fast": "1,2"}, fill="signal_close")
-    taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
+    taken = PointColumns.of(spec.space, [1, 2], [{"fast": number} for number in (1, 2)])
     table = trials_table(spec, taken, [10], [trials(total_return=[np.inf, 0.5], max_drawdown=[np.nan, 0.5])])
     assert table["exposure"].to_pylist() == [None, None]
     assert table["total_return"].to_pylist() == table["objective"].to_pylist() == [None, 0.5]
@@ -102,7 +101,7 @@ def test_overlapping_samples_have_no_exposure_and_no_infinite_return() -> None:
 def test_swept_names_may_equal_columns() -> None:
     """Such names get a prefix."""
     spec = spec_of(KNOWN, {"trades": "1,2", "kind": [1]}, strategy="named_like_columns")
-    taken = [(number, {"trades": number, "kind": 1}, CrossingParams()) for number in (1, 2)]
+    taken = PointColumns.of(spec.space, [1, 2], [{"trades": number, "kind": 1} for number in (1, 2)])
     table = trials_table(spec, taken, [10], [trials()])
     assert table["params.trades"].to_pylist() == [1, 2]
     assert table["trades"].to_pylist() == [0, 4]
@@ -112,7 +111,7 @@ def test_swept_names_may_equal_columns() -> None:
 def test_rows_of_a_point_are_adjacent_in_symbol_order() -> None:
     """The objective of a point is the mean over its symbols, and undefined if it is undefined for one."""
     spec = spec_of(KNOWN, {"fast": "1,2"}, symbols=["BBB_KRW", "AAA_KRW"], objective="win_rate")
-    taken = [(number, {"fast": number}, CrossingParams()) for number in (1, 2)]
+    taken = PointColumns.of(spec.space, [1, 2], [{"fast": number} for number in (1, 2)])
     table = trials_table(spec, taken, [10, 20], [trials(), trials(trades=[2, 2], wins=[1, 1])])
     assert table.select(["point", "symbol", "win_rate"]).to_pylist() == [
         {"point": 1, "symbol": "BBB_KRW", "win_rate": None},

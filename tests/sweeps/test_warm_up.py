@@ -13,10 +13,11 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
-from coin_pipeline.errors import InvalidSpec
+from coin_pipeline.errors import InvalidSpec, StrategyFailed
 from coin_pipeline.results.publish import publish_result
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy
+from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.point_survey import survey_points
@@ -24,7 +25,7 @@ from coin_pipeline.sweeps.replay import replay_sweep
 from coin_pipeline.sweeps.result import SweepResult, sweep_files
 from coin_pipeline.sweeps.spec import SweepSpec
 from tests.recursive_strategy import AboveEma, Span
-from tests.sweeps.parts import Crossing, run
+from tests.sweeps.parts import Crossing, point_at, run
 from tests.sweeps.parts import spec_of as any_spec_of
 
 DAILY = parse_timeframe("1d")
@@ -69,7 +70,7 @@ def spec_of(known: StrategyRegistry, space: dict[str, Any], **fields: object) ->
 
 def figures_of(catalog: CandleCatalog, known: StrategyRegistry, result: SweepResult, number: int) -> list[Any]:
     """Run a point as a backtest from the first evaluated day; return its returns and trades per symbol."""
-    spec = result.spec.backtest_at(result.spec.points().point_at(number) or {})
+    spec = result.spec.backtest_at(point_at(result.spec.points(), number) or {})
     spec = spec.model_copy(update={"start_date": date.fromisoformat(result.document["evaluated_from"])})
     document = runner.run_backtest(spec, catalog, known, started_at=datetime(2026, 1, 1, tzinfo=UTC)).document
     return [[part["metrics"][name] for name in ("total_return", "trades", "exposure")] for part in document["symbols"]]
@@ -206,6 +207,23 @@ def test_the_survey_counts_points_and_finds_the_deepest(known: StrategyRegistry)
     survey = survey_points(known, spec_of(known, {"fast": "4,20", "slow": "10,15"}, strategy="crossing"))
     assert (survey.points, survey.skipped, survey.duplicates, survey.declared) == (2, 2, 0, 15)
     assert [params.model_dump()["slow"] for params in survey.samples] == [10, 15]
+
+
+def test_warm_ups_of_many_points_must_agree_with_single_ones(known: StrategyRegistry) -> None:
+    """A subclass that overrides one of the two would warm up its points too late."""
+
+    class Deeper(VolumeLongCandle):
+        """Look back further than its base class."""
+
+        name = "deeper"
+
+        def warm_up_bars(self, params: VolumeLongCandleParams) -> int:
+            """Return twice as many bars."""
+            return 2 * params.vol_ma_window
+
+    registry = StrategyRegistry([*map(known.get, known.names()), Deeper()])
+    with pytest.raises(StrategyFailed, match="override both or none"):
+        survey_points(registry, any_spec_of(registry, {"vol_ma_window": "3,9"}, strategy="deeper"))
 
 
 def test_a_changed_warm_up_candle_is_found_by_replay(tmp_path: Path, known: StrategyRegistry) -> None:

@@ -9,9 +9,10 @@ from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.decimals import AT_LEAST, AT_MOST
 from coin_pipeline.engine.execution import ExitRule
 from coin_pipeline.engine.kernel import borrowed_slice, kernel
-from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, evaluate_rows, sorted_unique
+from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, distinct_rows, evaluate_rows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
+from coin_pipeline.strategies.param_columns import column_of
 
 CHUNK = 4096
 """Bars whose shapes are tested in one pass."""
@@ -56,10 +57,11 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
 
     def signal_rows(self, bars: Bars, points: Sequence[VolumeLongCandleParams], workers: int = 1) -> SignalRows:
         """Evaluate each distinct shape condition once, and each distinct volume condition once."""
-        bodies, body = sorted_unique([float(params.body_pct) for params in points])
-        volumes, volume = sorted_unique([(params.vol_ma_window, float(params.vol_multiplier)) for params in points])
-        holds, rule = sorted_unique([params.hold_period_bars for params in points])
-        rows = evaluate_rows(len(bars), [(len(bodies) + len(volumes), _decide(bars, bodies, volumes))], workers)
+        (bodies,), body = distinct_rows([column_of(points, "body_pct")])
+        volumes, volume = distinct_rows([column_of(points, "vol_ma_window"), column_of(points, "vol_multiplier")])
+        (holds,), rule = distinct_rows([column_of(points, "hold_period_bars")])
+        decide = _decide(bars, bodies, [*zip(*volumes, strict=True)])
+        rows = evaluate_rows(len(bars), [(len(bodies) + len(volumes[0]), decide)], workers)
         factors, index = (rows[: len(bodies)], rows[len(bodies) :]), np.column_stack([body, volume])
         return SignalRows(len(bars), factors, index, tuple(ExitRule(hold) for hold in holds), rule)
 
@@ -67,10 +69,14 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
         """Return the number of bars of the mean volume before the signal bar."""
         return params.vol_ma_window - 1
 
+    def warm_up_rows(self, points: Sequence[VolumeLongCandleParams]) -> Ints:
+        """Return the number of bars of the mean volume before the signal bar."""
+        return column_of(points, "vol_ma_window") - 1
+
 
 def _decide(bars: Bars, bodies: Sequence[float], volumes: Sequence[tuple[int, float]]) -> DecideBlock:
     """Return a function that decides one row per body, followed by one row per window and multiplier, in order."""
-    body = np.array(bodies)
+    body = np.array(bodies, np.float64)
     window = np.array([volume[0] for volume in volumes])
     multiplier = np.array([volume[1] for volume in volumes]) * AT_LEAST
     columns = bars.open, bars.high, bars.low, bars.close, bars.volume

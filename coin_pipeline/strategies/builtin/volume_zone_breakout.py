@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field
 
-from coin_pipeline.engine.bars import Bars, Bools, read_only
+from coin_pipeline.engine.bars import Bars, Bools, Ints, read_only
 from coin_pipeline.engine.decimals import AT_LEAST, one_plus
 from coin_pipeline.engine.execution import ExitRule
-from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, evaluate_rows, sorted_unique
+from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, distinct_rows, evaluate_rows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.builtin import volume_profile
+from coin_pipeline.strategies.param_columns import column_of
 
 
 class VolumeZoneBreakoutParams(StrategyParams):
@@ -43,20 +44,28 @@ class VolumeZoneBreakout(Strategy[VolumeZoneBreakoutParams]):
     def signals(self, bars: Bars, params: VolumeZoneBreakoutParams) -> Signals:
         """Find the bars that break out above the zone."""
         entries = np.zeros((1, len(bars)), np.bool_)
-        _decide(bars, [_Entry.of(params)])(0, entries)
+        _decide(bars, [_Entry.of(*(getattr(params, name) for name in _ENTRY_PARAMS))])(0, entries)
         return Signals(entries[0], hold=params.hold_period_bars)
 
     def signal_rows(self, bars: Bars, points: Sequence[VolumeZoneBreakoutParams], workers: int = 1) -> SignalRows:
         """Evaluate each distinct entry rule once; rules with the same window share its preparation."""
-        entries, index = sorted_unique([_Entry.of(params) for params in points])
+        columns, index = distinct_rows([column_of(points, name) for name in _ENTRY_PARAMS])
+        entries = [_Entry.of(*values) for values in zip(*columns, strict=True)]
         windows = [list(group) for _, group in groupby(entries, attrgetter("include_wicks", "window"))]
         rows = evaluate_rows(len(bars), [(len(window), _decide(bars, window)) for window in windows], workers)
-        holds, rule = sorted_unique([params.hold_period_bars for params in points])
+        (holds,), rule = distinct_rows([column_of(points, "hold_period_bars")])
         return SignalRows(len(bars), (rows,), index[:, None], tuple(ExitRule(hold) for hold in holds), rule)
 
     def warm_up_bars(self, params: VolumeZoneBreakoutParams) -> int:
         """Return the number of bars of the volume profile."""
         return params.volume_window
+
+    def warm_up_rows(self, points: Sequence[VolumeZoneBreakoutParams]) -> Ints:
+        """Return the number of bars of the volume profile."""
+        return column_of(points, "volume_window")
+
+
+_ENTRY_PARAMS = ("include_wicks", "volume_window", "num_bins", "breakout_buffer", "top_percentile")
 
 
 class _Entry(NamedTuple):
@@ -69,14 +78,8 @@ class _Entry(NamedTuple):
     share: float
 
     @classmethod
-    def of(cls, params: VolumeZoneBreakoutParams) -> "_Entry":
-        return cls(
-            params.include_wicks,
-            params.volume_window,
-            params.num_bins,
-            one_plus(params.breakout_buffer),
-            float(params.top_percentile),
-        )
+    def of(cls, include_wicks: bool, window: int, bins: int, buffer: float, share: float) -> "_Entry":  # noqa: FBT001
+        return cls(include_wicks, window, bins, one_plus(buffer), float(share))
 
 
 def _decide(bars: Bars, entries: Sequence[_Entry]) -> DecideBlock:
