@@ -55,6 +55,27 @@ DAILY_SYMBOLS = tuple(f"KRW-{base}" for base in ("BTC", "ETH", "XRP", "SOL", "XL
 DAILY_TIMEFRAMES = ("1m", "5m", "1h", "1d", "1w")
 COMPOSE_VARIABLES = frozenset({"API_PORT", "COIN_PUBLISH", "ENV_FILE", "POSTGRES_PASSWORD", "UI_PORT", "WORKER_MEMORY"})
 """Variables of `.env` that docker-compose.yml reads, besides Compose's own."""
+DEVELOPMENT_VARIABLES = frozenset(
+    {
+        "COIN_ALERT_KILLS",
+        "COIN_BOMBS",
+        "COIN_BOMB_SEED",
+        "COIN_CHAOS_KILLS",
+        "COIN_FUZZ_CASES",
+        "COIN_FUZZ_DATABASE",
+        "COIN_FUZZ_SECONDS",
+        "COIN_GROWTH_RUNS",
+        "COIN_LEDGER_STEPS",
+        "COIN_LOAD_SECONDS",
+        "COIN_MARKET_DATA",
+        "COIN_TEST_COMPOSE",
+        "COIN_TEST_DATABASE",
+        "COIN_TEST_LAUNCHER",
+    }
+)
+"""Variables of the tests and benchmarks, which the platforms that they start inherit."""
+_SERVICE_LINK = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_\w+)=.*|\w+_PORT=(tcp|udp|sctp)://.*")
+"""A variable that Kubernetes sets for a service whose name may begin with "coin", with its value."""
 LEGACY_PREFIXES: Mapping[str, str] = {
     "REDIS_": "Dagster replaces Redis",
     "RQ_": "Dagster's queue and the worker pool replace RQ: COIN_WORKERS, COIN_MAX_QUEUED, COIN_MAX_RUN_SECONDS",
@@ -375,11 +396,15 @@ class Settings(BaseSettings):
         return value
 
 
+_SETTING_NAMES = frozenset(name.upper() for name in Settings.model_fields) | frozenset(LEGACY_VARIABLES)
+
+
 def load_settings() -> Settings:
     """Return the settings from the environment and from `.env` in the current folder.
 
     Raises:
-        InvalidSettings: A value is malformed, or `.env` contains an unknown name.
+        InvalidSettings: A value is malformed, or a name is unknown: any in `.env`, in the environment one that begins with
+            COIN_, as all others may be of other programs.
     """
     dotenv = Path(".env")
     return _settings(frozenset(os.environ.items()), Path.cwd(), dotenv.read_bytes() if dotenv.is_file() else b"")
@@ -388,16 +413,7 @@ def load_settings() -> Settings:
 @lru_cache(maxsize=1)
 def _settings(*_sources: object) -> Settings:
     """Return the settings, cached for as long as their sources are unchanged."""
-    known = {name.upper() for name in Settings.model_fields} | set(LEGACY_VARIABLES)
-    unknown = [
-        Problem(
-            name,
-            f"is not a setting{did_you_mean(name.upper(), known, cutoff=0.7)}; remove it or comment it out (.env.sample"
-            " lists all settings)",
-        )
-        for name in _dotenv()
-        if not (name.upper() in known or is_accepted(name.upper()))
-    ]
+    unknown = [Problem(name, _unknown_reason(name, remedy)) for name, remedy in _unknown_names().items()]
     if unknown:
         raise InvalidSettings(unknown)
     try:
@@ -411,6 +427,34 @@ def _settings(*_sources: object) -> Settings:
         ) from None
 
 
+def _unknown_names() -> Mapping[str, str]:
+    """Return what to do about each variable that is not a setting, by name.
+
+    A misspelled setting in the environment must not be silent either: containers get their settings there, and
+    COIN_AUHT=on would leave tokens off.
+    """
+    own = (name for name, value in os.environ.items() if _is_own(name.upper(), value))
+    names = {name: "unset it" for name in own} | dict.fromkeys(_dotenv(), "remove it or comment it out")
+    return {name: remedy for name, remedy in names.items() if not is_accepted(name.upper())}
+
+
+def _is_own(name: str, value: str) -> bool:
+    """Return whether a variable of the environment can only be of the platform.
+
+    >>> _is_own("COIN_AUHT", "on"), _is_own("COIN_LOAD_SECONDS", "60"), _is_own("AWS_PROFILE", "x")
+    (True, False, False)
+    >>> _is_own("COIN_API_SERVICE_HOST", "10.0.0.1"), _is_own("COIN_API_PORT", "tcp://10.0.0.1:8000")
+    (False, False)
+    """
+    is_ours = value and name.startswith("COIN_") and name not in DEVELOPMENT_VARIABLES
+    return bool(is_ours) and not _SERVICE_LINK.fullmatch(f"{name}={value}")
+
+
+def _unknown_reason(name: str, remedy: str) -> str:
+    suggestion = did_you_mean(name.upper(), _SETTING_NAMES, cutoff=0.7)
+    return f"is not a setting{suggestion}; {remedy} (.env.sample lists all settings)"
+
+
 def _variable(name: str) -> str:
     """Return the name under which a setting is set."""
     names = (name, *LEGACY_VARIABLES) if name == "COIN_ALLOWED_ORIGINS" else ()
@@ -419,12 +463,13 @@ def _variable(name: str) -> str:
 
 
 def is_accepted(name: str) -> bool:
-    """Return whether `.env` may contain a variable that is not a setting: of the legacy platform, or of Compose.
+    """Return whether `.env` may contain a variable: a setting, or one of the legacy platform or of Compose.
 
-    >>> [is_accepted(name) for name in ("RQ_QUEUE", "LOG_LEVEL", "COIN_PUBLISH", "COIN_WORKER", "DATA_ROT")]
+    >>> [is_accepted(name) for name in ("COIN_WORKERS", "RQ_QUEUE", "COIN_PUBLISH", "COIN_WORKER", "DATA_ROT")]
     [True, True, True, False, False]
     """
-    return name in COMPOSE_VARIABLES or name.startswith("COMPOSE_") or legacy_reason(name) is not None
+    own = name in _SETTING_NAMES or name in COMPOSE_VARIABLES or name.startswith("COMPOSE_")
+    return own or legacy_reason(name) is not None
 
 
 def legacy_reason(name: str) -> str | None:

@@ -9,6 +9,7 @@ from coin_pipeline.cli.serve import public_ui_url
 from coin_pipeline.errors import InvalidSettings
 from coin_pipeline.settings import (
     COMPOSE_VARIABLES,
+    DEVELOPMENT_VARIABLES,
     Settings,
     child_environment,
     export_strategy_files,
@@ -142,6 +143,51 @@ def test_variables_of_other_programs_are_not_reported(folder: Path, monkeypatch:
     for name in ("LOG_LEVEL", "TZ", "REDIS_HOST"):
         monkeypatch.setenv(name, "UTC")
     assert [notice.split()[0] for notice in ignored_setting_notices()] == ["REDIS_HOST"]
+
+
+@pytest.mark.parametrize("name", ["COIN_AUHT", "coin_auht", "COIN_UNKNOWN"])
+def test_unknown_name_of_the_platform_in_the_environment_is_rejected(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Containers have their settings there, and a misspelled COIN_AUTH=on would leave tokens off."""
+    assert folder.is_dir()
+    monkeypatch.setenv(name, "on")
+    with pytest.raises(InvalidSettings, match=rf"{name}: is not a setting.*; unset it"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COIN_AUHT", ""),
+        ("AWS_BUCKET", "other"),
+        ("COIN_PUBLISH", "127.0.0.1"),
+        ("COIN_SERVICE_HOST", "10.0.0.1"),
+        ("COIN_API_SERVICE_PORT_HTTP", "8000"),
+        ("COIN_API_PORT", "tcp://10.0.0.1:8000"),
+        ("COIN_API_PORT_8000_TCP_ADDR", "10.0.0.1"),
+    ],
+)
+def test_other_names_in_the_environment_are_accepted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Empty ones, those of other programs and of Compose, and those that Kubernetes sets for services."""
+    assert folder.is_dir()
+    monkeypatch.setenv(name, value)
+    load_settings()
+
+
+def test_variables_of_tests_and_benchmarks_are_accepted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platforms that they start inherit them; a new one has to be declared."""
+    read = re.compile(r'environ(?:\.get\(|\[)"(COIN_\w+)"|"(COIN_\w+)" not in os\.environ')
+    sources = [path for name in ("benchmarks", "scripts", "tests") for path in (ROOT / name).rglob("*.py")]
+    found = {name for path in sources for pair in read.findall(path.read_text()) for name in pair if name}
+    known = {field.upper() for field in Settings.model_fields}
+    assert found - known <= DEVELOPMENT_VARIABLES
+    assert folder.is_dir()
+    for name in DEVELOPMENT_VARIABLES:
+        monkeypatch.setenv(name, "1")
+    load_settings()
 
 
 @pytest.mark.parametrize("name", ["COIN_WORKER", "COIN_UNKNOWN", "LOG_LEVELS", "SMTP_FROM", "TASK_RESULT_TTL"])
