@@ -15,8 +15,10 @@ COPY coin_api coin_api
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
 
 FROM ${PYTHON_IMAGE}
+# /etc/coin-container lets COIN_PUBLISHED_AT decide who reaches the servers (coin_pipeline/web/exposure.py).
 RUN groupadd --gid 10001 coin && useradd --uid 10001 --gid coin --home-dir /data --no-create-home coin \
-    && install --directory --owner=coin --group=coin --mode=700 /data
+    && install --directory --owner=coin --group=coin --mode=700 /data \
+    && touch /etc/coin-container
 COPY --from=dependencies /opt/coin /opt/coin
 COPY --from=wheel /dist /dist
 # numba uses a cache only if it can write to it, so /opt/kernels is a volume that starts with the image's content.

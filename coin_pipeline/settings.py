@@ -232,7 +232,7 @@ class Settings(BaseSettings):
     coin_published_at: str | None = Field(
         None,
         description="Address of the host at which a container publishes the ports, in place of COIN_BIND for the rule"
-        " that requires tokens; docker-compose.yml sets it.",
+        " that requires tokens; docker-compose.yml sets it. Outside the image one on loopback has no effect.",
     )
     coin_auth: Literal["auto", "on"] = Field(
         "auto",
@@ -403,8 +403,8 @@ def load_settings() -> Settings:
     """Return the settings from the environment and from `.env` in the current folder.
 
     Raises:
-        InvalidSettings: A value is malformed, or a name is unknown: any in `.env`, in the environment one that begins with
-            COIN_, as all others may be of other programs.
+        InvalidSettings: A value is malformed, or a name is unknown: any in `.env`, and one that begins with COIN_ in
+            the environment, where all others may be of other programs.
     """
     dotenv = Path(".env")
     return _settings(frozenset(os.environ.items()), Path.cwd(), dotenv.read_bytes() if dotenv.is_file() else b"")
@@ -434,7 +434,7 @@ def _unknown_names() -> Mapping[str, str]:
     COIN_AUHT=on would leave tokens off.
     """
     own = (name for name, value in os.environ.items() if _is_own(name.upper(), value))
-    names = {name: "unset it" for name in own} | dict.fromkeys(_dotenv(), "remove it or comment it out")
+    names = dict.fromkeys(own, "unset it") | dict.fromkeys(_dotenv(), "remove it or comment it out")
     return {name: remedy for name, remedy in names.items() if not is_accepted(name.upper())}
 
 

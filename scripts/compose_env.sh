@@ -1,5 +1,6 @@
 #!/bin/sh
-# Create .env for docker-compose.yml from .env.sample, with random passwords. What .env contains already is kept.
+# Create .env for docker-compose.yml from .env.sample, with random passwords. What .env contains already is kept, and no
+# password is created for a server that .env replaces by another: keys of the stack's S3 server would hide a role on AWS.
 set -eu
 cd "$(dirname "$0")/.."
 file=${1:-.env}
@@ -10,10 +11,14 @@ chmod 600 "$file"
 [ -z "$(tail -c 1 "$file")" ] || echo >> "$file"
 
 random() { od -An -N "$1" -tx1 /dev/urandom | tr -d ' \n'; }
-add() { # NAME VALUE [PATTERN of a value that is kept]
-  grep -q "^$1=${3:-}" "$file" || { echo "$1=$2" >> "$file"; echo "$file: added $1"; }
+has() { grep -q "^$1" "$file"; }
+add() { # NAME VALUE
+  echo "$1=$2" >> "$file" # the last line counts, so an empty value above it does not
+  echo "$file: added $1"
 }
-add COMPOSE_PROFILES worker
-add POSTGRES_PASSWORD "$(random 24)" . # Compose refuses an empty one; the last line counts
-add AWS_ACCESS_KEY_ID "$(random 10)"
-add AWS_SECRET_ACCESS_KEY "$(random 24)"
+has COMPOSE_PROFILES= || add COMPOSE_PROFILES worker
+has POSTGRES_PASSWORD=. || has DATABASE_URL=. || add POSTGRES_PASSWORD "$(random 24)"
+if ! has AWS_ACCESS_KEY_ID=. && ! has AWS_ENDPOINT_URL= && ! has 'COMPOSE_FILE=.*compose\.aws\.yml'; then
+  add AWS_ACCESS_KEY_ID "$(random 10)"
+  add AWS_SECRET_ACCESS_KEY "$(random 24)"
+fi

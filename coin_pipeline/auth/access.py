@@ -11,7 +11,7 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import InvalidSettings, Problem
 from coin_pipeline.settings import Settings
-from coin_pipeline.web.exposure import is_exposed
+from coin_pipeline.web.exposure import is_exposed, reachable_at
 
 CREATE_COMMAND = "coin token create NAME --scope admin"
 
@@ -63,8 +63,8 @@ def require_reachable(settings: Settings, url: str) -> None:
     if settings.coin_auth == "on":
         reason = f"COIN_AUTH=on requires tokens, and none is usable; create one: {CREATE_COMMAND}"
         raise InvalidSettings([Problem("COIN_AUTH", reason)])
-    name = "COIN_PUBLISHED_AT" if settings.coin_published_at else "COIN_BIND"
-    address = settings.coin_published_at or settings.coin_bind
+    address = reachable_at(settings)
+    name = "COIN_PUBLISHED_AT" if address == settings.coin_published_at else "COIN_BIND"
     reason = (
         f"{address} lets other machines use the platform, which requires tokens, and none is usable; create one"
         f" ({CREATE_COMMAND}), or use 127.0.0.1"

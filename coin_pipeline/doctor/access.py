@@ -9,13 +9,12 @@ from coin_pipeline.database.timeouts import INTERACTIVE
 from coin_pipeline.database.url import running_database_url
 from coin_pipeline.doctor import texts
 from coin_pipeline.doctor.model import Finding, Installation
-from coin_pipeline.web.exposure import is_exposed
+from coin_pipeline.web.exposure import is_exposed, reachable_at
 
 
 def access(at: Installation) -> Finding:
     """Check that other machines need a token, and that there is one."""
-    address = at.settings.coin_published_at or at.settings.coin_bind
-    required, exposed = tokens_required(at.settings), is_exposed(at.settings)
+    address, required, exposed = reachable_at(at.settings), tokens_required(at.settings), is_exposed(at.settings)
     tokens = count_tokens(at)
     if required and tokens is None:
         return at.failed(texts.ACCESS_UNKNOWN, texts.DATABASE_ADVICE, address=address)

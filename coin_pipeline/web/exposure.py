@@ -2,22 +2,36 @@
 
 import errno
 import ipaddress
+from pathlib import Path
 
 from coin_pipeline.errors import Problem
 from coin_pipeline.settings import Settings
+
+CONTAINER = Path("/etc/coin-container")
+"""File that only the image of the Dockerfile contains."""
 
 
 def is_exposed(settings: Settings) -> bool:
     """Return whether other machines can reach the API and the Dagster UI.
 
-    A container listens on all of its addresses, and the address of the host at which it is published decides.
-
     >>> is_exposed(Settings(_env_file=None)), is_exposed(Settings(_env_file=None, coin_bind="0.0.0.0"))
     (False, True)
-    >>> is_exposed(Settings(_env_file=None, coin_bind="0.0.0.0", coin_published_at="127.0.0.1"))
-    False
     """
-    return not ipaddress.ip_address(settings.coin_published_at or settings.coin_bind).is_loopback
+    return not _is_loopback(reachable_at(settings))
+
+
+def reachable_at(settings: Settings, container: Path = CONTAINER) -> str:
+    """Return the address that decides who can reach the servers: COIN_BIND, or COIN_PUBLISHED_AT in its place.
+
+    A container listens on all of its addresses, and that of the host at which it is published decides. Elsewhere that
+    setting would only turn the rule off that requires tokens, so one on loopback does not count there.
+
+    Args:
+        settings: The settings.
+        container: File that exists in containers only.
+    """
+    published = settings.coin_published_at
+    return published if published and (container.exists() or not _is_loopback(published)) else settings.coin_bind
 
 
 def local_address(settings: Settings) -> str:
@@ -39,6 +53,10 @@ def url_host(address: str) -> str:
     ('[::1]', '127.0.0.1')
     """
     return f"[{address}]" if ":" in address else address
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
 
 
 def listen_problem(option: str, address: str, port: int, error: OSError) -> Problem:

@@ -386,6 +386,10 @@ def test_a_database_that_hangs_loses_no_entries(
             {"coin_auth": "auto", "coin_published_at": "192.0.2.1"},
             r"COIN_PUBLISHED_AT: 192\.0\.2\.1 lets other machines",
         ),
+        (
+            {"coin_auth": "auto", "coin_bind": "0.0.0.0", "coin_published_at": "127.0.0.1"},  # noqa: S104
+            r"COIN_BIND: 0\.0\.0\.0 lets other machines",
+        ),
     ],
 )
 def test_start_is_refused_without_a_usable_token(

@@ -19,25 +19,44 @@ PROGRAMS = Path(sys.executable).parent
 UNITS = sorted((ROOT / "deploy/systemd").glob("coin*.*"))
 
 
+OWN_DATABASE = "postgresql://coin:secret@db.example/coin"
+
+
+def create_env(path: Path) -> None:
+    """Run the script that creates `.env`."""
+    subprocess.run(["sh", ROOT / "scripts/compose_env.sh", path], check=True, stdout=subprocess.DEVNULL)
+
+
+def written(folder: Path, *lines: str) -> Path:
+    """Return a `.env` with these lines."""
+    path = folder / ".env"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A `.env` as scripts/compose_env.sh writes it."""
     path = tmp_path_factory.mktemp("env") / ".env"
-    subprocess.run(["sh", ROOT / "scripts/compose_env.sh", path], check=True, stdout=subprocess.DEVNULL)
+    create_env(path)
     return path
 
 
-def config(env: Path, *arguments: str, **variables: str) -> dict[str, Any]:
-    """Return docker-compose.yml as Compose resolves it."""
-    command = [str(PROGRAMS / "docker-compose"), "--env-file", str(env), "--profile", "*", *arguments]
-    done = subprocess.run(
-        [*command, "config", "--format", "json"],
+def compose(env: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Compose with a `.env`, and with no other variables than these."""
+    return subprocess.run(
+        [str(PROGRAMS / "docker-compose"), "--env-file", str(env), *arguments],
         env={"PATH": os.environ["PATH"], "ENV_FILE": str(env), **variables},
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def config(env: Path, *arguments: str, **variables: str) -> dict[str, Any]:
+    """Return docker-compose.yml as Compose resolves it."""
+    done = compose(env, "--profile", "*", *arguments, "config", "--format", "json", **variables)
     assert done.returncode == 0, done.stderr
     resolved: dict[str, Any] = json.loads(done.stdout)
     return resolved
@@ -68,16 +87,62 @@ def test_the_servers_know_where_their_ports_are_published(env: Path) -> None:
     assert api["ports"][0]["host_ip"] == api["environment"]["COIN_PUBLISHED_AT"] == "0.0.0.0"  # noqa: S104 -- same
 
 
-@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-def test_there_is_no_default_password(env: Path, tmp_path: Path, name: str) -> None:
+def test_there_is_no_default_password_of_the_database(tmp_path: Path) -> None:
     """Without one in `.env` Compose names the script that creates it."""
-    incomplete = tmp_path / ".env"
-    incomplete.write_text("\n".join(line for line in env.read_text().splitlines() if not line.startswith(name)))
-    command = [str(PROGRAMS / "docker-compose"), "--env-file", str(incomplete), "config", "--quiet"]
-    environment = {"PATH": os.environ["PATH"]}
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = compose(written(tmp_path, "POSTGRES_PASSWORD="), "config", "--quiet")
     assert done.returncode != 0
     assert "scripts/compose_env.sh" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_the_s3_server_starts_with_keys_only(env: Path, tmp_path: Path, name: str) -> None:
+    """Without them it would let every client in. It ends with the name of the script instead."""
+    server = config(env)["services"]["s3"]
+    program = tmp_path / "weed"
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o700)
+    command = [*server["entrypoint"], *server["command"]]
+    command = [part.replace("$$", "$") for part in command]  # as `config` escapes it
+    keys = server["environment"] | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    started = subprocess.run(command, env=keys, capture_output=True, text=True, check=True)
+    assert started.stdout.split()[:2] == ["mini", "-dir=/s3"]
+    refused = subprocess.run(command, env=keys | {name: ""}, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "scripts/compose_env.sh" in refused.stderr
+
+
+def test_servers_of_your_own_need_no_passwords(tmp_path: Path) -> None:
+    """A role on AWS has no keys, and DATABASE_URL has what its server needs."""
+    own = written(tmp_path, "COMPOSE_FILE=docker-compose.yml:deploy/compose.aws.yml", f"DATABASE_URL={OWN_DATABASE}")
+    api = config(own)["services"]["api"]["environment"]
+    assert api["DATABASE_URL"] == OWN_DATABASE
+    assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & {*api} == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "absent"),
+    [
+        ("COMPOSE_FILE=docker-compose.yml:deploy/compose.aws.yml", "AWS_"),
+        ("AWS_ENDPOINT_URL=", "AWS_ACCESS"),
+        ("AWS_ENDPOINT_URL=https://s3.example", "AWS_ACCESS"),
+        ("DATABASE_URL=postgresql://coin@db.example/coin", "POSTGRES_PASSWORD"),
+    ],
+)
+def test_no_password_is_created_for_a_server_that_is_not_used(tmp_path: Path, line: str, absent: str) -> None:
+    """Random keys would hide the role of the host."""
+    own = written(tmp_path, line)
+    create_env(own)
+    assert [added for added in own.read_text().splitlines()[1:] if added.startswith(absent)] == []
+
+
+@pytest.mark.parametrize("password", ["p@ss/w#rd%41?", "with space and 'quote"])
+def test_a_password_of_any_characters_works(tmp_path: Path, password: str) -> None:
+    """It has a variable of its own, which libpq reads; in the URL it would have to be escaped."""
+    own = written(tmp_path, f'POSTGRES_PASSWORD="{password}"')
+    services = config(own)["services"]
+    assert services["postgres"]["environment"]["POSTGRES_PASSWORD"] == password
+    assert services["api"]["environment"]["PGPASSWORD"] == password
+    assert services["api"]["environment"]["DATABASE_URL"] == "postgresql://coin@postgres:5432/coin"
 
 
 def test_the_env_is_private_and_kept(env: Path, tmp_path: Path) -> None:
@@ -86,7 +151,7 @@ def test_the_env_is_private_and_kept(env: Path, tmp_path: Path) -> None:
     own = tmp_path / ".env"
     own.write_text("POSTGRES_PASSWORD=chosen")
     for _ in range(2):
-        subprocess.run(["sh", ROOT / "scripts/compose_env.sh", own], check=True, stdout=subprocess.DEVNULL)
+        create_env(own)
     values = dict(line.split("=", 1) for line in own.read_text().splitlines())
     assert values["POSTGRES_PASSWORD"] == "chosen"  # noqa: S105 -- of no server
     assert len(own.read_text().splitlines()) == len(values) == 4
@@ -97,7 +162,7 @@ def test_an_empty_password_is_replaced(tmp_path: Path) -> None:
     """Compose refuses an empty password and names the script, which therefore has to create one."""
     own = tmp_path / ".env"
     own.write_text("COMPOSE_PROFILES=\nPOSTGRES_PASSWORD=\n")
-    subprocess.run(["sh", ROOT / "scripts/compose_env.sh", own], check=True, stdout=subprocess.DEVNULL)
+    create_env(own)
     lines = own.read_text().splitlines()
     assert len(dict(line.split("=", 1) for line in lines)["POSTGRES_PASSWORD"]) == 48
     assert "COMPOSE_PROFILES=" in lines  # a choice: no worker pool

@@ -1,13 +1,15 @@
 """COIN_BIND and COIN_PUBLISHED_AT: where the servers listen, and who can reach them."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from coin_pipeline.errors import InvalidInput
 from coin_pipeline.settings import Settings
-from coin_pipeline.web.exposure import is_exposed, local_address
+from coin_pipeline.web.exposure import CONTAINER, is_exposed, local_address, reachable_at
 from coin_pipeline.web.server import listen
+from tests.conftest import ROOT
 
 
 def settings_of(bind: str, published_at: str | None = None) -> Settings:
@@ -26,14 +28,25 @@ def settings_of(bind: str, published_at: str | None = None) -> Settings:
         ("::", None, True),
         ("192.0.2.1", None, True),
         ("::ffff:192.0.2.1", None, True),
-        ("0.0.0.0", "127.0.0.1", False),  # noqa: S104 -- same
-        ("0.0.0.0", "0.0.0.0", True),  # noqa: S104 -- same
-        ("0.0.0.0", "192.0.2.1", True),  # noqa: S104 -- same
+        ("0.0.0.0", "127.0.0.1", True),  # noqa: S104 -- same
+        ("127.0.0.1", "192.0.2.1", True),
     ],
 )
 def test_other_machines_reach_what_is_not_on_loopback(bind: str, published_at: str | None, *, exposed: bool) -> None:
-    """The address at which a container is published counts in place of its own."""
+    """COIN_PUBLISHED_AT cannot hide that a server outside a container listens on all addresses."""
     assert is_exposed(settings_of(bind, published_at)) is exposed
+
+
+@pytest.mark.parametrize("published_at", ["127.0.0.1", "0.0.0.0", "192.0.2.1"])  # noqa: S104 -- same
+def test_the_address_at_which_a_container_is_published_counts(tmp_path: Path, published_at: str) -> None:
+    """In place of its own, which is that of all its networks."""
+    settings = settings_of("0.0.0.0", published_at)  # noqa: S104 -- same
+    assert reachable_at(settings, container=tmp_path) == published_at
+
+
+def test_the_image_contains_the_file_that_marks_a_container() -> None:
+    """Otherwise the servers of docker-compose.yml would require tokens on loopback."""
+    assert f"touch {CONTAINER}" in (ROOT / "Dockerfile").read_text()
 
 
 @pytest.mark.parametrize("value", ["example.com", "127.0.0.1:8000", "10.0.0.0/8", "*"])
