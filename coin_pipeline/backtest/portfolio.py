@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -137,16 +138,28 @@ def best_trade(results: Sequence[SymbolResult], fraction: float) -> BestTrade | 
 
 def equal_shares(curves: Sequence[Curve]) -> Curve:
     """Return one account of equal initial shares, never rebalanced; a share is cash until its first bar."""
-    # A stable sort merges sorted runs; np.unique would hash millions of times.
-    merged = np.sort(np.concatenate([curve.time for curve in curves]), kind="stable")
-    time = merged[np.append(True, np.diff(merged) > 0)]
+    time = reduce(_merge_times, [curve.time for curve in curves])
     equity, buy_and_hold = np.zeros(len(time)), np.zeros(len(time))
     for curve in curves:
+        if len(curve.time) == len(time):  # then they are the same times
+            equity += curve.equity
+            buy_and_hold += curve.buy_and_hold
+            continue
         row = np.searchsorted(curve.time, time, side="right")
         equity += np.append(1.0, curve.equity)[row]
         buy_and_hold += np.append(1.0, curve.buy_and_hold)[row]
     equity, buy_and_hold = equity / len(curves), buy_and_hold / len(curves)
     return Curve(f"mean of {len(curves)} symbols", time, equity, drawdown(equity), buy_and_hold)
+
+
+def _merge_times(one: Ints, other: Ints) -> Ints:
+    """Return the times of two curves in order, each once; without copying them if they are the same."""
+    if np.array_equal(one, other):
+        return one
+    # A stable sort merges sorted runs; np.unique would hash millions of times.
+    merged = np.sort(np.concatenate([one, other]), kind="stable")
+    distinct: Ints = merged[np.append(True, np.diff(merged) > 0)]
+    return distinct
 
 
 def curve_of(symbol: str, equity: pa.Table) -> Curve:

@@ -62,7 +62,8 @@ class SymbolOutput:
 
 
 def _as_list(table: pa.Table) -> pa.Array:
-    structs = pa.concat_arrays(table.to_struct_array().chunks) if len(table) else _no_rows(table.schema)
+    chunks = table.to_struct_array().chunks if len(table) else [_no_rows(table.schema)]
+    structs = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)  # which copies even a single one
     return pa.ListArray.from_arrays(pa.array([0, len(table)], pa.int32()), structs)
 
 

@@ -1,5 +1,7 @@
 """IO managers: op outputs as Arrow or JSON in the object store, never pickle."""
 
+from typing import BinaryIO
+
 import dagster as dg
 import pyarrow as pa
 from pydantic import BaseModel
@@ -9,10 +11,13 @@ from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.results.publish import ResultFiles, publish_result
 from coin_pipeline.results.store import read_result
 from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.spooled import Content, map_object, spool
 
 
 class InterimIOManager(dg.IOManager):
     """Outputs passed between the ops of one run, under `runs/RUN_ID/`: tables in Arrow's format, models as JSON.
+
+    Inputs are views of files, so that the memory of a run does not grow with the number of its symbols.
 
     An output lives until the run ends, so Parquet's smaller files would not be worth the time of encoding them.
     """
@@ -23,7 +28,7 @@ class InterimIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write `obj`; a retried step overwrites the output of its failed attempt."""
         if isinstance(obj, pa.Table):
-            data: bytes | pa.Buffer = _to_arrow(obj)
+            data = _to_arrow(obj)
         elif isinstance(obj, BaseModel):
             data = obj.model_dump_json().encode()
         else:
@@ -37,10 +42,10 @@ class InterimIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> object:
         """Return the upstream output: a pydantic model if the input is annotated with one, else a table."""
         with translate_errors():
-            data = self._store.get(_interim_key(_upstream(context)))
+            data = map_object(self._store, _interim_key(_upstream(context)))
         declared = context.dagster_type.typing_type
         if isinstance(declared, type) and issubclass(declared, BaseModel):
-            return declared.model_validate_json(data)
+            return declared.model_validate_json(data[:])
         return pa.ipc.open_file(pa.BufferReader(data)).read_all()
 
 
@@ -94,11 +99,12 @@ def remove_interim(store: ObjectStore, run_id: str) -> None:
         store.delete(key)
 
 
-def _to_arrow(table: pa.Table) -> pa.Buffer:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as file:
-        file.write_table(table)
-    return sink.getvalue()
+def _to_arrow(table: pa.Table) -> Content:
+    def write(sink: BinaryIO) -> None:
+        with pa.ipc.new_file(sink, table.schema) as file:
+            file.write_table(table)
+
+    return spool(write, table.nbytes, "an op output")
 
 
 def _interim_key(context: dg.OutputContext) -> str:

@@ -31,6 +31,7 @@ from coin_pipeline.results.store import (
 )
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
 from coin_pipeline.storage.put_all import put_all
+from coin_pipeline.storage.spooled import Content
 
 if TYPE_CHECKING:  # a backtest in a notebook needs no database driver
     from coin_pipeline.results.index import ResultIndex
@@ -62,7 +63,7 @@ class ResultFiles:
 
     area: ResultArea
     document: Json
-    files: Mapping[str, bytes]
+    files: Mapping[str, Content]
     manifest: Json | None = None
     fingerprint_sha256: str | None = None
 
@@ -128,7 +129,7 @@ def publish_result(
 def backtest_files(result: BacktestResult) -> ResultFiles:
     """Return the files of a finished backtest."""
     document, fingerprint = result.document, reuse_key_of(result.document)
-    files = {f"{name}.parquet": to_parquet(table) for name, table in result.tables.items()}
+    files: dict[str, Content] = {f"{name}.parquet": to_parquet(rows) for name, rows in result.tables.items()}
     files["report.html"] = result.report
     if result.shelf == "results":
         return ResultFiles("results", document, files, fingerprint_sha256=fingerprint)
@@ -148,7 +149,7 @@ def write_result(store: ObjectStore, result: ResultFiles) -> PublishedResult:
     return publish_task(store, result.manifest, result.files)
 
 
-def publish_document(store: ObjectStore, document: Json, files: Mapping[str, bytes]) -> PublishedResult:
+def publish_document(store: ObjectStore, document: Json, files: Mapping[str, Content]) -> PublishedResult:
     """Write a synchronous result to `results/`, the document last; a document that is already there stays.
 
     Args:
@@ -165,7 +166,7 @@ def publish_document(store: ObjectStore, document: Json, files: Mapping[str, byt
     return PublishedResult(key, sha256_hex(data))
 
 
-def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, bytes]) -> PublishedResult:
+def publish_task(store: ObjectStore, manifest: Json, files: Mapping[str, Content]) -> PublishedResult:
     """Write a task's files, then the manifest that lists them; a result that is already there stays.
 
     Args:

@@ -14,6 +14,7 @@ from coin_pipeline.backtest.fingerprint import verify_own_digests
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectNotFound, ResultNotFound
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
+from coin_pipeline.storage.spooled import Content
 
 Json = dict[str, Any]
 
@@ -329,7 +330,7 @@ def parse_document(name: str, data: bytes) -> Json:
     return document
 
 
-def file_entry(name: str, key: str, data: bytes) -> Json:
+def file_entry(name: str, key: str, data: Content) -> Json:
     """Return a file's entry in a manifest: name, path, size, MD5 and SHA-256."""
     return {
         "name": name,
