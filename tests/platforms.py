@@ -39,14 +39,8 @@ BACKTEST: dict[str, Any] = {
 }
 """A request that `tests.conftest.store_candles` has candles for."""
 UNFINISHED = frozenset({"queued", "running"})
-_PROGRAM_ARGUMENTS = {
-    "pool": ("coin_pipeline.orchestration.worker_pool",),
-    "code-server": ("coin_pipeline.orchestration.code_server",),
-    "daemon": ("coin_pipeline.orchestration.daemon",),
-    "webserver": ("coin_pipeline.orchestration.webserver",),
-    "api": ("coin_api",),
-}
-"""Arguments that identify each program of `coin up`."""
+PROGRAMS = frozenset({"pool", "code-server", "daemon", "webserver", "api"})
+"""Names of the processes of `coin up`."""
 
 
 @dataclass(frozen=True)
@@ -230,15 +224,11 @@ def program_pids(platform: Platform) -> dict[str, int]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-            command = (process / "cmdline").read_bytes().decode().split("\0")
+            name = (process / "comm").read_text().rstrip("\n")
         except OSError:
             continue  # it has ended meanwhile
-        if parent == platform.process.pid:
-            pids |= {
-                name: int(process.name)
-                for name, arguments in _PROGRAM_ARGUMENTS.items()
-                if set(arguments) <= set(command)
-            }
+        if parent == platform.process.pid and name in PROGRAMS:
+            pids[name] = int(process.name)
     return pids
 
 

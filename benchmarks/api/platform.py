@@ -138,6 +138,14 @@ def command_line(pid: int) -> str:
         return ""
 
 
+def process_name(pid: int) -> str:
+    """Return the name of a process, which programs of the platform set; empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except OSError:
+        return ""
+
+
 def pss_kib(pid: int) -> int:
     """Return the memory of a process, KiB, of shared pages its part; 0 if it has ended."""
     try:

@@ -6,17 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.api.platform import Platform, command_line, parent_of, pss_kib
+from benchmarks.api.platform import Platform, parent_of, process_name, pss_kib
 
-PROGRAMS = {
-    "pool": "coin_pipeline.orchestration.worker_pool",
-    "code-server": "coin_pipeline.orchestration.code_server",
-    "daemon": "coin_pipeline.orchestration.daemon",
-    "webserver": "coin_pipeline.orchestration.webserver",
-    "api": "-m coin_api",
-    "postgres": "postgres",
-}
-"""What the command line of each program contains, in the order in which it is looked for."""
+PROGRAMS = frozenset({"pool", "code-server", "daemon", "webserver", "api", "postgres"})
+"""Names of the processes; those that the pool forks have its name."""
 WORKERS, OTHERS = "runs", "others"
 WARM, LAST = (0.2, 0.4), (0.8, 1.0)
 """Parts of the time whose medians are compared: after caches and pools have filled, and the last ones."""
@@ -40,21 +33,21 @@ class Sample(NamedTuple):
 def usage(platform: Platform) -> dict[str, Usage]:
     """Return the usage by program now."""
     pids = platform.processes()
-    commands = {pid: command_line(pid) for pid in pids}
+    names = {pid: process_name(pid) for pid in pids}
     parents = {pid: parent_of(Path(f"/proc/{pid}")) for pid in pids}
     memory, descriptors, processes = Counter[str](), Counter[str](), Counter[str]()
     for pid in pids:
-        name = program(pid, commands, parents)
+        name = program(pid, names, parents)
         memory[name] += pss_kib(pid)
         descriptors[name] += _descriptors(pid)
         processes[name] += 1
     return {name: Usage(memory[name] / 1024, descriptors[name], count) for name, count in processes.items()}
 
 
-def program(pid: int, commands: Mapping[int, str], parents: Mapping[int, int]) -> str:
+def program(pid: int, names: Mapping[int, str], parents: Mapping[int, int]) -> str:
     """Return the program of a process; the processes that the pool forks are runs."""
-    name = next((name for name, mark in PROGRAMS.items() if mark in commands[pid]), OTHERS)
-    is_child = PROGRAMS["pool"] in commands.get(parents[pid], "")
+    name = names[pid] if names[pid] in PROGRAMS else OTHERS
+    is_child = names.get(parents[pid]) == "pool"
     return WORKERS if name in {"pool", OTHERS} and is_child else name
 
 

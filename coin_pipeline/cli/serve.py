@@ -42,14 +42,14 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     from coin_pipeline.storage.data_root_lock import lock_data_root
 
     settings = read_settings(strategy_files)
-    _check_prerequisites(settings, [("--api-port", api_port), ("--ui-port", ui_port)])
+    is_preloaded = _check_and_preload(settings, [("--api-port", api_port), ("--ui-port", ui_port)])
     stopping = _stop_on_signals()
     keep_private(settings)
     lock = lock_data_root(settings.data_root)
     with private_address(settings) as address:
         own = {"dagster_ui_url": public_ui_url(settings, ui_port), "coin_code_server": address}
         settings = settings.model_copy(update=own)
-        _serve(settings, api_port, ui_port, stopping, lock)
+        _serve(settings, api_port, ui_port, stopping, lock, is_preloaded=is_preloaded)
     release_database(settings)
     lock.close()
     click.echo("stopped")
@@ -72,6 +72,39 @@ def keep_private(settings: "Settings") -> None:
         if notice := restrict_access(settings.data_root):
             click.secho(notice, fg="yellow", err=True)
         os.umask(private_umask(settings.data_root))
+
+
+def _check_and_preload(settings: "Settings", ports: list[tuple[str, int]]) -> bool:
+    """Check the prerequisites; meanwhile load the code of the programs, if they can be forks of this process.
+
+    The check runs in a fork, so that the strategy files that it loads are not part of every program: these load them in
+    their current state. An error ends the fork as it would end this command, with its message and its exit code.
+
+    Returns:
+        Whether the code is loaded.
+    """
+    from coin_pipeline.cli.programs import ForkedProgram, can_fork, preload
+    from coin_pipeline.settings import child_environment, set_environment
+
+    if not can_fork():
+        _check_prerequisites(settings, ports)
+        return False
+    set_environment(child_environment(settings))  # libraries read it when they are loaded
+    pid = os.fork()
+    if pid == 0:
+        _check_prerequisites(settings, ports)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    check = ForkedProgram(pid, "check")
+    preload(lambda: _exit_if_failed(check.poll()))
+    _exit_if_failed(check.wait())
+    return True
+
+
+def _exit_if_failed(code: int | None) -> None:
+    if code:
+        sys.exit(code)
 
 
 def _check_prerequisites(settings: "Settings", ports: list[tuple[str, int]]) -> None:
@@ -100,7 +133,15 @@ def check_settings(settings: "Settings") -> None:
         click.secho(notice, fg="yellow", err=True)
 
 
-def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threading.Event, lock: "FileLock") -> None:
+def _serve(
+    settings: "Settings",
+    api_port: int,
+    ui_port: int,
+    stopping: threading.Event,
+    lock: "FileLock",
+    *,
+    is_preloaded: bool,
+) -> None:
     """Run all processes until `stopping` is set."""
     from coin_pipeline.cli.supervisor import ProcessSupervisor
     from coin_pipeline.settings import child_environment
@@ -113,13 +154,17 @@ def _serve(settings: "Settings", api_port: int, ui_port: int, stopping: threadin
     from coin_pipeline.database.url import database_url
     from coin_pipeline.orchestration.code_server import code_server_target
     from coin_pipeline.orchestration.instance import open_instance, write_workspace
+    from coin_pipeline.orchestration.storage import engine_of
     from coin_pipeline.orchestration.worker_pool.lock import announce_pool, pool_home
 
     logs, limit = settings.data_root / "logs", LogLimit(settings.coin_log_mib << 20, settings.coin_log_files)
     with (
-        open_instance(settings),
-        ProcessSupervisor(logs, child_environment(settings), stopping, log_limit=limit) as supervisor,
+        open_instance(settings) as instance,
+        ProcessSupervisor(
+            logs, child_environment(settings), stopping, log_limit=limit, has_preloaded=is_preloaded
+        ) as supervisor,
     ):
+        engine_of(instance).dispose()  # no connection is shared across a fork
         require_reachable(settings, database_url(settings))
         _announce("starting Dagster and the API")
         socket = Path(str(code_server_target(settings).socket))

@@ -1,11 +1,9 @@
 """Supervisor of the processes behind `coin up`: starts them together, restarts those that die, stops them together."""
 
-import ctypes
 import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -17,6 +15,7 @@ from typing import Self
 
 import click
 
+from coin_pipeline.cli.programs import Program, can_fork, exec_program, fork_program
 from coin_pipeline.errors import InvalidInput, InvalidSettings, OrchestratorUnavailable, StorageFailed
 from coin_pipeline.storage.access import make_folders, make_private
 from coin_pipeline.storage.log_files import DEFAULT_LIMIT, LogFile, LogLimit
@@ -26,8 +25,6 @@ STOP_TIMEOUT_S = 15
 POLL_S = 0.1
 RESTORE_INTERVAL_S = 1.0
 _LOG_TAIL_LINES = 15
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)  # loaded here because a child must not take the dynamic linker's lock between fork and exec
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ class ManagedProcess:
 
     Attributes:
         name: Name shown in messages and used for the log file.
-        command: Command line.
+        command: Module and arguments.
         log: Log that receives its output.
         process: The current, or most recent, process.
         started: Monotonic time of the latest start, s.
@@ -77,7 +74,7 @@ class ManagedProcess:
     name: str
     command: Sequence[str]
     log: LogFile
-    process: subprocess.Popen[bytes]
+    process: Program
     started: float
     unstable_since: float
     deaths: int = 0
@@ -103,6 +100,7 @@ class ProcessSupervisor:
         stopping: Event that ends `wait_for` and `watch`.
         policy: When to restart a process that died.
         log_limit: Bound of each log.
+        has_preloaded: Whether this process has called `preload`, so that programs may be forks of it.
     """
 
     def __init__(
@@ -112,12 +110,15 @@ class ProcessSupervisor:
         stopping: threading.Event,
         policy: RestartPolicy = RestartPolicy(),
         log_limit: LogLimit = DEFAULT_LIMIT,
+        *,
+        has_preloaded: bool = False,
     ) -> None:
         self._logs = logs
         self._log_limit = log_limit
         self._environment = environment
         self._stopping = stopping
         self._policy = policy
+        self._has_preloaded = has_preloaded
         self._managed: list[ManagedProcess] = []
         self._problem = ""
         self._make_log_folder()
@@ -129,10 +130,10 @@ class ProcessSupervisor:
         self.stop()
 
     def start(self, name: str, module: str, *arguments: str, socket: Path | None = None) -> None:
-        """Start `python -m module arguments`, which listens on a Unix socket, if one is given."""
+        """Start a module with arguments, as `python -m` does; it listens on a Unix socket, if one is given."""
         log = LogFile(self._logs / f"{name}.log", self._log_limit)
-        command = [sys.executable, "-m", module, *arguments]
-        process, now = self._spawn(command, log), time.monotonic()
+        command = [module, *arguments]
+        process, now = self._spawn(name, command, log), time.monotonic()
         self._managed.append(
             ManagedProcess(name, command, log, process, started=now, unstable_since=now, socket=socket)
         )
@@ -175,7 +176,10 @@ class ProcessSupervisor:
                 if managed.restart_at is None:
                     self._schedule_restart_if_dead(managed)
                 elif time.monotonic() > managed.restart_at:
-                    managed.process, managed.started = self._spawn(managed.command, managed.log), time.monotonic()
+                    managed.process, managed.started = (
+                        self._spawn(managed.name, managed.command, managed.log),
+                        time.monotonic(),
+                    )
                     managed.restart_at, managed.is_listening = None, False
 
     def stop(self) -> None:
@@ -229,19 +233,11 @@ class ProcessSupervisor:
         with suppress(OSError):  # standard error may be a file on a full disk
             click.echo(f"{managed.name} {_exit_reason(managed)}; restarting it (log: {managed.log.path})", err=True)
 
-    def _spawn(self, command: Sequence[str], log: LogFile) -> subprocess.Popen[bytes]:
-        """Start a process in its own session: Ctrl-C does not reach it, and its children share its process group."""
-        parent = os.getpid()
+    def _spawn(self, name: str, command: Sequence[str], log: LogFile) -> Program:
+        """Start a program whose output goes to its log."""
         self._make_log_folder()
-        return subprocess.Popen(  # noqa: S603 -- our own modules
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log.open_writer(),
-            stderr=subprocess.STDOUT,
-            env=self._environment,
-            start_new_session=True,
-            preexec_fn=lambda: _exit_with_parent(parent),  # noqa: PLW1509 -- this process runs no other thread
-        )
+        start = fork_program if self._has_preloaded and can_fork() else exec_program
+        return start(name, command, self._environment, log.open_writer())
 
 
 def require_free_ports(address: str, ports: Sequence[tuple[str, int]]) -> None:
@@ -287,11 +283,3 @@ def _unavailable(managed: ManagedProcess) -> OrchestratorUnavailable:
 def _signal_group(managed: ManagedProcess, signum: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(managed.process.pid, signum)
-
-
-def _exit_with_parent(parent: int) -> None:
-    """Have Linux terminate this process when the parent is killed; elsewhere only an orderly stop ends it."""
-    if sys.platform == "linux":
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # the parent was killed before the prctl call
-            os.kill(os.getpid(), signal.SIGKILL)

@@ -38,5 +38,10 @@ def release_database(settings: Settings) -> None:
         EmbeddedPostgres(_home(settings)).wait_until_stopped(STOP_TIMEOUT_S)
 
 
+def forget_leases() -> None:
+    """Forget the leases that a fork has inherited and whose descriptors it has closed; it takes its own."""
+    _leases.clear()
+
+
 def _home(settings: Settings) -> Path:
     return settings.data_root / "postgres"

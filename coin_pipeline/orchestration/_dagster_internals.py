@@ -117,6 +117,18 @@ def keep_log_handlers() -> None:
     _loggers.create_console_logger = lambda *_, **__: events  # type: ignore[attr-defined]
 
 
+def load_commands() -> None:
+    """Import what Dagster's commands import when they start, for the processes that are forked from this one.
+
+    Nothing of it may start a thread or initialize gRPC, neither of which survives a fork (tests/cli/test_programs.py).
+    """
+    import dagster._cli.api  # noqa: PLC0415 -- as in daemon_command
+    import dagster._daemon.cli  # noqa: PLC0415
+    import dagster._grpc.server  # noqa: F401, PLC0415
+    import dagster_webserver.app  # noqa: PLC0415
+    import dagster_webserver.cli  # noqa: F401, PLC0415
+
+
 def code_server_command() -> "click.Command":
     """Return the command `dagster api grpc`, which reads its address and module from the command line."""
     from dagster._cli.api import grpc_command  # noqa: PLC0415 -- as in daemon_command
@@ -236,6 +248,7 @@ __all__ = [
     "get_daemon_statuses",
     "hold_schedules",
     "keep_log_handlers",
+    "load_commands",
     "pg_alembic_config",
     "reconstruct_repository_def_from_pointer",
     "run_storage_module",
