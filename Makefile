@@ -17,6 +17,7 @@
 # make bench               compare the engine's speed with other backtesters
 # make bench-candles       compare reading stored candles with pandas, Polars and DuckDB
 # make bench-api           measure the platform over HTTP
+# make bench-work          measure what users run: whole commands, large inputs, the queue; each against its limit
 # make bench-load          100 pollers and 20 submitters for ten minutes; memory, descriptors, disk and response times
 # make bench-ledger        measure the ledger with a million entries
 # make bench-backup        measure backups and restores against tar, cp and pg_dump
@@ -40,7 +41,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-load bench-ledger bench-backup lookahead-corpus lint audit format settings openapi docs cli lock clean
+.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-work bench-load bench-ledger bench-backup lookahead-corpus lint audit format settings openapi docs cli lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -133,6 +134,10 @@ bench-candles: $(DEVELOPED)
 # Less than six minutes; ARGS="--launcher warm" skips Dagster's default launcher. Exits with 1 if a target is missed.
 bench-api: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.api $(ARGS)
+
+# About an hour, most of it the queue; ARGS="--only minutes" measures one row. Exits with 1 if a limit is missed.
+bench-work: $(DEVELOPED)
+	@$(BIN)/python -m benchmarks.work $(ARGS)
 
 # Ten minutes; COIN_LOAD_SECONDS=60 for one. Exits with 1 if a limit is exceeded.
 bench-load: $(INSTALLED)

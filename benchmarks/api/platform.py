@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class Platform:
     root: Path
     port: int
     launcher: str
+    healthy_s: float = 0.0
+    """Seconds from the start of its process until it served requests."""
 
     def memory_mib(self) -> float:
         """Return the memory of all its processes, counting shared pages once (PSS)."""
@@ -54,9 +56,21 @@ class Platform:
         return sorted(own)
 
 
+def environment(root: Path, **settings: str) -> dict[str, str]:
+    """Return the variables of a process under test: those of this one, with the given settings and no others."""
+    names = {name.upper() for name in Settings.model_fields}
+    inherited = {name: value for name, value in os.environ.items() if name not in names}
+    return {**inherited, "DATA_ROOT": str(root), **settings}
+
+
 @contextmanager
-def run_platform(root: Path, launcher: str) -> Iterator[Platform]:
+def run_platform(root: Path, launcher: str, **settings: str) -> Iterator[Platform]:
     """Store a year of daily candles, start the platform, and always stop it on exit.
+
+    Args:
+        root: DATA_ROOT.
+        launcher: Launcher of runs.
+        settings: Further settings, by the name of their variable.
 
     Raises:
         PlatformNotStarted: The platform does not start.
@@ -65,13 +79,11 @@ def run_platform(root: Path, launcher: str) -> Iterator[Platform]:
     CandleCatalog(root).merge("AAA_KRW", daily, synthetic_candles(1, daily, date(2023, 1, 1), 365))
     api, ui = _free_ports()
     command = [str(COIN), "up", "--api-port", str(api), "--ui-port", str(ui), "--strategy-file", str(SLOW_STRATEGY)]
-    settings = {name.upper() for name in Settings.model_fields}
-    environment = {name: value for name, value in os.environ.items() if name not in settings}
-    log = root / "up.log"
+    log, began = root / "up.log", time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
             command,
-            env={**environment, "DATA_ROOT": str(root), "COIN_LAUNCHER": launcher},
+            env=environment(root, COIN_LAUNCHER=launcher, **settings),
             cwd=root,
             stdout=output,
             stderr=output,
@@ -80,7 +92,7 @@ def run_platform(root: Path, launcher: str) -> Iterator[Platform]:
     platform = Platform(root, api, launcher)
     try:
         _wait_until_up(process, log)
-        yield platform
+        yield replace(platform, healthy_s=time.monotonic() - began)
     finally:
         process.send_signal(signal.SIGINT)
         _wait_until_gone(process, platform)
@@ -91,7 +103,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> None:
     while STARTED_MARK not in log.read_text():
         if process.poll() is not None or time.monotonic() > deadline:
             raise PlatformNotStarted(log.read_text())
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def _wait_until_gone(process: subprocess.Popen[bytes], platform: Platform) -> None:
