@@ -13,6 +13,7 @@ PYTHON = VENV / "bin" / "python"
 PINNED = FOLDER / "peers" / "requirements.txt"
 PACKAGES = {
     "vectorbt": "vectorbt",
+    "vectorbt_rust": "vectorbt-rust",
     "phasor": "phasor-trader",
     "raptorbt": "raptorbt",
     "backtesting": "backtesting",

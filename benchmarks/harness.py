@@ -203,9 +203,12 @@ def evaluate_targets(workload: Workload, outcomes: Sequence[Outcome]) -> list[Ou
     """Fill in the ratios to the fastest equal peer and whether the targets were met."""
     times = {outcome: outcome.seconds for outcome in outcomes if outcome.equal and outcome.seconds is not None}
     measured = {outcome.row: seconds for outcome, seconds in times.items() if outcome.engine not in workload.peers}
-    peer = min((seconds for outcome, seconds in times.items() if outcome.engine in workload.peers), default=None)
-    if peer is not None:
-        measured["peer"] = peer
+    peers = {outcome.engine: seconds for outcome, seconds in times.items() if outcome.engine in workload.peers}
+    measured |= {opponent: peers[opponent] for opponent in workload.opponents if opponent in peers}
+    libraries = [peers[library] for library in workload.libraries if library in peers]
+    if libraries:
+        measured["library"] = min(libraries)
+    peer = min(peers.values(), default=None)
     targets = {variant.row: variant.targets for variant in workload.variants}
     evaluated = []
     for outcome in outcomes:

@@ -59,15 +59,15 @@ def records(outcomes: Sequence[Outcome]) -> list[Record]:
 
 def table(outcomes: Sequence[Outcome]) -> Table:
     """Return the outcomes as a table."""
-    result = Table("workload", "engine", "seconds", "ns/bar", "fastest peer takes", "equal", "targets, remarks")
+    result = Table("fastest peer takes", "workload", "engine", "seconds", "ns/bar", "equal", "targets, remarks")
     for outcome in outcomes:
         targets = [f"{text}: {MET[met]}" for text, met in (outcome.targets or {}).items()]
         result.add_row(
+            _number(outcome.ratio) + ("x" if outcome.ratio else ""),
             outcome.row,
             outcome.engine,
             _number(outcome.seconds),
             _number(outcome.ns_per_bar),
-            _number(outcome.ratio) + ("x" if outcome.ratio else ""),
             "yes" if outcome.equal else "no" if outcome.seconds else "-",
             "\n".join([*targets, *([outcome.reason] if outcome.reason else [])]),
             style="bold" if outcome.is_coin else None,

@@ -17,8 +17,8 @@ class Target:
 
     Attributes:
         text: The target as text.
-        seconds: Maximum time that meets the target, given the measured times: "peer" is the fastest peer, any other key
-            is one of our rows.
+        seconds: Maximum time that meets the target, given the measured times: "library" is the fastest library, any
+            other key is one of our rows or of the opponents in numba.
     """
 
     text: str
@@ -42,9 +42,14 @@ class Variant:
     engine: str = "coin"
 
 
-def faster_than_peers(ratio: float) -> Target:
-    """Return the target of being ``ratio`` times faster than the fastest peer."""
-    return Target(f">= {ratio:g}x the fastest peer", lambda measured: measured["peer"] / ratio)
+def faster_than_libraries(ratio: float) -> Target:
+    """Return the target of being ``ratio`` times faster than the fastest library."""
+    return Target(f">= {ratio:g}x the fastest library", lambda measured: measured["library"] / ratio)
+
+
+def faster_than(opponent: str, ratio: float) -> Target:
+    """Return the target of being ``ratio`` times faster than an opponent in numba."""
+    return Target(f">= {ratio:g}x {opponent}", lambda measured: measured[opponent] / ratio)
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class Workload:
         expected: Computes the expected result.
         keys: Keys of a complete result; all of them are compared.
         variants: Our rows.
-        peers: Module names of the participating adapters.
+        libraries: Module names of the adapters of libraries.
+        opponents: Module names of what a user would write in numba for this workload.
         partial_keys: Keys of adapters that cannot provide all of them.
         skipped: Reasons for skipping peers, by adapter name.
         rounds: Maximum number of rounds per engine.
@@ -74,17 +80,25 @@ class Workload:
     expected: Callable[[Arrays], Arrays]
     keys: tuple[str, ...]
     variants: tuple[Variant, ...]
-    peers: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    opponents: tuple[str, ...] = ()
     partial_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
     rounds: int = 9
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """Everything that our engine is compared with."""
+        return self.libraries + self.opponents
 
     def keys_of(self, engine: str) -> tuple[str, ...]:
         """Return the keys that an engine's result must contain."""
         return self.partial_keys.get(engine, self.keys)
 
 
-def _one_strategy(name: str, function: str, peers: tuple[str, ...], *variants: Variant) -> Workload:
+def _one_strategy(
+    name: str, function: str, libraries: tuple[str, ...], opponents: tuple[str, ...], *variants: Variant
+) -> Workload:
     bars = 2_628_000
     return Workload(
         name,
@@ -95,13 +109,20 @@ def _one_strategy(name: str, function: str, peers: tuple[str, ...], *variants: V
         inputs.curve,
         ("entry_bar", "exit_bar", "equity", "max_drawdown"),
         variants,
-        peers,
+        libraries,
+        opponents,
         partial_keys={"backtesting": ("entry_bar", "exit_bar", "profit_of_one_coin"), "limit": ()},
     )
 
 
 def _sweep(
-    name: str, function: str, count: int, ratio: float, skipped: Mapping[str, str], *more_peers: str
+    name: str,
+    function: str,
+    count: int,
+    targets: tuple[Target, ...],
+    skipped: Mapping[str, str],
+    more_libraries: tuple[str, ...] = (),
+    opponents: tuple[str, ...] = (),
 ) -> Workload:
     bars = 100_000
     return Workload(
@@ -112,8 +133,9 @@ def _sweep(
         partial(inputs.long_candles, inputs.WARM_BARS, 1),
         inputs.trial_table,
         ("trades", "final", "max_drawdown"),
-        (Variant(name, function, (faster_than_peers(ratio),)),),
-        ("raptorbt", "phasor", *more_peers),
+        (Variant(name, function, targets),),
+        ("raptorbt", "phasor", *more_libraries),
+        opponents,
         skipped={"backtesting": "calls Python on every bar: takes minutes for a thousand points", **skipped},
     )
 
@@ -121,7 +143,7 @@ def _sweep(
 def _zone(window: int) -> Workload:
     name, bars, legacy_ns = f"W4-{window}", 100_000, LEGACY_NS[window]
     text = f">= 10,000x the legacy platform ({legacy_ns:,} ns/bar recorded)"
-    targets = faster_than_peers(20), Target(text, lambda _: legacy_ns * bars * 1e-9 / 10_000)
+    targets = faster_than("textbook", 20), Target(text, lambda _: legacy_ns * bars * 1e-9 / 10_000)
     return Workload(
         name,
         "zone",
@@ -131,28 +153,49 @@ def _zone(window: int) -> Workload:
         inputs.zone_signals,
         ("first_bars", "entries"),
         (Variant(name, "zone", targets),),
-        ("textbook",),
+        opponents=("textbook",),
     )
 
+
+_VECTORBT = ("vectorbt", "vectorbt_rust")
+_NUMBA = ("textbook", "competent")
+_SLOW_VECTORBT = dict.fromkeys(_VECTORBT, "takes minutes, ten times as long as on 1,000 points")
+_SLOW_ROWS = dict.fromkeys(_VECTORBT, "takes about as long as in W2-1000, where it is far behind")
 
 WORKLOADS = (
     _one_strategy(
         "W1",
         "one_strategy",
-        ("phasor", "raptorbt", "vectorbt", "backtesting"),
+        ("phasor", "raptorbt", *_VECTORBT, "backtesting"),
+        _NUMBA,
         Variant(
-            "W1", "one_strategy", (faster_than_peers(10), Target("<= 4x W1-read", lambda ours: 4 * ours["W1-read"]))
+            "W1",
+            "one_strategy",
+            (
+                faster_than("textbook", 4),
+                faster_than_libraries(10),
+                Target("<= 4x W1-read", lambda ours: 4 * ours["W1-read"]),
+            ),
         ),
         Variant("W1-read", "one_strategy", engine="limit"),
     ),
     _one_strategy(
-        "W1-given", "one_strategy_given", ("phasor", "raptorbt", "vectorbt"), Variant("W1-given", "one_strategy_given")
+        "W1-given",
+        "one_strategy_given",
+        ("phasor", "raptorbt", *_VECTORBT),
+        (),
+        Variant("W1-given", "one_strategy_given"),
     ),
-    _sweep("W2-1000", "sweep", 1_000, 100, {}, "vectorbt"),
-    _sweep("W2-10000", "sweep", 10_000, 300, {"vectorbt": "takes minutes, ten times as long as on 1,000 points"}),
+    _sweep("W2-1000", "sweep", 1_000, (faster_than_libraries(100),), {}, _VECTORBT, _NUMBA),
     _sweep(
-        "W2-rows", "sweep_given", 1_000, 40, {"vectorbt": "takes about as long as in W2-1000, where it is far behind"}
+        "W2-10000",
+        "sweep",
+        10_000,
+        (faster_than("competent", 10), faster_than_libraries(300)),
+        _SLOW_VECTORBT,
+        opponents=_NUMBA,
     ),
+    _sweep("W2-rows", "sweep_given", 1_000, (faster_than_libraries(40),), _SLOW_ROWS),
     Workload(
         "W3",
         "shared_account",
@@ -161,8 +204,12 @@ WORKLOADS = (
         partial(inputs.books, inputs.WARM_BARS, 3),
         inputs.shared_curve,
         ("trades", "equity", "max_drawdown"),
-        (Variant("W3", "shared_account", (faster_than_peers(10),)), Variant("W3-signals", "shared_account_signals")),
-        ("phasor", "vectorbt", "raptorbt"),
+        (
+            Variant("W3", "shared_account", (faster_than("textbook", 4), faster_than_libraries(10))),
+            Variant("W3-signals", "shared_account_signals"),
+        ),
+        ("phasor", *_VECTORBT, "raptorbt"),
+        ("textbook",),
         skipped={"backtesting": "trades one symbol at a time"},
     ),
     *(_zone(window) for window in LEGACY_NS),

@@ -8,6 +8,7 @@ from benchmarks.measuring import Arrays, Run, Stopwatch
 from benchmarks.oracles import CLOSE, FEE, OPEN, SLIPPAGE, Floats
 from benchmarks.signals import Chunks, compute_signals, precompute, signals_of_trades, single_point
 
+vectorbt.settings["engine"] = "numba"
 PACKAGES = ("vectorbt", "numba", "numpy", "pandas")
 CASH = 1e32
 """Costs of tens of thousands of consecutive trades shrink an account below what the engine treats as zero."""

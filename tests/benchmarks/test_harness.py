@@ -12,7 +12,7 @@ from benchmarks.candles import QUIET_TAIL, Market, generate_candles
 from benchmarks.harness import Outcome, evaluate_targets
 from benchmarks.measuring import LazyArrays, save_arrays
 from benchmarks.signals import compute_signals, signals_of_trades, single_point
-from benchmarks.workloads import WORKLOADS, Target, Variant, Workload, faster_than_peers
+from benchmarks.workloads import WORKLOADS, Target, Variant, Workload, faster_than, faster_than_libraries
 
 EXPECTED = {"trades": np.array([3, 5]), "final": np.array([0.5, 2.0]), "entries": np.array([True, False])}
 KEYS = ("workload", "engine", "seconds", "ns_per_bar", "ratio_to_fastest_peer", "equal", "machine", "versions")
@@ -24,9 +24,10 @@ def no_inputs(_: object = None) -> dict[str, Any]:
 
 
 def workload(*targets: Target) -> Workload:
-    """Return a workload with one row of our engine and two peers."""
+    """Return a workload with one row of our engine, two libraries and one opponent in numba."""
     variants = (Variant("W", "run", targets), Variant("W-read", "run", engine="limit"))
-    return Workload("W", "run", 1_000, no_inputs, no_inputs, no_inputs, tuple(EXPECTED), variants, ("swift", "slow"))
+    inputs = no_inputs, no_inputs, no_inputs
+    return Workload("W", "run", 1_000, *inputs, tuple(EXPECTED), variants, ("swift", "slow"), ("textbook",))
 
 
 def outcome(engine: str, seconds: float, *, equal: bool = True, row: str = "W") -> Outcome:
@@ -61,10 +62,18 @@ def test_missing_result_is_reported_but_rounding_is_not() -> None:
 def test_unequal_peer_does_not_count() -> None:
     """Ratios refer to the fastest peer with an equal result; the failure of a peer is not a failure of our engine."""
     rows = [outcome("coin", 0.1), outcome("swift", 0.2, equal=False), outcome("slow", 1.0), Outcome("W", "gone")]
-    coin, swift, slow, gone = evaluate_targets(workload(faster_than_peers(5)), rows)
+    coin, swift, slow, gone = evaluate_targets(workload(faster_than_libraries(5)), rows)
     assert (coin.ratio, swift.ratio, slow.ratio, gone.ratio) == (10.0, None, 1.0, None)
-    assert coin.targets == {">= 5x the fastest peer": True}
+    assert coin.targets == {">= 5x the fastest library": True}
     assert all(row.passed for row in (coin, swift, slow, gone))
+
+
+def test_opponent_in_numba_counts_for_the_ratio_and_its_own_target_only() -> None:
+    """The ratio refers to the fastest of all; targets name libraries or an opponent, each with its own time."""
+    rows = [outcome("coin", 0.1), outcome("slow", 1.0), outcome("textbook", 0.3)]
+    coin = evaluate_targets(workload(faster_than_libraries(5), faster_than("textbook", 4)), rows)[0]
+    assert coin.ratio == pytest.approx(3.0)
+    assert coin.targets == {">= 5x the fastest library": True, ">= 4x textbook": False}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +87,7 @@ def test_unequal_peer_does_not_count() -> None:
 )
 def test_missed_or_unmeasured_target_is_a_failure(rows: list[Outcome], met: list[bool | None]) -> None:
     """A run that is too slow, has nothing to compare with, or is fast but wrong does not pass."""
-    targets = faster_than_peers(5), Target("<= 4x reading", lambda measured: 4 * measured["W-read"])
+    targets = faster_than_libraries(5), Target("<= 4x reading", lambda measured: 4 * measured["W-read"])
     coin = evaluate_targets(workload(*targets), rows)[0]
     assert list((coin.targets or {}).values()) == met
     assert not coin.passed
@@ -86,8 +95,8 @@ def test_missed_or_unmeasured_target_is_a_failure(rows: list[Outcome], met: list
 
 def test_failure_of_our_engine_is_a_failure() -> None:
     """A row of our engine that could not run has no time and does not pass."""
-    (coin,) = evaluate_targets(workload(faster_than_peers(5)), [Outcome("W", "coin", reason="MemoryError")])
-    assert coin.targets == {">= 5x the fastest peer": False}
+    (coin,) = evaluate_targets(workload(faster_than_libraries(5)), [Outcome("W", "coin", reason="MemoryError")])
+    assert coin.targets == {">= 5x the fastest library": False}
     assert not coin.passed
 
 
