@@ -11,7 +11,7 @@ from benchmarks.api.measures import BACKTEST_BODY, RUN_ASYNC, STATUS
 
 POLLERS, SUBMITTERS = 100, 20
 POLL_S = 1.0
-"""Pause between two requests of a client, as in Retry-After."""
+"""As in Retry-After."""
 END_S = 120.0
 """How long submitted backtests may take after the last submission."""
 _ERRORS = (UnexpectedStatus, DeadlineExceeded, OSError, EOFError)
@@ -22,6 +22,7 @@ class Traffic:
     """What the clients observed.
 
     Attributes:
+        poll_s: Pause between two requests of a client, s.
         status_ms: Response times of polls, ms.
         submit_ms: Response times of submissions, ms.
         finished_s: Times from submission to a completed task, as its submitter sees it, s.
@@ -29,6 +30,7 @@ class Traffic:
         recent: The latest tasks, which the pollers poll.
     """
 
+    poll_s: float = POLL_S
     status_ms: list[float] = field(default_factory=list)
     submit_ms: list[float] = field(default_factory=list)
     finished_s: list[float] = field(default_factory=list)
@@ -36,9 +38,16 @@ class Traffic:
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=SUBMITTERS))
 
 
-async def run_traffic(port: int, seconds: float, tick: Callable[[], None]) -> Traffic:
-    """Submit and poll for some seconds, then wait until every backtest has ended."""
-    traffic = Traffic()
+async def run_traffic(port: int, seconds: float, tick: Callable[[], None], poll_s: float = POLL_S) -> Traffic:
+    """Submit and poll for some seconds, then wait until every backtest has ended.
+
+    Args:
+        port: Port of the API.
+        seconds: How long the clients start backtests.
+        tick: Called after each backtest.
+        poll_s: Pause between two requests of a client, s.
+    """
+    traffic = Traffic(poll_s)
     async with open_connections(port, SUBMITTERS) as submitters, open_connections(port, POLLERS) as pollers:
         deadline = time.monotonic() + seconds
         async with asyncio.TaskGroup() as group:
@@ -55,7 +64,7 @@ async def _submit(api: Connection, traffic: Traffic, deadline: float, tick: Call
         began = time.monotonic()
         accepted = await _request(api, traffic, "POST", RUN_ASYNC, BACKTEST_BODY)
         if accepted is None:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(traffic.poll_s)
             continue
         traffic.submit_ms.append(accepted.ms)
         task = accepted.json()["task_id"]
@@ -72,7 +81,7 @@ async def _wait(api: Connection, traffic: Traffic, task: str, deadline: float) -
     """Return the last status of a task: the one with which it ended, unless it takes too long."""
     status = "unknown"
     while time.monotonic() < deadline:
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(traffic.poll_s)
         if response := await _request(api, traffic, "GET", STATUS + task):
             traffic.status_ms.append(response.ms)
             document = response.json()
@@ -84,13 +93,13 @@ async def _wait(api: Connection, traffic: Traffic, task: str, deadline: float) -
 
 async def _poll(api: Connection, number: int, traffic: Traffic, deadline: float) -> None:
     """Poll one of the latest tasks once a second; the clients are spread over the second."""
-    await asyncio.sleep(POLL_S * number / POLLERS)
+    await asyncio.sleep(traffic.poll_s * number / POLLERS)
     while time.monotonic() < deadline:
         if traffic.recent:
             task = traffic.recent[number % len(traffic.recent)]
             if response := await _request(api, traffic, "GET", STATUS + task):
                 traffic.status_ms.append(response.ms)
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(traffic.poll_s)
 
 
 async def _request(api: Connection, traffic: Traffic, method: str, path: str, body: bytes = b"") -> Response | None:

@@ -107,10 +107,12 @@ class AuditLog:
 
     Args:
         find_database: Returns the URL of the database; called in the thread.
+        close_s: How long `close` waits for the database, s.
     """
 
-    def __init__(self, find_database: Callable[[], str]) -> None:
+    def __init__(self, find_database: Callable[[], str], close_s: float = CLOSE_S) -> None:
         self._find_database = find_database
+        self._close_s = close_s
         self._waiting: queue.Queue[AuditEntry | None] = queue.Queue(MAX_WAITING)
         self._storing: list[AuditEntry] = []
         self._closing = threading.Event()
@@ -127,12 +129,12 @@ class AuditLog:
             self._start()
 
     def close(self) -> None:
-        """Store what waits, or log it after CLOSE_S."""
+        """Store what waits, or log it if the database does not respond in time."""
         self._closing.set()
         if self._thread is not None:
             with suppress(queue.Full):
                 self._waiting.put_nowait(None)
-            self._thread.join(CLOSE_S)
+            self._thread.join(self._close_s)
             if self._thread.is_alive():
                 _log_unstored([*self._storing, *self._take_waiting()], "the database does not respond")
             self._thread = None

@@ -1,9 +1,10 @@
 """ASGI middleware that checks the mutations of a GraphQL request: they all arrive at one path."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Any, NamedTuple
 
 from graphql import (
     FieldNode,
@@ -14,25 +15,42 @@ from graphql import (
     SelectionSetNode,
     parse,
 )
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coin_pipeline.auth.audit import Action
 from coin_pipeline.auth.guard import describe_route, forbidden, identity_of
 from coin_pipeline.auth.scopes import MUTATIONS, SCOPES
 from coin_pipeline.auth.scopes import Scope as TokenScope
+from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.web.graphql import PATH
 from coin_pipeline.web.problems import problem_response
 
 _CACHED_CHARS = 20_000
 """Longest query whose mutations are remembered: those of the UI's own pages."""
+_THREAD_BYTES = 20_000
+"""Body from which reading it takes milliseconds, up to seconds for a long query: other requests must not wait."""
 _UNREADABLE = "?"
 """Stands for mutations that could not be determined."""
+
+
+class GraphQLRequest(NamedTuple):
+    """What a request changes.
+
+    Attributes:
+        mutations: Names of the mutations of all operations.
+        target: The runs that the variables of a request with mutations name, separated by spaces.
+    """
+
+    mutations: tuple[str, ...]
+    target: str | None
 
 
 class MutationScopes:
     """ASGI middleware that responds with 403 to a mutation that the token does not permit.
 
-    It expects the body in one message, as `BodyLimit` passes it on, and reads it as Dagster does.
+    It expects the body in one message, as `BodyLimit` passes it on, and reads it as Dagster does. It responds with 400
+    to a body that is not a GraphQL request, to some of which Dagster would respond with 500.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,14 +64,12 @@ class MutationScopes:
         first: Message | None = await receive()
         body = first.get("body", b"") if first else b""
         try:
-            names = mutations_of(body)
-            target = _runs_of(body) if names else None
-        except RecursionError:
-            response = problem_response(HTTPStatus.BAD_REQUEST, "the JSON of the request is nested too deeply")
-            await response(scope, receive, send)
+            request = read_request(body) if len(body) < _THREAD_BYTES else await run_in_threadpool(read_request, body)
+        except InvalidInput as error:
+            await problem_response(HTTPStatus.BAD_REQUEST, str(error), error.problems)(scope, receive, send)
             return
-        scope["state"] |= {"mutations": names, "target": target}
-        identity, required = identity_of(scope), required_scope(names)
+        scope["state"] |= request._asdict()
+        identity, required = identity_of(scope), required_scope(request.mutations)
         if identity is not None and not identity.may(required):
             await forbidden(identity, required)(scope, receive, send)
             return
@@ -66,24 +82,49 @@ class MutationScopes:
         await self._app(scope, replay, send)
 
 
-def mutations_of(body: bytes) -> tuple[str, ...]:
-    """Return the mutations in the body of a GraphQL request, of all its operations.
+def read_request(body: bytes) -> GraphQLRequest:
+    """Return what the body of a GraphQL request changes.
 
     Raises:
-        RecursionError: The JSON is nested too deeply to be read.
+        InvalidInput: The body is not a GraphQL request.
 
-    >>> mutations_of(b'{"query": "mutation Stop { terminateRun(runId: 1) { __typename } }"}')
-    ('terminateRun',)
-    >>> mutations_of(b'{"query": "{ version }"}')
-    ()
+    >>> read_request(b'{"query": "mutation { terminateRun(runId: $id) }", "variables": {"runId": "4f1d"}}')
+    GraphQLRequest(mutations=('terminateRun',), target='4f1d')
+    >>> read_request(b'{"query": "{ version }"}')
+    GraphQLRequest(mutations=(), target=None)
     """
-    try:
-        query = json.loads(body)["query"]
-    except (ValueError, KeyError, TypeError):
-        return ()  # Dagster rejects it
-    if not isinstance(query, str) or "mutation" not in query:  # the keyword has no other spelling
+    document = _object("body", body)
+    query, variables = document.get("query"), document.get("variables")
+    if not isinstance(query, str):
+        raise InvalidInput([Problem("query", "is not a string; send the text of a GraphQL document")])
+    if variables is not None:  # clients may send them as a text of their own
+        variables = _object("variables", variables)
+    names = mutations_of(query)
+    return GraphQLRequest(names, _runs_of(variables) if names and variables else None)
+
+
+def mutations_of(query: str) -> tuple[str, ...]:
+    """Return the mutations of all operations of a GraphQL document.
+
+    >>> mutations_of("mutation Stop { terminateRun(runId: 1) { __typename } }"), mutations_of("{ version }")
+    (('terminateRun',), ())
+    """
+    if "mutation" not in query:  # the keyword has no other spelling
         return ()
     return _mutations(query) if len(query) <= _CACHED_CHARS else _mutations.__wrapped__(query)
+
+
+def _object(field: str, value: object) -> Mapping[str, Any]:
+    """Return a JSON object, which may be given as JSON text; raises InvalidInput for anything else."""
+    try:
+        document = json.loads(value) if isinstance(value, str | bytes) else value
+    except ValueError:
+        raise InvalidInput([Problem(field, "is not JSON")]) from None
+    except RecursionError:
+        raise InvalidInput([Problem(field, "is JSON that is nested too deeply")]) from None
+    if not isinstance(document, dict):
+        raise InvalidInput([Problem(field, "is not a JSON object")])
+    return document
 
 
 def required_scope(names: tuple[str, ...]) -> TokenScope:
@@ -114,11 +155,8 @@ def _mutations(query: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for node in changing for name in _fields(node.selection_set)))
 
 
-def _runs_of(body: bytes) -> str | None:
+def _runs_of(variables: Mapping[str, Any]) -> str | None:
     """Return the runs that the variables of a request name, as the pages of the UI send them."""
-    variables = json.loads(body).get("variables")
-    if not isinstance(variables, dict):
-        return None
     ids = variables.get("runId") or variables.get("runIds")
     return " ".join(map(str, ids)) if isinstance(ids, list) else ids if isinstance(ids, str) else None
 

@@ -22,7 +22,6 @@ from coin_pipeline.web.problems import problem_response
 CHALLENGES = (b'Bearer realm="coin"', b'Basic realm="coin: any user name, a token as the password", charset="UTF-8"')
 """Browsers ask for user name and password; programs send the token."""
 RECHECK_S = 1.0
-"""How often a response that streams checks whether its token was revoked."""
 MISSING = "this server requires a token; send Authorization: Bearer TOKEN, or the token as the password of a browser"
 WRONG = "the token is not valid: it is mistyped, revoked or expired"
 
@@ -42,13 +41,22 @@ class Guard:
         access: What the server checks and records.
         scopes: The scope that each operation requires.
         describe: Describes what a request changed.
+        recheck_s: How often a response that streams checks whether its token was revoked, s.
     """
 
-    def __init__(self, app: ASGIApp, access: AccessControl, scopes: ScopeTable, describe: Describe) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: AccessControl,
+        scopes: ScopeTable,
+        describe: Describe,
+        recheck_s: float = RECHECK_S,
+    ) -> None:
         self._app = app
         self._access = access
         self._scopes = scopes
         self._describe = describe
+        self._recheck_s = recheck_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an allowed request on; respond with 401, 403, 429 or 503 to any other."""
@@ -145,7 +153,7 @@ class Guard:
                 streams = all(name.lower() != b"content-length" for name, _ in message.get("headers", ()))
             elif (end := _END.get(message["type"])) and (streams or message["type"] == "websocket.send"):
                 now = time.monotonic()
-                if now > checked + RECHECK_S:
+                if now > checked + self._recheck_s:
                     checked = now
                     if not await self._is_usable(identity):
                         ended, message = True, dict(end)
@@ -190,14 +198,17 @@ def forbidden(identity: Identity, required: TokenScope) -> Response:
 
 
 def _sent_token(scope: Scope) -> str | None:
-    """Return the token of a Bearer header, or the password of a Basic one; None without a header of either kind."""
+    """Return the token of a Bearer header, or the password of a Basic one; None without a header of either scheme.
+
+    Other schemes are of proxies and browsers, which may send them unasked.
+    """
     header: bytes | None = next((value for name, value in scope["headers"] if name == b"authorization"), None)
     if header is None:
         return None
     scheme, _, value = header.decode("latin-1").partition(" ")
-    value = value.strip()
-    if scheme.lower() != "basic":
-        return value
+    scheme, value = scheme.lower(), value.strip()
+    if scheme != "basic":
+        return value if scheme == "bearer" else None
     try:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):

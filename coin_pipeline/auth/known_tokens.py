@@ -10,10 +10,7 @@ from coin_pipeline.database.session import Session
 from coin_pipeline.database.timeouts import INTERACTIVE, RESPONSE_S, WHERE
 from coin_pipeline.errors import DatabaseUnavailable
 
-FRESH_S = 1.0
-"""How long the tokens are used before they are read again: the longest time that a revoked one works."""
-RETRY_S = 0.1
-"""Shortest time between two reads, because of a new token or after a failure; a wrong token must not cause load."""
+FRESH_S, RETRY_S = 1.0, 0.1
 
 
 class KnownTokens:
@@ -23,10 +20,14 @@ class KnownTokens:
 
     Args:
         find_database: Returns the URL of the database; called in a thread, before the first read.
+        fresh_s: How long the tokens are used before they are read again: the longest time that a revoked one works, s.
+        retry_s: Shortest time between two reads, because of a new token or after a failure, s; a wrong token must not
+            cause load.
     """
 
-    def __init__(self, find_database: Callable[[], str]) -> None:
+    def __init__(self, find_database: Callable[[], str], fresh_s: float = FRESH_S, retry_s: float = RETRY_S) -> None:
         self._find_database = find_database
+        self._fresh_s, self._retry_s = fresh_s, retry_s
         self._session: Session | None = None
         self._executor: ThreadPoolExecutor | None = None
         self._read: asyncio.Future[Mapping[int, KnownToken]] | None = None
@@ -41,15 +42,15 @@ class KnownTokens:
         credential = parse_token(text)
         if credential is None:
             return None
-        known = await self._current(FRESH_S)
+        known = await self._current(self._fresh_s)
         if credential.token_id not in known:  # it may be new
-            known = await self._current(RETRY_S)
+            known = await self._current(self._retry_s)
         token = known.get(credential.token_id)
         return token.identity if token and token.verifies(credential) else None
 
     async def is_usable(self, identity: Identity) -> bool:
         """Return whether a token is still usable; raises DatabaseUnavailable."""
-        return identity.token_id in await self._current(FRESH_S)
+        return identity.token_id in await self._current(self._fresh_s)
 
     def close(self) -> None:
         """Close the connection once nothing is read; a later request opens it again."""
@@ -73,7 +74,7 @@ class KnownTokens:
 
     def _age_limit(self, max_age_s: float) -> float:
         failed = self._read is not None and self._read.exception() is not None
-        return min(max_age_s, RETRY_S) if failed else max_age_s
+        return min(max_age_s, self._retry_s) if failed else max_age_s
 
     def _load(self) -> Mapping[int, KnownToken]:
         if self._session is None:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from coin_pipeline.auth.access import AccessControl, require_reachable
 from coin_pipeline.auth.audit import Action, AuditEntry, AuditFilter, AuditLog, list_entries, new_entry
 from coin_pipeline.auth.guard import Guard, identity_of
-from coin_pipeline.auth.known_tokens import FRESH_S
+from coin_pipeline.auth.known_tokens import KnownTokens
 from coin_pipeline.auth.scopes import API
 from coin_pipeline.auth.tokens import create_token, revoke_token
 from coin_pipeline.database.session import Session
@@ -43,9 +43,12 @@ async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
 class Server:
     """The application behind a guard, and one event loop."""
 
-    def __init__(self, database: str, settings: Settings, app: ASGIApp = answer) -> None:
+    def __init__(
+        self, database: str, settings: Settings, app: ASGIApp = answer, *, recheck_s: float = 1.0, **limits: float
+    ) -> None:
         self.access = AccessControl(settings, lambda _: database)
-        self.guard = Guard(app, self.access, API, lambda scope: Action(scope["path"], "target"))
+        self.access.tokens = KnownTokens(lambda: database, **limits)
+        self.guard = Guard(app, self.access, API, lambda scope: Action(scope["path"], "target"), recheck_s)
         self.loop = asyncio.new_event_loop()
 
     def ask(self, method: str, path: str, authorization: str | None = None) -> tuple[int, dict[str, str], str]:
@@ -145,6 +148,7 @@ def test_tokens_are_optional_on_loopback(database: str, session: Session) -> Non
         assert server.ask("GET", READ, f"Bearer {token}")[::2] == (200, "ci")
         assert server.ask("POST", RUN, f"Bearer {token}")[0] == 403
         assert server.ask("GET", READ, "Bearer wrong")[0] == 401
+        assert server.ask("GET", READ, "Negotiate wrong")[::2] == (200, "anonymous")
 
 
 def test_without_the_database_no_token_is_accepted(session: Session) -> None:
@@ -158,22 +162,21 @@ def test_without_the_database_no_token_is_accepted(session: Session) -> None:
         assert server.ask("GET", "/health/live")[0] == 200
 
 
-def test_new_token_works_at_once(server: Server, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_token_works_at_once(database: str, session: Session) -> None:
     """Although the known ones were read before it was created."""
-    monkeypatch.setattr("coin_pipeline.auth.known_tokens.RETRY_S", 0.0)
-    first = create_token(session, "first", ["read"])
-    assert server.ask("GET", READ, f"Bearer {first}")[0] == 200
-    second = create_token(session, "second", ["read"])
-    assert server.ask("GET", READ, f"Bearer {second}")[0] == 200
+    with closing(Server(database, settings_of(), fresh_s=3600.0, retry_s=0.0)) as server:
+        for name in ("first", "second"):
+            token = create_token(session, name, ["read"])
+            assert server.ask("GET", READ, f"Bearer {token}")[0] == 200
 
 
-def test_revoked_token_stops_working(server: Server, session: Session) -> None:
+def test_revoked_token_stops_working(database: str, session: Session) -> None:
     """As soon as the tokens are read again."""
     token = create_token(session, "ci", ["read"])
-    assert server.ask("GET", READ, f"Bearer {token}")[0] == 200
-    revoke_token(session, "ci")
-    server.loop.run_until_complete(asyncio.sleep(FRESH_S * 1.1))
-    assert server.ask("GET", READ, f"Bearer {token}")[0] == 401
+    with closing(Server(database, settings_of(), fresh_s=0.0)) as server:
+        assert server.ask("GET", READ, f"Bearer {token}")[0] == 200
+        revoke_token(session, "ci")
+        assert server.ask("GET", READ, f"Bearer {token}")[0] == 401
 
 
 def test_known_tokens_are_read_once_for_many_requests(session: Session) -> None:
@@ -250,12 +253,8 @@ def streaming(kind: str) -> ASGIApp:
         ("websocket", {"type": "websocket.close", "code": 1008}),
     ],
 )
-def test_streams_end_when_their_token_is_revoked(
-    database: str, session: Session, monkeypatch: pytest.MonkeyPatch, kind: str, end: Message
-) -> None:
+def test_streams_end_when_their_token_is_revoked(database: str, session: Session, kind: str, end: Message) -> None:
     """An event stream or WebSocket may otherwise stay open for days."""
-    for name in ("guard.RECHECK_S", "known_tokens.FRESH_S"):
-        monkeypatch.setattr(f"coin_pipeline.auth.{name}", 0.05)
     token = f"Bearer {create_token(session, 'ci', ['read'])}"
     sent: list[Message] = []
 
@@ -264,23 +263,22 @@ def test_streams_end_when_their_token_is_revoked(
         if len(sent) == 3:
             revoke_token(session, "ci")
 
-    with closing(Server(database, settings_of(), streaming(kind))) as server:
+    with closing(Server(database, settings_of(), streaming(kind), recheck_s=0.05, fresh_s=0.05)) as server:
         scope = scope_of(kind, "GET", "/api/backtests/status/1/events", token)
         server.loop.run_until_complete(server.guard(scope, _no_body, send))
     assert sent[-1] == end
     assert 3 <= len(sent) < 50
 
 
-def test_streams_of_usable_tokens_go_on(database: str, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_of_usable_tokens_continue(database: str, session: Session) -> None:
     """The check lets them through."""
-    monkeypatch.setattr("coin_pipeline.auth.guard.RECHECK_S", 0.0)
     token = f"Bearer {create_token(session, 'ci', ['read'])}"
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    with closing(Server(database, settings_of(), streaming("http"))) as server:
+    with closing(Server(database, settings_of(), streaming("http"), recheck_s=0.0)) as server:
         server.loop.run_until_complete(server.guard(scope_of("http", "GET", READ, token), _no_body, send))
     assert len(sent) == 51
 
@@ -355,11 +353,8 @@ def test_a_value_that_the_database_refuses_does_not_hold_up_others(
     assert [found.route for found in list_entries(session, AuditFilter(), 10)] == ["stored"]
 
 
-def test_a_database_that_hangs_loses_no_entries(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_hangs_loses_no_entries(caplog: pytest.LogCaptureFixture) -> None:
     """A server that stops meanwhile logs what it is storing, and what waits behind that."""
-    monkeypatch.setattr("coin_pipeline.auth.audit.CLOSE_S", 0.1)
     asked, released = threading.Event(), threading.Event()
 
     def hang() -> str:
@@ -367,7 +362,7 @@ def test_a_database_that_hangs_loses_no_entries(
         released.wait()
         return NO_DATABASE
 
-    log = AuditLog(hang)
+    log = AuditLog(hang, close_s=0.1)
     log.record(new_entry(None, "local", "POST", Action("first", None), 200))
     assert asked.wait(10)
     log.record(new_entry(None, "local", "POST", Action("second", None), 200))
