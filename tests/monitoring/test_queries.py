@@ -143,6 +143,36 @@ def test_every_alert_is_evaluated(prometheus: httpx2.Client) -> None:
 
 
 @needs_prometheus
+@pytest.mark.parametrize("alert", ["CoinBackupOverdue", "CoinRestoreUnproven"])
+@pytest.mark.parametrize(
+    ("samples", "at", "fires"),
+    [
+        (None, "25h", False),  # a new platform
+        (None, "27h", True),  # no backup ever succeeded
+        ("0x3000", "25h", False),  # one at the start
+        ("0x3000", "27h", True),
+        ("_x1600 96000x1400", "47h", False),  # the first one after more than a day
+    ],
+)
+def test_overdue_backups_are_reported(tmp_path: Path, alert: str, samples: str | None, at: str, *, fires: bool) -> None:
+    """Prometheus scrapes every minute from the start; the value is the time of the last success, s."""
+    (rule,) = (rule for rule in yaml.safe_load(RULES.read_text())["groups"][0]["rules"] if rule["alert"] == alert)
+    name = re.findall(r"coin_\w+", rule["expr"])[0]
+    series = {'up{job="coin"}': "1x3000"} | ({f'{name}{{job="coin"}}': samples} if samples else {})
+    labels = rule["labels"] | ({"job": "coin"} if samples else {})
+    expected = [{"exp_labels": labels, "exp_annotations": rule["annotations"]}] if fires else []
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": [{"eval_time": at, "alertname": alert, "exp_alerts": expected}],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": [str(RULES)], "tests": [test]}))
+    command = ["promtool", "test", "rules", "test.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@needs_prometheus
 def test_promtool_accepts_the_files(tmp_path: Path) -> None:
     """The configuration and the rules are valid, with and without a token."""
     shutil.copytree(DEPLOY / "prometheus", tmp_path, dirs_exist_ok=True)
