@@ -25,6 +25,7 @@ from coin_pipeline.report.sweep_page import heat_map_figures
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import split_into_chunks
+from coin_pipeline.sweeps.processes.client import shared_processes
 from coin_pipeline.sweeps.request import parse_sweep
 from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import assemble
@@ -130,7 +131,8 @@ def sweep(
         tz: As for `run_backtest`.
         symbol: As for `run_backtest`.
         catalog: As for `run_backtest`.
-        workers: Threads; by default one per core. The trials do not depend on it.
+        workers: Threads, or processes for a strategy of an importable module; by default one per core. The trials do
+            not depend on it.
         timezone: As for `run_backtest`.
         **fields: Further fields of a sweep request: search, trials, seed, objective, confirm, and those of a backtest.
 
@@ -167,7 +169,10 @@ def sweep(
     with TemporaryDirectory() as folder:
         rows = LocalStore(Path(folder))
         threads = workers or os.cpu_count() or 1
-        tables = [evaluate(given.source, registry, rows, chunk, threads) for chunk in planned.chunks]
+        try:
+            tables = [evaluate(given.source, registry, rows, chunk, threads) for chunk in planned.chunks]
+        finally:
+            shared_processes().close()
     result = assemble("", tables, given.source, registry, "notebook", started_at)
     return SweepRun(result.document, result.trials)
 

@@ -38,14 +38,22 @@ def isolated(strategy: Strategy[Any], bars: Bars, symbol: str, *arguments: objec
     if is_built_in(strategy):
         yield state
         return
+    try:
+        with unchanged_bars(strategy, bars, symbol):
+            yield state
+    finally:
+        state.restore()
+
+
+@contextmanager
+def unchanged_bars(strategy: Strategy[Any], bars: Bars, symbol: str) -> Iterator[None]:
+    """Verify on exit that the strategy has not changed its candles; arguments and errors as for `isolated`."""
     before = bars.checksum()
     try:
-        yield state
+        yield
     except Exception:
         _require_unchanged(strategy, bars, symbol, before)
         raise
-    finally:
-        state.restore()
     _require_unchanged(strategy, bars, symbol, before)
 
 

@@ -46,6 +46,11 @@ class StrategyRegistry:
         self._strategies = {strategy.name: strategy for strategy in strategies}
         self._source = source
 
+    @property
+    def files(self) -> tuple[Path, ...] | None:
+        """The strategy files that it was loaded from; None if it was built from objects."""
+        return None if self._source is None else self._source.files
+
     def current(self) -> "StrategyRegistry":
         """Return this registry, or a reloaded one if its strategy files or the modules they import have changed.
 
@@ -106,7 +111,7 @@ class _Source:
     """Strategy files and the registry loaded from them; reloads it when their content changes."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self._files, self._lock = tuple(files), Lock()
+        self.files, self._lock = tuple(files), Lock()
         self._registry: StrategyRegistry | None = None
         self._snapshot = FileSnapshot(())
 
@@ -118,11 +123,11 @@ class _Source:
             return self._registry
 
     def _load(self) -> StrategyRegistry:
-        before = FileSnapshot(self._files)  # taken before reading, so that an edit during the load is noticed later
+        before = FileSnapshot(self.files)  # taken before reading, so that an edit during the load is noticed later
         if self._registry is not None:
-            unload_modules(imported_files(self._files))
-        loaded = StrategyRegistry(_load_all(self._files), self)
-        self._snapshot = FileSnapshot((*self._files, *imported_files(self._files)))
+            unload_modules(imported_files(self.files))
+        loaded = StrategyRegistry(_load_all(self.files), self)
+        self._snapshot = FileSnapshot((*self.files, *imported_files(self.files)))
         if before.has_changed():
             self._snapshot = before
         return loaded

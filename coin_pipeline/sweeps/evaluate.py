@@ -1,5 +1,6 @@
 """Evaluation of one chunk; stored trials are reused."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,10 @@ from coin_pipeline.strategies.checked import checked_signals
 from coin_pipeline.strategies.isolation import isolated
 from coin_pipeline.strategies.loader import run_signal_rows, run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
+from coin_pipeline.strategies.state import is_built_in
 from coin_pipeline.sweeps.plan import CandleDigest, SweepChunk, format_point, is_vectorized, sweep_fingerprint
+from coin_pipeline.sweeps.processes.client import batch_size, shared_processes
+from coin_pipeline.sweeps.processes.protocol import Request
 from coin_pipeline.sweeps.spec import ValidPoints
 from coin_pipeline.sweeps.trials import (
     read_metadata,
@@ -38,6 +42,8 @@ BATCH = 256
 """Points whose signals are in memory at once."""
 ROW_BYTES = 32 << 20
 """Memory of the rows of a batch, for a strategy that computes many points at once: the more, the more they share."""
+PROCESS_S = 3.0
+"""Starting processes takes one to two seconds of one core."""
 MAX_CACHED_BARS = 20_000_000
 """Bars kept in memory between the batches of a search, about 1 GB; beyond that, each batch reads them again."""
 
@@ -51,6 +57,7 @@ def evaluate(
     *,
     fresh: bool = False,
     progress: Callable[[int], None] = lambda _: None,
+    process_s: float = PROCESS_S,
 ) -> pa.Table:
     """Return the trials of a chunk, one row per point and symbol, and store them.
 
@@ -66,8 +73,9 @@ def evaluate(
         registry: The strategies.
         store: Storage of the trials, under `chunk.key`.
         chunk: The chunk.
-        workers: Threads to use; the trials do not depend on it.
+        workers: Threads to use, or processes for a strategy written in Python; the trials do not depend on it.
         fresh: Ignore stored trials.
+        process_s: Computation of a whole sweep above which processes are started, seconds of one core.
         progress: Called repeatedly with the number of new rows; an exception that it raises ends the evaluation.
 
     Raises:
@@ -76,7 +84,9 @@ def evaluate(
         StrategyFailed: The strategy's own code raised or returned no signals; the message names its parameters.
         LookAhead: The strategy uses bars that it cannot have known.
     """
-    evaluation = _Evaluation(catalog, registry, store, chunk, workers, fresh=fresh, progress=progress)
+    evaluation = _Evaluation(
+        catalog, registry, store, chunk, workers, fresh=fresh, progress=progress, process_s=process_s
+    )
     fingerprint = sweep_fingerprint(chunk.spec, {}, evaluation.strategy)
     if (fingerprint["code"], fingerprint["versions"]) != (chunk.code, chunk.versions):
         raise CodeChanged(chunk.spec.strategy)
@@ -96,6 +106,7 @@ class _Evaluation:
     workers: int
     fresh: bool
     progress: Callable[[int], None]
+    process_s: float
     cache: dict[str, WarmBars] = field(default_factory=dict)
 
     @property
@@ -143,6 +154,8 @@ class _Evaluation:
 
     def _trials(self, candles: CandleDigest, points: ValidPoints) -> Trials:
         warm = self._bars(candles)
+        if self._use_processes(candles, warm.bars, points):
+            return self._trials_in_processes(candles, warm, points)
         checked_signals(self.strategy, points.params[0], warm.bars, _location(candles, points, 0))
         parts, first, size = [], 0, BATCH
         if is_vectorized(self.strategy):
@@ -157,6 +170,35 @@ class _Evaluation:
                 if is_vectorized(self.strategy):
                     size = max(unshared, ROW_BYTES * len(batch) // rows.nbytes)
         return Trials.concatenate(parts)
+
+    def _use_processes(self, candles: CandleDigest, bars: Bars, points: ValidPoints) -> bool:
+        """Return whether the rest of the sweep takes long enough that starting processes for it pays off."""
+        strategy, chunk, processes = self.strategy, self.chunk, shared_processes()
+        if self.workers == 1 or len(points) == 1 or is_vectorized(strategy) or is_built_in(strategy):
+            return False
+        started = (self.registry, strategy.name, chunk.code)
+        if processes.is_started(*started):
+            return True
+        begin = time.perf_counter()
+        run_strategy(strategy, bars, points.params[0], _location(candles, points, 0))
+        seconds = time.perf_counter() - begin
+        remaining = (len(chunk.spec.points()) - chunk.first) * len(chunk.candles)
+        return seconds * remaining > self.process_s and processes.start(*started)
+
+    def _trials_in_processes(self, candles: CandleDigest, warm: WarmBars, points: ValidPoints) -> Trials:
+        """Compute the signals in one process per worker; the look-ahead check runs here meanwhile."""
+        spec, symbol, trials = self.chunk.spec, candles.symbol, dict[int, Trials]()
+        locations = [_location(candles, points, k) for k in range(len(points))]
+        params = [spec.params_at(points.points.point(k)) for k in range(len(points))]
+        batch = batch_size(len(points), len(warm.bars), self.workers)
+        request = Request(symbol, params, locations, batch)
+        with shared_processes().decide(self.strategy, warm.bars, request, self.workers) as answers:
+            checked_signals(self.strategy, points.params[0], warm.bars, locations[0])
+            for first, rows in answers:
+                decided = points[first : first + rows.points]
+                trials[first] = self._sweep(candles, warm, decided, rows)
+                self.progress(len(decided))
+        return Trials.concatenate([trials[first] for first in sorted(trials)])
 
     def _signals(self, candles: CandleDigest, bars: Bars, points: ValidPoints) -> SignalRows:
         if is_vectorized(self.strategy):

@@ -27,7 +27,8 @@ class EvaluationConfig(dg.Config):
     workers: int | None = Field(
         default=None,
         ge=1,
-        description="Threads per chunk; defaults to all cores, or to 1 if each chunk has its own process.",
+        description="Threads per chunk, or processes for a custom strategy; defaults to all cores, or to 1 if each"
+        " chunk has its own process.",
     )
     fresh: bool = Field(default=False, description="Evaluate chunks even if their rows are already stored.")
 

@@ -1,0 +1,113 @@
+"""What the evaluating process and the strategy processes exchange over private descriptors."""
+
+import os
+import pickle
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.signal_rows import SignalRows
+
+MAX_PROCESSES = 200
+"""Processes for one request; Linux passes at most 253 descriptors at a time."""
+TOKEN = struct.Struct("<I")
+"""The index of the first point of a batch; whichever process reads it decides the batch."""
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True)
+class StrategySource:
+    """Where the strategy processes get a strategy from.
+
+    Attributes:
+        files: Strategy files.
+        name: Name of the strategy.
+        pickled: The pickled strategy; None if it is loaded from the files, or is one of an installed package.
+    """
+
+    files: tuple[Path, ...]
+    name: str
+    pickled: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Points to decide on the candles of one symbol.
+
+    Attributes:
+        symbol: Named in errors.
+        params: Parameters of each point, to be validated.
+        locations: How an error names the symbol and each point.
+        batch: Points per token.
+    """
+
+    symbol: str
+    params: Sequence[dict[str, Any]]
+    locations: Sequence[str]
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The signals of a batch, or why they are missing.
+
+    Attributes:
+        first: Index of its first point; -1 if the error concerns all points.
+        rows: The signals.
+        error: Name of the class of the error, and its message.
+    """
+
+    first: int
+    rows: SignalRows | None = None
+    error: tuple[str, str] | None = None
+
+
+def send(descriptor: int, message: object) -> None:
+    """Write one message."""
+    data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    write(descriptor, _LENGTH.pack(len(data)) + data)
+
+
+def receive(descriptor: int) -> Any:  # noqa: ANN401 -- whatever was sent
+    """Read one message.
+
+    Raises:
+        EOFError: The other side ended before the end of the message.
+    """
+    (length,) = _LENGTH.unpack(_read(descriptor, _LENGTH.size))
+    return pickle.loads(_read(descriptor, length))  # noqa: S301 -- from a program of this project
+
+
+def write(descriptor: int, data: bytes) -> None:
+    """Write all bytes."""
+    remaining = memoryview(data)
+    while remaining:
+        remaining = remaining[os.write(descriptor, remaining) :]
+
+
+def write_bars(descriptor: int, bars: Bars) -> None:
+    """Write candles into a file."""
+    for field in fields(Bars):
+        write(descriptor, getattr(bars, field.name).tobytes())
+
+
+def map_bars(descriptor: int) -> Bars:
+    """Return the candles of a file. Processes share its memory; one that changes a candle gets a copy of the page."""
+    with os.fdopen(descriptor, "rb") as file:
+        words = np.asarray(np.memmap(file, np.int64, mode="c")).reshape(len(fields(Bars)), -1)
+    return Bars(words[0], *(row.view(np.float64) for row in words[1:]))
+
+
+def _read(descriptor: int, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        part = os.read(descriptor, min(length - len(data), 1 << 20))
+        if not part:
+            raise EOFError
+        data += part
+    return bytes(data)
