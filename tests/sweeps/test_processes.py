@@ -64,7 +64,7 @@ def other_pids(folder: Path) -> set[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process runs; one that has ended and that nobody waits for does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def test_changed_candles_are_reported(candles: CandleCatalog, tmp_path: Path, mi
 
 
 def test_a_killed_process_ends_the_sweep(candles: CandleCatalog, tmp_path: Path, mine: StrategyRegistry) -> None:
-    """The error says so, and the other processes end with the sweep."""
+    """The error gives this reason, and the other processes end with the sweep."""
     chunk = chunks_of(candles, mine, params={"die_at": 9, "parent": os.getpid()})[0]
     with pytest.raises(StrategyFailed, match="a process that computes its signals was killed"):
         evaluate(candles, mine, LocalStore(tmp_path), chunk, 2, process_s=0)
@@ -138,7 +138,7 @@ def test_an_interrupt_ends_the_processes(candles: CandleCatalog, tmp_path: Path,
 def test_a_strategy_that_cannot_be_pickled_runs_in_one_process(
     candles: CandleCatalog, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log says why; the sweep is complete."""
+    """The log gives the reason; the sweep is complete."""
     known = registry()
     (chunk,) = split_into_chunks(candles, known, spec_of(known, {"fast": "1:7:1"})).chunks
     assert len(evaluate(candles, known, LocalStore(tmp_path), chunk, 2, process_s=0)) == 7

@@ -47,7 +47,7 @@ def serve(line: socket.socket) -> None:
         send(line.fileno(), describe_failure(error, ""))
         return
     send(line.fileno(), None)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a process: its output ends with it
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended processes need no wait: their outputs end with them
     gc.freeze()  # so that the processes share these objects' pages
     while True:
         message, descriptors, *_ = socket.recv_fds(line, 1, 3 + MAX_PROCESSES)

@@ -206,7 +206,7 @@ def _answers(
                     selector.unregister(key.fd)
                 if answer is not None:
                     errors.append(answer)
-                    os.read(tokens, _PIPE_BYTES)  # batches that nobody has begun are not needed any more
+                    os.read(tokens, _PIPE_BYTES)  # batches that no process has begun are not needed
     if errors:
         # The first point at fault, whichever process was faster: a process begins batches in their order.
         raise _error(min(errors, key=lambda answer: answer.first))
