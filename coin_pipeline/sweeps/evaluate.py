@@ -44,6 +44,8 @@ ROW_BYTES = 32 << 20
 """Memory of the rows of a batch, for a strategy that computes many points at once: the more, the more they share."""
 PROCESS_S = 3.0
 """Starting processes takes one to two seconds of one core."""
+CHECKED_POINTS = 250
+"""Points of which one is checked for look-ahead; a check calls the strategy as often as a few dozen points."""
 MAX_CACHED_BARS = 20_000_000
 """Bars kept in memory between the batches of a search, about 1 GB; beyond that, each batch reads them again."""
 
@@ -65,8 +67,8 @@ def evaluate(
     avg_return, profit_factor, exposure (share of bars with a position), objective; `trials.trials_table` describes
     nulls. The metadata of the table (`trials.read_metadata`) identifies the chunk.
 
-    The first point is checked for look-ahead on each symbol; the best point of the sweep is checked when it is run as
-    a normal backtest.
+    One of every `CHECKED_POINTS` points is checked for look-ahead on each symbol, and the best point of the sweep when it
+    is run as a normal backtest.
 
     Args:
         catalog: The stored candles.
@@ -131,32 +133,46 @@ class _Evaluation:
         points = self.chunk.points()
         valid = self.chunk.spec.valid_points(self.registry, points)
         duplicates = self.chunk.stop - self.chunk.first - len(points)
-        return self.rows(valid), {"skipped": len(points) - len(valid), "duplicates": duplicates}
+        return self.rows(valid, self.chunk.first, self.chunk.stop), {
+            "skipped": len(points) - len(valid),
+            "duplicates": duplicates,
+        }
 
     def search(self) -> tuple[pa.Table, Json]:
         """Return the trials of the points that optuna proposes, and the counts of omitted points."""
         # Importing optuna takes longer than most sweeps.
+        from coin_pipeline.sweeps.search import BATCH as PROPOSED  # noqa: PLC0415
         from coin_pipeline.sweeps.search import search  # noqa: PLC0415
 
         def rows_of(points: ValidPoints) -> pa.Table:
             key = self.chunk.key_for(points.points.digest())
-            return self.load_or_compute(key, lambda: (self.rows(points), {})).replace_schema_metadata(None)
+            first = int(points.points.numbers[0]) // PROPOSED * PROPOSED if points else 0
+            rows = self.load_or_compute(key, lambda: (self.rows(points, first, first + PROPOSED), {}))
+            return rows.replace_schema_metadata(None)
 
         result = search(self.chunk.spec, self.registry, rows_of)
         return pa.concat_tables(result.tables), {"skipped": result.skipped, "duplicates": result.duplicates}
 
-    def rows(self, points: ValidPoints) -> pa.Table:
-        """Evaluate points on every symbol; candles are in memory one symbol at a time, unless a search caches them."""
+    def rows(self, points: ValidPoints, first: int, stop: int) -> pa.Table:
+        """Evaluate points on every symbol; candles are in memory one symbol at a time, unless a search caches them.
+
+        Args:
+            points: The valid ones of a range of points.
+            first: Number of the first point of the range.
+            stop: Number of its last point plus one.
+        """
         if not points:
             return trials_schema(self.chunk.spec).empty_table()
-        trials = [self._trials(candles, points) for candles in self.chunk.candles]
+        check = -(-first // CHECKED_POINTS) * CHECKED_POINTS < stop
+        trials = [self._trials(candles, points, check=check) for candles in self.chunk.candles]
         return trials_table(self.chunk.spec, points.points, [candles.rows for candles in self.chunk.candles], trials)
 
-    def _trials(self, candles: CandleDigest, points: ValidPoints) -> Trials:
+    def _trials(self, candles: CandleDigest, points: ValidPoints, *, check: bool) -> Trials:
         warm = self._bars(candles)
         if self._use_processes(candles, warm.bars, points):
-            return self._trials_in_processes(candles, warm, points)
-        checked_signals(self.strategy, points.params[0], warm.bars, _location(candles, points, 0))
+            return self._trials_in_processes(candles, warm, points, check=check)
+        if check:
+            checked_signals(self.strategy, points.params[0], warm.bars, _location(candles, points, 0))
         parts, first, size = [], 0, BATCH
         if is_vectorized(self.strategy):
             size = unshared = max(BATCH, 8 * ROW_BYTES // len(warm.bars))
@@ -185,7 +201,9 @@ class _Evaluation:
         remaining = (len(chunk.spec.points()) - chunk.first) * len(chunk.candles)
         return seconds * remaining > self.process_s and processes.start(*started)
 
-    def _trials_in_processes(self, candles: CandleDigest, warm: WarmBars, points: ValidPoints) -> Trials:
+    def _trials_in_processes(
+        self, candles: CandleDigest, warm: WarmBars, points: ValidPoints, *, check: bool
+    ) -> Trials:
         """Compute the signals in one process per worker; the look-ahead check runs here meanwhile."""
         spec, symbol, trials = self.chunk.spec, candles.symbol, dict[int, Trials]()
         locations = [_location(candles, points, k) for k in range(len(points))]
@@ -193,7 +211,8 @@ class _Evaluation:
         batch = batch_size(len(points), len(warm.bars), self.workers)
         request = Request(symbol, params, locations, batch)
         with shared_processes().decide(self.strategy, warm.bars, request, self.workers) as answers:
-            checked_signals(self.strategy, points.params[0], warm.bars, locations[0])
+            if check:
+                checked_signals(self.strategy, points.params[0], warm.bars, locations[0])
             for first, rows in answers:
                 decided = points[first : first + rows.points]
                 trials[first] = self._sweep(candles, warm, decided, rows)

@@ -30,9 +30,9 @@ _COVERAGE = (
     "resampled_from",  # only of bars that are not stored themselves
 )
 _FINGERPRINT_KEYS = ("spec", "candles", "code", "versions", "modules")
-PARTS, MIN_CHUNK_POINTS, MAX_CHUNK_POINTS = 20, 50, 1000
+PARTS, MIN_CHUNK_POINTS, MAX_CHUNK_POINTS = 20, 100, 2000
 """Chunks of a sweep, within limits of the number of points per chunk."""
-VECTORIZED_PARTS, VECTORIZED_FACTOR = 4, 50
+VECTORIZED_PARTS, VECTORIZED_FACTOR = 4, 25
 """The same for strategies that compute many points at once, which is faster; and the factor of these limits."""
 MAX_CHUNKS = 500
 """Largest number of chunks that Dagster handles well; larger sweeps have larger chunks."""
@@ -144,7 +144,7 @@ def split_into_chunks(
         catalog: The stored candles.
         registry: The strategies.
         spec: The sweep.
-        chunk_points: Points per chunk; by default a twentieth of all, within 50 to 1000; for a strategy that
+        chunk_points: Points per chunk; by default a twentieth of all, within 100 to 2,000; for a strategy that
             computes many points at once, a quarter, within 2,500 to 50,000. The trials do not depend on it.
 
     Raises:

@@ -254,6 +254,19 @@ def test_look_ahead_is_detected(candles: CandleCatalog, tmp_path: Path) -> None:
         tables_of(candles, known, tmp_path, spec_of(known, {"hold": "1,2"}, strategy="peeking"))
 
 
+def test_look_ahead_is_checked_at_one_of_many_points(candles: CandleCatalog, tmp_path: Path) -> None:
+    """A check takes as long as dozens of points; chunks and batches of proposals in between have none."""
+    known = registry()
+    crossing = known.get("crossing")
+    assert isinstance(crossing, Crossing)
+    spec = spec_of(known, {"hold": "1:300:1"}, warm_up="none")
+    calls = []
+    for chunk in split_into_chunks(candles, known, spec, 50).chunks:
+        evaluate(candles, known, LocalStore(tmp_path), chunk)
+        calls.append(len(crossing.calls()))
+    assert [count > 50 for count in calls] == [True, False, False, False, False, True]
+
+
 def test_optuna_is_imported_only_for_its_searches() -> None:
     """Importing it takes longer than evaluating a grid."""
     program = "import sys, coin_pipeline.sweeps.evaluate, coin_pipeline.sweeps.result; print('optuna' in sys.modules)"

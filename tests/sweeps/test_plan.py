@@ -25,9 +25,9 @@ def make_plan(
     ("space", "chunk_points", "sizes"),
     [
         ({"hold": "1:7:1"}, None, [7]),
-        ({"hold": "1:120:1"}, None, [50, 50, 20]),
-        ({"hold": "1:1200:1"}, None, [60] * 20),
-        ({"hold": "1:40000:1"}, None, [1000] * 40),
+        ({"hold": "1:120:1"}, None, [100, 20]),
+        ({"hold": "1:1200:1"}, None, [100] * 12),
+        ({"hold": "1:40000:1"}, None, [2000] * 20),
         pytest.param({"hold": "1:60000:1", "slow": "11:20:1"}, None, [1200] * 500, marks=pytest.mark.long),
         ({"hold": "1:7:1"}, 3, [3, 3, 1]),
     ],
