@@ -45,7 +45,7 @@ ROW_BYTES = 32 << 20
 PROCESS_S = 3.0
 """Starting processes takes one to two seconds of one core."""
 CHECKED_POINTS = 250
-"""Points of which one is checked for look-ahead; a check calls the strategy as often as a few dozen points."""
+"""Points of which at most one is checked for look-ahead; a check takes as long as a few dozen points."""
 MAX_CACHED_BARS = 20_000_000
 """Bars kept in memory between the batches of a search, about 1 GB; beyond that, each batch reads them again."""
 
@@ -67,8 +67,8 @@ def evaluate(
     avg_return, profit_factor, exposure (share of bars with a position), objective; `trials.trials_table` describes
     nulls. The metadata of the table (`trials.read_metadata`) identifies the chunk.
 
-    One of every `CHECKED_POINTS` points is checked for look-ahead on each symbol, and the best point of the sweep when it
-    is run as a normal backtest.
+    The first point is checked for look-ahead on each symbol, but at most one of `CHECKED_POINTS` points; the best point
+    of the sweep is checked when it is run as a normal backtest.
 
     Args:
         catalog: The stored candles.

@@ -254,7 +254,7 @@ def test_look_ahead_is_detected(candles: CandleCatalog, tmp_path: Path) -> None:
         tables_of(candles, known, tmp_path, spec_of(known, {"hold": "1,2"}, strategy="peeking"))
 
 
-def test_look_ahead_is_checked_at_one_of_many_points(candles: CandleCatalog, tmp_path: Path) -> None:
+def test_look_ahead_is_checked_once_in_many_points(candles: CandleCatalog, tmp_path: Path) -> None:
     """A check takes as long as dozens of points; chunks and batches of proposals in between have none."""
     known = registry()
     crossing = known.get("crossing")
