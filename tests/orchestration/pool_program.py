@@ -60,4 +60,4 @@ def serve(home: Path, drain_s: float = 0) -> None:
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     limits = PoolLimits(interactive=2, bulk=1, room=4)
-    Pool(limits, partial(fork, home), partial(finalize, home)).serve(home, lambda: bool(stop), drain_s)
+    Pool(limits, partial(fork, home), partial(finalize, home)).serve(home, lambda: len(stop), drain_s)

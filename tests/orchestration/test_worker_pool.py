@@ -250,6 +250,21 @@ def test_a_stopped_pool_waits_for_a_limited_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a process when its parent dies")
+def test_a_second_signal_stops_a_pool_at_once(tmp_path: Path) -> None:
+    """An operator who does not want to wait for the runs ends them with the pool."""
+    with running_pool(tmp_path / "home", drain_s=600) as pool:
+        pool.launch("spin-1")
+        pid = pool.pid("spin-1")
+        pool.process.terminate()
+        wait_until(lambda: send_request(pool.home, reserve="run", owner="") == {"ok": False})
+        assert not has_ended(pid)
+        pool.process.terminate()
+        pool.process.join(30)
+        assert pool.process.exitcode == 0
+        wait_until(lambda: has_ended(pid))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a process when its parent dies")
 def test_workers_end_with_the_pool(pool: Running) -> None:
     """Even if it is killed: no run continues unsupervised."""
     pool.launch("spin-1")

@@ -43,7 +43,7 @@ _log = logging.getLogger("coin.pool")
 
 
 def main() -> None:
-    """Take the lock, load everything, and serve until SIGTERM or SIGINT."""
+    """Take the lock, load everything, and serve until SIGTERM or SIGINT; the second one does not wait for runs."""
     settings = load_settings()
     logs.configure(settings, "pool")
     keep_log_handlers()
@@ -67,7 +67,7 @@ def main() -> None:
         pool = Pool(limits, lambda line: _fork_worker(instance, line), lambda run_id: _fork_finalizer(instance, run_id))
         _log.info("ready: %s", limits)
         adopt_stranded(instance, pool)
-        pool.serve(home, lambda: _should_stop(home, lock, stop), _drain_seconds())
+        pool.serve(home, lambda: _stop_signals(home, lock, stop), _drain_seconds())
 
 
 def _drain_seconds() -> float:
@@ -96,9 +96,9 @@ def finalize_orphans(instance: dg.DagsterInstance, settings: Settings) -> None:
                 _log.warning("cannot decide how %s ended without the object store; the daemon retries", run_id)
 
 
-def _should_stop(home: Path, lock: FileLock, signals: list[int]) -> bool:
+def _stop_signals(home: Path, lock: FileLock, received: list[int]) -> int:
     record_alive(home, lock)
-    return bool(signals)
+    return len(received)
 
 
 def _fork_worker(instance: dg.DagsterInstance, line: socket.socket) -> int:

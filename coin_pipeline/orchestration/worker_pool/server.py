@@ -59,24 +59,25 @@ class Pool:
         self._respawn_at = 0.0
         self._is_draining = False
 
-    def serve(self, home: Path, should_stop: Callable[[], bool], drain_s: float = 0) -> None:
-        """Serve requests until `should_stop` returns True, then until the executing runs have ended.
+    def serve(self, home: Path, stop_signals: Callable[[], int], drain_s: float = 0) -> None:
+        """Serve requests until the first stop signal, then until the executing runs have ended, or a second signal.
 
         Runs that are handed over meanwhile wait for the next pool. A socket that is deleted or replaced while the pool
         serves is created again.
 
         Args:
             home: Directory of the socket.
-            should_stop: Called several times a second.
+            stop_signals: Returns how many signals have been received; called several times a second.
             drain_s: Longest wait for executing runs; those that remain are ended with the pool, and executed again.
         """
         deadline = 0.0
 
         def has_ended() -> bool:
             nonlocal deadline
-            if should_stop() and not self._is_draining:
+            signals = stop_signals()
+            if signals and not self._is_draining:
                 self._is_draining, deadline = True, time.monotonic() + drain_s
-            return self._is_draining and (not self._executing() or time.monotonic() > deadline)
+            return self._is_draining and (signals > 1 or not self._executing() or time.monotonic() > deadline)
 
         while not has_ended():
             with self._listening(home) as is_reachable:
