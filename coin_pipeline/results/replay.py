@@ -1,6 +1,7 @@
 """Replay: computes a stored result again and reports what differs: spec, candles, code, versions or the result."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,9 @@ from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 _END_OF_TIME_NS = 2**63 - 1
-DifferenceKind = Literal["spec", "candles", "code", "versions", "result"]
+DifferenceKind = Literal["spec", "candles", "code", "versions", "text", "field", "result"]
+_SENTENCE = re.compile(r"symbols\.\d+\.checks\.\d+\.detail|warnings\.\d+")
+"""Paths of a result whose text a release may word differently; the figures in it are elsewhere too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Difference:
     """A difference between the stored run and the current one.
 
     Attributes:
-        kind: The input that differs, or `result`.
+        kind: The input that differs, `text` for a sentence of a check or a warning, `field` for one
+            that the stored result did not have, or `result`.
         name: Name of the field, symbol, module or package; the path of a figure in the result.
         stored: Its value in the stored result; None if absent.
         current: Its value now; None if absent.
@@ -63,6 +67,11 @@ class Replay:
         """Whether the result was reproduced bit for bit."""
         return self.stored_sha256 == self.current_sha256
 
+    @property
+    def same_figures(self) -> bool:
+        """Whether every figure of the stored result was reproduced, though perhaps not every sentence."""
+        return all(difference.kind != "result" for difference in self.differences)
+
     def to_json(self) -> Json:
         """Return the replay under the keys of `coin replay --json`."""
         return {
@@ -79,6 +88,7 @@ class Replay:
                 for difference in self.differences
             ],
             "identical": self.identical,
+            "same_figures": self.same_figures,
         }
 
 
@@ -119,8 +129,8 @@ def replay_backtest(store: ObjectStore, candles: CandleSource, registry: Strateg
         again = complete_document(again, computed.tables)
     if again["result_sha256"] == before:
         return Replay(run_id, before, before, inputs)
-    first = first_difference("", comparable_content(document), json.loads(to_bytes(comparable_content(again))))
-    return Replay(run_id, before, again["result_sha256"], (*inputs, first))
+    found = result_differences(comparable_content(document), json.loads(to_bytes(comparable_content(again))))
+    return Replay(run_id, before, again["result_sha256"], (*inputs, *found))
 
 
 def _closed_at(document: Json) -> int:
@@ -137,18 +147,37 @@ def compare_inputs(kind: DifferenceKind, stored: Mapping[str, Any], current: Map
             yield Difference(kind, name, stored.get(name), current.get(name))
 
 
-def first_difference(path: str, stored: object, current: object) -> Difference:
-    """Return the first difference, down to a single figure.
+def result_differences(stored: Json, current: Json) -> list[Difference]:
+    """Return the first figure that differs; every sentence and new field if no stored figure does.
 
     The path of the difference is empty if only the types of numbers differ.
 
-    >>> first_difference("", {"metrics": {"trades": [1, 2]}}, {"metrics": {"trades": [1, 3]}}).name
+    >>> result_differences({"metrics": {"trades": [1, 2]}}, {"metrics": {"trades": [1, 3]}})[0].name
     'metrics.trades.1'
     """
+    others = []
+    for difference in differences("", stored, current):
+        if difference.kind == "result":
+            return [difference]
+        others.append(difference)
+    return others or [Difference("result", "", None, None)]
+
+
+def differences(path: str, stored: object, current: object) -> Iterator[Difference]:
+    """Yield what differs, down to single values."""
+    if stored == current:
+        return
+    is_leaf = True
     for name, before, after in _members(stored, current):
-        if before != after:
-            return first_difference(f"{path}.{name}".lstrip("."), before, after)
-    return Difference("result", path, *((stored, current) if path else (None, None)))
+        is_leaf = False
+        inner = f"{path}.{name}".lstrip(".")
+        if isinstance(stored, dict) and name not in stored:
+            yield Difference("field", inner, None, after)
+        else:
+            yield from differences(inner, before, after)
+    if is_leaf:
+        is_text = isinstance(stored, str) and isinstance(current, str) and _SENTENCE.fullmatch(path)
+        yield Difference("text" if is_text else "result", path, stored, current)
 
 
 def _members(stored: object, current: object) -> Iterable[tuple[object, object, object]]:

@@ -1,6 +1,7 @@
 """Replay of a stored sweep: recomputes its trials and reports differences in inputs and trials."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +13,7 @@ from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.candles.fields import to_problems
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotDeterministic, NotReplayable, ObjectCorrupt, StrategyFailed
-from coin_pipeline.results.replay import Difference, Replay, compare_inputs, first_difference
+from coin_pipeline.results.replay import Difference, Replay, compare_inputs, differences
 from coin_pipeline.results.store import Json, load_result, task_key
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.local import LocalStore
@@ -94,5 +95,5 @@ def _first_difference(stored: pa.Table, current: pa.Table) -> Difference:
         before, after = ([*enumerate(table.slice(first, _BLOCK).to_pylist(), first)] for table in (stored, current))
         if before != after:
             old, new = ({str(row): trial for row, trial in rows} for rows in (before, after))
-            return first_difference("trials", old, new)
-    return first_difference("", stored.schema.to_string(), current.schema.to_string())
+            return replace(next(differences("trials", old, new)), kind="result")
+    return next(differences("", stored.schema.to_string(), current.schema.to_string()))

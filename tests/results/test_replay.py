@@ -20,7 +20,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import CodeChanged, InvalidStrategyFile, NotReplayable, ObjectCorrupt, ResultNotFound
 from coin_pipeline.results.publish import backtest_files, publish_result
-from coin_pipeline.results.replay import Difference, replay_backtest
+from coin_pipeline.results.replay import Difference, replay_backtest, result_differences
 from coin_pipeline.results.reuse import find_reusable
 from coin_pipeline.results.store import Json, load_result, to_bytes, with_reused_from
 from coin_pipeline.storage.local import LocalStore
@@ -364,3 +364,22 @@ def test_a_missing_strategy_file_is_reported(place: Path) -> None:
     (place / "code/own.py").unlink()
     with pytest.raises(InvalidStrategyFile, match=r"own\.py: is not a file"):
         loaded(place)
+
+
+@pytest.mark.parametrize(
+    ("stored", "current", "kinds"),
+    [
+        ({"warnings": ["a", "b"]}, {"warnings": ["A", "B"]}, ["text", "text"]),
+        ({"warnings": ["a"], "x": 1}, {"warnings": ["A"], "x": 2}, ["result"]),
+        ({"x": 1}, {"x": 1, "y": 2}, ["field"]),
+        ({"x": 1, "y": None}, {"x": 1, "y": 2}, ["result"]),
+        ({"x": 1, "y": 2}, {"x": 1}, ["result"]),
+        ({"warnings": ["a"]}, {"warnings": []}, ["result"]),
+        ({"symbols": [{"checks": [{"detail": "a"}]}]}, {"symbols": [{"checks": [{"detail": "b"}]}]}, ["text"]),
+        ({"symbols": [{"checks": [{"passed": True}]}]}, {"symbols": [{"checks": [{"passed": False}]}]}, ["result"]),
+        ({"tables": {"trades": {"sha256": "a"}}}, {"tables": {"trades": {"sha256": "b"}}}, ["result"]),
+    ],
+)
+def test_only_other_words_of_a_sentence_are_text(stored: Json, current: Json, kinds: list[str]) -> None:
+    """A warning that is gone, a check that fails and a digest are results."""
+    assert [difference.kind for difference in result_differences(stored, current)] == kinds

@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import complete_stored_spec, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.cli.app import coin
 from coin_pipeline.database import schema
 from coin_pipeline.database.programs import ServerInfo, find_program
 from coin_pipeline.database.session import Session, connect
@@ -120,13 +122,21 @@ def test_runs_are_listed_with_their_events(upgraded: Installation, instance: dg.
 
 
 def test_replays_have_the_same_figures(upgraded: Installation) -> None:
-    """A sweep is identical; a backtest but for the sentence of its look-ahead check, which now screens first."""
+    """A sweep is identical; a backtest but for a new field and the sentence of its look-ahead check."""
     settings = load_settings()
     sources = open_store(settings), CandleCatalog(settings.data_root), load_registry()
     assert replay_sweep(*sources, upgraded.answers["sweep"]).identical
     replay = replay_backtest(*sources, upgraded.answers["task"])
-    others = [difference.name for difference in replay.differences if difference.kind not in {"code", "versions"}]
-    assert others == ["symbols.0.checks.1.detail"]
+    others = [(each.kind, each.name) for each in replay.differences if each.kind not in {"code", "versions"}]
+    assert sorted(others) == [("field", "symbols.0.unfilled_signals"), ("text", "symbols.0.checks.1.detail")]
+
+
+def test_the_command_accepts_another_wording(upgraded: Installation) -> None:
+    """It names the sentence, and exits as for an identical result."""
+    done = CliRunner().invoke(coin, ["replay", upgraded.answers["task"]], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "all stored figures are identical" in done.stdout
+    assert "symbols.0.checks.1.detail\n  stored  " in done.stdout
 
 
 def test_a_backtest_runs_on_it_with_the_same_figures(upgraded: Installation, instance: dg.DagsterInstance) -> None:

@@ -12,11 +12,18 @@ _SUBJECTS = {"spec": "{} of the spec", "candles": "candles of {}", "code": "code
 
 def print_replay(outcome: Replay) -> None:
     """Print which inputs changed since the run, and whether the result is identical."""
-    inputs = [difference for difference in outcome.differences if difference.kind != "result"]
+    inputs = [difference for difference in outcome.differences if difference.kind in _SUBJECTS]
     for difference in inputs:
         click.echo(_comparison(_SUBJECTS[difference.kind].format(difference.name), difference))
     if outcome.identical:
         click.secho(f"identical{' despite these changes' if inputs else ''}: {outcome.stored_sha256}", fg="green")
+        return
+    if outcome.same_figures:
+        click.secho(
+            f"all stored figures are identical, only text or new fields differ: {outcome.stored_sha256}", fg="green"
+        )
+        for difference in outcome.differences[len(inputs) :]:
+            click.echo(f"{difference.name}\n  stored  {difference.stored or 'absent'}\n  now     {difference.current}")
         return
     (result,) = (difference for difference in outcome.differences if difference.kind == "result")
     if not inputs:
