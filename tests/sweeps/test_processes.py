@@ -135,6 +135,18 @@ def test_an_interrupt_ends_the_processes(candles: CandleCatalog, tmp_path: Path,
     wait_until(lambda: not any(map(is_running, other_pids(tmp_path))))
 
 
+def test_processes_end_with_a_killed_run(candles: CandleCatalog, tmp_path: Path, mine: StrategyRegistry) -> None:
+    """Neither the server nor a process that decides outlives a process that cannot clean up."""
+    chunk = chunks_of(candles, mine, params={"parent": os.getpid()})[0]
+    evaluating = os.fork()
+    if evaluating == 0:
+        evaluate(candles, mine, LocalStore(tmp_path), chunk, 2, process_s=0, progress=lambda _: os.kill(os.getpid(), 9))
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(evaluating, 0)[1]) == -9
+    wait_until(lambda: not any(map(is_running, other_pids(tmp_path))))
+    assert other_pids(tmp_path) - {evaluating}
+
+
 def test_a_strategy_that_cannot_be_pickled_runs_in_one_process(
     candles: CandleCatalog, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,6 +3,7 @@
 Its only thread waits. It ends when the process that started it does, and Linux then kills the forked ones.
 """
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -76,7 +77,8 @@ def _fork(strategy: Strategy[Any], line: socket.socket, descriptors: Sequence[in
                 if other != output:
                     os.close(other)  # an output must end with its process
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # as the strategy finds it elsewhere
-            _run(strategy, tokens, request, bars, output)
+            with contextlib.suppress(BrokenPipeError):  # the process that asks has ended
+                _run(strategy, tokens, request, bars, output)
             os._exit(0)
 
 
