@@ -170,13 +170,18 @@ def evaluate_rows(n: int, deciders: Sequence[tuple[int, DecideBlock]], workers: 
     for i, (count, _) in enumerate(deciders):
         bars = max(BLOCK_SIZE // count // WORD * WORD, MIN_BLOCK_BARS)
         jobs += [(i, start, bars) for start in range(0, n, bars)]
-    if workers == 1:
-        for job in jobs:
-            evaluate_block(*job)
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(evaluate_block, *zip(*jobs, strict=True)))
+    run_jobs(evaluate_block, jobs, workers)
     return words
+
+
+def run_jobs(work: Callable[..., None], jobs: Sequence[tuple[int, ...]], workers: int) -> None:
+    """Call ``work`` with the arguments of each job, in threads if there are several jobs and workers."""
+    if min(len(jobs), workers) <= 1:
+        for job in jobs:
+            work(*job)
+        return
+    with ThreadPoolExecutor(min(len(jobs), workers)) as pool:
+        list(pool.map(lambda job: work(*job), jobs))
 
 
 def _word_count(n: int) -> int:

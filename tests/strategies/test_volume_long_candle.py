@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.decimals import AT_LEAST
-from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
+from coin_pipeline.strategies.builtin.volume_long_candle import BLOCK, VolumeLongCandle, VolumeLongCandleParams
 from tests.engine.candles import bars_of, market_bars, random_bars
 from tests.strategies.reference import long_candles
 
@@ -133,3 +133,14 @@ def test_decisions_depend_only_on_the_window() -> None:
     later = Bars(*(getattr(bars, name)[300:] for name in ("time", "open", "high", "low", "close", "volume")))
     params = {"body_pct": 0.002, "vol_multiplier": 1.1}
     assert np.array_equal(entries(later, **params)[19:], entries(bars, **params)[319:])
+
+
+def test_blocks_that_threads_decide_fit_together() -> None:
+    """A series of several blocks repeats the decisions of a short one, also where a window spans two blocks."""
+    period, params = 1_000, {"body_pct": 0.002, "vol_multiplier": 1.1}
+    n = 2 * BLOCK + period  # the period does not divide a block
+    short = random_bars(period, seed=3)
+    columns = (np.resize(getattr(short, name), n) for name in ("open", "high", "low", "close", "volume"))
+    long = VolumeLongCandle().signals(Bars(np.arange(n), *columns), VolumeLongCandleParams(**params)).entries
+    assert long[period : 2 * period].sum() > 5
+    assert np.array_equal(long[period:], np.resize(long[period : 2 * period], n - period))

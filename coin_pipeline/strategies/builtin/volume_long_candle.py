@@ -1,5 +1,6 @@
 """Built-in strategy ``volume_long_candle``."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.decimals import AT_LEAST, AT_MOST
 from coin_pipeline.engine.execution import ExitRule
 from coin_pipeline.engine.kernel import borrowed_slice, kernel
-from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, distinct_rows, evaluate_rows
+from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, distinct_rows, evaluate_rows, run_jobs
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.param_columns import column_of
@@ -18,6 +19,8 @@ CHUNK = 4096
 """Bars whose shapes are tested in one pass."""
 BLOCK = 64 * CHUNK
 """Bars decided at a time."""
+THREADS = os.cpu_count() or 1
+"""Threads that decide the blocks of a long series."""
 ROUNDING = 2.0**-51
 """Maximum relative difference between two sums of the same volumes, per bar of the window."""
 SMALLEST_RISE = 2.0**-54
@@ -48,11 +51,14 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
         """Find the long candles on high volume."""
         entries = np.empty(len(bars), np.bool_)
         decide = _decide(bars, [float(params.body_pct)], [(params.vol_ma_window, float(params.vol_multiplier))])
-        for start in range(0, len(bars), BLOCK):  # keeps both conditions in the cache until they are combined
+
+        def decide_block(start: int) -> None:  # keeps both conditions in the cache until they are combined
             block = entries[start : start + BLOCK]
             factors = np.zeros((2, len(block)), np.bool_)
             decide(start, factors)
             np.logical_and(factors[0], factors[1], out=block)
+
+        run_jobs(decide_block, [(start,) for start in range(0, len(bars), BLOCK)], THREADS)
         return Signals(entries, hold=params.hold_period_bars)
 
     def signal_rows(self, bars: Bars, points: Sequence[VolumeLongCandleParams], workers: int = 1) -> SignalRows:
