@@ -48,7 +48,7 @@ def day_with_platform(name: str, root: Path) -> WorkRow:
 
 def minutes(name: str, root: Path) -> WorkRow:
     """Run a backtest with default params on a year of minutes: nearly every second bar is a signal."""
-    inputs.store_candles(root, "1m", YEAR)
+    _prepare(root, "1m", YEAR)
     figures, output = coin(root, "backtest", "volume_zone_breakout", *inputs.request(YEAR, "1m"))
     limits = Limit("wall_s", 1.5), Limit("peak_mib", 400), Limit("signals", 200_000, minimum=True)
     return WorkRow(name, {**figures, "signals": _signals(output)}, limits)
@@ -57,7 +57,7 @@ def minutes(name: str, root: Path) -> WorkRow:
 def million_signals(name: str, root: Path) -> WorkRow:
     """Run the same backtest on five years of minutes."""
     days = 5 * YEAR
-    inputs.store_candles(root, "1m", days)
+    _prepare(root, "1m", days)
     figures, output = coin(root, "backtest", "volume_zone_breakout", *inputs.request(days, "1m"))
     return WorkRow(name, {**figures, "signals": _signals(output)}, (Limit("signals", 1_000_000, minimum=True),))
 
@@ -80,7 +80,7 @@ def minutes_over_http(name: str, root: Path) -> WorkRow:
 
 def many_symbols(name: str, root: Path, *, timeframe: str, days: int, symbols: int, options: Sequence[str]) -> WorkRow:
     """Run a backtest on many symbols, compared with a scan of the same files by Polars."""
-    names = inputs.store_candles(root, timeframe, days, symbols)
+    names = _prepare(root, timeframe, days, symbols)
     _, scan_s = alone("scan_seconds", root, timeframe, symbols)
     request = inputs.request(days, timeframe, names)
     figures, _ = coin(root, "backtest", "volume_long_candle", *request, *options)
@@ -90,7 +90,7 @@ def many_symbols(name: str, root: Path, *, timeframe: str, days: int, symbols: i
 
 def large_sweep(name: str, root: Path) -> WorkRow:
     """Sweep over 100,000 points; the time beyond that of a small sweep is compared with the engine alone."""
-    inputs.store_candles(root, "1m", inputs.SWEEP_DAYS)
+    _prepare(root, "1m", inputs.SWEEP_DAYS)
     _, engine_s = alone("engine_seconds", root, 100_000, 100_000)
     small, figures = _sweep(root, 4_000), _sweep(root, 100_000)
     figures |= {"small_wall_s": small["wall_s"], "engine_s": engine_s}
@@ -100,7 +100,7 @@ def large_sweep(name: str, root: Path) -> WorkRow:
 
 def huge_sweep(name: str, root: Path) -> WorkRow:
     """Sweep over 1,000,000 points; the peak memory is compared with that of the engine, given points in chunks."""
-    inputs.store_candles(root, "1m", inputs.SWEEP_DAYS)
+    _prepare(root, "1m", inputs.SWEEP_DAYS)
     engine, _ = alone("engine_seconds", root, 1_000_000, 10_000)
     figures = _sweep(root, 1_000_000, "--yes")
     figures |= {"engine_mib": engine["peak_mib"], "more_mib": figures["peak_mib"] - engine["peak_mib"]}
@@ -109,7 +109,7 @@ def huge_sweep(name: str, root: Path) -> WorkRow:
 
 def custom_sweep(name: str, root: Path) -> WorkRow:
     """Sweep over 1,000 points of a strategy in pandas; its rate beyond a small sweep is compared with its function."""
-    inputs.store_candles(root, "1m", inputs.SWEEP_DAYS)
+    _prepare(root, "1m", inputs.SWEEP_DAYS)
     _, rate = alone("function_rate", root)
     grid = inputs.MEANS_GRID
     command = ["sweep", "pandas_means", *inputs.request(inputs.SWEEP_DAYS, "1m"), f"--strategy-file={STRATEGY}"]
@@ -156,6 +156,13 @@ MEASURES: dict[str, Measure] = {
     "up": start,
     "queue-10000": queue,
 }
+
+
+def _prepare(root: Path, timeframe: str, days: int, symbols: int = 1) -> list[str]:
+    """Store candles and run a backtest of one day, which sets up the folder; return the names of the symbols."""
+    names = inputs.store_candles(root, timeframe, days, symbols)
+    coin(root, "backtest", "volume_zone_breakout", *inputs.request(1, timeframe))
+    return names
 
 
 def _typical_day(root: Path) -> Figures:
