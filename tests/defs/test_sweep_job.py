@@ -36,9 +36,9 @@ CONFIG: dict[str, Any] = {
     "symbols": ["AAA_KRW", "BBB_KRW"],
     "start_date": "2023-06-01",
     "end_date": "2024-12-31",
-    "space": {"volume_window": "5:110:1", "top_percentile": [0.1, 0.2, 0.3], "stop_loss": "0.05,none"},
+    "space": {"volume_window": "5:110:1", "top_percentile": "0.02:0.3:0.02", "stop_loss": "0.05,none"},
 }
-POINT_COUNT = 106 * 3 * 2
+POINT_COUNT = 106 * 15 * 2
 
 
 def config_with(evaluation: dict[str, Any], **fields: object) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def test_run_page_shows_chunks_and_the_best_point(finished: Any, data_root: Path
     """Each chunk reports its points, rate and best point; the last step reports the overall best."""
     document = document_of(data_root, finished.run_id)
     chunks = [output_metadata(finished, f"evaluate_chunk[chunk_{number:04}]") for number in (1, 2)]
-    assert [chunk[POINTS_EVALUATED] for chunk in chunks] == [500, POINT_COUNT - 500]
+    assert [chunk[POINTS_EVALUATED] for chunk in chunks] == [2500, POINT_COUNT - 2500]
     assert all(chunk["points/s"] > 0 and not chunk["stored"] for chunk in chunks)
     assert max(chunk["best_objective"] for chunk in chunks) == document["best"]["figures"]["objective"]
     shown = output_metadata(finished, "finish_sweep")
@@ -161,7 +161,7 @@ def test_trials_do_not_depend_on_processes(
 ) -> None:
     """The digest is the same with one process per chunk, two at a time."""
     assert candles
-    space = {"volume_window": "5:300:1", "stop_loss": "0.02,0.05"}
+    space = {"volume_window": "5:300:1", "top_percentile": "0.1:0.5:0.1", "stop_loss": "0.02,0.05"}
     multiprocess = {"max_concurrent": 2, "start_method": {"forkserver": {}}}
     done = dg.execute_job(
         dg.reconstructable(reconstructed),
