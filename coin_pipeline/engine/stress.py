@@ -9,6 +9,9 @@ from coin_pipeline.engine.decimals import TOLERANCE
 from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import Samples
 
+_BRACKETED = 2e-11
+"""Distance from the break-even cost beyond which bisection does not compute returns, if all equity is in each trade."""
+_FIRST_STEP, _MAX_STEPS = -1e-3, 12
 _INTERPOLATED = 4e-6  # width of the interval of costs in which a return is interpolated
 
 
@@ -56,17 +59,56 @@ def break_even_rate(
         costs, or if there are no trades.
     """
 
-    def loses(ratios: Sequence[Floats], rate: float) -> bool:
+    def excess(ratios: Sequence[Floats], rate: float) -> float:
         kept = fraction * (1 - rate) / (1 + rate)
         logs = np.array([_log_growth(1 - fraction + kept * ratio) for ratio in ratios])
-        return bool(np.logaddexp.reduce(logs) < np.log(len(logs)) - TOLERANCE)
+        return float(np.logaddexp.reduce(logs) - (np.log(len(logs)) - TOLERANCE))
 
-    if not any(map(len, gross)) or loses(gross, 0.0):
+    if not any(map(len, gross)) or excess(gross, 0.0) < 0:
         return None
-    return find_break_even(lambda rate: loses(gross if quoted is None else quoted, rate))
+    ratios = gross if quoted is None else quoted
+    bracket = _bracket(lambda rate: excess(ratios, rate), _BRACKETED / fraction)
+    return find_break_even(lambda rate: excess(ratios, rate) < 0, bracket=bracket)
 
 
-def find_break_even(loses: Callable[[float], bool], precision: float = 1e-12) -> float:
+def _bracket(excess: Callable[[float], float], width: float) -> tuple[float, float]:
+    """Return a gaining and a losing cost per leg close to the break-even cost, found by the secant method.
+
+    Args:
+        excess: Decreasing function of the cost per leg, negative for a loss.
+        width: Distance of each end from the break-even cost, much more than the rounding errors of `excess`.
+
+    Returns:
+        The two costs; 0 and 1 if the method does not converge.
+    """
+
+    def at(log_kept: float) -> float:  # an account that spends everything is a straight line in this variable
+        return excess(_rate_of(log_kept))
+
+    before, log_kept = 0.0, _FIRST_STEP
+    last, value = at(before), at(log_kept)
+    for _ in range(_MAX_STEPS):
+        slope = (value - last) / (log_kept - before)
+        if not (np.isfinite(slope) and slope > 0):
+            return 0.0, 1.0
+        before, log_kept, last = log_kept, min(log_kept - value / slope, 0.0), value
+        if abs(log_kept - before) < width / 2:
+            break
+        value = at(log_kept)
+    rate = _rate_of(log_kept)
+    # The ends are twice as far away as the costs that were tried: rounding errors cannot decide beyond them.
+    is_found = rate > width and excess(rate - width / 2) >= 0 > excess(rate + width / 2)
+    return (rate - width, rate + width) if is_found else (0.0, 1.0)
+
+
+def _rate_of(log_kept: float) -> float:
+    """Return the cost per leg of which (1 - cost) / (1 + cost) has this logarithm."""
+    return float(-np.tanh(log_kept / 2))
+
+
+def find_break_even(
+    loses: Callable[[float], bool], precision: float = 1e-12, bracket: tuple[float, float] = (0.0, 1.0)
+) -> float:
     """Return the cost per leg at which gain turns into loss, by bisection.
 
     Bisection applies because the return of a fixed set of trades is a continuous function of the cost.
@@ -74,13 +116,15 @@ def find_break_even(loses: Callable[[float], bool], precision: float = 1e-12) ->
     Args:
         loses: Whether the trades lose at a given cost per leg.
         precision: Width of the final interval.
+        bracket: Costs outside of which the answer is known; it is not asked for there, and the result is the same.
     """
     low, high = 0.0, 1.0
     if loses(low):
         return low
     while high - low > precision:
         rate = (low + high) / 2
-        low, high = (low, rate) if loses(rate) else (rate, high)
+        lost = rate >= bracket[1] or (rate > bracket[0] and loses(rate))
+        low, high = (low, rate) if lost else (rate, high)
     return low
 
 

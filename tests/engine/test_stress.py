@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.engine.account import Sizing
+from coin_pipeline.engine.decimals import TOLERANCE
 from coin_pipeline.engine.execution import Costs, Fill, Stops
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
-from coin_pipeline.engine.stress import break_even_rate, interpolate_break_even, total_return_at
+from coin_pipeline.engine.stress import break_even_rate, find_break_even, interpolate_break_even, total_return_at
 from coin_pipeline.engine.ticks import TickEra, TickTable
 from tests.engine.candles import HOUR_NS, bars_of, random_bars
 
@@ -51,6 +52,26 @@ def test_return_is_zero_at_the_break_even_rate(accounts: list[list[float]], frac
     kept = [np.prod(1 - fraction + fraction * ratio * (1 - rate) / (1 + rate)) for ratio in ratios]
     gained = np.mean([np.prod(1 - fraction + fraction * ratio) for ratio in ratios]) > 1
     assert np.mean(kept) == pytest.approx(1.0, abs=1e-9) if gained else rate == pytest.approx(0, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([1, 3, 50, 2000]),
+    st.sampled_from([0.0005, 0.05, 0.5]),
+    st.sampled_from([1.0, 0.3, 1e-3, 1e-6]),
+)
+def test_the_break_even_rate_is_that_of_a_plain_bisection(seed: int, trades: int, mean: float, fraction: float) -> None:
+    """The bracket saves evaluations and changes no bit."""
+    random = np.random.default_rng(seed)
+    ratios = [np.exp(random.normal(mean, random.choice([1e-4, 0.01, 0.3]), trades)) for _ in range(1 + seed % 3)]
+
+    def loses(rate: float) -> bool:
+        kept = fraction * (1 - rate) / (1 + rate)
+        logs = np.array([np.log(1 - fraction + kept * ratio).sum() for ratio in ratios])
+        return bool(np.logaddexp.reduce(logs) < np.log(len(logs)) - TOLERANCE)
+
+    assert break_even_rate(ratios, fraction) == (None if loses(0.0) else find_break_even(loses))
 
 
 @pytest.mark.parametrize("trades", [1, 30, 1000])
