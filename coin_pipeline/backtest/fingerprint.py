@@ -1,7 +1,6 @@
 """Fingerprints: digests of everything that a result is computed from, and the digest of the result itself."""
 
 import hashlib
-import json
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -10,6 +9,7 @@ from typing import Any
 
 from coin_pipeline.backtest.code_digest import source_digests
 from coin_pipeline.backtest.formatting import Json, iso_seconds
+from coin_pipeline.backtest.json_text import document_text, json_text
 from coin_pipeline.candles.coverage import Coverage, Gap
 from coin_pipeline.candles.ohlcv import columns_digest
 from coin_pipeline.engine.bars import Bars
@@ -76,8 +76,7 @@ def digest_of(value: object) -> str:
     >>> digest_of({"b": 1, "a": 2.0}) == digest_of({"a": 2.0, "b": 1})
     True
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _sha256(json_text(value, sort_keys=True))
 
 
 def candles_digest(bars: Bars) -> str:
@@ -158,7 +157,7 @@ def comparable_content(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def result_digest(document: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a result's comparable content."""
-    return digest_of(comparable_content(document))
+    return _sha256(document_text(comparable_content(document), sort_keys=True))
 
 
 def verify_own_digests(name: str, document: Mapping[str, Any]) -> None:
@@ -176,6 +175,10 @@ def verify_own_digests(name: str, document: Mapping[str, Any]) -> None:
         spec is not None and digest_of(spec) != document["fingerprint"]["spec"]
     ):
         raise ObjectCorrupt(name, "the document does not match its own digests, so it was changed after the run")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _without_circumstances(document: Mapping[str, Any]) -> dict[str, Any]:

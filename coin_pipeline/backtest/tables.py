@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coin_pipeline.backtest.formatting import Json, iso_seconds
+from coin_pipeline.backtest.formatting import iso_seconds
+from coin_pipeline.backtest.json_text import Rows
 from coin_pipeline.storage.spooled import Content, spool
 
 TableName = Literal["signals", "trades", "equity"]
@@ -91,12 +92,11 @@ def unstack(table: pa.Table) -> list[tuple[str, pa.Table]]:
     return [(name, table.slice(a, b - a)) for name, a, b in zip(names, starts, starts[1:], strict=False)]
 
 
-def to_rows(table: pa.Table, **constants: str) -> list[Json]:
+def to_rows(table: pa.Table, **constants: str) -> Rows:
     """Return rows as JSON objects, with times as ISO 8601 to the second; `constants` follow the first column."""
-    columns = [_values(column) for column in table.columns]
-    names = [table.column_names[0], *constants, *table.column_names[1:]]
-    columns[1:1] = [[value] * len(table) for value in constants.values()]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    columns = {name: _values(table[name]) for name in table.column_names}
+    (first, values), *others = columns.items()
+    return Rows({first: values, **{name: [text] * len(table) for name, text in constants.items()}, **dict(others)})
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:

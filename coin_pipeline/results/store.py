@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from coin_pipeline.backtest.fingerprint import verify_own_digests
+from coin_pipeline.backtest.json_text import document_text
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectNotFound, ResultNotFound
 from coin_pipeline.storage.base import ObjectStore, sha256_hex
@@ -233,7 +234,7 @@ def is_stored(store: ObjectStore, shelf: ResultArea, run_id: str) -> bool:
 
 def to_bytes(document: Json) -> bytes:
     """Encode as UTF-8 JSON; raise ValueError for NaN and infinity, which JSON does not have."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return document_text(document).encode()
 
 
 def with_reused_from(stored: bytes, reused_from: str | None) -> bytes:
