@@ -26,6 +26,9 @@ from dagster._core.event_api import EventLogCursor
 # Event payloads. Progress is written and read back as engine events and step outputs; RunStorage and EventStorage
 # decide by event type which events need Dagster's asset index (tests/orchestration/test_storage.py).
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EngineEventData
+
+# What ops print: Dagster captures it if the settings ask for it (tests/orchestration/test_compute_logs.py).
+from dagster._core.execution.compute_logs import redirect_stream
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster._core.execution.plan.outputs import StepOutputData
 
@@ -46,9 +49,7 @@ from dagster._core.scheduler.instigation import (
     SensorInstigatorData,
 )
 from dagster._core.snap import ExecutionPlanSnapshot
-
-# What ops print: Dagster captures it if the settings ask for it (tests/orchestration/test_compute_logs.py).
-from dagster._core.storage.compute_log_manager import ComputeLogManager
+from dagster._core.storage.compute_log_manager import CapturedLogContext, ComputeLogManager
 
 # Dagster's tables and migrations: created in one transaction, and event rows deleted except those of asset partitions
 # (tests/orchestration/test_storage_schema.py, tests/defs/test_retention.py).
@@ -208,6 +209,7 @@ __all__ = [
     "IMPLICIT_ASSET_JOB_NAME",
     "LIVE_DATA_POLL_MS",
     "TAGS_TO_MAYBE_OMIT_ON_RETRY",
+    "CapturedLogContext",
     "CodeLocation",
     "ComputeLogManager",
     "ConfigurableClassData",
@@ -251,6 +253,7 @@ __all__ = [
     "load_commands",
     "pg_alembic_config",
     "reconstruct_repository_def_from_pointer",
+    "redirect_stream",
     "run_storage_module",
     "setup_interrupt_handlers",
     "stamp_alembic_rev",

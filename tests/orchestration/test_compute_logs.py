@@ -12,6 +12,7 @@ import pytest
 
 from coin_pipeline.backup.sources import source_entries
 from coin_pipeline.defs.maintenance.removal import RetentionJob
+from coin_pipeline.orchestration.compute_logs import BoundedComputeLogManager
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.results.retention import DAY, RetentionLimits
 from coin_pipeline.settings import load_settings
@@ -106,3 +107,18 @@ def test_a_run_succeeds_while_the_bucket_is_away(own_root: Path, monkeypatch: py
     nowhere = S3Server(process=None, endpoint="http://127.0.0.1:9").environment(BUCKET)  # type: ignore[arg-type]
     with instance_with(monkeypatch, COIN_COMPUTE_LOGS="on", **nowhere) as instance:
         assert speaking.execute_in_process(instance=instance).success
+
+
+@pytest.mark.parametrize(("written", "stored"), [(100, b"x" * 100), (1_000_000, b"x" * 100)])
+def test_output_is_stored_up_to_a_limit(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], written: int, stored: bytes
+) -> None:
+    """An op that prints without end continues, and fills neither the disk nor the log of its process."""
+    manager = BoundedComputeLogManager(str(tmp_path), limit=100)
+    with manager.capture_logs(["run", "compute_logs", "op"]):
+        os.write(sys.stderr.fileno(), b"x" * written)
+    data = manager.get_log_data(["run", "compute_logs", "op"])
+    notice = b"[output beyond 100 bytes is not stored]\n" if written > len(stored) else b""
+    assert (data.stdout, data.stderr) == (b"", stored + notice)
+    assert capfd.readouterr().err == stored.decode()
+    assert manager.is_capture_complete(["run", "compute_logs", "op"])
