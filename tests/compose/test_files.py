@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from coin_pipeline.cli.app import coin
 from coin_pipeline.cli.service import SERVICES
+from coin_pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -208,3 +211,28 @@ def test_each_service_has_a_unit() -> None:
     target = (ROOT / "deploy/systemd/coin.target").read_text()
     instances = set(re.findall(r"coin@(\w+)\.service", target))
     assert instances | {"init"} == set(SERVICES)
+
+
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit.suffix == ".service"], ids=lambda unit: unit.name)
+def test_each_unit_starts_a_command_that_exists(unit: Path) -> None:
+    """With arguments that it accepts, and variables that are settings or another program's."""
+    text = unit.read_text()
+    (command,) = re.findall(r"^ExecStart=/opt/coin/bin/coin (.+)$", text, re.MULTILINE)
+    name, *arguments = command.replace("%i", "pool").split()
+    found = coin.get_command(click.Context(coin), name)
+    assert found
+    found.make_context(name, arguments)
+    variables = re.findall(r"(\w+)=", " ".join(re.findall(r"^Environment=(.+)$", text, re.MULTILINE)))
+    others = {"NUMBA_CACHE_DIR", "PYTHONUNBUFFERED"}
+    assert {variable.lower() for variable in {*variables} - others} <= {*Settings.model_fields}
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit.suffix == ".service"], ids=lambda unit: unit.name)
+def test_systemd_finds_little_exposure(unit: Path, tmp_path: Path) -> None:
+    """The exposure that systemd computes is below 3 of 10, which it calls OK."""
+    copy = tmp_path / unit.name.replace("@", "@pool")
+    copy.write_text(unit.read_text())
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=30", str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-400:] + done.stderr
