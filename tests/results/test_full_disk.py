@@ -13,7 +13,7 @@ from tests.small_disk import small_disk
 FILES = {"report.html": b"<html>", "signals.parquet": b"small", "equity.parquet": bytes(2 * 2**20)}
 
 
-def test_a_result_whose_tables_do_not_fit_is_not_visible(tmp_path: Path) -> None:
+def test_a_result_with_too_large_tables_stays_invisible(tmp_path: Path) -> None:
     """The document, which is written last, is missing."""
     with small_disk(tmp_path, 1) as disk:
         store = LocalStore(disk)
@@ -24,7 +24,7 @@ def test_a_result_whose_tables_do_not_fit_is_not_visible(tmp_path: Path) -> None
             read_result(store, "r1")
 
 
-def test_a_task_whose_tables_do_not_fit_is_not_visible(tmp_path: Path) -> None:
+def test_a_task_with_too_large_tables_stays_invisible(tmp_path: Path) -> None:
     """The manifest, which is written last, is missing."""
     with small_disk(tmp_path, 1) as disk:
         store = LocalStore(disk)
