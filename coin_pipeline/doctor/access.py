@@ -22,7 +22,8 @@ def access(at: Installation) -> Finding:
         return at.failed(texts.ACCESS_NO_TOKEN, address=address)
     if exposed and not at.settings.coin_rate_limit:
         return at.warning(texts.ACCESS_UNLIMITED, texts.ACCESS_UNLIMITED_ADVICE, address=address)
-    return at.ok(texts.ACCESS_EXPOSED if exposed else texts.ACCESS_LOCAL, address=address, tokens=tokens or 0)
+    local = texts.ACCESS_REQUIRED if required else texts.ACCESS_LOCAL
+    return at.ok(texts.ACCESS_EXPOSED if exposed else local, address=address, tokens=tokens or 0)
 
 
 def count_tokens(at: Installation) -> int | None:

@@ -12,6 +12,7 @@ EXAMINATIONS = (
     Examination("disk", texts.DISK, machine.disk, texts.DISK_ADVICE),
     Examination("database", texts.DATABASE, services.database, texts.DATABASE_ADVICE),
     Examination("migrations", texts.MIGRATIONS, services.migrations, texts.MIGRATIONS_ADVICE),
+    Examination("dagster_tables", texts.DAGSTER_TABLES, services.dagster_tables, texts.START),
     Examination("code_location", texts.CODE, services.code_location, texts.START),
     Examination("worker_pool", texts.POOL, services.worker_pool, texts.START),
     Examination("daemon", texts.DAEMON, services.daemon, texts.START),

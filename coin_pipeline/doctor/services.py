@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http import HTTPStatus
+from importlib import metadata
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
@@ -15,6 +16,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 import coin_pipeline
+from coin_pipeline.database import dagster_revisions
 from coin_pipeline.database.feature_flags import is_paused
 from coin_pipeline.database.schema import current, head, revisions
 from coin_pipeline.database.session import Cursor, Session
@@ -78,6 +80,23 @@ def migrations(at: Installation) -> Finding:
     if revision != head():
         return at.failed(texts.MIGRATIONS_OLD, revision=revision, head=head())
     return at.ok(texts.MIGRATIONS_OK, revision=revision)
+
+
+def dagster_tables(at: Installation) -> Finding:
+    """Compare the revision of Dagster's own tables with that of the installed Dagster."""
+    with _session(at.settings) as session:
+        if session is None:
+            return at.failed(texts.DATABASE_STOPPED)
+        revision = dagster_revisions.current(session)
+    if revision is None:
+        return at.failed(texts.MIGRATIONS_NONE)
+    needed, home = dagster_revisions.installed(), at.settings.dagster_home or at.settings.data_root / "dagster"
+    values = {"revision": revision, "head": needed.head, "version": metadata.version("dagster"), "home": home}
+    if revision not in needed.known:
+        return at.failed(texts.DAGSTER_TABLES_NEWER, texts.DAGSTER_TABLES_NEWER_ADVICE, **values)
+    if revision != needed.head:
+        return at.failed(texts.DAGSTER_TABLES_OLD, texts.DAGSTER_TABLES_ADVICE, **values)
+    return at.ok(texts.DAGSTER_TABLES_OK, **values)
 
 
 def daemon(at: Installation) -> Finding:
@@ -149,13 +168,19 @@ def api(at: Installation) -> Finding:
     """Check that the API responds, and is of the installed version."""
     url = at.api_url.rstrip("/")
     try:
-        alive, root = _ask(f"{url}/health/live"), _ask(f"{url}/")
+        alive, root = _ask(at, f"{url}/health/live"), _ask(at, f"{url}/")
     except (OSError, http.client.HTTPException) as error:
         return at.failed(texts.SERVER_ABSENT, url=url, reason=_reason(error))
     if _is_refused(alive):
         return at.ok(texts.SERVER_RESPONDS, url=url)
     if alive.document.get("status") != "alive":
         return _foreign(at, url, alive)
+    return _api_version(at, url, root)
+
+
+def _api_version(at: Installation, url: str, root: Answer) -> Finding:
+    if at.settings.coin_token and root.status == HTTPStatus.UNAUTHORIZED:
+        return at.warning(texts.SERVER_REFUSES, texts.SERVER_REFUSES_ADVICE, url=url)
     version = root.document.get("version")  # absent if a token is needed
     if version is None:
         return at.ok(texts.SERVER_RESPONDS, url=url)
@@ -169,7 +194,7 @@ def dagster_ui(at: Installation) -> Finding:
     """Check that the Dagster UI responds; it may ask for a token."""
     url = at.ui_url.rstrip("/")
     try:
-        answer = _ask(f"{url}/server_info")
+        answer = _ask(at, f"{url}/server_info")
     except (OSError, http.client.HTTPException) as error:
         return at.failed(texts.SERVER_ABSENT, url=url, reason=_reason(error))
     if version := answer.document.get("dagster_webserver_version"):
@@ -204,8 +229,10 @@ def _has(table: str) -> str:
     return f"select to_regclass('{table}') is not null"
 
 
-def _ask(url: str) -> Answer:
+def _ask(at: Installation, url: str) -> Answer:
     request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 -- http or https, as checked
+    if token := at.settings.coin_token:  # not for the server to which another program may redirect
+        request.add_unredirected_header("Authorization", f"Bearer {token.get_secret_value()}")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 -- same
             return Answer(response.status, _parse(response.read(_MAX_BODY)))

@@ -2,7 +2,11 @@
 
 from coin_pipeline.alerts.texts import Text
 
-NO_ANSWER = Text("no outcome within {seconds} s", "{seconds}초 안에 점검이 끝나지 않았습니다")
+NOT_FINISHED = Text("not finished within {seconds} s", "{seconds}초 안에 점검이 끝나지 않았습니다")
+NOT_FINISHED_ADVICE = Text(
+    "Run 'coin doctor' again: the machine was too busy, or what is checked hangs.",
+    "'coin doctor'를 다시 실행하십시오. 서버의 부하가 높거나 점검 대상이 응답하지 않는 상태입니다.",
+)
 START = Text(
     "Start the platform: 'coin up', or 'docker compose up -d'. If it runs, see DATA_ROOT/logs, or 'docker compose"
     " logs'.",
@@ -146,6 +150,26 @@ MIGRATIONS_NEWER_ADVICE = Text(
     "Install the newer version, or go back with it: 'coin database downgrade {head}'.",
     "새 버전을 설치하거나, 새 버전에서 'coin database downgrade {head}'로 되돌리십시오.",
 )
+DAGSTER_TABLES = Text("Dagster's tables", "Dagster 테이블")
+DAGSTER_TABLES_ADVICE = Text(
+    "Stop the platform, make a backup, then run 'dagster instance migrate' with DAGSTER_HOME={home}.",
+    "플랫폼을 중지하고 백업한 뒤 DAGSTER_HOME={home}을 지정하여 'dagster instance migrate'를 실행하십시오.",
+)
+DAGSTER_TABLES_OK = Text(
+    "revision {revision}, as Dagster {version} needs", "리비전 {revision}(Dagster {version}에 맞음)"
+)
+DAGSTER_TABLES_OLD = Text(
+    "revision {revision}; Dagster {version} needs {head}",
+    "리비전 {revision}. Dagster {version}에는 {head}이(가) 필요합니다",
+)
+DAGSTER_TABLES_NEWER = Text(
+    "revision {revision} of a newer Dagster; version {version} knows {head}",
+    "더 새로운 Dagster의 리비전 {revision}입니다. 버전 {version}은 {head}까지 지원합니다",
+)
+DAGSTER_TABLES_NEWER_ADVICE = Text(
+    "Install the version of Dagster that upgraded them; it has no way back but a backup.",
+    "테이블을 업그레이드한 Dagster 버전을 설치하십시오. 이전 리비전으로는 백업 복원으로만 되돌릴 수 있습니다.",
+)
 DAEMON = Text("Daemon", "데몬")
 DAEMON_OK = Text("{count} daemons, last heartbeat {age:.0f} s ago", "데몬 {count}개, 마지막 신호 {age:.0f}초 전")
 DAEMON_NEVER = Text("it has never run", "실행된 적이 없습니다")
@@ -172,6 +196,14 @@ API = Text("API", "API")
 UI = Text("Dagster UI", "Dagster UI")
 SERVER_OK = Text("responds at {url}, version {version}", "{url}에서 응답합니다(버전 {version})")
 SERVER_RESPONDS = Text("responds at {url}", "{url}에서 응답합니다")
+SERVER_REFUSES = Text(
+    "responds at {url}, but refuses COIN_TOKEN",
+    "{url}에서 응답하지만 COIN_TOKEN을 거부합니다",
+)
+SERVER_REFUSES_ADVICE = Text(
+    "Set COIN_TOKEN to a usable token ('coin token list'), or remove it.",
+    "COIN_TOKEN에 사용 가능한 토큰('coin token list')을 지정하거나 설정을 삭제하십시오.",
+)
 SERVER_ABSENT = Text(
     "nothing listens at {url}: {reason}",
     "{url}에서 응답하는 프로그램이 없습니다: {reason}",
@@ -279,8 +311,12 @@ ACCESS_LOCAL = Text(
     "only this machine reaches {address}; {tokens} usable tokens",
     "이 서버에서만 {address}에 접속할 수 있습니다(사용 가능한 토큰 {tokens}개)",
 )
+ACCESS_REQUIRED = Text(
+    "only this machine reaches {address}; COIN_AUTH=on requires tokens; usable: {tokens}",
+    "이 서버에서만 {address}에 접속할 수 있으며 COIN_AUTH=on이므로 토큰이 필요합니다(사용 가능한 토큰 {tokens}개)",
+)
 ACCESS_EXPOSED = Text(
-    "other machines reach {address}; tokens are required, {tokens} are usable",
+    "other machines reach {address}; tokens are required; usable: {tokens}",
     "다른 서버에서 {address}에 접속할 수 있으며 토큰이 필요합니다(사용 가능한 토큰 {tokens}개)",
 )
 ACCESS_NO_TOKEN = Text(

@@ -37,6 +37,13 @@ def test_loopback_needs_no_token() -> None:
     assert finding(coin_auth="on").state == "failed"
 
 
+def test_tokens_that_are_required_on_loopback_are_explained(session: Session) -> None:
+    """COIN_AUTH=on is the reason, not the address."""
+    create_token(session, "dashboard", ["read"])
+    found = finding(coin_auth="on").found
+    assert found == "only this machine reaches 127.0.0.1; COIN_AUTH=on requires tokens; usable: 1"
+
+
 def test_other_machines_need_a_usable_token(session: Session) -> None:
     """One that was revoked does not count."""
     assert finding(coin_bind="0.0.0.0").state == "failed"  # noqa: S104

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import coin_pipeline
+from coin_pipeline.database.dagster_revisions import installed
 from coin_pipeline.database.feature_flags import PAUSE
 from coin_pipeline.database.schema import downgrade, head, revisions
 from coin_pipeline.database.session import connect
@@ -20,6 +21,7 @@ from coin_pipeline.settings import Settings, load_settings
 from tests.platforms import free_ports
 from tests.schemas import create_schema
 
+DAGSTER = installed()
 HEARTBEATS = "create table daemon_heartbeats (daemon_type varchar(255) unique, timestamp timestamp)"
 BEAT = "insert into daemon_heartbeats values ('{name}', now() at time zone 'utc' - interval '{age} s')"
 
@@ -48,12 +50,16 @@ def tables(own_root: Path) -> Path:
 
 
 @contextmanager
-def serving(answers: Mapping[str, tuple[int, object]]) -> Iterator[str]:
-    """Serve JSON under paths; yield the base URL."""
+def serving(
+    answers: Mapping[str, tuple[int, object]], token: str | None = None, free: Collection[str] = ()
+) -> Iterator[str]:
+    """Serve JSON under paths, to clients with the token and under the free paths to others too; yield the base URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, document = answers.get(self.path, (404, {"error": "not found"}))
+            if token and self.path not in free and self.headers["Authorization"] != f"Bearer {token}":
+                status, document = 401, {"detail": "the token is not valid"}
             body = json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -115,7 +121,25 @@ def test_no_tables(own_root: Path) -> None:
     """A database that was just created."""
     assert own_root.is_dir()
     assert services.migrations(installation())[:2] == ("failed", "the tables do not exist")
+    assert services.dagster_tables(installation())[:2] == ("failed", "the tables do not exist")
     assert services.daemon(installation())[:2] == ("failed", "it has never run")
+
+
+@pytest.mark.parametrize(
+    ("revision", "state", "found"),
+    [
+        (DAGSTER.head, "ok", ", as Dagster "),
+        (min(DAGSTER.known - {DAGSTER.head}), "failed", f" needs {DAGSTER.head}"),
+        ("ffffffffffff", "failed", " of a newer Dagster"),
+    ],
+)
+def test_tables_of_dagster(own_root: Path, revision: str, state: str, found: str) -> None:
+    """Their revision is that of the installed Dagster."""
+    assert own_root.is_dir()
+    run(f"create table alembic_version as select '{revision}' as version_num")
+    finding = services.dagster_tables(installation())
+    assert finding.state == state
+    assert found in finding.found
 
 
 def test_daemons_with_recent_heartbeats(tables: Path) -> None:
@@ -165,6 +189,17 @@ def test_servers_that_require_a_token_or_another_name_respond(status: int, detai
     with serving({"/health/live": refusal, "/": refusal, "/server_info": refusal}) as url:
         assert services.api(installation(url)).state == "ok"
         assert services.dagster_ui(installation(ui_url=url)).state == "ok"
+
+
+@pytest.mark.parametrize(("token", "state"), [("right", "ok"), ("wrong", "warning")])
+def test_coin_token_is_sent(monkeypatch: pytest.MonkeyPatch, token: str, state: str) -> None:
+    """The API states its version to a usable token; one that it refuses is reported."""
+    monkeypatch.setenv("COIN_TOKEN", token)
+    answers = {"/health/live": (200, {"status": "alive"}), "/": (200, {"version": coin_pipeline.__version__})}
+    with serving(answers, token="right", free={"/health/live"}) as url:  # noqa: S106 -- of no server
+        finding = services.api(installation(url))
+    assert finding.state == state
+    assert (coin_pipeline.__version__ in finding.found) == (token == "right")  # noqa: S105 -- same
 
 
 def test_another_program_at_the_ports() -> None:

@@ -7,18 +7,20 @@ from contextlib import closing
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import ProgrammingError
 
 import coin_pipeline.alerts.tables
 import coin_pipeline.forward.tables
 import coin_pipeline.ledger.tables  # noqa: F401 -- each declares tables
+from coin_pipeline.database import dagster_revisions
 from coin_pipeline.database.metadata import METADATA, REVISION_TABLE
 from coin_pipeline.database.schema import BASE, downgrade, is_current
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.timeouts import BATCH
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration import storage, storage_schema
-from coin_pipeline.orchestration._dagster_internals import DagsterPostgresStorage
+from coin_pipeline.orchestration._dagster_internals import DagsterPostgresStorage, pg_alembic_config, run_storage_module
 from coin_pipeline.orchestration.storage import PooledPostgresStorage
 from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database
 from coin_pipeline.settings import load_settings
@@ -114,3 +116,10 @@ def test_no_table_has_the_name_of_one_of_dagsters() -> None:
     """The embedded server would find ours first."""
     theirs = {"alembic_version"} | {table for metadata in storage_schema._METADATA for table in metadata.tables}
     assert theirs.isdisjoint({table.name for table in METADATA.sorted_tables} | {REVISION_TABLE})
+
+
+def test_revisions_of_dagsters_tables_are_those_of_its_migrations() -> None:
+    """`coin doctor` reads them from the scripts, and Dagster by importing these."""
+    scripts = ScriptDirectory.from_config(pg_alembic_config(run_storage_module.__file__))
+    known = frozenset(script.revision for script in scripts.walk_revisions())
+    assert dagster_revisions.installed() == (scripts.get_current_head(), known)
