@@ -19,7 +19,7 @@ from coin_api.task_status import TaskStatusReader
 from coin_api.tasks import Job, SubmissionId, Task
 from coin_pipeline.database.engine import fail_fast
 from coin_pipeline.database.feature_flags import require_async_enabled
-from coin_pipeline.database.runs.status import count_queued_runs
+from coin_pipeline.database.runs.status import count_queued_runs, count_queued_runs_of
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.timeouts import INTERACTIVE
 from coin_pipeline.database.url import database_url
@@ -151,7 +151,7 @@ class DagsterOrchestrator:
             require_queue_room(
                 waiting,
                 self._settings.coin_max_queued,
-                lambda: count_queued_runs(self._session, (CLIENT_TAG, client)),
+                lambda: count_queued_runs_of(self._session, client),
             )
         except QueueFull:
             if not self._instance.has_run(run_id):

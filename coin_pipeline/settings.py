@@ -152,7 +152,7 @@ class Settings(BaseSettings):
         " DATA_ROOT/dagster.",
     )
     coin_max_queued: int = Field(
-        1000, ge=1, description="Largest number of queued runs; further submissions are rejected."
+        12_500, ge=1, description="Largest number of queued runs; further submissions are rejected."
     )
     coin_trusted_proxies: CommaSeparated = Field(
         (),

@@ -10,6 +10,7 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._daemon import QueuedRunCoordinatorDaemon
 from dagster._daemon import daemon as dagster_daemons
 from dagster._daemon.types import DaemonHeartbeat
 
@@ -21,6 +22,7 @@ __all__ = [
     "InstigatorState",
     "InstigatorStatus",
     "JobFailureData",
+    "QueuedRunCoordinatorDaemon",
     "RegisteredCodeLocationOrigin",
     "RemoteInstigatorOrigin",
     "RemoteJobOrigin",

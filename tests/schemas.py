@@ -7,7 +7,7 @@ from coin_pipeline.database.session import connect
 
 RUNS = """
 create table if not exists runs (
-    run_id varchar(255) unique, status varchar(63), run_body text, start_time float, end_time float
+    run_id varchar(255) unique, status varchar(63), run_body text, start_time float, end_time float, id bigserial
 )
 """
 """What the platform's tables need of Dagster's."""

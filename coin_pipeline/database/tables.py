@@ -20,7 +20,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from coin_pipeline.database.metadata import METADATA
 
@@ -53,6 +53,26 @@ LEASE = Table(
     _time("idle_since", default_now=True),
 )
 """The process of each run."""
+
+QUEUED_RUN = Table(
+    "queued_run",
+    METADATA,
+    Column("run_id", Text, ForeignKey(_RUNS.c.run_id, ondelete="CASCADE"), primary_key=True),
+    Column("place", BigInteger, nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("class", Text, nullable=False),
+    Column("bulk", Boolean, nullable=False),
+    Column("turn", BigInteger),
+    Column("tags", JSONB, nullable=False),
+)
+"""The index of Dagster's queue: one row per queued run, kept by a trigger on Dagster's table of runs.
+
+Dagster's queue is a status of its runs, so each question about it reads all queued runs.
+"""
+Index("queued_run_order", QUEUED_RUN.c.priority.desc(), QUEUED_RUN.c.place)
+Index(None, QUEUED_RUN.c.bulk, QUEUED_RUN.c.turn)
+Index(None, QUEUED_RUN.c.client, QUEUED_RUN.c["class"], QUEUED_RUN.c.turn)
 
 RESULT = Table(
     "result",

@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     import click
-    from dagster import DagsterInstance
+    from dagster import DagsterInstance, DagsterRun
     from starlette.applications import Starlette
 
 LIVE_DATA_POLL_MS = 2000
@@ -160,6 +160,28 @@ def hold_schedules(is_held: "Callable[[], bool]") -> None:
 
     for daemon in (SchedulerDaemon, SensorDaemon):
         daemon.core_loop = _held_loop(daemon.core_loop, is_held)  # type: ignore[assignment, method-assign]
+
+
+def select_queued_runs(select: "Callable[[DagsterInstance], list[DagsterRun]]") -> None:
+    """Have the queue's loop of this process launch the runs that a function returns.
+
+    By itself it reads all queued runs at each poll, and sorts them again for each hundred
+    (tests/orchestration/test_queue.py).
+
+    Args:
+        select: Returns the runs to launch now, in order; called at each poll.
+    """
+    from dagster._daemon import QueuedRunCoordinatorDaemon  # noqa: PLC0415 -- as in daemon_command
+
+    def runs_to_dequeue(
+        self: object,  # noqa: ARG001 -- Dagster's signature
+        instance: "DagsterInstance",
+        concurrency_config: object,  # noqa: ARG001
+        fixed_iteration_time: float | None,  # noqa: ARG001
+    ) -> "list[DagsterRun]":
+        return select(instance)
+
+    QueuedRunCoordinatorDaemon._get_runs_to_dequeue = runs_to_dequeue  # type: ignore[method-assign]  # noqa: SLF001
 
 
 def _held_loop(loop: "Callable[..., Iterator[Any]]", is_held: "Callable[[], bool]") -> "Callable[..., Iterator[Any]]":
@@ -255,6 +277,7 @@ __all__ = [
     "reconstruct_repository_def_from_pointer",
     "redirect_stream",
     "run_storage_module",
+    "select_queued_runs",
     "setup_interrupt_handlers",
     "stamp_alembic_rev",
     "webserver_app",

@@ -31,9 +31,11 @@ from coin_pipeline.orchestration._dagster_internals import (
     daemon_command,
     hold_schedules,
     keep_log_handlers,
+    select_queued_runs,
 )
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.monitoring.loop import platform_monitor
+from coin_pipeline.orchestration.queue import next_runs
 from coin_pipeline.settings import Settings, load_settings
 
 POLL_S = 1.0
@@ -78,6 +80,7 @@ def main() -> None:
     if is_paused(session):
         _log.warning("schedules, sensors and alerts are stopped since a restore; 'coin database resume' starts them")
     hold_schedules(partial(is_paused, session))
+    select_queued_runs(next_runs)
     for monitor in monitors:
         monitor.start()
     run_dagster_daemon()

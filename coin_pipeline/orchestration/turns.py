@@ -27,12 +27,8 @@ from coin_pipeline.orchestration.storage import engine_of
 # Bulk runs have turns of their own, since they wait for each other. The synchronous runs of a client, which it waits
 # for, take turns with its others, as if they were another client's.
 _REACHED = text("""
-select coalesce(min(turn.value::bigint), 0),
-    max(turn.value::bigint) filter (where client.value = :client and coalesce(class.value, '') = :class)
-from runs join run_tags turn on turn.run_id = runs.run_id and turn.key = :turn_tag
-    left join run_tags client on client.run_id = runs.run_id and client.key = :client_tag
-    left join run_tags class on class.run_id = runs.run_id and class.key = :class_tag
-where status = 'QUEUED' and (coalesce(class.value, '') = 'bulk') = :bulk
+select coalesce(min(turn), 0), (select max(turn) from coin.queued_run where client = :client and class = :class)
+from coin.queued_run where bulk = :bulk
 """)
 
 _LOCK_ID = 0x7475726E  # advisory lock; differs from every other one
@@ -68,13 +64,6 @@ def queue_tags(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, st
 
 def _turns(connection: Connection, client: str, run: dg.DagsterRun) -> tuple[int, int | None]:
     """Return the turn that the queue has reached, and the last one of a client's runs of the same class."""
-    values = {
-        "client": client,
-        "class": run.tags.get(CLASS_TAG, ""),
-        "bulk": is_bulk(run),
-        "turn_tag": TURN_TAG,
-        "client_tag": CLIENT_TAG,
-        "class_tag": CLASS_TAG,
-    }
+    values = {"client": client, "class": run.tags.get(CLASS_TAG, ""), "bulk": is_bulk(run)}
     reached, last = connection.execute(_REACHED, values).one()
     return int(reached), last

@@ -15,6 +15,7 @@ from dagster._core.events import RunFailureReason
 from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
 from dagster._core.instance import DagsterInstance
 from dagster._core.storage import dagster_run, tags
+from dagster._daemon import QueuedRunCoordinatorDaemon
 from dagster._daemon.daemon import SchedulerDaemon, SensorDaemon
 from dagster_webserver.app import create_app_from_workspace_process_context
 
@@ -76,6 +77,7 @@ CALLS: dict[Callable[..., object], str] = {
     " heartbeat_tolerance_seconds",
     SchedulerDaemon.core_loop: "self workspace_process_context shutdown_event",
     SensorDaemon.core_loop: "self workspace_process_context shutdown_event",
+    QueuedRunCoordinatorDaemon._get_runs_to_dequeue: "self instance concurrency_config fixed_iteration_time",
     internals.EventLogCursor.from_storage_id: "storage_id",
     internals.EventLogCursor.to_string: "self",
     internals.CodeLocation.get_execution_plan: "self remote_job run_config step_keys_to_execute known_state instance",

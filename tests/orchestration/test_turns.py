@@ -37,19 +37,23 @@ def empty_queue(instance: dg.DagsterInstance) -> Iterator[None]:
 
 def cancel_queued(instance: dg.DagsterInstance) -> None:
     """Empty the queue."""
-    for run in queued(instance):
+    for run in all_queued(instance):
         instance.report_run_canceled(run)
+
+
+def all_queued(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Return the queued runs by age."""
+    return [*instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), ascending=True)]
 
 
 def queued(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """Return the queued runs in the order in which Dagster's daemon starts them."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), ascending=True)
-    return sorted(runs, key=lambda run: -int(run.tags.get(PRIORITY_TAG, 0)))
+    return sorted(all_queued(instance), key=lambda run: -int(run.tags.get(PRIORITY_TAG, 0)))
 
 
 def enqueue(instance: dg.DagsterInstance, client: str | None = None, **tags: str) -> dg.DagsterRun:
     """Submit a run of a client while no pool is there."""
-    own = {"name": f"{client}{len(queued(instance))}"} | ({CLIENT_TAG: client} if client else {})
+    own = {"name": f"{client}{len(all_queued(instance))}"} | ({CLIENT_TAG: client} if client else {})
     job = job_definition("backtest")
     run = instance.create_run_for_job(job, tags=own | tags, remote_job_origin=ORIGIN)
     return instance.run_coordinator.submit_run(dg.SubmitRunContext(run, workspace=None))

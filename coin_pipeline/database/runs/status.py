@@ -48,16 +48,17 @@ def fetch_run_statuses(session: Session, run_ids: Collection[str]) -> dict[str, 
     return session.run(read)
 
 
-def count_queued_runs(session: Session, tag: tuple[str, str] | None = None) -> int:
-    """Return the number of queued runs, of all or of those with a tag, given as key and value."""
-    statement, values = "select count(*) from runs where status = 'QUEUED'", tag or ()
-    if tag:
-        statement += (
-            " and exists (select from run_tags where run_tags.run_id = runs.run_id and key = %s and value = %s)"
-        )
+def count_queued_runs(session: Session) -> int:
+    """Return the number of queued runs."""
+    return session.run(lambda cursor: _count(cursor, "select count(*) from coin.queued_run"))
 
-    def count(cursor: Cursor) -> int:
-        cursor.execute(statement, values)
-        return int((cursor.fetchone() or (0,))[0])
 
-    return session.run(count)
+def count_queued_runs_of(session: Session, client: str) -> int:
+    """Return the number of a client's queued runs."""
+    statement = "select count(*) from coin.queued_run where client = %s"
+    return session.run(lambda cursor: _count(cursor, statement, client))
+
+
+def _count(cursor: Cursor, statement: str, *values: str) -> int:
+    cursor.execute(statement, values)
+    return int((cursor.fetchone() or (0,))[0])
