@@ -45,6 +45,17 @@ def configure(settings: Settings, process: str) -> None:
     threading.excepthook = _log_uncaught_in_thread
 
 
+def unconfigure() -> None:
+    """Undo `configure` in a fork that is to print what a new interpreter prints."""
+    logging.basicConfig(level=logging.WARNING, handlers=[], force=True)
+    for name in OWN_LOGGERS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.getLogger("dagster.run").setLevel(logging.CRITICAL)  # where processes that log have the events of runs
+    logging.captureWarnings(capture=False)
+    sys.excepthook = sys.__excepthook__
+    threading.excepthook = threading.__excepthook__
+
+
 def identify_process(**ids: str) -> None:
     """Add ids to each line of this process and all its threads, such as the run that a worker executes.
 

@@ -35,6 +35,10 @@ _COMMANDS = {
 }
 
 
+IN_PROCESS = "--in-process"
+_COMMANDS_IN_POOL = frozenset({"backtest"})
+
+
 class LazyGroup(click.Group):
     """Command group that imports a command only when it is used, which keeps `coin --help` fast."""
 
@@ -73,6 +77,8 @@ def coin() -> None:
 def main() -> None:
     """Run the command; print a CoinError as one line and exit with 2 for invalid input, 130 if interrupted, else 1."""
     try:
+        if (code := _run_in_pool(*sys.argv)) is not None:
+            sys.exit(code)
         coin(prog_name="coin")
     except CoinError as error:
         kind = error.kind if isinstance(error, RunFailed) else type(error)
@@ -80,6 +86,21 @@ def main() -> None:
         if isinstance(error, RunFailed):
             click.echo(f"the run is recorded as {error.run_id}", err=True)
         sys.exit(_exit_code(kind))
+
+
+def _run_in_pool(program: str, command: str = "", *arguments: str) -> int | None:
+    """Run a command in the worker pool of `coin up`, which has loaded everything.
+
+    Returns:
+        Its exit code; None if it is to run here: for want of a pool with the same code, or because it is not a command
+        that would load much.
+    """
+    if command not in _COMMANDS_IN_POOL or {IN_PROCESS, "-h", "--help"} & {*arguments}:
+        return None
+    from coin_pipeline.orchestration.worker_pool.commands import run_in_pool
+    from coin_pipeline.orchestration.worker_pool.lock import pool_home
+
+    return run_in_pool(pool_home(), __name__, [program, command, IN_PROCESS, *arguments])
 
 
 def _exit_code(kind: type[CoinError]) -> int:

@@ -79,6 +79,12 @@ def _command_as_typed() -> str:
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
 @options.request_options(BacktestRequest, "strategy", "symbols")
 @click.option("--fresh", is_flag=True, help="Run even if the result of an identical backtest is stored.")
+@click.option(
+    "--in-process",
+    is_flag=True,
+    expose_value=False,
+    help="Run in this process even if 'coin up' serves the same DATA_ROOT.",
+)
 @options.strategy_files
 @options.as_json
 def backtest(
@@ -95,6 +101,8 @@ def backtest(
 
     If the result of an identical backtest (same spec, candles, code and versions) is stored, that result is shown
     and marked as reused.
+
+    While 'coin up' serves the same DATA_ROOT, its worker pool runs the command, which spares it loading the code.
 
     \b
     coin backtest volume_zone_breakout BTC_KRW --start 2024-01-01 --end 2024-12-31

@@ -18,9 +18,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, Protocol
 
-from coin_pipeline.errors import CoinError
+from coin_pipeline.orchestration.entry_point import run_main
 
 PRELOADED = (
+    "coin_pipeline.orchestration.worker_pool.commands",  # notes which files are loaded from now on
     "numpy",
     "pyarrow.parquet",
     "pandas",
@@ -32,6 +33,12 @@ PRELOADED = (
     "coin_pipeline.orchestration.webserver",
     "coin_pipeline.orchestration.worker_pool.__main__",
     "coin_api.__main__",
+    "coin_pipeline.cli.app",
+    "coin_pipeline.cli.backtests",
+    "coin_pipeline.cli.views.progress",
+    "coin_pipeline.cli.views.result",
+    "coin_pipeline.defs.in_process",
+    "coin_pipeline.results.reuse",
 )
 """Modules that forked programs find loaded; importing them starts no thread and opens no connection."""
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -132,7 +139,7 @@ def fork_program(name: str, command: Sequence[str], environment: Mapping[str, st
         try:
             _become_program(name, parent, environment, output)
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            _exit(_run(command))
+            _exit(run_main(command[0], command))
         except BaseException:  # noqa: BLE001 -- the frames below belong to the parent
             sys.excepthook(*sys.exc_info())
         finally:
@@ -175,26 +182,6 @@ def _become_program(name: str, parent: int, environment: Mapping[str, str], outp
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with suppress(OSError):
         Path("/proc/self/comm").write_text(name)
-
-
-def _run(command: Sequence[str]) -> int:
-    """Call the `main` of a module with these arguments; return the exit code."""
-    module, *arguments = command
-    loaded = import_module(module)
-    if hasattr(loaded, "__path__"):
-        loaded = import_module(f"{module}.__main__")
-    sys.argv = [str(loaded.__file__), *arguments]
-    try:
-        loaded.main()
-    except CoinError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    except SystemExit as ended:
-        if isinstance(ended.code, str):
-            sys.stderr.write(f"{ended.code}\n")
-            return 1
-        return ended.code or 0
-    return 0
 
 
 def _exit(code: int) -> NoReturn:

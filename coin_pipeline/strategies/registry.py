@@ -107,6 +107,11 @@ def load_registry(strategy_files: Sequence[Path] = ()) -> StrategyRegistry:
     return _Source(strategy_files).registry()
 
 
+def has_installed_strategies() -> bool:
+    """Return whether installed packages provide strategies; a process does not notice that their files change."""
+    return bool(_entry_points(tuple(sys.path)))
+
+
 class _Source:
     """Strategy files and the registry loaded from them; reloads it when their content changes."""
 

@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from coin_pipeline.orchestration.worker_pool.commands import IDENTITY, run_command
 from coin_pipeline.orchestration.worker_pool.server import Pool
 from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits
 from coin_pipeline.orchestration.worker_pool.worker import READY, die_with_parent
@@ -49,6 +51,20 @@ def fork(home: Path, line: socket.socket) -> int:
         os._exit(0)
 
 
+def fork_command(caller: socket.socket, files: Sequence[int]) -> int:
+    """Fork a process that runs a command."""
+    pool = os.getpid()
+    if pid := os.fork():
+        return pid
+    try:
+        die_with_parent(pool)
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        run_command(caller, files)
+    finally:
+        os._exit(1)
+
+
 def finalize(home: Path, run_id: str) -> None:
     """Record a run whose worker did not record its end."""
     with (home / "finalized").open("a") as finalized:
@@ -60,4 +76,5 @@ def serve(home: Path, drain_s: float = 0) -> None:
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     limits = PoolLimits(interactive=2, bulk=1, room=4)
-    Pool(limits, partial(fork, home), partial(finalize, home)).serve(home, lambda: len(stop), drain_s)
+    pool = Pool(limits, partial(fork, home), partial(finalize, home), fork_command, IDENTITY)
+    pool.serve(home, lambda: len(stop), drain_s)

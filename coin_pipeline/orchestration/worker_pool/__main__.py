@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,16 +27,18 @@ from coin_pipeline.orchestration.job_names import MONITORED_JOBS
 from coin_pipeline.orchestration.retries import finalize_orphan
 from coin_pipeline.orchestration.run_tags import LOCAL_TAG, is_cold_launched
 from coin_pipeline.orchestration.storage import engine_of, warm_caches
+from coin_pipeline.orchestration.worker_pool.commands import IDENTITY, run_command
 from coin_pipeline.orchestration.worker_pool.lock import pool_home, record_alive, single_instance
 from coin_pipeline.orchestration.worker_pool.protocol import launch_request
 from coin_pipeline.orchestration.worker_pool.server import Pool
 from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits
 from coin_pipeline.orchestration.worker_pool.warm_up import warm_up
-from coin_pipeline.orchestration.worker_pool.worker import discard_inherited_connections, run_worker
+from coin_pipeline.orchestration.worker_pool.worker import discard_inherited_connections, run_worker, start_worker
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.file_lock import FileLock
 from coin_pipeline.storage.open_store import open_store
+from coin_pipeline.strategies.registry import has_installed_strategies
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 FINALIZE_ATTEMPTS = 5
@@ -64,7 +67,13 @@ def main() -> None:
             signal.signal(signum, lambda number, _: stop.append(number))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         limits = PoolLimits(settings.coin_workers, 1, settings.coin_pool_room)
-        pool = Pool(limits, lambda line: _fork_worker(instance, line), lambda run_id: _fork_finalizer(instance, run_id))
+        pool = Pool(
+            limits,
+            lambda line: _fork_worker(instance, line),
+            lambda run_id: _fork_finalizer(instance, run_id),
+            lambda caller, files: _fork_command(instance, caller, files),
+            None if has_installed_strategies() else IDENTITY,  # whose files may be edited without a trace
+        )
         _log.info("ready: %s", limits)
         adopt_stranded(instance, pool)
         pool.serve(home, lambda: _stop_signals(home, lock, stop), _drain_seconds())
@@ -108,6 +117,18 @@ def _fork_worker(instance: dg.DagsterInstance, line: socket.socket) -> int:
         return pid
     try:
         run_worker(instance, pool, line)
+    finally:
+        _exit_fork()
+
+
+def _fork_command(instance: dg.DagsterInstance, caller: socket.socket, files: Sequence[int]) -> int:
+    pool = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        start_worker(instance, pool)
+        run_command(caller, files)
     finally:
         _exit_fork()
 

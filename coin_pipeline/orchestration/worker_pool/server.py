@@ -7,10 +7,11 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from coin_pipeline.orchestration.worker_pool.commands import STREAMS
 from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, SOCKET_NAME, Message, socket_address
 from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits, RunRequest, may_bypass_queue, next_run
 from coin_pipeline.orchestration.worker_pool.worker import READY
@@ -44,14 +45,25 @@ class Pool:
         limits: How many runs execute and wait.
         fork: Forks a worker that sends READY over the given socket; returns its process id.
         finalize: Records the end of a run whose worker did not.
+        fork_command: Forks a process that runs a command for a caller, given its connection and standard streams;
+            returns its process id.
+        identity: That of the commands it runs; None if it runs none.
     """
 
     def __init__(
-        self, limits: PoolLimits, fork: Callable[[socket.socket], int], finalize: Callable[[str], None]
+        self,
+        limits: PoolLimits,
+        fork: Callable[[socket.socket], int],
+        finalize: Callable[[str], None],
+        fork_command: Callable[[socket.socket, Sequence[int]], int],
+        identity: str | None,
     ) -> None:
         self._limits = limits
         self._fork = fork
         self._finalize = finalize
+        self._fork_command = fork_command
+        self._identity = identity
+        self._commands: set[int] = set()
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, Worker] = {}
         self._waiting: dict[str, RunRequest] = {}
@@ -77,7 +89,8 @@ class Pool:
             signals = stop_signals()
             if signals and not self._is_draining:
                 self._is_draining, deadline = True, time.monotonic() + drain_s
-            return self._is_draining and (signals > 1 or not self._executing() or time.monotonic() > deadline)
+            is_idle = not (self._executing() or self._commands)
+            return self._is_draining and (signals > 1 or is_idle or time.monotonic() > deadline)
 
         while not has_ended():
             with self._listening(home) as is_reachable:
@@ -129,10 +142,12 @@ class Pool:
             if pid == 0:
                 return
             worker = self._workers.pop(pid, None)
+            if worker or pid in self._commands:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)  # processes that it started
+            self._commands.discard(pid)
             if worker is None:
-                continue  # it finalized a run
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)  # processes that the run started
+                continue  # it ran a command, or finalized a run
             self._selector.unregister(worker.line)
             worker.line.close()
             if not worker.ready:
@@ -206,5 +221,15 @@ class Pool:
             client, _ = listener.accept()
             with client:
                 client.settimeout(1)
-                request = dict(json.loads(client.recv(MAX_REQUEST_BYTES)))
-                client.sendall(json.dumps(self.handle(request)).encode() + b"\n")
+                text, files, _, _ = socket.recv_fds(client, MAX_REQUEST_BYTES, len(STREAMS))
+                try:
+                    self._answer(client, dict(json.loads(text)), files)
+                finally:
+                    for file in files:
+                        os.close(file)
+
+    def _answer(self, client: socket.socket, request: Message, files: Sequence[int]) -> None:
+        if "command" not in request:
+            client.sendall(json.dumps(self.handle(request)).encode() + b"\n")
+        elif request["command"] == self._identity is not None and len(files) == len(STREAMS) and not self._is_draining:
+            self._commands.add(self._fork_command(client, files))  # the fork answers

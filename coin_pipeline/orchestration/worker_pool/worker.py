@@ -38,17 +38,22 @@ def run_worker(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> 
         pool: Process id of the pool.
         line: Socket over which the run id arrives.
     """
-    die_with_parent(pool)
-    os.setpgid(0, 0)
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-        signal.signal(signum, signal.SIG_DFL)
-    discard_inherited_connections(instance)
+    start_worker(instance, pool)
     instance.get_runs(limit=1)  # connects now, before a run arrives
     line.sendall(READY)
     run_id, _, bulk = line.makefile().readline().strip().partition(" ")
     os.nice(BULK_NICENESS if bulk == "1" else NICENESS)
     with tolerate_outages():
         os._exit(execute_run(instance, run_id) if run_id else 0)
+
+
+def start_worker(instance: dg.DagsterInstance, pool: int) -> None:
+    """Separate this fork from the pool: its process group, its signal handlers and its connections."""
+    die_with_parent(pool)
+    os.setpgid(0, 0)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(signum, signal.SIG_DFL)
+    discard_inherited_connections(instance)
 
 
 def execute_run(instance: dg.DagsterInstance, run_id: str) -> int:
