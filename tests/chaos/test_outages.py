@@ -79,8 +79,9 @@ def test_second_daemon_takes_over(shared: SharedPlatform, judge: Judge) -> None:
             try:
                 wait_until(lambda: "standing by: the daemon on" in log.read_text(), START_TIMEOUT_S)
                 wait_until(lambda: traffic.acknowledged() >= 8)
-                os.kill(program_pids(platform)["daemon"], signal.SIGKILL)
-                wait_until(lambda: "lock acquired" in log.read_text(), 10)
+                with suspended(platform.process.pid):  # `coin up` restarts the first before the second looks again
+                    os.kill(program_pids(platform)["daemon"], signal.SIGKILL)
+                    wait_until(lambda: "lock acquired" in log.read_text(), 10)
                 traffic.settle(180)
             finally:
                 second.kill()
