@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize(("backend", "minimum"), [("folder", 10), ("s3", 3)])
+@pytest.mark.parametrize(("backend", "minimum"), [("folder", 10), pytest.param("s3", 3, marks=pytest.mark.long)])
 def test_a_kill_at_any_write_leaves_complete_sets(
     backend: str, minimum: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

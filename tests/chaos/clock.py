@@ -20,7 +20,7 @@ class Clock:
         subprocess.run(command, check=True)
 
     def environment(self, programs: str) -> dict[str, str]:
-        """Return the environment that moves the clock of every program with this text in its command line."""
+        """Return the environment that moves the clock of the programs with these names, or of all for `*`."""
         return {"LD_PRELOAD": str(self._library), "CHAOS_CLOCK": str(self._offset), "CHAOS_CLOCK_OF": programs}
 
     def advance(self, seconds: int) -> None:

@@ -38,7 +38,7 @@ RUN_STATUS = "select status from runs where run_id = %s"
 @pytest.mark.parametrize(
     ("seed", "fault", "seconds"),
     [
-        (3, stopped_postgres, 5),
+        pytest.param(3, stopped_postgres, 5, marks=pytest.mark.long),
         (12, hung_postgres, 5),
         full_length(13, stopped_postgres, 20),
         full_length(14, hung_postgres, 20),
@@ -63,6 +63,7 @@ def test_database_outage(
         judge(f"{fault.__name__} for {seconds} s", traffic, platform)
 
 
+@pytest.mark.long
 def test_second_daemon_takes_over(shared: SharedPlatform, judge: Judge) -> None:
     """A second daemon stands by, takes over when the first is killed, and nothing is computed twice."""
     with shared.use() as platform:

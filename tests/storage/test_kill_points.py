@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.s3 import S3Server
 
 
-@pytest.mark.parametrize(("backend", "minimum"), [("local", 30), ("s3", 6)])
+@pytest.mark.parametrize(("backend", "minimum"), [pytest.param("local", 30, marks=pytest.mark.long), ("s3", 6)])
 def test_kill_at_any_write_leaves_no_partial_result(
     backend: str, minimum: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
