@@ -123,7 +123,7 @@ def test_a_clock_set_back_restarts_the_daemon(daemon: Callable[..., Daemon], tmp
     """Its loops would otherwise wait for as long as the clock went back."""
     clock = Clock(tmp_path)
     clock.advance(3600)
-    ahead = daemon(**clock.environment("coin_pipeline.orchestration.daemon"))
+    ahead = daemon(**clock.environment("*"))
     wait_until(ahead.is_active, START_S)
     clock.restore()
     assert ahead.process.wait(10) == EXIT_RESTART
