@@ -4,7 +4,6 @@ Loading it takes seconds and hundreds of megabytes; forks share both. Elsewhere 
 survive a fork, and while this process runs other threads, each program is a new interpreter.
 """
 
-import ctypes
 import gc
 import os
 import signal
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from coin_pipeline.orchestration.entry_point import run_main
+from coin_pipeline.parent_death import end_with_parent
 
 PRELOADED = (
     "coin_pipeline.orchestration.worker_pool.commands",  # notes which files are loaded from now on
@@ -44,8 +44,6 @@ PRELOADED = (
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WAIT_POLL_S = 0.01
 _MAX_DESCRIPTORS = 1 << 20
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)  # loaded here because a child must not take the dynamic linker's lock between fork and exec
 
 
 class Program(Protocol):
@@ -158,7 +156,7 @@ def exec_program(_name: str, command: Sequence[str], environment: Mapping[str, s
         stderr=subprocess.STDOUT,
         env=environment,
         start_new_session=True,  # Ctrl-C does not reach it, and its children share its process group
-        preexec_fn=lambda: _exit_with_parent(parent),  # noqa: PLW1509 -- this process runs no other thread
+        preexec_fn=lambda: end_with_parent(parent, signal.SIGTERM),  # noqa: PLW1509 -- this process runs no other thread
     )
 
 
@@ -167,7 +165,7 @@ def _become_program(name: str, parent: int, environment: Mapping[str, str], outp
     from coin_pipeline.database.url import forget_leases
 
     os.setsid()
-    _exit_with_parent(parent)
+    end_with_parent(parent, signal.SIGTERM)
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
@@ -189,11 +187,3 @@ def _exit(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _exit_with_parent(parent: int) -> None:
-    """Have Linux terminate this process when the parent is killed; elsewhere only an orderly stop ends it."""
-    if sys.platform == "linux":
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # the parent was killed before the prctl call
-            os.kill(os.getpid(), signal.SIGKILL)

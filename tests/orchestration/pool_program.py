@@ -16,12 +16,13 @@ from pathlib import Path
 from coin_pipeline.orchestration.worker_pool.commands import IDENTITY, run_command
 from coin_pipeline.orchestration.worker_pool.server import Pool
 from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits
-from coin_pipeline.orchestration.worker_pool.worker import READY, die_with_parent
+from coin_pipeline.orchestration.worker_pool.worker import READY
+from coin_pipeline.parent_death import end_with_parent
 
 
 def work(home: Path, pool: int, line: socket.socket) -> None:
     """Execute one run in a forked process."""
-    die_with_parent(pool)
+    end_with_parent(pool)
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
@@ -57,7 +58,7 @@ def fork_command(caller: socket.socket, files: Sequence[int]) -> int:
     if pid := os.fork():
         return pid
     try:
-        die_with_parent(pool)
+        end_with_parent(pool)
         os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         run_command(caller, files)

@@ -1,6 +1,5 @@
 """A worker process: forked with everything loaded, it waits for one run, executes it and ends."""
 
-import ctypes
 import os
 import resource
 import signal
@@ -18,6 +17,7 @@ from coin_pipeline.orchestration._dagster_internals import (
     setup_interrupt_handlers,
 )
 from coin_pipeline.orchestration.storage import engine_of
+from coin_pipeline.parent_death import end_with_parent
 from coin_pipeline.retry import tolerate_outages
 from coin_pipeline.settings import load_settings
 
@@ -26,7 +26,6 @@ EXIT_UNFINISHED = 3
 """Exit code of a worker whose run has no recorded end."""
 NICENESS, BULK_NICENESS = 5, 10
 """API requests have priority over runs, and interactive runs over bulk runs."""
-_PR_SET_PDEATHSIG = 1
 _execute = execute_run_function()  # imported before the fork
 
 
@@ -49,7 +48,7 @@ def run_worker(instance: dg.DagsterInstance, pool: int, line: socket.socket) -> 
 
 def start_worker(instance: dg.DagsterInstance, pool: int) -> None:
     """Separate this fork from the pool: its process group, its signal handlers and its connections."""
-    die_with_parent(pool)
+    end_with_parent(pool)  # so that no worker runs unsupervised
     os.setpgid(0, 0)
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(signum, signal.SIG_DFL)
@@ -83,11 +82,3 @@ def _limit_memory(mib: int) -> None:
         used = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
         limit = int(used.split()[1]) * 1024 + mib * 2**20
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
-def die_with_parent(parent: int) -> None:
-    """Have Linux kill this process when the pool ends for any reason, so that no worker runs unsupervised."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)

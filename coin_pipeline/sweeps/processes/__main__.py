@@ -4,7 +4,6 @@ Its only thread waits. It ends when the process that started it does, and Linux 
 """
 
 import contextlib
-import ctypes
 import gc
 import os
 import pickle
@@ -18,6 +17,7 @@ from typing import Any
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.errors import CoinError
+from coin_pipeline.parent_death import end_with_parent
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.isolation import unchanged_bars
 from coin_pipeline.strategies.loader import describe_failure, run_strategy
@@ -32,8 +32,6 @@ from coin_pipeline.sweeps.processes.protocol import (
     receive,
     send,
 )
-
-_PR_SET_PDEATHSIG = 1
 
 
 def serve(line: socket.socket) -> None:
@@ -71,7 +69,7 @@ def _fork(strategy: Strategy[Any], line: socket.socket, descriptors: Sequence[in
     server = os.getpid()
     for output in outputs:
         if os.fork() == 0:
-            _die_with(server)
+            end_with_parent(server)
             line.close()
             for other in outputs:
                 if other != output:
@@ -110,12 +108,6 @@ def _answer(strategy: Strategy[Any], request: Request, bars: Bars, first: int) -
 def _describe(error: BaseException) -> tuple[str, str]:
     known = isinstance(error, CoinError | MemoryError)
     return type(error).__name__, str(error) if known else traceback.format_exc()
-
-
-def _die_with(server: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:
-        os._exit(0)
 
 
 if __name__ == "__main__":

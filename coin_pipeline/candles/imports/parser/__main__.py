@@ -4,7 +4,6 @@ Its only thread waits; libraries start theirs in the forked processes. It ends w
 """
 
 import contextlib
-import ctypes
 import gc
 import os
 import resource
@@ -22,8 +21,7 @@ import pyarrow.feather  # noqa: F401 -- the same
 from coin_pipeline.candles.imports.parser import transfer
 from coin_pipeline.candles.imports.prepare import prepare_file
 from coin_pipeline.errors import CoinError
-
-_PR_SET_PDEATHSIG = 1
+from coin_pipeline.parent_death import end_with_parent
 
 
 class Server:
@@ -54,7 +52,7 @@ class Server:
         server = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _die_with(server)
+            end_with_parent(server)
             self._line.close()
             run_parser(exchange, content)
         for descriptor in (alive, exchange, content):
@@ -118,13 +116,6 @@ def _limit(memory_bytes: int, seconds: int) -> None:
         used = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
         limit = int(used.split()[1]) * 1024 + memory_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
-def _die_with(server: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:
-        os._exit(0)
 
 
 if __name__ == "__main__":
